@@ -1,0 +1,81 @@
+"""Write `authz_service/gen/` from `proto/`, or with `--check` say what in it is not current."""
+
+import argparse
+import difflib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from importlib.resources import files
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+# protoc imports modules by their proto path; ours live in a package.
+ABSOLUTE_IMPORT = re.compile(r"^(\s*)(from|import) (authz\.v1)\b", re.MULTILINE)
+IN_OUR_PACKAGE = r"\1\2 authz_service.gen.\3"
+
+
+def main() -> None:
+    """Generate into a temporary folder, then compare it or put it in place."""
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--check", action="store_true", help="write nothing, fail on a difference")
+    chosen = options.parse_args()
+    committed = ROOT / "authz_service" / "gen"
+    with tempfile.TemporaryDirectory() as folder:
+        current = Path(folder) / "gen"
+        generate(ROOT / "proto", current)
+        if not chosen.check:
+            shutil.rmtree(committed, ignore_errors=True)
+            shutil.copytree(current, committed)
+        elif stale := differences(committed, current):
+            sys.exit("authz_service/gen is not what proto/ says (make gen):\n" + "\n".join(stale))
+
+
+def generate(proto: Path, to: Path) -> None:
+    """Write modules, gRPC stubs and their types for every proto file under `proto`."""
+    to.mkdir(parents=True)
+    includes = [proto, Path(str(files("grpc_tools"))) / "_proto"]
+    outputs = ("python", "grpc_python", "mypy", "mypy_grpc")
+    plugins = ("protoc-gen-mypy", "protoc-gen-mypy_grpc")
+    command = [sys.executable, "-m", "grpc_tools.protoc"]
+    command += [f"--proto_path={include}" for include in includes]
+    command += [f"--plugin={plugin}={Path(sys.executable).parent / plugin}" for plugin in plugins]
+    command += [f"--{output}_out={to}" for output in outputs]
+    command += [str(path) for path in sorted(proto.rglob("*.proto"))]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        sys.exit(done.stderr)
+    for module in [*to.rglob("*.py"), *to.rglob("*.pyi")]:
+        module.write_text(ABSOLUTE_IMPORT.sub(IN_OUR_PACKAGE, module.read_text()))
+    for package in [to, *(path for path in to.rglob("*") if path.is_dir())]:
+        (package / "__init__.py").touch()
+
+
+def differences(committed: Path, current: Path) -> list[str]:
+    """Return a line for each file that is missing, left over or different, with what changed."""
+    before, after = _read(committed), _read(current)
+    lines = [f"  missing   {name}" for name in sorted(after.keys() - before.keys())]
+    lines += [f"  left over {name}" for name in sorted(before.keys() - after.keys())]
+    for name in sorted(before.keys() & after.keys()):
+        if before[name] != after[name]:
+            lines += [f"  differs   {name}", *_excerpt(before[name], after[name])]
+    return lines
+
+
+def _read(folder: Path) -> dict[str, str]:
+    return {
+        str(path.relative_to(folder)): path.read_text()
+        for pattern in ("*.py", "*.pyi")
+        for path in folder.rglob(pattern)
+    }
+
+
+def _excerpt(before: str, after: str, lines: int = 6) -> list[str]:
+    changes = difflib.unified_diff(before.splitlines(), after.splitlines(), n=0, lineterm="")
+    marked = [change for change in changes if not change.startswith(("---", "+++", "@@"))]
+    return [f"    {change[:100]}" for change in marked[:lines]]
+
+
+if __name__ == "__main__":
+    main()
