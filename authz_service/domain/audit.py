@@ -1,0 +1,134 @@
+"""The audit chain: one entry a change, each sealed with the hash of the one before it.
+
+Every tenant has a chain of its own, so it can be handed to that customer and verified alone; what
+concerns no customer stands in the chain of the tenant `system`.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from enum import Enum
+from hashlib import sha256
+from typing import Any, Final
+
+import rfc8785
+
+from authz_service.domain.window import BEGINNING, FOREVER, Instant, Window, rfc3339
+
+GENESIS: Final = "0" * 64
+"""`prev_hash` of a chain's first entry."""
+
+DONE: Final = "done"
+"""Outcome of what was carried out; a refusal's outcome is the reason's name."""
+
+_SECRET_FIELDS: Final = frozenset({"secret_hash"})
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who calls: the subject of the system tenant that the credential proved."""
+
+    subject: str
+    on_behalf_of: str = ""
+    source_address: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """What happened, in the words of the use case, before it gets its place in a chain."""
+
+    action: str
+    tenant: str
+    targets: tuple[str, ...]
+    before: Any = None
+    after: Any = None
+    reason: str = ""
+    outcome: str = DONE
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """An entry in its final form. `entry` is its canonical JSON (RFC 8785), `prev_hash` included;
+    `hash` is the SHA-256 of those bytes, in hex.
+    """
+
+    tenant: str
+    seq: int
+    at: Instant
+    actor: str
+    action: str
+    revision: int
+    entry: str
+    hash: str
+
+
+def seal(
+    event: Event,
+    actor: Actor,
+    *,
+    seq: int,
+    prev_hash: str,
+    at: Instant,
+    request_id: str,
+    revision: int,
+) -> Sealed:
+    """Give an event its place: `seq` counts from 1 without gaps in each tenant's chain."""
+    body = rfc8785.dumps(
+        {
+            "tenant": event.tenant,
+            "seq": seq,
+            "at": rfc3339(at),
+            "actor": actor.subject,
+            "on_behalf_of": actor.on_behalf_of,
+            "action": event.action,
+            "outcome": event.outcome,
+            "targets": list(event.targets),
+            "before": plain(event.before),
+            "after": plain(event.after),
+            "reason": event.reason,
+            "request_id": request_id,
+            "source_address": actor.source_address,
+            "revision": revision,
+            "prev_hash": prev_hash,
+        }
+    )
+    digest = sha256(body).hexdigest()
+    return Sealed(
+        event.tenant, seq, at, actor.subject, event.action, revision, body.decode(), digest
+    )
+
+
+def broken_link(entries: Iterable[tuple[int, str, str, str]]) -> int | None:
+    """Verify one chain, given as (seq, entry, hash, the entry's own prev_hash) from seq 1 on.
+
+    Returns the first seq that is missing, altered or does not follow; None if the chain is whole.
+    """
+    expected, last = 1, GENESIS
+    for seq, entry, digest, prev_hash in entries:
+        if seq != expected or prev_hash != last or sha256(entry.encode()).hexdigest() != digest:
+            return expected
+        expected, last = expected + 1, digest
+    return None
+
+
+def plain(value: Any) -> Any:
+    """Turn a value into what JSON can say: sets sorted, instants in RFC 3339, no secrets."""
+    match value:
+        case Enum():
+            return value.value
+        case Window():
+            return {
+                "valid_from": None if value.valid_from == BEGINNING else rfc3339(value.valid_from),
+                "valid_until": None if value.valid_until == FOREVER else rfc3339(value.valid_until),
+            }
+        case frozenset():
+            return sorted(plain(item) for item in value)
+        case tuple() | list():
+            return [plain(item) for item in value]
+        case Mapping():
+            return {str(key): plain(item) for key, item in value.items()}
+        case int() if value >= FOREVER:
+            return None
+    if is_dataclass(value):
+        names = (field.name for field in fields(value))
+        return {name: plain(getattr(value, name)) for name in names if name not in _SECRET_FIELDS}
+    return value

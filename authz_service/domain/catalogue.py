@@ -1,0 +1,136 @@
+"""What can be sold and granted: permissions, roles, tiers and add-ons."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from authz_service.domain.identifiers import MAX_INCLUSION
+from authz_service.errors import ErrorReason, InvalidArgument
+
+TIER: Final = "tier/"
+ADD_ON: Final = "addon/"
+SEATS: Final = "seats"
+"""The one limit this service counts itself: members of a tenant."""
+
+
+@dataclass(frozen=True, slots=True)
+class Permission:
+    """A declared `resource_type:action`. Undeclared permissions are always denied.
+
+    `internal` permissions (this service's own administration, support tools) need a role but no
+    entitlement: no tier sells them.
+    """
+
+    id: str
+    internal: bool = False
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """A named set of permissions, global (`editor`) or a tenant's own (`acme/editor`)."""
+
+    id: str
+    permissions: frozenset[str] = frozenset()
+    includes: frozenset[str] = frozenset()
+    description: str = ""
+
+    @property
+    def tenant(self) -> str:
+        """The tenant that owns the role, or "" for a global one."""
+        owner, slash, _ = self.id.partition("/")
+        return owner if slash else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Feature:
+    """A flag (`"true"` or `"false"`, kind `flag`) or a word (kind `value`) a plan carries."""
+
+    name: str
+    value: str
+    kind: str = "flag"
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """A number with a unit. `value` None means unlimited, said outright; unset is never that."""
+
+    name: str
+    value: int | None
+    unit: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A tier (`tier/pro`) or an add-on (`addon/audit`): what a tenant can hold.
+
+    A tier may extend another: it has all of the other's permissions and assignable roles, and the
+    other's features and limits where it names none of its own.
+    """
+
+    id: str
+    extends: str = ""
+    permissions: frozenset[str] = frozenset()
+    features: tuple[Feature, ...] = ()
+    limits: tuple[Limit, ...] = ()
+    assignable_roles: frozenset[str] = frozenset()
+    description: str = ""
+
+    def __post_init__(self) -> None:
+        # INVARIANT: kept by name, so that equal plans compare equal however they were written.
+        for part in ("features", "limits"):
+            ordered = sorted(getattr(self, part), key=lambda item: item.name)
+            object.__setattr__(self, part, tuple(ordered))
+
+    @property
+    def name(self) -> str:
+        """The identifier a caller uses, without its kind: `pro` for `tier/pro`."""
+        return self.id.partition("/")[2]
+
+
+def chain(plans: Mapping[str, Plan], plan_id: str) -> list[Plan]:
+    """List a plan and what it extends, nearest first; stops at a plan that does not exist."""
+    found: list[Plan] = []
+    while plan_id in plans and len(found) <= MAX_INCLUSION:
+        found.append(plans[plan_id])
+        plan_id = found[-1].extends
+    return found
+
+
+def checked_inclusion(graph: Mapping[str, Iterable[str]], start: str, field: str) -> None:
+    """Refuse a graph of inclusions that is cyclic or too deep anywhere around `start`.
+
+    `graph` maps each name to what it includes, the change already made. Only chains through
+    `start` can have become wrong, above it as well as below it.
+
+    Raises:
+        InvalidArgument: INCLUSION_CYCLE, or INCLUSION_TOO_DEEP beyond seven names in a chain.
+    """
+    reverse: dict[str, list[str]] = {}
+    for name, included in graph.items():
+        for other in included:
+            reverse.setdefault(other, []).append(name)
+    below = _longest(graph, start, (), field)
+    above = _longest(reverse, start, (), field)
+    if len(below) + len(above) - 1 > MAX_INCLUSION:
+        path = [*reversed(above), *below[1:]]
+        raise InvalidArgument(
+            ErrorReason.INCLUSION_TOO_DEEP,
+            f"a chain of {len(path)} is longer than {MAX_INCLUSION}: {' > '.join(path)}; "
+            "include the needed names directly",
+            field=field,
+        )
+
+
+def _longest(
+    graph: Mapping[str, Iterable[str]], name: str, path: tuple[str, ...], field: str
+) -> list[str]:
+    if name in path:
+        loop = " > ".join([*path[path.index(name) :], name])
+        raise InvalidArgument(
+            ErrorReason.INCLUSION_CYCLE, f"inclusion runs in a circle: {loop}", field=field
+        )
+    if len(path) > MAX_INCLUSION:
+        return [name]
+    tails = [_longest(graph, other, (*path, name), field) for other in graph.get(name, ())]
+    return [name, *max(tails, key=len, default=[])]

@@ -1,0 +1,33 @@
+"""One-off exceptions to what a tenant's tier says, each with a reason and an approver."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from authz_service.domain.window import ALWAYS, Window
+
+EVERYONE: Final = "*"
+
+
+class ExceptionKind(StrEnum):
+    GRANT = "grant"
+    """Entitles the tenant to permissions its tier lacks; a role is still needed."""
+    DENY = "deny"
+    """Takes permissions away, from everyone or one subject, in the tenant or one scope."""
+    REPLACE = "replace"
+    """Is the tenant's whole entitlement while it lives; tier and add-ons give nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class TenantException:
+    """`subject` and `scope` narrow a DENY only; elsewhere they are EVERYONE and ""."""
+
+    id: str
+    tenant: str
+    kind: ExceptionKind
+    permissions: frozenset[str]
+    subject: str = EVERYONE
+    scope: str = ""
+    window: Window = ALWAYS
+    reason: str = ""
+    approver: str = ""

@@ -1,0 +1,63 @@
+"""The alphabet of every name (design, section 4): what may stand in a Casbin rule unescaped."""
+
+import re
+from typing import Final
+
+from authz_service.errors import ErrorReason, InvalidArgument
+
+MAX_INCLUSION: Final = 7
+"""Longest chain of roles or of tiers. Casbin's role manager silently stops at 10 links, of which
+the scoped subject, the tenant and the permission take up to three."""
+
+_ID: Final = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
+# Printable ASCII without space " ( ) * , / [ \ ]
+_OPAQUE: Final = r"[!#-')+\-.0-Z^-~]{1,128}"
+_WORD: Final = r"[a-z0-9][a-z0-9._-]{0,63}"
+
+_PATTERNS: Final = {
+    "tenant": (re.compile(_ID), "[A-Za-z0-9][A-Za-z0-9._-]{0,63}"),
+    "role": (re.compile(rf"(?:{_ID}/)?{_ID}"), "`role`, or `tenant/role` for a tenant's own role"),
+    "tier": (re.compile(_ID), "[A-Za-z0-9][A-Za-z0-9._-]{0,63}"),
+    "permission": (re.compile(rf"{_WORD}:{_WORD}"), "`resource_type:action` in lower case"),
+    "subject": (
+        re.compile(rf"(?:user|service|staff):{_OPAQUE}"),
+        "`user:<id>`, `service:<id>` or `staff:<id>`, the id 1 to 128 printable ASCII characters "
+        'without space , " \\ / * ( ) [ ]',
+    ),
+    "scope": (
+        re.compile(rf"{_WORD}:{_OPAQUE}(?:/{_WORD}:{_OPAQUE})?"),
+        "one or two `type:id` segments, as in `project:42/document:7`",
+    ),
+    "feature": (re.compile(_WORD), "lower case letters, digits, . _ -"),
+    "limit": (re.compile(_WORD), "lower case letters, digits, . _ -"),
+    "unit": (re.compile(_WORD), "lower case letters, digits, . _ -"),
+    "value": (re.compile(_OPAQUE), 'printable ASCII without space , " \\ / * ( ) [ ]'),
+    "request_id": (re.compile(r"[!-~]{1,128}"), "1 to 128 printable ASCII characters"),
+}
+
+
+def checked(kind: str, value: str, field: str | None = None) -> str:
+    """Return `value` if it is a well-formed identifier of `kind`.
+
+    Raises:
+        InvalidArgument: INVALID_IDENTIFIER; the message names the allowed form.
+    """
+    pattern, form = _PATTERNS[kind]
+    if pattern.fullmatch(value):
+        return value
+    what = f"{value[:140]!r} is not a valid {kind}" if value else f"a {kind} is required"
+    raise InvalidArgument(
+        ErrorReason.INVALID_IDENTIFIER, f"{what}: expected {form}", field=field or kind
+    )
+
+
+def enclosing(scope: str) -> tuple[str, ...]:
+    """List the scopes that cover a resource, outermost first; nothing for the whole tenant.
+
+    >>> enclosing("project:42/document:7")
+    ('project:42', 'project:42/document:7')
+    """
+    if not scope:
+        return ()
+    outer, slash, _ = scope.partition("/")
+    return (outer, scope) if slash else (scope,)

@@ -1,0 +1,91 @@
+"""Facts as Casbin rules: the form in which they are stored and can be read by any Casbin.
+
+`policies/model.conf` defines the rule types and shows an example of each.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from authz_service.domain.catalogue import Permission, Plan, Role
+from authz_service.domain.change import Fact
+from authz_service.domain.exception import EVERYONE, ExceptionKind, TenantException
+from authz_service.domain.grant import RoleGrant
+from authz_service.domain.tenant import Tenant
+from authz_service.domain.window import ALWAYS, Window
+
+INTERNAL = "catalogue/internal"
+REPLACE = "exception/replace"
+UNLIMITED = "unlimited"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One Casbin rule, in force within its window. Between two and four values, never empty."""
+
+    ptype: str
+    values: tuple[str, ...]
+    window: Window = ALWAYS
+
+
+def rules_of(fact: Fact) -> frozenset[Rule]:
+    """List the rules a fact stands for; none for facts that are not Casbin's."""
+    match fact:
+        case Permission(id=name, internal=True):
+            return frozenset([Rule("g2", (INTERNAL, name))])
+        case Role():
+            return frozenset(_role(fact))
+        case Plan():
+            return frozenset(_plan(fact))
+        case Tenant(id=tenant_id, holdings=holdings):
+            return frozenset(Rule("g2", (tenant_id, h.plan), h.window) for h in holdings)
+        case RoleGrant():
+            who = f"{fact.subject}@{domain(fact.tenant, fact.scope)}"
+            return frozenset([Rule("g", (who, f"role/{fact.role}"), fact.window)])
+        case TenantException():
+            return frozenset(_exception(fact))
+    return frozenset()
+
+
+def domain(tenant: str, scope: str) -> str:
+    """Name a tenant, or a scope inside it: `acme`, `acme/project:42`."""
+    return f"{tenant}/{scope}" if scope else tenant
+
+
+def _role(role: Role) -> Iterator[Rule]:
+    name = f"role/{role.id}"
+    for permission in role.permissions:
+        yield Rule("p", (name, role.tenant or "*", permission, "allow"))
+    for included in role.includes:
+        yield Rule("g", (name, f"role/{included}"))
+
+
+def _plan(plan: Plan) -> Iterator[Rule]:
+    if plan.extends:
+        yield Rule("g2", (plan.id, plan.extends))
+    for permission in plan.permissions:
+        yield Rule("g2", (plan.id, permission))
+    for feature in plan.features:
+        yield Rule("p2", (plan.id, f"feature/{feature.name}", feature.value, feature.kind))
+    for limit in plan.limits:
+        value = UNLIMITED if limit.value is None else str(limit.value)
+        yield Rule("p2", (plan.id, f"limit/{limit.name}", value, limit.unit))
+    for role in plan.assignable_roles:
+        yield Rule("p2", (plan.id, f"role/{role}", "assignable", "role"))
+
+
+def _exception(exception: TenantException) -> Iterator[Rule]:
+    window, tenant = exception.window, exception.tenant
+    match exception.kind:
+        case ExceptionKind.GRANT:
+            for permission in exception.permissions:
+                yield Rule("g2", (tenant, permission), window)
+        case ExceptionKind.DENY:
+            where = domain(tenant, exception.scope)
+            anyone = exception.subject == EVERYONE
+            who = EVERYONE if anyone else f"{exception.subject}@{tenant}"
+            for permission in exception.permissions:
+                yield Rule("p", (who, where, permission, "deny"), window)
+        case ExceptionKind.REPLACE:
+            yield Rule("g3", (tenant, REPLACE), window)
+            for permission in exception.permissions:
+                yield Rule("g3", (tenant, permission), window)

@@ -1,0 +1,123 @@
+"""Every way the service says no.
+
+    AuthzError
+    ├── InvalidArgument      the request is wrong whatever the state of the world
+    ├── Unauthenticated      no caller could be made out
+    ├── PermissionDenied     the caller may not do this
+    ├── NotFound             a named thing does not exist
+    ├── AlreadyExists        the thing to be made exists, or a request id was used before
+    ├── FailedPrecondition   the request is right, the state of the world forbids it
+    ├── ResourceExhausted    a bound on use was reached
+    ├── Unavailable          try again: a part of the service cannot answer now
+    └── Internal             a bug of ours; nothing was changed
+
+The class says what a program does next, the reason says what happened, the message tells a person
+what to do about it. `rpc/errors.py` owns the table from class to gRPC code.
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import ClassVar
+
+
+class ErrorReason(StrEnum):
+    """Why a call failed. The same names as `authz.v1.ErrorReason`, where each is documented."""
+
+    INVALID_IDENTIFIER = "INVALID_IDENTIFIER"
+    INVALID_FIELD = "INVALID_FIELD"
+    INVALID_WINDOW = "INVALID_WINDOW"
+    INVALID_PAGE_TOKEN = "INVALID_PAGE_TOKEN"
+    BATCH_TOO_LARGE = "BATCH_TOO_LARGE"
+    INCLUSION_CYCLE = "INCLUSION_CYCLE"
+    INCLUSION_TOO_DEEP = "INCLUSION_TOO_DEEP"
+    ROLE_WIDER_THAN_TIER = "ROLE_WIDER_THAN_TIER"
+    CREDENTIALS_MISSING = "CREDENTIALS_MISSING"
+    CREDENTIALS_INVALID = "CREDENTIALS_INVALID"
+    PERMISSION_DENIED = "PERMISSION_DENIED"
+    TENANT_NOT_FOUND = "TENANT_NOT_FOUND"
+    MEMBER_NOT_FOUND = "MEMBER_NOT_FOUND"
+    PERMISSION_NOT_FOUND = "PERMISSION_NOT_FOUND"
+    ROLE_NOT_FOUND = "ROLE_NOT_FOUND"
+    TIER_NOT_FOUND = "TIER_NOT_FOUND"
+    ROLE_GRANT_NOT_FOUND = "ROLE_GRANT_NOT_FOUND"
+    EXCEPTION_NOT_FOUND = "EXCEPTION_NOT_FOUND"
+    KEY_NOT_FOUND = "KEY_NOT_FOUND"
+    TENANT_EXISTS = "TENANT_EXISTS"
+    MEMBER_EXISTS = "MEMBER_EXISTS"
+    ROLE_GRANT_EXISTS = "ROLE_GRANT_EXISTS"
+    REQUEST_ID_REUSED = "REQUEST_ID_REUSED"
+    NOT_A_MEMBER = "NOT_A_MEMBER"
+    ROLE_NOT_ASSIGNABLE = "ROLE_NOT_ASSIGNABLE"
+    STAFF_NOT_ALLOWED = "STAFF_NOT_ALLOWED"
+    TENANT_RESERVED = "TENANT_RESERVED"
+    TENANT_STATE_CONFLICT = "TENANT_STATE_CONFLICT"
+    SEATS_EXHAUSTED = "SEATS_EXHAUSTED"
+    OVERLOADED = "OVERLOADED"
+    MESSAGE_TOO_LARGE = "MESSAGE_TOO_LARGE"
+    REVISION_NOT_REACHED = "REVISION_NOT_REACHED"
+    DATABASE_UNAVAILABLE = "DATABASE_UNAVAILABLE"
+    INTERNAL = "INTERNAL"
+
+
+class AuthzError(Exception):
+    """A refusal with a reason for programs and a message for people.
+
+    `field` is the path of the offending request field (`grant.role`), if one field is to blame.
+    `details` are short facts a program may want: the id that was looked for, the limit that held.
+    """
+
+    summary: ClassVar[str]
+
+    def __init__(
+        self,
+        reason: ErrorReason,
+        message: str,
+        *,
+        field: str = "",
+        details: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.message = message
+        self.field = field
+        self.details = dict(details or {})
+
+    def __str__(self) -> str:
+        where = f" ({self.field})" if self.field else ""
+        return f"{self.reason}{where}: {self.message}"
+
+
+class InvalidArgument(AuthzError):
+    summary = "the request is wrong whatever the state of the world"
+
+
+class Unauthenticated(AuthzError):
+    summary = "no caller could be made out"
+
+
+class PermissionDenied(AuthzError):
+    summary = "the caller may not do this"
+
+
+class NotFound(AuthzError):
+    summary = "a named thing does not exist"
+
+
+class AlreadyExists(AuthzError):
+    summary = "the thing to be made exists already"
+
+
+class FailedPrecondition(AuthzError):
+    summary = "the state of the world forbids it"
+
+
+class ResourceExhausted(AuthzError):
+    summary = "a bound on use was reached"
+
+
+class Unavailable(AuthzError):
+    summary = "a part of the service cannot answer now; try again"
+
+
+class Internal(AuthzError):
+    summary = "a bug of ours; nothing was changed"
