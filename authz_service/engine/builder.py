@@ -1,0 +1,199 @@
+"""Facts into indexes: the first one from rows, every next one from a delta.
+
+A builder owns what it has copied and shares the rest with the index it began from, so one grant
+costs one small dictionary, whatever the number of tenants.
+"""
+
+from collections.abc import Iterable
+from copy import copy
+from typing import TypeVar
+
+from authz_service.domain.catalogue import Permission, Plan, Role
+from authz_service.domain.change import Change, Delta, Fact
+from authz_service.domain.exception import TenantException
+from authz_service.domain.grant import RoleGrant
+from authz_service.domain.key import ApiKey
+from authz_service.domain.membership import Membership
+from authz_service.domain.tenant import Tenant
+from authz_service.engine import compiling
+from authz_service.engine.compiling import Catalogue
+from authz_service.engine.index import (
+    GrantEntry,
+    Index,
+    Member,
+    MemberEntry,
+    TenantEntry,
+    unpack,
+)
+from authz_service.engine.shards import Editor, Shards
+
+T = TypeVar("T")
+
+
+def apply(index: Index, delta: Delta) -> Index:
+    """Make the next index.
+
+    Raises:
+        ValueError: the delta is not the next revision; the index is as it was.
+    """
+    if delta.revision != index.revision + 1:
+        raise ValueError(f"revision {delta.revision} does not follow {index.revision}")
+    builder = Builder(index)
+    for change in delta.changes:
+        builder.change(change)
+    return builder.finish(delta.revision)
+
+
+def build(facts: Iterable[Fact], revision: int) -> Index:
+    """Make an index from nothing.
+
+    The catalogue comes first, members after their tenant, grants after their member.
+    """
+    builder = Builder(Index.empty())
+    for fact in facts:
+        builder.change(Change(None, fact))
+    return builder.finish(revision)
+
+
+class Builder:
+    """Collects changes on top of an index. Used once, by one thread.
+
+    A fact about a tenant or a member that does not exist gives nothing and is passed over: the
+    unit of work never writes one, and a decision could only deny it.
+    """
+
+    def __init__(self, base: Index) -> None:
+        self._base = base
+        self._catalogue: Catalogue | None = None
+        self._keys = base.keys
+        self._tenants = base.tenants.edit()
+        self._touched: dict[str, TenantEntry] = {}
+        self._members: dict[str, Editor[Member]] = {}
+
+    @property
+    def role_bits(self) -> dict[str, int]:
+        return self._catalogue.role_bits if self._catalogue else self._base.role_bits
+
+    def change(self, change: Change) -> None:
+        match change.fact:
+            case (Permission() | Role(tenant="") | Plan()) as fact:
+                self._catalogue = self._catalogue or Catalogue(self._base)
+                self._catalogue.change(fact, present=change.after is not None)
+            case Role(id=role_id, tenant=owner):
+                self._own_role(owner, role_id, change.after)
+            case Tenant(id=tenant_id):
+                self._tenant(tenant_id, change.after)
+            case Membership(tenant=tenant_id, subject=subject):
+                self._membership(tenant_id, subject, change.after)
+            case RoleGrant(tenant=tenant_id, subject=subject):
+                self._grant(tenant_id, subject, change)
+            case TenantException(tenant=tenant_id):
+                self._exception(tenant_id, change)
+            case ApiKey(id=key_id):
+                after = change.after
+                self._keys = _with(self._keys, key_id, after if isinstance(after, ApiKey) else None)
+
+    def load_members(self, tenant_id: str, members: dict[str, Member]) -> None:
+        """Take over all members of a new tenant at once, already packed."""
+        entry = self._entry(tenant_id)
+        if entry is not None:
+            entry.members = Shards.of(members)
+
+    def finish(self, revision: int) -> Index:
+        for tenant_id, members in self._members.items():
+            self._touched[tenant_id].members = members.finish()
+        for tenant_id, entry in self._touched.items():
+            self._tenants.set(tenant_id, entry)
+        catalogue = self._catalogue.compiled() if self._catalogue else self._base
+        return Index(
+            revision,
+            catalogue.permissions,
+            catalogue.roles,
+            catalogue.role_bits,
+            catalogue.plans,
+            catalogue.plan_bits,
+            self._tenants.finish(),
+            self._keys,
+        )
+
+    def _tenant(self, tenant_id: str, after: Fact | None) -> None:
+        plan_bits = self._catalogue.plan_bits if self._catalogue else self._base.plan_bits
+        entry = self._entry(tenant_id)
+        if not isinstance(after, Tenant):
+            self._touched.pop(tenant_id, None)
+            self._members.pop(tenant_id, None)
+            self._tenants.delete(tenant_id)
+        elif entry is None:
+            self._touched[tenant_id] = compiling.new_tenant(after, plan_bits)
+        else:
+            compiling.set_tenant(entry, after, plan_bits)
+
+    def _own_role(self, owner: str, role_id: str, after: Fact | None) -> None:
+        entry = self._entry(owner)
+        if entry is not None:
+            owned = {name: compiled.fact for name, compiled in entry.own_roles.items()}
+            owned = _with(owned, role_id, after if isinstance(after, Role) else None)
+            entry.own_roles = compiling.own_roles(owned, self.role_bits)
+
+    def _membership(self, tenant_id: str, subject: str, after: Fact | None) -> None:
+        members = self._edit_members(tenant_id)
+        if members is None:
+            return
+        if isinstance(after, Membership):
+            grants = self._grants(members.get(subject))
+            members.set(subject, compiling.pack(after, grants, self.role_bits))
+        else:
+            members.delete(subject)
+
+    def _grant(self, tenant_id: str, subject: str, change: Change) -> None:
+        members = self._edit_members(tenant_id)
+        member = members.get(subject) if members is not None else None
+        if members is None or member is None:
+            return
+        grants = list(self._grants(member))
+        if isinstance(change.before, RoleGrant):
+            grants.remove(compiling.grant_entry(change.before))
+        if isinstance(change.after, RoleGrant):
+            grants.append(compiling.grant_entry(change.after))
+        membership = (
+            member.membership if isinstance(member, MemberEntry) else Membership(tenant_id, subject)
+        )
+        members.set(subject, compiling.pack(membership, tuple(grants), self.role_bits))
+
+    def _exception(self, tenant_id: str, change: Change) -> None:
+        entry = self._entry(tenant_id)
+        if entry is not None:
+            kept = [e for e in entry.exceptions if e != change.before]
+            added = [change.after] if isinstance(change.after, TenantException) else []
+            compiling.set_exceptions(entry, [*kept, *added])
+
+    def _entry(self, tenant_id: str) -> TenantEntry | None:
+        """Give this builder's own copy of a tenant; None if there is no such tenant."""
+        if tenant_id not in self._touched:
+            shared = self._tenants.get(tenant_id)
+            if shared is None:
+                return None
+            self._touched[tenant_id] = copy(shared)
+        return self._touched[tenant_id]
+
+    def _edit_members(self, tenant_id: str) -> Editor[Member] | None:
+        if tenant_id not in self._members:
+            entry = self._entry(tenant_id)
+            if entry is None:
+                return None
+            self._members[tenant_id] = entry.members.edit()
+        return self._members[tenant_id]
+
+    def _grants(self, member: Member | None) -> tuple[GrantEntry, ...]:
+        if isinstance(member, MemberEntry):
+            return member.grants
+        return unpack(member or 0, self.role_bits)
+
+
+def _with(entries: dict[str, T], key: str, value: T | None) -> dict[str, T]:
+    """Copy a small dictionary with one key set, or forgotten if the value is None."""
+    changed = {**entries}
+    changed.pop(key, None)
+    if value is not None:
+        changed[key] = value
+    return changed

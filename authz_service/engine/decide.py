@@ -1,0 +1,137 @@
+"""The decision (design, section 3): a pure, total function of an index, a question, an instant.
+
+The layers are asked in order and the first that objects names the reason. Each is a function of
+its own that returns its objection or None, so that `explain.py` and the lists ask the very same
+code; each tests the common case first: a plain member of an open tenant without exceptions.
+"""
+
+from typing import Final
+
+from authz_service.domain.decision import Decision, DecisionReason, Question, Usage
+from authz_service.domain.exception import EVERYONE
+from authz_service.domain.membership import MembershipState
+from authz_service.domain.tenant import OPEN_STATES, TenantState
+from authz_service.domain.window import Instant
+from authz_service.engine.entitlements import limit_in_force
+from authz_service.engine.index import Index, Member, MemberEntry, PermissionEntry, TenantEntry
+
+_ALLOWED: Final = DecisionReason.ALLOWED
+_ROLE_MISSING: Final = DecisionReason.ROLE_MISSING
+_MEMBERSHIP: Final = {
+    MembershipState.INVITED: DecisionReason.MEMBERSHIP_INVITED,
+    MembershipState.SUSPENDED: DecisionReason.MEMBERSHIP_SUSPENDED,
+    MembershipState.REMOVED: DecisionReason.NOT_A_MEMBER,
+}
+
+
+def decide(index: Index, question: Question, at: Instant) -> Decision:
+    """Answer the question. Never raises, never waits; doubt denies."""
+    tenant_id, subject, name, scopes, usage = question
+    permission = index.permissions.get(name)
+    if permission is None:
+        return Decision(DecisionReason.UNKNOWN_PERMISSION, index.revision)
+    tenant = index.tenants.get(tenant_id)
+    if tenant is None:
+        return Decision(DecisionReason.UNKNOWN_TENANT, index.revision)
+    member = tenant.members.get(subject)
+    reason = (
+        tenant_objection(tenant, at)
+        or membership_objection(member)
+        or (denial(tenant, question, at) if tenant.denials else None)
+        or role_objection(index, member, permission, scopes, at)
+        or entitlement_objection(index, tenant, permission, at)
+        or (limit_objection(index, tenant, usage, at) if usage is not None else None)
+        or _ALLOWED
+    )
+    return Decision(reason, index.revision)
+
+
+def tenant_objection(tenant: TenantEntry, at: Instant) -> DecisionReason | None:
+    """Layer 1: the tenant's state."""
+    if tenant.always_open:
+        return None
+    match tenant.fact.state_at(at):
+        case TenantState.OFFBOARDED:
+            return DecisionReason.TENANT_OFFBOARDED
+        case state if state in OPEN_STATES:
+            return None
+    return DecisionReason.TENANT_SUSPENDED
+
+
+def membership_objection(member: Member | None) -> DecisionReason | None:
+    """Layer 2: the membership's state."""
+    if member.__class__ is int:
+        return None
+    if isinstance(member, MemberEntry):
+        return _MEMBERSHIP.get(member.membership.state)
+    return DecisionReason.NOT_A_MEMBER
+
+
+def denial(tenant: TenantEntry, question: Question, at: Instant) -> DecisionReason | None:
+    """Layer 3: a live deny exception for everyone or this subject, in the tenant or a scope."""
+    for exception in tenant.denials.get(question.permission, ()):
+        if (
+            exception.subject in (EVERYONE, question.subject)
+            and (not exception.scope or exception.scope in question.scopes)
+            and exception.window.covers(at)
+        ):
+            return DecisionReason.DENIED_BY_EXCEPTION
+    return None
+
+
+def role_objection(
+    index: Index,
+    member: Member | None,
+    permission: PermissionEntry,
+    scopes: tuple[str, ...],
+    at: Instant,
+) -> DecisionReason | None:
+    """Layer 4: some live grant covers the resource and its role's closure holds the permission."""
+    if isinstance(member, int):
+        return None if permission.roles & member else _ROLE_MISSING
+    expired = False
+    for grant in member.grants if member is not None else ():
+        role = index.role(grant.role)
+        if role is None or not role.holds(permission):
+            continue
+        if grant.scope and grant.scope not in scopes:
+            continue
+        if grant.valid_from <= at < grant.valid_until:
+            return None
+        expired = expired or grant.valid_until <= at
+    return DecisionReason.GRANT_EXPIRED if expired else _ROLE_MISSING
+
+
+def entitlement_objection(
+    index: Index, tenant: TenantEntry, permission: PermissionEntry, at: Instant
+) -> DecisionReason | None:
+    """Layer 5: a live replacement alone, else tier, add-ons and grant exceptions together."""
+    if permission.internal or (permission.plans & tenant.plans and not tenant.replacements):
+        return None
+    name = permission.fact.id
+    replacing = [e for e in tenant.replacements if e.window.covers(at)]
+    if replacing:
+        held = any(name in exception.permissions for exception in replacing)
+        return None if held else DecisionReason.NOT_ENTITLED
+    windows = [e.window for e in tenant.entitling.get(name, ())]
+    windows += [
+        holding.window
+        for holding in tenant.fact.holdings
+        if permission.plans & index.plan_bits.get(holding.plan, 0)
+    ]
+    if any(window.covers(at) for window in windows):
+        return None
+    expired = any(window.valid_until <= at for window in windows)
+    return DecisionReason.ENTITLEMENT_EXPIRED if expired else DecisionReason.NOT_ENTITLED
+
+
+def limit_objection(
+    index: Index, tenant: TenantEntry, usage: Usage, at: Instant
+) -> DecisionReason | None:
+    """Layer 6: what is used and what is wanted stay within the limit; unset is no limit to use."""
+    found = limit_in_force(index, tenant.fact, usage.limit, at)
+    if found is None:
+        return DecisionReason.LIMIT_UNKNOWN
+    ceiling = found.limit.value
+    within = ceiling is None or usage.used + usage.quantity <= ceiling
+    return None if within else DecisionReason.LIMIT_REACHED

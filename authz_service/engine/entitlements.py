@@ -1,0 +1,104 @@
+"""What a tenant bought: features, limits and permissions in force, each with where it comes from."""
+
+from dataclasses import dataclass
+
+from authz_service.domain.catalogue import ADD_ON, Feature, Limit, Plan, chain
+from authz_service.domain.exception import ExceptionKind, TenantException
+from authz_service.domain.tenant import Tenant, TenantState
+from authz_service.domain.window import Instant
+from authz_service.engine.index import Index, TenantEntry
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureInForce:
+    feature: Feature
+    source: str
+    """The plan that says so: `tier/free`, `addon/audit`."""
+
+
+@dataclass(frozen=True, slots=True)
+class LimitInForce:
+    limit: Limit
+    sources: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PermissionInForce:
+    permission: str
+    source: str
+    """The nearest plan that carries it, or `exception/<id>`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entitlements:
+    tenant: str
+    state: TenantState
+    tier: str
+    add_ons: tuple[str, ...]
+    features: tuple[FeatureInForce, ...]
+    limits: tuple[LimitInForce, ...]
+    permissions: tuple[PermissionInForce, ...]
+    exceptions: tuple[TenantException, ...]
+    """Every exception live at the instant, ordered by id."""
+
+
+def entitlements(index: Index, entry: TenantEntry, at: Instant) -> Entitlements:
+    tenant = entry.fact
+    plans = _plans(index, tenant, at)
+    live = live_exceptions(entry, at)
+    features = {f.name: FeatureInForce(f, p.id) for p in reversed(plans) for f in p.features}
+    names = sorted({limit.name for plan in plans for limit in plan.limits})
+    limits = (limit_in_force(index, tenant, name, at) for name in names)
+    return Entitlements(
+        tenant=tenant.id,
+        state=tenant.state_at(at),
+        tier=tenant.tier_at(at),
+        add_ons=tuple(sorted({p for p in tenant.plans_at(at) if p.startswith(ADD_ON)})),
+        features=tuple(features[name] for name in sorted(features)),
+        limits=tuple(limit for limit in limits if limit is not None),
+        permissions=_permissions(index, plans, live),
+        exceptions=live,
+    )
+
+
+def limit_in_force(index: Index, tenant: Tenant, name: str, at: Instant) -> LimitInForce | None:
+    """Find a limit: the tier's (nearest in its chain) plus what add-ons add; None if none sets it.
+
+    Unlimited in any of them is unlimited.
+    """
+    found: list[tuple[Limit, str]] = []
+    for plan_id in dict.fromkeys(tenant.plans_at(at)):  # a renewal may overlap: held once
+        for plan in chain(index.plans, plan_id):
+            hits = [(limit, plan.id) for limit in plan.limits if limit.name == name]
+            if hits:
+                found += hits
+                break
+    if not found:
+        return None
+    values = [limit.value for limit, _ in found]
+    total = None if None in values else sum(value or 0 for value in values)
+    return LimitInForce(Limit(name, total, found[0][0].unit), tuple(source for _, source in found))
+
+
+def live_exceptions(entry: TenantEntry, at: Instant) -> tuple[TenantException, ...]:
+    """List the tenant's exceptions that hold at the instant, by id."""
+    live = (e for e in entry.exceptions if e.window.covers(at))
+    return tuple(sorted(live, key=lambda e: e.id))
+
+
+def _plans(index: Index, tenant: Tenant, at: Instant) -> list[Plan]:
+    """List the plans held and all they extend, the tier's chain first, nearest first."""
+    held = sorted(tenant.plans_at(at), reverse=True)  # "tier/" sorts after "addon/"
+    return [plan for plan_id in held for plan in chain(index.plans, plan_id)]
+
+
+def _permissions(
+    index: Index, plans: list[Plan], live: tuple[TenantException, ...]
+) -> tuple[PermissionInForce, ...]:
+    replacing = [e for e in live if e.kind is ExceptionKind.REPLACE]
+    entitling = replacing or [e for e in live if e.kind is ExceptionKind.GRANT]
+    sources = {p: f"exception/{e.id}" for e in entitling for p in e.permissions}
+    if not replacing:
+        sources |= {p: plan.id for plan in reversed(plans) for p in plan.permissions}
+    declared = sorted(sources.keys() & index.permissions.keys())
+    return tuple(PermissionInForce(name, sources[name]) for name in declared)

@@ -1,0 +1,185 @@
+"""The compiled index: all facts of one revision, laid out for the decision.
+
+Roles and plans are bits. A permission knows the roles and the plans whose closure holds it, a
+member the roles it was granted, a tenant the plans it holds; so a check is a few look-ups and
+two `&`. An index is never changed once published: `builder.py` makes the next one, sharing
+everything that a change did not touch, so whoever holds an index sees exactly one revision.
+"""
+
+from collections.abc import Mapping
+from typing import Final, NamedTuple, TypeAlias
+
+from authz_service.domain.catalogue import Permission, Plan, Role
+from authz_service.domain.exception import TenantException
+from authz_service.domain.key import ApiKey
+from authz_service.domain.membership import Membership
+from authz_service.domain.tenant import Tenant
+from authz_service.domain.window import BEGINNING, FOREVER, Instant
+from authz_service.engine.shards import Shards
+
+ACTIVE: Final = 1
+"""The lowest bit of a plain member: an active membership. Role bits start above it."""
+
+
+class PermissionEntry(NamedTuple):
+    fact: Permission
+    internal: bool
+    roles: int
+    """Bits of the global roles whose closure holds the permission."""
+    plans: int
+    """Bits of the tiers and add-ons whose closure holds the permission."""
+
+
+class RoleEntry(NamedTuple):
+    fact: Role
+    bits: int
+    """A global role's own bit; for a tenant's own role, those of the global roles it includes."""
+    permissions: frozenset[str]
+    """What a tenant's own role and its own kind below it list; empty for a global role."""
+
+    def holds(self, permission: PermissionEntry) -> bool:
+        """Tell whether the role's closure holds the permission."""
+        return bool(permission.roles & self.bits) or permission.fact.id in self.permissions
+
+
+class GrantEntry(NamedTuple):
+    """A role grant as the decision wants it."""
+
+    role: str
+    scope: str = ""
+    valid_from: Instant = BEGINNING
+    valid_until: Instant = FOREVER
+
+    def covers(self, scopes: tuple[str, ...], at: Instant) -> bool:
+        return self.valid_from <= at < self.valid_until and (not self.scope or self.scope in scopes)
+
+
+class MemberEntry(NamedTuple):
+    """A member that is not active, or has scoped, windowed, repeated or tenant-own grants."""
+
+    membership: Membership
+    grants: tuple[GrantEntry, ...]
+
+
+Member: TypeAlias = int | MemberEntry
+"""Most members are active and hold whole roles without end: one integer, ACTIVE and role bits."""
+
+ByPermission: TypeAlias = Mapping[str, tuple[TenantException, ...]]
+
+
+class TenantEntry:
+    """A tenant as the decision wants it."""
+
+    __slots__ = (
+        "always_open",
+        "denials",
+        "entitling",
+        "exceptions",
+        "fact",
+        "members",
+        "own_roles",
+        "plans",
+        "replacements",
+    )
+
+    fact: Tenant
+    members: Shards[Member]
+    own_roles: Mapping[str, RoleEntry]
+    always_open: bool
+    """No instant finds it suspended or offboarded: `fact` need not be asked."""
+    plans: int
+    """Bits of the plans held without a window; of the others only `fact` knows."""
+    exceptions: tuple[TenantException, ...]
+    denials: ByPermission
+    entitling: ByPermission
+    replacements: tuple[TenantException, ...]
+
+
+class Index:
+    """All facts at `revision`. Read-only.
+
+    INVARIANT: `role_bits` and `plan_bits` only grow. A bit that a removed role left in some
+    member's mask must never come to mean another role.
+    """
+
+    __slots__ = (
+        "keys",
+        "permissions",
+        "plan_bits",
+        "plans",
+        "revision",
+        "role_bits",
+        "roles",
+        "tenants",
+    )
+
+    def __init__(
+        self,
+        revision: int,
+        permissions: dict[str, PermissionEntry],
+        roles: dict[str, RoleEntry],
+        role_bits: dict[str, int],
+        plans: dict[str, Plan],
+        plan_bits: dict[str, int],
+        tenants: Shards[TenantEntry],
+        keys: dict[str, ApiKey],
+    ) -> None:
+        self.revision = revision
+        self.permissions = permissions
+        self.roles = roles
+        self.role_bits = role_bits
+        self.plans = plans
+        self.plan_bits = plan_bits
+        self.tenants = tenants
+        self.keys = keys
+
+    @classmethod
+    def empty(cls) -> "Index":
+        """The index of revision 0: nothing is declared, everything is denied."""
+        return cls(0, {}, {}, {}, {}, {}, Shards(), {})
+
+    def tenant(self, tenant_id: str) -> Tenant | None:
+        entry = self.tenants.get(tenant_id)
+        return entry.fact if entry is not None else None
+
+    def role(self, role_id: str) -> RoleEntry | None:
+        """Find a global role or, by `tenant/role`, a tenant's own."""
+        owner, slash, _ = role_id.partition("/")
+        if not slash:
+            return self.roles.get(role_id)
+        tenant = self.tenants.get(owner)
+        return tenant.own_roles.get(role_id) if tenant is not None else None
+
+    def member(self, tenant_id: str, subject: str) -> Membership | None:
+        match self._member(tenant_id, subject):
+            case None:
+                return None
+            case MemberEntry() as entry:
+                return entry.membership
+        return Membership(tenant_id, subject)
+
+    def grants(self, tenant_id: str, subject: str) -> tuple[GrantEntry, ...]:
+        """List what a member was granted, live or not, in no particular order."""
+        match self._member(tenant_id, subject):
+            case None:
+                return ()
+            case MemberEntry() as entry:
+                return entry.grants
+            case mask:
+                return unpack(mask, self.role_bits)
+
+    def role_permissions(self, role_id: str) -> frozenset[str]:
+        """Name every declared permission in the role's closure."""
+        role = self.role(role_id)
+        if role is None:
+            return frozenset()
+        return frozenset(name for name, entry in self.permissions.items() if role.holds(entry))
+
+    def _member(self, tenant_id: str, subject: str) -> Member | None:
+        tenant = self.tenants.get(tenant_id)
+        return tenant.members.get(subject) if tenant is not None else None
+
+
+def unpack(mask: int, role_bits: Mapping[str, int]) -> tuple[GrantEntry, ...]:
+    """List the grants that a plain member's mask stands for."""
+    return tuple(GrantEntry(role) for role, bit in role_bits.items() if bit & mask)
