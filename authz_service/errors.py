@@ -7,7 +7,6 @@
     ├── NotFound             a named thing does not exist
     ├── AlreadyExists        the thing to be made exists, or a request id was used before
     ├── FailedPrecondition   the request is right, the state of the world forbids it
-    ├── ResourceExhausted    a bound on use was reached
     ├── Unavailable          try again: a part of the service cannot answer now
     └── Internal             a bug of ours; nothing was changed
 
@@ -52,10 +51,9 @@ class ErrorReason(StrEnum):
     TENANT_RESERVED = "TENANT_RESERVED"
     TENANT_STATE_CONFLICT = "TENANT_STATE_CONFLICT"
     SEATS_EXHAUSTED = "SEATS_EXHAUSTED"
-    OVERLOADED = "OVERLOADED"
-    MESSAGE_TOO_LARGE = "MESSAGE_TOO_LARGE"
     REVISION_NOT_REACHED = "REVISION_NOT_REACHED"
     DATABASE_UNAVAILABLE = "DATABASE_UNAVAILABLE"
+    DATABASE_BEHIND = "DATABASE_BEHIND"
     INTERNAL = "INTERNAL"
 
 
@@ -109,10 +107,6 @@ class AlreadyExists(AuthzError):
 
 class FailedPrecondition(AuthzError):
     summary = "the state of the world forbids it"
-
-
-class ResourceExhausted(AuthzError):
-    summary = "a bound on use was reached"
 
 
 class Unavailable(AuthzError):

@@ -110,27 +110,41 @@ def checked_inclusion(graph: Mapping[str, Iterable[str]], start: str, field: str
     for name, included in graph.items():
         for other in included:
             reverse.setdefault(other, []).append(name)
-    below = _longest(graph, start, (), field)
-    above = _longest(reverse, start, (), field)
-    if len(below) + len(above) - 1 > MAX_INCLUSION:
-        path = [*reversed(above), *below[1:]]
+    below = _longest(graph, start, field, {})
+    above = _longest(reverse, start, field, {})
+    path = [*reversed(above), *below[1:]]
+    if len(path) > MAX_INCLUSION:
         raise InvalidArgument(
             ErrorReason.INCLUSION_TOO_DEEP,
-            f"a chain of {len(path)} is longer than {MAX_INCLUSION}: {' > '.join(path)}; "
+            f"a chain of {len(path)} is longer than {MAX_INCLUSION}: {' > '.join(path[:20])}; "
             "include the needed names directly",
             field=field,
         )
 
 
 def _longest(
-    graph: Mapping[str, Iterable[str]], name: str, path: tuple[str, ...], field: str
+    graph: Mapping[str, Iterable[str]],
+    name: str,
+    field: str,
+    known: dict[str, list[str] | None],
+    depth: int = 0,
 ) -> list[str]:
-    if name in path:
-        loop = " > ".join([*path[path.index(name) :], name])
+    """Find the longest chain from `name` on; None in `known` marks what is being walked.
+
+    Beyond a depth of 100 the chain is too long in any case and is not followed further.
+    """
+    if name in known:
+        chain_from = known[name]
+        if chain_from is not None:
+            return chain_from
+        walked = [each for each, found in known.items() if found is None]
+        loop = " > ".join([*walked[walked.index(name) :], name])
         raise InvalidArgument(
             ErrorReason.INCLUSION_CYCLE, f"inclusion runs in a circle: {loop}", field=field
         )
-    if len(path) > MAX_INCLUSION:
-        return [name]
-    tails = [_longest(graph, other, (*path, name), field) for other in graph.get(name, ())]
-    return [name, *max(tails, key=len, default=[])]
+    known[name] = None
+    included = graph.get(name, ()) if depth < 100 else ()
+    tails = [_longest(graph, other, field, known, depth + 1) for other in included]
+    longest = [name, *max(tails, key=len, default=[])]
+    known[name] = longest
+    return longest

@@ -21,8 +21,7 @@ _PATTERNS: Final = {
     "permission": (re.compile(rf"{_WORD}:{_WORD}"), "`resource_type:action` in lower case"),
     "subject": (
         re.compile(rf"(?:user|service|staff):{_OPAQUE}"),
-        "`user:<id>`, `service:<id>` or `staff:<id>`, the id 1 to 128 printable ASCII characters "
-        'without space , " \\ / * ( ) [ ]',
+        '`user:<id>`, `service:<id>` or `staff:<id>`, id: 1 to 128 of ASCII but , " \\/*()[]',
     ),
     "scope": (
         re.compile(rf"{_WORD}:{_OPAQUE}(?:/{_WORD}:{_OPAQUE})?"),

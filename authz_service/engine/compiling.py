@@ -125,9 +125,8 @@ def new_tenant(tenant: Tenant, plan_bits: Mapping[str, int]) -> TenantEntry:
 
 def set_tenant(entry: TenantEntry, tenant: Tenant, plan_bits: Mapping[str, int]) -> None:
     entry.fact = tenant
-    entry.always_open = not tenant.suspensions and all(
-        period.state in OPEN_STATES and period.window == ALWAYS for period in tenant.periods
-    )
+    kinds = {(period.state in OPEN_STATES, period.window) for period in tenant.periods}
+    entry.always_open = not tenant.suspensions and kinds == {(True, ALWAYS)}
     entry.plans = 0
     for holding in tenant.holdings:
         if holding.window == ALWAYS:

@@ -8,7 +8,7 @@ code; each tests the common case first: a plain member of an open tenant without
 from typing import Final
 
 from authz_service.domain.decision import Decision, DecisionReason, Question, Usage
-from authz_service.domain.exception import EVERYONE
+from authz_service.domain.exception import EVERYONE, TenantException
 from authz_service.domain.membership import MembershipState
 from authz_service.domain.tenant import OPEN_STATES, TenantState
 from authz_service.domain.window import Instant
@@ -16,6 +16,7 @@ from authz_service.engine.entitlements import limit_in_force
 from authz_service.engine.index import Index, Member, MemberEntry, PermissionEntry, TenantEntry
 
 _ALLOWED: Final = DecisionReason.ALLOWED
+_DENIED: Final = DecisionReason.DENIED_BY_EXCEPTION
 _ROLE_MISSING: Final = DecisionReason.ROLE_MISSING
 _MEMBERSHIP: Final = {
     MembershipState.INVITED: DecisionReason.MEMBERSHIP_INVITED,
@@ -37,7 +38,7 @@ def decide(index: Index, question: Question, at: Instant) -> Decision:
     reason = (
         tenant_objection(tenant, at)
         or membership_objection(member)
-        or (denial(tenant, question, at) if tenant.denials else None)
+        or (_DENIED if tenant.denials and denial(tenant, question, at) else None)
         or role_objection(index, member, permission, scopes, at)
         or entitlement_objection(index, tenant, permission, at)
         or (limit_objection(index, tenant, usage, at) if usage is not None else None)
@@ -67,7 +68,7 @@ def membership_objection(member: Member | None) -> DecisionReason | None:
     return DecisionReason.NOT_A_MEMBER
 
 
-def denial(tenant: TenantEntry, question: Question, at: Instant) -> DecisionReason | None:
+def denial(tenant: TenantEntry, question: Question, at: Instant) -> TenantException | None:
     """Layer 3: a live deny exception for everyone or this subject, in the tenant or a scope."""
     for exception in tenant.denials.get(question.permission, ()):
         if (
@@ -75,7 +76,7 @@ def denial(tenant: TenantEntry, question: Question, at: Instant) -> DecisionReas
             and (not exception.scope or exception.scope in question.scopes)
             and exception.window.covers(at)
         ):
-            return DecisionReason.DENIED_BY_EXCEPTION
+            return exception
     return None
 
 

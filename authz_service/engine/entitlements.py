@@ -1,4 +1,4 @@
-"""What a tenant bought: features, limits and permissions in force, each with where it comes from."""
+"""What a tenant bought: features, limits and permissions in force, and where each is from."""
 
 from dataclasses import dataclass
 
@@ -102,3 +102,9 @@ def _permissions(
         sources |= {p: plan.id for plan in reversed(plans) for p in plan.permissions}
     declared = sorted(sources.keys() & index.permissions.keys())
     return tuple(PermissionInForce(name, sources[name]) for name in declared)
+
+
+def assignable_roles(index: Index, tenant: Tenant, at: Instant) -> frozenset[str]:
+    """Name the global roles that the tenant's plans let it grant."""
+    listed = (plan.assignable_roles for plan in _plans(index, tenant, at))
+    return frozenset[str]().union(*listed)

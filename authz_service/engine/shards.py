@@ -35,6 +35,14 @@ class Shards(Generic[V]):
     def get(self, key: str) -> V | None:
         return self._buckets[hash(key) & self._mask].get(key)
 
+    def __getitem__(self, key: str) -> V:
+        return self._buckets[hash(key) & self._mask][key]
+
+    def values(self) -> Iterator[V]:
+        """Iterate in no particular order."""
+        for bucket in self._buckets:
+            yield from bucket.values()
+
     def items(self) -> Iterator[tuple[str, V]]:
         """Iterate in no particular order."""
         for bucket in self._buckets:

@@ -4,15 +4,13 @@ import json
 from collections.abc import Iterator
 from difflib import get_close_matches
 from functools import cache
-from pathlib import Path
 from typing import Any, Final
 
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
+from authz_service.config import shipped_policies
 from authz_service.usecases.policy_yaml import Document, Steps
-
-_PACKAGE: Final = Path(__file__).resolve().parents[1]
 
 _REPORTED_BY_READER: Final = "uniqueItems"
 """A duplicate item is found while reading, where its line is known."""
@@ -27,8 +25,7 @@ def inspect(document: Document, definition: str) -> None:
 
 @cache
 def _validator(definition: str) -> Draft202012Validator:
-    folder = next(p for p in (_PACKAGE, _PACKAGE.parent) if (p / "policies").is_dir())
-    schema = json.loads((folder / "policies" / "schema.json").read_text(encoding="utf-8"))
+    schema = json.loads((shipped_policies() / "schema.json").read_text(encoding="utf-8"))
     return Draft202012Validator({"$ref": f"#/$defs/{definition}", "$defs": schema["$defs"]})
 
 

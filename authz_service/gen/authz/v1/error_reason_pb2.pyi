@@ -90,14 +90,12 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """
     ERROR_REASON_SEATS_EXHAUSTED: _ErrorReason.ValueType  # 85
     """FAILED_PRECONDITION. All seats that the tenant bought are taken."""
-    ERROR_REASON_OVERLOADED: _ErrorReason.ValueType  # 100
-    """RESOURCE_EXHAUSTED. Too many calls are waiting. `RetryInfo` says when to try again."""
-    ERROR_REASON_MESSAGE_TOO_LARGE: _ErrorReason.ValueType  # 101
-    """RESOURCE_EXHAUSTED. The message is larger than the server accepts."""
     ERROR_REASON_REVISION_NOT_REACHED: _ErrorReason.ValueType  # 102
     """UNAVAILABLE. The demanded `min_revision` has not arrived here before the deadline."""
     ERROR_REASON_DATABASE_UNAVAILABLE: _ErrorReason.ValueType  # 103
     """UNAVAILABLE. The database does not answer. Changes wait for it; checks go on from memory."""
+    ERROR_REASON_DATABASE_BEHIND: _ErrorReason.ValueType  # 105
+    """FAILED_PRECONDITION. The database lacks migrations that this version needs. Run `authz migrate`."""
     ERROR_REASON_INTERNAL: _ErrorReason.ValueType  # 104
     """INTERNAL. A bug of ours. Nothing was changed; the request id in the metadata finds the log line."""
 
@@ -176,14 +174,12 @@ not suspended for that reason.
 """
 ERROR_REASON_SEATS_EXHAUSTED: ErrorReason.ValueType  # 85
 """FAILED_PRECONDITION. All seats that the tenant bought are taken."""
-ERROR_REASON_OVERLOADED: ErrorReason.ValueType  # 100
-"""RESOURCE_EXHAUSTED. Too many calls are waiting. `RetryInfo` says when to try again."""
-ERROR_REASON_MESSAGE_TOO_LARGE: ErrorReason.ValueType  # 101
-"""RESOURCE_EXHAUSTED. The message is larger than the server accepts."""
 ERROR_REASON_REVISION_NOT_REACHED: ErrorReason.ValueType  # 102
 """UNAVAILABLE. The demanded `min_revision` has not arrived here before the deadline."""
 ERROR_REASON_DATABASE_UNAVAILABLE: ErrorReason.ValueType  # 103
 """UNAVAILABLE. The database does not answer. Changes wait for it; checks go on from memory."""
+ERROR_REASON_DATABASE_BEHIND: ErrorReason.ValueType  # 105
+"""FAILED_PRECONDITION. The database lacks migrations that this version needs. Run `authz migrate`."""
 ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 104
 """INTERNAL. A bug of ours. Nothing was changed; the request id in the metadata finds the log line."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -1,0 +1,138 @@
+"""The decision by stock Casbin: the specification that the compiled index is held against.
+
+No decision code is shared with `engine/`, so a fault there cannot hide here. It costs a
+millisecond and more a question, growing with the rules; `Explain` and shadow checks can wait.
+"""
+
+from collections.abc import Iterable
+
+from authz_service.domain.catalogue import ADD_ON, TIER
+from authz_service.domain.change import Fact
+from authz_service.domain.decision import DecisionReason, Question, Usage
+from authz_service.domain.rules import INTERNAL, REPLACE, UNLIMITED, Rule
+from authz_service.domain.window import Instant
+from authz_service.reference.enforcer import enforcer, path, request
+from authz_service.reference.in_force import rules_in_force
+from authz_service.reference.standing import Standing
+
+
+class Reference:
+    """All decisions at one instant over the given facts.
+
+    Layers 3 to 5 are one plain `enforce` of the model over the rules in force; the others, which
+    Casbin knows nothing of, are read from the facts and from the rules of type p2. Casbin's role
+    manager remembers each name that it was asked about: use one for one explanation or a run of
+    checks, not for good.
+    """
+
+    def __init__(self, model: str, facts: Iterable[Fact], at: Instant) -> None:
+        known = tuple(facts)
+        self._at = at
+        self._standing = Standing.of(known)
+        self._rules = {(rule.ptype, rule.values): rule for rule in rules_in_force(known, at)}
+        self._enforcer = enforcer(model, self._rules.values())
+
+    def decide(self, question: Question) -> DecisionReason:
+        """Answer the question.
+
+        Rules that have ended are not there to be seen: an expired grant or entitlement reads
+        ROLE_MISSING or NOT_ENTITLED here.
+
+        Raises:
+            ValueError: the question has more than two scopes.
+        """
+        objection = self._early_objection(question)
+        if objection is not None:
+            return objection
+        allowed, explained = self._enforcer.enforce_ex(*request(question))
+        if not allowed:
+            return self._refusal(question, explained)
+        usage = question.usage
+        late = self._limit_objection(question.tenant, usage) if usage is not None else None
+        return late or DecisionReason.ALLOWED
+
+    def rules_that_mattered(self, question: Question) -> tuple[Rule, ...]:
+        """List the rules that Casbin decided by, in the order in which they link.
+
+        A denial by exception: its p rule alone. Else what speaks for the subject, as far as it
+        goes: the allow rule, the g chain from the subject to its role, the g2 chain from the
+        tenant to the permission (or g3 rules, where a replace exception stands in for it), and
+        the limits asked about. Nothing where an earlier layer or an unknown permission decides.
+        """
+        if self._early_objection(question) is not None:
+            return ()
+        allowed, explained = self._enforcer.enforce_ex(*request(question))
+        if explained and not allowed:
+            return (self._rules["p", tuple(explained)],)
+        by_usage = self._limits(question.tenant, question.usage.limit) if question.usage else []
+        return (
+            *self._role_rules(question, tuple(explained)),
+            *self._entitlement_rules(question),
+            *by_usage,
+        )
+
+    def _early_objection(self, question: Question) -> DecisionReason | None:
+        if question.permission not in self._standing.declared:
+            return DecisionReason.UNKNOWN_PERMISSION
+        return self._standing.objection(question.tenant, question.subject, self._at)
+
+    def _refusal(self, question: Question, explained: list[str]) -> DecisionReason:
+        if explained:  # only a deny rule both matches and refuses
+            return DecisionReason.DENIED_BY_EXCEPTION
+        if self._role_rules(question):
+            return DecisionReason.NOT_ENTITLED
+        return DecisionReason.ROLE_MISSING
+
+    def _role_rules(self, question: Question, explained: tuple[str, ...] = ()) -> list[Rule]:
+        """List the allow rule (the explained one, if there is one) and the chain that leads to it.
+
+        Empty if no role of the subject holds the permission.
+        """
+        subject, tenant, outer, inner, permission = request(question)
+        places = dict.fromkeys((tenant, outer, inner))
+        for rule in [self._rules["p", explained]] if explained else self._rules.values():
+            match rule.ptype, rule.values:
+                case "p", (role, where, asked, "allow") if asked == permission:
+                    if where != "*" and where not in places:
+                        continue
+                    for place in places:
+                        chain = self._chain("g", f"{subject}@{place}", role)
+                        if chain:
+                            return [rule, *chain]
+        return []
+
+    def _entitlement_rules(self, question: Question) -> list[Rule]:
+        tenant, permission = question.tenant, question.permission
+        internal = self._chain("g2", INTERNAL, permission)
+        replaced = self._chain("g3", tenant, REPLACE)
+        if internal or not replaced:
+            return internal or self._chain("g2", tenant, permission)
+        return [*replaced, *self._chain("g3", tenant, permission)]
+
+    def _chain(self, ptype: str, start: str, goal: str) -> list[Rule]:
+        return [self._rules[ptype, link] for link in path(self._enforcer, ptype, start, goal)]
+
+    def _limit_objection(self, tenant: str, usage: Usage) -> DecisionReason | None:
+        values = [rule.values[2] for rule in self._limits(tenant, usage.limit)]
+        if not values:
+            return DecisionReason.LIMIT_UNKNOWN
+        if UNLIMITED in values or usage.used + usage.quantity <= sum(map(int, values)):
+            return None
+        return DecisionReason.LIMIT_REACHED
+
+    def _limits(self, tenant: str, name: str) -> list[Rule]:
+        """List the p2 rules that set a limit: of each plan held, the nearest in its chain."""
+        held = [to for to in self._linked(tenant) if to.startswith((TIER, ADD_ON))]
+        nearest = (self._nearest(plan, f"limit/{name}") for plan in held)
+        return [rule for rule in nearest if rule is not None]
+
+    def _nearest(self, plan: str, item: str) -> Rule | None:
+        while plan:
+            for rule in self._rules.values():
+                if rule.ptype == "p2" and rule.values[:2] == (plan, item):
+                    return rule
+            plan = next((to for to in self._linked(plan) if to.startswith((TIER, ADD_ON))), "")
+        return None
+
+    def _linked(self, name: str) -> list[str]:
+        return sorted(self._enforcer.get_named_role_manager("g2").get_roles(name))

@@ -1,0 +1,175 @@
+"""AuthorizationService: checks, answered from memory."""
+
+from collections.abc import Callable, Collection, Sequence
+from typing import Any, Final, Protocol
+
+from authz_service.domain.decision import DecisionReason, Question
+from authz_service.domain.identifiers import checked
+from authz_service.domain.window import Instant
+from authz_service.engine import lists
+from authz_service.engine.decide import decide, limit_objection, tenant_objection
+from authz_service.engine.entitlements import entitlements, limit_in_force
+from authz_service.engine.index import Index, TenantEntry
+from authz_service.errors import InvalidArgument
+from authz_service.gen.authz.v1 import authorization_pb2 as pb
+from authz_service.rpc import answers, convert, questions
+from authz_service.rpc.calls import Context, credential
+from authz_service.rpc.convert import CLASS_OF, REASONS
+from authz_service.usecases import guard, paging, require
+from authz_service.usecases.explaining import Explainer
+
+_CHECK: Final = "decisions:check"
+_EXPLAIN: Final = "decisions:explain"
+_ALLOWED: Final = DecisionReason.ALLOWED
+
+
+class Replica(Protocol):
+    """The replica of this process, as checks need it."""
+
+    @property
+    def index(self) -> Index: ...
+
+    def wait_for(self, revision: int, seconds: float) -> Index:
+        """Return an index of at least `revision`, or raise Unavailable."""
+
+
+class AuthorizationServicer:
+    """Answers checks. `sample` is offered every single decision, for Casbin to decide as well."""
+
+    def __init__(
+        self,
+        replica: Replica,
+        explainer: Explainer,
+        clock: Callable[[], Instant],
+        sample: Callable[[Index, Question, Instant, bool], None],
+        max_wait: float,
+    ) -> None:
+        self._replica = replica
+        self._explainer = explainer
+        self._clock = clock
+        self._sample = sample
+        self._max_wait = max_wait
+
+    def Check(self, request: pb.CheckRequest, context: Context) -> pb.CheckResponse:
+        index, at = self._admit(request, context, _CHECK, (request.tenant,))
+        asked = questions.question(request)
+        decision = questions.told_apart(decide(index, asked, at), asked)
+        reason = decision.reason
+        self._sample(index, asked, at, reason is _ALLOWED)
+        return pb.CheckResponse(
+            allowed=reason is _ALLOWED,
+            reason=REASONS[reason],
+            reason_class=CLASS_OF[reason],
+            revision=decision.revision,
+        )
+
+    def BatchCheck(self, request: pb.BatchCheckRequest, context: Context) -> pb.BatchCheckResponse:
+        tenants = {each.tenant for each in request.questions}
+        index, at = self._admit(request, context, _CHECK, tenants)
+        require.batch(len(request.questions), "questions", at_least=1)
+        reasons = _reasons(index, request.questions, at)
+        return pb.BatchCheckResponse(
+            allowed=[reason is _ALLOWED for reason in reasons],
+            reasons=[REASONS[reason] for reason in reasons],
+            revision=index.revision,
+        )
+
+    def CheckPermissions(
+        self, request: pb.CheckPermissionsRequest, context: Context
+    ) -> pb.CheckPermissionsResponse:
+        index, at = self._admit(request, context, _CHECK, (request.tenant,))
+        require.batch(len(request.permissions), "permissions", at_least=1)
+        tenant, subject = _well_formed(request)
+        scopes = questions.scopes(request.scope)
+        answers = lists.allowed(index, tenant, subject, scopes, request.permissions, at)
+        for name, answer in zip(request.permissions, answers, strict=True):
+            if not answer and name not in index.permissions:
+                checked("permission", name, "permissions")
+        return pb.CheckPermissionsResponse(allowed=answers, revision=index.revision)
+
+    def ListPermissions(
+        self, request: pb.ListPermissionsRequest, context: Context
+    ) -> pb.ListPermissionsResponse:
+        index, at = self._admit(request, context, _CHECK, (request.tenant,))
+        tenant, subject = _well_formed(request)
+        scopes = questions.scopes(request.scope)
+        found = lists.permissions_of(index, tenant, subject, scopes, at)
+        query = ["ListPermissions", tenant, subject, request.scope]
+        page = paging.page(found, str, convert.page(request), query)
+        return pb.ListPermissionsResponse(
+            permissions=page.items, next_page_token=page.next_token, revision=index.revision
+        )
+
+    def ListSubjects(
+        self, request: pb.ListSubjectsRequest, context: Context
+    ) -> pb.ListSubjectsResponse:
+        index, at = self._admit(request, context, _CHECK, (request.tenant,))
+        tenant = checked("tenant", request.tenant)
+        permission = checked("permission", request.permission)
+        scopes = questions.scopes(request.scope)
+        found = lists.subjects_with(index, tenant, permission, scopes, at)
+        query = ["ListSubjects", tenant, permission, request.scope]
+        page = paging.page(found, str, convert.page(request), query)
+        return pb.ListSubjectsResponse(
+            subjects=page.items, next_page_token=page.next_token, revision=index.revision
+        )
+
+    def GetEntitlements(
+        self, request: pb.GetEntitlementsRequest, context: Context
+    ) -> pb.GetEntitlementsResponse:
+        index, at = self._admit(request, context, _CHECK, (request.tenant,))
+        found = entitlements(index, _tenant(index, request.tenant), at)
+        return answers.entitlements(found, index.revision)
+
+    def CheckLimit(self, request: pb.CheckLimitRequest, context: Context) -> pb.CheckLimitResponse:
+        index, at = self._admit(request, context, _CHECK, (request.tenant,))
+        tenant, usage = _tenant(index, request.tenant), questions.usage(request.usage)
+        objection = tenant_objection(tenant, at) or limit_objection(index, tenant, usage, at)
+        found = limit_in_force(index, tenant.fact, usage.limit, at)
+        return answers.limit(objection or _ALLOWED, usage, found, index.revision)
+
+    def Explain(self, request: pb.ExplainRequest, context: Context) -> pb.ExplainResponse:
+        index, _ = self._admit(request, context, _EXPLAIN, (request.tenant,))
+        asked = questions.question(request)
+        told = self._explainer.explain(index, asked)
+        questions.told_apart(told.explanation.decision, asked)
+        return answers.explained(told)
+
+    def _admit(
+        self, request: Any, context: Context, right: str, tenants: Collection[str]
+    ) -> tuple[Index, Instant]:
+        """Let a caller in and give it the index to answer from, waiting for one if it must.
+
+        Raises:
+            Unauthenticated, PermissionDenied: the caller is unknown, or lacks the right.
+            Unavailable: REVISION_NOT_REACHED.
+        """
+        index, at = self._replica.index, self._clock()
+        caller = guard.authenticate(index, credential(context), at)
+        guard.require_for_all(index, caller, right, tenants, at)
+        if request.min_revision > index.revision:
+            remaining: float | None = context.time_remaining()
+            wait = self._max_wait if remaining is None else min(remaining, self._max_wait)
+            # A little less than the deadline, so that the caller still hears the reason.
+            index = self._replica.wait_for(request.min_revision, wait * 0.9)
+        return index, at
+
+
+def _reasons(index: Index, messages: Sequence[pb.Question], at: Instant) -> list[DecisionReason]:
+    reasons: list[DecisionReason] = []
+    try:
+        for message in messages:
+            asked = questions.question(message)
+            reasons.append(questions.told_apart(decide(index, asked, at), asked).reason)
+    except InvalidArgument as error:
+        error.field = f"questions[{len(reasons)}].{error.field}"
+        raise
+    return reasons
+
+
+def _tenant(index: Index, tenant: str) -> TenantEntry:
+    return index.tenants[require.tenant(index, tenant).id]
+
+
+def _well_formed(request: Any) -> tuple[str, str]:
+    return checked("tenant", request.tenant), checked("subject", request.subject)

@@ -1,0 +1,73 @@
+"""Refusals as gRPC statuses: one table from reason to code, proved total by a test."""
+
+from typing import Final
+
+import grpc
+from google.protobuf import any_pb2
+from google.rpc import code_pb2, error_details_pb2, status_pb2
+from grpc_status import rpc_status
+
+from authz_service.errors import AuthzError, ErrorReason
+
+DOMAIN: Final = "authz.v1"
+
+_INVALID: Final = code_pb2.INVALID_ARGUMENT
+_NOT_FOUND: Final = code_pb2.NOT_FOUND
+_EXISTS: Final = code_pb2.ALREADY_EXISTS
+_PRECONDITION: Final = code_pb2.FAILED_PRECONDITION
+
+CODES: Final = {
+    ErrorReason.INVALID_IDENTIFIER: _INVALID,
+    ErrorReason.INVALID_FIELD: _INVALID,
+    ErrorReason.INVALID_WINDOW: _INVALID,
+    ErrorReason.INVALID_PAGE_TOKEN: _INVALID,
+    ErrorReason.BATCH_TOO_LARGE: _INVALID,
+    ErrorReason.INCLUSION_CYCLE: _INVALID,
+    ErrorReason.INCLUSION_TOO_DEEP: _INVALID,
+    ErrorReason.ROLE_WIDER_THAN_TIER: _PRECONDITION,
+    ErrorReason.CREDENTIALS_MISSING: code_pb2.UNAUTHENTICATED,
+    ErrorReason.CREDENTIALS_INVALID: code_pb2.UNAUTHENTICATED,
+    ErrorReason.PERMISSION_DENIED: code_pb2.PERMISSION_DENIED,
+    ErrorReason.TENANT_NOT_FOUND: _NOT_FOUND,
+    ErrorReason.MEMBER_NOT_FOUND: _NOT_FOUND,
+    ErrorReason.PERMISSION_NOT_FOUND: _NOT_FOUND,
+    ErrorReason.ROLE_NOT_FOUND: _NOT_FOUND,
+    ErrorReason.TIER_NOT_FOUND: _NOT_FOUND,
+    ErrorReason.ROLE_GRANT_NOT_FOUND: _NOT_FOUND,
+    ErrorReason.EXCEPTION_NOT_FOUND: _NOT_FOUND,
+    ErrorReason.KEY_NOT_FOUND: _NOT_FOUND,
+    ErrorReason.TENANT_EXISTS: _EXISTS,
+    ErrorReason.MEMBER_EXISTS: _EXISTS,
+    ErrorReason.ROLE_GRANT_EXISTS: _EXISTS,
+    ErrorReason.REQUEST_ID_REUSED: _EXISTS,
+    ErrorReason.NOT_A_MEMBER: _PRECONDITION,
+    ErrorReason.ROLE_NOT_ASSIGNABLE: _PRECONDITION,
+    ErrorReason.STAFF_NOT_ALLOWED: _PRECONDITION,
+    ErrorReason.TENANT_RESERVED: _PRECONDITION,
+    ErrorReason.TENANT_STATE_CONFLICT: _PRECONDITION,
+    ErrorReason.SEATS_EXHAUSTED: _PRECONDITION,
+    ErrorReason.REVISION_NOT_REACHED: code_pb2.UNAVAILABLE,
+    ErrorReason.DATABASE_UNAVAILABLE: code_pb2.UNAVAILABLE,
+    ErrorReason.DATABASE_BEHIND: _PRECONDITION,
+    ErrorReason.INTERNAL: code_pb2.INTERNAL,
+}
+
+
+def to_status(error: AuthzError, call_id: str) -> grpc.Status:
+    """Write a refusal as a status with `ErrorInfo` and, for a field, `BadRequest`."""
+    metadata = {**error.details, "call_id": call_id}
+    info = error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=metadata)
+    details = [_packed(info)]
+    if error.field:
+        violation = error_details_pb2.BadRequest.FieldViolation(
+            field=error.field, description=error.message, reason=error.reason
+        )
+        details.append(_packed(error_details_pb2.BadRequest(field_violations=[violation])))
+    status = status_pb2.Status(code=CODES[error.reason], message=error.message, details=details)
+    return rpc_status.to_status(status)
+
+
+def _packed(message: error_details_pb2.ErrorInfo | error_details_pb2.BadRequest) -> any_pb2.Any:
+    packed = any_pb2.Any()
+    packed.Pack(message)
+    return packed

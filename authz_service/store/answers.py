@@ -1,0 +1,55 @@
+"""First answers, kept in the transaction that earned them: a retry changes nothing."""
+
+from typing import NamedTuple
+
+from sqlalchemy import Connection, insert, select
+
+from authz_service.domain.call import Call
+from authz_service.domain.change import Revision
+from authz_service.domain.window import Instant
+from authz_service.errors import AlreadyExists, ErrorReason
+from authz_service.store.schema import request
+
+
+class FirstAnswer(NamedTuple):
+    revision: Revision
+    answer: str
+    """JSON, as the use case wrote it."""
+
+
+def find(connection: Connection, call: Call) -> FirstAnswer | None:
+    """Find what the caller's request id was answered; None if it is new or empty.
+
+    Raises:
+        AlreadyExists: REQUEST_ID_REUSED, if it was used with another content.
+    """
+    if not call.request_id:
+        return None
+    query = select(request.c.fingerprint, request.c.revision, request.c.answer).where(
+        request.c.caller == call.actor.subject, request.c.request_id == call.request_id
+    )
+    row = connection.execute(query).one_or_none()
+    if row is None:
+        return None
+    if row.fingerprint != call.fingerprint:
+        raise AlreadyExists(
+            ErrorReason.REQUEST_ID_REUSED,
+            f"request id {call.request_id!r} was used for another request; "
+            "send a fresh one for each intent",
+            field="request_id",
+        )
+    return FirstAnswer(row.revision, row.answer)
+
+
+def keep(connection: Connection, call: Call, now: Instant, revision: Revision, answer: str) -> None:
+    connection.execute(
+        insert(request),
+        {
+            "caller": call.actor.subject,
+            "request_id": call.request_id,
+            "at": now,
+            "fingerprint": call.fingerprint,
+            "revision": revision,
+            "answer": answer,
+        },
+    )

@@ -1,0 +1,22 @@
+"""The change log: what each revision changed, in order and without gaps."""
+
+from collections.abc import Iterator
+
+from sqlalchemy import Connection, insert, select
+
+from authz_service.domain.change import Delta, Revision
+from authz_service.domain.window import Instant
+from authz_service.store import deltas, schema
+
+
+def append(connection: Connection, delta: Delta, now: Instant) -> None:
+    row = {"revision": delta.revision, "at": now, "delta": deltas.write(delta.changes)}
+    connection.execute(insert(schema.change_log), row)
+
+
+def read_after(connection: Connection, revision: Revision) -> Iterator[Delta]:
+    """Iterate over the deltas after `revision`, oldest first; none if it is the head."""
+    log = schema.change_log.c
+    query = select(log.revision, log.delta).where(log.revision > revision).order_by(log.revision)
+    for number, delta in connection.execute(query, execution_options={"yield_per": 1000}):
+        yield deltas.read(number, delta)

@@ -1,0 +1,98 @@
+"""One database, SQLite or PostgreSQL: connections, transactions, and what failures mean."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from authz_service.errors import ErrorReason, Unavailable
+
+
+class Database:
+    """Connections to one database.
+
+    SQLite runs in WAL with synchronous FULL: a commit that returned survives a power cut.
+    PostgreSQL keeps its own default, `synchronous_commit = on`.
+    """
+
+    def __init__(self, url: str, *, busy_seconds: float = 10.0) -> None:
+        self.url = make_url(url)
+        self.dialect = self.url.get_backend_name()
+        self.engine = _engine(url, busy_seconds)
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """Open a transaction that commits when the block ends and rolls back if it raises.
+
+        Raises:
+            Unavailable: DATABASE_UNAVAILABLE: the database is down or its lock is held too long.
+        """
+        with translated(), self.engine.connect() as connection:
+            if self.dialect == "sqlite":
+                # A deferred transaction that reads and then writes fails at once when another
+                # writer is ahead, whatever the busy timeout (sqlite.org/lang_transaction.html).
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+            yield connection
+            connection.commit()
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """Open a transaction that sees one snapshot and changes nothing.
+
+        Raises:
+            Unavailable: DATABASE_UNAVAILABLE: the database does not answer.
+        """
+        with translated(), self.engine.connect() as connection:
+            if self.dialect == "sqlite":
+                connection.exec_driver_sql("BEGIN")
+            else:
+                connection.execution_options(isolation_level="REPEATABLE READ")
+            yield connection
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Raise Unavailable in place of what drivers say when the database cannot be used."""
+    try:
+        yield
+    except (OperationalError, InterfaceError, PoolTimeout) as error:
+        raise Unavailable(
+            ErrorReason.DATABASE_UNAVAILABLE,
+            "the database does not answer; nothing is known to have changed, try again",
+        ) from error
+
+
+def _engine(url: str, busy_seconds: float) -> Engine:
+    parsed = make_url(url)
+    if parsed.get_backend_name() == "postgresql":
+        connect = {"connect_timeout": max(1, round(busy_seconds)), "application_name": "authz"}
+        options = f"-c lock_timeout={round(busy_seconds * 1000)}"
+        return create_engine(
+            url,
+            pool_pre_ping=True,
+            pool_timeout=busy_seconds,
+            connect_args={**connect, "options": options},
+        )
+    if parsed.database:
+        Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(
+        url,
+        pool_timeout=busy_seconds,
+        # Autocommit mode: we write BEGIN ourselves, the driver never does behind our back.
+        connect_args={"timeout": busy_seconds, "isolation_level": None},
+    )
+    event.listen(engine, "connect", _set_up_sqlite)
+    return engine
+
+
+def _set_up_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
+    for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
+        connection.execute(f"PRAGMA {pragma}")

@@ -1,0 +1,42 @@
+"""Migrations: bring a database to the schema of this code, or say how far behind it is."""
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection
+
+from authz_service.store.database import Database, translated
+
+_SCRIPTS = Path(__file__).parent / "migrations"
+
+
+def pending(database: Database) -> list[str]:
+    """Name the migrations that the database lacks, oldest first; empty if it is up to date.
+
+    Raises:
+        Unavailable: the database does not answer.
+    """
+    scripts = ScriptDirectory.from_config(_config())
+    with translated(), database.engine.connect() as connection:
+        current = MigrationContext.configure(connection).get_current_revision()
+    todo = scripts.iterate_revisions(scripts.get_current_head(), current or "base")
+    return [f"{each.revision} {each.doc}" for each in todo][::-1]
+
+
+def migrate(database: Database) -> list[str]:
+    """Apply what is pending, in one transaction, and name it."""
+    todo = pending(database)
+    if todo:
+        with database.write() as connection:
+            command.upgrade(_config(connection), "head")
+    return todo
+
+
+def _config(connection: Connection | None = None) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(_SCRIPTS))
+    config.attributes["connection"] = connection
+    return config

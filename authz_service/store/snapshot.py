@@ -1,0 +1,109 @@
+"""The index of the head, read from one snapshot of the database: what a replica starts from."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from sqlalchemy import Connection, Select, select
+
+from authz_service.domain.change import Change, Fact
+from authz_service.domain.grant import RoleGrant
+from authz_service.domain.membership import Membership, MembershipState
+from authz_service.domain.window import BEGINNING, FOREVER, Window
+from authz_service.engine.builder import Builder
+from authz_service.engine.index import ACTIVE, Index, Member
+from authz_service.store import rows, schema
+from authz_service.store.facts import Facts, head
+
+_BATCH: Final = 10_000
+"""Rows taken from the driver at a time: no more of the database is held beside the index."""
+
+_MEMBERS: Final = select(
+    schema.member.c.tenant,
+    schema.member.c.subject,
+    schema.member.c.lifecycle,
+    schema.member.c.suspensions,
+).where(schema.member.c.closed_revision.is_(None))
+
+_GRANTS: Final = select(
+    schema.rule.c.tenant,
+    schema.rule.c.subject,
+    schema.rule.c.v1,
+    schema.rule.c.scope,
+    schema.rule.c.valid_from,
+    schema.rule.c.valid_until,
+).where(schema.rule.c.closed_revision.is_(None), schema.rule.c.subject != "")
+
+
+def read_index(connection: Connection) -> Index:
+    """Build the index of the head revision."""
+    builder = Builder(Index.empty())
+    facts = Facts(connection)
+    roles = facts.roles()
+    _add(builder, facts.permissions())
+    _add(builder, (role for role in roles if not role.tenant))
+    _add(builder, facts.plans())
+    _add(builder, facts.tenants())
+    _add(builder, (role for role in roles if role.tenant))
+    _add(builder, facts.exceptions())
+    _add(builder, facts.api_keys())
+    _load_members(builder, connection)
+    return builder.finish(head(connection))
+
+
+def _add(builder: Builder, found: Iterable[Fact]) -> None:
+    for fact in found:
+        builder.change(Change(None, fact))
+
+
+def _load_members(builder: Builder, connection: Connection) -> None:
+    """Fold plain members and plain grants into masks in two tight loops, a million rows in about
+    two seconds; hand all others to the builder one by one.
+    """
+    by_tenant: dict[str, dict[str, Member]] = {}
+    special = _plain_members(_stream(connection, _MEMBERS), by_tenant)
+    bits = {f"role/{role}": bit for role, bit in builder.role_bits.items()}
+    rest = _plain_grants(_stream(connection, _GRANTS), by_tenant, bits)
+    for tenant, members in by_tenant.items():
+        builder.load_members(tenant, members)
+    _add(builder, special)
+    _add(builder, rest)
+
+
+def _plain_members(found: Iterable[Any], by_tenant: dict[str, dict[str, Member]]) -> list[Fact]:
+    """Enter active members as ACTIVE; return the others as facts."""
+    special: list[Fact] = []
+    for tenant, subject, lifecycle, suspensions in found:
+        if lifecycle == "active" and not suspensions:
+            members = by_tenant.get(tenant)
+            if members is None:
+                members = by_tenant[tenant] = {}
+            members[subject] = ACTIVE
+        else:
+            state, held_back = MembershipState(lifecycle), rows.suspensions(suspensions)
+            special.append(Membership(tenant, subject, state, held_back))
+    return special
+
+
+def _plain_grants(
+    found: Iterable[Any], by_tenant: dict[str, dict[str, Member]], bits: Mapping[str, int]
+) -> list[Fact]:
+    """Fold plain grants into their members' masks; return the others as facts."""
+    rest: list[Fact] = []
+    shared: dict[int, int] = {}
+    nobody: dict[str, Member] = {}
+    for tenant, subject, role, scope, start, end in found:
+        members = by_tenant.get(tenant, nobody)
+        mask = members.get(subject, 0)
+        bit = bits.get(role, 0)
+        plain = not scope and start == BEGINNING and end == FOREVER
+        if plain and mask and bit and not mask & bit:  # type: ignore[operator]  # masks alone here
+            mask |= bit  # type: ignore[operator]
+            members[subject] = shared.setdefault(mask, mask)
+        else:
+            window = Window(start, end)
+            rest.append(RoleGrant(tenant, subject, role.removeprefix("role/"), scope, window))
+    return rest
+
+
+def _stream(connection: Connection, query: Select[Any]) -> Iterable[Any]:
+    return connection.execute(query, execution_options={"yield_per": _BATCH})

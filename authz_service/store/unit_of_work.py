@@ -1,0 +1,128 @@
+"""The unit of work: the one way in which anything is written.
+
+In one database transaction: facts and their Casbin rules, the audit entries, the next revision,
+its change-log row and the first answer to the request. Leaving the block commits, an exception
+rolls back, and a change that nobody recorded cannot commit.
+"""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from sqlalchemy import Connection
+
+from authz_service.domain.audit import Event
+from authz_service.domain.call import Call
+from authz_service.domain.change import Change, Delta, Fact, Revision
+from authz_service.domain.window import Instant
+from authz_service.engine.index import Index
+from authz_service.errors import ErrorReason, Internal
+from authz_service.store import answers, writing
+from authz_service.store.answers import FirstAnswer
+from authz_service.store.database import Database
+
+
+class Follower(Protocol):
+    """The replica of this process, as the unit of work needs it."""
+
+    def at(self, revision: Revision, connection: Connection) -> Index:
+        """Return the index of exactly `revision`, reading what is missing from the change log."""
+
+    def advance(self, delta: Delta) -> None:
+        """Apply a committed delta; nothing happens if it was applied already."""
+
+
+@dataclass(slots=True)
+class Transaction:
+    """One change in the making.
+
+    `index` holds all facts at the locked head, which nobody can move before this transaction ends:
+    what it says stays true until then. `now` is the instant of the change.
+    """
+
+    connection: Connection
+    index: Index
+    call: Call
+    now: Instant
+    new_id: Callable[[], str]
+    changes: list[Change] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
+    answer: str | None = None
+
+    @property
+    def revision(self) -> Revision:
+        """The revision this transaction makes; the head's as long as it changes nothing."""
+        return self.index.revision + bool(self.changes)
+
+    def change(self, before: Fact | None, after: Fact | None) -> None:
+        """Make, end or replace one fact; nothing happens if both are equal."""
+        if before != after:
+            self.changes.append(Change(before, after))
+
+    def record(self, event: Event) -> None:
+        """Say what was changed and why. Every transaction that changes something says so."""
+        self.events.append(event)
+
+    def first_answer(self) -> FirstAnswer | None:
+        """Find the answer that an earlier call with this caller's request id was given.
+
+        Raises:
+            AlreadyExists: REQUEST_ID_REUSED, if that call asked for something else.
+        """
+        return answers.find(self.connection, self.call)
+
+
+class Store:
+    """Opens transactions on one database, one writer at a time in this process."""
+
+    def __init__(
+        self,
+        database: Database,
+        follower: Follower,
+        clock: Callable[[], Instant],
+        new_id: Callable[[], str],
+    ) -> None:
+        self.database = database
+        self._follower = follower
+        self._clock = clock
+        self._new_id = new_id
+        self._turn = threading.Lock()
+
+    @contextmanager
+    def transaction(self, call: Call) -> Iterator[Transaction]:
+        """Open a transaction at the head. On return this process's replica has applied it.
+
+        Under `call.validate_only` the block runs in full and then everything is rolled back.
+
+        Raises:
+            Unavailable: DATABASE_UNAVAILABLE; whether a commit that failed took place is not
+                known, and a retry under the same request id will tell.
+            Internal: the block changed something and recorded nothing.
+        """
+        with self._turn:
+            delta = None
+            with self.database.write() as connection:
+                head = writing.lock_head(connection)
+                index = self._follower.at(head, connection)
+                tx = Transaction(connection, index, call, self._clock(), self._new_id)
+                yield tx
+                if tx.changes and not tx.events:
+                    raise Internal(ErrorReason.INTERNAL, "an unexplained change cannot commit")
+                if call.validate_only:
+                    connection.rollback()
+                else:
+                    delta = self._write(tx)
+            if delta is not None:
+                self._follower.advance(delta)
+
+    def _write(self, tx: Transaction) -> Delta | None:
+        writing.write_events(tx.connection, tx.events, tx.call, tx.now, tx.revision)
+        if tx.call.request_id and tx.answer is not None:
+            answers.keep(tx.connection, tx.call, tx.now, tx.revision, tx.answer)
+        if not tx.changes:
+            return None
+        delta = Delta(tx.revision, tuple(tx.changes))
+        writing.write_delta(tx.connection, delta, tx.now)
+        return delta

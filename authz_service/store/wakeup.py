@@ -1,0 +1,60 @@
+"""Waking readers after a commit. A wake-up that is lost costs latency, never correctness: every
+reader also polls.
+"""
+
+from contextlib import suppress
+from threading import Event
+from typing import Any, Final
+
+import psycopg
+from sqlalchemy import Connection
+
+from authz_service.store.database import Database
+
+_CHANNEL: Final = "authz_change"
+
+
+def wake(connection: Connection) -> None:
+    """Tell listeners of the change when, and only if, this transaction commits."""
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(f"NOTIFY {_CHANNEL}")
+
+
+class Listener:
+    """Waits for wake-ups on a PostgreSQL connection of its own; on SQLite it only lets time pass.
+
+    Used by one thread, but `stopping` may be set by another.
+    """
+
+    def __init__(self, database: Database, stopping: Event) -> None:
+        self._stopping = stopping
+        postgres = database.dialect == "postgresql"
+        self._address = database.url.set(drivername="postgresql") if postgres else None
+        self._connection: psycopg.Connection[Any] | None = None
+
+    def wait(self, seconds: float) -> None:
+        """Return after a wake-up or after `seconds`, whichever is first; sooner when stopping."""
+        if self._address is None:
+            self._stopping.wait(seconds)
+            return
+        try:
+            self._listen(seconds)
+        except psycopg.Error:
+            # Polling goes on in the meantime; the next call connects again.
+            self.close()
+            self._stopping.wait(seconds)
+
+    def close(self) -> None:
+        if self._connection is not None:
+            with suppress(psycopg.Error):
+                self._connection.close()
+            self._connection = None
+
+    def _listen(self, seconds: float) -> None:
+        if self._connection is None:
+            address = self._address.render_as_string(hide_password=False) if self._address else ""
+            self._connection = psycopg.connect(address, autocommit=True)
+            self._connection.execute(f"LISTEN {_CHANNEL}")
+            return  # What was committed before listening is found by reading once more.
+        for _ in self._connection.notifies(timeout=seconds, stop_after=1):
+            pass

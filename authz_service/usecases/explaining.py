@@ -1,0 +1,78 @@
+"""A decision with its reasons: the engine's own account, and Casbin's beside it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import structlog
+
+from authz_service.domain.decision import DecisionReason, Question
+from authz_service.domain.rules import Rule
+from authz_service.domain.window import Instant
+from authz_service.engine.explain import Explanation, explain
+from authz_service.engine.index import Index
+from authz_service.reference.decision import Reference
+from authz_service.store.database import Database
+from authz_service.store.facts import Facts
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    explanation: Explanation
+    rules: tuple[Rule, ...]
+    """Those that Casbin decided by, in the order in which they link."""
+    at: Instant
+
+
+class Explainer:
+    """Answers Explain, and decides a few live questions a second time.
+
+    `disagreements` counts how often Casbin, over the stored rules of the same revision, answered
+    otherwise than the index: any number but 0 is a fault of ours.
+    """
+
+    def __init__(self, database: Database, model: str, clock: Callable[[], Instant]) -> None:
+        self._database = database
+        self._model = model
+        self._clock = clock
+        self.disagreements = 0
+
+    def explain(self, index: Index, question: Question) -> Explained:
+        """Decide and tell why.
+
+        Raises:
+            Unavailable: the database, which holds the rules, does not answer.
+        """
+        at = self._clock()
+        told = explain(index, question, at)
+        reference = self._reference(index, question, at)
+        self._compare(told.decision.allowed, reference.decide(question), index, question)
+        return Explained(told, reference.rules_that_mattered(question), at)
+
+    def verify(self, index: Index, question: Question, at: Instant, *, allowed: bool) -> None:
+        """Decide by Casbin what the index has decided, and count a disagreement.
+
+        Raises:
+            Unavailable: the database does not answer.
+        """
+        reason = self._reference(index, question, at).decide(question)
+        self._compare(allowed, reason, index, question)
+
+    def _reference(self, index: Index, question: Question, at: Instant) -> Reference:
+        with self._database.read() as connection:
+            facts = Facts(connection, index.revision)
+            return Reference(self._model, facts.about(question.tenant, question.subject), at)
+
+    def _compare(
+        self, allowed: bool, reference: DecisionReason, index: Index, question: Question
+    ) -> None:
+        if allowed != (reference is DecisionReason.ALLOWED):
+            self.disagreements += 1
+            log.critical(
+                "index and Casbin disagree",
+                allowed=allowed,
+                casbin=reference.name,
+                revision=index.revision,
+                question=question._asdict(),
+            )
