@@ -31,6 +31,7 @@ _PATTERNS: Final = {
     "limit": (re.compile(_WORD), "lower case letters, digits, . _ -"),
     "unit": (re.compile(_WORD), "lower case letters, digits, . _ -"),
     "value": (re.compile(_OPAQUE), 'printable ASCII without space , " \\ / * ( ) [ ]'),
+    "id": (re.compile(r"[0-9A-Za-z-]{1,64}"), "an id as this service gives them"),
     "request_id": (re.compile(r"[!-~]{1,128}"), "1 to 128 printable ASCII characters"),
 }
 

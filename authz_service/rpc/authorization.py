@@ -79,7 +79,8 @@ class AuthorizationServicer:
     ) -> pb.CheckPermissionsResponse:
         index, at = self._admit(request, context, _CHECK, (request.tenant,))
         require.batch(len(request.permissions), "permissions", at_least=1)
-        tenant, subject = _well_formed(request)
+        tenant = checked("tenant", request.tenant)
+        subject = checked("subject", request.subject)
         scopes = questions.scopes(request.scope)
         answers = lists.allowed(index, tenant, subject, scopes, request.permissions, at)
         for name, answer in zip(request.permissions, answers, strict=True):
@@ -91,7 +92,8 @@ class AuthorizationServicer:
         self, request: pb.ListPermissionsRequest, context: Context
     ) -> pb.ListPermissionsResponse:
         index, at = self._admit(request, context, _CHECK, (request.tenant,))
-        tenant, subject = _well_formed(request)
+        tenant = require.tenant(index, request.tenant).id
+        subject = checked("subject", request.subject)
         scopes = questions.scopes(request.scope)
         found = lists.permissions_of(index, tenant, subject, scopes, at)
         query = ["ListPermissions", tenant, subject, request.scope]
@@ -104,8 +106,8 @@ class AuthorizationServicer:
         self, request: pb.ListSubjectsRequest, context: Context
     ) -> pb.ListSubjectsResponse:
         index, at = self._admit(request, context, _CHECK, (request.tenant,))
-        tenant = checked("tenant", request.tenant)
-        permission = checked("permission", request.permission)
+        tenant = require.tenant(index, request.tenant).id
+        permission = require.permission(index, request.permission, "permission")
         scopes = questions.scopes(request.scope)
         found = lists.subjects_with(index, tenant, permission, scopes, at)
         query = ["ListSubjects", tenant, permission, request.scope]
@@ -169,7 +171,3 @@ def _reasons(index: Index, messages: Sequence[pb.Question], at: Instant) -> list
 
 def _tenant(index: Index, tenant: str) -> TenantEntry:
     return index.tenants[require.tenant(index, tenant).id]
-
-
-def _well_formed(request: Any) -> tuple[str, str]:
-    return checked("tenant", request.tenant), checked("subject", request.subject)

@@ -1,14 +1,22 @@
 """First answers, kept in the transaction that earned them: a retry changes nothing."""
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, bindparam, select
 
 from authz_service.domain.call import Call
 from authz_service.domain.change import Revision
 from authz_service.domain.window import Instant
 from authz_service.errors import AlreadyExists, ErrorReason
 from authz_service.store.schema import request
+from authz_service.store.statement import Statement, inserting
+
+_FIND: Final = Statement(
+    select(request.c.fingerprint, request.c.revision, request.c.answer).where(
+        request.c.caller == bindparam("of"), request.c.request_id == bindparam("called")
+    )
+)
+_KEEP: Final = inserting(request)
 
 
 class FirstAnswer(NamedTuple):
@@ -25,31 +33,28 @@ def find(connection: Connection, call: Call) -> FirstAnswer | None:
     """
     if not call.request_id:
         return None
-    query = select(request.c.fingerprint, request.c.revision, request.c.answer).where(
-        request.c.caller == call.actor.subject, request.c.request_id == call.request_id
-    )
-    row = connection.execute(query).one_or_none()
+    key = {"of": call.actor.subject, "called": call.request_id}
+    row = _FIND.one(connection, key)
     if row is None:
         return None
-    if row.fingerprint != call.fingerprint:
+    fingerprint, revision, answer = row
+    if fingerprint != call.fingerprint:
         raise AlreadyExists(
             ErrorReason.REQUEST_ID_REUSED,
             f"request id {call.request_id!r} was used for another request; "
             "send a fresh one for each intent",
             field="request_id",
         )
-    return FirstAnswer(row.revision, row.answer)
+    return FirstAnswer(revision, answer)
 
 
 def keep(connection: Connection, call: Call, now: Instant, revision: Revision, answer: str) -> None:
-    connection.execute(
-        insert(request),
-        {
-            "caller": call.actor.subject,
-            "request_id": call.request_id,
-            "at": now,
-            "fingerprint": call.fingerprint,
-            "revision": revision,
-            "answer": answer,
-        },
-    )
+    row = {
+        "caller": call.actor.subject,
+        "request_id": call.request_id,
+        "at": now,
+        "fingerprint": call.fingerprint,
+        "revision": revision,
+        "answer": answer,
+    }
+    _KEEP.run(connection, [row])

@@ -1,17 +1,21 @@
 """The change log: what each revision changed, in order and without gaps."""
 
 from collections.abc import Iterator
+from typing import Final
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, select
 
 from authz_service.domain.change import Delta, Revision
 from authz_service.domain.window import Instant
 from authz_service.store import deltas, schema
+from authz_service.store.statement import inserting
+
+_APPEND: Final = inserting(schema.change_log)
 
 
 def append(connection: Connection, delta: Delta, now: Instant) -> None:
     row = {"revision": delta.revision, "at": now, "delta": deltas.write(delta.changes)}
-    connection.execute(insert(schema.change_log), row)
+    _APPEND.run(connection, [row])
 
 
 def read_after(connection: Connection, revision: Revision) -> Iterator[Delta]:

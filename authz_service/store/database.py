@@ -4,13 +4,24 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
+import psycopg
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from authz_service.errors import ErrorReason, Unavailable
+
+_UNUSABLE: Final = (
+    OperationalError,
+    InterfaceError,
+    PoolTimeout,
+    sqlite3.OperationalError,
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+)
+"""What SQLAlchemy, and the drivers where we use them directly, raise for a lost database."""
 
 
 class Database:
@@ -29,16 +40,20 @@ class Database:
     def write(self) -> Iterator[Connection]:
         """Open a transaction that commits when the block ends and rolls back if it raises.
 
+        The block may roll back itself and change nothing.
+
         Raises:
             Unavailable: DATABASE_UNAVAILABLE: the database is down or its lock is held too long.
         """
         with translated(), self.engine.connect() as connection:
+            connection.begin()
             if self.dialect == "sqlite":
                 # A deferred transaction that reads and then writes fails at once when another
                 # writer is ahead, whatever the busy timeout (sqlite.org/lang_transaction.html).
-                connection.exec_driver_sql("BEGIN IMMEDIATE")
+                connection.connection.cursor().execute("BEGIN IMMEDIATE")
             yield connection
-            connection.commit()
+            if connection.in_transaction():
+                connection.commit()
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -63,7 +78,7 @@ def translated() -> Iterator[None]:
     """Raise Unavailable in place of what drivers say when the database cannot be used."""
     try:
         yield
-    except (OperationalError, InterfaceError, PoolTimeout) as error:
+    except _UNUSABLE as error:
         raise Unavailable(
             ErrorReason.DATABASE_UNAVAILABLE,
             "the database does not answer; nothing is known to have changed, try again",
@@ -94,5 +109,5 @@ def _engine(url: str, busy_seconds: float) -> Engine:
 
 
 def _set_up_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
-    for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
+    for pragma in ("journal_mode = WAL", "synchronous = FULL"):
         connection.execute(f"PRAGMA {pragma}")

@@ -1,11 +1,10 @@
 """The statements of a transaction: lock the head, write facts, audit and change log."""
 
 from collections.abc import Iterable
-from dataclasses import asdict
 from functools import cache
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import Connection, Table, Update, bindparam, insert, select, update
+from sqlalchemy import Connection, Table, bindparam, select, update
 
 from authz_service.domain import audit
 from authz_service.domain.audit import Event
@@ -15,10 +14,11 @@ from authz_service.domain.window import Instant
 from authz_service.errors import ErrorReason, Internal
 from authz_service.store import change_log, schema, wakeup
 from authz_service.store.rows import Row, rows_of
+from authz_service.store.statement import Statement, inserting
 
-_LOCK: Final = select(schema.head.c.revision).with_for_update()
-_ADVANCE: Final = update(schema.head).values(revision=bindparam("to"))
-_TAIL: Final = (
+_LOCK: Final = Statement(select(schema.head.c.revision).with_for_update())
+_ADVANCE: Final = Statement(update(schema.head).values(revision=bindparam("to")))
+_TAIL: Final = Statement(
     select(schema.audit_entry.c.seq, schema.audit_entry.c.hash)
     .where(schema.audit_entry.c.tenant == bindparam("of"))
     .order_by(schema.audit_entry.c.seq.desc())
@@ -28,7 +28,10 @@ _TAIL: Final = (
 
 def lock_head(connection: Connection) -> Revision:
     """Read the head revision and hold it: no other writer passes before this transaction ends."""
-    return int(connection.execute(_LOCK).scalar_one())
+    row = _LOCK.one(connection, {})
+    if row is None:
+        raise Internal(ErrorReason.INTERNAL, "the table `head` is empty; was it migrated?")
+    return int(row[0])
 
 
 def write_delta(connection: Connection, delta: Delta, now: Instant) -> None:
@@ -42,9 +45,9 @@ def write_delta(connection: Connection, delta: Delta, now: Instant) -> None:
         _close(connection, table, rows, delta.revision)
     for table, rows in _by_table(opening):
         values = [{**dict(row.values), "opened_revision": delta.revision} for row in rows]
-        connection.execute(insert(table), values)
+        _insert(table).run(connection, values)
     change_log.append(connection, delta, now)
-    connection.execute(_ADVANCE, {"to": delta.revision})
+    _ADVANCE.run(connection, [{"to": delta.revision}])
     wakeup.wake(connection)
 
 
@@ -52,18 +55,31 @@ def write_events(
     connection: Connection, events: Iterable[Event], call: Call, now: Instant, revision: Revision
 ) -> None:
     """Append each event to its tenant's chain."""
+    tails: dict[str, tuple[int, str]] = {}
+    entries: list[dict[str, Any]] = []
     for event in events:
-        tail = connection.execute(_TAIL, {"of": event.tenant}).one_or_none()
+        if event.tenant not in tails:
+            tails[event.tenant] = _tail(connection, event.tenant)
+        seq, prev_hash = tails[event.tenant]
         sealed = audit.seal(
             event,
             call.actor,
-            seq=tail.seq + 1 if tail else 1,
-            prev_hash=tail.hash if tail else audit.GENESIS,
+            seq=seq + 1,
+            prev_hash=prev_hash,
             at=now,
             request_id=call.request_id,
             revision=revision,
         )
-        connection.execute(insert(schema.audit_entry), asdict(sealed))
+        tails[event.tenant] = (sealed.seq, sealed.hash)
+        entries.append(sealed._asdict())
+    if entries:
+        _insert(schema.audit_entry).run(connection, entries)
+
+
+def _tail(connection: Connection, tenant: str) -> tuple[int, str]:
+    """Give the last seq and hash of a chain; those before the first entry if it is empty."""
+    last = _TAIL.one(connection, {"of": tenant})
+    return (last[0], last[1]) if last is not None else (0, audit.GENESIS)
 
 
 def _difference(delta: Delta) -> tuple[list[Row], list[Row]]:
@@ -97,7 +113,7 @@ def _close(connection: Connection, table: Table, rows: list[Row], revision: Revi
         {"closing": revision, **{f"is_{key}": dict(row.values)[key] for key in keys}}
         for row in rows
     ]
-    closed = connection.execute(_close_statement(table), values).rowcount
+    closed = _closing(table).run(connection, values)
     if closed != len(rows):
         raise Internal(
             ErrorReason.INTERNAL,
@@ -106,9 +122,14 @@ def _close(connection: Connection, table: Table, rows: list[Row], revision: Revi
 
 
 @cache
-def _close_statement(table: Table) -> Update:
+def _insert(table: Table) -> Statement:
+    return inserting(table)
+
+
+@cache
+def _closing(table: Table) -> Statement:
     keys: tuple[str, ...] = table.info["key"]
-    return (
+    return Statement(
         update(table)
         .where(table.c.closed_revision.is_(None))
         .where(*(table.c[key] == bindparam(f"is_{key}") for key in keys))

@@ -7,7 +7,7 @@ in a transaction of their own.
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, Generic, Protocol, TypeVar, get_type_hints
+from typing import Any, Final, Generic, Protocol, TypeVar, get_type_hints
 
 from pydantic import TypeAdapter
 
@@ -21,6 +21,9 @@ from authz_service.errors import AuthzError, Internal, Unavailable
 from authz_service.store.database import Database
 from authz_service.store.unit_of_work import Store, Transaction
 from authz_service.usecases import guard
+
+_MAX_TARGET: Final = 200
+"""Characters of a name in the audit that nobody has checked yet."""
 
 
 class Wanted(Protocol):
@@ -164,4 +167,4 @@ def _refused(right: str, tenant: str, refusal: AuthzError, chain: str) -> Event:
 
 
 def _targets(tenant: str) -> tuple[str, ...]:
-    return (f"tenant:{tenant}",) if tenant else ()
+    return (f"tenant:{tenant[:_MAX_TARGET]}",) if tenant else ()

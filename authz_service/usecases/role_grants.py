@@ -112,7 +112,7 @@ def get_role_grant(view: View, wanted: GetRoleGrant) -> RoleGrant:
     require.tenant(view.index, wanted.tenant)
     with view.database.read() as connection:
         facts = Facts(connection, view.index.revision)
-        found = facts.role_grants(wanted.tenant, rule.c.grant_id == wanted.id)
+        found = facts.role_grants(wanted.tenant, rule.c.grant_id == checked("id", wanted.id))
     if not found:
         raise _no_grant(f"no grant {wanted.id!r} is in force in {wanted.tenant!r}", "id")
     return found[0]

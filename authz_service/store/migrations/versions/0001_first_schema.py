@@ -64,7 +64,7 @@ def ledger_tables() -> None:
     )
     op.create_table(
         "change_log",
-        sa.Column("revision", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("revision", ID, autoincrement=False, nullable=False),
         number("at"),
         sa.Column("delta", TEXT, nullable=False),
         sa.PrimaryKeyConstraint("revision", name="pk_change_log"),
@@ -80,6 +80,7 @@ def ledger_tables() -> None:
         sa.Column("entry", TEXT, nullable=False),
         sa.Column("hash", TEXT, nullable=False),
         sa.PrimaryKeyConstraint("tenant", "seq", name="pk_audit_entry"),
+        sqlite_with_rowid=False,
     )
     op.create_table(
         "request",
@@ -90,6 +91,7 @@ def ledger_tables() -> None:
         number("revision"),
         sa.Column("answer", TEXT, nullable=False),
         sa.PrimaryKeyConstraint("caller", "request_id", name="pk_request"),
+        sqlite_with_rowid=False,
     )
 
 
