@@ -6,12 +6,12 @@ from typing import Final
 from authz_service.errors import ErrorReason, InvalidArgument
 
 MAX_INCLUSION: Final = 7
-"""Longest chain of roles or of tiers. Casbin's role manager silently stops at 10 links, of which
-the scoped subject, the tenant and the permission take up to three."""
+"""Longest chain of roles or of tiers. Casbin's role manager follows ten names and then silently
+stops; the subject, or the tenant and the permission, are among the ten."""
 
 _ID: Final = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
 # Printable ASCII without space " ( ) * , / [ \ ]
-_OPAQUE: Final = r"[!#-')+\-.0-Z^-~]{1,128}"
+_OPAQUE: Final = r"[!#-'+\-.0-Z^-~]{1,128}"
 _WORD: Final = r"[a-z0-9][a-z0-9._-]{0,63}"
 
 _PATTERNS: Final = {

@@ -90,10 +90,12 @@ def role_objection(
     """Layer 4: some live grant covers the resource and its role's closure holds the permission."""
     if isinstance(member, int):
         return None if permission.roles & member else _ROLE_MISSING
-    expired = False
-    for grant in member.grants if member is not None else ():
+    if member is None:
+        return _ROLE_MISSING
+    expired, here = False, ("", member.membership.tenant)
+    for grant in member.grants:
         role = index.role(grant.role)
-        if role is None or not role.holds(permission):
+        if role is None or role.fact.tenant not in here or not role.holds(permission):
             continue
         if grant.scope and grant.scope not in scopes:
             continue
