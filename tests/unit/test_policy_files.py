@@ -649,7 +649,7 @@ def named(part: st.SearchStrategy[Any]) -> st.SearchStrategy[list[Any]]:
 
 
 WORDS = st.builds(
-    Feature, WORD, st.from_regex(r"\A[!#-')+\-.0-Z^-~]{1,128}\Z") | TRAPS, st.just("value")
+    Feature, WORD, st.from_regex(r"\A[!#-'+\-.0-Z^-~]{1,128}\Z") | TRAPS, st.just("value")
 )
 FLAGS = st.builds(Feature, WORD, st.sampled_from(["true", "false"]))
 LIMITS = st.builds(Limit, WORD, st.none() | st.integers(0, 2**63 - 1), WORD)
