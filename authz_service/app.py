@@ -67,15 +67,16 @@ class Service:
         self.database = Database(settings.database_url, busy_seconds=settings.busy_seconds)
         self.replica = Replica(self.database)
         self.store = Store(self.database, self.replica, now, new_id)
-        self._prepare()
         model = (settings.policies_dir / "model.conf").read_text(encoding="utf-8")
         self.explainer = Explainer(self.database, model, now)
         self._shadow = Shadow(self.explainer, settings.shadow_per_second)
         self._following = Following(
             self.database, self.replica, settings.poll_seconds, self._database_answers
         )
+        # Before anything is written: a port that is taken must leave no trace.
         self.check_port = self._check_port()
         self.admin_port = self._admin_port()
+        self._prepare()
 
     def start(self) -> None:
         self._following.start()

@@ -71,7 +71,7 @@ class Settings(BaseSettings):
         description="Longest wait for the database's write lock before UNAVAILABLE.",
     )
     shadow_per_second: float = Field(
-        default=1.0,
+        default=0.2,
         ge=0,
         description="Live decisions a second that Casbin decides as well; 0 for none.",
     )

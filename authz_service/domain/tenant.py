@@ -57,6 +57,14 @@ class Tenant:
     suspensions: frozenset[SuspensionReason] = frozenset()
     holdings: tuple[Holding, ...] = ()
 
+    def __post_init__(self) -> None:
+        # INVARIANT: each once and in one order, tiers first, so that equal tenants compare equal
+        # however they were written: rows have no order of their own.
+        periods = sorted(set(self.periods), key=lambda period: period.window.valid_from)
+        holdings = sorted(set(self.holdings), key=_tiers_first)
+        object.__setattr__(self, "periods", tuple(periods))
+        object.__setattr__(self, "holdings", tuple(holdings))
+
     def state_at(self, at: Instant) -> TenantState:
         covering = [p.state for p in self.periods if p.window.covers(at)]
         if covering == [TenantState.OFFBOARDED]:
@@ -114,6 +122,11 @@ def moved_to_tier(tenant: Tenant, tier: str, at: Instant) -> Tenant:
     _require_not_offboarded(tenant, at, "moved to a tier")
     kept = tuple(h for h in tenant.holdings if not h.plan.startswith(TIER))
     return replace(tenant, holdings=(Holding(TIER + tier), *kept))
+
+
+def _tiers_first(held: Holding) -> tuple[bool, str, Instant, Instant]:
+    window = held.window
+    return not held.plan.startswith(TIER), held.plan, window.valid_from, window.valid_until
 
 
 def _require_not_offboarded(tenant: Tenant, at: Instant, change: str) -> None:

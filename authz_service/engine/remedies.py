@@ -28,7 +28,7 @@ class RemedyKind(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Remedy:
-    """`options` are the roles or tiers to choose from, where the kind leaves a choice."""
+    """`options` are roles, tiers, exceptions or suspension reasons, the least that helps first."""
 
     kind: RemedyKind
     summary: str
@@ -40,24 +40,34 @@ def remedies_of(
 ) -> list[Remedy]:
     """List what would lift one objection, the most direct first; none for ALLOWED."""
     tenant, subject, name = question.tenant, question.subject, question.permission
+    options: tuple[str, ...] = ()
     match objection:
         case DecisionReason.UNKNOWN_PERMISSION:
-            return [Remedy(RemedyKind.DECLARE_PERMISSION, f"declare {name} in the catalogue")]
+            kind, summary = RemedyKind.DECLARE_PERMISSION, f"declare {name} in the catalogue"
         case DecisionReason.UNKNOWN_TENANT:
-            return [Remedy(RemedyKind.ONBOARD_TENANT, f"onboard {tenant}, or correct its name")]
+            kind, summary = RemedyKind.ONBOARD_TENANT, f"onboard {tenant}, or correct its name"
         case DecisionReason.TENANT_OFFBOARDED:
-            summary = f"{tenant} has ended; onboard a new tenant for this customer"
-            return [Remedy(RemedyKind.ONBOARD_TENANT, summary)]
+            kind, summary = RemedyKind.ONBOARD_TENANT, f"{tenant} has ended; onboard a new tenant"
         case DecisionReason.TENANT_SUSPENDED:
-            return [Remedy(RemedyKind.RESUME_TENANT, f"lift what suspends {tenant}")]
-        case DecisionReason.NOT_A_MEMBER | DecisionReason.MEMBERSHIP_INVITED:
-            return [Remedy(RemedyKind.ADD_MEMBER, f"make {subject} an active member of {tenant}")]
+            kind, summary = RemedyKind.RESUME_TENANT, f"lift what suspends {tenant}"
+            options = _suspensions(index, tenant)
+        case DecisionReason.NOT_A_MEMBER:
+            kind, summary = RemedyKind.ADD_MEMBER, f"make {subject} a member of {tenant}"
+        case DecisionReason.MEMBERSHIP_INVITED:
+            kind, summary = RemedyKind.ADD_MEMBER, f"{subject} accepts the invitation to {tenant}"
         case DecisionReason.MEMBERSHIP_SUSPENDED:
-            return [Remedy(RemedyKind.RESUME_MEMBER, f"lift what suspends {subject} in {tenant}")]
+            kind, summary = RemedyKind.RESUME_MEMBER, f"lift what suspends {subject} in {tenant}"
         case DecisionReason.LIMIT_REACHED | DecisionReason.LIMIT_UNKNOWN:
             limit = question.usage.limit if question.usage else ""
-            return [Remedy(RemedyKind.RAISE_LIMIT, f"use less of {limit}, or buy a higher limit")]
-    return _of_known(index, question, at, objection)
+            kind, summary = RemedyKind.RAISE_LIMIT, f"use less of {limit}, or buy a higher limit"
+        case _:
+            return _of_known(index, question, at, objection)
+    return [Remedy(kind, summary, options)]
+
+
+def _suspensions(index: Index, tenant: str) -> tuple[str, ...]:
+    entry = index.tenants.get(tenant)
+    return tuple(sorted(entry.fact.suspensions)) if entry is not None else ()
 
 
 def _of_known(
@@ -83,11 +93,12 @@ def _grant_role(
     index: Index, question: Question, at: Instant, permission: PermissionEntry, tenant: TenantEntry
 ) -> Remedy:
     candidates = {*assignable_roles(index, tenant.fact, at), *tenant.own_roles}
-    found = ((name, index.role(name)) for name in sorted(candidates))
-    options = tuple(name for name, role in found if role is not None and role.holds(permission))
+    found = ((name, index.role(name)) for name in candidates)
+    holding = (name for name, role in found if role is not None and role.holds(permission))
+    options = tuple(sorted(holding, key=lambda name: (len(index.role_permissions(name)), name)))
     where = f" on {question.scopes[-1]}" if question.scopes else ""
     summary = (
-        f"grant {question.subject} one of {_listed(options)} in {question.tenant}{where}"
+        f"grant {question.subject} {_listed(options)} in {question.tenant}{where}"
         if options
         else f"put {permission.fact.id} into a role that {question.tenant} may assign, and grant it"
     )
@@ -105,15 +116,23 @@ def _entitle(
         RemedyKind.GRANT_EXCEPTION,
         f"grant {question.tenant} an exception for {permission.fact.id}",
     )
-    options = tuple(
-        name.removeprefix(TIER)
-        for name, bit in sorted(index.plan_bits.items())
+    selling = (
+        name
+        for name, bit in index.plan_bits.items()
         if name.startswith(TIER) and name in index.plans and permission.plans & bit
     )
+    smallest_first = sorted(selling, key=lambda name: (_size(index, name), name))
+    options = tuple(name.removeprefix(TIER) for name in smallest_first)
     if not options:
         return [exception]
     summary = f"move {question.tenant} to tier {_listed(options)}"
     return [Remedy(RemedyKind.CHANGE_TIER, summary, options), exception]
+
+
+def _size(index: Index, plan: str) -> int:
+    """Count the permissions in a plan's closure."""
+    bit = index.plan_bits[plan]
+    return sum(bool(entry.plans & bit) for entry in index.permissions.values())
 
 
 def _listed(names: tuple[str, ...]) -> str:

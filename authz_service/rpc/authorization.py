@@ -146,15 +146,25 @@ class AuthorizationServicer:
             Unauthenticated, PermissionDenied: the caller is unknown, or lacks the right.
             Unavailable: REVISION_NOT_REACHED.
         """
-        index, at = self._replica.index, self._clock()
-        caller = guard.authenticate(index, credential(context), at)
-        guard.require_for_all(index, caller, right, tenants, at)
+        index = self._replica.index
+        at = self._let_in(index, context, right, tenants)
         if request.min_revision > index.revision:
             remaining: float | None = context.time_remaining()
             wait = self._max_wait if remaining is None else min(remaining, self._max_wait)
             # A little less than the deadline, so that the caller still hears the reason.
             index = self._replica.wait_for(request.min_revision, wait * 0.9)
+            # What came meanwhile may have revoked the key, and time has passed.
+            at = self._let_in(index, context, right, tenants)
         return index, at
+
+    def _let_in(
+        self, index: Index, context: Context, right: str, tenants: Collection[str]
+    ) -> Instant:
+        """Return the instant at which the caller was found to hold the right."""
+        at = self._clock()
+        caller = guard.authenticate(index, credential(context), at)
+        guard.require_for_all(index, caller, right, tenants, at)
+        return at
 
 
 def _reasons(index: Index, messages: Sequence[pb.Question], at: Instant) -> list[DecisionReason]:

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any, Final
 
 import psycopg
-from sqlalchemy import Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from authz_service.errors import ErrorReason, Unavailable
+from authz_service.errors import ErrorReason, InvalidArgument, Unavailable
 
 _UNUSABLE: Final = (
     OperationalError,
@@ -32,9 +32,14 @@ class Database:
     """
 
     def __init__(self, url: str, *, busy_seconds: float = 10.0) -> None:
-        self.url = make_url(url)
+        """Make ready to connect; nothing is opened yet.
+
+        Raises:
+            InvalidArgument: the URL is malformed, or of another kind of database.
+        """
+        self.url = _parsed(url)
         self.dialect = self.url.get_backend_name()
-        self.engine = _engine(url, busy_seconds)
+        self.engine = _engine(self.url, busy_seconds)
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
@@ -85,9 +90,24 @@ def translated() -> Iterator[None]:
         ) from error
 
 
-def _engine(url: str, busy_seconds: float) -> Engine:
-    parsed = make_url(url)
-    if parsed.get_backend_name() == "postgresql":
+def _parsed(url: str) -> URL:
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        parsed = None
+    if parsed is None or parsed.get_backend_name() not in ("sqlite", "postgresql"):
+        raise InvalidArgument(
+            ErrorReason.INVALID_FIELD,
+            "the database URL must read sqlite:///FILE or postgresql+psycopg://USER@HOST/DATABASE",
+            field="AUTHZ_DATABASE_URL",
+        )
+    return (
+        parsed.set(drivername="postgresql+psycopg") if parsed.drivername == "postgresql" else parsed
+    )
+
+
+def _engine(url: URL, busy_seconds: float) -> Engine:
+    if url.get_backend_name() == "postgresql":
         connect = {"connect_timeout": max(1, round(busy_seconds)), "application_name": "authz"}
         options = f"-c lock_timeout={round(busy_seconds * 1000)}"
         return create_engine(
@@ -96,8 +116,8 @@ def _engine(url: str, busy_seconds: float) -> Engine:
             pool_timeout=busy_seconds,
             connect_args={**connect, "options": options},
         )
-    if parsed.database:
-        Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+    if url.database:
+        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
     engine = create_engine(
         url,
         pool_timeout=busy_seconds,

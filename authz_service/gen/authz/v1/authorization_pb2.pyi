@@ -1075,7 +1075,10 @@ class Remedy(_message.Message):
     """One sentence for a person. Example: `move acme to tier professional or enterprise`."""
     @_builtins.property
     def options(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """For GRANT_ROLE: roles assignable here that have the permission. For CHANGE_TIER: tiers that have it."""
+        """The least that helps first. GRANT_ROLE: roles assignable here that have the permission.
+        CHANGE_TIER: tiers that have it. REVOKE_EXCEPTION: ids, all to be revoked. RESUME_TENANT:
+        suspension reasons, all to be lifted.
+        """
 
     def __init__(
         self,

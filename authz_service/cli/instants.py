@@ -1,0 +1,44 @@
+"""Instants as people write them."""
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+FORMS: Final = "2026-12-01T00:00:00Z, 2026-12-01 (midnight UTC), or from now: +30d, +2h, +1d12h"
+
+_UNITS: Final = {
+    "w": timedelta(weeks=1),
+    "d": timedelta(days=1),
+    "h": timedelta(hours=1),
+    "m": timedelta(minutes=1),
+    "s": timedelta(seconds=1),
+}
+_DURATION: Final = re.compile(r"\+(?:\d{1,9}[wdhms])+", re.ASCII)
+_DATE: Final = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+# RFC 3339, section 5.6: the offset is required, a space may stand for the T.
+_INSTANT: Final = re.compile(
+    r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(?:\.\d+)?(?:[Zz]|[+-]\d{2}:\d{2})", re.ASCII
+)
+
+
+def instant(text: str, now: datetime) -> datetime:
+    """Read an instant; a duration counts from `now`.
+
+    Raises:
+        ValueError: no such form or no such instant; the message shows the forms.
+    """
+    try:
+        if _DURATION.fullmatch(text):
+            return now + _duration(text)
+        if _DATE.fullmatch(text):
+            return datetime.fromisoformat(text).replace(tzinfo=UTC)
+        if _INSTANT.fullmatch(text):
+            return datetime.fromisoformat(text.upper()).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise ValueError(f"{text!r} is no instant of the calendar; write {FORMS}") from None
+    raise ValueError(f"{text!r} is no instant; write {FORMS}")
+
+
+def _duration(text: str) -> timedelta:
+    parts = re.findall(r"(\d+)([wdhms])", text)
+    return sum((int(number) * _UNITS[unit] for number, unit in parts), timedelta())

@@ -1,0 +1,144 @@
+"""`authz`: the entry point, its commands, and how it ends."""
+
+import io
+import os
+import re
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import Final
+
+import typer
+
+from authz_service.cli import (
+    decisions,
+    demo,
+    exceptions,
+    grants,
+    keys,
+    members,
+    options,
+    permissions,
+    policies,
+    roles,
+    server,
+    tenants,
+    tiers,
+)
+from authz_service.cli.failure import ExitCode, Failure, advice_on
+from authz_service.cli.output import Output, print_failure
+from authz_service.errors import AuthzError
+
+_EPILOG: Final = r"""
+[bold]Exit codes[/]
+
+0   done, or allowed
+1   denied (check, explain); a step of the demo went wrong
+2   wrong usage
+3   refused: an error of the service, with its reason and what to do
+4   no server reached
+5   no key
+70  a bug; AUTHZ_DEBUG=1 shows where
+
+[bold]Where and who[/]
+
+AUTHZ_KEY, or the file AUTHZ_KEY_FILE (var/operator.key), holds the key.
+AUTHZ_HOST (127.0.0.1) is the server, its ports are AUTHZ_CHECK_PORT (50051)
+and, for what is not a question, AUTHZ_ADMIN_PORT (50052).
+"""
+
+app = typer.Typer(
+    name="authz",
+    epilog=_EPILOG,
+    add_completion=False,
+    # They would show local variables, keys among them.
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.callback(invoke_without_command=True)(options.root)
+for _commands in (server, demo, decisions, grants, policies):
+    app.add_typer(_commands.commands)
+for _panel, _groups in {
+    options.CUSTOMERS: {
+        "tenants": tenants.app,
+        "members": members.app,
+        "grants": grants.app,
+        "exceptions": exceptions.app,
+    },
+    options.POLICY: {
+        "import": policies.imports,
+        "permissions": permissions.app,
+        "roles": roles.app,
+        "tiers": tiers.app,
+    },
+    options.SERVER: {"keys": keys.app},
+}.items():
+    for _name, _group in _groups.items():
+        app.add_typer(_group, name=_name, rich_help_panel=_panel)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run one command and exit with its code."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # what its core logs, our errors say
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a poor encoding stops no answer
+            stream.reconfigure(errors="backslashreplace")
+    sys.exit(_run(given))
+
+
+def _run(given: list[str]) -> int:
+    try:
+        code = app(given, prog_name="authz", standalone_mode=False)
+    except typer.Abort:
+        sys.stderr.write("nothing was changed\n")
+        return ExitCode.INTERRUPTED
+    except Exception as error:  # noqa: BLE001 - nothing leaves with a traceback
+        if os.environ.get("AUTHZ_DEBUG"):
+            traceback.print_exc()
+        failure = _failure(error)
+        print_failure(failure, _output(given))
+        return failure.exit_code
+    return code if isinstance(code, int) else ExitCode.DONE
+
+
+def _failure(error: Exception) -> Failure:
+    match error:
+        case Failure():
+            return error
+        case AuthzError():
+            return Failure(
+                ExitCode.REFUSED,
+                error.reason,
+                error.message,
+                code=_code(type(error)),
+                field=error.field,
+                details=error.details,
+                advice=advice_on(error.reason),
+            )
+        case typer.TyperException():
+            context = getattr(error, "ctx", None)
+            path = context.command_path if context else "authz"
+            advice = f"see {path} --help"
+            return Failure(ExitCode.USAGE, "USAGE", error.format_message(), advice=advice)
+        case _:
+            said = str(error).partition("\n")[0]
+            message = f"{type(error).__name__}: {said}" if said else type(error).__name__
+            advice = "run it again with AUTHZ_DEBUG=1 to see where, and please report it"
+            return Failure(ExitCode.BUG, "BUG", message, advice=advice)
+
+
+def _output(given: list[str]) -> Output:
+    """Look for `--output json`: an error may come before options are understood."""
+    asked = re.search(r"(?:^| )(?:--output[= ]|-o[= ]?)json(?: |$)", " ".join(given))
+    return Output.JSON if asked else Output.TABLE
+
+
+def _code(kind: type[AuthzError]) -> str:
+    """Name the code of an error's class, one level below `AuthzError`: `INVALID_ARGUMENT`."""
+    name = next(each.__name__ for each in kind.__mro__ if each.__base__ is AuthzError)
+    return re.sub(r"(?<=.)(?=[A-Z])", "_", name).upper()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,206 @@
+"""What commands share: options, and the way a function becomes a command."""
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import wraps
+from inspect import Parameter
+from typing import Annotated, Any, Concatenate, Final, ParamSpec, TypeAlias
+
+import typer
+
+from authz_service.cli import instants
+from authz_service.cli import output as out
+from authz_service.cli.output import Output
+from authz_service.cli.session import Session
+
+P = ParamSpec("P")
+Run: TypeAlias = Callable[Concatenate[Session, P], None]
+
+SERVER: Final = "Server"
+DECISIONS: Final = "Decisions"
+CUSTOMERS: Final = "Customers"
+POLICY: Final = "Policy"
+"""The panels of `authz --help`."""
+
+_HOW: Final = "How"
+
+
+def _instant(text: str) -> datetime:
+    try:
+        return instants.instant(text, datetime.now(UTC))
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
+Tenant = Annotated[str, typer.Argument(metavar="TENANT", help="The customer's account: acme.")]
+Subject = Annotated[
+    str, typer.Argument(metavar="SUBJECT", help="Who: user:alice, service:importer.")
+]
+RoleName = Annotated[
+    str, typer.Argument(metavar="ROLE", help="editor, or acme/editor for the tenant's own.")
+]
+PermissionName = Annotated[
+    str, typer.Argument(metavar="PERMISSION", help="resource_type:action, as in invoices:export.")
+]
+Scope = Annotated[
+    str, typer.Option("--scope", metavar="SCOPE", help="A resource: project:42/document:7.")
+]
+Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why, for the audit.")]
+From = Annotated[
+    datetime | None,
+    typer.Option("--from", metavar="WHEN", parser=_instant, help="From when, inclusive."),
+]
+Until = Annotated[
+    datetime | None,
+    typer.Option(
+        "--until",
+        metavar="WHEN",
+        parser=_instant,
+        help=f"Until when, exclusive: {instants.FORMS}.",
+    ),
+]
+Limit = Annotated[
+    int | None,
+    typer.Option("--limit", metavar="N", min=1, help="List at most this many; all if not given."),
+]
+MinRevision = Annotated[
+    int,
+    typer.Option("--min-revision", metavar="N", min=0, help="Wait until this revision is there."),
+]
+
+_OutputOption = Annotated[
+    Output | None,
+    typer.Option("--output", "-o", help="A table for people, the default, or JSON.",
+                 show_default=False, rich_help_panel=_HOW),
+]  # fmt: skip
+_AddressOption = Annotated[
+    str | None,
+    typer.Option("--address", metavar="HOST[:PORT]", rich_help_panel=_HOW,
+                 help="The server; AUTHZ_HOST if not given."),
+]  # fmt: skip
+_TimeoutOption = Annotated[
+    float | None,
+    typer.Option("--timeout", metavar="SECONDS", min=0.001, rich_help_panel=_HOW,
+                 help="Longest wait for an answer; 10."),
+]  # fmt: skip
+_DryRunOption = Annotated[
+    bool,
+    typer.Option("--dry-run", help="Show the effect, change nothing.", rich_help_panel=_HOW),
+]
+_RequestIdOption = Annotated[
+    str,
+    typer.Option("--request-id", metavar="ID", rich_help_panel=_HOW, show_default=False,
+                 help="A repeat changes nothing more."),
+]  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """Options given before the command; those after it win."""
+
+    output: Output | None = None
+    address: str | None = None
+    timeout: float | None = None
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415 - rarely asked
+
+        try:
+            typer.echo(version("authz-service"))
+        except PackageNotFoundError:
+            typer.echo("run from its source, not installed")
+        raise typer.Exit
+
+
+def root(
+    context: typer.Context,
+    output: _OutputOption = None,
+    address: _AddressOption = None,
+    timeout: _TimeoutOption = None,
+    version: Annotated[  # noqa: ARG001 - its callback does it
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
+    """Who may do what, in which customer's account, now."""
+    context.obj = Shared(output, address, timeout)
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+        raise typer.Exit(2)
+
+
+def local(
+    app: typer.Typer, name: str | None = None, panel: str | None = None
+) -> Callable[[Run[P]], Run[P]]:
+    """Make a function a command that calls no server; its first parameter is the session."""
+    return _command(app, name, panel, _LOCAL)
+
+
+def reads(
+    app: typer.Typer, name: str | None = None, panel: str | None = None
+) -> Callable[[Run[P]], Run[P]]:
+    """Make a function a command that asks the server and changes nothing."""
+    return _command(app, name, panel, _READING)
+
+
+def changes(
+    app: typer.Typer, name: str | None = None, panel: str | None = None
+) -> Callable[[Run[P]], Run[P]]:
+    """Make a function a command that changes something, once however often it is sent."""
+    return _command(app, name, panel, _CHANGING)
+
+
+def _option(name: str, annotation: object, default: object) -> Parameter:
+    return Parameter(name, Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+
+
+_LOCAL: Final = (
+    Parameter("context", Parameter.KEYWORD_ONLY, annotation=typer.Context),
+    _option("output", _OutputOption, None),
+)
+_READING: Final = (
+    *_LOCAL,
+    _option("address", _AddressOption, None),
+    _option("timeout", _TimeoutOption, None),
+)
+_CHANGING: Final = (
+    _option("dry_run", _DryRunOption, default=False),
+    _option("request_id", _RequestIdOption, ""),
+    *_READING,
+)
+
+
+def _command(
+    app: typer.Typer, name: str | None, panel: str | None, shared: tuple[Parameter, ...]
+) -> Callable[[Run[P]], Run[P]]:
+    def register(run: Run[P]) -> Run[P]:
+        own = list(inspect.signature(run).parameters.values())[1:]
+
+        @wraps(run)
+        def command(*, context: typer.Context, **given: Any) -> None:
+            how = {option.name: given.pop(option.name) for option in shared if option.name in given}
+            with out.to_the_reader():
+                run(_session(context, how), **given)  # type: ignore[call-arg] # as Typer was told
+
+        parameters = [each.replace(kind=Parameter.KEYWORD_ONLY) for each in own] + [*shared]
+        command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        command.__annotations__ = {each.name: each.annotation for each in parameters}
+        app.command(name, rich_help_panel=panel)(command)
+        return run
+
+    return register
+
+
+def _session(context: typer.Context, how: dict[str, Any]) -> Session:
+    before: Shared = context.find_object(Shared) or Shared()
+    return Session(
+        how["output"] or before.output or Output.TABLE,
+        how.get("address") or before.address or "",
+        how.get("timeout") or before.timeout or 10.0,
+        request_id=how.get("request_id", ""),
+        dry_run=how.get("dry_run", False),
+    )

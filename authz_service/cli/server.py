@@ -1,0 +1,39 @@
+"""`authz serve` and `authz migrate`: the commands that are the server."""
+
+import typer
+
+from authz_service.cli import output as out
+from authz_service.cli.failure import ExitCode, Failure
+from authz_service.cli.options import SERVER, local
+from authz_service.cli.session import Session
+
+commands = typer.Typer()
+
+
+@local(commands, panel=SERVER)
+def serve(session: Session) -> None:
+    """Serve until asked to stop, as the AUTHZ_* variables say."""
+    from authz_service.app import serve as run  # noqa: PLC0415 - the whole server
+
+    try:
+        raise typer.Exit(run(session.settings))
+    except OSError as error:
+        advice = (
+            "see whether a server runs already; AUTHZ_CHECK_PORT, AUTHZ_ADMIN_PORT and "
+            "AUTHZ_HOST choose other addresses"
+        )
+        failure = Failure(ExitCode.REFUSED, "CANNOT_SERVE", str(error), advice=advice)
+        raise failure from error
+
+
+@local(commands, panel=SERVER)
+def migrate(session: Session) -> None:
+    """Bring the database to the schema of this version."""
+    from authz_service.app import migrate as run  # noqa: PLC0415 - the whole server
+
+    applied = run(session.settings)
+    if session.output is out.Output.JSON:
+        out.print_document({"applied": applied})
+        return
+    session.print(*map(out.shown, applied))
+    session.say(f"{out.counted(len(applied), 'migration')} applied" if applied else "up to date")

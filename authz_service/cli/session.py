@@ -1,0 +1,128 @@
+"""One command's run: whom it calls, as whom, and how it answers."""
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import typer
+from google.protobuf.message import Message
+from rich.console import RenderableType
+from rich.text import Text
+
+from authz_service.cli import output as out
+from authz_service.cli.failure import ExitCode, Failure
+from authz_service.cli.output import Output
+
+# gRPC and the settings cost more than all the rest: imported when a command calls, not for --help.
+if TYPE_CHECKING:
+    from authz_service.cli.connection import Connection
+    from authz_service.config import Settings
+    from authz_service.gen.authz.v1.authorization_pb2_grpc import AuthorizationServiceStub
+    from authz_service.gen.authz.v1.key_pb2_grpc import KeyServiceStub
+    from authz_service.gen.authz.v1.policy_pb2_grpc import PolicyServiceStub
+    from authz_service.gen.authz.v1.provisioning_pb2_grpc import ProvisioningServiceStub
+
+
+class Session:
+    """What every command is handed: stubs to call, and a way to show the answer."""
+
+    def __init__(
+        self,
+        output: Output = Output.TABLE,
+        address: str = "",
+        timeout: float = 10.0,
+        *,
+        request_id: str = "",
+        dry_run: bool = False,
+    ) -> None:
+        self.output = output
+        self.dry_run = dry_run
+        self._address = address
+        self._timeout = timeout
+        self._request_id = request_id
+
+    @cached_property
+    def settings(self) -> "Settings":
+        """Settings of the environment.
+
+        Raises:
+            Failure: a setting is not valid. Its value is not repeated: it may be a key.
+        """
+        from pydantic import ValidationError  # noqa: PLC0415
+
+        from authz_service.config import Settings  # noqa: PLC0415
+
+        try:
+            return Settings()
+        except ValidationError as error:
+            wrong = {
+                f"AUTHZ_{'_'.join(map(str, each['loc'])).upper()}": each["msg"]
+                for each in error.errors(include_input=False, include_url=False)
+            }
+        said = "\n".join(f"{name}: {message}" for name, message in wrong.items())
+        raise Failure(ExitCode.USAGE, "INVALID_SETTING", said, field=next(iter(wrong)))
+
+    @cached_property
+    def authorization(self) -> "AuthorizationServiceStub":
+        """The service on the check port."""
+        return self._connection(self.settings.check_port).authorization
+
+    @cached_property
+    def policy(self) -> "PolicyServiceStub":
+        """A service on the administration port."""
+        return self._connection(self.settings.admin_port).policy
+
+    @cached_property
+    def provisioning(self) -> "ProvisioningServiceStub":
+        """A service on the administration port."""
+        return self._connection(self.settings.admin_port).provisioning
+
+    @cached_property
+    def keys(self) -> "KeyServiceStub":
+        """A service on the administration port."""
+        return self._connection(self.settings.admin_port).keys
+
+    def _connection(self, port: int) -> "Connection":
+        from authz_service.cli.connection import Connection, address_of, key_of  # noqa: PLC0415
+
+        return Connection(
+            address_of(self._address, self.settings.host, port),
+            key_of(self.settings),
+            timeout=self._timeout,
+            max_message_bytes=self.settings.max_message_bytes,
+            request_id=self._request_id,
+            dry_run=self.dry_run,
+        )
+
+    def show(self, answer: Message, *parts: RenderableType, note: str = "") -> None:
+        """Print an answer: the whole of it as JSON, or the given parts for people.
+
+        The note goes to standard error, so that what is piped on is the table alone.
+        """
+        if self.output is Output.JSON:
+            out.print_json(answer)
+            return
+        self.print(*parts)
+        revision = f"revision {answer.revision}" if hasattr(answer, "revision") else ""
+        said = ", ".join(filter(None, [note, revision]))
+        self.say(f"dry run, nothing was changed: this is what would be ({said})"
+                 if self.dry_run else said)  # fmt: skip
+
+    def print(self, *parts: RenderableType) -> None:
+        """Print for people, on standard output."""
+        console = out.console()
+        for part in parts:
+            # A line is left to the terminal to wrap, so that it can be copied whole.
+            console.print(part, soft_wrap=isinstance(part, Text))
+
+    def say(self, note: str) -> None:
+        """Print a remark for people, on standard error."""
+        out.console(errors=True).print(Text(note, "dim"))
+
+    def confirm(self, question: str) -> None:
+        """Ask before what cannot be undone; on a terminal only, so that scripts go on.
+
+        Raises:
+            typer.Abort: the answer is no.
+        """
+        if self.output is Output.TABLE and not self.dry_run and out.is_watched():
+            typer.confirm(question, abort=True, err=True)

@@ -1,0 +1,66 @@
+"""Values of the API as people write and read them."""
+
+import re
+from datetime import datetime
+from typing import Any, Protocol
+
+from google.protobuf.descriptor import EnumDescriptor
+from google.protobuf.timestamp_pb2 import Timestamp
+
+
+class Enum(Protocol):
+    """An enum of the API."""
+
+    DESCRIPTOR: EnumDescriptor
+
+    def Name(self, number: Any, /) -> str: ...  # noqa: N802 - protobuf's name
+
+
+class Windowed(Protocol):
+    """A message with a window."""
+
+    @property
+    def valid_from(self) -> Timestamp: ...
+    @property
+    def valid_until(self) -> Timestamp: ...
+
+
+def word(enum: Enum, value: int) -> str:
+    """Write an enum's value: `GRANT_SOURCE_SCIM` is `scim`."""
+    kind = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", enum.DESCRIPTOR.name)
+    try:
+        return enum.Name(value).removeprefix(f"{kind.upper()}_").lower()
+    except ValueError:  # a newer server
+        return str(value)
+
+
+def code(enum: Enum, value: int) -> str:
+    """Write an enum's value as the docs do: `DECISION_REASON_ROLE_MISSING` is `ROLE_MISSING`."""
+    return word(enum, value).upper()
+
+
+def timestamp(at: datetime | None) -> Timestamp | None:
+    """Make the message of an instant."""
+    if at is None:
+        return None
+    made = Timestamp()
+    made.FromDatetime(at)
+    return made
+
+
+def instant(at: Timestamp) -> str:
+    """Write an instant as RFC 3339, cut to the second; "" if it is unset."""
+    return re.sub(r"\.\d+", "", at.ToJsonString()) if at.ByteSize() else ""
+
+
+def window(of: Windowed) -> str:
+    """Write a window."""
+    match instant(of.valid_from), instant(of.valid_until):
+        case "", "":
+            return "always"
+        case "", until:
+            return f"until {until}"
+        case start, "":
+            return f"from {start}"
+        case start, until:
+            return f"{start} to {until}"
