@@ -1,0 +1,87 @@
+"""The life of a tenant: each reason for a suspension is lifted alone, an end is an end."""
+
+import pytest
+
+from authz_service.domain.tenant import (
+    Holding,
+    StatePeriod,
+    SuspensionReason,
+    Tenant,
+    TenantState,
+    moved_to_tier,
+    offboarded,
+    resumed,
+    suspended,
+)
+from authz_service.domain.window import Window
+from authz_service.errors import ErrorReason, FailedPrecondition
+
+ACME = Tenant("acme", holdings=(Holding("tier/free"), Holding("addon/audit")))
+BILLING, RISK = SuspensionReason.BILLING, SuspensionReason.RISK
+
+
+def test_lifting_one_reason_leaves_the_other() -> None:
+    both = suspended(suspended(ACME, BILLING, 1), RISK, 2)
+    assert resumed(both, BILLING, 3).state_at(3) is TenantState.SUSPENDED
+    assert resumed(resumed(both, BILLING, 3), RISK, 4).state_at(4) is TenantState.ACTIVE
+
+
+def test_a_trial_that_was_suspended_is_a_trial_again() -> None:
+    trial = Tenant("acme", periods=(StatePeriod(TenantState.TRIAL),))
+    assert resumed(suspended(trial, BILLING, 1), BILLING, 2).state_at(2) is TenantState.TRIAL
+
+
+def test_a_reason_is_laid_on_once() -> None:
+    _refuses(lambda: suspended(suspended(ACME, BILLING, 1), BILLING, 2))
+
+
+def test_a_reason_that_does_not_hold_is_not_lifted() -> None:
+    _refuses(lambda: resumed(suspended(ACME, BILLING, 1), RISK, 2))
+
+
+def test_offboarding_ends_at_the_instant_and_keeps_the_past() -> None:
+    ended = offboarded(ACME, 10)
+    assert ended.state_at(9) is TenantState.ACTIVE
+    assert ended.state_at(10) is TenantState.OFFBOARDED
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        lambda tenant: suspended(tenant, BILLING, 11),
+        lambda tenant: resumed(tenant, BILLING, 11),
+        lambda tenant: moved_to_tier(tenant, "pro", 11),
+        lambda tenant: offboarded(tenant, 11),
+    ],
+    ids=["suspend", "resume", "set tier", "offboard"],
+)
+def test_nothing_leads_back_from_the_end(step: object) -> None:
+    assert callable(step)
+    _refuses(lambda: step(offboarded(ACME, 10)))
+
+
+def test_a_suspended_tenant_that_ends_is_offboarded_not_suspended() -> None:
+    assert offboarded(suspended(ACME, RISK, 1), 2).state_at(2) is TenantState.OFFBOARDED
+
+
+def test_a_tier_replaces_the_tier_and_leaves_add_ons() -> None:
+    moved = moved_to_tier(ACME, "pro", 1)
+    assert set(moved.plans_at(1)) == {"tier/pro", "addon/audit"}
+    assert moved.tier_at(1) == "pro"
+
+
+def test_an_instant_that_no_period_covers_is_suspended() -> None:
+    gap = Tenant("acme", periods=(StatePeriod(TenantState.ACTIVE, Window(5, 9)),))
+    assert [gap.state_at(at) for at in (4, 5, 8, 9)] == [
+        TenantState.SUSPENDED,
+        TenantState.ACTIVE,
+        TenantState.ACTIVE,
+        TenantState.SUSPENDED,
+    ]
+
+
+def _refuses(step: object) -> None:
+    assert callable(step)
+    with pytest.raises(FailedPrecondition) as refusal:
+        step()
+    assert refusal.value.reason is ErrorReason.TENANT_STATE_CONFLICT
