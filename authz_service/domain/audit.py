@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from enum import Enum
+from functools import cache
 from hashlib import sha256
 from typing import Any, Final, NamedTuple
 
@@ -119,6 +120,8 @@ def broken_link(entries: Iterable[tuple[int, str, str, str]]) -> int | None:
 def plain(value: Any) -> Any:
     """Turn a value into what JSON can say: sets sorted, instants in RFC 3339, no secrets."""
     match value:
+        case None | bool() | str() if not isinstance(value, Enum):
+            return value
         case Enum():
             return value.value
         case Window():
@@ -135,6 +138,11 @@ def plain(value: Any) -> Any:
         case int() if value >= FOREVER:
             return None
     if is_dataclass(value):
-        names = (field.name for field in fields(value))
-        return {name: plain(getattr(value, name)) for name in names if name not in _SECRET_FIELDS}
+        return {name: plain(getattr(value, name)) for name in _shown(type(value))}
     return value
+
+
+@cache
+def _shown(kind: type[Any]) -> tuple[str, ...]:
+    """Name the fields of a dataclass that the audit may show."""
+    return tuple(field.name for field in fields(kind) if field.name not in _SECRET_FIELDS)

@@ -49,7 +49,8 @@ ALWAYS: Final = Window()
 
 def rfc3339(at: Instant) -> str:
     """Write an instant as RFC 3339 in UTC with microseconds."""
-    return (_EPOCH + timedelta(microseconds=at)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    moment = _EPOCH + timedelta(microseconds=at)
+    return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def from_datetime(moment: datetime) -> Instant:

@@ -11,6 +11,10 @@ from authz_service.errors import AuthzError, ErrorReason
 
 DOMAIN: Final = "authz.v1"
 
+_MOST_BYTES: Final = 1000
+"""A refusal travels in trailing metadata. gRPC drops all of it beyond 8 KiB, and the message is
+in there three times, once percent-encoded."""
+
 _INVALID: Final = code_pb2.INVALID_ARGUMENT
 _NOT_FOUND: Final = code_pb2.NOT_FOUND
 _EXISTS: Final = code_pb2.ALREADY_EXISTS
@@ -55,16 +59,26 @@ CODES: Final = {
 
 def to_status(error: AuthzError, call_id: str) -> grpc.Status:
     """Write a refusal as a status with `ErrorInfo` and, for a field, `BadRequest`."""
-    metadata = {**error.details, "call_id": call_id}
+    message, field = _cut(error.message), _cut(error.field)
+    facts = {name: _cut(value) for name, value in error.details.items()}
+    metadata = {**facts, "call_id": call_id}
     info = error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=metadata)
     details = [_packed(info)]
-    if error.field:
+    if field:
         violation = error_details_pb2.BadRequest.FieldViolation(
-            field=error.field, description=error.message, reason=error.reason
+            field=field, description=message, reason=error.reason
         )
         details.append(_packed(error_details_pb2.BadRequest(field_violations=[violation])))
-    status = status_pb2.Status(code=CODES[error.reason], message=error.message, details=details)
+    status = status_pb2.Status(code=CODES[error.reason], message=message, details=details)
     return rpc_status.to_status(status)
+
+
+def _cut(text: str) -> str:
+    """Shorten a text that may repeat what a caller sent."""
+    content = text.encode()
+    if len(content) <= _MOST_BYTES:
+        return text
+    return content[: _MOST_BYTES - 3].decode(errors="ignore") + "..."
 
 
 def _packed(message: error_details_pb2.ErrorInfo | error_details_pb2.BadRequest) -> any_pb2.Any:

@@ -22,5 +22,7 @@ def read_after(connection: Connection, revision: Revision) -> Iterator[Delta]:
     """Iterate over the deltas after `revision`, oldest first; none if it is the head."""
     log = schema.change_log.c
     query = select(log.revision, log.delta).where(log.revision > revision).order_by(log.revision)
-    for number, delta in connection.execute(query, execution_options={"yield_per": 1000}):
-        yield deltas.read(number, delta)
+    # A reader that stops early must not leave a cursor open on the server.
+    with connection.execute(query, execution_options={"yield_per": 1000}) as found:
+        for number, delta in found:
+            yield deltas.read(number, delta)

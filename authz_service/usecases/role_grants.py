@@ -85,6 +85,8 @@ def revoke_role(tx: Transaction, wanted: RevokeRole) -> tuple[RoleGrant, ...]:
     require.customer(tx.index, wanted.tenant)
     checked("subject", wanted.subject)
     checked("role", wanted.role)
+    if wanted.scope:
+        checked("scope", wanted.scope)
     source = () if wanted.source is None else (rule.c.source == wanted.source.value,)
     revoked = Facts(tx.connection).role_grants(
         wanted.tenant,
