@@ -138,7 +138,7 @@ def plain(value: Any) -> Any:
         case int() if value >= FOREVER:
             return None
     if is_dataclass(value):
-        return {name: plain(getattr(value, name)) for name in _shown(type(value))}
+        return {name: plain(getattr(value, name)) for name in _shown(value.__class__)}
     return value
 
 

@@ -53,6 +53,8 @@ class Following:
             self._replica.catch_up()
         except AuthzError as error:
             return str(error.__cause__ or error)
+        except Exception as error:  # noqa: BLE001 - without this thread no change would ever arrive
+            return repr(error)
         return ""
 
     def _set_healthy(self, fault: str) -> None:

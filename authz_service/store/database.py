@@ -20,6 +20,7 @@ _UNUSABLE: Final = (
     sqlite3.OperationalError,
     psycopg.OperationalError,
     psycopg.InterfaceError,
+    psycopg.errors.ReadOnlySqlTransaction,  # a primary that has become a standby
 )
 """What SQLAlchemy, and the drivers where we use them directly, raise for a lost database."""
 

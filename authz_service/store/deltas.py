@@ -25,6 +25,7 @@ def write(changes: tuple[Change, ...]) -> str:
 
 
 def read(revision: int, text: str) -> Delta:
+    """Read the changes of one revision. Raises: ValueError if this version cannot make them out."""
     changes = (_read(*item) for item in _WIRE.validate_json(text))
     return Delta(revision, tuple(changes))
 
@@ -40,6 +41,8 @@ def _change(change: Change) -> tuple[str, Any, Any]:
 
 
 def _read(kind: str, before: Any, after: Any) -> Change:
+    if kind not in _KINDS:
+        raise ValueError(f"{kind!r} is no kind of fact that this version knows")
     return Change(_fact(kind, before), _fact(kind, after))
 
 
