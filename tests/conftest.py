@@ -1,12 +1,15 @@
 """What every test may ask for."""
 
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
+from authz_service.store.database import Database
+from authz_service.store.migrate import migrate
 from tests.postgres import fresh_database, postgres_server
 
 # A slow machine is no bug. On CI the examples are the same every time, so that a red run is about
@@ -33,3 +36,43 @@ def postgres_url(postgres_base_url: str) -> Iterator[str]:
     """Lend an empty PostgreSQL database that no other test sees."""
     with fresh_database(postgres_base_url) as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def migrated_postgres(postgres_base_url: str) -> Iterator[str]:
+    """Lend a migrated PostgreSQL database that nobody may connect to: a template."""
+    with fresh_database(postgres_base_url) as url:
+        _migrated(url)
+        yield url
+
+
+@pytest.fixture(scope="session")
+def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Lend the file of a migrated SQLite database that nobody may open: a template."""
+    file = tmp_path_factory.mktemp("migrated") / "template.db"
+    _migrated(f"sqlite:///{file}")
+    return file
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def dialect(request: pytest.FixtureRequest) -> str:
+    """Name the kind of database: each test that asks runs on both."""
+    return str(request.param)
+
+
+@pytest.fixture
+def database_url(dialect: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """Lend a migrated, otherwise empty database that no other test sees."""
+    if dialect == "sqlite":
+        template = request.getfixturevalue("migrated_sqlite")
+        yield f"sqlite:///{shutil.copy(template, tmp_path / 'authz.db')}"
+        return
+    base, template = map(request.getfixturevalue, ("postgres_base_url", "migrated_postgres"))
+    with fresh_database(base, template) as url:
+        yield url
+
+
+def _migrated(url: str) -> None:
+    database = Database(url)
+    migrate(database)
+    database.close()

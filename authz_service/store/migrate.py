@@ -11,6 +11,8 @@ from sqlalchemy import Connection
 from authz_service.store.database import Database, translated
 
 _SCRIPTS = Path(__file__).parent / "migrations"
+_LOCK = 0x617574687A
+"""Ours among a database's advisory locks: "authz" in ASCII."""
 
 
 def pending(database: Database) -> list[str]:
@@ -31,6 +33,9 @@ def migrate(database: Database) -> list[str]:
     todo = pending(database)
     if todo:
         with database.write() as connection:
+            if database.dialect == "postgresql":
+                # Of several processes that start at once, one migrates and the others find it done.
+                connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
             command.upgrade(_config(connection), "head")
     return todo
 

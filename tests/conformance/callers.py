@@ -1,0 +1,57 @@
+"""A small world with callers in it, for tests that go through the use cases."""
+
+from dataclasses import replace
+from typing import Final
+
+from authz_service.domain.audit import Actor
+from authz_service.domain.call import Call
+from authz_service.domain.catalogue import Permission, Plan, Role
+from authz_service.domain.change import Revision
+from authz_service.domain.grant import RoleGrant
+from authz_service.domain.membership import Membership
+from authz_service.domain.tenant import SYSTEM, Holding, Tenant
+from authz_service.usecases.execution import Answer
+from authz_service.usecases.role_grants import GrantRole, grant_role
+from tests.conformance.store_world import OPS, StoreWorld
+
+CRM: Final = Actor("service:crm")
+GUEST: Final = Actor("service:guest")
+"""A caller without any right."""
+
+RIGHTS: Final = frozenset({"role_grants:create", "role_grants:delete", "members:add"})
+VIEWER: Final = GrantRole(grant=RoleGrant("acme", "user:alice", "viewer"))
+
+
+def seed(world: StoreWorld) -> Revision:
+    """Make the tenant acme with its member alice, and the callers ops, crm and guest."""
+    operators = (OPS.subject, CRM.subject)
+    return world.put(
+        Permission("doc:read"),
+        *(Permission(right, internal=True) for right in sorted(RIGHTS)),
+        Role("viewer", frozenset({"doc:read"})),
+        Role("operator", RIGHTS),
+        Plan(
+            "tier/pro", permissions=frozenset({"doc:read"}), assignable_roles=frozenset({"viewer"})
+        ),
+        Plan("tier/internal", assignable_roles=frozenset({"operator"})),
+        Tenant(SYSTEM, holdings=(Holding("tier/internal"),)),
+        *(Membership(SYSTEM, subject) for subject in (*operators, GUEST.subject)),
+        *(RoleGrant(SYSTEM, subject, "operator", id=subject) for subject in operators),
+        Tenant("acme", holdings=(Holding("tier/pro"),)),
+        Membership("acme", "user:alice"),
+    )
+
+
+def calling(request_id: str, *, actor: Actor = OPS, content: str = "same") -> Call:
+    return Call(actor, request_id, content)
+
+
+def granted(world: StoreWorld, call: Call, scope: str = "") -> Answer[RoleGrant]:
+    """Let alice be a viewer."""
+    wanted = GrantRole(grant=replace(VIEWER.grant, scope=scope))
+    return world.executor.change(call, grant_role, wanted)
+
+
+def grants_of_alice(world: StoreWorld) -> list[RoleGrant]:
+    with world.facts() as facts:
+        return facts.role_grants("acme")

@@ -1,0 +1,146 @@
+"""One of each kind of fact with every field set, and what each is replaced by."""
+
+from dataclasses import replace
+from typing import Final, NamedTuple
+
+from authz_service.domain.catalogue import Feature, Limit, Permission, Plan, Role
+from authz_service.domain.change import Fact
+from authz_service.domain.exception import ExceptionKind, TenantException
+from authz_service.domain.grant import GrantSource, RoleGrant
+from authz_service.domain.key import ApiKey
+from authz_service.domain.membership import Membership, MembershipState
+from authz_service.domain.tenant import (
+    Holding,
+    StatePeriod,
+    SuspensionReason,
+    Tenant,
+    TenantState,
+)
+from authz_service.domain.window import ALWAYS, FOREVER, Window
+from authz_service.store.facts import Facts
+
+TEXT: Final = "Über 'quotes', \"commas\", back\\slashes % _ and 日本 🚀\nin two lines"
+
+PERMISSION: Final = Permission("doc:read", description=TEXT)
+ROLE: Final = Role("viewer", frozenset({"doc:read", "doc:list"}), frozenset({"guest"}), TEXT)
+TIER: Final = Plan(
+    "tier/pro",
+    extends="tier/free",
+    permissions=frozenset({"doc:read", "doc:write"}),
+    features=(Feature("sso", "true"), Feature("support", "e-mail", "value")),
+    limits=(Limit("seats", 50, "seat"), Limit("calls", None, "call"), Limit("zero", 0, "thing")),
+    assignable_roles=frozenset({"viewer", "editor"}),
+    description=TEXT,
+)
+TENANT: Final = Tenant(
+    "acme",
+    TEXT,
+    periods=(
+        StatePeriod(TenantState.TRIAL, Window(0, 1_000)),
+        StatePeriod(TenantState.ACTIVE, Window(1_000)),
+    ),
+    suspensions=frozenset({SuspensionReason.BILLING, SuspensionReason.RISK}),
+    holdings=(Holding("tier/pro"), Holding("addon/audit", Window(5, 9))),
+)
+OWN_ROLE: Final = Role("acme/clerk", frozenset({"doc:read"}), frozenset({"viewer"}), TEXT)
+MEMBER: Final = Membership(
+    "acme",
+    "user:al!#$%&'+.:;<=>?@^_`{|}~-1",
+    MembershipState.INVITED,
+    frozenset({SuspensionReason.ADMIN, SuspensionReason.SCIM}),
+)
+GRANT: Final = RoleGrant(
+    "acme",
+    MEMBER.subject,
+    "viewer",
+    "project:42/document:7@acme",
+    Window(10, 20),
+    GrantSource.CONTRACT,
+    TEXT,
+    "g1",
+)
+GRANTING: Final = TenantException(
+    "x1",
+    "acme",
+    ExceptionKind.GRANT,
+    frozenset({"doc:write", "doc:print"}),
+    window=Window(10, 20),
+    reason=TEXT,
+    approver="user:boss",
+)
+DENYING: Final = TenantException(
+    "x2",
+    "acme",
+    ExceptionKind.DENY,
+    frozenset({"doc:read"}),
+    MEMBER.subject,
+    "project:42",
+    Window(10, 20),
+    TEXT,
+    "user:boss",
+)
+REPLACING: Final = TenantException(
+    "x3", "acme", ExceptionKind.REPLACE, frozenset({"doc:read", "doc:list"}), reason=TEXT
+)
+KEY: Final = ApiKey("key-1", "0f" * 32, TEXT, 5, 50)
+
+
+class Life(NamedTuple):
+    """A fact and its successor."""
+
+    first: Fact
+    second: Fact
+
+
+LIVES: Final = {
+    "permission": Life(PERMISSION, replace(PERMISSION, internal=True, description="")),
+    "role": Life(ROLE, replace(ROLE, permissions=frozenset({"doc:read"}), includes=frozenset())),
+    "tier": Life(
+        TIER,
+        replace(
+            TIER,
+            extends="",
+            permissions=frozenset({"doc:write", "doc:print"}),
+            features=(Feature("sso", "false"),),
+            limits=(Limit("seats", None, "seat"), Limit("calls", 7, "call")),
+            assignable_roles=frozenset(),
+        ),
+    ),
+    "tenant": Life(
+        TENANT,
+        replace(
+            TENANT,
+            periods=(StatePeriod(TenantState.OFFBOARDED, Window(1_000)),),
+            suspensions=frozenset(),
+            holdings=(Holding("tier/pro", Window(3, 4)),),
+        ),
+    ),
+    "own role": Life(OWN_ROLE, replace(OWN_ROLE, permissions=frozenset(), description="")),
+    "membership": Life(MEMBER, Membership("acme", MEMBER.subject)),
+    "role grant": Life(GRANT, replace(GRANT, window=ALWAYS, source=GrantSource.SSO, id="g2")),
+    "grant exception": Life(
+        GRANTING, replace(GRANTING, permissions=frozenset({"doc:print"}), window=Window(10))
+    ),
+    "deny exception": Life(DENYING, replace(DENYING, subject="*", scope="")),
+    "replace exception": Life(REPLACING, replace(REPLACING, permissions=frozenset())),
+    "api key": Life(KEY, replace(KEY, expires_at=FOREVER)),
+}
+"""By kind, in the order in which they can be made: each may lean on those before it."""
+
+ALL: Final = tuple(life.first for life in LIVES.values())
+
+
+def all_facts(facts: Facts) -> list[Fact]:
+    """Read every fact of one revision, by kind."""
+    who = {(grant.tenant, grant.subject) for grant in facts.role_grants("acme")}
+    who.add((MEMBER.tenant, MEMBER.subject))
+    return [
+        *facts.permissions(),
+        *facts.roles(),
+        *facts.plans(),
+        *facts.tenants(),
+        *(membership for pair in sorted(who) for membership in facts.memberships(*pair)),
+        *facts.role_grants("acme"),
+        *facts.exceptions(),
+        *facts.api_keys(),
+    ]

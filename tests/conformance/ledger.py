@@ -1,0 +1,115 @@
+"""What a database holds, read without the code under test, and what must be true of it."""
+
+import json
+from collections import defaultdict
+from hashlib import sha256
+from typing import Any, NamedTuple, TypeAlias
+
+from sqlalchemy import select
+
+from authz_service.domain.audit import broken_link
+from authz_service.engine.builder import apply
+from authz_service.engine.index import Index
+from authz_service.store import change_log, schema, snapshot
+from authz_service.store.database import Database
+from tests.differential.test_index_grows import described
+
+Contents: TypeAlias = dict[str, list[tuple[Any, ...]]]
+
+
+class Entry(NamedTuple):
+    """One audit entry, its canonical JSON also as a document."""
+
+    tenant: str
+    seq: int
+    at: int
+    actor: str
+    action: str
+    revision: int
+    entry: str
+    hash: str
+
+    @property
+    def document(self) -> Any:
+        return json.loads(self.entry)
+
+
+def contents(database: Database) -> Contents:
+    """Read every row of every table."""
+    with database.read() as connection:
+        return {
+            table.name: sorted(map(tuple, connection.execute(select(table))), key=repr)
+            for table in schema.metadata.sorted_tables
+        }
+
+
+def chains(database: Database) -> dict[str, list[Entry]]:
+    """Read the audit entries of each tenant by `seq`."""
+    log = schema.audit_entry
+    found: dict[str, list[Entry]] = defaultdict(list)
+    with database.read() as connection:
+        for row in connection.execute(select(log).order_by(log.c.tenant, log.c.seq)):
+            found[row.tenant].append(Entry(*row))
+    return dict(found)
+
+
+def broken(chain: list[Entry]) -> int | None:
+    """Name the first link of a chain that does not hold."""
+    return broken_link((e.seq, e.entry, e.hash, e.document["prev_hash"]) for e in chain)
+
+
+def logged(database: Database) -> list[int]:
+    """List the revisions of the change log in the order in which they are read."""
+    with database.read() as connection:
+        return [delta.revision for delta in change_log.read_after(connection, 0)]
+
+
+def head(database: Database) -> int:
+    with database.read() as connection:
+        return int(connection.execute(select(schema.head.c.revision)).scalar_one())
+
+
+def replayed(database: Database) -> Index:
+    """Grow an index from the change log alone."""
+    index = Index.empty()
+    with database.read() as connection:
+        for delta in change_log.read_after(connection, 0):
+            index = apply(index, delta)
+    return index
+
+
+def same(one: Index, other: Index) -> bool:
+    """Tell whether two indexes hold the same."""
+    return described(one) == described(other)
+
+
+def assert_whole(database: Database) -> None:
+    """Assert that revisions are gap-free, every one audited, every chain whole, and that rows,
+    change log and head tell the same.
+    """
+    last = head(database)
+    assert logged(database) == list(range(1, last + 1))
+    entries = chains(database)
+    assert {tenant: broken(chain) for tenant, chain in entries.items()} == dict.fromkeys(entries)
+    assert _misfiled(entries) == []
+    audited = {entry.revision for chain in entries.values() for entry in chain}
+    assert audited - {0} == set(range(1, last + 1))
+    with database.read() as connection:
+        stored = snapshot.read_index(connection)
+    assert described(stored) == described(replayed(database))
+
+
+def _misfiled(entries: dict[str, list[Entry]]) -> list[Entry]:
+    """List the entries whose columns say otherwise than their sealed text."""
+    names = ("tenant", "seq", "actor", "action", "revision")
+    return [
+        entry
+        for chain in entries.values()
+        for entry in chain
+        if any(getattr(entry, name) != entry.document[name] for name in names)
+    ]
+
+
+def sealed(entry: str) -> str:
+    """Compute the hash that an entry would have."""
+    return sha256(entry.encode()).hexdigest()

@@ -1,0 +1,118 @@
+"""Migrations make the tables that the code describes, and know when they are behind."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Connection, insert, inspect, text
+from sqlalchemy.exc import IntegrityError
+
+from authz_service.engine.index import Index
+from authz_service.store import schema
+from authz_service.store.database import Database
+from authz_service.store.migrate import migrate, pending
+from tests.conformance import ledger
+from tests.conformance.store_world import StoreWorld
+
+MADE_BY_MIGRATIONS_ALONE = {"alembic_version", "casbin_rule"}
+
+# Alembic compares neither collations nor defaults, partial indexes and checks.
+SQLITE_DETAILS = """
+    SELECT m.name, i.name, x.seqno, x.name, x.coll, x.desc || i.partial || l.wr
+    FROM sqlite_master m
+    JOIN pragma_table_list(m.name) l JOIN pragma_index_list(m.name) i
+    JOIN pragma_index_xinfo(i.name) x
+    WHERE m.type = 'table'
+    UNION ALL
+    SELECT m.name, c.name, c.type, c."notnull", c.dflt_value, c.pk
+    FROM sqlite_master m JOIN pragma_table_xinfo(m.name) c
+    WHERE m.type = 'table'
+    ORDER BY 1, 2, 3
+"""
+POSTGRES_DETAILS = """
+    SELECT table_name, column_name, collation_name || '', column_default
+    FROM information_schema.columns WHERE table_schema = 'public'
+    UNION ALL
+    SELECT tablename, indexname, indexdef, '' FROM pg_indexes WHERE schemaname = 'public'
+    UNION ALL
+    SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid), ''
+    FROM pg_constraint WHERE connamespace = 'public'::regnamespace
+    ORDER BY 1, 2, 3
+"""
+
+
+@pytest.fixture
+def empty_url(dialect: str, request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Name a database that nobody has migrated."""
+    if dialect == "sqlite":
+        return f"sqlite:///{tmp_path / 'empty.db'}"
+    return str(request.getfixturevalue("postgres_url"))
+
+
+@pytest.fixture
+def empty(empty_url: str) -> Iterator[Database]:
+    database = Database(empty_url)
+    yield database
+    database.close()
+
+
+def details(connection: Connection) -> list[tuple[Any, ...]]:
+    sql = SQLITE_DETAILS if connection.dialect.name == "sqlite" else POSTGRES_DETAILS
+    found = map(tuple, connection.execute(text(sql)))
+    return [row for row in found if row[0] not in MADE_BY_MIGRATIONS_ALONE]
+
+
+def test_fresh_database_is_migrated_and_empty(store_world: StoreWorld) -> None:
+    assert pending(store_world.database) == []
+    held = ledger.contents(store_world.database)
+    assert held.pop("head") == [(1, 0)]
+    assert {table: rows for table, rows in held.items() if rows} == {}
+    assert ledger.same(store_world.index, Index.empty())
+
+
+def test_migrations_make_the_tables_of_the_models(store_world: StoreWorld) -> None:
+    with store_world.database.read() as connection:
+        context = MigrationContext.configure(connection)
+        differences = compare_metadata(context, schema.metadata)
+        tables = set(inspect(connection).get_table_names())
+    assert differences == []
+    assert tables == {*schema.metadata.tables, "alembic_version"}
+
+
+def test_migrations_make_what_alembic_does_not_compare(
+    store_world: StoreWorld, empty: Database
+) -> None:
+    with empty.engine.begin() as connection:
+        schema.metadata.create_all(connection)
+        modelled = details(connection)
+    with store_world.database.read() as connection:
+        assert details(connection) == modelled != []
+
+
+def test_there_is_never_a_second_head(store_world: StoreWorld) -> None:
+    with pytest.raises(IntegrityError), store_world.database.engine.begin() as connection:
+        connection.execute(insert(schema.head), {"id": 2, "revision": 0})
+
+
+def test_the_view_is_there_and_shows_nothing_of_an_empty_database(store_world: StoreWorld) -> None:
+    with store_world.database.read() as connection:
+        assert inspect(connection).get_view_names() == ["casbin_rule"]
+        shown = connection.execute(text("SELECT * FROM casbin_rule"))
+        assert list(shown.keys()) == ["id", "ptype", "v0", "v1", "v2", "v3", "v4", "v5"]
+        assert shown.all() == []
+
+
+def test_database_without_a_schema_is_behind_until_it_is_migrated(empty: Database) -> None:
+    lacking = pending(empty)
+    assert lacking[0].startswith("0001 ")
+    assert migrate(empty) == lacking
+    assert pending(empty) == []
+
+
+def test_migrating_again_does_nothing(store_world: StoreWorld) -> None:
+    before = ledger.contents(store_world.database)
+    assert migrate(store_world.database) == []
+    assert ledger.contents(store_world.database) == before
