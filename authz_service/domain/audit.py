@@ -6,7 +6,7 @@ concerns no customer stands in the chain of the tenant `system`.
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields
 from enum import Enum
 from functools import cache
 from hashlib import sha256
@@ -120,26 +120,22 @@ def broken_link(entries: Iterable[tuple[int, str, str, str]]) -> int | None:
 def plain(value: Any) -> Any:
     """Turn a value into what JSON can say: sets sorted, instants in RFC 3339, no secrets."""
     match value:
-        case None | bool() | str() if not isinstance(value, Enum):
-            return value
         case Enum():
             return value.value
-        case Window():
-            return {
-                "valid_from": None if value.valid_from == BEGINNING else rfc3339(value.valid_from),
-                "valid_until": None if value.valid_until == FOREVER else rfc3339(value.valid_until),
-            }
         case frozenset():
             return sorted(plain(item) for item in value)
         case tuple() | list():
             return [plain(item) for item in value]
         case Mapping():
             return {str(key): plain(item) for key, item in value.items()}
-        case int() if value >= FOREVER:
-            return None
-    if is_dataclass(value):
-        return {name: plain(getattr(value, name)) for name in _shown(value.__class__)}
-    return value
+        case None | bool() | int() | str():
+            return None if value == FOREVER else value
+        case Window():
+            return {
+                "valid_from": None if value.valid_from == BEGINNING else rfc3339(value.valid_from),
+                "valid_until": None if value.valid_until == FOREVER else rfc3339(value.valid_until),
+            }
+    return {name: plain(getattr(value, name)) for name in _shown(value.__class__)}
 
 
 @cache

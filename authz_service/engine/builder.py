@@ -5,7 +5,6 @@ costs one small dictionary, whatever the number of tenants.
 """
 
 from collections.abc import Iterable
-from copy import copy
 from typing import TypeVar
 
 from authz_service.domain.catalogue import Permission, Plan, Role
@@ -173,7 +172,7 @@ class Builder:
             shared = self._tenants.get(tenant_id)
             if shared is None:
                 return None
-            self._touched[tenant_id] = copy(shared)
+            self._touched[tenant_id] = shared.copy()
         return self._touched[tenant_id]
 
     def _edit_members(self, tenant_id: str) -> Editor[Member] | None:

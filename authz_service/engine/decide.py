@@ -5,6 +5,7 @@ its own that returns its objection or None, so that `explain.py` and the lists a
 code; each tests the common case first: a plain member of an open tenant without exceptions.
 """
 
+from collections.abc import Iterator
 from typing import Final
 
 from authz_service.domain.decision import Decision, DecisionReason, Question, Usage
@@ -70,14 +71,18 @@ def membership_objection(member: Member | None) -> DecisionReason | None:
 
 def denial(tenant: TenantEntry, question: Question, at: Instant) -> TenantException | None:
     """Layer 3: a live deny exception for everyone or this subject, in the tenant or a scope."""
+    return next(denials(tenant, question, at), None)
+
+
+def denials(tenant: TenantEntry, question: Question, at: Instant) -> Iterator[TenantException]:
+    """Iterate over every exception that denies this: each has to go for the layer to agree."""
     for exception in tenant.denials.get(question.permission, ()):
         if (
             exception.subject in (EVERYONE, question.subject)
             and (not exception.scope or exception.scope in question.scopes)
             and exception.window.covers(at)
         ):
-            return exception
-    return None
+            yield exception
 
 
 def role_objection(

@@ -79,9 +79,9 @@ def _of_known(
         return []
     match objection:
         case DecisionReason.DENIED_BY_EXCEPTION:
-            found = decide.denial(tenant, question, at)
-            summary = f"revoke deny exception {found.id}" if found else "revoke the deny exception"
-            return [Remedy(RemedyKind.REVOKE_EXCEPTION, summary, (found.id,) if found else ())]
+            found = tuple(sorted(e.id for e in decide.denials(tenant, question, at)))
+            summary = f"revoke deny exception {' and '.join(found)}"
+            return [Remedy(RemedyKind.REVOKE_EXCEPTION, summary, found)]
         case DecisionReason.ROLE_MISSING | DecisionReason.GRANT_EXPIRED:
             return [_grant_role(index, question, at, permission, tenant)]
         case DecisionReason.NOT_ENTITLED | DecisionReason.ENTITLEMENT_EXPIRED:
@@ -110,7 +110,7 @@ def _entitle(
 ) -> list[Remedy]:
     replacing = tuple(sorted(e.id for e in tenant.replacements if e.window.covers(at)))
     if replacing:
-        summary = f"revoke replace exception {_listed(replacing)}"
+        summary = f"revoke replace exception {' and '.join(replacing)}"
         return [Remedy(RemedyKind.REVOKE_EXCEPTION, summary, replacing)]
     exception = Remedy(
         RemedyKind.GRANT_EXCEPTION,

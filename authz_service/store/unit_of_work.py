@@ -22,6 +22,7 @@ from authz_service.errors import ErrorReason, Internal
 from authz_service.store import answers, writing
 from authz_service.store.answers import FirstAnswer
 from authz_service.store.database import Database
+from authz_service.store.statement import pipelined
 
 
 class Follower(Protocol):
@@ -118,11 +119,16 @@ class Store:
                 self._follower.advance(delta)
 
     def _write(self, tx: Transaction) -> Delta | None:
-        writing.write_events(tx.connection, tx.events, tx.call, tx.now, tx.revision)
-        if tx.call.request_id and tx.answer is not None:
-            answers.keep(tx.connection, tx.call, tx.now, tx.revision, tx.answer)
-        if not tx.changes:
-            return None
-        delta = Delta(tx.revision, tuple(tx.changes))
-        writing.write_delta(tx.connection, delta, tx.now)
+        connection = tx.connection
+        delta = Delta(tx.revision, tuple(tx.changes)) if tx.changes else None
+        closing, opening = writing.difference(delta) if delta else ([], [])
+        writing.close_rows(connection, closing, tx.revision)
+        entries = writing.sealed(connection, tx.events, tx.call, tx.now, tx.revision)
+        with pipelined(connection):
+            writing.open_rows(connection, opening, tx.revision)
+            writing.append_entries(connection, entries)
+            if tx.call.request_id and tx.answer is not None:
+                answers.keep(connection, tx.call, tx.now, tx.revision, tx.answer)
+            if delta is not None:
+                writing.advance_head(connection, delta, tx.now)
         return delta

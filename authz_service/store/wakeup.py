@@ -17,7 +17,7 @@ _CHANNEL: Final = "authz_change"
 def wake(connection: Connection) -> None:
     """Tell listeners of the change when, and only if, this transaction commits."""
     if connection.dialect.name == "postgresql":
-        connection.exec_driver_sql(f"NOTIFY {_CHANNEL}")
+        connection.connection.cursor().execute(f"NOTIFY {_CHANNEL}")
 
 
 class Listener:

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable
 from functools import cache
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import Connection, Table, bindparam, select, update
 
 from authz_service.domain import audit
-from authz_service.domain.audit import Event
+from authz_service.domain.audit import Event, Sealed
 from authz_service.domain.call import Call
 from authz_service.domain.change import Delta, Revision
 from authz_service.domain.window import Instant
@@ -34,34 +34,40 @@ def lock_head(connection: Connection) -> Revision:
     return int(row[0])
 
 
-def write_delta(connection: Connection, delta: Delta, now: Instant) -> None:
-    """Close and open the rows of every change, then log the revision and make it the head.
+def close_rows(connection: Connection, closing: Iterable[Row], revision: Revision) -> None:
+    """Close rows.
 
     Raises:
-        Internal: a row to close is not open; memory and database have come apart.
+        Internal: one of them is not open; memory and database have come apart.
     """
-    closing, opening = _difference(delta)
     for table, rows in _by_table(closing):
-        _close(connection, table, rows, delta.revision)
+        _close(connection, table, rows, revision)
+
+
+def open_rows(connection: Connection, opening: Iterable[Row], revision: Revision) -> None:
     for table, rows in _by_table(opening):
-        values = [{**dict(row.values), "opened_revision": delta.revision} for row in rows]
+        values = [{**dict(row.values), "opened_revision": revision} for row in rows]
         _insert(table).run(connection, values)
+
+
+def advance_head(connection: Connection, delta: Delta, now: Instant) -> None:
+    """Log the revision, make it the head, and wake its readers."""
     change_log.append(connection, delta, now)
     _ADVANCE.run(connection, [{"to": delta.revision}])
     wakeup.wake(connection)
 
 
-def write_events(
+def sealed(
     connection: Connection, events: Iterable[Event], call: Call, now: Instant, revision: Revision
-) -> None:
-    """Append each event to its tenant's chain."""
+) -> list[Sealed]:
+    """Give each event its place at the end of its tenant's chain."""
     tails: dict[str, tuple[int, str]] = {}
-    entries: list[dict[str, Any]] = []
+    entries: list[Sealed] = []
     for event in events:
         if event.tenant not in tails:
             tails[event.tenant] = _tail(connection, event.tenant)
         seq, prev_hash = tails[event.tenant]
-        sealed = audit.seal(
+        entry = audit.seal(
             event,
             call.actor,
             seq=seq + 1,
@@ -70,10 +76,14 @@ def write_events(
             request_id=call.request_id,
             revision=revision,
         )
-        tails[event.tenant] = (sealed.seq, sealed.hash)
-        entries.append(sealed._asdict())
+        tails[event.tenant] = (entry.seq, entry.hash)
+        entries.append(entry)
+    return entries
+
+
+def append_entries(connection: Connection, entries: list[Sealed]) -> None:
     if entries:
-        _insert(schema.audit_entry).run(connection, entries)
+        _insert(schema.audit_entry).run(connection, [entry._asdict() for entry in entries])
 
 
 def _tail(connection: Connection, tenant: str) -> tuple[int, str]:
@@ -82,7 +92,7 @@ def _tail(connection: Connection, tenant: str) -> tuple[int, str]:
     return (last[0], last[1]) if last is not None else (0, audit.GENESIS)
 
 
-def _difference(delta: Delta) -> tuple[list[Row], list[Row]]:
+def difference(delta: Delta) -> tuple[list[Row], list[Row]]:
     """Tell which rows to close and which to open; rows that both sides of a change have stay."""
     closing: dict[Row, None] = {}
     opening: dict[Row, None] = {}
@@ -100,7 +110,7 @@ def _difference(delta: Delta) -> tuple[list[Row], list[Row]]:
     return list(closing), list(opening)
 
 
-def _by_table(rows: list[Row]) -> list[tuple[Table, list[Row]]]:
+def _by_table(rows: Iterable[Row]) -> list[tuple[Table, list[Row]]]:
     grouped: dict[Table, list[Row]] = {}
     for row in rows:
         grouped.setdefault(row.table, []).append(row)
