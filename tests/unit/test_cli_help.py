@@ -22,7 +22,7 @@ def commands(group: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str
 
 
 COMMANDS = dict(commands(get_command(app)))
-AT_HOME = {("serve",), ("migrate",), ("demo",)}
+AT_HOME = {("serve",), ("migrate",), ("demo",), ("policy", "test")}
 CHANGES = {
     "add", "apply", "create", "deny", "grant", "matrix", "offboard", "onboard", "put", "remove",
     "replace", "resume", "revoke", "set-tier", "suspend",
