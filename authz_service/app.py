@@ -7,12 +7,15 @@ import signal
 import sys
 import threading
 import time
+from functools import partial
+from typing import TYPE_CHECKING
 
 import structlog
+from sqlalchemy.pool import QueuePool
 
 from authz_service.config import Settings
 from authz_service.domain.window import Instant
-from authz_service.errors import ErrorReason, FailedPrecondition
+from authz_service.errors import ErrorReason, FailedPrecondition, InvalidArgument
 from authz_service.gen.authz.v1 import (
     authorization_pb2,
     key_pb2,
@@ -24,9 +27,13 @@ from authz_service.replication.replica import Replica
 from authz_service.rpc.authorization import AuthorizationServicer
 from authz_service.rpc.calls import AdminCalls
 from authz_service.rpc.key import KeyServicer
+from authz_service.rpc.limits import LimitSettings
+from authz_service.rpc.logs import without_secrets
+from authz_service.rpc.observation import BOUNDS, Observation
 from authz_service.rpc.policy import PolicyServicer
 from authz_service.rpc.provisioning import ProvisioningServicer
 from authz_service.rpc.server import Port, PortSettings
+from authz_service.rpc.tls import require_no_listeners, tls_files
 from authz_service.store import migrate as migrations
 from authz_service.store.database import Database
 from authz_service.store.unit_of_work import Store
@@ -34,6 +41,10 @@ from authz_service.usecases import policy_files, seeding
 from authz_service.usecases.execution import Executor
 from authz_service.usecases.explaining import Explainer
 from authz_service.usecases.shadow import Shadow
+from authz_service.web.metrics import MetricsServer, Sources
+
+if TYPE_CHECKING:
+    from authz_service.rpc.tracing import Tracing
 
 log = structlog.get_logger()
 
@@ -60,7 +71,8 @@ class Service:
         """Open the database and the ports.
 
         Raises:
-            AuthzError: the database does not answer, is behind, or the policy files are wrong.
+            AuthzError: the database does not answer, is behind, the policy files are wrong, or
+                TLS is set up so that it cannot be served, or not at all off loopback.
             OSError: a port is taken.
         """
         self._settings = settings
@@ -73,14 +85,24 @@ class Service:
         self._following = Following(
             self.database, self.replica, settings.poll_seconds, self._database_answers
         )
+        self._tracing = _tracing(settings.otlp_endpoint)
         # Before anything is written: a port that is taken must leave no trace.
         self.check_port = self._check_port()
         self.admin_port = self._admin_port()
-        self._prepare()
+        self.metrics_port = self._metrics_port()
+        try:
+            self._prepare()
+        except BaseException:
+            if self.metrics_port is not None:
+                self.metrics_port.stop()
+            self.database.close()
+            raise
 
     def start(self) -> None:
         self._following.start()
         self._shadow.start()
+        if self.metrics_port is not None:
+            self.metrics_port.start()
         for port in (self.check_port, self.admin_port):
             port.start()
             port.set_serving(serving=True)
@@ -97,6 +119,10 @@ class Service:
             each.join()
         self._shadow.stop()
         self._following.stop()
+        if self._tracing is not None:
+            self._tracing.close()
+        if self.metrics_port is not None:
+            self.metrics_port.stop()
         self.database.close()
 
     def _prepare(self) -> None:
@@ -134,38 +160,150 @@ class Service:
         self.admin_port.set_serving(serving=answers)
 
     def _check_port(self) -> Port:
+        observed = self._observed("checks")
         servicer = AuthorizationServicer(
-            self.replica, self.explainer, now, self._shadow.offer, self._settings.max_deadline
+            self.replica,
+            self.explainer,
+            now,
+            self._shadow.offer,
+            self._settings.max_deadline,
+            observed,
         )
         service = authorization_pb2.DESCRIPTOR.services_by_name["AuthorizationService"]
         return Port(
-            self._port_settings(self._settings.check_port, self._settings.check_threads),
+            self._port_settings(
+                self._settings.check_port,
+                self._settings.check_threads,
+                self._settings.rate_checks_per_second,
+            ),
             {service: servicer},
             new_id,
+            observed,
+            now,
         )
 
     def _admin_port(self) -> Port:
-        calls = AdminCalls(Executor(self.store, lambda: self.replica.index, now))
+        observed = self._observed("administration")
+        calls = AdminCalls(Executor(self.store, lambda: self.replica.index, now), observed)
         policy = policy_pb2.DESCRIPTOR.services_by_name["PolicyService"]
         provisioning = provisioning_pb2.DESCRIPTOR.services_by_name["ProvisioningService"]
         keys = key_pb2.DESCRIPTOR.services_by_name["KeyService"]
         return Port(
-            self._port_settings(self._settings.admin_port, self._settings.admin_threads),
+            self._port_settings(
+                self._settings.admin_port,
+                self._settings.admin_threads,
+                self._settings.rate_changes_per_second,
+            ),
             {
                 policy: PolicyServicer(calls),
                 provisioning: ProvisioningServicer(calls),
                 keys: KeyServicer(calls, new_secret),
             },
             new_id,
+            observed,
+            now,
         )
 
-    def _port_settings(self, port: int, threads: int) -> PortSettings:
-        return PortSettings(
-            address=f"{self._settings.host}:{port}",
-            threads=threads,
-            max_waiting=self._settings.max_waiting,
-            max_message_bytes=self._settings.max_message_bytes,
+    def _observed(self, port: str) -> Observation:
+        verbose = self._settings.log_level.lower() == "debug"
+        trace = self._tracing.end if self._tracing is not None else None
+        return Observation(port, verbose=verbose, trace=trace)
+
+    def _metrics_port(self) -> MetricsServer | None:
+        port = self._settings.metrics_port
+        if port is None:
+            return None
+        return MetricsServer(self._settings.metrics_host, port, self._sources())
+
+    def _sources(self) -> Sources:
+        """Say where each figure comes from: all are in memory, so a scrape waits for nothing."""
+        pool = self.database.engine.pool
+        in_use = pool.checkedout if isinstance(pool, QueuePool) else lambda: 0
+        ports = (self.check_port, self.admin_port)
+        return Sources(
+            ports=[(port.observed, partial(getattr, port, "waiting")) for port in ports],
+            bounds=BOUNDS,
+            gauges={
+                "authz_revision": (
+                    "Revision that this replica answers from.",
+                    lambda: self.replica.index.revision,
+                ),
+                "authz_head_age_seconds": (
+                    "Seconds since this replica last read the head: at most so old is an answer.",
+                    lambda: self.replica.age,
+                ),
+                "authz_database_up": (
+                    "1 while the database answers, 0 while checks go on from memory.",
+                    lambda: self._following.healthy,
+                ),
+                "authz_database_connections_in_use": (
+                    "Connections of the pool that are in use.",
+                    in_use,
+                ),
+            },
+            counters={
+                "authz_shadow_checks": (
+                    "Live decisions that Casbin decided as well.",
+                    lambda: self._shadow.verified,
+                ),
+                "authz_shadow_disagreements": (
+                    "Decisions, explained ones too, on which Casbin and the index differed.",
+                    lambda: self.explainer.disagreements,
+                ),
+            },
+            labelled={
+                "authz_changes": (
+                    "What was changed and committed, by audited action.",
+                    "action",
+                    lambda: self.store.changes,
+                ),
+                "authz_audit_entries": (
+                    "Audit entries written, of what was done and of what was refused.",
+                    "outcome",
+                    lambda: self.store.entries,
+                ),
+            },
         )
+
+    def _port_settings(self, port: int, threads: int, per_second: float) -> PortSettings:
+        chosen = self._settings
+        files = tls_files(chosen.tls_cert, chosen.tls_key, chosen.tls_client_ca)
+        require_no_listeners(chosen.host, files, chosen.plaintext)
+        limits = LimitSettings(
+            threads=threads,
+            max_waiting=chosen.max_waiting,
+            max_queue_seconds=chosen.max_queue_seconds,
+            max_seconds=chosen.max_deadline,
+            per_second=per_second,
+        )
+        return PortSettings(
+            host=chosen.host,
+            port=port,
+            limits=limits,
+            max_message_bytes=chosen.max_message_bytes,
+            max_streams=chosen.max_streams,
+            tls=files,
+        )
+
+
+def _tracing(endpoint: str) -> "Tracing | None":
+    """Make ready to trace, if that is asked for.
+
+    Raises:
+        InvalidArgument: the packages for it are not installed.
+    """
+    if not endpoint:
+        return None
+    try:
+        from authz_service.rpc.tracing import Tracing, exporting_to  # noqa: PLC0415 - an extra
+    except ImportError as error:
+        raise InvalidArgument(
+            ErrorReason.INVALID_FIELD,
+            f"traces need a package that is not installed, {error.name}: "
+            "install authz-service[otel], or unset AUTHZ_OTLP_ENDPOINT",
+            field="AUTHZ_OTLP_ENDPOINT",
+        ) from error
+    return Tracing(exporting_to(endpoint), now)
 
 
 def serve(settings: Settings) -> int:
@@ -182,11 +320,18 @@ def serve(settings: Settings) -> int:
         administration=f"{settings.host}:{service.admin_port.number}",
         database=service.database.url.render_as_string(hide_password=True),
         revision=service.replica.index.revision,
+        **_where_metrics_are(settings, service),
     )
     stopping.wait()
     log.info("stopping", drain_seconds=settings.drain_seconds)
     service.stop()
     return 0
+
+
+def _where_metrics_are(settings: Settings, service: Service) -> dict[str, str]:
+    if service.metrics_port is None:
+        return {}
+    return {"metrics": f"http://{settings.metrics_host}:{service.metrics_port.number}/metrics"}
 
 
 def migrate(settings: Settings) -> list[str]:
@@ -203,13 +348,17 @@ def set_up_logging(settings: Settings) -> None:
     as_text = settings.log_format == "text" or (
         settings.log_format == "auto" and sys.stderr.isatty()
     )
-    renderer = structlog.dev.ConsoleRenderer() if as_text else structlog.processors.JSONRenderer()
+    # A plain traceback: the default one, Rich's, shows local variables, and keys are among them.
+    text = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+    renderer = text if as_text else structlog.processors.JSONRenderer()
     level = logging.getLevelNamesMapping()[settings.log_level.upper()]
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            *([] if as_text else [structlog.processors.format_exc_info]),
+            # In text as well, so that what drivers say is redacted before anybody sees it.
+            structlog.processors.format_exc_info,
+            without_secrets,
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),

@@ -7,6 +7,7 @@
     ├── NotFound             a named thing does not exist
     ├── AlreadyExists        the thing to be made exists, or a request id was used before
     ├── FailedPrecondition   the request is right, the state of the world forbids it
+    ├── ResourceExhausted    too much at once: try again after the time it names
     ├── Unavailable          try again: a part of the service cannot answer now
     └── Internal             a bug of ours; nothing was changed
 
@@ -54,6 +55,9 @@ class ErrorReason(StrEnum):
     REVISION_NOT_REACHED = "REVISION_NOT_REACHED"
     DATABASE_UNAVAILABLE = "DATABASE_UNAVAILABLE"
     DATABASE_BEHIND = "DATABASE_BEHIND"
+    RATE_LIMITED = "RATE_LIMITED"
+    OVERLOADED = "OVERLOADED"
+    PLAINTEXT_REFUSED = "PLAINTEXT_REFUSED"
     INTERNAL = "INTERNAL"
 
 
@@ -107,6 +111,23 @@ class AlreadyExists(AuthzError):
 
 class FailedPrecondition(AuthzError):
     summary = "the state of the world forbids it"
+
+
+class ResourceExhausted(AuthzError):
+    """`retry_after` is the time in seconds after which a repeat can be expected to pass."""
+
+    summary = "too much at once; try again after a while"
+
+    def __init__(
+        self,
+        reason: ErrorReason,
+        message: str,
+        *,
+        retry_after: float,
+        details: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(reason, message, details=details)
+        self.retry_after = retry_after
 
 
 class Unavailable(AuthzError):

@@ -12,6 +12,7 @@ from google.rpc.error_details_pb2 import BadRequest, ErrorInfo
 from grpc_status import rpc_status
 
 from authz_service.cli.failure import ExitCode, Failure, advice_on
+from authz_service.cli.tls import refused_handshake
 from authz_service.config import Settings
 from authz_service.gen.authz.v1.authorization_pb2_grpc import AuthorizationServiceStub
 from authz_service.gen.authz.v1.key_pb2_grpc import KeyServiceStub
@@ -57,6 +58,7 @@ class Connection:
         *,
         timeout: float,
         max_message_bytes: int,
+        credentials: grpc.ChannelCredentials | None = None,
         request_id: str = "",
         dry_run: bool = False,
     ) -> None:
@@ -65,7 +67,11 @@ class Connection:
             ("grpc.enable_http_proxy", 0 if _is_loopback(address) else 1),
             ("grpc.max_receive_message_length", max_message_bytes),
         )
-        self._open = grpc.insecure_channel(address, options)
+        self._open = (
+            grpc.insecure_channel(address, options)
+            if credentials is None
+            else grpc.secure_channel(address, credentials, options)
+        )
         caller = _Caller(address, key, timeout, request_id, dry_run=dry_run)
         self._channel = grpc.intercept_channel(self._open, caller)
 
@@ -197,6 +203,8 @@ def failure_of(error: grpc.Call, address: str, timeout: float) -> Failure:
             advice=advice_on(info.reason),
         )
     match code:
+        case grpc.StatusCode.UNAVAILABLE if refused := refused_handshake(message, address):
+            return _unreachable(code, *refused)
         case grpc.StatusCode.UNAVAILABLE:
             return _unreachable(code, f"no server can be reached at {address}: {message}")
         case grpc.StatusCode.DEADLINE_EXCEEDED:

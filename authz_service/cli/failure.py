@@ -99,5 +99,8 @@ _ADVICE: Final[Mapping[str, str]] = {
     "REVISION_NOT_REACHED": "wait longer with --timeout, or ask without --min-revision",
     "DATABASE_UNAVAILABLE": _LATER,
     "DATABASE_BEHIND": "run authz migrate, then authz serve",
+    "RATE_LIMITED": _LATER,
+    "OVERLOADED": _LATER,
+    "PLAINTEXT_REFUSED": "see the chapter TLS of docs/operating.md",
     "INTERNAL": "the server's log has the error; please report it",
 }

@@ -13,6 +13,7 @@ import typer
 from authz_service.cli import (
     decisions,
     demo,
+    doctor,
     exceptions,
     grants,
     keys,
@@ -20,6 +21,7 @@ from authz_service.cli import (
     options,
     permissions,
     policies,
+    policy,
     roles,
     server,
     tenants,
@@ -33,8 +35,9 @@ _EPILOG: Final = r"""
 [bold]Exit codes[/]
 
 0   done, or allowed
-1   denied (check, explain); a step of the demo went wrong
-2   wrong usage
+1   denied (check, explain); a step of the demo went wrong; a policy test failed;
+    the doctor found a problem
+2   wrong usage; a case file of a policy test is wrong
 3   refused: an error of the service, with its reason and what to do
 4   no server reached
 5   no key
@@ -56,7 +59,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.callback(invoke_without_command=True)(options.root)
-for _commands in (server, demo, decisions, grants, policies):
+for _commands in (server, doctor, demo, decisions, grants, policies):
     app.add_typer(_commands.commands)
 for _panel, _groups in {
     options.CUSTOMERS: {
@@ -67,6 +70,7 @@ for _panel, _groups in {
     },
     options.POLICY: {
         "import": policies.imports,
+        "policy": policy.app,
         "permissions": permissions.app,
         "roles": roles.app,
         "tiers": tiers.app,

@@ -83,12 +83,14 @@ class Session:
 
     def _connection(self, port: int) -> "Connection":
         from authz_service.cli.connection import Connection, address_of, key_of  # noqa: PLC0415
+        from authz_service.cli.tls import credentials_of  # noqa: PLC0415
 
         return Connection(
             address_of(self._address, self.settings.host, port),
             key_of(self.settings),
             timeout=self._timeout,
             max_message_bytes=self.settings.max_message_bytes,
+            credentials=credentials_of(self.settings),
             request_id=self._request_id,
             dry_run=self.dry_run,
         )

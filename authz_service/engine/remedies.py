@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import Final
 
 from authz_service.domain.catalogue import TIER
 from authz_service.domain.decision import DecisionReason, Question
@@ -9,6 +10,14 @@ from authz_service.domain.window import Instant
 from authz_service.engine import decide
 from authz_service.engine.entitlements import assignable_roles
 from authz_service.engine.index import Index, PermissionEntry, TenantEntry
+
+_OF_THE_SUBJECT: Final = frozenset(
+    {
+        DecisionReason.NOT_A_MEMBER,
+        DecisionReason.ROLE_MISSING,
+        DecisionReason.GRANT_EXPIRED,
+    }
+)
 
 
 class RemedyKind(IntEnum):
@@ -38,7 +47,12 @@ class Remedy:
 def remedies_of(
     index: Index, question: Question, at: Instant, objection: DecisionReason
 ) -> list[Remedy]:
-    """List what would lift one objection, the most direct first; none for ALLOWED."""
+    """List what would lift one objection, the most direct first; none for ALLOWED.
+
+    Nothing here helps vendor staff: membership and roles are refused to them.
+    """
+    if question.subject.startswith("staff:") and objection in _OF_THE_SUBJECT:
+        return []
     tenant, subject, name = question.tenant, question.subject, question.permission
     options: tuple[str, ...] = ()
     match objection:

@@ -1,6 +1,7 @@
 """The replica: this process's index, led by the change log and never ahead of the database."""
 
 import threading
+import time
 
 import structlog
 from sqlalchemy import Connection
@@ -24,6 +25,12 @@ class Replica:
         self._database = database
         self._index = Index.empty()
         self._changed = threading.Condition()
+        self._read_at = time.monotonic()
+
+    @property
+    def age(self) -> float:
+        """Seconds since the head was last read; whatever was committed before then is here."""
+        return time.monotonic() - self._read_at
 
     @property
     def index(self) -> Index:
@@ -39,6 +46,7 @@ class Replica:
             index = snapshot.read_index(connection)
         with self._changed:
             self._publish(index)
+        self._read_at = time.monotonic()
 
     def catch_up(self) -> None:
         """Apply what other processes committed.
@@ -48,6 +56,7 @@ class Replica:
         """
         with self._database.read() as connection:
             self._follow(connection)
+        self._read_at = time.monotonic()
 
     def at(self, revision: Revision, connection: Connection) -> Index:
         """Return the index of exactly `revision`, the locked head, reading what is missing.

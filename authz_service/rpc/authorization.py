@@ -15,6 +15,7 @@ from authz_service.gen.authz.v1 import authorization_pb2 as pb
 from authz_service.rpc import answers, convert, questions
 from authz_service.rpc.calls import Context, credential
 from authz_service.rpc.convert import CLASS_OF, REASONS
+from authz_service.rpc.observation import Observation
 from authz_service.usecases import guard, paging, require
 from authz_service.usecases.explaining import Explainer
 
@@ -43,18 +44,21 @@ class AuthorizationServicer:
         clock: Callable[[], Instant],
         sample: Callable[[Index, Question, Instant, bool], None],
         max_wait: float,
+        observed: Observation,
     ) -> None:
         self._replica = replica
         self._explainer = explainer
         self._clock = clock
         self._sample = sample
         self._max_wait = max_wait
+        self._observed = observed
 
     def Check(self, request: pb.CheckRequest, context: Context) -> pb.CheckResponse:
         index, at = self._admit(request, context, _CHECK, (request.tenant,))
         asked = questions.question(request)
         decision = questions.told_apart(decide(index, asked, at), asked)
         reason = decision.reason
+        self._observed.mine.decide(reason)
         self._sample(index, asked, at, reason is _ALLOWED)
         return pb.CheckResponse(
             allowed=reason is _ALLOWED,
@@ -68,6 +72,7 @@ class AuthorizationServicer:
         index, at = self._admit(request, context, _CHECK, tenants)
         require.batch(len(request.questions), "questions", at_least=1)
         reasons = _reasons(index, request.questions, at)
+        self._observed.mine.decide_all(reasons)
         return pb.BatchCheckResponse(
             allowed=[reason is _ALLOWED for reason in reasons],
             reasons=[REASONS[reason] for reason in reasons],
@@ -86,6 +91,7 @@ class AuthorizationServicer:
         for name, answer in zip(request.permissions, answers, strict=True):
             if not answer and name not in index.permissions:
                 checked("permission", name, "permissions")
+        self._observed.mine.answer_all(answers)
         return pb.CheckPermissionsResponse(allowed=answers, revision=index.revision)
 
     def ListPermissions(
@@ -127,14 +133,19 @@ class AuthorizationServicer:
         index, at = self._admit(request, context, _CHECK, (request.tenant,))
         tenant, usage = _tenant(index, request.tenant), questions.usage(request.usage)
         objection = tenant_objection(tenant, at) or limit_objection(index, tenant, usage, at)
+        reason = objection or _ALLOWED
+        self._observed.mine.decide(reason)
         found = limit_in_force(index, tenant.fact, usage.limit, at)
-        return answers.limit(objection or _ALLOWED, usage, found, index.revision)
+        return answers.limit(reason, usage, found, index.revision)
 
     def Explain(self, request: pb.ExplainRequest, context: Context) -> pb.ExplainResponse:
         index, _ = self._admit(request, context, _EXPLAIN, (request.tenant,))
+        # All of it is looked up in the database, where not every text may go.
+        checked("tenant", request.tenant)
+        checked("subject", request.subject)
+        checked("permission", request.permission)
         asked = questions.question(request)
         told = self._explainer.explain(index, asked)
-        questions.told_apart(told.explanation.decision, asked)
         return answers.explained(told)
 
     def _admit(
@@ -163,6 +174,7 @@ class AuthorizationServicer:
         """Return the instant at which the caller was found to hold the right."""
         at = self._clock()
         caller = guard.authenticate(index, credential(context), at)
+        self._observed.mine.caller = caller
         guard.require_for_all(index, caller, right, tenants, at)
         return at
 

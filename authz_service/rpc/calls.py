@@ -4,30 +4,34 @@ Servicers are registered through `handlers`, which wraps each method once at sta
 interceptors would build a new handler for every call.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from hashlib import sha256
-from typing import Any, Final, TypeVar
+from time import perf_counter
+from typing import Any, Final, TypeAlias, TypeVar
 
 import grpc
-import structlog
-from google.protobuf.descriptor import ServiceDescriptor
+from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
+from google.rpc import code_pb2
 
 from authz_service.domain.audit import Actor
 from authz_service.domain.call import Call
+from authz_service.domain.decision import DecisionReason
 from authz_service.domain.identifiers import checked
 from authz_service.errors import AuthzError, ErrorReason, Internal, InvalidArgument
-from authz_service.rpc.errors import to_status
+from authz_service.rpc import logs
+from authz_service.rpc.errors import CODES, to_status
+from authz_service.rpc.limits import Limits
+from authz_service.rpc.observation import Ending, Observation
 from authz_service.usecases import require
 from authz_service.usecases.execution import Answer, ChangeCase, Executor, ReadCase, Wanted
-
-log = structlog.get_logger()
 
 _BEARER: Final = "Bearer "
 
 Context = grpc.ServicerContext
+Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 W = TypeVar("W", bound=Wanted)
 T = TypeVar("T")
 
@@ -43,37 +47,51 @@ def credential(context: Context) -> str:
 class AdminCalls:
     """Runs use cases for the administration port's servicers: convert, run, convert."""
 
-    def __init__(self, executor: Executor) -> None:
+    def __init__(self, executor: Executor, observed: Observation) -> None:
         self._executor = executor
+        self._observed = observed
 
     def change(
         self, request: Any, context: Context, case: ChangeCase[W, T], convert: Callable[[Any], W]
     ) -> Answer[T]:
         actor = self._actor(context)
-        with self._rights_first(actor, case.right, request):
+        try:
             wanted, call = convert(request), _call(request, actor)
+        except InvalidArgument as refusal:
+            unread = Call(actor, validate_only=request.validate_only)
+            self._executor.refuse(unread, case.right, _tenant_of(request), refusal)
+            raise
         return self._executor.change(call, case, wanted)
 
     def read(
         self, request: Any, context: Context, case: ReadCase[W, T], convert: Callable[[Any], W]
     ) -> Answer[T]:
         actor = self._actor(context)
-        with self._rights_first(actor, case.right, request):
+        try:
             wanted = convert(request)
+        except InvalidArgument:
+            # Without the right, a caller hears of that alone, not of what is wrong besides.
+            self._executor.require(actor, case.right, _tenant_of(request))
+            raise
         return self._executor.read(actor, case, wanted)
 
     def _actor(self, context: Context) -> Actor:
         subject = self._executor.authenticate(credential(context))
+        self._observed.mine.caller = subject
         return Actor(subject, source_address=context.peer())
 
-    @contextmanager
-    def _rights_first(self, actor: Actor, right: str, request: Any) -> Iterator[None]:
-        """Let a caller without the right hear of that alone, not of what is wrong besides."""
-        try:
-            yield
-        except InvalidArgument:
-            self._executor.require(actor, right, getattr(request, "tenant", ""))
-            raise
+
+def _tenant_of(request: Any) -> str:
+    """Read which tenant a request is about, whatever else is wrong with it; "" for none."""
+    match request.DESCRIPTOR.name:
+        case "GrantRoleRequest":
+            return str(request.role_grant.tenant)
+        case "GrantExceptionRequest":
+            return str(request.exception.tenant)
+        case "PutRoleRequest":
+            owner, slash, _ = request.role.id.partition("/")
+            return owner if slash else ""
+    return str(getattr(request, "tenant", ""))
 
 
 def _call(request: Any, actor: Actor) -> Call:
@@ -96,49 +114,118 @@ def _fingerprint(request: Message) -> str:
 
 
 def handlers(
-    service: ServiceDescriptor, servicer: object, new_id: Callable[[], str]
+    service: ServiceDescriptor,
+    servicer: object,
+    new_id: Callable[[], str],
+    observed: Observation,
+    limits: Limits,
 ) -> grpc.GenericRpcHandler:
-    """Make the handlers of all RPCs of a service, each wrapped in `_guarded`."""
-    methods = {
-        method.name: grpc.unary_unary_rpc_method_handler(
-            _guarded(getattr(servicer, method.name), f"{service.name}.{method.name}", new_id),
-            request_deserializer=GetMessageClass(method.input_type).FromString,
-            response_serializer=GetMessageClass(method.output_type).SerializeToString,
+    """Make the handlers of all RPCs of a service, each within `limits` and `_guarded`."""
+    methods = {}
+    for method in service.methods:
+        rpc, asked = f"{service.name}.{method.name}", method.input_type
+        guarded = _guarded(
+            limits.charged(getattr(servicer, method.name), asked.name, credential),
+            rpc,
+            new_id,
+            observed,
+            changes="request_id" in asked.fields_by_name,
         )
-        for method in service.methods
-    }
-    return grpc.method_handlers_generic_handler(service.full_name, methods)
+        methods[f"/{service.full_name}/{method.name}"] = (
+            _handler(limits.received(guarded, GetMessageClass(asked).FromString, rpc), method),
+            _handler(limits.refused(rpc), method),
+        )
+    return _Handlers(methods, limits)
+
+
+class _Handlers(grpc.GenericRpcHandler):
+    """Serves calls, or refuses them at once where no more may wait."""
+
+    def __init__(self, methods: Mapping[str, tuple[Handler, Handler]], limits: Limits) -> None:
+        self._methods = methods
+        self._limits = limits
+
+    def service(self, handler_call_details: grpc.HandlerCallDetails) -> "Handler | None":
+        found = self._methods.get(handler_call_details.method)
+        return None if found is None else found[self._limits.full]
+
+
+def _handler(behaviour: Callable[[Any, Context], Any], method: MethodDescriptor) -> Handler:
+    """Make a handler that reads its message itself. On the wire it is the unary call it is."""
+    serializer = GetMessageClass(method.output_type).SerializeToString
+    return grpc.stream_unary_rpc_method_handler(behaviour, response_serializer=serializer)
 
 
 def _guarded(
-    behaviour: Callable[[Any, Context], T], name: str, new_id: Callable[[], str]
+    behaviour: Callable[[Any, Context], T],
+    rpc: str,
+    new_id: Callable[[], str],
+    observed: Observation,
+    *,
+    changes: bool,
 ) -> Callable[[Any, Context], T]:
-    """Turn refusals into statuses; log what nobody expected, once, and tell nothing of it."""
+    """Turn refusals into statuses, count how calls end, and tell log and trace of it."""
+    ok = (rpc, "OK")
+    told = changes or observed.verbose or observed.trace is not None
 
     def guarded(request: Any, context: Context) -> T:
+        tally = observed.mine
+        tally.caller, tally.running = "", True
+        start = perf_counter()
         try:
-            return behaviour(request, context)
-        except AuthzError as error:
-            refusal = error
+            answer = behaviour(request, context)
         except Exception as error:  # noqa: BLE001 - the edge is where unknown errors end
-            refusal = Internal(
-                ErrorReason.INTERNAL, "an unexpected error; nothing is known to have changed"
-            )
-            refusal.__cause__ = error
-        call_id = new_id()
-        _log_refusal(name, call_id, refusal)
-        context.abort_with_status(to_status(refusal, call_id))
+            refusal = _refusal_of(error)
+        else:
+            tally.end(ok, seconds := perf_counter() - start)
+            if told:
+                ending = _ending(rpc, "OK", seconds, new_id(), tally.caller, request, context)
+                changed = changes and not request.validate_only
+                _tell_answer(observed, ending, answer, changed=changed)
+            return answer
+        code = code_pb2.Code.Name(CODES[refusal.reason])
+        tally.end((rpc, code), seconds := perf_counter() - start)
+        ending = _ending(rpc, code, seconds, new_id(), tally.caller, request, context)
+        _tell_refusal(observed, ending._replace(reason=refusal.reason.value), refusal)
+        context.abort_with_status(to_status(refusal, ending.call_id))
         raise AssertionError("abort_with_status returned")
 
     return guarded
 
 
-def _log_refusal(rpc: str, call_id: str, refusal: AuthzError) -> None:
-    entry = log.bind(rpc=rpc, call_id=call_id, reason=refusal.reason.value)
-    match refusal.reason:
-        case ErrorReason.INTERNAL:
-            entry.error("call failed", exc_info=refusal.__cause__ or refusal)
-        case ErrorReason.DATABASE_UNAVAILABLE:
-            entry.warning("database does not answer", error=str(refusal.__cause__))
-        case _:
-            entry.info("call refused", field=refusal.field)
+def _refusal_of(error: Exception) -> AuthzError:
+    """Return a refusal as it is, and say of anything else no more than that it happened."""
+    if isinstance(error, AuthzError):
+        return error
+    refusal = Internal(
+        ErrorReason.INTERNAL, "an unexpected error; nothing is known to have changed"
+    )
+    refusal.__cause__ = error
+    return refusal
+
+
+def _ending(
+    rpc: str, code: str, seconds: float, call_id: str, caller: str, request: Any, context: Context
+) -> Ending:
+    request_id = getattr(request, "request_id", "")
+    metadata = context.invocation_metadata()
+    return Ending(rpc, code, "", 0, caller, call_id, request_id, seconds, metadata)
+
+
+def _tell_answer(observed: Observation, ending: Ending, answer: Any, *, changed: bool) -> None:
+    # What was done is done: a log that cannot be written does not turn an answer into an error.
+    with suppress(Exception):
+        reason, revision = getattr(answer, "reason", 0), getattr(answer, "revision", 0)
+        name = DecisionReason(reason).name if isinstance(reason, int) and reason else ""
+        ending = ending._replace(reason=name, revision=revision)
+        if changed or observed.verbose:
+            logs.answered(ending, changed=changed)
+        if observed.trace is not None:
+            observed.trace(ending)
+
+
+def _tell_refusal(observed: Observation, ending: Ending, refusal: AuthzError) -> None:
+    with suppress(Exception):
+        logs.refused(ending, refusal)
+        if observed.trace is not None:
+            observed.trace(ending)

@@ -207,8 +207,8 @@ def policy_set(message: policy_pb2.ApplyPolicyRequest) -> PolicySet:
     )
 
 
-def source(number: int) -> GrantSource:
-    return _word(_SOURCES, number, GrantSource.MANUAL, "source")
+def source(number: int, field: str = "source") -> GrantSource:
+    return _word(_SOURCES, number, GrantSource.MANUAL, field)
 
 
 def source_filter(number: int) -> GrantSource | None:
@@ -222,7 +222,7 @@ def role_grant(message: policy_pb2.RoleGrant) -> RoleGrant:
         role=message.role,
         scope=message.scope,
         window=window(message),
-        source=source(message.source),
+        source=source(message.source, "role_grant.source"),
         reason=message.reason,
     )
 

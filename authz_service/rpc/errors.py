@@ -4,10 +4,11 @@ from typing import Final
 
 import grpc
 from google.protobuf import any_pb2
+from google.protobuf.message import Message
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
-from authz_service.errors import AuthzError, ErrorReason
+from authz_service.errors import AuthzError, ErrorReason, ResourceExhausted
 
 DOMAIN: Final = "authz.v1"
 
@@ -53,12 +54,15 @@ CODES: Final = {
     ErrorReason.REVISION_NOT_REACHED: code_pb2.UNAVAILABLE,
     ErrorReason.DATABASE_UNAVAILABLE: code_pb2.UNAVAILABLE,
     ErrorReason.DATABASE_BEHIND: _PRECONDITION,
+    ErrorReason.RATE_LIMITED: code_pb2.RESOURCE_EXHAUSTED,
+    ErrorReason.OVERLOADED: code_pb2.RESOURCE_EXHAUSTED,
+    ErrorReason.PLAINTEXT_REFUSED: _PRECONDITION,
     ErrorReason.INTERNAL: code_pb2.INTERNAL,
 }
 
 
 def to_status(error: AuthzError, call_id: str) -> grpc.Status:
-    """Write a refusal as a status with `ErrorInfo` and, for a field, `BadRequest`."""
+    """Write a refusal as a status with `ErrorInfo`; for a field, `BadRequest`; else `RetryInfo`."""
     message, field = _cut(error.message), _cut(error.field)
     facts = {name: _cut(value) for name, value in error.details.items()}
     metadata = {**facts, "call_id": call_id}
@@ -69,6 +73,8 @@ def to_status(error: AuthzError, call_id: str) -> grpc.Status:
             field=field, description=message, reason=error.reason
         )
         details.append(_packed(error_details_pb2.BadRequest(field_violations=[violation])))
+    if isinstance(error, ResourceExhausted):
+        details.append(_packed(_retry(error.retry_after)))
     status = status_pb2.Status(code=CODES[error.reason], message=message, details=details)
     return rpc_status.to_status(status)
 
@@ -81,7 +87,13 @@ def _cut(text: str) -> str:
     return content[: _MOST_BYTES - 3].decode(errors="ignore") + "..."
 
 
-def _packed(message: error_details_pb2.ErrorInfo | error_details_pb2.BadRequest) -> any_pb2.Any:
+def _retry(seconds: float) -> error_details_pb2.RetryInfo:
+    info = error_details_pb2.RetryInfo()
+    info.retry_delay.FromNanoseconds(round(seconds * 1e9))
+    return info
+
+
+def _packed(message: Message) -> any_pb2.Any:
     packed = any_pb2.Any()
     packed.Pack(message)
     return packed

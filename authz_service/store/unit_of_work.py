@@ -6,6 +6,7 @@ rolls back, and a change that nobody recorded cannot commit.
 """
 
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,7 +14,7 @@ from typing import Protocol
 
 from sqlalchemy import Connection
 
-from authz_service.domain.audit import Event
+from authz_service.domain.audit import DONE, Event
 from authz_service.domain.call import Call
 from authz_service.domain.change import Change, Delta, Fact, Revision
 from authz_service.domain.window import Instant
@@ -76,7 +77,11 @@ class Transaction:
 
 
 class Store:
-    """Opens transactions on one database, one writer at a time in this process."""
+    """Opens transactions on one database, one writer at a time in this process.
+
+    `changes` counts, by action, the audit entries of transactions that changed something, and
+    `entries` all audit entries by outcome, `done` or `refused`, since this process started.
+    """
 
     def __init__(
         self,
@@ -89,6 +94,8 @@ class Store:
         self._follower = follower
         self._clock = clock
         self._new_id = new_id
+        self.changes: Counter[str] = Counter()
+        self.entries: Counter[str] = Counter()
         self._turn = threading.Lock()
 
     @contextmanager
@@ -115,6 +122,8 @@ class Store:
                     connection.rollback()
                 else:
                     delta = self._write(tx)
+            if not call.validate_only:
+                self._count(tx)
             if delta is not None:
                 self._follower.advance(delta)
 
@@ -132,3 +141,8 @@ class Store:
             if delta is not None:
                 writing.advance_head(connection, delta, tx.now)
         return delta
+
+    def _count(self, tx: Transaction) -> None:
+        if tx.changes:
+            self.changes.update(event.action for event in tx.events)
+        self.entries.update("done" if event.outcome == DONE else "refused" for event in tx.events)

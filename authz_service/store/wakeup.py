@@ -4,6 +4,7 @@ reader also polls.
 
 from contextlib import suppress
 from threading import Event
+from time import monotonic
 from typing import Any, Final
 
 import psycopg
@@ -12,6 +13,9 @@ from sqlalchemy import Connection
 from authz_service.store.database import Database
 
 _CHANNEL: Final = "authz_change"
+
+_LOOK_UP: Final = 0.2
+"""Seconds after which a listener looks whether it is to stop; nothing else interrupts it."""
 
 
 def wake(connection: Connection) -> None:
@@ -56,5 +60,7 @@ class Listener:
             self._connection = psycopg.connect(address, autocommit=True)
             self._connection.execute(f"LISTEN {_CHANNEL}")
             return  # What was committed before listening is found by reading once more.
-        for _ in self._connection.notifies(timeout=seconds, stop_after=1):
-            pass
+        deadline = monotonic() + seconds
+        while not self._stopping.is_set() and (left := deadline - monotonic()) > 0:
+            if any(self._connection.notifies(timeout=min(left, _LOOK_UP), stop_after=1)):
+                return

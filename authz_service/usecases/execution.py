@@ -126,11 +126,16 @@ class Executor:
         except (Unavailable, Internal):
             raise
         except AuthzError as refusal:
-            if not call.validate_only:
-                known = self._index().tenant(wanted.tenant) is not None
-                chain = wanted.tenant if known else SYSTEM
-                self._note(call, _refused(case.right, wanted.tenant, refusal, chain))
+            self._note_refusal(call, case.right, wanted.tenant, refusal)
             raise
+
+    def refuse(self, call: Call, right: str, tenant: str, refusal: AuthzError) -> None:
+        """Audit a change whose request could not even be read.
+
+        Raises: PermissionDenied, if the caller lacks the right: then it hears of that alone.
+        """
+        self.require(call.actor, right, tenant)
+        self._note_refusal(call, right, tenant, refusal)
 
     def read(self, actor: Actor, case: ReadCase[W, T], wanted: W) -> Answer[T]:
         """Run a read; it is answered only once it stands in the audit."""
@@ -155,6 +160,11 @@ class Executor:
                 tx.answer = case.codec.dump_json(value).decode()
             return Answer(tx.revision, value)
 
+    def _note_refusal(self, call: Call, right: str, tenant: str, refusal: AuthzError) -> None:
+        if not call.validate_only:
+            chain = tenant if self._index().tenant(tenant) is not None else SYSTEM
+            self._note(call, _refused(right, tenant, refusal, chain))
+
     def _note(self, call: Call, event: Event) -> None:
         """Audit what changed nothing."""
         with self._store.transaction(replace(call, request_id="", validate_only=False)) as tx:
@@ -162,7 +172,7 @@ class Executor:
 
 
 def _refused(right: str, tenant: str, refusal: AuthzError, chain: str) -> Event:
-    after: dict[str, Any] = {"field": refusal.field, "details": refusal.details}
+    after: dict[str, Any] = {"field": refusal.field[:_MAX_TARGET], "details": refusal.details}
     return Event(right, chain, _targets(tenant), after=after, outcome=refusal.reason.value)
 
 

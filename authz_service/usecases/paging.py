@@ -1,7 +1,6 @@
 """Pages: stable order, never silently cut, and a token that fits only the query it came from."""
 
 import base64
-import binascii
 import json
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
@@ -50,7 +49,7 @@ def start(request: PageRequest, query: Sequence[str]) -> str:
         return ""
     try:
         of, key = json.loads(base64.urlsafe_b64decode(request.token))
-    except (ValueError, TypeError, binascii.Error):
+    except (ValueError, TypeError, RecursionError):
         of, key = "", ""
     # Nobody signs a token, so its key may be anything: only what a key can be goes to a database.
     sound = isinstance(key, str) and key.isascii() and key.isprintable()

@@ -109,7 +109,7 @@ def onboard_tenant(tx: Transaction, wanted: OnboardTenant) -> Onboarded:
 
 @change("tenants:set_tier")
 def set_tier(tx: Transaction, wanted: SetTier) -> TenantNow:
-    tenant = require.customer(tx.index, wanted.tenant)
+    tenant = require.running_customer(tx.index, wanted.tenant, tx.now)
     require.tier(tx.index, wanted.tier)
     if tenant.tier_at(tx.now) == wanted.tier:
         return tenant_now(tenant, tx.now)

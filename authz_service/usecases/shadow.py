@@ -18,12 +18,16 @@ _MICROSECONDS: Final = 1_000_000
 
 
 class Shadow:
-    """Takes at most `per_second` decisions a second, and none while one is being verified."""
+    """Takes at most `per_second` decisions a second, and none while one is being verified.
+
+    `verified` counts those that Casbin has decided; `Explainer` counts its disagreements.
+    """
 
     def __init__(self, explainer: Explainer, per_second: float) -> None:
         self._explainer = explainer
         self._gap = round(_MICROSECONDS / per_second) if per_second else 0
         self._next: Instant = 0
+        self.verified = 0
         self._waiting: queue.Queue[tuple[Index, Question, Instant, bool] | None] = queue.Queue(1)
         self._thread = threading.Thread(target=self._run, name="shadow", daemon=True)
 
@@ -49,6 +53,7 @@ class Shadow:
             index, question, at, allowed = taken
             try:
                 self._explainer.verify(index, question, at, allowed=allowed)
+                self.verified += 1
             except AuthzError as error:
                 log.debug("shadow check skipped", reason=error.reason.value)
             except Exception:

@@ -96,6 +96,20 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """UNAVAILABLE. The database does not answer. Changes wait for it; checks go on from memory."""
     ERROR_REASON_DATABASE_BEHIND: _ErrorReason.ValueType  # 105
     """FAILED_PRECONDITION. The database lacks migrations that this version needs. Run `authz migrate`."""
+    ERROR_REASON_RATE_LIMITED: _ErrorReason.ValueType  # 110
+    """RESOURCE_EXHAUSTED. The caller makes more calls than the server's settings allow one caller.
+    Nothing was done. Example: `rate` "100" a second in the metadata. Wait for the `retry_delay` of
+    the `google.rpc.RetryInfo` that comes with it, or ask many questions in one `BatchCheck`.
+    """
+    ERROR_REASON_OVERLOADED: _ErrorReason.ValueType  # 111
+    """RESOURCE_EXHAUSTED. More calls arrive than the server can answer, whoever makes them. Nothing was
+    done. Wait for the `retry_delay` of the `google.rpc.RetryInfo` that comes with it, and a little
+    longer at random, so that not all come back at once.
+    """
+    ERROR_REASON_PLAINTEXT_REFUSED: _ErrorReason.ValueType  # 112
+    """FAILED_PRECONDITION. The server was told to listen in plaintext where others can listen in; it
+    does not start. Set `AUTHZ_TLS_CERT` and `AUTHZ_TLS_KEY`, or `AUTHZ_PLAINTEXT=allow`.
+    """
     ERROR_REASON_INTERNAL: _ErrorReason.ValueType  # 104
     """INTERNAL. A bug of ours. Nothing was changed; the request id in the metadata finds the log line."""
 
@@ -180,6 +194,20 @@ ERROR_REASON_DATABASE_UNAVAILABLE: ErrorReason.ValueType  # 103
 """UNAVAILABLE. The database does not answer. Changes wait for it; checks go on from memory."""
 ERROR_REASON_DATABASE_BEHIND: ErrorReason.ValueType  # 105
 """FAILED_PRECONDITION. The database lacks migrations that this version needs. Run `authz migrate`."""
+ERROR_REASON_RATE_LIMITED: ErrorReason.ValueType  # 110
+"""RESOURCE_EXHAUSTED. The caller makes more calls than the server's settings allow one caller.
+Nothing was done. Example: `rate` "100" a second in the metadata. Wait for the `retry_delay` of
+the `google.rpc.RetryInfo` that comes with it, or ask many questions in one `BatchCheck`.
+"""
+ERROR_REASON_OVERLOADED: ErrorReason.ValueType  # 111
+"""RESOURCE_EXHAUSTED. More calls arrive than the server can answer, whoever makes them. Nothing was
+done. Wait for the `retry_delay` of the `google.rpc.RetryInfo` that comes with it, and a little
+longer at random, so that not all come back at once.
+"""
+ERROR_REASON_PLAINTEXT_REFUSED: ErrorReason.ValueType  # 112
+"""FAILED_PRECONDITION. The server was told to listen in plaintext where others can listen in; it
+does not start. Set `AUTHZ_TLS_CERT` and `AUTHZ_TLS_KEY`, or `AUTHZ_PLAINTEXT=allow`.
+"""
 ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 104
 """INTERNAL. A bug of ours. Nothing was changed; the request id in the metadata finds the log line."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
