@@ -1,0 +1,146 @@
+"""One customer's account, and what a test does and asks in it."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from authz_service.gen.authz.v1 import authorization_pb2 as checks
+from authz_service.gen.authz.v1 import policy_pb2 as policy
+from authz_service.gen.authz.v1 import provisioning_pb2 as provisioning
+from tests.rpc.harness import Caller, Server
+
+GRANT = policy.EXCEPTION_KIND_GRANT
+DENY = policy.EXCEPTION_KIND_DENY
+REPLACE = policy.EXCEPTION_KIND_REPLACE
+
+
+@dataclass
+class Account:
+    """A tenant of a server; `alice` stands for `user:alice`."""
+
+    server: Server
+    id: str
+
+    @property
+    def operator(self) -> Caller:
+        return self.server.operator
+
+    def onboard(
+        self, tier: str = "professional", **members: list[str]
+    ) -> provisioning.OnboardTenantResponse:
+        new = [member(name, *roles) for name, roles in members.items()]
+        request = provisioning.OnboardTenantRequest(tenant=self.id, tier=tier, members=new)
+        return self.operator.provisioning.OnboardTenant(request)
+
+    def ask(self, who: str, permission: str, scope: str = "", **more: Any) -> checks.CheckResponse:
+        subject = subject_of(who)
+        request = checks.CheckRequest(
+            tenant=self.id, subject=subject, permission=permission, scope=scope, **more
+        )
+        return self.operator.checks.Check(request)
+
+    def may(self, who: str, permission: str, scope: str = "", **more: Any) -> bool:
+        return self.ask(who, permission, scope, **more).allowed
+
+    def reason(self, who: str, permission: str, scope: str = "", **more: Any) -> str:
+        """Name why the answer is what it is: `ROLE_MISSING`."""
+        number = self.ask(who, permission, scope, **more).reason
+        return checks.DecisionReason.Name(number).removeprefix("DECISION_REASON_")
+
+    def explain(
+        self, who: str, permission: str, scope: str = "", **more: Any
+    ) -> checks.ExplainResponse:
+        subject = subject_of(who)
+        request = checks.ExplainRequest(
+            tenant=self.id, subject=subject, permission=permission, scope=scope, **more
+        )
+        return self.operator.checks.Explain(request)
+
+    def entitlements(self) -> checks.GetEntitlementsResponse:
+        return self.operator.checks.GetEntitlements(checks.GetEntitlementsRequest(tenant=self.id))
+
+    def grant(self, who: str, role: str, scope: str = "", **more: Any) -> policy.RoleGrant:
+        grant = policy.RoleGrant(
+            tenant=self.id, subject=subject_of(who), role=role, scope=scope, **more
+        )
+        answer = self.operator.policy.GrantRole(policy.GrantRoleRequest(role_grant=grant))
+        return answer.role_grant
+
+    def revoke(self, who: str, role: str, scope: str = "", **more: Any) -> list[policy.RoleGrant]:
+        request = policy.RevokeRoleRequest(
+            tenant=self.id, subject=subject_of(who), role=role, scope=scope, **more
+        )
+        return list(self.operator.policy.RevokeRole(request).role_grants)
+
+    def set_tier(self, tier: str) -> provisioning.SetTierResponse:
+        request = provisioning.SetTierRequest(tenant=self.id, tier=tier)
+        return self.operator.provisioning.SetTier(request)
+
+    def suspend(self, reason: str = "ADMIN") -> provisioning.Tenant:
+        request = provisioning.SuspendTenantRequest(tenant=self.id, suspension_reason=why(reason))
+        return self.operator.provisioning.SuspendTenant(request).tenant
+
+    def resume(self, reason: str = "ADMIN") -> provisioning.Tenant:
+        request = provisioning.ResumeTenantRequest(tenant=self.id, suspension_reason=why(reason))
+        return self.operator.provisioning.ResumeTenant(request).tenant
+
+    def offboard(self) -> provisioning.OffboardTenantResponse:
+        request = provisioning.OffboardTenantRequest(tenant=self.id)
+        return self.operator.provisioning.OffboardTenant(request)
+
+    def add(self, who: str, *roles: str) -> provisioning.AddMemberResponse:
+        request = provisioning.AddMemberRequest(tenant=self.id, member=member(who, *roles))
+        return self.operator.provisioning.AddMember(request)
+
+    def remove(self, who: str) -> provisioning.RemoveMemberResponse:
+        request = provisioning.RemoveMemberRequest(tenant=self.id, subject=subject_of(who))
+        return self.operator.provisioning.RemoveMember(request)
+
+    def except_(
+        self, kind: policy.ExceptionKind.ValueType, *permissions: str, **more: Any
+    ) -> policy.TenantException:
+        """Make an exception, with a reason and an approver."""
+        exception = self.exception(kind, *permissions, **more)
+        request = policy.GrantExceptionRequest(exception=exception)
+        return self.operator.policy.GrantException(request).exception
+
+    def exception(
+        self, kind: policy.ExceptionKind.ValueType, *permissions: str, **more: Any
+    ) -> policy.TenantException:
+        approved: dict[str, Any] = {"reason": "agreed", "approver": "user:boss"}
+        known = {"tenant": self.id, **approved} | more
+        return policy.TenantException(kind=kind, permissions=permissions, **known)
+
+    def revoke_exception(self, exception: str) -> policy.RevokeExceptionResponse:
+        request = policy.RevokeExceptionRequest(tenant=self.id, id=exception)
+        return self.operator.policy.RevokeException(request)
+
+    def put_role(
+        self, name: str, *permissions: str, includes: tuple[str, ...] = ()
+    ) -> policy.PutRoleResponse:
+        """Put a role of this tenant's own."""
+        role = policy.Role(id=f"{self.id}/{name}", permissions=permissions, includes=includes)
+        return self.operator.policy.PutRole(policy.PutRoleRequest(role=role))
+
+
+def subject_of(who: str) -> str:
+    return who if ":" in who or not who else f"user:{who}"
+
+
+def member(who: str, *roles: str) -> provisioning.NewMember:
+    return provisioning.NewMember(subject=subject_of(who), roles=roles)
+
+
+def why(reason: str) -> provisioning.SuspensionReason.ValueType:
+    return provisioning.SuspensionReason.Value(f"SUSPENSION_REASON_{reason}")
+
+
+def usage(limit: str, used: int, quantity: int | None = None) -> checks.Usage:
+    return checks.Usage(limit=limit, used=used, quantity=quantity)
+
+
+def timestamp(seconds: float) -> Timestamp:
+    """Write seconds since the epoch."""
+    whole, rest = divmod(round(seconds * 1_000_000), 1_000_000)
+    return Timestamp(seconds=whole, nanos=rest * 1000)

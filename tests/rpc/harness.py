@@ -1,0 +1,216 @@
+"""A real server in this process, callers of it, and what a refusal looks like from outside."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, NamedTuple, TypeVar
+
+import grpc
+import pytest
+from google.protobuf.descriptor import MethodDescriptor
+from google.protobuf.message import Message
+from google.rpc.error_details_pb2 import BadRequest, ErrorInfo
+from grpc_status import rpc_status
+from sqlalchemy import func, literal, select, union_all
+
+from authz_service import app
+from authz_service.config import Settings
+from authz_service.errors import ErrorReason
+from authz_service.gen.authz.v1 import (
+    authorization_pb2,
+    key_pb2,
+    policy_pb2,
+    provisioning_pb2,
+)
+from authz_service.gen.authz.v1.authorization_pb2_grpc import AuthorizationServiceStub
+from authz_service.gen.authz.v1.key_pb2_grpc import KeyServiceStub
+from authz_service.gen.authz.v1.policy_pb2_grpc import PolicyServiceStub
+from authz_service.gen.authz.v1.provisioning_pb2_grpc import ProvisioningServiceStub
+from authz_service.store import schema
+from tests.rpc.published import CODE_OF
+
+PATIENCE: Final = 20.0
+"""Seconds after which a call that should be instant is given up."""
+
+SERVICES: Final = {
+    **authorization_pb2.DESCRIPTOR.services_by_name,
+    **policy_pb2.DESCRIPTOR.services_by_name,
+    **provisioning_pb2.DESCRIPTOR.services_by_name,
+    **key_pb2.DESCRIPTOR.services_by_name,
+}
+RPCS: Final[dict[str, MethodDescriptor]] = {
+    method.name: method for service in SERVICES.values() for method in service.methods
+}
+"""Every RPC by its name, which no two services share."""
+
+
+M = TypeVar("M", bound=Message)
+
+
+def made(kind: type[M], **fields: Any) -> M:
+    """Make a message; dictionaries stand for the messages in it."""
+    return kind(**fields)
+
+
+class _Details(NamedTuple):
+    method: str
+    timeout: float | None
+    metadata: Any
+    credentials: Any = None
+    wait_for_ready: bool | None = None
+    compression: Any = None
+
+
+class _Metadata(grpc.UnaryUnaryClientInterceptor):
+    def __init__(self, *pairs: tuple[str, str]) -> None:
+        self._pairs = pairs
+
+    def intercept_unary_unary(self, continuation: Any, details: Any, request: Any) -> Any:
+        timeout = PATIENCE if details.timeout is None else details.timeout
+        return continuation(_Details(details.method, timeout, self._pairs), request)
+
+
+class Caller:
+    """The stubs of every service, called with one set of metadata."""
+
+    def __init__(
+        self, checks: grpc.Channel, admin: grpc.Channel, *metadata: tuple[str, str]
+    ) -> None:
+        checks = grpc.intercept_channel(checks, _Metadata(*metadata))
+        admin = grpc.intercept_channel(admin, _Metadata(*metadata))
+        self.checks = AuthorizationServiceStub(checks)
+        self.policy = PolicyServiceStub(admin)
+        self.provisioning = ProvisioningServiceStub(admin)
+        self.keys = KeyServiceStub(admin)
+
+    def call(self, request: Message, **how: Any) -> Any:
+        """Call the RPC whose request this is."""
+        name = request.DESCRIPTOR.name.removesuffix("Request")
+        stubs = (self.checks, self.policy, self.provisioning, self.keys)
+        stub = next(stub for stub in stubs if hasattr(stub, name))
+        return getattr(stub, name)(request, **how)
+
+
+@dataclass
+class Server:
+    """A service that runs, with its first operator as a caller."""
+
+    service: app.Service
+    settings: Settings
+    operator_key: str
+    operator: Caller = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.checks = grpc.insecure_channel(self.address(self.service.check_port.number))
+        self.admin = grpc.insecure_channel(self.address(self.service.admin_port.number))
+        self.operator = self.caller(self.operator_key)
+
+    def address(self, port: int) -> str:
+        return f"{self.settings.host}:{port}"
+
+    def caller(self, key: str) -> Caller:
+        return self.caller_with(("authorization", f"Bearer {key}"))
+
+    def caller_with(self, *metadata: tuple[str, str]) -> Caller:
+        return Caller(self.checks, self.admin, *metadata)
+
+    def new_key(self, *roles: str, tenants: tuple[str, ...] = ()) -> str:
+        request = key_pb2.CreateKeyRequest(roles=roles, tenants=tenants)
+        return self.operator.keys.CreateKey(request).credential
+
+    @property
+    def revision(self) -> int:
+        return self.service.replica.index.revision
+
+    def footprint(self) -> dict[str, int]:
+        """Count every row but the audit's, open and closed apart, and read both revisions."""
+        tables = (schema.change_log, schema.request, *schema.FACT_TABLES)
+        counts = [
+            select(literal("head"), func.max(schema.head.c.revision)),
+            *(select(literal(each.name), func.count()).select_from(each) for each in tables),
+            *(
+                select(literal(f"closed {each.name}"), func.count(each.c.closed_revision))
+                for each in schema.FACT_TABLES
+            ),
+        ]
+        with self.service.database.read() as connection:
+            found = connection.execute(union_all(*counts)).all()
+        counted = {row[0]: row[1] for row in found}
+        return counted | {"replica": self.revision}
+
+    def refuses(
+        self,
+        request: Message,
+        reason: ErrorReason,
+        at: str = "",
+        says: str = "",
+        by: Caller | None = None,
+    ) -> "Refusal":
+        """Assert that the request is refused so, and that nothing was changed."""
+        before = self.footprint()
+        found = refusal(lambda: (by or self.operator).call(request))
+        assert (found.reason, found.field) == (reason, at), found
+        assert says in found.message
+        assert self.footprint() == before
+        return found
+
+    def close(self) -> None:
+        self.checks.close()
+        self.admin.close()
+        self.service.stop()
+
+
+@contextmanager
+def serving(folder: Path, **settings: Any) -> Iterator[Server]:
+    """Serve on free ports with an own database and key in `folder`; serving again goes on."""
+    chosen: dict[str, Any] = {
+        "database_url": f"sqlite:///{folder}/authz.db",
+        "key_file": folder / "operator.key",
+        "check_port": 0,
+        "admin_port": 0,
+        "drain_seconds": 1.0,
+    }
+    configured = Settings(**(chosen | settings))
+    service = app.Service(configured)
+    service.start()
+    server = Server(service, configured, configured.key_file.read_text().strip())
+    try:
+        yield server
+    finally:
+        server.close()
+
+
+class Refusal(NamedTuple):
+    """What a program and a person are told, without the id that differs from call to call."""
+
+    code: grpc.StatusCode
+    reason: str
+    field: str
+    message: str
+    metadata: dict[str, str]
+
+
+def refusal(call: Callable[[], object]) -> Refusal:
+    """Make a call that must be refused as every refusal is: with our reason, domain and id."""
+    with pytest.raises(grpc.RpcError) as raised:
+        call()
+    found = _read(raised.value)
+    assert found.code.name == CODE_OF[found.reason]
+    assert found.message.strip()
+    assert found.metadata.pop("call_id")
+    return found
+
+
+def _read(error: Any) -> Refusal:
+    status = rpc_status.from_call(error)
+    assert status is not None, f"no details: {error.code()} {error.details()}"
+    info, bad = ErrorInfo(), BadRequest()
+    assert status.details[0].Unpack(info)
+    assert info.domain == "authz.v1"
+    blamed = ""
+    if any(detail.Unpack(bad) for detail in status.details):
+        (violation,) = bad.field_violations
+        assert (violation.description, violation.reason) == (status.message, info.reason)
+        blamed = violation.field
+    return Refusal(error.code(), info.reason, blamed, status.message, dict(info.metadata))

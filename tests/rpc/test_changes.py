@@ -1,0 +1,244 @@
+"""What all changes have in common: revision, request id, a dry run; each is done once or not."""
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from authz_service.errors import ErrorReason
+from authz_service.gen.authz.v1 import key_pb2, policy_pb2, provisioning_pb2
+from tests.rpc.account import Account
+from tests.rpc.harness import RPCS, Server, made, serving
+from tests.rpc.requests import CHANGES, Ready, made_ready
+
+VARYING = ("id", "create_time")
+"""Given by the service anew for each thing that it makes."""
+
+
+@pytest.fixture
+def ready(account: Account) -> Ready:
+    return made_ready(account)
+
+
+def shape(answer: Any) -> Any:
+    """Take away what no two answers can share: ids given by the service, the time, the secret."""
+    seen = type(answer)()
+    seen.CopyFrom(answer)
+    for _, part in seen.ListFields():
+        for message in part if hasattr(part, "add") else [part]:
+            if getattr(message, "DESCRIPTOR", None) is not None:
+                _forget(message)
+    if "credential" in seen.DESCRIPTOR.fields_by_name:
+        seen.ClearField("credential")
+    return seen
+
+
+def _forget(message: Any) -> None:
+    if message.DESCRIPTOR.name in ("RoleGrant", "TenantException", "Key"):
+        for name in VARYING:
+            if name in message.DESCRIPTOR.fields_by_name:
+                message.ClearField(name)
+
+
+def with_id(name: str, ready: Ready, request_id: str = "") -> Any:
+    request: Any = CHANGES[name](ready)
+    request.request_id = request_id or f"{ready.id}-{name}"
+    return request
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_change_makes_the_next_revision_and_says_so(ready: Ready, name: str) -> None:
+    before = ready.account.server.revision
+    answer = ready.account.operator.call(CHANGES[name](ready))
+    assert (answer.revision, ready.account.server.revision) == (before + 1, before + 1)
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_dry_run_answers_as_the_change_will_and_writes_nothing(ready: Ready, name: str) -> None:
+    request: Any = CHANGES[name](ready)
+    before = ready.account.server.footprint()
+    request.validate_only = True
+    told = ready.account.operator.call(request)
+    assert ready.account.server.footprint() == before
+    request.validate_only = False
+    done = ready.account.operator.call(request)
+    assert shape(told) == shape(done)
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_retry_gets_the_first_answer_and_changes_nothing(ready: Ready, name: str) -> None:
+    request = with_id(name, ready)
+    first = ready.account.operator.call(request)
+    before = ready.account.server.footprint()
+    again = ready.account.operator.call(request)
+    assert ready.account.server.footprint() == before
+    if name == "CreateKey":
+        assert (bool(first.credential), bool(again.credential)) == (True, False)
+        first.credential = ""
+    assert again == first
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_request_id_with_other_content_is_refused(ready: Ready, name: str) -> None:
+    request = with_id(name, ready)
+    ready.account.operator.call(request)
+    if "reason" in RPCS[name].input_type.fields_by_name:
+        request.reason = "another"
+    elif name == "GrantRole":
+        request.role_grant.scope = "project:1"
+    elif name == "GrantException":
+        request.exception.approver = "user:other"
+    else:
+        request.display_name = "another"
+    ready.account.server.refuses(
+        request, ErrorReason.REQUEST_ID_REUSED, at="request_id", says="send a fresh one"
+    )
+
+
+def test_every_retry_gets_the_first_answer_after_a_restart(tmp_path: Path) -> None:
+    requests, answers = {}, {}
+    with serving(tmp_path) as server:
+        for name in CHANGES:
+            ready = made_ready(Account(server, f"acme-{name}"))
+            requests[name] = with_id(name, ready)
+            answers[name] = server.operator.call(requests[name])
+    answers["CreateKey"].credential = ""
+    with serving(tmp_path) as server:
+        before = server.footprint()
+        again = {name: server.operator.call(request) for name, request in requests.items()}
+        assert server.footprint() == before
+    assert again == answers
+
+
+def test_everything_is_as_it_was_after_a_restart(tmp_path: Path) -> None:
+    with serving(tmp_path) as server:
+        account = Account(server, "acme")
+        account.onboard("professional", ada=["admin"], vera=["viewer"])
+        account.grant("vera", "editor", "project:42")
+        before = server.footprint()
+        told = account.entitlements()
+    with serving(tmp_path) as server:
+        account = Account(server, "acme")
+        assert server.footprint() == before
+        assert account.entitlements() == told
+        assert account.may("vera", "projects:create", "project:42")
+
+
+def test_request_id_of_one_caller_is_free_for_another(ready: Ready) -> None:
+    server = ready.account.server
+    other = server.caller(server.new_key("operator"))
+    request = with_id("SetTier", ready)
+    ready.account.operator.call(request)
+    request.tier = "free"
+    assert other.call(request).tenant.tier == "free"
+
+
+def test_request_id_of_one_rpc_is_not_free_for_another(ready: Ready) -> None:
+    ready.account.operator.call(with_id("SetTier", ready, "same"))
+    request = with_id("OffboardTenant", ready, "same")
+    ready.account.server.refuses(request, ErrorReason.REQUEST_ID_REUSED, at="request_id")
+
+
+def test_refused_request_leaves_its_id_free(ready: Ready) -> None:
+    request = provisioning_pb2.SetTierRequest(tenant=ready.id, tier="platinum", request_id=ready.id)
+    ready.account.server.refuses(request, ErrorReason.TIER_NOT_FOUND, at="tier")
+    request.tier = "enterprise"
+    assert ready.account.operator.provisioning.SetTier(request).tenant.tier == "enterprise"
+
+
+def test_dry_run_leaves_its_request_id_free(ready: Ready) -> None:
+    request = with_id("SetTier", ready)
+    request.validate_only = True
+    ready.account.operator.call(request)
+    request.validate_only = False
+    assert ready.account.operator.call(request).tenant.tier == "enterprise"
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_malformed_request_id_of_a_dry_run_is_refused(ready: Ready, name: str) -> None:
+    request: Any = CHANGES[name](ready)
+    request.validate_only = True
+    request.request_id = "é"
+    ready.account.server.refuses(request, ErrorReason.INVALID_IDENTIFIER, at="request_id")
+
+
+def test_change_without_an_effect_makes_no_revision(account: Account) -> None:
+    changed = account.onboard("free").revision
+    same_tier = provisioning_pb2.SetTierRequest(tenant=account.id, tier="free")
+    role = account.operator.policy.GetRole(policy_pb2.GetRoleRequest(id="viewer")).role
+    assert account.operator.provisioning.SetTier(same_tier).revision == changed
+    put = account.operator.policy.PutRole(policy_pb2.PutRoleRequest(role=role))
+    assert (put.revision, account.server.revision) == (changed, changed)
+
+
+def test_read_tells_the_revision_it_was_answered_at(account: Account) -> None:
+    changed = account.onboard("free").revision
+    request = provisioning_pb2.GetTenantRequest(tenant=account.id)
+    assert account.operator.provisioning.GetTenant(request).revision == changed
+
+
+def test_dry_run_of_a_key_shows_no_credential(server: Server) -> None:
+    request = key_pb2.CreateKeyRequest(roles=["checker"], validate_only=True)
+    assert not server.operator.keys.CreateKey(request).credential
+
+
+def test_policy_tells_what_it_created_updated_and_left(account: Account) -> None:
+    name = account.id
+    permission = policy_pb2.Permission(id=f"{name}:view")
+    role = policy_pb2.Role(id=name, permissions=[permission.id])
+    request = policy_pb2.ApplyPolicyRequest(permissions=[permission], roles=[role])
+    first = account.operator.policy.ApplyPolicy(request)
+    assert list(first.created) == [f"permission {name}:view", f"role {name}"]
+    request.roles[0].description = "Sees"
+    request.tiers.add(id=name)
+    second = account.operator.policy.ApplyPolicy(request)
+    assert list(second.created) == [f"tier {name}"]
+    assert list(second.updated) == [f"role {name}"]
+    assert second.unchanged == 1
+
+
+PUT: dict[str, Any] = {
+    "permission": policy_pb2.Permission(id="a:b", internal=True, description="Öffnen\nund lesen"),
+    "role": policy_pb2.Role(
+        id="r", permissions=["invoices:send", "invoices:view"], includes=["viewer"], description="R"
+    ),
+    "tier": made(
+        policy_pb2.Tier,
+        id="t",
+        extends="free",
+        permissions=["sso:configure"],
+        features=[{"name": "sso", "enabled": True}, {"name": "support", "text": "gold"}],
+        limits=[
+            {"name": "projects", "unlimited": True, "unit": "project"},
+            {"name": "seats", "value": 7, "unit": "seat"},
+        ],
+        assignable_roles=["admin", "billing-admin"],
+        description="T",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", PUT)
+def test_what_was_put_is_got_again_whole(server: Server, kind: str) -> None:
+    name = kind.capitalize()
+    put = getattr(policy_pb2, f"Put{name}Request")(**{kind: PUT[kind]})
+    get = getattr(policy_pb2, f"Get{name}Request")(id=PUT[kind].id)
+    assert getattr(server.operator.call(put), kind) == PUT[kind]
+    assert getattr(server.operator.call(get), kind) == PUT[kind]
+
+
+def test_changes_at_once_each_make_a_revision_of_their_own(account: Account) -> None:
+    first = account.onboard("enterprise").revision
+    with ThreadPoolExecutor(4) as pool:
+        answers = pool.map(lambda n: account.add(f"u{n}", "viewer"), range(40))
+    assert sorted(answer.revision for answer in answers) == list(range(first + 1, first + 41))
+
+
+def test_one_request_sent_many_times_at_once_is_carried_out_once(ready: Ready) -> None:
+    request = with_id("GrantRole", ready)
+    before = ready.account.server.revision
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(ready.account.operator.call, [request] * 12))
+    assert ready.account.server.revision == before + 1
+    assert answers == [answers[0]] * 12

@@ -1,0 +1,227 @@
+"""Every list is complete, without repetition, in one order, whatever the size of its pages."""
+
+import base64
+import json
+from collections.abc import Iterator
+from functools import partial
+from typing import Any, Final
+
+import pytest
+
+from authz_service.errors import ErrorReason
+from authz_service.gen.authz.v1 import policy_pb2, provisioning_pb2
+from tests.rpc.account import DENY, Account
+from tests.rpc.harness import Server, made, refusal, serving
+from tests.rpc.requests import READS, WITH_PAGES, Ready, made_ready
+
+ITEMS: Final = {
+    "ListPermissions": "permissions",
+    "ListSubjects": "subjects",
+    "ListCatalogue": "permissions",
+    "ListRoles": "roles",
+    "ListTiers": "tiers",
+    "ListRoleGrants": "role_grants",
+    "ListExceptions": "exceptions",
+    "ListTenants": "tenants",
+    "ListMembers": "members",
+    "ListKeys": "keys",
+}
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ready]:
+    """Serve an account with a few of everything, and a few more accounts."""
+    with serving(tmp_path_factory.mktemp("pages")) as server:
+        account = Account(server, "acme")
+        ready = made_ready(account)
+        account.resume("BILLING")
+        for number in range(5):
+            account.add(f"u{number}", "viewer")
+            account.grant(f"u{number}", "editor", f"project:{number}")
+            account.except_(DENY, "invoices:send", subject=f"user:u{number}")
+            account.put_role(f"own-{number}", "invoices:view")
+            account.server.new_key("checker")
+            Account(server, f"acme-{number}").onboard("free")
+        yield ready
+
+
+def page(ready: Ready, name: str, size: int, token: str = "") -> Any:
+    request: Any = READS[name](ready)
+    request.page_size, request.page_token = size, token
+    return ready.account.operator.call(request)
+
+
+def walk(ready: Ready, name: str, size: int) -> list[list[Any]]:
+    """Collect the pages of a list, to its end."""
+    pages: list[list[Any]] = []
+    token = ""
+    while not pages or token:
+        answer = page(ready, name, size, token)
+        pages.append(list(getattr(answer, ITEMS[name])))
+        token = answer.next_page_token
+    return pages
+
+
+def key_of(item: Any) -> str:
+    return item if isinstance(item, str) else str(getattr(item, "id", "") or item.subject)
+
+
+def test_every_list_is_known() -> None:
+    assert set(ITEMS) == set(WITH_PAGES)
+
+
+@pytest.mark.parametrize("name", ITEMS)
+def test_list_is_the_same_in_pages_of_any_size(filled: Ready, name: str) -> None:
+    (whole,) = walk(filled, name, 1000)
+    assert len(whole) >= 4
+    for size in (1, 2, len(whole) - 1, len(whole)):
+        pages = walk(filled, name, size)
+        assert [item for each in pages for item in each] == whole
+        assert [len(each) for each in pages[:-1]] == [size] * (len(pages) - 1)
+        assert pages[-1]
+
+
+@pytest.mark.parametrize("name", ITEMS)
+def test_list_names_nothing_twice_and_is_in_byte_order(filled: Ready, name: str) -> None:
+    (whole,) = walk(filled, name, 1000)
+    keys = [key_of(item) for item in whole]
+    assert keys == sorted(set(keys))
+
+
+@pytest.mark.parametrize("name", ITEMS)
+def test_page_of_no_size_has_a_hundred(filled: Ready, name: str) -> None:
+    assert page(filled, name, 0) == page(filled, name, 100)
+
+
+def test_list_of_more_than_a_hundred_is_never_silently_cut(server: Server) -> None:
+    account = Account(server, "many-members")
+    account.onboard("enterprise", **{f"u{number}": ["viewer"] for number in range(250)})
+    request = provisioning_pb2.ListMembersRequest(tenant=account.id)
+    lengths = []
+    for _ in range(3):
+        answer = account.operator.provisioning.ListMembers(request)
+        lengths.append(len(answer.members))
+        request.page_token = answer.next_page_token
+    assert (lengths, request.page_token) == ([100, 100, 50], "")
+
+
+@pytest.mark.parametrize("name", ITEMS)
+@pytest.mark.parametrize("size", [-1, 1001, 2**31 - 1])
+def test_page_size_out_of_range_is_refused(filled: Ready, name: str, size: int) -> None:
+    request: Any = READS[name](filled)
+    request.page_size = size
+    filled.account.server.refuses(
+        request, ErrorReason.INVALID_FIELD, at="page_size", says="outside 0 to 1000"
+    )
+
+
+def damaged(token: str) -> dict[str, str]:
+    return {
+        "text": "not a token",
+        "unicode": "é",
+        "cut": token[: len(token) // 2],
+        "digest-changed": ("A" if token[4] != "A" else "B") + token[1:],
+        "json-number": base64.urlsafe_b64encode(b"7").decode(),
+        "json-object": base64.urlsafe_b64encode(b'{"a": 1}').decode(),
+        "json-wrong-key": base64.urlsafe_b64encode(json.dumps(["x", 7]).encode()).decode(),
+        "deep": base64.urlsafe_b64encode(b"[" * 200_000).decode(),
+        "bytes": base64.urlsafe_b64encode(b"\xff\xfe").decode(),
+    }
+
+
+@pytest.mark.parametrize("kind", damaged("x" * 8))
+@pytest.mark.parametrize("name", ITEMS)
+def test_damaged_page_token_is_refused(filled: Ready, name: str, kind: str) -> None:
+    request: Any = READS[name](filled)
+    request.page_token = damaged(page(filled, name, 1).next_page_token)[kind]
+    filled.account.server.refuses(
+        request, ErrorReason.INVALID_PAGE_TOKEN, at="page_token", says="start from the first page"
+    )
+
+
+@pytest.mark.parametrize("name", ITEMS)
+def test_page_token_of_every_other_list_is_refused(filled: Ready, name: str) -> None:
+    for other in ITEMS:
+        if other != name:
+            request: Any = READS[name](filled)
+            request.page_token = page(filled, other, 1).next_page_token
+            found = refusal(partial(filled.account.operator.call, request))
+            assert found.reason == ErrorReason.INVALID_PAGE_TOKEN
+
+
+OTHER_QUERIES: Final[dict[str, tuple[str, dict[str, Any]]]] = {
+    "permissions-subject": ("ListPermissions", {"subject": "user:u1"}),
+    "permissions-scope": ("ListPermissions", {"scope": "project:1"}),
+    "subjects-permission": ("ListSubjects", {"permission": "team:view"}),
+    "subjects-scope": ("ListSubjects", {"scope": "project:1"}),
+    "roles-tenant": ("ListRoles", {"tenant": ""}),
+    "grants-subject": ("ListRoleGrants", {"subject": "user:u1"}),
+    "grants-role": ("ListRoleGrants", {"role": "editor"}),
+    "members-tenant": ("ListMembers", {"tenant": "acme-1"}),
+    "exceptions-tenant": ("ListExceptions", {"tenant": "acme-1"}),
+    "tenants-tier": ("ListTenants", {"tier": "free"}),
+    "tenants-state": ("ListTenants", {"state": provisioning_pb2.TENANT_STATE_ACTIVE}),
+}
+
+
+@pytest.mark.parametrize(("name", "changed"), OTHER_QUERIES.values(), ids=OTHER_QUERIES)
+def test_page_token_of_another_query_of_the_same_list_is_refused(
+    filled: Ready, name: str, changed: dict[str, Any]
+) -> None:
+    request: Any = READS[name](filled)
+    request.page_token = page(filled, name, 1).next_page_token
+    for field, value in changed.items():
+        setattr(request, field, value)
+    filled.account.server.refuses(request, ErrorReason.INVALID_PAGE_TOKEN, at="page_token")
+
+
+def test_size_may_change_from_page_to_page(filled: Ready) -> None:
+    (whole,) = walk(filled, "ListMembers", 1000)
+    first = page(filled, "ListMembers", 1)
+    rest = page(filled, "ListMembers", 1000, first.next_page_token)
+    assert [*first.members, *rest.members] == whole
+
+
+def test_change_between_pages_neither_repeats_nor_loses_what_stays(account: Account) -> None:
+    account.onboard("enterprise", b=[], d=[], f=[])
+    request = provisioning_pb2.ListMembersRequest(tenant=account.id, page_size=2)
+    first = account.operator.provisioning.ListMembers(request)
+    account.add("a")
+    account.add("e")
+    account.remove("d")
+    request.page_token = first.next_page_token
+    second = account.operator.provisioning.ListMembers(request)
+    seen = [each.subject for each in (*first.members, *second.members)]
+    assert seen == ["user:b", "user:d", "user:e", "user:f"]
+
+
+def test_grants_are_filtered_by_subject_and_by_role(filled: Ready) -> None:
+    def found(**how: str) -> list[tuple[str, str]]:
+        request = made(policy_pb2.ListRoleGrantsRequest, tenant=filled.id, **how)
+        listed = filled.account.operator.policy.ListRoleGrants(request).role_grants
+        return [(each.subject, each.role) for each in listed]
+
+    assert found(subject="user:u1") == [("user:u1", "viewer"), ("user:u1", "editor")]
+    assert found(subject="user:u1", role="editor") == [("user:u1", "editor")]
+    assert {role for _, role in found(role="editor")} == {"editor"}
+
+
+def test_grants_are_listed_oldest_first(account: Account) -> None:
+    account.onboard("enterprise", ada=[], vera=[])
+    made = [account.grant(who, "viewer").id for who in ("vera", "ada")]
+    request = policy_pb2.ListRoleGrantsRequest(tenant=account.id)
+    listed = account.operator.policy.ListRoleGrants(request).role_grants
+    assert [each.id for each in listed] == made
+
+
+def test_tenants_are_filtered_by_state_and_by_tier(filled: Ready) -> None:
+    def found(**how: Any) -> list[str]:
+        request = provisioning_pb2.ListTenantsRequest(**how)
+        return [t.id for t in filled.account.operator.provisioning.ListTenants(request).tenants]
+
+    filled.account.suspend("RISK")
+    suspended = provisioning_pb2.TENANT_STATE_SUSPENDED
+    assert found(state=suspended) == ["acme"]
+    assert found(state=suspended, tier="free") == []
+    assert found(tier="free") == [f"acme-{number}" for number in range(5)]
+    filled.account.resume("RISK")

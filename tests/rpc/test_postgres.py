@@ -1,0 +1,113 @@
+"""What only PostgreSQL could do otherwise: bytes it cannot store, and processes that share it."""
+
+import base64
+import json
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Final
+
+import pytest
+from google.protobuf.message import Message
+
+from authz_service.errors import ErrorReason
+from authz_service.gen.authz.v1 import authorization_pb2 as checks
+from authz_service.gen.authz.v1 import policy_pb2, provisioning_pb2
+from tests.postgres import fresh_database
+from tests.rpc.account import Account
+from tests.rpc.conftest import fresh_name
+from tests.rpc.harness import Server, made, refusal, serving
+from tests.rpc.requests import CHANGES, made_ready
+from tests.rpc.trail import broken
+
+NUL: Final = "a\x00b"
+
+
+@pytest.fixture
+def acme(postgres_served: Server, request: pytest.FixtureRequest) -> Account:
+    account = Account(postgres_served, fresh_name(request.node.name))
+    account.onboard("professional", ada=["admin"])
+    return account
+
+
+@pytest.fixture
+def pair(
+    tmp_path: Path, postgres_base_url: str, migrated_postgres: str
+) -> Iterator[tuple[Server, Server]]:
+    """Serve one database twice, with a poll so slow that only a wake-up can come in time."""
+    with (
+        fresh_database(postgres_base_url, template=migrated_postgres) as url,
+        serving(tmp_path, database_url=url, poll_seconds=600.0) as one,
+        serving(tmp_path, database_url=url, poll_seconds=600.0) as another,
+    ):
+        yield one, another
+
+
+ASKED: Final = {"tenant": "acme", "subject": "user:ada", "permission": "invoices:view"}
+NULS: Final[dict[str, Callable[[str], Message]]] = {
+    **{
+        f"explain-{field}": lambda of, field=field: made(  # type: ignore[misc]
+            checks.ExplainRequest, **(ASKED | {"tenant": of, field: NUL})
+        )
+        for field in (*ASKED, "scope")
+    },
+    "grant-id": lambda of: policy_pb2.GetRoleGrantRequest(tenant=of, id=NUL),
+    "revoke-subject": lambda of: policy_pb2.RevokeRoleRequest(tenant=of, subject=f"user:{NUL}"),
+    "revoke-scope": lambda of: policy_pb2.RevokeRoleRequest(
+        tenant=of, subject="user:ada", role="admin", scope=NUL
+    ),
+    "list-subject": lambda of: policy_pb2.ListRoleGrantsRequest(tenant=of, subject=f"user:{NUL}"),
+    "list-role": lambda of: policy_pb2.ListRoleGrantsRequest(tenant=of, role=NUL),
+    "request-id": lambda of: provisioning_pb2.SetTierRequest(tenant=of, request_id=NUL),
+    "reason": lambda of: provisioning_pb2.SetTierRequest(tenant=of, reason=NUL),
+    "tenant": lambda _: provisioning_pb2.GetTenantRequest(tenant=NUL),
+}
+
+
+@pytest.mark.parametrize("build", NULS.values(), ids=NULS)
+def test_nul_is_refused_before_it_reaches_the_database(
+    acme: Account, build: Callable[[str], Message]
+) -> None:
+    before = acme.server.footprint()
+    found = refusal(lambda: acme.operator.call(build(acme.id)))
+    assert found.reason in (ErrorReason.INVALID_IDENTIFIER, ErrorReason.INVALID_FIELD)
+    assert acme.server.footprint() == before
+
+
+def test_page_token_with_a_nul_is_refused(acme: Account) -> None:
+    acme.grant("ada", "viewer")
+    request = policy_pb2.ListRoleGrantsRequest(tenant=acme.id, page_size=1)
+    token = acme.operator.policy.ListRoleGrants(request).next_page_token
+    digest, _ = json.loads(base64.urlsafe_b64decode(token))
+    request.page_token = base64.urlsafe_b64encode(json.dumps([digest, NUL]).encode()).decode()
+    acme.server.refuses(request, ErrorReason.INVALID_PAGE_TOKEN, at="page_token")
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_retry_gets_the_first_answer(
+    postgres_served: Server, request: pytest.FixtureRequest, name: str
+) -> None:
+    ready = made_ready(Account(postgres_served, fresh_name(request.node.name)))
+    asked = CHANGES[name](ready)
+    asked.request_id = ready.id  # type: ignore[attr-defined]
+    first = postgres_served.operator.call(asked)
+    before = postgres_served.footprint()
+    again = postgres_served.operator.call(asked)
+    assert (again.revision, postgres_served.footprint()) == (first.revision, before)
+
+
+def test_change_of_one_process_wakes_the_other(pair: tuple[Server, Server]) -> None:
+    one, another = pair
+    changed = Account(one, "acme").onboard("free", ada=["admin"]).revision
+    asked = made(checks.CheckRequest, **ASKED, min_revision=changed)
+    assert another.operator.checks.Check(asked).allowed
+
+
+def test_both_processes_change_at_once_without_a_gap(pair: tuple[Server, Server]) -> None:
+    accounts = [Account(server, f"acme-{at}") for at, server in enumerate(pair)]
+    first = max(account.onboard("enterprise").revision for account in accounts)
+    with ThreadPoolExecutor(4) as pool:
+        answers = pool.map(lambda n: accounts[n % 2].add(f"u{n}", "viewer"), range(40))
+    revisions = sorted(answer.revision for answer in answers)
+    assert revisions == list(range(first + 1, first + 41))
+    assert broken(pair[0]) == []

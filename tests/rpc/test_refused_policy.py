@@ -1,0 +1,372 @@
+"""What is wrong in roles, tiers, grants and exceptions is named precisely and changes nothing."""
+
+from typing import Any, Final
+
+import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from authz_service.errors import ErrorReason
+from authz_service.gen.authz.v1 import policy_pb2 as policy
+from tests.rpc.account import DENY, GRANT, REPLACE, Account, timestamp
+from tests.rpc.conftest import fresh_name
+from tests.rpc.harness import Server
+
+
+@pytest.fixture
+def acme(account: Account) -> Account:
+    account.onboard("professional", ada=["admin"], vera=["viewer"])
+    return account
+
+
+def grant(account: Account, **fields: Any) -> policy.GrantRoleRequest:
+    known = {"tenant": account.id, "subject": "user:vera", "role": "editor"}
+    return policy.GrantRoleRequest(role_grant=policy.RoleGrant(**(known | fields)))
+
+
+def exception(account: Account, kind: Any = DENY, *names: str, **fields: Any) -> Any:
+    made = account.exception(kind, *(names or ("invoices:view",)), **fields)
+    return policy.GrantExceptionRequest(exception=made)
+
+
+def put_role(name: str, *permissions: str, includes: tuple[str, ...] = ()) -> Any:
+    return policy.PutRoleRequest(
+        role=policy.Role(id=name, permissions=permissions, includes=includes)
+    )
+
+
+def put_tier(name: str, **fields: Any) -> policy.PutTierRequest:
+    return policy.PutTierRequest(tier=policy.Tier(id=name, **fields))
+
+
+WINDOWS: Final[dict[str, dict[str, Timestamp]]] = {
+    "ends-before-it-starts": {"valid_from": timestamp(2000), "valid_until": timestamp(1000)},
+    "ends-as-it-starts": {"valid_from": timestamp(2000), "valid_until": timestamp(2000)},
+    "ends-at-the-epoch": {"valid_until": timestamp(0)},
+    "starts-before-1970": {"valid_from": timestamp(-1)},
+    "ends-before-1970": {"valid_until": timestamp(-1)},
+    "starts-after-9999": {"valid_from": Timestamp(seconds=253_402_300_800)},
+    "ends-after-9999": {"valid_until": Timestamp(seconds=253_402_300_800)},
+    "ends-at-the-end-of-int64": {"valid_until": Timestamp(seconds=2**63 - 1)},
+}
+
+
+@pytest.mark.parametrize("window", WINDOWS.values(), ids=WINDOWS)
+def test_window_of_a_grant_that_holds_nothing_is_refused(
+    acme: Account, window: dict[str, Timestamp]
+) -> None:
+    acme.server.refuses(
+        grant(acme, **window), ErrorReason.INVALID_WINDOW, at="role_grant.valid_until"
+    )
+
+
+@pytest.mark.parametrize("window", WINDOWS.values(), ids=WINDOWS)
+def test_window_of_an_exception_that_holds_nothing_is_refused(
+    acme: Account, window: dict[str, Timestamp]
+) -> None:
+    acme.server.refuses(
+        exception(acme, **window), ErrorReason.INVALID_WINDOW, at="exception.valid_until"
+    )
+
+
+def test_window_that_ends_in_9999_is_taken(acme: Account) -> None:
+    last = Timestamp(seconds=253_402_300_799, nanos=999_999_000)
+    assert acme.grant("vera", "editor", valid_until=last).valid_until == last
+
+
+def test_grant_in_an_unknown_tenant_is_refused(acme: Account) -> None:
+    acme.server.refuses(
+        grant(acme, tenant="nowhere"),
+        ErrorReason.TENANT_NOT_FOUND,
+        at="role_grant.tenant",
+        says="onboard it first",
+    )
+
+
+def test_grant_of_an_unknown_role_is_refused(acme: Account) -> None:
+    acme.server.refuses(
+        grant(acme, role="astronaut"),
+        ErrorReason.ROLE_NOT_FOUND,
+        at="role_grant.role",
+        says="named tenant/role",
+    )
+
+
+def test_grant_to_someone_who_is_no_member_is_refused(acme: Account) -> None:
+    found = acme.server.refuses(
+        grant(acme, subject="user:nina"),
+        ErrorReason.NOT_A_MEMBER,
+        at="role_grant.subject",
+        says="add the member first",
+    )
+    assert found.metadata == {"tenant": acme.id, "subject": "user:nina"}
+
+
+def test_grant_to_staff_is_refused(acme: Account) -> None:
+    acme.server.refuses(
+        grant(acme, subject="staff:sam"), ErrorReason.STAFF_NOT_ALLOWED, at="role_grant.subject"
+    )
+
+
+def test_grant_of_a_role_that_the_tier_does_not_list_is_refused(account: Account) -> None:
+    account.onboard("free", vera=[])
+    found = account.server.refuses(
+        grant(account, role="billing-admin"),
+        ErrorReason.ROLE_NOT_ASSIGNABLE,
+        at="role_grant.role",
+        says="it lists admin, editor, viewer",
+    )
+    assert found.metadata == {"role": "billing-admin", "tier": "free"}
+
+
+def test_grant_of_the_services_own_roles_to_a_customer_is_refused(acme: Account) -> None:
+    acme.server.refuses(
+        grant(acme, role="operator"), ErrorReason.ROLE_NOT_ASSIGNABLE, at="role_grant.role"
+    )
+
+
+def test_grant_of_another_tenants_own_role_is_refused_as_if_there_were_none(
+    acme: Account,
+) -> None:
+    other = Account(acme.server, f"{acme.id}2")
+    other.onboard("professional")
+    other.put_role("secret", "invoices:view")
+    told = [
+        acme.server.refuses(
+            grant(acme, role=f"{other.id}/{name}"), ErrorReason.ROLE_NOT_FOUND, at="role_grant.role"
+        ).message.replace(name, "?")
+        for name in ("secret", "absent")
+    ]
+    assert told[0] == told[1]
+
+
+def test_same_grant_twice_is_refused_and_names_the_first(acme: Account) -> None:
+    first = acme.grant("vera", "editor", "project:42")
+    found = acme.server.refuses(
+        grant(acme, scope="project:42"),
+        ErrorReason.ROLE_GRANT_EXISTS,
+        at="role_grant",
+        says="send a request_id",
+    )
+    assert found.metadata == {"id": first.id}
+
+
+@pytest.mark.parametrize(
+    "difference",
+    [
+        {"scope": "project:43"},
+        {"valid_until": timestamp(4_000_000_000)},
+        {"source": policy.GRANT_SOURCE_CONTRACT},
+    ],
+    ids=["scope", "window", "source"],
+)
+def test_grant_that_differs_in_scope_window_or_source_is_another_one(
+    acme: Account, difference: dict[str, Any]
+) -> None:
+    first = acme.grant("vera", "editor")
+    second = acme.operator.policy.GrantRole(grant(acme, **difference)).role_grant
+    assert first.id != second.id
+
+
+def test_revoking_takes_the_grants_of_the_named_source_alone(acme: Account) -> None:
+    acme.grant("vera", "editor")
+    acme.grant("vera", "editor", source=policy.GRANT_SOURCE_SCIM)
+    revoked = acme.revoke("vera", "editor", source=policy.GRANT_SOURCE_SCIM)
+    assert [each.source for each in revoked] == [policy.GRANT_SOURCE_SCIM]
+    assert acme.may("vera", "invoices:create")
+
+
+def test_revoking_what_was_not_granted_is_refused(acme: Account) -> None:
+    request = policy.RevokeRoleRequest(tenant=acme.id, subject="user:vera", role="editor")
+    acme.server.refuses(
+        request, ErrorReason.ROLE_GRANT_NOT_FOUND, at="role", says="list the grants"
+    )
+
+
+def test_revoking_on_another_scope_than_granted_is_refused(acme: Account) -> None:
+    acme.grant("vera", "editor", "project:42")
+    request = policy.RevokeRoleRequest(tenant=acme.id, subject="user:vera", role="editor")
+    acme.server.refuses(request, ErrorReason.ROLE_GRANT_NOT_FOUND, at="role")
+
+
+def test_getting_a_grant_of_another_tenant_is_refused(acme: Account) -> None:
+    other = Account(acme.server, f"{acme.id}2")
+    other.onboard("professional", ada=[])
+    theirs = other.grant("ada", "viewer")
+    request = policy.GetRoleGrantRequest(tenant=acme.id, id=theirs.id)
+    acme.server.refuses(request, ErrorReason.ROLE_GRANT_NOT_FOUND, at="id")
+
+
+def test_getting_a_grant_that_there_is_not_is_refused(acme: Account) -> None:
+    request = policy.GetRoleGrantRequest(tenant=acme.id, id="nothing")
+    acme.server.refuses(request, ErrorReason.ROLE_GRANT_NOT_FOUND, at="id")
+
+
+def test_exception_for_an_unknown_permission_is_refused(acme: Account) -> None:
+    acme.server.refuses(
+        exception(acme, GRANT, "invoices:shred"),
+        ErrorReason.PERMISSION_NOT_FOUND,
+        at="exception.permissions",
+        says="put it into the catalogue first",
+    )
+
+
+EXCEPTIONS: Final[dict[str, tuple[Any, dict[str, Any], str]]] = {
+    "no-kind": (policy.EXCEPTION_KIND_UNSPECIFIED, {}, "kind"),
+    "unknown-kind": (99, {}, "kind"),
+    "no-reason": (DENY, {"reason": ""}, "reason"),
+    "blank-reason": (DENY, {"reason": "  "}, "reason"),
+    "no-approver": (DENY, {"approver": ""}, "approver"),
+    "grant-for-one-subject": (GRANT, {"subject": "user:ada"}, "subject"),
+    "grant-in-one-scope": (GRANT, {"scope": "project:42"}, "scope"),
+    "replace-for-one-subject": (REPLACE, {"subject": "user:ada"}, "subject"),
+    "replace-in-one-scope": (REPLACE, {"scope": "project:42"}, "scope"),
+}
+
+
+@pytest.mark.parametrize(("kind", "fields", "blamed"), EXCEPTIONS.values(), ids=EXCEPTIONS)
+def test_exception_that_contradicts_itself_is_refused(
+    acme: Account, kind: Any, fields: dict[str, Any], blamed: str
+) -> None:
+    request = exception(acme, kind, **fields)
+    acme.server.refuses(request, ErrorReason.INVALID_FIELD, at=f"exception.{blamed}")
+
+
+@pytest.mark.parametrize("kind", [GRANT, DENY], ids=["grant", "deny"])
+def test_exception_about_no_permission_is_refused(acme: Account, kind: Any) -> None:
+    request = policy.GrantExceptionRequest(exception=acme.exception(kind))
+    acme.server.refuses(request, ErrorReason.INVALID_FIELD, at="exception.permissions")
+
+
+def test_exception_in_an_unknown_tenant_is_refused(acme: Account) -> None:
+    request = exception(acme, tenant="nowhere")
+    acme.server.refuses(request, ErrorReason.TENANT_NOT_FOUND, at="exception.tenant")
+
+
+def test_exception_is_revoked_once(acme: Account) -> None:
+    made = acme.except_(DENY, "invoices:view")
+    acme.revoke_exception(made.id)
+    request = policy.RevokeExceptionRequest(tenant=acme.id, id=made.id)
+    acme.server.refuses(request, ErrorReason.EXCEPTION_NOT_FOUND, at="id", says="list them")
+
+
+def test_exception_of_another_tenant_is_neither_shown_nor_revoked(acme: Account) -> None:
+    other = Account(acme.server, f"{acme.id}2")
+    other.onboard("professional")
+    theirs = other.except_(DENY, "invoices:view")
+    for request in (policy.GetExceptionRequest, policy.RevokeExceptionRequest):
+        asked = request(tenant=acme.id, id=theirs.id)
+        acme.server.refuses(asked, ErrorReason.EXCEPTION_NOT_FOUND, at="id")
+
+
+def test_unknown_permission_is_not_found(server: Server) -> None:
+    request = policy.GetPermissionRequest(id="invoices:shred")
+    server.refuses(request, ErrorReason.PERMISSION_NOT_FOUND, at="id", says="catalogue")
+
+
+def test_unknown_role_is_not_found(server: Server) -> None:
+    server.refuses(policy.GetRoleRequest(id="nobody"), ErrorReason.ROLE_NOT_FOUND, at="id")
+
+
+def test_unknown_tier_is_not_found(server: Server) -> None:
+    request = policy.GetTierRequest(id="platinum")
+    server.refuses(request, ErrorReason.TIER_NOT_FOUND, at="id", says="put it first")
+
+
+def test_role_with_an_undeclared_permission_is_refused(server: Server) -> None:
+    server.refuses(
+        put_role(fresh_name("r"), "invoices:exprot"),
+        ErrorReason.PERMISSION_NOT_FOUND,
+        at="role.permissions",
+        says="did you mean 'invoices:export'?",
+    )
+
+
+def test_role_that_includes_an_unknown_one_is_refused(server: Server) -> None:
+    request = put_role(fresh_name("r"), includes=("astronaut",))
+    server.refuses(request, ErrorReason.ROLE_NOT_FOUND, at="role.includes")
+
+
+TIERS: Final[dict[str, tuple[dict[str, Any], ErrorReason, str]]] = {
+    "unknown-base": ({"extends": "platinum"}, ErrorReason.TIER_NOT_FOUND, "extends"),
+    "unknown-permission": (
+        {"permissions": ["a:b"]},
+        ErrorReason.PERMISSION_NOT_FOUND,
+        "permissions",
+    ),
+    "unknown-role": (
+        {"assignable_roles": ["nobody"]},
+        ErrorReason.ROLE_NOT_FOUND,
+        "assignable_roles",
+    ),
+    "sells-internal": ({"permissions": ["keys:create"]}, ErrorReason.INVALID_FIELD, "permissions"),
+    "no-amount": (
+        {"limits": [{"name": "seats", "unit": "seat"}]},
+        ErrorReason.INVALID_FIELD,
+        "limits",
+    ),
+    "unlimited-false": (
+        {"limits": [{"name": "seats", "unlimited": False, "unit": "seat"}]},
+        ErrorReason.INVALID_FIELD,
+        "limits",
+    ),
+    "negative-amount": (
+        {"limits": [{"name": "seats", "value": -1, "unit": "seat"}]},
+        ErrorReason.INVALID_FIELD,
+        "limits.seats.value",
+    ),
+    "limit-twice": (
+        {"limits": [{"name": "seats", "value": n, "unit": "seat"} for n in (1, 2)]},
+        ErrorReason.INVALID_FIELD,
+        "limits.seats",
+    ),
+    "feature-twice": (
+        {"features": [{"name": "sso", "enabled": on} for on in (True, False)]},
+        ErrorReason.INVALID_FIELD,
+        "features.sso",
+    ),
+}
+
+
+@pytest.mark.parametrize(("fields", "reason", "blamed"), TIERS.values(), ids=TIERS)
+def test_tier_that_breaks_a_law_is_refused(
+    server: Server, fields: dict[str, Any], reason: ErrorReason, blamed: str
+) -> None:
+    request = put_tier(fresh_name("tier"), **fields)
+    server.refuses(request, reason, at=f"tier.{blamed}")
+
+
+def test_permission_that_a_tier_sells_cannot_become_internal(server: Server) -> None:
+    request = policy.PutPermissionRequest(
+        permission=policy.Permission(id="invoices:view", internal=True)
+    )
+    server.refuses(
+        request, ErrorReason.INVALID_FIELD, at="permission.internal", says="out of the tier first"
+    )
+
+
+def test_policy_with_one_mistake_changes_nothing(server: Server) -> None:
+    name = fresh_name("policy")
+    request = policy.ApplyPolicyRequest(
+        permissions=[policy.Permission(id=f"{name}:view")],
+        roles=[policy.Role(id=name, permissions=[f"{name}:view"])],
+        tiers=[policy.Tier(id=name, permissions=[f"{name}:edit"])],
+    )
+    server.refuses(
+        request,
+        ErrorReason.PERMISSION_NOT_FOUND,
+        at=f"tiers.{name}.permissions",
+        says=f"did you mean '{name}:view'?",
+    )
+    server.refuses(policy.GetRoleRequest(id=name), ErrorReason.ROLE_NOT_FOUND, at="id")
+
+
+def test_policy_that_names_something_twice_is_refused(server: Server) -> None:
+    name = fresh_name("policy")
+    request = policy.ApplyPolicyRequest(roles=[policy.Role(id=name), policy.Role(id=name)])
+    server.refuses(request, ErrorReason.INVALID_FIELD, at=f"roles.{name}", says="keep one")
+
+
+def test_policy_holds_no_tenants_own_role(acme: Account) -> None:
+    name = f"{acme.id}/editor"
+    request = policy.ApplyPolicyRequest(roles=[policy.Role(id=name)])
+    acme.server.refuses(request, ErrorReason.INVALID_FIELD, at=f"roles.{name}", says="by itself")

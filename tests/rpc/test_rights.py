@@ -1,0 +1,277 @@
+"""Every RPC by every kind of key: allowed or refused as `policies/roles.yaml` says."""
+
+import re
+from functools import cache, partial
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+import yaml
+from google.protobuf.message_factory import GetMessageClass
+
+from authz_service.config import shipped_policies
+from authz_service.errors import ErrorReason
+from authz_service.gen.authz.v1 import authorization_pb2 as checks
+from authz_service.gen.authz.v1 import key_pb2, policy_pb2, provisioning_pb2
+from tests.rpc.account import DENY, Account
+from tests.rpc.harness import RPCS, Caller, Refusal, Server, made, refusal, serving
+from tests.rpc.requests import CHANGES, GOOD, Ready, about, made_ready, names_tenant
+
+ROLES: Final = ("checker", "operator", "provisioner", "auditor")
+RIGHT_OF: Final = {
+    "Check": "decisions:check",
+    "BatchCheck": "decisions:check",
+    "CheckPermissions": "decisions:check",
+    "ListPermissions": "decisions:check",
+    "ListSubjects": "decisions:check",
+    "GetEntitlements": "decisions:check",
+    "CheckLimit": "decisions:check",
+    "Explain": "decisions:explain",
+    "PutPermission": "permissions:put",
+    "GetPermission": "permissions:get",
+    "ListCatalogue": "permissions:list",
+    "PutRole": "roles:put",
+    "GetRole": "roles:get",
+    "ListRoles": "roles:list",
+    "PutTier": "tiers:put",
+    "GetTier": "tiers:get",
+    "ListTiers": "tiers:list",
+    "ApplyPolicy": "policies:apply",
+    "GrantRole": "role_grants:create",
+    "RevokeRole": "role_grants:delete",
+    "GetRoleGrant": "role_grants:get",
+    "ListRoleGrants": "role_grants:list",
+    "GrantException": "exceptions:create",
+    "RevokeException": "exceptions:delete",
+    "GetException": "exceptions:get",
+    "ListExceptions": "exceptions:list",
+    "OnboardTenant": "tenants:onboard",
+    "GetTenant": "tenants:get",
+    "ListTenants": "tenants:list",
+    "SetTier": "tenants:set_tier",
+    "SuspendTenant": "tenants:suspend",
+    "ResumeTenant": "tenants:resume",
+    "OffboardTenant": "tenants:offboard",
+    "AddMember": "members:add",
+    "RemoveMember": "members:remove",
+    "GetMember": "members:get",
+    "ListMembers": "members:list",
+    "CreateKey": "keys:create",
+    "ListKeys": "keys:list",
+    "RevokeKey": "keys:revoke",
+}
+
+
+@cache
+def permissions_of(role: str) -> frozenset[str]:
+    """Read what a shipped role holds, by nothing that the service reads it by."""
+    roles = yaml.safe_load((shipped_policies() / "roles.yaml").read_text())["roles"]
+    below = [permissions_of(each) for each in roles[role].get("includes", ())]
+    return frozenset(roles[role]["permissions"]).union(*below)
+
+
+@pytest.fixture(scope="module")
+def callers(server: Server) -> dict[str, Caller]:
+    return {role: server.caller(server.new_key(role)) for role in ROLES}
+
+
+def alone(request: Any) -> Any:
+    """Let a change be answered without being made."""
+    if "validate_only" in request.DESCRIPTOR.fields_by_name:
+        request.validate_only = True
+    return request
+
+
+def empty(name: str) -> Any:
+    return GetMessageClass(RPCS[name].input_type)()
+
+
+def without(name: str) -> list[str]:
+    return [role for role in ROLES if RIGHT_OF[name] not in permissions_of(role)]
+
+
+def test_every_rpc_takes_a_right() -> None:
+    assert set(RIGHT_OF) == set(RPCS)
+
+
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("name", RPCS)
+def test_rpc_is_allowed_as_the_shipped_roles_say(
+    account: Account, callers: dict[str, Caller], name: str, role: str
+) -> None:
+    request = alone(GOOD[name](made_ready(account)))
+    if RIGHT_OF[name] in permissions_of(role):
+        callers[role].call(request)
+        return
+    found = account.server.refuses(
+        request, ErrorReason.PERMISSION_DENIED, says="use a key with a role", by=callers[role]
+    )
+    assert found.metadata == {"permission": RIGHT_OF[name]}
+
+
+@pytest.mark.parametrize("name", [name for name in RPCS if without(name)])
+def test_right_is_asked_before_anything_is_found_wrong(
+    server: Server, callers: dict[str, Caller], name: str
+) -> None:
+    for role in without(name):
+        server.refuses(empty(name), ErrorReason.PERMISSION_DENIED, by=callers[role])
+
+
+MALFORMED: Final[dict[str, Any]] = {
+    "unknown-enum-number": made(policy_pb2.GrantRoleRequest, role_grant={"source": 99}),
+    "unset-enum": made(policy_pb2.GrantExceptionRequest, exception={"tenant": "acme"}),
+    "limit-without-amount": made(
+        policy_pb2.PutTierRequest, tier={"id": "x", "limits": [{"name": "a"}]}
+    ),
+    "bad-request-id": provisioning_pb2.SetTierRequest(request_id="é"),
+    "long-reason": provisioning_pb2.SetTierRequest(reason="x" * 1001),
+    "bad-state": provisioning_pb2.ListTenantsRequest(state=99),  # type: ignore[arg-type]
+    "page-size": key_pb2.ListKeysRequest(page_size=-1),
+}
+
+
+@pytest.mark.parametrize("request_", MALFORMED.values(), ids=MALFORMED)
+def test_right_is_asked_before_conversion_finds_fault(
+    server: Server, callers: dict[str, Caller], request_: Any
+) -> None:
+    server.refuses(request_, ErrorReason.PERMISSION_DENIED, by=callers["checker"])
+
+
+def test_size_of_a_batch_is_looked_at_after_the_right(
+    server: Server, callers: dict[str, Caller]
+) -> None:
+    request = checks.BatchCheckRequest(questions=[checks.Question()] * 1001)
+    server.refuses(request, ErrorReason.PERMISSION_DENIED, by=callers["auditor"])
+
+
+def nameless(found: Refusal, tenant: str) -> tuple[object, ...]:
+    """Take away the name that the caller itself has sent."""
+    said = re.sub(re.escape(tenant), "?", found.message)
+    return found.code, found.reason, found.field, said, found.metadata
+
+
+@pytest.mark.parametrize("name", [name for name in RPCS if without(name)])
+def test_refusal_does_not_say_whether_the_tenant_exists(
+    account: Account, callers: dict[str, Caller], name: str
+) -> None:
+    ready = made_ready(account)
+    for role in without(name):
+        told = []
+        for tenant in (account.id, "nowhere"):
+            asked = about(GOOD[name](ready), tenant)
+            told.append(nameless(refusal(partial(callers[role].call, asked)), tenant))
+        assert told[0] == told[1]
+
+
+@pytest.fixture
+def bound(account: Account) -> tuple[Ready, Caller]:
+    """Make an account ready, and an operator's key that is bound to it."""
+    ready = made_ready(account)
+    server = account.server
+    return ready, server.caller(server.new_key("operator", tenants=(account.id,)))
+
+
+NOT_ABOUT_ONE: Final = {
+    *("PutPermission", "GetPermission", "ListCatalogue", "GetRole", "PutTier", "GetTier"),
+    *("ListTiers", "ApplyPolicy", "OnboardTenant", "ListTenants"),
+    *("CreateKey", "ListKeys", "RevokeKey"),
+}
+ABOUT_ONE: Final = [name for name in RPCS if name not in NOT_ABOUT_ONE]
+
+
+def test_requests_that_are_about_one_tenant_name_it(account: Account) -> None:
+    ready = made_ready(account)
+    named = {name for name in GOOD if names_tenant(name, ready)}
+    assert named - {"OnboardTenant"} == set(ABOUT_ONE)
+
+
+@pytest.mark.parametrize("name", ABOUT_ONE)
+def test_key_bound_to_a_tenant_works_in_it(bound: tuple[Ready, Caller], name: str) -> None:
+    ready, caller = bound
+    caller.call(alone(GOOD[name](ready)))
+
+
+@pytest.mark.parametrize("name", ABOUT_ONE)
+def test_key_bound_to_a_tenant_learns_nothing_of_others(
+    bound: tuple[Ready, Caller], name: str
+) -> None:
+    ready, caller = bound
+    other = Account(ready.account.server, f"{ready.id}2")
+    other.onboard("free", ada=["admin"])
+    told = []
+    for tenant in (other.id, "nowhere"):
+        request = about(GOOD[name](ready), tenant)
+        found = other.server.refuses(request, ErrorReason.PERMISSION_DENIED, by=caller)
+        told.append(nameless(found, tenant))
+    assert told[0] == told[1]
+
+
+@pytest.mark.parametrize("name", sorted(NOT_ABOUT_ONE))
+def test_key_bound_to_a_tenant_is_refused_what_concerns_all(
+    bound: tuple[Ready, Caller], name: str
+) -> None:
+    ready, caller = bound
+    request = GOOD[name](ready)
+    ready.account.server.refuses(request, ErrorReason.PERMISSION_DENIED, by=caller)
+
+
+def test_batch_with_one_question_about_another_tenant_is_refused(
+    bound: tuple[Ready, Caller],
+) -> None:
+    ready, caller = bound
+    request: Any = GOOD["BatchCheck"](ready)
+    request.questions[1].tenant = "nowhere"
+    found = ready.account.server.refuses(request, ErrorReason.PERMISSION_DENIED, by=caller)
+    assert "'nowhere'" in found.message
+
+
+WRONG_IN_OWN: Final[dict[str, Any]] = {
+    "grant": lambda t: made(policy_pb2.GrantRoleRequest, role_grant={"tenant": t, "source": 99}),
+    "exception": lambda t: made(
+        policy_pb2.GrantExceptionRequest, exception={"tenant": t, "kind": 99}
+    ),
+    "suspend": lambda t: made(
+        provisioning_pb2.SuspendTenantRequest, tenant=t, suspension_reason=99
+    ),
+    "role": lambda t: made(policy_pb2.PutRoleRequest, role={"id": f"{t}/x"}, reason="x" * 1001),
+}
+
+
+@pytest.mark.parametrize("build", WRONG_IN_OWN.values(), ids=WRONG_IN_OWN)
+def test_key_bound_to_a_tenant_is_told_what_is_wrong_in_its_own(
+    bound: tuple[Ready, Caller], build: Any
+) -> None:
+    ready, caller = bound
+    found = refusal(lambda: caller.call(build(ready.id)))
+    assert found.reason == ErrorReason.INVALID_FIELD
+
+
+def test_right_that_another_process_took_away_is_not_used_for_a_change(tmp_path: Path) -> None:
+    with serving(tmp_path, poll_seconds=600) as stale, serving(tmp_path) as other:
+        Account(other, "acme").onboard("free")
+        key = other.new_key("provisioner")
+        caller = stale.caller(key)
+        request = provisioning_pb2.SetTierRequest(tenant="acme", tier="professional")
+        stale.operator.call(alone(request))  # takes the change log in
+        request.validate_only = False
+        other.operator.keys.RevokeKey(key_pb2.RevokeKeyRequest(id=key.split("_")[1]))
+        found = refusal(lambda: caller.call(request))
+    assert found.reason == ErrorReason.PERMISSION_DENIED
+
+
+def test_key_without_a_role_of_its_own_tenant_gets_none_from_a_customer(account: Account) -> None:
+    account.onboard("enterprise")
+    made = account.operator.keys.CreateKey(key_pb2.CreateKeyRequest(roles=["checker"])).key
+    account.add(f"service:{made.id}", "admin")
+    assert account.may(f"service:{made.id}", "team:manage")
+    assert account.reason(f"service:{made.id}", "keys:create") == "ROLE_MISSING"
+
+
+def test_exception_of_a_customer_takes_nothing_from_its_operators(account: Account) -> None:
+    account.onboard("enterprise")
+    account.except_(DENY, "tenants:get")
+    account.operator.provisioning.GetTenant(provisioning_pb2.GetTenantRequest(tenant=account.id))
+
+
+def test_every_change_takes_a_right_that_an_auditor_lacks() -> None:
+    assert {name for name in CHANGES if "auditor" not in without(name)} == set()
