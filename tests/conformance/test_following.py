@@ -33,9 +33,6 @@ def following(world: StoreWorld, poll_seconds: float) -> Iterator[list[bool]]:
     try:
         yield reported
     finally:
-        # A wake-up ends the wait of a listener that would poll long after the test.
-        follower._stopping.set()
-        world.put(Permission("end:following"))
         follower.stop()
 
 

@@ -4,7 +4,6 @@ who wait for a revision.
 
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from sqlalchemy import delete, update
@@ -17,7 +16,7 @@ from authz_service.errors import ErrorReason, Internal, Unavailable
 from authz_service.replication.replica import Replica
 from authz_service.store import schema
 from tests.conformance import every_fact, ledger
-from tests.conformance.outages import PATIENCE
+from tests.conformance.outages import PATIENCE, eventually
 from tests.conformance.store_world import StoreWorld
 
 FORGED = Permission("forged:permission")
@@ -41,19 +40,18 @@ def behind(written: StoreWorld) -> StoreWorld:
     return other
 
 
-def in_background(waiting: Callable[[], object], then: Callable[[], object]) -> None:
-    """Run `then` while another thread waits; the wait must come to an end."""
-    started = threading.Event()
+def wakes(replica: Replica, revision: int, happening: Callable[[], object]) -> bool:
+    """Tell whether something wakes a thread that would wait for a revision for an hour."""
+    woken = threading.Event()
 
     def wait() -> None:
-        started.set()
-        waiting()
+        replica.wait_for(revision, 3600)
+        woken.set()
 
-    with ThreadPoolExecutor(1) as pool:
-        waited = pool.submit(wait)
-        assert started.wait(PATIENCE)
-        then()
-        waited.result(PATIENCE)
+    threading.Thread(target=wait, daemon=True).start()
+    eventually(lambda: vars(replica._changed)["_waiters"], "a waiting thread")
+    happening()
+    return woken.wait(PATIENCE)
 
 
 @pytest.mark.parametrize("revision", [0, 3, 4, 6, 100])
@@ -130,15 +128,11 @@ def test_waiting_for_a_revision_that_is_here_does_not_wait(written: StoreWorld) 
 
 
 def test_waiting_ends_when_the_own_process_writes(written: StoreWorld) -> None:
-    in_background(
-        lambda: written.replica.wait_for(5, PATIENCE), lambda: written.put(Permission("doc:p5"))
-    )
-    assert written.index.revision == 5
+    assert wakes(written.replica, 5, lambda: written.put(Permission("doc:p5")))
 
 
 def test_waiting_ends_when_another_process_has_written(behind: StoreWorld) -> None:
-    in_background(lambda: behind.replica.wait_for(8, PATIENCE), behind.replica.catch_up)
-    assert behind.index.revision == 8
+    assert wakes(behind.replica, 8, behind.replica.catch_up)
 
 
 def test_waiting_in_vain_says_where_this_replica_is(written: StoreWorld) -> None:
