@@ -167,6 +167,7 @@ class Service:
             now,
             self._shadow.offer,
             self._settings.max_deadline,
+            max(1, self._settings.check_threads // 2),
             observed,
         )
         service = authorization_pb2.DESCRIPTOR.services_by_name["AuthorizationService"]

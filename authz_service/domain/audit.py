@@ -20,6 +20,9 @@ GENESIS: Final = "0" * 64
 DONE: Final = "done"
 """Outcome of what was carried out; a refusal's outcome is the reason's name."""
 
+_EXACT: Final = 2**53
+"""From here on JSON's numbers are not exact (RFC 8785, appendix D): they are written as text."""
+
 _SECRET_FIELDS: Final = frozenset({"secret_hash"})
 
 
@@ -128,8 +131,10 @@ def plain(value: Any) -> Any:
             return [plain(item) for item in value]
         case Mapping():
             return {str(key): plain(item) for key, item in value.items()}
+        case int() if value >= _EXACT:
+            return None if value == FOREVER else str(value)
         case None | bool() | int() | str():
-            return None if value == FOREVER else value
+            return value
         case Window():
             return {
                 "valid_from": None if value.valid_from == BEGINNING else rfc3339(value.valid_from),

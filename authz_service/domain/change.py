@@ -9,6 +9,7 @@ from authz_service.domain.grant import RoleGrant
 from authz_service.domain.key import ApiKey
 from authz_service.domain.membership import Membership
 from authz_service.domain.tenant import Tenant
+from authz_service.domain.window import BEGINNING, Instant
 
 Fact: TypeAlias = (
     Permission | Role | Plan | Tenant | Membership | RoleGrant | TenantException | ApiKey
@@ -36,7 +37,8 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Delta:
-    """All that one revision changed, in the order it was done."""
+    """All that one revision changed, in the order it was done, and the instant of it."""
 
     revision: Revision
     changes: tuple[Change, ...]
+    at: Instant = BEGINNING

@@ -2,11 +2,13 @@
 
 import threading
 import time
+from contextlib import closing
 
 import structlog
 from sqlalchemy import Connection
 
 from authz_service.domain.change import Delta, Revision
+from authz_service.domain.window import Instant
 from authz_service.engine.builder import apply
 from authz_service.engine.index import Index
 from authz_service.errors import ErrorReason, Internal, Unavailable
@@ -24,6 +26,7 @@ class Replica:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._index = Index.empty()
+        self._tip: tuple[Revision, Instant | None] = (0, None)
         self._changed = threading.Condition()
         self._read_at = time.monotonic()
 
@@ -42,20 +45,27 @@ class Replica:
         Raises:
             Unavailable: the database does not answer.
         """
-        with self._database.read() as connection:
-            index = snapshot.read_index(connection)
         with self._changed:
-            self._publish(index)
+            self._read_snapshot()
         self._read_at = time.monotonic()
 
     def catch_up(self) -> None:
         """Apply what other processes committed.
 
+        A database that went back (a backup, a standby that was behind) has another history than
+        this replica: its log lacks our revision, or has it from another instant. Then all is
+        read anew.
+
         Raises:
             Unavailable: the database does not answer; the index stays as it is.
         """
+        revision, at = self._tip  # Before the snapshot below, which cannot be older than it.
         with self._database.read() as connection:
-            self._follow(connection)
+            if change_log.instant_of(connection, revision) != at:
+                with self._changed:
+                    self._start_again(f"the database has another history at {revision}")
+            else:
+                self._follow(connection)
         self._read_at = time.monotonic()
 
     def at(self, revision: Revision, connection: Connection) -> Index:
@@ -80,9 +90,9 @@ class Replica:
             if delta.revision <= self._index.revision:
                 return
             try:
-                self._publish(apply(self._index, delta))
+                self._publish(apply(self._index, delta), delta.at)
             except ValueError as error:
-                self._start_again(error)
+                self._start_again(str(error))
 
     def wait_for(self, revision: Revision, seconds: float) -> Index:
         """Return an index of at least `revision`.
@@ -106,21 +116,27 @@ class Replica:
 
     def _follow(self, connection: Connection) -> None:
         with self._changed:
-            index = self._index
+            index, at = self._index, self._tip[1]
             try:
-                for delta in change_log.read_after(connection, index.revision):
-                    index = apply(index, delta)
+                with closing(change_log.read_after(connection, index.revision)) as missing:
+                    for delta in missing:
+                        index, at = apply(index, delta), delta.at
             except ValueError as error:
-                self._start_again(error)
+                self._start_again(str(error))
             else:
-                self._publish(index)
+                self._publish(index, at)
 
-    def _start_again(self, error: ValueError) -> None:
-        """Read everything anew after a delta that does not fit: the database is right."""
-        log.error("delta does not fit the index", revision=self._index.revision, error=str(error))
+    def _start_again(self, why: str) -> None:
+        """Read everything anew where memory and database have come apart: the database is right."""
+        log.error("replica starts again", revision=self._index.revision, error=why)
+        self._read_snapshot()
+
+    def _read_snapshot(self) -> None:
         with self._database.read() as connection:
-            self._publish(snapshot.read_index(connection))
+            index = snapshot.read_index(connection)
+            self._publish(index, change_log.instant_of(connection, index.revision))
 
-    def _publish(self, index: Index) -> None:
+    def _publish(self, index: Index, at: Instant | None) -> None:
         self._index = index
+        self._tip = (index.revision, at)
         self._changed.notify_all()

@@ -1,6 +1,7 @@
 """AuthorizationService: checks, answered from memory."""
 
 from collections.abc import Callable, Collection, Sequence
+from threading import BoundedSemaphore
 from typing import Any, Final, Protocol
 
 from authz_service.domain.decision import DecisionReason, Question
@@ -35,7 +36,11 @@ class Replica(Protocol):
 
 
 class AuthorizationServicer:
-    """Answers checks. `sample` is offered every single decision, for Casbin to decide as well."""
+    """Answers checks.
+
+    `sample` is offered every single decision, for Casbin to decide as well. `max_waiters` calls at
+    most wait for a revision at once; a further one is refused if its revision is not here.
+    """
 
     def __init__(
         self,
@@ -44,6 +49,7 @@ class AuthorizationServicer:
         clock: Callable[[], Instant],
         sample: Callable[[Index, Question, Instant, bool], None],
         max_wait: float,
+        max_waiters: int,
         observed: Observation,
     ) -> None:
         self._replica = replica
@@ -51,6 +57,7 @@ class AuthorizationServicer:
         self._clock = clock
         self._sample = sample
         self._max_wait = max_wait
+        self._waiters = BoundedSemaphore(max_waiters)
         self._observed = observed
 
     def Check(self, request: pb.CheckRequest, context: Context) -> pb.CheckResponse:
@@ -160,13 +167,26 @@ class AuthorizationServicer:
         index = self._replica.index
         at = self._let_in(index, context, right, tenants)
         if request.min_revision > index.revision:
-            remaining: float | None = context.time_remaining()
-            wait = self._max_wait if remaining is None else min(remaining, self._max_wait)
-            # A little less than the deadline, so that the caller still hears the reason.
-            index = self._replica.wait_for(request.min_revision, wait * 0.9)
+            index = self._awaited(request.min_revision, context)
             # What came meanwhile may have revoked the key, and time has passed.
             at = self._let_in(index, context, right, tenants)
         return index, at
+
+    def _awaited(self, revision: int, context: Context) -> Index:
+        """Wait for a revision; only some threads may, so that checks which need not wait go on.
+
+        Raises:
+            Unavailable: REVISION_NOT_REACHED.
+        """
+        remaining: float | None = context.time_remaining()
+        wait = self._max_wait if remaining is None else min(remaining, self._max_wait)
+        waiting = self._waiters.acquire(blocking=False)
+        try:
+            # A little less than the deadline, so that the caller still hears the reason.
+            return self._replica.wait_for(revision, wait * 0.9 if waiting else 0)
+        finally:
+            if waiting:
+                self._waiters.release()
 
     def _let_in(
         self, index: Index, context: Context, right: str, tenants: Collection[str]

@@ -1,6 +1,6 @@
 """The change log: what each revision changed, in order and without gaps."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import Final
 
 from sqlalchemy import Connection, select
@@ -13,16 +13,26 @@ from authz_service.store.statement import inserting
 _APPEND: Final = inserting(schema.change_log)
 
 
-def append(connection: Connection, delta: Delta, now: Instant) -> None:
-    row = {"revision": delta.revision, "at": now, "delta": deltas.write(delta.changes)}
+def append(connection: Connection, delta: Delta) -> None:
+    row = {"revision": delta.revision, "at": delta.at, "delta": deltas.write(delta.changes)}
     _APPEND.run(connection, [row])
 
 
-def read_after(connection: Connection, revision: Revision) -> Iterator[Delta]:
+def read_after(connection: Connection, revision: Revision) -> Generator[Delta, None, None]:
     """Iterate over the deltas after `revision`, oldest first; none if it is the head."""
     log = schema.change_log.c
-    query = select(log.revision, log.delta).where(log.revision > revision).order_by(log.revision)
+    query = select(log.revision, log.delta, log.at).where(log.revision > revision)
     # A reader that stops early must not leave a cursor open on the server.
-    with connection.execute(query, execution_options={"yield_per": 1000}) as found:
-        for number, delta in found:
-            yield deltas.read(number, delta)
+    options = {"yield_per": 1000}
+    with connection.execute(query.order_by(log.revision), execution_options=options) as found:
+        for number, delta, at in found:
+            yield deltas.read(number, delta, at)
+
+
+def instant_of(connection: Connection, revision: Revision) -> Instant | None:
+    """Read when a revision was committed; None if the log does not have it."""
+    log = schema.change_log.c
+    at: Instant | None = connection.execute(
+        select(log.at).where(log.revision == revision)
+    ).scalar_one_or_none()
+    return at

@@ -38,6 +38,7 @@ class Database:
         Raises:
             InvalidArgument: the URL is malformed, or of another kind of database.
         """
+        self.busy_seconds = busy_seconds
         self.url = _parsed(url)
         self.dialect = self.url.get_backend_name()
         self.engine = _engine(self.url, busy_seconds)

@@ -5,12 +5,13 @@ from typing import Any, Final
 from pydantic import TypeAdapter
 
 from authz_service.domain.catalogue import Permission, Plan, Role
-from authz_service.domain.change import Change, Delta, Fact
+from authz_service.domain.change import Change, Delta, Fact, Revision
 from authz_service.domain.exception import TenantException
 from authz_service.domain.grant import RoleGrant
 from authz_service.domain.key import ApiKey
 from authz_service.domain.membership import Membership
 from authz_service.domain.tenant import Tenant
+from authz_service.domain.window import Instant
 
 _KINDS: Final[dict[str, TypeAdapter[Any]]] = {
     kind.__name__: TypeAdapter(kind)
@@ -24,10 +25,10 @@ def write(changes: tuple[Change, ...]) -> str:
     return _WIRE.dump_json([_change(change) for change in changes]).decode()
 
 
-def read(revision: int, text: str) -> Delta:
+def read(revision: Revision, text: str, at: Instant) -> Delta:
     """Read the changes of one revision. Raises: ValueError if this version cannot make them out."""
     changes = (_read(*item) for item in _WIRE.validate_json(text))
-    return Delta(revision, tuple(changes))
+    return Delta(revision, tuple(changes), at)
 
 
 def _change(change: Change) -> tuple[str, Any, Any]:

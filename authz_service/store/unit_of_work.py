@@ -19,7 +19,7 @@ from authz_service.domain.call import Call
 from authz_service.domain.change import Change, Delta, Fact, Revision
 from authz_service.domain.window import Instant
 from authz_service.engine.index import Index
-from authz_service.errors import ErrorReason, Internal
+from authz_service.errors import ErrorReason, Internal, Unavailable
 from authz_service.store import answers, writing
 from authz_service.store.answers import FirstAnswer
 from authz_service.store.database import Database
@@ -109,7 +109,7 @@ class Store:
                 known, and a retry under the same request id will tell.
             Internal: the block changed something and recorded nothing.
         """
-        with self._turn:
+        with self._next_turn():
             delta = None
             with self.database.write() as connection:
                 head = writing.lock_head(connection)
@@ -127,9 +127,22 @@ class Store:
             if delta is not None:
                 self._follower.advance(delta)
 
+    @contextmanager
+    def _next_turn(self) -> Iterator[None]:
+        """Wait for the writer before, no longer than for the lock of another process."""
+        if not self._turn.acquire(timeout=self.database.busy_seconds):
+            raise Unavailable(
+                ErrorReason.DATABASE_UNAVAILABLE,
+                "other changes wait for the database and this one would wait too long; try again",
+            )
+        try:
+            yield
+        finally:
+            self._turn.release()
+
     def _write(self, tx: Transaction) -> Delta | None:
         connection = tx.connection
-        delta = Delta(tx.revision, tuple(tx.changes)) if tx.changes else None
+        delta = Delta(tx.revision, tuple(tx.changes), tx.now) if tx.changes else None
         closing, opening = writing.difference(delta) if delta else ([], [])
         writing.close_rows(connection, closing, tx.revision)
         entries = writing.sealed(connection, tx.events, tx.call, tx.now, tx.revision)
@@ -139,7 +152,7 @@ class Store:
             if tx.call.request_id and tx.answer is not None:
                 answers.keep(connection, tx.call, tx.now, tx.revision, tx.answer)
             if delta is not None:
-                writing.advance_head(connection, delta, tx.now)
+                writing.advance_head(connection, delta)
         return delta
 
     def _count(self, tx: Transaction) -> None:

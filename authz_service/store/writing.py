@@ -50,9 +50,9 @@ def open_rows(connection: Connection, opening: Iterable[Row], revision: Revision
         _insert(table).run(connection, values)
 
 
-def advance_head(connection: Connection, delta: Delta, now: Instant) -> None:
+def advance_head(connection: Connection, delta: Delta) -> None:
     """Log the revision, make it the head, and wake its readers."""
-    change_log.append(connection, delta, now)
+    change_log.append(connection, delta)
     _ADVANCE.run(connection, [{"to": delta.revision}])
     wakeup.wake(connection)
 

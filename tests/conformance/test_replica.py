@@ -148,3 +148,14 @@ def test_an_unloaded_replica_knows_nothing_and_allows_nothing(written: StoreWorl
     assert not unloaded.index.permissions
     unloaded.catch_up()
     assert ledger.same(unloaded.index, written.stored_index())
+
+
+def test_replica_of_a_database_that_went_back_starts_again(written: StoreWorld) -> None:
+    ahead = written.another()
+    ahead.replica.load()
+    with written.database.write() as connection:
+        lost = ahead.replica.index.revision
+        connection.execute(delete(schema.change_log).where(schema.change_log.c.revision == lost))
+        connection.execute(update(schema.head).values(revision=lost - 1))
+    ahead.replica.catch_up()
+    assert ahead.replica.index.revision == lost - 1

@@ -1,16 +1,20 @@
 """A caller that saw a revision is never answered from before it."""
 
 import threading
+from collections import Counter
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
 
+import grpc
 import pytest
+from google.rpc.error_details_pb2 import ErrorInfo
+from grpc_status import rpc_status
 
 from authz_service.errors import ErrorReason
 from authz_service.gen.authz.v1 import authorization_pb2 as checks
-from authz_service.gen.authz.v1 import key_pb2
+from authz_service.gen.authz.v1 import key_pb2, provisioning_pb2
 from tests.rpc.account import Account
 from tests.rpc.conftest import fresh_name
 from tests.rpc.harness import PATIENCE, Caller, Server, refusal, serving
@@ -86,28 +90,33 @@ def test_older_demand_is_answered_from_the_newest_revision(account: Account) -> 
     assert account.operator.checks.Check(ada_exports(account, 1)).revision == changed
 
 
-@pytest.mark.parametrize("request_", CHECKS, ids=lambda message: message.DESCRIPTOR.name)
-def test_revision_that_does_not_come_is_refused_before_the_deadline(
-    account: Account, request_: Any
-) -> None:
-    account.onboard(ada=["admin"])
-    asked = type(request_)()
-    asked.CopyFrom(request_)
-    asked.min_revision = account.server.revision + 1000
-    for each in [*getattr(asked, "questions", ()), asked]:
-        for name, value in {"tenant": account.id, "subject": "user:ada"}.items():
-            if name in each.DESCRIPTOR.fields_by_name:
-                setattr(each, name, value)
-    found = refusal(lambda: account.operator.call(asked, timeout=0.3))
-    assert (found.reason, found.field) == (ErrorReason.REVISION_NOT_REACHED, "min_revision")
-    assert found.metadata == {"revision": str(account.server.revision)}
-
-
-def test_demand_never_waits_longer_than_the_server_allows(tmp_path: Path) -> None:
-    with serving(tmp_path, max_deadline=0.05) as server:
+@pytest.fixture(scope="module")
+def impatient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
+    """Serve an account by a server that lets nobody wait for long."""
+    with serving(tmp_path_factory.mktemp("impatient"), max_deadline=0.05) as server:
         account = Account(server, "acme")
         account.onboard(ada=["admin"])
-        found = refusal(lambda: server.operator.checks.Check(ada_exports(account, 1000)))
+        yield account
+
+
+@pytest.mark.parametrize("request_", CHECKS, ids=lambda message: message.DESCRIPTOR.name)
+def test_revision_that_does_not_come_is_refused(impatient: Account, request_: Any) -> None:
+    asked = type(request_)()
+    asked.CopyFrom(request_)
+    asked.min_revision = impatient.server.revision + 1000
+    for each in [*getattr(asked, "questions", ()), asked]:
+        for name, value in {"tenant": impatient.id, "subject": "user:ada"}.items():
+            if name in each.DESCRIPTOR.fields_by_name:
+                setattr(each, name, value)
+    found = impatient.server.refuses(asked, ErrorReason.REVISION_NOT_REACHED, at="min_revision")
+    assert found.metadata == {"revision": str(impatient.server.revision)}
+    assert "try again" in found.message
+
+
+def test_caller_hears_so_before_its_own_deadline(account: Account) -> None:
+    account.onboard(ada=["admin"])
+    asked = ada_exports(account, account.server.revision + 1000)
+    found = refusal(lambda: account.operator.checks.Check(asked, timeout=2.0))
     assert found.reason == ErrorReason.REVISION_NOT_REACHED
 
 
@@ -139,3 +148,31 @@ def test_check_that_waited_is_refused_if_its_key_was_revoked_meanwhile(account: 
     server.operator.keys.RevokeKey(key_pb2.RevokeKeyRequest(id=key.key.id))
     found = refusal(waiting.result)
     assert found.reason == ErrorReason.CREDENTIALS_INVALID
+
+
+def test_calls_that_wait_leave_threads_to_those_that_need_not(account: Account) -> None:
+    head = account.onboard(ada=["editor"]).revision
+    ahead = ada_exports(account, head + 1)
+    with ThreadPoolExecutor(16) as pool:
+        calls = [pool.submit(outcome, account, ahead) for _ in range(16)]
+        while sum(call.done() for call in calls) < 12:
+            waited_for = wait([c for c in calls if not c.done()], PATIENCE, FIRST_COMPLETED)
+            assert waited_for.done
+        assert account.reason("ada", "invoices:view") == "ALLOWED"
+        account.operator.provisioning.SetTier(
+            provisioning_pb2.SetTierRequest(tenant=account.id, tier="enterprise")
+        )
+        outcomes = Counter(call.result(PATIENCE) for call in calls)
+    assert outcomes == {"answered": 4, ErrorReason.REVISION_NOT_REACHED: 12}
+
+
+def outcome(account: Account, request: checks.CheckRequest) -> str:
+    try:
+        account.operator.checks.Check(request, timeout=PATIENCE)
+    except grpc.RpcError as error:
+        status = rpc_status.from_call(error)  # type: ignore[arg-type]  # it is a call as well
+        info = ErrorInfo()
+        assert status is not None
+        assert status.details[0].Unpack(info)
+        return info.reason
+    return "answered"
