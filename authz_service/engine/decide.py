@@ -28,15 +28,20 @@ _MEMBERSHIP: Final = {
 
 def decide(index: Index, question: Question, at: Instant) -> Decision:
     """Answer the question. Never raises, never waits; doubt denies."""
+    return Decision(reason(index, question, at), index.revision)
+
+
+def reason(index: Index, question: Question, at: Instant) -> DecisionReason:
+    """Name the first layer's objection, or ALLOWED."""
     tenant_id, subject, name, scopes, usage = question
     permission = index.permissions.get(name)
     if permission is None:
-        return Decision(DecisionReason.UNKNOWN_PERMISSION, index.revision)
+        return DecisionReason.UNKNOWN_PERMISSION
     tenant = index.tenants.get(tenant_id)
     if tenant is None:
-        return Decision(DecisionReason.UNKNOWN_TENANT, index.revision)
+        return DecisionReason.UNKNOWN_TENANT
     member = tenant.members.get(subject)
-    reason = (
+    return (
         tenant_objection(tenant, at)
         or membership_objection(member)
         or (_DENIED if tenant.denials and denial(tenant, question, at) else None)
@@ -45,7 +50,6 @@ def decide(index: Index, question: Question, at: Instant) -> Decision:
         or (limit_objection(index, tenant, usage, at) if usage is not None else None)
         or _ALLOWED
     )
-    return Decision(reason, index.revision)
 
 
 def tenant_objection(tenant: TenantEntry, at: Instant) -> DecisionReason | None:

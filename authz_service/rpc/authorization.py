@@ -1,6 +1,7 @@
 """AuthorizationService: checks, answered from memory."""
 
 from collections.abc import Callable, Collection, Sequence
+from functools import partial
 from threading import BoundedSemaphore
 from typing import Any, Final, Protocol
 
@@ -8,7 +9,8 @@ from authz_service.domain.decision import DecisionReason, Question
 from authz_service.domain.identifiers import checked
 from authz_service.domain.window import Instant
 from authz_service.engine import lists
-from authz_service.engine.decide import decide, limit_objection, tenant_objection
+from authz_service.engine.decide import limit_objection, tenant_objection
+from authz_service.engine.decide import reason as reason_of
 from authz_service.engine.entitlements import entitlements, limit_in_force
 from authz_service.engine.index import Index, TenantEntry
 from authz_service.errors import InvalidArgument
@@ -61,22 +63,20 @@ class AuthorizationServicer:
         self._observed = observed
 
     def Check(self, request: pb.CheckRequest, context: Context) -> pb.CheckResponse:
-        index, at = self._admit(request, context, _CHECK, (request.tenant,))
+        index, at = self._admit(request, context, _CHECK)
         asked = questions.question(request)
-        decision = questions.told_apart(decide(index, asked, at), asked)
-        reason = decision.reason
+        reason = questions.told_apart(reason_of(index, asked, at), asked)
         self._observed.mine.decide(reason)
         self._sample(index, asked, at, reason is _ALLOWED)
         return pb.CheckResponse(
             allowed=reason is _ALLOWED,
             reason=REASONS[reason],
             reason_class=CLASS_OF[reason],
-            revision=decision.revision,
+            revision=index.revision,
         )
 
     def BatchCheck(self, request: pb.BatchCheckRequest, context: Context) -> pb.BatchCheckResponse:
-        tenants = {each.tenant for each in request.questions}
-        index, at = self._admit(request, context, _CHECK, tenants)
+        index, at = self._admit(request, context, _CHECK)
         require.batch(len(request.questions), "questions", at_least=1)
         reasons = _reasons(index, request.questions, at)
         self._observed.mine.decide_all(reasons)
@@ -89,7 +89,7 @@ class AuthorizationServicer:
     def CheckPermissions(
         self, request: pb.CheckPermissionsRequest, context: Context
     ) -> pb.CheckPermissionsResponse:
-        index, at = self._admit(request, context, _CHECK, (request.tenant,))
+        index, at = self._admit(request, context, _CHECK)
         require.batch(len(request.permissions), "permissions", at_least=1)
         tenant = checked("tenant", request.tenant)
         subject = checked("subject", request.subject)
@@ -104,7 +104,7 @@ class AuthorizationServicer:
     def ListPermissions(
         self, request: pb.ListPermissionsRequest, context: Context
     ) -> pb.ListPermissionsResponse:
-        index, at = self._admit(request, context, _CHECK, (request.tenant,))
+        index, at = self._admit(request, context, _CHECK)
         tenant = require.tenant(index, request.tenant).id
         subject = checked("subject", request.subject)
         scopes = questions.scopes(request.scope)
@@ -118,7 +118,7 @@ class AuthorizationServicer:
     def ListSubjects(
         self, request: pb.ListSubjectsRequest, context: Context
     ) -> pb.ListSubjectsResponse:
-        index, at = self._admit(request, context, _CHECK, (request.tenant,))
+        index, at = self._admit(request, context, _CHECK)
         tenant = require.tenant(index, request.tenant).id
         permission = require.permission(index, request.permission, "permission")
         scopes = questions.scopes(request.scope)
@@ -132,12 +132,12 @@ class AuthorizationServicer:
     def GetEntitlements(
         self, request: pb.GetEntitlementsRequest, context: Context
     ) -> pb.GetEntitlementsResponse:
-        index, at = self._admit(request, context, _CHECK, (request.tenant,))
+        index, at = self._admit(request, context, _CHECK)
         found = entitlements(index, _tenant(index, request.tenant), at)
         return answers.entitlements(found, index.revision)
 
     def CheckLimit(self, request: pb.CheckLimitRequest, context: Context) -> pb.CheckLimitResponse:
-        index, at = self._admit(request, context, _CHECK, (request.tenant,))
+        index, at = self._admit(request, context, _CHECK)
         tenant, usage = _tenant(index, request.tenant), questions.usage(request.usage)
         objection = tenant_objection(tenant, at) or limit_objection(index, tenant, usage, at)
         reason = objection or _ALLOWED
@@ -146,7 +146,7 @@ class AuthorizationServicer:
         return answers.limit(reason, usage, found, index.revision)
 
     def Explain(self, request: pb.ExplainRequest, context: Context) -> pb.ExplainResponse:
-        index, _ = self._admit(request, context, _EXPLAIN, (request.tenant,))
+        index, _ = self._admit(request, context, _EXPLAIN)
         # All of it is looked up in the database, where not every text may go.
         checked("tenant", request.tenant)
         checked("subject", request.subject)
@@ -155,9 +155,7 @@ class AuthorizationServicer:
         told = self._explainer.explain(index, asked)
         return answers.explained(told)
 
-    def _admit(
-        self, request: Any, context: Context, right: str, tenants: Collection[str]
-    ) -> tuple[Index, Instant]:
+    def _admit(self, request: Any, context: Context, right: str) -> tuple[Index, Instant]:
         """Let a caller in and give it the index to answer from, waiting for one if it must.
 
         Raises:
@@ -165,11 +163,11 @@ class AuthorizationServicer:
             Unavailable: REVISION_NOT_REACHED.
         """
         index = self._replica.index
-        at = self._let_in(index, context, right, tenants)
+        at = self._let_in(index, request, context, right)
         if request.min_revision > index.revision:
             index = self._awaited(request.min_revision, context)
             # What came meanwhile may have revoked the key, and time has passed.
-            at = self._let_in(index, context, right, tenants)
+            at = self._let_in(index, request, context, right)
         return index, at
 
     def _awaited(self, revision: int, context: Context) -> Index:
@@ -188,14 +186,12 @@ class AuthorizationServicer:
             if waiting:
                 self._waiters.release()
 
-    def _let_in(
-        self, index: Index, context: Context, right: str, tenants: Collection[str]
-    ) -> Instant:
+    def _let_in(self, index: Index, request: Any, context: Context, right: str) -> Instant:
         """Return the instant at which the caller was found to hold the right."""
         at = self._clock()
         caller = guard.authenticate(index, credential(context), at)
         self._observed.mine.caller = caller
-        guard.require_for_all(index, caller, right, tenants, at)
+        guard.require_for_all(index, caller, right, partial(_tenants, request), at)
         return at
 
 
@@ -204,11 +200,18 @@ def _reasons(index: Index, messages: Sequence[pb.Question], at: Instant) -> list
     try:
         for message in messages:
             asked = questions.question(message)
-            reasons.append(questions.told_apart(decide(index, asked, at), asked).reason)
+            reasons.append(questions.told_apart(reason_of(index, asked, at), asked))
     except InvalidArgument as error:
         error.field = f"questions[{len(reasons)}].{error.field}"
         raise
     return reasons
+
+
+def _tenants(request: Any) -> Collection[str]:
+    """Name the tenants that a request asks about, each once."""
+    if isinstance(request, pb.BatchCheckRequest):
+        return {question.tenant for question in request.questions}
+    return (request.tenant,)
 
 
 def _tenant(index: Index, tenant: str) -> TenantEntry:

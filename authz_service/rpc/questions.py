@@ -7,7 +7,7 @@ look at the alphabet; a check that is allowed costs no pattern.
 from functools import lru_cache
 from typing import Any, Final
 
-from authz_service.domain.decision import Decision, DecisionReason, Question, Usage
+from authz_service.domain.decision import DecisionReason, Question, Usage
 from authz_service.domain.identifiers import checked, enclosing
 from authz_service.errors import ErrorReason, InvalidArgument
 
@@ -66,14 +66,14 @@ def usage(message: Any) -> Usage:
     return Usage(checked("limit", message.limit, "usage.limit"), message.used, quantity)
 
 
-def told_apart(decision: Decision, asked: Question) -> Decision:
-    """Return the decision, unless it denies something unknown that could not be known.
+def told_apart(reason: DecisionReason, asked: Question) -> DecisionReason:
+    """Return the reason, unless it denies something unknown that could not be known.
 
     Raises:
         InvalidArgument: an identifier of the question is malformed.
     """
-    if decision.reason in _UNKNOWN:
+    if reason in _UNKNOWN:
         checked("tenant", asked.tenant)
         checked("subject", asked.subject)
         checked("permission", asked.permission)
-    return decision
+    return reason

@@ -4,7 +4,7 @@ A key is the subject `service:<id>` of the tenant `system`. A right held there w
 held for all tenants; one held in the scope `tenant:acme` is held for acme alone.
 """
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 from authz_service.domain import key
 from authz_service.domain.decision import Question
@@ -54,13 +54,15 @@ def require(index: Index, subject: str, right: str, tenant: str, at: Instant) ->
 
 
 def require_for_all(
-    index: Index, subject: str, right: str, tenants: Collection[str], at: Instant
+    index: Index, subject: str, right: str, tenants: Callable[[], Collection[str]], at: Instant
 ) -> None:
     """Let through a caller that holds `right` for every one of the tenants.
+
+    `tenants` is asked only about a caller that does not hold the right everywhere.
 
     Raises:
         PermissionDenied: names the first for which it is missing.
     """
     everywhere = decide(index, Question(SYSTEM, subject, right), at).allowed
-    for tenant in () if everywhere else tenants or ("",):
+    for tenant in () if everywhere else tenants() or ("",):
         require(index, subject, right, tenant, at)
