@@ -20,6 +20,10 @@ GENESIS: Final = "0" * 64
 DONE: Final = "done"
 """Outcome of what was carried out; a refusal's outcome is the reason's name."""
 
+_CANONICAL: Final = json.JSONEncoder(
+    ensure_ascii=False, separators=(",", ":"), sort_keys=True, check_circular=False
+)
+
 _EXACT: Final = 2**53
 """From here on JSON's numbers are not exact (RFC 8785, appendix D): they are written as text."""
 
@@ -104,7 +108,7 @@ def canonical(value: Any) -> str:
     ASCII) that form is what the standard library writes, ten times faster than the package
     `rfc8785`, which a test holds it against.
     """
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+    return _CANONICAL.encode(value)
 
 
 def broken_link(entries: Iterable[tuple[int, str, str, str]]) -> int | None:

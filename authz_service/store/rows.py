@@ -33,9 +33,12 @@ class Row(NamedTuple):
 def rows_of(fact: Fact) -> list[Row]:
     """List the rows a fact stands for, its Casbin rules last."""
     rows = [Row(table, tuple(values.items())) for table, values in _own_rows(fact)]
-    context = _rule_context(fact)
-    rules = sorted(rules_of(fact), key=lambda rule: (rule.ptype, rule.values))
-    return rows + [_rule_row(rule, context) for rule in rules]
+    rules = rules_of(fact)
+    if rules:
+        context = _rule_context(fact)
+        ordered = sorted(rules, key=lambda rule: (rule.ptype, rule.values))
+        rows += (_rule_row(rule, context) for rule in ordered)
+    return rows
 
 
 def _own_rows(fact: Fact) -> Iterator[tuple[Table, dict[str, Any]]]:
