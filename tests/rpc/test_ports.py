@@ -229,7 +229,7 @@ def broken(*_: Any) -> Any:
 def test_unexpected_error_is_a_bare_internal_logged_once(
     server: Server, monkeypatch: pytest.MonkeyPatch, port: str
 ) -> None:
-    monkeypatch.setattr(authorization, "decide", broken)
+    monkeypatch.setattr(authorization, "reason_of", broken)
     monkeypatch.setattr(keys, "list_keys", ReadCase("keys:list", broken))
     codec = keys.revoke_key.codec
     monkeypatch.setattr(keys, "revoke_key", ChangeCase("keys:revoke", broken, codec))
