@@ -1,19 +1,17 @@
 """`authz doctor`, the database's part: it answers, is migrated, keeps time, has room, is whole."""
 
-import json
 import shutil
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
-from hashlib import sha256
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import Connection, select, text
 
 from authz_service.cli.finding import Finding, examined, ok, problem, warning
 from authz_service.config import Settings
-from authz_service.domain.audit import GENESIS
+from authz_service.domain.audit import GENESIS, broken_link
 from authz_service.domain.tenant import SYSTEM
 from authz_service.store import migrate, schema
 from authz_service.store.database import Database
@@ -110,8 +108,8 @@ def _disk(file: Path) -> Finding:
 
 def _audit(database: Database) -> Finding:
     with database.read() as connection:
-        entries = _last_entries(connection)
-    broken = _broken_link(entries)
+        before, entries = _last_entries(connection)
+    broken = broken_link(entries, before)
     if broken is not None:
         return problem(
             "audit",
@@ -119,27 +117,18 @@ def _audit(database: Database) -> Finding:
             "the database was changed past the service: keep it as it is, find out by whom, and "
             "compare it with a backup",
         )
-    return ok("audit", f"the last {max(0, len(entries) - 1):,} entries of `{SYSTEM}` are whole")
+    return ok("audit", f"the last {len(entries):,} entries of `{SYSTEM}` are whole")
 
 
-def _last_entries(connection: Connection) -> list[Any]:
-    """Read the newest entries, oldest first; the first is the one that they follow, or a stand-in
-    for it where the chain begins.
-    """
+def _last_entries(
+    connection: Connection,
+) -> tuple[tuple[int, str], list[tuple[int, str, str]]]:
+    """Read the newest entries, oldest first, and the seq and hash of the one that they follow."""
     row = schema.audit_entry.c
     query = select(row.seq, row.entry, row.hash).where(row.tenant == SYSTEM)
-    found = list(connection.execute(query.order_by(row.seq.desc()).limit(_ENTRIES + 1)))[::-1]
-    return found if len(found) > _ENTRIES else [(0, None, GENESIS), *found]
-
-
-def _broken_link(entries: Iterable[Any]) -> int | None:
-    """Return the seq of the first entry that is missing, altered or does not follow."""
-    links = iter(entries)
-    seq, _, last = next(links)
-    for found, entry, digest in links:
-        seq += 1
-        altered = sha256(entry.encode()).hexdigest() != digest
-        if found != seq or altered or json.loads(entry)["prev_hash"] != last:
-            return int(seq)
-        last = digest
-    return None
+    newest = connection.execute(query.order_by(row.seq.desc()).limit(_ENTRIES + 1))
+    found = [(int(seq), str(entry), str(digest)) for seq, entry, digest in newest][::-1]
+    if len(found) <= _ENTRIES:
+        return (0, GENESIS), found
+    (seq, _, digest), *rest = found
+    return (seq, digest), rest

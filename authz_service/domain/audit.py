@@ -111,14 +111,18 @@ def canonical(value: Any) -> str:
     return _CANONICAL.encode(value)
 
 
-def broken_link(entries: Iterable[tuple[int, str, str, str]]) -> int | None:
-    """Verify one chain, given as (seq, entry, hash, the entry's own prev_hash) from seq 1 on.
+def broken_link(
+    entries: Iterable[tuple[int, str, str]], after: tuple[int, str] = (0, GENESIS)
+) -> int | None:
+    """Verify a stretch of one chain, given as (seq, entry, hash), oldest first.
 
-    Returns the first seq that is missing, altered or does not follow; None if the chain is whole.
+    `after` is the seq and hash of the entry that the first one follows; by default the chain
+    begins here. Returns the first seq that is missing, altered or does not follow, else None.
     """
-    expected, last = 1, GENESIS
-    for seq, entry, digest, prev_hash in entries:
-        if seq != expected or prev_hash != last or sha256(entry.encode()).hexdigest() != digest:
+    expected, last = after[0] + 1, after[1]
+    for seq, entry, digest in entries:
+        altered = sha256(entry.encode()).hexdigest() != digest
+        if seq != expected or altered or json.loads(entry)["prev_hash"] != last:
             return expected
         expected, last = expected + 1, digest
     return None

@@ -83,7 +83,7 @@ audit_entry = Table(
     _number("revision"),
     Column("entry", _TEXT, nullable=False),
     Column("hash", _TEXT, nullable=False),
-    sqlite_with_rowid=False,  # one page less to write and sync for each entry
+    sqlite_with_rowid=False,  # found by its key alone, so the key is the table
 )
 
 request = Table(

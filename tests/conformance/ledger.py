@@ -55,7 +55,7 @@ def chains(database: Database) -> dict[str, list[Entry]]:
 
 def broken(chain: list[Entry]) -> int | None:
     """Name the first link of a chain that does not hold."""
-    return broken_link((e.seq, e.entry, e.hash, e.document["prev_hash"]) for e in chain)
+    return broken_link((e.seq, e.entry, e.hash) for e in chain)
 
 
 def logged(database: Database) -> list[int]:

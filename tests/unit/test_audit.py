@@ -65,6 +65,12 @@ def test_a_missing_entry_breaks_the_chain_at_its_place() -> None:
     assert broken_link(_links(chain)) == 3
 
 
+def test_a_stretch_is_verified_from_the_entry_that_it_follows() -> None:
+    chain = _chain(5)
+    assert broken_link(_links(chain[2:]), (2, chain[1].hash)) is None
+    assert broken_link(_links(chain[2:]), (2, chain[0].hash)) == 3
+
+
 def test_an_entry_never_holds_the_hash_of_a_secret() -> None:
     key = ApiKey("key-1", secret_hash="5ec2e7", display_name="backend")
     entry = _seal(Event("key.created", "system", ("key-1",), None, key)).entry
@@ -90,5 +96,5 @@ def _chain(length: int) -> list[Sealed]:
     return chain
 
 
-def _links(chain: list[Sealed]) -> list[tuple[int, str, str, str]]:
-    return [(e.seq, e.entry, e.hash, json.loads(e.entry)["prev_hash"]) for e in chain]
+def _links(chain: list[Sealed]) -> list[tuple[int, str, str]]:
+    return [(e.seq, e.entry, e.hash) for e in chain]

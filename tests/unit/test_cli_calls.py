@@ -107,10 +107,10 @@ def test_every_call_carries_the_key_and_a_deadline(authz: AuthzCommand, fake: Fa
     fake.answers["GetTenant"] = provisioning_pb2.GetTenantResponse(tenant=TENANT, revision=7)
     assert authz("tenants", "get", "acme").code == 0
     assert fake.metadata[0]["authorization"] == "Bearer authz_1_secret"
-    # Without --timeout: ten seconds, give or take what a loaded machine and gRPC's rounding make.
+    # gRPC rounds the ten seconds up by as much as a tenth on the wire.
     remaining = fake.remaining[0]
     assert remaining is not None
-    assert 0 < remaining < 60
+    assert 5 < remaining < 11
 
 
 def test_the_key_file_is_the_default_key(
