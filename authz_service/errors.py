@@ -17,7 +17,6 @@ what to do about it. `rpc/errors.py` owns the table from class to gRPC code.
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import ClassVar
 
 
 class ErrorReason(StrEnum):
@@ -68,8 +67,6 @@ class AuthzError(Exception):
     `details` are short facts a program may want: the id that was looked for, the limit that held.
     """
 
-    summary: ClassVar[str]
-
     def __init__(
         self,
         reason: ErrorReason,
@@ -90,33 +87,33 @@ class AuthzError(Exception):
 
 
 class InvalidArgument(AuthzError):
-    summary = "the request is wrong whatever the state of the world"
+    """The request is wrong whatever the state of the world."""
 
 
 class Unauthenticated(AuthzError):
-    summary = "no caller could be made out"
+    """No caller could be made out."""
 
 
 class PermissionDenied(AuthzError):
-    summary = "the caller may not do this"
+    """The caller may not do this."""
 
 
 class NotFound(AuthzError):
-    summary = "a named thing does not exist"
+    """A named thing does not exist."""
 
 
 class AlreadyExists(AuthzError):
-    summary = "the thing to be made exists already"
+    """The thing to be made exists already."""
 
 
 class FailedPrecondition(AuthzError):
-    summary = "the state of the world forbids it"
+    """The state of the world forbids it."""
 
 
 class ResourceExhausted(AuthzError):
     """`retry_after` is the time in seconds after which a repeat can be expected to pass."""
 
-    summary = "too much at once; try again after a while"
+    """Too much at once; try again after a while."""
 
     def __init__(
         self,
@@ -131,8 +128,8 @@ class ResourceExhausted(AuthzError):
 
 
 class Unavailable(AuthzError):
-    summary = "a part of the service cannot answer now; try again"
+    """A part of the service cannot answer now; try again."""
 
 
 class Internal(AuthzError):
-    summary = "a bug of ours; nothing was changed"
+    """A bug of ours; nothing was changed."""
