@@ -1,17 +1,15 @@
 """The composition root: the only place that names concrete things, the clock and chance."""
 
-import logging
 import os
 import secrets
 import signal
-import sys
 import threading
 import time
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import structlog
-from sqlalchemy.pool import QueuePool
+from google.protobuf.descriptor import ServiceDescriptor
 
 from authz_service.config import Settings
 from authz_service.domain.window import Instant
@@ -24,11 +22,11 @@ from authz_service.gen.authz.v1 import (
 )
 from authz_service.replication.following import Following
 from authz_service.replication.replica import Replica
+from authz_service.rpc import logs
 from authz_service.rpc.authorization import AuthorizationServicer
 from authz_service.rpc.calls import AdminCalls
 from authz_service.rpc.key import KeyServicer
 from authz_service.rpc.limits import LimitSettings
-from authz_service.rpc.logs import without_secrets
 from authz_service.rpc.observation import BOUNDS, Observation
 from authz_service.rpc.policy import PolicyServicer
 from authz_service.rpc.provisioning import ProvisioningServicer
@@ -41,7 +39,8 @@ from authz_service.usecases import policy_files, seeding
 from authz_service.usecases.execution import Executor
 from authz_service.usecases.explaining import Explainer
 from authz_service.usecases.shadow import Shadow
-from authz_service.web.metrics import MetricsServer, Sources
+from authz_service.web.metrics import MetricsServer
+from authz_service.web.sources import sources
 
 if TYPE_CHECKING:
     from authz_service.rpc.tracing import Tracing
@@ -89,6 +88,7 @@ class Service:
         # Before anything is written: a port that is taken must leave no trace.
         self.check_port = self._check_port()
         self.admin_port = self._admin_port()
+        self._ports = (self.check_port, self.admin_port)
         self.metrics_port = self._metrics_port()
         try:
             self._prepare()
@@ -103,7 +103,7 @@ class Service:
         self._shadow.start()
         if self.metrics_port is not None:
             self.metrics_port.start()
-        for port in (self.check_port, self.admin_port):
+        for port in self._ports:
             port.start()
             port.set_serving(serving=True)
 
@@ -111,7 +111,7 @@ class Service:
         """Stop gracefully: no new calls, running ones get `drain_seconds`, then all else."""
         drained = [
             threading.Thread(target=port.stop, args=(self._settings.drain_seconds,))
-            for port in (self.check_port, self.admin_port)
+            for port in self._ports
         ]
         for each in drained:
             each.start()
@@ -170,14 +170,13 @@ class Service:
             max(1, self._settings.check_threads // 2),
             observed,
         )
-        service = authorization_pb2.DESCRIPTOR.services_by_name["AuthorizationService"]
         return Port(
             self._port_settings(
                 self._settings.check_port,
                 self._settings.check_threads,
                 self._settings.rate_checks_per_second,
             ),
-            {service: servicer},
+            _serves(authorization_pb2, servicer),
             new_id,
             observed,
             now,
@@ -186,9 +185,6 @@ class Service:
     def _admin_port(self) -> Port:
         observed = self._observed("administration")
         calls = AdminCalls(Executor(self.store, lambda: self.replica.index, now), observed)
-        policy = policy_pb2.DESCRIPTOR.services_by_name["PolicyService"]
-        provisioning = provisioning_pb2.DESCRIPTOR.services_by_name["ProvisioningService"]
-        keys = key_pb2.DESCRIPTOR.services_by_name["KeyService"]
         return Port(
             self._port_settings(
                 self._settings.admin_port,
@@ -196,9 +192,9 @@ class Service:
                 self._settings.rate_changes_per_second,
             ),
             {
-                policy: PolicyServicer(calls),
-                provisioning: ProvisioningServicer(calls),
-                keys: KeyServicer(calls, new_secret),
+                **_serves(policy_pb2, PolicyServicer(calls)),
+                **_serves(provisioning_pb2, ProvisioningServicer(calls)),
+                **_serves(key_pb2, KeyServicer(calls, new_secret)),
             },
             new_id,
             observed,
@@ -214,56 +210,18 @@ class Service:
         port = self._settings.metrics_port
         if port is None:
             return None
-        return MetricsServer(self._settings.metrics_host, port, self._sources())
-
-    def _sources(self) -> Sources:
-        """Say where each figure comes from: all are in memory, so a scrape waits for nothing."""
-        pool = self.database.engine.pool
-        in_use = pool.checkedout if isinstance(pool, QueuePool) else lambda: 0
-        ports = (self.check_port, self.admin_port)
-        return Sources(
-            ports=[(port.observed, partial(getattr, port, "waiting")) for port in ports],
-            bounds=BOUNDS,
-            gauges={
-                "authz_revision": (
-                    "Revision that this replica answers from.",
-                    lambda: self.replica.index.revision,
-                ),
-                "authz_head_age_seconds": (
-                    "Seconds since this replica last read the head: at most so old is an answer.",
-                    lambda: self.replica.age,
-                ),
-                "authz_database_up": (
-                    "1 while the database answers, 0 while checks go on from memory.",
-                    lambda: self._following.healthy,
-                ),
-                "authz_database_connections_in_use": (
-                    "Connections of the pool that are in use.",
-                    in_use,
-                ),
-            },
-            counters={
-                "authz_shadow_checks": (
-                    "Live decisions that Casbin decided as well.",
-                    lambda: self._shadow.verified,
-                ),
-                "authz_shadow_disagreements": (
-                    "Decisions, explained ones too, on which Casbin and the index differed.",
-                    lambda: self.explainer.disagreements,
-                ),
-            },
-            labelled={
-                "authz_changes": (
-                    "What was changed and committed, by audited action.",
-                    "action",
-                    lambda: self.store.changes,
-                ),
-                "authz_audit_entries": (
-                    "Audit entries written, of what was done and of what was refused.",
-                    "outcome",
-                    lambda: self.store.entries,
-                ),
-            },
+        return MetricsServer(
+            self._settings.metrics_host,
+            port,
+            sources(
+                [(each.observed, partial(getattr, each, "waiting")) for each in self._ports],
+                BOUNDS,
+                self.store,
+                self.replica,
+                self._following,
+                self.explainer,
+                self._shadow,
+            ),
         )
 
     def _port_settings(self, port: int, threads: int, per_second: float) -> PortSettings:
@@ -285,6 +243,12 @@ class Service:
             max_streams=chosen.max_streams,
             tls=files,
         )
+
+
+def _serves(file: Any, servicer: object) -> dict[ServiceDescriptor, object]:
+    """Pair the one service that a proto file describes with what serves it."""
+    (service,) = file.DESCRIPTOR.services_by_name.values()
+    return {service: servicer}
 
 
 def _tracing(endpoint: str) -> "Tracing | None":
@@ -309,7 +273,7 @@ def _tracing(endpoint: str) -> "Tracing | None":
 
 def serve(settings: Settings) -> int:
     """Serve until SIGTERM or SIGINT. Returns the process's exit code."""
-    set_up_logging(settings)
+    logs.set_up(settings.log_level, settings.log_format)
     service = Service(settings)
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -342,26 +306,3 @@ def migrate(settings: Settings) -> list[str]:
         return migrations.migrate(database)
     finally:
         database.close()
-
-
-def set_up_logging(settings: Settings) -> None:
-    """Log to standard error: JSON for machines, text for a person at a terminal."""
-    as_text = settings.log_format == "text" or (
-        settings.log_format == "auto" and sys.stderr.isatty()
-    )
-    # A plain traceback: the default one, Rich's, shows local variables, and keys are among them.
-    text = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
-    renderer = text if as_text else structlog.processors.JSONRenderer()
-    level = logging.getLevelNamesMapping()[settings.log_level.upper()]
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            # In text as well, so that what drivers say is redacted before anybody sees it.
-            structlog.processors.format_exc_info,
-            without_secrets,
-            renderer,
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )

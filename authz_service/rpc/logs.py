@@ -4,7 +4,9 @@ One line a call: changes at info, other answers at debug; refusals at info, thos
 at debug; what nobody expected at error, with its traceback.
 """
 
+import logging
 import re
+import sys
 from collections.abc import MutableMapping
 from typing import Any, Final
 
@@ -95,3 +97,24 @@ def _about(ending: Ending) -> Any:
         "revision": ending.revision,
     }
     return log.bind(**told, **{name: value for name, value in sometimes.items() if value})
+
+
+def set_up(level: str, form: str) -> None:
+    """Log to standard error: JSON for machines, text for a person at a terminal."""
+    as_text = form == "text" or (form == "auto" and sys.stderr.isatty())
+    # A plain traceback: the default one, Rich's, shows local variables, and keys are among them.
+    text = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+    renderer = text if as_text else structlog.processors.JSONRenderer()
+    level = logging.getLevelNamesMapping()[level.upper()]
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            # In text as well, so that what drivers say is redacted before anybody sees it.
+            structlog.processors.format_exc_info,
+            without_secrets,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )

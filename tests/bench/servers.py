@@ -14,9 +14,10 @@ from typing import Any, Final
 import grpc
 from google.protobuf.message_factory import GetMessageClass
 
-from authz_service.app import Service, set_up_logging
+from authz_service.app import Service
 from authz_service.config import Settings
 from authz_service.gen.authz.v1 import authorization_pb2 as pb
+from authz_service.rpc import logs
 from tests.bench.run import pinned, probe
 
 FIRST_CORE: Final = 0
@@ -91,7 +92,7 @@ def _serve_trivial(settings: Settings) -> tuple[int, Callable[[], object]]:
 
 
 def _serve_ours(settings: Settings) -> tuple[int, Callable[[], object]]:
-    set_up_logging(settings)
+    logs.set_up(settings.log_level, settings.log_format)
     service = Service(settings)
     service.start()
     return service.check_port.number, service.stop

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 import structlog
 
-from authz_service import app
 from authz_service.config import Settings
 from authz_service.domain.decision import Question
 from authz_service.domain.window import Instant
@@ -49,7 +48,7 @@ def log(capsys: pytest.CaptureFixture[str]) -> Iterator[Log]:
 
 
 def logged(tmp_path: Path, **settings: Any) -> Any:
-    app.set_up_logging(Settings(log_format="json", **settings))
+    logs.set_up(Settings(**settings).log_level, "json")
     tmp_path.mkdir(exist_ok=True)
     return serving(tmp_path, shadow_per_second=0, **settings)
 
@@ -149,7 +148,7 @@ def test_failure_is_logged_once_with_its_traceback_and_without_what_it_repeats(
 
 
 def test_text_for_a_person_at_a_terminal_is_redacted_as_well(log: Log) -> None:
-    app.set_up_logging(Settings(log_format="text"))
+    logs.set_up("info", "text")
     try:
         raise RuntimeError(f"user:{SOMEBODY}")
     except RuntimeError:

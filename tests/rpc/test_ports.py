@@ -17,12 +17,11 @@ from grpc_reflection.v1alpha.reflection_pb2 import ServerReflectionRequest
 from grpc_reflection.v1alpha.reflection_pb2_grpc import ServerReflectionStub
 from structlog.testing import capture_logs
 
-from authz_service import app
 from authz_service.errors import ErrorReason, FailedPrecondition, Unavailable
 from authz_service.gen.authz.v1 import authorization_pb2 as checks
 from authz_service.gen.authz.v1 import key_pb2, provisioning_pb2
 from authz_service.gen.authz.v1.key_pb2_grpc import KeyServiceStub
-from authz_service.rpc import authorization
+from authz_service.rpc import authorization, logs
 from authz_service.usecases import keys, provisioning
 from authz_service.usecases.execution import ChangeCase, ReadCase
 from tests.rpc.account import Account
@@ -268,7 +267,7 @@ def test_log_of_an_unexpected_error_holds_no_secret(
     monkeypatch.setattr(keys, "create_key", ChangeCase("keys:create", broken, codec))
     before = structlog.get_config()
     try:
-        app.set_up_logging(server.settings.model_copy(update={"log_format": log_format}))
+        logs.set_up(server.settings.log_level, log_format)
         refusal(lambda: server.new_key("checker"))
     finally:
         structlog.configure(**before)
