@@ -500,6 +500,9 @@ class ListPermissionsRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     MIN_REVISION_FIELD_NUMBER: _builtins.int
+    AT_FIELD_NUMBER: _builtins.int
+    AS_KNOWN_AT_FIELD_NUMBER: _builtins.int
+    AS_KNOWN_AT_TIME_FIELD_NUMBER: _builtins.int
     tenant: _builtins.str
     """The customer's account."""
     subject: _builtins.str
@@ -512,6 +515,18 @@ class ListPermissionsRequest(_message.Message):
     """`next_page_token` of the page before, of the same query."""
     min_revision: _builtins.int
     """Wait, up to the deadline, until this revision has arrived here."""
+    as_known_at: _builtins.int
+    """The revision as known at which to decide: what was changed later is not seen, and what this
+    service knew then is, ended or not. The rights of the caller are those of now. The newest if 0.
+    """
+    @_builtins.property
+    def at(self) -> _timestamp_pb2.Timestamp:
+        """The instant to decide at, past or to come; now if unset."""
+
+    @_builtins.property
+    def as_known_at_time(self) -> _timestamp_pb2.Timestamp:
+        """Instead of `as_known_at`: the revision that was the newest at this instant."""
+
     def __init__(
         self,
         *,
@@ -521,10 +536,13 @@ class ListPermissionsRequest(_message.Message):
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
         min_revision: _builtins.int = ...,
+        at: _timestamp_pb2.Timestamp | None = ...,
+        as_known_at: _builtins.int = ...,
+        as_known_at_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["as_known_at_time", b"as_known_at_time", "at", b"at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["min_revision", b"min_revision", "page_size", b"page_size", "page_token", b"page_token", "scope", b"scope", "subject", b"subject", "tenant", b"tenant"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_known_at", b"as_known_at", "as_known_at_time", b"as_known_at_time", "at", b"at", "min_revision", b"min_revision", "page_size", b"page_size", "page_token", b"page_token", "scope", b"scope", "subject", b"subject", "tenant", b"tenant"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -574,6 +592,9 @@ class ListSubjectsRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     MIN_REVISION_FIELD_NUMBER: _builtins.int
+    AT_FIELD_NUMBER: _builtins.int
+    AS_KNOWN_AT_FIELD_NUMBER: _builtins.int
+    AS_KNOWN_AT_TIME_FIELD_NUMBER: _builtins.int
     tenant: _builtins.str
     """The customer's account."""
     permission: _builtins.str
@@ -586,6 +607,18 @@ class ListSubjectsRequest(_message.Message):
     """`next_page_token` of the page before, of the same query."""
     min_revision: _builtins.int
     """Wait, up to the deadline, until this revision has arrived here."""
+    as_known_at: _builtins.int
+    """The revision as known at which to decide: what was changed later is not seen, and what this
+    service knew then is, ended or not. The rights of the caller are those of now. The newest if 0.
+    """
+    @_builtins.property
+    def at(self) -> _timestamp_pb2.Timestamp:
+        """The instant to decide at, past or to come; now if unset."""
+
+    @_builtins.property
+    def as_known_at_time(self) -> _timestamp_pb2.Timestamp:
+        """Instead of `as_known_at`: the revision that was the newest at this instant."""
+
     def __init__(
         self,
         *,
@@ -595,10 +628,13 @@ class ListSubjectsRequest(_message.Message):
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
         min_revision: _builtins.int = ...,
+        at: _timestamp_pb2.Timestamp | None = ...,
+        as_known_at: _builtins.int = ...,
+        as_known_at_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["as_known_at_time", b"as_known_at_time", "at", b"at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["min_revision", b"min_revision", "page_size", b"page_size", "page_token", b"page_token", "permission", b"permission", "scope", b"scope", "tenant", b"tenant"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_known_at", b"as_known_at", "as_known_at_time", b"as_known_at_time", "at", b"at", "min_revision", b"min_revision", "page_size", b"page_size", "page_token", b"page_token", "permission", b"permission", "scope", b"scope", "tenant", b"tenant"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -644,19 +680,37 @@ class GetEntitlementsRequest(_message.Message):
 
     TENANT_FIELD_NUMBER: _builtins.int
     MIN_REVISION_FIELD_NUMBER: _builtins.int
+    AT_FIELD_NUMBER: _builtins.int
+    AS_KNOWN_AT_FIELD_NUMBER: _builtins.int
+    AS_KNOWN_AT_TIME_FIELD_NUMBER: _builtins.int
     tenant: _builtins.str
     """The customer's account."""
     min_revision: _builtins.int
     """Wait, up to the deadline, until this revision has arrived here."""
+    as_known_at: _builtins.int
+    """The revision as known at which to decide: what was changed later is not seen, and what this
+    service knew then is, ended or not. The rights of the caller are those of now. The newest if 0.
+    """
+    @_builtins.property
+    def at(self) -> _timestamp_pb2.Timestamp:
+        """The instant to decide at, past or to come; now if unset."""
+
+    @_builtins.property
+    def as_known_at_time(self) -> _timestamp_pb2.Timestamp:
+        """Instead of `as_known_at`: the revision that was the newest at this instant."""
+
     def __init__(
         self,
         *,
         tenant: _builtins.str = ...,
         min_revision: _builtins.int = ...,
+        at: _timestamp_pb2.Timestamp | None = ...,
+        as_known_at: _builtins.int = ...,
+        as_known_at_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["as_known_at_time", b"as_known_at_time", "at", b"at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["min_revision", b"min_revision", "tenant", b"tenant"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_known_at", b"as_known_at", "as_known_at_time", b"as_known_at_time", "at", b"at", "min_revision", b"min_revision", "tenant", b"tenant"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -764,7 +818,9 @@ class EntitledLimit(_message.Message):
 
     @_builtins.property
     def sources(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The plans that say so. Example: `tier/pro`, `addon/more-seats`."""
+        """The plans that say so, or `tenant` for a limit of the tenant's own, which stands in their place.
+        Example: `tier/pro`, `addon/more-seats`.
+        """
 
     def __init__(
         self,
@@ -896,6 +952,9 @@ class ExplainRequest(_message.Message):
     SCOPE_FIELD_NUMBER: _builtins.int
     USAGE_FIELD_NUMBER: _builtins.int
     MIN_REVISION_FIELD_NUMBER: _builtins.int
+    AT_FIELD_NUMBER: _builtins.int
+    AS_KNOWN_AT_FIELD_NUMBER: _builtins.int
+    AS_KNOWN_AT_TIME_FIELD_NUMBER: _builtins.int
     tenant: _builtins.str
     """The customer's account."""
     subject: _builtins.str
@@ -906,9 +965,21 @@ class ExplainRequest(_message.Message):
     """The resource; empty for the whole tenant."""
     min_revision: _builtins.int
     """Wait, up to the deadline, until this revision has arrived here."""
+    as_known_at: _builtins.int
+    """The revision as known at which to decide: what was changed later is not seen, and what this
+    service knew then is, ended or not. The rights of the caller are those of now. The newest if 0.
+    """
     @_builtins.property
     def usage(self) -> Global___Usage:
         """If set, the answer also depends on this limit."""
+
+    @_builtins.property
+    def at(self) -> _timestamp_pb2.Timestamp:
+        """The instant to decide at, past or to come; now if unset."""
+
+    @_builtins.property
+    def as_known_at_time(self) -> _timestamp_pb2.Timestamp:
+        """Instead of `as_known_at`: the revision that was the newest at this instant."""
 
     def __init__(
         self,
@@ -919,10 +990,13 @@ class ExplainRequest(_message.Message):
         scope: _builtins.str = ...,
         usage: Global___Usage | None = ...,
         min_revision: _builtins.int = ...,
+        at: _timestamp_pb2.Timestamp | None = ...,
+        as_known_at: _builtins.int = ...,
+        as_known_at_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["usage", b"usage"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["as_known_at_time", b"as_known_at_time", "at", b"at", "usage", b"usage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["min_revision", b"min_revision", "permission", b"permission", "scope", b"scope", "subject", b"subject", "tenant", b"tenant", "usage", b"usage"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_known_at", b"as_known_at", "as_known_at_time", b"as_known_at_time", "at", b"at", "min_revision", b"min_revision", "permission", b"permission", "scope", b"scope", "subject", b"subject", "tenant", b"tenant", "usage", b"usage"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -111,7 +111,9 @@ class AuthorizationServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListPermissions(self, request, context):
-        """List every permission that the subject has, in the tenant or one scope.
+        """List every permission that the subject has, in the tenant or one scope. Like ListSubjects,
+        GetEntitlements and Explain, it can be asked of any instant and, from the database, of any
+        earlier revision.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

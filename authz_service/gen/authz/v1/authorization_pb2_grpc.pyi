@@ -45,7 +45,10 @@ class AuthorizationServiceStub:
     CheckPermissions: _grpc.UnaryUnaryMultiCallable[_authorization_pb2.CheckPermissionsRequest, _authorization_pb2.CheckPermissionsResponse]
     """Decide many permissions for one subject: what a page needs to draw its buttons."""
     ListPermissions: _grpc.UnaryUnaryMultiCallable[_authorization_pb2.ListPermissionsRequest, _authorization_pb2.ListPermissionsResponse]
-    """List every permission that the subject has, in the tenant or one scope."""
+    """List every permission that the subject has, in the tenant or one scope. Like ListSubjects,
+    GetEntitlements and Explain, it can be asked of any instant and, from the database, of any
+    earlier revision.
+    """
     ListSubjects: _grpc.UnaryUnaryMultiCallable[_authorization_pb2.ListSubjectsRequest, _authorization_pb2.ListSubjectsResponse]
     """List every subject that has the permission, in the tenant or one scope."""
     GetEntitlements: _grpc.UnaryUnaryMultiCallable[_authorization_pb2.GetEntitlementsRequest, _authorization_pb2.GetEntitlementsResponse]
@@ -74,7 +77,10 @@ class AuthorizationServiceAsyncStub(AuthorizationServiceStub):
     CheckPermissions: _aio.UnaryUnaryMultiCallable[_authorization_pb2.CheckPermissionsRequest, _authorization_pb2.CheckPermissionsResponse]  # type: ignore[assignment]
     """Decide many permissions for one subject: what a page needs to draw its buttons."""
     ListPermissions: _aio.UnaryUnaryMultiCallable[_authorization_pb2.ListPermissionsRequest, _authorization_pb2.ListPermissionsResponse]  # type: ignore[assignment]
-    """List every permission that the subject has, in the tenant or one scope."""
+    """List every permission that the subject has, in the tenant or one scope. Like ListSubjects,
+    GetEntitlements and Explain, it can be asked of any instant and, from the database, of any
+    earlier revision.
+    """
     ListSubjects: _aio.UnaryUnaryMultiCallable[_authorization_pb2.ListSubjectsRequest, _authorization_pb2.ListSubjectsResponse]  # type: ignore[assignment]
     """List every subject that has the permission, in the tenant or one scope."""
     GetEntitlements: _aio.UnaryUnaryMultiCallable[_authorization_pb2.GetEntitlementsRequest, _authorization_pb2.GetEntitlementsResponse]  # type: ignore[assignment]
@@ -124,7 +130,10 @@ class AuthorizationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _authorization_pb2.ListPermissionsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_authorization_pb2.ListPermissionsResponse, _abc.Awaitable[_authorization_pb2.ListPermissionsResponse]]:
-        """List every permission that the subject has, in the tenant or one scope."""
+        """List every permission that the subject has, in the tenant or one scope. Like ListSubjects,
+        GetEntitlements and Explain, it can be asked of any instant and, from the database, of any
+        earlier revision.
+        """
 
     @_abc_1.abstractmethod
     def ListSubjects(

@@ -38,19 +38,44 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """INVALID_ARGUMENT. A page token is damaged or belongs to another query. Start from the first page."""
     ERROR_REASON_BATCH_TOO_LARGE: _ErrorReason.ValueType  # 5
     """INVALID_ARGUMENT. More items than one call may carry (1,000). Split the call."""
+    ERROR_REASON_CHANGES_COLLIDE: _ErrorReason.ValueType  # 17
+    """INVALID_ARGUMENT. Two changes of one set decide about the same thing, so that the outcome would
+    depend on which came first. The metadata has their places, `first` and `second`. Keep one.
+    """
+    ERROR_REASON_FINGERPRINT_MISMATCH: _ErrorReason.ValueType  # 18
+    """INVALID_ARGUMENT. The fingerprint is that of another set of changes. `PreviewChange` gives the
+    one of this set.
+    """
     ERROR_REASON_INCLUSION_CYCLE: _ErrorReason.ValueType  # 6
     """INVALID_ARGUMENT. A role would include itself, or a tier extend itself, directly or not."""
     ERROR_REASON_INCLUSION_TOO_DEEP: _ErrorReason.ValueType  # 7
     """INVALID_ARGUMENT. A chain of roles or tiers would be longer than seven."""
     ERROR_REASON_ROLE_WIDER_THAN_TIER: _ErrorReason.ValueType  # 8
     """FAILED_PRECONDITION. A tenant's own role would hold a permission that its tier lacks."""
+    ERROR_REASON_PERMISSION_DEPRECATED: _ErrorReason.ValueType  # 9
+    """FAILED_PRECONDITION. A role, tier or add-on would take up a permission that is deprecated, named
+    in `permission`. Use the one that replaces it, `replaced_by`. What holds it already may keep it.
+    """
     ERROR_REASON_CREDENTIALS_MISSING: _ErrorReason.ValueType  # 20
-    """UNAUTHENTICATED. No key came with the call. Send `authorization: Bearer <key>`."""
+    """UNAUTHENTICATED. Neither key, token nor client certificate came with the call. Send
+    `authorization: Bearer <key or token>`.
+    """
     ERROR_REASON_CREDENTIALS_INVALID: _ErrorReason.ValueType  # 21
-    """UNAUTHENTICATED. The key is malformed, unknown, revoked or expired. Ask operations for a new one."""
+    """UNAUTHENTICATED. The key, token or certificate is malformed, unknown, revoked, expired or meant
+    for another service; which of these is not told. Ask operations for a new one.
+    """
     ERROR_REASON_PERMISSION_DENIED: _ErrorReason.ValueType  # 22
-    """PERMISSION_DENIED. The key is good but holds no right to do this, or not for this tenant.
-    Whether the tenant exists is not told.
+    """PERMISSION_DENIED. The caller is known but holds no right to do this, or not for this tenant; or
+    the actor that it names in `x-authz-actor` does not. Whether the tenant exists is not told.
+    """
+    ERROR_REASON_GRANT_EXCEEDS_OWN_RIGHTS: _ErrorReason.ValueType  # 23
+    """PERMISSION_DENIED. The change would give permissions that the caller, or the actor it names, does
+    not itself hold there; `permissions` names some. Nothing was changed. Give less, or let somebody
+    make the change who holds them.
+    """
+    ERROR_REASON_IDENTITY_EXISTS: _ErrorReason.ValueType  # 24
+    """ALREADY_EXISTS. An identity of this kind, issuer and name is registered; `id` names it. Remove it
+    first to register it otherwise.
     """
     ERROR_REASON_TENANT_NOT_FOUND: _ErrorReason.ValueType  # 40
     """NOT_FOUND. No such tenant."""
@@ -68,14 +93,44 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """NOT_FOUND. No such exception, or it was revoked before."""
     ERROR_REASON_KEY_NOT_FOUND: _ErrorReason.ValueType  # 47
     """NOT_FOUND. No such key, or it was revoked before."""
+    ERROR_REASON_ADD_ON_NOT_FOUND: _ErrorReason.ValueType  # 48
+    """NOT_FOUND. No such add-on."""
+    ERROR_REASON_FEATURE_NOT_FOUND: _ErrorReason.ValueType  # 49
+    """NOT_FOUND. The tier or add-on sets no such feature itself. `ListFeatures` shows which do."""
+    ERROR_REASON_LIMIT_NOT_FOUND: _ErrorReason.ValueType  # 50
+    """NOT_FOUND. The tier or add-on sets no such limit itself. `ListLimits` shows which do."""
+    ERROR_REASON_INVITATION_NOT_FOUND: _ErrorReason.ValueType  # 52
+    """NOT_FOUND. No such invitation, or it was accepted or revoked before. `ListInvitations` shows the
+    open ones.
+    """
+    ERROR_REASON_INVITATION_TOKEN_REFUSED: _ErrorReason.ValueType  # 53
+    """NOT_FOUND. No open invitation answers to the token in the hands of this subject. Whether the
+    token is wrong, used, revoked, too late or somebody else's is not told. Ask for a new invitation.
+    """
+    ERROR_REASON_IDENTITY_NOT_FOUND: _ErrorReason.ValueType  # 55
+    """NOT_FOUND. No such identity, or it was removed before. `ListIdentities` shows those there are."""
     ERROR_REASON_TENANT_EXISTS: _ErrorReason.ValueType  # 60
     """ALREADY_EXISTS. The tenant id is taken; ids of offboarded tenants are not given again."""
     ERROR_REASON_MEMBER_EXISTS: _ErrorReason.ValueType  # 61
     """ALREADY_EXISTS. The subject is a member already."""
+    ERROR_REASON_INVITATION_EXISTS: _ErrorReason.ValueType  # 68
+    """ALREADY_EXISTS. An open invitation reaches the same subject or the same address; `id` names it.
+    `ResendInvitation` makes a new token for it, `RevokeInvitation` ends it.
+    """
+    ERROR_REASON_OWNER_EXISTS: _ErrorReason.ValueType  # 69
+    """ALREADY_EXISTS. The account has an owner, named in `owner`, and has one at most.
+    `TransferOwnership` makes another member the owner.
+    """
     ERROR_REASON_ROLE_GRANT_EXISTS: _ErrorReason.ValueType  # 62
     """ALREADY_EXISTS. The same grant, with the same scope, window and source, is in force."""
     ERROR_REASON_REQUEST_ID_REUSED: _ErrorReason.ValueType  # 63
     """ALREADY_EXISTS. The request id was used for another request. Use a fresh one for each intent."""
+    ERROR_REASON_PERMISSION_EXISTS: _ErrorReason.ValueType  # 64
+    """ALREADY_EXISTS. The permission is declared. `UpdatePermission` or `PutPermission` changes it."""
+    ERROR_REASON_ROLE_EXISTS: _ErrorReason.ValueType  # 65
+    """ALREADY_EXISTS. There is a role of that name. `UpdateRole` or `PutRole` changes it."""
+    ERROR_REASON_PLAN_EXISTS: _ErrorReason.ValueType  # 66
+    """ALREADY_EXISTS. There is a tier, or an add-on, of that name. Update or put it to change it."""
     ERROR_REASON_NOT_A_MEMBER: _ErrorReason.ValueType  # 80
     """FAILED_PRECONDITION. Roles are granted to members only. `AddMember` first."""
     ERROR_REASON_ROLE_NOT_ASSIGNABLE: _ErrorReason.ValueType  # 81
@@ -90,6 +145,70 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """
     ERROR_REASON_SEATS_EXHAUSTED: _ErrorReason.ValueType  # 85
     """FAILED_PRECONDITION. All seats that the tenant bought are taken."""
+    ERROR_REASON_PLAN_OUTDATED: _ErrorReason.ValueType  # 120
+    """ABORTED. What a plan looked at has changed since. The metadata names both changes: `object` and
+    `assumed`, what the plan made of it at `planned_at`; `revision`, `action`, `actor` and `committed`,
+    what was done since. Preview it again.
+    """
+    ERROR_REASON_DECISION_NEEDED: _ErrorReason.ValueType  # 121
+    """FAILED_PRECONDITION. A decision is open that the set of changes itself must take, such as what
+    takes the place of a role that is granted. The metadata has its `kind` and its `object`.
+    """
+    ERROR_REASON_TIER_VERSION_NOT_FOUND: _ErrorReason.ValueType  # 130
+    """NOT_FOUND. The tier has no such version. `ListTierVersions` tells those that are kept. The
+    metadata has the `tier` and its `latest` version.
+    """
+    ERROR_REASON_REVISION_MISMATCH: _ErrorReason.ValueType  # 86
+    """ABORTED. The object has changed since the caller read it: its `revision` is not the
+    `expected_revision`. Read it again, and decide anew. The metadata has its `revision`.
+    """
+    ERROR_REASON_STILL_IN_USE: _ErrorReason.ValueType  # 87
+    """FAILED_PRECONDITION. What should be deleted is in use. The metadata names the users by kind, the
+    first of them by name. Example: `role` "2: editor, acme/clerk". Take it out there first, or
+    name a `replacement`, to which everything is moved.
+    """
+    ERROR_REASON_OPERATORS_LOCKED_OUT: _ErrorReason.ValueType  # 88
+    """FAILED_PRECONDITION. The step would leave nobody who can operate this service: no live key would
+    hold the right, for all tenants, that `right` names. Give it to another key first.
+    """
+    ERROR_REASON_RIGHT_RESERVED: _ErrorReason.ValueType  # 89
+    """FAILED_PRECONDITION. This service itself asks the permission of its callers: it stays declared,
+    and `internal`.
+    """
+    ERROR_REASON_LAST_ADMIN: _ErrorReason.ValueType  # 90
+    """FAILED_PRECONDITION. The step would leave an open account without an active member that holds an
+    admin role on the whole of it without end. Grant one to somebody else first.
+    """
+    ERROR_REASON_MEMBER_IS_OWNER: _ErrorReason.ValueType  # 91
+    """FAILED_PRECONDITION. The account's owner is not removed, suspended for reason ADMIN, or deprived
+    of its last admin role. `TransferOwnership` first.
+    """
+    ERROR_REASON_MEMBER_MANAGED: _ErrorReason.ValueType  # 92
+    """FAILED_PRECONDITION. The customer's directory keeps the member; `managed_by` names it. Change the
+    member there, or call with the right `members:override`.
+    """
+    ERROR_REASON_MEMBER_STATE_CONFLICT: _ErrorReason.ValueType  # 93
+    """FAILED_PRECONDITION. The member's state does not allow the step, such as resuming one that is not
+    suspended for that reason, or making a suspended one the owner.
+    """
+    ERROR_REASON_SCHEDULE_IN_PAST: _ErrorReason.ValueType  # 99
+    """FAILED_PRECONDITION. What is to happen at an instant was asked for an instant that is over.
+    Example: `SetTier` with an `at` of yesterday. Name a later one, or leave it out for now.
+    """
+    ERROR_REASON_LIMIT_UNIT_MISMATCH: _ErrorReason.ValueType  # 100
+    """FAILED_PRECONDITION. A tenant's own limit would be counted in another unit than its plans'.
+    Example: `unit` "seat" in the metadata where "user" was sent. Send that unit.
+    """
+    ERROR_REASON_SCHEDULED_CHANGE_NOT_FOUND: _ErrorReason.ValueType  # 54
+    """NOT_FOUND. No such change lies ahead of the tenant: it took place, was cancelled or replaced.
+    List the scheduled changes to see those that do.
+    """
+    ERROR_REASON_ADD_ON_HELD: _ErrorReason.ValueType  # 113
+    """ALREADY_EXISTS. The tenant holds the add-on within some of the window asked for."""
+    ERROR_REASON_ADD_ON_NOT_HELD: _ErrorReason.ValueType  # 114
+    """NOT_FOUND. The tenant does not hold the add-on at that time or later."""
+    ERROR_REASON_LIMIT_NOT_SET: _ErrorReason.ValueType  # 115
+    """NOT_FOUND. The tenant has no limit of its own by that name; its plans may set one."""
     ERROR_REASON_REVISION_NOT_REACHED: _ErrorReason.ValueType  # 102
     """UNAVAILABLE. The demanded `min_revision` has not arrived here before the deadline."""
     ERROR_REASON_DATABASE_UNAVAILABLE: _ErrorReason.ValueType  # 103
@@ -110,6 +229,61 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """FAILED_PRECONDITION. The server was told to listen in plaintext where others can listen in; it
     does not start. Set `AUTHZ_TLS_CERT` and `AUTHZ_TLS_KEY`, or `AUTHZ_PLAINTEXT=allow`.
     """
+    ERROR_REASON_LAST_OPERATOR_KEY: _ErrorReason.ValueType  # 94
+    """FAILED_PRECONDITION. Without this key, or without this right of it, nobody could operate the
+    service any more. Create another operator's key first. If they are all lost, `authz recover`
+    makes one, on the machine that holds the database.
+    """
+    ERROR_REASON_KEY_KIND_CONFLICT: _ErrorReason.ValueType  # 117
+    """FAILED_PRECONDITION. A key's kind, which its text shows, would say less than the key opens.
+    Example: role `operator` for a key of kind `app`. Create a key of kind operator.
+    """
+    ERROR_REASON_KEY_NOT_ROTATED: _ErrorReason.ValueType  # 118
+    """FAILED_PRECONDITION. The key has no previous secret that is still good."""
+    ERROR_REASON_KEY_EXPIRED: _ErrorReason.ValueType  # 119
+    """FAILED_PRECONDITION. The key has expired, and a new secret of it would be no good either. Give it
+    a later `expire_time` with `UpdateKey`, or create another key.
+    """
+    ERROR_REASON_EVENT_NOT_FOUND: _ErrorReason.ValueType  # 56
+    """NOT_FOUND. No such event came from that source, by the id it was given there."""
+    ERROR_REASON_EVENT_SOURCE_NOT_FOUND: _ErrorReason.ValueType  # 57
+    """NOT_FOUND. `policies/lifecycle.yaml` declares no such source of events."""
+    ERROR_REASON_EVENT_SUBJECT_MAPPED: _ErrorReason.ValueType  # 70
+    """ALREADY_EXISTS. The source's subject is mapped to another tenant. Set `replace` to map it anew."""
+    ERROR_REASON_EVENT_STATE_CONFLICT: _ErrorReason.ValueType  # 95
+    """FAILED_PRECONDITION. The event is not in the state that this needs: only a parked event can be
+    discarded.
+    """
+    ERROR_REASON_INVALID_LIFECYCLE: _ErrorReason.ValueType  # 96
+    """FAILED_PRECONDITION. `policies/lifecycle.yaml` sells what the catalogue does not have.
+    `authz lifecycle check` tells where.
+    """
+    ERROR_REASON_JOB_NOT_FOUND: _ErrorReason.ValueType  # 19
+    """NOT_FOUND. There is no such job: it was never made, or ended long ago and is forgotten. List the
+    jobs to see those there are.
+    """
+    ERROR_REASON_JOB_STATE_CONFLICT: _ErrorReason.ValueType  # 123
+    """FAILED_PRECONDITION. The job is not in a state that this needs. Example: `state` "done" in the
+    metadata where a retry was asked for.
+    """
+    ERROR_REASON_ENDPOINT_NOT_FOUND: _ErrorReason.ValueType  # 124
+    """NOT_FOUND. There is no such endpoint, or it is another tenant's. List the endpoints."""
+    ERROR_REASON_ENDPOINT_URL_REFUSED: _ErrorReason.ValueType  # 125
+    """INVALID_ARGUMENT. Nothing can be delivered to such a URL. Example: `http://crm.example/hook`.
+    Name an https URL without a user and a password.
+    """
+    ERROR_REASON_ENDPOINT_DISABLED: _ErrorReason.ValueType  # 126
+    """FAILED_PRECONDITION. The endpoint is disabled, by itself (it answered 410) or by somebody.
+    Enable it with `UpdateEndpoint` first.
+    """
+    ERROR_REASON_TEMPLATE_INVALID: _ErrorReason.ValueType  # 127
+    """INVALID_ARGUMENT. The mail's template cannot be filled in: its syntax is wrong, it names what
+    there is not, or does what the sandbox forbids. Example: `{{ display_nme }}`.
+    """
+    ERROR_REASON_TEMPLATE_NOT_FOUND: _ErrorReason.ValueType  # 128
+    """NOT_FOUND. No template of that mail was put for the tenant, or for all; nothing is to be deleted."""
+    ERROR_REASON_TOO_MANY_ENDPOINTS: _ErrorReason.ValueType  # 129
+    """FAILED_PRECONDITION. The tenant has as many endpoints as it may have. Delete one."""
     ERROR_REASON_INTERNAL: _ErrorReason.ValueType  # 104
     """INTERNAL. A bug of ours. Nothing was changed; the request id in the metadata finds the log line."""
 
@@ -136,19 +310,44 @@ ERROR_REASON_INVALID_PAGE_TOKEN: ErrorReason.ValueType  # 4
 """INVALID_ARGUMENT. A page token is damaged or belongs to another query. Start from the first page."""
 ERROR_REASON_BATCH_TOO_LARGE: ErrorReason.ValueType  # 5
 """INVALID_ARGUMENT. More items than one call may carry (1,000). Split the call."""
+ERROR_REASON_CHANGES_COLLIDE: ErrorReason.ValueType  # 17
+"""INVALID_ARGUMENT. Two changes of one set decide about the same thing, so that the outcome would
+depend on which came first. The metadata has their places, `first` and `second`. Keep one.
+"""
+ERROR_REASON_FINGERPRINT_MISMATCH: ErrorReason.ValueType  # 18
+"""INVALID_ARGUMENT. The fingerprint is that of another set of changes. `PreviewChange` gives the
+one of this set.
+"""
 ERROR_REASON_INCLUSION_CYCLE: ErrorReason.ValueType  # 6
 """INVALID_ARGUMENT. A role would include itself, or a tier extend itself, directly or not."""
 ERROR_REASON_INCLUSION_TOO_DEEP: ErrorReason.ValueType  # 7
 """INVALID_ARGUMENT. A chain of roles or tiers would be longer than seven."""
 ERROR_REASON_ROLE_WIDER_THAN_TIER: ErrorReason.ValueType  # 8
 """FAILED_PRECONDITION. A tenant's own role would hold a permission that its tier lacks."""
+ERROR_REASON_PERMISSION_DEPRECATED: ErrorReason.ValueType  # 9
+"""FAILED_PRECONDITION. A role, tier or add-on would take up a permission that is deprecated, named
+in `permission`. Use the one that replaces it, `replaced_by`. What holds it already may keep it.
+"""
 ERROR_REASON_CREDENTIALS_MISSING: ErrorReason.ValueType  # 20
-"""UNAUTHENTICATED. No key came with the call. Send `authorization: Bearer <key>`."""
+"""UNAUTHENTICATED. Neither key, token nor client certificate came with the call. Send
+`authorization: Bearer <key or token>`.
+"""
 ERROR_REASON_CREDENTIALS_INVALID: ErrorReason.ValueType  # 21
-"""UNAUTHENTICATED. The key is malformed, unknown, revoked or expired. Ask operations for a new one."""
+"""UNAUTHENTICATED. The key, token or certificate is malformed, unknown, revoked, expired or meant
+for another service; which of these is not told. Ask operations for a new one.
+"""
 ERROR_REASON_PERMISSION_DENIED: ErrorReason.ValueType  # 22
-"""PERMISSION_DENIED. The key is good but holds no right to do this, or not for this tenant.
-Whether the tenant exists is not told.
+"""PERMISSION_DENIED. The caller is known but holds no right to do this, or not for this tenant; or
+the actor that it names in `x-authz-actor` does not. Whether the tenant exists is not told.
+"""
+ERROR_REASON_GRANT_EXCEEDS_OWN_RIGHTS: ErrorReason.ValueType  # 23
+"""PERMISSION_DENIED. The change would give permissions that the caller, or the actor it names, does
+not itself hold there; `permissions` names some. Nothing was changed. Give less, or let somebody
+make the change who holds them.
+"""
+ERROR_REASON_IDENTITY_EXISTS: ErrorReason.ValueType  # 24
+"""ALREADY_EXISTS. An identity of this kind, issuer and name is registered; `id` names it. Remove it
+first to register it otherwise.
 """
 ERROR_REASON_TENANT_NOT_FOUND: ErrorReason.ValueType  # 40
 """NOT_FOUND. No such tenant."""
@@ -166,14 +365,44 @@ ERROR_REASON_EXCEPTION_NOT_FOUND: ErrorReason.ValueType  # 46
 """NOT_FOUND. No such exception, or it was revoked before."""
 ERROR_REASON_KEY_NOT_FOUND: ErrorReason.ValueType  # 47
 """NOT_FOUND. No such key, or it was revoked before."""
+ERROR_REASON_ADD_ON_NOT_FOUND: ErrorReason.ValueType  # 48
+"""NOT_FOUND. No such add-on."""
+ERROR_REASON_FEATURE_NOT_FOUND: ErrorReason.ValueType  # 49
+"""NOT_FOUND. The tier or add-on sets no such feature itself. `ListFeatures` shows which do."""
+ERROR_REASON_LIMIT_NOT_FOUND: ErrorReason.ValueType  # 50
+"""NOT_FOUND. The tier or add-on sets no such limit itself. `ListLimits` shows which do."""
+ERROR_REASON_INVITATION_NOT_FOUND: ErrorReason.ValueType  # 52
+"""NOT_FOUND. No such invitation, or it was accepted or revoked before. `ListInvitations` shows the
+open ones.
+"""
+ERROR_REASON_INVITATION_TOKEN_REFUSED: ErrorReason.ValueType  # 53
+"""NOT_FOUND. No open invitation answers to the token in the hands of this subject. Whether the
+token is wrong, used, revoked, too late or somebody else's is not told. Ask for a new invitation.
+"""
+ERROR_REASON_IDENTITY_NOT_FOUND: ErrorReason.ValueType  # 55
+"""NOT_FOUND. No such identity, or it was removed before. `ListIdentities` shows those there are."""
 ERROR_REASON_TENANT_EXISTS: ErrorReason.ValueType  # 60
 """ALREADY_EXISTS. The tenant id is taken; ids of offboarded tenants are not given again."""
 ERROR_REASON_MEMBER_EXISTS: ErrorReason.ValueType  # 61
 """ALREADY_EXISTS. The subject is a member already."""
+ERROR_REASON_INVITATION_EXISTS: ErrorReason.ValueType  # 68
+"""ALREADY_EXISTS. An open invitation reaches the same subject or the same address; `id` names it.
+`ResendInvitation` makes a new token for it, `RevokeInvitation` ends it.
+"""
+ERROR_REASON_OWNER_EXISTS: ErrorReason.ValueType  # 69
+"""ALREADY_EXISTS. The account has an owner, named in `owner`, and has one at most.
+`TransferOwnership` makes another member the owner.
+"""
 ERROR_REASON_ROLE_GRANT_EXISTS: ErrorReason.ValueType  # 62
 """ALREADY_EXISTS. The same grant, with the same scope, window and source, is in force."""
 ERROR_REASON_REQUEST_ID_REUSED: ErrorReason.ValueType  # 63
 """ALREADY_EXISTS. The request id was used for another request. Use a fresh one for each intent."""
+ERROR_REASON_PERMISSION_EXISTS: ErrorReason.ValueType  # 64
+"""ALREADY_EXISTS. The permission is declared. `UpdatePermission` or `PutPermission` changes it."""
+ERROR_REASON_ROLE_EXISTS: ErrorReason.ValueType  # 65
+"""ALREADY_EXISTS. There is a role of that name. `UpdateRole` or `PutRole` changes it."""
+ERROR_REASON_PLAN_EXISTS: ErrorReason.ValueType  # 66
+"""ALREADY_EXISTS. There is a tier, or an add-on, of that name. Update or put it to change it."""
 ERROR_REASON_NOT_A_MEMBER: ErrorReason.ValueType  # 80
 """FAILED_PRECONDITION. Roles are granted to members only. `AddMember` first."""
 ERROR_REASON_ROLE_NOT_ASSIGNABLE: ErrorReason.ValueType  # 81
@@ -188,6 +417,70 @@ not suspended for that reason.
 """
 ERROR_REASON_SEATS_EXHAUSTED: ErrorReason.ValueType  # 85
 """FAILED_PRECONDITION. All seats that the tenant bought are taken."""
+ERROR_REASON_PLAN_OUTDATED: ErrorReason.ValueType  # 120
+"""ABORTED. What a plan looked at has changed since. The metadata names both changes: `object` and
+`assumed`, what the plan made of it at `planned_at`; `revision`, `action`, `actor` and `committed`,
+what was done since. Preview it again.
+"""
+ERROR_REASON_DECISION_NEEDED: ErrorReason.ValueType  # 121
+"""FAILED_PRECONDITION. A decision is open that the set of changes itself must take, such as what
+takes the place of a role that is granted. The metadata has its `kind` and its `object`.
+"""
+ERROR_REASON_TIER_VERSION_NOT_FOUND: ErrorReason.ValueType  # 130
+"""NOT_FOUND. The tier has no such version. `ListTierVersions` tells those that are kept. The
+metadata has the `tier` and its `latest` version.
+"""
+ERROR_REASON_REVISION_MISMATCH: ErrorReason.ValueType  # 86
+"""ABORTED. The object has changed since the caller read it: its `revision` is not the
+`expected_revision`. Read it again, and decide anew. The metadata has its `revision`.
+"""
+ERROR_REASON_STILL_IN_USE: ErrorReason.ValueType  # 87
+"""FAILED_PRECONDITION. What should be deleted is in use. The metadata names the users by kind, the
+first of them by name. Example: `role` "2: editor, acme/clerk". Take it out there first, or
+name a `replacement`, to which everything is moved.
+"""
+ERROR_REASON_OPERATORS_LOCKED_OUT: ErrorReason.ValueType  # 88
+"""FAILED_PRECONDITION. The step would leave nobody who can operate this service: no live key would
+hold the right, for all tenants, that `right` names. Give it to another key first.
+"""
+ERROR_REASON_RIGHT_RESERVED: ErrorReason.ValueType  # 89
+"""FAILED_PRECONDITION. This service itself asks the permission of its callers: it stays declared,
+and `internal`.
+"""
+ERROR_REASON_LAST_ADMIN: ErrorReason.ValueType  # 90
+"""FAILED_PRECONDITION. The step would leave an open account without an active member that holds an
+admin role on the whole of it without end. Grant one to somebody else first.
+"""
+ERROR_REASON_MEMBER_IS_OWNER: ErrorReason.ValueType  # 91
+"""FAILED_PRECONDITION. The account's owner is not removed, suspended for reason ADMIN, or deprived
+of its last admin role. `TransferOwnership` first.
+"""
+ERROR_REASON_MEMBER_MANAGED: ErrorReason.ValueType  # 92
+"""FAILED_PRECONDITION. The customer's directory keeps the member; `managed_by` names it. Change the
+member there, or call with the right `members:override`.
+"""
+ERROR_REASON_MEMBER_STATE_CONFLICT: ErrorReason.ValueType  # 93
+"""FAILED_PRECONDITION. The member's state does not allow the step, such as resuming one that is not
+suspended for that reason, or making a suspended one the owner.
+"""
+ERROR_REASON_SCHEDULE_IN_PAST: ErrorReason.ValueType  # 99
+"""FAILED_PRECONDITION. What is to happen at an instant was asked for an instant that is over.
+Example: `SetTier` with an `at` of yesterday. Name a later one, or leave it out for now.
+"""
+ERROR_REASON_LIMIT_UNIT_MISMATCH: ErrorReason.ValueType  # 100
+"""FAILED_PRECONDITION. A tenant's own limit would be counted in another unit than its plans'.
+Example: `unit` "seat" in the metadata where "user" was sent. Send that unit.
+"""
+ERROR_REASON_SCHEDULED_CHANGE_NOT_FOUND: ErrorReason.ValueType  # 54
+"""NOT_FOUND. No such change lies ahead of the tenant: it took place, was cancelled or replaced.
+List the scheduled changes to see those that do.
+"""
+ERROR_REASON_ADD_ON_HELD: ErrorReason.ValueType  # 113
+"""ALREADY_EXISTS. The tenant holds the add-on within some of the window asked for."""
+ERROR_REASON_ADD_ON_NOT_HELD: ErrorReason.ValueType  # 114
+"""NOT_FOUND. The tenant does not hold the add-on at that time or later."""
+ERROR_REASON_LIMIT_NOT_SET: ErrorReason.ValueType  # 115
+"""NOT_FOUND. The tenant has no limit of its own by that name; its plans may set one."""
 ERROR_REASON_REVISION_NOT_REACHED: ErrorReason.ValueType  # 102
 """UNAVAILABLE. The demanded `min_revision` has not arrived here before the deadline."""
 ERROR_REASON_DATABASE_UNAVAILABLE: ErrorReason.ValueType  # 103
@@ -208,6 +501,61 @@ ERROR_REASON_PLAINTEXT_REFUSED: ErrorReason.ValueType  # 112
 """FAILED_PRECONDITION. The server was told to listen in plaintext where others can listen in; it
 does not start. Set `AUTHZ_TLS_CERT` and `AUTHZ_TLS_KEY`, or `AUTHZ_PLAINTEXT=allow`.
 """
+ERROR_REASON_LAST_OPERATOR_KEY: ErrorReason.ValueType  # 94
+"""FAILED_PRECONDITION. Without this key, or without this right of it, nobody could operate the
+service any more. Create another operator's key first. If they are all lost, `authz recover`
+makes one, on the machine that holds the database.
+"""
+ERROR_REASON_KEY_KIND_CONFLICT: ErrorReason.ValueType  # 117
+"""FAILED_PRECONDITION. A key's kind, which its text shows, would say less than the key opens.
+Example: role `operator` for a key of kind `app`. Create a key of kind operator.
+"""
+ERROR_REASON_KEY_NOT_ROTATED: ErrorReason.ValueType  # 118
+"""FAILED_PRECONDITION. The key has no previous secret that is still good."""
+ERROR_REASON_KEY_EXPIRED: ErrorReason.ValueType  # 119
+"""FAILED_PRECONDITION. The key has expired, and a new secret of it would be no good either. Give it
+a later `expire_time` with `UpdateKey`, or create another key.
+"""
+ERROR_REASON_EVENT_NOT_FOUND: ErrorReason.ValueType  # 56
+"""NOT_FOUND. No such event came from that source, by the id it was given there."""
+ERROR_REASON_EVENT_SOURCE_NOT_FOUND: ErrorReason.ValueType  # 57
+"""NOT_FOUND. `policies/lifecycle.yaml` declares no such source of events."""
+ERROR_REASON_EVENT_SUBJECT_MAPPED: ErrorReason.ValueType  # 70
+"""ALREADY_EXISTS. The source's subject is mapped to another tenant. Set `replace` to map it anew."""
+ERROR_REASON_EVENT_STATE_CONFLICT: ErrorReason.ValueType  # 95
+"""FAILED_PRECONDITION. The event is not in the state that this needs: only a parked event can be
+discarded.
+"""
+ERROR_REASON_INVALID_LIFECYCLE: ErrorReason.ValueType  # 96
+"""FAILED_PRECONDITION. `policies/lifecycle.yaml` sells what the catalogue does not have.
+`authz lifecycle check` tells where.
+"""
+ERROR_REASON_JOB_NOT_FOUND: ErrorReason.ValueType  # 19
+"""NOT_FOUND. There is no such job: it was never made, or ended long ago and is forgotten. List the
+jobs to see those there are.
+"""
+ERROR_REASON_JOB_STATE_CONFLICT: ErrorReason.ValueType  # 123
+"""FAILED_PRECONDITION. The job is not in a state that this needs. Example: `state` "done" in the
+metadata where a retry was asked for.
+"""
+ERROR_REASON_ENDPOINT_NOT_FOUND: ErrorReason.ValueType  # 124
+"""NOT_FOUND. There is no such endpoint, or it is another tenant's. List the endpoints."""
+ERROR_REASON_ENDPOINT_URL_REFUSED: ErrorReason.ValueType  # 125
+"""INVALID_ARGUMENT. Nothing can be delivered to such a URL. Example: `http://crm.example/hook`.
+Name an https URL without a user and a password.
+"""
+ERROR_REASON_ENDPOINT_DISABLED: ErrorReason.ValueType  # 126
+"""FAILED_PRECONDITION. The endpoint is disabled, by itself (it answered 410) or by somebody.
+Enable it with `UpdateEndpoint` first.
+"""
+ERROR_REASON_TEMPLATE_INVALID: ErrorReason.ValueType  # 127
+"""INVALID_ARGUMENT. The mail's template cannot be filled in: its syntax is wrong, it names what
+there is not, or does what the sandbox forbids. Example: `{{ display_nme }}`.
+"""
+ERROR_REASON_TEMPLATE_NOT_FOUND: ErrorReason.ValueType  # 128
+"""NOT_FOUND. No template of that mail was put for the tenant, or for all; nothing is to be deleted."""
+ERROR_REASON_TOO_MANY_ENDPOINTS: ErrorReason.ValueType  # 129
+"""FAILED_PRECONDITION. The tenant has as many endpoints as it may have. Delete one."""
 ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 104
 """INTERNAL. A bug of ours. Nothing was changed; the request id in the metadata finds the log line."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -28,6 +28,14 @@ if _version_not_supported:
 class KeyServiceStub:
     """API keys of this service's callers. A key is the subject `service:<id>` of the reserved tenant
     `system`; its rights are role grants there, decided like any other.
+
+    A credential reads `authz_<kind>_<id>_<secret><checksum>`: kind `app`, `job`, `op` or `scim`, 43
+    characters of secret, and the CRC-32 of all before it as eight hexadecimal digits, by which a
+    scanner of repositories and logs knows one from a look-alike without asking anybody:
+
+    authz_(?:app|job|op|scim)_key-[0-9a-z]{1,60}_[0-9A-Za-z]{43}[0-9a-f]{8}
+
+    Keys made before there were kinds read `authz_<id>_<secret>`; they are good until they are rotated.
     """
 
     def __init__(self, channel):
@@ -41,10 +49,25 @@ class KeyServiceStub:
                 request_serializer=authz_dot_v1_dot_key__pb2.CreateKeyRequest.SerializeToString,
                 response_deserializer=authz_dot_v1_dot_key__pb2.CreateKeyResponse.FromString,
                 _registered_method=True)
+        self.GetKey = channel.unary_unary(
+                '/authz.v1.KeyService/GetKey',
+                request_serializer=authz_dot_v1_dot_key__pb2.GetKeyRequest.SerializeToString,
+                response_deserializer=authz_dot_v1_dot_key__pb2.GetKeyResponse.FromString,
+                _registered_method=True)
         self.ListKeys = channel.unary_unary(
                 '/authz.v1.KeyService/ListKeys',
                 request_serializer=authz_dot_v1_dot_key__pb2.ListKeysRequest.SerializeToString,
                 response_deserializer=authz_dot_v1_dot_key__pb2.ListKeysResponse.FromString,
+                _registered_method=True)
+        self.UpdateKey = channel.unary_unary(
+                '/authz.v1.KeyService/UpdateKey',
+                request_serializer=authz_dot_v1_dot_key__pb2.UpdateKeyRequest.SerializeToString,
+                response_deserializer=authz_dot_v1_dot_key__pb2.UpdateKeyResponse.FromString,
+                _registered_method=True)
+        self.RotateKey = channel.unary_unary(
+                '/authz.v1.KeyService/RotateKey',
+                request_serializer=authz_dot_v1_dot_key__pb2.RotateKeyRequest.SerializeToString,
+                response_deserializer=authz_dot_v1_dot_key__pb2.RotateKeyResponse.FromString,
                 _registered_method=True)
         self.RevokeKey = channel.unary_unary(
                 '/authz.v1.KeyService/RevokeKey',
@@ -56,6 +79,14 @@ class KeyServiceStub:
 class KeyServiceServicer:
     """API keys of this service's callers. A key is the subject `service:<id>` of the reserved tenant
     `system`; its rights are role grants there, decided like any other.
+
+    A credential reads `authz_<kind>_<id>_<secret><checksum>`: kind `app`, `job`, `op` or `scim`, 43
+    characters of secret, and the CRC-32 of all before it as eight hexadecimal digits, by which a
+    scanner of repositories and logs knows one from a look-alike without asking anybody:
+
+    authz_(?:app|job|op|scim)_key-[0-9a-z]{1,60}_[0-9A-Za-z]{43}[0-9a-f]{8}
+
+    Keys made before there were kinds read `authz_<id>_<secret>`; they are good until they are rotated.
     """
 
     def CreateKey(self, request, context):
@@ -65,15 +96,40 @@ class KeyServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetKey(self, request, context):
+        """Read one key, without its secret.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListKeys(self, request, context):
-        """List the keys in force, without their secrets.
+        """List the keys that were not revoked, without their secrets.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateKey(self, request, context):
+        """Change what a key is called, when it ends, or what it may do. Its secret goes on.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RotateKey(self, request, context):
+        """Give a key another secret, under the same id and with the same rights. Both are good during the
+        overlap, so that its users change over one after the other and no call is lost. Whoever rotates
+        again during the overlap ends the older secret at once.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RevokeKey(self, request, context):
-        """End a key. Calls with it fail from the returned revision on.
+        """End a key with all its secrets, or only the secret before its last rotation. Calls with it fail
+        from the returned revision on. The last key that can operate the service stays
+        (LAST_OPERATOR_KEY).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -87,10 +143,25 @@ def add_KeyServiceServicer_to_server(servicer, server):
                     request_deserializer=authz_dot_v1_dot_key__pb2.CreateKeyRequest.FromString,
                     response_serializer=authz_dot_v1_dot_key__pb2.CreateKeyResponse.SerializeToString,
             ),
+            'GetKey': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetKey,
+                    request_deserializer=authz_dot_v1_dot_key__pb2.GetKeyRequest.FromString,
+                    response_serializer=authz_dot_v1_dot_key__pb2.GetKeyResponse.SerializeToString,
+            ),
             'ListKeys': grpc.unary_unary_rpc_method_handler(
                     servicer.ListKeys,
                     request_deserializer=authz_dot_v1_dot_key__pb2.ListKeysRequest.FromString,
                     response_serializer=authz_dot_v1_dot_key__pb2.ListKeysResponse.SerializeToString,
+            ),
+            'UpdateKey': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateKey,
+                    request_deserializer=authz_dot_v1_dot_key__pb2.UpdateKeyRequest.FromString,
+                    response_serializer=authz_dot_v1_dot_key__pb2.UpdateKeyResponse.SerializeToString,
+            ),
+            'RotateKey': grpc.unary_unary_rpc_method_handler(
+                    servicer.RotateKey,
+                    request_deserializer=authz_dot_v1_dot_key__pb2.RotateKeyRequest.FromString,
+                    response_serializer=authz_dot_v1_dot_key__pb2.RotateKeyResponse.SerializeToString,
             ),
             'RevokeKey': grpc.unary_unary_rpc_method_handler(
                     servicer.RevokeKey,
@@ -108,6 +179,14 @@ def add_KeyServiceServicer_to_server(servicer, server):
 class KeyService:
     """API keys of this service's callers. A key is the subject `service:<id>` of the reserved tenant
     `system`; its rights are role grants there, decided like any other.
+
+    A credential reads `authz_<kind>_<id>_<secret><checksum>`: kind `app`, `job`, `op` or `scim`, 43
+    characters of secret, and the CRC-32 of all before it as eight hexadecimal digits, by which a
+    scanner of repositories and logs knows one from a look-alike without asking anybody:
+
+    authz_(?:app|job|op|scim)_key-[0-9a-z]{1,60}_[0-9A-Za-z]{43}[0-9a-f]{8}
+
+    Keys made before there were kinds read `authz_<id>_<secret>`; they are good until they are rotated.
     """
 
     @staticmethod
@@ -138,6 +217,33 @@ class KeyService:
             _registered_method=True)
 
     @staticmethod
+    def GetKey(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/authz.v1.KeyService/GetKey',
+            authz_dot_v1_dot_key__pb2.GetKeyRequest.SerializeToString,
+            authz_dot_v1_dot_key__pb2.GetKeyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def ListKeys(request,
             target,
             options=(),
@@ -154,6 +260,60 @@ class KeyService:
             '/authz.v1.KeyService/ListKeys',
             authz_dot_v1_dot_key__pb2.ListKeysRequest.SerializeToString,
             authz_dot_v1_dot_key__pb2.ListKeysResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateKey(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/authz.v1.KeyService/UpdateKey',
+            authz_dot_v1_dot_key__pb2.UpdateKeyRequest.SerializeToString,
+            authz_dot_v1_dot_key__pb2.UpdateKeyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RotateKey(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/authz.v1.KeyService/RotateKey',
+            authz_dot_v1_dot_key__pb2.RotateKeyRequest.SerializeToString,
+            authz_dot_v1_dot_key__pb2.RotateKeyResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -29,6 +29,14 @@ GRPC_VERSION: str
 class KeyServiceStub:
     """API keys of this service's callers. A key is the subject `service:<id>` of the reserved tenant
     `system`; its rights are role grants there, decided like any other.
+
+    A credential reads `authz_<kind>_<id>_<secret><checksum>`: kind `app`, `job`, `op` or `scim`, 43
+    characters of secret, and the CRC-32 of all before it as eight hexadecimal digits, by which a
+    scanner of repositories and logs knows one from a look-alike without asking anybody:
+
+        authz_(?:app|job|op|scim)_key-[0-9a-z]{1,60}_[0-9A-Za-z]{43}[0-9a-f]{8}
+
+    Keys made before there were kinds read `authz_<id>_<secret>`; they are good until they are rotated.
     """
 
     @_typing.overload
@@ -37,28 +45,68 @@ class KeyServiceStub:
     def __new__(cls, channel: _aio.Channel) -> KeyServiceAsyncStub: ...
     CreateKey: _grpc.UnaryUnaryMultiCallable[_key_pb2.CreateKeyRequest, _key_pb2.CreateKeyResponse]
     """Make a key. The answer holds the key itself: it is shown this once and stored only as a hash."""
+    GetKey: _grpc.UnaryUnaryMultiCallable[_key_pb2.GetKeyRequest, _key_pb2.GetKeyResponse]
+    """Read one key, without its secret."""
     ListKeys: _grpc.UnaryUnaryMultiCallable[_key_pb2.ListKeysRequest, _key_pb2.ListKeysResponse]
-    """List the keys in force, without their secrets."""
+    """List the keys that were not revoked, without their secrets."""
+    UpdateKey: _grpc.UnaryUnaryMultiCallable[_key_pb2.UpdateKeyRequest, _key_pb2.UpdateKeyResponse]
+    """Change what a key is called, when it ends, or what it may do. Its secret goes on."""
+    RotateKey: _grpc.UnaryUnaryMultiCallable[_key_pb2.RotateKeyRequest, _key_pb2.RotateKeyResponse]
+    """Give a key another secret, under the same id and with the same rights. Both are good during the
+    overlap, so that its users change over one after the other and no call is lost. Whoever rotates
+    again during the overlap ends the older secret at once.
+    """
     RevokeKey: _grpc.UnaryUnaryMultiCallable[_key_pb2.RevokeKeyRequest, _key_pb2.RevokeKeyResponse]
-    """End a key. Calls with it fail from the returned revision on."""
+    """End a key with all its secrets, or only the secret before its last rotation. Calls with it fail
+    from the returned revision on. The last key that can operate the service stays
+    (LAST_OPERATOR_KEY).
+    """
 
 @_typing.type_check_only
 class KeyServiceAsyncStub(KeyServiceStub):
     """API keys of this service's callers. A key is the subject `service:<id>` of the reserved tenant
     `system`; its rights are role grants there, decided like any other.
+
+    A credential reads `authz_<kind>_<id>_<secret><checksum>`: kind `app`, `job`, `op` or `scim`, 43
+    characters of secret, and the CRC-32 of all before it as eight hexadecimal digits, by which a
+    scanner of repositories and logs knows one from a look-alike without asking anybody:
+
+        authz_(?:app|job|op|scim)_key-[0-9a-z]{1,60}_[0-9A-Za-z]{43}[0-9a-f]{8}
+
+    Keys made before there were kinds read `authz_<id>_<secret>`; they are good until they are rotated.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateKey: _aio.UnaryUnaryMultiCallable[_key_pb2.CreateKeyRequest, _key_pb2.CreateKeyResponse]  # type: ignore[assignment]
     """Make a key. The answer holds the key itself: it is shown this once and stored only as a hash."""
+    GetKey: _aio.UnaryUnaryMultiCallable[_key_pb2.GetKeyRequest, _key_pb2.GetKeyResponse]  # type: ignore[assignment]
+    """Read one key, without its secret."""
     ListKeys: _aio.UnaryUnaryMultiCallable[_key_pb2.ListKeysRequest, _key_pb2.ListKeysResponse]  # type: ignore[assignment]
-    """List the keys in force, without their secrets."""
+    """List the keys that were not revoked, without their secrets."""
+    UpdateKey: _aio.UnaryUnaryMultiCallable[_key_pb2.UpdateKeyRequest, _key_pb2.UpdateKeyResponse]  # type: ignore[assignment]
+    """Change what a key is called, when it ends, or what it may do. Its secret goes on."""
+    RotateKey: _aio.UnaryUnaryMultiCallable[_key_pb2.RotateKeyRequest, _key_pb2.RotateKeyResponse]  # type: ignore[assignment]
+    """Give a key another secret, under the same id and with the same rights. Both are good during the
+    overlap, so that its users change over one after the other and no call is lost. Whoever rotates
+    again during the overlap ends the older secret at once.
+    """
     RevokeKey: _aio.UnaryUnaryMultiCallable[_key_pb2.RevokeKeyRequest, _key_pb2.RevokeKeyResponse]  # type: ignore[assignment]
-    """End a key. Calls with it fail from the returned revision on."""
+    """End a key with all its secrets, or only the secret before its last rotation. Calls with it fail
+    from the returned revision on. The last key that can operate the service stays
+    (LAST_OPERATOR_KEY).
+    """
 
 class KeyServiceServicer(metaclass=_abc_1.ABCMeta):
     """API keys of this service's callers. A key is the subject `service:<id>` of the reserved tenant
     `system`; its rights are role grants there, decided like any other.
+
+    A credential reads `authz_<kind>_<id>_<secret><checksum>`: kind `app`, `job`, `op` or `scim`, 43
+    characters of secret, and the CRC-32 of all before it as eight hexadecimal digits, by which a
+    scanner of repositories and logs knows one from a look-alike without asking anybody:
+
+        authz_(?:app|job|op|scim)_key-[0-9a-z]{1,60}_[0-9A-Za-z]{43}[0-9a-f]{8}
+
+    Keys made before there were kinds read `authz_<id>_<secret>`; they are good until they are rotated.
     """
 
     @_abc_1.abstractmethod
@@ -70,12 +118,39 @@ class KeyServiceServicer(metaclass=_abc_1.ABCMeta):
         """Make a key. The answer holds the key itself: it is shown this once and stored only as a hash."""
 
     @_abc_1.abstractmethod
+    def GetKey(
+        self,
+        request: _key_pb2.GetKeyRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_key_pb2.GetKeyResponse, _abc.Awaitable[_key_pb2.GetKeyResponse]]:
+        """Read one key, without its secret."""
+
+    @_abc_1.abstractmethod
     def ListKeys(
         self,
         request: _key_pb2.ListKeysRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_key_pb2.ListKeysResponse, _abc.Awaitable[_key_pb2.ListKeysResponse]]:
-        """List the keys in force, without their secrets."""
+        """List the keys that were not revoked, without their secrets."""
+
+    @_abc_1.abstractmethod
+    def UpdateKey(
+        self,
+        request: _key_pb2.UpdateKeyRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_key_pb2.UpdateKeyResponse, _abc.Awaitable[_key_pb2.UpdateKeyResponse]]:
+        """Change what a key is called, when it ends, or what it may do. Its secret goes on."""
+
+    @_abc_1.abstractmethod
+    def RotateKey(
+        self,
+        request: _key_pb2.RotateKeyRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_key_pb2.RotateKeyResponse, _abc.Awaitable[_key_pb2.RotateKeyResponse]]:
+        """Give a key another secret, under the same id and with the same rights. Both are good during the
+        overlap, so that its users change over one after the other and no call is lost. Whoever rotates
+        again during the overlap ends the older secret at once.
+        """
 
     @_abc_1.abstractmethod
     def RevokeKey(
@@ -83,6 +158,9 @@ class KeyServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _key_pb2.RevokeKeyRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_key_pb2.RevokeKeyResponse, _abc.Awaitable[_key_pb2.RevokeKeyResponse]]:
-        """End a key. Calls with it fail from the returned revision on."""
+        """End a key with all its secrets, or only the secret before its last rotation. Calls with it fail
+        from the returned revision on. The last key that can operate the service stays
+        (LAST_OPERATOR_KEY).
+        """
 
 def add_KeyServiceServicer_to_server(servicer: KeyServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -5,6 +5,7 @@ isort:skip_file
 
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
+from google.protobuf import field_mask_pb2 as _field_mask_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
@@ -84,6 +85,54 @@ EXCEPTION_KIND_REPLACE: ExceptionKind.ValueType  # 3
 """Be the tenant's whole entitlement to permissions, in place of tier and add-ons."""
 Global___ExceptionKind: _TypeAlias = ExceptionKind  # noqa: Y015
 
+class _GrantOutcome:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _GrantOutcomeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_GrantOutcome.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    GRANT_OUTCOME_UNSPECIFIED: _GrantOutcome.ValueType  # 0
+    """Never sent."""
+    GRANT_OUTCOME_GRANTED: _GrantOutcome.ValueType  # 1
+    """It was made."""
+    GRANT_OUTCOME_ALREADY_HELD: _GrantOutcome.ValueType  # 2
+    """The same grant from the same source was in force, or stands in this request before."""
+
+class GrantOutcome(_GrantOutcome, metaclass=_GrantOutcomeEnumTypeWrapper):
+    """What became of one grant that was asked for."""
+
+GRANT_OUTCOME_UNSPECIFIED: GrantOutcome.ValueType  # 0
+"""Never sent."""
+GRANT_OUTCOME_GRANTED: GrantOutcome.ValueType  # 1
+"""It was made."""
+GRANT_OUTCOME_ALREADY_HELD: GrantOutcome.ValueType  # 2
+"""The same grant from the same source was in force, or stands in this request before."""
+Global___GrantOutcome: _TypeAlias = GrantOutcome  # noqa: Y015
+
+class _RevokeOutcome:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _RevokeOutcomeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RevokeOutcome.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    REVOKE_OUTCOME_UNSPECIFIED: _RevokeOutcome.ValueType  # 0
+    """Never sent."""
+    REVOKE_OUTCOME_REVOKED: _RevokeOutcome.ValueType  # 1
+    """At least one grant was ended."""
+    REVOKE_OUTCOME_NOTHING_TO_REVOKE: _RevokeOutcome.ValueType  # 2
+    """No grant answers the description, or one before it in this request ended them."""
+
+class RevokeOutcome(_RevokeOutcome, metaclass=_RevokeOutcomeEnumTypeWrapper):
+    """What became of one revocation that was asked for."""
+
+REVOKE_OUTCOME_UNSPECIFIED: RevokeOutcome.ValueType  # 0
+"""Never sent."""
+REVOKE_OUTCOME_REVOKED: RevokeOutcome.ValueType  # 1
+"""At least one grant was ended."""
+REVOKE_OUTCOME_NOTHING_TO_REVOKE: RevokeOutcome.ValueType  # 2
+"""No grant answers the description, or one before it in this request ended them."""
+Global___RevokeOutcome: _TypeAlias = RevokeOutcome  # noqa: Y015
+
 @_typing.final
 class Permission(_message.Message):
     """A declared permission."""
@@ -93,22 +142,36 @@ class Permission(_message.Message):
     ID_FIELD_NUMBER: _builtins.int
     INTERNAL_FIELD_NUMBER: _builtins.int
     DESCRIPTION_FIELD_NUMBER: _builtins.int
+    DEPRECATED_FIELD_NUMBER: _builtins.int
+    REPLACED_BY_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """`resource_type:action`. Example: `invoices:export`."""
     internal: _builtins.bool
     """Needs a role but no entitlement: no tier sells it."""
     description: _builtins.str
     """What it allows, for people."""
+    deprecated: _builtins.bool
+    """Decided as before, but no role, tier or add-on takes it up any more: `CreateRole` and the like
+    refuse that with PERMISSION_DEPRECATED, `ApplyPolicy` warns.
+    """
+    replaced_by: _builtins.str
+    """The permission to use in its stead; empty for none. Only a deprecated one has it."""
+    revision: _builtins.int
+    """The revision that changed it last, for `expected_revision`; ignored in a change. Example: 4711."""
     def __init__(
         self,
         *,
         id: _builtins.str = ...,
         internal: _builtins.bool = ...,
         description: _builtins.str = ...,
+        deprecated: _builtins.bool = ...,
+        replaced_by: _builtins.str = ...,
+        revision: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["description", b"description", "id", b"id", "internal", b"internal"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["deprecated", b"deprecated", "description", b"description", "id", b"id", "internal", b"internal", "replaced_by", b"replaced_by", "revision", b"revision"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -124,10 +187,16 @@ class Role(_message.Message):
     PERMISSIONS_FIELD_NUMBER: _builtins.int
     INCLUDES_FIELD_NUMBER: _builtins.int
     DESCRIPTION_FIELD_NUMBER: _builtins.int
+    ADMIN_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """`editor` for a global role, `acme/editor` for one of the tenant acme's own."""
     description: _builtins.str
     """What it is for, for people."""
+    admin: _builtins.bool
+    """Whoever holds the role in an account runs it. Roles that include it are not admin themselves."""
+    revision: _builtins.int
+    """The revision that changed it last, for `expected_revision`; ignored in a change. Example: 4711."""
     @_builtins.property
     def permissions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The permissions it holds itself."""
@@ -143,10 +212,12 @@ class Role(_message.Message):
         permissions: _abc.Iterable[_builtins.str] | None = ...,
         includes: _abc.Iterable[_builtins.str] | None = ...,
         description: _builtins.str = ...,
+        admin: _builtins.bool = ...,
+        revision: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["description", b"description", "id", b"id", "includes", b"includes", "permissions", b"permissions"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["admin", b"admin", "description", b"description", "id", b"id", "includes", b"includes", "permissions", b"permissions", "revision", b"revision"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -165,6 +236,8 @@ class Tier(_message.Message):
     LIMITS_FIELD_NUMBER: _builtins.int
     ASSIGNABLE_ROLES_FIELD_NUMBER: _builtins.int
     DESCRIPTION_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """The tier's id. Example: `professional`."""
     extends: _builtins.str
@@ -173,6 +246,12 @@ class Tier(_message.Message):
     """
     description: _builtins.str
     """What it is, for people."""
+    revision: _builtins.int
+    """The revision that changed it last, for `expected_revision`; ignored in a change. Example: 4711."""
+    version: _builtins.int
+    """The number of its version, from 1; ignored in a change. Each change of it, or of what it extends,
+    makes the next one. `TierVersionService` keeps the earlier ones.
+    """
     @_builtins.property
     def permissions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The permissions it adds."""
@@ -199,14 +278,70 @@ class Tier(_message.Message):
         limits: _abc.Iterable[Global___Limit] | None = ...,
         assignable_roles: _abc.Iterable[_builtins.str] | None = ...,
         description: _builtins.str = ...,
+        revision: _builtins.int = ...,
+        version: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["assignable_roles", b"assignable_roles", "description", b"description", "extends", b"extends", "features", b"features", "id", b"id", "limits", b"limits", "permissions", b"permissions"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["assignable_roles", b"assignable_roles", "description", b"description", "extends", b"extends", "features", b"features", "id", b"id", "limits", b"limits", "permissions", b"permissions", "revision", b"revision", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Tier: _TypeAlias = Tier  # noqa: Y015
+
+@_typing.final
+class AddOn(_message.Message):
+    """What a customer buys beside a tier."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    PERMISSIONS_FIELD_NUMBER: _builtins.int
+    FEATURES_FIELD_NUMBER: _builtins.int
+    LIMITS_FIELD_NUMBER: _builtins.int
+    ASSIGNABLE_ROLES_FIELD_NUMBER: _builtins.int
+    DESCRIPTION_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    """The add-on's id. Example: `audit`."""
+    description: _builtins.str
+    """What it is, for people."""
+    revision: _builtins.int
+    """The revision that changed it last, for `expected_revision`; ignored in a change. Example: 4711."""
+    @_builtins.property
+    def permissions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The permissions it adds."""
+
+    @_builtins.property
+    def features(self) -> _containers.RepeatedCompositeFieldContainer[Global___Feature]:
+        """The features it sets. Where the tier sets one too, the tier's holds."""
+
+    @_builtins.property
+    def limits(self) -> _containers.RepeatedCompositeFieldContainer[Global___Limit]:
+        """The limits it sets. Each is added to what the tier and other add-ons set."""
+
+    @_builtins.property
+    def assignable_roles(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Global roles that can be granted in tenants that hold it."""
+
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        permissions: _abc.Iterable[_builtins.str] | None = ...,
+        features: _abc.Iterable[Global___Feature] | None = ...,
+        limits: _abc.Iterable[Global___Limit] | None = ...,
+        assignable_roles: _abc.Iterable[_builtins.str] | None = ...,
+        description: _builtins.str = ...,
+        revision: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["assignable_roles", b"assignable_roles", "description", b"description", "features", b"features", "id", b"id", "limits", b"limits", "permissions", b"permissions", "revision", b"revision"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AddOn: _TypeAlias = AddOn  # noqa: Y015
 
 @_typing.final
 class Feature(_message.Message):
@@ -239,6 +374,104 @@ class Feature(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType_value) -> _WhichOneofReturnType_value | None: ...
 
 Global___Feature: _TypeAlias = Feature  # noqa: Y015
+
+@_typing.final
+class PlanFeature(_message.Message):
+    """A feature, and the tier or add-on that sets it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PLAN_FIELD_NUMBER: _builtins.int
+    FEATURE_FIELD_NUMBER: _builtins.int
+    PLAN_REVISION_FIELD_NUMBER: _builtins.int
+    plan: _builtins.str
+    """`tier/<id>` or `addon/<id>`. Example: `tier/professional`."""
+    plan_revision: _builtins.int
+    """The revision that changed the tier or add-on last, for `expected_revision`."""
+    @_builtins.property
+    def feature(self) -> Global___Feature:
+        """What it is set to."""
+
+    def __init__(
+        self,
+        *,
+        plan: _builtins.str = ...,
+        feature: Global___Feature | None = ...,
+        plan_revision: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["feature", b"feature"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["feature", b"feature", "plan", b"plan", "plan_revision", b"plan_revision"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PlanFeature: _TypeAlias = PlanFeature  # noqa: Y015
+
+@_typing.final
+class PlanLimit(_message.Message):
+    """A limit, and the tier or add-on that sets it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PLAN_FIELD_NUMBER: _builtins.int
+    LIMIT_FIELD_NUMBER: _builtins.int
+    PLAN_REVISION_FIELD_NUMBER: _builtins.int
+    plan: _builtins.str
+    """`tier/<id>` or `addon/<id>`. Example: `addon/extra-seats`."""
+    plan_revision: _builtins.int
+    """The revision that changed the tier or add-on last, for `expected_revision`."""
+    @_builtins.property
+    def limit(self) -> Global___Limit:
+        """What it is set to."""
+
+    def __init__(
+        self,
+        *,
+        plan: _builtins.str = ...,
+        limit: Global___Limit | None = ...,
+        plan_revision: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["limit", b"limit"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["limit", b"limit", "plan", b"plan", "plan_revision", b"plan_revision"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PlanLimit: _TypeAlias = PlanLimit  # noqa: Y015
+
+@_typing.final
+class Moved(_message.Message):
+    """Objects of one kind that used what was deleted, and were moved to its replacement."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: _builtins.int
+    COUNT_FIELD_NUMBER: _builtins.int
+    NAMES_FIELD_NUMBER: _builtins.int
+    kind: _builtins.str
+    """`role`, `tier`, `add-on`, `exception`, `permission`, `grant` or `tenant`."""
+    count: _builtins.int
+    """How many there are."""
+    @_builtins.property
+    def names(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The first 100 of them. Example: `editor`, `acme/clerk`; of a grant `acme/user:alice`, of an
+        exception `acme/<id>`.
+        """
+
+    def __init__(
+        self,
+        *,
+        kind: _builtins.str = ...,
+        count: _builtins.int = ...,
+        names: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count", "kind", b"kind", "names", b"names"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Moved: _TypeAlias = Moved  # noqa: Y015
 
 @_typing.final
 class Limit(_message.Message):
@@ -291,6 +524,7 @@ class RoleGrant(_message.Message):
     VALID_UNTIL_FIELD_NUMBER: _builtins.int
     SOURCE_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Given by the service; ignored in a change."""
     tenant: _builtins.str
@@ -305,6 +539,8 @@ class RoleGrant(_message.Message):
     """Who keeps it."""
     reason: _builtins.str
     """Why it was given."""
+    revision: _builtins.int
+    """The revision that changed it last, for `expected_revision`; ignored in a change. Example: 4711."""
     @_builtins.property
     def valid_from(self) -> _timestamp_pb2.Timestamp:
         """From when it holds, inclusive; unset for always."""
@@ -325,10 +561,11 @@ class RoleGrant(_message.Message):
         valid_until: _timestamp_pb2.Timestamp | None = ...,
         source: Global___GrantSource.ValueType = ...,
         reason: _builtins.str = ...,
+        revision: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["valid_from", b"valid_from", "valid_until", b"valid_until"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "reason", b"reason", "role", b"role", "scope", b"scope", "source", b"source", "subject", b"subject", "tenant", b"tenant", "valid_from", b"valid_from", "valid_until", b"valid_until"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "reason", b"reason", "revision", b"revision", "role", b"role", "scope", b"scope", "source", b"source", "subject", b"subject", "tenant", b"tenant", "valid_from", b"valid_from", "valid_until", b"valid_until"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -350,6 +587,7 @@ class TenantException(_message.Message):
     VALID_UNTIL_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     APPROVER_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Given by the service; ignored in a change."""
     tenant: _builtins.str
@@ -364,6 +602,8 @@ class TenantException(_message.Message):
     """Why; required."""
     approver: _builtins.str
     """Who approved it; required."""
+    revision: _builtins.int
+    """The revision that changed it last, for `expected_revision`; ignored in a change. Example: 4711."""
     @_builtins.property
     def permissions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The permissions it is about. Only REPLACE may have none."""
@@ -389,10 +629,11 @@ class TenantException(_message.Message):
         valid_until: _timestamp_pb2.Timestamp | None = ...,
         reason: _builtins.str = ...,
         approver: _builtins.str = ...,
+        revision: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["valid_from", b"valid_from", "valid_until", b"valid_until"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["approver", b"approver", "id", b"id", "kind", b"kind", "permissions", b"permissions", "reason", b"reason", "scope", b"scope", "subject", b"subject", "tenant", b"tenant", "valid_from", b"valid_from", "valid_until", b"valid_until"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["approver", b"approver", "id", b"id", "kind", b"kind", "permissions", b"permissions", "reason", b"reason", "revision", b"revision", "scope", b"scope", "subject", b"subject", "tenant", b"tenant", "valid_from", b"valid_from", "valid_until", b"valid_until"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -408,12 +649,15 @@ class PutPermissionRequest(_message.Message):
     REASON_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    EXPECTED_REVISION_FIELD_NUMBER: _builtins.int
     reason: _builtins.str
     """Why, for the audit; up to 1,000 characters."""
     request_id: _builtins.str
     """A retry with the same id gets the first answer; the same id with other content is refused."""
     validate_only: _builtins.bool
     """Answer with the full effect, and change nothing."""
+    expected_revision: _builtins.int
+    """Only if this is the object's `revision`, else REVISION_MISMATCH; 0 for whatever it is."""
     @_builtins.property
     def permission(self) -> Global___Permission:
         """The permission, whole: what it does not name is gone."""
@@ -425,10 +669,11 @@ class PutPermissionRequest(_message.Message):
         reason: _builtins.str = ...,
         request_id: _builtins.str = ...,
         validate_only: _builtins.bool = ...,
+        expected_revision: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["permission", b"permission"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["permission", b"permission", "reason", b"reason", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expected_revision", b"expected_revision", "permission", b"permission", "reason", b"reason", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -520,21 +765,40 @@ class ListCatalogueRequest(_message.Message):
 
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    RESOURCE_TYPE_FIELD_NUMBER: _builtins.int
+    INTERNAL_FIELD_NUMBER: _builtins.int
+    DEPRECATED_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """At most this many; 100 if 0, at most 1,000."""
     page_token: _builtins.str
     """`next_page_token` of the page before, of the same query."""
+    resource_type: _builtins.str
+    """Only permissions of this resource type; empty for all. Example: `invoices`."""
+    internal: _builtins.bool
+    """Only internal ones, or only those that are not; unset for all."""
+    deprecated: _builtins.bool
+    """Only deprecated ones, or only those that are not; unset for all."""
     def __init__(
         self,
         *,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        resource_type: _builtins.str = ...,
+        internal: _builtins.bool | None = ...,
+        deprecated: _builtins.bool | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_deprecated", b"_deprecated", "_internal", b"_internal", "deprecated", b"deprecated", "internal", b"internal"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_deprecated", b"_deprecated", "_internal", b"_internal", "deprecated", b"deprecated", "internal", b"internal", "page_size", b"page_size", "page_token", b"page_token", "resource_type", b"resource_type"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__deprecated: _TypeAlias = _typing.Literal["deprecated"]  # noqa: Y015
+    _WhichOneofArgType__deprecated: _TypeAlias = _typing.Literal["_deprecated", b"_deprecated"]  # noqa: Y015
+    _WhichOneofReturnType__internal: _TypeAlias = _typing.Literal["internal"]  # noqa: Y015
+    _WhichOneofArgType__internal: _TypeAlias = _typing.Literal["_internal", b"_internal"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__deprecated) -> _WhichOneofReturnType__deprecated | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__internal) -> _WhichOneofReturnType__internal | None: ...
 
 Global___ListCatalogueRequest: _TypeAlias = ListCatalogueRequest  # noqa: Y015
 
@@ -547,10 +811,13 @@ class ListCatalogueResponse(_message.Message):
     PERMISSIONS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
+    TOTAL_SIZE_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
     """Empty on the last page."""
     revision: _builtins.int
     """The revision the answer was given at."""
+    total_size: _builtins.int
+    """How many the whole list has."""
     @_builtins.property
     def permissions(self) -> _containers.RepeatedCompositeFieldContainer[Global___Permission]:
         """The permissions."""
@@ -561,10 +828,11 @@ class ListCatalogueResponse(_message.Message):
         permissions: _abc.Iterable[Global___Permission] | None = ...,
         next_page_token: _builtins.str = ...,
         revision: _builtins.int = ...,
+        total_size: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "permissions", b"permissions", "revision", b"revision"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "permissions", b"permissions", "revision", b"revision", "total_size", b"total_size"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -580,12 +848,15 @@ class PutRoleRequest(_message.Message):
     REASON_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    EXPECTED_REVISION_FIELD_NUMBER: _builtins.int
     reason: _builtins.str
     """Why, for the audit; up to 1,000 characters."""
     request_id: _builtins.str
     """A retry with the same id gets the first answer; the same id with other content is refused."""
     validate_only: _builtins.bool
     """Answer with the full effect, and change nothing."""
+    expected_revision: _builtins.int
+    """Only if this is the object's `revision`, else REVISION_MISMATCH; 0 for whatever it is."""
     @_builtins.property
     def role(self) -> Global___Role:
         """The role, whole: what it does not name is gone."""
@@ -597,10 +868,11 @@ class PutRoleRequest(_message.Message):
         reason: _builtins.str = ...,
         request_id: _builtins.str = ...,
         validate_only: _builtins.bool = ...,
+        expected_revision: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["role", b"role"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["reason", b"reason", "request_id", b"request_id", "role", b"role", "validate_only", b"validate_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expected_revision", b"expected_revision", "reason", b"reason", "request_id", b"request_id", "role", b"role", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -693,22 +965,30 @@ class ListRolesRequest(_message.Message):
     TENANT_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    PERMISSION_FIELD_NUMBER: _builtins.int
+    PREFIX_FIELD_NUMBER: _builtins.int
     tenant: _builtins.str
     """List this tenant's own roles; empty for the global ones."""
     page_size: _builtins.int
     """At most this many; 100 if 0, at most 1,000."""
     page_token: _builtins.str
     """`next_page_token` of the page before, of the same query."""
+    permission: _builtins.str
+    """Only roles that hold this permission, by themselves or by what they include; empty for all."""
+    prefix: _builtins.str
+    """Only roles whose id begins so; empty for all. Example: `billing`, `acme/bill`."""
     def __init__(
         self,
         *,
         tenant: _builtins.str = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        permission: _builtins.str = ...,
+        prefix: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "tenant", b"tenant"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "permission", b"permission", "prefix", b"prefix", "tenant", b"tenant"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -723,10 +1003,13 @@ class ListRolesResponse(_message.Message):
     ROLES_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
+    TOTAL_SIZE_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
     """Empty on the last page."""
     revision: _builtins.int
     """The revision the answer was given at."""
+    total_size: _builtins.int
+    """How many the whole list has."""
     @_builtins.property
     def roles(self) -> _containers.RepeatedCompositeFieldContainer[Global___Role]:
         """The roles."""
@@ -737,10 +1020,11 @@ class ListRolesResponse(_message.Message):
         roles: _abc.Iterable[Global___Role] | None = ...,
         next_page_token: _builtins.str = ...,
         revision: _builtins.int = ...,
+        total_size: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "revision", b"revision", "roles", b"roles"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "revision", b"revision", "roles", b"roles", "total_size", b"total_size"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -756,12 +1040,15 @@ class PutTierRequest(_message.Message):
     REASON_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    EXPECTED_REVISION_FIELD_NUMBER: _builtins.int
     reason: _builtins.str
     """Why, for the audit; up to 1,000 characters."""
     request_id: _builtins.str
     """A retry with the same id gets the first answer; the same id with other content is refused."""
     validate_only: _builtins.bool
     """Answer with the full effect, and change nothing."""
+    expected_revision: _builtins.int
+    """Only if this is the object's `revision`, else REVISION_MISMATCH; 0 for whatever it is."""
     @_builtins.property
     def tier(self) -> Global___Tier:
         """The tier, whole: what it does not name is gone."""
@@ -773,10 +1060,11 @@ class PutTierRequest(_message.Message):
         reason: _builtins.str = ...,
         request_id: _builtins.str = ...,
         validate_only: _builtins.bool = ...,
+        expected_revision: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["tier", b"tier"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["reason", b"reason", "request_id", b"request_id", "tier", b"tier", "validate_only", b"validate_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expected_revision", b"expected_revision", "reason", b"reason", "request_id", b"request_id", "tier", b"tier", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -868,19 +1156,27 @@ class ListTiersRequest(_message.Message):
 
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    PERMISSION_FIELD_NUMBER: _builtins.int
+    FEATURE_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """At most this many; 100 if 0, at most 1,000."""
     page_token: _builtins.str
     """`next_page_token` of the page before, of the same query."""
+    permission: _builtins.str
+    """Only tiers that carry this permission, by themselves or by what they extend; empty for all."""
+    feature: _builtins.str
+    """Only tiers that set this feature, by themselves or by what they extend; empty for all."""
     def __init__(
         self,
         *,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        permission: _builtins.str = ...,
+        feature: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["feature", b"feature", "page_size", b"page_size", "page_token", b"page_token", "permission", b"permission"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -895,10 +1191,13 @@ class ListTiersResponse(_message.Message):
     TIERS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
+    TOTAL_SIZE_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
     """Empty on the last page."""
     revision: _builtins.int
     """The revision the answer was given at."""
+    total_size: _builtins.int
+    """How many the whole list has."""
     @_builtins.property
     def tiers(self) -> _containers.RepeatedCompositeFieldContainer[Global___Tier]:
         """The tiers."""
@@ -909,14 +1208,1603 @@ class ListTiersResponse(_message.Message):
         tiers: _abc.Iterable[Global___Tier] | None = ...,
         next_page_token: _builtins.str = ...,
         revision: _builtins.int = ...,
+        total_size: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "revision", b"revision", "tiers", b"tiers"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "revision", b"revision", "tiers", b"tiers", "total_size", b"total_size"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListTiersResponse: _TypeAlias = ListTiersResponse  # noqa: Y015
+
+@_typing.final
+class CreatePermissionRequest(_message.Message):
+    """The permission to make."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PERMISSION_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    reason: _builtins.str
+    """Why, for the audit; up to 1,000 characters."""
+    request_id: _builtins.str
+    """A retry with the same id gets the first answer; the same id with other content is refused."""
+    validate_only: _builtins.bool
+    """Answer with the full effect, and change nothing."""
+    @_builtins.property
+    def permission(self) -> Global___Permission:
+        """The permission, whole."""
+
+    def __init__(
+        self,
+        *,
+        permission: Global___Permission | None = ...,
+        reason: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        validate_only: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["permission", b"permission"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["permission", b"permission", "reason", b"reason", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreatePermissionRequest: _TypeAlias = CreatePermissionRequest  # noqa: Y015
+
+@_typing.final
+class CreatePermissionResponse(_message.Message):
+    """The permission made."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PERMISSION_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    revision: _builtins.int
+    """The revision that made it so."""
+    @_builtins.property
+    def permission(self) -> Global___Permission:
+        """The permission as it is now."""
+
+    def __init__(
+        self,
+        *,
+        permission: Global___Permission | None = ...,
+        revision: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["permission", b"permission"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["permission", b"permission", "revision", b"revision"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreatePermissionResponse: _TypeAlias = CreatePermissionResponse  # noqa: Y015
+
+@_typing.final
+class UpdatePermissionRequest(_message.Message):
+    """The permission to change, and what of it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PERMISSION_FIELD_NUMBER: _builtins.int
+    UPDATE_MASK_FIELD_NUMBER: _builtins.int
+    EXPECTED_REVISION_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    expected_revision: _builtins.int
+    """Only if this is the permission's `revision`, else REVISION_MISMATCH; 0 for whatever it is."""
+    reason: _builtins.str
+    """Why, for the audit; up to 1,000 characters."""
+    request_id: _builtins.str
+    """A retry with the same id gets the first answer; the same id with other content is refused."""
+    validate_only: _builtins.bool
+    """Answer with the full effect, and change nothing."""
+    @_builtins.property
+    def permission(self) -> Global___Permission:
+        """Its id, and the new content of the fields that `update_mask` names; the others are ignored."""
+
+    @_builtins.property
+    def update_mask(self) -> _field_mask_pb2.FieldMask:
+        """The fields to change: `internal`, `description`, `deprecated`, `replaced_by`. At least one."""
+
+    def __init__(
+        self,
+        *,
+        permission: Global___Permission | None = ...,
+        update_mask: _field_mask_pb2.FieldMask | None = ...,
+        expected_revision: _builtins.int = ...,
+        reason: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        validate_only: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["permission", b"permission", "update_mask", b"update_mask"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expected_revision", b"expected_revision", "permission", b"permission", "reason", b"reason", "request_id", b"request_id", "update_mask", b"update_mask", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdatePermissionRequest: _TypeAlias = UpdatePermissionRequest  # noqa: Y015
+
+@_typing.final
+class UpdatePermissionResponse(_message.Message):
+    """The permission changed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PERMISSION_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    revision: _builtins.int
+    """The revision that made it so; the current one if nothing changed."""
+    @_builtins.property
+    def permission(self) -> Global___Permission:
+        """The permission as it is now."""
+
+    def __init__(
+        self,
+        *,
+        permission: Global___Permission | None = ...,
+        revision: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["permission", b"permission"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["permission", b"permission", "revision", b"revision"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdatePermissionResponse: _TypeAlias = UpdatePermissionResponse  # noqa: Y015
+
+@_typing.final
+class DeletePermissionRequest(_message.Message):
+    """The permission to delete."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    REPLACEMENT_FIELD_NUMBER: _builtins.int
+    EXPECTED_REVISION_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    """Its id."""
+    replacement: _builtins.str
+    """The permission that takes its place wherever it is used; empty for none. Windows, scopes, sources
+    and ids of what is moved stay as they are.
+    """
+    expected_revision: _builtins.int
+    """Only if this is the permission's `revision`, else REVISION_MISMATCH; 0 for whatever it is."""
+    reason: _builtins.str
+    """Why, for the audit; up to 1,000 characters."""
+    request_id: _builtins.str
+    """A retry with the same id gets the first answer; the same id with other content is refused."""
+    validate_only: _builtins.bool
+    """Answer with the full effect, and change nothing."""
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        replacement: _builtins.str = ...,
+        expected_revision: _builtins.int = ...,
+        reason: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        validate_only: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expected_revision", b"expected_revision", "id", b"id", "reason", b"reason", "replacement", b"replacement", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeletePermissionRequest: _TypeAlias = DeletePermissionRequest  # noqa: Y015
+
+@_typing.final
+class DeletePermissionResponse(_message.Message):
+    """The permission deleted."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PERMISSION_FIELD_NUMBER: _builtins.int
+    MOVED_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    revision: _builtins.int
+    """The revision that made it so."""
+    @_builtins.property
+    def permission(self) -> Global___Permission:
+        """The permission as it was."""
+
+    @_builtins.property
+    def moved(self) -> _containers.RepeatedCompositeFieldContainer[Global___Moved]:
+        """What was moved to the replacement, by kind. Empty if nothing used it."""
+
+    def __init__(
+        self,
+        *,
+        permission: Global___Permission | None = ...,
+        moved: _abc.Iterable[Global___Moved] | None = ...,
+        revision: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["permission", b"permission"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["moved", b"moved", "permission", b"permission", "revision", b"revision"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeletePermissionResponse: _TypeAlias = DeletePermissionResponse  # noqa: Y015
+
+@_typing.final
+class CreateRoleRequest(_message.Message):
+    """The role to make."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROLE_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    reason: _builtins.str
+    """Why, for the audit; up to 1,000 characters."""
+    request_id: _builtins.str
+    """A retry with the same id gets the first answer; the same id with other content is refused."""
+    validate_only: _builtins.bool
+    """Answer with the full effect, and change nothing."""
+    @_builtins.property
+    def role(self) -> Global___Role:
+        """The role, whole."""
+
+    def __init__(
+        self,
+        *,
+        role: Global___Role | None = ...,
+        reason: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        validate_only: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["role", b"role"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reason", b"reason", "request_id", b"request_id", "role", b"role", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreateRoleRequest: _TypeAlias = CreateRoleRequest  # noqa: Y015
+
+@_typing.final
+class CreateRoleResponse(_message.Message):
+    """The role made."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROLE_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    revision: _builtins.int
+    """The revision that made it so."""
+    @_builtins.property
+    def role(self) -> Global___Role:
+        """The role as it is now."""
+
+    def __init__(
+        self,
+        *,
+        role: Global___Role | None = ...,
+        revision: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["role", b"role"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["revision", b"revision", "role", b"role"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreateRoleResponse: _TypeAlias = CreateRoleResponse  # noqa: Y015
+
+@_typing.final
+class UpdateRoleRequest(_message.Message):
+    """The role to change, and what of it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROLE_FIELD_NUMBER: _builtins.int
+    UPDATE_MASK_FIELD_NUMBER: _builtins.int
+    EXPECTED_REVISION_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    expected_revision: _builtins.int
+    """Only if this is the role's `revision`, else REVISION_MISMATCH; 0 for whatever it is."""
+    reason: _builtins.str
+    """Why, for the audit; up to 1,000 characters."""
+    request_id: _builtins.str
+    """A retry with the same id gets the first answer; the same id with other content is refused."""
+    validate_only: _builtins.bool
+    """Answer with the full effect, and change nothing."""
+    @_builtins.property
+    def role(self) -> Global___Role:
+        """Its id, and the new content of the fields that `update_mask` names; the others are ignored."""
+
+    @_builtins.property
+    def update_mask(self) -> _field_mask_pb2.FieldMask:
+        """The fields to change: `permissions`, `includes`, `description`, `admin`. At least one."""
+
+    def __init__(
+        self,
+        *,
+        role: Global___Role | None = ...,
+        update_mask: _field_mask_pb2.FieldMask | None = ...,
+        expected_revision: _builtins.int = ...,
+        reason: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        validate_only: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["role", b"role", "update_mask", b"update_mask"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expected_revision", b"expected_revision", "reason", b"reason", "request_id", b"request_id", "role", b"role", "update_mask", b"update_mask", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdateRoleRequest: _TypeAlias = UpdateRoleRequest  # noqa: Y015
+
+@_typing.final
+class UpdateRoleResponse(_message.Message):
+    """The role changed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROLE_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    revision: _builtins.int
+    """The revision that made it so; the current one if nothing changed."""
+    @_builtins.property
+    def role(self) -> Global___Role:
+        """The role as it is now."""
+
+    def __init__(
+        self,
+        *,
+        role: Global___Role | None = ...,
+        revision: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["role", b"role"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["revision", b"revision", "role", b"role"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdateRoleResponse: _TypeAlias = UpdateRoleResponse  # noqa: Y015
+
+@_typing.final
+class DeleteRoleRequest(_message.Message):
+    """The role to delete."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    REPLACEMENT_FIELD_NUMBER: _builtins.int
+    EXPECTED_REVISION_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    """Its id."""
+    replacement: _builtins.str
+    """The role that takes its place wherever it is used; empty for none. Windows, scopes, sources
+    and ids of what is moved stay as they are.
+    """
+    expected_revision: _builtins.int
+    """Only if this is the role's `revision`, else REVISION_MISMATCH; 0 for whatever it is."""
+    reason: _builtins.str
+    """Why, for the audit; up to 1,000 characters."""
+    request_id: _builtins.str
+    """A retry with the same id gets the first answer; the same id with other content is refused."""
+    validate_only: _builtins.bool
+    """Answer with the full effect, and change nothing."""
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        replacement: _builtins.str = ...,
+        expected_revision: _builtins.int = ...,
+        reason: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        validate_only: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expected_revision", b"expected_revision", "id", b"id", "reason", b"reason", "replacement", b"replacement", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteRoleRequest: _TypeAlias = DeleteRoleRequest  # noqa: Y015
+
+@_typing.final
+class DeleteRoleResponse(_message.Message):
+    """The role deleted."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROLE_FIELD_NUMBER: _builtins.int
+    MOVED_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    revision: _builtins.int
+    """The revision that made it so."""
+    @_builtins.property
+    def role(self) -> Global___Role:
+        """The role as it was."""
+
+    @_builtins.property
+    def moved(self) -> _containers.RepeatedCompositeFieldContainer[Global___Moved]:
+        """What was moved to the replacement, by kind. Empty if nothing used it."""
+
+    def __init__(
+        self,
+        *,
+        role: Global___Role | None = ...,
+        moved: _abc.Iterable[Global___Moved] | None = ...,
+        revision: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["role", b"role"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["moved", b"moved", "revision", b"revision", "role", b"role"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteRoleResponse: _TypeAlias = DeleteRoleResponse  # noqa: Y015
+
+@_typing.final
+class CreateTierRequest(_message.Message):
+    """The tier to make."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TIER_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    reason: _builtins.str
+    """Why, for the audit; up to 1,000 characters."""
+    request_id: _builtins.str
+    """A retry with the same id gets the first answer; the same id with other content is refused."""
+    validate_only: _builtins.bool
+    """Answer with the full effect, and change nothing."""
+    @_builtins.property
+    def tier(self) -> Global___Tier:
+        """The tier, whole."""
+
+    def __init__(
+        self,
+        *,
+        tier: Global___Tier | None = ...,
+        reason: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        validate_only: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["tier", b"tier"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reason", b"reason", "request_id", b"request_id", "tier", b"tier", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreateTierRequest: _TypeAlias = CreateTierRequest  # noqa: Y015
+
+@_typing.final
+class CreateTierResponse(_message.Message):
+    """The tier made."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TIER_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    revision: _builtins.int
+    """The revision that made it so."""
+    @_builtins.property
+    def tier(self) -> Global___Tier:
+        """The tier as it is now."""
+
+    def __init__(
+        self,
+        *,
+        tier: Global___Tier | None = ...,
+        revision: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["tier", b"tier"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["revision", b"revision", "tier", b"tier"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreateTierResponse: _TypeAlias = CreateTierResponse  # noqa: Y015
+
+@_typing.final
+class UpdateTierRequest(_message.Message):
+    """The tier to change, and what of it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TIER_FIELD_NUMBER: _builtins.int
+    UPDATE_MASK_FIELD_NUMBER: _builtins.int
+    EXPECTED_REVISION_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    expected_revision: _builtins.int
+    """Only if this is the tier's `revision`, else REVISION_MISMATCH; 0 for whatever it is."""
+    reason: _builtins.str
+    """Why, for the audit; up to 1,000 characters."""
+    request_id: _builtins.str
+    """A retry with the same id gets the first answer; the same id with other content is refused."""
+    validate_only: _builtins.bool
+    """Answer with the full effect, and change nothing."""
+    @_builtins.property
+    def tier(self) -> Global___Tier:
+        """Its id, and the new content of the fields that `update_mask` names; the others are ignored."""
+
+    @_builtins.property
+    def update_mask(self) -> _field_mask_pb2.FieldMask:
+        """The fields to change: `extends`, `permissions`, `features`, `limits`, `assignable_roles`,
+        `description`. At least one.
+        """
+
+    def __init__(
+        self,
+        *,
+        tier: Global___Tier | None = ...,
+        update_mask: _field_mask_pb2.FieldMask | None = ...,
+        expected_revision: _builtins.int = ...,
+        reason: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        validate_only: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["tier", b"tier", "update_mask", b"update_mask"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expected_revision", b"expected_revision", "reason", b"reason", "request_id", b"request_id", "tier", b"tier", "update_mask", b"update_mask", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdateTierRequest: _TypeAlias = UpdateTierRequest  # noqa: Y015
+
+@_typing.final
+class UpdateTierResponse(_message.Message):
+    """The tier changed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TIER_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    revision: _builtins.int
+    """The revision that made it so; the current one if nothing changed."""
+    @_builtins.property
+    def tier(self) -> Global___Tier:
+        """The tier as it is now."""
+
+    def __init__(
+        self,
+        *,
+        tier: Global___Tier | None = ...,
+        revision: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["tier", b"tier"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["revision", b"revision", "tier", b"tier"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdateTierResponse: _TypeAlias = UpdateTierResponse  # noqa: Y015
+
+@_typing.final
+class DeleteTierRequest(_message.Message):
+    """The tier to delete."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    REPLACEMENT_FIELD_NUMBER: _builtins.int
+    EXPECTED_REVISION_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    """Its id."""
+    replacement: _builtins.str
+    """The tier that takes its place wherever it is used; empty for none. Windows, scopes, sources
+    and ids of what is moved stay as they are.
+    """
+    expected_revision: _builtins.int
+    """Only if this is the tier's `revision`, else REVISION_MISMATCH; 0 for whatever it is."""
+    reason: _builtins.str
+    """Why, for the audit; up to 1,000 characters."""
+    request_id: _builtins.str
+    """A retry with the same id gets the first answer; the same id with other content is refused."""
+    validate_only: _builtins.bool
+    """Answer with the full effect, and change nothing."""
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        replacement: _builtins.str = ...,
+        expected_revision: _builtins.int = ...,
+        reason: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        validate_only: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expected_revision", b"expected_revision", "id", b"id", "reason", b"reason", "replacement", b"replacement", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteTierRequest: _TypeAlias = DeleteTierRequest  # noqa: Y015
+
+@_typing.final
+class DeleteTierResponse(_message.Message):
+    """The tier deleted."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TIER_FIELD_NUMBER: _builtins.int
+    MOVED_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    revision: _builtins.int
+    """The revision that made it so."""
+    @_builtins.property
+    def tier(self) -> Global___Tier:
+        """The tier as it was."""
+
+    @_builtins.property
+    def moved(self) -> _containers.RepeatedCompositeFieldContainer[Global___Moved]:
+        """What was moved to the replacement, by kind. Empty if nothing used it."""
+
+    def __init__(
+        self,
+        *,
+        tier: Global___Tier | None = ...,
+        moved: _abc.Iterable[Global___Moved] | None = ...,
+        revision: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["tier", b"tier"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["moved", b"moved", "revision", b"revision", "tier", b"tier"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteTierResponse: _TypeAlias = DeleteTierResponse  # noqa: Y015
+
+@_typing.final
+class PutAddOnRequest(_message.Message):
+    """The add-on to put."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ADD_ON_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    EXPECTED_REVISION_FIELD_NUMBER: _builtins.int
+    reason: _builtins.str
+    """Why, for the audit; up to 1,000 characters."""
+    request_id: _builtins.str
+    """A retry with the same id gets the first answer; the same id with other content is refused."""
+    validate_only: _builtins.bool
+    """Answer with the full effect, and change nothing."""
+    expected_revision: _builtins.int
+    """Only if this is the object's `revision`, else REVISION_MISMATCH; 0 for whatever it is."""
+    @_builtins.property
+    def add_on(self) -> Global___AddOn:
+        """The add-on, whole: what it does not name is gone."""
+
+    def __init__(
+        self,
+        *,
+        add_on: Global___AddOn | None = ...,
+        reason: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        validate_only: _builtins.bool = ...,
+        expected_revision: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["add_on", b"add_on"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["add_on", b"add_on", "expected_revision", b"expected_revision", "reason", b"reason", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PutAddOnRequest: _TypeAlias = PutAddOnRequest  # noqa: Y015
+
+@_typing.final
+class PutAddOnResponse(_message.Message):
+    """The add-on put."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ADD_ON_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    revision: _builtins.int
+    """The revision that made it so."""
+    @_builtins.property
+    def add_on(self) -> Global___AddOn:
+        """The add-on as it is now."""
+
+    def __init__(
+        self,
+        *,
+        add_on: Global___AddOn | None = ...,
+        revision: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["add_on", b"add_on"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["add_on", b"add_on", "revision", b"revision"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PutAddOnResponse: _TypeAlias = PutAddOnResponse  # noqa: Y015
+
+@_typing.final
+class GetAddOnRequest(_message.Message):
+    """Which add-on to get."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    """Its id."""
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetAddOnRequest: _TypeAlias = GetAddOnRequest  # noqa: Y015
+
+@_typing.final
+class GetAddOnResponse(_message.Message):
+    """The add-on asked for."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ADD_ON_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    revision: _builtins.int
+    """The revision the answer was given at."""
+    @_builtins.property
+    def add_on(self) -> Global___AddOn:
+        """The add-on."""
+
+    def __init__(
+        self,
+        *,
+        add_on: Global___AddOn | None = ...,
+        revision: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["add_on", b"add_on"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["add_on", b"add_on", "revision", b"revision"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetAddOnResponse: _TypeAlias = GetAddOnResponse  # noqa: Y015
+
+@_typing.final
+class ListAddOnsRequest(_message.Message):
+    """Which add-ons to list."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    PERMISSION_FIELD_NUMBER: _builtins.int
+    FEATURE_FIELD_NUMBER: _builtins.int
+    page_size: _builtins.int
+    """At most this many; 100 if 0, at most 1,000."""
+    page_token: _builtins.str
+    """`next_page_token` of the page before, of the same query."""
+    permission: _builtins.str
+    """Only those that carry this permission; empty for all."""
+    feature: _builtins.str
+    """Only those that set this feature; empty for all."""
+    def __init__(
+        self,
+        *,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+        permission: _builtins.str = ...,
+        feature: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["feature", b"feature", "page_size", b"page_size", "page_token", b"page_token", "permission", b"permission"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListAddOnsRequest: _TypeAlias = ListAddOnsRequest  # noqa: Y015
+
+@_typing.final
+class ListAddOnsResponse(_message.Message):
+    """A page of add-ons, by id."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ADD_ONS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    TOTAL_SIZE_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Empty on the last page."""
+    revision: _builtins.int
+    """The revision the answer was given at."""
+    total_size: _builtins.int
+    """How many the whole list has."""
+    @_builtins.property
+    def add_ons(self) -> _containers.RepeatedCompositeFieldContainer[Global___AddOn]:
+        """The add-ons."""
+
+    def __init__(
+        self,
+        *,
+        add_ons: _abc.Iterable[Global___AddOn] | None = ...,
+        next_page_token: _builtins.str = ...,
+        revision: _builtins.int = ...,
+        total_size: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["add_ons", b"add_ons", "next_page_token", b"next_page_token", "revision", b"revision", "total_size", b"total_size"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListAddOnsResponse: _TypeAlias = ListAddOnsResponse  # noqa: Y015
+
+@_typing.final
+class CreateAddOnRequest(_message.Message):
+    """The add-on to make."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ADD_ON_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    reason: _builtins.str
+    """Why, for the audit; up to 1,000 characters."""
+    request_id: _builtins.str
+    """A retry with the same id gets the first answer; the same id with other content is refused."""
+    validate_only: _builtins.bool
+    """Answer with the full effect, and change nothing."""
+    @_builtins.property
+    def add_on(self) -> Global___AddOn:
+        """The add-on, whole."""
+
+    def __init__(
+        self,
+        *,
+        add_on: Global___AddOn | None = ...,
+        reason: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        validate_only: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["add_on", b"add_on"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["add_on", b"add_on", "reason", b"reason", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreateAddOnRequest: _TypeAlias = CreateAddOnRequest  # noqa: Y015
+
+@_typing.final
+class CreateAddOnResponse(_message.Message):
+    """The add-on made."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ADD_ON_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    revision: _builtins.int
+    """The revision that made it so."""
+    @_builtins.property
+    def add_on(self) -> Global___AddOn:
+        """The add-on as it is now."""
+
+    def __init__(
+        self,
+        *,
+        add_on: Global___AddOn | None = ...,
+        revision: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["add_on", b"add_on"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["add_on", b"add_on", "revision", b"revision"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreateAddOnResponse: _TypeAlias = CreateAddOnResponse  # noqa: Y015
+
+@_typing.final
+class UpdateAddOnRequest(_message.Message):
+    """The add-on to change, and what of it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ADD_ON_FIELD_NUMBER: _builtins.int
+    UPDATE_MASK_FIELD_NUMBER: _builtins.int
+    EXPECTED_REVISION_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    expected_revision: _builtins.int
+    """Only if this is the add-on's `revision`, else REVISION_MISMATCH; 0 for whatever it is."""
+    reason: _builtins.str
+    """Why, for the audit; up to 1,000 characters."""
+    request_id: _builtins.str
+    """A retry with the same id gets the first answer; the same id with other content is refused."""
+    validate_only: _builtins.bool
+    """Answer with the full effect, and change nothing."""
+    @_builtins.property
+    def add_on(self) -> Global___AddOn:
+        """Its id, and the new content of the fields that `update_mask` names; the others are ignored."""
+
+    @_builtins.property
+    def update_mask(self) -> _field_mask_pb2.FieldMask:
+        """The fields to change: `permissions`, `features`, `limits`, `assignable_roles`,
+        `description`. At least one.
+        """
+
+    def __init__(
+        self,
+        *,
+        add_on: Global___AddOn | None = ...,
+        update_mask: _field_mask_pb2.FieldMask | None = ...,
+        expected_revision: _builtins.int = ...,
+        reason: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        validate_only: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["add_on", b"add_on", "update_mask", b"update_mask"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["add_on", b"add_on", "expected_revision", b"expected_revision", "reason", b"reason", "request_id", b"request_id", "update_mask", b"update_mask", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdateAddOnRequest: _TypeAlias = UpdateAddOnRequest  # noqa: Y015
+
+@_typing.final
+class UpdateAddOnResponse(_message.Message):
+    """The add-on changed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ADD_ON_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    revision: _builtins.int
+    """The revision that made it so; the current one if nothing changed."""
+    @_builtins.property
+    def add_on(self) -> Global___AddOn:
+        """The add-on as it is now."""
+
+    def __init__(
+        self,
+        *,
+        add_on: Global___AddOn | None = ...,
+        revision: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["add_on", b"add_on"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["add_on", b"add_on", "revision", b"revision"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdateAddOnResponse: _TypeAlias = UpdateAddOnResponse  # noqa: Y015
+
+@_typing.final
+class DeleteAddOnRequest(_message.Message):
+    """The add-on to delete."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    REPLACEMENT_FIELD_NUMBER: _builtins.int
+    EXPECTED_REVISION_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    """Its id."""
+    replacement: _builtins.str
+    """The add-on that takes its place wherever it is used; empty for none. Windows, scopes, sources
+    and ids of what is moved stay as they are.
+    """
+    expected_revision: _builtins.int
+    """Only if this is the add-on's `revision`, else REVISION_MISMATCH; 0 for whatever it is."""
+    reason: _builtins.str
+    """Why, for the audit; up to 1,000 characters."""
+    request_id: _builtins.str
+    """A retry with the same id gets the first answer; the same id with other content is refused."""
+    validate_only: _builtins.bool
+    """Answer with the full effect, and change nothing."""
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        replacement: _builtins.str = ...,
+        expected_revision: _builtins.int = ...,
+        reason: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        validate_only: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expected_revision", b"expected_revision", "id", b"id", "reason", b"reason", "replacement", b"replacement", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteAddOnRequest: _TypeAlias = DeleteAddOnRequest  # noqa: Y015
+
+@_typing.final
+class DeleteAddOnResponse(_message.Message):
+    """The add-on deleted."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ADD_ON_FIELD_NUMBER: _builtins.int
+    MOVED_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    revision: _builtins.int
+    """The revision that made it so."""
+    @_builtins.property
+    def add_on(self) -> Global___AddOn:
+        """The add-on as it was."""
+
+    @_builtins.property
+    def moved(self) -> _containers.RepeatedCompositeFieldContainer[Global___Moved]:
+        """What was moved to the replacement, by kind. Empty if nothing used it."""
+
+    def __init__(
+        self,
+        *,
+        add_on: Global___AddOn | None = ...,
+        moved: _abc.Iterable[Global___Moved] | None = ...,
+        revision: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["add_on", b"add_on"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["add_on", b"add_on", "moved", b"moved", "revision", b"revision"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteAddOnResponse: _TypeAlias = DeleteAddOnResponse  # noqa: Y015
+
+@_typing.final
+class PutFeatureRequest(_message.Message):
+    """The feature to set."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PLAN_FIELD_NUMBER: _builtins.int
+    FEATURE_FIELD_NUMBER: _builtins.int
+    EXPECTED_REVISION_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    plan: _builtins.str
+    """`tier/<id>` or `addon/<id>`. Example: `tier/professional`."""
+    expected_revision: _builtins.int
+    """Only if this is the plan's `revision`, else REVISION_MISMATCH; 0 for whatever it is."""
+    reason: _builtins.str
+    """Why, for the audit; up to 1,000 characters."""
+    request_id: _builtins.str
+    """A retry with the same id gets the first answer; the same id with other content is refused."""
+    validate_only: _builtins.bool
+    """Answer with the full effect, and change nothing."""
+    @_builtins.property
+    def feature(self) -> Global___Feature:
+        """The feature, whole."""
+
+    def __init__(
+        self,
+        *,
+        plan: _builtins.str = ...,
+        feature: Global___Feature | None = ...,
+        expected_revision: _builtins.int = ...,
+        reason: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        validate_only: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["feature", b"feature"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expected_revision", b"expected_revision", "feature", b"feature", "plan", b"plan", "reason", b"reason", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PutFeatureRequest: _TypeAlias = PutFeatureRequest  # noqa: Y015
+
+@_typing.final
+class PutFeatureResponse(_message.Message):
+    """The feature set."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PLAN_FEATURE_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    revision: _builtins.int
+    """The revision that made it so; the current one if nothing changed."""
+    @_builtins.property
+    def plan_feature(self) -> Global___PlanFeature:
+        """The feature as it is now."""
+
+    def __init__(
+        self,
+        *,
+        plan_feature: Global___PlanFeature | None = ...,
+        revision: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["plan_feature", b"plan_feature"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["plan_feature", b"plan_feature", "revision", b"revision"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PutFeatureResponse: _TypeAlias = PutFeatureResponse  # noqa: Y015
+
+@_typing.final
+class DeleteFeatureRequest(_message.Message):
+    """The feature to delete."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PLAN_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    EXPECTED_REVISION_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    plan: _builtins.str
+    """`tier/<id>` or `addon/<id>`. Example: `addon/extra-seats`."""
+    name: _builtins.str
+    """The feature's name."""
+    expected_revision: _builtins.int
+    """Only if this is the plan's `revision`, else REVISION_MISMATCH; 0 for whatever it is."""
+    reason: _builtins.str
+    """Why, for the audit; up to 1,000 characters."""
+    request_id: _builtins.str
+    """A retry with the same id gets the first answer; the same id with other content is refused."""
+    validate_only: _builtins.bool
+    """Answer with the full effect, and change nothing."""
+    def __init__(
+        self,
+        *,
+        plan: _builtins.str = ...,
+        name: _builtins.str = ...,
+        expected_revision: _builtins.int = ...,
+        reason: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        validate_only: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expected_revision", b"expected_revision", "name", b"name", "plan", b"plan", "reason", b"reason", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteFeatureRequest: _TypeAlias = DeleteFeatureRequest  # noqa: Y015
+
+@_typing.final
+class DeleteFeatureResponse(_message.Message):
+    """The feature deleted."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PLAN_FEATURE_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    revision: _builtins.int
+    """The revision that made it so."""
+    @_builtins.property
+    def plan_feature(self) -> Global___PlanFeature:
+        """The feature as it was, with the plan's revision as it is now."""
+
+    def __init__(
+        self,
+        *,
+        plan_feature: Global___PlanFeature | None = ...,
+        revision: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["plan_feature", b"plan_feature"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["plan_feature", b"plan_feature", "revision", b"revision"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteFeatureResponse: _TypeAlias = DeleteFeatureResponse  # noqa: Y015
+
+@_typing.final
+class GetFeatureRequest(_message.Message):
+    """Which feature to get."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PLAN_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    plan: _builtins.str
+    """`tier/<id>` or `addon/<id>`. Example: `tier/professional`."""
+    name: _builtins.str
+    """The feature's name."""
+    def __init__(
+        self,
+        *,
+        plan: _builtins.str = ...,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "plan", b"plan"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetFeatureRequest: _TypeAlias = GetFeatureRequest  # noqa: Y015
+
+@_typing.final
+class GetFeatureResponse(_message.Message):
+    """The feature asked for."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PLAN_FEATURE_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    revision: _builtins.int
+    """The revision the answer was given at."""
+    @_builtins.property
+    def plan_feature(self) -> Global___PlanFeature:
+        """The feature."""
+
+    def __init__(
+        self,
+        *,
+        plan_feature: Global___PlanFeature | None = ...,
+        revision: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["plan_feature", b"plan_feature"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["plan_feature", b"plan_feature", "revision", b"revision"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetFeatureResponse: _TypeAlias = GetFeatureResponse  # noqa: Y015
+
+@_typing.final
+class ListFeaturesRequest(_message.Message):
+    """Which features to list."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PLAN_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    plan: _builtins.str
+    """Only what this plan sets, `tier/<id>` or `addon/<id>`; empty for all plans."""
+    name: _builtins.str
+    """Only features of this name; empty for all."""
+    page_size: _builtins.int
+    """At most this many; 100 if 0, at most 1,000."""
+    page_token: _builtins.str
+    """`next_page_token` of the page before, of the same query."""
+    def __init__(
+        self,
+        *,
+        plan: _builtins.str = ...,
+        name: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "page_size", b"page_size", "page_token", b"page_token", "plan", b"plan"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListFeaturesRequest: _TypeAlias = ListFeaturesRequest  # noqa: Y015
+
+@_typing.final
+class ListFeaturesResponse(_message.Message):
+    """A page of features, by plan and name."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PLAN_FEATURES_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    TOTAL_SIZE_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Empty on the last page."""
+    revision: _builtins.int
+    """The revision the answer was given at."""
+    total_size: _builtins.int
+    """How many the whole list has."""
+    @_builtins.property
+    def plan_features(self) -> _containers.RepeatedCompositeFieldContainer[Global___PlanFeature]:
+        """The features."""
+
+    def __init__(
+        self,
+        *,
+        plan_features: _abc.Iterable[Global___PlanFeature] | None = ...,
+        next_page_token: _builtins.str = ...,
+        revision: _builtins.int = ...,
+        total_size: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "plan_features", b"plan_features", "revision", b"revision", "total_size", b"total_size"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListFeaturesResponse: _TypeAlias = ListFeaturesResponse  # noqa: Y015
+
+@_typing.final
+class PutLimitRequest(_message.Message):
+    """The limit to set."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PLAN_FIELD_NUMBER: _builtins.int
+    LIMIT_FIELD_NUMBER: _builtins.int
+    EXPECTED_REVISION_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    plan: _builtins.str
+    """`tier/<id>` or `addon/<id>`. Example: `tier/professional`."""
+    expected_revision: _builtins.int
+    """Only if this is the plan's `revision`, else REVISION_MISMATCH; 0 for whatever it is."""
+    reason: _builtins.str
+    """Why, for the audit; up to 1,000 characters."""
+    request_id: _builtins.str
+    """A retry with the same id gets the first answer; the same id with other content is refused."""
+    validate_only: _builtins.bool
+    """Answer with the full effect, and change nothing."""
+    @_builtins.property
+    def limit(self) -> Global___Limit:
+        """The limit, whole."""
+
+    def __init__(
+        self,
+        *,
+        plan: _builtins.str = ...,
+        limit: Global___Limit | None = ...,
+        expected_revision: _builtins.int = ...,
+        reason: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        validate_only: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["limit", b"limit"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expected_revision", b"expected_revision", "limit", b"limit", "plan", b"plan", "reason", b"reason", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PutLimitRequest: _TypeAlias = PutLimitRequest  # noqa: Y015
+
+@_typing.final
+class PutLimitResponse(_message.Message):
+    """The limit set."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PLAN_LIMIT_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    revision: _builtins.int
+    """The revision that made it so; the current one if nothing changed."""
+    @_builtins.property
+    def plan_limit(self) -> Global___PlanLimit:
+        """The limit as it is now."""
+
+    def __init__(
+        self,
+        *,
+        plan_limit: Global___PlanLimit | None = ...,
+        revision: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["plan_limit", b"plan_limit"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["plan_limit", b"plan_limit", "revision", b"revision"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PutLimitResponse: _TypeAlias = PutLimitResponse  # noqa: Y015
+
+@_typing.final
+class DeleteLimitRequest(_message.Message):
+    """The limit to delete."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PLAN_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    EXPECTED_REVISION_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    plan: _builtins.str
+    """`tier/<id>` or `addon/<id>`. Example: `addon/extra-seats`."""
+    name: _builtins.str
+    """The limit's name."""
+    expected_revision: _builtins.int
+    """Only if this is the plan's `revision`, else REVISION_MISMATCH; 0 for whatever it is."""
+    reason: _builtins.str
+    """Why, for the audit; up to 1,000 characters."""
+    request_id: _builtins.str
+    """A retry with the same id gets the first answer; the same id with other content is refused."""
+    validate_only: _builtins.bool
+    """Answer with the full effect, and change nothing."""
+    def __init__(
+        self,
+        *,
+        plan: _builtins.str = ...,
+        name: _builtins.str = ...,
+        expected_revision: _builtins.int = ...,
+        reason: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        validate_only: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expected_revision", b"expected_revision", "name", b"name", "plan", b"plan", "reason", b"reason", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteLimitRequest: _TypeAlias = DeleteLimitRequest  # noqa: Y015
+
+@_typing.final
+class DeleteLimitResponse(_message.Message):
+    """The limit deleted."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PLAN_LIMIT_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    revision: _builtins.int
+    """The revision that made it so."""
+    @_builtins.property
+    def plan_limit(self) -> Global___PlanLimit:
+        """The limit as it was, with the plan's revision as it is now."""
+
+    def __init__(
+        self,
+        *,
+        plan_limit: Global___PlanLimit | None = ...,
+        revision: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["plan_limit", b"plan_limit"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["plan_limit", b"plan_limit", "revision", b"revision"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteLimitResponse: _TypeAlias = DeleteLimitResponse  # noqa: Y015
+
+@_typing.final
+class GetLimitRequest(_message.Message):
+    """Which limit to get."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PLAN_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    plan: _builtins.str
+    """`tier/<id>` or `addon/<id>`. Example: `tier/professional`."""
+    name: _builtins.str
+    """The limit's name."""
+    def __init__(
+        self,
+        *,
+        plan: _builtins.str = ...,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "plan", b"plan"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetLimitRequest: _TypeAlias = GetLimitRequest  # noqa: Y015
+
+@_typing.final
+class GetLimitResponse(_message.Message):
+    """The limit asked for."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PLAN_LIMIT_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    revision: _builtins.int
+    """The revision the answer was given at."""
+    @_builtins.property
+    def plan_limit(self) -> Global___PlanLimit:
+        """The limit."""
+
+    def __init__(
+        self,
+        *,
+        plan_limit: Global___PlanLimit | None = ...,
+        revision: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["plan_limit", b"plan_limit"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["plan_limit", b"plan_limit", "revision", b"revision"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetLimitResponse: _TypeAlias = GetLimitResponse  # noqa: Y015
+
+@_typing.final
+class ListLimitsRequest(_message.Message):
+    """Which limits to list."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PLAN_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    plan: _builtins.str
+    """Only what this plan sets, `tier/<id>` or `addon/<id>`; empty for all plans."""
+    name: _builtins.str
+    """Only limits of this name; empty for all."""
+    page_size: _builtins.int
+    """At most this many; 100 if 0, at most 1,000."""
+    page_token: _builtins.str
+    """`next_page_token` of the page before, of the same query."""
+    def __init__(
+        self,
+        *,
+        plan: _builtins.str = ...,
+        name: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "page_size", b"page_size", "page_token", b"page_token", "plan", b"plan"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListLimitsRequest: _TypeAlias = ListLimitsRequest  # noqa: Y015
+
+@_typing.final
+class ListLimitsResponse(_message.Message):
+    """A page of limits, by plan and name."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PLAN_LIMITS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    TOTAL_SIZE_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Empty on the last page."""
+    revision: _builtins.int
+    """The revision the answer was given at."""
+    total_size: _builtins.int
+    """How many the whole list has."""
+    @_builtins.property
+    def plan_limits(self) -> _containers.RepeatedCompositeFieldContainer[Global___PlanLimit]:
+        """The limits."""
+
+    def __init__(
+        self,
+        *,
+        plan_limits: _abc.Iterable[Global___PlanLimit] | None = ...,
+        next_page_token: _builtins.str = ...,
+        revision: _builtins.int = ...,
+        total_size: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "plan_limits", b"plan_limits", "revision", b"revision", "total_size", b"total_size"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListLimitsResponse: _TypeAlias = ListLimitsResponse  # noqa: Y015
 
 @_typing.final
 class ApplyPolicyRequest(_message.Message):
@@ -930,6 +2818,7 @@ class ApplyPolicyRequest(_message.Message):
     REASON_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    ADD_ONS_FIELD_NUMBER: _builtins.int
     reason: _builtins.str
     """Why, for the audit; up to 1,000 characters."""
     request_id: _builtins.str
@@ -948,6 +2837,10 @@ class ApplyPolicyRequest(_message.Message):
     def tiers(self) -> _containers.RepeatedCompositeFieldContainer[Global___Tier]:
         """Tiers to put."""
 
+    @_builtins.property
+    def add_ons(self) -> _containers.RepeatedCompositeFieldContainer[Global___AddOn]:
+        """Add-ons to put."""
+
     def __init__(
         self,
         *,
@@ -957,10 +2850,11 @@ class ApplyPolicyRequest(_message.Message):
         reason: _builtins.str = ...,
         request_id: _builtins.str = ...,
         validate_only: _builtins.bool = ...,
+        add_ons: _abc.Iterable[Global___AddOn] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["permissions", b"permissions", "reason", b"reason", "request_id", b"request_id", "roles", b"roles", "tiers", b"tiers", "validate_only", b"validate_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["add_ons", b"add_ons", "permissions", b"permissions", "reason", b"reason", "request_id", b"request_id", "roles", b"roles", "tiers", b"tiers", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -976,17 +2870,26 @@ class ApplyPolicyResponse(_message.Message):
     UPDATED_FIELD_NUMBER: _builtins.int
     UNCHANGED_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
+    WARNINGS_FIELD_NUMBER: _builtins.int
     unchanged: _builtins.int
     """How many definitions were in force already."""
     revision: _builtins.int
     """The revision that made it so; the current one if nothing changed."""
     @_builtins.property
     def created(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """What did not exist before. Example: `permission invoices:export`, `role editor`, `tier free`."""
+        """What did not exist before. Example: `permission invoices:export`, `role editor`, `tier free`,
+        `add-on audit`.
+        """
 
     @_builtins.property
     def updated(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """What existed and was defined otherwise."""
+
+    @_builtins.property
+    def warnings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What was done and is worth a second look. Example: `role editor takes up invoices:old, which is
+        deprecated: use invoices:view`.
+        """
 
     def __init__(
         self,
@@ -995,10 +2898,11 @@ class ApplyPolicyResponse(_message.Message):
         updated: _abc.Iterable[_builtins.str] | None = ...,
         unchanged: _builtins.int = ...,
         revision: _builtins.int = ...,
+        warnings: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["created", b"created", "revision", b"revision", "unchanged", b"unchanged", "updated", b"updated"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["created", b"created", "revision", b"revision", "unchanged", b"unchanged", "updated", b"updated", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1143,6 +3047,377 @@ class RevokeRoleResponse(_message.Message):
 Global___RevokeRoleResponse: _TypeAlias = RevokeRoleResponse  # noqa: Y015
 
 @_typing.final
+class BulkGrantRolesRequest(_message.Message):
+    """The grants to make."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROLE_GRANTS_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    reason: _builtins.str
+    """The reason of every grant that gives none of its own; up to 1,000 characters."""
+    request_id: _builtins.str
+    """A retry with the same id gets the first answer; the same id with other content is refused."""
+    validate_only: _builtins.bool
+    """Answer with the full effect, and change nothing."""
+    @_builtins.property
+    def role_grants(self) -> _containers.RepeatedCompositeFieldContainer[Global___RoleGrant]:
+        """The grants, 1 to 1,000, of any number of accounts. The right is asked for each account."""
+
+    def __init__(
+        self,
+        *,
+        role_grants: _abc.Iterable[Global___RoleGrant] | None = ...,
+        reason: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        validate_only: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reason", b"reason", "request_id", b"request_id", "role_grants", b"role_grants", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BulkGrantRolesRequest: _TypeAlias = BulkGrantRolesRequest  # noqa: Y015
+
+@_typing.final
+class BulkGrantResult(_message.Message):
+    """What became of one of the grants of a `BulkGrantRolesRequest`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OUTCOME_FIELD_NUMBER: _builtins.int
+    ROLE_GRANT_ID_FIELD_NUMBER: _builtins.int
+    outcome: Global___GrantOutcome.ValueType
+    """Made, or held before."""
+    role_grant_id: _builtins.str
+    """The id of the grant that is in force now."""
+    def __init__(
+        self,
+        *,
+        outcome: Global___GrantOutcome.ValueType = ...,
+        role_grant_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["outcome", b"outcome", "role_grant_id", b"role_grant_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BulkGrantResult: _TypeAlias = BulkGrantResult  # noqa: Y015
+
+@_typing.final
+class BulkGrantRolesResponse(_message.Message):
+    """What became of the grants. If one of them is refused, all are: then the metadata of the
+    `google.rpc.ErrorInfo` has `refused`, how many items are to be mended, and for each of them, as many as
+    fit, `item-<index>`, such as `item-3: "ROLE_NOT_FOUND role_grants[3].role"`.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESULTS_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    revision: _builtins.int
+    """The revision that made it so; the current one if nothing changed."""
+    @_builtins.property
+    def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___BulkGrantResult]:
+        """One for each grant of the request, in its order."""
+
+    def __init__(
+        self,
+        *,
+        results: _abc.Iterable[Global___BulkGrantResult] | None = ...,
+        revision: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["results", b"results", "revision", b"revision"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BulkGrantRolesResponse: _TypeAlias = BulkGrantRolesResponse  # noqa: Y015
+
+@_typing.final
+class RoleRevocation(_message.Message):
+    """A description of grants to revoke."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_FIELD_NUMBER: _builtins.int
+    SUBJECT_FIELD_NUMBER: _builtins.int
+    ROLE_FIELD_NUMBER: _builtins.int
+    SCOPE_FIELD_NUMBER: _builtins.int
+    SOURCE_FIELD_NUMBER: _builtins.int
+    tenant: _builtins.str
+    """The customer's account."""
+    subject: _builtins.str
+    """Who holds the role."""
+    role: _builtins.str
+    """The role."""
+    scope: _builtins.str
+    """The very scope of the grant; empty for grants on the whole tenant."""
+    source: Global___GrantSource.ValueType
+    """Only grants that this source keeps; unset for all."""
+    def __init__(
+        self,
+        *,
+        tenant: _builtins.str = ...,
+        subject: _builtins.str = ...,
+        role: _builtins.str = ...,
+        scope: _builtins.str = ...,
+        source: Global___GrantSource.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["role", b"role", "scope", b"scope", "source", b"source", "subject", b"subject", "tenant", b"tenant"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RoleRevocation: _TypeAlias = RoleRevocation  # noqa: Y015
+
+@_typing.final
+class BulkRevokeRolesRequest(_message.Message):
+    """What to revoke."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REVOCATIONS_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    reason: _builtins.str
+    """Why, for the audit; up to 1,000 characters."""
+    request_id: _builtins.str
+    """A retry with the same id gets the first answer; the same id with other content is refused."""
+    validate_only: _builtins.bool
+    """Answer with the full effect, and change nothing."""
+    @_builtins.property
+    def revocations(self) -> _containers.RepeatedCompositeFieldContainer[Global___RoleRevocation]:
+        """The descriptions, 1 to 1,000, of any number of accounts. The right is asked for each account."""
+
+    def __init__(
+        self,
+        *,
+        revocations: _abc.Iterable[Global___RoleRevocation] | None = ...,
+        reason: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        validate_only: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reason", b"reason", "request_id", b"request_id", "revocations", b"revocations", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BulkRevokeRolesRequest: _TypeAlias = BulkRevokeRolesRequest  # noqa: Y015
+
+@_typing.final
+class BulkRevokeResult(_message.Message):
+    """What became of one of the revocations of a `BulkRevokeRolesRequest`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OUTCOME_FIELD_NUMBER: _builtins.int
+    ROLE_GRANT_IDS_FIELD_NUMBER: _builtins.int
+    outcome: Global___RevokeOutcome.ValueType
+    """Revoked, or nothing to revoke."""
+    @_builtins.property
+    def role_grant_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The ids of the grants that it ended, oldest first."""
+
+    def __init__(
+        self,
+        *,
+        outcome: Global___RevokeOutcome.ValueType = ...,
+        role_grant_ids: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["outcome", b"outcome", "role_grant_ids", b"role_grant_ids"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BulkRevokeResult: _TypeAlias = BulkRevokeResult  # noqa: Y015
+
+@_typing.final
+class BulkRevokeRolesResponse(_message.Message):
+    """What became of the revocations. If one of them is refused, all are: the metadata of the
+    `google.rpc.ErrorInfo` names them as it does for `BulkGrantRoles`.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESULTS_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    revision: _builtins.int
+    """The revision that made it so; the current one if nothing changed."""
+    @_builtins.property
+    def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___BulkRevokeResult]:
+        """One for each revocation of the request, in its order."""
+
+    def __init__(
+        self,
+        *,
+        results: _abc.Iterable[Global___BulkRevokeResult] | None = ...,
+        revision: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["results", b"results", "revision", b"revision"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BulkRevokeRolesResponse: _TypeAlias = BulkRevokeRolesResponse  # noqa: Y015
+
+@_typing.final
+class UpdateRoleGrantRequest(_message.Message):
+    """What to change in a grant."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROLE_GRANT_FIELD_NUMBER: _builtins.int
+    UPDATE_MASK_FIELD_NUMBER: _builtins.int
+    EXPECTED_REVISION_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    expected_revision: _builtins.int
+    """Refuse if the grant's `revision` is another by now; 0 for no such guard. Example: 4711."""
+    reason: _builtins.str
+    """Why it is changed, for the audit; up to 1,000 characters."""
+    request_id: _builtins.str
+    """A retry with the same id gets the first answer; the same id with other content is refused."""
+    validate_only: _builtins.bool
+    """Answer with the full effect, and change nothing."""
+    @_builtins.property
+    def role_grant(self) -> Global___RoleGrant:
+        """The grant: `tenant` and `id` say which, of the rest only what the mask names is looked at."""
+
+    @_builtins.property
+    def update_mask(self) -> _field_mask_pb2.FieldMask:
+        """What to change: `valid_from`, `valid_until`, `reason`; at least one. A window's end that is named
+        here and unset in the grant is open from now on.
+        """
+
+    def __init__(
+        self,
+        *,
+        role_grant: Global___RoleGrant | None = ...,
+        update_mask: _field_mask_pb2.FieldMask | None = ...,
+        expected_revision: _builtins.int = ...,
+        reason: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        validate_only: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["role_grant", b"role_grant", "update_mask", b"update_mask"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expected_revision", b"expected_revision", "reason", b"reason", "request_id", b"request_id", "role_grant", b"role_grant", "update_mask", b"update_mask", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdateRoleGrantRequest: _TypeAlias = UpdateRoleGrantRequest  # noqa: Y015
+
+@_typing.final
+class UpdateRoleGrantResponse(_message.Message):
+    """The grant changed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROLE_GRANT_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    revision: _builtins.int
+    """The revision that made it so; the current one if nothing changed."""
+    @_builtins.property
+    def role_grant(self) -> Global___RoleGrant:
+        """The grant as it is now."""
+
+    def __init__(
+        self,
+        *,
+        role_grant: Global___RoleGrant | None = ...,
+        revision: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["role_grant", b"role_grant"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["revision", b"revision", "role_grant", b"role_grant"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdateRoleGrantResponse: _TypeAlias = UpdateRoleGrantResponse  # noqa: Y015
+
+@_typing.final
+class DeleteRoleGrantRequest(_message.Message):
+    """Which grant to end."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_FIELD_NUMBER: _builtins.int
+    ID_FIELD_NUMBER: _builtins.int
+    EXPECTED_REVISION_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    tenant: _builtins.str
+    """The customer's account."""
+    id: _builtins.str
+    """The grant's id."""
+    expected_revision: _builtins.int
+    """Refuse if the grant's `revision` is another by now; 0 for no such guard. Example: 4711."""
+    reason: _builtins.str
+    """Why, for the audit; up to 1,000 characters."""
+    request_id: _builtins.str
+    """A retry with the same id gets the first answer; the same id with other content is refused."""
+    validate_only: _builtins.bool
+    """Answer with the full effect, and change nothing."""
+    def __init__(
+        self,
+        *,
+        tenant: _builtins.str = ...,
+        id: _builtins.str = ...,
+        expected_revision: _builtins.int = ...,
+        reason: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        validate_only: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expected_revision", b"expected_revision", "id", b"id", "reason", b"reason", "request_id", b"request_id", "tenant", b"tenant", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteRoleGrantRequest: _TypeAlias = DeleteRoleGrantRequest  # noqa: Y015
+
+@_typing.final
+class DeleteRoleGrantResponse(_message.Message):
+    """The grant ended."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROLE_GRANT_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    revision: _builtins.int
+    """The revision that made it so."""
+    @_builtins.property
+    def role_grant(self) -> Global___RoleGrant:
+        """The grant as it was."""
+
+    def __init__(
+        self,
+        *,
+        role_grant: Global___RoleGrant | None = ...,
+        revision: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["role_grant", b"role_grant"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["revision", b"revision", "role_grant", b"role_grant"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteRoleGrantResponse: _TypeAlias = DeleteRoleGrantResponse  # noqa: Y015
+
+@_typing.final
 class GetRoleGrantRequest(_message.Message):
     """Which grant to get."""
 
@@ -1207,6 +3482,9 @@ class ListRoleGrantsRequest(_message.Message):
     ROLE_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    SCOPE_FIELD_NUMBER: _builtins.int
+    SOURCE_FIELD_NUMBER: _builtins.int
+    LIVE_AT_FIELD_NUMBER: _builtins.int
     tenant: _builtins.str
     """The customer's account."""
     subject: _builtins.str
@@ -1217,6 +3495,14 @@ class ListRoleGrantsRequest(_message.Message):
     """At most this many; 100 if 0, at most 1,000."""
     page_token: _builtins.str
     """`next_page_token` of the page before, of the same query."""
+    scope: _builtins.str
+    """Only those on this very scope; set and empty for those on the whole tenant; unset for all."""
+    source: Global___GrantSource.ValueType
+    """Only those that this source keeps; unset for all."""
+    @_builtins.property
+    def live_at(self) -> _timestamp_pb2.Timestamp:
+        """Only those whose window holds this instant; unset for all."""
+
     def __init__(
         self,
         *,
@@ -1225,28 +3511,38 @@ class ListRoleGrantsRequest(_message.Message):
         role: _builtins.str = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        scope: _builtins.str | None = ...,
+        source: Global___GrantSource.ValueType = ...,
+        live_at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_scope", b"_scope", "live_at", b"live_at", "scope", b"scope"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "role", b"role", "subject", b"subject", "tenant", b"tenant"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_scope", b"_scope", "live_at", b"live_at", "page_size", b"page_size", "page_token", b"page_token", "role", b"role", "scope", b"scope", "source", b"source", "subject", b"subject", "tenant", b"tenant"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__scope: _TypeAlias = _typing.Literal["scope"]  # noqa: Y015
+    _WhichOneofArgType__scope: _TypeAlias = _typing.Literal["_scope", b"_scope"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__scope) -> _WhichOneofReturnType__scope | None: ...
 
 Global___ListRoleGrantsRequest: _TypeAlias = ListRoleGrantsRequest  # noqa: Y015
 
 @_typing.final
 class ListRoleGrantsResponse(_message.Message):
-    """A page of grants, oldest first. Grants whose window is over or not yet begun are among them."""
+    """A page of grants, oldest first. Grants whose window is over or not yet begun are among them, unless
+    `live_at` leaves them out.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
     ROLE_GRANTS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
+    TOTAL_SIZE_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
     """Empty on the last page."""
     revision: _builtins.int
     """The revision the answer was given at."""
+    total_size: _builtins.int
+    """How many grants all pages have together, at that revision."""
     @_builtins.property
     def role_grants(self) -> _containers.RepeatedCompositeFieldContainer[Global___RoleGrant]:
         """The grants."""
@@ -1257,10 +3553,11 @@ class ListRoleGrantsResponse(_message.Message):
         role_grants: _abc.Iterable[Global___RoleGrant] | None = ...,
         next_page_token: _builtins.str = ...,
         revision: _builtins.int = ...,
+        total_size: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "revision", b"revision", "role_grants", b"role_grants"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "revision", b"revision", "role_grants", b"role_grants", "total_size", b"total_size"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1325,6 +3622,82 @@ class GrantExceptionResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GrantExceptionResponse: _TypeAlias = GrantExceptionResponse  # noqa: Y015
+
+@_typing.final
+class UpdateExceptionRequest(_message.Message):
+    """What to change in an exception."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EXCEPTION_FIELD_NUMBER: _builtins.int
+    UPDATE_MASK_FIELD_NUMBER: _builtins.int
+    EXPECTED_REVISION_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    expected_revision: _builtins.int
+    """Refuse if the exception's `revision` is another by now; 0 for no such guard. Example: 4711."""
+    reason: _builtins.str
+    """Why it is changed, for the audit; up to 1,000 characters."""
+    request_id: _builtins.str
+    """A retry with the same id gets the first answer; the same id with other content is refused."""
+    validate_only: _builtins.bool
+    """Answer with the full effect, and change nothing."""
+    @_builtins.property
+    def exception(self) -> Global___TenantException:
+        """The exception: `tenant` and `id` say which, of the rest only what the mask names is looked at."""
+
+    @_builtins.property
+    def update_mask(self) -> _field_mask_pb2.FieldMask:
+        """What to change: `valid_from`, `valid_until`, `reason`, `approver`, `permissions`; at least one. A
+        window's end that is named here and unset in the exception is open from now on.
+        """
+
+    def __init__(
+        self,
+        *,
+        exception: Global___TenantException | None = ...,
+        update_mask: _field_mask_pb2.FieldMask | None = ...,
+        expected_revision: _builtins.int = ...,
+        reason: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        validate_only: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["exception", b"exception", "update_mask", b"update_mask"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["exception", b"exception", "expected_revision", b"expected_revision", "reason", b"reason", "request_id", b"request_id", "update_mask", b"update_mask", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdateExceptionRequest: _TypeAlias = UpdateExceptionRequest  # noqa: Y015
+
+@_typing.final
+class UpdateExceptionResponse(_message.Message):
+    """The exception changed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EXCEPTION_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    revision: _builtins.int
+    """The revision that made it so; the current one if nothing changed."""
+    @_builtins.property
+    def exception(self) -> Global___TenantException:
+        """The exception as it is now."""
+
+    def __init__(
+        self,
+        *,
+        exception: Global___TenantException | None = ...,
+        revision: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["exception", b"exception"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["exception", b"exception", "revision", b"revision"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdateExceptionResponse: _TypeAlias = UpdateExceptionResponse  # noqa: Y015
 
 @_typing.final
 class RevokeExceptionRequest(_message.Message):
@@ -1455,40 +3828,65 @@ class ListExceptionsRequest(_message.Message):
     TENANT_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    PERMISSION_FIELD_NUMBER: _builtins.int
+    SUBJECT_FIELD_NUMBER: _builtins.int
+    LIVE_AT_FIELD_NUMBER: _builtins.int
     tenant: _builtins.str
     """The customer's account."""
     page_size: _builtins.int
     """At most this many; 100 if 0, at most 1,000."""
     page_token: _builtins.str
     """`next_page_token` of the page before, of the same query."""
+    kind: Global___ExceptionKind.ValueType
+    """Only of this kind; unset for all."""
+    permission: _builtins.str
+    """Only those about this permission; empty for all."""
+    subject: _builtins.str
+    """Only those that deny this subject; set and empty for those that are for everyone; unset for all."""
+    @_builtins.property
+    def live_at(self) -> _timestamp_pb2.Timestamp:
+        """Only those whose window holds this instant; unset for all."""
+
     def __init__(
         self,
         *,
         tenant: _builtins.str = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        kind: Global___ExceptionKind.ValueType = ...,
+        permission: _builtins.str = ...,
+        subject: _builtins.str | None = ...,
+        live_at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_subject", b"_subject", "live_at", b"live_at", "subject", b"subject"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "tenant", b"tenant"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_subject", b"_subject", "kind", b"kind", "live_at", b"live_at", "page_size", b"page_size", "page_token", b"page_token", "permission", b"permission", "subject", b"subject", "tenant", b"tenant"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__subject: _TypeAlias = _typing.Literal["subject"]  # noqa: Y015
+    _WhichOneofArgType__subject: _TypeAlias = _typing.Literal["_subject", b"_subject"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__subject) -> _WhichOneofReturnType__subject | None: ...
 
 Global___ListExceptionsRequest: _TypeAlias = ListExceptionsRequest  # noqa: Y015
 
 @_typing.final
 class ListExceptionsResponse(_message.Message):
-    """A page of exceptions, by id. Exceptions whose window is over or not yet begun are among them."""
+    """A page of exceptions, by id. Exceptions whose window is over or not yet begun are among them, unless
+    `live_at` leaves them out.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
     EXCEPTIONS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
+    TOTAL_SIZE_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
     """Empty on the last page."""
     revision: _builtins.int
     """The revision the answer was given at."""
+    total_size: _builtins.int
+    """How many exceptions all pages have together, at that revision."""
     @_builtins.property
     def exceptions(self) -> _containers.RepeatedCompositeFieldContainer[Global___TenantException]:
         """The exceptions."""
@@ -1499,10 +3897,11 @@ class ListExceptionsResponse(_message.Message):
         exceptions: _abc.Iterable[Global___TenantException] | None = ...,
         next_page_token: _builtins.str = ...,
         revision: _builtins.int = ...,
+        total_size: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["exceptions", b"exceptions", "next_page_token", b"next_page_token", "revision", b"revision"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["exceptions", b"exceptions", "next_page_token", b"next_page_token", "revision", b"revision", "total_size", b"total_size"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

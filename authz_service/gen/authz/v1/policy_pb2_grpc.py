@@ -41,6 +41,21 @@ class PolicyServiceStub:
                 request_serializer=authz_dot_v1_dot_policy__pb2.PutPermissionRequest.SerializeToString,
                 response_deserializer=authz_dot_v1_dot_policy__pb2.PutPermissionResponse.FromString,
                 _registered_method=True)
+        self.CreatePermission = channel.unary_unary(
+                '/authz.v1.PolicyService/CreatePermission',
+                request_serializer=authz_dot_v1_dot_policy__pb2.CreatePermissionRequest.SerializeToString,
+                response_deserializer=authz_dot_v1_dot_policy__pb2.CreatePermissionResponse.FromString,
+                _registered_method=True)
+        self.UpdatePermission = channel.unary_unary(
+                '/authz.v1.PolicyService/UpdatePermission',
+                request_serializer=authz_dot_v1_dot_policy__pb2.UpdatePermissionRequest.SerializeToString,
+                response_deserializer=authz_dot_v1_dot_policy__pb2.UpdatePermissionResponse.FromString,
+                _registered_method=True)
+        self.DeletePermission = channel.unary_unary(
+                '/authz.v1.PolicyService/DeletePermission',
+                request_serializer=authz_dot_v1_dot_policy__pb2.DeletePermissionRequest.SerializeToString,
+                response_deserializer=authz_dot_v1_dot_policy__pb2.DeletePermissionResponse.FromString,
+                _registered_method=True)
         self.GetPermission = channel.unary_unary(
                 '/authz.v1.PolicyService/GetPermission',
                 request_serializer=authz_dot_v1_dot_policy__pb2.GetPermissionRequest.SerializeToString,
@@ -55,6 +70,21 @@ class PolicyServiceStub:
                 '/authz.v1.PolicyService/PutRole',
                 request_serializer=authz_dot_v1_dot_policy__pb2.PutRoleRequest.SerializeToString,
                 response_deserializer=authz_dot_v1_dot_policy__pb2.PutRoleResponse.FromString,
+                _registered_method=True)
+        self.CreateRole = channel.unary_unary(
+                '/authz.v1.PolicyService/CreateRole',
+                request_serializer=authz_dot_v1_dot_policy__pb2.CreateRoleRequest.SerializeToString,
+                response_deserializer=authz_dot_v1_dot_policy__pb2.CreateRoleResponse.FromString,
+                _registered_method=True)
+        self.UpdateRole = channel.unary_unary(
+                '/authz.v1.PolicyService/UpdateRole',
+                request_serializer=authz_dot_v1_dot_policy__pb2.UpdateRoleRequest.SerializeToString,
+                response_deserializer=authz_dot_v1_dot_policy__pb2.UpdateRoleResponse.FromString,
+                _registered_method=True)
+        self.DeleteRole = channel.unary_unary(
+                '/authz.v1.PolicyService/DeleteRole',
+                request_serializer=authz_dot_v1_dot_policy__pb2.DeleteRoleRequest.SerializeToString,
+                response_deserializer=authz_dot_v1_dot_policy__pb2.DeleteRoleResponse.FromString,
                 _registered_method=True)
         self.GetRole = channel.unary_unary(
                 '/authz.v1.PolicyService/GetRole',
@@ -71,6 +101,21 @@ class PolicyServiceStub:
                 request_serializer=authz_dot_v1_dot_policy__pb2.PutTierRequest.SerializeToString,
                 response_deserializer=authz_dot_v1_dot_policy__pb2.PutTierResponse.FromString,
                 _registered_method=True)
+        self.CreateTier = channel.unary_unary(
+                '/authz.v1.PolicyService/CreateTier',
+                request_serializer=authz_dot_v1_dot_policy__pb2.CreateTierRequest.SerializeToString,
+                response_deserializer=authz_dot_v1_dot_policy__pb2.CreateTierResponse.FromString,
+                _registered_method=True)
+        self.UpdateTier = channel.unary_unary(
+                '/authz.v1.PolicyService/UpdateTier',
+                request_serializer=authz_dot_v1_dot_policy__pb2.UpdateTierRequest.SerializeToString,
+                response_deserializer=authz_dot_v1_dot_policy__pb2.UpdateTierResponse.FromString,
+                _registered_method=True)
+        self.DeleteTier = channel.unary_unary(
+                '/authz.v1.PolicyService/DeleteTier',
+                request_serializer=authz_dot_v1_dot_policy__pb2.DeleteTierRequest.SerializeToString,
+                response_deserializer=authz_dot_v1_dot_policy__pb2.DeleteTierResponse.FromString,
+                _registered_method=True)
         self.GetTier = channel.unary_unary(
                 '/authz.v1.PolicyService/GetTier',
                 request_serializer=authz_dot_v1_dot_policy__pb2.GetTierRequest.SerializeToString,
@@ -80,6 +125,76 @@ class PolicyServiceStub:
                 '/authz.v1.PolicyService/ListTiers',
                 request_serializer=authz_dot_v1_dot_policy__pb2.ListTiersRequest.SerializeToString,
                 response_deserializer=authz_dot_v1_dot_policy__pb2.ListTiersResponse.FromString,
+                _registered_method=True)
+        self.PutAddOn = channel.unary_unary(
+                '/authz.v1.PolicyService/PutAddOn',
+                request_serializer=authz_dot_v1_dot_policy__pb2.PutAddOnRequest.SerializeToString,
+                response_deserializer=authz_dot_v1_dot_policy__pb2.PutAddOnResponse.FromString,
+                _registered_method=True)
+        self.CreateAddOn = channel.unary_unary(
+                '/authz.v1.PolicyService/CreateAddOn',
+                request_serializer=authz_dot_v1_dot_policy__pb2.CreateAddOnRequest.SerializeToString,
+                response_deserializer=authz_dot_v1_dot_policy__pb2.CreateAddOnResponse.FromString,
+                _registered_method=True)
+        self.UpdateAddOn = channel.unary_unary(
+                '/authz.v1.PolicyService/UpdateAddOn',
+                request_serializer=authz_dot_v1_dot_policy__pb2.UpdateAddOnRequest.SerializeToString,
+                response_deserializer=authz_dot_v1_dot_policy__pb2.UpdateAddOnResponse.FromString,
+                _registered_method=True)
+        self.DeleteAddOn = channel.unary_unary(
+                '/authz.v1.PolicyService/DeleteAddOn',
+                request_serializer=authz_dot_v1_dot_policy__pb2.DeleteAddOnRequest.SerializeToString,
+                response_deserializer=authz_dot_v1_dot_policy__pb2.DeleteAddOnResponse.FromString,
+                _registered_method=True)
+        self.GetAddOn = channel.unary_unary(
+                '/authz.v1.PolicyService/GetAddOn',
+                request_serializer=authz_dot_v1_dot_policy__pb2.GetAddOnRequest.SerializeToString,
+                response_deserializer=authz_dot_v1_dot_policy__pb2.GetAddOnResponse.FromString,
+                _registered_method=True)
+        self.ListAddOns = channel.unary_unary(
+                '/authz.v1.PolicyService/ListAddOns',
+                request_serializer=authz_dot_v1_dot_policy__pb2.ListAddOnsRequest.SerializeToString,
+                response_deserializer=authz_dot_v1_dot_policy__pb2.ListAddOnsResponse.FromString,
+                _registered_method=True)
+        self.PutFeature = channel.unary_unary(
+                '/authz.v1.PolicyService/PutFeature',
+                request_serializer=authz_dot_v1_dot_policy__pb2.PutFeatureRequest.SerializeToString,
+                response_deserializer=authz_dot_v1_dot_policy__pb2.PutFeatureResponse.FromString,
+                _registered_method=True)
+        self.DeleteFeature = channel.unary_unary(
+                '/authz.v1.PolicyService/DeleteFeature',
+                request_serializer=authz_dot_v1_dot_policy__pb2.DeleteFeatureRequest.SerializeToString,
+                response_deserializer=authz_dot_v1_dot_policy__pb2.DeleteFeatureResponse.FromString,
+                _registered_method=True)
+        self.GetFeature = channel.unary_unary(
+                '/authz.v1.PolicyService/GetFeature',
+                request_serializer=authz_dot_v1_dot_policy__pb2.GetFeatureRequest.SerializeToString,
+                response_deserializer=authz_dot_v1_dot_policy__pb2.GetFeatureResponse.FromString,
+                _registered_method=True)
+        self.ListFeatures = channel.unary_unary(
+                '/authz.v1.PolicyService/ListFeatures',
+                request_serializer=authz_dot_v1_dot_policy__pb2.ListFeaturesRequest.SerializeToString,
+                response_deserializer=authz_dot_v1_dot_policy__pb2.ListFeaturesResponse.FromString,
+                _registered_method=True)
+        self.PutLimit = channel.unary_unary(
+                '/authz.v1.PolicyService/PutLimit',
+                request_serializer=authz_dot_v1_dot_policy__pb2.PutLimitRequest.SerializeToString,
+                response_deserializer=authz_dot_v1_dot_policy__pb2.PutLimitResponse.FromString,
+                _registered_method=True)
+        self.DeleteLimit = channel.unary_unary(
+                '/authz.v1.PolicyService/DeleteLimit',
+                request_serializer=authz_dot_v1_dot_policy__pb2.DeleteLimitRequest.SerializeToString,
+                response_deserializer=authz_dot_v1_dot_policy__pb2.DeleteLimitResponse.FromString,
+                _registered_method=True)
+        self.GetLimit = channel.unary_unary(
+                '/authz.v1.PolicyService/GetLimit',
+                request_serializer=authz_dot_v1_dot_policy__pb2.GetLimitRequest.SerializeToString,
+                response_deserializer=authz_dot_v1_dot_policy__pb2.GetLimitResponse.FromString,
+                _registered_method=True)
+        self.ListLimits = channel.unary_unary(
+                '/authz.v1.PolicyService/ListLimits',
+                request_serializer=authz_dot_v1_dot_policy__pb2.ListLimitsRequest.SerializeToString,
+                response_deserializer=authz_dot_v1_dot_policy__pb2.ListLimitsResponse.FromString,
                 _registered_method=True)
         self.ApplyPolicy = channel.unary_unary(
                 '/authz.v1.PolicyService/ApplyPolicy',
@@ -96,6 +211,26 @@ class PolicyServiceStub:
                 request_serializer=authz_dot_v1_dot_policy__pb2.RevokeRoleRequest.SerializeToString,
                 response_deserializer=authz_dot_v1_dot_policy__pb2.RevokeRoleResponse.FromString,
                 _registered_method=True)
+        self.BulkGrantRoles = channel.unary_unary(
+                '/authz.v1.PolicyService/BulkGrantRoles',
+                request_serializer=authz_dot_v1_dot_policy__pb2.BulkGrantRolesRequest.SerializeToString,
+                response_deserializer=authz_dot_v1_dot_policy__pb2.BulkGrantRolesResponse.FromString,
+                _registered_method=True)
+        self.BulkRevokeRoles = channel.unary_unary(
+                '/authz.v1.PolicyService/BulkRevokeRoles',
+                request_serializer=authz_dot_v1_dot_policy__pb2.BulkRevokeRolesRequest.SerializeToString,
+                response_deserializer=authz_dot_v1_dot_policy__pb2.BulkRevokeRolesResponse.FromString,
+                _registered_method=True)
+        self.UpdateRoleGrant = channel.unary_unary(
+                '/authz.v1.PolicyService/UpdateRoleGrant',
+                request_serializer=authz_dot_v1_dot_policy__pb2.UpdateRoleGrantRequest.SerializeToString,
+                response_deserializer=authz_dot_v1_dot_policy__pb2.UpdateRoleGrantResponse.FromString,
+                _registered_method=True)
+        self.DeleteRoleGrant = channel.unary_unary(
+                '/authz.v1.PolicyService/DeleteRoleGrant',
+                request_serializer=authz_dot_v1_dot_policy__pb2.DeleteRoleGrantRequest.SerializeToString,
+                response_deserializer=authz_dot_v1_dot_policy__pb2.DeleteRoleGrantResponse.FromString,
+                _registered_method=True)
         self.GetRoleGrant = channel.unary_unary(
                 '/authz.v1.PolicyService/GetRoleGrant',
                 request_serializer=authz_dot_v1_dot_policy__pb2.GetRoleGrantRequest.SerializeToString,
@@ -110,6 +245,11 @@ class PolicyServiceStub:
                 '/authz.v1.PolicyService/GrantException',
                 request_serializer=authz_dot_v1_dot_policy__pb2.GrantExceptionRequest.SerializeToString,
                 response_deserializer=authz_dot_v1_dot_policy__pb2.GrantExceptionResponse.FromString,
+                _registered_method=True)
+        self.UpdateException = channel.unary_unary(
+                '/authz.v1.PolicyService/UpdateException',
+                request_serializer=authz_dot_v1_dot_policy__pb2.UpdateExceptionRequest.SerializeToString,
+                response_deserializer=authz_dot_v1_dot_policy__pb2.UpdateExceptionResponse.FromString,
                 _registered_method=True)
         self.RevokeException = channel.unary_unary(
                 '/authz.v1.PolicyService/RevokeException',
@@ -140,6 +280,28 @@ class PolicyServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CreatePermission(self, request, context):
+        """Declare a permission that is not declared yet.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdatePermission(self, request, context):
+        """Change the named fields of a permission.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeletePermission(self, request, context):
+        """Take a permission out of the catalogue: from then on it is denied to everyone. Refused while a
+        role, tier, add-on or exception uses it, unless a replacement takes its place there.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetPermission(self, request, context):
         """Get one permission of the catalogue.
         """
@@ -156,6 +318,28 @@ class PolicyServiceServicer:
 
     def PutRole(self, request, context):
         """Make a role, or replace its definition. A tenant's own role never holds more than its tier.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateRole(self, request, context):
+        """Make a role that does not exist yet.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateRole(self, request, context):
+        """Change the named fields of a role.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteRole(self, request, context):
+        """End a role. Refused while it is granted, included or listed as assignable, unless a replacement
+        takes its place there.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -182,6 +366,28 @@ class PolicyServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CreateTier(self, request, context):
+        """Make a tier that does not exist yet.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateTier(self, request, context):
+        """Change the named fields of a tier, for all tenants that hold it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteTier(self, request, context):
+        """End a tier. Refused while a tenant holds it or another tier extends it, unless a replacement
+        takes its place there.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetTier(self, request, context):
         """Get one tier.
         """
@@ -196,8 +402,106 @@ class PolicyServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def PutAddOn(self, request, context):
+        """Make an add-on, or replace its definition, for all tenants that hold it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateAddOn(self, request, context):
+        """Make an add-on that does not exist yet.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateAddOn(self, request, context):
+        """Change the named fields of an add-on, for all tenants that hold it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteAddOn(self, request, context):
+        """End an add-on. Refused while a tenant holds it, unless a replacement takes its place there.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetAddOn(self, request, context):
+        """Get one add-on.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListAddOns(self, request, context):
+        """List add-ons.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PutFeature(self, request, context):
+        """Set one feature of a tier or add-on.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteFeature(self, request, context):
+        """Take one feature out of a tier or add-on. What the tier extends may still set it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetFeature(self, request, context):
+        """Get one feature that a tier or add-on sets itself.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListFeatures(self, request, context):
+        """List what features tiers and add-ons set themselves.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PutLimit(self, request, context):
+        """Set one limit of a tier or add-on.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteLimit(self, request, context):
+        """Take one limit out of a tier or add-on. A limit that nothing sets is not unlimited: it denies.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetLimit(self, request, context):
+        """Get one limit that a tier or add-on sets itself.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListLimits(self, request, context):
+        """List what limits tiers and add-ons set themselves.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ApplyPolicy(self, request, context):
-        """Put permissions, roles and tiers in one step: all of it or none.
+        """Put permissions, roles, tiers and add-ons in one step: all of it or none.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -212,6 +516,36 @@ class PolicyServiceServicer:
 
     def RevokeRole(self, request, context):
         """Revoke every grant that answers the description. Never refused for tier or state.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def BulkGrantRoles(self, request, context):
+        """Grant up to 1,000 roles, of several accounts if wanted: all of them or none. A role that is held
+        so already is no error here: its outcome says so.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def BulkRevokeRoles(self, request, context):
+        """Revoke up to 1,000 roles, of several accounts if wanted: all of them or none. A role that nobody
+        holds is no error here: its outcome says so. Never refused for tier or state.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateRoleGrant(self, request, context):
+        """Change the window or the reason of a grant. Shortening is never refused for tier or state.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteRoleGrant(self, request, context):
+        """End one grant, by its id. Never refused for tier or state.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -233,6 +567,13 @@ class PolicyServiceServicer:
 
     def GrantException(self, request, context):
         """Make a one-off exception for one tenant.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateException(self, request, context):
+        """Change the window, the reason, the approver or the permissions of an exception.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -267,6 +608,21 @@ def add_PolicyServiceServicer_to_server(servicer, server):
                     request_deserializer=authz_dot_v1_dot_policy__pb2.PutPermissionRequest.FromString,
                     response_serializer=authz_dot_v1_dot_policy__pb2.PutPermissionResponse.SerializeToString,
             ),
+            'CreatePermission': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreatePermission,
+                    request_deserializer=authz_dot_v1_dot_policy__pb2.CreatePermissionRequest.FromString,
+                    response_serializer=authz_dot_v1_dot_policy__pb2.CreatePermissionResponse.SerializeToString,
+            ),
+            'UpdatePermission': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdatePermission,
+                    request_deserializer=authz_dot_v1_dot_policy__pb2.UpdatePermissionRequest.FromString,
+                    response_serializer=authz_dot_v1_dot_policy__pb2.UpdatePermissionResponse.SerializeToString,
+            ),
+            'DeletePermission': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeletePermission,
+                    request_deserializer=authz_dot_v1_dot_policy__pb2.DeletePermissionRequest.FromString,
+                    response_serializer=authz_dot_v1_dot_policy__pb2.DeletePermissionResponse.SerializeToString,
+            ),
             'GetPermission': grpc.unary_unary_rpc_method_handler(
                     servicer.GetPermission,
                     request_deserializer=authz_dot_v1_dot_policy__pb2.GetPermissionRequest.FromString,
@@ -281,6 +637,21 @@ def add_PolicyServiceServicer_to_server(servicer, server):
                     servicer.PutRole,
                     request_deserializer=authz_dot_v1_dot_policy__pb2.PutRoleRequest.FromString,
                     response_serializer=authz_dot_v1_dot_policy__pb2.PutRoleResponse.SerializeToString,
+            ),
+            'CreateRole': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateRole,
+                    request_deserializer=authz_dot_v1_dot_policy__pb2.CreateRoleRequest.FromString,
+                    response_serializer=authz_dot_v1_dot_policy__pb2.CreateRoleResponse.SerializeToString,
+            ),
+            'UpdateRole': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateRole,
+                    request_deserializer=authz_dot_v1_dot_policy__pb2.UpdateRoleRequest.FromString,
+                    response_serializer=authz_dot_v1_dot_policy__pb2.UpdateRoleResponse.SerializeToString,
+            ),
+            'DeleteRole': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteRole,
+                    request_deserializer=authz_dot_v1_dot_policy__pb2.DeleteRoleRequest.FromString,
+                    response_serializer=authz_dot_v1_dot_policy__pb2.DeleteRoleResponse.SerializeToString,
             ),
             'GetRole': grpc.unary_unary_rpc_method_handler(
                     servicer.GetRole,
@@ -297,6 +668,21 @@ def add_PolicyServiceServicer_to_server(servicer, server):
                     request_deserializer=authz_dot_v1_dot_policy__pb2.PutTierRequest.FromString,
                     response_serializer=authz_dot_v1_dot_policy__pb2.PutTierResponse.SerializeToString,
             ),
+            'CreateTier': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateTier,
+                    request_deserializer=authz_dot_v1_dot_policy__pb2.CreateTierRequest.FromString,
+                    response_serializer=authz_dot_v1_dot_policy__pb2.CreateTierResponse.SerializeToString,
+            ),
+            'UpdateTier': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateTier,
+                    request_deserializer=authz_dot_v1_dot_policy__pb2.UpdateTierRequest.FromString,
+                    response_serializer=authz_dot_v1_dot_policy__pb2.UpdateTierResponse.SerializeToString,
+            ),
+            'DeleteTier': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteTier,
+                    request_deserializer=authz_dot_v1_dot_policy__pb2.DeleteTierRequest.FromString,
+                    response_serializer=authz_dot_v1_dot_policy__pb2.DeleteTierResponse.SerializeToString,
+            ),
             'GetTier': grpc.unary_unary_rpc_method_handler(
                     servicer.GetTier,
                     request_deserializer=authz_dot_v1_dot_policy__pb2.GetTierRequest.FromString,
@@ -306,6 +692,76 @@ def add_PolicyServiceServicer_to_server(servicer, server):
                     servicer.ListTiers,
                     request_deserializer=authz_dot_v1_dot_policy__pb2.ListTiersRequest.FromString,
                     response_serializer=authz_dot_v1_dot_policy__pb2.ListTiersResponse.SerializeToString,
+            ),
+            'PutAddOn': grpc.unary_unary_rpc_method_handler(
+                    servicer.PutAddOn,
+                    request_deserializer=authz_dot_v1_dot_policy__pb2.PutAddOnRequest.FromString,
+                    response_serializer=authz_dot_v1_dot_policy__pb2.PutAddOnResponse.SerializeToString,
+            ),
+            'CreateAddOn': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateAddOn,
+                    request_deserializer=authz_dot_v1_dot_policy__pb2.CreateAddOnRequest.FromString,
+                    response_serializer=authz_dot_v1_dot_policy__pb2.CreateAddOnResponse.SerializeToString,
+            ),
+            'UpdateAddOn': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateAddOn,
+                    request_deserializer=authz_dot_v1_dot_policy__pb2.UpdateAddOnRequest.FromString,
+                    response_serializer=authz_dot_v1_dot_policy__pb2.UpdateAddOnResponse.SerializeToString,
+            ),
+            'DeleteAddOn': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteAddOn,
+                    request_deserializer=authz_dot_v1_dot_policy__pb2.DeleteAddOnRequest.FromString,
+                    response_serializer=authz_dot_v1_dot_policy__pb2.DeleteAddOnResponse.SerializeToString,
+            ),
+            'GetAddOn': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetAddOn,
+                    request_deserializer=authz_dot_v1_dot_policy__pb2.GetAddOnRequest.FromString,
+                    response_serializer=authz_dot_v1_dot_policy__pb2.GetAddOnResponse.SerializeToString,
+            ),
+            'ListAddOns': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListAddOns,
+                    request_deserializer=authz_dot_v1_dot_policy__pb2.ListAddOnsRequest.FromString,
+                    response_serializer=authz_dot_v1_dot_policy__pb2.ListAddOnsResponse.SerializeToString,
+            ),
+            'PutFeature': grpc.unary_unary_rpc_method_handler(
+                    servicer.PutFeature,
+                    request_deserializer=authz_dot_v1_dot_policy__pb2.PutFeatureRequest.FromString,
+                    response_serializer=authz_dot_v1_dot_policy__pb2.PutFeatureResponse.SerializeToString,
+            ),
+            'DeleteFeature': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteFeature,
+                    request_deserializer=authz_dot_v1_dot_policy__pb2.DeleteFeatureRequest.FromString,
+                    response_serializer=authz_dot_v1_dot_policy__pb2.DeleteFeatureResponse.SerializeToString,
+            ),
+            'GetFeature': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetFeature,
+                    request_deserializer=authz_dot_v1_dot_policy__pb2.GetFeatureRequest.FromString,
+                    response_serializer=authz_dot_v1_dot_policy__pb2.GetFeatureResponse.SerializeToString,
+            ),
+            'ListFeatures': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListFeatures,
+                    request_deserializer=authz_dot_v1_dot_policy__pb2.ListFeaturesRequest.FromString,
+                    response_serializer=authz_dot_v1_dot_policy__pb2.ListFeaturesResponse.SerializeToString,
+            ),
+            'PutLimit': grpc.unary_unary_rpc_method_handler(
+                    servicer.PutLimit,
+                    request_deserializer=authz_dot_v1_dot_policy__pb2.PutLimitRequest.FromString,
+                    response_serializer=authz_dot_v1_dot_policy__pb2.PutLimitResponse.SerializeToString,
+            ),
+            'DeleteLimit': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteLimit,
+                    request_deserializer=authz_dot_v1_dot_policy__pb2.DeleteLimitRequest.FromString,
+                    response_serializer=authz_dot_v1_dot_policy__pb2.DeleteLimitResponse.SerializeToString,
+            ),
+            'GetLimit': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetLimit,
+                    request_deserializer=authz_dot_v1_dot_policy__pb2.GetLimitRequest.FromString,
+                    response_serializer=authz_dot_v1_dot_policy__pb2.GetLimitResponse.SerializeToString,
+            ),
+            'ListLimits': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListLimits,
+                    request_deserializer=authz_dot_v1_dot_policy__pb2.ListLimitsRequest.FromString,
+                    response_serializer=authz_dot_v1_dot_policy__pb2.ListLimitsResponse.SerializeToString,
             ),
             'ApplyPolicy': grpc.unary_unary_rpc_method_handler(
                     servicer.ApplyPolicy,
@@ -322,6 +778,26 @@ def add_PolicyServiceServicer_to_server(servicer, server):
                     request_deserializer=authz_dot_v1_dot_policy__pb2.RevokeRoleRequest.FromString,
                     response_serializer=authz_dot_v1_dot_policy__pb2.RevokeRoleResponse.SerializeToString,
             ),
+            'BulkGrantRoles': grpc.unary_unary_rpc_method_handler(
+                    servicer.BulkGrantRoles,
+                    request_deserializer=authz_dot_v1_dot_policy__pb2.BulkGrantRolesRequest.FromString,
+                    response_serializer=authz_dot_v1_dot_policy__pb2.BulkGrantRolesResponse.SerializeToString,
+            ),
+            'BulkRevokeRoles': grpc.unary_unary_rpc_method_handler(
+                    servicer.BulkRevokeRoles,
+                    request_deserializer=authz_dot_v1_dot_policy__pb2.BulkRevokeRolesRequest.FromString,
+                    response_serializer=authz_dot_v1_dot_policy__pb2.BulkRevokeRolesResponse.SerializeToString,
+            ),
+            'UpdateRoleGrant': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateRoleGrant,
+                    request_deserializer=authz_dot_v1_dot_policy__pb2.UpdateRoleGrantRequest.FromString,
+                    response_serializer=authz_dot_v1_dot_policy__pb2.UpdateRoleGrantResponse.SerializeToString,
+            ),
+            'DeleteRoleGrant': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteRoleGrant,
+                    request_deserializer=authz_dot_v1_dot_policy__pb2.DeleteRoleGrantRequest.FromString,
+                    response_serializer=authz_dot_v1_dot_policy__pb2.DeleteRoleGrantResponse.SerializeToString,
+            ),
             'GetRoleGrant': grpc.unary_unary_rpc_method_handler(
                     servicer.GetRoleGrant,
                     request_deserializer=authz_dot_v1_dot_policy__pb2.GetRoleGrantRequest.FromString,
@@ -336,6 +812,11 @@ def add_PolicyServiceServicer_to_server(servicer, server):
                     servicer.GrantException,
                     request_deserializer=authz_dot_v1_dot_policy__pb2.GrantExceptionRequest.FromString,
                     response_serializer=authz_dot_v1_dot_policy__pb2.GrantExceptionResponse.SerializeToString,
+            ),
+            'UpdateException': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateException,
+                    request_deserializer=authz_dot_v1_dot_policy__pb2.UpdateExceptionRequest.FromString,
+                    response_serializer=authz_dot_v1_dot_policy__pb2.UpdateExceptionResponse.SerializeToString,
             ),
             'RevokeException': grpc.unary_unary_rpc_method_handler(
                     servicer.RevokeException,
@@ -382,6 +863,87 @@ class PolicyService:
             '/authz.v1.PolicyService/PutPermission',
             authz_dot_v1_dot_policy__pb2.PutPermissionRequest.SerializeToString,
             authz_dot_v1_dot_policy__pb2.PutPermissionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreatePermission(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/authz.v1.PolicyService/CreatePermission',
+            authz_dot_v1_dot_policy__pb2.CreatePermissionRequest.SerializeToString,
+            authz_dot_v1_dot_policy__pb2.CreatePermissionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdatePermission(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/authz.v1.PolicyService/UpdatePermission',
+            authz_dot_v1_dot_policy__pb2.UpdatePermissionRequest.SerializeToString,
+            authz_dot_v1_dot_policy__pb2.UpdatePermissionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeletePermission(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/authz.v1.PolicyService/DeletePermission',
+            authz_dot_v1_dot_policy__pb2.DeletePermissionRequest.SerializeToString,
+            authz_dot_v1_dot_policy__pb2.DeletePermissionResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -474,6 +1036,87 @@ class PolicyService:
             _registered_method=True)
 
     @staticmethod
+    def CreateRole(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/authz.v1.PolicyService/CreateRole',
+            authz_dot_v1_dot_policy__pb2.CreateRoleRequest.SerializeToString,
+            authz_dot_v1_dot_policy__pb2.CreateRoleResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateRole(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/authz.v1.PolicyService/UpdateRole',
+            authz_dot_v1_dot_policy__pb2.UpdateRoleRequest.SerializeToString,
+            authz_dot_v1_dot_policy__pb2.UpdateRoleResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteRole(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/authz.v1.PolicyService/DeleteRole',
+            authz_dot_v1_dot_policy__pb2.DeleteRoleRequest.SerializeToString,
+            authz_dot_v1_dot_policy__pb2.DeleteRoleResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def GetRole(request,
             target,
             options=(),
@@ -555,6 +1198,87 @@ class PolicyService:
             _registered_method=True)
 
     @staticmethod
+    def CreateTier(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/authz.v1.PolicyService/CreateTier',
+            authz_dot_v1_dot_policy__pb2.CreateTierRequest.SerializeToString,
+            authz_dot_v1_dot_policy__pb2.CreateTierResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateTier(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/authz.v1.PolicyService/UpdateTier',
+            authz_dot_v1_dot_policy__pb2.UpdateTierRequest.SerializeToString,
+            authz_dot_v1_dot_policy__pb2.UpdateTierResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteTier(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/authz.v1.PolicyService/DeleteTier',
+            authz_dot_v1_dot_policy__pb2.DeleteTierRequest.SerializeToString,
+            authz_dot_v1_dot_policy__pb2.DeleteTierResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def GetTier(request,
             target,
             options=(),
@@ -598,6 +1322,384 @@ class PolicyService:
             '/authz.v1.PolicyService/ListTiers',
             authz_dot_v1_dot_policy__pb2.ListTiersRequest.SerializeToString,
             authz_dot_v1_dot_policy__pb2.ListTiersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PutAddOn(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/authz.v1.PolicyService/PutAddOn',
+            authz_dot_v1_dot_policy__pb2.PutAddOnRequest.SerializeToString,
+            authz_dot_v1_dot_policy__pb2.PutAddOnResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateAddOn(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/authz.v1.PolicyService/CreateAddOn',
+            authz_dot_v1_dot_policy__pb2.CreateAddOnRequest.SerializeToString,
+            authz_dot_v1_dot_policy__pb2.CreateAddOnResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateAddOn(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/authz.v1.PolicyService/UpdateAddOn',
+            authz_dot_v1_dot_policy__pb2.UpdateAddOnRequest.SerializeToString,
+            authz_dot_v1_dot_policy__pb2.UpdateAddOnResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteAddOn(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/authz.v1.PolicyService/DeleteAddOn',
+            authz_dot_v1_dot_policy__pb2.DeleteAddOnRequest.SerializeToString,
+            authz_dot_v1_dot_policy__pb2.DeleteAddOnResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetAddOn(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/authz.v1.PolicyService/GetAddOn',
+            authz_dot_v1_dot_policy__pb2.GetAddOnRequest.SerializeToString,
+            authz_dot_v1_dot_policy__pb2.GetAddOnResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListAddOns(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/authz.v1.PolicyService/ListAddOns',
+            authz_dot_v1_dot_policy__pb2.ListAddOnsRequest.SerializeToString,
+            authz_dot_v1_dot_policy__pb2.ListAddOnsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PutFeature(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/authz.v1.PolicyService/PutFeature',
+            authz_dot_v1_dot_policy__pb2.PutFeatureRequest.SerializeToString,
+            authz_dot_v1_dot_policy__pb2.PutFeatureResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteFeature(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/authz.v1.PolicyService/DeleteFeature',
+            authz_dot_v1_dot_policy__pb2.DeleteFeatureRequest.SerializeToString,
+            authz_dot_v1_dot_policy__pb2.DeleteFeatureResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetFeature(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/authz.v1.PolicyService/GetFeature',
+            authz_dot_v1_dot_policy__pb2.GetFeatureRequest.SerializeToString,
+            authz_dot_v1_dot_policy__pb2.GetFeatureResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListFeatures(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/authz.v1.PolicyService/ListFeatures',
+            authz_dot_v1_dot_policy__pb2.ListFeaturesRequest.SerializeToString,
+            authz_dot_v1_dot_policy__pb2.ListFeaturesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PutLimit(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/authz.v1.PolicyService/PutLimit',
+            authz_dot_v1_dot_policy__pb2.PutLimitRequest.SerializeToString,
+            authz_dot_v1_dot_policy__pb2.PutLimitResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteLimit(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/authz.v1.PolicyService/DeleteLimit',
+            authz_dot_v1_dot_policy__pb2.DeleteLimitRequest.SerializeToString,
+            authz_dot_v1_dot_policy__pb2.DeleteLimitResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetLimit(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/authz.v1.PolicyService/GetLimit',
+            authz_dot_v1_dot_policy__pb2.GetLimitRequest.SerializeToString,
+            authz_dot_v1_dot_policy__pb2.GetLimitResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListLimits(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/authz.v1.PolicyService/ListLimits',
+            authz_dot_v1_dot_policy__pb2.ListLimitsRequest.SerializeToString,
+            authz_dot_v1_dot_policy__pb2.ListLimitsResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -690,6 +1792,114 @@ class PolicyService:
             _registered_method=True)
 
     @staticmethod
+    def BulkGrantRoles(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/authz.v1.PolicyService/BulkGrantRoles',
+            authz_dot_v1_dot_policy__pb2.BulkGrantRolesRequest.SerializeToString,
+            authz_dot_v1_dot_policy__pb2.BulkGrantRolesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def BulkRevokeRoles(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/authz.v1.PolicyService/BulkRevokeRoles',
+            authz_dot_v1_dot_policy__pb2.BulkRevokeRolesRequest.SerializeToString,
+            authz_dot_v1_dot_policy__pb2.BulkRevokeRolesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateRoleGrant(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/authz.v1.PolicyService/UpdateRoleGrant',
+            authz_dot_v1_dot_policy__pb2.UpdateRoleGrantRequest.SerializeToString,
+            authz_dot_v1_dot_policy__pb2.UpdateRoleGrantResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteRoleGrant(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/authz.v1.PolicyService/DeleteRoleGrant',
+            authz_dot_v1_dot_policy__pb2.DeleteRoleGrantRequest.SerializeToString,
+            authz_dot_v1_dot_policy__pb2.DeleteRoleGrantResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def GetRoleGrant(request,
             target,
             options=(),
@@ -760,6 +1970,33 @@ class PolicyService:
             '/authz.v1.PolicyService/GrantException',
             authz_dot_v1_dot_policy__pb2.GrantExceptionRequest.SerializeToString,
             authz_dot_v1_dot_policy__pb2.GrantExceptionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateException(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/authz.v1.PolicyService/UpdateException',
+            authz_dot_v1_dot_policy__pb2.UpdateExceptionRequest.SerializeToString,
+            authz_dot_v1_dot_policy__pb2.UpdateExceptionResponse.FromString,
             options,
             channel_credentials,
             insecure,

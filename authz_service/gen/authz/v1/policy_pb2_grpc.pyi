@@ -37,34 +37,100 @@ class PolicyServiceStub:
     def __new__(cls, channel: _aio.Channel) -> PolicyServiceAsyncStub: ...
     PutPermission: _grpc.UnaryUnaryMultiCallable[_policy_pb2.PutPermissionRequest, _policy_pb2.PutPermissionResponse]
     """Declare a permission, or replace its declaration."""
+    CreatePermission: _grpc.UnaryUnaryMultiCallable[_policy_pb2.CreatePermissionRequest, _policy_pb2.CreatePermissionResponse]
+    """Declare a permission that is not declared yet."""
+    UpdatePermission: _grpc.UnaryUnaryMultiCallable[_policy_pb2.UpdatePermissionRequest, _policy_pb2.UpdatePermissionResponse]
+    """Change the named fields of a permission."""
+    DeletePermission: _grpc.UnaryUnaryMultiCallable[_policy_pb2.DeletePermissionRequest, _policy_pb2.DeletePermissionResponse]
+    """Take a permission out of the catalogue: from then on it is denied to everyone. Refused while a
+    role, tier, add-on or exception uses it, unless a replacement takes its place there.
+    """
     GetPermission: _grpc.UnaryUnaryMultiCallable[_policy_pb2.GetPermissionRequest, _policy_pb2.GetPermissionResponse]
     """Get one permission of the catalogue."""
     ListCatalogue: _grpc.UnaryUnaryMultiCallable[_policy_pb2.ListCatalogueRequest, _policy_pb2.ListCatalogueResponse]
     """List the catalogue of permissions."""
     PutRole: _grpc.UnaryUnaryMultiCallable[_policy_pb2.PutRoleRequest, _policy_pb2.PutRoleResponse]
     """Make a role, or replace its definition. A tenant's own role never holds more than its tier."""
+    CreateRole: _grpc.UnaryUnaryMultiCallable[_policy_pb2.CreateRoleRequest, _policy_pb2.CreateRoleResponse]
+    """Make a role that does not exist yet."""
+    UpdateRole: _grpc.UnaryUnaryMultiCallable[_policy_pb2.UpdateRoleRequest, _policy_pb2.UpdateRoleResponse]
+    """Change the named fields of a role."""
+    DeleteRole: _grpc.UnaryUnaryMultiCallable[_policy_pb2.DeleteRoleRequest, _policy_pb2.DeleteRoleResponse]
+    """End a role. Refused while it is granted, included or listed as assignable, unless a replacement
+    takes its place there.
+    """
     GetRole: _grpc.UnaryUnaryMultiCallable[_policy_pb2.GetRoleRequest, _policy_pb2.GetRoleResponse]
     """Get one role."""
     ListRoles: _grpc.UnaryUnaryMultiCallable[_policy_pb2.ListRolesRequest, _policy_pb2.ListRolesResponse]
     """List roles: the global ones, or one tenant's own."""
     PutTier: _grpc.UnaryUnaryMultiCallable[_policy_pb2.PutTierRequest, _policy_pb2.PutTierResponse]
     """Make a tier, or replace its definition, for all tenants that hold it."""
+    CreateTier: _grpc.UnaryUnaryMultiCallable[_policy_pb2.CreateTierRequest, _policy_pb2.CreateTierResponse]
+    """Make a tier that does not exist yet."""
+    UpdateTier: _grpc.UnaryUnaryMultiCallable[_policy_pb2.UpdateTierRequest, _policy_pb2.UpdateTierResponse]
+    """Change the named fields of a tier, for all tenants that hold it."""
+    DeleteTier: _grpc.UnaryUnaryMultiCallable[_policy_pb2.DeleteTierRequest, _policy_pb2.DeleteTierResponse]
+    """End a tier. Refused while a tenant holds it or another tier extends it, unless a replacement
+    takes its place there.
+    """
     GetTier: _grpc.UnaryUnaryMultiCallable[_policy_pb2.GetTierRequest, _policy_pb2.GetTierResponse]
     """Get one tier."""
     ListTiers: _grpc.UnaryUnaryMultiCallable[_policy_pb2.ListTiersRequest, _policy_pb2.ListTiersResponse]
     """List tiers."""
+    PutAddOn: _grpc.UnaryUnaryMultiCallable[_policy_pb2.PutAddOnRequest, _policy_pb2.PutAddOnResponse]
+    """Make an add-on, or replace its definition, for all tenants that hold it."""
+    CreateAddOn: _grpc.UnaryUnaryMultiCallable[_policy_pb2.CreateAddOnRequest, _policy_pb2.CreateAddOnResponse]
+    """Make an add-on that does not exist yet."""
+    UpdateAddOn: _grpc.UnaryUnaryMultiCallable[_policy_pb2.UpdateAddOnRequest, _policy_pb2.UpdateAddOnResponse]
+    """Change the named fields of an add-on, for all tenants that hold it."""
+    DeleteAddOn: _grpc.UnaryUnaryMultiCallable[_policy_pb2.DeleteAddOnRequest, _policy_pb2.DeleteAddOnResponse]
+    """End an add-on. Refused while a tenant holds it, unless a replacement takes its place there."""
+    GetAddOn: _grpc.UnaryUnaryMultiCallable[_policy_pb2.GetAddOnRequest, _policy_pb2.GetAddOnResponse]
+    """Get one add-on."""
+    ListAddOns: _grpc.UnaryUnaryMultiCallable[_policy_pb2.ListAddOnsRequest, _policy_pb2.ListAddOnsResponse]
+    """List add-ons."""
+    PutFeature: _grpc.UnaryUnaryMultiCallable[_policy_pb2.PutFeatureRequest, _policy_pb2.PutFeatureResponse]
+    """Set one feature of a tier or add-on."""
+    DeleteFeature: _grpc.UnaryUnaryMultiCallable[_policy_pb2.DeleteFeatureRequest, _policy_pb2.DeleteFeatureResponse]
+    """Take one feature out of a tier or add-on. What the tier extends may still set it."""
+    GetFeature: _grpc.UnaryUnaryMultiCallable[_policy_pb2.GetFeatureRequest, _policy_pb2.GetFeatureResponse]
+    """Get one feature that a tier or add-on sets itself."""
+    ListFeatures: _grpc.UnaryUnaryMultiCallable[_policy_pb2.ListFeaturesRequest, _policy_pb2.ListFeaturesResponse]
+    """List what features tiers and add-ons set themselves."""
+    PutLimit: _grpc.UnaryUnaryMultiCallable[_policy_pb2.PutLimitRequest, _policy_pb2.PutLimitResponse]
+    """Set one limit of a tier or add-on."""
+    DeleteLimit: _grpc.UnaryUnaryMultiCallable[_policy_pb2.DeleteLimitRequest, _policy_pb2.DeleteLimitResponse]
+    """Take one limit out of a tier or add-on. A limit that nothing sets is not unlimited: it denies."""
+    GetLimit: _grpc.UnaryUnaryMultiCallable[_policy_pb2.GetLimitRequest, _policy_pb2.GetLimitResponse]
+    """Get one limit that a tier or add-on sets itself."""
+    ListLimits: _grpc.UnaryUnaryMultiCallable[_policy_pb2.ListLimitsRequest, _policy_pb2.ListLimitsResponse]
+    """List what limits tiers and add-ons set themselves."""
     ApplyPolicy: _grpc.UnaryUnaryMultiCallable[_policy_pb2.ApplyPolicyRequest, _policy_pb2.ApplyPolicyResponse]
-    """Put permissions, roles and tiers in one step: all of it or none."""
+    """Put permissions, roles, tiers and add-ons in one step: all of it or none."""
     GrantRole: _grpc.UnaryUnaryMultiCallable[_policy_pb2.GrantRoleRequest, _policy_pb2.GrantRoleResponse]
     """Grant a role to a member."""
     RevokeRole: _grpc.UnaryUnaryMultiCallable[_policy_pb2.RevokeRoleRequest, _policy_pb2.RevokeRoleResponse]
     """Revoke every grant that answers the description. Never refused for tier or state."""
+    BulkGrantRoles: _grpc.UnaryUnaryMultiCallable[_policy_pb2.BulkGrantRolesRequest, _policy_pb2.BulkGrantRolesResponse]
+    """Grant up to 1,000 roles, of several accounts if wanted: all of them or none. A role that is held
+    so already is no error here: its outcome says so.
+    """
+    BulkRevokeRoles: _grpc.UnaryUnaryMultiCallable[_policy_pb2.BulkRevokeRolesRequest, _policy_pb2.BulkRevokeRolesResponse]
+    """Revoke up to 1,000 roles, of several accounts if wanted: all of them or none. A role that nobody
+    holds is no error here: its outcome says so. Never refused for tier or state.
+    """
+    UpdateRoleGrant: _grpc.UnaryUnaryMultiCallable[_policy_pb2.UpdateRoleGrantRequest, _policy_pb2.UpdateRoleGrantResponse]
+    """Change the window or the reason of a grant. Shortening is never refused for tier or state."""
+    DeleteRoleGrant: _grpc.UnaryUnaryMultiCallable[_policy_pb2.DeleteRoleGrantRequest, _policy_pb2.DeleteRoleGrantResponse]
+    """End one grant, by its id. Never refused for tier or state."""
     GetRoleGrant: _grpc.UnaryUnaryMultiCallable[_policy_pb2.GetRoleGrantRequest, _policy_pb2.GetRoleGrantResponse]
     """Get one grant in force."""
     ListRoleGrants: _grpc.UnaryUnaryMultiCallable[_policy_pb2.ListRoleGrantsRequest, _policy_pb2.ListRoleGrantsResponse]
     """List a tenant's grants."""
     GrantException: _grpc.UnaryUnaryMultiCallable[_policy_pb2.GrantExceptionRequest, _policy_pb2.GrantExceptionResponse]
     """Make a one-off exception for one tenant."""
+    UpdateException: _grpc.UnaryUnaryMultiCallable[_policy_pb2.UpdateExceptionRequest, _policy_pb2.UpdateExceptionResponse]
+    """Change the window, the reason, the approver or the permissions of an exception."""
     RevokeException: _grpc.UnaryUnaryMultiCallable[_policy_pb2.RevokeExceptionRequest, _policy_pb2.RevokeExceptionResponse]
     """End an exception."""
     GetException: _grpc.UnaryUnaryMultiCallable[_policy_pb2.GetExceptionRequest, _policy_pb2.GetExceptionResponse]
@@ -81,34 +147,100 @@ class PolicyServiceAsyncStub(PolicyServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     PutPermission: _aio.UnaryUnaryMultiCallable[_policy_pb2.PutPermissionRequest, _policy_pb2.PutPermissionResponse]  # type: ignore[assignment]
     """Declare a permission, or replace its declaration."""
+    CreatePermission: _aio.UnaryUnaryMultiCallable[_policy_pb2.CreatePermissionRequest, _policy_pb2.CreatePermissionResponse]  # type: ignore[assignment]
+    """Declare a permission that is not declared yet."""
+    UpdatePermission: _aio.UnaryUnaryMultiCallable[_policy_pb2.UpdatePermissionRequest, _policy_pb2.UpdatePermissionResponse]  # type: ignore[assignment]
+    """Change the named fields of a permission."""
+    DeletePermission: _aio.UnaryUnaryMultiCallable[_policy_pb2.DeletePermissionRequest, _policy_pb2.DeletePermissionResponse]  # type: ignore[assignment]
+    """Take a permission out of the catalogue: from then on it is denied to everyone. Refused while a
+    role, tier, add-on or exception uses it, unless a replacement takes its place there.
+    """
     GetPermission: _aio.UnaryUnaryMultiCallable[_policy_pb2.GetPermissionRequest, _policy_pb2.GetPermissionResponse]  # type: ignore[assignment]
     """Get one permission of the catalogue."""
     ListCatalogue: _aio.UnaryUnaryMultiCallable[_policy_pb2.ListCatalogueRequest, _policy_pb2.ListCatalogueResponse]  # type: ignore[assignment]
     """List the catalogue of permissions."""
     PutRole: _aio.UnaryUnaryMultiCallable[_policy_pb2.PutRoleRequest, _policy_pb2.PutRoleResponse]  # type: ignore[assignment]
     """Make a role, or replace its definition. A tenant's own role never holds more than its tier."""
+    CreateRole: _aio.UnaryUnaryMultiCallable[_policy_pb2.CreateRoleRequest, _policy_pb2.CreateRoleResponse]  # type: ignore[assignment]
+    """Make a role that does not exist yet."""
+    UpdateRole: _aio.UnaryUnaryMultiCallable[_policy_pb2.UpdateRoleRequest, _policy_pb2.UpdateRoleResponse]  # type: ignore[assignment]
+    """Change the named fields of a role."""
+    DeleteRole: _aio.UnaryUnaryMultiCallable[_policy_pb2.DeleteRoleRequest, _policy_pb2.DeleteRoleResponse]  # type: ignore[assignment]
+    """End a role. Refused while it is granted, included or listed as assignable, unless a replacement
+    takes its place there.
+    """
     GetRole: _aio.UnaryUnaryMultiCallable[_policy_pb2.GetRoleRequest, _policy_pb2.GetRoleResponse]  # type: ignore[assignment]
     """Get one role."""
     ListRoles: _aio.UnaryUnaryMultiCallable[_policy_pb2.ListRolesRequest, _policy_pb2.ListRolesResponse]  # type: ignore[assignment]
     """List roles: the global ones, or one tenant's own."""
     PutTier: _aio.UnaryUnaryMultiCallable[_policy_pb2.PutTierRequest, _policy_pb2.PutTierResponse]  # type: ignore[assignment]
     """Make a tier, or replace its definition, for all tenants that hold it."""
+    CreateTier: _aio.UnaryUnaryMultiCallable[_policy_pb2.CreateTierRequest, _policy_pb2.CreateTierResponse]  # type: ignore[assignment]
+    """Make a tier that does not exist yet."""
+    UpdateTier: _aio.UnaryUnaryMultiCallable[_policy_pb2.UpdateTierRequest, _policy_pb2.UpdateTierResponse]  # type: ignore[assignment]
+    """Change the named fields of a tier, for all tenants that hold it."""
+    DeleteTier: _aio.UnaryUnaryMultiCallable[_policy_pb2.DeleteTierRequest, _policy_pb2.DeleteTierResponse]  # type: ignore[assignment]
+    """End a tier. Refused while a tenant holds it or another tier extends it, unless a replacement
+    takes its place there.
+    """
     GetTier: _aio.UnaryUnaryMultiCallable[_policy_pb2.GetTierRequest, _policy_pb2.GetTierResponse]  # type: ignore[assignment]
     """Get one tier."""
     ListTiers: _aio.UnaryUnaryMultiCallable[_policy_pb2.ListTiersRequest, _policy_pb2.ListTiersResponse]  # type: ignore[assignment]
     """List tiers."""
+    PutAddOn: _aio.UnaryUnaryMultiCallable[_policy_pb2.PutAddOnRequest, _policy_pb2.PutAddOnResponse]  # type: ignore[assignment]
+    """Make an add-on, or replace its definition, for all tenants that hold it."""
+    CreateAddOn: _aio.UnaryUnaryMultiCallable[_policy_pb2.CreateAddOnRequest, _policy_pb2.CreateAddOnResponse]  # type: ignore[assignment]
+    """Make an add-on that does not exist yet."""
+    UpdateAddOn: _aio.UnaryUnaryMultiCallable[_policy_pb2.UpdateAddOnRequest, _policy_pb2.UpdateAddOnResponse]  # type: ignore[assignment]
+    """Change the named fields of an add-on, for all tenants that hold it."""
+    DeleteAddOn: _aio.UnaryUnaryMultiCallable[_policy_pb2.DeleteAddOnRequest, _policy_pb2.DeleteAddOnResponse]  # type: ignore[assignment]
+    """End an add-on. Refused while a tenant holds it, unless a replacement takes its place there."""
+    GetAddOn: _aio.UnaryUnaryMultiCallable[_policy_pb2.GetAddOnRequest, _policy_pb2.GetAddOnResponse]  # type: ignore[assignment]
+    """Get one add-on."""
+    ListAddOns: _aio.UnaryUnaryMultiCallable[_policy_pb2.ListAddOnsRequest, _policy_pb2.ListAddOnsResponse]  # type: ignore[assignment]
+    """List add-ons."""
+    PutFeature: _aio.UnaryUnaryMultiCallable[_policy_pb2.PutFeatureRequest, _policy_pb2.PutFeatureResponse]  # type: ignore[assignment]
+    """Set one feature of a tier or add-on."""
+    DeleteFeature: _aio.UnaryUnaryMultiCallable[_policy_pb2.DeleteFeatureRequest, _policy_pb2.DeleteFeatureResponse]  # type: ignore[assignment]
+    """Take one feature out of a tier or add-on. What the tier extends may still set it."""
+    GetFeature: _aio.UnaryUnaryMultiCallable[_policy_pb2.GetFeatureRequest, _policy_pb2.GetFeatureResponse]  # type: ignore[assignment]
+    """Get one feature that a tier or add-on sets itself."""
+    ListFeatures: _aio.UnaryUnaryMultiCallable[_policy_pb2.ListFeaturesRequest, _policy_pb2.ListFeaturesResponse]  # type: ignore[assignment]
+    """List what features tiers and add-ons set themselves."""
+    PutLimit: _aio.UnaryUnaryMultiCallable[_policy_pb2.PutLimitRequest, _policy_pb2.PutLimitResponse]  # type: ignore[assignment]
+    """Set one limit of a tier or add-on."""
+    DeleteLimit: _aio.UnaryUnaryMultiCallable[_policy_pb2.DeleteLimitRequest, _policy_pb2.DeleteLimitResponse]  # type: ignore[assignment]
+    """Take one limit out of a tier or add-on. A limit that nothing sets is not unlimited: it denies."""
+    GetLimit: _aio.UnaryUnaryMultiCallable[_policy_pb2.GetLimitRequest, _policy_pb2.GetLimitResponse]  # type: ignore[assignment]
+    """Get one limit that a tier or add-on sets itself."""
+    ListLimits: _aio.UnaryUnaryMultiCallable[_policy_pb2.ListLimitsRequest, _policy_pb2.ListLimitsResponse]  # type: ignore[assignment]
+    """List what limits tiers and add-ons set themselves."""
     ApplyPolicy: _aio.UnaryUnaryMultiCallable[_policy_pb2.ApplyPolicyRequest, _policy_pb2.ApplyPolicyResponse]  # type: ignore[assignment]
-    """Put permissions, roles and tiers in one step: all of it or none."""
+    """Put permissions, roles, tiers and add-ons in one step: all of it or none."""
     GrantRole: _aio.UnaryUnaryMultiCallable[_policy_pb2.GrantRoleRequest, _policy_pb2.GrantRoleResponse]  # type: ignore[assignment]
     """Grant a role to a member."""
     RevokeRole: _aio.UnaryUnaryMultiCallable[_policy_pb2.RevokeRoleRequest, _policy_pb2.RevokeRoleResponse]  # type: ignore[assignment]
     """Revoke every grant that answers the description. Never refused for tier or state."""
+    BulkGrantRoles: _aio.UnaryUnaryMultiCallable[_policy_pb2.BulkGrantRolesRequest, _policy_pb2.BulkGrantRolesResponse]  # type: ignore[assignment]
+    """Grant up to 1,000 roles, of several accounts if wanted: all of them or none. A role that is held
+    so already is no error here: its outcome says so.
+    """
+    BulkRevokeRoles: _aio.UnaryUnaryMultiCallable[_policy_pb2.BulkRevokeRolesRequest, _policy_pb2.BulkRevokeRolesResponse]  # type: ignore[assignment]
+    """Revoke up to 1,000 roles, of several accounts if wanted: all of them or none. A role that nobody
+    holds is no error here: its outcome says so. Never refused for tier or state.
+    """
+    UpdateRoleGrant: _aio.UnaryUnaryMultiCallable[_policy_pb2.UpdateRoleGrantRequest, _policy_pb2.UpdateRoleGrantResponse]  # type: ignore[assignment]
+    """Change the window or the reason of a grant. Shortening is never refused for tier or state."""
+    DeleteRoleGrant: _aio.UnaryUnaryMultiCallable[_policy_pb2.DeleteRoleGrantRequest, _policy_pb2.DeleteRoleGrantResponse]  # type: ignore[assignment]
+    """End one grant, by its id. Never refused for tier or state."""
     GetRoleGrant: _aio.UnaryUnaryMultiCallable[_policy_pb2.GetRoleGrantRequest, _policy_pb2.GetRoleGrantResponse]  # type: ignore[assignment]
     """Get one grant in force."""
     ListRoleGrants: _aio.UnaryUnaryMultiCallable[_policy_pb2.ListRoleGrantsRequest, _policy_pb2.ListRoleGrantsResponse]  # type: ignore[assignment]
     """List a tenant's grants."""
     GrantException: _aio.UnaryUnaryMultiCallable[_policy_pb2.GrantExceptionRequest, _policy_pb2.GrantExceptionResponse]  # type: ignore[assignment]
     """Make a one-off exception for one tenant."""
+    UpdateException: _aio.UnaryUnaryMultiCallable[_policy_pb2.UpdateExceptionRequest, _policy_pb2.UpdateExceptionResponse]  # type: ignore[assignment]
+    """Change the window, the reason, the approver or the permissions of an exception."""
     RevokeException: _aio.UnaryUnaryMultiCallable[_policy_pb2.RevokeExceptionRequest, _policy_pb2.RevokeExceptionResponse]  # type: ignore[assignment]
     """End an exception."""
     GetException: _aio.UnaryUnaryMultiCallable[_policy_pb2.GetExceptionRequest, _policy_pb2.GetExceptionResponse]  # type: ignore[assignment]
@@ -128,6 +260,32 @@ class PolicyServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_policy_pb2.PutPermissionResponse, _abc.Awaitable[_policy_pb2.PutPermissionResponse]]:
         """Declare a permission, or replace its declaration."""
+
+    @_abc_1.abstractmethod
+    def CreatePermission(
+        self,
+        request: _policy_pb2.CreatePermissionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_policy_pb2.CreatePermissionResponse, _abc.Awaitable[_policy_pb2.CreatePermissionResponse]]:
+        """Declare a permission that is not declared yet."""
+
+    @_abc_1.abstractmethod
+    def UpdatePermission(
+        self,
+        request: _policy_pb2.UpdatePermissionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_policy_pb2.UpdatePermissionResponse, _abc.Awaitable[_policy_pb2.UpdatePermissionResponse]]:
+        """Change the named fields of a permission."""
+
+    @_abc_1.abstractmethod
+    def DeletePermission(
+        self,
+        request: _policy_pb2.DeletePermissionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_policy_pb2.DeletePermissionResponse, _abc.Awaitable[_policy_pb2.DeletePermissionResponse]]:
+        """Take a permission out of the catalogue: from then on it is denied to everyone. Refused while a
+        role, tier, add-on or exception uses it, unless a replacement takes its place there.
+        """
 
     @_abc_1.abstractmethod
     def GetPermission(
@@ -154,6 +312,32 @@ class PolicyServiceServicer(metaclass=_abc_1.ABCMeta):
         """Make a role, or replace its definition. A tenant's own role never holds more than its tier."""
 
     @_abc_1.abstractmethod
+    def CreateRole(
+        self,
+        request: _policy_pb2.CreateRoleRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_policy_pb2.CreateRoleResponse, _abc.Awaitable[_policy_pb2.CreateRoleResponse]]:
+        """Make a role that does not exist yet."""
+
+    @_abc_1.abstractmethod
+    def UpdateRole(
+        self,
+        request: _policy_pb2.UpdateRoleRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_policy_pb2.UpdateRoleResponse, _abc.Awaitable[_policy_pb2.UpdateRoleResponse]]:
+        """Change the named fields of a role."""
+
+    @_abc_1.abstractmethod
+    def DeleteRole(
+        self,
+        request: _policy_pb2.DeleteRoleRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_policy_pb2.DeleteRoleResponse, _abc.Awaitable[_policy_pb2.DeleteRoleResponse]]:
+        """End a role. Refused while it is granted, included or listed as assignable, unless a replacement
+        takes its place there.
+        """
+
+    @_abc_1.abstractmethod
     def GetRole(
         self,
         request: _policy_pb2.GetRoleRequest,
@@ -178,6 +362,32 @@ class PolicyServiceServicer(metaclass=_abc_1.ABCMeta):
         """Make a tier, or replace its definition, for all tenants that hold it."""
 
     @_abc_1.abstractmethod
+    def CreateTier(
+        self,
+        request: _policy_pb2.CreateTierRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_policy_pb2.CreateTierResponse, _abc.Awaitable[_policy_pb2.CreateTierResponse]]:
+        """Make a tier that does not exist yet."""
+
+    @_abc_1.abstractmethod
+    def UpdateTier(
+        self,
+        request: _policy_pb2.UpdateTierRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_policy_pb2.UpdateTierResponse, _abc.Awaitable[_policy_pb2.UpdateTierResponse]]:
+        """Change the named fields of a tier, for all tenants that hold it."""
+
+    @_abc_1.abstractmethod
+    def DeleteTier(
+        self,
+        request: _policy_pb2.DeleteTierRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_policy_pb2.DeleteTierResponse, _abc.Awaitable[_policy_pb2.DeleteTierResponse]]:
+        """End a tier. Refused while a tenant holds it or another tier extends it, unless a replacement
+        takes its place there.
+        """
+
+    @_abc_1.abstractmethod
     def GetTier(
         self,
         request: _policy_pb2.GetTierRequest,
@@ -194,12 +404,124 @@ class PolicyServiceServicer(metaclass=_abc_1.ABCMeta):
         """List tiers."""
 
     @_abc_1.abstractmethod
+    def PutAddOn(
+        self,
+        request: _policy_pb2.PutAddOnRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_policy_pb2.PutAddOnResponse, _abc.Awaitable[_policy_pb2.PutAddOnResponse]]:
+        """Make an add-on, or replace its definition, for all tenants that hold it."""
+
+    @_abc_1.abstractmethod
+    def CreateAddOn(
+        self,
+        request: _policy_pb2.CreateAddOnRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_policy_pb2.CreateAddOnResponse, _abc.Awaitable[_policy_pb2.CreateAddOnResponse]]:
+        """Make an add-on that does not exist yet."""
+
+    @_abc_1.abstractmethod
+    def UpdateAddOn(
+        self,
+        request: _policy_pb2.UpdateAddOnRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_policy_pb2.UpdateAddOnResponse, _abc.Awaitable[_policy_pb2.UpdateAddOnResponse]]:
+        """Change the named fields of an add-on, for all tenants that hold it."""
+
+    @_abc_1.abstractmethod
+    def DeleteAddOn(
+        self,
+        request: _policy_pb2.DeleteAddOnRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_policy_pb2.DeleteAddOnResponse, _abc.Awaitable[_policy_pb2.DeleteAddOnResponse]]:
+        """End an add-on. Refused while a tenant holds it, unless a replacement takes its place there."""
+
+    @_abc_1.abstractmethod
+    def GetAddOn(
+        self,
+        request: _policy_pb2.GetAddOnRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_policy_pb2.GetAddOnResponse, _abc.Awaitable[_policy_pb2.GetAddOnResponse]]:
+        """Get one add-on."""
+
+    @_abc_1.abstractmethod
+    def ListAddOns(
+        self,
+        request: _policy_pb2.ListAddOnsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_policy_pb2.ListAddOnsResponse, _abc.Awaitable[_policy_pb2.ListAddOnsResponse]]:
+        """List add-ons."""
+
+    @_abc_1.abstractmethod
+    def PutFeature(
+        self,
+        request: _policy_pb2.PutFeatureRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_policy_pb2.PutFeatureResponse, _abc.Awaitable[_policy_pb2.PutFeatureResponse]]:
+        """Set one feature of a tier or add-on."""
+
+    @_abc_1.abstractmethod
+    def DeleteFeature(
+        self,
+        request: _policy_pb2.DeleteFeatureRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_policy_pb2.DeleteFeatureResponse, _abc.Awaitable[_policy_pb2.DeleteFeatureResponse]]:
+        """Take one feature out of a tier or add-on. What the tier extends may still set it."""
+
+    @_abc_1.abstractmethod
+    def GetFeature(
+        self,
+        request: _policy_pb2.GetFeatureRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_policy_pb2.GetFeatureResponse, _abc.Awaitable[_policy_pb2.GetFeatureResponse]]:
+        """Get one feature that a tier or add-on sets itself."""
+
+    @_abc_1.abstractmethod
+    def ListFeatures(
+        self,
+        request: _policy_pb2.ListFeaturesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_policy_pb2.ListFeaturesResponse, _abc.Awaitable[_policy_pb2.ListFeaturesResponse]]:
+        """List what features tiers and add-ons set themselves."""
+
+    @_abc_1.abstractmethod
+    def PutLimit(
+        self,
+        request: _policy_pb2.PutLimitRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_policy_pb2.PutLimitResponse, _abc.Awaitable[_policy_pb2.PutLimitResponse]]:
+        """Set one limit of a tier or add-on."""
+
+    @_abc_1.abstractmethod
+    def DeleteLimit(
+        self,
+        request: _policy_pb2.DeleteLimitRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_policy_pb2.DeleteLimitResponse, _abc.Awaitable[_policy_pb2.DeleteLimitResponse]]:
+        """Take one limit out of a tier or add-on. A limit that nothing sets is not unlimited: it denies."""
+
+    @_abc_1.abstractmethod
+    def GetLimit(
+        self,
+        request: _policy_pb2.GetLimitRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_policy_pb2.GetLimitResponse, _abc.Awaitable[_policy_pb2.GetLimitResponse]]:
+        """Get one limit that a tier or add-on sets itself."""
+
+    @_abc_1.abstractmethod
+    def ListLimits(
+        self,
+        request: _policy_pb2.ListLimitsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_policy_pb2.ListLimitsResponse, _abc.Awaitable[_policy_pb2.ListLimitsResponse]]:
+        """List what limits tiers and add-ons set themselves."""
+
+    @_abc_1.abstractmethod
     def ApplyPolicy(
         self,
         request: _policy_pb2.ApplyPolicyRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_policy_pb2.ApplyPolicyResponse, _abc.Awaitable[_policy_pb2.ApplyPolicyResponse]]:
-        """Put permissions, roles and tiers in one step: all of it or none."""
+        """Put permissions, roles, tiers and add-ons in one step: all of it or none."""
 
     @_abc_1.abstractmethod
     def GrantRole(
@@ -216,6 +538,42 @@ class PolicyServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_policy_pb2.RevokeRoleResponse, _abc.Awaitable[_policy_pb2.RevokeRoleResponse]]:
         """Revoke every grant that answers the description. Never refused for tier or state."""
+
+    @_abc_1.abstractmethod
+    def BulkGrantRoles(
+        self,
+        request: _policy_pb2.BulkGrantRolesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_policy_pb2.BulkGrantRolesResponse, _abc.Awaitable[_policy_pb2.BulkGrantRolesResponse]]:
+        """Grant up to 1,000 roles, of several accounts if wanted: all of them or none. A role that is held
+        so already is no error here: its outcome says so.
+        """
+
+    @_abc_1.abstractmethod
+    def BulkRevokeRoles(
+        self,
+        request: _policy_pb2.BulkRevokeRolesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_policy_pb2.BulkRevokeRolesResponse, _abc.Awaitable[_policy_pb2.BulkRevokeRolesResponse]]:
+        """Revoke up to 1,000 roles, of several accounts if wanted: all of them or none. A role that nobody
+        holds is no error here: its outcome says so. Never refused for tier or state.
+        """
+
+    @_abc_1.abstractmethod
+    def UpdateRoleGrant(
+        self,
+        request: _policy_pb2.UpdateRoleGrantRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_policy_pb2.UpdateRoleGrantResponse, _abc.Awaitable[_policy_pb2.UpdateRoleGrantResponse]]:
+        """Change the window or the reason of a grant. Shortening is never refused for tier or state."""
+
+    @_abc_1.abstractmethod
+    def DeleteRoleGrant(
+        self,
+        request: _policy_pb2.DeleteRoleGrantRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_policy_pb2.DeleteRoleGrantResponse, _abc.Awaitable[_policy_pb2.DeleteRoleGrantResponse]]:
+        """End one grant, by its id. Never refused for tier or state."""
 
     @_abc_1.abstractmethod
     def GetRoleGrant(
@@ -240,6 +598,14 @@ class PolicyServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_policy_pb2.GrantExceptionResponse, _abc.Awaitable[_policy_pb2.GrantExceptionResponse]]:
         """Make a one-off exception for one tenant."""
+
+    @_abc_1.abstractmethod
+    def UpdateException(
+        self,
+        request: _policy_pb2.UpdateExceptionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_policy_pb2.UpdateExceptionResponse, _abc.Awaitable[_policy_pb2.UpdateExceptionResponse]]:
+        """Change the window, the reason, the approver or the permissions of an exception."""
 
     @_abc_1.abstractmethod
     def RevokeException(

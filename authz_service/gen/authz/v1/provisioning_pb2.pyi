@@ -3,9 +3,15 @@
 isort:skip_file
 """
 
+from authz_service.gen.authz.v1 import change_pb2 as _change_pb2
+from authz_service.gen.authz.v1 import error_reason_pb2 as _error_reason_pb2
+from authz_service.gen.authz.v1 import policy_pb2 as _policy_pb2
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
+from google.protobuf import duration_pb2 as _duration_pb2
+from google.protobuf import field_mask_pb2 as _field_mask_pb2
 from google.protobuf import message as _message
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
@@ -71,6 +77,10 @@ class _SuspensionReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Susp
     """The customer's directory said so."""
     SUSPENSION_REASON_RISK: _SuspensionReason.ValueType  # 4
     """Abuse or a break-in is suspected."""
+    SUSPENSION_REASON_SEATS: _SuspensionReason.ValueType  # 5
+    """The account has no seat for this member any more. Only the downgrade policy lays it on, on
+    members alone, and lifts it when there is a seat again.
+    """
 
 class SuspensionReason(_SuspensionReason, metaclass=_SuspensionReasonEnumTypeWrapper):
     """Who closed a tenant or a membership. Each is lifted alone."""
@@ -85,6 +95,10 @@ SUSPENSION_REASON_SCIM: SuspensionReason.ValueType  # 3
 """The customer's directory said so."""
 SUSPENSION_REASON_RISK: SuspensionReason.ValueType  # 4
 """Abuse or a break-in is suspected."""
+SUSPENSION_REASON_SEATS: SuspensionReason.ValueType  # 5
+"""The account has no seat for this member any more. Only the downgrade policy lays it on, on
+members alone, and lifts it when there is a seat again.
+"""
 Global___SuspensionReason: _TypeAlias = SuspensionReason  # noqa: Y015
 
 class _MembershipState:
@@ -119,6 +133,118 @@ MEMBERSHIP_STATE_REMOVED: MembershipState.ValueType  # 4
 """Ended."""
 Global___MembershipState: _TypeAlias = MembershipState  # noqa: Y015
 
+class _ScheduledKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ScheduledKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ScheduledKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    SCHEDULED_KIND_UNSPECIFIED: _ScheduledKind.ValueType  # 0
+    """Never sent."""
+    SCHEDULED_KIND_STATE: _ScheduledKind.ValueType  # 1
+    """The state of the account, by its dates: the end of a trial or a grace, or of the account."""
+    SCHEDULED_KIND_TIER: _ScheduledKind.ValueType  # 2
+    """The tier."""
+    SCHEDULED_KIND_ADD_ON_START: _ScheduledKind.ValueType  # 3
+    """An add-on begins to be held."""
+    SCHEDULED_KIND_ADD_ON_END: _ScheduledKind.ValueType  # 4
+    """An add-on is held no longer."""
+
+class ScheduledKind(_ScheduledKind, metaclass=_ScheduledKindEnumTypeWrapper):
+    """What a scheduled change changes."""
+
+SCHEDULED_KIND_UNSPECIFIED: ScheduledKind.ValueType  # 0
+"""Never sent."""
+SCHEDULED_KIND_STATE: ScheduledKind.ValueType  # 1
+"""The state of the account, by its dates: the end of a trial or a grace, or of the account."""
+SCHEDULED_KIND_TIER: ScheduledKind.ValueType  # 2
+"""The tier."""
+SCHEDULED_KIND_ADD_ON_START: ScheduledKind.ValueType  # 3
+"""An add-on begins to be held."""
+SCHEDULED_KIND_ADD_ON_END: ScheduledKind.ValueType  # 4
+"""An add-on is held no longer."""
+Global___ScheduledKind: _TypeAlias = ScheduledKind  # noqa: Y015
+
+class _DowngradeStepKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _DowngradeStepKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_DowngradeStepKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    DOWNGRADE_STEP_KIND_UNSPECIFIED: _DowngradeStepKind.ValueType  # 0
+    """Never sent."""
+    DOWNGRADE_STEP_KIND_MEMBER_SUSPENDED: _DowngradeStepKind.ValueType  # 1
+    """There is no seat for a member, which is suspended for reason SEATS; the last to join go first, the
+    owner and the last admin never.
+    """
+    DOWNGRADE_STEP_KIND_MEMBER_RESUMED: _DowngradeStepKind.ValueType  # 2
+    """There is a seat again for a member that was suspended for reason SEATS."""
+    DOWNGRADE_STEP_KIND_MEMBER_READ_ONLY: _DowngradeStepKind.ValueType  # 3
+    """There is no seat for a member, whose roles give way to the read-only role of the policy."""
+    DOWNGRADE_STEP_KIND_MEMBER_RESTORED: _DowngradeStepKind.ValueType  # 4
+    """There is a seat again for such a member: it has the roles back that can still be granted."""
+    DOWNGRADE_STEP_KIND_INVITATION_ENDED: _DowngradeStepKind.ValueType  # 5
+    """There is no seat for an invitation, which is ended. Invitations go before members."""
+    DOWNGRADE_STEP_KIND_ROLE_REPLACED: _DowngradeStepKind.ValueType  # 6
+    """A role that the plans no longer list as assignable gives way to another."""
+    DOWNGRADE_STEP_KIND_ROLE_ENDED: _DowngradeStepKind.ValueType  # 7
+    """A role that the plans no longer list as assignable is revoked."""
+
+class DowngradeStepKind(_DowngradeStepKind, metaclass=_DowngradeStepKindEnumTypeWrapper):
+    """What the downgrade policy does about something that no longer fits, or fits again."""
+
+DOWNGRADE_STEP_KIND_UNSPECIFIED: DowngradeStepKind.ValueType  # 0
+"""Never sent."""
+DOWNGRADE_STEP_KIND_MEMBER_SUSPENDED: DowngradeStepKind.ValueType  # 1
+"""There is no seat for a member, which is suspended for reason SEATS; the last to join go first, the
+owner and the last admin never.
+"""
+DOWNGRADE_STEP_KIND_MEMBER_RESUMED: DowngradeStepKind.ValueType  # 2
+"""There is a seat again for a member that was suspended for reason SEATS."""
+DOWNGRADE_STEP_KIND_MEMBER_READ_ONLY: DowngradeStepKind.ValueType  # 3
+"""There is no seat for a member, whose roles give way to the read-only role of the policy."""
+DOWNGRADE_STEP_KIND_MEMBER_RESTORED: DowngradeStepKind.ValueType  # 4
+"""There is a seat again for such a member: it has the roles back that can still be granted."""
+DOWNGRADE_STEP_KIND_INVITATION_ENDED: DowngradeStepKind.ValueType  # 5
+"""There is no seat for an invitation, which is ended. Invitations go before members."""
+DOWNGRADE_STEP_KIND_ROLE_REPLACED: DowngradeStepKind.ValueType  # 6
+"""A role that the plans no longer list as assignable gives way to another."""
+DOWNGRADE_STEP_KIND_ROLE_ENDED: DowngradeStepKind.ValueType  # 7
+"""A role that the plans no longer list as assignable is revoked."""
+Global___DowngradeStepKind: _TypeAlias = DowngradeStepKind  # noqa: Y015
+
+class _ImportOutcome:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ImportOutcomeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ImportOutcome.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    IMPORT_OUTCOME_UNSPECIFIED: _ImportOutcome.ValueType  # 0
+    """Never sent."""
+    IMPORT_OUTCOME_CREATED: _ImportOutcome.ValueType  # 1
+    """It was opened, with all that was asked for."""
+    IMPORT_OUTCOME_UNCHANGED: _ImportOutcome.ValueType  # 2
+    """It was there already, with all that was asked for. Nothing was changed."""
+    IMPORT_OUTCOME_DIFFERENT: _ImportOutcome.ValueType  # 3
+    """It was there already and is another. Nothing was changed; `differences` tells."""
+    IMPORT_OUTCOME_REFUSED: _ImportOutcome.ValueType  # 4
+    """It cannot be opened so. Nothing was changed; `error_reason`, `field` and `message` tell."""
+
+class ImportOutcome(_ImportOutcome, metaclass=_ImportOutcomeEnumTypeWrapper):
+    """What became of an account to import."""
+
+IMPORT_OUTCOME_UNSPECIFIED: ImportOutcome.ValueType  # 0
+"""Never sent."""
+IMPORT_OUTCOME_CREATED: ImportOutcome.ValueType  # 1
+"""It was opened, with all that was asked for."""
+IMPORT_OUTCOME_UNCHANGED: ImportOutcome.ValueType  # 2
+"""It was there already, with all that was asked for. Nothing was changed."""
+IMPORT_OUTCOME_DIFFERENT: ImportOutcome.ValueType  # 3
+"""It was there already and is another. Nothing was changed; `differences` tells."""
+IMPORT_OUTCOME_REFUSED: ImportOutcome.ValueType  # 4
+"""It cannot be opened so. Nothing was changed; `error_reason`, `field` and `message` tell."""
+Global___ImportOutcome: _TypeAlias = ImportOutcome  # noqa: Y015
+
 @_typing.final
 class Tenant(_message.Message):
     """A customer's account."""
@@ -131,6 +257,12 @@ class Tenant(_message.Message):
     SUSPENSIONS_FIELD_NUMBER: _builtins.int
     TIER_FIELD_NUMBER: _builtins.int
     ADD_ONS_FIELD_NUMBER: _builtins.int
+    LIMITS_FIELD_NUMBER: _builtins.int
+    PERIODS_FIELD_NUMBER: _builtins.int
+    HOLDINGS_FIELD_NUMBER: _builtins.int
+    CREATE_TIME_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    TIER_VERSION_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """The tenant's id. Example: `acme`."""
     display_name: _builtins.str
@@ -139,6 +271,10 @@ class Tenant(_message.Message):
     """Where it stands now."""
     tier: _builtins.str
     """The tier it holds now."""
+    revision: _builtins.int
+    """The revision that changed it last, for `expected_revision`. Example: 4711."""
+    tier_version: _builtins.int
+    """The version of the tier that it stays at; 0 if it follows the latest."""
     @_builtins.property
     def suspensions(self) -> _containers.RepeatedScalarFieldContainer[Global___SuspensionReason.ValueType]:
         """What suspends it."""
@@ -146,6 +282,22 @@ class Tenant(_message.Message):
     @_builtins.property
     def add_ons(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The add-ons it holds now."""
+
+    @_builtins.property
+    def limits(self) -> _containers.RepeatedCompositeFieldContainer[_policy_pb2.Limit]:
+        """Limits of its own. `GetEntitlements` tells all that are in force."""
+
+    @_builtins.property
+    def periods(self) -> _containers.RepeatedCompositeFieldContainer[Global___TenantPeriod]:
+        """The states that its dates give it, past and to come; what `suspensions` holds lies over them."""
+
+    @_builtins.property
+    def holdings(self) -> _containers.RepeatedCompositeFieldContainer[Global___Holding]:
+        """The tier and the add-ons it holds, with their windows, past and to come."""
+
+    @_builtins.property
+    def create_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was onboarded; unset if that is not known."""
 
     def __init__(
         self,
@@ -156,14 +308,182 @@ class Tenant(_message.Message):
         suspensions: _abc.Iterable[Global___SuspensionReason.ValueType] | None = ...,
         tier: _builtins.str = ...,
         add_ons: _abc.Iterable[_builtins.str] | None = ...,
+        limits: _abc.Iterable[_policy_pb2.Limit] | None = ...,
+        periods: _abc.Iterable[Global___TenantPeriod] | None = ...,
+        holdings: _abc.Iterable[Global___Holding] | None = ...,
+        create_time: _timestamp_pb2.Timestamp | None = ...,
+        revision: _builtins.int = ...,
+        tier_version: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["add_ons", b"add_ons", "display_name", b"display_name", "id", b"id", "state", b"state", "suspensions", b"suspensions", "tier", b"tier"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["add_ons", b"add_ons", "create_time", b"create_time", "display_name", b"display_name", "holdings", b"holdings", "id", b"id", "limits", b"limits", "periods", b"periods", "revision", b"revision", "state", b"state", "suspensions", b"suspensions", "tier", b"tier", "tier_version", b"tier_version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Tenant: _TypeAlias = Tenant  # noqa: Y015
+
+@_typing.final
+class TenantPeriod(_message.Message):
+    """A state and when it holds."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STATE_FIELD_NUMBER: _builtins.int
+    VALID_FROM_FIELD_NUMBER: _builtins.int
+    VALID_UNTIL_FIELD_NUMBER: _builtins.int
+    state: Global___TenantState.ValueType
+    """The state."""
+    @_builtins.property
+    def valid_from(self) -> _timestamp_pb2.Timestamp:
+        """From when on; unset for always before."""
+
+    @_builtins.property
+    def valid_until(self) -> _timestamp_pb2.Timestamp:
+        """Until when, exclusive; unset for no end."""
+
+    def __init__(
+        self,
+        *,
+        state: Global___TenantState.ValueType = ...,
+        valid_from: _timestamp_pb2.Timestamp | None = ...,
+        valid_until: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["valid_from", b"valid_from", "valid_until", b"valid_until"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["state", b"state", "valid_from", b"valid_from", "valid_until", b"valid_until"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TenantPeriod: _TypeAlias = TenantPeriod  # noqa: Y015
+
+@_typing.final
+class Holding(_message.Message):
+    """A plan and when it is held."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TIER_FIELD_NUMBER: _builtins.int
+    ADD_ON_FIELD_NUMBER: _builtins.int
+    VALID_FROM_FIELD_NUMBER: _builtins.int
+    VALID_UNTIL_FIELD_NUMBER: _builtins.int
+    TIER_VERSION_FIELD_NUMBER: _builtins.int
+    tier: _builtins.str
+    """A tier. Example: `professional`."""
+    add_on: _builtins.str
+    """An add-on. Example: `audit`."""
+    tier_version: _builtins.int
+    """The version of the tier that is held; 0 if it is the latest, whichever that is, or an add-on."""
+    @_builtins.property
+    def valid_from(self) -> _timestamp_pb2.Timestamp:
+        """From when on; unset for always before."""
+
+    @_builtins.property
+    def valid_until(self) -> _timestamp_pb2.Timestamp:
+        """Until when, exclusive; unset for no end."""
+
+    def __init__(
+        self,
+        *,
+        tier: _builtins.str = ...,
+        add_on: _builtins.str = ...,
+        valid_from: _timestamp_pb2.Timestamp | None = ...,
+        valid_until: _timestamp_pb2.Timestamp | None = ...,
+        tier_version: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["add_on", b"add_on", "plan", b"plan", "tier", b"tier", "valid_from", b"valid_from", "valid_until", b"valid_until"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["add_on", b"add_on", "plan", b"plan", "tier", b"tier", "tier_version", b"tier_version", "valid_from", b"valid_from", "valid_until", b"valid_until"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_plan: _TypeAlias = _typing.Literal["tier", "add_on"]  # noqa: Y015
+    _WhichOneofArgType_plan: _TypeAlias = _typing.Literal["plan", b"plan"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_plan) -> _WhichOneofReturnType_plan | None: ...
+
+Global___Holding: _TypeAlias = Holding  # noqa: Y015
+
+@_typing.final
+class ScheduledChange(_message.Message):
+    """A change that lies ahead. It happens by itself, on the instant, whatever else is running."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    TENANT_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    AT_FIELD_NUMBER: _builtins.int
+    BEFORE_FIELD_NUMBER: _builtins.int
+    AFTER_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    """The id within its tenant: what will be, and when. The same however often it is listed.
+    Example: `tier:professional@2026-12-01T00:00:00Z`, `state:suspended@2026-12-01T00:00:00Z`.
+    """
+    tenant: _builtins.str
+    """The customer's account."""
+    kind: Global___ScheduledKind.ValueType
+    """What changes."""
+    before: _builtins.str
+    """What gives way: a tier, a state, an add-on; empty for nothing. Example: `trial`."""
+    after: _builtins.str
+    """What takes its place. Example: `suspended`."""
+    @_builtins.property
+    def at(self) -> _timestamp_pb2.Timestamp:
+        """On which instant."""
+
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        tenant: _builtins.str = ...,
+        kind: Global___ScheduledKind.ValueType = ...,
+        at: _timestamp_pb2.Timestamp | None = ...,
+        before: _builtins.str = ...,
+        after: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "at", b"at", "before", b"before", "id", b"id", "kind", b"kind", "tenant", b"tenant"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ScheduledChange: _TypeAlias = ScheduledChange  # noqa: Y015
+
+@_typing.final
+class AccountCounts(_message.Message):
+    """How many of each an offboarding ended, or a reactivation brought back."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MEMBERS_FIELD_NUMBER: _builtins.int
+    ROLE_GRANTS_FIELD_NUMBER: _builtins.int
+    EXCEPTIONS_FIELD_NUMBER: _builtins.int
+    INVITATIONS_FIELD_NUMBER: _builtins.int
+    KEYS_FIELD_NUMBER: _builtins.int
+    members: _builtins.int
+    """Memberships."""
+    role_grants: _builtins.int
+    """Role grants."""
+    exceptions: _builtins.int
+    """Exceptions."""
+    invitations: _builtins.int
+    """Open invitations. They do not come back."""
+    keys: _builtins.int
+    """API keys that were bound to this account alone. They do not come back."""
+    def __init__(
+        self,
+        *,
+        members: _builtins.int = ...,
+        role_grants: _builtins.int = ...,
+        exceptions: _builtins.int = ...,
+        invitations: _builtins.int = ...,
+        keys: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["exceptions", b"exceptions", "invitations", b"invitations", "keys", b"keys", "members", b"members", "role_grants", b"role_grants"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AccountCounts: _TypeAlias = AccountCounts  # noqa: Y015
 
 @_typing.final
 class Member(_message.Message):
@@ -176,12 +496,25 @@ class Member(_message.Message):
     STATE_FIELD_NUMBER: _builtins.int
     SUSPENSIONS_FIELD_NUMBER: _builtins.int
     ROLES_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    OWNER_FIELD_NUMBER: _builtins.int
+    MANAGED_BY_FIELD_NUMBER: _builtins.int
     tenant: _builtins.str
     """The customer's account."""
     subject: _builtins.str
     """Who. Example: `user:alice`."""
     state: Global___MembershipState.ValueType
     """Where the membership stands."""
+    revision: _builtins.int
+    """The revision that last changed the membership or a role grant of it."""
+    owner: _builtins.bool
+    """Owns the account. The owner cannot be removed, suspended for reason ADMIN or deprived of its last
+    admin role before the ownership is transferred.
+    """
+    managed_by: _builtins.str
+    """Who keeps the membership: `scim` for the customer's directory, empty for nobody in particular. To
+    all others but holders of `members:override` such a member is read-only.
+    """
     @_builtins.property
     def suspensions(self) -> _containers.RepeatedScalarFieldContainer[Global___SuspensionReason.ValueType]:
         """What suspends it."""
@@ -198,10 +531,13 @@ class Member(_message.Message):
         state: Global___MembershipState.ValueType = ...,
         suspensions: _abc.Iterable[Global___SuspensionReason.ValueType] | None = ...,
         roles: _abc.Iterable[_builtins.str] | None = ...,
+        revision: _builtins.int = ...,
+        owner: _builtins.bool = ...,
+        managed_by: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["roles", b"roles", "state", b"state", "subject", b"subject", "suspensions", b"suspensions", "tenant", b"tenant"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["managed_by", b"managed_by", "owner", b"owner", "revision", b"revision", "roles", b"roles", "state", b"state", "subject", b"subject", "suspensions", b"suspensions", "tenant", b"tenant"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -215,8 +551,16 @@ class NewMember(_message.Message):
 
     SUBJECT_FIELD_NUMBER: _builtins.int
     ROLES_FIELD_NUMBER: _builtins.int
+    OWNER_FIELD_NUMBER: _builtins.int
+    MANAGED_BY_FIELD_NUMBER: _builtins.int
     subject: _builtins.str
     """Who. Example: `user:alice`."""
+    owner: _builtins.bool
+    """Owns the account; takes an admin role among `roles`. If no member of `OnboardTenant` says so, the
+    first with an admin role is the owner.
+    """
+    managed_by: _builtins.str
+    """`scim` if the customer's directory keeps the membership; takes the right `members:override`."""
     @_builtins.property
     def roles(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Roles to grant on the whole tenant."""
@@ -226,10 +570,12 @@ class NewMember(_message.Message):
         *,
         subject: _builtins.str = ...,
         roles: _abc.Iterable[_builtins.str] | None = ...,
+        owner: _builtins.bool = ...,
+        managed_by: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["roles", b"roles", "subject", b"subject"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["managed_by", b"managed_by", "owner", b"owner", "roles", b"roles", "subject", b"subject"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -249,6 +595,10 @@ class OnboardTenantRequest(_message.Message):
     REASON_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    ADD_ONS_FIELD_NUMBER: _builtins.int
+    LIMITS_FIELD_NUMBER: _builtins.int
+    TRIAL_UNTIL_FIELD_NUMBER: _builtins.int
+    AFTER_TRIAL_FIELD_NUMBER: _builtins.int
     tenant: _builtins.str
     """The tenant's id."""
     display_name: _builtins.str
@@ -263,9 +613,23 @@ class OnboardTenantRequest(_message.Message):
     """A retry with the same id gets the first answer; the same id with other content is refused."""
     validate_only: _builtins.bool
     """Answer with the full effect, and change nothing."""
+    after_trial: Global___TenantState.ValueType
+    """What follows the trial: SUSPENDED, as if unset, or ACTIVE."""
     @_builtins.property
     def members(self) -> _containers.RepeatedCompositeFieldContainer[Global___NewMember]:
         """The first admin, and whoever else starts with it; up to 1,000."""
+
+    @_builtins.property
+    def add_ons(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The add-ons it starts with, held without end."""
+
+    @_builtins.property
+    def limits(self) -> _containers.RepeatedCompositeFieldContainer[_policy_pb2.Limit]:
+        """Limits of its own, as `SetLimits` takes them; up to 100."""
+
+    @_builtins.property
+    def trial_until(self) -> _timestamp_pb2.Timestamp:
+        """When the trial ends by itself; makes it a trial. Unset with `trial`: a trial without end."""
 
     def __init__(
         self,
@@ -278,10 +642,14 @@ class OnboardTenantRequest(_message.Message):
         reason: _builtins.str = ...,
         request_id: _builtins.str = ...,
         validate_only: _builtins.bool = ...,
+        add_ons: _abc.Iterable[_builtins.str] | None = ...,
+        limits: _abc.Iterable[_policy_pb2.Limit] | None = ...,
+        trial_until: _timestamp_pb2.Timestamp | None = ...,
+        after_trial: Global___TenantState.ValueType = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["trial_until", b"trial_until"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["display_name", b"display_name", "members", b"members", "reason", b"reason", "request_id", b"request_id", "tenant", b"tenant", "tier", b"tier", "trial", b"trial", "validate_only", b"validate_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["add_ons", b"add_ons", "after_trial", b"after_trial", "display_name", b"display_name", "limits", b"limits", "members", b"members", "reason", b"reason", "request_id", b"request_id", "tenant", b"tenant", "tier", b"tier", "trial", b"trial", "trial_until", b"trial_until", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -332,16 +700,28 @@ class SetTierRequest(_message.Message):
     REASON_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    AT_FIELD_NUMBER: _builtins.int
+    APPLY_DOWNGRADE_POLICY_FIELD_NUMBER: _builtins.int
     tenant: _builtins.str
     """The customer's account."""
     tier: _builtins.str
-    """The tier to hold from now on."""
+    """The tier to hold from now on, or from `at` on."""
     reason: _builtins.str
     """Why, for the audit; up to 1,000 characters."""
     request_id: _builtins.str
     """A retry with the same id gets the first answer; the same id with other content is refused."""
     validate_only: _builtins.bool
     """Answer with the full effect, and change nothing."""
+    apply_downgrade_policy: _builtins.bool
+    """Let the downgrade policy take care of what no longer fits, in the same step. Not with `at`: then
+    call `ApplyDowngradePolicy` once the move has taken place.
+    """
+    @_builtins.property
+    def at(self) -> _timestamp_pb2.Timestamp:
+        """When to move, in the future; unset for now. The present tier is held until that instant. To move
+        at an instant to the tier that is held already only cancels a scheduled move.
+        """
+
     def __init__(
         self,
         *,
@@ -350,10 +730,12 @@ class SetTierRequest(_message.Message):
         reason: _builtins.str = ...,
         request_id: _builtins.str = ...,
         validate_only: _builtins.bool = ...,
+        at: _timestamp_pb2.Timestamp | None = ...,
+        apply_downgrade_policy: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["reason", b"reason", "request_id", b"request_id", "tenant", b"tenant", "tier", b"tier", "validate_only", b"validate_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["apply_downgrade_policy", b"apply_downgrade_policy", "at", b"at", "reason", b"reason", "request_id", b"request_id", "tenant", b"tenant", "tier", b"tier", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -367,8 +749,90 @@ class SetTierResponse(_message.Message):
 
     TENANT_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
+    DOWNGRADE_STEPS_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
     """The revision that made it so."""
+    @_builtins.property
+    def tenant(self) -> Global___Tenant:
+        """The tenant as it is now."""
+
+    @_builtins.property
+    def downgrade_steps(self) -> _containers.RepeatedCompositeFieldContainer[Global___DowngradeStep]:
+        """What the downgrade policy did."""
+
+    def __init__(
+        self,
+        *,
+        tenant: Global___Tenant | None = ...,
+        revision: _builtins.int = ...,
+        downgrade_steps: _abc.Iterable[Global___DowngradeStep] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["tenant", b"tenant"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["downgrade_steps", b"downgrade_steps", "revision", b"revision", "tenant", b"tenant"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetTierResponse: _TypeAlias = SetTierResponse  # noqa: Y015
+
+@_typing.final
+class UpdateTenantRequest(_message.Message):
+    """What to change in a tenant."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_FIELD_NUMBER: _builtins.int
+    DISPLAY_NAME_FIELD_NUMBER: _builtins.int
+    UPDATE_MASK_FIELD_NUMBER: _builtins.int
+    EXPECTED_REVISION_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    tenant: _builtins.str
+    """The customer's account."""
+    display_name: _builtins.str
+    """Its new name, for people; up to 200 characters."""
+    expected_revision: _builtins.int
+    """Refuse if the tenant's `revision` is another by now; 0 for no such guard. Example: 4711."""
+    reason: _builtins.str
+    """Why, for the audit; up to 1,000 characters."""
+    request_id: _builtins.str
+    """A retry with the same id gets the first answer; the same id with other content is refused."""
+    validate_only: _builtins.bool
+    """Answer with the full effect, and change nothing."""
+    @_builtins.property
+    def update_mask(self) -> _field_mask_pb2.FieldMask:
+        """What to change: `display_name`."""
+
+    def __init__(
+        self,
+        *,
+        tenant: _builtins.str = ...,
+        display_name: _builtins.str = ...,
+        update_mask: _field_mask_pb2.FieldMask | None = ...,
+        expected_revision: _builtins.int = ...,
+        reason: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        validate_only: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["update_mask", b"update_mask"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["display_name", b"display_name", "expected_revision", b"expected_revision", "reason", b"reason", "request_id", b"request_id", "tenant", b"tenant", "update_mask", b"update_mask", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdateTenantRequest: _TypeAlias = UpdateTenantRequest  # noqa: Y015
+
+@_typing.final
+class UpdateTenantResponse(_message.Message):
+    """The tenant changed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    revision: _builtins.int
+    """The revision that made it so; the current one if nothing changed."""
     @_builtins.property
     def tenant(self) -> Global___Tenant:
         """The tenant as it is now."""
@@ -385,7 +849,575 @@ class SetTierResponse(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___SetTierResponse: _TypeAlias = SetTierResponse  # noqa: Y015
+Global___UpdateTenantResponse: _TypeAlias = UpdateTenantResponse  # noqa: Y015
+
+@_typing.final
+class AddAddOnRequest(_message.Message):
+    """The add-on to give."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_FIELD_NUMBER: _builtins.int
+    ADD_ON_FIELD_NUMBER: _builtins.int
+    VALID_FROM_FIELD_NUMBER: _builtins.int
+    VALID_UNTIL_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    tenant: _builtins.str
+    """The customer's account."""
+    add_on: _builtins.str
+    """The add-on. Example: `audit`."""
+    reason: _builtins.str
+    """Why, for the audit; up to 1,000 characters."""
+    request_id: _builtins.str
+    """A retry with the same id gets the first answer; the same id with other content is refused."""
+    validate_only: _builtins.bool
+    """Answer with the full effect, and change nothing."""
+    @_builtins.property
+    def valid_from(self) -> _timestamp_pb2.Timestamp:
+        """From when it is held; unset for at once."""
+
+    @_builtins.property
+    def valid_until(self) -> _timestamp_pb2.Timestamp:
+        """Until when, exclusive and in the future; unset for no end. Windows of one add-on do not overlap: to
+        renew, begin where the present one ends.
+        """
+
+    def __init__(
+        self,
+        *,
+        tenant: _builtins.str = ...,
+        add_on: _builtins.str = ...,
+        valid_from: _timestamp_pb2.Timestamp | None = ...,
+        valid_until: _timestamp_pb2.Timestamp | None = ...,
+        reason: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        validate_only: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["valid_from", b"valid_from", "valid_until", b"valid_until"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["add_on", b"add_on", "reason", b"reason", "request_id", b"request_id", "tenant", b"tenant", "valid_from", b"valid_from", "valid_until", b"valid_until", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AddAddOnRequest: _TypeAlias = AddAddOnRequest  # noqa: Y015
+
+@_typing.final
+class AddAddOnResponse(_message.Message):
+    """The tenant with the add-on."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    revision: _builtins.int
+    """The revision that made it so; the current one if nothing changed."""
+    @_builtins.property
+    def tenant(self) -> Global___Tenant:
+        """The tenant as it is now."""
+
+    def __init__(
+        self,
+        *,
+        tenant: Global___Tenant | None = ...,
+        revision: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["tenant", b"tenant"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["revision", b"revision", "tenant", b"tenant"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AddAddOnResponse: _TypeAlias = AddAddOnResponse  # noqa: Y015
+
+@_typing.final
+class RemoveAddOnRequest(_message.Message):
+    """The add-on to take away."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_FIELD_NUMBER: _builtins.int
+    ADD_ON_FIELD_NUMBER: _builtins.int
+    AT_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    tenant: _builtins.str
+    """The customer's account."""
+    add_on: _builtins.str
+    """The add-on."""
+    reason: _builtins.str
+    """Why, for the audit; up to 1,000 characters."""
+    request_id: _builtins.str
+    """A retry with the same id gets the first answer; the same id with other content is refused."""
+    validate_only: _builtins.bool
+    """Answer with the full effect, and change nothing."""
+    @_builtins.property
+    def at(self) -> _timestamp_pb2.Timestamp:
+        """When to end it, in the future; unset for now. What is scheduled to begin later is taken back too."""
+
+    def __init__(
+        self,
+        *,
+        tenant: _builtins.str = ...,
+        add_on: _builtins.str = ...,
+        at: _timestamp_pb2.Timestamp | None = ...,
+        reason: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        validate_only: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["add_on", b"add_on", "at", b"at", "reason", b"reason", "request_id", b"request_id", "tenant", b"tenant", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RemoveAddOnRequest: _TypeAlias = RemoveAddOnRequest  # noqa: Y015
+
+@_typing.final
+class RemoveAddOnResponse(_message.Message):
+    """The tenant without the add-on."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    revision: _builtins.int
+    """The revision that made it so; the current one if nothing changed."""
+    @_builtins.property
+    def tenant(self) -> Global___Tenant:
+        """The tenant as it is now."""
+
+    def __init__(
+        self,
+        *,
+        tenant: Global___Tenant | None = ...,
+        revision: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["tenant", b"tenant"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["revision", b"revision", "tenant", b"tenant"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RemoveAddOnResponse: _TypeAlias = RemoveAddOnResponse  # noqa: Y015
+
+@_typing.final
+class SetLimitsRequest(_message.Message):
+    """The limits to set and to remove. Those not named stay."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_FIELD_NUMBER: _builtins.int
+    LIMITS_FIELD_NUMBER: _builtins.int
+    REMOVED_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    tenant: _builtins.str
+    """The customer's account."""
+    reason: _builtins.str
+    """Why, for the audit; up to 1,000 characters."""
+    request_id: _builtins.str
+    """A retry with the same id gets the first answer; the same id with other content is refused."""
+    validate_only: _builtins.bool
+    """Answer with the full effect, and change nothing."""
+    @_builtins.property
+    def limits(self) -> _containers.RepeatedCompositeFieldContainer[_policy_pb2.Limit]:
+        """Limits to have from now on, up to 100. Each says its value or that it is unlimited, and the unit in
+        which the tenant's plans count it. Example: `seats`, 40, `seat`.
+        """
+
+    @_builtins.property
+    def removed(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Names of limits not to have any more: what tier and add-ons come to holds again."""
+
+    def __init__(
+        self,
+        *,
+        tenant: _builtins.str = ...,
+        limits: _abc.Iterable[_policy_pb2.Limit] | None = ...,
+        removed: _abc.Iterable[_builtins.str] | None = ...,
+        reason: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        validate_only: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["limits", b"limits", "reason", b"reason", "removed", b"removed", "request_id", b"request_id", "tenant", b"tenant", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetLimitsRequest: _TypeAlias = SetLimitsRequest  # noqa: Y015
+
+@_typing.final
+class SetLimitsResponse(_message.Message):
+    """The tenant with its limits."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    revision: _builtins.int
+    """The revision that made it so; the current one if nothing changed."""
+    @_builtins.property
+    def tenant(self) -> Global___Tenant:
+        """The tenant as it is now."""
+
+    def __init__(
+        self,
+        *,
+        tenant: Global___Tenant | None = ...,
+        revision: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["tenant", b"tenant"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["revision", b"revision", "tenant", b"tenant"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetLimitsResponse: _TypeAlias = SetLimitsResponse  # noqa: Y015
+
+@_typing.final
+class StartTrialRequest(_message.Message):
+    """The trial to begin, or to give another end."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_FIELD_NUMBER: _builtins.int
+    UNTIL_FIELD_NUMBER: _builtins.int
+    THEN_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    tenant: _builtins.str
+    """The customer's account."""
+    then: Global___TenantState.ValueType
+    """What follows: SUSPENDED, as if unset, or ACTIVE."""
+    reason: _builtins.str
+    """Why, for the audit; up to 1,000 characters."""
+    request_id: _builtins.str
+    """A retry with the same id gets the first answer; the same id with other content is refused."""
+    validate_only: _builtins.bool
+    """Answer with the full effect, and change nothing."""
+    @_builtins.property
+    def until(self) -> _timestamp_pb2.Timestamp:
+        """When it ends, in the future."""
+
+    def __init__(
+        self,
+        *,
+        tenant: _builtins.str = ...,
+        until: _timestamp_pb2.Timestamp | None = ...,
+        then: Global___TenantState.ValueType = ...,
+        reason: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        validate_only: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["until", b"until"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reason", b"reason", "request_id", b"request_id", "tenant", b"tenant", "then", b"then", "until", b"until", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StartTrialRequest: _TypeAlias = StartTrialRequest  # noqa: Y015
+
+@_typing.final
+class StartTrialResponse(_message.Message):
+    """The tenant on trial."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    revision: _builtins.int
+    """The revision that made it so; the current one if nothing changed."""
+    @_builtins.property
+    def tenant(self) -> Global___Tenant:
+        """The tenant as it is now."""
+
+    def __init__(
+        self,
+        *,
+        tenant: Global___Tenant | None = ...,
+        revision: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["tenant", b"tenant"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["revision", b"revision", "tenant", b"tenant"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StartTrialResponse: _TypeAlias = StartTrialResponse  # noqa: Y015
+
+@_typing.final
+class StartGraceRequest(_message.Message):
+    """The grace to give."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_FIELD_NUMBER: _builtins.int
+    UNTIL_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    tenant: _builtins.str
+    """The customer's account."""
+    reason: _builtins.str
+    """Why, for the audit; up to 1,000 characters."""
+    request_id: _builtins.str
+    """A retry with the same id gets the first answer; the same id with other content is refused."""
+    validate_only: _builtins.bool
+    """Answer with the full effect, and change nothing."""
+    @_builtins.property
+    def until(self) -> _timestamp_pb2.Timestamp:
+        """When the account is suspended, in the future, unless `ActivateTenant` comes first."""
+
+    def __init__(
+        self,
+        *,
+        tenant: _builtins.str = ...,
+        until: _timestamp_pb2.Timestamp | None = ...,
+        reason: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        validate_only: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["until", b"until"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reason", b"reason", "request_id", b"request_id", "tenant", b"tenant", "until", b"until", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StartGraceRequest: _TypeAlias = StartGraceRequest  # noqa: Y015
+
+@_typing.final
+class StartGraceResponse(_message.Message):
+    """The tenant in grace."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    revision: _builtins.int
+    """The revision that made it so; the current one if nothing changed."""
+    @_builtins.property
+    def tenant(self) -> Global___Tenant:
+        """The tenant as it is now."""
+
+    def __init__(
+        self,
+        *,
+        tenant: Global___Tenant | None = ...,
+        revision: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["tenant", b"tenant"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["revision", b"revision", "tenant", b"tenant"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StartGraceResponse: _TypeAlias = StartGraceResponse  # noqa: Y015
+
+@_typing.final
+class ActivateTenantRequest(_message.Message):
+    """The tenant to let be active."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    tenant: _builtins.str
+    """The customer's account."""
+    reason: _builtins.str
+    """Why, for the audit; up to 1,000 characters."""
+    request_id: _builtins.str
+    """A retry with the same id gets the first answer; the same id with other content is refused."""
+    validate_only: _builtins.bool
+    """Answer with the full effect, and change nothing."""
+    def __init__(
+        self,
+        *,
+        tenant: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        validate_only: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reason", b"reason", "request_id", b"request_id", "tenant", b"tenant", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ActivateTenantRequest: _TypeAlias = ActivateTenantRequest  # noqa: Y015
+
+@_typing.final
+class ActivateTenantResponse(_message.Message):
+    """The tenant, active unless something else suspends it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    revision: _builtins.int
+    """The revision that made it so; the current one if nothing changed."""
+    @_builtins.property
+    def tenant(self) -> Global___Tenant:
+        """The tenant as it is now."""
+
+    def __init__(
+        self,
+        *,
+        tenant: Global___Tenant | None = ...,
+        revision: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["tenant", b"tenant"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["revision", b"revision", "tenant", b"tenant"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ActivateTenantResponse: _TypeAlias = ActivateTenantResponse  # noqa: Y015
+
+@_typing.final
+class ListScheduledChangesRequest(_message.Message):
+    """Which scheduled changes to list."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    tenant: _builtins.str
+    """Only those of this account; empty for all accounts."""
+    page_size: _builtins.int
+    """At most this many; 100 if 0, at most 1,000."""
+    page_token: _builtins.str
+    """`next_page_token` of the page before, of the same query."""
+    def __init__(
+        self,
+        *,
+        tenant: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "tenant", b"tenant"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListScheduledChangesRequest: _TypeAlias = ListScheduledChangesRequest  # noqa: Y015
+
+@_typing.final
+class ListScheduledChangesResponse(_message.Message):
+    """A page of scheduled changes, the next one first."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHANGES_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    TOTAL_SIZE_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Empty on the last page."""
+    revision: _builtins.int
+    """The revision the answer was given at."""
+    total_size: _builtins.int
+    """How many changes there are on all pages."""
+    @_builtins.property
+    def changes(self) -> _containers.RepeatedCompositeFieldContainer[Global___ScheduledChange]:
+        """The changes."""
+
+    def __init__(
+        self,
+        *,
+        changes: _abc.Iterable[Global___ScheduledChange] | None = ...,
+        next_page_token: _builtins.str = ...,
+        revision: _builtins.int = ...,
+        total_size: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["changes", b"changes", "next_page_token", b"next_page_token", "revision", b"revision", "total_size", b"total_size"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListScheduledChangesResponse: _TypeAlias = ListScheduledChangesResponse  # noqa: Y015
+
+@_typing.final
+class CancelScheduledChangeRequest(_message.Message):
+    """The scheduled change to take back."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_FIELD_NUMBER: _builtins.int
+    ID_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    tenant: _builtins.str
+    """The customer's account."""
+    id: _builtins.str
+    """The change's id."""
+    reason: _builtins.str
+    """Why, for the audit; up to 1,000 characters."""
+    request_id: _builtins.str
+    """A retry with the same id gets the first answer; the same id with other content is refused."""
+    validate_only: _builtins.bool
+    """Answer with the full effect, and change nothing."""
+    def __init__(
+        self,
+        *,
+        tenant: _builtins.str = ...,
+        id: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        validate_only: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "reason", b"reason", "request_id", b"request_id", "tenant", b"tenant", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CancelScheduledChangeRequest: _TypeAlias = CancelScheduledChangeRequest  # noqa: Y015
+
+@_typing.final
+class CancelScheduledChangeResponse(_message.Message):
+    """The change taken back."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_FIELD_NUMBER: _builtins.int
+    CHANGE_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    revision: _builtins.int
+    """The revision that made it so; the current one if nothing changed."""
+    @_builtins.property
+    def tenant(self) -> Global___Tenant:
+        """The tenant as it is now."""
+
+    @_builtins.property
+    def change(self) -> Global___ScheduledChange:
+        """The change that will not be."""
+
+    def __init__(
+        self,
+        *,
+        tenant: Global___Tenant | None = ...,
+        change: Global___ScheduledChange | None = ...,
+        revision: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "tenant", b"tenant"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "revision", b"revision", "tenant", b"tenant"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CancelScheduledChangeResponse: _TypeAlias = CancelScheduledChangeResponse  # noqa: Y015
 
 @_typing.final
 class SuspendTenantRequest(_message.Message):
@@ -529,6 +1561,7 @@ class OffboardTenantRequest(_message.Message):
     REASON_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    AT_FIELD_NUMBER: _builtins.int
     tenant: _builtins.str
     """The customer's account."""
     reason: _builtins.str
@@ -537,6 +1570,10 @@ class OffboardTenantRequest(_message.Message):
     """A retry with the same id gets the first answer; the same id with other content is refused."""
     validate_only: _builtins.bool
     """Answer with the full effect, and change nothing."""
+    @_builtins.property
+    def at(self) -> _timestamp_pb2.Timestamp:
+        """When it ends, in the future; unset for now. An end that was scheduled before gives way."""
+
     def __init__(
         self,
         *,
@@ -544,10 +1581,11 @@ class OffboardTenantRequest(_message.Message):
         reason: _builtins.str = ...,
         request_id: _builtins.str = ...,
         validate_only: _builtins.bool = ...,
+        at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["reason", b"reason", "request_id", b"request_id", "tenant", b"tenant", "validate_only", b"validate_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "reason", b"reason", "request_id", b"request_id", "tenant", b"tenant", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -561,25 +1599,139 @@ class OffboardTenantResponse(_message.Message):
 
     TENANT_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
+    ENDED_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
     """The revision that made it so."""
     @_builtins.property
     def tenant(self) -> Global___Tenant:
         """The tenant as it is now."""
 
+    @_builtins.property
+    def ended(self) -> Global___AccountCounts:
+        """What ended with it; nothing yet if it is to end at an instant."""
+
     def __init__(
         self,
         *,
         tenant: Global___Tenant | None = ...,
         revision: _builtins.int = ...,
+        ended: Global___AccountCounts | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["tenant", b"tenant"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["ended", b"ended", "tenant", b"tenant"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["revision", b"revision", "tenant", b"tenant"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ended", b"ended", "revision", b"revision", "tenant", b"tenant"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___OffboardTenantResponse: _TypeAlias = OffboardTenantResponse  # noqa: Y015
+
+@_typing.final
+class ReactivateTenantRequest(_message.Message):
+    """The tenant to bring back."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_FIELD_NUMBER: _builtins.int
+    TIER_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    tenant: _builtins.str
+    """The customer's account."""
+    tier: _builtins.str
+    """The tier to hold; empty for the one it had."""
+    reason: _builtins.str
+    """Why, for the audit; up to 1,000 characters."""
+    request_id: _builtins.str
+    """A retry with the same id gets the first answer; the same id with other content is refused."""
+    validate_only: _builtins.bool
+    """Answer with the full effect, and change nothing."""
+    def __init__(
+        self,
+        *,
+        tenant: _builtins.str = ...,
+        tier: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        validate_only: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reason", b"reason", "request_id", b"request_id", "tenant", b"tenant", "tier", b"tier", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReactivateTenantRequest: _TypeAlias = ReactivateTenantRequest  # noqa: Y015
+
+@_typing.final
+class ReactivateTenantResponse(_message.Message):
+    """The tenant brought back."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_FIELD_NUMBER: _builtins.int
+    RESTORED_FIELD_NUMBER: _builtins.int
+    LEFT_OUT_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    revision: _builtins.int
+    """The revision that made it so; the current one if nothing changed."""
+    @_builtins.property
+    def tenant(self) -> Global___Tenant:
+        """The tenant as it is now."""
+
+    @_builtins.property
+    def restored(self) -> Global___AccountCounts:
+        """What came back."""
+
+    @_builtins.property
+    def left_out(self) -> _containers.RepeatedCompositeFieldContainer[Global___RoleLeftOut]:
+        """Roles that did not come back to those who held them, by role."""
+
+    def __init__(
+        self,
+        *,
+        tenant: Global___Tenant | None = ...,
+        restored: Global___AccountCounts | None = ...,
+        left_out: _abc.Iterable[Global___RoleLeftOut] | None = ...,
+        revision: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["restored", b"restored", "tenant", b"tenant"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["left_out", b"left_out", "restored", b"restored", "revision", b"revision", "tenant", b"tenant"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReactivateTenantResponse: _TypeAlias = ReactivateTenantResponse  # noqa: Y015
+
+@_typing.final
+class RoleLeftOut(_message.Message):
+    """A role that a reactivation could not give back."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROLE_FIELD_NUMBER: _builtins.int
+    ROLE_GRANTS_FIELD_NUMBER: _builtins.int
+    WHY_FIELD_NUMBER: _builtins.int
+    role: _builtins.str
+    """The role."""
+    role_grants: _builtins.int
+    """How many grants of it did not come back."""
+    why: _error_reason_pb2.ErrorReason.ValueType
+    """Why: ROLE_NOT_FOUND if it was deleted, ROLE_NOT_ASSIGNABLE if the tier does not list it."""
+    def __init__(
+        self,
+        *,
+        role: _builtins.str = ...,
+        role_grants: _builtins.int = ...,
+        why: _error_reason_pb2.ErrorReason.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["role", b"role", "role_grants", b"role_grants", "why", b"why"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RoleLeftOut: _TypeAlias = RoleLeftOut  # noqa: Y015
 
 @_typing.final
 class GetTenantRequest(_message.Message):
@@ -611,21 +1763,35 @@ class GetTenantResponse(_message.Message):
 
     TENANT_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
+    MEMBERS_FIELD_NUMBER: _builtins.int
+    SEATS_TAKEN_FIELD_NUMBER: _builtins.int
+    SEATS_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
     """The revision the answer was given at."""
+    members: _builtins.int
+    """How many members it has, in any state."""
+    seats_taken: _builtins.int
+    """How many seats are taken: by members, and by open invitations of those who are none."""
     @_builtins.property
     def tenant(self) -> Global___Tenant:
         """The tenant."""
+
+    @_builtins.property
+    def seats(self) -> _policy_pb2.Limit:
+        """How many seats it bought; unset if it is not sold by seats."""
 
     def __init__(
         self,
         *,
         tenant: Global___Tenant | None = ...,
         revision: _builtins.int = ...,
+        members: _builtins.int = ...,
+        seats_taken: _builtins.int = ...,
+        seats: _policy_pb2.Limit | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["tenant", b"tenant"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["seats", b"seats", "tenant", b"tenant"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["revision", b"revision", "tenant", b"tenant"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["members", b"members", "revision", b"revision", "seats", b"seats", "seats_taken", b"seats_taken", "tenant", b"tenant"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -641,6 +1807,9 @@ class ListTenantsRequest(_message.Message):
     TIER_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    ADD_ON_FIELD_NUMBER: _builtins.int
+    ID_PREFIX_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
     state: Global___TenantState.ValueType
     """Only those in this state; unset for any."""
     tier: _builtins.str
@@ -649,6 +1818,12 @@ class ListTenantsRequest(_message.Message):
     """At most this many; 100 if 0, at most 1,000."""
     page_token: _builtins.str
     """`next_page_token` of the page before, of the same query."""
+    add_on: _builtins.str
+    """Only those that hold this add-on now; empty for any."""
+    id_prefix: _builtins.str
+    """Only those whose id begins so. Example: `acme-`."""
+    text: _builtins.str
+    """Only those whose display name holds this text, whatever its case; up to 200 characters."""
     def __init__(
         self,
         *,
@@ -656,10 +1831,13 @@ class ListTenantsRequest(_message.Message):
         tier: _builtins.str = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        add_on: _builtins.str = ...,
+        id_prefix: _builtins.str = ...,
+        text: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "state", b"state", "tier", b"tier"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["add_on", b"add_on", "id_prefix", b"id_prefix", "page_size", b"page_size", "page_token", b"page_token", "state", b"state", "text", b"text", "tier", b"tier"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -674,10 +1852,13 @@ class ListTenantsResponse(_message.Message):
     TENANTS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
+    TOTAL_SIZE_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
     """Empty on the last page."""
     revision: _builtins.int
     """The revision the answer was given at."""
+    total_size: _builtins.int
+    """How many tenants the query finds, on all pages."""
     @_builtins.property
     def tenants(self) -> _containers.RepeatedCompositeFieldContainer[Global___Tenant]:
         """The tenants."""
@@ -688,10 +1869,11 @@ class ListTenantsResponse(_message.Message):
         tenants: _abc.Iterable[Global___Tenant] | None = ...,
         next_page_token: _builtins.str = ...,
         revision: _builtins.int = ...,
+        total_size: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "revision", b"revision", "tenants", b"tenants"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "revision", b"revision", "tenants", b"tenants", "total_size", b"total_size"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -894,6 +2076,792 @@ class ListMembersRequest(_message.Message):
     TENANT_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    ROLE_FIELD_NUMBER: _builtins.int
+    SUBJECT_PREFIX_FIELD_NUMBER: _builtins.int
+    OWNER_FIELD_NUMBER: _builtins.int
+    tenant: _builtins.str
+    """The customer's account."""
+    page_size: _builtins.int
+    """At most this many; 100 if 0, at most 1,000."""
+    page_token: _builtins.str
+    """`next_page_token` of the page before, of the same query."""
+    state: Global___MembershipState.ValueType
+    """Only those in this state; unset for any."""
+    role: _builtins.str
+    """Only those with this role in `Member.roles`; empty for any."""
+    subject_prefix: _builtins.str
+    """Only those whose subject begins so. Example: `user:al`."""
+    owner: _builtins.bool
+    """Only the owner."""
+    def __init__(
+        self,
+        *,
+        tenant: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+        state: Global___MembershipState.ValueType = ...,
+        role: _builtins.str = ...,
+        subject_prefix: _builtins.str = ...,
+        owner: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["owner", b"owner", "page_size", b"page_size", "page_token", b"page_token", "role", b"role", "state", b"state", "subject_prefix", b"subject_prefix", "tenant", b"tenant"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListMembersRequest: _TypeAlias = ListMembersRequest  # noqa: Y015
+
+@_typing.final
+class ListMembersResponse(_message.Message):
+    """A page of members, by subject."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MEMBERS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    TOTAL_SIZE_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Empty on the last page."""
+    revision: _builtins.int
+    """The revision the answer was given at."""
+    total_size: _builtins.int
+    """How many members the query finds, on all pages."""
+    @_builtins.property
+    def members(self) -> _containers.RepeatedCompositeFieldContainer[Global___Member]:
+        """The members."""
+
+    def __init__(
+        self,
+        *,
+        members: _abc.Iterable[Global___Member] | None = ...,
+        next_page_token: _builtins.str = ...,
+        revision: _builtins.int = ...,
+        total_size: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["members", b"members", "next_page_token", b"next_page_token", "revision", b"revision", "total_size", b"total_size"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListMembersResponse: _TypeAlias = ListMembersResponse  # noqa: Y015
+
+@_typing.final
+class SuspendMemberRequest(_message.Message):
+    """The member to hold back."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_FIELD_NUMBER: _builtins.int
+    SUBJECT_FIELD_NUMBER: _builtins.int
+    SUSPENSION_REASON_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    tenant: _builtins.str
+    """The customer's account."""
+    subject: _builtins.str
+    """Who."""
+    suspension_reason: Global___SuspensionReason.ValueType
+    """What suspends the member."""
+    reason: _builtins.str
+    """Why, for the audit; up to 1,000 characters."""
+    request_id: _builtins.str
+    """A retry with the same id gets the first answer; the same id with other content is refused."""
+    validate_only: _builtins.bool
+    """Answer with the full effect, and change nothing."""
+    def __init__(
+        self,
+        *,
+        tenant: _builtins.str = ...,
+        subject: _builtins.str = ...,
+        suspension_reason: Global___SuspensionReason.ValueType = ...,
+        reason: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        validate_only: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reason", b"reason", "request_id", b"request_id", "subject", b"subject", "suspension_reason", b"suspension_reason", "tenant", b"tenant", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SuspendMemberRequest: _TypeAlias = SuspendMemberRequest  # noqa: Y015
+
+@_typing.final
+class SuspendMemberResponse(_message.Message):
+    """The member held back."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MEMBER_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    revision: _builtins.int
+    """The revision that made it so."""
+    @_builtins.property
+    def member(self) -> Global___Member:
+        """The member as it is now."""
+
+    def __init__(
+        self,
+        *,
+        member: Global___Member | None = ...,
+        revision: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["member", b"member"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["member", b"member", "revision", b"revision"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SuspendMemberResponse: _TypeAlias = SuspendMemberResponse  # noqa: Y015
+
+@_typing.final
+class ResumeMemberRequest(_message.Message):
+    """The member to let act again."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_FIELD_NUMBER: _builtins.int
+    SUBJECT_FIELD_NUMBER: _builtins.int
+    SUSPENSION_REASON_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    tenant: _builtins.str
+    """The customer's account."""
+    subject: _builtins.str
+    """Who."""
+    suspension_reason: Global___SuspensionReason.ValueType
+    """What no longer suspends the member."""
+    reason: _builtins.str
+    """Why, for the audit; up to 1,000 characters."""
+    request_id: _builtins.str
+    """A retry with the same id gets the first answer; the same id with other content is refused."""
+    validate_only: _builtins.bool
+    """Answer with the full effect, and change nothing."""
+    def __init__(
+        self,
+        *,
+        tenant: _builtins.str = ...,
+        subject: _builtins.str = ...,
+        suspension_reason: Global___SuspensionReason.ValueType = ...,
+        reason: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        validate_only: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reason", b"reason", "request_id", b"request_id", "subject", b"subject", "suspension_reason", b"suspension_reason", "tenant", b"tenant", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ResumeMemberRequest: _TypeAlias = ResumeMemberRequest  # noqa: Y015
+
+@_typing.final
+class ResumeMemberResponse(_message.Message):
+    """The member, free to act if nothing else suspends it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MEMBER_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    revision: _builtins.int
+    """The revision that made it so."""
+    @_builtins.property
+    def member(self) -> Global___Member:
+        """The member as it is now."""
+
+    def __init__(
+        self,
+        *,
+        member: Global___Member | None = ...,
+        revision: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["member", b"member"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["member", b"member", "revision", b"revision"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ResumeMemberResponse: _TypeAlias = ResumeMemberResponse  # noqa: Y015
+
+@_typing.final
+class SetMemberRolesRequest(_message.Message):
+    """The roles that a member shall hold."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_FIELD_NUMBER: _builtins.int
+    SUBJECT_FIELD_NUMBER: _builtins.int
+    ROLES_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    tenant: _builtins.str
+    """The customer's account."""
+    subject: _builtins.str
+    """Who."""
+    reason: _builtins.str
+    """Why, for the audit; up to 1,000 characters."""
+    request_id: _builtins.str
+    """A retry with the same id gets the first answer; the same id with other content is refused."""
+    validate_only: _builtins.bool
+    """Answer with the full effect, and change nothing."""
+    @_builtins.property
+    def roles(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """All roles that the member shall hold by source MANUAL on the whole tenant, from now on and without
+        end. Empty takes every one.
+        """
+
+    def __init__(
+        self,
+        *,
+        tenant: _builtins.str = ...,
+        subject: _builtins.str = ...,
+        roles: _abc.Iterable[_builtins.str] | None = ...,
+        reason: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        validate_only: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reason", b"reason", "request_id", b"request_id", "roles", b"roles", "subject", b"subject", "tenant", b"tenant", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetMemberRolesRequest: _TypeAlias = SetMemberRolesRequest  # noqa: Y015
+
+@_typing.final
+class SetMemberRolesResponse(_message.Message):
+    """The roles that a member holds."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MEMBER_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    revision: _builtins.int
+    """The revision that made it so."""
+    @_builtins.property
+    def member(self) -> Global___Member:
+        """The member as it is now."""
+
+    def __init__(
+        self,
+        *,
+        member: Global___Member | None = ...,
+        revision: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["member", b"member"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["member", b"member", "revision", b"revision"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetMemberRolesResponse: _TypeAlias = SetMemberRolesResponse  # noqa: Y015
+
+@_typing.final
+class TransferOwnershipRequest(_message.Message):
+    """Who shall own the account."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_FIELD_NUMBER: _builtins.int
+    TO_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    tenant: _builtins.str
+    """The customer's account."""
+    to: _builtins.str
+    """The new owner, `user:<id>`: an active member. Without an admin role it is granted one, if there
+    is only one that it could be.
+    """
+    reason: _builtins.str
+    """Why, for the audit; up to 1,000 characters."""
+    request_id: _builtins.str
+    """A retry with the same id gets the first answer; the same id with other content is refused."""
+    validate_only: _builtins.bool
+    """Answer with the full effect, and change nothing."""
+    def __init__(
+        self,
+        *,
+        tenant: _builtins.str = ...,
+        to: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        validate_only: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reason", b"reason", "request_id", b"request_id", "tenant", b"tenant", "to", b"to", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TransferOwnershipRequest: _TypeAlias = TransferOwnershipRequest  # noqa: Y015
+
+@_typing.final
+class TransferOwnershipResponse(_message.Message):
+    """The account with its new owner."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OWNER_FIELD_NUMBER: _builtins.int
+    FORMER_OWNER_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    revision: _builtins.int
+    """The revision that made it so."""
+    @_builtins.property
+    def owner(self) -> Global___Member:
+        """The owner."""
+
+    @_builtins.property
+    def former_owner(self) -> Global___Member:
+        """Who was the owner before; unset if nobody was."""
+
+    def __init__(
+        self,
+        *,
+        owner: Global___Member | None = ...,
+        former_owner: Global___Member | None = ...,
+        revision: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["former_owner", b"former_owner", "owner", b"owner"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["former_owner", b"former_owner", "owner", b"owner", "revision", b"revision"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TransferOwnershipResponse: _TypeAlias = TransferOwnershipResponse  # noqa: Y015
+
+@_typing.final
+class Invitation(_message.Message):
+    """A standing offer to become a member. It takes a seat as long as it is open."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    TENANT_FIELD_NUMBER: _builtins.int
+    EMAIL_FIELD_NUMBER: _builtins.int
+    SUBJECT_FIELD_NUMBER: _builtins.int
+    ROLES_FIELD_NUMBER: _builtins.int
+    INVITED_BY_FIELD_NUMBER: _builtins.int
+    SEND_TIME_FIELD_NUMBER: _builtins.int
+    EXPIRE_TIME_FIELD_NUMBER: _builtins.int
+    EXPIRED_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    """The invitation's id, given by the service."""
+    tenant: _builtins.str
+    """The customer's account."""
+    email: _builtins.str
+    """The address that it goes to; empty if the subject was named instead."""
+    subject: _builtins.str
+    """Who is invited, if that is known; then there is a member in state INVITED as well."""
+    invited_by: _builtins.str
+    """Who invited: the caller, or the person that it called for."""
+    expired: _builtins.bool
+    """Its time is over: it takes no seat, and only sending it again opens it."""
+    @_builtins.property
+    def roles(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Roles that are granted on the whole tenant when it is accepted."""
+
+    @_builtins.property
+    def send_time(self) -> _timestamp_pb2.Timestamp:
+        """When its present token was made."""
+
+    @_builtins.property
+    def expire_time(self) -> _timestamp_pb2.Timestamp:
+        """When it ends by itself."""
+
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        tenant: _builtins.str = ...,
+        email: _builtins.str = ...,
+        subject: _builtins.str = ...,
+        roles: _abc.Iterable[_builtins.str] | None = ...,
+        invited_by: _builtins.str = ...,
+        send_time: _timestamp_pb2.Timestamp | None = ...,
+        expire_time: _timestamp_pb2.Timestamp | None = ...,
+        expired: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time", "send_time", b"send_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["email", b"email", "expire_time", b"expire_time", "expired", b"expired", "id", b"id", "invited_by", b"invited_by", "roles", b"roles", "send_time", b"send_time", "subject", b"subject", "tenant", b"tenant"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Invitation: _TypeAlias = Invitation  # noqa: Y015
+
+@_typing.final
+class InviteMemberRequest(_message.Message):
+    """Whom to invite."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_FIELD_NUMBER: _builtins.int
+    SUBJECT_FIELD_NUMBER: _builtins.int
+    EMAIL_FIELD_NUMBER: _builtins.int
+    ROLES_FIELD_NUMBER: _builtins.int
+    LIFETIME_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    tenant: _builtins.str
+    """The customer's account."""
+    subject: _builtins.str
+    """Who, if that is known: `user:<id>`. Only this subject can accept."""
+    email: _builtins.str
+    """The address that the invitation goes to, if the subject is not known or is to get mail. Whoever
+    has the token can accept. Example: `alice@example.com`. Kept in lower case.
+    """
+    reason: _builtins.str
+    """Why, for the audit; up to 1,000 characters."""
+    request_id: _builtins.str
+    """A retry with the same id gets the first answer; the same id with other content is refused."""
+    validate_only: _builtins.bool
+    """Answer with the full effect, and change nothing."""
+    @_builtins.property
+    def roles(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Roles to grant on the whole tenant when it is accepted."""
+
+    @_builtins.property
+    def lifetime(self) -> _duration_pb2.Duration:
+        """How long it is open; unset for the server's AUTHZ_INVITATION_DAYS, 7 days if that is not set. At
+        most 365 days.
+        """
+
+    def __init__(
+        self,
+        *,
+        tenant: _builtins.str = ...,
+        subject: _builtins.str = ...,
+        email: _builtins.str = ...,
+        roles: _abc.Iterable[_builtins.str] | None = ...,
+        lifetime: _duration_pb2.Duration | None = ...,
+        reason: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        validate_only: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["lifetime", b"lifetime"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["email", b"email", "lifetime", b"lifetime", "reason", b"reason", "request_id", b"request_id", "roles", b"roles", "subject", b"subject", "tenant", b"tenant", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___InviteMemberRequest: _TypeAlias = InviteMemberRequest  # noqa: Y015
+
+@_typing.final
+class InviteMemberResponse(_message.Message):
+    """The invitation made."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INVITATION_FIELD_NUMBER: _builtins.int
+    TOKEN_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    token: _builtins.str
+    """What the invited person comes back with: put it into the link. Only in the first answer."""
+    revision: _builtins.int
+    """The revision that made it so."""
+    @_builtins.property
+    def invitation(self) -> Global___Invitation:
+        """The invitation."""
+
+    def __init__(
+        self,
+        *,
+        invitation: Global___Invitation | None = ...,
+        token: _builtins.str = ...,
+        revision: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["invitation", b"invitation"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["invitation", b"invitation", "revision", b"revision", "token", b"token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___InviteMemberResponse: _TypeAlias = InviteMemberResponse  # noqa: Y015
+
+@_typing.final
+class AcceptInvitationRequest(_message.Message):
+    """Who accepts."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_FIELD_NUMBER: _builtins.int
+    TOKEN_FIELD_NUMBER: _builtins.int
+    SUBJECT_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    tenant: _builtins.str
+    """The customer's account."""
+    token: _builtins.str
+    """The token of the invitation."""
+    subject: _builtins.str
+    """Who accepts, `user:<id>`: the caller has made sure of that."""
+    reason: _builtins.str
+    """Why, for the audit; up to 1,000 characters."""
+    request_id: _builtins.str
+    """A retry with the same id gets the first answer; the same id with other content is refused."""
+    validate_only: _builtins.bool
+    """Answer with the full effect, and change nothing."""
+    def __init__(
+        self,
+        *,
+        tenant: _builtins.str = ...,
+        token: _builtins.str = ...,
+        subject: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        validate_only: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reason", b"reason", "request_id", b"request_id", "subject", b"subject", "tenant", b"tenant", "token", b"token", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AcceptInvitationRequest: _TypeAlias = AcceptInvitationRequest  # noqa: Y015
+
+@_typing.final
+class AcceptInvitationResponse(_message.Message):
+    """The invitation accepted."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MEMBER_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    revision: _builtins.int
+    """The revision that made it so."""
+    @_builtins.property
+    def member(self) -> Global___Member:
+        """The member as it is now."""
+
+    def __init__(
+        self,
+        *,
+        member: Global___Member | None = ...,
+        revision: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["member", b"member"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["member", b"member", "revision", b"revision"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AcceptInvitationResponse: _TypeAlias = AcceptInvitationResponse  # noqa: Y015
+
+@_typing.final
+class ResendInvitationRequest(_message.Message):
+    """The invitation to send again."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_FIELD_NUMBER: _builtins.int
+    ID_FIELD_NUMBER: _builtins.int
+    LIFETIME_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    tenant: _builtins.str
+    """The customer's account."""
+    id: _builtins.str
+    """The invitation's id."""
+    reason: _builtins.str
+    """Why, for the audit; up to 1,000 characters."""
+    request_id: _builtins.str
+    """A retry with the same id gets the first answer; the same id with other content is refused."""
+    validate_only: _builtins.bool
+    """Answer with the full effect, and change nothing."""
+    @_builtins.property
+    def lifetime(self) -> _duration_pb2.Duration:
+        """How long it is open from now on; unset for the server's AUTHZ_INVITATION_DAYS. At most 365 days."""
+
+    def __init__(
+        self,
+        *,
+        tenant: _builtins.str = ...,
+        id: _builtins.str = ...,
+        lifetime: _duration_pb2.Duration | None = ...,
+        reason: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        validate_only: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["lifetime", b"lifetime"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "lifetime", b"lifetime", "reason", b"reason", "request_id", b"request_id", "tenant", b"tenant", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ResendInvitationRequest: _TypeAlias = ResendInvitationRequest  # noqa: Y015
+
+@_typing.final
+class ResendInvitationResponse(_message.Message):
+    """The invitation with its new token."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INVITATION_FIELD_NUMBER: _builtins.int
+    TOKEN_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    token: _builtins.str
+    """The new token. Only in the first answer."""
+    revision: _builtins.int
+    """The revision that made it so."""
+    @_builtins.property
+    def invitation(self) -> Global___Invitation:
+        """The invitation."""
+
+    def __init__(
+        self,
+        *,
+        invitation: Global___Invitation | None = ...,
+        token: _builtins.str = ...,
+        revision: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["invitation", b"invitation"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["invitation", b"invitation", "revision", b"revision", "token", b"token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ResendInvitationResponse: _TypeAlias = ResendInvitationResponse  # noqa: Y015
+
+@_typing.final
+class RevokeInvitationRequest(_message.Message):
+    """The invitation to end."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_FIELD_NUMBER: _builtins.int
+    ID_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    tenant: _builtins.str
+    """The customer's account."""
+    id: _builtins.str
+    """The invitation's id."""
+    reason: _builtins.str
+    """Why, for the audit; up to 1,000 characters."""
+    request_id: _builtins.str
+    """A retry with the same id gets the first answer; the same id with other content is refused."""
+    validate_only: _builtins.bool
+    """Answer with the full effect, and change nothing."""
+    def __init__(
+        self,
+        *,
+        tenant: _builtins.str = ...,
+        id: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        validate_only: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "reason", b"reason", "request_id", b"request_id", "tenant", b"tenant", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RevokeInvitationRequest: _TypeAlias = RevokeInvitationRequest  # noqa: Y015
+
+@_typing.final
+class RevokeInvitationResponse(_message.Message):
+    """The invitation ended."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INVITATION_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    revision: _builtins.int
+    """The revision that made it so."""
+    @_builtins.property
+    def invitation(self) -> Global___Invitation:
+        """The invitation as it was."""
+
+    def __init__(
+        self,
+        *,
+        invitation: Global___Invitation | None = ...,
+        revision: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["invitation", b"invitation"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["invitation", b"invitation", "revision", b"revision"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RevokeInvitationResponse: _TypeAlias = RevokeInvitationResponse  # noqa: Y015
+
+@_typing.final
+class GetInvitationRequest(_message.Message):
+    """Which invitation to get."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_FIELD_NUMBER: _builtins.int
+    ID_FIELD_NUMBER: _builtins.int
+    tenant: _builtins.str
+    """The customer's account."""
+    id: _builtins.str
+    """The invitation's id."""
+    def __init__(
+        self,
+        *,
+        tenant: _builtins.str = ...,
+        id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "tenant", b"tenant"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetInvitationRequest: _TypeAlias = GetInvitationRequest  # noqa: Y015
+
+@_typing.final
+class GetInvitationResponse(_message.Message):
+    """The invitation asked for."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INVITATION_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    revision: _builtins.int
+    """The revision the answer was given at."""
+    @_builtins.property
+    def invitation(self) -> Global___Invitation:
+        """The invitation."""
+
+    def __init__(
+        self,
+        *,
+        invitation: Global___Invitation | None = ...,
+        revision: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["invitation", b"invitation"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["invitation", b"invitation", "revision", b"revision"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetInvitationResponse: _TypeAlias = GetInvitationResponse  # noqa: Y015
+
+@_typing.final
+class ListInvitationsRequest(_message.Message):
+    """Which invitations to list."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     tenant: _builtins.str
     """The customer's account."""
     page_size: _builtins.int
@@ -913,36 +2881,538 @@ class ListMembersRequest(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___ListMembersRequest: _TypeAlias = ListMembersRequest  # noqa: Y015
+Global___ListInvitationsRequest: _TypeAlias = ListInvitationsRequest  # noqa: Y015
 
 @_typing.final
-class ListMembersResponse(_message.Message):
-    """A page of members, by subject."""
+class ListInvitationsResponse(_message.Message):
+    """A page of invitations, by id, which is oldest first."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    MEMBERS_FIELD_NUMBER: _builtins.int
+    INVITATIONS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
+    TOTAL_SIZE_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
     """Empty on the last page."""
     revision: _builtins.int
     """The revision the answer was given at."""
+    total_size: _builtins.int
+    """How many there are, on all pages."""
     @_builtins.property
-    def members(self) -> _containers.RepeatedCompositeFieldContainer[Global___Member]:
-        """The members."""
+    def invitations(self) -> _containers.RepeatedCompositeFieldContainer[Global___Invitation]:
+        """The invitations."""
 
     def __init__(
         self,
         *,
-        members: _abc.Iterable[Global___Member] | None = ...,
+        invitations: _abc.Iterable[Global___Invitation] | None = ...,
         next_page_token: _builtins.str = ...,
+        revision: _builtins.int = ...,
+        total_size: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["invitations", b"invitations", "next_page_token", b"next_page_token", "revision", b"revision", "total_size", b"total_size"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListInvitationsResponse: _TypeAlias = ListInvitationsResponse  # noqa: Y015
+
+@_typing.final
+class DowngradeStep(_message.Message):
+    """One thing that the downgrade policy does."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: _builtins.int
+    SUBJECT_FIELD_NUMBER: _builtins.int
+    ROLE_FIELD_NUMBER: _builtins.int
+    REPLACEMENT_FIELD_NUMBER: _builtins.int
+    SCOPE_FIELD_NUMBER: _builtins.int
+    kind: Global___DowngradeStepKind.ValueType
+    """What it does."""
+    subject: _builtins.str
+    """To whom: a member, or whoever was invited, by subject or else by address. Example: `user:alice`."""
+    role: _builtins.str
+    """The role that is replaced or ended. Example: `billing-admin`."""
+    replacement: _builtins.str
+    """The role that takes its place; empty for none."""
+    scope: _builtins.str
+    """The scope of the role; empty for the whole tenant."""
+    def __init__(
+        self,
+        *,
+        kind: Global___DowngradeStepKind.ValueType = ...,
+        subject: _builtins.str = ...,
+        role: _builtins.str = ...,
+        replacement: _builtins.str = ...,
+        scope: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "replacement", b"replacement", "role", b"role", "scope", b"scope", "subject", b"subject"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DowngradeStep: _TypeAlias = DowngradeStep  # noqa: Y015
+
+@_typing.final
+class PreviewTierChangeRequest(_message.Message):
+    """The change to look at."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_FIELD_NUMBER: _builtins.int
+    TIER_FIELD_NUMBER: _builtins.int
+    ADD_ONS_FIELD_NUMBER: _builtins.int
+    REMOVED_ADD_ONS_FIELD_NUMBER: _builtins.int
+    AT_FIELD_NUMBER: _builtins.int
+    APPLY_DOWNGRADE_POLICY_FIELD_NUMBER: _builtins.int
+    USAGE_FIELD_NUMBER: _builtins.int
+    SAMPLE_SIZE_FIELD_NUMBER: _builtins.int
+    tenant: _builtins.str
+    """The customer's account."""
+    tier: _builtins.str
+    """The tier to move to; empty for the one that is held."""
+    apply_downgrade_policy: _builtins.bool
+    """Count what the downgrade policy would do as a part of the change. `downgrade_steps` tells of it in
+    any case.
+    """
+    sample_size: _builtins.int
+    """How many members to name with each total; 100 if 0, at most 1,000."""
+    @_builtins.property
+    def add_ons(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Add-ons to hold from then on. Example: `audit`."""
+
+    @_builtins.property
+    def removed_add_ons(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Add-ons to hold no longer."""
+
+    @_builtins.property
+    def at(self) -> _timestamp_pb2.Timestamp:
+        """When, in the future; unset for now. The answer is about that instant."""
+
+    @_builtins.property
+    def usage(self) -> _containers.RepeatedCompositeFieldContainer[Global___LimitUse]:
+        """What is used of limits that the product counts; seats are counted here. Up to 100."""
+
+    def __init__(
+        self,
+        *,
+        tenant: _builtins.str = ...,
+        tier: _builtins.str = ...,
+        add_ons: _abc.Iterable[_builtins.str] | None = ...,
+        removed_add_ons: _abc.Iterable[_builtins.str] | None = ...,
+        at: _timestamp_pb2.Timestamp | None = ...,
+        apply_downgrade_policy: _builtins.bool = ...,
+        usage: _abc.Iterable[Global___LimitUse] | None = ...,
+        sample_size: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["add_ons", b"add_ons", "apply_downgrade_policy", b"apply_downgrade_policy", "at", b"at", "removed_add_ons", b"removed_add_ons", "sample_size", b"sample_size", "tenant", b"tenant", "tier", b"tier", "usage", b"usage"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PreviewTierChangeRequest: _TypeAlias = PreviewTierChangeRequest  # noqa: Y015
+
+@_typing.final
+class LimitUse(_message.Message):
+    """How much is used of a limit."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LIMIT_FIELD_NUMBER: _builtins.int
+    USED_FIELD_NUMBER: _builtins.int
+    limit: _builtins.str
+    """The limit. Example: `projects`."""
+    used: _builtins.int
+    """How much is used, in the limit's unit. Example: 12."""
+    def __init__(
+        self,
+        *,
+        limit: _builtins.str = ...,
+        used: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["limit", b"limit", "used", b"used"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LimitUse: _TypeAlias = LimitUse  # noqa: Y015
+
+@_typing.final
+class PreviewTierChangeResponse(_message.Message):
+    """What the change would do."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    GAINED_FIELD_NUMBER: _builtins.int
+    LOST_FIELD_NUMBER: _builtins.int
+    FEATURES_FIELD_NUMBER: _builtins.int
+    LIMITS_FIELD_NUMBER: _builtins.int
+    MEMBERS_FIELD_NUMBER: _builtins.int
+    EXCEEDED_FIELD_NUMBER: _builtins.int
+    CONCERNS_FIELD_NUMBER: _builtins.int
+    DOWNGRADE_STEPS_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    revision: _builtins.int
+    """The revision that was looked at."""
+    @_builtins.property
+    def gained(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Permissions that the account would be entitled to and is not now, by id."""
+
+    @_builtins.property
+    def lost(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Permissions that the account would be entitled to no longer, by id."""
+
+    @_builtins.property
+    def features(self) -> _containers.RepeatedCompositeFieldContainer[_change_pb2.ValueChange]:
+        """Features that would be others."""
+
+    @_builtins.property
+    def limits(self) -> _containers.RepeatedCompositeFieldContainer[_change_pb2.ValueChange]:
+        """Limits that would be others."""
+
+    @_builtins.property
+    def members(self) -> _containers.RepeatedCompositeFieldContainer[Global___MemberShift]:
+        """Members who would gain or lose something, together where it is the same. Each stands in one group."""
+
+    @_builtins.property
+    def exceeded(self) -> _containers.RepeatedCompositeFieldContainer[Global___ExceededLimit]:
+        """Limits of which more is used than there would be."""
+
+    @_builtins.property
+    def concerns(self) -> _containers.RepeatedCompositeFieldContainer[_change_pb2.Concern]:
+        """What else is to be decided: roles that leave the tier and who holds them, the account's own roles
+        that would list more than it is entitled to.
+        """
+
+    @_builtins.property
+    def downgrade_steps(self) -> _containers.RepeatedCompositeFieldContainer[Global___DowngradeStep]:
+        """What the downgrade policy would do, in order."""
+
+    def __init__(
+        self,
+        *,
+        gained: _abc.Iterable[_builtins.str] | None = ...,
+        lost: _abc.Iterable[_builtins.str] | None = ...,
+        features: _abc.Iterable[_change_pb2.ValueChange] | None = ...,
+        limits: _abc.Iterable[_change_pb2.ValueChange] | None = ...,
+        members: _abc.Iterable[Global___MemberShift] | None = ...,
+        exceeded: _abc.Iterable[Global___ExceededLimit] | None = ...,
+        concerns: _abc.Iterable[_change_pb2.Concern] | None = ...,
+        downgrade_steps: _abc.Iterable[Global___DowngradeStep] | None = ...,
         revision: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["members", b"members", "next_page_token", b"next_page_token", "revision", b"revision"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["concerns", b"concerns", "downgrade_steps", b"downgrade_steps", "exceeded", b"exceeded", "features", b"features", "gained", b"gained", "limits", b"limits", "lost", b"lost", "members", b"members", "revision", b"revision"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___ListMembersResponse: _TypeAlias = ListMembersResponse  # noqa: Y015
+Global___PreviewTierChangeResponse: _TypeAlias = PreviewTierChangeResponse  # noqa: Y015
+
+@_typing.final
+class MemberShift(_message.Message):
+    """Members for whom the same changes."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    GAINED_FIELD_NUMBER: _builtins.int
+    LOST_FIELD_NUMBER: _builtins.int
+    COUNT_FIELD_NUMBER: _builtins.int
+    SUBJECTS_FIELD_NUMBER: _builtins.int
+    count: _builtins.int
+    """How many they are."""
+    @_builtins.property
+    def gained(self) -> _containers.RepeatedCompositeFieldContainer[_change_pb2.Reach]:
+        """What they gain."""
+
+    @_builtins.property
+    def lost(self) -> _containers.RepeatedCompositeFieldContainer[_change_pb2.Reach]:
+        """What they lose."""
+
+    @_builtins.property
+    def subjects(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The first of them, by subject."""
+
+    def __init__(
+        self,
+        *,
+        gained: _abc.Iterable[_change_pb2.Reach] | None = ...,
+        lost: _abc.Iterable[_change_pb2.Reach] | None = ...,
+        count: _builtins.int = ...,
+        subjects: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count", "gained", b"gained", "lost", b"lost", "subjects", b"subjects"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MemberShift: _TypeAlias = MemberShift  # noqa: Y015
+
+@_typing.final
+class ExceededLimit(_message.Message):
+    """A limit of which more is used than there would be."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LIMIT_FIELD_NUMBER: _builtins.int
+    USED_FIELD_NUMBER: _builtins.int
+    POLICY_FIELD_NUMBER: _builtins.int
+    used: _builtins.int
+    """How much is used."""
+    policy: _builtins.str
+    """What the downgrade policy says about it: `block_new`, `read_only_excess` or `suspend_newest`. For
+    seats it is done here; for all other limits the product does it.
+    """
+    @_builtins.property
+    def limit(self) -> _policy_pb2.Limit:
+        """The limit as it would be; without an amount where nothing would set it, and all use is denied."""
+
+    def __init__(
+        self,
+        *,
+        limit: _policy_pb2.Limit | None = ...,
+        used: _builtins.int = ...,
+        policy: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["limit", b"limit"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["limit", b"limit", "policy", b"policy", "used", b"used"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExceededLimit: _TypeAlias = ExceededLimit  # noqa: Y015
+
+@_typing.final
+class ApplyDowngradePolicyRequest(_message.Message):
+    """The account to look after."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    tenant: _builtins.str
+    """The customer's account."""
+    reason: _builtins.str
+    """Why, for the audit; up to 1,000 characters."""
+    request_id: _builtins.str
+    """A retry with the same id gets the first answer; the same id with other content is refused."""
+    validate_only: _builtins.bool
+    """Answer with the full effect, and change nothing."""
+    def __init__(
+        self,
+        *,
+        tenant: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        validate_only: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reason", b"reason", "request_id", b"request_id", "tenant", b"tenant", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ApplyDowngradePolicyRequest: _TypeAlias = ApplyDowngradePolicyRequest  # noqa: Y015
+
+@_typing.final
+class ApplyDowngradePolicyResponse(_message.Message):
+    """What was done."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DOWNGRADE_STEPS_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    revision: _builtins.int
+    """The revision that made it so; the current one if nothing changed."""
+    @_builtins.property
+    def downgrade_steps(self) -> _containers.RepeatedCompositeFieldContainer[Global___DowngradeStep]:
+        """The steps, in order; none if all fits."""
+
+    def __init__(
+        self,
+        *,
+        downgrade_steps: _abc.Iterable[Global___DowngradeStep] | None = ...,
+        revision: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["downgrade_steps", b"downgrade_steps", "revision", b"revision"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ApplyDowngradePolicyResponse: _TypeAlias = ApplyDowngradePolicyResponse  # noqa: Y015
+
+@_typing.final
+class NewCustomer(_message.Message):
+    """An account to open, as `OnboardTenant` takes it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_FIELD_NUMBER: _builtins.int
+    DISPLAY_NAME_FIELD_NUMBER: _builtins.int
+    TIER_FIELD_NUMBER: _builtins.int
+    ADD_ONS_FIELD_NUMBER: _builtins.int
+    LIMITS_FIELD_NUMBER: _builtins.int
+    MEMBERS_FIELD_NUMBER: _builtins.int
+    TRIAL_UNTIL_FIELD_NUMBER: _builtins.int
+    AFTER_TRIAL_FIELD_NUMBER: _builtins.int
+    tenant: _builtins.str
+    """The tenant's id, which is also the key by which a repeated import knows it."""
+    display_name: _builtins.str
+    """Its name, for people; up to 200 characters."""
+    tier: _builtins.str
+    """The tier it starts on."""
+    after_trial: Global___TenantState.ValueType
+    """What follows the trial: SUSPENDED, as if unset, or ACTIVE."""
+    @_builtins.property
+    def add_ons(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The add-ons it starts with."""
+
+    @_builtins.property
+    def limits(self) -> _containers.RepeatedCompositeFieldContainer[_policy_pb2.Limit]:
+        """Limits of its own, as `SetLimits` takes them; up to 100."""
+
+    @_builtins.property
+    def members(self) -> _containers.RepeatedCompositeFieldContainer[Global___NewMember]:
+        """Its members. If none says that it is the owner, the first user with an admin role is."""
+
+    @_builtins.property
+    def trial_until(self) -> _timestamp_pb2.Timestamp:
+        """When its trial ends by itself; unset if it is on none."""
+
+    def __init__(
+        self,
+        *,
+        tenant: _builtins.str = ...,
+        display_name: _builtins.str = ...,
+        tier: _builtins.str = ...,
+        add_ons: _abc.Iterable[_builtins.str] | None = ...,
+        limits: _abc.Iterable[_policy_pb2.Limit] | None = ...,
+        members: _abc.Iterable[Global___NewMember] | None = ...,
+        trial_until: _timestamp_pb2.Timestamp | None = ...,
+        after_trial: Global___TenantState.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["trial_until", b"trial_until"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["add_ons", b"add_ons", "after_trial", b"after_trial", "display_name", b"display_name", "limits", b"limits", "members", b"members", "tenant", b"tenant", "tier", b"tier", "trial_until", b"trial_until"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___NewCustomer: _TypeAlias = NewCustomer  # noqa: Y015
+
+@_typing.final
+class ImportCustomersRequest(_message.Message):
+    """The accounts to open."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CUSTOMERS_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    reason: _builtins.str
+    """Why, for the audit; up to 1,000 characters."""
+    request_id: _builtins.str
+    """A retry with the same id gets the first answer; the same id with other content is refused."""
+    validate_only: _builtins.bool
+    """Answer with the full effect, and change nothing."""
+    @_builtins.property
+    def customers(self) -> _containers.RepeatedCompositeFieldContainer[Global___NewCustomer]:
+        """1 to 1,000 accounts, with 1,000 members at most in all."""
+
+    def __init__(
+        self,
+        *,
+        customers: _abc.Iterable[Global___NewCustomer] | None = ...,
+        reason: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        validate_only: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["customers", b"customers", "reason", b"reason", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ImportCustomersRequest: _TypeAlias = ImportCustomersRequest  # noqa: Y015
+
+@_typing.final
+class ImportResult(_message.Message):
+    """What became of one account."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_FIELD_NUMBER: _builtins.int
+    OUTCOME_FIELD_NUMBER: _builtins.int
+    ERROR_REASON_FIELD_NUMBER: _builtins.int
+    FIELD_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    DIFFERENCES_FIELD_NUMBER: _builtins.int
+    tenant: _builtins.str
+    """The tenant's id, as it was sent."""
+    outcome: Global___ImportOutcome.ValueType
+    """What became of it."""
+    error_reason: _error_reason_pb2.ErrorReason.ValueType
+    """Why it was refused."""
+    field: _builtins.str
+    """The field at fault, within the account. Example: `members[2].roles`."""
+    message: _builtins.str
+    """What is wrong, and what to do about it, for people."""
+    @_builtins.property
+    def differences(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Where an account that was there differs. Example: `tier`, `members user:bob`."""
+
+    def __init__(
+        self,
+        *,
+        tenant: _builtins.str = ...,
+        outcome: Global___ImportOutcome.ValueType = ...,
+        error_reason: _error_reason_pb2.ErrorReason.ValueType = ...,
+        field: _builtins.str = ...,
+        message: _builtins.str = ...,
+        differences: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["differences", b"differences", "error_reason", b"error_reason", "field", b"field", "message", b"message", "outcome", b"outcome", "tenant", b"tenant"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ImportResult: _TypeAlias = ImportResult  # noqa: Y015
+
+@_typing.final
+class ImportCustomersResponse(_message.Message):
+    """What was opened."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESULTS_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    revision: _builtins.int
+    """The revision that made it so; the current one if nothing changed."""
+    @_builtins.property
+    def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___ImportResult]:
+        """What became of each account, in the order of the request."""
+
+    def __init__(
+        self,
+        *,
+        results: _abc.Iterable[Global___ImportResult] | None = ...,
+        revision: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["results", b"results", "revision", b"revision"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ImportCustomersResponse: _TypeAlias = ImportCustomersResponse  # noqa: Y015

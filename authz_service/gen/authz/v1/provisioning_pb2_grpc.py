@@ -41,10 +41,45 @@ class ProvisioningServiceStub:
                 request_serializer=authz_dot_v1_dot_provisioning__pb2.OnboardTenantRequest.SerializeToString,
                 response_deserializer=authz_dot_v1_dot_provisioning__pb2.OnboardTenantResponse.FromString,
                 _registered_method=True)
+        self.UpdateTenant = channel.unary_unary(
+                '/authz.v1.ProvisioningService/UpdateTenant',
+                request_serializer=authz_dot_v1_dot_provisioning__pb2.UpdateTenantRequest.SerializeToString,
+                response_deserializer=authz_dot_v1_dot_provisioning__pb2.UpdateTenantResponse.FromString,
+                _registered_method=True)
         self.SetTier = channel.unary_unary(
                 '/authz.v1.ProvisioningService/SetTier',
                 request_serializer=authz_dot_v1_dot_provisioning__pb2.SetTierRequest.SerializeToString,
                 response_deserializer=authz_dot_v1_dot_provisioning__pb2.SetTierResponse.FromString,
+                _registered_method=True)
+        self.PreviewTierChange = channel.unary_unary(
+                '/authz.v1.ProvisioningService/PreviewTierChange',
+                request_serializer=authz_dot_v1_dot_provisioning__pb2.PreviewTierChangeRequest.SerializeToString,
+                response_deserializer=authz_dot_v1_dot_provisioning__pb2.PreviewTierChangeResponse.FromString,
+                _registered_method=True)
+        self.ApplyDowngradePolicy = channel.unary_unary(
+                '/authz.v1.ProvisioningService/ApplyDowngradePolicy',
+                request_serializer=authz_dot_v1_dot_provisioning__pb2.ApplyDowngradePolicyRequest.SerializeToString,
+                response_deserializer=authz_dot_v1_dot_provisioning__pb2.ApplyDowngradePolicyResponse.FromString,
+                _registered_method=True)
+        self.ImportCustomers = channel.unary_unary(
+                '/authz.v1.ProvisioningService/ImportCustomers',
+                request_serializer=authz_dot_v1_dot_provisioning__pb2.ImportCustomersRequest.SerializeToString,
+                response_deserializer=authz_dot_v1_dot_provisioning__pb2.ImportCustomersResponse.FromString,
+                _registered_method=True)
+        self.AddAddOn = channel.unary_unary(
+                '/authz.v1.ProvisioningService/AddAddOn',
+                request_serializer=authz_dot_v1_dot_provisioning__pb2.AddAddOnRequest.SerializeToString,
+                response_deserializer=authz_dot_v1_dot_provisioning__pb2.AddAddOnResponse.FromString,
+                _registered_method=True)
+        self.RemoveAddOn = channel.unary_unary(
+                '/authz.v1.ProvisioningService/RemoveAddOn',
+                request_serializer=authz_dot_v1_dot_provisioning__pb2.RemoveAddOnRequest.SerializeToString,
+                response_deserializer=authz_dot_v1_dot_provisioning__pb2.RemoveAddOnResponse.FromString,
+                _registered_method=True)
+        self.SetLimits = channel.unary_unary(
+                '/authz.v1.ProvisioningService/SetLimits',
+                request_serializer=authz_dot_v1_dot_provisioning__pb2.SetLimitsRequest.SerializeToString,
+                response_deserializer=authz_dot_v1_dot_provisioning__pb2.SetLimitsResponse.FromString,
                 _registered_method=True)
         self.SuspendTenant = channel.unary_unary(
                 '/authz.v1.ProvisioningService/SuspendTenant',
@@ -56,10 +91,40 @@ class ProvisioningServiceStub:
                 request_serializer=authz_dot_v1_dot_provisioning__pb2.ResumeTenantRequest.SerializeToString,
                 response_deserializer=authz_dot_v1_dot_provisioning__pb2.ResumeTenantResponse.FromString,
                 _registered_method=True)
+        self.StartTrial = channel.unary_unary(
+                '/authz.v1.ProvisioningService/StartTrial',
+                request_serializer=authz_dot_v1_dot_provisioning__pb2.StartTrialRequest.SerializeToString,
+                response_deserializer=authz_dot_v1_dot_provisioning__pb2.StartTrialResponse.FromString,
+                _registered_method=True)
+        self.StartGrace = channel.unary_unary(
+                '/authz.v1.ProvisioningService/StartGrace',
+                request_serializer=authz_dot_v1_dot_provisioning__pb2.StartGraceRequest.SerializeToString,
+                response_deserializer=authz_dot_v1_dot_provisioning__pb2.StartGraceResponse.FromString,
+                _registered_method=True)
+        self.ActivateTenant = channel.unary_unary(
+                '/authz.v1.ProvisioningService/ActivateTenant',
+                request_serializer=authz_dot_v1_dot_provisioning__pb2.ActivateTenantRequest.SerializeToString,
+                response_deserializer=authz_dot_v1_dot_provisioning__pb2.ActivateTenantResponse.FromString,
+                _registered_method=True)
+        self.ListScheduledChanges = channel.unary_unary(
+                '/authz.v1.ProvisioningService/ListScheduledChanges',
+                request_serializer=authz_dot_v1_dot_provisioning__pb2.ListScheduledChangesRequest.SerializeToString,
+                response_deserializer=authz_dot_v1_dot_provisioning__pb2.ListScheduledChangesResponse.FromString,
+                _registered_method=True)
+        self.CancelScheduledChange = channel.unary_unary(
+                '/authz.v1.ProvisioningService/CancelScheduledChange',
+                request_serializer=authz_dot_v1_dot_provisioning__pb2.CancelScheduledChangeRequest.SerializeToString,
+                response_deserializer=authz_dot_v1_dot_provisioning__pb2.CancelScheduledChangeResponse.FromString,
+                _registered_method=True)
         self.OffboardTenant = channel.unary_unary(
                 '/authz.v1.ProvisioningService/OffboardTenant',
                 request_serializer=authz_dot_v1_dot_provisioning__pb2.OffboardTenantRequest.SerializeToString,
                 response_deserializer=authz_dot_v1_dot_provisioning__pb2.OffboardTenantResponse.FromString,
+                _registered_method=True)
+        self.ReactivateTenant = channel.unary_unary(
+                '/authz.v1.ProvisioningService/ReactivateTenant',
+                request_serializer=authz_dot_v1_dot_provisioning__pb2.ReactivateTenantRequest.SerializeToString,
+                response_deserializer=authz_dot_v1_dot_provisioning__pb2.ReactivateTenantResponse.FromString,
                 _registered_method=True)
         self.GetTenant = channel.unary_unary(
                 '/authz.v1.ProvisioningService/GetTenant',
@@ -91,6 +156,56 @@ class ProvisioningServiceStub:
                 request_serializer=authz_dot_v1_dot_provisioning__pb2.ListMembersRequest.SerializeToString,
                 response_deserializer=authz_dot_v1_dot_provisioning__pb2.ListMembersResponse.FromString,
                 _registered_method=True)
+        self.SuspendMember = channel.unary_unary(
+                '/authz.v1.ProvisioningService/SuspendMember',
+                request_serializer=authz_dot_v1_dot_provisioning__pb2.SuspendMemberRequest.SerializeToString,
+                response_deserializer=authz_dot_v1_dot_provisioning__pb2.SuspendMemberResponse.FromString,
+                _registered_method=True)
+        self.ResumeMember = channel.unary_unary(
+                '/authz.v1.ProvisioningService/ResumeMember',
+                request_serializer=authz_dot_v1_dot_provisioning__pb2.ResumeMemberRequest.SerializeToString,
+                response_deserializer=authz_dot_v1_dot_provisioning__pb2.ResumeMemberResponse.FromString,
+                _registered_method=True)
+        self.SetMemberRoles = channel.unary_unary(
+                '/authz.v1.ProvisioningService/SetMemberRoles',
+                request_serializer=authz_dot_v1_dot_provisioning__pb2.SetMemberRolesRequest.SerializeToString,
+                response_deserializer=authz_dot_v1_dot_provisioning__pb2.SetMemberRolesResponse.FromString,
+                _registered_method=True)
+        self.TransferOwnership = channel.unary_unary(
+                '/authz.v1.ProvisioningService/TransferOwnership',
+                request_serializer=authz_dot_v1_dot_provisioning__pb2.TransferOwnershipRequest.SerializeToString,
+                response_deserializer=authz_dot_v1_dot_provisioning__pb2.TransferOwnershipResponse.FromString,
+                _registered_method=True)
+        self.InviteMember = channel.unary_unary(
+                '/authz.v1.ProvisioningService/InviteMember',
+                request_serializer=authz_dot_v1_dot_provisioning__pb2.InviteMemberRequest.SerializeToString,
+                response_deserializer=authz_dot_v1_dot_provisioning__pb2.InviteMemberResponse.FromString,
+                _registered_method=True)
+        self.AcceptInvitation = channel.unary_unary(
+                '/authz.v1.ProvisioningService/AcceptInvitation',
+                request_serializer=authz_dot_v1_dot_provisioning__pb2.AcceptInvitationRequest.SerializeToString,
+                response_deserializer=authz_dot_v1_dot_provisioning__pb2.AcceptInvitationResponse.FromString,
+                _registered_method=True)
+        self.ResendInvitation = channel.unary_unary(
+                '/authz.v1.ProvisioningService/ResendInvitation',
+                request_serializer=authz_dot_v1_dot_provisioning__pb2.ResendInvitationRequest.SerializeToString,
+                response_deserializer=authz_dot_v1_dot_provisioning__pb2.ResendInvitationResponse.FromString,
+                _registered_method=True)
+        self.RevokeInvitation = channel.unary_unary(
+                '/authz.v1.ProvisioningService/RevokeInvitation',
+                request_serializer=authz_dot_v1_dot_provisioning__pb2.RevokeInvitationRequest.SerializeToString,
+                response_deserializer=authz_dot_v1_dot_provisioning__pb2.RevokeInvitationResponse.FromString,
+                _registered_method=True)
+        self.GetInvitation = channel.unary_unary(
+                '/authz.v1.ProvisioningService/GetInvitation',
+                request_serializer=authz_dot_v1_dot_provisioning__pb2.GetInvitationRequest.SerializeToString,
+                response_deserializer=authz_dot_v1_dot_provisioning__pb2.GetInvitationResponse.FromString,
+                _registered_method=True)
+        self.ListInvitations = channel.unary_unary(
+                '/authz.v1.ProvisioningService/ListInvitations',
+                request_serializer=authz_dot_v1_dot_provisioning__pb2.ListInvitationsRequest.SerializeToString,
+                response_deserializer=authz_dot_v1_dot_provisioning__pb2.ListInvitationsResponse.FromString,
+                _registered_method=True)
 
 
 class ProvisioningServiceServicer:
@@ -105,8 +220,63 @@ class ProvisioningServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def UpdateTenant(self, request, context):
+        """Change what a tenant is called.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def SetTier(self, request, context):
-        """Move a tenant to a tier; the next check sees it.
+        """Move a tenant to a tier: at once, so that the next check sees it, or at an instant, on which it
+        happens by itself. There is one scheduled move at most: this one takes the place of any before.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PreviewTierChange(self, request, context):
+        """Tell what another tier, or other add-ons, would do to an account, and change nothing: who gains and
+        loses what, what no longer fits, and what the downgrade policy would do about it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ApplyDowngradePolicy(self, request, context):
+        """Let the downgrade policy of `policies/lifecycle.yaml` take care of what does not fit into the
+        account as it stands now, and give back what it took and fits again. For what a scheduled move or
+        an event has left; `SetTier` does it in one step if asked to. Nothing happens if all fits.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ImportCustomers(self, request, context):
+        """Open many accounts, each whole or not at all, in one step. An account that is there already is
+        left as it is, so that an import can be repeated.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AddAddOn(self, request, context):
+        """Give a tenant an add-on beside its tier, at once or within a window.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RemoveAddOn(self, request, context):
+        """Take an add-on away, at once or at an instant. Never refused for tier or state.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetLimits(self, request, context):
+        """Set or remove limits of the tenant's own, such as the 40 seats of its contract. Each stands in the
+        place of what tier and add-ons come to.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -126,15 +296,63 @@ class ProvisioningServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def StartTrial(self, request, context):
+        """Put an account on trial until an instant, or give its trial another end. What follows happens by
+        itself. Reasons that suspend the account go on.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def StartGrace(self, request, context):
+        """Keep an account open although something is due, until it is suspended at an instant by itself.
+        Called again, the instant is another. Reasons that suspend the account go on.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ActivateTenant(self, request, context):
+        """Let an account be active without end: its trial has led to a contract, what was due is paid, or
+        it is to open again after one of them ran out. A scheduled end of the account stays.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListScheduledChanges(self, request, context):
+        """List what will change by itself: tiers, add-ons, states.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CancelScheduledChange(self, request, context):
+        """Take a scheduled change back: what was to end with it goes on.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def OffboardTenant(self, request, context):
-        """End an account for good. Its id is not given again.
+        """End an account: its members, role grants, exceptions and invitations, and the keys that are bound
+        to it alone, all in one step. Its id is not given again. With an instant, access ends on it by
+        itself and all else stays until this is called again.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReactivateTenant(self, request, context):
+        """Bring an offboarded account back, active, with the members, role grants and exceptions that its
+        end took from it. Invitations and keys are made anew.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetTenant(self, request, context):
-        """Get one tenant.
+        """Get one tenant, with its members and seats counted.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -175,6 +393,79 @@ class ProvisioningServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SuspendMember(self, request, context):
+        """Hold a member back for one reason: everything is denied to it until every reason is lifted. Its
+        roles stay, so that lifting the last reason gives back exactly what it had.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ResumeMember(self, request, context):
+        """Lift one reason.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetMemberRoles(self, request, context):
+        """Say which roles a member holds on the whole tenant: those it lacks are granted, those that are
+        not named are revoked, in one step. Grants on a scope and those that a contract, a directory or
+        single sign-on keeps stay as they are.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def TransferOwnership(self, request, context):
+        """Make another member the owner of the account, of which there is one at most.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def InviteMember(self, request, context):
+        """Invite somebody to become a member. The answer holds the token, this once.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AcceptInvitation(self, request, context):
+        """Make whoever holds a token a member with the roles of the invitation. A token is good for once.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ResendInvitation(self, request, context):
+        """Make a new token for an invitation and let its time begin anew; the old token is dead.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RevokeInvitation(self, request, context):
+        """End an invitation before it is accepted. Never refused for tier or state.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetInvitation(self, request, context):
+        """Get one open invitation.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListInvitations(self, request, context):
+        """List a tenant's open invitations.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ProvisioningServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -183,10 +474,45 @@ def add_ProvisioningServiceServicer_to_server(servicer, server):
                     request_deserializer=authz_dot_v1_dot_provisioning__pb2.OnboardTenantRequest.FromString,
                     response_serializer=authz_dot_v1_dot_provisioning__pb2.OnboardTenantResponse.SerializeToString,
             ),
+            'UpdateTenant': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateTenant,
+                    request_deserializer=authz_dot_v1_dot_provisioning__pb2.UpdateTenantRequest.FromString,
+                    response_serializer=authz_dot_v1_dot_provisioning__pb2.UpdateTenantResponse.SerializeToString,
+            ),
             'SetTier': grpc.unary_unary_rpc_method_handler(
                     servicer.SetTier,
                     request_deserializer=authz_dot_v1_dot_provisioning__pb2.SetTierRequest.FromString,
                     response_serializer=authz_dot_v1_dot_provisioning__pb2.SetTierResponse.SerializeToString,
+            ),
+            'PreviewTierChange': grpc.unary_unary_rpc_method_handler(
+                    servicer.PreviewTierChange,
+                    request_deserializer=authz_dot_v1_dot_provisioning__pb2.PreviewTierChangeRequest.FromString,
+                    response_serializer=authz_dot_v1_dot_provisioning__pb2.PreviewTierChangeResponse.SerializeToString,
+            ),
+            'ApplyDowngradePolicy': grpc.unary_unary_rpc_method_handler(
+                    servicer.ApplyDowngradePolicy,
+                    request_deserializer=authz_dot_v1_dot_provisioning__pb2.ApplyDowngradePolicyRequest.FromString,
+                    response_serializer=authz_dot_v1_dot_provisioning__pb2.ApplyDowngradePolicyResponse.SerializeToString,
+            ),
+            'ImportCustomers': grpc.unary_unary_rpc_method_handler(
+                    servicer.ImportCustomers,
+                    request_deserializer=authz_dot_v1_dot_provisioning__pb2.ImportCustomersRequest.FromString,
+                    response_serializer=authz_dot_v1_dot_provisioning__pb2.ImportCustomersResponse.SerializeToString,
+            ),
+            'AddAddOn': grpc.unary_unary_rpc_method_handler(
+                    servicer.AddAddOn,
+                    request_deserializer=authz_dot_v1_dot_provisioning__pb2.AddAddOnRequest.FromString,
+                    response_serializer=authz_dot_v1_dot_provisioning__pb2.AddAddOnResponse.SerializeToString,
+            ),
+            'RemoveAddOn': grpc.unary_unary_rpc_method_handler(
+                    servicer.RemoveAddOn,
+                    request_deserializer=authz_dot_v1_dot_provisioning__pb2.RemoveAddOnRequest.FromString,
+                    response_serializer=authz_dot_v1_dot_provisioning__pb2.RemoveAddOnResponse.SerializeToString,
+            ),
+            'SetLimits': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetLimits,
+                    request_deserializer=authz_dot_v1_dot_provisioning__pb2.SetLimitsRequest.FromString,
+                    response_serializer=authz_dot_v1_dot_provisioning__pb2.SetLimitsResponse.SerializeToString,
             ),
             'SuspendTenant': grpc.unary_unary_rpc_method_handler(
                     servicer.SuspendTenant,
@@ -198,10 +524,40 @@ def add_ProvisioningServiceServicer_to_server(servicer, server):
                     request_deserializer=authz_dot_v1_dot_provisioning__pb2.ResumeTenantRequest.FromString,
                     response_serializer=authz_dot_v1_dot_provisioning__pb2.ResumeTenantResponse.SerializeToString,
             ),
+            'StartTrial': grpc.unary_unary_rpc_method_handler(
+                    servicer.StartTrial,
+                    request_deserializer=authz_dot_v1_dot_provisioning__pb2.StartTrialRequest.FromString,
+                    response_serializer=authz_dot_v1_dot_provisioning__pb2.StartTrialResponse.SerializeToString,
+            ),
+            'StartGrace': grpc.unary_unary_rpc_method_handler(
+                    servicer.StartGrace,
+                    request_deserializer=authz_dot_v1_dot_provisioning__pb2.StartGraceRequest.FromString,
+                    response_serializer=authz_dot_v1_dot_provisioning__pb2.StartGraceResponse.SerializeToString,
+            ),
+            'ActivateTenant': grpc.unary_unary_rpc_method_handler(
+                    servicer.ActivateTenant,
+                    request_deserializer=authz_dot_v1_dot_provisioning__pb2.ActivateTenantRequest.FromString,
+                    response_serializer=authz_dot_v1_dot_provisioning__pb2.ActivateTenantResponse.SerializeToString,
+            ),
+            'ListScheduledChanges': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListScheduledChanges,
+                    request_deserializer=authz_dot_v1_dot_provisioning__pb2.ListScheduledChangesRequest.FromString,
+                    response_serializer=authz_dot_v1_dot_provisioning__pb2.ListScheduledChangesResponse.SerializeToString,
+            ),
+            'CancelScheduledChange': grpc.unary_unary_rpc_method_handler(
+                    servicer.CancelScheduledChange,
+                    request_deserializer=authz_dot_v1_dot_provisioning__pb2.CancelScheduledChangeRequest.FromString,
+                    response_serializer=authz_dot_v1_dot_provisioning__pb2.CancelScheduledChangeResponse.SerializeToString,
+            ),
             'OffboardTenant': grpc.unary_unary_rpc_method_handler(
                     servicer.OffboardTenant,
                     request_deserializer=authz_dot_v1_dot_provisioning__pb2.OffboardTenantRequest.FromString,
                     response_serializer=authz_dot_v1_dot_provisioning__pb2.OffboardTenantResponse.SerializeToString,
+            ),
+            'ReactivateTenant': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReactivateTenant,
+                    request_deserializer=authz_dot_v1_dot_provisioning__pb2.ReactivateTenantRequest.FromString,
+                    response_serializer=authz_dot_v1_dot_provisioning__pb2.ReactivateTenantResponse.SerializeToString,
             ),
             'GetTenant': grpc.unary_unary_rpc_method_handler(
                     servicer.GetTenant,
@@ -232,6 +588,56 @@ def add_ProvisioningServiceServicer_to_server(servicer, server):
                     servicer.ListMembers,
                     request_deserializer=authz_dot_v1_dot_provisioning__pb2.ListMembersRequest.FromString,
                     response_serializer=authz_dot_v1_dot_provisioning__pb2.ListMembersResponse.SerializeToString,
+            ),
+            'SuspendMember': grpc.unary_unary_rpc_method_handler(
+                    servicer.SuspendMember,
+                    request_deserializer=authz_dot_v1_dot_provisioning__pb2.SuspendMemberRequest.FromString,
+                    response_serializer=authz_dot_v1_dot_provisioning__pb2.SuspendMemberResponse.SerializeToString,
+            ),
+            'ResumeMember': grpc.unary_unary_rpc_method_handler(
+                    servicer.ResumeMember,
+                    request_deserializer=authz_dot_v1_dot_provisioning__pb2.ResumeMemberRequest.FromString,
+                    response_serializer=authz_dot_v1_dot_provisioning__pb2.ResumeMemberResponse.SerializeToString,
+            ),
+            'SetMemberRoles': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetMemberRoles,
+                    request_deserializer=authz_dot_v1_dot_provisioning__pb2.SetMemberRolesRequest.FromString,
+                    response_serializer=authz_dot_v1_dot_provisioning__pb2.SetMemberRolesResponse.SerializeToString,
+            ),
+            'TransferOwnership': grpc.unary_unary_rpc_method_handler(
+                    servicer.TransferOwnership,
+                    request_deserializer=authz_dot_v1_dot_provisioning__pb2.TransferOwnershipRequest.FromString,
+                    response_serializer=authz_dot_v1_dot_provisioning__pb2.TransferOwnershipResponse.SerializeToString,
+            ),
+            'InviteMember': grpc.unary_unary_rpc_method_handler(
+                    servicer.InviteMember,
+                    request_deserializer=authz_dot_v1_dot_provisioning__pb2.InviteMemberRequest.FromString,
+                    response_serializer=authz_dot_v1_dot_provisioning__pb2.InviteMemberResponse.SerializeToString,
+            ),
+            'AcceptInvitation': grpc.unary_unary_rpc_method_handler(
+                    servicer.AcceptInvitation,
+                    request_deserializer=authz_dot_v1_dot_provisioning__pb2.AcceptInvitationRequest.FromString,
+                    response_serializer=authz_dot_v1_dot_provisioning__pb2.AcceptInvitationResponse.SerializeToString,
+            ),
+            'ResendInvitation': grpc.unary_unary_rpc_method_handler(
+                    servicer.ResendInvitation,
+                    request_deserializer=authz_dot_v1_dot_provisioning__pb2.ResendInvitationRequest.FromString,
+                    response_serializer=authz_dot_v1_dot_provisioning__pb2.ResendInvitationResponse.SerializeToString,
+            ),
+            'RevokeInvitation': grpc.unary_unary_rpc_method_handler(
+                    servicer.RevokeInvitation,
+                    request_deserializer=authz_dot_v1_dot_provisioning__pb2.RevokeInvitationRequest.FromString,
+                    response_serializer=authz_dot_v1_dot_provisioning__pb2.RevokeInvitationResponse.SerializeToString,
+            ),
+            'GetInvitation': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetInvitation,
+                    request_deserializer=authz_dot_v1_dot_provisioning__pb2.GetInvitationRequest.FromString,
+                    response_serializer=authz_dot_v1_dot_provisioning__pb2.GetInvitationResponse.SerializeToString,
+            ),
+            'ListInvitations': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListInvitations,
+                    request_deserializer=authz_dot_v1_dot_provisioning__pb2.ListInvitationsRequest.FromString,
+                    response_serializer=authz_dot_v1_dot_provisioning__pb2.ListInvitationsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -274,6 +680,33 @@ class ProvisioningService:
             _registered_method=True)
 
     @staticmethod
+    def UpdateTenant(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/authz.v1.ProvisioningService/UpdateTenant',
+            authz_dot_v1_dot_provisioning__pb2.UpdateTenantRequest.SerializeToString,
+            authz_dot_v1_dot_provisioning__pb2.UpdateTenantResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def SetTier(request,
             target,
             options=(),
@@ -290,6 +723,168 @@ class ProvisioningService:
             '/authz.v1.ProvisioningService/SetTier',
             authz_dot_v1_dot_provisioning__pb2.SetTierRequest.SerializeToString,
             authz_dot_v1_dot_provisioning__pb2.SetTierResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PreviewTierChange(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/authz.v1.ProvisioningService/PreviewTierChange',
+            authz_dot_v1_dot_provisioning__pb2.PreviewTierChangeRequest.SerializeToString,
+            authz_dot_v1_dot_provisioning__pb2.PreviewTierChangeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ApplyDowngradePolicy(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/authz.v1.ProvisioningService/ApplyDowngradePolicy',
+            authz_dot_v1_dot_provisioning__pb2.ApplyDowngradePolicyRequest.SerializeToString,
+            authz_dot_v1_dot_provisioning__pb2.ApplyDowngradePolicyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ImportCustomers(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/authz.v1.ProvisioningService/ImportCustomers',
+            authz_dot_v1_dot_provisioning__pb2.ImportCustomersRequest.SerializeToString,
+            authz_dot_v1_dot_provisioning__pb2.ImportCustomersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AddAddOn(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/authz.v1.ProvisioningService/AddAddOn',
+            authz_dot_v1_dot_provisioning__pb2.AddAddOnRequest.SerializeToString,
+            authz_dot_v1_dot_provisioning__pb2.AddAddOnResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RemoveAddOn(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/authz.v1.ProvisioningService/RemoveAddOn',
+            authz_dot_v1_dot_provisioning__pb2.RemoveAddOnRequest.SerializeToString,
+            authz_dot_v1_dot_provisioning__pb2.RemoveAddOnResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetLimits(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/authz.v1.ProvisioningService/SetLimits',
+            authz_dot_v1_dot_provisioning__pb2.SetLimitsRequest.SerializeToString,
+            authz_dot_v1_dot_provisioning__pb2.SetLimitsResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -355,6 +950,141 @@ class ProvisioningService:
             _registered_method=True)
 
     @staticmethod
+    def StartTrial(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/authz.v1.ProvisioningService/StartTrial',
+            authz_dot_v1_dot_provisioning__pb2.StartTrialRequest.SerializeToString,
+            authz_dot_v1_dot_provisioning__pb2.StartTrialResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StartGrace(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/authz.v1.ProvisioningService/StartGrace',
+            authz_dot_v1_dot_provisioning__pb2.StartGraceRequest.SerializeToString,
+            authz_dot_v1_dot_provisioning__pb2.StartGraceResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ActivateTenant(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/authz.v1.ProvisioningService/ActivateTenant',
+            authz_dot_v1_dot_provisioning__pb2.ActivateTenantRequest.SerializeToString,
+            authz_dot_v1_dot_provisioning__pb2.ActivateTenantResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListScheduledChanges(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/authz.v1.ProvisioningService/ListScheduledChanges',
+            authz_dot_v1_dot_provisioning__pb2.ListScheduledChangesRequest.SerializeToString,
+            authz_dot_v1_dot_provisioning__pb2.ListScheduledChangesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CancelScheduledChange(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/authz.v1.ProvisioningService/CancelScheduledChange',
+            authz_dot_v1_dot_provisioning__pb2.CancelScheduledChangeRequest.SerializeToString,
+            authz_dot_v1_dot_provisioning__pb2.CancelScheduledChangeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def OffboardTenant(request,
             target,
             options=(),
@@ -371,6 +1101,33 @@ class ProvisioningService:
             '/authz.v1.ProvisioningService/OffboardTenant',
             authz_dot_v1_dot_provisioning__pb2.OffboardTenantRequest.SerializeToString,
             authz_dot_v1_dot_provisioning__pb2.OffboardTenantResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReactivateTenant(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/authz.v1.ProvisioningService/ReactivateTenant',
+            authz_dot_v1_dot_provisioning__pb2.ReactivateTenantRequest.SerializeToString,
+            authz_dot_v1_dot_provisioning__pb2.ReactivateTenantResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -533,6 +1290,276 @@ class ProvisioningService:
             '/authz.v1.ProvisioningService/ListMembers',
             authz_dot_v1_dot_provisioning__pb2.ListMembersRequest.SerializeToString,
             authz_dot_v1_dot_provisioning__pb2.ListMembersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SuspendMember(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/authz.v1.ProvisioningService/SuspendMember',
+            authz_dot_v1_dot_provisioning__pb2.SuspendMemberRequest.SerializeToString,
+            authz_dot_v1_dot_provisioning__pb2.SuspendMemberResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ResumeMember(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/authz.v1.ProvisioningService/ResumeMember',
+            authz_dot_v1_dot_provisioning__pb2.ResumeMemberRequest.SerializeToString,
+            authz_dot_v1_dot_provisioning__pb2.ResumeMemberResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetMemberRoles(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/authz.v1.ProvisioningService/SetMemberRoles',
+            authz_dot_v1_dot_provisioning__pb2.SetMemberRolesRequest.SerializeToString,
+            authz_dot_v1_dot_provisioning__pb2.SetMemberRolesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def TransferOwnership(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/authz.v1.ProvisioningService/TransferOwnership',
+            authz_dot_v1_dot_provisioning__pb2.TransferOwnershipRequest.SerializeToString,
+            authz_dot_v1_dot_provisioning__pb2.TransferOwnershipResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def InviteMember(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/authz.v1.ProvisioningService/InviteMember',
+            authz_dot_v1_dot_provisioning__pb2.InviteMemberRequest.SerializeToString,
+            authz_dot_v1_dot_provisioning__pb2.InviteMemberResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AcceptInvitation(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/authz.v1.ProvisioningService/AcceptInvitation',
+            authz_dot_v1_dot_provisioning__pb2.AcceptInvitationRequest.SerializeToString,
+            authz_dot_v1_dot_provisioning__pb2.AcceptInvitationResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ResendInvitation(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/authz.v1.ProvisioningService/ResendInvitation',
+            authz_dot_v1_dot_provisioning__pb2.ResendInvitationRequest.SerializeToString,
+            authz_dot_v1_dot_provisioning__pb2.ResendInvitationResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RevokeInvitation(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/authz.v1.ProvisioningService/RevokeInvitation',
+            authz_dot_v1_dot_provisioning__pb2.RevokeInvitationRequest.SerializeToString,
+            authz_dot_v1_dot_provisioning__pb2.RevokeInvitationResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetInvitation(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/authz.v1.ProvisioningService/GetInvitation',
+            authz_dot_v1_dot_provisioning__pb2.GetInvitationRequest.SerializeToString,
+            authz_dot_v1_dot_provisioning__pb2.GetInvitationResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListInvitations(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/authz.v1.ProvisioningService/ListInvitations',
+            authz_dot_v1_dot_provisioning__pb2.ListInvitationsRequest.SerializeToString,
+            authz_dot_v1_dot_provisioning__pb2.ListInvitationsResponse.FromString,
             options,
             channel_credentials,
             insecure,

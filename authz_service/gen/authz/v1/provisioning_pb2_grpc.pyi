@@ -37,16 +37,64 @@ class ProvisioningServiceStub:
     def __new__(cls, channel: _aio.Channel) -> ProvisioningServiceAsyncStub: ...
     OnboardTenant: _grpc.UnaryUnaryMultiCallable[_provisioning_pb2.OnboardTenantRequest, _provisioning_pb2.OnboardTenantResponse]
     """Open an account in one step: tenant, tier, first admin and roles."""
+    UpdateTenant: _grpc.UnaryUnaryMultiCallable[_provisioning_pb2.UpdateTenantRequest, _provisioning_pb2.UpdateTenantResponse]
+    """Change what a tenant is called."""
     SetTier: _grpc.UnaryUnaryMultiCallable[_provisioning_pb2.SetTierRequest, _provisioning_pb2.SetTierResponse]
-    """Move a tenant to a tier; the next check sees it."""
+    """Move a tenant to a tier: at once, so that the next check sees it, or at an instant, on which it
+    happens by itself. There is one scheduled move at most: this one takes the place of any before.
+    """
+    PreviewTierChange: _grpc.UnaryUnaryMultiCallable[_provisioning_pb2.PreviewTierChangeRequest, _provisioning_pb2.PreviewTierChangeResponse]
+    """Tell what another tier, or other add-ons, would do to an account, and change nothing: who gains and
+    loses what, what no longer fits, and what the downgrade policy would do about it.
+    """
+    ApplyDowngradePolicy: _grpc.UnaryUnaryMultiCallable[_provisioning_pb2.ApplyDowngradePolicyRequest, _provisioning_pb2.ApplyDowngradePolicyResponse]
+    """Let the downgrade policy of `policies/lifecycle.yaml` take care of what does not fit into the
+    account as it stands now, and give back what it took and fits again. For what a scheduled move or
+    an event has left; `SetTier` does it in one step if asked to. Nothing happens if all fits.
+    """
+    ImportCustomers: _grpc.UnaryUnaryMultiCallable[_provisioning_pb2.ImportCustomersRequest, _provisioning_pb2.ImportCustomersResponse]
+    """Open many accounts, each whole or not at all, in one step. An account that is there already is
+    left as it is, so that an import can be repeated.
+    """
+    AddAddOn: _grpc.UnaryUnaryMultiCallable[_provisioning_pb2.AddAddOnRequest, _provisioning_pb2.AddAddOnResponse]
+    """Give a tenant an add-on beside its tier, at once or within a window."""
+    RemoveAddOn: _grpc.UnaryUnaryMultiCallable[_provisioning_pb2.RemoveAddOnRequest, _provisioning_pb2.RemoveAddOnResponse]
+    """Take an add-on away, at once or at an instant. Never refused for tier or state."""
+    SetLimits: _grpc.UnaryUnaryMultiCallable[_provisioning_pb2.SetLimitsRequest, _provisioning_pb2.SetLimitsResponse]
+    """Set or remove limits of the tenant's own, such as the 40 seats of its contract. Each stands in the
+    place of what tier and add-ons come to.
+    """
     SuspendTenant: _grpc.UnaryUnaryMultiCallable[_provisioning_pb2.SuspendTenantRequest, _provisioning_pb2.SuspendTenantResponse]
     """Close an account for one reason. Everything in it is denied until every reason is lifted."""
     ResumeTenant: _grpc.UnaryUnaryMultiCallable[_provisioning_pb2.ResumeTenantRequest, _provisioning_pb2.ResumeTenantResponse]
     """Lift one reason."""
+    StartTrial: _grpc.UnaryUnaryMultiCallable[_provisioning_pb2.StartTrialRequest, _provisioning_pb2.StartTrialResponse]
+    """Put an account on trial until an instant, or give its trial another end. What follows happens by
+    itself. Reasons that suspend the account go on.
+    """
+    StartGrace: _grpc.UnaryUnaryMultiCallable[_provisioning_pb2.StartGraceRequest, _provisioning_pb2.StartGraceResponse]
+    """Keep an account open although something is due, until it is suspended at an instant by itself.
+    Called again, the instant is another. Reasons that suspend the account go on.
+    """
+    ActivateTenant: _grpc.UnaryUnaryMultiCallable[_provisioning_pb2.ActivateTenantRequest, _provisioning_pb2.ActivateTenantResponse]
+    """Let an account be active without end: its trial has led to a contract, what was due is paid, or
+    it is to open again after one of them ran out. A scheduled end of the account stays.
+    """
+    ListScheduledChanges: _grpc.UnaryUnaryMultiCallable[_provisioning_pb2.ListScheduledChangesRequest, _provisioning_pb2.ListScheduledChangesResponse]
+    """List what will change by itself: tiers, add-ons, states."""
+    CancelScheduledChange: _grpc.UnaryUnaryMultiCallable[_provisioning_pb2.CancelScheduledChangeRequest, _provisioning_pb2.CancelScheduledChangeResponse]
+    """Take a scheduled change back: what was to end with it goes on."""
     OffboardTenant: _grpc.UnaryUnaryMultiCallable[_provisioning_pb2.OffboardTenantRequest, _provisioning_pb2.OffboardTenantResponse]
-    """End an account for good. Its id is not given again."""
+    """End an account: its members, role grants, exceptions and invitations, and the keys that are bound
+    to it alone, all in one step. Its id is not given again. With an instant, access ends on it by
+    itself and all else stays until this is called again.
+    """
+    ReactivateTenant: _grpc.UnaryUnaryMultiCallable[_provisioning_pb2.ReactivateTenantRequest, _provisioning_pb2.ReactivateTenantResponse]
+    """Bring an offboarded account back, active, with the members, role grants and exceptions that its
+    end took from it. Invitations and keys are made anew.
+    """
     GetTenant: _grpc.UnaryUnaryMultiCallable[_provisioning_pb2.GetTenantRequest, _provisioning_pb2.GetTenantResponse]
-    """Get one tenant."""
+    """Get one tenant, with its members and seats counted."""
     ListTenants: _grpc.UnaryUnaryMultiCallable[_provisioning_pb2.ListTenantsRequest, _provisioning_pb2.ListTenantsResponse]
     """List tenants."""
     AddMember: _grpc.UnaryUnaryMultiCallable[_provisioning_pb2.AddMemberRequest, _provisioning_pb2.AddMemberResponse]
@@ -57,6 +105,31 @@ class ProvisioningServiceStub:
     """Get one member."""
     ListMembers: _grpc.UnaryUnaryMultiCallable[_provisioning_pb2.ListMembersRequest, _provisioning_pb2.ListMembersResponse]
     """List a tenant's members."""
+    SuspendMember: _grpc.UnaryUnaryMultiCallable[_provisioning_pb2.SuspendMemberRequest, _provisioning_pb2.SuspendMemberResponse]
+    """Hold a member back for one reason: everything is denied to it until every reason is lifted. Its
+    roles stay, so that lifting the last reason gives back exactly what it had.
+    """
+    ResumeMember: _grpc.UnaryUnaryMultiCallable[_provisioning_pb2.ResumeMemberRequest, _provisioning_pb2.ResumeMemberResponse]
+    """Lift one reason."""
+    SetMemberRoles: _grpc.UnaryUnaryMultiCallable[_provisioning_pb2.SetMemberRolesRequest, _provisioning_pb2.SetMemberRolesResponse]
+    """Say which roles a member holds on the whole tenant: those it lacks are granted, those that are
+    not named are revoked, in one step. Grants on a scope and those that a contract, a directory or
+    single sign-on keeps stay as they are.
+    """
+    TransferOwnership: _grpc.UnaryUnaryMultiCallable[_provisioning_pb2.TransferOwnershipRequest, _provisioning_pb2.TransferOwnershipResponse]
+    """Make another member the owner of the account, of which there is one at most."""
+    InviteMember: _grpc.UnaryUnaryMultiCallable[_provisioning_pb2.InviteMemberRequest, _provisioning_pb2.InviteMemberResponse]
+    """Invite somebody to become a member. The answer holds the token, this once."""
+    AcceptInvitation: _grpc.UnaryUnaryMultiCallable[_provisioning_pb2.AcceptInvitationRequest, _provisioning_pb2.AcceptInvitationResponse]
+    """Make whoever holds a token a member with the roles of the invitation. A token is good for once."""
+    ResendInvitation: _grpc.UnaryUnaryMultiCallable[_provisioning_pb2.ResendInvitationRequest, _provisioning_pb2.ResendInvitationResponse]
+    """Make a new token for an invitation and let its time begin anew; the old token is dead."""
+    RevokeInvitation: _grpc.UnaryUnaryMultiCallable[_provisioning_pb2.RevokeInvitationRequest, _provisioning_pb2.RevokeInvitationResponse]
+    """End an invitation before it is accepted. Never refused for tier or state."""
+    GetInvitation: _grpc.UnaryUnaryMultiCallable[_provisioning_pb2.GetInvitationRequest, _provisioning_pb2.GetInvitationResponse]
+    """Get one open invitation."""
+    ListInvitations: _grpc.UnaryUnaryMultiCallable[_provisioning_pb2.ListInvitationsRequest, _provisioning_pb2.ListInvitationsResponse]
+    """List a tenant's open invitations."""
 
 @_typing.type_check_only
 class ProvisioningServiceAsyncStub(ProvisioningServiceStub):
@@ -67,16 +140,64 @@ class ProvisioningServiceAsyncStub(ProvisioningServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     OnboardTenant: _aio.UnaryUnaryMultiCallable[_provisioning_pb2.OnboardTenantRequest, _provisioning_pb2.OnboardTenantResponse]  # type: ignore[assignment]
     """Open an account in one step: tenant, tier, first admin and roles."""
+    UpdateTenant: _aio.UnaryUnaryMultiCallable[_provisioning_pb2.UpdateTenantRequest, _provisioning_pb2.UpdateTenantResponse]  # type: ignore[assignment]
+    """Change what a tenant is called."""
     SetTier: _aio.UnaryUnaryMultiCallable[_provisioning_pb2.SetTierRequest, _provisioning_pb2.SetTierResponse]  # type: ignore[assignment]
-    """Move a tenant to a tier; the next check sees it."""
+    """Move a tenant to a tier: at once, so that the next check sees it, or at an instant, on which it
+    happens by itself. There is one scheduled move at most: this one takes the place of any before.
+    """
+    PreviewTierChange: _aio.UnaryUnaryMultiCallable[_provisioning_pb2.PreviewTierChangeRequest, _provisioning_pb2.PreviewTierChangeResponse]  # type: ignore[assignment]
+    """Tell what another tier, or other add-ons, would do to an account, and change nothing: who gains and
+    loses what, what no longer fits, and what the downgrade policy would do about it.
+    """
+    ApplyDowngradePolicy: _aio.UnaryUnaryMultiCallable[_provisioning_pb2.ApplyDowngradePolicyRequest, _provisioning_pb2.ApplyDowngradePolicyResponse]  # type: ignore[assignment]
+    """Let the downgrade policy of `policies/lifecycle.yaml` take care of what does not fit into the
+    account as it stands now, and give back what it took and fits again. For what a scheduled move or
+    an event has left; `SetTier` does it in one step if asked to. Nothing happens if all fits.
+    """
+    ImportCustomers: _aio.UnaryUnaryMultiCallable[_provisioning_pb2.ImportCustomersRequest, _provisioning_pb2.ImportCustomersResponse]  # type: ignore[assignment]
+    """Open many accounts, each whole or not at all, in one step. An account that is there already is
+    left as it is, so that an import can be repeated.
+    """
+    AddAddOn: _aio.UnaryUnaryMultiCallable[_provisioning_pb2.AddAddOnRequest, _provisioning_pb2.AddAddOnResponse]  # type: ignore[assignment]
+    """Give a tenant an add-on beside its tier, at once or within a window."""
+    RemoveAddOn: _aio.UnaryUnaryMultiCallable[_provisioning_pb2.RemoveAddOnRequest, _provisioning_pb2.RemoveAddOnResponse]  # type: ignore[assignment]
+    """Take an add-on away, at once or at an instant. Never refused for tier or state."""
+    SetLimits: _aio.UnaryUnaryMultiCallable[_provisioning_pb2.SetLimitsRequest, _provisioning_pb2.SetLimitsResponse]  # type: ignore[assignment]
+    """Set or remove limits of the tenant's own, such as the 40 seats of its contract. Each stands in the
+    place of what tier and add-ons come to.
+    """
     SuspendTenant: _aio.UnaryUnaryMultiCallable[_provisioning_pb2.SuspendTenantRequest, _provisioning_pb2.SuspendTenantResponse]  # type: ignore[assignment]
     """Close an account for one reason. Everything in it is denied until every reason is lifted."""
     ResumeTenant: _aio.UnaryUnaryMultiCallable[_provisioning_pb2.ResumeTenantRequest, _provisioning_pb2.ResumeTenantResponse]  # type: ignore[assignment]
     """Lift one reason."""
+    StartTrial: _aio.UnaryUnaryMultiCallable[_provisioning_pb2.StartTrialRequest, _provisioning_pb2.StartTrialResponse]  # type: ignore[assignment]
+    """Put an account on trial until an instant, or give its trial another end. What follows happens by
+    itself. Reasons that suspend the account go on.
+    """
+    StartGrace: _aio.UnaryUnaryMultiCallable[_provisioning_pb2.StartGraceRequest, _provisioning_pb2.StartGraceResponse]  # type: ignore[assignment]
+    """Keep an account open although something is due, until it is suspended at an instant by itself.
+    Called again, the instant is another. Reasons that suspend the account go on.
+    """
+    ActivateTenant: _aio.UnaryUnaryMultiCallable[_provisioning_pb2.ActivateTenantRequest, _provisioning_pb2.ActivateTenantResponse]  # type: ignore[assignment]
+    """Let an account be active without end: its trial has led to a contract, what was due is paid, or
+    it is to open again after one of them ran out. A scheduled end of the account stays.
+    """
+    ListScheduledChanges: _aio.UnaryUnaryMultiCallable[_provisioning_pb2.ListScheduledChangesRequest, _provisioning_pb2.ListScheduledChangesResponse]  # type: ignore[assignment]
+    """List what will change by itself: tiers, add-ons, states."""
+    CancelScheduledChange: _aio.UnaryUnaryMultiCallable[_provisioning_pb2.CancelScheduledChangeRequest, _provisioning_pb2.CancelScheduledChangeResponse]  # type: ignore[assignment]
+    """Take a scheduled change back: what was to end with it goes on."""
     OffboardTenant: _aio.UnaryUnaryMultiCallable[_provisioning_pb2.OffboardTenantRequest, _provisioning_pb2.OffboardTenantResponse]  # type: ignore[assignment]
-    """End an account for good. Its id is not given again."""
+    """End an account: its members, role grants, exceptions and invitations, and the keys that are bound
+    to it alone, all in one step. Its id is not given again. With an instant, access ends on it by
+    itself and all else stays until this is called again.
+    """
+    ReactivateTenant: _aio.UnaryUnaryMultiCallable[_provisioning_pb2.ReactivateTenantRequest, _provisioning_pb2.ReactivateTenantResponse]  # type: ignore[assignment]
+    """Bring an offboarded account back, active, with the members, role grants and exceptions that its
+    end took from it. Invitations and keys are made anew.
+    """
     GetTenant: _aio.UnaryUnaryMultiCallable[_provisioning_pb2.GetTenantRequest, _provisioning_pb2.GetTenantResponse]  # type: ignore[assignment]
-    """Get one tenant."""
+    """Get one tenant, with its members and seats counted."""
     ListTenants: _aio.UnaryUnaryMultiCallable[_provisioning_pb2.ListTenantsRequest, _provisioning_pb2.ListTenantsResponse]  # type: ignore[assignment]
     """List tenants."""
     AddMember: _aio.UnaryUnaryMultiCallable[_provisioning_pb2.AddMemberRequest, _provisioning_pb2.AddMemberResponse]  # type: ignore[assignment]
@@ -87,6 +208,31 @@ class ProvisioningServiceAsyncStub(ProvisioningServiceStub):
     """Get one member."""
     ListMembers: _aio.UnaryUnaryMultiCallable[_provisioning_pb2.ListMembersRequest, _provisioning_pb2.ListMembersResponse]  # type: ignore[assignment]
     """List a tenant's members."""
+    SuspendMember: _aio.UnaryUnaryMultiCallable[_provisioning_pb2.SuspendMemberRequest, _provisioning_pb2.SuspendMemberResponse]  # type: ignore[assignment]
+    """Hold a member back for one reason: everything is denied to it until every reason is lifted. Its
+    roles stay, so that lifting the last reason gives back exactly what it had.
+    """
+    ResumeMember: _aio.UnaryUnaryMultiCallable[_provisioning_pb2.ResumeMemberRequest, _provisioning_pb2.ResumeMemberResponse]  # type: ignore[assignment]
+    """Lift one reason."""
+    SetMemberRoles: _aio.UnaryUnaryMultiCallable[_provisioning_pb2.SetMemberRolesRequest, _provisioning_pb2.SetMemberRolesResponse]  # type: ignore[assignment]
+    """Say which roles a member holds on the whole tenant: those it lacks are granted, those that are
+    not named are revoked, in one step. Grants on a scope and those that a contract, a directory or
+    single sign-on keeps stay as they are.
+    """
+    TransferOwnership: _aio.UnaryUnaryMultiCallable[_provisioning_pb2.TransferOwnershipRequest, _provisioning_pb2.TransferOwnershipResponse]  # type: ignore[assignment]
+    """Make another member the owner of the account, of which there is one at most."""
+    InviteMember: _aio.UnaryUnaryMultiCallable[_provisioning_pb2.InviteMemberRequest, _provisioning_pb2.InviteMemberResponse]  # type: ignore[assignment]
+    """Invite somebody to become a member. The answer holds the token, this once."""
+    AcceptInvitation: _aio.UnaryUnaryMultiCallable[_provisioning_pb2.AcceptInvitationRequest, _provisioning_pb2.AcceptInvitationResponse]  # type: ignore[assignment]
+    """Make whoever holds a token a member with the roles of the invitation. A token is good for once."""
+    ResendInvitation: _aio.UnaryUnaryMultiCallable[_provisioning_pb2.ResendInvitationRequest, _provisioning_pb2.ResendInvitationResponse]  # type: ignore[assignment]
+    """Make a new token for an invitation and let its time begin anew; the old token is dead."""
+    RevokeInvitation: _aio.UnaryUnaryMultiCallable[_provisioning_pb2.RevokeInvitationRequest, _provisioning_pb2.RevokeInvitationResponse]  # type: ignore[assignment]
+    """End an invitation before it is accepted. Never refused for tier or state."""
+    GetInvitation: _aio.UnaryUnaryMultiCallable[_provisioning_pb2.GetInvitationRequest, _provisioning_pb2.GetInvitationResponse]  # type: ignore[assignment]
+    """Get one open invitation."""
+    ListInvitations: _aio.UnaryUnaryMultiCallable[_provisioning_pb2.ListInvitationsRequest, _provisioning_pb2.ListInvitationsResponse]  # type: ignore[assignment]
+    """List a tenant's open invitations."""
 
 class ProvisioningServiceServicer(metaclass=_abc_1.ABCMeta):
     """Customers' accounts and who belongs to them, driven by lifecycle jobs: every call can be repeated
@@ -102,12 +248,79 @@ class ProvisioningServiceServicer(metaclass=_abc_1.ABCMeta):
         """Open an account in one step: tenant, tier, first admin and roles."""
 
     @_abc_1.abstractmethod
+    def UpdateTenant(
+        self,
+        request: _provisioning_pb2.UpdateTenantRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_provisioning_pb2.UpdateTenantResponse, _abc.Awaitable[_provisioning_pb2.UpdateTenantResponse]]:
+        """Change what a tenant is called."""
+
+    @_abc_1.abstractmethod
     def SetTier(
         self,
         request: _provisioning_pb2.SetTierRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_provisioning_pb2.SetTierResponse, _abc.Awaitable[_provisioning_pb2.SetTierResponse]]:
-        """Move a tenant to a tier; the next check sees it."""
+        """Move a tenant to a tier: at once, so that the next check sees it, or at an instant, on which it
+        happens by itself. There is one scheduled move at most: this one takes the place of any before.
+        """
+
+    @_abc_1.abstractmethod
+    def PreviewTierChange(
+        self,
+        request: _provisioning_pb2.PreviewTierChangeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_provisioning_pb2.PreviewTierChangeResponse, _abc.Awaitable[_provisioning_pb2.PreviewTierChangeResponse]]:
+        """Tell what another tier, or other add-ons, would do to an account, and change nothing: who gains and
+        loses what, what no longer fits, and what the downgrade policy would do about it.
+        """
+
+    @_abc_1.abstractmethod
+    def ApplyDowngradePolicy(
+        self,
+        request: _provisioning_pb2.ApplyDowngradePolicyRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_provisioning_pb2.ApplyDowngradePolicyResponse, _abc.Awaitable[_provisioning_pb2.ApplyDowngradePolicyResponse]]:
+        """Let the downgrade policy of `policies/lifecycle.yaml` take care of what does not fit into the
+        account as it stands now, and give back what it took and fits again. For what a scheduled move or
+        an event has left; `SetTier` does it in one step if asked to. Nothing happens if all fits.
+        """
+
+    @_abc_1.abstractmethod
+    def ImportCustomers(
+        self,
+        request: _provisioning_pb2.ImportCustomersRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_provisioning_pb2.ImportCustomersResponse, _abc.Awaitable[_provisioning_pb2.ImportCustomersResponse]]:
+        """Open many accounts, each whole or not at all, in one step. An account that is there already is
+        left as it is, so that an import can be repeated.
+        """
+
+    @_abc_1.abstractmethod
+    def AddAddOn(
+        self,
+        request: _provisioning_pb2.AddAddOnRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_provisioning_pb2.AddAddOnResponse, _abc.Awaitable[_provisioning_pb2.AddAddOnResponse]]:
+        """Give a tenant an add-on beside its tier, at once or within a window."""
+
+    @_abc_1.abstractmethod
+    def RemoveAddOn(
+        self,
+        request: _provisioning_pb2.RemoveAddOnRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_provisioning_pb2.RemoveAddOnResponse, _abc.Awaitable[_provisioning_pb2.RemoveAddOnResponse]]:
+        """Take an add-on away, at once or at an instant. Never refused for tier or state."""
+
+    @_abc_1.abstractmethod
+    def SetLimits(
+        self,
+        request: _provisioning_pb2.SetLimitsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_provisioning_pb2.SetLimitsResponse, _abc.Awaitable[_provisioning_pb2.SetLimitsResponse]]:
+        """Set or remove limits of the tenant's own, such as the 40 seats of its contract. Each stands in the
+        place of what tier and add-ons come to.
+        """
 
     @_abc_1.abstractmethod
     def SuspendTenant(
@@ -126,12 +339,71 @@ class ProvisioningServiceServicer(metaclass=_abc_1.ABCMeta):
         """Lift one reason."""
 
     @_abc_1.abstractmethod
+    def StartTrial(
+        self,
+        request: _provisioning_pb2.StartTrialRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_provisioning_pb2.StartTrialResponse, _abc.Awaitable[_provisioning_pb2.StartTrialResponse]]:
+        """Put an account on trial until an instant, or give its trial another end. What follows happens by
+        itself. Reasons that suspend the account go on.
+        """
+
+    @_abc_1.abstractmethod
+    def StartGrace(
+        self,
+        request: _provisioning_pb2.StartGraceRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_provisioning_pb2.StartGraceResponse, _abc.Awaitable[_provisioning_pb2.StartGraceResponse]]:
+        """Keep an account open although something is due, until it is suspended at an instant by itself.
+        Called again, the instant is another. Reasons that suspend the account go on.
+        """
+
+    @_abc_1.abstractmethod
+    def ActivateTenant(
+        self,
+        request: _provisioning_pb2.ActivateTenantRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_provisioning_pb2.ActivateTenantResponse, _abc.Awaitable[_provisioning_pb2.ActivateTenantResponse]]:
+        """Let an account be active without end: its trial has led to a contract, what was due is paid, or
+        it is to open again after one of them ran out. A scheduled end of the account stays.
+        """
+
+    @_abc_1.abstractmethod
+    def ListScheduledChanges(
+        self,
+        request: _provisioning_pb2.ListScheduledChangesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_provisioning_pb2.ListScheduledChangesResponse, _abc.Awaitable[_provisioning_pb2.ListScheduledChangesResponse]]:
+        """List what will change by itself: tiers, add-ons, states."""
+
+    @_abc_1.abstractmethod
+    def CancelScheduledChange(
+        self,
+        request: _provisioning_pb2.CancelScheduledChangeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_provisioning_pb2.CancelScheduledChangeResponse, _abc.Awaitable[_provisioning_pb2.CancelScheduledChangeResponse]]:
+        """Take a scheduled change back: what was to end with it goes on."""
+
+    @_abc_1.abstractmethod
     def OffboardTenant(
         self,
         request: _provisioning_pb2.OffboardTenantRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_provisioning_pb2.OffboardTenantResponse, _abc.Awaitable[_provisioning_pb2.OffboardTenantResponse]]:
-        """End an account for good. Its id is not given again."""
+        """End an account: its members, role grants, exceptions and invitations, and the keys that are bound
+        to it alone, all in one step. Its id is not given again. With an instant, access ends on it by
+        itself and all else stays until this is called again.
+        """
+
+    @_abc_1.abstractmethod
+    def ReactivateTenant(
+        self,
+        request: _provisioning_pb2.ReactivateTenantRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_provisioning_pb2.ReactivateTenantResponse, _abc.Awaitable[_provisioning_pb2.ReactivateTenantResponse]]:
+        """Bring an offboarded account back, active, with the members, role grants and exceptions that its
+        end took from it. Invitations and keys are made anew.
+        """
 
     @_abc_1.abstractmethod
     def GetTenant(
@@ -139,7 +411,7 @@ class ProvisioningServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _provisioning_pb2.GetTenantRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_provisioning_pb2.GetTenantResponse, _abc.Awaitable[_provisioning_pb2.GetTenantResponse]]:
-        """Get one tenant."""
+        """Get one tenant, with its members and seats counted."""
 
     @_abc_1.abstractmethod
     def ListTenants(
@@ -180,5 +452,90 @@ class ProvisioningServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_provisioning_pb2.ListMembersResponse, _abc.Awaitable[_provisioning_pb2.ListMembersResponse]]:
         """List a tenant's members."""
+
+    @_abc_1.abstractmethod
+    def SuspendMember(
+        self,
+        request: _provisioning_pb2.SuspendMemberRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_provisioning_pb2.SuspendMemberResponse, _abc.Awaitable[_provisioning_pb2.SuspendMemberResponse]]:
+        """Hold a member back for one reason: everything is denied to it until every reason is lifted. Its
+        roles stay, so that lifting the last reason gives back exactly what it had.
+        """
+
+    @_abc_1.abstractmethod
+    def ResumeMember(
+        self,
+        request: _provisioning_pb2.ResumeMemberRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_provisioning_pb2.ResumeMemberResponse, _abc.Awaitable[_provisioning_pb2.ResumeMemberResponse]]:
+        """Lift one reason."""
+
+    @_abc_1.abstractmethod
+    def SetMemberRoles(
+        self,
+        request: _provisioning_pb2.SetMemberRolesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_provisioning_pb2.SetMemberRolesResponse, _abc.Awaitable[_provisioning_pb2.SetMemberRolesResponse]]:
+        """Say which roles a member holds on the whole tenant: those it lacks are granted, those that are
+        not named are revoked, in one step. Grants on a scope and those that a contract, a directory or
+        single sign-on keeps stay as they are.
+        """
+
+    @_abc_1.abstractmethod
+    def TransferOwnership(
+        self,
+        request: _provisioning_pb2.TransferOwnershipRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_provisioning_pb2.TransferOwnershipResponse, _abc.Awaitable[_provisioning_pb2.TransferOwnershipResponse]]:
+        """Make another member the owner of the account, of which there is one at most."""
+
+    @_abc_1.abstractmethod
+    def InviteMember(
+        self,
+        request: _provisioning_pb2.InviteMemberRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_provisioning_pb2.InviteMemberResponse, _abc.Awaitable[_provisioning_pb2.InviteMemberResponse]]:
+        """Invite somebody to become a member. The answer holds the token, this once."""
+
+    @_abc_1.abstractmethod
+    def AcceptInvitation(
+        self,
+        request: _provisioning_pb2.AcceptInvitationRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_provisioning_pb2.AcceptInvitationResponse, _abc.Awaitable[_provisioning_pb2.AcceptInvitationResponse]]:
+        """Make whoever holds a token a member with the roles of the invitation. A token is good for once."""
+
+    @_abc_1.abstractmethod
+    def ResendInvitation(
+        self,
+        request: _provisioning_pb2.ResendInvitationRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_provisioning_pb2.ResendInvitationResponse, _abc.Awaitable[_provisioning_pb2.ResendInvitationResponse]]:
+        """Make a new token for an invitation and let its time begin anew; the old token is dead."""
+
+    @_abc_1.abstractmethod
+    def RevokeInvitation(
+        self,
+        request: _provisioning_pb2.RevokeInvitationRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_provisioning_pb2.RevokeInvitationResponse, _abc.Awaitable[_provisioning_pb2.RevokeInvitationResponse]]:
+        """End an invitation before it is accepted. Never refused for tier or state."""
+
+    @_abc_1.abstractmethod
+    def GetInvitation(
+        self,
+        request: _provisioning_pb2.GetInvitationRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_provisioning_pb2.GetInvitationResponse, _abc.Awaitable[_provisioning_pb2.GetInvitationResponse]]:
+        """Get one open invitation."""
+
+    @_abc_1.abstractmethod
+    def ListInvitations(
+        self,
+        request: _provisioning_pb2.ListInvitationsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_provisioning_pb2.ListInvitationsResponse, _abc.Awaitable[_provisioning_pb2.ListInvitationsResponse]]:
+        """List a tenant's open invitations."""
 
 def add_ProvisioningServiceServicer_to_server(servicer: ProvisioningServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
