@@ -1,7 +1,11 @@
-"""What can be sold and granted: permissions, roles, tiers and add-ons."""
+"""What can be sold and granted: permissions, roles, tiers and add-ons.
+
+The `revision` of each is that of the last commit which changed it, 0 before the first. It says when
+the object was written and is no part of what was: two that differ in nothing else are equal.
+"""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from authz_service.domain.identifiers import MAX_INCLUSION
@@ -9,6 +13,8 @@ from authz_service.errors import ErrorReason, InvalidArgument
 
 TIER: Final = "tier/"
 ADD_ON: Final = "addon/"
+VERSION: Final = "@"
+"""Between a tier's name, in which it cannot occur, and the version that is kept."""
 SEATS: Final = "seats"
 """The one limit this service counts itself: members of a tenant."""
 
@@ -18,22 +24,32 @@ class Permission:
     """A declared `resource_type:action`. Undeclared permissions are always denied.
 
     `internal` permissions (this service's own administration, support tools) need a role but no
-    entitlement: no tier sells them.
+    entitlement: no tier sells them. A `deprecated` one is decided as before, but no role, tier or
+    add-on takes it up any more; `replaced_by` is the one to use in its stead, "" if there is none.
     """
 
     id: str
     internal: bool = False
     description: str = ""
+    deprecated: bool = False
+    replaced_by: str = ""
+    revision: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Role:
-    """A named set of permissions, global (`editor`) or a tenant's own (`acme/editor`)."""
+    """A named set of permissions, global (`editor`) or a tenant's own (`acme/editor`).
+
+    `admin` says that whoever holds it in a tenant runs the account. It is the role's own: a role
+    that includes one is not one.
+    """
 
     id: str
     permissions: frozenset[str] = frozenset()
     includes: frozenset[str] = frozenset()
     description: str = ""
+    admin: bool = False
+    revision: int = field(default=0, compare=False)
 
     @property
     def tenant(self) -> str:
@@ -66,6 +82,9 @@ class Plan:
 
     A tier may extend another: it has all of the other's permissions and assignable roles, and the
     other's features and limits where it names none of its own.
+
+    `tier/pro` is what is sold now and counts its versions; an earlier one that is kept is a plan of
+    its own, `tier/pro@3`. Like `revision`, `version` is no part of what a plan is.
     """
 
     id: str
@@ -75,6 +94,8 @@ class Plan:
     limits: tuple[Limit, ...] = ()
     assignable_roles: frozenset[str] = frozenset()
     description: str = ""
+    revision: int = field(default=0, compare=False)
+    version: int = field(default=1, compare=False)
 
     def __post_init__(self) -> None:
         # INVARIANT: kept by name, so that equal plans compare equal however they were written.
@@ -86,6 +107,27 @@ class Plan:
     def name(self) -> str:
         """The identifier a caller uses, without its kind: `pro` for `tier/pro`."""
         return self.id.partition("/")[2]
+
+    @property
+    def kind(self) -> str:
+        """What it is, for people: `tier` or `add-on`."""
+        return "tier" if self.id.startswith(TIER) else "add-on"
+
+    @property
+    def is_kept(self) -> bool:
+        """Tell whether it is a version kept of a tier, and not what is sold now."""
+        return VERSION in self.id
+
+
+def kept_id(plan_id: str, version: int) -> str:
+    """Name a version of a tier: `tier/pro@3`; 0 is the one sold now, `tier/pro`."""
+    return f"{plan_id}{VERSION}{version}" if version else plan_id
+
+
+def split_version(plan_id: str) -> tuple[str, int]:
+    """Part the name of a plan or tier from its version, 0 for the one sold now."""
+    name, _, version = plan_id.partition(VERSION)
+    return name, int(version or 0)
 
 
 def chain(plans: Mapping[str, Plan], plan_id: str) -> list[Plan]:

@@ -7,6 +7,7 @@ from difflib import get_close_matches
 from typing import Final
 
 from authz_service.domain.catalogue import (
+    ADD_ON,
     TIER,
     Feature,
     Limit,
@@ -33,11 +34,16 @@ _UNSTORABLE: Final = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 
 @dataclass(frozen=True, slots=True)
 class PolicySet:
-    """Permissions, global roles and tiers. Order is the author's and means nothing."""
+    """Permissions, global roles, tiers and add-ons. Order is the author's and means nothing."""
 
     permissions: tuple[Permission, ...] = ()
     roles: tuple[Role, ...] = ()
     tiers: tuple[Plan, ...] = ()
+    add_ons: tuple[Plan, ...] = ()
+
+    @property
+    def plans(self) -> tuple[Plan, ...]:
+        return (*self.tiers, *self.add_ons)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +80,7 @@ def violations(policy: PolicySet, existing: PolicySet = EMPTY) -> Iterator[Viola
     world = _World.of(policy, existing)
     yield from _duplicates("permissions", [p.id for p in policy.permissions])
     for permission in policy.permissions:
-        yield from _permission(permission)
+        yield from _permission(permission, world)
     yield from _duplicates("roles", [r.id for r in policy.roles])
     for role in policy.roles:
         yield from _role(role, world)
@@ -83,6 +89,9 @@ def violations(policy: PolicySet, existing: PolicySet = EMPTY) -> Iterator[Viola
     for tier in policy.tiers:
         yield from _tier(tier, world)
     yield from _tier_extensions(policy, world)
+    yield from _duplicates("add_ons", [a.name for a in policy.add_ons])
+    for add_on in policy.add_ons:
+        yield from _add_on(add_on, world)
     yield from _sold_by_existing(policy, existing)
 
 
@@ -103,10 +112,19 @@ class _World:
         )
 
 
-def _permission(permission: Permission) -> Iterator[Violation]:
+def _permission(permission: Permission, world: _World) -> Iterator[Violation]:
     path = ("permissions", permission.id)
     yield from _identifier("permission", permission.id, path)
     yield from _description(permission.description, path)
+    if not permission.replaced_by:
+        return
+    if not permission.deprecated:
+        yield _invalid(
+            (*path, "replaced_by"), "only a deprecated permission is replaced: deprecate it too"
+        )
+    if permission.replaced_by == permission.id:
+        yield _invalid((*path, "replaced_by"), "it cannot replace itself: name another one")
+    yield from _unknown_permissions((*path, "replaced_by"), [permission.replaced_by], world)
 
 
 def _role(role: Role, world: _World) -> Iterator[Violation]:
@@ -127,19 +145,33 @@ def _tier(tier: Plan, world: _World) -> Iterator[Violation]:
     if not tier.id.startswith(TIER):
         yield _invalid(path, f"{tier.id!r} is not a tier: its id must start with {TIER!r}")
     yield from _identifier("tier", tier.name, path)
-    yield from _description(tier.description, path)
     if tier.extends:
         base = tier.extends.removeprefix(TIER)
         yield from _unknown((*path, "extends"), "tier", [base], world.tiers)
-    yield from _unknown_permissions((*path, "permissions"), tier.permissions, world)
-    yield from _unsellable((*path, "permissions"), tier.permissions, world)
-    yield from _duplicates_in((*path, "features"), [f.name for f in tier.features])
-    for feature in tier.features:
+    yield from _plan(path, tier, world)
+
+
+def _add_on(add_on: Plan, world: _World) -> Iterator[Violation]:
+    path = ("add_ons", add_on.name)
+    if not add_on.id.startswith(ADD_ON):
+        yield _invalid(path, f"{add_on.id!r} is not an add-on: its id must start with {ADD_ON!r}")
+    yield from _identifier("add_on", add_on.name, path)
+    if add_on.extends:
+        yield _invalid((*path, "extends"), "an add-on extends nothing: write out what it adds")
+    yield from _plan(path, add_on, world)
+
+
+def _plan(path: tuple[str, ...], plan: Plan, world: _World) -> Iterator[Violation]:
+    yield from _description(plan.description, path)
+    yield from _unknown_permissions((*path, "permissions"), plan.permissions, world)
+    yield from _unsellable((*path, "permissions"), plan.permissions, world)
+    yield from _duplicates_in((*path, "features"), [f.name for f in plan.features])
+    for feature in plan.features:
         yield from _feature((*path, "features", feature.name), feature)
-    yield from _duplicates_in((*path, "limits"), [limit.name for limit in tier.limits])
-    for limit in tier.limits:
+    yield from _duplicates_in((*path, "limits"), [limit.name for limit in plan.limits])
+    for limit in plan.limits:
         yield from _limit((*path, "limits", limit.name), limit)
-    yield from _unknown_roles((*path, "assignable_roles"), tier.assignable_roles, world)
+    yield from _unknown_roles((*path, "assignable_roles"), plan.assignable_roles, world)
 
 
 def _unsellable(path: tuple[str, ...], names: Iterable[str], world: _World) -> Iterator[Violation]:
@@ -175,14 +207,14 @@ def _limit(path: tuple[str, ...], limit: Limit) -> Iterator[Violation]:
 
 
 def _sold_by_existing(policy: PolicySet, existing: PolicySet) -> Iterator[Violation]:
-    """Find permissions that become internal while a tier that stays as it is sells them."""
-    replaced = {t.id for t in policy.tiers}
+    """Find permissions that become internal while a plan that stays as it is sells them."""
+    replaced = {plan.id for plan in policy.plans}
     internal = {p.id for p in policy.permissions if p.internal}
-    for tier in existing.tiers:
-        for name in sorted(tier.permissions & internal) if tier.id not in replaced else ():
+    for plan in existing.plans:
+        for name in sorted(plan.permissions & internal) if plan.id not in replaced else ():
             yield _invalid(
                 ("permissions", name, "internal"),
-                f"tier {tier.name!r} sells {name!r}: take it out of the tier first",
+                f"{plan.kind} {plan.name!r} sells {name!r}: take it out of the {plan.kind} first",
             )
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from authz_service.domain.catalogue import TIER, Role, checked_inclusion
+from authz_service.domain.catalogue import ADD_ON, TIER, Role, checked_inclusion
 from authz_service.domain.change import Fact
 from authz_service.domain.exception import EVERYONE, ExceptionKind, TenantException
 from authz_service.domain.grant import RoleGrant
@@ -47,8 +47,18 @@ def _tenant(tenant_id: str, place: Place, known: Known) -> Tenant:
         periods=tuple(StatePeriod(s, window) for p, window in periods for s in _state(p))
         or (StatePeriod(TenantState.ACTIVE),),
         suspensions=_suspensions(place),
-        holdings=tuple(Holding(TIER + each.text, window) for each, window in held),
+        holdings=(
+            *(Holding(TIER + each.text, window) for each, window in held),
+            *_add_ons(place.at("add_ons"), known),
+        ),
     )
+
+
+def _add_ons(place: Place, known: Known) -> Iterator[Holding]:
+    """Read names, and names with windows; unlike tiers, several hold at a time."""
+    for item in place.items():
+        named = item if item.text else item.at("add_on")
+        yield Holding(ADD_ON + named.declared("add-on", known.add_ons), item.window())
 
 
 def _dated(place: Place, key: str) -> Iterator[tuple[Place, Window]]:

@@ -38,6 +38,7 @@ class Known:
     permissions: frozenset[str]
     roles: frozenset[str]
     tiers: frozenset[str]
+    add_ons: frozenset[str]
     limits: frozenset[str]
 
     @classmethod
@@ -46,7 +47,8 @@ class Known:
             frozenset(permission.id for permission in policy.permissions),
             frozenset(role.id for role in policy.roles),
             frozenset(tier.name for tier in policy.tiers),
-            frozenset(limit.name for tier in policy.tiers for limit in tier.limits),
+            frozenset(add_on.name for add_on in policy.add_ons),
+            frozenset(limit.name for plan in policy.plans for limit in plan.limits),
         )
 
 

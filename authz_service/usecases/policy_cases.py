@@ -88,7 +88,7 @@ def read(paths: Iterable[Path], policy: PolicySet) -> tuple[CaseFile, ...]:
 
 def run(policy: PolicySet, files: Iterable[CaseFile]) -> Iterator[Answered]:
     """Ask every question, in the order written, of the policy and the file's own tenants."""
-    catalogue: tuple[Fact, ...] = (*policy.permissions, *policy.roles, *policy.tiers)
+    catalogue: tuple[Fact, ...] = (*policy.permissions, *policy.roles, *policy.plans)
     for file in files:
         index = build((*catalogue, *file.facts), _REVISION)
         for expectation in file.expectations:

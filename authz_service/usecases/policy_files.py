@@ -1,4 +1,6 @@
-"""Policy files, both ways: `catalogue.yaml`, `roles.yaml`, `tiers.yaml` <-> `PolicySet`."""
+"""Policy files, both ways: `catalogue.yaml`, `roles.yaml`, `tiers.yaml`, `addons.yaml` <->
+`PolicySet`. The last is there if there are add-ons.
+"""
 
 from collections.abc import Iterable, Mapping
 from errno import EFBIG
@@ -7,7 +9,7 @@ from typing import Any, Final
 
 import yaml
 
-from authz_service.domain.catalogue import TIER, Feature, Limit, Permission, Plan, Role
+from authz_service.domain.catalogue import ADD_ON, TIER, Feature, Limit, Permission, Plan, Role
 from authz_service.domain.policy_set import EMPTY, PolicySet, Violation, violations
 from authz_service.domain.rules import UNLIMITED
 from authz_service.usecases import policy_schema, policy_yaml
@@ -17,20 +19,27 @@ from authz_service.usecases.policy_yaml import Document, Steps
 CATALOGUE: Final = "catalogue.yaml"
 ROLES: Final = "roles.yaml"
 TIERS: Final = "tiers.yaml"
+ADD_ONS: Final = "addons.yaml"
 
-_SECTIONS: Final = {CATALOGUE: "permissions", ROLES: "roles", TIERS: "tiers"}
-_DEFINITIONS: Final = {CATALOGUE: "catalogue_file", ROLES: "roles_file", TIERS: "tiers_file"}
+_SECTIONS: Final = {CATALOGUE: "permissions", ROLES: "roles", TIERS: "tiers", ADD_ONS: "add_ons"}
+_DEFINITIONS: Final = {
+    CATALOGUE: "catalogue_file",
+    ROLES: "roles_file",
+    TIERS: "tiers_file",
+    ADD_ONS: "add_ons_file",
+}
+_NEEDED: Final = (CATALOGUE, ROLES, TIERS)
 _EDITOR: Final = "# yaml-language-server: $schema=schema.json\n"
 
 
 def read_folder(folder: Path, existing: PolicySet = EMPTY) -> PolicySet:
-    """Read the three files of a folder; other files in it are left alone.
+    """Read the policy files of a folder; other files in it are left alone.
 
     Raises:
         PolicyFileError: as `read`, and for a file that cannot be read as UTF-8 text.
     """
     if not folder.is_dir():
-        message = f"no such folder: name one that holds {', '.join(_SECTIONS)}"
+        message = f"no such folder: name one that holds {', '.join(_NEEDED)}"
         raise PolicyFileError([Problem(str(folder), 1, "", message)])
     texts: dict[str, str] = {}
     unreadable = []
@@ -48,7 +57,7 @@ def read_folder(folder: Path, existing: PolicySet = EMPTY) -> PolicySet:
 
 
 def read(texts: Mapping[str, str], existing: PolicySet = EMPTY) -> PolicySet:
-    """Read the three files from their texts, by file name.
+    """Read policy files from their texts, by file name; only `addons.yaml` may be absent.
 
     They may refer to each other and to what is `existing`. Order is kept.
 
@@ -60,12 +69,14 @@ def read(texts: Mapping[str, str], existing: PolicySet = EMPTY) -> PolicySet:
 
 
 def write(policy: PolicySet) -> dict[str, str]:
-    """Write the three files, by file name; `read` gives the same policy back."""
+    """Write the files, by file name; `read` gives the same policy back."""
     sections: dict[str, dict[str, Any]] = {
         CATALOGUE: {p.id: _from_permission(p) for p in policy.permissions},
         ROLES: {r.id: _from_role(r) for r in policy.roles},
-        TIERS: {t.name: _from_tier(t) for t in policy.tiers},
+        TIERS: {t.name: _from_plan(t) for t in policy.tiers},
     }
+    if policy.add_ons:
+        sections[ADD_ONS] = {a.name: _from_plan(a) for a in policy.add_ons}
     return {
         name: _EDITOR
         + yaml.safe_dump({_SECTIONS[name]: content}, sort_keys=False, allow_unicode=True, width=100)
@@ -74,13 +85,13 @@ def write(policy: PolicySet) -> dict[str, str]:
 
 
 def _read(texts: Mapping[str, str], existing: PolicySet, unreadable: list[Problem]) -> PolicySet:
-    absent = _SECTIONS.keys() - texts.keys() - {p.file for p in unreadable}
+    absent = set(_NEEDED) - texts.keys() - {p.file for p in unreadable}
     missing = [
         Problem(name, 1, "", f"the file is missing: create it, `{_SECTIONS[name]}: {{}}` for none")
         for name in absent
     ]
     documents = {name: _document(name, texts[name]) for name in _SECTIONS if name in texts}
-    legible = len(documents) == len(_SECTIONS) and not any(d.broken for d in documents.values())
+    legible = documents.keys() >= set(_NEEDED) and not any(d.broken for d in documents.values())
     policy = _policy(documents) if legible else EMPTY
     for violation in violations(policy, existing):
         _blame(documents, violation)
@@ -128,20 +139,33 @@ def _ordered(problems: Iterable[Problem]) -> list[Problem]:
 
 def _policy(documents: Mapping[str, Document]) -> PolicySet:
     """Make of the documents what can be made of them; what the schema refused is left out."""
-    catalogue, roles, tiers = (_mapping(documents[n].data, s) for n, s in _SECTIONS.items())
+    given = {name: document.data for name, document in documents.items()}
+    catalogue, roles, tiers, add_ons = (_mapping(given.get(n), s) for n, s in _SECTIONS.items())
     return PolicySet(
         tuple(_to_permission(name, _mapping(catalogue, name)) for name in catalogue),
         tuple(_to_role(name, _mapping(roles, name)) for name in roles),
-        tuple(_to_tier(name, _mapping(tiers, name)) for name in tiers),
+        tuple(_to_plan(TIER + name, _mapping(tiers, name)) for name in tiers),
+        tuple(_to_plan(ADD_ON + name, _mapping(add_ons, name)) for name in add_ons),
     )
 
 
 def _to_permission(name: str, body: Mapping[str, object]) -> Permission:
-    return Permission(name, body.get("internal") is True, _word(body, "description"))
+    return Permission(
+        name,
+        internal=body.get("internal") is True,
+        description=_word(body, "description"),
+        deprecated=body.get("deprecated") is True,
+        replaced_by=_word(body, "replaced_by"),
+    )
 
 
 def _from_permission(permission: Permission) -> dict[str, Any]:
-    return _given(internal=permission.internal, description=permission.description)
+    return _given(
+        internal=permission.internal,
+        description=permission.description,
+        deprecated=permission.deprecated,
+        replaced_by=permission.replaced_by,
+    )
 
 
 def _to_role(name: str, body: Mapping[str, object]) -> Role:
@@ -150,22 +174,24 @@ def _to_role(name: str, body: Mapping[str, object]) -> Role:
         permissions=_names(body, "permissions"),
         includes=_names(body, "includes"),
         description=_word(body, "description"),
+        admin=body.get("admin") is True,
     )
 
 
 def _from_role(role: Role) -> dict[str, Any]:
     return _given(
         description=role.description,
+        admin=role.admin,
         includes=sorted(role.includes),
         permissions=sorted(role.permissions),
     )
 
 
-def _to_tier(name: str, body: Mapping[str, object]) -> Plan:
+def _to_plan(plan_id: str, body: Mapping[str, object]) -> Plan:
     base = _word(body, "extends")
     features, limits = _mapping(body, "features"), _mapping(body, "limits")
     return Plan(
-        TIER + name,
+        plan_id,
         extends=base and TIER + base,
         permissions=_names(body, "permissions"),
         features=tuple(f for n, value in features.items() for f in _to_feature(n, value)),
@@ -175,14 +201,14 @@ def _to_tier(name: str, body: Mapping[str, object]) -> Plan:
     )
 
 
-def _from_tier(tier: Plan) -> dict[str, Any]:
+def _from_plan(plan: Plan) -> dict[str, Any]:
     return _given(
-        description=tier.description,
-        extends=tier.extends.removeprefix(TIER),
-        permissions=sorted(tier.permissions),
-        features={f.name: _from_feature(f) for f in tier.features},
-        limits={limit.name: _from_limit(limit) for limit in tier.limits},
-        assignable_roles=sorted(tier.assignable_roles),
+        description=plan.description,
+        extends=plan.extends.removeprefix(TIER),
+        permissions=sorted(plan.permissions),
+        features={f.name: _from_feature(f) for f in plan.features},
+        limits={limit.name: _from_limit(limit) for limit in plan.limits},
+        assignable_roles=sorted(plan.assignable_roles),
     )
 
 

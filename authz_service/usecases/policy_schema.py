@@ -16,16 +16,16 @@ _REPORTED_BY_READER: Final = "uniqueItems"
 """A duplicate item is found while reading, where its line is known."""
 
 
-def inspect(document: Document, definition: str) -> None:
-    """Note in `document` where it departs from the schema's `$defs/<definition>`."""
-    for error in _validator(definition).iter_errors(document.data):
+def inspect(document: Document, definition: str, schema: str = "schema.json") -> None:
+    """Note in `document` where it departs from `$defs/<definition>` of a shipped schema."""
+    for error in _validator(definition, schema).iter_errors(document.data):
         for steps, message in _explained(document, error):
             document.blame(steps, message)
 
 
 @cache
-def _validator(definition: str) -> Draft202012Validator:
-    schema = json.loads((shipped_policies() / "schema.json").read_text(encoding="utf-8"))
+def _validator(definition: str, file: str) -> Draft202012Validator:
+    schema = json.loads((shipped_policies() / file).read_text(encoding="utf-8"))
     return Draft202012Validator({"$ref": f"#/$defs/{definition}", "$defs": schema["$defs"]})
 
 

@@ -104,17 +104,36 @@ def test_files_are_read_as_they_stand() -> None:
 
 ADMINISTRATION = {
     "decisions": ["check", "explain"],
-    "permissions": ["put", "get", "list"],
-    "roles": ["put", "get", "list"],
-    "tiers": ["put", "get", "list"],
+    "permissions": ["put", "get", "list", "delete"],
+    "roles": ["put", "get", "list", "delete"],
+    "tiers": ["put", "get", "list", "delete"],
+    "add_ons": ["put", "get", "list", "delete"],
+    "features": ["put", "get", "list", "delete"],
+    "limits": ["put", "get", "list", "delete"],
     "policies": ["apply"],
-    "role_grants": ["create", "delete", "list", "get"],
-    "exceptions": ["create", "delete", "get", "list"],
-    "tenants": ["onboard", "get", "list", "set_tier", "suspend", "resume", "offboard"],
-    "members": ["add", "remove", "get", "list"],
-    "keys": ["create", "list", "revoke"],
+    "changes": ["apply", "preview"],
+    "role_grants": ["create", "update", "delete", "list", "get"],
+    "exceptions": ["create", "update", "delete", "get", "list"],
+    "tenants": [
+        *("onboard", "get", "list", "set_tier", "suspend", "resume", "offboard", "update"),
+        *("add_add_on", "remove_add_on", "set_limits", "start_trial", "start_grace", "activate"),
+        *("list_scheduled", "cancel_scheduled", "reactivate", "transfer_ownership"),
+    ],
+    "members": ["add", "remove", "get", "list", "suspend", "resume", "set_roles", "override"],
+    "invitations": ["create", "accept", "resend", "revoke", "get", "list"],
+    "keys": ["create", "get", "list", "update", "rotate", "revoke"],
+    "identities": ["register", "get", "list", "remove"],
+    "actors": ["name"],
+    "rules": ["export", "import"],
+    "events": [
+        *("ingest", "preview", "get", "list", "replay", "discard", "map_subject", "reconcile"),
+        *("pause", "resume"),
+    ],
     "audit": ["list"],
 }
+
+CUSTOMERS_OWN = ("members", "invitations", "role_grants", "roles")
+"""What a customer's admin may manage, in the customer's account alone."""
 
 
 @pytest.fixture(scope="module")
@@ -136,30 +155,40 @@ def held(policy: PolicySet, role: str) -> set[str]:
 
 def test_shipped_administration_roles_hold_what_their_work_needs(shipped: PolicySet) -> None:
     internal = {p.id for p in shipped.permissions if p.internal}
-    reads = {p for p in internal if p.endswith((":get", ":list"))}
-    provisions = {p for p in internal if p.split(":")[0] in ("tenants", "members", "role_grants")}
-    assert held(shipped, "checker") == {"decisions:check", "decisions:explain"}
-    assert held(shipped, "auditor") == reads | {"decisions:explain"}
+    reads = {p for p in internal if p.endswith((":get", ":list"))} | {"tenants:list_scheduled"}
+    looks = {"decisions:explain", "changes:preview", "events:preview", "rules:export"}
+    people = {p for p in internal if p.split(":")[0] in ("members", "role_grants", "invitations")}
+    events = {f"events:{verb}" for verb in ("ingest", "preview", "map_subject", "reconcile")}
+    provisions = {p for p in internal if p.startswith("tenants:")} | people | events
+    provisions -= {"members:override"}
+    checks = {"decisions:check", "decisions:explain"}
+    assert held(shipped, "checker") == checks
+    assert held(shipped, "auditor") == reads | looks
+    assert held(shipped, "product") <= checks | people | reads | {"actors:name"}
     assert provisions <= held(shipped, "provisioner") <= provisions | reads
     assert held(shipped, "operator") == internal
 
 
-def test_shipped_internal_tier_offers_the_four_roles_alone_and_sells_nothing(
+def test_shipped_internal_tier_offers_the_five_roles_alone_and_sells_nothing(
     shipped: PolicySet,
 ) -> None:
     tiers = {t.name: t for t in shipped.tiers}
-    administration = {"checker", "operator", "provisioner", "auditor"}
+    administration = {"checker", "operator", "product", "provisioner", "auditor"}
     assert tiers["internal"].assignable_roles == administration
     assert not tiers["internal"].permissions
     assert not tiers["internal"].extends
     assert not any(t.assignable_roles & administration for t in shipped.tiers[:3])
 
 
-def test_shipped_customer_roles_hold_no_administration(shipped: PolicySet) -> None:
+def test_shipped_customer_roles_administer_their_own_people_alone(shipped: PolicySet) -> None:
     internal = {p.id for p in shipped.permissions if p.internal}
     customer = {r for t in shipped.tiers if t.name != "internal" for r in t.assignable_roles}
     assert customer == {"viewer", "editor", "billing-admin", "admin"}
-    assert not any(held(shipped, role) & internal for role in customer)
+    for role in customer - {"admin"}:
+        assert not held(shipped, role) & internal
+    rights = held(shipped, "admin") & internal
+    assert {right.split(":")[0] for right in rights} == set(CUSTOMERS_OWN)
+    assert not rights & {"members:override", "invitations:accept", "role_grants:update"}
 
 
 def test_shipped_enterprise_tier_carries_every_product_permission(shipped: PolicySet) -> None:
