@@ -1,19 +1,30 @@
-"""Who was granted which role, where, and until when."""
+"""Who was granted which role, where, and until when.
+
+Whatever makes, changes or ends a grant, here or in another use case, passes through `give`,
+`amend` or `take`.
+"""
 
 from dataclasses import dataclass, replace
+from typing import Final
+
+from sqlalchemy import ColumnElement
 
 from authz_service.domain.audit import Event
+from authz_service.domain.change import Revision
 from authz_service.domain.grant import GrantSource, RoleGrant
 from authz_service.domain.identifiers import checked
 from authz_service.domain.tenant import Tenant
+from authz_service.domain.window import Instant, Window
 from authz_service.engine.compiling import grant_entry
 from authz_service.errors import AlreadyExists, ErrorReason, NotFound
 from authz_service.store.facts import Facts
 from authz_service.store.schema import rule
 from authz_service.store.unit_of_work import Transaction
-from authz_service.usecases import paging, require
+from authz_service.usecases import masks, paging, require
 from authz_service.usecases.execution import View, change, read
 from authz_service.usecases.paging import Page, PageRequest
+
+UPDATABLE: Final = masks.WINDOW | {"reason"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +46,30 @@ class RevokeRole:
     scope: str = ""
     source: GrantSource | None = None
 
+    def describes(self, grant: RoleGrant) -> bool:
+        """Tell whether a grant of the tenant's subject is meant."""
+        kept = self.source in (None, grant.source)
+        return kept and (grant.role, grant.scope) == (self.role, self.scope)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpdateRoleGrant:
+    """Of the window and the reason only what `mask` names is looked at."""
+
+    tenant: str
+    id: str
+    mask: tuple[str, ...]
+    window: Window
+    reason: str
+    expected_revision: Revision = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeleteRoleGrant:
+    tenant: str
+    id: str
+    expected_revision: Revision = 0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GetRoleGrant:
@@ -44,23 +79,33 @@ class GetRoleGrant:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListRoleGrants:
+    """`scope` "" means the whole tenant; None in any filter lets every grant through."""
+
     tenant: str
     page: PageRequest
     subject: str = ""
     role: str = ""
+    scope: str | None = None
+    source: GrantSource | None = None
+    live_at: Instant | None = None
 
 
 @change("role_grants:create")
 def grant_role(tx: Transaction, wanted: GrantRole) -> RoleGrant:
-    grant = wanted.grant
-    tenant = require.running_customer(tx.index, grant.tenant, tx.now, "role_grant.tenant")
-    require.customer_subject(grant.subject, "role_grant.subject")
-    require.text(grant.reason, "role_grant.reason")
-    require.member(tx.index, grant.tenant, grant.subject, "role_grant.subject")
+    tenant = check(tx, wanted.grant, "role_grant.")
+    return give(tx, tenant, wanted.grant, "role_grant.role")
+
+
+def check(tx: Transaction, grant: RoleGrant, field: str) -> Tenant:
+    """Check all of a wanted grant but its role; `field` leads to it. Return its tenant."""
+    tenant = require.running_customer(tx.index, grant.tenant, tx.now, f"{field}tenant")
+    require.customer_subject(grant.subject, f"{field}subject")
+    require.text(grant.reason, f"{field}reason")
+    require.member(tx.index, grant.tenant, grant.subject, f"{field}subject")
     if grant.scope:
-        checked("scope", grant.scope, "role_grant.scope")
-    grant.window.checked("role_grant.valid_until")
-    return give(tx, tenant, grant, "role_grant.role")
+        checked("scope", grant.scope, f"{field}scope")
+    grant.window.checked(f"{field}valid_until")
+    return tenant
 
 
 def give(tx: Transaction, tenant: Tenant, grant: RoleGrant, field: str) -> RoleGrant:
@@ -74,10 +119,48 @@ def give(tx: Transaction, tenant: Tenant, grant: RoleGrant, field: str) -> RoleG
     """
     require.assignable(tx.index, tenant, grant.role, tx.now, field)
     _require_new(tx, grant)
-    given = replace(grant, id=tx.new_id())
+    return enter(tx, grant)
+
+
+def enter(tx: Transaction, grant: RoleGrant) -> RoleGrant:
+    """Enter a grant that was found to be in order and new."""
+    given = replace(grant, id=tx.new_id(), revision=tx.index.revision + 1)
     tx.change(None, given)
     tx.record(Event("role.granted", grant.tenant, (grant.subject,), None, given, grant.reason))
     return given
+
+
+@change("role_grants:update")
+def update_role_grant(tx: Transaction, wanted: UpdateRoleGrant) -> RoleGrant:
+    require.customer(tx.index, wanted.tenant, "role_grant.tenant")
+    masks.checked(wanted.mask, UPDATABLE)
+    held = _one(tx, wanted.tenant, wanted.id, "role_grant.id")
+    masks.unchanged(held.revision, wanted.expected_revision)
+    window = masks.window(held.window, wanted.window, wanted.mask)
+    reason = wanted.reason if "reason" in wanted.mask else held.reason
+    window.checked("role_grant.valid_until")
+    require.text(reason, "role_grant.reason")
+    return amend(tx, held, replace(held, window=window, reason=reason))
+
+
+def amend(tx: Transaction, held: RoleGrant, wanted: RoleGrant) -> RoleGrant:
+    """Give one grant another window or reason. A shorter one is never refused for tier or state.
+
+    Raises:
+        AuthzError: a longer window could not be granted now, or another grant is that already.
+    """
+    if wanted == held:
+        return held
+    if not held.window.contains(wanted.window):
+        tenant = require.running_customer(tx.index, held.tenant, tx.now, "role_grant.tenant")
+        require.assignable(tx.index, tenant, held.role, tx.now, "role_grant.id")
+    if wanted.window != held.window:
+        _require_new(tx, wanted)
+    amended = replace(wanted, revision=tx.index.revision + 1)
+    tx.change(held, amended)
+    targets = (held.subject,)
+    tx.record(Event("role_grant.updated", held.tenant, targets, held, amended, tx.call.reason))
+    return amended
 
 
 @change("role_grants:delete")
@@ -109,6 +192,15 @@ def take(tx: Transaction, grant: RoleGrant) -> None:
     tx.record(event)
 
 
+@change("role_grants:delete")
+def delete_role_grant(tx: Transaction, wanted: DeleteRoleGrant) -> RoleGrant:
+    require.customer(tx.index, wanted.tenant)
+    held = _one(tx, wanted.tenant, wanted.id, "id")
+    masks.unchanged(held.revision, wanted.expected_revision)
+    take(tx, held)
+    return held
+
+
 @read("role_grants:get")
 def get_role_grant(view: View, wanted: GetRoleGrant) -> RoleGrant:
     require.tenant(view.index, wanted.tenant)
@@ -123,17 +215,44 @@ def get_role_grant(view: View, wanted: GetRoleGrant) -> RoleGrant:
 @read("role_grants:list")
 def list_role_grants(view: View, wanted: ListRoleGrants) -> Page[RoleGrant]:
     require.tenant(view.index, wanted.tenant)
-    query = ["role_grants", wanted.tenant, wanted.subject, wanted.role]
+    conditions = _conditions(wanted)
+    query = ["role_grants", wanted.tenant, *(str(filtered) for filtered in _filters(wanted))]
     size, after = paging.size(wanted.page), paging.start(wanted.page, query)
-    conditions = []
+    with view.database.read() as connection:
+        facts = Facts(connection, view.index.revision)
+        found = facts.role_grants_after(wanted.tenant, after, size + 1, *conditions)
+        total = facts.count_role_grants(wanted.tenant, *conditions)
+    return replace(paging.cut(found, lambda grant: grant.id, size, query), total_size=total)
+
+
+def _filters(wanted: ListRoleGrants) -> tuple[object, ...]:
+    return wanted.subject, wanted.role, wanted.scope, wanted.source, wanted.live_at
+
+
+def _conditions(wanted: ListRoleGrants) -> list[ColumnElement[bool]]:
+    """Write the filters as conditions on columns of `rule`."""
+    conditions: list[ColumnElement[bool]] = []
     if wanted.subject:
         conditions.append(rule.c.subject == checked("subject", wanted.subject))
     if wanted.role:
         conditions.append(rule.c.v1 == f"role/{checked('role', wanted.role)}")
-    with view.database.read() as connection:
-        facts = Facts(connection, view.index.revision)
-        found = facts.role_grants_after(wanted.tenant, after, size + 1, *conditions)
-    return paging.cut(found, lambda grant: grant.id, size, query)
+    if wanted.scope is not None:
+        conditions.append(rule.c.scope == (wanted.scope and checked("scope", wanted.scope)))
+    if wanted.source is not None:
+        conditions.append(rule.c.source == wanted.source.value)
+    if wanted.live_at is not None:
+        at = require.instant(wanted.live_at, "live_at")
+        conditions += [rule.c.valid_from <= at, rule.c.valid_until > at]
+    return conditions
+
+
+def _one(tx: Transaction, tenant: str, grant_id: str, field: str) -> RoleGrant:
+    """Find one grant in force. Raises: ROLE_GRANT_NOT_FOUND."""
+    mine = rule.c.grant_id == checked("id", grant_id, field)
+    found = Facts(tx.connection).role_grants(tenant, mine)
+    if not found:
+        raise _no_grant(f"no grant {grant_id!r} is in force in {tenant!r}", field)
+    return found[0]
 
 
 def _require_new(tx: Transaction, grant: RoleGrant) -> None:
