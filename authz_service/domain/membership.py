@@ -1,9 +1,16 @@
 """Who belongs to a tenant, and what holds them back."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import Final, Literal, TypeAlias
 
 from authz_service.domain.tenant import SuspensionReason
+from authz_service.errors import ErrorReason, FailedPrecondition
+
+Keeper: TypeAlias = Literal["", "scim"]
+"""Who keeps a membership: nobody in particular, or the customer's own directory."""
+
+DIRECTORY: Final[Keeper] = "scim"
 
 
 class MembershipState(StrEnum):
@@ -15,13 +22,47 @@ class MembershipState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Membership:
-    """`lifecycle` is invited or active; suspension is a set of reasons laid over it."""
+    """`lifecycle` is invited or active; suspension is a set of reasons laid over it.
+
+    At most one member of a tenant is its `owner`.
+    """
 
     tenant: str
     subject: str
     lifecycle: MembershipState = MembershipState.ACTIVE
     suspensions: frozenset[SuspensionReason] = frozenset()
+    owner: bool = False
+    managed_by: Keeper = ""
 
     @property
     def state(self) -> MembershipState:
         return MembershipState.SUSPENDED if self.suspensions else self.lifecycle
+
+
+def suspended(member: Membership, reason: SuspensionReason) -> Membership:
+    """Add one reason. Raises: FailedPrecondition if it holds already."""
+    if reason in member.suspensions:
+        raise _conflict(member, f"is already suspended for reason {reason}", reason)
+    return replace(member, suspensions=member.suspensions | {reason})
+
+
+def resumed(member: Membership, reason: SuspensionReason) -> Membership:
+    """Lift one reason. Raises: FailedPrecondition if it does not hold."""
+    if reason not in member.suspensions:
+        held = ", ".join(sorted(member.suspensions)) or "none"
+        raise _conflict(member, f"is not suspended for reason {reason} (held: {held})", reason)
+    return replace(member, suspensions=member.suspensions - {reason})
+
+
+def joined(member: Membership) -> Membership:
+    """Let one who was invited be a member; what suspends it goes on suspending it."""
+    return replace(member, lifecycle=MembershipState.ACTIVE)
+
+
+def _conflict(member: Membership, what: str, reason: SuspensionReason) -> FailedPrecondition:
+    return FailedPrecondition(
+        ErrorReason.MEMBER_STATE_CONFLICT,
+        f"{member.subject} {what}; get the member to see what does suspend it",
+        field="suspension_reason",
+        details={"suspension_reason": reason},
+    )

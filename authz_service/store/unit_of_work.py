@@ -17,7 +17,12 @@ from sqlalchemy import Connection
 from authz_service.domain.audit import DONE, Event
 from authz_service.domain.call import Call
 from authz_service.domain.change import Change, Delta, Fact, Revision
+from authz_service.domain.job import Job
+from authz_service.domain.tenant import SYSTEM
+from authz_service.domain.tier_versions import numbered
 from authz_service.domain.window import Instant
+from authz_service.engine import laws
+from authz_service.engine.builder import apply
 from authz_service.engine.index import Index
 from authz_service.errors import ErrorReason, Internal, Unavailable
 from authz_service.store import answers, writing
@@ -51,6 +56,7 @@ class Transaction:
     new_id: Callable[[], str]
     changes: list[Change] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
+    jobs: list[Job] = field(default_factory=list)
     answer: str | None = None
 
     @property
@@ -63,9 +69,19 @@ class Transaction:
         if before != after:
             self.changes.append(Change(before, after))
 
+    def after(self) -> Index:
+        """Give the index as it will be, as far as this transaction has come."""
+        if not self.changes:
+            return self.index
+        return apply(self.index, Delta(self.revision, tuple(self.changes), self.now))
+
     def record(self, event: Event) -> None:
         """Say what was changed and why. Every transaction that changes something says so."""
         self.events.append(event)
+
+    def enqueue(self, job: Job) -> None:
+        """Have work done after the commit, and none of it if there is no commit."""
+        self.jobs.append(job)
 
     def first_answer(self) -> FirstAnswer | None:
         """Find the answer that an earlier call with this caller's request id was given.
@@ -74,6 +90,24 @@ class Transaction:
             AlreadyExists: REQUEST_ID_REUSED, if that call asked for something else.
         """
         return answers.find(self.connection, self.call)
+
+
+def _number_tiers(tx: Transaction) -> None:
+    """Let every change of what a tier comes to make a version of it, and keep what it was."""
+    made = numbered(tx.index.plans, tx.changes)
+    if made is None:
+        return
+    tx.changes[:] = made.changes
+    reason = tx.call.reason
+    for before, after in made.followed:
+        tx.changes.append(Change(before, after))
+        tx.record(Event("tier.versioned", SYSTEM, (after.id,), before, after, reason))
+    for plan in made.kept:
+        tx.changes.append(Change(None, plan))
+        tx.record(Event("tier.version_kept", SYSTEM, (plan.id,), None, plan, reason))
+    for plan in made.dropped:
+        tx.changes.append(Change(plan, None))
+        tx.record(Event("tier.version_dropped", SYSTEM, (plan.id,), plan, None, reason))
 
 
 class Store:
@@ -89,8 +123,11 @@ class Store:
         follower: Follower,
         clock: Callable[[], Instant],
         new_id: Callable[[], str],
+        follow_up: Callable[[Transaction], None] | None = None,
     ) -> None:
+        """`follow_up` enqueues, in each transaction that commits, what is to be done after it."""
         self.database = database
+        self._follow_up = follow_up
         self._follower = follower
         self._clock = clock
         self._new_id = new_id
@@ -108,6 +145,7 @@ class Store:
             Unavailable: DATABASE_UNAVAILABLE; whether a commit that failed took place is not
                 known, and a retry under the same request id will tell.
             Internal: the block changed something and recorded nothing.
+            FailedPrecondition: the change would break a law of `engine/laws.py`.
         """
         with self._next_turn():
             delta = None
@@ -118,10 +156,14 @@ class Store:
                 yield tx
                 if tx.changes and not tx.events:
                     raise Internal(ErrorReason.INTERNAL, "an unexplained change cannot commit")
+                _number_tiers(tx)
+                laws.require_kept(index, tx.changes, tx.now)
                 if call.validate_only:
                     connection.rollback()
                 else:
                     delta = self._write(tx)
+                    if self._follow_up is not None:
+                        self._follow_up(tx)
             if not call.validate_only:
                 self._count(tx)
             if delta is not None:
