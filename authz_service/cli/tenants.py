@@ -3,32 +3,41 @@
 from typing import Annotated
 
 import typer
-from rich.table import Table
+from google.protobuf.field_mask_pb2 import FieldMask
 
+from authz_service.cli import completion, tenant_life, tenant_plans, tier_change
 from authz_service.cli import output as out
-from authz_service.cli.entitlements import entitlement_parts
+from authz_service.cli.entitlements import amount, entitlement_parts
 from authz_service.cli.members import new_member
 from authz_service.cli.options import (
+    At,
+    KnownAt,
     Limit,
     MinRevision,
     Reason,
     Tenant,
+    TrialUntil,
     changes,
     reads,
 )
 from authz_service.cli.paging import every, total
 from authz_service.cli.session import Session
-from authz_service.cli.words import word
-from authz_service.domain.tenant import SuspensionReason, TenantState
+from authz_service.cli.tenant_life import Then, state_number
+from authz_service.cli.tenant_plans import LIMIT_FORM, own_limit
+from authz_service.cli.tenant_table import tenant_facts
+from authz_service.cli.words import moment, timestamp, word
+from authz_service.domain.tenant import TenantState
 from authz_service.gen.authz.v1 import authorization_pb2
 from authz_service.gen.authz.v1 import provisioning_pb2 as pb
 
 app = typer.Typer(help="Customers' accounts: onboard, change tier, suspend, offboard.")
+app.add_typer(tenant_life.commands)
+app.add_typer(tier_change.commands)
+app.add_typer(tenant_plans.add_ons, name="add-ons")
+app.add_typer(tenant_plans.limits, name="limits")
 
-TierName = Annotated[str, typer.Argument(metavar="TIER", help="As authz tiers list shows them.")]
-Why = Annotated[
-    SuspensionReason,
-    typer.Option("--for", help="What suspends the account; each reason is lifted alone."),
+AddOnName = Annotated[
+    str, typer.Option("--add-on", metavar="ADD-ON", help="Only those that hold it.")
 ]
 
 
@@ -37,7 +46,15 @@ def onboard(
     session: Session,
     tenant: Tenant,
     *,
-    tier: Annotated[str, typer.Option("--tier", metavar="TIER", help="The tier it starts on.")],
+    tier: Annotated[
+        str,
+        typer.Option(
+            "--tier",
+            metavar="TIER",
+            help="The tier it starts on.",
+            autocompletion=completion.tiers,
+        ),
+    ],
     name: Annotated[str, typer.Option("--name", metavar="TEXT", help="For people.")] = "",
     member: Annotated[
         list[str] | None,
@@ -47,7 +64,17 @@ def onboard(
             help="A member and its roles: user:alice=admin. Repeat for more.",
         ),
     ] = None,
+    add_on: Annotated[
+        list[str] | None,
+        typer.Option("--add-on", metavar="ADD-ON", help="An add-on too. Repeat for more."),
+    ] = None,
+    limit: Annotated[
+        list[str] | None,
+        typer.Option("--limit", metavar=LIMIT_FORM, help="A limit of its own: seats=40:seat."),
+    ] = None,
     trial: Annotated[bool, typer.Option("--trial", help="Start on trial.")] = False,
+    trial_until: TrialUntil = None,
+    then: Then = None,
     reason: Reason = "",
 ) -> None:
     """Open an account with its tier, its first admin and roles, in one step."""
@@ -57,6 +84,10 @@ def onboard(
             display_name=name,
             tier=tier,
             trial=trial,
+            trial_until=timestamp(trial_until),
+            after_trial=state_number(then),
+            add_ons=add_on or (),
+            limits=[own_limit(each) for each in limit or ()],
             members=[new_member(each) for each in member or ()],
             reason=reason,
         )
@@ -76,20 +107,33 @@ def list_tenants(
     tier: Annotated[
         str, typer.Option("--tier", metavar="TIER", help="Only those on this tier.")
     ] = "",
+    add_on: AddOnName = "",
+    prefix: Annotated[
+        str, typer.Option("--prefix", metavar="ID", help="Only those whose id begins so.")
+    ] = "",
+    text: Annotated[
+        str, typer.Option("--text", metavar="TEXT", help="Only those with it in their name.")
+    ] = "",
     limit: Limit = None,
 ) -> None:
     """List accounts."""
-    request = pb.ListTenantsRequest(tier=tier)
-    if state:
-        request.state = pb.TenantState.Value(f"TENANT_STATE_{state.name}")
+    request = pb.ListTenantsRequest(
+        state=state_number(state), tier=tier, add_on=add_on, id_prefix=prefix, text=text
+    )
     answer = every(session.provisioning.ListTenants, request, lambda page: page.tenants, limit)
     rows = [
-        (each.id, word(pb.TenantState, each.state), each.tier, each.display_name)
+        (
+            each.id,
+            word(pb.TenantState, each.state),
+            each.tier,
+            out.listed(each.add_ons),
+            each.display_name,
+        )
         for each in answer.tenants
     ]
     session.show(
         answer,
-        out.table(("TENANT", "STATE", "TIER", "NAME"), rows),
+        out.table(("TENANT", "STATE", "TIER", "ADD-ONS", "NAME"), rows),
         note=total(len(rows), "tenant", answer),
     )
 
@@ -98,71 +142,49 @@ def list_tenants(
 def get(session: Session, tenant: Tenant) -> None:
     """Show one account."""
     answer = session.provisioning.GetTenant(pb.GetTenantRequest(tenant=tenant))
-    session.show(answer, tenant_facts(answer.tenant))
-
-
-@changes(app, "set-tier")
-def set_tier(session: Session, tenant: Tenant, tier: TierName, reason: Reason = "") -> None:
-    """Move an account to a tier; the next check sees it."""
-    request = pb.SetTierRequest(tenant=tenant, tier=tier, reason=reason)
-    answer = session.provisioning.SetTier(request)
-    session.show(answer, tenant_facts(answer.tenant))
+    bought = f" of {amount(answer.seats)}" if answer.HasField("seats") else ""
+    members = ("members", f"{answer.members:,}")
+    seats = ("seats", f"{answer.seats_taken:,}{bought} taken")
+    session.show(answer, tenant_facts(answer.tenant, members, seats))
 
 
 @changes(app)
-def suspend(
-    session: Session, tenant: Tenant, why: Why = SuspensionReason.ADMIN, reason: Reason = ""
+def update(
+    session: Session,
+    tenant: Tenant,
+    name: Annotated[str, typer.Option("--name", metavar="TEXT", help="Its new name.")],
+    expected: Annotated[
+        int,
+        typer.Option(
+            "--expected-revision", metavar="N", min=0, help="Refuse if it was changed since."
+        ),
+    ] = 0,
+    reason: Reason = "",
 ) -> None:
-    """Close an account for now: everything in it is denied until each reason is lifted."""
-    answer = session.provisioning.SuspendTenant(
-        pb.SuspendTenantRequest(tenant=tenant, suspension_reason=_suspension(why), reason=reason)
+    """Change what an account is called."""
+    request = pb.UpdateTenantRequest(
+        tenant=tenant,
+        display_name=name,
+        update_mask=FieldMask(paths=["display_name"]),
+        expected_revision=expected,
+        reason=reason,
     )
-    session.show(answer, tenant_facts(answer.tenant))
-
-
-@changes(app)
-def resume(
-    session: Session, tenant: Tenant, why: Why = SuspensionReason.ADMIN, reason: Reason = ""
-) -> None:
-    """Lift one reason; the account opens when no other is left."""
-    answer = session.provisioning.ResumeTenant(
-        pb.ResumeTenantRequest(tenant=tenant, suspension_reason=_suspension(why), reason=reason)
-    )
-    session.show(answer, tenant_facts(answer.tenant))
-
-
-@changes(app)
-def offboard(session: Session, tenant: Tenant, reason: Reason = "") -> None:
-    """End an account for good; its id is not given again. A terminal is asked first."""
-    session.confirm(f"End {tenant} for good?")
-    request = pb.OffboardTenantRequest(tenant=tenant, reason=reason)
-    answer = session.provisioning.OffboardTenant(request)
+    answer = session.provisioning.UpdateTenant(request)
     session.show(answer, tenant_facts(answer.tenant))
 
 
 @reads(app)
-def entitlements(session: Session, tenant: Tenant, min_revision: MinRevision = 0) -> None:
+def entitlements(
+    session: Session,
+    tenant: Tenant,
+    min_revision: MinRevision = 0,
+    at: At = None,
+    as_known_at: KnownAt = "",
+) -> None:
     """Show what an account bought: features, limits, permissions, exceptions."""
     answer = session.authorization.GetEntitlements(
-        authorization_pb2.GetEntitlementsRequest(tenant=tenant, min_revision=min_revision)
+        authorization_pb2.GetEntitlementsRequest(
+            tenant=tenant, min_revision=min_revision, **moment(at, as_known_at)
+        )
     )
     session.show(answer, *entitlement_parts(tenant, answer))
-
-
-def tenant_facts(tenant: pb.Tenant) -> Table:
-    """Lay out an account."""
-    suspensions = [word(pb.SuspensionReason, each) for each in tenant.suspensions]
-    return out.facts(
-        [
-            ("tenant", tenant.id),
-            ("name", tenant.display_name),
-            ("state", word(pb.TenantState, tenant.state)),
-            ("suspended for", out.listed(suspensions)),
-            ("tier", tenant.tier),
-            ("add-ons", out.listed(tenant.add_ons)),
-        ]
-    )
-
-
-def _suspension(why: SuspensionReason) -> pb.SuspensionReason.ValueType:
-    return pb.SuspensionReason.Value(f"SUSPENSION_REASON_{why.name}")

@@ -1,12 +1,11 @@
 """A customer's account: its lifecycle, what suspends it, and which plans it holds."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
-from authz_service.domain.catalogue import TIER
-from authz_service.domain.window import ALWAYS, FOREVER, Instant, Window
-from authz_service.errors import ErrorReason, FailedPrecondition
+from authz_service.domain.catalogue import ADD_ON, TIER, Limit, split_version
+from authz_service.domain.window import ALWAYS, Instant, Window
 
 SYSTEM: Final = "system"
 """The reserved tenant whose members are this service's own callers."""
@@ -31,6 +30,8 @@ class SuspensionReason(StrEnum):
     ADMIN = "admin"
     SCIM = "scim"
     RISK = "risk"
+    SEATS = "seats"
+    """The account has no seat for a member any more: the downgrade policy lays it on, nobody else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +50,21 @@ class Holding:
 
 @dataclass(frozen=True, slots=True)
 class Tenant:
-    """Lifecycle periods do not overlap; an instant that none covers counts as suspended."""
+    """Lifecycle periods do not overlap; an instant that none covers counts as suspended.
+
+    `limits` are the tenant's own, what its contract bought: each stands in the place of what tier
+    and add-ons come to. `revision` is that of the last commit which changed the tenant: it says
+    when, and is no part of what the tenant is.
+    """
 
     id: str
     display_name: str = ""
     periods: tuple[StatePeriod, ...] = (StatePeriod(TenantState.ACTIVE),)
     suspensions: frozenset[SuspensionReason] = frozenset()
     holdings: tuple[Holding, ...] = ()
+    limits: tuple[Limit, ...] = ()
+    created_at: Instant = 0
+    revision: int = field(default=0, compare=False)
 
     def __post_init__(self) -> None:
         # INVARIANT: each once and in one order, tiers first, so that equal tenants compare equal
@@ -64,84 +73,46 @@ class Tenant:
         holdings = sorted(set(self.holdings), key=_tiers_first)
         object.__setattr__(self, "periods", tuple(periods))
         object.__setattr__(self, "holdings", tuple(holdings))
+        limits = sorted(self.limits, key=lambda limit: limit.name)
+        object.__setattr__(self, "limits", tuple(limits))
 
     def state_at(self, at: Instant) -> TenantState:
-        covering = [p.state for p in self.periods if p.window.covers(at)]
-        if covering == [TenantState.OFFBOARDED]:
-            return TenantState.OFFBOARDED
-        if self.suspensions or not covering:
+        dated = self.dated_state_at(at)
+        if self.suspensions and dated is not TenantState.OFFBOARDED:
             return TenantState.SUSPENDED
-        return covering[0]
+        return dated
+
+    def dated_state_at(self, at: Instant) -> TenantState:
+        """Tell the state that dates alone make, whatever else suspends the tenant."""
+        covering = (p.state for p in self.periods if p.window.covers(at))
+        return next(covering, TenantState.SUSPENDED)
 
     def plans_at(self, at: Instant) -> tuple[str, ...]:
         return tuple(h.plan for h in self.holdings if h.window.covers(at))
 
     def tier_at(self, at: Instant) -> str:
-        """Name the tier held, without its `tier/`; "" for none."""
+        """Name the tier held, without its `tier/` and its version; "" for none."""
+        return split_version(self.tier_held_at(at))[0]
+
+    def tier_version_at(self, at: Instant) -> int:
+        """Tell the version of the tier that is held; 0 for the latest, whichever that is."""
+        return split_version(self.tier_held_at(at))[1]
+
+    def tier_held_at(self, at: Instant) -> str:
+        """Name the tier held with the version, if it is held in one: `pro`, or `pro@3`."""
         tiers = [plan for plan in self.plans_at(at) if plan.startswith(TIER)]
         return tiers[0].removeprefix(TIER) if tiers else ""
 
+    def add_ons_at(self, at: Instant) -> tuple[str, ...]:
+        """Name the add-ons held, each once and without its `addon/`, in byte order."""
+        held = {plan for plan in self.plans_at(at) if plan.startswith(ADD_ON)}
+        return tuple(sorted(plan.removeprefix(ADD_ON) for plan in held))
 
-def suspended(tenant: Tenant, reason: SuspensionReason, at: Instant) -> Tenant:
-    """Add one reason. Raises: FailedPrecondition if it holds already or the tenant has ended."""
-    _require_not_offboarded(tenant, at, "suspended")
-    if reason in tenant.suspensions:
-        raise _conflict(f"tenant {tenant.id!r} is already suspended for reason {reason}", reason)
-    return replace(tenant, suspensions=tenant.suspensions | {reason})
-
-
-def resumed(tenant: Tenant, reason: SuspensionReason, at: Instant) -> Tenant:
-    """Lift one reason. Raises: FailedPrecondition if it does not hold or the tenant has ended."""
-    _require_not_offboarded(tenant, at, "resumed")
-    if reason not in tenant.suspensions:
-        held = ", ".join(sorted(tenant.suspensions)) or "none"
-        raise _conflict(
-            f"tenant {tenant.id!r} is not suspended for reason {reason} (reasons held: {held})",
-            reason,
-        )
-    return replace(tenant, suspensions=tenant.suspensions - {reason})
-
-
-def offboarded(tenant: Tenant, at: Instant) -> Tenant:
-    """End the tenant for good from `at` on. Raises: FailedPrecondition if it has ended."""
-    _require_not_offboarded(tenant, at, "offboarded again")
-    ended = StatePeriod(TenantState.OFFBOARDED, Window(at, FOREVER))
-    past = (
-        replace(p, window=Window(p.window.valid_from, min(p.window.valid_until, at)))
-        for p in tenant.periods
-        if p.window.valid_from < at
-    )
-    return replace(tenant, periods=(*past, ended))
-
-
-def moved_to_tier(tenant: Tenant, tier: str, at: Instant) -> Tenant:
-    """Hold `tier` and no other from `at` on; add-ons stay.
-
-    Raises: FailedPrecondition if the tenant has ended.
-    """
-    _require_not_offboarded(tenant, at, "moved to a tier")
-    kept = tuple(h for h in tenant.holdings if not h.plan.startswith(TIER))
-    return replace(tenant, holdings=(Holding(TIER + tier), *kept))
+    def limit(self, name: str) -> Limit | None:
+        """Find a limit of the tenant's own."""
+        return next((limit for limit in self.limits if limit.name == name), None)
 
 
 def _tiers_first(held: Holding) -> tuple[bool, str, Instant, Instant]:
     window = held.window
     return not held.plan.startswith(TIER), held.plan, window.valid_from, window.valid_until
-
-
-def _require_not_offboarded(tenant: Tenant, at: Instant, change: str) -> None:
-    if tenant.state_at(at) == TenantState.OFFBOARDED:
-        raise FailedPrecondition(
-            ErrorReason.TENANT_STATE_CONFLICT,
-            f"tenant {tenant.id!r} is offboarded and cannot be {change}; onboard a new one",
-            field="tenant",
-        )
-
-
-def _conflict(message: str, reason: SuspensionReason) -> FailedPrecondition:
-    return FailedPrecondition(
-        ErrorReason.TENANT_STATE_CONFLICT,
-        message,
-        field="suspension_reason",
-        details={"suspension_reason": reason},
-    )

@@ -1,12 +1,16 @@
 """What a tenant bought: features, limits and permissions in force, and where each is from."""
 
 from dataclasses import dataclass
+from typing import Final
 
 from authz_service.domain.catalogue import ADD_ON, Feature, Limit, Plan, chain
 from authz_service.domain.exception import ExceptionKind, TenantException
 from authz_service.domain.tenant import Tenant, TenantState
 from authz_service.domain.window import Instant
 from authz_service.engine.index import Index, TenantEntry
+
+OWN: Final = "tenant"
+"""The source of a limit that is the tenant's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +51,8 @@ def entitlements(index: Index, entry: TenantEntry, at: Instant) -> Entitlements:
     plans = _plans(index, tenant, at)
     live = live_exceptions(entry, at)
     features = {f.name: FeatureInForce(f, p.id) for p in reversed(plans) for f in p.features}
-    names = sorted({limit.name for plan in plans for limit in plan.limits})
+    set_somewhere = [*tenant.limits, *(limit for plan in plans for limit in plan.limits)]
+    names = sorted({limit.name for limit in set_somewhere})
     limits = (limit_in_force(index, tenant, name, at) for name in names)
     return Entitlements(
         tenant=tenant.id,
@@ -62,10 +67,13 @@ def entitlements(index: Index, entry: TenantEntry, at: Instant) -> Entitlements:
 
 
 def limit_in_force(index: Index, tenant: Tenant, name: str, at: Instant) -> LimitInForce | None:
-    """Find a limit: the tier's (nearest in its chain) plus what add-ons add; None if none sets it.
+    """Find a limit: the tenant's own, else the tier's (nearest in its chain) plus what add-ons add.
 
-    Unlimited in any of them is unlimited.
+    Unlimited in any of them is unlimited; None if nothing sets it.
     """
+    own = tenant.limit(name)
+    if own is not None:
+        return LimitInForce(own, (OWN,))
     found: list[tuple[Limit, str]] = []
     for plan_id in dict.fromkeys(tenant.plans_at(at)):  # a renewal may overlap: held once
         for plan in chain(index.plans, plan_id):

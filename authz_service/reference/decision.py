@@ -121,17 +121,28 @@ class Reference:
         return DecisionReason.LIMIT_REACHED
 
     def _limits(self, tenant: str, name: str) -> list[Rule]:
-        """List the p2 rules that set a limit: of each plan held, the nearest in its chain."""
+        """List the p2 rules that set a limit: the tenant's own, else the nearest in the chain of
+        each plan held.
+        """
+        own = self._setting(tenant, f"limit/{name}")
+        if own is not None:
+            return [own]
         held = [to for to in self._linked(tenant) if to.startswith((TIER, ADD_ON))]
         nearest = (self._nearest(plan, f"limit/{name}") for plan in held)
         return [rule for rule in nearest if rule is not None]
 
     def _nearest(self, plan: str, item: str) -> Rule | None:
         while plan:
-            for rule in self._rules.values():
-                if rule.ptype == "p2" and rule.values[:2] == (plan, item):
-                    return rule
+            rule = self._setting(plan, item)
+            if rule is not None:
+                return rule
             plan = next((to for to in self._linked(plan) if to.startswith((TIER, ADD_ON))), "")
+        return None
+
+    def _setting(self, holder: str, item: str) -> Rule | None:
+        for rule in self._rules.values():
+            if rule.ptype == "p2" and rule.values[:2] == (holder, item):
+                return rule
         return None
 
     def _linked(self, name: str) -> list[str]:

@@ -1,15 +1,45 @@
 """ProvisioningService: customers' accounts and who belongs to them."""
 
-from typing import Any
+from collections.abc import Callable
+from datetime import timedelta
 
 from authz_service.gen.authz.v1 import provisioning_pb2 as pb
-from authz_service.rpc import convert
+from authz_service.rpc import convert, convert_policy, convert_tenants
 from authz_service.rpc.calls import AdminCalls, Context
-from authz_service.usecases import members, provisioning
+from authz_service.rpc.customer_import import ImportServicer
+from authz_service.rpc.holdings import HoldingServicer
+from authz_service.rpc.invitations import InvitationServicer
+from authz_service.rpc.lifecycle import LifecycleServicer
+from authz_service.rpc.members import MemberServicer
+from authz_service.rpc.schedule import ScheduleServicer
+from authz_service.rpc.tier_change import TierChangeServicer
+from authz_service.usecases import provisioning
+from authz_service.usecases.lifecycle_policy import LifecyclePolicy
 
 
-class ProvisioningServicer:
-    def __init__(self, calls: AdminCalls) -> None:
+class ProvisioningServicer(
+    HoldingServicer,
+    LifecycleServicer,
+    ScheduleServicer,
+    MemberServicer,
+    InvitationServicer,
+    TierChangeServicer,
+    ImportServicer,
+):
+    def __init__(
+        self,
+        calls: AdminCalls,
+        new_secret: Callable[[], str],
+        invitation_lifetime: timedelta,
+        lifecycle: Callable[[], LifecyclePolicy],
+    ) -> None:
+        HoldingServicer.__init__(self, calls)
+        LifecycleServicer.__init__(self, calls)
+        ScheduleServicer.__init__(self, calls)
+        MemberServicer.__init__(self, calls)
+        InvitationServicer.__init__(self, calls, new_secret, invitation_lifetime)
+        TierChangeServicer.__init__(self, calls, lifecycle)
+        ImportServicer.__init__(self, calls)
         self._calls = calls
 
     def OnboardTenant(
@@ -17,59 +47,17 @@ class ProvisioningServicer:
     ) -> pb.OnboardTenantResponse:
         answer = self._calls.change(request, context, provisioning.onboard_tenant, _onboarding)
         return pb.OnboardTenantResponse(
-            tenant=convert.tenant_message(answer.value.tenant),
+            tenant=convert_tenants.tenant_message(answer.value.tenant),
             members=[convert.member_message(each) for each in answer.value.members],
             revision=answer.revision,
         )
 
-    def SetTier(self, request: pb.SetTierRequest, context: Context) -> pb.SetTierResponse:
-        answer = self._calls.change(
-            request,
-            context,
-            provisioning.set_tier,
-            lambda r: provisioning.SetTier(tenant=r.tenant, tier=r.tier),
-        )
-        return pb.SetTierResponse(
-            tenant=convert.tenant_message(answer.value), revision=answer.revision
-        )
-
-    def SuspendTenant(
-        self, request: pb.SuspendTenantRequest, context: Context
-    ) -> pb.SuspendTenantResponse:
-        answer = self._calls.change(
-            request,
-            context,
-            provisioning.suspend_tenant,
-            _suspension,
-        )
-        return pb.SuspendTenantResponse(
-            tenant=convert.tenant_message(answer.value), revision=answer.revision
-        )
-
-    def ResumeTenant(
-        self, request: pb.ResumeTenantRequest, context: Context
-    ) -> pb.ResumeTenantResponse:
-        answer = self._calls.change(
-            request,
-            context,
-            provisioning.resume_tenant,
-            _suspension,
-        )
-        return pb.ResumeTenantResponse(
-            tenant=convert.tenant_message(answer.value), revision=answer.revision
-        )
-
-    def OffboardTenant(
-        self, request: pb.OffboardTenantRequest, context: Context
-    ) -> pb.OffboardTenantResponse:
-        answer = self._calls.change(
-            request,
-            context,
-            provisioning.offboard_tenant,
-            lambda r: provisioning.OneTenant(tenant=r.tenant),
-        )
-        return pb.OffboardTenantResponse(
-            tenant=convert.tenant_message(answer.value), revision=answer.revision
+    def UpdateTenant(
+        self, request: pb.UpdateTenantRequest, context: Context
+    ) -> pb.UpdateTenantResponse:
+        answer = self._calls.change(request, context, provisioning.update_tenant, _update)
+        return pb.UpdateTenantResponse(
+            tenant=convert_tenants.tenant_message(answer.value), revision=answer.revision
         )
 
     def GetTenant(self, request: pb.GetTenantRequest, context: Context) -> pb.GetTenantResponse:
@@ -79,64 +67,24 @@ class ProvisioningServicer:
             provisioning.get_tenant,
             lambda r: provisioning.OneTenant(tenant=r.tenant),
         )
+        found = answer.value
+        bought = convert_policy.limit_message(found.seats.limit) if found.seats else None
         return pb.GetTenantResponse(
-            tenant=convert.tenant_message(answer.value), revision=answer.revision
+            tenant=convert_tenants.tenant_message(found.tenant),
+            members=found.members,
+            seats_taken=found.seats_taken,
+            seats=bought,
+            revision=answer.revision,
         )
 
     def ListTenants(
         self, request: pb.ListTenantsRequest, context: Context
     ) -> pb.ListTenantsResponse:
-        answer = self._calls.read(
-            request,
-            context,
-            provisioning.list_tenants,
-            lambda r: provisioning.ListTenants(
-                page=convert.page(r), state=convert.tenant_state_filter(r.state), tier=r.tier
-            ),
-        )
+        answer = self._calls.read(request, context, provisioning.list_tenants, _query)
         return pb.ListTenantsResponse(
-            tenants=[convert.tenant_message(each) for each in answer.value.items],
-            next_page_token=answer.value.next_token,
-            revision=answer.revision,
-        )
-
-    def AddMember(self, request: pb.AddMemberRequest, context: Context) -> pb.AddMemberResponse:
-        answer = self._calls.change(
-            request,
-            context,
-            members.add_member,
-            lambda r: members.AddMember(tenant=r.tenant, member=convert.new_member(r.member)),
-        )
-        return pb.AddMemberResponse(
-            member=convert.member_message(answer.value), revision=answer.revision
-        )
-
-    def RemoveMember(
-        self, request: pb.RemoveMemberRequest, context: Context
-    ) -> pb.RemoveMemberResponse:
-        answer = self._calls.change(request, context, members.remove_member, _one_member)
-        return pb.RemoveMemberResponse(
-            member=convert.member_message(answer.value), revision=answer.revision
-        )
-
-    def GetMember(self, request: pb.GetMemberRequest, context: Context) -> pb.GetMemberResponse:
-        answer = self._calls.read(request, context, members.get_member, _one_member)
-        return pb.GetMemberResponse(
-            member=convert.member_message(answer.value), revision=answer.revision
-        )
-
-    def ListMembers(
-        self, request: pb.ListMembersRequest, context: Context
-    ) -> pb.ListMembersResponse:
-        answer = self._calls.read(
-            request,
-            context,
-            members.list_members,
-            lambda r: members.ListMembers(tenant=r.tenant, page=convert.page(r)),
-        )
-        return pb.ListMembersResponse(
-            members=[convert.member_message(each) for each in answer.value.items],
-            next_page_token=answer.value.next_token,
+            tenants=[convert_tenants.tenant_message(each) for each in answer.value.page.items],
+            next_page_token=answer.value.page.next_token,
+            total_size=answer.value.total,
             revision=answer.revision,
         )
 
@@ -147,15 +95,29 @@ def _onboarding(request: pb.OnboardTenantRequest) -> provisioning.OnboardTenant:
         tier=request.tier,
         display_name=request.display_name,
         trial=request.trial,
+        trial_until=convert_tenants.optional_instant(request, "trial_until"),
+        after_trial=convert.tenant_state_filter(request.after_trial, "after_trial"),
+        add_ons=tuple(request.add_ons),
+        limits=convert_tenants.limits(request.limits),
         members=tuple(convert.new_member(each) for each in request.members),
     )
 
 
-def _suspension(request: Any) -> provisioning.Suspension:
-    return provisioning.Suspension(
-        tenant=request.tenant, reason=convert.suspension_reason(request.suspension_reason)
+def _update(request: pb.UpdateTenantRequest) -> provisioning.UpdateTenant:
+    return provisioning.UpdateTenant(
+        tenant=request.tenant,
+        display_name=request.display_name,
+        mask=tuple(request.update_mask.paths),
+        expected_revision=request.expected_revision,
     )
 
 
-def _one_member(request: Any) -> members.OneMember:
-    return members.OneMember(tenant=request.tenant, subject=request.subject)
+def _query(request: pb.ListTenantsRequest) -> provisioning.ListTenants:
+    return provisioning.ListTenants(
+        page=convert.page(request),
+        state=convert.tenant_state_filter(request.state),
+        tier=request.tier,
+        add_on=request.add_on,
+        id_prefix=request.id_prefix,
+        text=request.text,
+    )

@@ -2,16 +2,14 @@
 
 import pytest
 
+from authz_service.domain.holdings import moved_to_tier
+from authz_service.domain.lifecycle import offboarded, resumed, suspended
 from authz_service.domain.tenant import (
     Holding,
     StatePeriod,
     SuspensionReason,
     Tenant,
     TenantState,
-    moved_to_tier,
-    offboarded,
-    resumed,
-    suspended,
 )
 from authz_service.domain.window import Window
 from authz_service.errors import ErrorReason, FailedPrecondition
@@ -40,7 +38,7 @@ def test_a_reason_that_does_not_hold_is_not_lifted() -> None:
 
 
 def test_offboarding_ends_at_the_instant_and_keeps_the_past() -> None:
-    ended = offboarded(ACME, 10)
+    ended = offboarded(ACME, 10, 10)
     assert ended.state_at(9) is TenantState.ACTIVE
     assert ended.state_at(10) is TenantState.OFFBOARDED
 
@@ -50,22 +48,21 @@ def test_offboarding_ends_at_the_instant_and_keeps_the_past() -> None:
     [
         lambda tenant: suspended(tenant, BILLING, 11),
         lambda tenant: resumed(tenant, BILLING, 11),
-        lambda tenant: moved_to_tier(tenant, "pro", 11),
-        lambda tenant: offboarded(tenant, 11),
+        lambda tenant: offboarded(tenant, 11, 11),
     ],
-    ids=["suspend", "resume", "set tier", "offboard"],
+    ids=["suspend", "resume", "offboard"],
 )
 def test_nothing_leads_back_from_the_end(step: object) -> None:
     assert callable(step)
-    _refuses(lambda: step(offboarded(ACME, 10)))
+    _refuses(lambda: step(offboarded(ACME, 10, 10)))
 
 
 def test_a_suspended_tenant_that_ends_is_offboarded_not_suspended() -> None:
-    assert offboarded(suspended(ACME, RISK, 1), 2).state_at(2) is TenantState.OFFBOARDED
+    assert offboarded(suspended(ACME, RISK, 1), 2, 2).state_at(2) is TenantState.OFFBOARDED
 
 
 def test_a_tier_replaces_the_tier_and_leaves_add_ons() -> None:
-    moved = moved_to_tier(ACME, "pro", 1)
+    moved = moved_to_tier(ACME, "pro")
     assert set(moved.plans_at(1)) == {"tier/pro", "addon/audit"}
     assert moved.tier_at(1) == "pro"
 

@@ -1,0 +1,282 @@
+"""Customers' accounts over the wire: what callers type, what they see, what they are refused."""
+
+from typing import Any, Final
+
+import pytest
+from google.protobuf.field_mask_pb2 import FieldMask
+
+from authz_service.errors import ErrorReason
+from authz_service.gen.authz.v1 import authorization_pb2 as checks
+from authz_service.gen.authz.v1 import error_reason_pb2, policy_pb2
+from authz_service.gen.authz.v1 import provisioning_pb2 as pb
+from tests.rpc.account import Account, member, timestamp, usage
+from tests.rpc.conftest import fresh_name
+from tests.rpc.harness import Server
+from tests.rpc.requests import NEW_CENTURY
+
+SEATS_40: Final = policy_pb2.Limit(name="seats", value=40, unit="seat")
+
+
+@pytest.fixture
+def acme(any_server: Server, request: pytest.FixtureRequest) -> Account:
+    """Open an account on each of the databases."""
+    account = Account(any_server, fresh_name(request.node.name))
+    account.onboard("professional", ada=["admin"], vera=["viewer"])
+    return account
+
+
+def test_own_limit_is_bought_checked_explained_and_counted(acme: Account) -> None:
+    tenant = acme.limit(SEATS_40)
+    assert list(tenant.limits) == [SEATS_40]
+    bought = {each.limit.name: each for each in acme.entitlements().limits}
+    assert (bought["seats"].limit, list(bought["seats"].sources)) == (SEATS_40, ["tenant"])
+    asked = checks.CheckLimitRequest(tenant=acme.id, usage=usage("seats", 39))
+    answer = acme.operator.checks.CheckLimit(asked)
+    assert (answer.allowed, answer.remaining) == (True, 1)
+    told = acme.explain("ada", "invoices:view", usage=usage("seats", 40))
+    assert "40 seat by tenant" in told.layers[-1].summary
+    assert ["p2", acme.id, "limit/seats", "40", "seat"] in [
+        [r.ptype, *r.values] for r in told.rules
+    ]
+    assert acme.now().seats == SEATS_40
+
+
+def test_limit_without_an_amount_is_never_unlimited(acme: Account) -> None:
+    wanted = [SEATS_40, policy_pb2.Limit(name="projects", unit="project")]
+    request = pb.SetLimitsRequest(tenant=acme.id, limits=wanted)
+    acme.server.refuses(request, ErrorReason.INVALID_FIELD, at="limits[1]", says="said outright")
+
+
+def test_unit_of_an_own_limit_is_that_of_the_plans(acme: Account) -> None:
+    wanted = policy_pb2.Limit(name="seats", value=40, unit="user")
+    request = pb.SetLimitsRequest(tenant=acme.id, limits=[wanted])
+    found = acme.server.refuses(request, ErrorReason.LIMIT_UNIT_MISMATCH, at="limits[0].unit")
+    assert found.metadata == {"limit": "seats", "unit": "seat"}
+
+
+def test_tenant_shows_its_dates_its_plans_and_when_it_was_opened(acme: Account) -> None:
+    acme.add_on("audit", valid_until=timestamp(NEW_CENTURY))
+    tenant = acme.trial(NEW_CENTURY, then=pb.TENANT_STATE_ACTIVE)
+    assert [each.state for each in tenant.periods[-2:]] == [
+        pb.TENANT_STATE_TRIAL,
+        pb.TENANT_STATE_ACTIVE,
+    ]
+    assert tenant.periods[-1].valid_from == timestamp(NEW_CENTURY)
+    assert [(h.tier, h.add_on) for h in tenant.holdings] == [("professional", ""), ("", "audit")]
+    assert tenant.holdings[1].valid_until == timestamp(NEW_CENTURY)
+    assert tenant.HasField("create_time")
+    assert tenant.revision == acme.server.revision
+    assert acme.now().tenant == tenant
+    assert acme.scheduled() == [
+        "add-on-end:audit@2100-01-01T00:00:00Z",
+        "state:active@2100-01-01T00:00:00Z",
+    ]
+
+
+def test_members_and_seats_are_counted(acme: Account) -> None:
+    acme.invite("ivan@example.com", "viewer")
+    found = acme.now()
+    assert (found.members, found.seats_taken, found.seats.value) == (2, 3, 25)
+
+
+def update(acme: Account, **more: Any) -> pb.UpdateTenantRequest:
+    asked: dict[str, Any] = {"tenant": acme.id, "display_name": "Acme"} | more
+    return pb.UpdateTenantRequest(**asked)
+
+
+def test_update_changes_what_the_mask_names_and_guards_the_revision(acme: Account) -> None:
+    mask = FieldMask(paths=["display_name"])
+    seen = acme.now().tenant.revision
+    request = update(acme, update_mask=mask, expected_revision=seen)
+    tenant = acme.operator.provisioning.UpdateTenant(request).tenant
+    assert (tenant.display_name, tenant.revision > seen) == ("Acme", True)
+    request.display_name = "Other"
+    found = acme.server.refuses(request, ErrorReason.REVISION_MISMATCH, at="expected_revision")
+    assert found.metadata == {"revision": str(tenant.revision)}
+
+
+@pytest.mark.parametrize("paths", [[], ["tier"], ["display_name", "id"]])
+def test_mask_that_names_nothing_or_what_cannot_be_changed_is_refused(
+    acme: Account, paths: list[str]
+) -> None:
+    request = update(acme, update_mask=FieldMask(paths=paths))
+    acme.server.refuses(request, ErrorReason.INVALID_FIELD, at="update_mask", says="display_name")
+
+
+LATER: Final = timestamp(NEW_CENTURY)
+PAST: Final = timestamp(1_000_000_000)
+WRONG: Final[dict[str, tuple[Any, ErrorReason, str]]] = {
+    "trial without an end": (pb.StartTrialRequest(), ErrorReason.INVALID_FIELD, "until"),
+    "grace without an end": (pb.StartGraceRequest(), ErrorReason.INVALID_FIELD, "until"),
+    "trial in the past": (pb.StartTrialRequest(until=PAST), ErrorReason.SCHEDULE_IN_PAST, "until"),
+    "grace in the past": (pb.StartGraceRequest(until=PAST), ErrorReason.SCHEDULE_IN_PAST, "until"),
+    "trial before grace": (
+        pb.StartTrialRequest(until=LATER, then=pb.TENANT_STATE_GRACE),
+        ErrorReason.INVALID_FIELD,
+        "then",
+    ),
+    "tier in the past": (
+        pb.SetTierRequest(tier="free", at=PAST),
+        ErrorReason.SCHEDULE_IN_PAST,
+        "at",
+    ),
+    "end in the past": (pb.OffboardTenantRequest(at=PAST), ErrorReason.SCHEDULE_IN_PAST, "at"),
+    "unknown tier at an instant": (
+        pb.SetTierRequest(tier="platinum", at=LATER),
+        ErrorReason.TIER_NOT_FOUND,
+        "tier",
+    ),
+    "unknown add-on": (
+        pb.AddAddOnRequest(add_on="teleport"),
+        ErrorReason.ADD_ON_NOT_FOUND,
+        "add_on",
+    ),
+    "add-on of the past": (
+        pb.AddAddOnRequest(add_on="audit", valid_until=PAST),
+        ErrorReason.SCHEDULE_IN_PAST,
+        "valid_until",
+    ),
+    "add-on backwards": (
+        pb.AddAddOnRequest(add_on="audit", valid_from=LATER, valid_until=PAST),
+        ErrorReason.INVALID_WINDOW,
+        "valid_until",
+    ),
+    "add-on that is not held": (
+        pb.RemoveAddOnRequest(add_on="audit"),
+        ErrorReason.ADD_ON_NOT_HELD,
+        "add_on",
+    ),
+    "limit that is not set": (
+        pb.SetLimitsRequest(removed=["seats"]),
+        ErrorReason.LIMIT_NOT_SET,
+        "removed",
+    ),
+    "no limit at all": (pb.SetLimitsRequest(), ErrorReason.INVALID_FIELD, "limits"),
+    "change that is not scheduled": (
+        pb.CancelScheduledChangeRequest(id="tier:free@2100-01-01T00:00:00Z"),
+        ErrorReason.SCHEDULED_CHANGE_NOT_FOUND,
+        "id",
+    ),
+    "active account": (pb.ActivateTenantRequest(), ErrorReason.TENANT_STATE_CONFLICT, "tenant"),
+    "account that runs": (
+        pb.ReactivateTenantRequest(),
+        ErrorReason.TENANT_STATE_CONFLICT,
+        "tenant",
+    ),
+}
+
+
+@pytest.mark.parametrize(("asked", "reason", "field"), WRONG.values(), ids=WRONG)
+def test_what_cannot_be_is_refused_and_changes_nothing(
+    account: Account, asked: Any, reason: ErrorReason, field: str
+) -> None:
+    account.onboard("professional")
+    request = type(asked)()
+    request.CopyFrom(asked)
+    request.tenant = account.id
+    account.server.refuses(request, reason, at=field)
+
+
+ONBOARDING: Final[dict[str, tuple[dict[str, Any], ErrorReason, str]]] = {
+    "trial in the past": ({"trial_until": PAST}, ErrorReason.SCHEDULE_IN_PAST, "trial_until"),
+    "what follows no trial": (
+        {"after_trial": pb.TENANT_STATE_ACTIVE},
+        ErrorReason.INVALID_FIELD,
+        "after_trial",
+    ),
+    "unknown add-on": ({"add_ons": ["teleport"]}, ErrorReason.ADD_ON_NOT_FOUND, "add_ons"),
+    "add-on twice": ({"add_ons": ["audit", "audit"]}, ErrorReason.INVALID_FIELD, "add_ons"),
+    "limit in another unit": (
+        {"limits": [policy_pb2.Limit(name="seats", value=1, unit="x")]},
+        ErrorReason.LIMIT_UNIT_MISMATCH,
+        "limits[0].unit",
+    ),
+    "more members than own seats": (
+        {
+            "limits": [policy_pb2.Limit(name="seats", value=1, unit="seat")],
+            "members": [member("a"), member("b")],
+        },
+        ErrorReason.SEATS_EXHAUSTED,
+        "",
+    ),
+}
+
+
+@pytest.mark.parametrize(("more", "reason", "field"), ONBOARDING.values(), ids=ONBOARDING)
+def test_account_that_cannot_be_is_not_opened(
+    account: Account, more: dict[str, Any], reason: ErrorReason, field: str
+) -> None:
+    request = pb.OnboardTenantRequest(tenant=account.id, tier="free", **more)
+    account.server.refuses(request, reason, at=field)
+
+
+def test_more_seats_of_its_own_or_by_an_add_on_let_more_members_start(account: Account) -> None:
+    request = pb.OnboardTenantRequest(
+        tenant=account.id,
+        tier="free",
+        add_ons=["extra-seats"],
+        members=[member(f"u{number}") for number in range(13)],
+    )
+    answer = account.operator.provisioning.OnboardTenant(request)
+    assert len(answer.members) == 13
+    assert list(answer.tenant.add_ons) == ["extra-seats"]
+
+
+@pytest.fixture
+def family(account: Account) -> str:
+    """Open three accounts with a common beginning of their ids."""
+    prefix = f"{account.id}-"
+    for name, tier, add_ons in (
+        ("one", "free", ["audit"]),
+        ("two", "professional", []),
+        ("six", "free", []),
+    ):
+        account.operator.provisioning.OnboardTenant(
+            pb.OnboardTenantRequest(
+                tenant=prefix + name, tier=tier, add_ons=add_ons, display_name=f"Family {name} ÄG"
+            )
+        )
+    return prefix
+
+
+FILTERS: Final[dict[str, tuple[dict[str, Any], set[str]]]] = {
+    "all": ({}, {"one", "two", "six"}),
+    "tier": ({"tier": "free"}, {"one", "six"}),
+    "add-on": ({"add_on": "audit"}, {"one"}),
+    "text": ({"text": "FAMILY T"}, {"two"}),
+    "text of another case": ({"text": "äg"}, {"one", "two", "six"}),
+    "both": ({"tier": "free", "text": "six"}, {"six"}),
+    "none": ({"add_on": "audit", "tier": "professional"}, set()),
+    "state": ({"state": pb.TENANT_STATE_SUSPENDED}, set()),
+}
+
+
+@pytest.mark.parametrize(("how", "expected"), FILTERS.values(), ids=FILTERS)
+def test_list_finds_by_every_filter_and_says_how_many(
+    server: Server, family: str, how: dict[str, Any], expected: set[str]
+) -> None:
+    request = pb.ListTenantsRequest(id_prefix=family, page_size=1, **how)
+    found: list[str] = []
+    while True:
+        page = server.operator.provisioning.ListTenants(request)
+        assert page.total_size == len(expected)
+        found += [tenant.id.removeprefix(family) for tenant in page.tenants]
+        if not page.next_page_token:
+            break
+        request.page_token = page.next_page_token
+    assert found == sorted(expected)
+
+
+def test_offboarded_account_comes_back_with_what_fits_its_new_tier(acme: Account) -> None:
+    acme.grant("vera", "billing-admin")
+    key = acme.server.new_key("checker", tenants=(acme.id,))
+    ended = acme.offboard().ended
+    assert (ended.members, ended.role_grants, ended.keys) == (2, 3, 1)
+    asked = checks.CheckRequest(tenant=acme.id, subject="user:ada", permission="invoices:view")
+    acme.server.refuses(asked, ErrorReason.CREDENTIALS_INVALID, by=acme.server.caller(key))
+    back = acme.reactivate("free")
+    assert (back.restored.members, back.restored.role_grants) == (2, 2)
+    (left_out,) = back.left_out
+    assert (left_out.role, left_out.role_grants) == ("billing-admin", 1)
+    assert left_out.why == error_reason_pb2.ERROR_REASON_ROLE_NOT_ASSIGNABLE
+    assert acme.may("vera", "invoices:view")
