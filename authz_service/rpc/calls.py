@@ -4,11 +4,11 @@ Servicers are registered through `handlers`, which wraps each method once at sta
 interceptors would build a new handler for every call.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from hashlib import sha256
 from time import perf_counter
-from typing import Any, Final, TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import grpc
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
@@ -21,14 +21,13 @@ from authz_service.domain.call import Call
 from authz_service.domain.decision import DecisionReason
 from authz_service.domain.identifiers import checked
 from authz_service.errors import AuthzError, ErrorReason, Internal, InvalidArgument
-from authz_service.rpc import logs
+from authz_service.rpc import logs, times
+from authz_service.rpc.credentials import Credentials
 from authz_service.rpc.errors import CODES, to_status
 from authz_service.rpc.limits import Limits
 from authz_service.rpc.observation import Ending, Observation
 from authz_service.usecases import require
 from authz_service.usecases.execution import Answer, ChangeCase, Executor, ReadCase, Wanted
-
-_BEARER: Final = "Bearer "
 
 Context = grpc.ServicerContext
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
@@ -36,30 +35,24 @@ W = TypeVar("W", bound=Wanted)
 T = TypeVar("T")
 
 
-def credential(context: Context) -> str:
-    """Read `authorization: Bearer <key>`; "" if there is none."""
-    for name, value in context.invocation_metadata():
-        if name == "authorization" and isinstance(value, str) and value.startswith(_BEARER):
-            return value[len(_BEARER) :]
-    return ""
-
-
 class AdminCalls:
     """Runs use cases for the administration port's servicers: convert, run, convert."""
 
-    def __init__(self, executor: Executor, observed: Observation) -> None:
+    def __init__(self, executor: Executor, observed: Observation, credentials: Credentials) -> None:
         self._executor = executor
         self._observed = observed
+        self._credentials = credentials
 
     def change(
         self, request: Any, context: Context, case: ChangeCase[W, T], convert: Callable[[Any], W]
     ) -> Answer[T]:
         actor = self._actor(context)
         try:
+            times.require_sound(request)
             wanted, call = convert(request), _call(request, actor)
         except InvalidArgument as refusal:
             unread = Call(actor, validate_only=request.validate_only)
-            self._executor.refuse(unread, case.right, _tenant_of(request), refusal)
+            self._executor.refuse(unread, case.right, _tenants_of(request), refusal)
             raise
         return self._executor.change(call, case, wanted)
 
@@ -68,30 +61,42 @@ class AdminCalls:
     ) -> Answer[T]:
         actor = self._actor(context)
         try:
+            times.require_sound(request)
             wanted = convert(request)
-        except InvalidArgument:
-            # Without the right, a caller hears of that alone, not of what is wrong besides.
-            self._executor.require(actor, case.right, _tenant_of(request))
+        except InvalidArgument as refusal:
+            self._executor.refuse(Call(actor), case.right, _tenants_of(request), refusal)
             raise
         return self._executor.read(actor, case, wanted)
 
     def _actor(self, context: Context) -> Actor:
-        subject = self._executor.authenticate(credential(context))
-        self._observed.mine.caller = subject
-        return Actor(subject, source_address=context.peer())
+        presented, on_behalf_of = self._credentials.read(context)
+        subject = self._executor.authenticate(presented)
+        self._observed.let_in(subject)
+        return Actor(subject, on_behalf_of, context.peer())
 
 
-def _tenant_of(request: Any) -> str:
-    """Read which tenant a request is about, whatever else is wrong with it; "" for none."""
+def _tenants_of(request: Any) -> Collection[str]:
+    """Read which tenants a request is about, whatever else is wrong with it; "" for none."""
     match request.DESCRIPTOR.name:
-        case "GrantRoleRequest":
-            return str(request.role_grant.tenant)
-        case "GrantExceptionRequest":
-            return str(request.exception.tenant)
-        case "PutRoleRequest":
+        case "GrantRoleRequest" | "UpdateRoleGrantRequest":
+            return (request.role_grant.tenant,)
+        case "GrantExceptionRequest" | "UpdateExceptionRequest":
+            return (request.exception.tenant,)
+        case "BulkGrantRolesRequest":
+            return dict.fromkeys(each.tenant for each in request.role_grants)
+        case "ImportCustomersRequest":
+            return dict.fromkeys(each.tenant for each in request.customers)
+        case "BulkRevokeRolesRequest":
+            return dict.fromkeys(each.tenant for each in request.revocations)
+        case "CreateRoleRequest" | "PutRoleRequest" | "UpdateRoleRequest":
             owner, slash, _ = request.role.id.partition("/")
-            return owner if slash else ""
-    return str(getattr(request, "tenant", ""))
+            return (owner if slash else "",)
+        case "GetRoleRequest" | "DeleteRoleRequest":
+            owner, slash, _ = request.id.partition("/")
+            return (owner if slash else "",)
+    # Who may map a subject to one tenant could take the events of another.
+    concerns_all = request.DESCRIPTOR.name == "MapSubjectRequest"
+    return ("" if concerns_all else getattr(request, "tenant", ""),)
 
 
 def _call(request: Any, actor: Actor) -> Call:
@@ -101,16 +106,20 @@ def _call(request: Any, actor: Actor) -> Call:
     return Call(
         actor=actor,
         request_id=request.request_id,
-        fingerprint=_fingerprint(request) if request.request_id else "",
+        fingerprint=_fingerprint(request, actor) if request.request_id else "",
         validate_only=request.validate_only,
         reason=reason,
     )
 
 
-def _fingerprint(request: Message) -> str:
-    """Digest the content; the same within one version of protobuf, long enough for a retry."""
+def _fingerprint(request: Message, actor: Actor) -> str:
+    """Digest the content; the same within one version of protobuf, long enough for a retry.
+
+    One actor's request is no retry of another's.
+    """
     content = request.SerializeToString(deterministic=True)
-    return sha256(request.DESCRIPTOR.full_name.encode() + b"\0" + content).hexdigest()
+    about = f"{request.DESCRIPTOR.full_name} {actor.on_behalf_of}".rstrip()
+    return sha256(about.encode() + b"\0" + content).hexdigest()
 
 
 def handlers(
@@ -119,13 +128,14 @@ def handlers(
     new_id: Callable[[], str],
     observed: Observation,
     limits: Limits,
+    payer: Callable[[Context], str],
 ) -> grpc.GenericRpcHandler:
     """Make the handlers of all RPCs of a service, each within `limits` and `_guarded`."""
     methods = {}
     for method in service.methods:
         rpc, asked = f"{service.name}.{method.name}", method.input_type
         guarded = _guarded(
-            limits.charged(getattr(servicer, method.name), asked.name, credential),
+            limits.charged(getattr(servicer, method.name), asked.name, payer),
             rpc,
             new_id,
             observed,
@@ -147,7 +157,7 @@ class _Handlers(grpc.GenericRpcHandler):
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> "Handler | None":
         found = self._methods.get(handler_call_details.method)
-        return None if found is None else found[self._limits.full]
+        return None if found is None else found[self._limits.refuses_next()]
 
 
 def _handler(behaviour: Callable[[Any, Context], Any], method: MethodDescriptor) -> Handler:

@@ -1,60 +1,115 @@
 """Who calls, and may they: this service's own callers are decided by its own engine.
 
-A key is the subject `service:<id>` of the tenant `system`. A right held there without a scope is
-held for all tenants; one held in the scope `tenant:acme` is held for acme alone.
+A key, and a registered identity, is the subject `service:<id>` of the tenant `system`. A right
+held there without a scope is held for all tenants; one held in the scope `tenant:acme` is held for
+acme alone. A customer's user, calling by their own token or named as the actor by another caller,
+holds in each tenant what they hold there as its member, and nothing in `system`.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
+from typing import Final
 
 from authz_service.domain import key
+from authz_service.domain.audit import Actor
+from authz_service.domain.change import Change
 from authz_service.domain.decision import Question
+from authz_service.domain.identifiers import checked
+from authz_service.domain.identity import (
+    USER,
+    CertificateProof,
+    IdentityKind,
+    Presented,
+    TokenProof,
+)
 from authz_service.domain.tenant import SYSTEM
 from authz_service.domain.window import Instant
 from authz_service.engine.decide import decide
 from authz_service.engine.index import Index
-from authz_service.errors import ErrorReason, PermissionDenied, Unauthenticated
+from authz_service.errors import ErrorReason, InvalidArgument, PermissionDenied, Unauthenticated
+from authz_service.usecases import giving
+from authz_service.usecases.giving import Given
+
+NAME_ACTORS: Final = "actors:name"
+"""The right to call on behalf of a customer's user."""
+
+ACTOR_FIELD: Final = "x-authz-actor"
+"""The metadata that names the actor, as a refusal calls it."""
+
+_NAMED: Final = 5
+"""Permissions that a refusal spells out."""
 
 
-def authenticate(index: Index, credential: str, at: Instant) -> str:
+def authenticate(index: Index, presented: Presented, at: Instant) -> str:
     """Name the subject that a credential proves.
 
     Raises:
         Unauthenticated: CREDENTIALS_MISSING or CREDENTIALS_INVALID. What exactly is wrong with
             a credential is not told to someone who has no good one.
     """
-    if not credential:
+    if not presented:
         raise Unauthenticated(
             ErrorReason.CREDENTIALS_MISSING,
-            "no API key came with the call; send metadata `authorization: Bearer <key>`",
+            "no API key or token came with the call; send metadata `authorization: Bearer <key>`",
         )
-    parts = key.parse(credential)
-    found = index.keys.get(parts[0]) if parts is not None else None
-    if parts is None or found is None or not found.matches(parts[1], at):
+    subject = _proven(index, presented, at)
+    if subject is None:
         raise Unauthenticated(
             ErrorReason.CREDENTIALS_INVALID,
-            "the API key is malformed, unknown, revoked or expired; ask operations for a new one",
+            "the key, token or certificate is malformed, unknown, revoked, expired or meant for "
+            "another service; ask operations for a new one",
         )
+    return subject
+
+
+def _proven(index: Index, presented: Presented, at: Instant) -> str | None:
+    match presented:
+        case str():
+            return _by_key(index, presented, at)
+        case TokenProof(user=True, name=name):
+            return f"{USER}{name}"
+        case TokenProof(issuer=issuer, name=name):
+            return _by_identity(index, IdentityKind.TOKEN, issuer, (name,), at)
+        case CertificateProof(names=names):
+            return _by_identity(index, IdentityKind.CERTIFICATE, "", names, at)
+
+
+def _by_key(index: Index, text: str, at: Instant) -> str | None:
+    parts = key.parse(text)
+    found = index.keys.get(parts[0]) if parts is not None else None
+    if parts is None or found is None or not found.matches(parts[1], at):
+        return None
     return found.subject
 
 
-def require(index: Index, subject: str, right: str, tenant: str, at: Instant) -> None:
+def _by_identity(
+    index: Index, kind: IdentityKind, issuer: str, names: tuple[str, ...], at: Instant
+) -> str | None:
+    """Name the first registered of the names; one that has expired does not let another pass."""
+    for name in names:
+        found = index.identities.get((kind, issuer, name))
+        if found is not None:
+            return found.subject if at < found.expires_at else None
+    return None
+
+
+def require(index: Index, actor: Actor, right: str, tenant: str, at: Instant) -> None:
     """Let through a caller that holds `right` for `tenant` ("" for what concerns no tenant).
+
+    With an actor named, the caller must be allowed to name one, and both must hold the right.
 
     Raises:
         PermissionDenied: the same whether or not the tenant exists.
+        InvalidArgument: the actor is no customer's user.
     """
-    scopes = (f"tenant:{tenant}",) if tenant else ()
-    if not decide(index, Question(SYSTEM, subject, right, scopes), at).allowed:
-        where = f"for tenant {tenant!r}" if tenant else "for all tenants"
-        raise PermissionDenied(
-            ErrorReason.PERMISSION_DENIED,
-            f"{subject} does not hold {right} {where}; use a key with a role that has it",
-            details={"permission": right},
-        )
+    if actor.on_behalf_of:
+        _require(index, actor.subject, NAME_ACTORS, tenant, at)
+        _check_actor(actor.on_behalf_of)
+        _require(index, actor.on_behalf_of, right, tenant, at)
+    _require(index, actor.subject, right, tenant, at)
 
 
 def require_for_all(
-    index: Index, subject: str, right: str, tenants: Callable[[], Collection[str]], at: Instant
+    index: Index, actor: Actor, right: str, tenants: Callable[[], Collection[str]], at: Instant
 ) -> None:
     """Let through a caller that holds `right` for every one of the tenants.
 
@@ -63,6 +118,70 @@ def require_for_all(
     Raises:
         PermissionDenied: names the first for which it is missing.
     """
-    everywhere = decide(index, Question(SYSTEM, subject, right), at).allowed
-    for tenant in () if everywhere else tenants() or ("",):
-        require(index, subject, right, tenant, at)
+    if not actor.on_behalf_of and _holds(index, actor.subject, right, "", at):
+        return
+    for tenant in tenants() or ("",):
+        require(index, actor, right, tenant, at)
+
+
+def require_holds(index: Index, changes: Sequence[Change], actor: Actor, at: Instant) -> None:
+    """Let nobody give what it does not hold: asked of all that one transaction changes.
+
+    `index` is the one before the changes. A caller of the tenant `system` must hold, of this
+    service's own rights, those that it gives to other callers or puts within reach of anybody.
+    A customer's user, as caller or as actor, must hold every permission that it gives at all.
+
+    Raises:
+        PermissionDenied: GRANT_EXCEEDS_OWN_RIGHTS.
+    """
+    givers = [subject for subject in (actor.on_behalf_of, actor.subject) if subject]
+    by_user = any(subject.startswith(USER) for subject in givers)
+    for each in giving.given(index, changes, to_members=by_user):
+        for subject in givers:
+            lacking = giving.lacking(index, subject, each, at)
+            if lacking:
+                raise _exceeds(subject, each, lacking)
+
+
+def _require(index: Index, subject: str, right: str, tenant: str, at: Instant) -> None:
+    if not _holds(index, subject, right, tenant, at):
+        where = f"for tenant {tenant!r}" if tenant else "for all tenants"
+        user = subject.startswith(USER)
+        advice = "ask who runs the account" if user else "use a key with a role that has it"
+        raise PermissionDenied(
+            ErrorReason.PERMISSION_DENIED,
+            f"{subject} does not hold {right} {where}; {advice}",
+            details={"permission": right},
+        )
+
+
+def _holds(index: Index, subject: str, right: str, tenant: str, at: Instant) -> bool:
+    if not subject.startswith(USER):
+        scopes = (f"tenant:{tenant}",) if tenant else ()
+        return decide(index, Question(SYSTEM, subject, right, scopes), at).allowed
+    # INVARIANT: what a customer's user holds never counts in `system`, nor without a tenant.
+    return (
+        tenant not in ("", SYSTEM) and decide(index, Question(tenant, subject, right), at).allowed
+    )
+
+
+def _check_actor(name: str) -> None:
+    """Raises: INVALID_IDENTIFIER."""
+    if not checked("subject", name, ACTOR_FIELD).startswith(USER):
+        raise InvalidArgument(
+            ErrorReason.INVALID_IDENTIFIER,
+            "an actor is a customer's user: name `user:<id>`",
+            field=ACTOR_FIELD,
+        )
+
+
+def _exceeds(subject: str, given: Given, lacking: Collection[str]) -> PermissionDenied:
+    named = ", ".join(sorted(lacking)[:_NAMED])
+    more = f" and {len(lacking) - _NAMED} more" if len(lacking) > _NAMED else ""
+    where = f"for tenant {given.tenant!r}" if given.tenant else "for all tenants"
+    return PermissionDenied(
+        ErrorReason.GRANT_EXCEEDS_OWN_RIGHTS,
+        f"{subject} does not itself hold {named}{more} {where}, which {given.what} would give; "
+        "give less, or let somebody do it who holds them",
+        details={"permissions": ",".join(sorted(lacking)[:20])},
+    )

@@ -1,0 +1,62 @@
+"""Callers without a key: known by a token that an issuer signed, or by their certificate."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final, TypeAlias
+
+from authz_service.domain.window import FOREVER, Instant
+
+USER: Final = "user:"
+"""How the subjects of customers' users begin."""
+
+
+class IdentityKind(StrEnum):
+    TOKEN = "token"
+    CERTIFICATE = "certificate"
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """A registered caller. `name` is a token's `sub`, or a URI, DNS name or common name that a
+    certificate bears; `issuer` is the token's `iss`, "" for certificates.
+    """
+
+    id: str
+    kind: IdentityKind
+    issuer: str
+    name: str
+    display_name: str = ""
+    created_at: Instant = 0
+    expires_at: Instant = FOREVER
+
+    @property
+    def subject(self) -> str:
+        return f"service:{self.id}"
+
+    @property
+    def key(self) -> "IdentityKey":
+        """What no two identities share."""
+        return self.kind, self.issuer, self.name
+
+
+IdentityKey: TypeAlias = tuple[IdentityKind, str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class TokenProof:
+    """What a token proved: `iss` and `sub`. With `user`, `sub` is the id of a customer's user."""
+
+    issuer: str
+    name: str
+    user: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateProof:
+    """The names on a certificate that the handshake verified, those that say most first."""
+
+    names: tuple[str, ...]
+
+
+Presented: TypeAlias = str | TokenProof | CertificateProof
+"""What a caller shows of itself: the text of a key, or what was proved before; "" for nothing."""

@@ -1,0 +1,161 @@
+"""The public keys of an issuer of tokens: fetched over HTTP, kept in memory, never waited for by a
+call that shows a key we know.
+"""
+
+import json
+import threading
+from time import monotonic
+from typing import Any, Final, TypeAlias
+
+import httpx
+import structlog
+from joserfc.errors import JoseError
+from joserfc.jwk import ECKey, JWKRegistry, OKPKey, RSAKey
+
+log = structlog.get_logger()
+
+PublicKey: TypeAlias = RSAKey | ECKey | OKPKey
+
+DISCOVERY: Final = "/.well-known/openid-configuration"
+"""Where an issuer says where its keys are (OpenID Connect Discovery 1.0, section 4)."""
+
+AT_MOST_EVERY: Final = 3.0
+"""Seconds from a fetch that a call with an unknown key brought about in vain to the next one."""
+
+_TIMEOUT: Final = httpx.Timeout(3.0)
+_PATIENCE: Final = 1.0
+"""Seconds that a call waits for a fetch that another one has begun."""
+_MOST_BYTES: Final = 1_000_000
+
+
+class KeysUnavailable(Exception):
+    """An issuer's keys could not be read."""
+
+
+class SigningKeys:
+    """The keys that one issuer signs with now.
+
+    They are read again every `every` seconds, which is how long a withdrawn key goes on being
+    taken; and when a call shows an unknown one, every `AT_MOST_EVERY` seconds at most if that is in
+    vain. While they cannot be read, the last ones stay in use.
+    """
+
+    def __init__(self, issuer: str, url: str, every: float) -> None:
+        """With `url` "", the issuer's discovery document names it."""
+        self.issuer = issuer
+        self.generation = 0
+        self._url = url
+        self._every = every
+        self._keys: dict[str, PublicKey] = {}
+        self._published: Any = None
+        self._failing = False
+        self._in_vain_at = -AT_MOST_EVERY
+        self._turn = threading.Lock()
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="signing-keys", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stopping.set()
+        if self._thread.ident is not None:
+            self._thread.join()
+
+    def find(self, key_id: str) -> PublicKey | None:
+        """Find a key; "" finds the one of an issuer that has one only."""
+        return self._keys.get(key_id) or self._found_anew(key_id)
+
+    def refresh(self) -> None:
+        """Read the keys again; what goes wrong is logged, and leaves the last ones in use."""
+        try:
+            published = _get(self._url or self._discovered())
+            keys = _usable(published)
+        except KeysUnavailable as error:
+            self._failing = True
+            log.warning(
+                "keys of an issuer of tokens not read, the last ones stay in use",
+                issuer=self.issuer,
+                error=str(error),
+                keys=len(self._keys),
+            )
+            return
+        if self._failing:
+            log.info("keys of an issuer of tokens read again", issuer=self.issuer)
+        self._failing = False
+        if published != self._published:
+            if not keys:
+                log.warning("an issuer of tokens has withdrawn all its keys", issuer=self.issuer)
+            self._keys, self._published = keys, published
+            # INVARIANT: after the keys, so that whoever sees it sees them.
+            self.generation += 1
+
+    def _found_anew(self, key_id: str) -> PublicKey | None:
+        """Read the keys for a call that shows an unknown one, unless that was in vain just now."""
+        if not self._turn.acquire(timeout=_PATIENCE):
+            return None
+        try:
+            # Another thread may have read them meanwhile.
+            if key_id not in self._keys and monotonic() - self._in_vain_at >= AT_MOST_EVERY:
+                self.refresh()
+                if key_id not in self._keys:
+                    self._in_vain_at = monotonic()
+        finally:
+            self._turn.release()
+        return self._keys.get(key_id)
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            with self._turn:
+                self.refresh()
+            self._stopping.wait(self._every)
+
+    def _discovered(self) -> str:
+        found = _get(self.issuer.rstrip("/") + DISCOVERY)
+        named = found.get("issuer") if isinstance(found, dict) else None
+        url = found.get("jwks_uri") if isinstance(found, dict) else None
+        if named != self.issuer or not isinstance(url, str):
+            raise KeysUnavailable("its discovery document is about another issuer or names no keys")
+        if self.issuer.startswith("https:") and not url.startswith("https:"):
+            raise KeysUnavailable("its discovery document names keys that anybody could replace")
+        return url
+
+
+def _get(url: str) -> Any:
+    """Raises: KeysUnavailable."""
+    try:
+        answer = httpx.get(url, timeout=_TIMEOUT)
+        answer.raise_for_status()
+        if len(answer.content) > _MOST_BYTES:
+            raise KeysUnavailable(f"{url} answers with more than {_MOST_BYTES} bytes")
+        return json.loads(answer.content)
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError, RecursionError) as error:
+        raise KeysUnavailable(f"{url}: {type(error).__name__}: {error}") from error
+
+
+def _usable(published: Any) -> dict[str, PublicKey]:
+    """Read a key set (RFC 7517, section 5), leaving out what can verify no signature.
+
+    Raises: KeysUnavailable, if it is none; an empty one is an issuer's word that none is good.
+    """
+    listed = published.get("keys") if isinstance(published, dict) else None
+    if not isinstance(listed, list):
+        raise KeysUnavailable("what it publishes is no key set")
+    keys: dict[str, PublicKey] = {}
+    for each in listed:
+        key = _public_key(each)
+        if key is not None:
+            key.ensure_kid()
+            keys[str(key.kid)] = key
+    if len(keys) == 1:
+        keys[""] = next(iter(keys.values()))
+    return keys
+
+
+def _public_key(published: Any) -> PublicKey | None:
+    try:
+        key = JWKRegistry.import_key(published)
+    except (JoseError, ValueError, TypeError, KeyError):
+        return None
+    # A shared secret has no place here: whoever reads it could sign.
+    return key if isinstance(key, PublicKey) and published.get("use") != "enc" else None

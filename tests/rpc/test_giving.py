@@ -1,0 +1,299 @@
+"""Nobody gives what it does not hold: neither operators, nor customers' admins, nor products."""
+
+from typing import Any
+
+import pytest
+
+from authz_service.domain.audit import Event
+from authz_service.domain.call import Call
+from authz_service.domain.grant import RoleGrant
+from authz_service.errors import ErrorReason
+from authz_service.gen.authz.v1 import identity_pb2 as identities
+from authz_service.gen.authz.v1 import key_pb2 as keys
+from authz_service.gen.authz.v1 import policy_pb2 as policy
+from authz_service.gen.authz.v1 import provisioning_pb2 as provisioning
+from authz_service.usecases.seeding import SEEDER
+from tests.rpc.account import Account, member
+from tests.rpc.conftest import fresh_name
+from tests.rpc.harness import Caller, Server, refusal
+from tests.rpc.test_actors import acting, offer
+from tests.rpc.trail import entries
+
+EXCEEDS = ErrorReason.GRANT_EXCEEDS_OWN_RIGHTS
+
+
+def new_role(server: Server, *permissions: str, offered: bool = True) -> str:
+    """Put a role of this service's callers, and let them be given it."""
+    role = fresh_name("role")
+    made = policy.Role(id=role, permissions=permissions)
+    server.operator.policy.PutRole(policy.PutRoleRequest(role=made))
+    if offered:
+        offer(server, role)
+    return role
+
+
+def narrow(server: Server, *permissions: str) -> Caller:
+    """Make an operator that holds these rights and no others."""
+    return server.caller(server.new_key(new_role(server, *permissions)))
+
+
+def registration(*roles: str, **more: Any) -> identities.RegisterIdentityRequest:
+    kind = identities.IDENTITY_KIND_CERTIFICATE
+    identity = identities.Identity(kind=kind, name=fresh_name("name"), roles=roles, **more)
+    return identities.RegisterIdentityRequest(identity=identity)
+
+
+class TestNarrowOperators:
+    def test_operations_make_a_narrower_operator_that_works_within_its_rights(
+        self, account: Account
+    ) -> None:
+        account.onboard("free", ada=["admin"])
+        support = narrow(account.server, "tenants:get", "tenants:suspend", "tenants:resume")
+        support.call(provisioning.GetTenantRequest(tenant=account.id))
+        reason = provisioning.SUSPENSION_REASON_RISK
+        asked: dict[str, Any] = {"tenant": account.id, "suspension_reason": reason}
+        support.call(provisioning.SuspendTenantRequest(**asked))
+        support.call(provisioning.ResumeTenantRequest(**asked))
+        for request in (
+            provisioning.OffboardTenantRequest(tenant=account.id),
+            keys.CreateKeyRequest(roles=["operator"]),
+            policy.PutRoleRequest(role=policy.Role(id="viewer")),
+        ):
+            account.server.refuses(request, ErrorReason.PERMISSION_DENIED, by=support)
+
+    def test_it_makes_callers_of_its_own_rights_and_none_of_others(self, server: Server) -> None:
+        by = narrow(server, "keys:create", "identities:register", "decisions:check")
+        within = new_role(server, "decisions:check")
+        by.call(keys.CreateKeyRequest(roles=[within]))
+        by.call(registration(within))
+        for role in ("checker", "operator", "provisioner"):
+            for request in (keys.CreateKeyRequest(roles=[role]), registration(role)):
+                server.refuses(request, EXCEEDS, by=by)
+
+    def test_refusal_names_some_of_what_would_be_too_much(self, server: Server) -> None:
+        by = narrow(server, "keys:create", "decisions:check")
+        found = server.refuses(keys.CreateKeyRequest(roles=["checker"]), EXCEEDS, by=by)
+        assert found.metadata == {"permissions": "decisions:explain"}
+        assert "role 'checker'" in found.message
+
+    def test_it_puts_into_no_role_what_it_does_not_hold(self, server: Server) -> None:
+        role = new_role(server, "roles:put", "policies:apply", "permissions:put")
+        by = server.caller(server.new_key(role))
+        wider = policy.Role(id=role, permissions=["roles:put", "policies:apply", "keys:create"])
+        including = policy.Role(id=role, permissions=["roles:put"], includes=["operator"])
+        other = policy.Role(id=fresh_name("other"), permissions=["audit:list"])
+        for made in (wider, including, other):
+            server.refuses(policy.PutRoleRequest(role=made), EXCEEDS, by=by)
+            server.refuses(policy.ApplyPolicyRequest(roles=[made]), EXCEEDS, by=by)
+
+    def test_it_writes_product_roles_and_takes_rights_out(self, server: Server) -> None:
+        by = narrow(server, "roles:put")
+        role = new_role(server, "keys:create", "audit:list", offered=False)
+        for permissions in (["audit:list", "invoices:view"], ["audit:list"], ["invoices:view"]):
+            made = policy.Role(id=role, permissions=permissions)
+            by.call(policy.PutRoleRequest(role=made))
+
+    def test_it_makes_no_right_a_thing_that_tiers_sell(self, server: Server) -> None:
+        by = narrow(server, "permissions:put", "policies:apply")
+        sold = policy.Permission(id="keys:create", internal=False)
+        request = policy.ApplyPolicyRequest(permissions=[sold])
+        before = server.footprint()
+        found = refusal(lambda: by.call(request))
+        assert found.reason in (EXCEEDS, ErrorReason.RIGHT_RESERVED)
+        assert server.footprint() == before
+
+    def test_it_offers_customers_no_role_with_rights_it_lacks(self, server: Server) -> None:
+        by = narrow(server, "tiers:put")
+        tier = policy.Tier(id=fresh_name("tier"), assignable_roles=["viewer", "operator"])
+        found = server.refuses(policy.PutTierRequest(tier=tier), EXCEEDS, by=by)
+        assert "'operator'" in found.message
+        by.call(
+            policy.PutTierRequest(
+                tier=policy.Tier(id=fresh_name("tier"), assignable_roles=["viewer", "admin"])
+            )
+        )
+
+    def test_it_extends_no_customer_tier_by_the_one_of_callers(self, server: Server) -> None:
+        by = narrow(server, "tiers:put")
+        tier = policy.Tier(id=fresh_name("tier"), extends="internal")
+        server.refuses(policy.PutTierRequest(tier=tier), EXCEEDS, by=by)
+
+    def test_it_moves_no_customer_to_the_tier_of_callers(self, account: Account) -> None:
+        account.onboard("free", ada=["admin"])
+        by = account.server.caller(account.server.new_key("provisioner"))
+        request = provisioning.SetTierRequest(tenant=account.id, tier="internal")
+        account.server.refuses(request, EXCEEDS, by=by)
+
+    def test_it_takes_over_no_wider_key_by_a_new_secret(self, server: Server) -> None:
+        by = narrow(server, "keys:rotate", "keys:list", "decisions:check")
+        wide = server.operator.keys.CreateKey(keys.CreateKeyRequest(roles=["operator"])).key
+        like = new_role(server, "decisions:check")
+        own = server.operator.keys.CreateKey(keys.CreateKeyRequest(roles=[like])).key
+        server.refuses(keys.RotateKeyRequest(id=wide.id), EXCEEDS, by=by)
+        by.call(keys.RotateKeyRequest(id=own.id))
+
+    def test_right_for_one_customer_is_given_for_that_one_alone(self, account: Account) -> None:
+        server = account.server
+        account.onboard("free", ada=["admin"])
+        role = new_role(server, "keys:create", "decisions:check")
+        within = new_role(server, "decisions:check")
+        general = new_role(server, "keys:create")
+        made = server.operator.keys.CreateKey(keys.CreateKeyRequest(roles=[general]))
+        _grant_in_system(server, made.key.id, role, f"tenant:{account.id}")
+        by = server.caller(made.credential)
+        by.call(keys.CreateKeyRequest(roles=[within], tenants=[account.id]))
+        server.refuses(keys.CreateKeyRequest(roles=[within]), EXCEEDS, by=by)
+
+    def test_provisioning_key_grants_customers_roles_that_it_does_not_hold(
+        self, account: Account
+    ) -> None:
+        by = account.server.caller(account.server.new_key("provisioner"))
+        by.call(
+            provisioning.OnboardTenantRequest(
+                tenant=account.id, tier="free", members=[member("nina", "admin")]
+            )
+        )
+        assert account.may("nina", "team:manage")
+
+
+def _grant_in_system(server: Server, key: str, role: str, scope: str) -> None:
+    """Grant what no RPC grants: a key that holds some rights everywhere and others in one place."""
+    with server.service.store.transaction(Call(SEEDER)) as tx:
+        grant = RoleGrant("system", f"service:{key}", role, scope, id=tx.new_id())
+        tx.change(None, grant)
+        tx.record(Event("role.granted", "system", (grant.subject,), None, grant))
+
+
+class TestCustomersAdmins:
+    @pytest.fixture
+    def acme(self, account: Account) -> Account:
+        """Make an account with an admin, and one who may only see to people."""
+        account.onboard("professional", ada=["admin"], vera=["viewer"], hugo=["viewer"])
+        account.put_role(
+            "people",
+            *("members:add", "role_grants:create", "roles:put", "roles:get"),
+            *("invitations:create", "invitations:resend"),
+        )
+        account.grant("hugo", f"{account.id}/people")
+        return account
+
+    def by(self, account: Account, who: str) -> Caller:
+        return acting(account.server, f"user:{who}", "operator")
+
+    def granting(self, account: Account, role: str, scope: str = "") -> policy.GrantRoleRequest:
+        grant = policy.RoleGrant(tenant=account.id, subject="user:vera", role=role, scope=scope)
+        return policy.GrantRoleRequest(role_grant=grant)
+
+    def test_admin_grants_every_role_below_its_own(self, acme: Account) -> None:
+        ada = self.by(acme, "ada")
+        for role in ("editor", "billing-admin", "admin", f"{acme.id}/people"):
+            ada.call(self.granting(acme, role))
+
+    def test_admin_grants_what_the_tier_does_not_carry_but_its_role_does(
+        self, acme: Account
+    ) -> None:
+        assert acme.reason("ada", "sso:configure") == "NOT_ENTITLED"
+        self.by(acme, "ada").call(self.granting(acme, "admin"))
+
+    def test_lesser_admin_grants_no_role_with_more_than_its_own(self, acme: Account) -> None:
+        hugo = self.by(acme, "hugo")
+        hugo.call(self.granting(acme, f"{acme.id}/people"))
+        for role in ("editor", "admin"):
+            found = acme.server.refuses(self.granting(acme, role), EXCEEDS, by=hugo)
+            assert found.message.startswith("user:hugo ")
+
+    def test_lesser_admin_gives_no_such_role_with_a_membership_or_an_invitation(
+        self, acme: Account
+    ) -> None:
+        hugo = self.by(acme, "hugo")
+        for request in self.welcoming(acme, "viewer"):
+            hugo.call(request)
+        for request in self.welcoming(acme, "admin"):
+            acme.server.refuses(request, EXCEEDS, by=hugo)
+
+    def welcoming(self, account: Account, role: str) -> list[Any]:
+        """Make the requests that let somebody new have a role."""
+        name = fresh_name("new")
+        return [
+            provisioning.AddMemberRequest(tenant=account.id, member=member(name, role)),
+            provisioning.InviteMemberRequest(
+                tenant=account.id, email=f"{name}@example.com", roles=[role]
+            ),
+        ]
+
+    def test_lesser_admin_gets_no_token_of_a_wider_invitation(self, acme: Account) -> None:
+        wide = acme.invite("boss@example.com", "admin").invitation
+        request = provisioning.ResendInvitationRequest(tenant=acme.id, id=wide.id)
+        acme.server.refuses(request, EXCEEDS, by=self.by(acme, "hugo"))
+        self.by(acme, "ada").call(request)
+
+    def test_invitation_is_taken_up_by_one_who_holds_nothing_yet(self, acme: Account) -> None:
+        made = self.by(acme, "ada").call(
+            provisioning.InviteMemberRequest(
+                tenant=acme.id, email="nina@example.com", roles=["admin"]
+            )
+        )
+        product = acme.server.caller(acme.server.new_key("product"))
+        product.call(
+            provisioning.AcceptInvitationRequest(
+                tenant=acme.id, token=made.token, subject="user:nina"
+            )
+        )
+        assert acme.may("nina", "team:manage")
+
+    def test_member_takes_up_an_invitation_to_more_than_it_holds(self, acme: Account) -> None:
+        role, tier = fresh_name("accepts"), fresh_name("tier")
+        operator = acme.operator.policy
+        operator.PutRole(
+            policy.PutRoleRequest(role=policy.Role(id=role, permissions=["invitations:accept"]))
+        )
+        offered = policy.Tier(id=tier, extends="professional", assignable_roles=[role])
+        operator.PutTier(policy.PutTierRequest(tier=offered))
+        acme.set_tier(tier)
+        acme.grant("vera", role)
+        token = acme.invite("vera@example.com", "billing-admin").token
+        accepting = provisioning.AcceptInvitationRequest(
+            tenant=acme.id, token=token, subject="user:vera"
+        )
+        self.by(acme, "vera").call(accepting)
+        assert acme.may("vera", "invoices:void")
+
+    def test_lesser_admin_puts_no_permission_into_a_role_that_it_does_not_hold(
+        self, acme: Account
+    ) -> None:
+        hugo = self.by(acme, "hugo")
+        people = f"{acme.id}/people"
+        held = ["members:add", "role_grants:create", "roles:put", "roles:get"]
+        wider = policy.Role(id=people, permissions=[*held, "invoices:void"])
+        including = policy.Role(id=f"{acme.id}/x", includes=["billing-admin"])
+        for role in (wider, including):
+            acme.server.refuses(policy.PutRoleRequest(role=role), EXCEEDS, by=hugo)
+        hugo.call(policy.PutRoleRequest(role=policy.Role(id=people, permissions=held)))
+
+    def test_role_that_held_more_before_can_be_changed_by_one_who_holds_less(
+        self, acme: Account
+    ) -> None:
+        acme.put_role("void", "invoices:void")
+        role = policy.Role(id=f"{acme.id}/void", permissions=["invoices:void", "invoices:view"])
+        self.by(acme, "hugo").call(policy.PutRoleRequest(role=role))
+
+    def test_what_is_held_in_a_scope_is_given_in_that_scope(self, acme: Account) -> None:
+        acme.grant("hugo", "editor", "project:42")
+        hugo = self.by(acme, "hugo")
+        hugo.call(self.granting(acme, "editor", "project:42"))
+        hugo.call(self.granting(acme, "editor", "project:42/document:7"))
+        for scope in ("project:43", ""):
+            acme.server.refuses(self.granting(acme, "editor", scope), EXCEEDS, by=hugo)
+
+    def test_what_is_denied_to_the_giver_is_not_its_to_give(self, acme: Account) -> None:
+        acme.except_(policy.EXCEPTION_KIND_DENY, "invoices:void", subject="user:ada")
+        ada = self.by(acme, "ada")
+        found = acme.server.refuses(self.granting(acme, "billing-admin"), EXCEEDS, by=ada)
+        assert found.metadata == {"permissions": "invoices:void"}
+        ada.call(self.granting(acme, "editor"))
+
+    def test_refused_gift_stands_in_the_audit_of_the_account(self, acme: Account) -> None:
+        hugo = self.by(acme, "hugo")
+        acme.server.refuses(self.granting(acme, "admin"), EXCEEDS, by=hugo)
+        said = [each for each in entries(acme.server) if each["tenant"] == acme.id][-1]
+        assert (said["outcome"], said["on_behalf_of"]) == (EXCEEDS, "user:hugo")

@@ -1,0 +1,101 @@
+"""A database of an older version gets the rights of this one, and nothing else is touched."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+import yaml
+
+from authz_service.config import shipped_policies
+from authz_service.domain.audit import Event
+from authz_service.domain.call import Call
+from authz_service.domain.catalogue import Permission, Role
+from authz_service.gen.authz.v1 import key_pb2 as keys
+from authz_service.gen.authz.v1 import policy_pb2 as policy
+from authz_service.usecases.rights import RIGHTS
+from authz_service.usecases.seeding import SEEDER
+from tests.rpc.harness import Server, serving
+from tests.rpc.trail import entries
+
+NEW: Final = ("actors:name", "identities:register")
+TAKEN_FROM_OPERATORS: Final = "exceptions:create"
+
+
+def made_older(server: Server) -> None:
+    """Take rights away as if no version had known them, and one from the operator on purpose."""
+    index = server.service.replica.index
+    with server.service.store.transaction(Call(SEEDER)) as tx:
+        for entry in index.roles.values():
+            fewer = entry.fact.permissions - set(NEW)
+            if entry.fact.id == "operator":
+                fewer -= {TAKEN_FROM_OPERATORS}
+            tx.change(entry.fact, replace(entry.fact, permissions=fewer))
+        for name in NEW:
+            tx.change(index.permissions[name].fact, None)
+        tx.record(Event("made.older", "system", ()))
+
+
+def closure(server: Server, role: str) -> frozenset[str]:
+    return server.service.replica.index.role_permissions(role)
+
+
+def test_operator_gets_the_rights_that_are_new_and_no_others(tmp_path: Path) -> None:
+    with serving(tmp_path) as server:
+        made_older(server)
+        before = {role: closure(server, role) for role in ("product", "auditor", "operator")}
+        revision = server.revision
+    with serving(tmp_path) as server:
+        assert server.revision == revision + 1
+        assert closure(server, "operator") == before["operator"] | set(NEW)
+        assert TAKEN_FROM_OPERATORS not in closure(server, "operator")
+        assert closure(server, "product") == before["product"]
+        assert closure(server, "auditor") == before["auditor"]
+        (entry,) = entries(server, revision + 1)
+        assert (entry["action"], entry["actor"]) == ("rights.added", "service:authz")
+        assert entry["targets"] == sorted(NEW)
+        assert set(entry["after"]["permissions"]) - set(entry["before"]["permissions"]) == set(NEW)
+        # What it could not have given itself, it can now give.
+        role = policy.Role(id="names", permissions=["actors:name"])
+        server.operator.policy.PutRole(policy.PutRoleRequest(role=role))
+        revision = server.revision
+    with serving(tmp_path) as server:
+        assert server.revision == revision
+
+
+def test_database_without_the_role_operator_gets_the_rights_declared(tmp_path: Path) -> None:
+    with serving(tmp_path) as server:
+        made_older(server)
+        operator = server.service.replica.index.roles["operator"].fact
+        with server.service.store.transaction(Call(SEEDER)) as tx:
+            tx.change(operator, None)
+            tx.change(None, Role("boss", operator.permissions, operator.includes))
+            tx.record(Event("operator.renamed", "system", ()))
+    with serving(tmp_path) as server:
+        index = server.service.replica.index
+        assert set(NEW) <= index.permissions.keys()
+        assert "operator" not in index.roles
+        assert not set(NEW) & index.role_permissions("boss")
+
+
+def test_right_that_a_customer_declared_first_is_left_as_it_is(tmp_path: Path) -> None:
+    with serving(tmp_path) as server:
+        made_older(server)
+        own = Permission("actors:name", description="ours")
+        with server.service.store.transaction(Call(SEEDER)) as tx:
+            tx.change(None, own)
+            tx.record(Event("permission.put", "system", ()))
+    with serving(tmp_path) as server:
+        assert server.service.replica.index.permissions["actors:name"].fact == own
+        assert "identities:register" in closure(server, "operator")
+
+
+def test_first_start_adds_nothing_to_the_shipped_policy(tmp_path: Path) -> None:
+    with serving(tmp_path) as server:
+        assert "rights.added" not in {each["action"] for each in entries(server)}
+        server.operator.keys.ListKeys(keys.ListKeysRequest())
+
+
+def test_every_internal_permission_that_is_shipped_is_a_right_that_is_guarded() -> None:
+    catalogue = yaml.safe_load((shipped_policies() / "catalogue.yaml").read_text())["permissions"]
+    internal = {name for name, said in catalogue.items() if said.get("internal")}
+    assert internal == set(RIGHTS)
