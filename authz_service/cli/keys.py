@@ -1,20 +1,61 @@
 """`authz keys`: the callers of this service."""
 
 from collections.abc import Iterable
-from typing import Annotated
+from datetime import timedelta
+from enum import StrEnum
+from typing import Annotated, Final
 
 import typer
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.field_mask_pb2 import FieldMask
 from rich.table import Table
 from rich.text import Text
 
+from authz_service.cli import completion
 from authz_service.cli import output as out
-from authz_service.cli.options import Limit, Reason, Until, changes, reads
+from authz_service.cli.options import Limit, Overlap, Reason, Until, UnusedSince, changes, reads
 from authz_service.cli.paging import every, total
 from authz_service.cli.session import Session
-from authz_service.cli.words import instant, timestamp
+from authz_service.cli.words import instant, timestamp, word
 from authz_service.gen.authz.v1 import key_pb2 as pb
 
 app = typer.Typer(help="API keys of those who call this service.")
+
+
+class Kind(StrEnum):
+    """Kinds of key, as people name them."""
+
+    APP = "app"
+    JOB = "job"
+    OPERATOR = "operator"
+    SCIM = "scim"
+
+
+_KINDS: Final = {
+    Kind.APP: pb.KEY_KIND_APP,
+    Kind.JOB: pb.KEY_KIND_JOB,
+    Kind.OPERATOR: pb.KEY_KIND_OPERATOR,
+    Kind.SCIM: pb.KEY_KIND_SCIM,
+}
+
+KeyId = Annotated[
+    str,
+    typer.Argument(
+        metavar="ID", help="As authz keys list shows it.", autocompletion=completion.keys
+    ),
+]
+_Roles = typer.Option(
+    "--role",
+    metavar="ROLE",
+    help="checker, operator, provisioner or auditor. Repeat for more.",
+    autocompletion=completion.roles,
+)
+_Tenants = typer.Option(
+    "--tenant",
+    metavar="TENANT",
+    help="For this tenant only. Repeat for more.",
+    autocompletion=completion.tenants,
+)
 
 
 @changes(app)
@@ -22,28 +63,150 @@ def create(
     session: Session,
     name: Annotated[str, typer.Argument(metavar="NAME", help="What people call it.")],
     *,
-    role: Annotated[
-        list[str],
-        typer.Option(
-            "--role",
-            metavar="ROLE",
-            help="checker, operator, provisioner or auditor. Repeat for more.",
-        ),
-    ],
-    tenant: Annotated[
-        list[str] | None,
-        typer.Option("--tenant", metavar="TENANT", help="For this tenant only. Repeat for more."),
+    role: Annotated[list[str], _Roles],
+    tenant: Annotated[list[str] | None, _Tenants] = None,
+    kind: Annotated[
+        Kind | None,
+        typer.Option("--kind", help="What its text says it opens; what its roles open."),
     ] = None,
     until: Until = None,
 ) -> None:
     """Make a key. It is shown this once: keep it."""
     request = pb.CreateKeyRequest(
-        display_name=name, roles=role, tenants=tenant or (), expire_time=timestamp(until)
+        display_name=name,
+        roles=role,
+        tenants=tenant or (),
+        expire_time=timestamp(until),
+        kind=_number(kind),
     )
     answer = session.keys.CreateKey(request)
+    lost = f"shown before and not again: authz keys revoke {answer.key.id}, create another"
+    _show_credential(session, answer, lost)
+
+
+@reads(app)
+def get(session: Session, key: KeyId) -> None:
+    """Show one key, without its secret."""
+    answer = session.keys.GetKey(pb.GetKeyRequest(id=key))
+    session.show(answer, _facts(answer.key))
+
+
+@reads(app, "list")
+def list_keys(
+    session: Session,
+    *,
+    role: Annotated[
+        str,
+        typer.Option(
+            "--role", metavar="ROLE", help="Only with this role.", autocompletion=completion.roles
+        ),
+    ] = "",
+    tenant: Annotated[
+        str,
+        typer.Option(
+            "--tenant",
+            metavar="TENANT",
+            help="Only those bound to this tenant.",
+            autocompletion=completion.tenants,
+        ),
+    ] = "",
+    kind: Annotated[Kind | None, typer.Option("--kind", help="Only of this kind.")] = None,
+    expired: Annotated[
+        bool | None,
+        typer.Option("--expired/--not-expired", help="Only those that have expired, or have not."),
+    ] = None,
+    unused_since: UnusedSince = None,
+    limit: Limit = None,
+) -> None:
+    """List the keys that were not revoked, without their secrets."""
+    request = pb.ListKeysRequest(
+        role=role,
+        for_tenant=tenant,
+        kind=_number(kind),
+        expired=expired,
+        unused_since=timestamp(unused_since),
+    )
+    answer = every(session.keys.ListKeys, request, lambda page: page.keys, limit)
+    found = answer.keys
+    session.show(answer, _table(found), note=total(len(found), "key", answer))
+
+
+@changes(app)
+def update(
+    session: Session,
+    key: KeyId,
+    *,
+    name: Annotated[str | None, typer.Option("--name", metavar="TEXT", help="For people.")] = None,
+    role: Annotated[list[str] | None, _Roles] = None,
+    tenant: Annotated[list[str] | None, _Tenants] = None,
+    all_tenants: Annotated[
+        bool, typer.Option("--all-tenants", help="For all tenants from now on.")
+    ] = False,
+    until: Until = None,
+    forever: Annotated[bool, typer.Option("--forever", help="Let it not end by itself.")] = False,
+    reason: Reason = "",
+) -> None:
+    """Change what is given, such as --role: it then holds these roles and no others."""
+    if (tenant and all_tenants) or (until and forever):
+        raise typer.BadParameter("--tenant and --all-tenants, --until and --forever: one of each")
+    given = {
+        "display_name": name is not None,
+        "roles": bool(role),
+        "tenants": bool(tenant) or all_tenants,
+        "expire_time": bool(until) or forever,
+    }
+    if not any(given.values()):
+        raise typer.BadParameter("nothing to change; give --name, --role, --tenant or --until")
+    request = pb.UpdateKeyRequest(
+        id=key,
+        update_mask=FieldMask(paths=[path for path, wanted in given.items() if wanted]),
+        display_name=name or "",
+        expire_time=timestamp(until),
+        roles=role or (),
+        tenants=tenant or (),
+        reason=reason,
+    )
+    answer = session.keys.UpdateKey(request)
+    session.show(answer, _facts(answer.key))
+
+
+@changes(app)
+def rotate(
+    session: Session,
+    key: KeyId,
+    *,
+    overlap: Overlap = None,
+    reason: Reason = "",
+) -> None:
+    """Give a key another secret. It is shown this once: keep it."""
+    request = pb.RotateKeyRequest(id=key, overlap=_duration(overlap), reason=reason)
+    answer = session.keys.RotateKey(request)
+    lost = f"shown before and not again: rotate once more, authz keys rotate {key}"
+    _show_credential(session, answer, lost)
+
+
+@changes(app)
+def revoke(
+    session: Session,
+    key: KeyId,
+    *,
+    previous: Annotated[
+        bool, typer.Option("--previous", help="Only the secret before the last rotation.")
+    ] = False,
+    reason: Reason = "",
+) -> None:
+    """End a key; calls with it fail from now on."""
+    request = pb.RevokeKeyRequest(id=key, previous_only=previous, reason=reason)
+    answer = session.keys.RevokeKey(request)
+    note = "its previous secret was revoked" if previous else "revoked"
+    session.show(answer, _table([answer.key]), note=note)
+
+
+def _show_credential(
+    session: Session, answer: pb.CreateKeyResponse | pb.RotateKeyResponse, lost: str
+) -> None:
     credential = Text(answer.credential, "bold")
     if not answer.credential and not session.dry_run:
-        lost = f"shown before and not again: authz keys revoke {answer.key.id}, create another"
         credential = Text(lost, "red")
     session.show(
         answer,
@@ -53,30 +216,46 @@ def create(
     )
 
 
-@reads(app, "list")
-def list_keys(session: Session, limit: Limit = None) -> None:
-    """List the keys in force, without their secrets."""
-    answer = every(session.keys.ListKeys, pb.ListKeysRequest(), lambda page: page.keys, limit)
-    found = answer.keys
-    session.show(answer, _table(found), note=total(len(found), "key", answer))
+def _number(kind: Kind | None) -> pb.KeyKind.ValueType:
+    return pb.KEY_KIND_UNSPECIFIED if kind is None else _KINDS[kind]
 
 
-@changes(app)
-def revoke(
-    session: Session,
-    key: Annotated[str, typer.Argument(metavar="ID", help="As authz keys list shows it.")],
-    reason: Reason = "",
-) -> None:
-    """End a key; calls with it fail from now on."""
-    answer = session.keys.RevokeKey(pb.RevokeKeyRequest(id=key, reason=reason))
-    session.show(answer, _table([answer.key]), note="revoked")
+def _duration(time: timedelta | None) -> Duration | None:
+    """Make the message of a length of time; None leaves it to the server."""
+    if time is None:
+        return None
+    made = Duration()
+    made.FromTimedelta(time)
+    return made
+
+
+def _facts(key: pb.Key) -> Table:
+    return out.facts(
+        [
+            ("id", key.id),
+            ("name", key.display_name),
+            ("kind", _kind(key)),
+            ("roles", out.listed(key.roles)),
+            ("tenants", out.listed(key.tenants) or "all"),
+            ("made", instant(key.create_time)),
+            ("ends", instant(key.expire_time) or "never"),
+            ("old secret ends", instant(key.previous_expire_time)),
+            ("last used", instant(key.last_use_time) or "not yet"),
+        ]
+    )
 
 
 def _table(keys: Iterable[pb.Key]) -> Table:
     rows = [
-        (each.id, each.display_name, out.listed(each.roles),
+        (each.id, each.display_name, _kind(each), out.listed(each.roles),
          out.listed(each.tenants) or "all", instant(each.create_time),
-         instant(each.expire_time) or "never")
+         instant(each.expire_time) or "never", instant(each.previous_expire_time),
+         instant(each.last_use_time))
         for each in keys
     ]  # fmt: skip
-    return out.table(("ID", "NAME", "ROLES", "TENANTS", "MADE", "ENDS"), rows)
+    columns = ("ID", "NAME", "KIND", "ROLES", "TENANTS", "MADE", "ENDS", "OLD SECRET ENDS")
+    return out.table((*columns, "LAST USED"), rows)
+
+
+def _kind(key: pb.Key) -> str:
+    return word(pb.KeyKind, key.kind) if key.kind else ""

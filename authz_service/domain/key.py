@@ -1,20 +1,54 @@
-"""API keys: how an application proves which `service:` subject of the system tenant it is."""
+"""API keys: how an application proves which `service:` subject of the system tenant it is.
 
-from dataclasses import dataclass
+A key reads `authz_<kind>_<id>_<secret><checksum>`, as in
+`authz_app_key-0651f0c3a1b2cdeadbeef_<43 characters><8 characters>`. A scanner finds one by its
+form, `PATTERN`, knows by the checksum that it is one, and by the kind what it opens.
+"""
+
+import re
+from dataclasses import dataclass, replace
+from enum import StrEnum
 from hashlib import sha256
 from hmac import compare_digest
 from typing import Final
+from zlib import crc32
 
 from authz_service.domain.window import FOREVER, Instant
 
 PREFIX: Final = "authz"
-"""Every key reads `authz_<id>_<secret>`, so that a scanner can find a leaked one."""
+
+ALPHABET: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+"""Of secrets: no sign at which a word is broken or its selection ends."""
+
+SECRET_LENGTH: Final = 43
+"""Characters of the alphabet that hold 256 random bits."""
+
+_CHECKSUM_LENGTH: Final = 8
+
+
+class KeyKind(StrEnum):
+    """What a key opens, as its text shows."""
+
+    APP = "app"
+    JOB = "job"
+    OPERATOR = "op"
+    SCIM = "scim"
+    UNKNOWN = ""
+    """Of a key made before there were kinds, which reads `authz_<id>_<secret>`."""
+
+
+PATTERN: Final = re.compile(
+    rf"{PREFIX}_(?:app|job|op|scim)_key-[0-9a-z]{{1,60}}_[0-9A-Za-z]{{43}}[0-9a-f]{{8}}"
+)
+"""The form of every key with a kind. The last eight characters are `checksum` of all before."""
 
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
     """A key at rest: its secret's SHA-256 only. The secret has 256 random bits, so a plain hash
     cannot be searched back and a slow one would buy nothing.
+
+    After a rotation the secret before is good until `previous_expires_at`.
     """
 
     id: str
@@ -22,28 +56,73 @@ class ApiKey:
     display_name: str = ""
     created_at: Instant = 0
     expires_at: Instant = FOREVER
+    kind: KeyKind = KeyKind.UNKNOWN
+    previous_hash: str = ""
+    previous_expires_at: Instant = 0
 
     @property
     def subject(self) -> str:
         return f"service:{self.id}"
 
     def matches(self, secret: str, at: Instant) -> bool:
-        """Tell whether `secret` is this key's and the key is still good at `at`."""
-        return compare_digest(digest(secret), self.secret_hash) and at < self.expires_at
+        """Tell whether `secret` is this key's and good at `at`."""
+        if at >= self.expires_at:
+            return False
+        given = digest(secret)
+        return compare_digest(given, self.secret_hash) or (
+            at < self.previous_expires_at and compare_digest(given, self.previous_hash)
+        )
+
+    def has_previous(self, at: Instant) -> bool:
+        """Tell whether the secret before the last rotation is still good at `at`."""
+        return at < min(self.previous_expires_at, self.expires_at)
+
+    def rotated(self, secret_hash: str, kind: KeyKind, until: Instant) -> "ApiKey":
+        """Take a new secret; the present one goes on until `until`, an older one ends now."""
+        return replace(
+            self,
+            secret_hash=secret_hash,
+            kind=kind,
+            previous_hash=self.secret_hash,
+            previous_expires_at=until,
+        )
+
+    def without_previous(self) -> "ApiKey":
+        return replace(self, previous_hash="", previous_expires_at=0)
 
 
 def digest(secret: str) -> str:
     return sha256(secret.encode()).hexdigest()
 
 
-def write(key_id: str, secret: str) -> str:
+def write(kind: KeyKind, key_id: str, secret: str) -> str:
     """Join what the caller keeps."""
-    return f"{PREFIX}_{key_id}_{secret}"
+    body = f"{PREFIX}_{kind}_{key_id}_{secret}"
+    return body + checksum(body)
 
 
 def parse(text: str) -> tuple[str, str] | None:
-    """Split a key into id and secret; None if it is not one of ours."""
+    """Split a key into id and secret; None if it is not one of ours, or was mistyped."""
+    match text.split("_"):
+        case [prefix, kind, key_id, rest] if prefix == PREFIX and kind in _KINDS:
+            body = text[:-_CHECKSUM_LENGTH]
+            secret = rest[:-_CHECKSUM_LENGTH]
+            sound = secret and key_id and checksum(body) == text[-_CHECKSUM_LENGTH:]
+            return (key_id, secret) if sound else None
+    return _parse_old(text)
+
+
+def checksum(body: str) -> str:
+    """Compute a key's last characters from all before them: CRC-32 in hexadecimal."""
+    return f"{crc32(body.encode()):08x}"
+
+
+def _parse_old(text: str) -> tuple[str, str] | None:
+    """Split `authz_<id>_<secret>`, whose secret may hold underscores."""
     match text.split("_", 2):
         case [prefix, key_id, secret] if prefix == PREFIX and key_id and secret:
-            return key_id, secret
+            return (key_id, secret) if key_id not in _KINDS else None
     return None
+
+
+_KINDS: Final = frozenset(kind.value for kind in KeyKind if kind)

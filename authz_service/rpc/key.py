@@ -7,51 +7,135 @@ from authz_service.domain.window import FOREVER
 from authz_service.gen.authz.v1 import key_pb2 as pb
 from authz_service.rpc import convert
 from authz_service.rpc.calls import AdminCalls, Context
-from authz_service.usecases import keys
+from authz_service.usecases import keys, keys_now
+from authz_service.usecases.execution import Answer
+from authz_service.usecases.keys_now import KeyNow, Uses
 
 
 class KeyServicer:
-    def __init__(self, calls: AdminCalls, new_secret: Callable[[], str]) -> None:
+    """`seen` tells when this process last saw each key."""
+
+    def __init__(
+        self, calls: AdminCalls, new_secret: Callable[[], str], seen: Callable[[], Uses]
+    ) -> None:
         self._calls = calls
         self._new_secret = new_secret
+        self._seen = seen
 
     def CreateKey(self, request: pb.CreateKeyRequest, context: Context) -> pb.CreateKeyResponse:
         secret = self._new_secret()
         answer = self._calls.change(
             request, context, keys.create_key, lambda r: _creation(r, digest(secret))
         )
-        # A repeated answer is about an earlier secret, which nobody has kept; a validated one
-        # about a key that was not made.
-        shown = not answer.repeated and not request.validate_only
         return pb.CreateKeyResponse(
             key=convert.key_message(answer.value),
-            credential=write(answer.value.id, secret) if shown else "",
+            credential=_shown_once(request, answer, secret),
             revision=answer.revision,
         )
 
+    def GetKey(self, request: pb.GetKeyRequest, context: Context) -> pb.GetKeyResponse:
+        answer = self._calls.read(
+            request,
+            context,
+            keys_now.get_key,
+            lambda r: keys_now.GetKey(id=r.id, seen=self._seen()),
+        )
+        return pb.GetKeyResponse(key=convert.key_message(answer.value), revision=answer.revision)
+
     def ListKeys(self, request: pb.ListKeysRequest, context: Context) -> pb.ListKeysResponse:
         answer = self._calls.read(
-            request, context, keys.list_keys, lambda r: keys.ListKeys(page=convert.page(r))
+            request, context, keys_now.list_keys, lambda r: _listing(r, self._seen())
         )
         return pb.ListKeysResponse(
             keys=[convert.key_message(each) for each in answer.value.items],
             next_page_token=answer.value.next_token,
             revision=answer.revision,
+            total_size=answer.value.total,
+        )
+
+    def UpdateKey(self, request: pb.UpdateKeyRequest, context: Context) -> pb.UpdateKeyResponse:
+        answer = self._calls.change(
+            request, context, keys.update_key, lambda r: _update(r, self._seen())
+        )
+        return pb.UpdateKeyResponse(key=convert.key_message(answer.value), revision=answer.revision)
+
+    def RotateKey(self, request: pb.RotateKeyRequest, context: Context) -> pb.RotateKeyResponse:
+        secret = self._new_secret()
+        answer = self._calls.change(
+            request, context, keys.rotate_key, lambda r: _rotation(r, digest(secret), self._seen())
+        )
+        return pb.RotateKeyResponse(
+            key=convert.key_message(answer.value),
+            credential=_shown_once(request, answer, secret),
+            revision=answer.revision,
         )
 
     def RevokeKey(self, request: pb.RevokeKeyRequest, context: Context) -> pb.RevokeKeyResponse:
         answer = self._calls.change(
-            request, context, keys.revoke_key, lambda r: keys.OneKey(id=r.id)
+            request,
+            context,
+            keys.revoke_key,
+            lambda r: keys.RevokeKey(id=r.id, previous_only=r.previous_only, seen=self._seen()),
         )
         return pb.RevokeKeyResponse(key=convert.key_message(answer.value), revision=answer.revision)
 
 
+def _shown_once(
+    request: pb.CreateKeyRequest | pb.RotateKeyRequest, answer: Answer[KeyNow], secret: str
+) -> str:
+    """Write the credential; "" for a repeated answer, which is about an earlier secret that nobody
+    has kept, and for a validated one, about a secret that was not taken.
+    """
+    if answer.repeated or request.validate_only:
+        return ""
+    return write(answer.value.kind, answer.value.id, secret)
+
+
 def _creation(request: pb.CreateKeyRequest, secret_hash: str) -> keys.CreateKey:
-    expires = request.HasField("expire_time")
     return keys.CreateKey(
         secret_hash=secret_hash,
         roles=tuple(request.roles),
         display_name=request.display_name,
         tenants=tuple(request.tenants),
-        expires_at=convert.instant(request.expire_time) if expires else FOREVER,
+        expires_at=_end(request),
+        kind=convert.key_kind(request.kind),
     )
+
+
+def _listing(request: pb.ListKeysRequest, seen: Uses) -> keys_now.ListKeys:
+    unused = request.HasField("unused_since")
+    return keys_now.ListKeys(
+        page=convert.page(request),
+        role=request.role,
+        for_tenant=request.for_tenant,
+        kind=convert.key_kind(request.kind),
+        expired=request.expired if request.HasField("expired") else None,
+        unused_since=convert.instant(request.unused_since) if unused else None,
+        seen=seen,
+    )
+
+
+def _update(request: pb.UpdateKeyRequest, seen: Uses) -> keys.UpdateKey:
+    return keys.UpdateKey(
+        id=request.id,
+        mask=tuple(request.update_mask.paths),
+        display_name=request.display_name,
+        expires_at=_end(request),
+        roles=tuple(request.roles),
+        tenants=tuple(request.tenants),
+        seen=seen,
+    )
+
+
+def _rotation(request: pb.RotateKeyRequest, secret_hash: str, seen: Uses) -> keys.RotateKey:
+    given = request.HasField("overlap")
+    return keys.RotateKey(
+        id=request.id,
+        secret_hash=secret_hash,
+        overlap=convert.duration(request.overlap) if given else keys.OVERLAP,
+        seen=seen,
+    )
+
+
+def _end(request: pb.CreateKeyRequest | pb.UpdateKeyRequest) -> int:
+    return convert.instant(request.expire_time) if request.HasField("expire_time") else FOREVER

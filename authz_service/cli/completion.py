@@ -1,0 +1,92 @@
+"""Names for the shell to complete, asked of the server while somebody types."""
+
+from collections.abc import Callable, Iterable
+from typing import Final, TypeAlias
+
+import typer
+
+from authz_service.cli.session import Session
+
+Named: TypeAlias = tuple[str, str]
+"""An id, and what it stands for; shells that can show both do."""
+
+Ask: TypeAlias = Callable[[Session], Iterable[Named]]
+
+_PATIENCE: Final = 1.0
+"""Seconds: whoever pressed the key waits for so long at most."""
+
+_MOST: Final = 1000
+"""Names, one page: nobody reads on to complete a word."""
+
+
+def tenants(context: typer.Context, incomplete: str) -> list[Named]:
+    """Complete the id of a tenant."""
+
+    def ask(session: Session) -> Iterable[Named]:
+        from authz_service.gen.authz.v1 import provisioning_pb2 as pb  # noqa: PLC0415 - gRPC
+
+        found = session.provisioning.ListTenants(pb.ListTenantsRequest(page_size=_MOST))
+        return [(each.id, each.display_name) for each in found.tenants]
+
+    return _beginning(context, incomplete, ask)
+
+
+def roles(context: typer.Context, incomplete: str) -> list[Named]:
+    """Complete the id of a role: a global one, or the tenant's own if one was named before."""
+
+    def ask(session: Session) -> Iterable[Named]:
+        from authz_service.gen.authz.v1 import policy_pb2 as pb  # noqa: PLC0415 - gRPC
+
+        tenant = context.params.get("tenant")
+        for owner in ("", tenant) if isinstance(tenant, str) else ("",):
+            found = session.policy.ListRoles(pb.ListRolesRequest(tenant=owner, page_size=_MOST))
+            yield from ((each.id, each.description) for each in found.roles)
+
+    return _beginning(context, incomplete, ask)
+
+
+def tiers(context: typer.Context, incomplete: str) -> list[Named]:
+    """Complete the id of a tier."""
+
+    def ask(session: Session) -> Iterable[Named]:
+        from authz_service.gen.authz.v1 import policy_pb2 as pb  # noqa: PLC0415 - gRPC
+
+        found = session.policy.ListTiers(pb.ListTiersRequest(page_size=_MOST))
+        return [(each.id, each.description) for each in found.tiers]
+
+    return _beginning(context, incomplete, ask)
+
+
+def permissions(context: typer.Context, incomplete: str) -> list[Named]:
+    """Complete a permission."""
+
+    def ask(session: Session) -> Iterable[Named]:
+        from authz_service.gen.authz.v1 import policy_pb2 as pb  # noqa: PLC0415 - gRPC
+
+        found = session.policy.ListCatalogue(pb.ListCatalogueRequest(page_size=_MOST))
+        return [(each.id, each.description) for each in found.permissions]
+
+    return _beginning(context, incomplete, ask)
+
+
+def keys(context: typer.Context, incomplete: str) -> list[Named]:
+    """Complete the id of a key."""
+
+    def ask(session: Session) -> Iterable[Named]:
+        from authz_service.gen.authz.v1 import key_pb2 as pb  # noqa: PLC0415 - gRPC
+
+        found = session.keys.ListKeys(pb.ListKeysRequest(page_size=_MOST))
+        return [(each.id, each.display_name) for each in found.keys]
+
+    return _beginning(context, incomplete, ask)
+
+
+def _beginning(context: typer.Context, incomplete: str, ask: Ask) -> list[Named]:
+    given = (context.params.get("address"), context.find_root().params.get("address"))
+    try:
+        session = Session(address=next(filter(None, given), ""), timeout=_PATIENCE)
+        return [name for name in ask(session) if name[0].startswith(incomplete)]
+    except Exception:  # noqa: BLE001
+        # What is printed here lands in the middle of the line that somebody types, and nothing is
+        # decided by it: without a server, a key or the right, there is nothing to propose.
+        return []

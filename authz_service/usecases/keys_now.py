@@ -1,0 +1,156 @@
+"""API keys as they are read: with their rights and their last use, without their secrets."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from authz_service.domain.identifiers import checked
+from authz_service.domain.key import ApiKey, KeyKind
+from authz_service.domain.tenant import SYSTEM
+from authz_service.domain.window import Instant
+from authz_service.engine.index import Index
+from authz_service.errors import ErrorReason, NotFound
+from authz_service.store import key_use
+from authz_service.usecases import paging
+from authz_service.usecases.execution import View, read
+from authz_service.usecases.paging import PageRequest
+
+SCOPE: Final = "tenant:"
+"""Before the tenant in the scope of a right that is held for that tenant alone."""
+
+Uses = Mapping[str, Instant]
+"""When keys were last used, by id; 0, or not there, for never."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyNow:
+    """A key with its rights and without its secret.
+
+    `previous_expires_at` is 0 unless the secret before the last rotation is still good;
+    `last_used_at` is 0 for a key that never was used.
+    """
+
+    id: str
+    display_name: str
+    roles: tuple[str, ...]
+    tenants: tuple[str, ...]
+    created_at: Instant
+    expires_at: Instant
+    kind: KeyKind = KeyKind.UNKNOWN
+    previous_expires_at: Instant = 0
+    last_used_at: Instant = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GetKey:
+    """`seen` is what this process noted, which may be later than what is written down."""
+
+    id: str
+    seen: Uses = field(default_factory=dict)
+    tenant: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListKeys:
+    """`for_tenant`: keys that are bound to it; `unused_since`: no call with it from then on."""
+
+    page: PageRequest
+    role: str = ""
+    for_tenant: str = ""
+    kind: KeyKind | None = None
+    expired: bool | None = None
+    unused_since: Instant | None = None
+    seen: Uses = field(default_factory=dict)
+    tenant: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyPage:
+    """A page, and how many keys all pages have."""
+
+    items: tuple[KeyNow, ...]
+    next_token: str
+    total: int
+
+
+@read("keys:get")
+def get_key(view: View, wanted: GetKey) -> KeyNow:
+    key = find(view.index, wanted.id)
+    return described(view.index, key, _uses(view, wanted.seen), view.now)
+
+
+@read("keys:list")
+def list_keys(view: View, wanted: ListKeys) -> KeyPage:
+    found = list(_matching(view, wanted))
+    query = ["keys", *map(str, (wanted.role, wanted.for_tenant, wanted.kind))]
+    query += map(str, (wanted.expired, wanted.unused_since))
+    cut = paging.page(found, lambda key: key.id, wanted.page, query)
+    return KeyPage(cut.items, cut.next_token, len(found))
+
+
+def find(index: Index, key_id: str) -> ApiKey:
+    """Find a key. Raises: InvalidArgument, NotFound (KEY_NOT_FOUND)."""
+    found = index.keys.get(checked("id", key_id))
+    if found is None:
+        raise NotFound(
+            ErrorReason.KEY_NOT_FOUND,
+            f"there is no key {key_id!r}; list the keys to see those in force",
+            field="id",
+        )
+    return found
+
+
+def described(index: Index, key: ApiKey, uses: Uses, at: Instant) -> KeyNow:
+    """Describe a key with the rights that it holds in `index`."""
+    grants = index.grants(SYSTEM, key.subject)
+    roles = {grant.role for grant in grants}
+    tenants = {grant.scope.removeprefix(SCOPE) for grant in grants if grant.scope}
+    return key_now(key, tuple(roles), tuple(tenants), uses.get(key.id, 0), at)
+
+
+def key_now(
+    key: ApiKey, roles: tuple[str, ...], tenants: tuple[str, ...], used: Instant, at: Instant
+) -> KeyNow:
+    return KeyNow(
+        id=key.id,
+        display_name=key.display_name,
+        roles=tuple(sorted(set(roles))),
+        tenants=tuple(sorted(set(tenants))),
+        created_at=key.created_at,
+        expires_at=key.expires_at,
+        kind=key.kind,
+        previous_expires_at=key.previous_expires_at if key.has_previous(at) else 0,
+        last_used_at=used,
+    )
+
+
+def later(one: Uses, other: Uses) -> Uses:
+    """Take the later of two instants for each key."""
+    return {key: max(one.get(key, 0), other.get(key, 0)) for key in {*one, *other}}
+
+
+def _matching(view: View, wanted: ListKeys) -> Iterator[KeyNow]:
+    if wanted.role:
+        checked("role", wanted.role)
+    if wanted.for_tenant:
+        checked("tenant", wanted.for_tenant, "for_tenant")
+    uses = _uses(view, wanted.seen)
+    for _, key in sorted(view.index.keys.items()):
+        now = described(view.index, key, uses, view.now)
+        if _matches(now, wanted, view.now):
+            yield now
+
+
+def _matches(key: KeyNow, wanted: ListKeys, at: Instant) -> bool:
+    return (
+        (not wanted.role or wanted.role in key.roles)
+        and (not wanted.for_tenant or wanted.for_tenant in key.tenants)
+        and (wanted.kind is None or key.kind is wanted.kind)
+        and (wanted.expired is None or (key.expires_at <= at) is wanted.expired)
+        and (wanted.unused_since is None or key.last_used_at < wanted.unused_since)
+    )
+
+
+def _uses(view: View, seen: Uses) -> Uses:
+    with view.database.read() as connection:
+        return later(key_use.read(connection), seen)

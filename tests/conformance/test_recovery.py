@@ -1,0 +1,173 @@
+"""A lost operator's key is made good on the database itself, whatever became of the policy."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cache
+
+import pytest
+
+from authz_service.config import shipped_policies
+from authz_service.domain.catalogue import Role
+from authz_service.domain.change import Change
+from authz_service.domain.decision import Question
+from authz_service.domain.key import KeyKind, digest, write
+from authz_service.domain.policy_set import PolicySet
+from authz_service.domain.tenant import SYSTEM
+from authz_service.engine.decide import decide
+from authz_service.engine.index import Index
+from authz_service.errors import InvalidArgument
+from authz_service.usecases import guard, policy_files, recovery, seeding
+from tests.conformance import ledger
+from tests.conformance.store_world import StoreWorld
+
+
+@cache
+def shipped() -> PolicySet:
+    return policy_files.read_folder(shipped_policies())
+
+
+@pytest.fixture
+def seeded(store_world: StoreWorld) -> StoreWorld:
+    seeding.seed(store_world.store, shipped())
+    return store_world
+
+
+def recovered(world: StoreWorld) -> tuple[tuple[str, ...], str]:
+    """Recover; name what was mended, and the caller that the new key proves."""
+    mended = recovery.mend(world.store, shipped(), "all lost", validate_only=False)
+    key = recovery.new_operator(world.store, "secret", "all lost")
+    assert key.kind is KeyKind.OPERATOR
+    credential = write(key.kind, key.id, "secret")
+    return mended, guard.authenticate(world.index, credential, world.clock.now)
+
+
+def may_operate(world: StoreWorld, caller: str) -> bool:
+    needed = ("keys:create", "policies:apply", "roles:put", "tenants:onboard", "decisions:check")
+    return all(
+        decide(world.index, Question(SYSTEM, caller, right), world.clock.now).allowed
+        for right in needed
+    )
+
+
+def replaced(index: Index, role: str, after: Role) -> Change:
+    found = index.role(role)
+    return Change(found.fact if found else None, after)
+
+
+DAMAGE: dict[str, Callable[[Index], list[Change]]] = {
+    "role-emptied": lambda index: [replaced(index, "operator", Role("operator"))],
+    "included-role-emptied": lambda index: [replaced(index, "provisioner", Role("provisioner"))],
+    "role-in-a-circle": lambda index: [
+        replaced(index, "operator", Role("operator")),
+        replaced(index, "auditor", Role("auditor", includes=frozenset({"operator"}))),
+    ],
+    "role-gone": lambda index: [Change(entry(index, "operator"), None)],
+    "tier-emptied": lambda index: [
+        Change(
+            index.plans["tier/internal"],
+            replace(index.plans["tier/internal"], assignable_roles=frozenset({"checker"})),
+        )
+    ],
+    "permission-for-sale": lambda index: [
+        Change(
+            index.permissions["keys:create"].fact,
+            replace(index.permissions["keys:create"].fact, internal=False),
+        )
+    ],
+    "all-at-once": lambda index: [
+        change
+        for name in ("role-emptied", "tier-emptied", "permission-for-sale")
+        for change in DAMAGE[name](index)
+    ],
+}
+
+
+def entry(index: Index, role: str) -> Role:
+    found = index.role(role)
+    assert found is not None
+    return found.fact
+
+
+def test_new_key_operates_where_nothing_was_damaged(seeded: StoreWorld) -> None:
+    before = seeded.index.revision
+    mended, caller = recovered(seeded)
+    assert mended == ()
+    assert may_operate(seeded, caller)
+    assert seeded.index.revision == before + 1
+    ledger.assert_whole(seeded.database)
+
+
+@pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE)
+def test_new_key_operates_whatever_was_damaged(
+    seeded: StoreWorld, damage: Callable[[Index], list[Change]]
+) -> None:
+    seeded.commit(*damage(seeded.index))
+    mended, caller = recovered(seeded)
+    assert mended
+    assert may_operate(seeded, caller)
+    again, _ = recovered(seeded)
+    assert again == ()
+    ledger.assert_whole(seeded.database)
+
+
+def test_what_still_does_its_part_is_left_as_it_was_made(seeded: StoreWorld) -> None:
+    narrow = Role("checker", frozenset({"decisions:check"}), description="ours")
+    wide = replace(entry(seeded.index, "operator"), description="ours")
+    explain = replace(wide, permissions=wide.permissions | {"decisions:explain"})
+    seeded.commit(
+        replaced(seeded.index, "checker", narrow), replaced(seeded.index, "operator", explain)
+    )
+    mended, caller = recovered(seeded)
+    assert mended == ()
+    assert entry(seeded.index, "checker") == narrow
+    assert may_operate(seeded, caller)
+
+
+def test_roles_that_the_tier_was_given_beside_stay_in_it(seeded: StoreWorld) -> None:
+    tier = seeded.index.plans["tier/internal"]
+    seeded.commit(Change(tier, replace(tier, assignable_roles=frozenset({"viewer"}))))
+    assert recovered(seeded)[0] == ("tier internal",)
+    offered = seeded.index.plans["tier/internal"].assignable_roles
+    assert offered == tier.assignable_roles | {"viewer"}
+
+
+def test_recovery_is_audited_as_the_services_own_with_its_reason(seeded: StoreWorld) -> None:
+    seeded.commit(*DAMAGE["all-at-once"](seeded.index))
+    known = len(ledger.chains(seeded.database)[SYSTEM])
+    recovered(seeded)
+    added = ledger.chains(seeded.database)[SYSTEM][known:]
+    assert {each.actor for each in added} == {"service:authz"}
+    actions = [each.action for each in added]
+    assert sorted(set(actions)) == [
+        "key.created", "permission.put", "role.granted", "role.put", "tier.put"
+    ]  # fmt: skip
+    explained = [each.document["reason"] for each in added if each.action != "role.granted"]
+    assert set(explained) == {"all lost"}
+
+
+def test_recovery_asks_for_a_reason(seeded: StoreWorld) -> None:
+    before = ledger.contents(seeded.database)
+    for attempt in (
+        lambda: recovery.mend(seeded.store, shipped(), " ", validate_only=False),
+        lambda: recovery.new_operator(seeded.store, "secret", ""),
+    ):
+        with pytest.raises(InvalidArgument, match="reason"):
+            attempt()
+    assert ledger.contents(seeded.database) == before
+
+
+def test_looking_what_would_be_mended_changes_nothing(seeded: StoreWorld) -> None:
+    seeded.commit(*DAMAGE["tier-emptied"](seeded.index))
+    before = ledger.contents(seeded.database)
+    found = recovery.mend(seeded.store, shipped(), "look", validate_only=True)
+    assert found == ("tier internal",)
+    assert ledger.contents(seeded.database) == before
+
+
+def test_process_that_runs_takes_the_new_key_up(seeded: StoreWorld) -> None:
+    other = seeded.another()
+    key = recovery.new_operator(seeded.store, "secret", "all lost")
+    assert key.id not in other.index.keys
+    other.replica.catch_up()
+    assert other.index.keys[key.id].secret_hash == digest("secret")
+    assert may_operate(other, f"service:{key.id}")
