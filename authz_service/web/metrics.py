@@ -55,6 +55,10 @@ class Sources:
         default_factory=dict
     )
     """Counters with one label: name to help, label, and values by the label's."""
+    grouped: Mapping[
+        str, tuple[str, tuple[str, str], Callable[[], Mapping[tuple[str, str], int]]]
+    ] = field(default_factory=dict)
+    """Gauges with two labels: name to help, labels, and values by theirs."""
 
 
 class ServiceCollector(Collector):
@@ -74,6 +78,11 @@ class ServiceCollector(Collector):
             for of, number in sorted(values().items()):
                 family.add_metric([of], number)
             yield family
+        for name, (text, labels, groups) in self._sources.grouped.items():
+            group = GaugeMetricFamily(name, text, labels=labels)
+            for both, number in sorted(groups().items()):
+                group.add_metric(both, number)
+            yield group
 
     def _decisions(self) -> Iterator[Metric]:
         family = CounterMetricFamily(

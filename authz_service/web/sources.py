@@ -1,6 +1,7 @@
 """Where each figure of the metrics comes from: all are in memory, so a scrape waits for nothing."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
 
 from sqlalchemy.pool import QueuePool
 
@@ -12,7 +13,13 @@ from authz_service.usecases.shadow import Shadow
 from authz_service.web.metrics import Calls, Sources
 
 
-def sources(
+class Worker(Protocol):
+    """What does jobs."""
+
+    counts: Mapping[tuple[str, str], int]
+
+
+def sources(  # noqa: PLR0913, PLR0917 - where figures come from, given by app.py alone
     ports: Sequence[tuple[Calls, Callable[[], int]]],
     bounds: Sequence[float],
     store: Store,
@@ -20,6 +27,8 @@ def sources(
     following: Following,
     explainer: Explainer,
     shadow: Shadow,
+    events: Mapping[str, int],
+    worker: Worker,
 ) -> Sources:
     """Put the figures of one process together."""
     pool = store.database.engine.pool
@@ -65,6 +74,18 @@ def sources(
                 "Audit entries written, of what was done and of what was refused.",
                 "outcome",
                 lambda: store.entries,
+            ),
+            "authz_events": (
+                "Events taken in, by what became of them: parked ones by their reason.",
+                "outcome",
+                lambda: dict(events),
+            ),
+        },
+        grouped={
+            "authz_jobs": (
+                "Jobs kept, by kind and state, as of a few seconds ago.",
+                ("kind", "state"),
+                lambda: worker.counts,
             ),
         },
     )

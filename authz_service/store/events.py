@@ -1,0 +1,189 @@
+"""Events as they are kept, and the subjects that are known. Written in the transaction of what
+they do, so a crash leaves both or neither.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace as renumbered
+from typing import Any, Final
+
+from pydantic import TypeAdapter
+from sqlalchemy import ColumnElement, Connection, Select, func, insert, select, update
+
+from authz_service.domain.event import (
+    EventReason,
+    EventState,
+    InboundEvent,
+    Intake,
+    Passed,
+    StoredEvent,
+)
+from authz_service.domain.window import Instant
+from authz_service.store import schema
+
+_PASSAGE: Final = TypeAdapter(tuple[Passed, ...])
+
+event = schema.event
+
+
+def find(connection: Connection, source: str, event_id: str) -> StoredEvent | None:
+    """Find an event by its name; None if it never came."""
+    named = (event.c.source == source, event.c.event_id == event_id)
+    found = _read(connection, select(event).where(*named))
+    return found[0] if found else None
+
+
+def of_tenant(connection: Connection, tenant: str) -> list[StoredEvent]:
+    """List a tenant's events that mean something, dead ones left out; in no order."""
+    conditions = (event.c.tenant == tenant, event.c.meaning != "")
+    alive = event.c.state != EventState.DEAD.value
+    return _read(connection, select(event).where(*conditions, alive))
+
+
+def of_subject(connection: Connection, source: str, subject: str) -> list[StoredEvent]:
+    """List the events that wait for a subject to be known, oldest first."""
+    return _read(
+        connection,
+        select(event)
+        .where(event.c.source == source, event.c.subject == subject)
+        .where(event.c.state == EventState.PARKED.value)
+        .where(event.c.reason == EventReason.UNKNOWN_SUBJECT.value)
+        .order_by(event.c.number),
+    )
+
+
+def parked(
+    connection: Connection, reasons: Sequence[EventReason], at_most: int
+) -> list[StoredEvent]:
+    """List up to so many events that are parked for one of the reasons, oldest first."""
+    return _read(
+        connection, _parked(select(event), reasons).order_by(event.c.number).limit(at_most)
+    )
+
+
+def count_parked(connection: Connection, reasons: Sequence[EventReason]) -> int:
+    query = _parked(select(func.count()).select_from(event), reasons)
+    return int(connection.execute(query).scalar_one())
+
+
+def page(
+    connection: Connection, after: int, at_most: int, *conditions: ColumnElement[bool]
+) -> list[StoredEvent]:
+    """List events in the order in which they came in, those after number `after`."""
+    newer = (event.c.number > after, *conditions)
+    return _read(connection, select(event).where(*newer).order_by(event.c.number).limit(at_most))
+
+
+def closed_since(connection: Connection, since: Instant) -> set[str]:
+    """Name the tenants that events have closed after an instant."""
+    query = select(event.c.tenant).where(event.c.closing_at > since).distinct()
+    return set(connection.execute(query).scalars())
+
+
+def tenants_of(connection: Connection, source: str, after: str, at_most: int) -> list[str]:
+    """Name tenants that a source ("" for any) has told of, in order, those after `after`."""
+    query = select(event.c.tenant).where(event.c.tenant > after, event.c.meaning != "").distinct()
+    if source:
+        query = query.where(event.c.source == source)
+    return list(connection.execute(query.order_by(event.c.tenant).limit(at_most)).scalars())
+
+
+def keep(connection: Connection, stored: StoredEvent) -> StoredEvent:
+    """Keep a new event. Return it with its number."""
+    made = connection.execute(insert(event).values(_values(stored)).returning(event.c.number))
+    return renumbered(stored, number=int(made.scalar_one()))
+
+
+def replace(connection: Connection, stored: StoredEvent) -> None:
+    """Keep what has become of an event."""
+    connection.execute(update(event).where(event.c.number == stored.number).values(_values(stored)))
+
+
+def tenant_of_subject(connection: Connection, source: str, subject: str) -> str:
+    """Name the tenant that a source means by a subject; "" if nobody has said."""
+    known = schema.event_subject
+    query = select(known.c.tenant).where(known.c.source == source, known.c.subject == subject)
+    return connection.execute(query).scalar_one_or_none() or ""
+
+
+def map_subject(
+    connection: Connection, source: str, subject: str, tenant: str, at: Instant
+) -> None:
+    """Say which tenant a source means by a subject, in place of any that was said before."""
+    known = schema.event_subject
+    same = (known.c.source == source, known.c.subject == subject)
+    values = {"source": source, "subject": subject, "tenant": tenant, "at": at}
+    if connection.execute(update(known).where(*same).values(values)).rowcount == 0:
+        connection.execute(insert(known).values(values))
+
+
+def intake(connection: Connection) -> Intake:
+    """Read whether events are taken in."""
+    row = connection.execute(select(schema.intake)).one_or_none()
+    return (
+        Intake()
+        if row is None
+        else Intake(row.paused, row.reason, row.breaker_opened_at, row.counted_from)
+    )
+
+
+def set_intake(connection: Connection, wanted: Intake) -> None:
+    values = {
+        "paused": wanted.paused,
+        "reason": wanted.reason,
+        "breaker_opened_at": wanted.breaker_opened_at,
+        "counted_from": wanted.counted_from,
+    }
+    if connection.execute(update(schema.intake).values(values)).rowcount == 0:
+        connection.execute(insert(schema.intake).values({"id": 1, **values}))
+
+
+def _parked(query: Select[Any], reasons: Sequence[EventReason]) -> Select[Any]:
+    named = event.c.reason.in_([each.value for each in reasons])
+    return query.where(event.c.state == EventState.PARKED.value, named)
+
+
+def _read(connection: Connection, query: Select[Any]) -> list[StoredEvent]:
+    return [_stored(row) for row in connection.execute(query)]
+
+
+def _stored(row: Any) -> StoredEvent:
+    return StoredEvent(
+        event=InboundEvent(
+            row.source, row.event_id, row.type, row.time, row.subject, json.loads(row.data)
+        ),
+        received_at=row.received_at,
+        state=EventState(row.state),
+        reason=EventReason(row.reason),
+        message=row.message,
+        tenant=row.tenant,
+        meaning=row.meaning,
+        revision=row.revision,
+        closing_at=row.closing_at,
+        deliveries=row.deliveries,
+        passage=_PASSAGE.validate_json(row.passage),
+        number=row.number,
+    )
+
+
+def _values(stored: StoredEvent) -> dict[str, Any]:
+    told = stored.event
+    return {
+        "source": told.source,
+        "event_id": told.id,
+        "type": told.type,
+        "time": told.time,
+        "subject": told.subject,
+        # In ASCII: PostgreSQL keeps no NUL and no lone surrogate, which JSON may escape.
+        "data": json.dumps(told.data),
+        "received_at": stored.received_at,
+        "state": stored.state.value,
+        "reason": stored.reason.value,
+        "message": stored.message,
+        "tenant": stored.tenant,
+        "meaning": stored.meaning,
+        "revision": stored.revision,
+        "closing_at": stored.closing_at,
+        "deliveries": stored.deliveries,
+        "passage": _PASSAGE.dump_json(stored.passage).decode(),
+    }

@@ -1,0 +1,104 @@
+"""A store with the shipped policy, and events that come to it."""
+
+import json
+from collections import Counter
+from dataclasses import replace
+from functools import cache
+from typing import Any, Final
+
+from authz_service.config import shipped_policies
+from authz_service.domain.event import StoredEvent
+from authz_service.domain.policy_set import PolicySet
+from authz_service.domain.tenant import TenantState
+from authz_service.domain.window import Instant
+from authz_service.store import events
+from authz_service.usecases import lifecycle_files, policy_files, seeding
+from authz_service.usecases.event_calls import EventDoor
+from authz_service.usecases.events import Taken
+from authz_service.usecases.lifecycle_policy import BreakerSettings, LifecyclePolicy
+from authz_service.usecases.lifecycle_reading import Attributes, envelopes
+from authz_service.usecases.tenant_now import TenantNow, tenant_now
+from tests.conformance.store_world import StoreWorld
+
+SOURCE: Final = "billing-job"
+DAY: Final = 86_400_000_000
+ADMIN: Final = {"subject": "user:ada"}
+
+
+@cache
+def shipped() -> PolicySet:
+    return policy_files.read_folder(shipped_policies())
+
+
+@cache
+def lifecycle() -> LifecyclePolicy:
+    """Read the shipped policy; its breaker is put aside but where a test is about it."""
+    policy = lifecycle_files.read_folder(shipped_policies(), shipped())
+    return replace(policy, breaker=BreakerSettings(100, 1000, DAY))
+
+
+class EventWorld:
+    """Brings events to a store as a job of ours would, at an instant that stands still."""
+
+    def __init__(self, world: StoreWorld) -> None:
+        self.world = world
+        self.policy = lifecycle()
+        self.counts: Counter[str] = Counter()
+        self.door = EventDoor(self.world.store, lambda: self.policy, self.counts)
+        if not self.world.index.revision:
+            seeding.seed(self.world.store, shipped())
+
+    @property
+    def now(self) -> Instant:
+        return self.world.clock.now
+
+    def bring(
+        self, type_: str, at: Instant, tenant: str = "acme", *, id_: str = "", **data: Any
+    ) -> Taken:
+        """Bring one event of the source `billing-job`."""
+        body = {"tenant": tenant, **data} if tenant else data
+        subject = str(data.pop("subject", "")) if "subject" in data else ""
+        given = Attributes(id_ or f"{type_}-{at}", type_, at, subject)
+        (envelope,) = envelopes(self.policy.sources[SOURCE], json.dumps(body).encode(), given)
+        return self.door.take(envelope, "a test", "")
+
+    def onboard(self, tenant: str = "acme", plan: str = "professional") -> Taken:
+        return self.bring(
+            "onboard", self.now - 50 * DAY, tenant, id_=f"onboard-{tenant}", plans=plan, admin=ADMIN
+        )
+
+    def event(self, id_: str) -> StoredEvent:
+        with self.world.database.read() as connection:
+            found = events.find(connection, SOURCE, id_)
+        assert found is not None
+        return found
+
+    def account(self, tenant: str = "acme") -> TenantNow | None:
+        found = self.world.index.tenant(tenant)
+        return tenant_now(found, self.now) if found else None
+
+    def shown(self, tenant: str = "acme") -> Any:
+        """Show all that matters of an account from now on, not how it came to be so.
+
+        Of one that has ended nothing is in force: what it had matters when it is reactivated.
+        """
+        found = self.world.index.tenant(tenant)
+        if found is None or found.state_at(self.now) is TenantState.OFFBOARDED:
+            return found and [s for s, _ in self.world.index.tenants[tenant].members.items()]
+        entry = self.world.index.tenants[tenant]
+        edges = {p.window.valid_from for p in found.periods}
+        edges |= {h.window.valid_from for h in found.holdings}
+        edges |= {p.window.valid_until for p in found.periods}
+        times = sorted({self.now, *(edge for edge in edges if edge > self.now)})
+        ahead = [(t, found.state_at(t), found.tier_at(t), found.add_ons_at(t)) for t in times[:-1]]
+        members = sorted(
+            (subject, sorted(g.role for g in self.world.index.grants(tenant, subject)))
+            for subject, _ in entry.members.items()
+        )
+        return (
+            found.display_name,
+            found.suspensions,
+            found.limits,
+            [each for i, each in enumerate(ahead) if not i or each[1:] != ahead[i - 1][1:]],
+            members,
+        )

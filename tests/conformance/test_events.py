@@ -1,0 +1,325 @@
+"""Events from outside: each counts once, in its own order, all of it or nothing."""
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any, TypeAlias
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from authz_service.domain.event import EventReason, EventState, Stage
+from authz_service.domain.tenant import SuspensionReason, TenantState
+from authz_service.errors import ErrorReason
+from authz_service.usecases import events as intake
+from authz_service.usecases.lifecycle_policy import BreakerSettings
+from tests.conformance.event_world import ADMIN, DAY, EventWorld
+from tests.conformance.store_world import StoreWorld, opened
+
+
+@pytest.fixture
+def came(store_world: StoreWorld) -> EventWorld:
+    return EventWorld(store_world)
+
+
+def test_onboarding_opens_an_account_with_tier_and_first_admin(came: EventWorld) -> None:
+    taken = came.onboard()
+    assert taken.event.state is EventState.APPLIED
+    account = came.account()
+    assert account is not None
+    assert (account.tier, account.state) == ("professional", TenantState.ACTIVE)
+    member = came.world.index.member("acme", "user:ada")
+    assert member is not None
+    assert member.owner
+    assert [step.stage for step in taken.event.passage] == [
+        Stage.RECEIVED,
+        Stage.VERIFIED,
+        Stage.APPLIED,
+    ]
+    assert taken.event.revision == came.world.index.revision
+
+
+def test_duplicate_is_counted_and_does_nothing(came: EventWorld) -> None:
+    came.onboard()
+    before = came.world.index.revision
+    again = came.onboard()
+    assert again.duplicate
+    assert again.event.deliveries == 2
+    assert came.world.index.revision == before
+    assert again.event.passage[-1].stage is Stage.DUPLICATE
+
+
+def test_older_event_never_regresses_what_a_newer_one_said(came: EventWorld) -> None:
+    came.onboard()
+    came.bring("change_plan", came.now - DAY, plans="enterprise")
+    late = came.bring("change_plan", came.now - 2 * DAY, plans="free")
+    assert late.event.state is EventState.APPLIED
+    assert late.effects == ()
+    account = came.account()
+    assert account is not None
+    assert account.tier == "enterprise"
+
+
+def test_what_is_churned_stays_so_until_it_is_reactivated(came: EventWorld) -> None:
+    came.onboard()
+    came.bring("churned", came.now - 3 * DAY)
+    came.bring("change_plan", came.now - 2 * DAY, plans="enterprise")
+    assert came.world.index.tenants["acme"].fact.state_at(came.now) is TenantState.OFFBOARDED
+    assert came.world.index.member("acme", "user:ada") is None
+    came.bring("reactivated", came.now - DAY)
+    account = came.account()
+    assert account is not None
+    assert (account.state, account.tier) == (TenantState.ACTIVE, "professional")
+    assert came.world.index.member("acme", "user:ada") is not None
+
+
+def test_unknown_plan_is_parked_and_no_tier_is_assumed(came: EventWorld) -> None:
+    taken = came.bring("onboard", came.now - DAY, plans="gold", admin=ADMIN)
+    assert (taken.event.state, taken.event.reason) == (EventState.PARKED, EventReason.UNKNOWN_PLAN)
+    assert "'gold'" in taken.event.message
+    assert came.account() is None
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        ({"plans": []}, "finds no plan"),
+        ({"plans": 7}, "names no plan"),
+        ({"plans": None}, "finds nothing"),
+        ({"plans": [{"plan": "price_enterprise", "quantity": -1}]}, "sold by quantity"),
+        ({"plans": [{"plan": "price_enterprise"}]}, "sold by quantity"),
+        ({"plans": [{"plan": "price_enterprise", "quantity": 2**60}]}, "sold by quantity"),
+        ({"plans": ["free", "enterprise"]}, "exactly one"),
+        ({"plans": [{"plan": "price_api_calls_million", "quantity": 1}]}, "exactly one"),
+        ({"plans": "free", "term_end": "soon"}, "`term_end`"),
+    ],
+)
+def test_malformed_event_is_parked_with_the_precise_reason(
+    came: EventWorld, data: dict[str, Any], said: str
+) -> None:
+    came.onboard()
+    before = came.shown()
+    taken = came.bring("change_plan", came.now - DAY, **data)
+    assert taken.event.state is EventState.PARKED
+    assert said in taken.event.message
+    assert came.shown() == before
+    assert came.counts[f"parked {taken.event.reason.value}"] == 1
+
+
+def test_event_of_the_future_is_parked(came: EventWorld) -> None:
+    came.onboard()
+    taken = came.bring("change_plan", came.now + 2 * DAY, plans="free")
+    assert taken.event.reason is EventReason.MALFORMED
+
+
+def test_event_of_an_unknown_subject_waits_for_the_one_that_maps_it(came: EventWorld) -> None:
+    early = came.bring("change_plan", came.now - DAY, "", subject="cus_1", plans="enterprise")
+    assert early.event.reason is EventReason.UNKNOWN_SUBJECT
+    came.bring("onboard", came.now - 2 * DAY, subject="cus_1", plans="free", admin=ADMIN)
+    account = came.account()
+    assert account is not None
+    assert account.tier == "enterprise"
+    assert came.event(early.event.event.id).state is EventState.APPLIED
+
+
+def test_subject_of_one_tenant_is_not_taken_by_another(came: EventWorld) -> None:
+    came.bring("onboard", came.now - 2 * DAY, "acme", subject="cus_1", plans="free", admin=ADMIN)
+    taken = came.bring("churned", came.now - DAY, "globex", subject="cus_1")
+    assert taken.event.reason is EventReason.SUBJECT_CONFLICT
+
+
+def test_plan_waits_for_onboarding_and_onboarding_for_a_plan(came: EventWorld) -> None:
+    plan = came.bring("change_plan", came.now - DAY, plans="professional")
+    assert plan.event.reason is EventReason.NOT_ONBOARDED
+    came.bring("onboard", came.now - 2 * DAY, admin=ADMIN)
+    assert came.event(plan.event.event.id).state is EventState.APPLIED
+    account = came.account()
+    assert account is not None
+    assert account.tier == "professional"
+
+
+def test_tenant_system_is_no_customer(came: EventWorld) -> None:
+    taken = came.bring("churned", came.now - DAY, "system")
+    assert taken.event.reason is EventReason.MALFORMED
+    assert came.world.index.tenants["system"].fact.state_at(came.now) is TenantState.ACTIVE
+
+
+def test_grace_ends_in_suspension_by_its_date_alone(came: EventWorld) -> None:
+    came.onboard()
+    came.bring("past_due", came.now - DAY)
+    tenant = came.world.index.tenants["acme"].fact
+    assert tenant.state_at(came.now) is TenantState.GRACE
+    assert tenant.state_at(came.now + 13 * DAY - 1) is TenantState.GRACE
+    assert tenant.state_at(came.now + 13 * DAY) is TenantState.SUSPENDED
+    came.bring("paid", came.now - 1)
+    tenant = came.world.index.tenants["acme"].fact
+    assert tenant.state_at(came.now + 99 * DAY) is TenantState.ACTIVE
+
+
+def test_downgrade_waits_for_the_end_of_the_term_and_upgrade_does_not(came: EventWorld) -> None:
+    came.onboard()
+    ends = (came.now + 10 * DAY) // 1_000_000
+    came.bring("change_plan", came.now - DAY, plans="free", term_end=ends)
+    tenant = came.world.index.tenants["acme"].fact
+    assert tenant.tier_at(came.now) == "professional"
+    assert tenant.tier_at(ends * 1_000_000) == "free"
+    came.bring("change_plan", came.now - 1, plans="enterprise", term_end=ends)
+    tenant = came.world.index.tenants["acme"].fact
+    assert tenant.tier_at(came.now) == tenant.tier_at(ends * 1_000_000) == "enterprise"
+
+
+def test_own_limit_of_a_smaller_plan_holds_once_its_term_began_and_an_event_came(
+    came: EventWorld,
+) -> None:
+    def sold(plan: str, seats: int) -> list[dict[str, object]]:
+        return [{"plan": plan, "quantity": seats}]
+
+    came.bring("onboard", came.now - 50 * DAY, plans=sold("price_enterprise", 90), admin=ADMIN)
+    term_end = (came.now + DAY) // 1_000_000
+    came.bring(
+        "change_plan",
+        came.now - DAY,
+        plans=sold("price_professional_monthly", 5),
+        term_end=term_end,
+    )
+    assert [limit.value for limit in came.world.index.tenants["acme"].fact.limits] == [90]
+    came.world.clock.now += 3 * DAY
+    came.bring("paid", came.now - 1)
+    assert [limit.value for limit in came.world.index.tenants["acme"].fact.limits] == [5]
+
+
+def test_what_people_changed_stays_until_an_event_changes_that_very_aspect(
+    came: EventWorld,
+) -> None:
+    came.onboard()
+    before = came.world.index.tenants["acme"].fact
+    by_hand = replace(before, suspensions=frozenset({SuspensionReason.RISK}), display_name="Acme!")
+    came.world.replace(before, by_hand)
+    came.bring("change_plan", came.now - DAY, plans="enterprise")
+    after = came.world.index.tenants["acme"].fact
+    assert after.tier_at(came.now) == "enterprise"
+    assert (after.suspensions, after.display_name) == (by_hand.suspensions, "Acme!")
+
+
+def test_refused_event_is_parked_and_leaves_no_trace_of_what_it_began(came: EventWorld) -> None:
+    came.onboard()
+    staff = {"subject": "staff:mallory"}
+    before, revision = came.shown(), came.world.index.revision
+    taken = came.bring("onboard", came.now - DAY, plans="enterprise", admin=staff)
+    assert taken.event.reason is EventReason.REFUSED
+    assert ErrorReason.STAFF_NOT_ALLOWED in taken.event.message
+    assert (came.shown(), came.world.index.revision) == (before, revision)
+
+
+class _Crash(Exception):
+    """The process dies."""
+
+
+def test_crash_before_the_commit_leaves_neither_event_nor_effect(
+    came: EventWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    came.onboard()
+    before = came.world.stored_index().revision
+    monkeypatch.setattr(intake, "_apply", lambda *_a, **_k: (_ for _ in ()).throw(_Crash))
+    with pytest.raises(_Crash):
+        came.bring("churned", came.now - DAY, id_="last")
+    monkeypatch.undo()
+    assert came.world.stored_index().revision == before
+    assert came.shown() is not None
+    again = came.bring("churned", came.now - DAY, id_="last")
+    assert not again.duplicate
+    assert again.event.state is EventState.APPLIED
+
+
+def test_breaker_stops_an_avalanche(store_world: StoreWorld) -> None:
+    came = EventWorld(store_world)
+    came.policy = replace(came.policy, breaker=BreakerSettings(1, 2, DAY))
+    names = ["t1", "t2", "t3", "t4"]
+    for name in names:
+        came.onboard(name)
+    taken = [came.bring("churned", came.now - DAY, name, id_=f"end-{name}") for name in names]
+    assert [each.event.reason for each in taken[:2]] == [EventReason.NONE] * 2
+    assert [each.event.reason for each in taken[2:]] == [EventReason.BREAKER_OPEN] * 2
+    states = [came.world.index.tenants[name].fact.state_at(came.now) for name in names]
+    assert states == [TenantState.OFFBOARDED] * 2 + [TenantState.ACTIVE] * 2
+    upgraded = came.bring("change_plan", came.now - 1, "t3", plans="enterprise")
+    assert upgraded.event.state is EventState.APPLIED
+
+
+Told: TypeAlias = tuple[str, int, dict[str, object]]
+"""An event's type, the day it happened, and its data, with days for instants."""
+
+DEEDS: tuple[str, ...] = ("change_plan", "trial", "paid", "past_due", "paused", "resumed")
+DEEDS += ("cancelled", "cancelled_now", "renewed", "churned", "reactivated")
+PLANS = st.sampled_from(["free", "professional", "enterprise"])
+OFFSETS = st.integers(-40, 0)
+
+
+@st.composite
+def told(draw: st.DrawFn) -> Told:
+    type_ = draw(st.sampled_from(DEEDS))
+    data: dict[str, object] = {}
+    if type_ == "change_plan":
+        data["plans"] = [{"plan": draw(PLANS)}]
+        if draw(st.booleans()):
+            seats = draw(st.integers(5, 9))
+            data["plans"] = [{"plan": "price_professional_monthly", "quantity": seats}]
+        data["term_end"] = draw(st.sampled_from([None, -20, -3, 5, 30]))
+    if type_ == "trial":
+        data["trial_until"] = draw(st.integers(-30, 30))
+    if type_ == "cancelled":
+        data["ends_at"] = draw(st.integers(-30, 30))
+    return type_, draw(OFFSETS), data
+
+
+def _bring(came: EventWorld, tenant: str, number: int, each: Told) -> None:
+    type_, day, data = each
+    dated = {
+        name: (came.now + value * DAY) // 1_000_000
+        for name, value in data.items()
+        if name in ("term_end", "trial_until", "ends_at") and isinstance(value, int)
+    }
+    came.bring(type_, came.now + day * DAY - 1, tenant, id_=f"{tenant}-{number}", **(data | dated))
+
+
+@pytest.fixture(scope="module")
+def sets_came(
+    migrated_sqlite: object, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[EventWorld]:
+    """Lend one store to all examples: each has tenants of its own."""
+    file = tmp_path_factory.mktemp("events") / "authz.db"
+    shutil.copy(str(migrated_sqlite), file)
+    with opened(f"sqlite:///{file}") as world:
+        yield EventWorld(world)
+
+
+_COUNTER = iter(range(10**9))
+
+
+@st.composite
+def deliveries(draw: st.DrawFn) -> tuple[list[Told], list[list[int]]]:
+    """Draw events, and two orders in which they come, some of them again."""
+    first: Told = ("onboard", -45, {"plans": "free", "admin": ADMIN})
+    numbered = [first, *draw(st.lists(told(), min_size=1, max_size=8))]
+    numbers = list(range(len(numbered)))
+    orders = []
+    for _ in range(2):
+        order = draw(st.permutations(numbers))
+        orders.append([*order, *draw(st.lists(st.sampled_from(numbers), max_size=4))])
+    return numbered, orders
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(came_in=deliveries())
+def test_any_order_and_repetition_ends_in_the_same_account(
+    sets_came: EventWorld, came_in: tuple[list[Told], list[list[int]]]
+) -> None:
+    numbered, orders = came_in
+    seen = []
+    for order in orders:
+        tenant = f"t{next(_COUNTER)}"
+        for number in order:
+            _bring(sets_came, tenant, number, numbered[number])
+        seen.append(sets_came.shown(tenant))
+    assert seen[0] == seen[1]

@@ -1,0 +1,94 @@
+"""lifecycle.yaml: every mistake is told with its line, and the shipped file has none."""
+
+from pathlib import Path
+
+import pytest
+
+from authz_service.config import shipped_policies
+from authz_service.usecases import lifecycle_files, policy_files
+from authz_service.usecases.lifecycle_watch import LifecycleInUse
+from authz_service.usecases.policy_problem import PolicyFileError
+
+GOOD = """\
+sources:
+  crm:
+    scheme: hmac
+    id: id
+    type: type
+    time: time
+    fields: {plans: plan}
+    events:
+      - {type: won, do: [onboard]}
+      - {type: changed, do: [change_plan]}
+plans:
+  gold: {tier: enterprise, limits: {seats: {each: 1}}}
+downgrade: {order: [free, professional, enterprise], when: now}
+first_admin: {roles: [admin]}
+"""
+
+
+def problems(text: str) -> list[str]:
+    known = policy_files.read_folder(shipped_policies())
+    with pytest.raises(PolicyFileError) as raised:
+        lifecycle_files.read(text, known)
+    return [str(problem) for problem in raised.value.problems]
+
+
+def test_shipped_file_agrees_with_the_shipped_catalogue() -> None:
+    known = policy_files.read_folder(shipped_policies())
+    policy = lifecycle_files.read_folder(shipped_policies(), known)
+    assert {"stripe", "hubspot", "cloudevents", "billing-job"} == set(policy.sources)
+
+
+def test_good_file_is_read() -> None:
+    policy = lifecycle_files.read(GOOD, policy_files.read_folder(shipped_policies()))
+    assert policy.plans["gold"].tier == "enterprise"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "told"),
+    [
+        (
+            "tier: enterprise",
+            "tier: platinum",
+            "lifecycle.yaml:12: plans.gold.tier: there is no tier",
+        ),
+        ("scheme: hmac", "scheme: md5", "lifecycle.yaml:3: sources.crm.scheme: expected stripe"),
+        ("id: id", "id: 'id['", "lifecycle.yaml:4: sources.crm.id: not JMESPath"),
+        ("    time: time\n", "", "say where hmac events have their time"),
+        ("fields: {plans: plan}", "fields: {}", "sources.crm.events[1].do: change_plan takes"),
+        ("fields: {plans: plan}", "fields: {plan: plan}", "did you mean `plans`?"),
+        ("do: [onboard]", "do: [upgrade]", "expected onboard, change_plan"),
+        ("roles: [admin]", "roles: [boss]", "there is no role 'boss'"),
+        ("roles: [admin]", "roles: [operator]", "does not list role 'operator' as assignable"),
+        ("order: [free,", "order: [gratis,", "there is no tier 'gratis'"),
+        ("professional, enterprise]", "professional]", "is not in downgrade.order"),
+        ("{each: 1}", "{each: 0}", "expected a whole number, unlimited"),
+        ("{each: 1}", "-1", "expected a whole number, unlimited"),
+        ("when: now", "when: now, limits: {seats: read_only_excess}", "downgrade.read_only_role"),
+        ("when: now", "when: later", "expected now or term_end"),
+        ("sources:", "source:", "unknown key"),
+    ],
+)
+def test_mistake_is_told_with_its_place(before: str, after: str, told: str) -> None:
+    assert before in GOOD
+    found = problems(GOOD.replace(before, after, 1))
+    assert any(told in each for each in found), found
+
+
+def test_folder_without_the_file_means_that_no_event_means_anything(tmp_path: Path) -> None:
+    assert lifecycle_files.read_folder(tmp_path).sources == {}
+
+
+def test_file_that_changes_is_read_again_and_a_wrong_one_leaves_the_good_one(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "lifecycle.yaml"
+    file.write_text(GOOD)
+    in_use = LifecycleInUse(tmp_path)
+    file.write_text(GOOD.replace("gold:", "silver:"))
+    assert set(in_use().plans) == {"silver"}
+    file.write_text("sources: [")
+    assert set(in_use().plans) == {"silver"}
+    file.write_text(GOOD + "\n")
+    assert set(in_use().plans) == {"gold"}
