@@ -6,33 +6,76 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
+from authz_service.cli import change_plan
 from authz_service.cli import output as out
 from authz_service.cli.failure import ExitCode, Failure
 from authz_service.cli.options import POLICY, Reason, changes
+from authz_service.cli.plan import Folder, Prune, Replace, document, show
+from authz_service.cli.progress import waiting
 from authz_service.cli.session import Session
 from authz_service.domain.policy_set import PolicySet
-from authz_service.gen.authz.v1 import policy_pb2 as pb
+from authz_service.gen.authz.v1 import change_pb2 as pb
+from authz_service.gen.authz.v1 import policy_pb2
 
 commands = typer.Typer()
-imports = typer.Typer(help="Take over policy from elsewhere.")
+imports = typer.Typer(help="Take over policy and customers from elsewhere.")
 
 
 @changes(commands, panel=POLICY)
 def apply(
     session: Session,
-    folder: Annotated[
-        Path | None,
-        typer.Argument(
-            metavar="[DIR]",
-            help="Holds catalogue.yaml, roles.yaml, tiers.yaml; AUTHZ_POLICIES_DIR.",
-        ),
-    ] = None,
+    folder: Folder = None,
     reason: Reason = "",
+    *,
+    prune: Prune = False,
+    replace: Replace = None,
+    plan: Annotated[
+        Path | None,
+        typer.Option("--plan", metavar="FILE", help="Apply what authz plan --out kept."),
+    ] = None,
 ) -> None:
-    """Put the permissions, roles and tiers of a folder in one step."""
+    """Put the permissions, roles, tiers and add-ons of a folder in one step, as planned."""
     from authz_service.usecases.policy_files import read_folder  # noqa: PLC0415 - reads YAML
 
-    put(session, read_folder(folder or session.settings.policies_dir), reason)
+    if plan is not None:
+        made = _kept(plan, folder, prune=prune or bool(replace))
+    else:
+        policy = read_folder(folder or session.settings.policies_dir)
+        made = change_plan.planned(session, policy, prune=prune, replacing=replace or ())
+    if session.output is out.Output.TABLE:
+        show(session, made)
+    if not made.preview.objects or session.dry_run:
+        _tell(session, made, pb.ApplyChangeResponse(revision=made.preview.revision))
+        return
+    session.confirm("Apply these changes?")
+    request = pb.ApplyChangeRequest(
+        changes=made.changes, fingerprint=made.preview.fingerprint, reason=reason
+    )
+    with waiting(f"Applying {len(made.changes):,} changes"):
+        answer = session.changes.ApplyChange(request)
+    _tell(session, made, answer)
+
+
+def _kept(file: Path, folder: Path | None, *, prune: bool) -> change_plan.ChangePlan:
+    if folder is not None or prune:
+        message = "--plan holds all that is to be applied; give neither a folder nor --prune"
+        raise Failure(ExitCode.USAGE, "USAGE", message, field="--plan")
+    return change_plan.kept(file)
+
+
+def _tell(session: Session, made: change_plan.ChangePlan, answer: pb.ApplyChangeResponse) -> None:
+    """Say what was done: for programs, names by what became of them."""
+    if session.output is out.Output.JSON:
+        names: dict[str, list[str]] = {"created": [], "updated": [], "deleted": []}
+        for each in made.preview.objects:
+            kind = pb.ObjectChangeKind.Name(each.change).rpartition("_")[2].lower()
+            names[kind].append(f"{each.kind} {each.id}")
+        told = {"revision": str(answer.revision), "unchanged": made.same, **names}
+        out.print_document(document(made) | told)
+    elif session.dry_run:
+        session.say("dry run, nothing was changed: this is what would be")
+    elif made.preview.objects:
+        session.say(f"applied, revision {answer.revision}")
 
 
 @changes(imports)
@@ -58,6 +101,7 @@ def put(session: Session, policy: PolicySet, reason: str) -> None:
     parts = [
         *(Text.assemble(("+ ", "green"), out.shown(name)) for name in answer.created),
         *(Text.assemble(("~ ", "yellow"), out.shown(name)) for name in answer.updated),
+        *(Text.assemble(("! ", "bold yellow"), out.shown(said)) for said in answer.warnings),
     ]
     session.show(
         answer,
@@ -70,14 +114,15 @@ def put(session: Session, policy: PolicySet, reason: str) -> None:
     )
 
 
-def request(policy: PolicySet, reason: str = "") -> pb.ApplyPolicyRequest:
+def request(policy: PolicySet, reason: str = "") -> policy_pb2.ApplyPolicyRequest:
     """Write a policy as the message that puts it."""
-    from authz_service.rpc import convert  # noqa: PLC0415 - imports grpc
+    from authz_service.rpc import convert_policy  # noqa: PLC0415 - imports grpc
 
-    return pb.ApplyPolicyRequest(
-        permissions=map(convert.permission_message, policy.permissions),
-        roles=map(convert.role_message, policy.roles),
-        tiers=map(convert.tier_message, policy.tiers),
+    return policy_pb2.ApplyPolicyRequest(
+        permissions=map(convert_policy.permission_message, policy.permissions),
+        roles=map(convert_policy.role_message, policy.roles),
+        tiers=map(convert_policy.tier_message, policy.tiers),
+        add_ons=map(convert_policy.add_on_message, policy.add_ons),
         reason=reason,
     )
 

@@ -1,0 +1,186 @@
+"""Change sets to values, and what they would do to messages."""
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+from authz_service.domain import change_set
+from authz_service.domain.change_set import AnyChange, ChangeSet, ObjectKind
+from authz_service.domain.comparison import FieldChange, ObjectChange
+from authz_service.engine.effect import Reach, Value
+from authz_service.engine.effect_summary import Side, Summary, ValueEffect
+from authz_service.errors import ErrorReason, InvalidArgument
+from authz_service.gen.authz.v1 import change_pb2 as pb
+from authz_service.rpc import convert, convert_policy
+from authz_service.usecases.changing import Affected
+from authz_service.usecases.concerns import Concern, ConcernKind, Decision
+
+_MOST_SUBJECTS: Final = 100
+"""Members that one concern names; ListAffected and the count tell of all."""
+
+_DEFINITIONS: Final = {
+    pb.DEFINITION_KIND_PERMISSION: ObjectKind.PERMISSION,
+    pb.DEFINITION_KIND_ROLE: ObjectKind.ROLE,
+    pb.DEFINITION_KIND_TIER: ObjectKind.TIER,
+    pb.DEFINITION_KIND_ADD_ON: ObjectKind.ADD_ON,
+}
+_DECISIONS: Final = {
+    ConcernKind.ROLE_VANISHES: pb.DECISION_KIND_ROLE_VANISHES,
+    ConcernKind.PLAN_VANISHES: pb.DECISION_KIND_PLAN_VANISHES,
+    ConcernKind.ROLE_WIDER_THAN_TIER: pb.DECISION_KIND_ROLE_WIDER_THAN_TIER,
+    ConcernKind.SEATS_BELOW_TAKEN: pb.DECISION_KIND_SEATS_BELOW_TAKEN,
+    ConcernKind.LAST_ADMIN: pb.DECISION_KIND_LAST_ADMIN,
+    ConcernKind.ROLE_NOT_ASSIGNABLE: pb.DECISION_KIND_ROLE_NOT_ASSIGNABLE,
+}
+
+
+def changes(messages: Iterable[pb.WantedChange]) -> ChangeSet:
+    """Read a set. Raises: INVALID_FIELD, naming the change that says nothing."""
+    return ChangeSet(tuple(_change(message, at) for at, message in enumerate(messages)))
+
+
+def _change(message: pb.WantedChange, at: int) -> AnyChange:
+    which = message.WhichOneof("change")
+    if which is None:
+        raise InvalidArgument(
+            ErrorReason.INVALID_FIELD, "say what to change", field=f"changes[{at}]"
+        )
+    try:
+        made: AnyChange = _MAKE[which](getattr(message, which))
+    except InvalidArgument as refusal:
+        refusal.field = f"changes[{at}].{refusal.field}"
+        raise
+    return made
+
+
+_MAKE: Final[dict[str, Any]] = {
+    "permission": lambda m: change_set.Put(convert_policy.permission(m)),
+    "role": lambda m: change_set.Put(convert_policy.role(m)),
+    "tier": lambda m: change_set.Put(convert_policy.tier(m)),
+    "add_on": lambda m: change_set.Put(convert_policy.add_on(m)),
+    "delete": lambda m: change_set.Delete(_kind(m.kind), m.id, m.replacement),
+    "role_grant": lambda m: change_set.Give(convert.role_grant(m)),
+    "revoke_role": lambda m: change_set.Revoke(
+        m.tenant,
+        m.subject,
+        m.role,
+        m.scope,
+        convert.source_filter(m.source, "revoke_role.source"),
+    ),
+    "exception": lambda m: change_set.Except(convert.exception(m)),
+    "end_exception": lambda m: change_set.EndException(m.tenant, m.id),
+    "set_tier": lambda m: change_set.MoveToTier(m.tenant, m.tier),
+    "set_add_on": lambda m: change_set.HoldAddOn(m.tenant, m.add_on, not m.removed),
+}
+
+
+def _kind(number: pb.DefinitionKind.ValueType) -> ObjectKind:
+    found = _DEFINITIONS.get(number)
+    if found is None:
+        raise InvalidArgument(
+            ErrorReason.INVALID_FIELD, "kind must be one of its named values", field="delete.kind"
+        )
+    return found
+
+
+def object_message(value: ObjectChange) -> pb.ObjectChange:
+    kind = pb.OBJECT_CHANGE_KIND_UPDATED
+    if not value.existed:
+        kind = pb.OBJECT_CHANGE_KIND_CREATED
+    elif not value.exists:
+        kind = pb.OBJECT_CHANGE_KIND_DELETED
+    return pb.ObjectChange(
+        kind=value.kind,
+        id=value.id,
+        tenant=value.tenant,
+        change=kind,
+        fields=map(_field_message, value.fields),
+    )
+
+
+def _field_message(value: FieldChange) -> pb.FieldChange:
+    return pb.FieldChange(
+        field=value.field,
+        before=value.before,
+        after=value.after,
+        added=value.added,
+        removed=value.removed,
+    )
+
+
+def effect_message(value: Summary) -> pb.Effect:
+    return pb.Effect(
+        tenants=value.tenants,
+        subjects_gaining=value.gaining,
+        subjects_losing=value.losing,
+        permissions=(
+            pb.PermissionEffect(
+                permission=each.permission, gained=_side(each.gained), lost=_side(each.lost)
+            )
+            for each in value.permissions
+        ),
+        features=map(_value_effect, value.features),
+        limits=map(_value_effect, value.limits),
+    )
+
+
+def _side(value: Side) -> pb.EffectSide:
+    people = (name.partition(" ") for name in value.subjects.names)
+    return pb.EffectSide(
+        entitled_tenants=value.entitled.count,
+        entitled_tenant_names=value.entitled.names,
+        subjects=value.subjects.count,
+        subject_tenants=value.tenants,
+        subject_names=(pb.Person(tenant=tenant, subject=subject) for tenant, _, subject in people),
+    )
+
+
+def _value_effect(value: ValueEffect) -> pb.ValueEffect:
+    return pb.ValueEffect(
+        name=value.name,
+        before=value.before,
+        after=value.after,
+        tenants=value.tenants.count,
+        tenant_names=value.tenants.names,
+    )
+
+
+def decision_message(value: Decision) -> pb.Decision:
+    return pb.Decision(
+        kind=_DECISIONS[value.kind],
+        object=value.object,
+        blocking=value.blocking,
+        tenants=value.tenants,
+        subjects=value.subjects,
+        concerns=map(concern_message, value.concerns),
+    )
+
+
+def concern_message(value: Concern) -> pb.Concern:
+    return pb.Concern(
+        kind=_DECISIONS[value.kind],
+        object=value.object,
+        tenant=value.tenant,
+        subjects=value.subjects[:_MOST_SUBJECTS],
+        subject_count=len(value.subjects),
+        detail=value.detail,
+    )
+
+
+def affected_message(value: Affected) -> pb.Affected:
+    return pb.Affected(
+        tenant=value.tenant,
+        subject=value.subject,
+        gained=map(reach_message, value.shift.gained),
+        lost=map(reach_message, value.shift.lost),
+        features=map(value_message, value.features),
+        limits=map(value_message, value.limits),
+        concerns=map(concern_message, value.concerns),
+    )
+
+
+def reach_message(value: Reach) -> pb.Reach:
+    return pb.Reach(permission=value.permission, scope=value.scope)
+
+
+def value_message(value: Value) -> pb.ValueChange:
+    return pb.ValueChange(name=value.name, before=value.before, after=value.after)

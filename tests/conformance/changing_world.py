@@ -1,0 +1,107 @@
+"""Two customers and an operator, for tests of change sets."""
+
+from typing import Final
+
+from authz_service.domain.audit import Actor
+from authz_service.domain.call import Call
+from authz_service.domain.catalogue import Feature, Limit, Permission, Plan, Role
+from authz_service.domain.change import Fact
+from authz_service.domain.change_set import AnyChange, ChangeSet
+from authz_service.domain.grant import RoleGrant
+from authz_service.domain.key import ApiKey
+from authz_service.domain.membership import Membership
+from authz_service.domain.tenant import SYSTEM, Holding, Tenant
+from authz_service.usecases.changing import (
+    AppliedChange,
+    ApplyChange,
+    Preview,
+    PreviewChange,
+    apply_change,
+    preview_change,
+)
+from authz_service.usecases.execution import View
+from tests.conformance.store_world import StoreWorld
+
+OPERATOR: Final = Actor("service:key-ops")
+CLERK: Final = Actor("service:key-clerk")
+"""May apply changes, but only those to roles."""
+
+RIGHTS: Final = (
+    "changes:apply", "changes:preview", "permissions:put", "permissions:delete", "roles:put",
+    "roles:delete", "tiers:put", "tiers:delete", "add_ons:put", "add_ons:delete", "keys:create",
+    "role_grants:create", "role_grants:delete", "exceptions:create", "exceptions:delete",
+    "tenants:set_tier", "tenants:add_add_on", "tenants:remove_add_on", "policies:apply",
+)  # fmt: skip
+
+OPERATORS: Final[tuple[Fact, ...]] = (
+    *(Permission(right, internal=True) for right in RIGHTS),
+    Role("the-operator", frozenset(RIGHTS)),
+    Role("the-clerk", frozenset({"changes:apply", "changes:preview", "roles:put"})),
+    Plan("tier/the-internal", assignable_roles=frozenset({"the-operator", "the-clerk"})),
+    Tenant(SYSTEM, holdings=(Holding("tier/the-internal"),)),
+    Membership(SYSTEM, OPERATOR.subject),
+    Membership(SYSTEM, CLERK.subject),
+    ApiKey("key-ops", "hash"),
+    ApiKey("key-clerk", "hash"),
+    RoleGrant(SYSTEM, OPERATOR.subject, "the-operator", id="grant-ops"),
+    RoleGrant(SYSTEM, CLERK.subject, "the-clerk", id="grant-clerk"),
+)
+
+EDITOR: Final = Role("editor", frozenset({"doc:write"}), frozenset({"viewer"}))
+FREE: Final = Plan(
+    "tier/free",
+    permissions=frozenset({"doc:read"}),
+    limits=(Limit("seats", 3, "seat"),),
+    assignable_roles=frozenset({"viewer", "editor", "admin"}),
+)
+PRO: Final = Plan(
+    "tier/pro",
+    "tier/free",
+    permissions=frozenset({"doc:write"}),
+    features=(Feature("sso", "true"),),
+    limits=(Limit("seats", 10, "seat"),),
+)
+
+CUSTOMERS: Final[tuple[Fact, ...]] = (
+    Permission("doc:read"),
+    Permission("doc:write"),
+    Permission("doc:audit"),
+    Role("viewer", frozenset({"doc:read"})),
+    EDITOR,
+    Role("admin", includes=frozenset({"editor"}), admin=True),
+    FREE,
+    PRO,
+    Plan("addon/audit", permissions=frozenset({"doc:audit"})),
+    Tenant("acme", holdings=(Holding("tier/pro"),)),
+    Tenant("beta", holdings=(Holding("tier/free"),)),
+    Role("acme/clerk", frozenset({"doc:write"})),
+    *(Membership("acme", f"user:{name}") for name in ("ada", "vera", "eve", "max")),
+    *(Membership("beta", f"user:{name}") for name in ("bob", "ada")),
+    RoleGrant("acme", "user:ada", "admin", id="grant-1"),
+    RoleGrant("acme", "user:vera", "viewer", id="grant-2"),
+    RoleGrant("acme", "user:eve", "editor", "project:7", id="grant-3"),
+    RoleGrant("beta", "user:bob", "editor", id="grant-4"),
+    RoleGrant("beta", "user:ada", "admin", id="grant-5"),
+)
+
+
+def seed(world: StoreWorld) -> None:
+    world.put(*OPERATORS, *CUSTOMERS)
+
+
+def preview(world: StoreWorld, *changes: AnyChange, sample: int = 0) -> Preview:
+    view = View(world.index, world.database, world.clock.now)
+    return preview_change.body(view, PreviewChange(changes=ChangeSet(changes), sample=sample))
+
+
+def applied(
+    world: StoreWorld,
+    fingerprint: str,
+    *changes: AnyChange,
+    by: Actor = OPERATOR,
+    dry: bool = False,
+) -> AppliedChange:
+    """Apply what was previewed."""
+    wanted = ApplyChange(changes=ChangeSet(changes), fingerprint=fingerprint)
+    with world.store.transaction(Call(by, reason="agreed", validate_only=dry)) as tx:
+        return apply_change.body(tx, wanted)

@@ -1,0 +1,343 @@
+"""A change set does what its preview showed, in one step, or nothing."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from authz_service.domain.catalogue import Limit, Permission, Role
+from authz_service.domain.change_set import (
+    AnyChange,
+    Delete,
+    EndException,
+    Except,
+    Give,
+    HoldAddOn,
+    MoveToTier,
+    ObjectKind,
+    Put,
+    Revoke,
+)
+from authz_service.domain.decision import Question
+from authz_service.domain.exception import ExceptionKind, TenantException
+from authz_service.domain.grant import RoleGrant
+from authz_service.domain.membership import Membership
+from authz_service.engine.decide import decide
+from authz_service.errors import AuthzError, ErrorReason
+from authz_service.usecases.concerns import ConcernKind
+from tests.conformance.changing_world import (
+    CLERK,
+    EDITOR,
+    FREE,
+    PRO,
+    applied,
+    preview,
+    seed,
+)
+from tests.conformance.store_world import StoreWorld
+
+
+@pytest.fixture
+def world(store_world: StoreWorld) -> StoreWorld:
+    seed(store_world)
+    return store_world
+
+
+def refused(body: Callable[[], object]) -> AuthzError:
+    with pytest.raises(AuthzError) as raised:
+        body()
+    return raised.value
+
+
+def may(world: StoreWorld, tenant: str, subject: str, permission: str) -> bool:
+    question = Question(tenant, subject, permission)
+    return decide(world.index, question, world.clock.now).allowed
+
+
+def test_preview_names_the_objects_field_by_field(world: StoreWorld) -> None:
+    wider = replace(PRO, permissions=frozenset({"doc:audit"}), limits=(Limit("seats", 5, "seat"),))
+    (changed,) = preview(world, Put(wider)).objects
+    assert (changed.kind, changed.id, changed.existed, changed.exists) == (
+        "tier",
+        "pro",
+        True,
+        True,
+    )
+    said = {f.field: (f.before, f.after, f.added, f.removed) for f in changed.fields}
+    assert said == {
+        "permissions": ("", "", ("doc:audit",), ("doc:write",)),
+        "limits.seats": ("10 seat", "5 seat", (), ()),
+    }
+
+
+def test_preview_tells_who_gains_and_who_loses(world: StoreWorld) -> None:
+    gone = replace(PRO, permissions=frozenset({"doc:audit"}))
+    summary = preview(world, Put(gone)).summary
+    assert (summary.tenants, summary.gaining, summary.losing) == (1, 0, 2)
+    audit, write = summary.permissions
+    assert (audit.permission, audit.gained.entitled.names) == ("doc:audit", ("acme",))
+    assert audit.gained.subjects.count == 0
+    assert (write.permission, write.lost.entitled.names) == ("doc:write", ("acme",))
+    assert write.lost.subjects.names == ("acme user:ada", "acme user:eve")
+
+
+def test_sample_is_cut_and_the_total_is_not(world: StoreWorld) -> None:
+    gone = replace(PRO, permissions=frozenset())
+    (write,) = preview(world, Put(gone), sample=1).summary.permissions
+    assert (write.lost.subjects.count, len(write.lost.subjects.names)) == (2, 1)
+
+
+def test_preview_changes_nothing(world: StoreWorld) -> None:
+    before = world.index.revision
+    preview(world, MoveToTier("beta", "pro"), Give(RoleGrant("acme", "user:vera", "editor")))
+    assert world.stored_index().revision == before
+
+
+def test_change_set_is_applied_in_one_revision(world: StoreWorld) -> None:
+    before = world.index.revision
+    changes = (
+        Put(Permission("doc:sign")),
+        Put(Role("signer", frozenset({"doc:sign"}))),
+        Put(replace(FREE, permissions=frozenset({"doc:read", "doc:sign"}),
+                    assignable_roles=FREE.assignable_roles | {"signer"})),
+        Give(RoleGrant("beta", "user:bob", "signer")),
+        MoveToTier("beta", "pro"),
+        HoldAddOn("acme", "audit"),
+        Revoke("acme", "user:vera", "viewer"),
+        Except(TenantException("", "acme", ExceptionKind.DENY, frozenset({"doc:read"}),
+                               reason="asked", approver="user:boss")),
+    )  # fmt: skip
+    plan = preview(world, *changes)
+    made = applied(world, plan.fingerprint, *changes)
+    named = [(o.kind, o.tenant, o.id) for o in plan.objects if o.kind != "exception"]
+    assert [(o.kind, o.tenant, o.id) for o in made.objects if o.kind != "exception"] == named
+    assert world.index.revision == before + 1
+    assert may(world, "beta", "user:bob", "doc:sign")
+    assert may(world, "beta", "user:bob", "doc:write")
+    assert not may(world, "acme", "user:ada", "doc:read")
+    assert world.stored_index().revision == before + 1
+
+
+def test_dry_run_of_an_apply_changes_nothing(world: StoreWorld) -> None:
+    changes = (MoveToTier("beta", "pro"),)
+    before = world.index.revision
+    assert applied(world, preview(world, *changes).fingerprint, *changes, dry=True).objects
+    assert world.stored_index().revision == before
+
+
+def test_unrelated_change_does_not_outdate_a_plan(world: StoreWorld) -> None:
+    changes = (Put(replace(EDITOR, description="Writes")),)
+    plan = preview(world, *changes)
+    world.put(RoleGrant("beta", "user:ada", "viewer", id="elsewhere"))
+    assert applied(world, plan.fingerprint, *changes).objects == plan.objects
+
+
+def test_apply_that_raced_another_change_names_both(world: StoreWorld) -> None:
+    changes = (Put(replace(EDITOR, permissions=frozenset({"doc:audit"}))),)
+    plan = preview(world, *changes)
+    other = replace(EDITOR, permissions=frozenset({"doc:write", "doc:read"}))
+    raced = applied(world, preview(world, Put(other)).fingerprint, Put(other))
+    assert raced.objects
+    refusal = refused(lambda: applied(world, plan.fingerprint, *changes))
+    assert refusal.reason is ErrorReason.PLAN_OUTDATED
+    assert refusal.details == {
+        "planned_at": str(plan.revision),
+        "object": "role editor",
+        "assumed": "permissions without doc:read",
+        "revision": str(plan.revision + 1),
+        "action": "policy.applied",
+        "actor": "service:key-ops",
+        "committed": "permissions +doc:read",
+    }
+    assert world.stored_index().revision == plan.revision + 1
+
+
+def test_object_deleted_since_outdates_a_plan(world: StoreWorld) -> None:
+    changes = (Put(Role("boss", includes=frozenset({"acme-none"}))),)
+    assert refused(lambda: preview(world, *changes)).reason is ErrorReason.ROLE_NOT_FOUND
+    given = (Give(RoleGrant("acme", "user:vera", "acme/clerk")),)
+    plan = preview(world, *given)
+    delete = Delete(ObjectKind.ROLE, "acme/clerk")
+    applied(world, preview(world, delete).fingerprint, delete)
+    refusal = refused(lambda: applied(world, plan.fingerprint, *given))
+    assert refusal.reason is ErrorReason.PLAN_OUTDATED
+    assert refusal.details["committed"] == "ended"
+
+
+def test_new_decision_outdates_a_plan_and_its_cause_is_named(world: StoreWorld) -> None:
+    changes = (Put(replace(PRO, limits=(Limit("seats", 4, "seat"),))),)
+    plan = preview(world, *changes)
+    assert plan.decisions == ()
+    world.put(Membership("acme", "user:new"))
+    refusal = refused(lambda: applied(world, plan.fingerprint, *changes))
+    assert refusal.reason is ErrorReason.PLAN_OUTDATED
+    assert refusal.details["object"] == "member acme user:new"
+    again = preview(world, *changes)
+    (decision,) = again.decisions
+    assert (decision.kind, decision.blocking) == (ConcernKind.SEATS_BELOW_TAKEN, False)
+    assert applied(world, again.fingerprint, *changes).decisions == again.decisions
+
+
+def test_seats_that_were_too_few_before_and_are_no_fewer_need_no_decision(
+    world: StoreWorld,
+) -> None:
+    fewer = Put(replace(PRO, limits=(Limit("seats", 3, "seat"),)))
+    applied(world, preview(world, fewer).fingerprint, fewer)
+    described = replace(PRO, limits=(Limit("seats", 3, "seat"),), description="For teams")
+    assert preview(world, Put(described)).decisions == ()
+    fewest = replace(described, limits=(Limit("seats", 2, "seat"),))
+    assert [d.kind for d in preview(world, Put(fewest)).decisions] == [
+        ConcernKind.SEATS_BELOW_TAKEN
+    ]
+
+
+def test_decision_that_is_gone_outdates_a_plan_too(world: StoreWorld) -> None:
+    changes = (Put(replace(PRO, limits=(Limit("seats", 3, "seat"),))),)
+    plan = preview(world, *changes)
+    assert [d.kind for d in plan.decisions] == [ConcernKind.SEATS_BELOW_TAKEN]
+    world.end(*(m for m in [world.index.member("acme", "user:max")] if m))
+    refusal = refused(lambda: applied(world, plan.fingerprint, *changes))
+    assert refusal.details["object"] == "member acme user:max"
+
+
+def test_fingerprint_of_another_set_is_refused(world: StoreWorld) -> None:
+    plan = preview(world, MoveToTier("beta", "pro"))
+    refusal = refused(lambda: applied(world, plan.fingerprint, MoveToTier("acme", "free")))
+    assert refusal.reason is ErrorReason.FINGERPRINT_MISMATCH
+
+
+@pytest.mark.parametrize("text", ["", "x", "1.2.3", "1.a.b.c"])
+def test_apply_takes_a_fingerprint(world: StoreWorld, text: str) -> None:
+    refusal = refused(lambda: applied(world, text, MoveToTier("beta", "pro")))
+    assert (refusal.reason, refusal.field) == (ErrorReason.INVALID_FIELD, "fingerprint")
+
+
+def test_role_deleted_while_granted_needs_a_decision(world: StoreWorld) -> None:
+    changes: tuple[AnyChange, ...] = (
+        Put(Role("admin", frozenset({"doc:read", "doc:write"}), admin=True)),
+        Put(replace(FREE, assignable_roles=frozenset({"viewer", "admin"}))),
+        Delete(ObjectKind.ROLE, "editor"),
+    )
+    plan = preview(world, *changes)
+    vanishing = plan.decisions[0]
+    assert (vanishing.kind, vanishing.object) == (ConcernKind.ROLE_VANISHES, "editor")
+    assert (vanishing.blocking, vanishing.tenants, vanishing.subjects) == (True, 2, 2)
+    refusal = refused(lambda: applied(world, plan.fingerprint, *changes))
+    assert refusal.reason is ErrorReason.DECISION_NEEDED
+    assert refusal.details == {"kind": "role_vanishes", "object": "editor", "tenants": "2"}
+
+
+def test_replacement_resolves_a_vanishing_role(world: StoreWorld) -> None:
+    changes = (Delete(ObjectKind.ROLE, "editor", "viewer"),)
+    plan = preview(world, *changes)
+    assert [d.kind for d in plan.decisions if d.blocking] == []
+    applied(world, plan.fingerprint, *changes)
+    assert world.index.role("editor") is None
+    assert [g.role for g in world.index.grants("acme", "user:eve")] == ["viewer"]
+    assert world.stored_index().grants("beta", "user:bob") == world.index.grants("beta", "user:bob")
+
+
+def test_revoking_in_the_same_set_resolves_a_vanishing_role(world: StoreWorld) -> None:
+    offering = replace(FREE, assignable_roles=FREE.assignable_roles | {"extra"})
+    given = Give(RoleGrant("acme", "user:vera", "extra"))
+    changes = (Put(offering), Put(Role("extra")), given)
+    applied(world, preview(world, *changes).fingerprint, *changes)
+    gone = (Put(FREE), Revoke("acme", "user:vera", "extra"), Delete(ObjectKind.ROLE, "extra"))
+    plan = preview(world, *gone)
+    assert [d for d in plan.decisions if d.blocking] == []
+    applied(world, plan.fingerprint, *gone)
+    assert world.stored_index().role("extra") is None
+
+
+def test_tier_deleted_while_held_needs_a_replacement(world: StoreWorld) -> None:
+    plan = preview(world, Delete(ObjectKind.TIER, "pro"))
+    assert [(d.kind, d.object, d.blocking) for d in plan.decisions] == [
+        (ConcernKind.PLAN_VANISHES, "tier/pro", True),
+        (ConcernKind.ROLE_NOT_ASSIGNABLE, "admin", False),
+        (ConcernKind.ROLE_NOT_ASSIGNABLE, "editor", False),
+        (ConcernKind.ROLE_NOT_ASSIGNABLE, "viewer", False),
+        (ConcernKind.ROLE_WIDER_THAN_TIER, "acme/clerk", False),
+    ]
+    moved = (Put(replace(FREE, permissions=FREE.permissions | {"doc:write"})),
+             Delete(ObjectKind.TIER, "pro", "free"))  # fmt: skip
+    applied(world, preview(world, *moved).fingerprint, *moved)
+    acme = world.index.tenant("acme")
+    assert acme is not None
+    assert acme.tier_at(world.clock.now) == "free"
+
+
+def test_last_admin_is_a_decision_that_blocks(world: StoreWorld) -> None:
+    changes = (Revoke("acme", "user:ada", "admin"),)
+    plan = preview(world, *changes)
+    (decision,) = plan.decisions
+    assert (decision.kind, decision.blocking) == (ConcernKind.LAST_ADMIN, True)
+    assert decision.concerns[0].subjects == ("user:ada",)
+    handed = (*changes, Give(RoleGrant("acme", "user:vera", "admin")))
+    assert preview(world, *handed).decisions == ()
+    applied(world, preview(world, *handed).fingerprint, *handed)
+    assert may(world, "acme", "user:vera", "doc:write")
+
+
+def test_own_role_that_becomes_wider_than_the_tier_is_a_decision(world: StoreWorld) -> None:
+    (decision,) = preview(world, Put(replace(PRO, permissions=frozenset()))).decisions
+    assert (decision.kind, decision.object) == (ConcernKind.ROLE_WIDER_THAN_TIER, "acme/clerk")
+    assert decision.concerns[0].detail == "doc:write"
+
+
+def test_definition_still_named_refuses_at_once(world: StoreWorld) -> None:
+    refusal = refused(lambda: preview(world, Delete(ObjectKind.PERMISSION, "doc:read")))
+    assert (refusal.reason, refusal.field) == (ErrorReason.STILL_IN_USE, "changes[0].delete.id")
+
+
+def test_definitions_that_name_each_other_go_together(world: StoreWorld) -> None:
+    both = (Put(Role("a", includes=frozenset({"b"}))), Put(Role("b")))
+    applied(world, preview(world, *both).fingerprint, *both)
+    gone = (Delete(ObjectKind.ROLE, "b"), Delete(ObjectKind.ROLE, "a"))
+    applied(world, preview(world, *gone).fingerprint, *gone)
+    assert world.stored_index().role("a") is world.stored_index().role("b") is None
+
+
+def test_nobody_gets_around_a_right(world: StoreWorld) -> None:
+    changes = (Put(replace(EDITOR, description="x")), Put(replace(PRO, description="y")))
+    plan = preview(world, *changes)
+    refusal = refused(lambda: applied(world, plan.fingerprint, *changes, by=CLERK))
+    assert (refusal.reason, refusal.details) == (
+        ErrorReason.PERMISSION_DENIED, {"permission": "tiers:put"},
+    )  # fmt: skip
+    allowed = preview(world, changes[0])
+    assert applied(world, allowed.fingerprint, changes[0], by=CLERK).objects
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        (Put(EDITOR), Put(EDITOR)),
+        (Put(EDITOR), Delete(ObjectKind.ROLE, "editor")),
+        (Give(RoleGrant("acme", "user:vera", "editor")), Delete(ObjectKind.ROLE, "editor")),
+        (MoveToTier("acme", "free"), MoveToTier("acme", "pro")),
+        (MoveToTier("acme", "pro"), Delete(ObjectKind.TIER, "pro")),
+        (HoldAddOn("acme", "audit"), HoldAddOn("acme", "audit", held=False)),
+        (EndException("acme", "x"), EndException("acme", "x")),
+        (Revoke("acme", "user:eve", "editor"), Delete(ObjectKind.ROLE, "editor", "viewer")),
+        (Delete(ObjectKind.ROLE, "editor", "viewer"), Delete(ObjectKind.ROLE, "viewer", "admin")),
+    ],
+)
+def test_two_changes_of_one_thing_collide(
+    world: StoreWorld, changes: tuple[AnyChange, ...]
+) -> None:
+    refusal = refused(lambda: preview(world, *changes))
+    assert (refusal.reason, refusal.field) == (ErrorReason.CHANGES_COLLIDE, "changes[1]")
+
+
+def test_field_of_a_refusal_names_the_change_at_fault(world: StoreWorld) -> None:
+    changes = (MoveToTier("beta", "pro"), Give(RoleGrant("beta", "user:nobody", "viewer")))
+    refusal = refused(lambda: preview(world, *changes))
+    assert refusal.field == "changes[1].role_grant.subject"
+
+
+def test_every_fact_changed_is_audited_and_says_why(world: StoreWorld) -> None:
+    changes = (MoveToTier("beta", "pro"), Give(RoleGrant("acme", "user:vera", "editor")))
+    before = sum(world.store.changes.values())
+    applied(world, preview(world, *changes).fingerprint, *changes)
+    assert world.store.changes["changes.applied"] == 1
+    assert sum(world.store.changes.values()) == before + 3

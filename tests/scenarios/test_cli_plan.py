@@ -1,0 +1,175 @@
+"""Policy as operations change it: export, edit, plan, apply."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from authz_service.cli.trial import Trial
+from tests.scenarios.test_cli import Authz, run
+
+
+@pytest.fixture(scope="module")
+def authz(server: Trial) -> Authz:
+    """Return a function that runs the CLI with the server's first operator key."""
+    return lambda *arguments: run(dict(server.environment), *arguments)
+
+
+@pytest.fixture
+def folder(authz: Authz, tmp_path: Path) -> Path:
+    """Export the policy in force."""
+    made = tmp_path / "policy"
+    ran = authz("export", str(made))
+    assert ran.code == 0, ran.err
+    return made
+
+
+def edit(file: Path, change: Any) -> None:
+    """Change a policy file's content by a function of it."""
+    document = yaml.safe_load(file.read_text())
+    change(document)
+    file.write_text(yaml.safe_dump(document, sort_keys=False))
+
+
+def test_plan_and_apply_of_an_export_change_nothing(authz: Authz, folder: Path) -> None:
+    seen = authz("plan", str(folder), "--detailed-exitcode", "-o", "json")
+    assert seen.code == 0, seen.err
+    assert (seen.document["objects"], seen.document["not_in_the_files"]) == ([], [])
+    ran = authz("apply", str(folder))
+    assert ran.code == 0
+    assert "No changes" in ran.out
+
+
+def test_export_again_writes_the_same_bytes(authz: Authz, folder: Path, tmp_path: Path) -> None:
+    assert authz("export", str(tmp_path / "again")).code == 0
+    names = sorted(path.name for path in folder.iterdir())
+    assert {"catalogue.yaml", "roles.yaml", "tiers.yaml"} <= set(names)
+    assert names == sorted(path.name for path in (tmp_path / "again").iterdir())
+    for name in names:
+        assert (folder / name).read_bytes() == (tmp_path / "again" / name).read_bytes()
+
+
+def test_export_keeps_files_that_are_there(authz: Authz, folder: Path) -> None:
+    (folder / "roles.yaml").write_text("# mine\n")
+    refused = authz("export", str(folder), "-o", "json")
+    assert (refused.code, refused.failure["reason"]) == (2, "FILE_EXISTS")
+    assert (folder / "roles.yaml").read_text() == "# mine\n"
+    assert authz("export", str(folder), "--force").code == 0
+    assert (folder / "roles.yaml").read_text() != "# mine\n"
+
+
+def test_plan_shows_the_three_parts_and_apply_does_it(
+    authz: Authz, folder: Path, tmp_path: Path
+) -> None:
+    members = ("--member", "user:ada=admin", "--member", "user:vera=viewer")
+    assert authz("tenants", "onboard", "planned", "--tier", "free", *members).code == 0
+    edit(folder / "tiers.yaml", lambda d: d["tiers"]["free"]["permissions"].remove("team:view"))
+    edit(
+        folder / "tiers.yaml",
+        lambda d: d["tiers"]["free"]["limits"].update(seats={"value": 1, "unit": "seat"}),
+    )
+    file = tmp_path / "plan.json"
+    seen = authz("plan", str(folder), "--names", "--detailed-exitcode", "--out", str(file))
+    assert seen.code == 6, seen.err
+    assert "~ tier free" in seen.out
+    assert "-team:view" in seen.out
+    assert "planned user:vera" in seen.out
+    assert "seats are fewer than are taken" in seen.out
+    assert "2 of 1 seats taken" in seen.out
+    assert "0 to create, 1 to update, 0 to delete" in seen.out
+    asked = ("check", "planned", "user:vera", "team:view")
+    assert authz(*asked).code == 0
+    dry = authz("apply", "--plan", str(file), "--dry-run", "-o", "json")
+    assert dry.document["updated"] == ["tier free"]
+    assert authz(*asked).code == 0
+    done = authz("apply", "--plan", str(file), "--reason", "new price list")
+    assert done.code == 0, done.err
+    assert authz(*asked).code == 1
+    again = authz("apply", "--plan", str(file), "-o", "json")
+    assert (again.code, again.failure["reason"]) == (3, "PLAN_OUTDATED")
+    assert again.failure["details"]["object"] == "tier free"
+
+
+def test_what_is_not_in_the_files_is_told_and_goes_only_when_pruned(
+    authz: Authz, folder: Path
+) -> None:
+    assert authz("roles", "put", "night-shift", "--permission", "team:view").code == 0
+    seen = authz("plan", str(folder), "-o", "json")
+    assert seen.document["not_in_the_files"] == ["role night-shift"]
+    assert seen.document["objects"] == []
+    pruned = authz("apply", str(folder), "--prune", "-o", "json")
+    assert pruned.code == 0, pruned.err
+    assert pruned.document["deleted"] == ["role night-shift"]
+    assert "night-shift" not in authz("roles", "list").out
+
+
+def test_role_deleted_while_granted_blocks_until_a_replacement_is_named(
+    authz: Authz, folder: Path
+) -> None:
+    onboard = ("tenants", "onboard", "shifts", "--tier", "professional")
+    assert authz(*onboard, "--member", "user:a=admin").code == 0
+    members = ("members", "add", "shifts", "user:eve", "--role", "editor")
+    assert authz(*members).code == 0
+
+    def without_editor(document: Any) -> None:
+        editor = document["roles"].pop("editor")
+        for role in document["roles"].values():
+            if "editor" in role.get("includes", []):
+                role["includes"].remove("editor")
+                role["includes"] += [i for i in editor["includes"] if i not in role["includes"]]
+
+    def unlisted(document: Any) -> None:
+        for tier in document["tiers"].values():
+            if "editor" in tier.get("assignable_roles", []):
+                tier["assignable_roles"].remove("editor")
+
+    edit(folder / "roles.yaml", without_editor)
+    edit(folder / "tiers.yaml", unlisted)
+    seen = authz("plan", str(folder), "--prune")
+    assert seen.code == 0, seen.err
+    assert "editor goes, and is granted" in seen.out
+    assert "--replace role:editor=OTHER" in seen.out
+    refused = authz("apply", str(folder), "--prune", "-o", "json")
+    assert (refused.code, refused.failure["reason"]) == (3, "DECISION_NEEDED")
+    done = authz("apply", str(folder), "--prune", "--replace", "role:editor=viewer")
+    assert done.code == 0, done.err
+    assert "viewer" in authz("grants", "list", "shifts", "--subject", "user:eve").out
+
+
+def test_plan_on_files_with_errors_shows_them_all(authz: Authz, folder: Path) -> None:
+    edit(folder / "roles.yaml", lambda d: d["roles"]["viewer"]["permissions"].append("no:such"))
+    edit(folder / "tiers.yaml", lambda d: d["tiers"]["free"].update(extends="nowhere"))
+    refused = authz("plan", str(folder))
+    assert refused.code == 3
+    assert "roles.yaml:" in refused.err
+    assert "tiers.yaml:" in refused.err
+    assert "no:such" in refused.err
+    assert "nowhere" in refused.err
+
+
+@pytest.mark.parametrize("text", ["role:editor", "editor=viewer", "boss:a=b", "role:=x"])
+def test_replacement_is_written_as_it_must_be(authz: Authz, folder: Path, text: str) -> None:
+    assert authz("plan", str(folder), "--replace", text).code == 2
+
+
+@pytest.mark.parametrize(
+    "content", ["", "{}", '{"format": 9}', '{"format": 1, "changes": [{"x": 1}]}']
+)
+def test_file_that_is_no_plan_is_refused(authz: Authz, tmp_path: Path, content: str) -> None:
+    file = tmp_path / "plan.json"
+    file.write_text(content)
+    refused = authz("apply", "--plan", str(file), "-o", "json")
+    assert (refused.code, refused.failure["reason"]) == (2, "UNREADABLE_PLAN")
+
+
+def test_kept_plan_is_json_with_changes_and_fingerprint(
+    authz: Authz, folder: Path, tmp_path: Path
+) -> None:
+    edit(folder / "roles.yaml", lambda d: d["roles"]["viewer"].update(description="Looks"))
+    file = tmp_path / "plan.json"
+    assert authz("plan", str(folder), "--out", str(file)).code == 0
+    kept = json.loads(file.read_text())
+    assert kept["changes"][0]["role"]["id"] == "viewer"
+    assert kept["preview"]["fingerprint"]
