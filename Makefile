@@ -17,7 +17,7 @@ run: .venv/runtime ## serve; the embedded database, its seed and the first key a
 demo: .venv/runtime ## show the service at work, through real gRPC
 	@$(bin)/authz demo $(ARGS)
 
-test: .venv/dev check ## check, then run every test
+test: .venv/dev .venv/node check ## check, then run every test
 	@$(bin)/pytest -n logical --dist worksteal -q $(ARGS)
 
 check: .venv/dev ## run every check that is not a test
@@ -39,7 +39,7 @@ proto: .venv/dev
 	@$(bin)/buf breaking --against proto/released.binpb
 
 generated: .venv/dev
-	@$(bin)/python tools/generate.py --check
+	@$(bin)/python -m tools.generate --check
 
 differential: .venv/dev ## a million random questions, index against Casbin
 	@AUTHZ_DIFFERENTIAL_WORLDS=20000 $(bin)/pytest -n logical --timeout=0 -q tests/differential $(ARGS)
@@ -47,8 +47,8 @@ differential: .venv/dev ## a million random questions, index against Casbin
 bench: .venv/dev ## measure, beside others, in one run
 	@$(bin)/python -m tests.bench $(ARGS)
 
-gen: .venv/dev ## write authz_service/gen from proto/
-	@$(bin)/python tools/generate.py
+gen: .venv/dev ## write authz_service/gen and docs/api from proto/
+	@$(bin)/python -m tools.generate
 
 fmt: .venv/dev ## format the code and mend what can be mended
 	@$(bin)/ruff check --fix-only -q
@@ -87,6 +87,11 @@ clean: ## remove what these commands made, except var/
 	@$(pip) --require-hashes -r requirements-dev.lock
 	@$(project)
 	@touch $@ .venv/runtime
+
+.venv/node: tests/node/package-lock.json .venv/dev
+	@echo "Installing node-casbin, which tests hold exported rules against"
+	@$(bin)/npm ci --prefix tests/node --silent || echo "npm's registry was not reached: tests by node-casbin are skipped"
+	@touch $@
 
 .PHONY: help run demo test check $(checks) differential bench gen fmt lock release-image clean
 .DELETE_ON_ERROR:

@@ -1,7 +1,7 @@
 """GitLab's published permissions, imported and asked cell by cell through gRPC."""
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -10,8 +10,9 @@ import pytest
 from authz_service.config import shipped_policies
 from authz_service.gen.authz.v1 import authorization_pb2 as checks
 from authz_service.gen.authz.v1 import policy_pb2, provisioning_pb2
-from authz_service.rpc import convert
+from authz_service.rpc import convert_policy
 from authz_service.usecases.matrix import read_matrix
+from tests.rpc.exported import asked, by_node, by_pycasbin, exported
 from tests.rpc.harness import Server, serving
 
 FILE: Final = shipped_policies() / "examples" / "gitlab" / "permissions.csv"
@@ -58,9 +59,9 @@ def gitlab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 def apply(server: Server) -> policy_pb2.ApplyPolicyResponse:
     policy = read_matrix(FILE.read_text(), TIERS)
     request = policy_pb2.ApplyPolicyRequest(
-        permissions=[convert.permission_message(each) for each in policy.permissions],
-        roles=[convert.role_message(each) for each in policy.roles],
-        tiers=[convert.tier_message(each) for each in policy.tiers],
+        permissions=[convert_policy.permission_message(each) for each in policy.permissions],
+        roles=[convert_policy.role_message(each) for each in policy.roles],
+        tiers=[convert_policy.tier_message(each) for each in policy.tiers],
         reason="imported",
     )
     return server.operator.policy.ApplyPolicy(request)
@@ -130,6 +131,16 @@ def test_table_applied_again_changes_nothing(gitlab: Server) -> None:
     answer = apply(gitlab)
     assert (list(answer.created), list(answer.updated)) == ([], [])
     assert (answer.revision, gitlab.revision) == (before, before)
+
+
+@pytest.mark.parametrize("enforce", [by_pycasbin, by_node])
+def test_stock_casbin_answers_every_cell_by_the_exported_rules(
+    gitlab: Server, tmp_path: Path, enforce: Callable[..., list[bool]]
+) -> None:
+    wanted = decided()
+    questions = [asked(f"on-{cell.tier}", f"user:{cell.role}", cell.permission) for cell in wanted]
+    answers = enforce(*exported(gitlab, tmp_path), questions)
+    assert [c for c, a in zip(wanted, answers, strict=True) if a is not c.allowed] == []
 
 
 def test_shipped_table_names_its_source() -> None:

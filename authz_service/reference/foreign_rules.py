@@ -1,0 +1,212 @@
+"""Rules of other Casbin users, turned into permissions, roles, members, grants and exceptions.
+
+A domain becomes a tenant, `(resource, action)` the permission `resource:action`, a role of a domain
+the tenant's own role. Casbin knows subjects and roles apart by nothing but their place: a name that
+others are linked to in a domain is a role there, any other is a subject.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
+
+from authz_service.domain.catalogue import Role, checked_inclusion
+from authz_service.domain.identifiers import checked
+from authz_service.errors import AuthzError, ErrorReason, InvalidArgument
+from authz_service.reference.foreign_model import Shape
+
+_DIRECT: Final = "direct."
+"""What a subject was permitted by name becomes a role of its own: `acme/direct.alice`."""
+
+_KIND: Final = re.compile(r"(?:user|service):")
+
+
+class Line(NamedTuple):
+    number: int
+    ptype: str
+    values: tuple[str, ...]
+
+
+class LeftOut(NamedTuple):
+    """A line that could not be taken over, and why."""
+
+    number: int
+    why: str
+
+
+class Held(NamedTuple):
+    """A subject has a role, or is denied a permission, in a tenant."""
+
+    tenant: str
+    subject: str
+    what: str
+
+
+@dataclass(slots=True)
+class Translation:
+    """What the lines stand for. Roles are tenants' own; `named` tells which name became which."""
+
+    permissions: set[str] = field(default_factory=set)
+    roles: dict[str, Role] = field(default_factory=dict)
+    grants: dict[Held, int] = field(default_factory=dict)
+    denials: dict[Held, int] = field(default_factory=dict)
+    left_out: list[LeftOut] = field(default_factory=list)
+    named: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def tenants(self) -> list[str]:
+        held = {each.tenant for each in (*self.grants, *self.denials)}
+        return sorted(held | {role.tenant for role in self.roles.values()})
+
+
+def translate(shape: Shape, lines: Iterable[Line], tenant: str = "") -> Translation:
+    """Translate the lines; `tenant` takes those of a model without domains.
+
+    Raises:
+        InvalidArgument: INVALID_FIELD, if the model has no domains and no tenant is named.
+    """
+    if shape.domain < 0 and not tenant:
+        raise InvalidArgument(
+            ErrorReason.INVALID_FIELD,
+            "the model has no domains: name the tenant that shall have all of it",
+            field="into",
+        )
+    return _Translator(shape, list(lines), tenant).run()
+
+
+class _Translator:
+    def __init__(self, shape: Shape, lines: list[Line], tenant: str) -> None:
+        self._shape = shape
+        self._lines = lines
+        self._tenant = tenant
+        self._made = Translation()
+        self._original: dict[str, str] = {}
+        self._domains = self._all_domains()
+        self._targets = {
+            (domain, line.values[1])
+            for line in lines
+            if line.ptype == "g" and len(line.values) > 1
+            for domain in self._link_domains(line)
+        }
+
+    def run(self) -> Translation:
+        for line in self._lines:
+            try:
+                self._take(line)
+            except AuthzError as error:
+                self._made.left_out.append(LeftOut(line.number, error.message))
+        return self._made
+
+    def _take(self, line: Line) -> None:
+        match line.ptype:
+            case "p" if len(line.values) in self._shape.widths:
+                self._permit(line)
+            case "g" if len(line.values) == 2 + self._shape.links_by_domain:
+                for domain in self._link_domains(line):
+                    self._link(line.number, domain, line.values[0], line.values[1])
+            case "p" | "g":
+                raise _unusable(f"it has {len(line.values)} values, not as many as the model says")
+            case _:
+                raise _unusable(f"rules of type {line.ptype!r} mean nothing here")
+
+    def _permit(self, line: Line) -> None:
+        shape, values = self._shape, line.values
+        effect = values[shape.effect] if 0 <= shape.effect < len(values) else "allow"
+        domain = values[shape.domain] if shape.domain >= 0 else self._tenant
+        tenant, who = checked("tenant", domain), values[shape.subject]
+        permission = self._permission(values)
+        is_role = (domain, who) in self._targets
+        match effect:
+            case "allow":
+                role = self._role(tenant, who) if is_role else self._direct(tenant, who)
+                subject = "" if is_role else _subject(who)
+                self._put(role, permissions={permission})
+                if subject:
+                    self._made.grants.setdefault(Held(tenant, subject, role), line.number)
+            case "deny" if not self._shape.denies:
+                raise _unusable("it denies, which the model's policy_effect has no place for")
+            case "deny" if is_role:
+                raise _unusable("it denies a role; here a denial is for a subject, or everyone")
+            case "deny":
+                held = Held(tenant, _subject(who), permission)
+                self._made.denials.setdefault(held, line.number)
+            case _:
+                raise _unusable(f"its effect {effect!r} is neither allow nor deny")
+        self._made.permissions.add(permission)
+
+    def _link(self, number: int, domain: str, who: str, to: str) -> None:
+        tenant = checked("tenant", domain)
+        role = self._role(tenant, to)
+        if (domain, who) not in self._targets:
+            subject = _subject(who)
+            self._put(role)
+            self._made.grants.setdefault(Held(tenant, subject, role), number)
+            return
+        including = self._role(tenant, who)
+        graph = {name: each.includes for name, each in self._made.roles.items()}
+        graph[including] = graph.get(including, frozenset()) | {role}
+        checked_inclusion(graph, including, "lines")
+        self._put(role)
+        self._put(including, includes={role})
+
+    def _put(
+        self, role: str, permissions: Iterable[str] = (), includes: Iterable[str] = ()
+    ) -> None:
+        known = self._made.roles.get(role, Role(role))
+        self._made.roles[role] = Role(
+            role, known.permissions.union(permissions), known.includes.union(includes)
+        )
+
+    def _role(self, tenant: str, name: str, original: str = "") -> str:
+        slug = self._slug(f"{tenant}/", name, r"[^A-Za-z0-9._-]", original)
+        return checked("role", f"{tenant}/{slug}")
+
+    def _direct(self, tenant: str, subject: str) -> str:
+        # Another original than that of a role which is really called so: the two are told apart.
+        return self._role(tenant, f"{_DIRECT}{subject}", f"what {subject} may by name")
+
+    def _permission(self, values: tuple[str, ...]) -> str:
+        resource = values[self._shape.resource]
+        if self._shape.action < 0:
+            return checked("permission", resource)
+        action = values[self._shape.action]
+        parts = (
+            self._slug("resource:", resource.lower(), r"[^a-z0-9._-]", resource),
+            self._slug("action:", action.lower(), r"[^a-z0-9._-]", action),
+        )
+        return checked("permission", ":".join(parts))
+
+    def _slug(self, space: str, name: str, unfit: str, original: str = "") -> str:
+        """Make an identifier of a name, the same for the same name and for no other.
+
+        Raises:
+            InvalidArgument: another name became the same identifier before.
+        """
+        original = original or name
+        slug = re.sub(unfit, "-", name).lstrip("-._")
+        first = self._original.setdefault(space + slug, original)
+        if first != original:
+            raise _unusable(f"{original!r} and {first!r} would both become {slug!r}")
+        if slug != original:
+            self._made.named[original] = slug
+        return slug
+
+    def _link_domains(self, line: Line) -> Iterable[str]:
+        if self._shape.links_by_domain:
+            return line.values[2:3]
+        return self._domains
+
+    def _all_domains(self) -> list[str]:
+        place = self._shape.domain
+        if place < 0:
+            return [self._tenant]
+        found = (line.values for line in self._lines if line.ptype == "p")
+        return sorted({values[place] for values in found if len(values) > place})
+
+
+def _subject(name: str) -> str:
+    return checked("subject", name if _KIND.match(name) else f"user:{name}")
+
+
+def _unusable(why: str) -> InvalidArgument:
+    return InvalidArgument(ErrorReason.INVALID_FIELD, why, field="lines")
