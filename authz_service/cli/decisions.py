@@ -1,14 +1,17 @@
 """`authz check` and `authz explain`: the question that products ask, asked by hand."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from rich.text import Text
 
 from authz_service.cli import output as out
 from authz_service.cli.explanation import class_advice, remedy_lines, tree
 from authz_service.cli.failure import ExitCode
 from authz_service.cli.options import (
     DECISIONS,
+    At,
+    KnownAt,
     MinRevision,
     PermissionName,
     Scope,
@@ -17,7 +20,7 @@ from authz_service.cli.options import (
     reads,
 )
 from authz_service.cli.session import Session
-from authz_service.cli.words import code
+from authz_service.cli.words import code, instant, moment
 from authz_service.gen.authz.v1 import authorization_pb2 as pb
 
 commands = typer.Typer()
@@ -43,24 +46,25 @@ def check(
     used: Used = 0,
     quantity: Quantity = None,
     min_revision: MinRevision = 0,
+    at: At = None,
+    as_known_at: KnownAt = None,
 ) -> None:
-    """Ask whether a subject may do something; exit 1 if not."""
-    answer = session.authorization.Check(
-        pb.CheckRequest(
-            tenant=tenant,
-            subject=subject,
-            permission=permission,
-            scope=scope,
-            usage=_usage(limit, used, quantity),
-            min_revision=min_revision,
-        )
-    )
-    said = out.verdict(allowed=answer.allowed)
-    if not answer.allowed:
-        said.append(f"  {code(pb.DecisionReason, answer.reason)}", "red")
-        said.append(f"  {class_advice(answer.reason_class)}", "not bold default")
-    session.show(answer, said)
-    _end(allowed=answer.allowed)
+    """Ask whether a subject may do something; exit 1 if not.
+
+    Of another moment, with --at or --as-known-at, it takes the right to explain.
+    """
+    question: dict[str, Any] = {
+        "tenant": tenant,
+        "subject": subject,
+        "permission": permission,
+        "scope": scope,
+        "usage": _usage(limit, used, quantity),
+        "min_revision": min_revision,
+    }
+    if at is None and not as_known_at:
+        _check(session, pb.CheckRequest(**question))
+    else:
+        _check_back(session, pb.ExplainRequest(**question, **moment(at, as_known_at)))
 
 
 @reads(commands, panel=DECISIONS)
@@ -75,8 +79,13 @@ def explain(
     used: Used = 0,
     quantity: Quantity = None,
     min_revision: MinRevision = 0,
+    at: At = None,
+    as_known_at: KnownAt = None,
 ) -> None:
-    """Tell why, and what to do about a denial; exit 1 if denied."""
+    """Tell why, and what to do about a denial; exit 1 if denied.
+
+    Of another moment, with --at or --as-known-at, there is nothing to do any more: it tells why.
+    """
     question = pb.ExplainRequest(
         tenant=tenant,
         subject=subject,
@@ -84,13 +93,35 @@ def explain(
         scope=scope,
         usage=_usage(limit, used, quantity),
         min_revision=min_revision,
+        **moment(at, as_known_at),
     )
     answer = session.authorization.Explain(question)
+    now = at is None and not as_known_at
     if session.output is out.Output.JSON:
         session.show(answer)
     else:
-        session.print(tree(question, answer), *remedy_lines(question, answer))
+        session.print(tree(question, answer), *(remedy_lines(question, answer) if now else ()))
     _end(allowed=answer.allowed)
+
+
+def _check(session: Session, question: pb.CheckRequest) -> None:
+    answer = session.authorization.Check(question)
+    session.show(answer, _said(answer))
+    _end(allowed=answer.allowed)
+
+
+def _check_back(session: Session, question: pb.ExplainRequest) -> None:
+    answer = session.authorization.Explain(question)
+    session.show(answer, _said(answer), note=f"as of {instant(answer.at)}")
+    _end(allowed=answer.allowed)
+
+
+def _said(answer: pb.CheckResponse | pb.ExplainResponse) -> Text:
+    said = out.verdict(allowed=answer.allowed)
+    if not answer.allowed:
+        said.append(f"  {code(pb.DecisionReason, answer.reason)}", "red")
+        said.append(f"  {class_advice(answer.reason_class)}", "not bold default")
+    return said
 
 
 def _usage(limit: str, used: int, quantity: int | None) -> pb.Usage | None:

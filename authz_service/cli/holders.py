@@ -15,7 +15,7 @@ from authz_service.cli.options import (
     Tenant,
     reads,
 )
-from authz_service.cli.paging import every
+from authz_service.cli.paging import every, total
 from authz_service.cli.session import Session
 from authz_service.cli.words import moment
 from authz_service.gen.authz.v1 import authorization_pb2 as pb
@@ -32,7 +32,7 @@ def who_may(
     scope: Scope = "",
     min_revision: MinRevision = 0,
     at: At = None,
-    as_known_at: KnownAt = "",
+    as_known_at: KnownAt = None,
     limit: Limit = None,
 ) -> None:
     """List everybody who has a permission."""
@@ -41,7 +41,7 @@ def who_may(
         **moment(at, as_known_at),
     )  # fmt: skip
     answer = every(session.authorization.ListSubjects, request, lambda page: page.subjects, limit)
-    note = f"{out.counted(len(answer.subjects), 'subject')} at revision {answer.revision}"
+    note = total(len(answer.subjects), "subject", answer)
     rows = [(each,) for each in answer.subjects]
     session.show(answer, out.table(("SUBJECT",), rows), note=note)
 
@@ -55,7 +55,7 @@ def what_may(
     scope: Scope = "",
     min_revision: MinRevision = 0,
     at: At = None,
-    as_known_at: KnownAt = "",
+    as_known_at: KnownAt = None,
     limit: Limit = None,
 ) -> None:
     """List every permission that a subject has."""
@@ -66,6 +66,6 @@ def what_may(
     answer = every(
         session.authorization.ListPermissions, request, lambda page: page.permissions, limit
     )
-    note = f"{out.counted(len(answer.permissions), 'permission')} at revision {answer.revision}"
+    note = total(len(answer.permissions), "permission", answer)
     rows = [(each,) for each in answer.permissions]
     session.show(answer, out.table(("PERMISSION",), rows), note=note)

@@ -29,6 +29,17 @@ def read_after(connection: Connection, revision: Revision) -> Generator[Delta, N
             yield deltas.read(number, delta, at)
 
 
+def revision_at(connection: Connection, at: Instant) -> Revision | None:
+    """Read the last revision that was committed at an instant or before; None if there is none.
+
+    It is looked for from the newest backwards: the later the instant, the quicker.
+    """
+    log = schema.change_log.c
+    query = select(log.revision).where(log.at <= at).order_by(log.revision.desc()).limit(1)
+    found: Revision | None = connection.execute(query).scalar_one_or_none()
+    return found
+
+
 def instant_of(connection: Connection, revision: Revision) -> Instant | None:
     """Read when a revision was committed; None if the log does not have it."""
     log = schema.change_log.c

@@ -6,14 +6,18 @@ from hashlib import sha256
 
 import structlog
 
+from authz_service.domain.change import Fact, Revision
 from authz_service.domain.decision import DecisionReason, Question
 from authz_service.domain.rules import Rule
 from authz_service.domain.window import Instant
+from authz_service.engine.builder import build
 from authz_service.engine.explain import Explanation, explain
 from authz_service.engine.index import Index
 from authz_service.reference.decision import Reference
 from authz_service.store.database import Database
 from authz_service.store.facts import Facts
+from authz_service.usecases.looking_back import LookingBack
+from authz_service.usecases.moments import Moment, resolved
 
 log = structlog.get_logger()
 
@@ -30,24 +34,30 @@ class Explainer:
     """Answers Explain, and decides a few live questions a second time.
 
     `disagreements` counts how often Casbin, over the stored rules of the same revision, answered
-    otherwise than the index: any number but 0 is a fault of ours.
+    otherwise than the index: any number but 0 is a fault of ours. `looking_back` finds what other
+    questions about another moment are answered from.
     """
 
     def __init__(self, database: Database, model: str, clock: Callable[[], Instant]) -> None:
         self._database = database
         self._model = model
         self._clock = clock
+        self.looking_back = LookingBack(database)
         self.disagreements = 0
 
-    def explain(self, index: Index, question: Question) -> Explained:
-        """Decide and tell why.
+    def explain(self, index: Index, question: Question, moment: Moment) -> Explained:
+        """Decide and tell why, as of a moment; `index` is the newest.
 
         Raises:
+            InvalidArgument: INVALID_FIELD: the moment is not there.
             Unavailable: the database, which holds the rules, does not answer.
         """
-        at = self._clock()
+        at, revision = resolved(self.looking_back.named(moment), index, self._clock())
+        facts = self._facts(revision, question)
+        if revision != index.revision:
+            index = build(facts, revision)
         told = explain(index, question, at)
-        reference = self._reference(index, question, at)
+        reference = Reference(self._model, facts, at)
         self._compare(told.decision.allowed, reference.decide(question), index, question)
         return Explained(told, reference.rules_that_mattered(question), at)
 
@@ -57,13 +67,13 @@ class Explainer:
         Raises:
             Unavailable: the database does not answer.
         """
-        reason = self._reference(index, question, at).decide(question)
+        reference = Reference(self._model, self._facts(index.revision, question), at)
+        reason = reference.decide(question)
         self._compare(allowed, reason, index, question)
 
-    def _reference(self, index: Index, question: Question, at: Instant) -> Reference:
+    def _facts(self, revision: Revision, question: Question) -> list[Fact]:
         with self._database.read() as connection:
-            facts = Facts(connection, index.revision)
-            return Reference(self._model, facts.about(question.tenant, question.subject), at)
+            return list(Facts(connection, revision).about(question.tenant, question.subject))
 
     def _compare(
         self, allowed: bool, reference: DecisionReason, index: Index, question: Question
