@@ -1,0 +1,124 @@
+"""The part of ProvisioningService that is about moving between tiers."""
+
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from authz_service.gen.authz.v1 import provisioning_pb2 as pb
+from authz_service.rpc import change_set, convert_policy, convert_tenants
+from authz_service.rpc.calls import AdminCalls, Context
+from authz_service.usecases import provisioning, tier_change
+from authz_service.usecases.downgrade import Step, StepKind
+from authz_service.usecases.lifecycle_policy import LifecyclePolicy
+
+_KINDS: Final = {
+    StepKind.MEMBER_SUSPENDED: pb.DOWNGRADE_STEP_KIND_MEMBER_SUSPENDED,
+    StepKind.MEMBER_RESUMED: pb.DOWNGRADE_STEP_KIND_MEMBER_RESUMED,
+    StepKind.MEMBER_READ_ONLY: pb.DOWNGRADE_STEP_KIND_MEMBER_READ_ONLY,
+    StepKind.MEMBER_RESTORED: pb.DOWNGRADE_STEP_KIND_MEMBER_RESTORED,
+    StepKind.INVITATION_ENDED: pb.DOWNGRADE_STEP_KIND_INVITATION_ENDED,
+    StepKind.ROLE_REPLACED: pb.DOWNGRADE_STEP_KIND_ROLE_REPLACED,
+    StepKind.ROLE_ENDED: pb.DOWNGRADE_STEP_KIND_ROLE_ENDED,
+}
+
+
+class TierChangeServicer:
+    """`lifecycle` gives the policy in use."""
+
+    def __init__(self, calls: AdminCalls, lifecycle: Callable[[], LifecyclePolicy]) -> None:
+        self._calls = calls
+        self._lifecycle = lifecycle
+
+    def SetTier(self, request: pb.SetTierRequest, context: Context) -> pb.SetTierResponse:
+        answer = self._calls.change(request, context, provisioning.set_tier, self._move)
+        return pb.SetTierResponse(
+            tenant=convert_tenants.tenant_message(answer.value),
+            revision=answer.revision,
+            downgrade_steps=_step_messages(answer.value.steps),
+        )
+
+    def PreviewTierChange(
+        self, request: pb.PreviewTierChangeRequest, context: Context
+    ) -> pb.PreviewTierChangeResponse:
+        case = tier_change.preview_tier_change
+        return _change_message(self._calls.read(request, context, case, self._preview).value)
+
+    def ApplyDowngradePolicy(
+        self, request: pb.ApplyDowngradePolicyRequest, context: Context
+    ) -> pb.ApplyDowngradePolicyResponse:
+        answer = self._calls.change(
+            request,
+            context,
+            tier_change.apply_downgrade_policy,
+            lambda r: tier_change.ApplyDowngradePolicy(
+                tenant=r.tenant, policy=self._lifecycle().downgrade
+            ),
+        )
+        return pb.ApplyDowngradePolicyResponse(
+            downgrade_steps=_step_messages(answer.value), revision=answer.revision
+        )
+
+    def _move(self, request: pb.SetTierRequest) -> provisioning.SetTier:
+        return provisioning.SetTier(
+            tenant=request.tenant,
+            tier=request.tier,
+            at=convert_tenants.optional_instant(request, "at"),
+            downgrade=self._lifecycle().downgrade if request.apply_downgrade_policy else None,
+        )
+
+    def _preview(self, request: pb.PreviewTierChangeRequest) -> tier_change.PreviewTierChange:
+        return tier_change.PreviewTierChange(
+            tenant=request.tenant,
+            policy=self._lifecycle().downgrade,
+            tier=request.tier,
+            add_ons=tuple(request.add_ons),
+            removed=tuple(request.removed_add_ons),
+            at=convert_tenants.optional_instant(request, "at"),
+            apply=request.apply_downgrade_policy,
+            usage=tuple(tier_change.Use(each.limit, each.used) for each in request.usage),
+            sample=request.sample_size,
+        )
+
+
+def _change_message(value: tier_change.TierChange) -> pb.PreviewTierChangeResponse:
+    return pb.PreviewTierChangeResponse(
+        gained=value.gained,
+        lost=value.lost,
+        features=map(change_set.value_message, value.features),
+        limits=map(change_set.value_message, value.limits),
+        members=map(_shift_message, value.members),
+        exceeded=map(_exceeded_message, value.exceeded),
+        concerns=map(change_set.concern_message, value.concerns),
+        downgrade_steps=_step_messages(value.steps),
+        revision=value.revision,
+    )
+
+
+def _shift_message(value: tier_change.MemberShift) -> pb.MemberShift:
+    return pb.MemberShift(
+        gained=map(change_set.reach_message, value.shift.gained),
+        lost=map(change_set.reach_message, value.shift.lost),
+        count=value.members.count,
+        subjects=value.members.names,
+    )
+
+
+def _exceeded_message(value: tier_change.Exceeded) -> pb.ExceededLimit:
+    message = pb.ExceededLimit(used=value.used, policy=value.policy)
+    if value.limit is not None:
+        message.limit.CopyFrom(convert_policy.limit_message(value.limit))
+    else:
+        message.limit.name = value.name
+    return message
+
+
+def _step_messages(values: Iterable[Step]) -> list[pb.DowngradeStep]:
+    return [
+        pb.DowngradeStep(
+            kind=_KINDS[value.kind],
+            subject=value.subject,
+            role=value.role,
+            replacement=value.replacement,
+            scope=value.scope,
+        )
+        for value in values
+    ]
