@@ -5,12 +5,12 @@ once, on the thread that took it in; when it stood there too long it is refused 
 """
 
 import threading
-from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent import futures
 from dataclasses import dataclass
+from math import inf
 from time import monotonic
-from typing import Any, Final, NoReturn, ParamSpec, TypeVar
+from typing import Any, Final, NoReturn, TypeVar
 
 import grpc
 import structlog
@@ -19,12 +19,12 @@ from google.protobuf.message import DecodeError
 from authz_service.domain.window import Instant
 from authz_service.errors import ErrorReason, InvalidArgument, ResourceExhausted
 from authz_service.rpc.errors import to_status
+from authz_service.rpc.line import AtOnce, Line, Threads
 from authz_service.rpc.observation import Observation
 
 log = structlog.get_logger()
 
 Context = grpc.ServicerContext
-P = ParamSpec("P")
 T = TypeVar("T")
 
 _WEIGHED: Final = {"BatchCheckRequest": "questions", "CheckPermissionsRequest": "permissions"}
@@ -42,13 +42,18 @@ _GRACE: Final = 5.0
 
 @dataclass(frozen=True, slots=True)
 class LimitSettings:
-    """Of one port. `max_seconds` is the longest wait within a call; `per_second` 0 is no limit."""
+    """Of one port. `max_seconds` is the longest wait within a call; `per_second` 0 is no limit.
+
+    `max_queue_seconds` bounds the wait for a thread; `standing_seconds` does while the line for
+    one does not empty.
+    """
 
     threads: int
     max_waiting: int
     max_queue_seconds: float
     max_seconds: float
     per_second: float
+    standing_seconds: float = inf
 
 
 class TokenBuckets:
@@ -82,60 +87,6 @@ class TokenBuckets:
         return 0.0 if passes else (1 - left) / self._rate / 1e6
 
 
-class Slot:
-    """What a thread does: a call, and when that arrived. `context` is None between calls."""
-
-    __slots__ = ("context", "rpc", "since")
-
-    def __init__(self) -> None:
-        self.since, self.rpc = 0.0, ""
-        self.context: Context | None = None
-
-
-class _Own(threading.local):
-    """Hands each thread a slot of its own."""
-
-    def __init__(self, register: Callable[[Slot], None]) -> None:
-        self.slot = Slot()
-        register(self.slot)
-
-
-class Threads(futures.ThreadPoolExecutor):
-    """The threads of a port, and the line of calls that wait for one: when each arrived.
-
-    `own.slot` is the asking thread's, `slots` are those of all.
-    """
-
-    def __init__(self, threads: int, tick: Callable[[], float]) -> None:
-        super().__init__(threads, thread_name_prefix="rpc")
-        self._tick = tick
-        self.line: deque[float] = deque()
-        self.slots: list[Slot] = []
-        self.own = _Own(self.slots.append)
-
-    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> futures.Future[T]:
-        self.line.append(self._tick())
-        return super().submit(self._begin, fn, *args, **kwargs)
-
-    def _begin(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
-        # Line and queue are both first in, first out: threads that pass each other here swap
-        # places that were microseconds apart.
-        self.own.slot.since = self.line.popleft()
-        return fn(*args, **kwargs)
-
-
-class AtOnce(futures.ThreadPoolExecutor):
-    """Runs what it is given on the thread that gives it: good for what never waits."""
-
-    def __init__(self) -> None:
-        super().__init__(1)
-
-    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> futures.Future[T]:
-        done: futures.Future[T] = futures.Future()
-        done.set_result(fn(*args, **kwargs))
-        return done
-
-
 class Limits:
     """The limits of one port."""
 
@@ -147,9 +98,11 @@ class Limits:
         observed: Observation,
         tick: Callable[[], float] = monotonic,
     ) -> None:
-        self.threads = Threads(settings.threads, tick)
+        self.line = Line(
+            settings.max_waiting, settings.max_queue_seconds, settings.standing_seconds, tick
+        )
+        self.threads = Threads(settings.threads, self.line)
         self.shed = 0
-        self._line, self._most = self.threads.line, settings.max_waiting
         self._settings = settings
         self._clock, self._new_id, self._tick = clock, new_id, tick
         self._observed = observed
@@ -161,26 +114,26 @@ class Limits:
 
     @property
     def full(self) -> bool:
-        """Tell whether the line is as long as it may be."""
-        return len(self._line) >= self._most
+        """Tell whether a call that arrives now would wait too long."""
+        return self.line.full(self._tick())
 
     def charged(
         self,
         behaviour: Callable[[Any, Context], T],
         request: str,
-        credential: Callable[[Context], str],
+        payer: Callable[[Context], str],
     ) -> Callable[[Any, Context], T]:
         """Hold the callers of an RPC to the rate; without one, the RPC costs what it did.
 
-        A caller is its credential, even before it is known to be good: whoever guesses at another's
-        key uses up nothing of that one's.
+        `payer` names the caller by its credential, even before that is known to be good: whoever
+        guesses at another's key uses up nothing of that one's.
         """
         buckets, asks = self._buckets, _WEIGHED.get(request)
         if buckets is None:
             return behaviour
 
         def charge(request: Any, context: Context) -> T:
-            caller = hash(credential(context) or str(context.peer_identities()))
+            caller = hash(payer(context) or str(context.peer_identities()))
             tokens = len(getattr(request, asks)) if asks else 1
             if wait := buckets.take(caller, tokens, self._clock()):
                 raise self._too_many(wait)
@@ -198,11 +151,11 @@ class Limits:
 
         It is read here, not by gRPC, so that a call whose message never comes is under watch.
         """
-        own, tick, longest = self.threads.own, self._tick, self._settings.max_queue_seconds
+        own, tick, line = self.threads.own, self._tick, self.line
 
         def serve(requests: Iterator[bytes], context: Context) -> T:
             slot = own.slot
-            if tick() - slot.since > longest:
+            if line.overdue(slot.since, tick()):
                 self._shed(rpc, context)
             slot.rpc, slot.context = rpc, context
             try:

@@ -14,6 +14,7 @@ from structlog.testing import capture_logs
 from authz_service.errors import ErrorReason, ResourceExhausted
 from authz_service.gen.authz.v1 import authorization_pb2 as pb
 from authz_service.rpc.limits import Limits, LimitSettings, TokenBuckets
+from authz_service.rpc.line import BURST, Line
 from authz_service.rpc.observation import Observation
 
 SECOND = 1_000_000
@@ -226,6 +227,85 @@ def test_line_is_full_while_so_many_wait_and_not_longer(world: World) -> None:
     until.set()
     assert all(each.result() for each in waiting)
     assert [*fulls, world.limits.full] == [False, False, True, False]
+
+
+class Standing:
+    """A line whose calls may wait for 20 ms, or for a second in a burst; and its clock."""
+
+    def __init__(self) -> None:
+        self.tick = 100.0
+        self.line = Line(1000, 1.0, 0.02, lambda: self.tick)
+
+    def arrive(self, *after: float) -> list[bool]:
+        """Let calls arrive so many seconds apart; tell which of them were turned away."""
+        return [self._arrives(each) for each in after]
+
+    def _arrives(self, after: float) -> bool:
+        self.tick += after
+        full = self.line.full(self.tick)
+        if not full:
+            self.line.join()
+        return full
+
+
+def test_burst_may_wait_longer_than_a_standing_line() -> None:
+    at = Standing()
+    assert at.arrive(*[0.001] * 90) == [False] * 90
+    at.tick += 0.005
+    assert not at.line.overdue(at.line.leave(), at.tick)
+
+
+def test_line_that_does_not_empty_refuses_once_its_first_call_is_too_old() -> None:
+    at = Standing()
+    assert at.arrive(0, BURST, 0.001) == [False, False, True]
+    at.line.leave()
+    assert at.arrive(0.018, 0.002) == [False, True]
+
+
+def test_line_that_emptied_is_a_burst_again() -> None:
+    at = Standing()
+    at.arrive(0, 0.05)
+    while len(at.line):
+        at.line.leave()
+    assert at.arrive(BURST, 0.05) == [False, False]
+
+
+def test_line_that_emptied_by_turning_calls_away_is_not_yet() -> None:
+    at = Standing()
+    assert at.arrive(0, BURST, 0.001) == [False, False, True]
+    while len(at.line):
+        at.line.leave()
+    assert at.arrive(0.001, 0.021) == [False, True]
+    while len(at.line):
+        at.line.leave()
+    assert at.arrive(BURST + 0.001, 0.05) == [False, False]
+
+
+def test_calls_that_waited_twice_as_long_in_a_standing_line_are_shed_unserved() -> None:
+    at = Standing()
+    at.arrive(0, BURST)
+    assert at.line.overdue(at.line.leave(), at.tick + 0.001)
+    since = at.line.leave()
+    assert not at.line.overdue(since, at.tick + 0.039)
+    assert at.line.overdue(since, at.tick + 0.041)
+
+
+@pytest.mark.parametrize("slowness", [0.0005, 0.005])
+def test_wait_in_a_standing_line_is_bounded_at_whatever_rate_calls_are_served(
+    slowness: float,
+) -> None:
+    at, waits, free = Standing(), list[float](), 100.0
+    for _ in range(int(3 / slowness)):  # calls come three times as fast as they are served
+        at.arrive(slowness / 3)
+        while at.tick >= free and len(at.line):
+            since = at.line.leave()
+            if at.line.overdue(since, at.tick):
+                free = at.tick + slowness / 2  # to shed a call whose turn has come costs as well
+            else:
+                free = at.tick + slowness
+                waits.append(at.tick - since if at.tick > 100 + 3 * BURST else 0)
+    assert max(waits) <= 0.04
+    assert len(waits) > 0.8 / slowness  # of a second: little time goes into calls not answered
 
 
 def test_calls_shed_in_one_second_share_a_line_of_log(world: World) -> None:

@@ -1,0 +1,51 @@
+"""Whatever is sent, to any RPC, by anybody: the end is clean, and nothing comes apart."""
+
+import os
+import secrets
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Final
+
+import pytest
+import structlog
+
+from authz_service.rpc import logs
+from tests.fuzz.rounds import Found, play
+from tests.rpc.harness import RPCS
+
+REQUESTS: Final = int(os.environ.get("AUTHZ_FUZZ_REQUESTS", "3000"))
+A_ROUND: Final = 1000
+FRESH: Final = int(os.environ.get("AUTHZ_FUZZ_SEED", "0")) or secrets.randbelow(10**9)
+"""The seed that is new in every run; it is printed, and chosen by AUTHZ_FUZZ_SEED."""
+SEEDS: Final = [*range(REQUESTS // A_ROUND - 1), "fresh"]
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_no_request_ends_uncleanly_and_nothing_comes_apart(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], seed: int | str
+) -> None:
+    number = FRESH if seed == "fresh" else int(seed)
+    logs.set_up("debug", "json")
+    try:
+        found = play(tmp_path, number, A_ROUND)
+    finally:
+        structlog.reset_defaults()
+    logged = capsys.readouterr().err
+    with capsys.disabled():
+        _report(number, found)
+    told = "\n".join([f"AUTHZ_FUZZ_SEED={number}", *map(str, found.unclean[:20])])
+    assert not found.unclean, told
+    assert found.ends["OK"] > A_ROUND // 10, f"too few got anywhere, AUTHZ_FUZZ_SEED={number}"
+    assert '"event": "call failed"' not in logged
+    for secret in found.secrets:
+        assert secret not in logged
+
+
+def _report(seed: int, found: Found) -> None:
+    ends = ", ".join(f"{count} {name}" for name, count in found.ends.most_common())
+    told = [f"\nfuzz, AUTHZ_FUZZ_SEED={seed}: {sum(found.ends.values())} requests: {ends}"]
+    if "AUTHZ_FUZZ_REQUESTS" in os.environ:
+        never = sorted(set(RPCS) - set(Counter(+found.rpcs)))
+        told.append(f"  never answered OK in this round: {', '.join(never) or 'none'}")
+    sys.stdout.write("\n".join(told) + "\n")
