@@ -1,0 +1,62 @@
+"""Endpoints: where a customer's systems, or the vendor's, are told what was changed."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from authz_service.domain.window import Instant
+from authz_service.errors import ErrorReason, InvalidArgument
+
+_LONGEST_URL = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A receiver. `tenant` "" stands for all; `kinds` are actions of the audit, or `member.*`.
+
+    It is off while `disabled` says why. Its secrets are no part of the fact.
+    """
+
+    id: str
+    tenant: str
+    url: str
+    kinds: tuple[str, ...] = ("*",)
+    description: str = ""
+    disabled: str = ""
+    created_at: Instant = 0
+
+    def listens(self, action: str, tenant: str) -> bool:
+        if self.disabled or self.tenant not in ("", tenant):
+            return False
+        return matches(self.kinds, action)
+
+
+def matches(kinds: Collection[str], action: str) -> bool:
+    group = action.partition(".")[0]
+    return not {"*", action, f"{group}.*"}.isdisjoint(kinds)
+
+
+def checked_url(url: str, field: str, *, plaintext: bool) -> str:
+    """Return a URL that may be posted to.
+
+    Raises:
+        InvalidArgument: ENDPOINT_URL_REFUSED: not https (http where `plaintext`), with a password
+            in it, or no URL.
+    """
+    schemes = ("https", "http") if plaintext else ("https",)
+    if len(url) <= _LONGEST_URL and url.isascii() and url.isprintable() and " " not in url:
+        try:
+            parts = urlsplit(url)
+            sound = parts.scheme in schemes and parts.hostname and parts.port != 0
+        except ValueError:
+            sound = False
+        else:
+            sound = sound and not parts.username and not parts.password and not parts.fragment
+        if sound:
+            return url
+    raise InvalidArgument(
+        ErrorReason.ENDPOINT_URL_REFUSED,
+        f"{field} must be an {' or '.join(schemes)} URL of up to {_LONGEST_URL} ASCII characters, "
+        "without a user, a password or a fragment",
+        field=field,
+    )

@@ -1,0 +1,170 @@
+"""Work that follows a committed change: a mail, a webhook. Kept until done, dead or cancelled."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import Final, TypeAlias
+
+from authz_service.domain.window import Instant
+
+SECOND: Final = 1_000_000
+"""In microseconds, as all delays are."""
+
+_JITTER: Final = 0.25
+"""A delay is up to this share longer, so that what failed together does not come back together."""
+
+
+class JobKind(StrEnum):
+    WELCOME = "mail.welcome"
+    INVITATION = "mail.invitation"
+    NOTICE = "mail.notice"
+    WEBHOOK = "webhook"
+
+
+MAILS: Final = (JobKind.WELCOME, JobKind.INVITATION, JobKind.NOTICE)
+
+
+class JobState(StrEnum):
+    WAITING = "waiting"
+    RUNNING = "running"
+    DONE = "done"
+    DEAD = "dead"
+    CANCELLED = "cancelled"
+
+
+class JobReason(StrEnum):
+    """Why the last attempt did not do it."""
+
+    NONE = ""
+    MAIL_SERVER_UNREACHABLE = "MAIL_SERVER_UNREACHABLE"
+    MAIL_SERVER_REFUSED = "MAIL_SERVER_REFUSED"
+    MAIL_DROPPED = "MAIL_DROPPED"
+    MAIL_OFF = "MAIL_OFF"
+    TEMPLATE_FAILED = "TEMPLATE_FAILED"
+    INVITATION_ENDED = "INVITATION_ENDED"
+    ENDPOINT_UNREACHABLE = "ENDPOINT_UNREACHABLE"
+    ENDPOINT_REFUSED = "ENDPOINT_REFUSED"
+    ENDPOINT_GONE = "ENDPOINT_GONE"
+    ENDPOINT_DISABLED = "ENDPOINT_DISABLED"
+    TARGET_NOT_ALLOWED = "TARGET_NOT_ALLOWED"
+    CRASHED = "CRASHED"
+    INTERNAL = "INTERNAL"
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One piece of work. `key` is what it is for: another with the same key is not taken.
+
+    `target` is an invitation or an endpoint; `subject` what it tells of, as an action of the
+    audit; `data` what the message holds, with nothing secret in it. `turn` counts how often it was
+    enqueued: an attempt of an earlier turn does nothing. `attempts` counts those that began.
+    """
+
+    id: str
+    kind: JobKind
+    tenant: str
+    key: str
+    target: str
+    subject: str
+    data: Mapping[str, object] = field(default_factory=dict)
+    created_at: Instant = 0
+    state: JobState = JobState.WAITING
+    turn: int = 1
+    attempts: int = 0
+    next_at: Instant = 0
+    ended_at: Instant = 0
+    reason: JobReason = JobReason.NONE
+    message: str = ""
+    number: int = 0
+
+    @property
+    def attempt_id(self) -> str:
+        """Name the attempt to come, for the queue: it takes each name once."""
+        return f"{self.id}.{self.turn}"
+
+    @property
+    def open(self) -> bool:
+        return self.state in (JobState.WAITING, JobState.RUNNING)
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The attempt did it."""
+
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """The attempt failed, and a later one may not."""
+
+    reason: JobReason
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Never:
+    """The attempt failed as every later one would."""
+
+    reason: JobReason
+    message: str
+
+
+Outcome: TypeAlias = Done | Again | Never
+
+
+def begun(job: Job) -> Job:
+    return replace(job, state=JobState.RUNNING, attempts=job.attempts + 1)
+
+
+def concluded(
+    job: Job, outcome: Outcome, at: Instant, delays: Sequence[int], chance: Callable[[], float]
+) -> Job:
+    """Say what becomes of a job after an attempt: done, dead, or waiting for its next turn.
+
+    `delays` has one for each further attempt, in microseconds; after the last the job is dead.
+    """
+    match outcome:
+        case Done(message=message):
+            ended = replace(job, state=JobState.DONE, ended_at=at, message=message)
+            return replace(ended, reason=JobReason.NONE, next_at=0)
+        case Never(reason=reason, message=message):
+            return _dead(job, reason, message, at)
+        case Again(reason=reason, message=message):
+            if job.state is JobState.CANCELLED:
+                return replace(job, reason=reason, message=message)
+            if job.attempts > len(delays):
+                tried = f"{message}; given up after {job.attempts} attempts"
+                return _dead(job, reason, tried, at)
+            return _later(job, reason, message, at + _spread(delays[job.attempts - 1], chance()))
+
+
+def again(job: Job, at: Instant) -> Job:
+    """Start a job over, with all its attempts."""
+    return replace(
+        job, state=JobState.WAITING, turn=job.turn + 1, attempts=0, next_at=at, ended_at=0
+    )
+
+
+def cancelled(job: Job, at: Instant) -> Job:
+    return replace(job, state=JobState.CANCELLED, ended_at=at, next_at=0)
+
+
+def _dead(job: Job, reason: JobReason, message: str, at: Instant) -> Job:
+    state = JobState.CANCELLED if job.state is JobState.CANCELLED else JobState.DEAD
+    return replace(job, state=state, ended_at=at, next_at=0, reason=reason, message=message)
+
+
+def _later(job: Job, reason: JobReason, message: str, at: Instant) -> Job:
+    return replace(
+        job,
+        state=JobState.WAITING,
+        turn=job.turn + 1,
+        next_at=at,
+        reason=reason,
+        message=message,
+    )
+
+
+def _spread(delay: int, chance: float) -> int:
+    return delay + int(delay * _JITTER * chance)

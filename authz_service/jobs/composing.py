@@ -1,0 +1,136 @@
+"""The parts that do jobs, put together from the settings."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sqlalchemy import URL
+
+from authz_service.config import Settings
+from authz_service.domain.job import MAILS, SECOND, JobKind
+from authz_service.domain.window import Instant
+from authz_service.engine.index import Index
+from authz_service.errors import ErrorReason, InvalidArgument
+from authz_service.jobs.posting import Poster
+from authz_service.jobs.queue import DbosQueue
+from authz_service.jobs.smtp import Smtp, SmtpSettings
+from authz_service.jobs.worker import Worker, WorkerSettings
+from authz_service.store.unit_of_work import Store
+from authz_service.usecases.delivering import Delivering
+from authz_service.usecases.following_up import FollowingUp
+from authz_service.usecases.mailing import Mailing
+from authz_service.usecases.working import Craft, Working
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """What comes in from outside: time, identity and chance."""
+
+    clock: Callable[[], Instant]
+    new_id: Callable[[], str]
+    new_secret: Callable[[], str]
+    chance: Callable[[], float]
+
+
+def mailer(settings: Settings) -> Smtp | None:
+    """Make the mailer, if a mail server is set.
+
+    Raises:
+        InvalidArgument: a setting that it needs is missing, or wrong.
+    """
+    if not settings.smtp_host:
+        return None
+    if not settings.public_url.startswith(("https://", "http://")):
+        raise InvalidArgument(
+            ErrorReason.INVALID_FIELD,
+            "AUTHZ_PUBLIC_URL must name the page where people accept invitations, "
+            "https://HOST/PATH: mails link to it",
+            field="AUTHZ_PUBLIC_URL",
+        )
+    return Smtp(
+        SmtpSettings(
+            settings.smtp_host,
+            settings.smtp_port,
+            settings.smtp_tls,
+            settings.mail_from,
+            settings.smtp_seconds,
+            settings.smtp_user,
+            settings.smtp_password,
+            settings.smtp_ca,
+        )
+    )
+
+
+class Jobs:
+    """What a process needs to enqueue jobs, and to do them."""
+
+    def __init__(self, settings: Settings, url: URL, door: Door) -> None:
+        """Make ready; nothing is opened.
+
+        Raises:
+            InvalidArgument: a setting that mails need is missing, or wrong.
+        """
+        self._settings = settings
+        self._door = door
+        self._mailer = mailer(settings)
+        self._queue = DbosQueue(url)
+        self.follow_up = FollowingUp(self._queue, mailing=self._mailer is not None)
+
+    def prepare(self, index: Index) -> None:
+        """See that jobs can be enqueued, if there may be any. Raises: DATABASE_BEHIND."""
+        if self._mailer is not None or index.endpoints:
+            self._queue.prepare()
+
+    def prepare_now(self) -> None:
+        """See that jobs can be enqueued. Raises: DATABASE_BEHIND."""
+        self._queue.prepare()
+
+    def worker(self, store: Store, index: Callable[[], Index]) -> Worker:
+        """Put together what does the jobs, or only counts them where `AUTHZ_JOBS` is off."""
+        working = Working(
+            store.database,
+            self._queue,
+            self._crafts(store, index),
+            self._door.clock,
+            self._door.chance,
+        )
+        return Worker(
+            store.database,
+            self._queue,
+            working,
+            index,
+            self._door.clock,
+            self._door.new_id,
+            self._worker_settings(),
+        )
+
+    def _crafts(self, store: Store, index: Callable[[], Index]) -> dict[JobKind, Craft]:
+        chosen, door = self._settings, self._door
+        mailing = Mailing(
+            store,
+            self._mailer,
+            door.new_secret,
+            door.clock,
+            chosen.public_url,
+            chosen.notice_to,
+        )
+        poster = Poster(chosen.webhook_seconds, chosen.webhook_allow_private)
+        delivering = Delivering(store, index, poster, door.clock)
+        crafts = dict.fromkeys(MAILS, Craft(mailing.attempt, _delays(chosen.mail_retry_seconds)))
+        crafts[JobKind.WEBHOOK] = Craft(delivering.attempt, _delays(chosen.webhook_retry_seconds))
+        return crafts
+
+    def _worker_settings(self) -> WorkerSettings:
+        chosen, mailing = self._settings, self._mailer is not None
+        return WorkerSettings(
+            f"worker-{self._door.new_id()}",
+            chosen.jobs_silent_seconds,
+            chosen.jobs_keep_days,
+            chosen.notice_days,
+            mailing=mailing,
+            notice_mail=mailing and bool(chosen.notice_to),
+            working=chosen.jobs,
+        )
+
+
+def _delays(seconds: tuple[float, ...]) -> list[int]:
+    return [int(each * SECOND) for each in seconds]

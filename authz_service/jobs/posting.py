@@ -1,0 +1,157 @@
+"""Posts to endpoints, which others choose: to public addresses only, and never for long."""
+
+import ipaddress
+import socket
+import ssl
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from time import monotonic
+from typing import Any, Final
+
+import httpcore
+
+from authz_service.domain.job import JobReason
+from authz_service.usecases.delivering import PostFailed
+
+_MOST_READ: Final = 64 * 1024
+"""Bytes of an answer that are read: nobody looks at them."""
+
+_CONNECT_SECONDS: Final = 5.0
+
+
+class NotAllowed(Exception):
+    """Every address of a host is one that no endpoint may have."""
+
+
+@dataclass(frozen=True, slots=True)
+class Poster:
+    """`seconds` bounds the whole of a post, however slowly it is answered."""
+
+    seconds: float
+    private: bool = False
+
+    def __call__(self, url: str, headers: Mapping[str, str], body: bytes) -> int:
+        network = _Network(monotonic() + self.seconds, private=self.private)
+        try:
+            with (
+                httpcore.ConnectionPool(
+                    ssl_context=ssl.create_default_context(), network_backend=network
+                ) as pool,
+                pool.stream(
+                    "POST",
+                    url,
+                    headers=_encoded(headers),
+                    content=body,
+                    extensions={"timeout": dict.fromkeys(("connect", "read", "write"), 5.0)},
+                ) as answer,
+            ):
+                _read(answer.stream)
+                return int(answer.status)
+        except NotAllowed as error:
+            raise PostFailed(JobReason.TARGET_NOT_ALLOWED, str(error)) from error
+        except (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError) as error:
+            said = str(error) or type(error).__name__
+            raise PostFailed(JobReason.ENDPOINT_UNREACHABLE, f"no answer: {said}"[:300]) from error
+
+
+class _Network(httpcore.NetworkBackend):
+    """Looks a name up, and connects to an address that was looked at: DNS that answers otherwise a
+    moment later changes nothing. TLS still asks for the name.
+    """
+
+    def __init__(self, deadline: float, *, private: bool) -> None:
+        self._deadline = deadline
+        self._private = private
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,  # noqa: ARG002 - the deadline of the whole is shorter
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore.NetworkStream:
+        address = self._allowed(host, port)
+        stream = httpcore.SyncBackend().connect_tcp(
+            address, port, min(_CONNECT_SECONDS, self._left()), local_address, socket_options
+        )
+        return _Stream(stream, self)
+
+    def left(self) -> float:
+        return self._left()
+
+    def _left(self) -> float:
+        left = self._deadline - monotonic()
+        if left <= 0:
+            raise httpcore.ReadTimeout("it took too long")
+        return left
+
+    def _allowed(self, host: str, port: int) -> str:
+        try:
+            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        except (OSError, UnicodeError) as error:
+            raise httpcore.ConnectError(f"the name was not found: {error}") from error
+        addresses = [str(each[4][0]) for each in found]
+        for address in addresses:
+            if self._private or public(address):
+                return address
+        raise NotAllowed(
+            f"{host} is at {', '.join(sorted(set(addresses)))}, which is no public address; "
+            "AUTHZ_WEBHOOK_ALLOW_PRIVATE lets endpoints be there"
+        )
+
+
+class _Stream(httpcore.NetworkStream):
+    """A stream whose every wait ends at the deadline of the whole."""
+
+    def __init__(self, stream: httpcore.NetworkStream, network: _Network) -> None:
+        self._stream = stream
+        self._network = network
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ARG002
+        return self._stream.read(max_bytes, self._network.left())
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ARG002
+        self._stream.write(buffer, self._network.left())
+
+    def close(self) -> None:
+        self._stream.close()
+
+    def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,  # noqa: ARG002
+    ) -> httpcore.NetworkStream:
+        stream = self._stream.start_tls(ssl_context, server_hostname, self._network.left())
+        return _Stream(stream, self._network)
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._stream.get_extra_info(info)
+
+
+def public(address: str) -> bool:
+    """Tell whether an address is one of the public internet, also when written as another's."""
+    ip = ipaddress.ip_address(address.partition("%")[0])
+    if isinstance(ip, ipaddress.IPv6Address):
+        inner = ip.ipv4_mapped or ip.sixtofour or (ip.teredo[1] if ip.teredo else None)
+        if inner is not None:
+            return public(str(inner))
+        if ip in _NAT64:
+            return public(str(ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)))
+    return ip.is_global and not ip.is_multicast
+
+
+_NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
+
+
+def _encoded(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
+    return [(name.encode(), value.encode()) for name, value in headers.items()]
+
+
+def _read(stream: Any) -> None:
+    size = 0
+    for part in stream:
+        size += len(part)
+        if size > _MOST_READ:
+            return

@@ -1,0 +1,242 @@
+"""The worker of this process: DBOS's threads make attempts, one of ours looks after the rest.
+
+Every beat it says that this process lives, takes up what dead ones left, and counts; every hour it
+gives notices and forgets what ended long ago. DBOS is started when there is something to do.
+"""
+
+import logging
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from time import monotonic
+from typing import Final
+
+import structlog
+
+from authz_service.domain.job import SECOND, JobState
+from authz_service.domain.window import Instant
+from authz_service.engine.index import Index
+from authz_service.errors import AuthzError
+from authz_service.jobs.queue import APP, ATTEMPT, MAIL, VERSION, WEBHOOK, DbosQueue, serializer
+from authz_service.store import jobs
+from authz_service.store.database import Database
+from authz_service.store.schema import job as table
+from authz_service.usecases.following_up import enqueue
+from authz_service.usecases.notices import DAY, ahead, notices
+from authz_service.usecases.working import Working, take_up
+
+log = structlog.get_logger()
+
+MAILS_AT_ONCE: Final = 4
+WEBHOOKS_AT_ONCE: Final = 16
+
+_POLL_SECONDS: Final = 0.5
+_HOUR: Final = 3600.0
+_OVERDUE: Final = 60 * SECOND
+"""An attempt that should have ended so long ago is looked up in the queue."""
+
+_MOST: Final = 500
+"""Attempts looked up in one beat."""
+
+_ONE: Final = threading.Lock()
+"""DBOS is one to a process."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerSettings:
+    """`silent_seconds` without a word make a process dead."""
+
+    name: str
+    silent_seconds: float
+    keep_days: float
+    notice_days: Sequence[int]
+    mailing: bool
+    notice_mail: bool
+    working: bool
+
+
+class Worker:
+    """`counts` holds the jobs there are, by kind and state, as of the last beat."""
+
+    def __init__(
+        self,
+        database: Database,
+        queue: DbosQueue,
+        working: Working,
+        index: Callable[[], Index],
+        clock: Callable[[], Instant],
+        new_id: Callable[[], str],
+        settings: WorkerSettings,
+    ) -> None:
+        self._database = database
+        self._queue = queue
+        self._working = working
+        self._index = index
+        self._clock = clock
+        self._new_id = new_id
+        self._settings = settings
+        self._launched = False
+        self._hourly_at = monotonic()
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="jobs", daemon=True)
+        self.counts: Mapping[tuple[str, str], int] = {}
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self, drain_seconds: float) -> None:
+        """Begin no more attempts and let those that are running end."""
+        self._stopping.set()
+        if self._thread.ident is not None:
+            self._thread.join()
+        if self._launched:
+            from dbos import DBOS  # noqa: PLC0415 - imported when it was launched
+
+            DBOS.destroy(
+                destroy_registry=True, workflow_completion_timeout_sec=max(1, int(drain_seconds))
+            )
+            _ONE.release()
+        self._queue.close()
+
+    def beat(self) -> None:
+        """Look after the jobs once.
+
+        Raises:
+            Unavailable: the database does not answer.
+        """
+        with self._database.read() as connection:
+            self.counts = jobs.counts(connection)
+        if not self._settings.working:
+            return
+        if not self._launched and self._needed():
+            self._launch()
+        if self._launched:
+            self._live()
+            self._take_up()
+            self._hourly()
+
+    def _run(self) -> None:
+        every = self._settings.silent_seconds / 6
+        while True:
+            try:
+                self.beat()
+            except AuthzError as error:
+                log.warning("jobs are not looked after", reason=error.reason.value)
+            except Exception:
+                log.exception("jobs are not looked after")
+            if self._stopping.wait(every):
+                return
+
+    def _needed(self) -> bool:
+        waiting = any(state in _OPEN for _, state in self.counts)
+        return self._settings.mailing or bool(self._index().endpoints) or waiting
+
+    def _launch(self) -> None:
+        """Start DBOS in this process, unless something else in it has."""
+        if not _ONE.acquire(blocking=False):
+            return
+        from dbos import DBOS, DBOSConfig  # noqa: PLC0415 - half a second
+
+        _quiet()
+        config: DBOSConfig = {
+            "name": APP,
+            "system_database_url": self._queue.url,
+            "application_version": VERSION,
+            "executor_id": self._settings.name,
+            "serializer": serializer(),
+            "log_level": "WARNING",
+            "max_executor_threads": MAILS_AT_ONCE + WEBHOOKS_AT_ONCE + 4,
+            "sys_db_pool_size": 8,
+            "run_migrations": self._database.dialect == "sqlite",
+        }
+        try:
+            DBOS(config=config)
+            DBOS.workflow(name=ATTEMPT)(_making(self._working))
+            DBOS.launch()
+            for name, at_once in ((MAIL, MAILS_AT_ONCE), (WEBHOOK, WEBHOOKS_AT_ONCE)):
+                DBOS.register_queue(
+                    name, worker_concurrency=at_once, polling_interval_sec=_POLL_SECONDS
+                )
+        except BaseException:
+            DBOS.destroy(destroy_registry=True)
+            _ONE.release()
+            raise
+        self._launched = True
+        log.info("jobs are done here", worker=self._settings.name)
+
+    def _live(self) -> None:
+        with self._database.write() as connection:
+            jobs.seen(connection, self._settings.name, self._clock())
+
+    def _take_up(self) -> None:
+        """Have made again what dead workers had begun, and what the queue has lost."""
+        now = self._clock()
+        silent_since = now - int(self._settings.silent_seconds * SECOND)
+        with self._database.read() as connection:
+            dead = jobs.silent(connection, silent_since)
+            overdue = (table.c.state.in_(_OPEN), table.c.next_at < now - _OVERDUE)
+            late = [each.attempt_id for each in jobs.page(connection, 0, _MOST, *overdue)]
+        left = {each for name in dead for each in self._queue.begun_by(name)}
+        if late:
+            left |= self._queue.lost(late, dead)
+        for attempt in sorted(left):
+            job_id, _, turn = attempt.rpartition(".")
+            if take_up(self._database, self._queue, job_id, int(turn), now):
+                log.info("a job is taken up that another process left", job=job_id)
+        if left:
+            self._queue.drop(sorted(left))
+        if dead:
+            with self._database.write() as connection:
+                jobs.bury(connection, dead, silent_since)
+
+    def _hourly(self) -> None:
+        if monotonic() < self._hourly_at:
+            return
+        self._hourly_at = monotonic() + _HOUR
+        self.give_notice()
+        now = self._clock()
+        before = now - int(self._settings.keep_days * DAY)
+        with self._database.write() as connection:
+            jobs.forget(connection, before)
+        self._queue.forget(before // 1000)
+
+    def give_notice(self) -> None:
+        """Enqueue the notices that are due and were not given."""
+        days = self._settings.notice_days
+        index, now = self._index(), self._clock()
+        mailing = self._settings.notice_mail
+        if not days or not (mailing or index.endpoints):
+            return
+        with self._database.read() as connection:
+            found = list(ahead(connection, index, now, now + max(days) * DAY))
+        due = list(notices(index, found, now, days, mailing, self._new_id))
+        with self._database.write() as connection:
+            for job in due:
+                enqueue(connection, self._queue, job, now)
+
+
+_OPEN: Final = (JobState.WAITING.value, JobState.RUNNING.value)
+
+
+def _making(working: Working) -> Callable[[str, int], str]:
+    """Make the function that DBOS calls: it writes on it, as on no method."""
+
+    def attempt(job_id: str, turn: int) -> str:
+        state = working.attempt(job_id, turn)
+        return state.value if state else "not its turn"
+
+    return attempt
+
+
+class _ToOurs(logging.Handler):
+    """Puts what DBOS says into our log, where it is redacted."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        log.warning("dbos", said=record.getMessage())
+
+
+def _quiet() -> None:
+    theirs = logging.getLogger("dbos")
+    if not any(isinstance(each, _ToOurs) for each in theirs.handlers):
+        theirs.addHandler(_ToOurs(logging.WARNING))
+        theirs.propagate = False

@@ -1,0 +1,169 @@
+"""Jobs as they are kept, the workers that do them, and the mails' words: plain tables beside the
+facts, written in the transaction of the change that a job follows, or of its attempt.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, Connection, Select, delete, func, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from authz_service.domain.job import Job, JobKind, JobReason, JobState
+from authz_service.domain.window import Instant
+from authz_service.store import schema
+
+_INSERT: Final[Mapping[str, Any]] = {"postgresql": postgresql.insert, "sqlite": sqlite.insert}
+
+job = schema.job
+worker = schema.worker
+
+
+def add(connection: Connection, made: Job) -> bool:
+    """Keep a new job. False, and nothing kept, if there is one with its key."""
+    inserting = _INSERT[connection.dialect.name](job)
+    statement = inserting.values(_values(made)).on_conflict_do_nothing(index_elements=["key"])
+    return bool(connection.execute(statement).rowcount)
+
+
+def find(connection: Connection, job_id: str, *, lock: bool = False) -> Job | None:
+    """Find a job; with `lock`, nobody else changes it before this transaction ends."""
+    query = select(job).where(job.c.job == job_id)
+    row = connection.execute(query.with_for_update() if lock else query).one_or_none()
+    return None if row is None else _job(row)
+
+
+def replace(connection: Connection, changed: Job) -> None:
+    connection.execute(update(job).where(job.c.job == changed.id).values(_values(changed)))
+
+
+def page(
+    connection: Connection, before: int, at_most: int, *conditions: ColumnElement[bool]
+) -> list[Job]:
+    """List jobs, the newest first: those before number `before`, 0 for all."""
+    query: Select[Any] = select(job).where(*conditions)
+    if before:
+        query = query.where(job.c.number < before)
+    found = connection.execute(query.order_by(job.c.number.desc()).limit(at_most))
+    return [_job(row) for row in found]
+
+
+def counts(connection: Connection) -> Counter[tuple[str, str]]:
+    """Count the jobs kept, by kind and state."""
+    query = select(job.c.kind, job.c.state, func.count()).group_by(job.c.kind, job.c.state)
+    return Counter({(row[0], row[1]): row[2] for row in connection.execute(query)})
+
+
+def forget(connection: Connection, ended_before: Instant) -> int:
+    """Delete jobs that ended before an instant; how many."""
+    old = (job.c.ended_at > 0, job.c.ended_at < ended_before)
+    return connection.execute(delete(job).where(*old)).rowcount
+
+
+def seen(connection: Connection, name: str, at: Instant) -> None:
+    """Note that a worker lives."""
+    inserting = _INSERT[connection.dialect.name](worker).values({"worker": name, "seen_at": at})
+    connection.execute(
+        inserting.on_conflict_do_update(index_elements=["worker"], set_={"seen_at": at})
+    )
+
+
+def silent(connection: Connection, since: Instant) -> list[str]:
+    """Name the workers that have said nothing since an instant."""
+    query = select(worker.c.worker).where(worker.c.seen_at < since)
+    return list(connection.execute(query.order_by(worker.c.worker)).scalars())
+
+
+def bury(connection: Connection, names: Iterable[str], since: Instant) -> None:
+    """Forget workers, but none that has spoken again."""
+    named = worker.c.worker.in_(list(names))
+    connection.execute(delete(worker).where(named, worker.c.seen_at < since))
+
+
+def secrets(connection: Connection, endpoint: str, at: Instant) -> list[str]:
+    """Read an endpoint's live secrets, the newest first."""
+    kept = schema.endpoint_secret
+    live = (kept.c.endpoint == endpoint, kept.c.expires_at > at)
+    query = select(kept.c.secret).where(*live).order_by(kept.c.made_at.desc())
+    return list(connection.execute(query).scalars())
+
+
+def set_secret(
+    connection: Connection, endpoint: str, secret: str, at: Instant, never: Instant, overlap: int
+) -> None:
+    """Give an endpoint a new secret; the one before stays good for `overlap`, older ones end."""
+    kept = schema.endpoint_secret
+    of = kept.c.endpoint == endpoint
+    connection.execute(delete(kept).where(of, kept.c.expires_at != never))
+    connection.execute(update(kept).where(of).values(expires_at=at + overlap))
+    values = {"endpoint": endpoint, "made_at": at, "secret": secret, "expires_at": never}
+    connection.execute(insert(kept).values(values))
+
+
+def forget_secrets(connection: Connection, endpoint: str) -> None:
+    connection.execute(
+        delete(schema.endpoint_secret).where(schema.endpoint_secret.c.endpoint == endpoint)
+    )
+
+
+def template(
+    connection: Connection, tenants: Collection[str], kind: str
+) -> dict[str, tuple[str, str, str]]:
+    """Read the words of a mail (subject, text, HTML) by tenant, of those that have their own."""
+    kept = schema.mail_template
+    query = select(kept).where(kept.c.tenant.in_(list(tenants)), kept.c.kind == kind)
+    return {row.tenant: (row.subject, row.text, row.html) for row in connection.execute(query)}
+
+
+def set_template(
+    connection: Connection, tenant: str, kind: str, words: tuple[str, str, str] | None
+) -> None:
+    """Keep the words of a mail; None to forget them."""
+    kept = schema.mail_template
+    connection.execute(delete(kept).where(kept.c.tenant == tenant, kept.c.kind == kind))
+    if words is not None:
+        subject, text, html = words
+        values = {"tenant": tenant, "kind": kind, "subject": subject, "text": text, "html": html}
+        connection.execute(insert(kept).values(values))
+
+
+def _values(of: Job) -> dict[str, Any]:
+    return {
+        "job": of.id,
+        "kind": of.kind.value,
+        "tenant": of.tenant,
+        "key": of.key,
+        "target": of.target,
+        "subject": of.subject,
+        "data": json.dumps(dict(of.data)),
+        "created_at": of.created_at,
+        "state": of.state.value,
+        "turn": of.turn,
+        "attempts": of.attempts,
+        "next_at": of.next_at,
+        "ended_at": of.ended_at,
+        "reason": of.reason.value,
+        "message": of.message,
+    }
+
+
+def _job(row: Any) -> Job:
+    return Job(
+        id=row.job,
+        kind=JobKind(row.kind),
+        tenant=row.tenant,
+        key=row.key,
+        target=row.target,
+        subject=row.subject,
+        data=json.loads(row.data),
+        created_at=row.created_at,
+        state=JobState(row.state),
+        turn=row.turn,
+        attempts=row.attempts,
+        next_at=row.next_at,
+        ended_at=row.ended_at,
+        reason=JobReason(row.reason),
+        message=row.message,
+        number=row.number,
+    )

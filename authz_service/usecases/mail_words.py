@@ -1,0 +1,110 @@
+"""The words of mails: jinja2 in a sandbox, a tenant's own, the vendor's, or those shipped."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from jinja2 import StrictUndefined, TemplateError
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+from sqlalchemy import Connection
+
+from authz_service.domain.job import MAILS, JobKind
+from authz_service.errors import ErrorReason, InvalidArgument
+from authz_service.store import jobs
+
+_SHIPPED: Final = Path(__file__).parent.parent / "templates"
+_LONGEST: Final = 50_000
+_LONGEST_SUBJECT: Final = 200
+
+_SAMPLE: Final[Mapping[str, object]] = {
+    "tenant": "acme",
+    "display_name": "Acme",
+    "roles": ["admin"],
+    "link": "https://example.com/accept?token=...",
+    "expires": "2027-01-01T00:00:00Z",
+    "what": "tier pro ends",
+    "when": "2027-01-01T00:00:00Z",
+}
+"""All that a template may name, with values to try it with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """The templates of one mail. `html` may be "": then the mail is text alone."""
+
+    subject: str
+    text: str
+    html: str = ""
+
+
+def shipped(kind: JobKind) -> Words:
+    """Read the words that this version brings."""
+    name = kind.value.removeprefix("mail.")
+    parts = (_SHIPPED / f"{name}.{part}.jinja" for part in ("subject", "text", "html"))
+    return Words(*(part.read_text(encoding="utf-8") for part in parts))
+
+
+def in_use(connection: Connection, tenant: str, kind: JobKind) -> tuple[str, Words]:
+    """Find the words for a tenant, and whose they are: the tenant's, "" for the vendor's for all,
+    or `shipped`.
+    """
+    kept = jobs.template(connection, {tenant, ""}, kind.value)
+    for owner in (tenant, ""):
+        if owner in kept:
+            return owner, Words(*kept[owner])
+    return "shipped", shipped(kind)
+
+
+def rendered(words: Words, values: Mapping[str, object]) -> Words:
+    """Fill the templates in. The subject is made one line.
+
+    Raises:
+        TemplateError: a template is wrong, or names what there is not.
+    """
+    subject = " ".join(_environment(html=False).from_string(words.subject).render(values).split())
+    text = _environment(html=False).from_string(words.text).render(values)
+    html = _environment(html=True).from_string(words.html).render(values) if words.html else ""
+    return Words(subject[:_LONGEST_SUBJECT], text, html)
+
+
+def checked(words: Words) -> Words:
+    """Try templates before anybody's mail depends on them. Raises: TEMPLATE_INVALID."""
+    for field in ("subject", "text", "html"):
+        template = getattr(words, field)
+        if not template and field != "html":
+            raise _invalid(field, "must not be empty")
+        if len(template) > _LONGEST:
+            raise _invalid(field, f"may have {_LONGEST} characters")
+        try:
+            _environment(html=field == "html").from_string(template).render(_SAMPLE)
+        except (TemplateError, ArithmeticError, LookupError, TypeError, ValueError) as error:
+            raise _invalid(field, f"is no template that can be filled in: {error}") from error
+    return words
+
+
+def checked_kind(kind: str, field: str) -> JobKind:
+    """Read the kind of a mail. Raises: INVALID_FIELD."""
+    for each in MAILS:
+        if kind == each.value:
+            return each
+    raise InvalidArgument(
+        ErrorReason.INVALID_FIELD,
+        f"{field} must be one of {', '.join(each.value for each in MAILS)}",
+        field=field,
+    )
+
+
+def _environment(*, html: bool) -> ImmutableSandboxedEnvironment:
+    return ImmutableSandboxedEnvironment(
+        autoescape=html, undefined=StrictUndefined, keep_trailing_newline=True
+    )
+
+
+def _invalid(field: str, message: str) -> InvalidArgument:
+    known = ", ".join(sorted(_SAMPLE))
+    return InvalidArgument(
+        ErrorReason.TEMPLATE_INVALID,
+        f"template.{field} {message}; it may name {known}",
+        field=f"template.{field}",
+    )
