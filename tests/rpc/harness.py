@@ -18,15 +18,31 @@ from authz_service import app
 from authz_service.config import Settings
 from authz_service.errors import ErrorReason
 from authz_service.gen.authz.v1 import (
+    audit_pb2,
     authorization_pb2,
+    change_pb2,
+    event_pb2,
+    identity_pb2,
+    job_pb2,
     key_pb2,
     policy_pb2,
     provisioning_pb2,
+    rule_pb2,
+    tier_version_pb2,
+    webhook_pb2,
 )
+from authz_service.gen.authz.v1.audit_pb2_grpc import AuditServiceStub
 from authz_service.gen.authz.v1.authorization_pb2_grpc import AuthorizationServiceStub
+from authz_service.gen.authz.v1.change_pb2_grpc import ChangeServiceStub
+from authz_service.gen.authz.v1.event_pb2_grpc import EventServiceStub
+from authz_service.gen.authz.v1.identity_pb2_grpc import IdentityServiceStub
+from authz_service.gen.authz.v1.job_pb2_grpc import JobServiceStub
 from authz_service.gen.authz.v1.key_pb2_grpc import KeyServiceStub
 from authz_service.gen.authz.v1.policy_pb2_grpc import PolicyServiceStub
 from authz_service.gen.authz.v1.provisioning_pb2_grpc import ProvisioningServiceStub
+from authz_service.gen.authz.v1.rule_pb2_grpc import RuleServiceStub
+from authz_service.gen.authz.v1.tier_version_pb2_grpc import TierVersionServiceStub
+from authz_service.gen.authz.v1.webhook_pb2_grpc import WebhookServiceStub
 from authz_service.store import schema
 from tests.rpc.published import CODE_OF
 
@@ -36,8 +52,16 @@ PATIENCE: Final = 20.0
 SERVICES: Final = {
     **authorization_pb2.DESCRIPTOR.services_by_name,
     **policy_pb2.DESCRIPTOR.services_by_name,
+    **audit_pb2.DESCRIPTOR.services_by_name,
     **provisioning_pb2.DESCRIPTOR.services_by_name,
     **key_pb2.DESCRIPTOR.services_by_name,
+    **identity_pb2.DESCRIPTOR.services_by_name,
+    **job_pb2.DESCRIPTOR.services_by_name,
+    **webhook_pb2.DESCRIPTOR.services_by_name,
+    **rule_pb2.DESCRIPTOR.services_by_name,
+    **change_pb2.DESCRIPTOR.services_by_name,
+    **tier_version_pb2.DESCRIPTOR.services_by_name,
+    **event_pb2.DESCRIPTOR.services_by_name,
 }
 RPCS: Final[dict[str, MethodDescriptor]] = {
     method.name: method for service in SERVICES.values() for method in service.methods
@@ -83,11 +107,32 @@ class Caller:
         self.policy = PolicyServiceStub(admin)
         self.provisioning = ProvisioningServiceStub(admin)
         self.keys = KeyServiceStub(admin)
+        self.identities = IdentityServiceStub(admin)
+        self.jobs = JobServiceStub(admin)
+        self.webhooks = WebhookServiceStub(admin)
+        self.audit = AuditServiceStub(admin)
+        self.rules = RuleServiceStub(admin)
+        self.changes = ChangeServiceStub(admin)
+        self.tier_versions = TierVersionServiceStub(admin)
+        self.events = EventServiceStub(admin)
 
     def call(self, request: Message, **how: Any) -> Any:
         """Call the RPC whose request this is."""
         name = request.DESCRIPTOR.name.removesuffix("Request")
-        stubs = (self.checks, self.policy, self.provisioning, self.keys)
+        stubs = (
+            self.checks,
+            self.policy,
+            self.audit,
+            self.provisioning,
+            self.keys,
+            self.identities,
+            self.jobs,
+            self.webhooks,
+            self.rules,
+            self.changes,
+            self.tier_versions,
+            self.events,
+        )
         stub = next(stub for stub in stubs if hasattr(stub, name))
         return getattr(stub, name)(request, **how)
 
@@ -170,6 +215,7 @@ def serving(folder: Path, **settings: Any) -> Iterator[Server]:
         "check_port": 0,
         "admin_port": 0,
         "drain_seconds": 1.0,
+        "jobs": False,  # tests do them by hand, or in a process of their own
     }
     configured = Settings(**(chosen | settings))
     service = app.Service(configured)

@@ -1,18 +1,59 @@
 """One good request for every RPC, in an account made ready for all of them."""
 
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, Final
 
+from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
 
+from authz_service.gen.authz.v1 import audit_pb2 as audit
 from authz_service.gen.authz.v1 import authorization_pb2 as checks
+from authz_service.gen.authz.v1 import change_pb2 as change
+from authz_service.gen.authz.v1 import event_pb2 as events
+from authz_service.gen.authz.v1 import identity_pb2 as identities
+from authz_service.gen.authz.v1 import job_pb2 as jobs
 from authz_service.gen.authz.v1 import key_pb2 as keys
 from authz_service.gen.authz.v1 import policy_pb2 as policy
 from authz_service.gen.authz.v1 import provisioning_pb2 as provisioning
-from tests.rpc.account import DENY, Account, member, usage, why
+from authz_service.gen.authz.v1 import rule_pb2 as rule
+from authz_service.gen.authz.v1 import tier_version_pb2 as versions
+from authz_service.gen.authz.v1 import webhook_pb2 as webhooks
+from tests.rpc.account import DENY, Account, member, timestamp, usage, why
 from tests.rpc.conftest import fresh_name
 from tests.rpc.harness import RPCS
+
+PLAIN_RBAC: Final = """
+[request_definition]
+r = sub, obj, act
+[policy_definition]
+p = sub, obj, act
+[role_definition]
+g = _, _
+[policy_effect]
+e = some(where (p.eft == allow))
+[matchers]
+m = g(r.sub, p.sub) && r.obj == p.obj && r.act == p.act
+"""
+
+
+NEW_CENTURY: Final = 4_102_444_800
+"""2100-01-01, in seconds since the epoch."""
+
+
+def foreign(ptype: str, *values: str) -> rule.CasbinRule:
+    return rule.CasbinRule(ptype=ptype, values=values)
+
+
+def _event(id_: str, type_: str, **data: Any) -> events.IngestEventRequest:
+    """Make an event of 2020; one of an unknown type is parked."""
+    content = json.dumps(data).encode()
+    return events.IngestEventRequest(
+        source="billing-job", id=id_, type=type_, time=Timestamp(seconds=1577836800), data=content
+    )
 
 
 @dataclass(frozen=True)
@@ -23,23 +64,109 @@ class Ready:
     grant: str
     exception: str
     key: str
+    invited: provisioning.InviteMemberResponse
+    identity: str
+    endpoint: str
+    job: str
 
     @property
     def id(self) -> str:
         return self.account.id
 
+    @property
+    def changed(self) -> str:
+        """A tier that has had two versions."""
+        return f"{self.id}-changed"
+
+    @property
+    def ended(self) -> str:
+        """The id of another account, which was offboarded."""
+        return f"{self.id}-ended"
+
+    @property
+    def fallen(self) -> str:
+        """The id of another account, in which a role is held that its tier no longer lists."""
+        return f"{self.id}-fallen"
+
 
 def made_ready(account: Account) -> Ready:
     account.onboard("professional", ada=["admin"], vera=["viewer"])
+    account.grace(NEW_CENTURY)
     account.suspend("BILLING")
+    account.operator.events.ResumeIntake(events.ResumeIntakeRequest())
+    account.operator.events.IngestEvent(_event(account.id, "unheard-of"))
     account.put_role("mine", "invoices:view")
+    account.operator.policy.ApplyPolicy(_spare(account.id))
     key = account.operator.keys.CreateKey(keys.CreateKeyRequest(roles=["checker"])).key
     grant = account.grant("vera", "editor", "project:42")
-    return Ready(account, grant.id, account.except_(DENY, "invoices:void").id, key.id)
+    account.add("sven", "viewer")
+    account.hold_back("sven", "SCIM")
+    invited = account.invite("ivan@example.com", "viewer")
+    registered = account.operator.identities.RegisterIdentity(
+        identities.RegisterIdentityRequest(identity=_identity(account.id))
+    )
+    denied = account.except_(DENY, "invoices:void")
+    account.add_on("audit", valid_until=timestamp(NEW_CENTURY))
+    account.limit(policy.Limit(name="projects", value=60, unit="project"))
+    changed = policy.Tier(id=f"{account.id}-changed", permissions=["invoices:view"])
+    for description in ("", "changed"):
+        changed.description = description
+        account.operator.policy.PutTier(policy.PutTierRequest(tier=changed))
+    ended = Account(account.server, f"{account.id}-ended")
+    ended.onboard("free", ada=["admin"])
+    ended.offboard()
+    fallen = Account(account.server, f"{account.id}-fallen")
+    fallen.onboard("professional", ada=["admin"], bill=["billing-admin"])
+    fallen.set_tier("free")
+    endpoint = account.operator.webhooks.CreateEndpoint(_endpoint(account.id)).endpoint.id
+    ping = webhooks.PingEndpointRequest(tenant=account.id, id=endpoint)
+    job = account.operator.webhooks.PingEndpoint(ping).delivery.id
+    account.operator.jobs.PutMailTemplate(_template(account.id))
+    return Ready(
+        account, grant.id, denied.id, key.id, invited, registered.identity.id, endpoint, job
+    )
+
+
+def _endpoint(tenant: str) -> webhooks.CreateEndpointRequest:
+    endpoint = webhooks.Endpoint(url="https://hooks.invalid/", kinds=["nothing.happens"])
+    return webhooks.CreateEndpointRequest(tenant=tenant, endpoint=endpoint)
+
+
+def _template(tenant: str) -> jobs.PutMailTemplateRequest:
+    words = jobs.MailTemplate(kind=jobs.JOB_KIND_WELCOME, subject="Hi", text="{{ link }}")
+    return jobs.PutMailTemplateRequest(tenant=tenant, template=words)
+
+
+def _identity(name: str, **more: Any) -> identities.Identity:
+    kind = identities.IDENTITY_KIND_CERTIFICATE
+    return identities.Identity(kind=kind, name=name, roles=["checker"], **more)
+
+
+def _spare(name: str) -> policy.ApplyPolicyRequest:
+    """Define what nothing uses, to be changed and deleted: `acme:spare` and the plans `acme`."""
+    features = [policy.Feature(name=f"f-{name}", enabled=True)]
+    limits = [policy.Limit(name=f"l-{name}", value=5, unit="thing")]
+    return policy.ApplyPolicyRequest(
+        permissions=[policy.Permission(id=f"{name}:spare")],
+        tiers=[policy.Tier(id=name, features=features, limits=limits)],
+        add_ons=[policy.AddOn(id=name, features=features, limits=limits)],
+    )
 
 
 def _question(kind: type[Any], ready: Ready) -> Any:
     return kind(tenant=ready.id, subject="user:ada", permission="invoices:view")
+
+
+def _granting(ready: Ready) -> list[change.WantedChange]:
+    grant = policy.RoleGrant(tenant=ready.id, subject="user:vera", role="editor", reason="work")
+    return [change.WantedChange(role_grant=grant)]
+
+
+def _previewed(ready: Ready) -> Message:
+    declared = policy.Permission(id=f"{fresh_name('previewed')}:view")
+    wanted = [change.WantedChange(permission=declared)]
+    seen = ready.account.operator.changes.PreviewChange(change.PreviewChangeRequest(changes=wanted))
+    return change.ApplyChangeRequest(changes=wanted, fingerprint=seen.fingerprint)
 
 
 def _applied(ready: Ready) -> Message:
@@ -68,17 +195,63 @@ READS: Final[dict[str, Callable[[Ready], Message]]] = {
     "ListRoles": lambda r: policy.ListRolesRequest(tenant=r.id),
     "GetTier": lambda _: policy.GetTierRequest(id="free"),
     "ListTiers": lambda _: policy.ListTiersRequest(),
+    "GetTierVersion": lambda _: versions.GetTierVersionRequest(tier="free", version=1),
+    "ListTierVersions": lambda _: versions.ListTierVersionsRequest(tier="free"),
+    "PreviewChange": lambda r: change.PreviewChangeRequest(changes=_granting(r)),
+    "ListAffected": lambda r: change.ListAffectedRequest(changes=_granting(r)),
+    "GetAddOn": lambda r: policy.GetAddOnRequest(id=r.id),
+    "ListAddOns": lambda _: policy.ListAddOnsRequest(),
+    "GetFeature": lambda r: policy.GetFeatureRequest(plan=f"tier/{r.id}", name=f"f-{r.id}"),
+    "ListFeatures": lambda _: policy.ListFeaturesRequest(),
+    "GetLimit": lambda r: policy.GetLimitRequest(plan=f"addon/{r.id}", name=f"l-{r.id}"),
+    "ListLimits": lambda _: policy.ListLimitsRequest(),
     "GetRoleGrant": lambda r: policy.GetRoleGrantRequest(tenant=r.id, id=r.grant),
     "ListRoleGrants": lambda r: policy.ListRoleGrantsRequest(tenant=r.id),
     "GetException": lambda r: policy.GetExceptionRequest(tenant=r.id, id=r.exception),
     "ListExceptions": lambda r: policy.ListExceptionsRequest(tenant=r.id),
+    "ListChanges": lambda r: audit.ListChangesRequest(tenant=r.id),
+    "ListAuditEntries": lambda r: audit.ListAuditEntriesRequest(tenant=r.id),
+    "VerifyAudit": lambda r: audit.VerifyAuditRequest(tenant=r.id),
     "GetTenant": lambda r: provisioning.GetTenantRequest(tenant=r.id),
     "ListTenants": lambda _: provisioning.ListTenantsRequest(),
+    "PreviewTierChange": lambda r: provisioning.PreviewTierChangeRequest(
+        tenant=r.id, tier="free", apply_downgrade_policy=True
+    ),
+    "ListScheduledChanges": lambda r: provisioning.ListScheduledChangesRequest(tenant=r.id),
     "GetMember": lambda r: provisioning.GetMemberRequest(tenant=r.id, subject="user:ada"),
     "ListMembers": lambda r: provisioning.ListMembersRequest(tenant=r.id),
+    "GetInvitation": lambda r: provisioning.GetInvitationRequest(
+        tenant=r.id, id=r.invited.invitation.id
+    ),
+    "ListInvitations": lambda r: provisioning.ListInvitationsRequest(tenant=r.id),
+    "GetIdentity": lambda r: identities.GetIdentityRequest(id=r.identity),
+    "ListIdentities": lambda _: identities.ListIdentitiesRequest(),
+    "ListJobs": lambda r: jobs.ListJobsRequest(tenant=r.id),
+    "GetJob": lambda r: jobs.GetJobRequest(tenant=r.id, id=r.job),
+    "GetMailTemplate": lambda r: jobs.GetMailTemplateRequest(
+        tenant=r.id, kind=jobs.JOB_KIND_NOTICE
+    ),
+    "GetEndpoint": lambda r: webhooks.GetEndpointRequest(tenant=r.id, id=r.endpoint),
+    "ListEndpoints": lambda r: webhooks.ListEndpointsRequest(tenant=r.id),
+    "ListDeliveries": lambda r: webhooks.ListDeliveriesRequest(tenant=r.id, id=r.endpoint),
+    "GetKey": lambda r: keys.GetKeyRequest(id=r.key),
+    "PreviewEvent": lambda r: events.PreviewEventRequest(
+        source="billing-job",
+        id="new",
+        type="paused",
+        time=Timestamp(seconds=1577836800),
+        data=json.dumps({"tenant": r.id}).encode(),
+    ),
+    "GetEvent": lambda r: events.GetEventRequest(source="billing-job", id=r.id),
+    "ListEvents": lambda r: events.ListEventsRequest(tenant=r.id),
+    "GetIntake": lambda _: events.GetIntakeRequest(),
     "ListKeys": lambda _: keys.ListKeysRequest(),
+    "ExportRules": lambda r: rule.ExportRulesRequest(tenant=r.id),
 }
 CHANGES: Final[dict[str, Callable[[Ready], Message]]] = {
+    "ImportRules": lambda r: rule.ImportRulesRequest(
+        model=PLAIN_RBAC, into=f"{r.id}-taken", rules=[foreign("p", "ann", "data", "read")]
+    ),
     "PutPermission": lambda _: policy.PutPermissionRequest(
         permission=policy.Permission(id=f"{fresh_name('put')}:view", description="See it")
     ),
@@ -88,12 +261,71 @@ CHANGES: Final[dict[str, Callable[[Ready], Message]]] = {
     "PutTier": lambda _: policy.PutTierRequest(
         tier=policy.Tier(id=fresh_name("put"), extends="free", assignable_roles=["viewer"])
     ),
+    "CreatePermission": lambda _: policy.CreatePermissionRequest(
+        permission=policy.Permission(id=f"{fresh_name('made')}:view")
+    ),
+    "UpdatePermission": lambda r: policy.UpdatePermissionRequest(
+        permission=policy.Permission(id=f"{r.id}:spare", description="new"),
+        update_mask=FieldMask(paths=["description"]),
+    ),
+    "DeletePermission": lambda r: policy.DeletePermissionRequest(id=f"{r.id}:spare"),
+    "CreateRole": lambda r: policy.CreateRoleRequest(
+        role=policy.Role(id=f"{r.id}/newer", permissions=["invoices:view"])
+    ),
+    "UpdateRole": lambda r: policy.UpdateRoleRequest(
+        role=policy.Role(id=f"{r.id}/mine", description="new"),
+        update_mask=FieldMask(paths=["description", "permissions"]),
+    ),
+    "DeleteRole": lambda r: policy.DeleteRoleRequest(id=f"{r.id}/mine"),
+    "CreateTier": lambda _: policy.CreateTierRequest(tier=policy.Tier(id=fresh_name("made"))),
+    "UpdateTier": lambda r: policy.UpdateTierRequest(
+        tier=policy.Tier(id=r.id, extends="free"), update_mask=FieldMask(paths=["extends"])
+    ),
+    "DeleteTier": lambda r: policy.DeleteTierRequest(id=r.id),
+    "CreateAddOn": lambda _: policy.CreateAddOnRequest(add_on=policy.AddOn(id=fresh_name("made"))),
+    "PutAddOn": lambda _: policy.PutAddOnRequest(
+        add_on=policy.AddOn(id=fresh_name("put"), permissions=["reports:view"])
+    ),
+    "UpdateAddOn": lambda r: policy.UpdateAddOnRequest(
+        add_on=policy.AddOn(id=r.id, description="new"),
+        update_mask=FieldMask(paths=["description"]),
+    ),
+    "DeleteAddOn": lambda r: policy.DeleteAddOnRequest(id=r.id),
+    "PutFeature": lambda r: policy.PutFeatureRequest(
+        plan=f"tier/{r.id}", feature=policy.Feature(name="sso", enabled=True)
+    ),
+    "DeleteFeature": lambda r: policy.DeleteFeatureRequest(plan=f"addon/{r.id}", name=f"f-{r.id}"),
+    "PutLimit": lambda r: policy.PutLimitRequest(
+        plan=f"addon/{r.id}", limit=policy.Limit(name="seats", value=5, unit="seat")
+    ),
+    "DeleteLimit": lambda r: policy.DeleteLimitRequest(plan=f"tier/{r.id}", name=f"l-{r.id}"),
     "ApplyPolicy": _applied,
+    "ApplyChange": _previewed,
     "GrantRole": lambda r: policy.GrantRoleRequest(
         role_grant=policy.RoleGrant(tenant=r.id, subject="user:vera", role="editor", reason="work")
     ),
     "RevokeRole": lambda r: policy.RevokeRoleRequest(
-        tenant=r.id, subject="user:ada", role="admin", reason="left"
+        tenant=r.id, subject="user:vera", role="viewer", reason="left"
+    ),
+    "BulkGrantRoles": lambda r: policy.BulkGrantRolesRequest(
+        role_grants=[policy.RoleGrant(tenant=r.id, subject="user:vera", role="editor")],
+        reason="work",
+    ),
+    "BulkRevokeRoles": lambda r: policy.BulkRevokeRolesRequest(
+        revocations=[
+            policy.RoleRevocation(
+                tenant=r.id, subject="user:vera", role="editor", scope="project:42"
+            )
+        ]
+    ),
+    "UpdateRoleGrant": lambda r: policy.UpdateRoleGrantRequest(
+        role_grant=policy.RoleGrant(tenant=r.id, id=r.grant, reason="other work"),
+        update_mask=FieldMask(paths=["reason"]),
+    ),
+    "DeleteRoleGrant": lambda r: policy.DeleteRoleGrantRequest(tenant=r.id, id=r.grant),
+    "UpdateException": lambda r: policy.UpdateExceptionRequest(
+        exception=policy.TenantException(tenant=r.id, id=r.exception, approver="user:chief"),
+        update_mask=FieldMask(paths=["approver"]),
     ),
     "GrantException": lambda r: policy.GrantExceptionRequest(
         exception=r.account.exception(DENY, "invoices:send")
@@ -102,7 +334,20 @@ CHANGES: Final[dict[str, Callable[[Ready], Message]]] = {
     "OnboardTenant": lambda r: provisioning.OnboardTenantRequest(
         tenant=f"{r.id}-new", tier="free", members=[member("nina", "admin")], display_name="Nina's"
     ),
+    "RollBackTier": lambda r: versions.RollBackTierRequest(tier=r.changed, version=1),
+    "PinTenant": lambda r: versions.PinTenantRequest(tenant=r.id, version=1),
+    "MigrateTenants": lambda r: versions.MigrateTenantsRequest(
+        tier="professional", to_version=1, tenants=[r.id]
+    ),
     "SetTier": lambda r: provisioning.SetTierRequest(tenant=r.id, tier="enterprise"),
+    "ApplyDowngradePolicy": lambda r: provisioning.ApplyDowngradePolicyRequest(tenant=r.fallen),
+    "ImportCustomers": lambda r: provisioning.ImportCustomersRequest(
+        customers=[
+            provisioning.NewCustomer(
+                tenant=f"{r.id}-taken-over", tier="free", members=[member("nina", "admin")]
+            )
+        ]
+    ),
     "SuspendTenant": lambda r: provisioning.SuspendTenantRequest(
         tenant=r.id, suspension_reason=why("RISK")
     ),
@@ -110,38 +355,142 @@ CHANGES: Final[dict[str, Callable[[Ready], Message]]] = {
         tenant=r.id, suspension_reason=why("BILLING")
     ),
     "OffboardTenant": lambda r: provisioning.OffboardTenantRequest(tenant=r.id),
+    "ReactivateTenant": lambda r: provisioning.ReactivateTenantRequest(tenant=r.ended),
+    "UpdateTenant": lambda r: provisioning.UpdateTenantRequest(
+        tenant=r.id, display_name="Ready Ltd", update_mask=FieldMask(paths=["display_name"])
+    ),
+    "AddAddOn": lambda r: provisioning.AddAddOnRequest(tenant=r.id, add_on="extra-seats"),
+    "RemoveAddOn": lambda r: provisioning.RemoveAddOnRequest(tenant=r.id, add_on="audit"),
+    "SetLimits": lambda r: provisioning.SetLimitsRequest(
+        tenant=r.id,
+        limits=[policy.Limit(name="seats", value=40, unit="seat")],
+        removed=["projects"],
+    ),
+    "StartTrial": lambda r: provisioning.StartTrialRequest(
+        tenant=r.id, until=timestamp(NEW_CENTURY)
+    ),
+    "StartGrace": lambda r: provisioning.StartGraceRequest(
+        tenant=r.id, until=timestamp(NEW_CENTURY + 1)
+    ),
+    "ActivateTenant": lambda r: provisioning.ActivateTenantRequest(tenant=r.id),
+    "CancelScheduledChange": lambda r: provisioning.CancelScheduledChangeRequest(
+        tenant=r.id, id="add-on-end:audit@2100-01-01T00:00:00Z"
+    ),
     "AddMember": lambda r: provisioning.AddMemberRequest(
         tenant=r.id, member=member("nina", "viewer", "editor")
     ),
     "RemoveMember": lambda r: provisioning.RemoveMemberRequest(tenant=r.id, subject="user:vera"),
+    "SuspendMember": lambda r: provisioning.SuspendMemberRequest(
+        tenant=r.id, subject="user:vera", suspension_reason=why("RISK")
+    ),
+    "ResumeMember": lambda r: provisioning.ResumeMemberRequest(
+        tenant=r.id, subject="user:sven", suspension_reason=why("SCIM")
+    ),
+    "SetMemberRoles": lambda r: provisioning.SetMemberRolesRequest(
+        tenant=r.id, subject="user:vera", roles=["editor"]
+    ),
+    "TransferOwnership": lambda r: provisioning.TransferOwnershipRequest(
+        tenant=r.id, to="user:vera"
+    ),
+    "InviteMember": lambda r: provisioning.InviteMemberRequest(
+        tenant=r.id, subject="user:nina", email="nina@example.com", roles=["viewer"]
+    ),
+    "AcceptInvitation": lambda r: provisioning.AcceptInvitationRequest(
+        tenant=r.id, token=r.invited.token, subject="user:ivan"
+    ),
+    "ResendInvitation": lambda r: provisioning.ResendInvitationRequest(
+        tenant=r.id, id=r.invited.invitation.id
+    ),
+    "RevokeInvitation": lambda r: provisioning.RevokeInvitationRequest(
+        tenant=r.id, id=r.invited.invitation.id
+    ),
+    "IngestEvent": lambda r: _event(f"{r.id}-up", "change_plan", tenant=r.id, plans="enterprise"),
+    "ReplayEvent": lambda r: events.ReplayEventRequest(source="billing-job", id=r.id),
+    "DiscardEvent": lambda r: events.DiscardEventRequest(source="billing-job", id=r.id),
+    "MapSubject": lambda r: events.MapSubjectRequest(
+        source="billing-job", subject=f"cus-{r.id}", tenant=r.id
+    ),
+    "Reconcile": lambda r: events.ReconcileRequest(
+        tenant=r.id,
+        desired=[events.DesiredContract(tenant=r.id, plans=[events.SoldPlan(plan="enterprise")])],
+        repair=True,
+    ),
+    "PauseIntake": lambda _: events.PauseIntakeRequest(reason="a flood"),
+    "ResumeIntake": lambda _: events.ResumeIntakeRequest(),
     "CreateKey": lambda r: keys.CreateKeyRequest(
         roles=["checker"], tenants=[r.id], display_name="backend"
+    ),
+    "UpdateKey": lambda r: keys.UpdateKeyRequest(
+        id=r.key,
+        update_mask=FieldMask(paths=["display_name", "roles"]),
+        display_name="frontend",
+        roles=["checker", "auditor"],
+    ),
+    "RotateKey": lambda r: keys.RotateKeyRequest(id=r.key, reason="every quarter"),
+    "RegisterIdentity": lambda r: identities.RegisterIdentityRequest(
+        identity=_identity(fresh_name("identity"), tenants=[r.id])
+    ),
+    "RemoveIdentity": lambda r: identities.RemoveIdentityRequest(id=r.identity, reason="left"),
+    "RetryJob": lambda r: jobs.RetryJobRequest(tenant=r.id, id=r.job),
+    "CancelJob": lambda r: jobs.CancelJobRequest(tenant=r.id, id=r.job),
+    "PutMailTemplate": lambda r: _template(r.id),
+    "DeleteMailTemplate": lambda r: jobs.DeleteMailTemplateRequest(
+        tenant=r.id, kind=jobs.JOB_KIND_WELCOME
+    ),
+    "CreateEndpoint": lambda r: _endpoint(r.id),
+    "UpdateEndpoint": lambda r: webhooks.UpdateEndpointRequest(
+        tenant=r.id,
+        id=r.endpoint,
+        endpoint=webhooks.Endpoint(description="mine"),
+        update_mask=FieldMask(paths=["description"]),
+    ),
+    "DeleteEndpoint": lambda r: webhooks.DeleteEndpointRequest(tenant=r.id, id=r.endpoint),
+    "RotateEndpointSecret": lambda r: webhooks.RotateEndpointSecretRequest(
+        tenant=r.id, id=r.endpoint
+    ),
+    "PingEndpoint": lambda r: webhooks.PingEndpointRequest(tenant=r.id, id=r.endpoint),
+    "RedeliverDelivery": lambda r: webhooks.RedeliverDeliveryRequest(
+        tenant=r.id, endpoint=r.endpoint, id=r.job
     ),
     "RevokeKey": lambda r: keys.RevokeKeyRequest(id=r.key, reason="leaked"),
 }
 GOOD: Final = {**READS, **CHANGES}
 
+BESIDE_FACTS: Final = (
+    *("ReplayEvent", "DiscardEvent", "MapSubject"),
+    *("PauseIntake", "ResumeIntake"),
+    *("RetryJob", "CancelJob", "PutMailTemplate", "DeleteMailTemplate"),
+    *("RotateEndpointSecret", "PingEndpoint", "RedeliverDelivery"),
+)
+"""Changes of events, jobs, mails and deliveries: these are no facts, so no revision is made."""
+
 WITH_PAGES: Final = [n for n in RPCS if "page_size" in RPCS[n].input_type.fields_by_name]
+
+
+OF_OWN_ROLES: Final = ("CreateRole", "PutRole", "UpdateRole", "DeleteRole")
 
 
 def places_of_tenant(request: Any) -> Iterator[Any]:
     """Yield the parts of a request that name the tenant which it is about."""
     known = request.DESCRIPTOR.fields_by_name
     nested = (getattr(request, name) for name in ("role_grant", "exception") if name in known)
-    parts = [request, *getattr(request, "questions", ()), *nested]
+    lists = ("questions", "role_grants", "revocations", "customers")
+    listed = (getattr(request, name, ()) for name in lists)
+    parts = [request, *chain.from_iterable(listed), *nested]
     return (part for part in parts if "tenant" in part.DESCRIPTOR.fields_by_name)
 
 
 def names_tenant(name: str, ready: Ready) -> bool:
     """Tell whether the RPC is about one tenant, which exists before."""
     request = GOOD[name](ready)
-    return name == "PutRole" or any(part.tenant for part in places_of_tenant(request))
+    return name in OF_OWN_ROLES or any(part.tenant for part in places_of_tenant(request))
 
 
 def about(request: Any, tenant: str) -> Any:
     """Let the request be about another tenant."""
     for part in places_of_tenant(request):
         part.tenant = tenant
-    if request.DESCRIPTOR.name == "PutRoleRequest":
-        request.role.id = f"{tenant}/{request.role.id.partition('/')[2]}"
+    if request.DESCRIPTOR.name.removesuffix("Request") in OF_OWN_ROLES:
+        named = request.role if hasattr(request, "role") else request
+        named.id = f"{tenant}/{named.id.partition('/')[2]}"
     return request

@@ -10,6 +10,7 @@ import pytest
 from google.rpc import code_pb2
 
 from authz_service.domain.decision import CLASSES, DecisionReason, ReasonClass
+from authz_service.domain.event import EventReason, EventState, Stage
 from authz_service.domain.exception import ExceptionKind
 from authz_service.domain.grant import GrantSource
 from authz_service.domain.membership import MembershipState
@@ -17,7 +18,7 @@ from authz_service.domain.tenant import SuspensionReason, TenantState
 from authz_service.engine.remedies import RemedyKind
 from authz_service.errors import AuthzError, ErrorReason
 from authz_service.gen.authz.v1 import error_reason_pb2
-from authz_service.rpc import convert
+from authz_service.rpc import convert, convert_events
 from authz_service.rpc.errors import CODES, to_status
 from tests.rpc.published import CODE_OF, PROTO, enum_values
 
@@ -33,6 +34,9 @@ NAMED: Final[dict[str, tuple[str, type[Enum], dict[Enum, int]]]] = {
     "TenantState": ("provisioning.proto", TenantState, convert._STATES),  # type: ignore[dict-item]
     "SuspensionReason": ("provisioning.proto", SuspensionReason, convert._SUSPENSIONS),  # type: ignore[dict-item]
     "MembershipState": ("provisioning.proto", MembershipState, convert._MEMBERSHIPS),  # type: ignore[dict-item]
+    "EventState": ("event.proto", EventState, convert_events.STATES),  # type: ignore[dict-item]
+    "EventStage": ("event.proto", Stage, convert_events.STAGES),  # type: ignore[dict-item]
+    "EventReason": ("event.proto", EventReason, convert_events.REASONS),  # type: ignore[dict-item]
 }
 CLASS_CODES: Final = {
     kind.__name__: re.sub(r"(?<!^)(?=[A-Z])", "_", kind.__name__).upper()
@@ -58,6 +62,11 @@ def test_comment_of_a_reason_begins_with_the_code_that_is_sent(reason: ErrorReas
     _, comment = ERRORS[reason.name]
     assert comment.startswith(f"{code_pb2.Code.Name(CODES[reason])}. ")
     assert len(comment.split()) > 3
+
+
+@pytest.mark.parametrize("reason", ErrorReason)
+def test_comment_of_a_reason_has_an_example(reason: ErrorReason) -> None:
+    assert " Example: " in ERRORS[reason.name][1]
 
 
 def test_table_of_codes_is_total() -> None:
@@ -134,6 +143,18 @@ def words_of_all_tests() -> frozenset[str]:
 @pytest.mark.parametrize("reason", ErrorReason)
 def test_every_reason_is_provoked_by_some_test(reason: ErrorReason) -> None:
     assert reason.name in words_of_all_tests()
+
+
+GIVEN_BY_NAME: Final = {
+    *("PERMISSION_EXISTS", "ROLE_EXISTS", "PLAN_EXISTS"),
+    *("FEATURE_NOT_FOUND", "LIMIT_NOT_FOUND"),
+}
+"""Reasons that the code hands to a function which makes the error."""
+
+
+def test_every_reason_is_given_somewhere_in_the_code() -> None:
+    given = {reason for _, reason in raised_in_the_code()}
+    assert given | GIVEN_BY_NAME == set(ERRORS)
 
 
 @pytest.mark.parametrize("reason", ErrorReason)
