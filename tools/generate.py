@@ -1,4 +1,7 @@
-"""Write `authz_service/gen/` from `proto/`, or with `--check` say what in it is not current."""
+"""Write `authz_service/gen/` and `docs/api/`, mostly from `proto/`.
+
+With `--check`, write nothing and say what in them is not current.
+"""
 
 import argparse
 import difflib
@@ -10,10 +13,18 @@ import tempfile
 from importlib.resources import files
 from pathlib import Path
 
+from google.protobuf.descriptor_pb2 import FileDescriptorSet
+
+from tools.api_model import Api
+from tools.api_pages import pages, rights_in
+from tools.settings_page import page as settings_page
+
 ROOT = Path(__file__).resolve().parent.parent
 # protoc imports modules by their proto path; ours live in a package.
 ABSOLUTE_IMPORT = re.compile(r"^(\s*)(from|import) (authz\.v1)\b", re.MULTILINE)
 IN_OUR_PACKAGE = r"\1\2 authz_service.gen.\3"
+PARTS = ("authz_service/gen", "docs/api")
+RIGHTS = "tests/rpc/test_rights.py"
 
 
 def main() -> None:
@@ -21,19 +32,37 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--check", action="store_true", help="write nothing, fail on a difference")
     chosen = options.parse_args()
-    committed = ROOT / "authz_service" / "gen"
     with tempfile.TemporaryDirectory() as folder:
-        current = Path(folder) / "gen"
-        generate(ROOT / "proto", current)
-        if not chosen.check:
-            shutil.rmtree(committed, ignore_errors=True)
-            shutil.copytree(current, committed)
-        elif stale := differences(committed, current):
-            sys.exit("authz_service/gen is not what proto/ says (make gen):\n" + "\n".join(stale))
+        current = Path(folder)
+        generate(ROOT / "proto", current / "authz_service" / "gen", current / "api.binpb")
+        document(current / "api.binpb", current / "docs" / "api")
+        stale = [part for part in PARTS if not settled(ROOT / part, current / part, chosen.check)]
+    if stale:
+        sys.exit(f"{' and '.join(stale)}: not what it is written from says (make gen)")
 
 
-def generate(proto: Path, to: Path) -> None:
-    """Write modules, gRPC stubs and their types for every proto file under `proto`."""
+def settled(committed: Path, current: Path, check: bool) -> bool:
+    """Put what was generated in its place; if only to check, tell whether it is there already."""
+    if not check:
+        shutil.rmtree(committed, ignore_errors=True)
+        shutil.copytree(current, committed)
+        return True
+    stale = differences(committed, current)
+    print(*stale, sep="\n", end="\n" if stale else "")
+    return not stale
+
+
+def document(described: Path, to: Path) -> None:
+    """Write the reference's pages."""
+    to.mkdir(parents=True)
+    api = Api(FileDescriptorSet.FromString(described.read_bytes()))
+    for name, content in pages(api, rights_in(ROOT / RIGHTS)).items():
+        (to / name).write_text(content)
+    (to / "settings.md").write_text(settings_page())
+
+
+def generate(proto: Path, to: Path, described: Path) -> None:
+    """Write modules, gRPC stubs and their types for every proto file, and what describes them."""
     to.mkdir(parents=True)
     includes = [proto, Path(str(files("grpc_tools"))) / "_proto"]
     outputs = ("python", "grpc_python", "mypy", "mypy_grpc")
@@ -42,6 +71,7 @@ def generate(proto: Path, to: Path) -> None:
     command += [f"--proto_path={include}" for include in includes]
     command += [f"--plugin={plugin}={Path(sys.executable).parent / plugin}" for plugin in plugins]
     command += [f"--{output}_out={to}" for output in outputs]
+    command += [f"--descriptor_set_out={described}", "--include_source_info"]
     command += [str(path) for path in sorted(proto.rglob("*.proto"))]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
@@ -66,7 +96,7 @@ def differences(committed: Path, current: Path) -> list[str]:
 def _read(folder: Path) -> dict[str, str]:
     return {
         str(path.relative_to(folder)): path.read_text()
-        for pattern in ("*.py", "*.pyi")
+        for pattern in ("*.py", "*.pyi", "*.md")
         for path in folder.rglob(pattern)
     }
 

@@ -1,0 +1,67 @@
+"""Every RPC can be reached from the command line, and every command is described."""
+
+import ast
+import re
+from collections.abc import Iterator
+from functools import cache
+from typing import Any, Final
+
+import pytest
+from typer.main import get_command
+
+from authz_service.cli.main import app
+from tests.docs.pages import ROOT
+
+PROTOS: Final = sorted((ROOT / "proto").rglob("*.proto"))
+RPCS: Final = {
+    name
+    for proto in PROTOS
+    for name in re.findall(r"^  rpc (\w+)\(", proto.read_text(), re.MULTILINE)
+}
+
+NOT_COMMANDS: Final = {"completion.py", "demo_story.py"}
+"""Modules that call for another purpose than a command's."""
+
+INSTEAD: Final = {
+    "BatchCheck": "authz check asks one question; a batch is for programs",
+    "CheckPermissions": "authz what-may lists all of them",
+    "CheckLimit": "authz check --limit asks it together with the permission",
+}
+"""What has no command of its own, and what a person types in its place."""
+
+
+@cache
+def called() -> frozenset[str]:
+    """Collect the attributes that the CLI's modules name: `session.policy.GetRole` and the like."""
+    modules = (ROOT / "authz_service" / "cli").glob("*.py")
+    trees = [ast.parse(each.read_text()) for each in modules if each.name not in NOT_COMMANDS]
+    nodes = (node for tree in trees for node in ast.walk(tree))
+    return frozenset(node.attr for node in nodes if isinstance(node, ast.Attribute))
+
+
+@pytest.mark.parametrize("name", sorted(RPCS))
+def test_every_rpc_has_a_command_or_a_reason_to_have_none(name: str) -> None:
+    assert (name in called()) != (name in INSTEAD)
+
+
+def test_every_module_of_commands_can_be_reached() -> None:
+    assert all((ROOT / "authz_service" / "cli" / each).is_file() for each in NOT_COMMANDS)
+    assert INSTEAD.keys() <= RPCS
+
+
+def groups(command: Any, path: str = "authz") -> Iterator[tuple[str, Any]]:
+    """Yield every command and group with the words that run it."""
+    yield path, command
+    for name, below in getattr(command, "commands", {}).items():
+        yield from groups(below, f"{path} {name}")
+
+
+COMMANDS: Final = dict(groups(get_command(app)))
+
+
+@pytest.mark.parametrize("path", COMMANDS)
+def test_every_command_and_group_says_in_one_sentence_what_it_is(path: str) -> None:
+    first = (COMMANDS[path].help or "").strip().partition("\n\n")[0]
+    assert first.endswith(".")
+    assert len(first) <= 110
+    assert first[0].isupper()
