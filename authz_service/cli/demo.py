@@ -23,7 +23,10 @@ _MATRIX: Final = Path("examples", "gitlab", "permissions.csv")
 @local(commands, panel=SERVER)
 def demo(session: Session) -> None:
     """Show the service at work, on a server of its own that is gone afterwards."""
-    from authz_service.cli.demo_story import tell  # noqa: PLC0415 - grpc, for --help to do without
+    # Not above, with grpc and all else, for --help to do without.
+    from authz_service.cli.demo_contract import settings  # noqa: PLC0415
+    from authz_service.cli.demo_mail import mailbox  # noqa: PLC0415
+    from authz_service.cli.demo_story import tell  # noqa: PLC0415
     from authz_service.cli.trial import trial_server  # noqa: PLC0415
 
     matrix = session.settings.policies_dir / _MATRIX
@@ -34,9 +37,11 @@ def demo(session: Session) -> None:
     as_json = session.output is out.Output.JSON
     console = out.console(errors=as_json)
     with tempfile.TemporaryDirectory(prefix="authz-demo-") as folder, ExitStack() as stack:
+        box = stack.enter_context(mailbox())
         with console.status("starting a server"):
-            server = stack.enter_context(trial_server(Path(folder), policies))
-        told = tell(console, server, matrix)
+            chosen = {**policies, **settings(box)}
+            server = stack.enter_context(trial_server(Path(folder), chosen))
+        told = tell(console, server, box, matrix)
     if as_json:
         out.print_document({"steps": told.steps, "surprises": told.surprises})
     raise typer.Exit(ExitCode.DENIED if told.surprises else ExitCode.DONE)

@@ -14,6 +14,8 @@ from rich.console import Console
 from rich.text import Text
 
 from authz_service.cli.connection import Connection
+from authz_service.cli.demo_contract import Contracts
+from authz_service.cli.demo_mail import Mailbox
 from authz_service.cli.entitlements import limit_value
 from authz_service.cli.explanation import remedy_lines, tree
 from authz_service.cli.failure import Failure
@@ -48,10 +50,12 @@ class _Revised(Protocol):
 Changed = TypeVar("Changed", bound=_Revised)
 
 
-def tell(console: Console, server: Trial, matrix: Path) -> Storyteller:
+def tell(console: Console, server: Trial, box: Mailbox, matrix: Path) -> Storyteller:
     """Tell the whole story; the teller knows what did not go as it must."""
     story = _Story(console, server)
     try:
+        # First, on the shipped policy: the one that is loaded then has tiers of the same names.
+        Contracts(story.teller, server, box).tell()
         story.load(matrix)
         for chapter in (
             story.customers,

@@ -77,7 +77,9 @@ class Storyteller:
         self.console.print(Text.assemble((f"{self.steps:>3}  ", "bold"), (title, "bold")))
         if command:
             prompt = "$" if command.startswith("authz ") else "rpc"
-            self.show(Text(f"{prompt} {command}", "dim"))
+            self.show(
+                Text(command if command.startswith("POST ") else f"{prompt} {command}", "dim")
+            )
 
     def _judge(self, got: str, expected: str, took: str) -> None:
         if got == expected:

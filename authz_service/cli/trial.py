@@ -41,6 +41,11 @@ class Trial:
         return f"{_HOST}:{self.environment['AUTHZ_ADMIN_PORT']}"
 
     @property
+    def web_url(self) -> str:
+        """Where HTTP is served, if it is."""
+        return f"http://{_HOST}:{self.environment['AUTHZ_WEB_PORT']}"
+
+    @property
     def key(self) -> str:
         """The first operator key."""
         return Path(self.environment["AUTHZ_KEY_FILE"]).read_text().strip()
@@ -57,7 +62,8 @@ def trial_server(
 ) -> Iterator[Trial]:
     """Serve on free ports, with an own database and key in `folder`, until the block is left.
 
-    `settings` (`AUTHZ_...`) come on top. The database stays: serving again goes on with it.
+    `settings` (`AUTHZ_...`) come on top; an AUTHZ_WEB_PORT of 0 becomes a free one too. The
+    database stays: serving again goes on with it.
 
     Raises:
         Failure: the server does not start; the message holds the end of its log.
@@ -115,9 +121,11 @@ def _launched(folder: Path, settings: Mapping[str, str]) -> Trial:
         "AUTHZ_DATABASE_URL": f"sqlite:///{folder / 'authz.db'}",
         "AUTHZ_KEY_FILE": str(folder / "operator.key"),
         "AUTHZ_HOST": _HOST,
-        **dict(zip(("AUTHZ_CHECK_PORT", "AUTHZ_ADMIN_PORT"), _free_ports(2), strict=True)),
+        **dict(zip(("AUTHZ_CHECK_PORT", "AUTHZ_ADMIN_PORT"), free_ports(2), strict=True)),
         **settings,
     }
+    if settings.get("AUTHZ_WEB_PORT") == "0":
+        (environment["AUTHZ_WEB_PORT"],) = free_ports(1)
     with _log(folder).open("ab") as log:
         process = subprocess.Popen(  # noqa: S603 - our own command
             command("serve"), env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
@@ -145,7 +153,8 @@ def _says_serving(health: Any) -> bool:  # its types know no methods
     return bool(answer.status == HealthCheckResponse.SERVING)
 
 
-def _free_ports(number: int) -> list[str]:
+def free_ports(number: int) -> list[str]:
+    """Choose ports that nobody listens on now."""
     sockets = [socket.socket() for _ in range(number)]
     try:
         for each in sockets:

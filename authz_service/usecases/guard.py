@@ -13,6 +13,7 @@ from authz_service.domain import key
 from authz_service.domain.audit import Actor
 from authz_service.domain.change import Change
 from authz_service.domain.decision import Question
+from authz_service.domain.grant import RoleGrant
 from authz_service.domain.identifiers import checked
 from authz_service.domain.identity import (
     USER,
@@ -21,11 +22,18 @@ from authz_service.domain.identity import (
     Presented,
     TokenProof,
 )
+from authz_service.domain.membership import Membership
 from authz_service.domain.tenant import SYSTEM
 from authz_service.domain.window import Instant
 from authz_service.engine.decide import decide
 from authz_service.engine.index import Index
-from authz_service.errors import ErrorReason, InvalidArgument, PermissionDenied, Unauthenticated
+from authz_service.errors import (
+    ErrorReason,
+    FailedPrecondition,
+    InvalidArgument,
+    PermissionDenied,
+    Unauthenticated,
+)
 from authz_service.usecases import giving
 from authz_service.usecases.giving import Given
 
@@ -34,6 +42,9 @@ NAME_ACTORS: Final = "actors:name"
 
 ACTOR_FIELD: Final = "x-authz-actor"
 """The metadata that names the actor, as a refusal calls it."""
+
+OVERRIDE: Final = "members:override"
+"""The right to change members that a directory keeps."""
 
 _NAMED: Final = 5
 """Permissions that a refusal spells out."""
@@ -141,6 +152,35 @@ def require_holds(index: Index, changes: Sequence[Change], actor: Actor, at: Ins
             lacking = giving.lacking(index, subject, each, at)
             if lacking:
                 raise _exceeds(subject, each, lacking)
+
+
+def require_unmanaged(index: Index, changes: Sequence[Change], actor: Actor) -> None:
+    """Let a customer's user, as caller or as actor, change no member that a directory keeps.
+
+    `index` is the one before the changes.
+
+    Raises:
+        FailedPrecondition: MEMBER_MANAGED.
+    """
+    if not (actor.on_behalf_of or actor.subject).startswith(USER):
+        return
+    for change in changes:
+        for fact in (change.before, change.after):
+            if isinstance(fact, Membership | RoleGrant):
+                member = index.member(fact.tenant, fact.subject)
+                if member is not None and member.managed_by:
+                    raise managed(member)
+
+
+def managed(member: Membership, field: str = "") -> FailedPrecondition:
+    """Make the refusal to change a member that a directory keeps."""
+    return FailedPrecondition(
+        ErrorReason.MEMBER_MANAGED,
+        f"the customer's directory keeps {member.subject}; change the member there, or use a "
+        f"key that holds {OVERRIDE}",
+        field=field,
+        details={"managed_by": member.managed_by},
+    )
 
 
 def _require(index: Index, subject: str, right: str, tenant: str, at: Instant) -> None:

@@ -85,11 +85,7 @@ def register_identity(tx: Transaction, wanted: RegisterIdentity) -> IdentityNow:
 def remove_identity(tx: Transaction, wanted: OneIdentity) -> IdentityNow:
     found = _find(tx.index, wanted.id)
     shown = _described(tx.index, found)
-    for grant in Facts(tx.connection).role_grants(SYSTEM, rule.c.subject == found.subject):
-        take(tx, grant)
-    tx.change(Membership(SYSTEM, found.subject), None)
-    tx.change(found, None)
-    tx.record(Event("identity.removed", SYSTEM, (found.id,), found, None, tx.call.reason))
+    end_identity(tx, found)
     return shown
 
 
@@ -104,6 +100,15 @@ def list_identities(view: View, wanted: ListIdentities) -> Page[IdentityNow]:
     cut = paging.page(found, lambda each: each.id, wanted.page, ["identities"])
     shown = tuple(_described(view.index, each) for each in cut.items)
     return paging.described(cut, shown, lambda each: each.identity.id, ["identities"])
+
+
+def end_identity(tx: Transaction, identity: Identity) -> None:
+    """End an identity, its rights and its membership in `system`."""
+    for grant in Facts(tx.connection).role_grants(SYSTEM, rule.c.subject == identity.subject):
+        take(tx, grant)
+    tx.change(Membership(SYSTEM, identity.subject), None)
+    tx.change(identity, None)
+    tx.record(Event("identity.removed", SYSTEM, (identity.id,), identity, None, tx.call.reason))
 
 
 def _made(tx: Transaction, wanted: RegisterIdentity) -> Identity:

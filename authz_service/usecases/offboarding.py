@@ -1,11 +1,11 @@
 """The end of a customer's account, and its way back."""
 
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass, fields
 
 from authz_service.domain.audit import Event
 from authz_service.domain.holdings import moved_to_tier
+from authz_service.domain.identity import Identity
 from authz_service.domain.key import ApiKey
 from authz_service.domain.lifecycle import offboarded, reactivated
 from authz_service.domain.membership import MembershipState
@@ -21,6 +21,7 @@ from authz_service.usecases import require
 from authz_service.usecases.exceptions import end_exception
 from authz_service.usecases.execution import change
 from authz_service.usecases.giving import TENANT_SCOPE
+from authz_service.usecases.identities import end_identity
 from authz_service.usecases.keys import end_key
 from authz_service.usecases.role_grants import take
 from authz_service.usecases.roster import end_invitation
@@ -52,6 +53,7 @@ class Counts:
     exceptions: int = 0
     invitations: int = 0
     keys: int = 0
+    identities: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +115,7 @@ def _take_down(tx: Transaction, tenant: str) -> Counts:
     """End all access in a tenant, grants before the memberships that they are of."""
     entry = tx.index.tenants[tenant]
     grants = Facts(tx.connection).role_grants(tenant)
-    keys = list(_keys_of(tx, tenant))
+    keys, identities = _callers_of(tx, tenant)
     for grant in grants:
         take(tx, grant)
     for subject in sorted(subject for subject, _ in entry.members.items()):
@@ -127,25 +129,36 @@ def _take_down(tx: Transaction, tenant: str) -> Counts:
         end_exception(tx, exception)
     for key in keys:
         end_key(tx, key)
-    invitations = len(entry.invitations)
-    return Counts(entry.members.size, len(grants), len(entry.exceptions), invitations, len(keys))
+    for identity in identities:
+        end_identity(tx, identity)
+    return Counts(
+        members=entry.members.size,
+        role_grants=len(grants),
+        exceptions=len(entry.exceptions),
+        invitations=len(entry.invitations),
+        keys=len(keys),
+        identities=len(identities),
+    )
 
 
 def _anything_left(tx: Transaction, tenant: str) -> bool:
     entry = tx.index.tenants[tenant]
     inside = entry.members.size or entry.invitations or entry.exceptions
-    return bool(inside) or any(_keys_of(tx, tenant))
+    return bool(inside) or any(_callers_of(tx, tenant))
 
 
-def _keys_of(tx: Transaction, tenant: str) -> Iterator[ApiKey]:
-    """Iterate over the keys that hold all their rights for this tenant alone."""
+def _callers_of(tx: Transaction, tenant: str) -> tuple[list[ApiKey], list[Identity]]:
+    """List the keys, and the identities, that hold all their rights for this tenant alone."""
     scope = TENANT_SCOPE + tenant
     bound = {g.subject for g in Facts(tx.connection).role_grants(SYSTEM, rule.c.scope == scope)}
-    for subject in sorted(bound):
-        key = tx.index.keys.get(subject.removeprefix("service:"))
-        alone = all(grant.scope == scope for grant in tx.index.grants(SYSTEM, subject))
-        if key is not None and alone:
-            yield key
+    alone = sorted(
+        subject
+        for subject in bound
+        if all(grant.scope == scope for grant in tx.index.grants(SYSTEM, subject))
+    )
+    keys = [tx.index.keys.get(subject.removeprefix("service:")) for subject in alone]
+    identities = [each for each in tx.index.identities.values() if each.subject in alone]
+    return [key for key in keys if key is not None], sorted(identities, key=lambda each: each.id)
 
 
 def _restored(tx: Transaction, tenant: Tenant, now: TenantNow, ended: Ended) -> Reactivated:

@@ -1,0 +1,140 @@
+"""Every fact of a customer that changes has exactly one entry in the customer's audit, of the same
+revision and with what was before and after, whatever is done and whatever is refused.
+"""
+
+from collections import Counter
+from random import Random
+from typing import Any, Final
+
+import pytest
+
+from authz_service.domain.audit import canonical, plain
+from authz_service.domain.catalogue import Limit, Role
+from authz_service.domain.change import Change
+from authz_service.domain.exception import ExceptionKind, TenantException
+from authz_service.domain.tenant import SuspensionReason, Tenant
+from authz_service.errors import AuthzError
+from authz_service.store import change_log
+from authz_service.usecases import holdings, lifecycle, provisioning
+from authz_service.usecases.exceptions import GrantException, grant_exception
+from tests.conformance import ledger
+from tests.conformance.store_world import StoreWorld
+from tests.conformance.tenant_world import DAY, TenantWorld
+from tests.conformance.test_roster import Crowd
+
+STEPS: Final = 150
+MOVES: Final = (
+    "suspend", "resume", "set_tier", "schedule", "offboard", "reactivate", "add_on", "limit",
+    "trial", "except_", "rename",
+)  # fmt: skip
+
+
+class Customer:
+    """Does one thing after another to an account, its roster aside."""
+
+    def __init__(self, accounts: TenantWorld, random: Random) -> None:
+        self.accounts, self.random = accounts, random
+        self.made: Counter[str] = Counter()
+
+    def step(self) -> None:
+        move = self.random.choice(MOVES)
+        try:
+            getattr(self, move)()
+        except AuthzError:
+            return
+        self.made[move] += 1
+
+    def suspend(self) -> None:
+        self.accounts.do(lifecycle.suspend_tenant, self._suspension())
+
+    def resume(self) -> None:
+        self.accounts.do(lifecycle.resume_tenant, self._suspension())
+
+    def _suspension(self) -> lifecycle.Suspension:
+        why = self.random.choice((SuspensionReason.BILLING, SuspensionReason.RISK))
+        return lifecycle.Suspension(tenant="acme", reason=why)
+
+    def set_tier(self) -> None:
+        self.accounts.move(self._tier())
+
+    def schedule(self) -> None:
+        self.accounts.move(self._tier(), self.accounts.now + DAY)
+
+    def _tier(self) -> str:
+        return self.random.choice(("free", "professional", "enterprise"))
+
+    def offboard(self) -> None:
+        self.accounts.offboard()
+
+    def reactivate(self) -> None:
+        self.accounts.reactivate(self.random.choice(("", "free", "enterprise")))
+
+    def add_on(self) -> None:
+        wanted = holdings.AddAddOn(tenant="acme", add_on="extra-seats")
+        self.accounts.do(holdings.add_add_on, wanted)
+
+    def limit(self) -> None:
+        limits = (Limit("seats", self.random.randint(1, 9), "seat"),)
+        self.accounts.do(holdings.set_limits, holdings.SetLimits(tenant="acme", limits=limits))
+
+    def trial(self) -> None:
+        self.accounts.trial(self.accounts.now + DAY)
+
+    def except_(self) -> None:
+        kind = self.random.choice((ExceptionKind.DENY, ExceptionKind.GRANT))
+        permissions = frozenset({"reports:schedule"})
+        wanted = TenantException("", "acme", kind, permissions, reason="agreed", approver="boss")
+        self.accounts.do(grant_exception, GrantException(exception=wanted))
+
+    def rename(self) -> None:
+        name = self.random.choice(("Acme", "Acme Ltd"))
+        wanted = provisioning.UpdateTenant(tenant="acme", display_name=name, mask=("display_name",))
+        self.accounts.do(provisioning.update_tenant, wanted)
+
+
+def of_change(change: Change) -> tuple[str, ...]:
+    """Say what the audit must say of a change; of a tenant it shows what holds now."""
+    if isinstance(change.fact, Tenant):
+        return "tenant", change.fact.id
+    return canonical(plain(change.before)), canonical(plain(change.after))
+
+
+def of_entry(entry: Any) -> tuple[str, ...]:
+    if entry["action"].startswith("tenant."):
+        return "tenant", *entry["targets"]
+    return canonical(entry["before"]), canonical(entry["after"])
+
+
+def changed(world: StoreWorld, after: int) -> dict[int, Counter[tuple[str, ...]]]:
+    with world.database.read() as connection:
+        found = list(change_log.read_after(connection, after))
+    return {delta.revision: Counter(map(of_change, delta.changes)) for delta in found}
+
+
+def audited(world: StoreWorld, after: int) -> dict[int, Counter[tuple[str, ...]]]:
+    """Read what was done; a call that found nothing to change has an entry without any change."""
+    found: dict[int, Counter[tuple[str, ...]]] = {}
+    for entry in ledger.chains(world.database)["acme"]:
+        said = entry.document
+        nothing = said["before"] is None and said["after"] is None
+        if entry.revision > after and said["outcome"] == "done" and not nothing:
+            found.setdefault(entry.revision, Counter())[of_entry(said)] += 1
+    return found
+
+
+@pytest.mark.parametrize("drawn", range(2))
+def test_every_change_of_an_account_has_exactly_one_entry(
+    store_world: StoreWorld, drawn: int
+) -> None:
+    accounts = TenantWorld(store_world)
+    store_world.put(Role("acme/boss", frozenset({"invoices:view"})))
+    begun = store_world.index.revision
+    random = Random(f"audit {drawn}")
+    customer, crowd = Customer(accounts, random), Crowd(store_world, random)
+    for _ in range(STEPS):
+        random.choice((customer, crowd, crowd)).step()
+    made = changed(store_world, begun)
+    assert audited(store_world, begun) == made
+    assert len(made) > STEPS / 4
+    assert len(customer.made) > len(MOVES) / 2
+    assert len(crowd.ended) > 10
