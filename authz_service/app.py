@@ -5,45 +5,72 @@ import secrets
 import signal
 import threading
 import time
+from base64 import b64encode
+from collections import Counter
+from datetime import timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from math import inf
+from typing import Any
 
 import structlog
 from google.protobuf.descriptor import ServiceDescriptor
 
-from authz_service.config import Settings
+from authz_service.config import Settings, shipped_policies
+from authz_service.domain.key import ALPHABET, SECRET_LENGTH
 from authz_service.domain.window import Instant
-from authz_service.errors import ErrorReason, FailedPrecondition, InvalidArgument
 from authz_service.gen.authz.v1 import (
+    audit_pb2,
     authorization_pb2,
+    change_pb2,
+    event_pb2,
+    identity_pb2,
+    job_pb2,
     key_pb2,
     policy_pb2,
     provisioning_pb2,
+    rule_pb2,
+    tier_version_pb2,
+    webhook_pb2,
 )
+from authz_service.jobs.composing import Door, Jobs
+from authz_service.jobs.queue import DbosQueue
 from authz_service.replication.following import Following
 from authz_service.replication.replica import Replica
 from authz_service.rpc import logs
+from authz_service.rpc.audit import AuditServicer
 from authz_service.rpc.authorization import AuthorizationServicer
 from authz_service.rpc.calls import AdminCalls
+from authz_service.rpc.change import ChangeServicer
+from authz_service.rpc.credentials import Credentials
+from authz_service.rpc.event import EventServicer
+from authz_service.rpc.identity import IdentityServicer
+from authz_service.rpc.issuers import tokens_of
+from authz_service.rpc.job import JobServicer
 from authz_service.rpc.key import KeyServicer
 from authz_service.rpc.limits import LimitSettings
 from authz_service.rpc.observation import BOUNDS, Observation
 from authz_service.rpc.policy import PolicyServicer
 from authz_service.rpc.provisioning import ProvisioningServicer
+from authz_service.rpc.rule import RuleServicer
 from authz_service.rpc.server import Port, PortSettings
+from authz_service.rpc.spans import tracing_to
+from authz_service.rpc.tier_version import TierVersionServicer
 from authz_service.rpc.tls import require_no_listeners, tls_files
+from authz_service.rpc.webhook import WebhookServicer
 from authz_service.store import migrate as migrations
 from authz_service.store.database import Database
 from authz_service.store.unit_of_work import Store
 from authz_service.usecases import policy_files, seeding
+from authz_service.usecases.event_calls import EventDoor
 from authz_service.usecases.execution import Executor
 from authz_service.usecases.explaining import Explainer
+from authz_service.usecases.key_use import KeyUse
+from authz_service.usecases.lifecycle_watch import LifecycleInUse
 from authz_service.usecases.shadow import Shadow
+from authz_service.web.events import EventEdge, EventServer, EventSettings
 from authz_service.web.metrics import MetricsServer
+from authz_service.web.secrets import EventSecrets
 from authz_service.web.sources import sources
-
-if TYPE_CHECKING:
-    from authz_service.rpc.tracing import Tracing
 
 log = structlog.get_logger()
 
@@ -60,7 +87,12 @@ def new_id() -> str:
 
 def new_secret() -> str:
     """Make a secret of 256 random bits."""
-    return secrets.token_urlsafe(32)
+    return "".join(secrets.choice(ALPHABET) for _ in range(SECRET_LENGTH))
+
+
+def new_webhook_secret() -> str:
+    """Make a secret to sign deliveries with, as Standard Webhooks writes it."""
+    return "whsec_" + b64encode(secrets.token_bytes(32)).decode()
 
 
 class Service:
@@ -77,32 +109,52 @@ class Service:
         self._settings = settings
         self.database = Database(settings.database_url, busy_seconds=settings.busy_seconds)
         self.replica = Replica(self.database)
-        self.store = Store(self.database, self.replica, now, new_id)
-        model = (settings.policies_dir / "model.conf").read_text(encoding="utf-8")
-        self.explainer = Explainer(self.database, model, now)
+        door = Door(now, new_id, new_secret, secrets.SystemRandom().random)
+        self._jobs = Jobs(settings, self.database.url, door)
+        self.store = Store(self.database, self.replica, now, new_id, self._jobs.follow_up)
+        self.worker = self._jobs.worker(self.store, lambda: self.replica.index)
+        self._model = (settings.policies_dir / "model.conf").read_text(encoding="utf-8")
+        self.explainer = Explainer(self.database, self._model, now)
+        self._invited_for = timedelta(days=settings.invitation_days)
+        self._key_use = KeyUse(self.database, lambda: self.replica.index, now)
         self._shadow = Shadow(self.explainer, settings.shadow_per_second)
         self._following = Following(
             self.database, self.replica, settings.poll_seconds, self._database_answers
         )
-        self._tracing = _tracing(settings.otlp_endpoint)
+        self._tracing = tracing_to(settings.otlp_endpoint, now)
+        shipped = policy_files.read_folder(shipped_policies())
+        self._rights = [each for each in shipped.permissions if each.internal]
+        self._tokens = tokens_of(settings, now)
+        self._credentials = Credentials(
+            self._tokens, certificates=settings.tls_client_ca is not None
+        )
+        self._lifecycle = LifecycleInUse(settings.policies_dir)
+        self._events: Counter[str] = Counter()
         # Before anything is written: a port that is taken must leave no trace.
         self.check_port = self._check_port()
         self.admin_port = self._admin_port()
         self._ports = (self.check_port, self.admin_port)
         self.metrics_port = self._metrics_port()
+        self.event_port = self._event_port()
         try:
             self._prepare()
         except BaseException:
-            if self.metrics_port is not None:
-                self.metrics_port.stop()
+            for server in (self.metrics_port, self.event_port):
+                if server is not None:
+                    server.stop()
             self.database.close()
             raise
 
     def start(self) -> None:
+        self._tokens.start()
         self._following.start()
         self._shadow.start()
+        self._key_use.start()
+        self.worker.start()
         if self.metrics_port is not None:
             self.metrics_port.start()
+        if self.event_port is not None:
+            self.event_port.start()
         for port in self._ports:
             port.start()
             port.set_serving(serving=True)
@@ -117,8 +169,13 @@ class Service:
             each.start()
         for each in drained:
             each.join()
+        if self.event_port is not None:
+            self.event_port.stop()
+        self.worker.stop(self._settings.drain_seconds)
         self._shadow.stop()
+        self._key_use.stop()
         self._following.stop()
+        self._tokens.stop()
         if self._tracing is not None:
             self._tracing.close()
         if self.metrics_port is not None:
@@ -129,15 +186,15 @@ class Service:
         """Migrate the embedded database, refuse another that is behind; seed an empty one."""
         if self.database.dialect == "sqlite":
             migrations.migrate(self.database)
-        elif behind := migrations.pending(self.database):
-            raise FailedPrecondition(
-                ErrorReason.DATABASE_BEHIND,
-                f"the database lacks {len(behind)} migration(s): {', '.join(behind)}; "
-                "run `authz migrate` first",
-            )
+        else:
+            migrations.require_migrated(self.database)
         self.replica.load()
+        self._jobs.prepare(self.replica.index)
         if not self.replica.index.revision:
             seeding.seed(self.store, policy_files.read_folder(self._settings.policies_dir))
+        if any(each.id not in self.replica.index.permissions for each in self._rights):
+            added = seeding.add_rights(self.store, self._rights)
+            log.info("rights that this version brings are declared", rights=added)
         if not self.replica.index.keys:
             seeding.first_key(self.store, new_secret(), self._keep_key)
 
@@ -169,22 +226,26 @@ class Service:
             self._settings.max_deadline,
             max(1, self._settings.check_threads // 2),
             observed,
+            self._credentials,
         )
         return Port(
             self._port_settings(
                 self._settings.check_port,
                 self._settings.check_threads,
                 self._settings.rate_checks_per_second,
+                standing_seconds=self._settings.max_standing_seconds,
             ),
             _serves(authorization_pb2, servicer),
             new_id,
             observed,
             now,
+            self._credentials,
         )
 
     def _admin_port(self) -> Port:
         observed = self._observed("administration")
-        calls = AdminCalls(Executor(self.store, lambda: self.replica.index, now), observed)
+        executor = Executor(self.store, lambda: self.replica.index, now)
+        calls = AdminCalls(executor, observed, self._credentials)
         return Port(
             self._port_settings(
                 self._settings.admin_port,
@@ -193,18 +254,38 @@ class Service:
             ),
             {
                 **_serves(policy_pb2, PolicyServicer(calls)),
-                **_serves(provisioning_pb2, ProvisioningServicer(calls)),
-                **_serves(key_pb2, KeyServicer(calls, new_secret)),
+                **_serves(audit_pb2, AuditServicer(calls)),
+                **_serves(
+                    provisioning_pb2,
+                    ProvisioningServicer(calls, new_secret, self._invited_for, self._lifecycle),
+                ),
+                **_serves(key_pb2, KeyServicer(calls, new_secret, self._key_use.seen)),
+                **_serves(identity_pb2, IdentityServicer(calls)),
+                **_serves(job_pb2, JobServicer(calls)),
+                **_serves(
+                    webhook_pb2,
+                    WebhookServicer(
+                        calls,
+                        new_webhook_secret,
+                        self._jobs.prepare_now,
+                        plaintext=self._settings.webhook_allow_private,
+                    ),
+                ),
+                **_serves(rule_pb2, RuleServicer(calls, self._model)),
+                **_serves(change_pb2, ChangeServicer(calls)),
+                **_serves(tier_version_pb2, TierVersionServicer(calls)),
+                **_serves(event_pb2, EventServicer(calls, self._lifecycle, self._events)),
             },
             new_id,
             observed,
             now,
+            self._credentials,
         )
 
     def _observed(self, port: str) -> Observation:
         verbose = self._settings.log_level.lower() == "debug"
         trace = self._tracing.end if self._tracing is not None else None
-        return Observation(port, verbose=verbose, trace=trace)
+        return Observation(port, verbose=verbose, trace=trace, note=self._key_use.note)
 
     def _metrics_port(self) -> MetricsServer | None:
         port = self._settings.metrics_port
@@ -221,10 +302,33 @@ class Service:
                 self._following,
                 self.explainer,
                 self._shadow,
+                self._events,
+                self.worker,
             ),
         )
 
-    def _port_settings(self, port: int, threads: int, per_second: float) -> PortSettings:
+    def _event_port(self) -> EventServer | None:
+        chosen = self._settings
+        if chosen.web_port is None:
+            return None
+        files = tls_files(chosen.tls_cert, chosen.tls_key, chosen.tls_client_ca)
+        require_no_listeners(chosen.web_host, files, chosen.plaintext)
+        settings = EventSettings(
+            chosen.web_host,
+            chosen.web_port,
+            max_bytes=chosen.web_max_body_bytes,
+            public_url=chosen.web_public_url,
+            certificate=files.certificate if files else None,
+            key=files.key if files else None,
+        )
+        secrets_ = EventSecrets(chosen.event_secrets, chosen.event_secrets_file, self._lifecycle())
+        door = EventDoor(self.store, self._lifecycle, self._events)
+        edge = EventEdge(door, self._lifecycle, secrets_.of, now, settings)
+        return EventServer(edge, settings)
+
+    def _port_settings(
+        self, port: int, threads: int, per_second: float, standing_seconds: float = inf
+    ) -> PortSettings:
         chosen = self._settings
         files = tls_files(chosen.tls_cert, chosen.tls_key, chosen.tls_client_ca)
         require_no_listeners(chosen.host, files, chosen.plaintext)
@@ -234,6 +338,7 @@ class Service:
             max_queue_seconds=chosen.max_queue_seconds,
             max_seconds=chosen.max_deadline,
             per_second=per_second,
+            standing_seconds=standing_seconds,
         )
         return PortSettings(
             host=chosen.host,
@@ -249,26 +354,6 @@ def _serves(file: Any, servicer: object) -> dict[ServiceDescriptor, object]:
     """Pair the one service that a proto file describes with what serves it."""
     (service,) = file.DESCRIPTOR.services_by_name.values()
     return {service: servicer}
-
-
-def _tracing(endpoint: str) -> "Tracing | None":
-    """Make ready to trace, if that is asked for.
-
-    Raises:
-        InvalidArgument: the packages for it are not installed.
-    """
-    if not endpoint:
-        return None
-    try:
-        from authz_service.rpc.tracing import Tracing, exporting_to  # noqa: PLC0415 - an extra
-    except ImportError as error:
-        raise InvalidArgument(
-            ErrorReason.INVALID_FIELD,
-            f"traces need a package that is not installed, {error.name}: "
-            "install authz-service[otel], or unset AUTHZ_OTLP_ENDPOINT",
-            field="AUTHZ_OTLP_ENDPOINT",
-        ) from error
-    return Tracing(exporting_to(endpoint), now)
 
 
 def serve(settings: Settings) -> int:
@@ -303,6 +388,9 @@ def migrate(settings: Settings) -> list[str]:
     """Bring the database to this version's schema; name the migrations applied."""
     database = Database(settings.database_url, busy_seconds=settings.busy_seconds)
     try:
-        return migrations.migrate(database)
+        applied = migrations.migrate(database)
+        if database.dialect == "postgresql":
+            DbosQueue(database.url).migrate()
+        return applied
     finally:
         database.close()

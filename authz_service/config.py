@@ -70,6 +70,38 @@ class Settings(BaseSettings):
         default=None, description="PEM file with that certificate's key."
     )
 
+    jwt_issuer: str = Field(
+        default="",
+        description="Issuer (`iss`) whose tokens prove registered identities; off if empty.",
+    )
+    jwt_audience: str = Field(
+        default="", description="What such a token must name in `aud`; required with an issuer."
+    )
+    jwt_jwks_url: str = Field(
+        default="",
+        description="Where that issuer's keys are; if empty, its "
+        "/.well-known/openid-configuration says.",
+    )
+    jwt_algorithms: str = Field(
+        default="RS256,ES256,EdDSA",
+        description="Signatures taken, of either issuer, separated by commas.",
+    )
+    user_jwt_issuer: str = Field(
+        default="",
+        description="Issuer whose tokens prove customers' users: `sub` x is user:x; off if empty.",
+    )
+    user_jwt_audience: str = Field(
+        default="", description="What such a token must name in `aud`; required with an issuer."
+    )
+    user_jwt_jwks_url: str = Field(
+        default="", description="Where that issuer's keys are, as AUTHZ_JWT_JWKS_URL."
+    )
+    jwks_refresh_seconds: float = Field(
+        default=60.0,
+        gt=0,
+        description="How often issuers' keys are read again: so long a withdrawn one is taken.",
+    )
+
     check_threads: int = Field(default=8, ge=1, description="Threads that answer checks.")
     admin_threads: int = Field(
         default=8, ge=1, description="Threads that serve the administration port."
@@ -83,6 +115,11 @@ class Settings(BaseSettings):
         default=1.0,
         gt=0,
         description="Longest a call waits for a thread; later it is refused (OVERLOADED).",
+    )
+    max_standing_seconds: float = Field(
+        default=0.1,
+        gt=0,
+        description="Longest a check waits for a thread while the line of checks does not empty.",
     )
     max_streams: int = Field(
         default=1000,
@@ -100,6 +137,99 @@ class Settings(BaseSettings):
         ge=0,
         description="Calls that one caller may make a second on the administration port; more are "
         "refused (RATE_LIMITED). 0 for no limit.",
+    )
+    invitation_days: float = Field(
+        default=7.0,
+        gt=0,
+        le=365,
+        description="How long an invitation is open for which no lifetime was asked.",
+    )
+    web_port: int | None = Field(
+        default=None,
+        description="Port of HTTP, where events are posted; 0 for a free one. Off if not set. "
+        "Served with TLS where the other ports are.",
+    )
+    web_host: str = Field(default="127.0.0.1", description="Address the HTTP port listens on.")
+    web_max_body_bytes: int = Field(
+        default=1024 * 1024, ge=1024, description="Largest HTTP body taken."
+    )
+    web_public_url: str = Field(
+        default="",
+        description="How senders call the HTTP port, https://HOST, where a proxy stands before it: "
+        "HubSpot signs it.",
+    )
+    event_secrets: dict[str, list[str]] = Field(
+        default_factory=dict,
+        repr=False,
+        description="Secrets of sources of events, two at most each: "
+        '{"stripe": ["whsec_new", "whsec_old"]}.',
+    )
+    event_secrets_file: Path | None = Field(
+        default=None, description="JSON file with the same; read again when it changes."
+    )
+    jobs: bool = Field(
+        default=True,
+        description="Whether this process does jobs: mails, webhooks. A process that does none "
+        "enqueues them all the same.",
+    )
+    jobs_silent_seconds: float = Field(
+        default=30.0,
+        ge=1,
+        description="A process that has said nothing for so long is taken for dead, and others do "
+        "the jobs it had begun.",
+    )
+    jobs_keep_days: float = Field(
+        default=30.0, gt=0, description="How long jobs stay visible that are done, dead or ended."
+    )
+    smtp_host: str = Field(default="", description="Mail server; no mail is sent if empty.")
+    smtp_port: int = Field(default=587, ge=1, le=65535, description="Port of the mail server.")
+    smtp_tls: Literal["starttls", "tls", "none"] = Field(
+        default="starttls",
+        description="TLS with the mail server: after STARTTLS (587), from the first byte (465), "
+        "or none at all.",
+    )
+    smtp_user: str = Field(default="", description="User at the mail server; none if empty.")
+    smtp_password: str = Field(default="", repr=False, description="That user's password.")
+    smtp_ca: Path | None = Field(
+        default=None,
+        description="PEM file with the CAs trusted for the mail server; the system's if not set.",
+    )
+    smtp_seconds: float = Field(
+        default=20.0, gt=0, description="Longest wait for each answer of the mail server."
+    )
+    mail_from: str = Field(
+        default="",
+        description='Who mails are from, as in "Acme <access@acme.example>"; needed to send any.',
+    )
+    mail_retry_seconds: tuple[float, ...] = Field(
+        default=(60, 300, 1800, 7200, 28_800, 86_400),
+        description="Seconds before each further attempt to send a mail; after the last the job "
+        "is dead.",
+    )
+    public_url: str = Field(
+        default="",
+        description="Page of your product where people accept invitations; mails link to it, with "
+        "?tenant=...&token=... added. Needed to send any.",
+    )
+    notice_days: tuple[int, ...] = Field(
+        default=(7, 1),
+        description="How many days before a scheduled change, a trial's end or an expiry a notice "
+        "of it is given.",
+    )
+    notice_to: str = Field(
+        default="", description="Address that notices are mailed to; by webhook only if empty."
+    )
+    webhook_seconds: float = Field(
+        default=15.0, gt=0, description="Longest time that an endpoint gets to answer a webhook."
+    )
+    webhook_retry_seconds: tuple[float, ...] = Field(
+        default=(5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400),
+        description="Seconds before each further attempt to deliver a webhook.",
+    )
+    webhook_allow_private: bool = Field(
+        default=False,
+        description="Whether endpoints may be in private networks and on this machine, and be "
+        "http. Only where nobody but you makes endpoints.",
     )
     max_message_bytes: int = Field(
         default=4 * 1024 * 1024, ge=1024, description="Largest message taken."

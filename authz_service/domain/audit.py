@@ -27,7 +27,8 @@ _CANONICAL: Final = json.JSONEncoder(
 _EXACT: Final = 2**53
 """From here on JSON's numbers are not exact (RFC 8785, appendix D): they are written as text."""
 
-_SECRET_FIELDS: Final = frozenset({"secret_hash"})
+# A chain cannot be rewritten, and a person may ask for the own address to be forgotten.
+_SECRET_FIELDS: Final = frozenset({"secret_hash", "token_hash", "mailed_hash", "email"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,4 +155,5 @@ def plain(value: Any) -> Any:
 @cache
 def _shown(kind: type[Any]) -> tuple[str, ...]:
     """Name the fields of a dataclass that the audit may show."""
-    return tuple(field.name for field in fields(kind) if field.name not in _SECRET_FIELDS)
+    shown = (field for field in fields(kind) if field.compare)  # the others are no part of it
+    return tuple(field.name for field in shown if field.name not in _SECRET_FIELDS)

@@ -4,15 +4,28 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from authz_service.domain.catalogue import Permission, Plan, Role
+from authz_service.domain.endpoint import Endpoint
 from authz_service.domain.exception import TenantException
 from authz_service.domain.grant import RoleGrant
+from authz_service.domain.identity import Identity
+from authz_service.domain.invitation import Invitation
 from authz_service.domain.key import ApiKey
 from authz_service.domain.membership import Membership
 from authz_service.domain.tenant import Tenant
 from authz_service.domain.window import BEGINNING, Instant
 
 Fact: TypeAlias = (
-    Permission | Role | Plan | Tenant | Membership | RoleGrant | TenantException | ApiKey
+    Permission
+    | Role
+    | Plan
+    | Tenant
+    | Membership
+    | RoleGrant
+    | Invitation
+    | TenantException
+    | ApiKey
+    | Identity
+    | Endpoint
 )
 
 Revision: TypeAlias = int

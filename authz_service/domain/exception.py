@@ -1,6 +1,6 @@
 """One-off exceptions to what a tenant's tier says, each with a reason and an approver."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
@@ -20,7 +20,11 @@ class ExceptionKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class TenantException:
-    """`subject` and `scope` narrow a DENY only; elsewhere they are EVERYONE and ""."""
+    """`subject` and `scope` narrow a DENY only; elsewhere they are EVERYONE and "".
+
+    `revision` is that of the last commit which changed it; it says when the exception was written
+    and is no part of it.
+    """
 
     id: str
     tenant: str
@@ -31,3 +35,4 @@ class TenantException:
     window: Window = ALWAYS
     reason: str = ""
     approver: str = ""
+    revision: int = field(default=0, compare=False)

@@ -1,6 +1,6 @@
 """A subject has a role in a tenant."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from authz_service.domain.window import ALWAYS, Window
@@ -21,6 +21,8 @@ class RoleGrant:
     """`scope` is "" for the whole tenant. Overlapping grants add up; ending one ends only it.
 
     `id` names this grant for its lifetime; two grants that differ in nothing else are one.
+    `revision` is that of the last commit which changed it, 0 where nobody told; it says when the
+    grant was written and is no part of it.
     """
 
     tenant: str
@@ -31,3 +33,4 @@ class RoleGrant:
     source: GrantSource = GrantSource.MANUAL
     reason: str = ""
     id: str = ""
+    revision: int = field(default=0, compare=False)

@@ -18,6 +18,8 @@ _PATTERNS: Final = {
     "tenant": (re.compile(_ID), "[A-Za-z0-9][A-Za-z0-9._-]{0,63}"),
     "role": (re.compile(rf"(?:{_ID}/)?{_ID}"), "`role`, or `tenant/role` for a tenant's own role"),
     "tier": (re.compile(_ID), "[A-Za-z0-9][A-Za-z0-9._-]{0,63}"),
+    "add_on": (re.compile(_ID), "[A-Za-z0-9][A-Za-z0-9._-]{0,63}"),
+    "resource_type": (re.compile(_WORD), "the part of a permission before its colon"),
     "permission": (re.compile(rf"{_WORD}:{_WORD}"), "`resource_type:action` in lower case"),
     "subject": (
         re.compile(rf"(?:user|service|staff):{_OPAQUE}"),

@@ -3,10 +3,10 @@
 `policies/model.conf` defines the rule types and shows an example of each.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from authz_service.domain.catalogue import Permission, Plan, Role
+from authz_service.domain.catalogue import Limit, Permission, Plan, Role
 from authz_service.domain.change import Fact
 from authz_service.domain.exception import EVERYONE, ExceptionKind, TenantException
 from authz_service.domain.grant import RoleGrant
@@ -36,8 +36,8 @@ def rules_of(fact: Fact) -> frozenset[Rule]:
             return frozenset(_role(fact))
         case Plan():
             return frozenset(_plan(fact))
-        case Tenant(id=tenant_id, holdings=holdings):
-            return frozenset(Rule("g2", (tenant_id, h.plan), h.window) for h in holdings)
+        case Tenant():
+            return frozenset(_tenant(fact))
         case RoleGrant():
             who = f"{fact.subject}@{domain(fact.tenant, fact.scope)}"
             return frozenset([Rule("g", (who, f"role/{fact.role}"), fact.window)])
@@ -66,11 +66,21 @@ def _plan(plan: Plan) -> Iterator[Rule]:
         yield Rule("g2", (plan.id, permission))
     for feature in plan.features:
         yield Rule("p2", (plan.id, f"feature/{feature.name}", feature.value, feature.kind))
-    for limit in plan.limits:
-        value = UNLIMITED if limit.value is None else str(limit.value)
-        yield Rule("p2", (plan.id, f"limit/{limit.name}", value, limit.unit))
+    yield from _limits(plan.id, plan.limits)
     for role in plan.assignable_roles:
         yield Rule("p2", (plan.id, f"role/{role}", "assignable", "role"))
+
+
+def _tenant(tenant: Tenant) -> Iterator[Rule]:
+    for holding in tenant.holdings:
+        yield Rule("g2", (tenant.id, holding.plan), holding.window)
+    yield from _limits(tenant.id, tenant.limits)
+
+
+def _limits(holder: str, limits: Iterable[Limit]) -> Iterator[Rule]:
+    for limit in limits:
+        value = UNLIMITED if limit.value is None else str(limit.value)
+        yield Rule("p2", (holder, f"limit/{limit.name}", value, limit.unit))
 
 
 def _exception(exception: TenantException) -> Iterator[Rule]:

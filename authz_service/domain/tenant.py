@@ -31,7 +31,7 @@ class SuspensionReason(StrEnum):
     SCIM = "scim"
     RISK = "risk"
     SEATS = "seats"
-    """The account has no seat for a member any more: the downgrade policy lays it on, nobody else."""
+    """No seat is left for a member: the downgrade policy lays it on, nobody else."""
 
 
 @dataclass(frozen=True, slots=True)

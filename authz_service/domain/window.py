@@ -29,6 +29,10 @@ class Window:
     def covers(self, at: Instant) -> bool:
         return self.valid_from <= at < self.valid_until
 
+    def contains(self, other: "Window") -> bool:
+        """Tell whether every instant of `other` is in this window too."""
+        return self.valid_from <= other.valid_from and other.valid_until <= self.valid_until
+
     def checked(self, field: str = "window") -> "Window":
         """Return this window.
 

@@ -4,13 +4,17 @@ A builder owns what it has copied and shares the rest with the index it began fr
 costs one small dictionary, whatever the number of tenants.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import TypeVar
 
 from authz_service.domain.catalogue import Permission, Plan, Role
 from authz_service.domain.change import Change, Delta, Fact
+from authz_service.domain.endpoint import Endpoint
 from authz_service.domain.exception import TenantException
 from authz_service.domain.grant import RoleGrant
+from authz_service.domain.identity import Identity
+from authz_service.domain.invitation import Invitation
 from authz_service.domain.key import ApiKey
 from authz_service.domain.membership import Membership
 from authz_service.domain.tenant import Tenant
@@ -22,10 +26,12 @@ from authz_service.engine.index import (
     Member,
     MemberEntry,
     TenantEntry,
+    plain_member,
     unpack,
 )
 from authz_service.engine.shards import Editor, Shards
 
+K = TypeVar("K")
 T = TypeVar("T")
 
 
@@ -39,7 +45,7 @@ def apply(index: Index, delta: Delta) -> Index:
         raise ValueError(f"revision {delta.revision} does not follow {index.revision}")
     builder = Builder(index)
     for change in delta.changes:
-        builder.change(change)
+        builder.change(_stamped(change, delta.revision))
     return builder.finish(delta.revision)
 
 
@@ -65,6 +71,8 @@ class Builder:
         self._base = base
         self._catalogue: Catalogue | None = None
         self._keys = base.keys
+        self._identities = base.identities
+        self._endpoints = base.endpoints
         self._tenants = base.tenants.edit()
         self._touched: dict[str, TenantEntry] = {}
         self._members: dict[str, Editor[Member]] = {}
@@ -86,11 +94,24 @@ class Builder:
                 self._membership(tenant_id, subject, change.after)
             case RoleGrant(tenant=tenant_id, subject=subject):
                 self._grant(tenant_id, subject, change)
+            case Invitation(tenant=tenant_id, id=invitation):
+                self._invitation(tenant_id, invitation, change.after)
             case TenantException(tenant=tenant_id):
                 self._exception(tenant_id, change)
+            case ApiKey() | Identity() | Endpoint() as fact:
+                self._around(fact, change.after)
+
+    def _around(self, fact: ApiKey | Identity | Endpoint, after: Fact | None) -> None:
+        """Take over who calls this service, and whom it tells."""
+        match fact:
             case ApiKey(id=key_id):
-                after = change.after
                 self._keys = _with(self._keys, key_id, after if isinstance(after, ApiKey) else None)
+            case Identity(key=known_by):
+                now = after if isinstance(after, Identity) else None
+                self._identities = _with(self._identities, known_by, now)
+            case Endpoint(id=endpoint):
+                told = after if isinstance(after, Endpoint) else None
+                self._endpoints = _with(self._endpoints, endpoint, told)
 
     def load_members(self, tenant_id: str, members: dict[str, Member]) -> None:
         """Take over all members of a new tenant at once, already packed."""
@@ -113,6 +134,8 @@ class Builder:
             catalogue.plan_bits,
             self._tenants.finish(),
             self._keys,
+            self._identities,
+            self._endpoints,
         )
 
     def _tenant(self, tenant_id: str, after: Fact | None) -> None:
@@ -155,9 +178,17 @@ class Builder:
         if isinstance(change.after, RoleGrant):
             grants.append(compiling.grant_entry(change.after))
         membership = (
-            member.membership if isinstance(member, MemberEntry) else Membership(tenant_id, subject)
+            member.membership
+            if isinstance(member, MemberEntry)
+            else plain_member(tenant_id, subject, member)
         )
         members.set(subject, compiling.pack(membership, tuple(grants), self.role_bits))
+
+    def _invitation(self, tenant_id: str, invitation: str, after: Fact | None) -> None:
+        entry = self._entry(tenant_id)
+        if entry is not None:
+            open_now = after if isinstance(after, Invitation) else None
+            entry.invitations = _with(entry.invitations, invitation, open_now)
 
     def _exception(self, tenant_id: str, change: Change) -> None:
         entry = self._entry(tenant_id)
@@ -189,7 +220,15 @@ class Builder:
         return unpack(member or 0, self.role_bits)
 
 
-def _with(entries: dict[str, T], key: str, value: T | None) -> dict[str, T]:
+def _stamped(change: Change, revision: int) -> Change:
+    """Let what can be sold or granted, tenants and exceptions, know the revision that wrote it."""
+    match change.after:
+        case (Permission() | Role() | Plan() | Tenant() | TenantException()) as after:
+            return Change(change.before, replace(after, revision=revision))
+    return change
+
+
+def _with(entries: Mapping[K, T], key: K, value: T | None) -> dict[K, T]:
     """Copy a small dictionary with one key set, or forgotten if the value is None."""
     changed = {**entries}
     changed.pop(key, None)

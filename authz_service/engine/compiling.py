@@ -7,11 +7,12 @@ from typing import Final, TypeVar
 from authz_service.domain.catalogue import Permission, Plan, Role, chain
 from authz_service.domain.exception import ExceptionKind, TenantException
 from authz_service.domain.grant import RoleGrant
+from authz_service.domain.invitation import Invitation
 from authz_service.domain.membership import Membership, MembershipState
 from authz_service.domain.tenant import OPEN_STATES, Tenant
 from authz_service.domain.window import ALWAYS
 from authz_service.engine.index import (
-    ACTIVE,
+    FIRST_ROLE,
     ByPermission,
     GrantEntry,
     Index,
@@ -20,10 +21,12 @@ from authz_service.engine.index import (
     PermissionEntry,
     RoleEntry,
     TenantEntry,
+    standing,
 )
 from authz_service.engine.shards import Shards
 
 _NO_EXCEPTIONS: Final[ByPermission] = {}
+_NO_INVITATIONS: Final[Mapping[str, Invitation]] = {}
 
 T = TypeVar("T")
 
@@ -53,8 +56,7 @@ class Catalogue:
                 _put(self._permissions, fact.id, fact, present)
             case Role():
                 _put(self._roles, fact.id, fact, present)
-                # Bit 0 of a member's mask is ACTIVE.
-                self.role_bits.setdefault(fact.id, ACTIVE << (len(self.role_bits) + 1))
+                self.role_bits.setdefault(fact.id, FIRST_ROLE << len(self.role_bits))
             case Plan():
                 _put(self._plans, fact.id, fact, present)
                 self.plan_bits.setdefault(fact.id, 1 << len(self.plan_bits))
@@ -118,6 +120,7 @@ def new_tenant(tenant: Tenant, plan_bits: Mapping[str, int]) -> TenantEntry:
     entry = TenantEntry()
     entry.members = Shards()
     entry.own_roles = {}
+    entry.invitations = _NO_INVITATIONS
     set_exceptions(entry, ())
     set_tenant(entry, tenant, plan_bits)
     return entry
@@ -150,7 +153,7 @@ def pack(
     """Fold a member into one integer if it is active and its grants are plain and distinct."""
     if membership.state is not MembershipState.ACTIVE:
         return MemberEntry(membership, grants)
-    mask = ACTIVE
+    mask = standing(owner=membership.owner, managed_by=membership.managed_by)
     for grant in grants:
         bit = role_bits.get(grant.role, 0)
         if not bit or mask & bit or grant != GrantEntry(grant.role):

@@ -52,7 +52,10 @@ def _permission_layer(question: Question, permission: PermissionEntry | None) ->
     if permission is None:
         summary = f"{question.permission} is not declared in the catalogue"
         return Layer("permission", DecisionReason.UNKNOWN_PERMISSION, summary)
-    return Layer("permission", _ALLOWED, f"{question.permission} is declared")
+    fact, aside = permission.fact, ""
+    if fact.deprecated:
+        aside = f" (deprecated: use {fact.replaced_by})" if fact.replaced_by else " (deprecated)"
+    return Layer("permission", _ALLOWED, f"{fact.id} is declared{aside}")
 
 
 def _tenant_layer(question: Question, tenant: TenantEntry | None, at: Instant) -> Layer:

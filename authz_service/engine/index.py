@@ -10,15 +10,24 @@ from collections.abc import Mapping
 from typing import Final, NamedTuple, TypeAlias
 
 from authz_service.domain.catalogue import Permission, Plan, Role
+from authz_service.domain.endpoint import Endpoint
 from authz_service.domain.exception import TenantException
+from authz_service.domain.identity import Identity, IdentityKey
+from authz_service.domain.invitation import Invitation
 from authz_service.domain.key import ApiKey
-from authz_service.domain.membership import Membership
+from authz_service.domain.membership import DIRECTORY, Keeper, Membership
 from authz_service.domain.tenant import Tenant
 from authz_service.domain.window import BEGINNING, FOREVER, Instant
 from authz_service.engine.shards import Shards
 
 ACTIVE: Final = 1
-"""The lowest bit of a plain member: an active membership. Role bits start above it."""
+"""The lowest bit of a plain member: an active membership."""
+MANAGED: Final = 2
+"""A directory keeps the member."""
+OWNER: Final = 4
+"""The member owns the account."""
+FIRST_ROLE: Final = 8
+"""Role bits start here."""
 
 
 class PermissionEntry(NamedTuple):
@@ -76,6 +85,7 @@ class TenantEntry:
         "entitling",
         "exceptions",
         "fact",
+        "invitations",
         "members",
         "own_roles",
         "plans",
@@ -84,6 +94,8 @@ class TenantEntry:
 
     fact: Tenant
     members: Shards[Member]
+    invitations: Mapping[str, Invitation]
+    """Open ones by id, those that time has ended among them."""
     own_roles: Mapping[str, RoleEntry]
     always_open: bool
     """No instant finds it suspended or offboarded: `fact` need not be asked."""
@@ -110,6 +122,8 @@ class Index:
     """
 
     __slots__ = (
+        "endpoints",
+        "identities",
         "keys",
         "permissions",
         "plan_bits",
@@ -120,7 +134,7 @@ class Index:
         "tenants",
     )
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - one for each kind of fact, given by the builder alone
         self,
         revision: int,
         permissions: dict[str, PermissionEntry],
@@ -130,6 +144,8 @@ class Index:
         plan_bits: dict[str, int],
         tenants: Shards[TenantEntry],
         keys: dict[str, ApiKey],
+        identities: dict[IdentityKey, Identity],
+        endpoints: dict[str, Endpoint],
     ) -> None:
         self.revision = revision
         self.permissions = permissions
@@ -139,11 +155,13 @@ class Index:
         self.plan_bits = plan_bits
         self.tenants = tenants
         self.keys = keys
+        self.identities = identities
+        self.endpoints = endpoints
 
     @classmethod
     def empty(cls) -> "Index":
         """The index of revision 0: nothing is declared, everything is denied."""
-        return cls(0, {}, {}, {}, {}, {}, Shards(), {})
+        return cls(0, {}, {}, {}, {}, {}, Shards(), {}, {}, {})
 
     def tenant(self, tenant_id: str) -> Tenant | None:
         entry = self.tenants.get(tenant_id)
@@ -163,7 +181,8 @@ class Index:
                 return None
             case MemberEntry() as entry:
                 return entry.membership
-        return Membership(tenant_id, subject)
+            case mask:
+                return plain_member(tenant_id, subject, mask)
 
     def grants(self, tenant_id: str, subject: str) -> tuple[GrantEntry, ...]:
         """List what a member was granted, live or not, in no particular order."""
@@ -185,6 +204,17 @@ class Index:
     def _member(self, tenant_id: str, subject: str) -> Member | None:
         tenant = self.tenants.get(tenant_id)
         return tenant.members.get(subject) if tenant is not None else None
+
+
+def standing(*, owner: bool, managed_by: Keeper) -> int:
+    """Give the bits of an active member below those of its roles."""
+    return ACTIVE | (OWNER if owner else 0) | (MANAGED if managed_by else 0)
+
+
+def plain_member(tenant_id: str, subject: str, mask: int) -> Membership:
+    """Read the membership that a plain member's mask stands for."""
+    managed_by: Keeper = DIRECTORY if mask & MANAGED else ""
+    return Membership(tenant_id, subject, owner=bool(mask & OWNER), managed_by=managed_by)
 
 
 def unpack(mask: int, role_bits: Mapping[str, int]) -> tuple[GrantEntry, ...]:

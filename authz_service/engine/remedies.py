@@ -61,10 +61,13 @@ def remedies_of(
         case DecisionReason.UNKNOWN_TENANT:
             kind, summary = RemedyKind.ONBOARD_TENANT, f"onboard {tenant}, or correct its name"
         case DecisionReason.TENANT_OFFBOARDED:
-            kind, summary = RemedyKind.ONBOARD_TENANT, f"{tenant} has ended; onboard a new tenant"
+            kind = RemedyKind.ONBOARD_TENANT
+            summary = f"{tenant} has ended; reactivate it, or onboard a new tenant"
         case DecisionReason.TENANT_SUSPENDED:
-            kind, summary = RemedyKind.RESUME_TENANT, f"lift what suspends {tenant}"
             options = _suspensions(index, tenant)
+            lapsed = f"activate {tenant}: its trial or grace is over"
+            summary = f"lift what suspends {tenant}" if options else lapsed
+            kind = RemedyKind.RESUME_TENANT
         case DecisionReason.NOT_A_MEMBER:
             kind, summary = RemedyKind.ADD_MEMBER, f"make {subject} a member of {tenant}"
         case DecisionReason.MEMBERSHIP_INVITED:
@@ -133,7 +136,8 @@ def _entitle(
     selling = (
         name
         for name, bit in index.plan_bits.items()
-        if name.startswith(TIER) and name in index.plans and permission.plans & bit
+        if name.startswith(TIER) and permission.plans & bit
+        if name in index.plans and not index.plans[name].is_kept
     )
     smallest_first = sorted(selling, key=lambda name: (_size(index, name), name))
     options = tuple(name.removeprefix(TIER) for name in smallest_first)

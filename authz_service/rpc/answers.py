@@ -8,7 +8,7 @@ from authz_service.domain.rules import Rule
 from authz_service.engine.entitlements import Entitlements, LimitInForce
 from authz_service.engine.remedies import RemedyKind
 from authz_service.gen.authz.v1 import authorization_pb2 as pb
-from authz_service.rpc import convert
+from authz_service.rpc import convert, convert_policy
 from authz_service.rpc.convert import CLASS_OF, REASONS
 from authz_service.usecases.explaining import Explained
 
@@ -21,7 +21,9 @@ def entitlements(found: Entitlements, revision: int) -> pb.GetEntitlementsRespon
         tier=found.tier,
         add_ons=[add_on.removeprefix(ADD_ON) for add_on in found.add_ons],
         features=[
-            pb.EntitledFeature(feature=convert.feature_message(each.feature), source=each.source)
+            pb.EntitledFeature(
+                feature=convert_policy.feature_message(each.feature), source=each.source
+            )
             for each in found.features
         ],
         limits=[_limit(each) for each in found.limits],
@@ -82,4 +84,4 @@ def _rule(rule: Rule) -> pb.ExplainedRule:
 
 
 def _limit(found: LimitInForce) -> pb.EntitledLimit:
-    return pb.EntitledLimit(limit=convert.limit_message(found.limit), sources=found.sources)
+    return pb.EntitledLimit(limit=convert_policy.limit_message(found.limit), sources=found.sources)

@@ -1,10 +1,12 @@
 """AuthorizationService: checks, answered from memory."""
 
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import astuple
 from functools import partial
 from threading import BoundedSemaphore
 from typing import Any, Final, Protocol
 
+from authz_service.domain.audit import Actor
 from authz_service.domain.decision import DecisionReason, Question
 from authz_service.domain.identifiers import checked
 from authz_service.domain.window import Instant
@@ -13,18 +15,23 @@ from authz_service.engine.decide import limit_objection, tenant_objection
 from authz_service.engine.decide import reason as reason_of
 from authz_service.engine.entitlements import entitlements, limit_in_force
 from authz_service.engine.index import Index, TenantEntry
-from authz_service.errors import InvalidArgument
+from authz_service.errors import ErrorReason, InvalidArgument
 from authz_service.gen.authz.v1 import authorization_pb2 as pb
-from authz_service.rpc import answers, convert, questions
-from authz_service.rpc.calls import Context, credential
+from authz_service.rpc import answers, convert, questions, times
+from authz_service.rpc.calls import Context
 from authz_service.rpc.convert import CLASS_OF, REASONS
+from authz_service.rpc.credentials import Credentials
 from authz_service.rpc.observation import Observation
 from authz_service.usecases import guard, paging, require
 from authz_service.usecases.explaining import Explainer
+from authz_service.usecases.looking_back import Seen
+from authz_service.usecases.moments import Moment
 
 _CHECK: Final = "decisions:check"
 _EXPLAIN: Final = "decisions:explain"
 _ALLOWED: Final = DecisionReason.ALLOWED
+_NOBODY: Final = ""
+"""What a tenant bought does not depend on any subject."""
 
 
 class Replica(Protocol):
@@ -53,6 +60,7 @@ class AuthorizationServicer:
         max_wait: float,
         max_waiters: int,
         observed: Observation,
+        credentials: Credentials,
     ) -> None:
         self._replica = replica
         self._explainer = explainer
@@ -61,6 +69,7 @@ class AuthorizationServicer:
         self._max_wait = max_wait
         self._waiters = BoundedSemaphore(max_waiters)
         self._observed = observed
+        self._credentials = credentials
 
     def Check(self, request: pb.CheckRequest, context: Context) -> pb.CheckResponse:
         index, at = self._admit(request, context, _CHECK)
@@ -104,12 +113,14 @@ class AuthorizationServicer:
     def ListPermissions(
         self, request: pb.ListPermissionsRequest, context: Context
     ) -> pb.ListPermissionsResponse:
-        index, at = self._admit(request, context, _CHECK)
-        tenant = require.tenant(index, request.tenant).id
+        admitted = self._admit(request, context, _CHECK)
+        checked("tenant", request.tenant)
         subject = checked("subject", request.subject)
+        index, at = self._seen(admitted, request, subject)
+        tenant = require.tenant(index, request.tenant).id
         scopes = questions.scopes(request.scope)
         found = lists.permissions_of(index, tenant, subject, scopes, at)
-        query = ["ListPermissions", tenant, subject, request.scope]
+        query = ["ListPermissions", tenant, subject, request.scope, *_moment(request)]
         page = paging.page(found, str, convert.page(request), query)
         return pb.ListPermissionsResponse(
             permissions=page.items, next_page_token=page.next_token, revision=index.revision
@@ -118,12 +129,13 @@ class AuthorizationServicer:
     def ListSubjects(
         self, request: pb.ListSubjectsRequest, context: Context
     ) -> pb.ListSubjectsResponse:
-        index, at = self._admit(request, context, _CHECK)
+        admitted = self._admit(request, context, _CHECK)
+        index, at = self._seen(admitted, request, None)
         tenant = require.tenant(index, request.tenant).id
         permission = require.permission(index, request.permission, "permission")
         scopes = questions.scopes(request.scope)
         found = lists.subjects_with(index, tenant, permission, scopes, at)
-        query = ["ListSubjects", tenant, permission, request.scope]
+        query = ["ListSubjects", tenant, permission, request.scope, *_moment(request)]
         page = paging.page(found, str, convert.page(request), query)
         return pb.ListSubjectsResponse(
             subjects=page.items, next_page_token=page.next_token, revision=index.revision
@@ -132,7 +144,8 @@ class AuthorizationServicer:
     def GetEntitlements(
         self, request: pb.GetEntitlementsRequest, context: Context
     ) -> pb.GetEntitlementsResponse:
-        index, at = self._admit(request, context, _CHECK)
+        admitted = self._admit(request, context, _CHECK)
+        index, at = self._seen(admitted, request, _NOBODY)
         found = entitlements(index, _tenant(index, request.tenant), at)
         return answers.entitlements(found, index.revision)
 
@@ -151,12 +164,13 @@ class AuthorizationServicer:
         checked("tenant", request.tenant)
         checked("subject", request.subject)
         checked("permission", request.permission)
+        times.require_sound(request)
         asked = questions.question(request)
-        told = self._explainer.explain(index, asked)
+        told = self._explainer.explain(index, asked, convert.moment_known(request))
         return answers.explained(told)
 
-    def _admit(self, request: Any, context: Context, right: str) -> tuple[Index, Instant]:
-        """Let a caller in and give it the index to answer from, waiting for one if it must.
+    def _admit(self, request: Any, context: Context, right: str) -> Seen:
+        """Let a caller in and give it what to answer from now, waiting for a revision if it must.
 
         Raises:
             Unauthenticated, PermissionDenied: the caller is unknown, or lacks the right.
@@ -164,11 +178,22 @@ class AuthorizationServicer:
         """
         index = self._replica.index
         at = self._let_in(index, request, context, right)
-        if request.min_revision > index.revision:
-            index = self._awaited(request.min_revision, context)
+        demanded = request.min_revision
+        if demanded < 0:
+            raise _negative(demanded)
+        if demanded > index.revision:
+            index = self._awaited(demanded, context)
             # What came meanwhile may have revoked the key, and time has passed.
             at = self._let_in(index, request, context, right)
         return index, at
+
+    def _seen(self, admitted: Seen, request: Any, subject: str | None) -> Seen:
+        """Give what a question that may be about another moment is answered from."""
+        times.require_sound(request)
+        tenant = checked("tenant", request.tenant)
+        return self._explainer.looking_back.seen(
+            admitted, convert.moment_known(request), tenant, subject
+        )
 
     def _awaited(self, revision: int, context: Context) -> Index:
         """Wait for a revision; only some threads may, so that checks which need not wait go on.
@@ -189,10 +214,20 @@ class AuthorizationServicer:
     def _let_in(self, index: Index, request: Any, context: Context, right: str) -> Instant:
         """Return the instant at which the caller was found to hold the right."""
         at = self._clock()
-        caller = guard.authenticate(index, credential(context), at)
-        self._observed.mine.caller = caller
-        guard.require_for_all(index, caller, right, partial(_tenants, request), at)
+        presented, on_behalf_of = self._credentials.read(context)
+        caller = guard.authenticate(index, presented, at)
+        self._observed.let_in(caller)
+        actor = Actor(caller, on_behalf_of)
+        guard.require_for_all(index, actor, right, partial(_tenants, request), at)
         return at
+
+
+def _negative(revision: int) -> InvalidArgument:
+    return InvalidArgument(
+        ErrorReason.INVALID_FIELD,
+        f"min_revision is {revision}; send the revision that a change returned, or 0 for none",
+        field="min_revision",
+    )
 
 
 def _reasons(index: Index, messages: Sequence[pb.Question], at: Instant) -> list[DecisionReason]:
@@ -208,10 +243,16 @@ def _reasons(index: Index, messages: Sequence[pb.Question], at: Instant) -> list
 
 
 def _tenants(request: Any) -> Collection[str]:
-    """Name the tenants that a request asks about, each once."""
+    """Name the tenants that a request asks about, each once, in its order."""
     if isinstance(request, pb.BatchCheckRequest):
-        return {question.tenant for question in request.questions}
+        return dict.fromkeys(question.tenant for question in request.questions)
     return (request.tenant,)
+
+
+def _moment(request: Any) -> list[str]:
+    """Tell the moment that the pages of one list have in common; nothing if it is now."""
+    moment = convert.moment_known(request)
+    return [] if moment == Moment() else list(map(str, astuple(moment)))
 
 
 def _tenant(index: Index, tenant: str) -> TenantEntry:

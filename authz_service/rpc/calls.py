@@ -157,7 +157,7 @@ class _Handlers(grpc.GenericRpcHandler):
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> "Handler | None":
         found = self._methods.get(handler_call_details.method)
-        return None if found is None else found[self._limits.refuses_next()]
+        return None if found is None else found[self._limits.full]
 
 
 def _handler(behaviour: Callable[[Any, Context], Any], method: MethodDescriptor) -> Handler:

@@ -3,22 +3,24 @@
 from collections.abc import Mapping
 from typing import Any, Final, TypeVar, cast
 
+from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from authz_service.domain.catalogue import TIER, Feature, Limit, Permission, Plan, Role
 from authz_service.domain.decision import CLASSES, DecisionReason
 from authz_service.domain.exception import EVERYONE, ExceptionKind, TenantException
 from authz_service.domain.grant import GrantSource, RoleGrant
+from authz_service.domain.key import KeyKind
 from authz_service.domain.membership import MembershipState
-from authz_service.domain.policy_set import PolicySet
 from authz_service.domain.tenant import SuspensionReason, TenantState
 from authz_service.domain.window import BEGINNING, FOREVER, Instant, Window
 from authz_service.errors import ErrorReason, InvalidArgument
 from authz_service.gen.authz.v1 import authorization_pb2, key_pb2, policy_pb2, provisioning_pb2
-from authz_service.usecases.keys import KeyNow
-from authz_service.usecases.members import MemberNow, NewMember
+from authz_service.usecases.invitations import InvitationNow
+from authz_service.usecases.keys_now import KeyNow
+from authz_service.usecases.members import NewMember
+from authz_service.usecases.moments import Moment
 from authz_service.usecases.paging import PageRequest
-from authz_service.usecases.provisioning import TenantNow
+from authz_service.usecases.roster import MemberNow
 
 E = TypeVar("E")
 
@@ -41,11 +43,18 @@ _STATES: Final = {
     TenantState.SUSPENDED: provisioning_pb2.TENANT_STATE_SUSPENDED,
     TenantState.OFFBOARDED: provisioning_pb2.TENANT_STATE_OFFBOARDED,
 }
+_KEY_KINDS: Final = {
+    KeyKind.APP: key_pb2.KEY_KIND_APP,
+    KeyKind.JOB: key_pb2.KEY_KIND_JOB,
+    KeyKind.OPERATOR: key_pb2.KEY_KIND_OPERATOR,
+    KeyKind.SCIM: key_pb2.KEY_KIND_SCIM,
+}
 _SUSPENSIONS: Final = {
     SuspensionReason.BILLING: provisioning_pb2.SUSPENSION_REASON_BILLING,
     SuspensionReason.ADMIN: provisioning_pb2.SUSPENSION_REASON_ADMIN,
     SuspensionReason.SCIM: provisioning_pb2.SUSPENSION_REASON_SCIM,
     SuspensionReason.RISK: provisioning_pb2.SUSPENSION_REASON_RISK,
+    SuspensionReason.SEATS: provisioning_pb2.SUSPENSION_REASON_SEATS,
 }
 _MEMBERSHIPS: Final = {
     MembershipState.INVITED: provisioning_pb2.MEMBERSHIP_STATE_INVITED,
@@ -82,16 +91,18 @@ def _word(words: Mapping[E, int], number: int, unset: E | None, field: str) -> E
 
 
 def instant(message: Timestamp) -> Instant:
-    """Read an instant, cut to the microsecond.
-
-    Out of range stays out of range: the use case that takes it refuses it.
-    """
+    """Read an instant, cut to the microsecond; `rpc/times.py` has held it to its range."""
     return message.seconds * 1_000_000 + message.nanos // 1000
 
 
 def timestamp(at: Instant) -> Timestamp:
     seconds, micros = divmod(at, 1_000_000)
     return Timestamp(seconds=seconds, nanos=micros * 1000)
+
+
+def duration(message: Duration) -> int:
+    """Read a duration in microseconds, cut like an instant."""
+    return message.seconds * 1_000_000 + message.nanos // 1000
 
 
 def window(message: Any) -> Window:
@@ -115,114 +126,35 @@ def page(request: Any) -> PageRequest:
     return PageRequest(request.page_size, request.page_token)
 
 
-def permission(message: policy_pb2.Permission) -> Permission:
-    return Permission(message.id, message.internal, message.description)
+def moment(request: Any) -> Moment:
+    """Read `at` and `as_known_at`; unset is now, and the newest."""
+    at = instant(request.at) if request.HasField("at") else None
+    return Moment(at, request.as_known_at)
 
 
-def permission_message(value: Permission) -> policy_pb2.Permission:
-    return policy_pb2.Permission(
-        id=value.id, internal=value.internal, description=value.description
-    )
-
-
-def role(message: policy_pb2.Role) -> Role:
-    return Role(
-        message.id,
-        frozenset(message.permissions),
-        frozenset(message.includes),
-        message.description,
-    )
-
-
-def role_message(value: Role) -> policy_pb2.Role:
-    return policy_pb2.Role(
-        id=value.id,
-        permissions=sorted(value.permissions),
-        includes=sorted(value.includes),
-        description=value.description,
-    )
-
-
-def tier(message: policy_pb2.Tier) -> Plan:
-    return Plan(
-        id=TIER + message.id,
-        extends=TIER + message.extends if message.extends else "",
-        permissions=frozenset(message.permissions),
-        features=tuple(_feature(each) for each in message.features),
-        limits=tuple(_limit(each) for each in message.limits),
-        assignable_roles=frozenset(message.assignable_roles),
-        description=message.description,
-    )
-
-
-def tier_message(value: Plan) -> policy_pb2.Tier:
-    return policy_pb2.Tier(
-        id=value.name,
-        extends=value.extends.removeprefix(TIER),
-        permissions=sorted(value.permissions),
-        features=[feature_message(each) for each in value.features],
-        limits=[limit_message(each) for each in value.limits],
-        assignable_roles=sorted(value.assignable_roles),
-        description=value.description,
-    )
-
-
-def _feature(message: policy_pb2.Feature) -> Feature:
-    if message.WhichOneof("value") == "text":
-        return Feature(message.name, message.text, "value")
-    return Feature(message.name, "true" if message.enabled else "false")
-
-
-def feature_message(value: Feature) -> policy_pb2.Feature:
-    if value.kind == "value":
-        return policy_pb2.Feature(name=value.name, text=value.value)
-    return policy_pb2.Feature(name=value.name, enabled=value.value == "true")
-
-
-def _limit(message: policy_pb2.Limit) -> Limit:
-    """Read a limit. Neither a value nor unlimited is an error: unset never means unlimited."""
-    match message.WhichOneof("amount"):
-        case "value":
-            return Limit(message.name, message.value, message.unit)
-        case "unlimited" if message.unlimited:
-            return Limit(message.name, None, message.unit)
-    raise InvalidArgument(
-        ErrorReason.INVALID_FIELD,
-        f"limit {message.name!r} needs a value, or unlimited said outright",
-        field="tier.limits",
-    )
-
-
-def limit_message(value: Limit) -> policy_pb2.Limit:
-    if value.value is None:
-        return policy_pb2.Limit(name=value.name, unlimited=True, unit=value.unit)
-    return policy_pb2.Limit(name=value.name, value=value.value, unit=value.unit)
-
-
-def policy_set(message: policy_pb2.ApplyPolicyRequest) -> PolicySet:
-    return PolicySet(
-        tuple(permission(each) for each in message.permissions),
-        tuple(role(each) for each in message.roles),
-        tuple(tier(each) for each in message.tiers),
-    )
+def moment_known(request: Any) -> Moment:
+    """Read a moment whose revision may be named by an instant, `as_known_at_time`."""
+    found, named = moment(request), request.HasField("as_known_at_time")
+    known_time = instant(request.as_known_at_time) if named else None
+    return Moment(found.at, found.as_known_at, known_time)
 
 
 def source(number: int, field: str = "source") -> GrantSource:
     return _word(_SOURCES, number, GrantSource.MANUAL, field)
 
 
-def source_filter(number: int) -> GrantSource | None:
-    return source(number) if number else None
+def source_filter(number: int, field: str = "source") -> GrantSource | None:
+    return source(number, field) if number else None
 
 
-def role_grant(message: policy_pb2.RoleGrant) -> RoleGrant:
+def role_grant(message: policy_pb2.RoleGrant, field: str = "role_grant") -> RoleGrant:
     return RoleGrant(
         tenant=message.tenant,
         subject=message.subject,
         role=message.role,
         scope=message.scope,
         window=window(message),
-        source=source(message.source, "role_grant.source"),
+        source=source(message.source, f"{field}.source"),
         reason=message.reason,
     )
 
@@ -236,6 +168,7 @@ def role_grant_message(value: RoleGrant) -> policy_pb2.RoleGrant:
         scope=value.scope,
         source=_SOURCES[value.source],
         reason=value.reason,
+        revision=value.revision,
         **window_fields(value.window),
     )
 
@@ -264,35 +197,37 @@ def exception_message(value: TenantException) -> policy_pb2.TenantException:
         scope=value.scope,
         reason=value.reason,
         approver=value.approver,
+        revision=value.revision,
         **window_fields(value.window),
     )
+
+
+def exception_kind_filter(number: int) -> ExceptionKind | None:
+    return _word(_EXCEPTIONS, number, None, "kind") if number else None
 
 
 def suspension_reason(number: int) -> SuspensionReason:
     return _word(_SUSPENSIONS, number, SuspensionReason.ADMIN, "suspension_reason")
 
 
-def tenant_state_filter(number: int) -> TenantState | None:
-    return _word(_STATES, number, None, "state") if number else None
+def tenant_state_filter(number: int, field: str = "state") -> TenantState | None:
+    return _word(_STATES, number, None, field) if number else None
 
 
 def tenant_state_number(value: TenantState) -> provisioning_pb2.TenantState.ValueType:
     return _STATES[value]
 
 
-def tenant_message(value: TenantNow) -> provisioning_pb2.Tenant:
-    return provisioning_pb2.Tenant(
-        id=value.id,
-        display_name=value.display_name,
-        state=_STATES[value.state],
-        suspensions=[_SUSPENSIONS[reason] for reason in value.suspensions],
-        tier=value.tier,
-        add_ons=value.add_ons,
-    )
+def suspension_number(value: SuspensionReason) -> provisioning_pb2.SuspensionReason.ValueType:
+    return _SUSPENSIONS[value]
 
 
 def new_member(message: provisioning_pb2.NewMember) -> NewMember:
-    return NewMember(message.subject, tuple(message.roles))
+    return NewMember(message.subject, tuple(message.roles), message.owner, message.managed_by)
+
+
+def member_state_filter(number: int) -> MembershipState | None:
+    return _word(_MEMBERSHIPS, number, None, "state") if number else None
 
 
 def member_message(value: MemberNow) -> provisioning_pb2.Member:
@@ -302,7 +237,29 @@ def member_message(value: MemberNow) -> provisioning_pb2.Member:
         state=_MEMBERSHIPS[value.state],
         suspensions=[_SUSPENSIONS[reason] for reason in value.suspensions],
         roles=value.roles,
+        revision=value.revision,
+        owner=value.owner,
+        managed_by=value.managed_by,
     )
+
+
+def invitation_message(value: InvitationNow) -> provisioning_pb2.Invitation:
+    return provisioning_pb2.Invitation(
+        id=value.id,
+        tenant=value.tenant,
+        email=value.email,
+        subject=value.subject,
+        roles=value.roles,
+        invited_by=value.invited_by,
+        send_time=timestamp(value.sent_at),
+        expire_time=timestamp(value.expires_at),
+        expired=value.expired,
+    )
+
+
+def key_kind(number: int) -> KeyKind | None:
+    """Read a kind; None for unspecified."""
+    return _word(_KEY_KINDS, number, KeyKind.UNKNOWN, "kind") or None
 
 
 def key_message(value: KeyNow) -> key_pb2.Key:
@@ -312,7 +269,12 @@ def key_message(value: KeyNow) -> key_pb2.Key:
         roles=value.roles,
         tenants=value.tenants,
         create_time=timestamp(value.created_at),
+        kind=_KEY_KINDS.get(value.kind, key_pb2.KEY_KIND_UNSPECIFIED),
     )
     if value.expires_at != FOREVER:
         message.expire_time.CopyFrom(timestamp(value.expires_at))
+    if value.previous_expires_at:
+        message.previous_expire_time.CopyFrom(timestamp(value.previous_expires_at))
+    if value.last_used_at:
+        message.last_use_time.CopyFrom(timestamp(value.last_used_at))
     return message

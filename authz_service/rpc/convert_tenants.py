@@ -78,6 +78,7 @@ def counts_message(value: Counts) -> pb.AccountCounts:
         exceptions=value.exceptions,
         invitations=value.invitations,
         keys=value.keys,
+        identities=value.identities,
     )
 
 

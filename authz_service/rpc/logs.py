@@ -22,9 +22,13 @@ _LONGEST: Final = 128
 
 # Drivers and pydantic repeat values in their messages, and a traceback ends with the message.
 _SECRETS: Final = (
-    (re.compile(r"\b(authz_[^\s_'\"]+_)[\w-]+"), r"\1..."),
+    (re.compile(r"\b(authz_(?:(?:app|job|op|scim)_)?[^\s_'\"]+_)[\w-]+"), r"\1..."),
     (re.compile(r"\b([Bb]earer )\S+"), r"\1..."),
+    # Tokens: a JSON object in base64url begins with ey.
+    (re.compile(r"\bey[\w-]{8,}\.[\w-]+\.[\w-]*"), "ey..."),
     (re.compile(r"\b((?:user|staff):)[^\s'\",)\]}]+"), r"\1..."),
+    # An e-mail address, but not the user and host of a database's URL.
+    (re.compile(r"(?<![\w.+%/-])[\w.+%-]+@(?:[\w-]+\.)+[A-Za-z]{2,}"), "...@..."),
     (re.compile(r"\[parameters: .*?\](?=\n|$)", re.DOTALL), "[parameters: ...]"),
     (re.compile(r"(input_value=).*?(?=, input_type=)", re.DOTALL), r"\1..."),
     (re.compile(r"(DETAIL:).*"), r"\1 ..."),
@@ -105,7 +109,7 @@ def set_up(level: str, form: str) -> None:
     # A plain traceback: the default one, Rich's, shows local variables, and keys are among them.
     text = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
     renderer = text if as_text else structlog.processors.JSONRenderer()
-    level = logging.getLevelNamesMapping()[level.upper()]
+    threshold = logging.getLevelNamesMapping()[level.upper()]
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
@@ -115,6 +119,6 @@ def set_up(level: str, form: str) -> None:
             without_secrets,
             renderer,
         ],
-        wrapper_class=structlog.make_filtering_bound_logger(level),
+        wrapper_class=structlog.make_filtering_bound_logger(threshold),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )

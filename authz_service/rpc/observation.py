@@ -107,13 +107,19 @@ class Observation:
     """The calls of one port.
 
     `verbose` asks for a log line for every call, not only for changes; `trace` is handed every
-    call's ending.
+    call's ending, `note` every caller that is let in.
     """
 
     def __init__(
-        self, port: str, *, verbose: bool = False, trace: Callable[[Ending], None] | None = None
+        self,
+        port: str,
+        *,
+        verbose: bool = False,
+        trace: Callable[[Ending], None] | None = None,
+        note: Callable[[str], None] | None = None,
     ) -> None:
         self.port = port
+        self._note = note
         self.verbose = verbose
         self.trace = trace
         self._tallies: list[Tally] = []
@@ -123,6 +129,12 @@ class Observation:
     def mine(self) -> Tally:
         """The tally of the thread that asks."""
         return self._own.tally
+
+    def let_in(self, caller: str) -> None:
+        """Take down who makes the call that this thread serves."""
+        self._own.tally.caller = caller
+        if self._note is not None:
+            self._note(caller)
 
     def decisions(self) -> dict[str, int]:
         """Count the decisions so far by reason; reasons that never came are 0."""

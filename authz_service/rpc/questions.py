@@ -15,6 +15,9 @@ _UNKNOWN: Final = frozenset(
     {
         DecisionReason.UNKNOWN_PERMISSION,
         DecisionReason.UNKNOWN_TENANT,
+        # Of a tenant that is closed the subject was not looked up.
+        DecisionReason.TENANT_SUSPENDED,
+        DecisionReason.TENANT_OFFBOARDED,
         DecisionReason.NOT_A_MEMBER,
     }
 )

@@ -13,6 +13,7 @@ from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
 
 from authz_service.domain.window import Instant
 from authz_service.rpc.calls import handlers
+from authz_service.rpc.credentials import Credentials
 from authz_service.rpc.limits import Limits, LimitSettings, on_threads
 from authz_service.rpc.observation import Observation
 from authz_service.rpc.tls import Certificates, TlsFiles
@@ -48,6 +49,7 @@ class Port:
         new_id: Callable[[], str],
         observed: Observation,
         clock: Callable[[], Instant],
+        credentials: Credentials,
     ) -> None:
         """Bind the address.
 
@@ -61,7 +63,7 @@ class Port:
         self.limits = Limits(settings.limits, clock, new_id, observed)
         self._server = _server(settings, self.limits)
         for service, servicer in servicers.items():
-            handler = handlers(service, servicer, new_id, observed, self.limits)
+            handler = handlers(service, servicer, new_id, observed, self.limits, credentials.payer)
             self._server.add_generic_rpc_handlers((handler,))
         self._add_unlimited()
         self.set_serving(serving=False)
@@ -80,7 +82,7 @@ class Port:
     @property
     def waiting(self) -> int:
         """How many calls wait for a thread."""
-        return len(self.limits.threads.line)
+        return len(self.limits.line)
 
     def start(self) -> None:
         self._server.start()

@@ -3,15 +3,20 @@
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from time import monotonic, sleep
+from typing import Any, Final, TypeVar, cast
 
 import psycopg
+from psycopg.abc import PQGen
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from authz_service.errors import ErrorReason, InvalidArgument, Unavailable
+
+T = TypeVar("T")
 
 _UNUSABLE: Final = (
     OperationalError,
@@ -24,6 +29,9 @@ _UNUSABLE: Final = (
 )
 """What SQLAlchemy, and the drivers where we use them directly, raise for a lost database."""
 
+_LATER_THAN_THE_SERVER: Final = 1.0
+"""Seconds that a server gets to say itself that a statement took too long."""
+
 _PRAGMAS: Final = (
     "journal_mode = WAL",
     "synchronous = FULL",
@@ -31,6 +39,10 @@ _PRAGMAS: Final = (
     # for many changes (measured at 110k grants: a sixth more grants a second).
     "wal_autocheckpoint = 4000",
 )
+
+
+_AGAIN: Final = 0.01
+"""Seconds until a locked file is tried again."""
 
 
 class Database:
@@ -84,6 +96,21 @@ class Database:
             else:
                 connection.execution_options(isolation_level="REPEATABLE READ")
             yield connection
+
+    @contextmanager
+    def unhurried(self, connection: Connection) -> Iterator[None]:
+        """Let the statements of a transaction take as long as they take, as a migration may."""
+        if self.dialect != "postgresql":
+            yield
+            return
+        connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
+        connection.exec_driver_sql("SET LOCAL lock_timeout = 0")
+        driven = cast(_Bounded, connection.connection.driver_connection)
+        patience, driven.patience = driven.patience, None
+        try:
+            yield
+        finally:
+            driven.patience = patience
 
     def close(self) -> None:
         while self._kept:
@@ -141,14 +168,13 @@ def _parsed(url: str) -> URL:
 
 def _engine(url: URL, busy_seconds: float) -> Engine:
     if url.get_backend_name() == "postgresql":
-        connect = {"connect_timeout": max(1, round(busy_seconds)), "application_name": "authz"}
-        options = f"-c lock_timeout={round(busy_seconds * 1000)}"
-        return create_engine(
-            url,
-            pool_pre_ping=True,
-            pool_timeout=busy_seconds,
-            connect_args={**connect, "options": options},
-        )
+        engine = create_engine(url, pool_pre_ping=True, pool_timeout=busy_seconds)
+
+        def connect(_dialect: Any, _record: Any, arguments: Any, options: Any) -> Any:
+            return connect_postgres(busy_seconds, *arguments, **options)
+
+        event.listen(engine, "do_connect", connect)
+        return engine
     if url.database:
         Path(url.database).parent.mkdir(parents=True, exist_ok=True)
     engine = create_engine(
@@ -157,10 +183,68 @@ def _engine(url: URL, busy_seconds: float) -> Engine:
         # Autocommit mode: we write BEGIN ourselves, the driver never does behind our back.
         connect_args={"timeout": busy_seconds, "isolation_level": None},
     )
-    event.listen(engine, "connect", _set_up_sqlite)
+    event.listen(engine, "connect", partial(_set_up_sqlite, busy_seconds))
     return engine
 
 
-def _set_up_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
+class _Bounded(psycopg.Connection[Any]):
+    """A connection that gives up a server which has stopped answering, though TCP is up.
+
+    `patience` is the longest wait in seconds, None for no end.
+    """
+
+    patience: float | None = None
+
+    def wait(self, gen: PQGen[T], interval: float = 0.1, timeout: float | None = None) -> T:
+        if timeout is not None or self.patience is None:
+            return super().wait(gen, interval, timeout)
+        deadline = monotonic() + self.patience
+        try:
+            return super().wait(gen, interval, self.patience)
+        except psycopg.OperationalError:
+            if monotonic() >= deadline:
+                # What comes later would be taken for the answer to another statement.
+                self.pgconn.finish()
+            raise
+
+
+def connect_postgres(
+    busy_seconds: float, *arguments: Any, **options: Any
+) -> psycopg.Connection[Any]:
+    """Connect to a PostgreSQL server so that every wait for it has an end: for the connection, a
+    lock, a statement, a peer that is gone, and one that is there and frozen. The options win.
+    """
+    locked, longest = round(busy_seconds * 1000), round(busy_seconds * 2000)
+    bounds: dict[str, Any] = {
+        "application_name": "authz",
+        "connect_timeout": max(2, round(busy_seconds)),  # libpq takes 1 for 2
+        "tcp_user_timeout": longest,
+        "keepalives_idle": max(1, round(busy_seconds)),
+        "keepalives_interval": max(1, round(busy_seconds / 4)),
+        "keepalives_count": 4,
+        "options": f"-c lock_timeout={locked} -c statement_timeout={longest}",
+    }
+    bounds |= options
+    connection: _Bounded = _Bounded.connect(*arguments, **bounds)
+    connection.patience = busy_seconds * 2 + _LATER_THAN_THE_SERVER
+    return connection
+
+
+def _set_up_sqlite(busy_seconds: float, connection: sqlite3.Connection, _record: Any) -> None:
+    deadline = monotonic() + busy_seconds
     for pragma in _PRAGMAS:
-        connection.execute(f"PRAGMA {pragma}")
+        while not _done(connection, f"PRAGMA {pragma}", deadline):
+            sleep(_AGAIN)
+
+
+def _done(connection: sqlite3.Connection, statement: str, deadline: float) -> bool:
+    """Execute; false if the file is locked. Of several processes that make a fresh file's journal
+    a WAL at once, SQLite refuses all but one without waiting, whatever the busy timeout.
+    """
+    try:
+        connection.execute(statement)
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or monotonic() >= deadline:
+            raise
+        return False
+    return True

@@ -6,8 +6,11 @@ from pydantic import TypeAdapter
 
 from authz_service.domain.catalogue import Permission, Plan, Role
 from authz_service.domain.change import Change, Delta, Fact, Revision
+from authz_service.domain.endpoint import Endpoint
 from authz_service.domain.exception import TenantException
 from authz_service.domain.grant import RoleGrant
+from authz_service.domain.identity import Identity
+from authz_service.domain.invitation import Invitation
 from authz_service.domain.key import ApiKey
 from authz_service.domain.membership import Membership
 from authz_service.domain.tenant import Tenant
@@ -15,7 +18,19 @@ from authz_service.domain.window import Instant
 
 _KINDS: Final[dict[str, TypeAdapter[Any]]] = {
     kind.__name__: TypeAdapter(kind)
-    for kind in (Permission, Role, Plan, Tenant, Membership, RoleGrant, TenantException, ApiKey)
+    for kind in (
+        Permission,
+        Role,
+        Plan,
+        Tenant,
+        Membership,
+        RoleGrant,
+        TenantException,
+        ApiKey,
+        Identity,
+        Endpoint,
+        Invitation,
+    )
 }
 _WIRE: Final = TypeAdapter(list[tuple[str, Any, Any]])
 

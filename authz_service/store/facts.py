@@ -1,19 +1,22 @@
 """Facts as they were at a revision, read back from their rows."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Table, and_, or_, select
+from sqlalchemy import ColumnElement, Connection, Table, TextClause, and_, func, or_, select, tuple_
 
 from authz_service.domain.catalogue import Permission, Plan, Role
 from authz_service.domain.change import Fact, Revision
+from authz_service.domain.endpoint import Endpoint
 from authz_service.domain.exception import TenantException
 from authz_service.domain.grant import RoleGrant
+from authz_service.domain.identity import Identity
+from authz_service.domain.invitation import Invitation
 from authz_service.domain.key import ApiKey
 from authz_service.domain.membership import Membership
 from authz_service.domain.tenant import Tenant
-from authz_service.store import rows, schema
+from authz_service.store import caller_rows, rows, schema
 
 rule = schema.rule
 
@@ -40,34 +43,47 @@ class Facts:
     def roles(self, owner: str | None = None) -> list[Role]:
         """List the roles of one owner ("" for the global ones), or all of them."""
         lines = self._of(rule, owner, rule.c.v0.startswith("role/", autoescape=True))
-        by_role = _grouped(lines, "v0")
-        return [rows.role(row, by_role[f"role/{row.role}"]) for row in self._of(schema.role, owner)]
+        by_role, closed = _grouped(lines, "v0"), self._closed("role/")
+        return [
+            rows.role(row, by_role[name := f"role/{row.role}"], closed.get(name, 0))
+            for row in self._of(schema.role, owner)
+        ]
 
     def plans(self) -> list[Plan]:
         lines = self._of(rule, "", rule.c.ptype.in_(("g2", "p2")))
-        by_plan = _grouped(lines, "v0")
-        return [rows.plan(row, by_plan[row.plan]) for row in self._rows(schema.plan)]
+        by_plan, closed = _grouped(lines, "v0"), self._closed("tier/", "addon/")
+        return [
+            rows.plan(row, by_plan[row.plan], closed.get(row.plan, 0))
+            for row in self._rows(schema.plan)
+        ]
 
     def tenants(self, tenant: str | None = None) -> list[Tenant]:
         periods = _grouped(self._of(schema.tenant_period, tenant), "tenant")
-        held = (rule.c.ptype == "g2", rule.c.tenant != "", rule.c.exception_id == "")
-        holdings = _grouped(self._of(rule, tenant, *held), "tenant")
+        mine = (schema.OF_NO_SUBJECT, rule.c.tenant != "", rule.c.v0 == rule.c.tenant)
+        bought = _grouped(self._of(rule, tenant, *mine, rule.c.exception_id == ""), "tenant")
+        closed = self._tenants_closed(tenant)
         return [
-            rows.tenant(row, periods[row.tenant], holdings[row.tenant])
+            rows.tenant(row, periods[row.tenant], bought[row.tenant], closed.get(row.tenant, 0))
             for row in self._of(schema.tenant, tenant)
         ]
 
     def exceptions(self, tenant: str | None = None) -> list[TenantException]:
         lines = _grouped(self._of(rule, tenant, rule.c.exception_id != ""), "exception_id")
+        closed = self._exceptions_closed(tenant)
         return [
-            rows.exception(row, lines[row.exception]) for row in self._of(schema.exception, tenant)
+            rows.exception(row, lines[row.exception], closed.get(row.exception, 0))
+            for row in self._of(schema.exception, tenant)
         ]
 
-    def memberships(self, tenant: str, subject: str) -> list[Membership]:
-        mine = schema.member.c.subject == subject
-        return [rows.membership(row) for row in self._of(schema.member, tenant, mine)]
+    def memberships(self, tenant: str, subject: str | None) -> list[Membership]:
+        """List the memberships of one subject, or of all if it is None."""
+        mine = () if subject is None else (schema.member.c.subject == subject,)
+        return [rows.membership(row) for row in self._of(schema.member, tenant, *mine)]
 
-    def role_grants(self, tenant: str, *conditions: ColumnElement[bool]) -> list[RoleGrant]:
+    def invitations(self, tenant: str | None = None) -> list[Invitation]:
+        return [rows.invitation(row) for row in self._of(schema.invitation, tenant)]
+
+    def role_grants(self, tenant: str | None, *conditions: ColumnElement[bool]) -> list[RoleGrant]:
         """List the tenant's grants that meet the conditions on columns of `rule`."""
         found = self._of(rule, tenant, rule.c.subject != "", *conditions)
         return [rows.role_grant(row) for row in found]
@@ -85,12 +101,39 @@ class Facts:
         )
         return [rows.role_grant(row) for row in self._connection.execute(query)]
 
-    def api_keys(self) -> list[ApiKey]:
-        return [rows.api_key(row) for row in self._rows(schema.api_key)]
+    def count_role_grants(self, tenant: str, *conditions: ColumnElement[bool]) -> int:
+        """Count the tenant's grants that meet the conditions on columns of `rule`."""
+        mine = (rule.c.tenant == tenant, rule.c.subject != "", *conditions)
+        query = select(func.count()).select_from(rule).where(self._in_force(rule), *mine)
+        return int(self._connection.execute(query).scalar_one())
 
-    def about(self, tenant: str, subject: str) -> Iterator[Fact]:
+    def role_grants_of(
+        self, holders: Collection[tuple[str, str]]
+    ) -> dict[tuple[str, str], list[RoleGrant]]:
+        """Find all grants of each (tenant, subject); who holds none is left out.
+
+        One query, however many are asked for; up to 16,000 fit.
+        """
+        if not holders:
+            return {}
+        asked = tuple_(rule.c.tenant, rule.c.subject).in_(holders)
+        found: dict[tuple[str, str], list[RoleGrant]] = {}
+        for row in self._rows(rule, asked):
+            found.setdefault((row.tenant, row.subject), []).append(rows.role_grant(row))
+        return found
+
+    def api_keys(self) -> list[ApiKey]:
+        return [caller_rows.api_key(row) for row in self._rows(schema.api_key)]
+
+    def identities(self) -> list[Identity]:
+        return [caller_rows.identity(row) for row in self._rows(schema.identity)]
+
+    def endpoints(self) -> list[Endpoint]:
+        return [rows.endpoint(row) for row in self._rows(schema.endpoint)]
+
+    def about(self, tenant: str, subject: str | None) -> Iterator[Fact]:
         """Iterate over all that a decision about this subject in this tenant can depend on, in
-        the order in which an index is built.
+        the order in which an index is built; about all of its subjects if it is None.
         """
         yield from self.permissions()
         yield from self.roles("")
@@ -99,13 +142,43 @@ class Facts:
         yield from self.roles(tenant)
         yield from self.exceptions(tenant)
         yield from self.memberships(tenant, subject)
-        yield from self.role_grants(tenant, rule.c.subject == subject)
+        mine = () if subject is None else (rule.c.subject == subject,)
+        yield from self.role_grants(tenant, *mine)
 
-    def _of(self, table: Table, tenant: str | None, *conditions: ColumnElement[bool]) -> list[Any]:
+    def _closed(self, *prefixes: str) -> dict[str, Revision]:
+        """Tell when each role or plan last lost a rule."""
+        names = [rule.c.v0.startswith(prefix, autoescape=True) for prefix in prefixes]
+        return self._last_closed(rule.c.v0, or_(*names))
+
+    def _exceptions_closed(self, tenant: str | None) -> dict[str, Revision]:
+        """Tell when each exception last lost a rule."""
+        mine = () if tenant is None else (rule.c.tenant == tenant,)
+        return self._last_closed(rule.c.exception_id, rule.c.exception_id != "", *mine)
+
+    def _last_closed(
+        self, name: ColumnElement[str], *conditions: ColumnElement[bool]
+    ) -> dict[str, Revision]:
+        query = select(name, func.max(rule.c.closed_revision))
+        query = query.where(schema.OF_NO_SUBJECT, *conditions).group_by(name)
+        if self._revision is None:
+            query = query.where(rule.c.closed_revision.is_not(None))
+        else:
+            query = query.where(rule.c.closed_revision <= self._revision)
+        return {row[0]: row[1] for row in self._connection.execute(query)}
+
+    def _tenants_closed(self, tenant: str | None) -> dict[str, Revision]:
+        """Tell when each tenant last lost a plan or a limit of its own."""
+        mine = () if tenant is None else (rule.c.tenant == tenant,)
+        own = (rule.c.tenant != "", rule.c.v0 == rule.c.tenant, rule.c.exception_id == "")
+        return self._last_closed(rule.c.tenant, *own, *mine)
+
+    def _of(
+        self, table: Table, tenant: str | None, *conditions: ColumnElement[bool] | TextClause
+    ) -> list[Any]:
         mine = () if tenant is None else (table.c.tenant == tenant,)
         return self._rows(table, *mine, *conditions)
 
-    def _rows(self, table: Table, *conditions: ColumnElement[bool]) -> list[Any]:
+    def _rows(self, table: Table, *conditions: ColumnElement[bool] | TextClause) -> list[Any]:
         query = select(table).where(self._in_force(table), *conditions).order_by(table.c.id)
         return list(self._connection.execute(query))
 

@@ -8,6 +8,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 
+from authz_service.errors import ErrorReason, FailedPrecondition
 from authz_service.store.database import Database, translated
 
 _SCRIPTS = Path(__file__).parent / "migrations"
@@ -21,23 +22,38 @@ def pending(database: Database) -> list[str]:
     Raises:
         Unavailable: the database does not answer.
     """
-    scripts = ScriptDirectory.from_config(_config())
     with translated(), database.engine.connect() as connection:
-        current = MigrationContext.configure(connection).get_current_revision()
-    todo = scripts.iterate_revisions(scripts.get_current_head(), current or "base")
-    return [f"{each.revision} {each.doc}" for each in todo][::-1]
+        return _pending(connection)
+
+
+def require_migrated(database: Database) -> None:
+    """Raises: FailedPrecondition (DATABASE_BEHIND), Unavailable."""
+    if behind := pending(database):
+        raise FailedPrecondition(
+            ErrorReason.DATABASE_BEHIND,
+            f"the database lacks {len(behind)} migration(s): {', '.join(behind)}; "
+            "run `authz migrate` first",
+        )
 
 
 def migrate(database: Database) -> list[str]:
     """Apply what is pending, in one transaction, and name it."""
-    todo = pending(database)
-    if todo:
-        with database.write() as connection:
-            if database.dialect == "postgresql":
-                # Of several processes that start at once, one migrates and the others find it done.
-                connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
+    if not pending(database):
+        return []
+    with database.write() as connection, database.unhurried(connection):
+        if database.dialect == "postgresql":
+            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
+        # Of several processes that start at once, one migrates and the others find it done.
+        if todo := _pending(connection):
             command.upgrade(_config(connection), "head")
     return todo
+
+
+def _pending(connection: Connection) -> list[str]:
+    scripts = ScriptDirectory.from_config(_config())
+    current = MigrationContext.configure(connection).get_current_revision()
+    todo = scripts.iterate_revisions(scripts.get_current_head(), current or "base")
+    return [f"{each.revision} {each.doc}" for each in todo][::-1]
 
 
 def _config(connection: Connection | None = None) -> Config:

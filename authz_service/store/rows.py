@@ -7,8 +7,11 @@ from sqlalchemy import Table
 
 from authz_service.domain.catalogue import Feature, Limit, Permission, Plan, Role
 from authz_service.domain.change import Fact
+from authz_service.domain.endpoint import Endpoint
 from authz_service.domain.exception import ExceptionKind, TenantException
 from authz_service.domain.grant import GrantSource, RoleGrant
+from authz_service.domain.identity import Identity
+from authz_service.domain.invitation import Invitation
 from authz_service.domain.key import ApiKey
 from authz_service.domain.membership import Membership, MembershipState
 from authz_service.domain.rules import UNLIMITED, Rule, rules_of
@@ -20,7 +23,7 @@ from authz_service.domain.tenant import (
     TenantState,
 )
 from authz_service.domain.window import Window
-from authz_service.store import schema
+from authz_service.store import caller_rows, schema
 
 
 class Row(NamedTuple):
@@ -50,13 +53,25 @@ def _own_rows(fact: Fact) -> Iterator[tuple[Table, dict[str, Any]]]:
                     "permission": fact.id,
                     "internal": fact.internal,
                     "description": fact.description,
+                    "deprecated": fact.deprecated,
+                    "replaced_by": fact.replaced_by,
                 },
             )
         case Role():
-            values = {"role": fact.id, "tenant": fact.tenant, "description": fact.description}
-            yield schema.role, values
+            yield (
+                schema.role,
+                {
+                    "role": fact.id,
+                    "tenant": fact.tenant,
+                    "description": fact.description,
+                    "admin": fact.admin,
+                },
+            )
         case Plan():
-            yield schema.plan, {"plan": fact.id, "description": fact.description}
+            yield (
+                schema.plan,
+                {"plan": fact.id, "description": fact.description, "version": fact.version},
+            )
         case Tenant():
             yield from _tenant_rows(fact)
         case Membership():
@@ -67,21 +82,18 @@ def _own_rows(fact: Fact) -> Iterator[tuple[Table, dict[str, Any]]]:
                     "subject": fact.subject,
                     "lifecycle": fact.lifecycle.value,
                     "suspensions": _joined(fact.suspensions),
+                    "owner": fact.owner,
+                    "managed_by": fact.managed_by,
                 },
             )
+        case Invitation():
+            yield schema.invitation, _invitation_values(fact)
         case TenantException():
             yield schema.exception, _exception_values(fact)
-        case ApiKey():
-            yield (
-                schema.api_key,
-                {
-                    "key": fact.id,
-                    "secret_hash": fact.secret_hash,
-                    "display_name": fact.display_name,
-                    "created_at": fact.created_at,
-                    "expires_at": fact.expires_at,
-                },
-            )
+        case Endpoint():
+            yield schema.endpoint, _endpoint_values(fact)
+        case ApiKey() | Identity():
+            yield caller_rows.row_of(fact)
 
 
 def _tenant_rows(fact: Tenant) -> Iterator[tuple[Table, dict[str, Any]]]:
@@ -91,6 +103,7 @@ def _tenant_rows(fact: Tenant) -> Iterator[tuple[Table, dict[str, Any]]]:
             "tenant": fact.id,
             "display_name": fact.display_name,
             "suspensions": _joined(fact.suspensions),
+            "created_at": fact.created_at,
         },
     )
     for period in fact.periods:
@@ -98,6 +111,33 @@ def _tenant_rows(fact: Tenant) -> Iterator[tuple[Table, dict[str, Any]]]:
             schema.tenant_period,
             {"tenant": fact.id, "state": period.state.value, **_window_values(period.window)},
         )
+
+
+def _invitation_values(fact: Invitation) -> dict[str, Any]:
+    return {
+        "invitation": fact.id,
+        "tenant": fact.tenant,
+        "email": fact.email,
+        "subject": fact.subject,
+        "roles": ",".join(fact.roles),
+        "token_hash": fact.token_hash,
+        "mailed_hash": fact.mailed_hash,
+        "invited_by": fact.invited_by,
+        "sent_at": fact.sent_at,
+        "expires_at": fact.expires_at,
+    }
+
+
+def _endpoint_values(fact: Endpoint) -> dict[str, Any]:
+    return {
+        "endpoint": fact.id,
+        "tenant": fact.tenant,
+        "url": fact.url,
+        "kinds": ",".join(fact.kinds),
+        "description": fact.description,
+        "disabled": fact.disabled,
+        "created_at": fact.created_at,
+    }
 
 
 def _exception_values(fact: TenantException) -> dict[str, Any]:
@@ -162,26 +202,49 @@ def window(row: Any) -> Window:
 
 
 def permission(row: Any) -> Permission:
-    return Permission(row.permission, bool(row.internal), row.description)
+    return Permission(
+        row.permission,
+        bool(row.internal),
+        row.description,
+        bool(row.deprecated),
+        row.replaced_by,
+        row.opened_revision,
+    )
 
 
-def role(row: Any, rules: Iterable[Any]) -> Role:
-    """Read a role from its row and its rules, those whose v0 is `role/<id>`."""
+def role(row: Any, rules: Iterable[Any], closed: int = 0) -> Role:
+    """Read a role from its row and its rules, those whose v0 is `role/<id>`.
+
+    `closed` is the revision in which it last lost a rule.
+    """
     listed, included = set(), set()
+    revision = max(row.opened_revision, closed)
     for rule in rules:
+        revision = max(revision, rule.opened_revision)
         match rule.ptype:
             case "p":
                 listed.add(rule.v2)
             case "g":
                 included.add(rule.v1.removeprefix("role/"))
-    return Role(row.role, frozenset(listed), frozenset(included), row.description)
+    return Role(
+        row.role,
+        frozenset(listed),
+        frozenset(included),
+        row.description,
+        bool(row.admin),
+        revision,
+    )
 
 
-def plan(row: Any, rules: Iterable[Any]) -> Plan:
-    """Read a plan from its row and its rules, those whose v0 is the plan's id."""
+def plan(row: Any, rules: Iterable[Any], closed: int = 0) -> Plan:
+    """Read a plan from its row and its rules, those whose v0 is the plan's id.
+
+    `closed` is the revision in which it last lost a rule.
+    """
     parts: dict[str, Any] = {"permissions": set(), "roles": set(), "features": [], "limits": []}
-    extends = ""
+    extends, revision = "", max(row.opened_revision, closed)
     for rule in rules:
+        revision = max(revision, rule.opened_revision)
         kind, slash, name = rule.v1.partition("/")
         match rule.ptype, kind:
             case "g2", _ if slash:
@@ -191,8 +254,7 @@ def plan(row: Any, rules: Iterable[Any]) -> Plan:
             case "p2", "feature":
                 parts["features"].append(Feature(name, rule.v2, rule.v3))
             case "p2", "limit":
-                amount = None if rule.v2 == UNLIMITED else int(rule.v2)
-                parts["limits"].append(Limit(name, amount, rule.v3))
+                parts["limits"].append(_limit(rule))
             case "p2", "role":
                 parts["roles"].add(name)
     return Plan(
@@ -203,23 +265,57 @@ def plan(row: Any, rules: Iterable[Any]) -> Plan:
         limits=tuple(sorted(parts["limits"], key=lambda limit: limit.name)),
         assignable_roles=frozenset(parts["roles"]),
         description=row.description,
+        revision=revision,
+        version=row.version,
     )
 
 
-def tenant(row: Any, periods: Iterable[Any], rules: Iterable[Any]) -> Tenant:
-    """Read a tenant from its row, its periods and its `g2` rules to plans."""
+def _limit(rule: Any) -> Limit:
+    amount = None if rule.v2 == UNLIMITED else int(rule.v2)
+    return Limit(rule.v1.partition("/")[2], amount, rule.v3)
+
+
+def tenant(row: Any, periods: Iterable[Any], rules: Iterable[Any], closed: int = 0) -> Tenant:
+    """Read a tenant from its row, its periods and its rules, those whose v0 is its id.
+
+    `closed` is the revision in which it last lost a rule.
+    """
+    opened = [row, *(lines := list(periods)), *(held := list(rules))]
     return Tenant(
         id=row.tenant,
         display_name=row.display_name,
-        periods=tuple(StatePeriod(TenantState(p.state), window(p)) for p in periods),
+        periods=tuple(StatePeriod(TenantState(p.state), window(p)) for p in lines),
         suspensions=suspensions(row.suspensions),
-        holdings=tuple(Holding(rule.v1, window(rule)) for rule in rules),
+        holdings=tuple(Holding(r.v1, window(r)) for r in held if r.ptype == "g2"),
+        limits=tuple(_limit(r) for r in held if r.ptype == "p2"),
+        created_at=row.created_at,
+        revision=max(closed, *(each.opened_revision for each in opened)),
     )
 
 
 def membership(row: Any) -> Membership:
     return Membership(
-        row.tenant, row.subject, MembershipState(row.lifecycle), suspensions(row.suspensions)
+        tenant=row.tenant,
+        subject=row.subject,
+        lifecycle=MembershipState(row.lifecycle),
+        suspensions=suspensions(row.suspensions),
+        owner=bool(row.owner),
+        managed_by=row.managed_by,
+    )
+
+
+def invitation(row: Any) -> Invitation:
+    return Invitation(
+        id=row.invitation,
+        tenant=row.tenant,
+        email=row.email,
+        subject=row.subject,
+        roles=tuple(role for role in row.roles.split(",") if role),
+        token_hash=row.token_hash,
+        mailed_hash=row.mailed_hash,
+        invited_by=row.invited_by,
+        sent_at=row.sent_at,
+        expires_at=row.expires_at,
     )
 
 
@@ -234,14 +330,16 @@ def role_grant(row: Any) -> RoleGrant:
         source=GrantSource(row.source),
         reason=row.reason,
         id=row.grant_id,
+        revision=row.opened_revision,
     )
 
 
-def exception(row: Any, rules: Iterable[Any]) -> TenantException:
-    """Read an exception from its row and its rules."""
+def exception(row: Any, rules: Iterable[Any], closed: int = 0) -> TenantException:
+    """Read an exception from its row and its rules; `closed` is when it last lost a rule."""
     kind = ExceptionKind(row.kind)
     position = "v2" if kind is ExceptionKind.DENY else "v1"
-    named = {getattr(rule, position) for rule in rules}
+    lines = list(rules)
+    named = {getattr(rule, position) for rule in lines}
     return TenantException(
         id=row.exception,
         tenant=row.tenant,
@@ -252,8 +350,17 @@ def exception(row: Any, rules: Iterable[Any]) -> TenantException:
         window=window(row),
         reason=row.reason,
         approver=row.approver,
+        revision=max(row.opened_revision, closed, *(rule.opened_revision for rule in lines)),
     )
 
 
-def api_key(row: Any) -> ApiKey:
-    return ApiKey(row.key, row.secret_hash, row.display_name, row.created_at, row.expires_at)
+def endpoint(row: Any) -> Endpoint:
+    return Endpoint(
+        row.endpoint,
+        row.tenant,
+        row.url,
+        tuple(row.kinds.split(",")),
+        row.description,
+        row.disabled,
+        row.created_at,
+    )

@@ -16,6 +16,7 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
+    false,
     text,
 )
 
@@ -34,6 +35,10 @@ def _text(name: str) -> Column[str]:
 
 def _number(name: str) -> Column[int]:
     return Column(name, BigInteger, nullable=False)
+
+
+def _flag(name: str) -> Column[bool]:
+    return Column(name, Boolean, nullable=False, server_default=false())
 
 
 def _fact_table(
@@ -117,12 +122,18 @@ rule = _fact_table(
 )
 """Casbin's rules. `subject` is set on role grants alone, `exception_id` on an exception's rules."""
 
+OF_NO_SUBJECT: Final = text("subject = ''")
+"""Every rule but role grants, of which there are a thousand times as many."""
+
+Index("ix_rule_v0", rule.c.v0, postgresql_where=OF_NO_SUBJECT, sqlite_where=OF_NO_SUBJECT)
+
 tenant = _fact_table(
     "tenant",
     ("tenant",),
     _text("tenant"),
     _text("display_name"),
     _text("suspensions"),
+    Column("created_at", BigInteger, nullable=False, server_default="0"),
 )
 tenant_period = _fact_table(
     "tenant_period",
@@ -139,7 +150,34 @@ member = _fact_table(
     _text("subject"),
     _text("lifecycle"),
     _text("suspensions"),
+    _flag("owner"),
+    _text("managed_by"),
     history=("tenant", "subject"),
+)
+_OF_OWNERS: Final = text("closed_revision IS NULL AND owner")
+Index(
+    "ux_member_owner",
+    member.c.tenant,
+    unique=True,
+    postgresql_where=_OF_OWNERS,
+    sqlite_where=_OF_OWNERS,
+)
+"""INVARIANT: a tenant has one owner at most."""
+
+invitation = _fact_table(
+    "invitation",
+    ("invitation",),
+    _text("invitation"),
+    _text("tenant"),
+    _text("email"),
+    _text("subject"),
+    _text("roles"),
+    _text("token_hash"),
+    _text("mailed_hash"),
+    _text("invited_by"),
+    _number("sent_at"),
+    _number("expires_at"),
+    history=("tenant",),
 )
 permission = _fact_table(
     "permission",
@@ -147,9 +185,19 @@ permission = _fact_table(
     _text("permission"),
     Column("internal", Boolean, nullable=False),
     _text("description"),
+    _flag("deprecated"),
+    _text("replaced_by"),
 )
-role = _fact_table("role", ("role",), _text("role"), _text("tenant"), _text("description"))
-plan = _fact_table("plan", ("plan",), _text("plan"), _text("description"))
+role = _fact_table(
+    "role", ("role",), _text("role"), _text("tenant"), _text("description"), _flag("admin")
+)
+plan = _fact_table(
+    "plan",
+    ("plan",),
+    _text("plan"),
+    _text("description"),
+    Column("version", BigInteger, nullable=False, server_default="1"),
+)
 exception = _fact_table(
     "exception",
     ("exception",),
@@ -171,7 +219,141 @@ api_key = _fact_table(
     _text("display_name"),
     _number("created_at"),
     _number("expires_at"),
+    _text("kind"),
+    _text("previous_hash"),
+    Column("previous_expires_at", BigInteger, nullable=False, server_default="0"),
 )
+
+identity = _fact_table(
+    "identity",
+    ("kind", "issuer", "name"),
+    _text("identity"),
+    _text("kind"),
+    _text("issuer"),
+    _text("name"),
+    _text("display_name"),
+    _number("created_at"),
+    _number("expires_at"),
+)
+
+endpoint = _fact_table(
+    "endpoint",
+    ("endpoint",),
+    _text("endpoint"),
+    _text("tenant"),
+    _text("url"),
+    _text("kinds"),
+    _text("description"),
+    _text("disabled"),
+    _number("created_at"),
+)
+
+endpoint_secret = Table(
+    "endpoint_secret",
+    metadata,
+    Column("endpoint", _TEXT, primary_key=True),
+    Column("made_at", BigInteger, primary_key=True, autoincrement=False),
+    _text("secret"),
+    _number("expires_at"),
+    sqlite_with_rowid=False,
+)
+"""What deliveries are signed with: two at most are live. No fact, so that no log ever holds it."""
+
+job = Table(
+    "job",
+    metadata,
+    Column("number", _ID, primary_key=True, autoincrement=True),
+    *map(_text, ("job", "kind", "tenant", "key", "target", "subject", "data")),
+    _number("created_at"),
+    _text("state"),
+    *map(_number, ("turn", "attempts", "next_at", "ended_at")),
+    *map(_text, ("reason", "message")),
+    Index("ux_job_job", "job", unique=True),
+    Index("ux_job_key", "key", unique=True),
+    Index(None, "kind", "state"),
+    Index(None, "tenant"),
+    Index(None, "target"),
+)
+"""Work after the commit. The queue itself is DBOS's; this says what it is for and how it went."""
+
+worker = Table(
+    "worker",
+    metadata,
+    Column("worker", _TEXT, primary_key=True),
+    _number("seen_at"),
+    sqlite_with_rowid=False,
+)
+"""The processes that do jobs, and when each last said that it lives."""
+
+mail_template = Table(
+    "mail_template",
+    metadata,
+    Column("tenant", _TEXT, primary_key=True),
+    Column("kind", _TEXT, primary_key=True),
+    *map(_text, ("subject", "text", "html")),
+    sqlite_with_rowid=False,
+)
+"""Mails in a tenant's own words, or in the vendor's for all (tenant "")."""
+
+key_use = Table(
+    "key_use",
+    metadata,
+    Column("key", _TEXT, primary_key=True),
+    _number("at"),
+    sqlite_with_rowid=False,
+)
+"""When a key was last used, to the minute. No fact: nothing is decided by it, no revision made."""
+
+event = Table(
+    "event",
+    metadata,
+    Column("number", _ID, primary_key=True, autoincrement=True),
+    _text("source"),
+    _text("event_id"),
+    _text("type"),
+    _number("time"),
+    _text("subject"),
+    _text("data"),
+    _number("received_at"),
+    _text("state"),
+    _text("reason"),
+    _text("message"),
+    _text("tenant"),
+    _text("meaning"),
+    _number("revision"),
+    _number("closing_at"),
+    _number("deliveries"),
+    _text("passage"),
+    Index("ux_event_source_event_id", "source", "event_id", unique=True),
+    Index(None, "tenant", "state"),
+    Index(None, "state", "reason", "number"),
+    Index(None, "source", "subject"),
+    Index(None, "closing_at"),
+)
+"""What other systems told us. `closing_at` is when it closed its tenant; 0 if it did not."""
+
+event_subject = Table(
+    "event_subject",
+    metadata,
+    Column("source", _TEXT, primary_key=True),
+    Column("subject", _TEXT, primary_key=True),
+    _text("tenant"),
+    _number("at"),
+    sqlite_with_rowid=False,
+)
+"""Which tenant a source means by a subject."""
+
+intake = Table(
+    "intake",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("paused", Boolean, nullable=False),
+    _text("reason"),
+    _number("breaker_opened_at"),
+    _number("counted_from"),
+    CheckConstraint("id = 1", name="one_intake"),
+)
+"""Whether events are taken in: one row, or none as long as nobody and nothing stopped them."""
 
 FACT_TABLES: Final = (
     permission,
@@ -180,7 +362,10 @@ FACT_TABLES: Final = (
     tenant,
     tenant_period,
     member,
+    invitation,
     exception,
     api_key,
+    identity,
+    endpoint,
     rule,
 )

@@ -10,7 +10,7 @@ from authz_service.domain.grant import RoleGrant
 from authz_service.domain.membership import Membership, MembershipState
 from authz_service.domain.window import BEGINNING, FOREVER, Window
 from authz_service.engine.builder import Builder
-from authz_service.engine.index import ACTIVE, Index, Member
+from authz_service.engine.index import Index, Member, standing
 from authz_service.store import rows, schema
 from authz_service.store.facts import Facts, head
 
@@ -22,6 +22,8 @@ _MEMBERS: Final = select(
     schema.member.c.subject,
     schema.member.c.lifecycle,
     schema.member.c.suspensions,
+    schema.member.c.owner,
+    schema.member.c.managed_by,
 ).where(schema.member.c.closed_revision.is_(None))
 
 _GRANTS: Final = select(
@@ -44,8 +46,11 @@ def read_index(connection: Connection) -> Index:
     _add(builder, facts.plans())
     _add(builder, facts.tenants())
     _add(builder, (role for role in roles if role.tenant))
+    _add(builder, facts.invitations())
     _add(builder, facts.exceptions())
     _add(builder, facts.api_keys())
+    _add(builder, facts.identities())
+    _add(builder, facts.endpoints())
     _load_members(builder, connection)
     return builder.finish(head(connection))
 
@@ -70,17 +75,17 @@ def _load_members(builder: Builder, connection: Connection) -> None:
 
 
 def _plain_members(found: Iterable[Any], by_tenant: dict[str, dict[str, Member]]) -> list[Fact]:
-    """Enter active members as ACTIVE; return the others as facts."""
+    """Enter active members as their standing; return the others as facts."""
     special: list[Fact] = []
-    for tenant, subject, lifecycle, suspensions in found:
+    for tenant, subject, lifecycle, suspensions, owner, managed_by in found:
         if lifecycle == "active" and not suspensions:
             members = by_tenant.get(tenant)
             if members is None:
                 members = by_tenant[tenant] = {}
-            members[subject] = ACTIVE
+            members[subject] = standing(owner=bool(owner), managed_by=managed_by)
         else:
             state, held_back = MembershipState(lifecycle), rows.suspensions(suspensions)
-            special.append(Membership(tenant, subject, state, held_back))
+            special.append(Membership(tenant, subject, state, held_back, bool(owner), managed_by))
     return special
 
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 import psycopg
 from sqlalchemy import Connection
 
-from authz_service.store.database import Database
+from authz_service.store.database import Database, connect_postgres
 
 _CHANNEL: Final = "authz_change"
 
@@ -32,6 +32,7 @@ class Listener:
 
     def __init__(self, database: Database, stopping: Event) -> None:
         self._stopping = stopping
+        self._busy_seconds = database.busy_seconds
         postgres = database.dialect == "postgresql"
         self._address = database.url.set(drivername="postgresql") if postgres else None
         self._connection: psycopg.Connection[Any] | None = None
@@ -57,7 +58,7 @@ class Listener:
     def _listen(self, seconds: float) -> None:
         if self._connection is None:
             address = self._address.render_as_string(hide_password=False) if self._address else ""
-            self._connection = psycopg.connect(address, autocommit=True)
+            self._connection = connect_postgres(self._busy_seconds, address, autocommit=True)
             self._connection.execute(f"LISTEN {_CHANNEL}")
             return  # What was committed before listening is found by reading once more.
         deadline = monotonic() + seconds

@@ -203,6 +203,7 @@ class Executor:
                 return Answer(earlier.revision, value, repeated=True)
             value = case.body(tx, wanted)
             guard.require_holds(tx.index, tx.changes, call.actor, tx.now)
+            guard.require_unmanaged(tx.index, tx.changes, call.actor)
             if not tx.changes and not tx.events:
                 # Nothing was to be changed, but somebody with the right to has asked for it.
                 chain = _chain(tx.index, tenants())

@@ -1,10 +1,10 @@
 """What a change may take for granted once it has asked: each asks one thing or refuses."""
 
-from authz_service.domain.catalogue import Plan
+from authz_service.domain.catalogue import ADD_ON, TIER, Plan, kept_id
 from authz_service.domain.identifiers import checked
 from authz_service.domain.membership import Membership
-from authz_service.domain.tenant import SYSTEM, Tenant, TenantState
-from authz_service.domain.window import Instant
+from authz_service.domain.tenant import SYSTEM, SuspensionReason, Tenant, TenantState
+from authz_service.domain.window import BEGINNING, LATEST, Instant
 from authz_service.engine.entitlements import assignable_roles
 from authz_service.engine.index import Index, RoleEntry
 from authz_service.errors import ErrorReason, FailedPrecondition, InvalidArgument, NotFound
@@ -46,7 +46,7 @@ def running_customer(index: Index, tenant_id: str, at: Instant, field: str = "te
     if found.state_at(at) is TenantState.OFFBOARDED:
         raise FailedPrecondition(
             ErrorReason.TENANT_STATE_CONFLICT,
-            f"tenant {tenant_id!r} is offboarded; nothing can be given in it any more",
+            f"tenant {tenant_id!r} is offboarded; reactivate it before giving anything in it",
             field=field,
         )
     return found
@@ -128,6 +128,53 @@ def tier(index: Index, name: str, field: str = "tier") -> Plan:
     return found
 
 
+def tier_version(index: Index, name: str, version: int, field: str = "version") -> Plan:
+    """Find a version of a tier, kept or the latest, which 0 stands for also.
+
+    Raises:
+        NotFound: TIER_NOT_FOUND, TIER_VERSION_NOT_FOUND.
+    """
+    latest = tier(index, name)
+    if version in (0, latest.version):
+        return latest
+    found = index.plans.get(kept_id(latest.id, version)) if version > 0 else None
+    if found is None:
+        raise NotFound(
+            ErrorReason.TIER_VERSION_NOT_FOUND,
+            f"tier {name!r} has no version {version}; its latest is {latest.version}, and its "
+            "versions can be listed",
+            field=field,
+            details={"tier": name, "latest": str(latest.version)},
+        )
+    return found
+
+
+def add_on(index: Index, name: str, field: str = "add_on") -> Plan:
+    """Find an add-on by its name. Raises: ADD_ON_NOT_FOUND."""
+    found = index.plans.get(ADD_ON + checked("add_on", name, field))
+    if found is None:
+        raise NotFound(
+            ErrorReason.ADD_ON_NOT_FOUND,
+            f"there is no add-on {name!r}; put it first",
+            field=field,
+            details={"add_on": name},
+        )
+    return found
+
+
+def plan(index: Index, plan_id: str, field: str = "plan") -> Plan:
+    """Find a tier or add-on by its id, `tier/pro`. Raises: TIER_NOT_FOUND, ADD_ON_NOT_FOUND."""
+    if plan_id.startswith(TIER):
+        return tier(index, plan_id.removeprefix(TIER), field)
+    if plan_id.startswith(ADD_ON):
+        return add_on(index, plan_id.removeprefix(ADD_ON), field)
+    raise InvalidArgument(
+        ErrorReason.INVALID_IDENTIFIER,
+        f"{plan_id[:140]!r} is not a plan: expected `tier/<id>` or `addon/<id>`",
+        field=field,
+    )
+
+
 def permission(index: Index, name: str, field: str) -> str:
     """Check that a permission is declared. Raises: PERMISSION_NOT_FOUND."""
     if checked("permission", name, field) not in index.permissions:
@@ -153,14 +200,36 @@ def text(value: str, field: str, *, at_most: int = MAX_TEXT, required: bool = Fa
     return value
 
 
-def batch(count: int, field: str, at_least: int = 0) -> None:
+def instant(at: Instant, field: str) -> Instant:
+    """Check an instant that a caller names. Raises: INVALID_FIELD outside years 1970 to 9999."""
+    if not BEGINNING <= at <= LATEST:
+        raise InvalidArgument(
+            ErrorReason.INVALID_FIELD, f"{field} lies outside the years 1970 to 9999", field=field
+        )
+    return at
+
+
+def laid_by_hand(reason: SuspensionReason) -> SuspensionReason:
+    """Check that a suspension is not one that the downgrade policy alone lays on. Raises:
+    INVALID_FIELD.
+    """
+    if reason is SuspensionReason.SEATS:
+        raise InvalidArgument(
+            ErrorReason.INVALID_FIELD,
+            "for want of seats only the downgrade policy suspends; name another reason",
+            field="suspension_reason",
+        )
+    return reason
+
+
+def batch(count: int, field: str, at_least: int = 0, at_most: int = MAX_BATCH) -> None:
     """Check a number of items. Raises: BATCH_TOO_LARGE, or INVALID_FIELD if there are too few."""
-    if count > MAX_BATCH:
+    if count > at_most:
         raise InvalidArgument(
             ErrorReason.BATCH_TOO_LARGE,
-            f"{count} items are more than the {MAX_BATCH} that one call may carry; split the call",
+            f"{count} items are more than the {at_most} that one call may carry; split the call",
             field=field,
-            details={"limit": str(MAX_BATCH)},
+            details={"limit": str(at_most)},
         )
     if count < at_least:
         raise InvalidArgument(

@@ -15,7 +15,6 @@ from authz_service.domain.window import FOREVER, Instant
 from authz_service.engine.index import OWNER, Index
 from authz_service.errors import (
     ErrorReason,
-    FailedPrecondition,
     InvalidArgument,
     NotFound,
     PermissionDenied,
@@ -26,9 +25,6 @@ from authz_service.store.schema import rule
 from authz_service.store.unit_of_work import Transaction
 from authz_service.usecases import guard
 from authz_service.usecases.role_grants import give, take
-
-OVERRIDE = "members:override"
-"""The right to change members that a directory keeps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,15 +120,9 @@ def require_unmanaged(tx: Transaction, member: Membership, by: Keeper) -> None:
     if member.managed_by in ("", by):
         return
     try:
-        guard.require(tx.index, tx.call.actor, OVERRIDE, member.tenant, tx.now)
+        guard.require(tx.index, tx.call.actor, guard.OVERRIDE, member.tenant, tx.now)
     except PermissionDenied as denied:
-        raise FailedPrecondition(
-            ErrorReason.MEMBER_MANAGED,
-            f"the customer's directory keeps {member.subject}; change the member there, or use a "
-            f"key that holds {OVERRIDE}",
-            field="subject",
-            details={"managed_by": member.managed_by},
-        ) from denied
+        raise guard.managed(member, "subject") from denied
 
 
 def changed(tx: Transaction, action: str, before: Membership | None, after: Membership) -> None:

@@ -33,134 +33,211 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     Example: a negative quantity.
     """
     ERROR_REASON_INVALID_WINDOW: _ErrorReason.ValueType  # 3
-    """INVALID_ARGUMENT. A window ends at or before its start."""
+    """INVALID_ARGUMENT. A window ends at or before its start.
+    Example: `valid_until` of noon where `valid_from` is noon as well. Let it end later.
+    """
     ERROR_REASON_INVALID_PAGE_TOKEN: _ErrorReason.ValueType  # 4
-    """INVALID_ARGUMENT. A page token is damaged or belongs to another query. Start from the first page."""
+    """INVALID_ARGUMENT. A page token is damaged or belongs to another query. Start from the first page.
+    Example: a token of `ListMembers` of another tenant.
+    """
     ERROR_REASON_BATCH_TOO_LARGE: _ErrorReason.ValueType  # 5
-    """INVALID_ARGUMENT. More items than one call may carry (1,000). Split the call."""
+    """INVALID_ARGUMENT. More items than one call may carry (1,000). Split the call.
+    Example: 1,001 questions in one `BatchCheck`.
+    """
     ERROR_REASON_CHANGES_COLLIDE: _ErrorReason.ValueType  # 17
     """INVALID_ARGUMENT. Two changes of one set decide about the same thing, so that the outcome would
     depend on which came first. The metadata has their places, `first` and `second`. Keep one.
+    Example: one tenant's tier set twice in one set.
     """
     ERROR_REASON_FINGERPRINT_MISMATCH: _ErrorReason.ValueType  # 18
     """INVALID_ARGUMENT. The fingerprint is that of another set of changes. `PreviewChange` gives the
     one of this set.
+    Example: a change was added after the preview.
     """
     ERROR_REASON_INCLUSION_CYCLE: _ErrorReason.ValueType  # 6
-    """INVALID_ARGUMENT. A role would include itself, or a tier extend itself, directly or not."""
+    """INVALID_ARGUMENT. A role would include itself, or a tier extend itself, directly or not.
+    Example: role `a` includes `b`, which includes `a`.
+    """
     ERROR_REASON_INCLUSION_TOO_DEEP: _ErrorReason.ValueType  # 7
-    """INVALID_ARGUMENT. A chain of roles or tiers would be longer than seven."""
+    """INVALID_ARGUMENT. A chain of roles or tiers would be longer than seven.
+    Example: an eighth role below `admin`. Include what is needed directly.
+    """
     ERROR_REASON_ROLE_WIDER_THAN_TIER: _ErrorReason.ValueType  # 8
-    """FAILED_PRECONDITION. A tenant's own role would hold a permission that its tier lacks."""
+    """FAILED_PRECONDITION. A tenant's own role would hold a permission that its tier lacks.
+    Example: `acme/clerk` with `sso:configure` in tier `free`. Move the tenant up first.
+    """
     ERROR_REASON_PERMISSION_DEPRECATED: _ErrorReason.ValueType  # 9
     """FAILED_PRECONDITION. A role, tier or add-on would take up a permission that is deprecated, named
     in `permission`. Use the one that replaces it, `replaced_by`. What holds it already may keep it.
+    Example: `reports:print`, for which there is `reports:export`.
     """
     ERROR_REASON_CREDENTIALS_MISSING: _ErrorReason.ValueType  # 20
     """UNAUTHENTICATED. Neither key, token nor client certificate came with the call. Send
     `authorization: Bearer <key or token>`.
+    Example: a call without metadata.
     """
     ERROR_REASON_CREDENTIALS_INVALID: _ErrorReason.ValueType  # 21
     """UNAUTHENTICATED. The key, token or certificate is malformed, unknown, revoked, expired or meant
     for another service; which of these is not told. Ask operations for a new one.
+    Example: a key that was revoked a minute ago.
     """
     ERROR_REASON_PERMISSION_DENIED: _ErrorReason.ValueType  # 22
     """PERMISSION_DENIED. The caller is known but holds no right to do this, or not for this tenant; or
     the actor that it names in `x-authz-actor` does not. Whether the tenant exists is not told.
+    Example: `permission` "members:add" in the metadata, for a key with role `checker`.
     """
     ERROR_REASON_GRANT_EXCEEDS_OWN_RIGHTS: _ErrorReason.ValueType  # 23
     """PERMISSION_DENIED. The change would give permissions that the caller, or the actor it names, does
     not itself hold there; `permissions` names some. Nothing was changed. Give less, or let somebody
     make the change who holds them.
+    Example: an admin without `sso:configure` grants a role that has it.
     """
     ERROR_REASON_IDENTITY_EXISTS: _ErrorReason.ValueType  # 24
     """ALREADY_EXISTS. An identity of this kind, issuer and name is registered; `id` names it. Remove it
     first to register it otherwise.
+    Example: the certificate name `billing.example.com`, registered last year.
     """
     ERROR_REASON_TENANT_NOT_FOUND: _ErrorReason.ValueType  # 40
-    """NOT_FOUND. No such tenant."""
+    """NOT_FOUND. No such tenant.
+    Example: tenant `acmee`. `ListTenants` shows those there are.
+    """
     ERROR_REASON_MEMBER_NOT_FOUND: _ErrorReason.ValueType  # 41
-    """NOT_FOUND. The subject has no membership in the tenant that could be read or removed."""
+    """NOT_FOUND. The subject has no membership in the tenant that could be read or removed.
+    Example: `user:ada`, who was removed. `ListMembers` shows who belongs to it.
+    """
     ERROR_REASON_PERMISSION_NOT_FOUND: _ErrorReason.ValueType  # 42
-    """NOT_FOUND. The catalogue declares no such permission. `PutPermission` declares one."""
+    """NOT_FOUND. The catalogue declares no such permission. `PutPermission` declares one.
+    Example: `invoices:exprot`.
+    """
     ERROR_REASON_ROLE_NOT_FOUND: _ErrorReason.ValueType  # 43
-    """NOT_FOUND. No such role. A tenant's own role is named `tenant/role`."""
+    """NOT_FOUND. No such role. A tenant's own role is named `tenant/role`.
+    Example: `clerk`, where `acme/clerk` is meant.
+    """
     ERROR_REASON_TIER_NOT_FOUND: _ErrorReason.ValueType  # 44
-    """NOT_FOUND. No such tier."""
+    """NOT_FOUND. No such tier.
+    Example: tier `gold`. `ListTiers` shows those there are.
+    """
     ERROR_REASON_ROLE_GRANT_NOT_FOUND: _ErrorReason.ValueType  # 45
-    """NOT_FOUND. No live grant answers the description."""
+    """NOT_FOUND. No live grant answers the description.
+    Example: role `editor` in scope `project:7`, granted in `project:42` alone.
+    """
     ERROR_REASON_EXCEPTION_NOT_FOUND: _ErrorReason.ValueType  # 46
-    """NOT_FOUND. No such exception, or it was revoked before."""
+    """NOT_FOUND. No such exception, or it was revoked before.
+    Example: an id from a list of last week. `ListExceptions` shows those there are.
+    """
     ERROR_REASON_KEY_NOT_FOUND: _ErrorReason.ValueType  # 47
-    """NOT_FOUND. No such key, or it was revoked before."""
+    """NOT_FOUND. No such key, or it was revoked before.
+    Example: `key-0123456789abcdef01234`. `ListKeys` shows those there are.
+    """
     ERROR_REASON_ADD_ON_NOT_FOUND: _ErrorReason.ValueType  # 48
-    """NOT_FOUND. No such add-on."""
+    """NOT_FOUND. No such add-on.
+    Example: add-on `audits`. `ListAddOns` shows those there are.
+    """
     ERROR_REASON_FEATURE_NOT_FOUND: _ErrorReason.ValueType  # 49
-    """NOT_FOUND. The tier or add-on sets no such feature itself. `ListFeatures` shows which do."""
+    """NOT_FOUND. The tier or add-on sets no such feature itself. `ListFeatures` shows which do.
+    Example: `sso` of `tier/professional`, which `tier/enterprise` sets.
+    """
     ERROR_REASON_LIMIT_NOT_FOUND: _ErrorReason.ValueType  # 50
-    """NOT_FOUND. The tier or add-on sets no such limit itself. `ListLimits` shows which do."""
+    """NOT_FOUND. The tier or add-on sets no such limit itself. `ListLimits` shows which do.
+    Example: `seats` of an add-on that has features only.
+    """
     ERROR_REASON_INVITATION_NOT_FOUND: _ErrorReason.ValueType  # 52
     """NOT_FOUND. No such invitation, or it was accepted or revoked before. `ListInvitations` shows the
     open ones.
+    Example: an invitation that was taken up an hour ago.
     """
     ERROR_REASON_INVITATION_TOKEN_REFUSED: _ErrorReason.ValueType  # 53
     """NOT_FOUND. No open invitation answers to the token in the hands of this subject. Whether the
     token is wrong, used, revoked, too late or somebody else's is not told. Ask for a new invitation.
+    Example: the token of a mail that was sent again since.
     """
     ERROR_REASON_IDENTITY_NOT_FOUND: _ErrorReason.ValueType  # 55
-    """NOT_FOUND. No such identity, or it was removed before. `ListIdentities` shows those there are."""
+    """NOT_FOUND. No such identity, or it was removed before. `ListIdentities` shows those there are.
+    Example: one that somebody else has just removed.
+    """
     ERROR_REASON_TENANT_EXISTS: _ErrorReason.ValueType  # 60
-    """ALREADY_EXISTS. The tenant id is taken; ids of offboarded tenants are not given again."""
+    """ALREADY_EXISTS. The tenant id is taken; ids of offboarded tenants are not given again.
+    Example: `acme`, onboarded by an earlier event. `GetTenant` shows it.
+    """
     ERROR_REASON_MEMBER_EXISTS: _ErrorReason.ValueType  # 61
-    """ALREADY_EXISTS. The subject is a member already."""
+    """ALREADY_EXISTS. The subject is a member already.
+    Example: `user:ada` added twice. `GrantRole` gives a member more roles.
+    """
     ERROR_REASON_INVITATION_EXISTS: _ErrorReason.ValueType  # 68
     """ALREADY_EXISTS. An open invitation reaches the same subject or the same address; `id` names it.
     `ResendInvitation` makes a new token for it, `RevokeInvitation` ends it.
+    Example: `ivan@example.com` invited by two admins.
     """
     ERROR_REASON_OWNER_EXISTS: _ErrorReason.ValueType  # 69
     """ALREADY_EXISTS. The account has an owner, named in `owner`, and has one at most.
     `TransferOwnership` makes another member the owner.
+    Example: a second member added as `owner`.
     """
     ERROR_REASON_ROLE_GRANT_EXISTS: _ErrorReason.ValueType  # 62
-    """ALREADY_EXISTS. The same grant, with the same scope, window and source, is in force."""
+    """ALREADY_EXISTS. The same grant, with the same scope, window and source, is in force.
+    Example: `editor` granted again to `user:vera`. Nothing is to be done.
+    """
     ERROR_REASON_REQUEST_ID_REUSED: _ErrorReason.ValueType  # 63
-    """ALREADY_EXISTS. The request id was used for another request. Use a fresh one for each intent."""
+    """ALREADY_EXISTS. The request id was used for another request. Use a fresh one for each intent.
+    Example: the id of a `SetTier` to `free`, sent with `enterprise`.
+    """
     ERROR_REASON_PERMISSION_EXISTS: _ErrorReason.ValueType  # 64
-    """ALREADY_EXISTS. The permission is declared. `UpdatePermission` or `PutPermission` changes it."""
+    """ALREADY_EXISTS. The permission is declared. `UpdatePermission` or `PutPermission` changes it.
+    Example: `CreatePermission` of `invoices:view`.
+    """
     ERROR_REASON_ROLE_EXISTS: _ErrorReason.ValueType  # 65
-    """ALREADY_EXISTS. There is a role of that name. `UpdateRole` or `PutRole` changes it."""
+    """ALREADY_EXISTS. There is a role of that name. `UpdateRole` or `PutRole` changes it.
+    Example: `CreateRole` of `viewer`.
+    """
     ERROR_REASON_PLAN_EXISTS: _ErrorReason.ValueType  # 66
-    """ALREADY_EXISTS. There is a tier, or an add-on, of that name. Update or put it to change it."""
+    """ALREADY_EXISTS. There is a tier, or an add-on, of that name. Update or put it to change it.
+    Example: `CreateTier` of `free`.
+    """
     ERROR_REASON_NOT_A_MEMBER: _ErrorReason.ValueType  # 80
-    """FAILED_PRECONDITION. Roles are granted to members only. `AddMember` first."""
+    """FAILED_PRECONDITION. Roles are granted to members only. `AddMember` first.
+    Example: a role for `user:nina`, who was never added.
+    """
     ERROR_REASON_ROLE_NOT_ASSIGNABLE: _ErrorReason.ValueType  # 81
-    """FAILED_PRECONDITION. The tenant's tier does not list the role as assignable."""
+    """FAILED_PRECONDITION. The tenant's tier does not list the role as assignable.
+    Example: `billing-admin` in tier `free`. `GetTier` shows which it lists.
+    """
     ERROR_REASON_STAFF_NOT_ALLOWED: _ErrorReason.ValueType  # 82
-    """FAILED_PRECONDITION. `staff:` subjects get no memberships and no roles in a customer's account."""
+    """FAILED_PRECONDITION. `staff:` subjects get no memberships and no roles in a customer's account.
+    Example: `AddMember` of `staff:sam`.
+    """
     ERROR_REASON_TENANT_RESERVED: _ErrorReason.ValueType  # 83
-    """FAILED_PRECONDITION. The tenant `system` holds this service's own callers and cannot be changed so."""
+    """FAILED_PRECONDITION. The tenant `system` holds this service's own callers and cannot be changed so.
+    Example: `AddMember` in `system`. Use `KeyService`.
+    """
     ERROR_REASON_TENANT_STATE_CONFLICT: _ErrorReason.ValueType  # 84
     """FAILED_PRECONDITION. The tenant's state does not allow the step, such as resuming one that is
     not suspended for that reason.
+    Example: `ResumeTenant` for BILLING of one suspended for RISK.
     """
     ERROR_REASON_SEATS_EXHAUSTED: _ErrorReason.ValueType  # 85
-    """FAILED_PRECONDITION. All seats that the tenant bought are taken."""
+    """FAILED_PRECONDITION. All seats that the tenant bought are taken.
+    Example: a fourth member where `seats` is 3. Remove one, or move the tenant up.
+    """
     ERROR_REASON_PLAN_OUTDATED: _ErrorReason.ValueType  # 120
     """ABORTED. What a plan looked at has changed since. The metadata names both changes: `object` and
     `assumed`, what the plan made of it at `planned_at`; `revision`, `action`, `actor` and `committed`,
     what was done since. Preview it again.
+    Example: a role that somebody has put between preview and apply.
     """
     ERROR_REASON_DECISION_NEEDED: _ErrorReason.ValueType  # 121
     """FAILED_PRECONDITION. A decision is open that the set of changes itself must take, such as what
     takes the place of a role that is granted. The metadata has its `kind` and its `object`.
+    Example: a role is deleted that ten members hold; add its replacement to the set.
     """
     ERROR_REASON_TIER_VERSION_NOT_FOUND: _ErrorReason.ValueType  # 130
     """NOT_FOUND. The tier has no such version. `ListTierVersions` tells those that are kept. The
     metadata has the `tier` and its `latest` version.
+    Example: version 9 of a tier whose `latest` is 4.
     """
     ERROR_REASON_REVISION_MISMATCH: _ErrorReason.ValueType  # 86
     """ABORTED. The object has changed since the caller read it: its `revision` is not the
     `expected_revision`. Read it again, and decide anew. The metadata has its `revision`.
+    Example: `expected_revision` 41 of a role that was changed in 57.
     """
     ERROR_REASON_STILL_IN_USE: _ErrorReason.ValueType  # 87
     """FAILED_PRECONDITION. What should be deleted is in use. The metadata names the users by kind, the
@@ -170,26 +247,32 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_OPERATORS_LOCKED_OUT: _ErrorReason.ValueType  # 88
     """FAILED_PRECONDITION. The step would leave nobody who can operate this service: no live key would
     hold the right, for all tenants, that `right` names. Give it to another key first.
+    Example: `keys:create` taken out of the role `operator`.
     """
     ERROR_REASON_RIGHT_RESERVED: _ErrorReason.ValueType  # 89
     """FAILED_PRECONDITION. This service itself asks the permission of its callers: it stays declared,
     and `internal`.
+    Example: `DeletePermission` of `members:add`.
     """
     ERROR_REASON_LAST_ADMIN: _ErrorReason.ValueType  # 90
     """FAILED_PRECONDITION. The step would leave an open account without an active member that holds an
     admin role on the whole of it without end. Grant one to somebody else first.
+    Example: `RemoveMember` of the only admin.
     """
     ERROR_REASON_MEMBER_IS_OWNER: _ErrorReason.ValueType  # 91
     """FAILED_PRECONDITION. The account's owner is not removed, suspended for reason ADMIN, or deprived
     of its last admin role. `TransferOwnership` first.
+    Example: `RemoveMember` of the owner.
     """
     ERROR_REASON_MEMBER_MANAGED: _ErrorReason.ValueType  # 92
     """FAILED_PRECONDITION. The customer's directory keeps the member; `managed_by` names it. Change the
     member there, or call with the right `members:override`.
+    Example: `SetMemberRoles` of a member with `managed_by` "scim".
     """
     ERROR_REASON_MEMBER_STATE_CONFLICT: _ErrorReason.ValueType  # 93
     """FAILED_PRECONDITION. The member's state does not allow the step, such as resuming one that is not
     suspended for that reason, or making a suspended one the owner.
+    Example: `ResumeMember` for RISK of one suspended for SCIM.
     """
     ERROR_REASON_SCHEDULE_IN_PAST: _ErrorReason.ValueType  # 99
     """FAILED_PRECONDITION. What is to happen at an instant was asked for an instant that is over.
@@ -202,19 +285,32 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_SCHEDULED_CHANGE_NOT_FOUND: _ErrorReason.ValueType  # 54
     """NOT_FOUND. No such change lies ahead of the tenant: it took place, was cancelled or replaced.
     List the scheduled changes to see those that do.
+    Example: `tier@2030-01-01T00:00:00Z`, cancelled yesterday.
     """
     ERROR_REASON_ADD_ON_HELD: _ErrorReason.ValueType  # 113
-    """ALREADY_EXISTS. The tenant holds the add-on within some of the window asked for."""
+    """ALREADY_EXISTS. The tenant holds the add-on within some of the window asked for.
+    Example: `audit` until March, asked for from February on. Begin where it ends.
+    """
     ERROR_REASON_ADD_ON_NOT_HELD: _ErrorReason.ValueType  # 114
-    """NOT_FOUND. The tenant does not hold the add-on at that time or later."""
+    """NOT_FOUND. The tenant does not hold the add-on at that time or later.
+    Example: `RemoveAddOn` of `audit`, which ended by itself.
+    """
     ERROR_REASON_LIMIT_NOT_SET: _ErrorReason.ValueType  # 115
-    """NOT_FOUND. The tenant has no limit of its own by that name; its plans may set one."""
+    """NOT_FOUND. The tenant has no limit of its own by that name; its plans may set one.
+    Example: `seats` removed from a tenant that has them from its tier.
+    """
     ERROR_REASON_REVISION_NOT_REACHED: _ErrorReason.ValueType  # 102
-    """UNAVAILABLE. The demanded `min_revision` has not arrived here before the deadline."""
+    """UNAVAILABLE. The demanded `min_revision` has not arrived here before the deadline.
+    Example: a `min_revision` of a database that was set back. Ask without it.
+    """
     ERROR_REASON_DATABASE_UNAVAILABLE: _ErrorReason.ValueType  # 103
-    """UNAVAILABLE. The database does not answer. Changes wait for it; checks go on from memory."""
+    """UNAVAILABLE. The database does not answer. Changes wait for it; checks go on from memory.
+    Example: it is being restarted. Repeat under the same `request_id`.
+    """
     ERROR_REASON_DATABASE_BEHIND: _ErrorReason.ValueType  # 105
-    """FAILED_PRECONDITION. The database lacks migrations that this version needs. Run `authz migrate`."""
+    """FAILED_PRECONDITION. The database lacks migrations that this version needs. Run `authz migrate`.
+    Example: a new version was started on the database of the old one.
+    """
     ERROR_REASON_RATE_LIMITED: _ErrorReason.ValueType  # 110
     """RESOURCE_EXHAUSTED. The caller makes more calls than the server's settings allow one caller.
     Nothing was done. Example: `rate` "100" a second in the metadata. Wait for the `retry_delay` of
@@ -224,50 +320,67 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """RESOURCE_EXHAUSTED. More calls arrive than the server can answer, whoever makes them. Nothing was
     done. Wait for the `retry_delay` of the `google.rpc.RetryInfo` that comes with it, and a little
     longer at random, so that not all come back at once.
+    Example: a thousand callers come back at once after a break.
     """
     ERROR_REASON_PLAINTEXT_REFUSED: _ErrorReason.ValueType  # 112
     """FAILED_PRECONDITION. The server was told to listen in plaintext where others can listen in; it
     does not start. Set `AUTHZ_TLS_CERT` and `AUTHZ_TLS_KEY`, or `AUTHZ_PLAINTEXT=allow`.
+    Example: `AUTHZ_HOST=0.0.0.0` without a certificate.
     """
     ERROR_REASON_LAST_OPERATOR_KEY: _ErrorReason.ValueType  # 94
     """FAILED_PRECONDITION. Without this key, or without this right of it, nobody could operate the
     service any more. Create another operator's key first. If they are all lost, `authz recover`
     makes one, on the machine that holds the database.
+    Example: `RevokeKey` of the only key with role `operator`.
     """
     ERROR_REASON_KEY_KIND_CONFLICT: _ErrorReason.ValueType  # 117
     """FAILED_PRECONDITION. A key's kind, which its text shows, would say less than the key opens.
     Example: role `operator` for a key of kind `app`. Create a key of kind operator.
     """
     ERROR_REASON_KEY_NOT_ROTATED: _ErrorReason.ValueType  # 118
-    """FAILED_PRECONDITION. The key has no previous secret that is still good."""
+    """FAILED_PRECONDITION. The key has no previous secret that is still good.
+    Example: `RevokeKey` of the previous secret alone, whose overlap is over.
+    """
     ERROR_REASON_KEY_EXPIRED: _ErrorReason.ValueType  # 119
     """FAILED_PRECONDITION. The key has expired, and a new secret of it would be no good either. Give it
     a later `expire_time` with `UpdateKey`, or create another key.
+    Example: `RotateKey` a day after `expire_time`.
     """
     ERROR_REASON_EVENT_NOT_FOUND: _ErrorReason.ValueType  # 56
-    """NOT_FOUND. No such event came from that source, by the id it was given there."""
+    """NOT_FOUND. No such event came from that source, by the id it was given there.
+    Example: `evt_1NG8Du2e` of `crm`, which `stripe` sent.
+    """
     ERROR_REASON_EVENT_SOURCE_NOT_FOUND: _ErrorReason.ValueType  # 57
-    """NOT_FOUND. `policies/lifecycle.yaml` declares no such source of events."""
+    """NOT_FOUND. `policies/lifecycle.yaml` declares no such source of events.
+    Example: source `strpe`.
+    """
     ERROR_REASON_EVENT_SUBJECT_MAPPED: _ErrorReason.ValueType  # 70
-    """ALREADY_EXISTS. The source's subject is mapped to another tenant. Set `replace` to map it anew."""
+    """ALREADY_EXISTS. The source's subject is mapped to another tenant. Set `replace` to map it anew.
+    Example: `cus_NffrFeUfNV2Hib`, which is `acme`, mapped to `globex`.
+    """
     ERROR_REASON_EVENT_STATE_CONFLICT: _ErrorReason.ValueType  # 95
     """FAILED_PRECONDITION. The event is not in the state that this needs: only a parked event can be
     discarded.
+    Example: `DiscardEvent` of an event that was applied.
     """
     ERROR_REASON_INVALID_LIFECYCLE: _ErrorReason.ValueType  # 96
     """FAILED_PRECONDITION. `policies/lifecycle.yaml` sells what the catalogue does not have.
     `authz lifecycle check` tells where.
+    Example: plan `pro` with tier `profesional`.
     """
     ERROR_REASON_JOB_NOT_FOUND: _ErrorReason.ValueType  # 19
     """NOT_FOUND. There is no such job: it was never made, or ended long ago and is forgotten. List the
     jobs to see those there are.
+    Example: a job of last year.
     """
     ERROR_REASON_JOB_STATE_CONFLICT: _ErrorReason.ValueType  # 123
     """FAILED_PRECONDITION. The job is not in a state that this needs. Example: `state` "done" in the
     metadata where a retry was asked for.
     """
     ERROR_REASON_ENDPOINT_NOT_FOUND: _ErrorReason.ValueType  # 124
-    """NOT_FOUND. There is no such endpoint, or it is another tenant's. List the endpoints."""
+    """NOT_FOUND. There is no such endpoint, or it is another tenant's. List the endpoints.
+    Example: an endpoint that was deleted.
+    """
     ERROR_REASON_ENDPOINT_URL_REFUSED: _ErrorReason.ValueType  # 125
     """INVALID_ARGUMENT. Nothing can be delivered to such a URL. Example: `http://crm.example/hook`.
     Name an https URL without a user and a password.
@@ -275,17 +388,24 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_ENDPOINT_DISABLED: _ErrorReason.ValueType  # 126
     """FAILED_PRECONDITION. The endpoint is disabled, by itself (it answered 410) or by somebody.
     Enable it with `UpdateEndpoint` first.
+    Example: `PingEndpoint` of one that has answered 410.
     """
     ERROR_REASON_TEMPLATE_INVALID: _ErrorReason.ValueType  # 127
     """INVALID_ARGUMENT. The mail's template cannot be filled in: its syntax is wrong, it names what
     there is not, or does what the sandbox forbids. Example: `{{ display_nme }}`.
     """
     ERROR_REASON_TEMPLATE_NOT_FOUND: _ErrorReason.ValueType  # 128
-    """NOT_FOUND. No template of that mail was put for the tenant, or for all; nothing is to be deleted."""
+    """NOT_FOUND. No template of that mail was put for the tenant, or for all; nothing is to be deleted.
+    Example: a template of `acme` deleted twice.
+    """
     ERROR_REASON_TOO_MANY_ENDPOINTS: _ErrorReason.ValueType  # 129
-    """FAILED_PRECONDITION. The tenant has as many endpoints as it may have. Delete one."""
+    """FAILED_PRECONDITION. The tenant has as many endpoints as it may have. Delete one.
+    Example: one more than the metadata's limit.
+    """
     ERROR_REASON_INTERNAL: _ErrorReason.ValueType  # 104
-    """INTERNAL. A bug of ours. Nothing was changed; the request id in the metadata finds the log line."""
+    """INTERNAL. A bug of ours. Nothing was changed; the `call_id` in the metadata finds the log line.
+    Example: a line with this `call_id` and a traceback in the server's log.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call failed. Every failure carries a `google.rpc.ErrorInfo` whose `reason` is one of these
@@ -305,134 +425,211 @@ ERROR_REASON_INVALID_FIELD: ErrorReason.ValueType  # 2
 Example: a negative quantity.
 """
 ERROR_REASON_INVALID_WINDOW: ErrorReason.ValueType  # 3
-"""INVALID_ARGUMENT. A window ends at or before its start."""
+"""INVALID_ARGUMENT. A window ends at or before its start.
+Example: `valid_until` of noon where `valid_from` is noon as well. Let it end later.
+"""
 ERROR_REASON_INVALID_PAGE_TOKEN: ErrorReason.ValueType  # 4
-"""INVALID_ARGUMENT. A page token is damaged or belongs to another query. Start from the first page."""
+"""INVALID_ARGUMENT. A page token is damaged or belongs to another query. Start from the first page.
+Example: a token of `ListMembers` of another tenant.
+"""
 ERROR_REASON_BATCH_TOO_LARGE: ErrorReason.ValueType  # 5
-"""INVALID_ARGUMENT. More items than one call may carry (1,000). Split the call."""
+"""INVALID_ARGUMENT. More items than one call may carry (1,000). Split the call.
+Example: 1,001 questions in one `BatchCheck`.
+"""
 ERROR_REASON_CHANGES_COLLIDE: ErrorReason.ValueType  # 17
 """INVALID_ARGUMENT. Two changes of one set decide about the same thing, so that the outcome would
 depend on which came first. The metadata has their places, `first` and `second`. Keep one.
+Example: one tenant's tier set twice in one set.
 """
 ERROR_REASON_FINGERPRINT_MISMATCH: ErrorReason.ValueType  # 18
 """INVALID_ARGUMENT. The fingerprint is that of another set of changes. `PreviewChange` gives the
 one of this set.
+Example: a change was added after the preview.
 """
 ERROR_REASON_INCLUSION_CYCLE: ErrorReason.ValueType  # 6
-"""INVALID_ARGUMENT. A role would include itself, or a tier extend itself, directly or not."""
+"""INVALID_ARGUMENT. A role would include itself, or a tier extend itself, directly or not.
+Example: role `a` includes `b`, which includes `a`.
+"""
 ERROR_REASON_INCLUSION_TOO_DEEP: ErrorReason.ValueType  # 7
-"""INVALID_ARGUMENT. A chain of roles or tiers would be longer than seven."""
+"""INVALID_ARGUMENT. A chain of roles or tiers would be longer than seven.
+Example: an eighth role below `admin`. Include what is needed directly.
+"""
 ERROR_REASON_ROLE_WIDER_THAN_TIER: ErrorReason.ValueType  # 8
-"""FAILED_PRECONDITION. A tenant's own role would hold a permission that its tier lacks."""
+"""FAILED_PRECONDITION. A tenant's own role would hold a permission that its tier lacks.
+Example: `acme/clerk` with `sso:configure` in tier `free`. Move the tenant up first.
+"""
 ERROR_REASON_PERMISSION_DEPRECATED: ErrorReason.ValueType  # 9
 """FAILED_PRECONDITION. A role, tier or add-on would take up a permission that is deprecated, named
 in `permission`. Use the one that replaces it, `replaced_by`. What holds it already may keep it.
+Example: `reports:print`, for which there is `reports:export`.
 """
 ERROR_REASON_CREDENTIALS_MISSING: ErrorReason.ValueType  # 20
 """UNAUTHENTICATED. Neither key, token nor client certificate came with the call. Send
 `authorization: Bearer <key or token>`.
+Example: a call without metadata.
 """
 ERROR_REASON_CREDENTIALS_INVALID: ErrorReason.ValueType  # 21
 """UNAUTHENTICATED. The key, token or certificate is malformed, unknown, revoked, expired or meant
 for another service; which of these is not told. Ask operations for a new one.
+Example: a key that was revoked a minute ago.
 """
 ERROR_REASON_PERMISSION_DENIED: ErrorReason.ValueType  # 22
 """PERMISSION_DENIED. The caller is known but holds no right to do this, or not for this tenant; or
 the actor that it names in `x-authz-actor` does not. Whether the tenant exists is not told.
+Example: `permission` "members:add" in the metadata, for a key with role `checker`.
 """
 ERROR_REASON_GRANT_EXCEEDS_OWN_RIGHTS: ErrorReason.ValueType  # 23
 """PERMISSION_DENIED. The change would give permissions that the caller, or the actor it names, does
 not itself hold there; `permissions` names some. Nothing was changed. Give less, or let somebody
 make the change who holds them.
+Example: an admin without `sso:configure` grants a role that has it.
 """
 ERROR_REASON_IDENTITY_EXISTS: ErrorReason.ValueType  # 24
 """ALREADY_EXISTS. An identity of this kind, issuer and name is registered; `id` names it. Remove it
 first to register it otherwise.
+Example: the certificate name `billing.example.com`, registered last year.
 """
 ERROR_REASON_TENANT_NOT_FOUND: ErrorReason.ValueType  # 40
-"""NOT_FOUND. No such tenant."""
+"""NOT_FOUND. No such tenant.
+Example: tenant `acmee`. `ListTenants` shows those there are.
+"""
 ERROR_REASON_MEMBER_NOT_FOUND: ErrorReason.ValueType  # 41
-"""NOT_FOUND. The subject has no membership in the tenant that could be read or removed."""
+"""NOT_FOUND. The subject has no membership in the tenant that could be read or removed.
+Example: `user:ada`, who was removed. `ListMembers` shows who belongs to it.
+"""
 ERROR_REASON_PERMISSION_NOT_FOUND: ErrorReason.ValueType  # 42
-"""NOT_FOUND. The catalogue declares no such permission. `PutPermission` declares one."""
+"""NOT_FOUND. The catalogue declares no such permission. `PutPermission` declares one.
+Example: `invoices:exprot`.
+"""
 ERROR_REASON_ROLE_NOT_FOUND: ErrorReason.ValueType  # 43
-"""NOT_FOUND. No such role. A tenant's own role is named `tenant/role`."""
+"""NOT_FOUND. No such role. A tenant's own role is named `tenant/role`.
+Example: `clerk`, where `acme/clerk` is meant.
+"""
 ERROR_REASON_TIER_NOT_FOUND: ErrorReason.ValueType  # 44
-"""NOT_FOUND. No such tier."""
+"""NOT_FOUND. No such tier.
+Example: tier `gold`. `ListTiers` shows those there are.
+"""
 ERROR_REASON_ROLE_GRANT_NOT_FOUND: ErrorReason.ValueType  # 45
-"""NOT_FOUND. No live grant answers the description."""
+"""NOT_FOUND. No live grant answers the description.
+Example: role `editor` in scope `project:7`, granted in `project:42` alone.
+"""
 ERROR_REASON_EXCEPTION_NOT_FOUND: ErrorReason.ValueType  # 46
-"""NOT_FOUND. No such exception, or it was revoked before."""
+"""NOT_FOUND. No such exception, or it was revoked before.
+Example: an id from a list of last week. `ListExceptions` shows those there are.
+"""
 ERROR_REASON_KEY_NOT_FOUND: ErrorReason.ValueType  # 47
-"""NOT_FOUND. No such key, or it was revoked before."""
+"""NOT_FOUND. No such key, or it was revoked before.
+Example: `key-0123456789abcdef01234`. `ListKeys` shows those there are.
+"""
 ERROR_REASON_ADD_ON_NOT_FOUND: ErrorReason.ValueType  # 48
-"""NOT_FOUND. No such add-on."""
+"""NOT_FOUND. No such add-on.
+Example: add-on `audits`. `ListAddOns` shows those there are.
+"""
 ERROR_REASON_FEATURE_NOT_FOUND: ErrorReason.ValueType  # 49
-"""NOT_FOUND. The tier or add-on sets no such feature itself. `ListFeatures` shows which do."""
+"""NOT_FOUND. The tier or add-on sets no such feature itself. `ListFeatures` shows which do.
+Example: `sso` of `tier/professional`, which `tier/enterprise` sets.
+"""
 ERROR_REASON_LIMIT_NOT_FOUND: ErrorReason.ValueType  # 50
-"""NOT_FOUND. The tier or add-on sets no such limit itself. `ListLimits` shows which do."""
+"""NOT_FOUND. The tier or add-on sets no such limit itself. `ListLimits` shows which do.
+Example: `seats` of an add-on that has features only.
+"""
 ERROR_REASON_INVITATION_NOT_FOUND: ErrorReason.ValueType  # 52
 """NOT_FOUND. No such invitation, or it was accepted or revoked before. `ListInvitations` shows the
 open ones.
+Example: an invitation that was taken up an hour ago.
 """
 ERROR_REASON_INVITATION_TOKEN_REFUSED: ErrorReason.ValueType  # 53
 """NOT_FOUND. No open invitation answers to the token in the hands of this subject. Whether the
 token is wrong, used, revoked, too late or somebody else's is not told. Ask for a new invitation.
+Example: the token of a mail that was sent again since.
 """
 ERROR_REASON_IDENTITY_NOT_FOUND: ErrorReason.ValueType  # 55
-"""NOT_FOUND. No such identity, or it was removed before. `ListIdentities` shows those there are."""
+"""NOT_FOUND. No such identity, or it was removed before. `ListIdentities` shows those there are.
+Example: one that somebody else has just removed.
+"""
 ERROR_REASON_TENANT_EXISTS: ErrorReason.ValueType  # 60
-"""ALREADY_EXISTS. The tenant id is taken; ids of offboarded tenants are not given again."""
+"""ALREADY_EXISTS. The tenant id is taken; ids of offboarded tenants are not given again.
+Example: `acme`, onboarded by an earlier event. `GetTenant` shows it.
+"""
 ERROR_REASON_MEMBER_EXISTS: ErrorReason.ValueType  # 61
-"""ALREADY_EXISTS. The subject is a member already."""
+"""ALREADY_EXISTS. The subject is a member already.
+Example: `user:ada` added twice. `GrantRole` gives a member more roles.
+"""
 ERROR_REASON_INVITATION_EXISTS: ErrorReason.ValueType  # 68
 """ALREADY_EXISTS. An open invitation reaches the same subject or the same address; `id` names it.
 `ResendInvitation` makes a new token for it, `RevokeInvitation` ends it.
+Example: `ivan@example.com` invited by two admins.
 """
 ERROR_REASON_OWNER_EXISTS: ErrorReason.ValueType  # 69
 """ALREADY_EXISTS. The account has an owner, named in `owner`, and has one at most.
 `TransferOwnership` makes another member the owner.
+Example: a second member added as `owner`.
 """
 ERROR_REASON_ROLE_GRANT_EXISTS: ErrorReason.ValueType  # 62
-"""ALREADY_EXISTS. The same grant, with the same scope, window and source, is in force."""
+"""ALREADY_EXISTS. The same grant, with the same scope, window and source, is in force.
+Example: `editor` granted again to `user:vera`. Nothing is to be done.
+"""
 ERROR_REASON_REQUEST_ID_REUSED: ErrorReason.ValueType  # 63
-"""ALREADY_EXISTS. The request id was used for another request. Use a fresh one for each intent."""
+"""ALREADY_EXISTS. The request id was used for another request. Use a fresh one for each intent.
+Example: the id of a `SetTier` to `free`, sent with `enterprise`.
+"""
 ERROR_REASON_PERMISSION_EXISTS: ErrorReason.ValueType  # 64
-"""ALREADY_EXISTS. The permission is declared. `UpdatePermission` or `PutPermission` changes it."""
+"""ALREADY_EXISTS. The permission is declared. `UpdatePermission` or `PutPermission` changes it.
+Example: `CreatePermission` of `invoices:view`.
+"""
 ERROR_REASON_ROLE_EXISTS: ErrorReason.ValueType  # 65
-"""ALREADY_EXISTS. There is a role of that name. `UpdateRole` or `PutRole` changes it."""
+"""ALREADY_EXISTS. There is a role of that name. `UpdateRole` or `PutRole` changes it.
+Example: `CreateRole` of `viewer`.
+"""
 ERROR_REASON_PLAN_EXISTS: ErrorReason.ValueType  # 66
-"""ALREADY_EXISTS. There is a tier, or an add-on, of that name. Update or put it to change it."""
+"""ALREADY_EXISTS. There is a tier, or an add-on, of that name. Update or put it to change it.
+Example: `CreateTier` of `free`.
+"""
 ERROR_REASON_NOT_A_MEMBER: ErrorReason.ValueType  # 80
-"""FAILED_PRECONDITION. Roles are granted to members only. `AddMember` first."""
+"""FAILED_PRECONDITION. Roles are granted to members only. `AddMember` first.
+Example: a role for `user:nina`, who was never added.
+"""
 ERROR_REASON_ROLE_NOT_ASSIGNABLE: ErrorReason.ValueType  # 81
-"""FAILED_PRECONDITION. The tenant's tier does not list the role as assignable."""
+"""FAILED_PRECONDITION. The tenant's tier does not list the role as assignable.
+Example: `billing-admin` in tier `free`. `GetTier` shows which it lists.
+"""
 ERROR_REASON_STAFF_NOT_ALLOWED: ErrorReason.ValueType  # 82
-"""FAILED_PRECONDITION. `staff:` subjects get no memberships and no roles in a customer's account."""
+"""FAILED_PRECONDITION. `staff:` subjects get no memberships and no roles in a customer's account.
+Example: `AddMember` of `staff:sam`.
+"""
 ERROR_REASON_TENANT_RESERVED: ErrorReason.ValueType  # 83
-"""FAILED_PRECONDITION. The tenant `system` holds this service's own callers and cannot be changed so."""
+"""FAILED_PRECONDITION. The tenant `system` holds this service's own callers and cannot be changed so.
+Example: `AddMember` in `system`. Use `KeyService`.
+"""
 ERROR_REASON_TENANT_STATE_CONFLICT: ErrorReason.ValueType  # 84
 """FAILED_PRECONDITION. The tenant's state does not allow the step, such as resuming one that is
 not suspended for that reason.
+Example: `ResumeTenant` for BILLING of one suspended for RISK.
 """
 ERROR_REASON_SEATS_EXHAUSTED: ErrorReason.ValueType  # 85
-"""FAILED_PRECONDITION. All seats that the tenant bought are taken."""
+"""FAILED_PRECONDITION. All seats that the tenant bought are taken.
+Example: a fourth member where `seats` is 3. Remove one, or move the tenant up.
+"""
 ERROR_REASON_PLAN_OUTDATED: ErrorReason.ValueType  # 120
 """ABORTED. What a plan looked at has changed since. The metadata names both changes: `object` and
 `assumed`, what the plan made of it at `planned_at`; `revision`, `action`, `actor` and `committed`,
 what was done since. Preview it again.
+Example: a role that somebody has put between preview and apply.
 """
 ERROR_REASON_DECISION_NEEDED: ErrorReason.ValueType  # 121
 """FAILED_PRECONDITION. A decision is open that the set of changes itself must take, such as what
 takes the place of a role that is granted. The metadata has its `kind` and its `object`.
+Example: a role is deleted that ten members hold; add its replacement to the set.
 """
 ERROR_REASON_TIER_VERSION_NOT_FOUND: ErrorReason.ValueType  # 130
 """NOT_FOUND. The tier has no such version. `ListTierVersions` tells those that are kept. The
 metadata has the `tier` and its `latest` version.
+Example: version 9 of a tier whose `latest` is 4.
 """
 ERROR_REASON_REVISION_MISMATCH: ErrorReason.ValueType  # 86
 """ABORTED. The object has changed since the caller read it: its `revision` is not the
 `expected_revision`. Read it again, and decide anew. The metadata has its `revision`.
+Example: `expected_revision` 41 of a role that was changed in 57.
 """
 ERROR_REASON_STILL_IN_USE: ErrorReason.ValueType  # 87
 """FAILED_PRECONDITION. What should be deleted is in use. The metadata names the users by kind, the
@@ -442,26 +639,32 @@ name a `replacement`, to which everything is moved.
 ERROR_REASON_OPERATORS_LOCKED_OUT: ErrorReason.ValueType  # 88
 """FAILED_PRECONDITION. The step would leave nobody who can operate this service: no live key would
 hold the right, for all tenants, that `right` names. Give it to another key first.
+Example: `keys:create` taken out of the role `operator`.
 """
 ERROR_REASON_RIGHT_RESERVED: ErrorReason.ValueType  # 89
 """FAILED_PRECONDITION. This service itself asks the permission of its callers: it stays declared,
 and `internal`.
+Example: `DeletePermission` of `members:add`.
 """
 ERROR_REASON_LAST_ADMIN: ErrorReason.ValueType  # 90
 """FAILED_PRECONDITION. The step would leave an open account without an active member that holds an
 admin role on the whole of it without end. Grant one to somebody else first.
+Example: `RemoveMember` of the only admin.
 """
 ERROR_REASON_MEMBER_IS_OWNER: ErrorReason.ValueType  # 91
 """FAILED_PRECONDITION. The account's owner is not removed, suspended for reason ADMIN, or deprived
 of its last admin role. `TransferOwnership` first.
+Example: `RemoveMember` of the owner.
 """
 ERROR_REASON_MEMBER_MANAGED: ErrorReason.ValueType  # 92
 """FAILED_PRECONDITION. The customer's directory keeps the member; `managed_by` names it. Change the
 member there, or call with the right `members:override`.
+Example: `SetMemberRoles` of a member with `managed_by` "scim".
 """
 ERROR_REASON_MEMBER_STATE_CONFLICT: ErrorReason.ValueType  # 93
 """FAILED_PRECONDITION. The member's state does not allow the step, such as resuming one that is not
 suspended for that reason, or making a suspended one the owner.
+Example: `ResumeMember` for RISK of one suspended for SCIM.
 """
 ERROR_REASON_SCHEDULE_IN_PAST: ErrorReason.ValueType  # 99
 """FAILED_PRECONDITION. What is to happen at an instant was asked for an instant that is over.
@@ -474,19 +677,32 @@ Example: `unit` "seat" in the metadata where "user" was sent. Send that unit.
 ERROR_REASON_SCHEDULED_CHANGE_NOT_FOUND: ErrorReason.ValueType  # 54
 """NOT_FOUND. No such change lies ahead of the tenant: it took place, was cancelled or replaced.
 List the scheduled changes to see those that do.
+Example: `tier@2030-01-01T00:00:00Z`, cancelled yesterday.
 """
 ERROR_REASON_ADD_ON_HELD: ErrorReason.ValueType  # 113
-"""ALREADY_EXISTS. The tenant holds the add-on within some of the window asked for."""
+"""ALREADY_EXISTS. The tenant holds the add-on within some of the window asked for.
+Example: `audit` until March, asked for from February on. Begin where it ends.
+"""
 ERROR_REASON_ADD_ON_NOT_HELD: ErrorReason.ValueType  # 114
-"""NOT_FOUND. The tenant does not hold the add-on at that time or later."""
+"""NOT_FOUND. The tenant does not hold the add-on at that time or later.
+Example: `RemoveAddOn` of `audit`, which ended by itself.
+"""
 ERROR_REASON_LIMIT_NOT_SET: ErrorReason.ValueType  # 115
-"""NOT_FOUND. The tenant has no limit of its own by that name; its plans may set one."""
+"""NOT_FOUND. The tenant has no limit of its own by that name; its plans may set one.
+Example: `seats` removed from a tenant that has them from its tier.
+"""
 ERROR_REASON_REVISION_NOT_REACHED: ErrorReason.ValueType  # 102
-"""UNAVAILABLE. The demanded `min_revision` has not arrived here before the deadline."""
+"""UNAVAILABLE. The demanded `min_revision` has not arrived here before the deadline.
+Example: a `min_revision` of a database that was set back. Ask without it.
+"""
 ERROR_REASON_DATABASE_UNAVAILABLE: ErrorReason.ValueType  # 103
-"""UNAVAILABLE. The database does not answer. Changes wait for it; checks go on from memory."""
+"""UNAVAILABLE. The database does not answer. Changes wait for it; checks go on from memory.
+Example: it is being restarted. Repeat under the same `request_id`.
+"""
 ERROR_REASON_DATABASE_BEHIND: ErrorReason.ValueType  # 105
-"""FAILED_PRECONDITION. The database lacks migrations that this version needs. Run `authz migrate`."""
+"""FAILED_PRECONDITION. The database lacks migrations that this version needs. Run `authz migrate`.
+Example: a new version was started on the database of the old one.
+"""
 ERROR_REASON_RATE_LIMITED: ErrorReason.ValueType  # 110
 """RESOURCE_EXHAUSTED. The caller makes more calls than the server's settings allow one caller.
 Nothing was done. Example: `rate` "100" a second in the metadata. Wait for the `retry_delay` of
@@ -496,50 +712,67 @@ ERROR_REASON_OVERLOADED: ErrorReason.ValueType  # 111
 """RESOURCE_EXHAUSTED. More calls arrive than the server can answer, whoever makes them. Nothing was
 done. Wait for the `retry_delay` of the `google.rpc.RetryInfo` that comes with it, and a little
 longer at random, so that not all come back at once.
+Example: a thousand callers come back at once after a break.
 """
 ERROR_REASON_PLAINTEXT_REFUSED: ErrorReason.ValueType  # 112
 """FAILED_PRECONDITION. The server was told to listen in plaintext where others can listen in; it
 does not start. Set `AUTHZ_TLS_CERT` and `AUTHZ_TLS_KEY`, or `AUTHZ_PLAINTEXT=allow`.
+Example: `AUTHZ_HOST=0.0.0.0` without a certificate.
 """
 ERROR_REASON_LAST_OPERATOR_KEY: ErrorReason.ValueType  # 94
 """FAILED_PRECONDITION. Without this key, or without this right of it, nobody could operate the
 service any more. Create another operator's key first. If they are all lost, `authz recover`
 makes one, on the machine that holds the database.
+Example: `RevokeKey` of the only key with role `operator`.
 """
 ERROR_REASON_KEY_KIND_CONFLICT: ErrorReason.ValueType  # 117
 """FAILED_PRECONDITION. A key's kind, which its text shows, would say less than the key opens.
 Example: role `operator` for a key of kind `app`. Create a key of kind operator.
 """
 ERROR_REASON_KEY_NOT_ROTATED: ErrorReason.ValueType  # 118
-"""FAILED_PRECONDITION. The key has no previous secret that is still good."""
+"""FAILED_PRECONDITION. The key has no previous secret that is still good.
+Example: `RevokeKey` of the previous secret alone, whose overlap is over.
+"""
 ERROR_REASON_KEY_EXPIRED: ErrorReason.ValueType  # 119
 """FAILED_PRECONDITION. The key has expired, and a new secret of it would be no good either. Give it
 a later `expire_time` with `UpdateKey`, or create another key.
+Example: `RotateKey` a day after `expire_time`.
 """
 ERROR_REASON_EVENT_NOT_FOUND: ErrorReason.ValueType  # 56
-"""NOT_FOUND. No such event came from that source, by the id it was given there."""
+"""NOT_FOUND. No such event came from that source, by the id it was given there.
+Example: `evt_1NG8Du2e` of `crm`, which `stripe` sent.
+"""
 ERROR_REASON_EVENT_SOURCE_NOT_FOUND: ErrorReason.ValueType  # 57
-"""NOT_FOUND. `policies/lifecycle.yaml` declares no such source of events."""
+"""NOT_FOUND. `policies/lifecycle.yaml` declares no such source of events.
+Example: source `strpe`.
+"""
 ERROR_REASON_EVENT_SUBJECT_MAPPED: ErrorReason.ValueType  # 70
-"""ALREADY_EXISTS. The source's subject is mapped to another tenant. Set `replace` to map it anew."""
+"""ALREADY_EXISTS. The source's subject is mapped to another tenant. Set `replace` to map it anew.
+Example: `cus_NffrFeUfNV2Hib`, which is `acme`, mapped to `globex`.
+"""
 ERROR_REASON_EVENT_STATE_CONFLICT: ErrorReason.ValueType  # 95
 """FAILED_PRECONDITION. The event is not in the state that this needs: only a parked event can be
 discarded.
+Example: `DiscardEvent` of an event that was applied.
 """
 ERROR_REASON_INVALID_LIFECYCLE: ErrorReason.ValueType  # 96
 """FAILED_PRECONDITION. `policies/lifecycle.yaml` sells what the catalogue does not have.
 `authz lifecycle check` tells where.
+Example: plan `pro` with tier `profesional`.
 """
 ERROR_REASON_JOB_NOT_FOUND: ErrorReason.ValueType  # 19
 """NOT_FOUND. There is no such job: it was never made, or ended long ago and is forgotten. List the
 jobs to see those there are.
+Example: a job of last year.
 """
 ERROR_REASON_JOB_STATE_CONFLICT: ErrorReason.ValueType  # 123
 """FAILED_PRECONDITION. The job is not in a state that this needs. Example: `state` "done" in the
 metadata where a retry was asked for.
 """
 ERROR_REASON_ENDPOINT_NOT_FOUND: ErrorReason.ValueType  # 124
-"""NOT_FOUND. There is no such endpoint, or it is another tenant's. List the endpoints."""
+"""NOT_FOUND. There is no such endpoint, or it is another tenant's. List the endpoints.
+Example: an endpoint that was deleted.
+"""
 ERROR_REASON_ENDPOINT_URL_REFUSED: ErrorReason.ValueType  # 125
 """INVALID_ARGUMENT. Nothing can be delivered to such a URL. Example: `http://crm.example/hook`.
 Name an https URL without a user and a password.
@@ -547,15 +780,22 @@ Name an https URL without a user and a password.
 ERROR_REASON_ENDPOINT_DISABLED: ErrorReason.ValueType  # 126
 """FAILED_PRECONDITION. The endpoint is disabled, by itself (it answered 410) or by somebody.
 Enable it with `UpdateEndpoint` first.
+Example: `PingEndpoint` of one that has answered 410.
 """
 ERROR_REASON_TEMPLATE_INVALID: ErrorReason.ValueType  # 127
 """INVALID_ARGUMENT. The mail's template cannot be filled in: its syntax is wrong, it names what
 there is not, or does what the sandbox forbids. Example: `{{ display_nme }}`.
 """
 ERROR_REASON_TEMPLATE_NOT_FOUND: ErrorReason.ValueType  # 128
-"""NOT_FOUND. No template of that mail was put for the tenant, or for all; nothing is to be deleted."""
+"""NOT_FOUND. No template of that mail was put for the tenant, or for all; nothing is to be deleted.
+Example: a template of `acme` deleted twice.
+"""
 ERROR_REASON_TOO_MANY_ENDPOINTS: ErrorReason.ValueType  # 129
-"""FAILED_PRECONDITION. The tenant has as many endpoints as it may have. Delete one."""
+"""FAILED_PRECONDITION. The tenant has as many endpoints as it may have. Delete one.
+Example: one more than the metadata's limit.
+"""
 ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 104
-"""INTERNAL. A bug of ours. Nothing was changed; the request id in the metadata finds the log line."""
+"""INTERNAL. A bug of ours. Nothing was changed; the `call_id` in the metadata finds the log line.
+Example: a line with this `call_id` and a traceback in the server's log.
+"""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -458,6 +458,7 @@ class AccountCounts(_message.Message):
     EXCEPTIONS_FIELD_NUMBER: _builtins.int
     INVITATIONS_FIELD_NUMBER: _builtins.int
     KEYS_FIELD_NUMBER: _builtins.int
+    IDENTITIES_FIELD_NUMBER: _builtins.int
     members: _builtins.int
     """Memberships."""
     role_grants: _builtins.int
@@ -468,6 +469,10 @@ class AccountCounts(_message.Message):
     """Open invitations. They do not come back."""
     keys: _builtins.int
     """API keys that were bound to this account alone. They do not come back."""
+    identities: _builtins.int
+    """Registered identities (tokens, certificates) that were bound to this account alone. They do
+    not come back.
+    """
     def __init__(
         self,
         *,
@@ -476,10 +481,11 @@ class AccountCounts(_message.Message):
         exceptions: _builtins.int = ...,
         invitations: _builtins.int = ...,
         keys: _builtins.int = ...,
+        identities: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["exceptions", b"exceptions", "invitations", b"invitations", "keys", b"keys", "members", b"members", "role_grants", b"role_grants"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["exceptions", b"exceptions", "identities", b"identities", "invitations", b"invitations", "keys", b"keys", "members", b"members", "role_grants", b"role_grants"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
