@@ -14,10 +14,18 @@ from grpc_status import rpc_status
 from authz_service.cli.failure import ExitCode, Failure, advice_on
 from authz_service.cli.tls import refused_handshake
 from authz_service.config import Settings
+from authz_service.gen.authz.v1.audit_pb2_grpc import AuditServiceStub
 from authz_service.gen.authz.v1.authorization_pb2_grpc import AuthorizationServiceStub
+from authz_service.gen.authz.v1.change_pb2_grpc import ChangeServiceStub
+from authz_service.gen.authz.v1.event_pb2_grpc import EventServiceStub
+from authz_service.gen.authz.v1.identity_pb2_grpc import IdentityServiceStub
+from authz_service.gen.authz.v1.job_pb2_grpc import JobServiceStub
 from authz_service.gen.authz.v1.key_pb2_grpc import KeyServiceStub
 from authz_service.gen.authz.v1.policy_pb2_grpc import PolicyServiceStub
 from authz_service.gen.authz.v1.provisioning_pb2_grpc import ProvisioningServiceStub
+from authz_service.gen.authz.v1.rule_pb2_grpc import RuleServiceStub
+from authz_service.gen.authz.v1.tier_version_pb2_grpc import TierVersionServiceStub
+from authz_service.gen.authz.v1.webhook_pb2_grpc import WebhookServiceStub
 
 # Repeating is safe: every change carries a request id, and a repeated one gets the first answer.
 _RETRIES: Final = {
@@ -61,6 +69,7 @@ class Connection:
         credentials: grpc.ChannelCredentials | None = None,
         request_id: str = "",
         dry_run: bool = False,
+        actor: str = "",
     ) -> None:
         options: Sequence[tuple[str, Any]] = (
             ("grpc.service_config", json.dumps(_RETRIES)),
@@ -72,7 +81,7 @@ class Connection:
             if credentials is None
             else grpc.secure_channel(address, credentials, options)
         )
-        caller = _Caller(address, key, timeout, request_id, dry_run=dry_run)
+        caller = _Caller(address, key, timeout, request_id, dry_run=dry_run, actor=actor)
         self._channel = grpc.intercept_channel(self._open, caller)
 
     @cached_property
@@ -91,9 +100,49 @@ class Connection:
         return ProvisioningServiceStub(self._channel)
 
     @cached_property
+    def audit(self) -> AuditServiceStub:
+        """A service on the administration port."""
+        return AuditServiceStub(self._channel)
+
+    @cached_property
     def keys(self) -> KeyServiceStub:
         """A service on the administration port."""
         return KeyServiceStub(self._channel)
+
+    @cached_property
+    def tier_versions(self) -> TierVersionServiceStub:
+        """A service on the administration port."""
+        return TierVersionServiceStub(self._channel)
+
+    @cached_property
+    def changes(self) -> ChangeServiceStub:
+        """A service on the administration port."""
+        return ChangeServiceStub(self._channel)
+
+    @cached_property
+    def events(self) -> EventServiceStub:
+        """A service on the administration port."""
+        return EventServiceStub(self._channel)
+
+    @cached_property
+    def rules(self) -> RuleServiceStub:
+        """A service on the administration port."""
+        return RuleServiceStub(self._channel)
+
+    @cached_property
+    def jobs(self) -> JobServiceStub:
+        """A service on the administration port."""
+        return JobServiceStub(self._channel)
+
+    @cached_property
+    def webhooks(self) -> WebhookServiceStub:
+        """A service on the administration port."""
+        return WebhookServiceStub(self._channel)
+
+    @cached_property
+    def identities(self) -> IdentityServiceStub:
+        """A service on the administration port."""
+        return IdentityServiceStub(self._channel)
 
     def close(self) -> None:
         """Hang up."""
@@ -113,10 +162,18 @@ class _Caller(grpc.UnaryUnaryClientInterceptor):
     """Gives every call its key, deadline and request id, and every refusal its meaning."""
 
     def __init__(
-        self, address: str, key: str, timeout: float, request_id: str, *, dry_run: bool
+        self,
+        address: str,
+        key: str,
+        timeout: float,
+        request_id: str,
+        *,
+        dry_run: bool,
+        actor: str = "",
     ) -> None:
         self._address = address
-        self._key = key
+        named = (("x-authz-actor", actor),) if actor else ()
+        self._metadata = (("authorization", f"Bearer {key}"), *named)
         self._timeout = timeout
         self._request_id = request_id
         self._dry_run = dry_run
@@ -134,7 +191,7 @@ class _Caller(grpc.UnaryUnaryClientInterceptor):
         details = _CallDetails(
             client_call_details.method,
             timeout,
-            (("authorization", f"Bearer {self._key}"),),
+            self._metadata,
             None,
             None,
             None,

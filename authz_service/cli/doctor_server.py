@@ -51,7 +51,7 @@ def _port(session: Session, name: str, port: int) -> Finding:
     if not port:
         advice = "set the port that the server's log names"
         return warning(name, "not looked at: it is 0, so the server took a free one", advice)
-    address = address_of(session._address, session.settings.host, port)
+    address = address_of(session.address, session.settings.host, port)
     with _channel(address, session.settings) as channel:
         health: Any = HealthStub(channel)  # its types know no methods
         try:
@@ -98,8 +98,8 @@ def _key_file(file: Path) -> Finding:
 def _key(session: Session) -> Finding:
     parts = keys.parse(key_of(session.settings))
     if parts is None:
-        advice = "set AUTHZ_KEY or AUTHZ_KEY_FILE to a key of this service"
-        return problem("key", "it is not of the form authz_ID_SECRET", advice)
+        advice = "set AUTHZ_KEY or AUTHZ_KEY_FILE to a key of this service, whole"
+        return problem("key", "it is not of the form authz_KIND_ID_SECRET, or mistyped", advice)
     request = pb.ListPermissionsRequest(tenant=SYSTEM, subject=f"service:{parts[0]}")
     try:
         held = every(

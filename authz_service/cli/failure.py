@@ -14,6 +14,7 @@ class ExitCode(IntEnum):
     REFUSED = 3
     UNREACHABLE = 4
     NO_KEY = 5
+    CHANGES = 6
     BUG = 70
     """`EX_SOFTWARE` of sysexits.h, so that no script takes a bug for a denial."""
     INTERRUPTED = 130
@@ -67,10 +68,13 @@ _ADVICE: Final[Mapping[str, str]] = {
     "INVALID_FIELD": _MEND,
     "INVALID_WINDOW": "let the window end after it starts: --from, --until",
     "BATCH_TOO_LARGE": "split it: one call carries at most 1,000",
+    "CHANGES_COLLIDE": "keep one of the two changes",
+    "FINGERPRINT_MISMATCH": "plan again with authz plan, and apply that plan",
     "INCLUSION_CYCLE": "take one of the inclusions out of the circle",
     "INCLUSION_TOO_DEEP": "include the needed names directly",
     "ROLE_WIDER_THAN_TIER": "take the permission out of the role, or run "
     "authz tenants set-tier TENANT TIER with a tier that has it",
+    "PERMISSION_DEPRECATED": "see what replaces it with authz permissions get PERMISSION",
     "CREDENTIALS_MISSING": "set AUTHZ_KEY, or AUTHZ_KEY_FILE to a file that holds a key",
     "CREDENTIALS_INVALID": "ask operations for a new key (authz keys create), or see "
     "that AUTHZ_KEY and AUTHZ_KEY_FILE belong to this server",
@@ -85,8 +89,22 @@ _ADVICE: Final[Mapping[str, str]] = {
     "source must be the grant's own",
     "EXCEPTION_NOT_FOUND": "see the exceptions with authz exceptions list TENANT",
     "KEY_NOT_FOUND": "see the keys with authz keys list",
+    "IDENTITY_NOT_FOUND": "see the identities with authz identities list",
+    "IDENTITY_EXISTS": "end it first with authz identities remove ID",
+    "GRANT_EXCEEDS_OWN_RIGHTS": "give less, or use a key that holds the rights itself",
+    "INVITATION_NOT_FOUND": "see the open ones with authz invitations list TENANT",
+    "INVITATION_TOKEN_REFUSED": "make a new token with authz invitations resend TENANT ID",
+    "ADD_ON_NOT_FOUND": "see the names with authz add-ons list",
+    "FEATURE_NOT_FOUND": "see who sets it with authz features list --name NAME",
+    "LIMIT_NOT_FOUND": "see who sets it with authz limits list --name NAME",
     "TENANT_EXISTS": "take another id, or see the account with authz tenants get TENANT",
     "MEMBER_EXISTS": "give the member more roles with authz grant TENANT SUBJECT ROLE",
+    "INVITATION_EXISTS": "send it again with authz invitations resend TENANT ID, or end it "
+    "with authz invitations revoke TENANT ID",
+    "OWNER_EXISTS": "run authz members transfer-ownership TENANT SUBJECT",
+    "PERMISSION_EXISTS": "change it with authz permissions update",
+    "ROLE_EXISTS": "change it with authz roles update",
+    "PLAN_EXISTS": "change it with authz tiers update, or authz add-ons update",
     "ROLE_GRANT_EXISTS": "nothing to do: the grant is in force",
     "REQUEST_ID_REUSED": "leave --request-id out, or take a fresh one for each intent",
     "NOT_A_MEMBER": "run authz members add TENANT SUBJECT first",
@@ -96,11 +114,47 @@ _ADVICE: Final[Mapping[str, str]] = {
     "TENANT_STATE_CONFLICT": "see where it stands with authz tenants get TENANT",
     "SEATS_EXHAUSTED": "remove a member with authz members remove, or run "
     "authz tenants set-tier TENANT TIER with a larger tier",
+    "PLAN_OUTDATED": "look again with authz plan, and apply that plan",
+    "DECISION_NEEDED": "name what takes its place: --replace KIND:OLD=NEW",
+    "TIER_VERSION_NOT_FOUND": "see the versions kept with authz tiers versions TIER",
+    "REVISION_MISMATCH": "it has changed since: look at it again, and repeat with its revision",
+    "STILL_IN_USE": "take it out there, or name what takes its place: --replacement NAME",
+    "OPERATORS_LOCKED_OUT": "make another key that holds the right first: authz keys create NAME "
+    "--role operator",
+    "RIGHT_RESERVED": "leave it declared and internal; take it out of roles instead",
+    "LAST_ADMIN": "make somebody else an admin first: authz grant TENANT SUBJECT ROLE",
+    "MEMBER_IS_OWNER": "run authz members transfer-ownership TENANT SUBJECT first",
+    "MEMBER_MANAGED": "change the member in the customer's directory",
+    "MEMBER_STATE_CONFLICT": "see where the member stands with authz members get TENANT SUBJECT",
+    "SCHEDULE_IN_PAST": "name a later instant, such as +30d, or leave it out for now",
+    "LIMIT_UNIT_MISMATCH": "see the unit with authz tenants entitlements TENANT",
+    "SCHEDULED_CHANGE_NOT_FOUND": "see what lies ahead with authz tenants scheduled TENANT",
+    "ADD_ON_HELD": "see its window with authz tenants get TENANT; begin where it ends: --from",
+    "ADD_ON_NOT_HELD": "see what it holds with authz tenants get TENANT",
+    "LIMIT_NOT_SET": "see its own limits with authz tenants get TENANT",
     "REVISION_NOT_REACHED": "wait longer with --timeout, or ask without --min-revision",
     "DATABASE_UNAVAILABLE": _LATER,
     "DATABASE_BEHIND": "run authz migrate, then authz serve",
     "RATE_LIMITED": _LATER,
     "OVERLOADED": _LATER,
     "PLAINTEXT_REFUSED": "see the chapter TLS of docs/operating.md",
+    "LAST_OPERATOR_KEY": "make another with authz keys create NAME --role operator first; if all "
+    "are lost, authz recover",
+    "KEY_KIND_CONFLICT": "make a key of its own with authz keys create NAME --role operator",
+    "KEY_NOT_ROTATED": "see the keys with authz keys list; authz keys revoke KEY ends it whole",
+    "KEY_EXPIRED": "run authz keys update KEY --until WHEN first",
+    "EVENT_NOT_FOUND": "see the events with authz events list",
+    "EVENT_SOURCE_NOT_FOUND": "declare it in policies/lifecycle.yaml, and restart authz serve",
+    "EVENT_SUBJECT_MAPPED": "see that it is meant, and repeat with --replace",
+    "EVENT_STATE_CONFLICT": "see where it stands with authz events get SOURCE ID",
+    "INVALID_LIFECYCLE": "see where with authz lifecycle check",
+    "JOB_NOT_FOUND": "see the jobs with authz jobs list",
+    "JOB_STATE_CONFLICT": "see where it stands with authz jobs get",
+    "TEMPLATE_INVALID": "mend the template and put it again",
+    "TEMPLATE_NOT_FOUND": "nothing to do: the shipped template is in use",
+    "ENDPOINT_NOT_FOUND": "see the endpoints with authz webhooks list TENANT",
+    "ENDPOINT_URL_REFUSED": "name an https URL without a user and a password",
+    "ENDPOINT_DISABLED": "enable it first with authz webhooks update",
+    "TOO_MANY_ENDPOINTS": "delete one that is not needed with authz webhooks delete",
     "INTERNAL": "the server's log has the error; please report it",
 }

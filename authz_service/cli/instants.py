@@ -4,7 +4,8 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-FORMS: Final = "2026-12-01T00:00:00Z, 2026-12-01 (midnight UTC), or from now: +30d, +2h, +1d12h"
+FORMS: Final = "2026-12-01T00:00:00Z, 2026-12-01 (midnight UTC), or from now: +30d, +1d12h, -90d"
+SPANS: Final = "24h, 30d, 1d12h, 0s"
 
 _UNITS: Final = {
     "w": timedelta(weeks=1),
@@ -13,7 +14,8 @@ _UNITS: Final = {
     "m": timedelta(minutes=1),
     "s": timedelta(seconds=1),
 }
-_DURATION: Final = re.compile(r"\+(?:\d{1,9}[wdhms])+", re.ASCII)
+_SPAN: Final = re.compile(r"(?:\d{1,9}[wdhms])+", re.ASCII)
+_DURATION: Final = re.compile(rf"[+-]{_SPAN.pattern}", re.ASCII)
 _DATE: Final = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 # RFC 3339, section 5.6: the offset is required, a space may stand for the T.
 _INSTANT: Final = re.compile(
@@ -29,7 +31,7 @@ def instant(text: str, now: datetime) -> datetime:
     """
     try:
         if _DURATION.fullmatch(text):
-            return now + _duration(text)
+            return now - _duration(text) if text.startswith("-") else now + _duration(text)
         if _DATE.fullmatch(text):
             return datetime.fromisoformat(text).replace(tzinfo=UTC)
         if _INSTANT.fullmatch(text):
@@ -37,6 +39,16 @@ def instant(text: str, now: datetime) -> datetime:
     except (ValueError, OverflowError):
         raise ValueError(f"{text!r} is no instant of the calendar; write {FORMS}") from None
     raise ValueError(f"{text!r} is no instant; write {FORMS}")
+
+
+def span(text: str) -> timedelta:
+    """Read a length of time. Raises: ValueError."""
+    try:
+        if _SPAN.fullmatch(text):
+            return _duration(text)
+    except OverflowError:
+        raise ValueError(f"{text!r} is too long; write {SPANS}") from None
+    raise ValueError(f"{text!r} is no length of time; write {SPANS}")
 
 
 def _duration(text: str) -> timedelta:

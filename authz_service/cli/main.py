@@ -11,21 +11,38 @@ from typing import Final
 import typer
 
 from authz_service.cli import (
+    add_ons,
+    audit,
+    changes,
+    customers,
     decisions,
     demo,
     doctor,
+    events,
     exceptions,
+    export,
+    features,
     grants,
+    holders,
+    identities,
+    invitations,
+    jobs,
     keys,
+    lifecycle,
+    limits,
     members,
     options,
     permissions,
+    plan,
     policies,
     policy,
+    recover,
     roles,
+    rules,
     server,
     tenants,
     tiers,
+    webhooks,
 )
 from authz_service.cli.failure import ExitCode, Failure, advice_on
 from authz_service.cli.output import Output, print_failure
@@ -36,11 +53,12 @@ _EPILOG: Final = r"""
 
 0   done, or allowed
 1   denied (check, explain); a step of the demo went wrong; a policy test failed;
-    the doctor found a problem
+    the doctor found a problem; an audit chain is broken
 2   wrong usage; a case file of a policy test is wrong
 3   refused: an error of the service, with its reason and what to do
 4   no server reached
 5   no key
+6   authz plan --detailed-exitcode found something to change
 70  a bug; AUTHZ_DEBUG=1 shows where
 
 [bold]Where and who[/]
@@ -53,20 +71,37 @@ and, for what is not a question, AUTHZ_ADMIN_PORT (50052).
 app = typer.Typer(
     name="authz",
     epilog=_EPILOG,
-    add_completion=False,
     # They would show local variables, keys among them.
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.callback(invoke_without_command=True)(options.root)
-for _commands in (server, doctor, demo, decisions, grants, policies):
+for _commands in (
+    server,
+    recover,
+    doctor,
+    demo,
+    decisions,
+    holders,
+    grants,
+    changes,
+    plan,
+    policies,
+    export,
+):
     app.add_typer(_commands.commands)
+policies.imports.add_typer(customers.commands)
 for _panel, _groups in {
     options.CUSTOMERS: {
         "tenants": tenants.app,
         "members": members.app,
+        "invitations": invitations.app,
         "grants": grants.app,
         "exceptions": exceptions.app,
+        "events": events.app,
+        "jobs": jobs.app,
+        "mails": jobs.mails,
+        "webhooks": webhooks.app,
     },
     options.POLICY: {
         "import": policies.imports,
@@ -74,8 +109,13 @@ for _panel, _groups in {
         "permissions": permissions.app,
         "roles": roles.app,
         "tiers": tiers.app,
+        "add-ons": add_ons.app,
+        "features": features.app,
+        "limits": limits.app,
+        "rules": rules.app,
+        "lifecycle": lifecycle.app,
     },
-    options.SERVER: {"keys": keys.app},
+    options.SERVER: {"keys": keys.app, "identities": identities.app, "audit": audit.app},
 }.items():
     for _name, _group in _groups.items():
         app.add_typer(_group, name=_name, rich_help_panel=_panel)

@@ -3,14 +3,14 @@
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import wraps
 from inspect import Parameter
 from typing import Annotated, Any, Concatenate, Final, ParamSpec, TypeAlias
 
 import typer
 
-from authz_service.cli import instants
+from authz_service.cli import completion, instants
 from authz_service.cli import output as out
 from authz_service.cli.output import Output
 from authz_service.cli.session import Session
@@ -34,15 +34,44 @@ def _instant(text: str) -> datetime:
         raise typer.BadParameter(str(error)) from None
 
 
-Tenant = Annotated[str, typer.Argument(metavar="TENANT", help="The customer's account: acme.")]
+def _known(text: str) -> str:
+    """Check a revision, or write an instant out: what counts from now is settled now."""
+    return text if text.isdecimal() and len(text) < 19 else _instant(text).isoformat()
+
+
+def _span(text: str) -> timedelta:
+    try:
+        return instants.span(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
+Tenant = Annotated[
+    str,
+    typer.Argument(
+        metavar="TENANT",
+        help="The customer's account: acme.",
+        autocompletion=completion.tenants,
+    ),
+]
 Subject = Annotated[
     str, typer.Argument(metavar="SUBJECT", help="Who: user:alice, service:importer.")
 ]
 RoleName = Annotated[
-    str, typer.Argument(metavar="ROLE", help="editor, or acme/editor for the tenant's own.")
+    str,
+    typer.Argument(
+        metavar="ROLE",
+        help="editor, or acme/editor for the tenant's own.",
+        autocompletion=completion.roles,
+    ),
 ]
 PermissionName = Annotated[
-    str, typer.Argument(metavar="PERMISSION", help="resource_type:action, as in invoices:export.")
+    str,
+    typer.Argument(
+        metavar="PERMISSION",
+        help="resource_type:action, as in invoices:export.",
+        autocompletion=completion.permissions,
+    ),
 ]
 Scope = Annotated[
     str, typer.Option("--scope", metavar="SCOPE", help="A resource: project:42/document:7.")
@@ -61,6 +90,65 @@ Until = Annotated[
         help=f"Until when, exclusive: {instants.FORMS}.",
     ),
 ]
+NoFrom = Annotated[
+    bool, typer.Option("--no-from", help="Let it hold from the beginning of time on.")
+]
+NoUntil = Annotated[bool, typer.Option("--no-until", help="Let it not end by itself.")]
+LiveAt = Annotated[
+    datetime | None,
+    typer.Option(
+        "--live-at", metavar="WHEN", parser=_instant, help="Only those in force then: +0s is now."
+    ),
+]
+ExpectedRevision = Annotated[
+    int,
+    typer.Option(
+        "--expected-revision",
+        metavar="N",
+        min=0,
+        help="Refuse if it has another revision by now; authz ... get shows it.",
+    ),
+]
+UnusedSince = Annotated[
+    datetime | None,
+    typer.Option(
+        "--unused-since",
+        metavar="WHEN",
+        parser=_instant,
+        help="Only those not used since: -90d, 2026-12-01.",
+    ),
+]
+Overlap = Annotated[
+    timedelta | None,
+    typer.Option(
+        "--overlap",
+        metavar="TIME",
+        parser=_span,
+        help=f"How long the old secret goes on: {instants.SPANS}. 24h if not given.",
+    ),
+]
+OpenFor = Annotated[
+    timedelta | None,
+    typer.Option(
+        "--open-for",
+        metavar="TIME",
+        parser=_span,
+        help=f"How long it can be accepted: {instants.SPANS}. 7d if not given.",
+    ),
+]
+ScheduledAt = Annotated[
+    datetime | None,
+    typer.Option(
+        "--at",
+        metavar="WHEN",
+        parser=_instant,
+        help=f"When it happens by itself, now if not given: {instants.FORMS}.",
+    ),
+]
+TrialUntil = Annotated[
+    datetime | None,
+    typer.Option("--trial-until", metavar="WHEN", parser=_instant, help="When a trial ends: +30d."),
+]
 Limit = Annotated[
     int | None,
     typer.Option("--limit", metavar="N", min=1, help="List at most this many; all if not given."),
@@ -68,6 +156,27 @@ Limit = Annotated[
 MinRevision = Annotated[
     int,
     typer.Option("--min-revision", metavar="N", min=0, help="Wait until this revision is there."),
+]
+
+At = Annotated[
+    datetime | None,
+    typer.Option("--at", metavar="WHEN", parser=_instant, help=f"As of: {instants.FORMS}."),
+]
+AsKnownAt = Annotated[
+    int,
+    typer.Option(
+        "--as-known-at", metavar="REVISION", min=0, help="As known at this revision; the newest."
+    ),
+]
+
+KnownAt = Annotated[
+    str | None,
+    typer.Option(
+        "--as-known-at",
+        metavar="REVISION|WHEN",
+        parser=_known,
+        help="As known at this revision, or at an instant; the newest.",
+    ),
 ]
 
 _OutputOption = Annotated[

@@ -138,8 +138,10 @@ def listed(values: Iterable[str]) -> str:
 
 
 def counted(number: int, noun: str) -> str:
-    """Write `1 tenant`, `2 tenants`, `1,000 tenants`."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+    """Write `1 tenant`, `2 tenants`, `1,000 tenants`, `2 entries`."""
+    if number != 1:
+        noun = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
+    return f"{number:,} {noun}"
 
 
 def verdict(*, allowed: bool) -> Text:

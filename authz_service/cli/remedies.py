@@ -51,6 +51,8 @@ def command(question: pb.ExplainRequest, remedy: pb.Remedy) -> str:
         "permission": shlex.quote(question.permission),
         "scope": f" --scope {shlex.quote(question.scope)}" if question.scope else "",
     }
+    if remedy.kind == pb.REMEDY_KIND_RESUME_TENANT and not remedy.options:
+        return f"authz tenants activate {asked['tenant']}"
     options = remedy.options if remedy.kind in _ALL_OPTIONS else remedy.options[:1]
     chosen = [dict.fromkeys(_CHOICES, shlex.quote(option)) for option in options]
     template = _COMMANDS.get(remedy.kind, "")

@@ -1,5 +1,7 @@
 """`authz serve` and `authz migrate`: the commands that are the server."""
 
+from typing import Annotated
+
 import typer
 
 from authz_service.cli import output as out
@@ -11,12 +13,20 @@ commands = typer.Typer()
 
 
 @local(commands, panel=SERVER)
-def serve(session: Session) -> None:
+def serve(
+    session: Session,
+    without_jobs: Annotated[
+        bool, typer.Option("--without-jobs", help="Send no mails and webhooks: others do.")
+    ] = False,
+) -> None:
     """Serve until asked to stop, as the AUTHZ_* variables say."""
     from authz_service.app import serve as run  # noqa: PLC0415 - the whole server
 
     try:
-        raise typer.Exit(run(session.settings))
+        chosen = session.settings
+        if without_jobs:
+            chosen = chosen.model_copy(update={"jobs": False})
+        raise typer.Exit(run(chosen))
     except OSError as error:
         advice = (
             "see whether a server runs already; AUTHZ_CHECK_PORT, AUTHZ_ADMIN_PORT and "

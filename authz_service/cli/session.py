@@ -16,10 +16,18 @@ from authz_service.cli.output import Output
 if TYPE_CHECKING:
     from authz_service.cli.connection import Connection
     from authz_service.config import Settings
+    from authz_service.gen.authz.v1.audit_pb2_grpc import AuditServiceStub
     from authz_service.gen.authz.v1.authorization_pb2_grpc import AuthorizationServiceStub
+    from authz_service.gen.authz.v1.change_pb2_grpc import ChangeServiceStub
+    from authz_service.gen.authz.v1.event_pb2_grpc import EventServiceStub
+    from authz_service.gen.authz.v1.identity_pb2_grpc import IdentityServiceStub
+    from authz_service.gen.authz.v1.job_pb2_grpc import JobServiceStub
     from authz_service.gen.authz.v1.key_pb2_grpc import KeyServiceStub
     from authz_service.gen.authz.v1.policy_pb2_grpc import PolicyServiceStub
     from authz_service.gen.authz.v1.provisioning_pb2_grpc import ProvisioningServiceStub
+    from authz_service.gen.authz.v1.rule_pb2_grpc import RuleServiceStub
+    from authz_service.gen.authz.v1.tier_version_pb2_grpc import TierVersionServiceStub
+    from authz_service.gen.authz.v1.webhook_pb2_grpc import WebhookServiceStub
 
 
 class Session:
@@ -36,9 +44,9 @@ class Session:
     ) -> None:
         self.output = output
         self.dry_run = dry_run
-        self._address = address
+        self.request_id = request_id
+        self.address = address
         self._timeout = timeout
-        self._request_id = request_id
 
     @cached_property
     def settings(self) -> "Settings":
@@ -77,21 +85,61 @@ class Session:
         return self._connection(self.settings.admin_port).provisioning
 
     @cached_property
+    def audit(self) -> "AuditServiceStub":
+        """A service on the administration port."""
+        return self._connection(self.settings.admin_port).audit
+
+    @cached_property
     def keys(self) -> "KeyServiceStub":
         """A service on the administration port."""
         return self._connection(self.settings.admin_port).keys
+
+    @cached_property
+    def tier_versions(self) -> "TierVersionServiceStub":
+        """A service on the administration port."""
+        return self._connection(self.settings.admin_port).tier_versions
+
+    @cached_property
+    def changes(self) -> "ChangeServiceStub":
+        """A service on the administration port."""
+        return self._connection(self.settings.admin_port).changes
+
+    @cached_property
+    def events(self) -> "EventServiceStub":
+        """A service on the administration port."""
+        return self._connection(self.settings.admin_port).events
+
+    @cached_property
+    def rules(self) -> "RuleServiceStub":
+        """A service on the administration port."""
+        return self._connection(self.settings.admin_port).rules
+
+    @cached_property
+    def jobs(self) -> "JobServiceStub":
+        """A service on the administration port."""
+        return self._connection(self.settings.admin_port).jobs
+
+    @cached_property
+    def webhooks(self) -> "WebhookServiceStub":
+        """A service on the administration port."""
+        return self._connection(self.settings.admin_port).webhooks
+
+    @cached_property
+    def identities(self) -> "IdentityServiceStub":
+        """A service on the administration port."""
+        return self._connection(self.settings.admin_port).identities
 
     def _connection(self, port: int) -> "Connection":
         from authz_service.cli.connection import Connection, address_of, key_of  # noqa: PLC0415
         from authz_service.cli.tls import credentials_of  # noqa: PLC0415
 
         return Connection(
-            address_of(self._address, self.settings.host, port),
+            address_of(self.address, self.settings.host, port),
             key_of(self.settings),
             timeout=self._timeout,
             max_message_bytes=self.settings.max_message_bytes,
             credentials=credentials_of(self.settings),
-            request_id=self._request_id,
+            request_id=self.request_id,
             dry_run=self.dry_run,
         )
 

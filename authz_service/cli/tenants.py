@@ -179,7 +179,7 @@ def entitlements(
     tenant: Tenant,
     min_revision: MinRevision = 0,
     at: At = None,
-    as_known_at: KnownAt = "",
+    as_known_at: KnownAt = None,
 ) -> None:
     """Show what an account bought: features, limits, permissions, exceptions."""
     answer = session.authorization.GetEntitlements(

@@ -4,6 +4,7 @@ import re
 from datetime import datetime
 from typing import Any, Protocol
 
+import typer
 from google.protobuf.descriptor import EnumDescriptor
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -48,6 +49,19 @@ def timestamp(at: datetime | None) -> Timestamp | None:
     return made
 
 
+def moment(at: datetime | None, known: str | None) -> dict[str, Any]:
+    """Give the fields of a question about another moment; none of them if it is about now.
+
+    `known` is a revision, an instant, or None for the newest.
+    """
+    fields: dict[str, Any] = {"at": timestamp(at)}
+    if known and known.isdecimal():
+        fields["as_known_at"] = int(known)
+    elif known:
+        fields["as_known_at_time"] = timestamp(datetime.fromisoformat(known))
+    return fields
+
+
 def instant(at: Timestamp) -> str:
     """Write an instant as RFC 3339, cut to the second; "" if it is unset."""
     return re.sub(r"\.\d+", "", at.ToJsonString()) if at.ByteSize() else ""
@@ -64,3 +78,17 @@ def window(of: Windowed) -> str:
             return f"from {start}"
         case start, until:
             return f"{start} to {until}"
+
+
+def named_ends(
+    start: datetime | None, end: datetime | None, *, no_start: bool, no_end: bool
+) -> list[str]:
+    """Name the ends of a window that were given anew, as an update mask does.
+
+    Raises:
+        typer.BadParameter: an end is both given and taken away.
+    """
+    if (start and no_start) or (end and no_end):
+        raise typer.BadParameter("--from and --no-from, --until and --no-until: one of each")
+    given = {"valid_from": start or no_start, "valid_until": end or no_end}
+    return [name for name, wanted in given.items() if wanted]

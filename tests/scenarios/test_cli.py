@@ -177,6 +177,63 @@ def test_members_come_and_go(authz: Authz, tenant: str) -> None:
     assert "NOT_A_MEMBER" in authz("check", tenant, "user:eve", "invoices:view").out
 
 
+def test_a_member_is_held_back_re_roled_and_found(authz: Authz, tenant: str) -> None:
+    vera = (tenant, "user:vera")
+    held = authz("members", "suspend", *vera, "--for", "risk")
+    assert held.code == 0, held.err
+    assert "risk" in held.out
+    assert "MEMBERSHIP_SUSPENDED" in authz("check", *vera, "invoices:view").out
+    found = authz("members", "list", tenant, "--state", "suspended", "--prefix", "user:v")
+    assert "user:vera" in found.out
+    assert "user:ada" not in found.out
+    assert authz("members", "resume", *vera, "--for", "risk").code == 0
+    assert authz("check", *vera, "invoices:view").code == 0
+
+    roles = authz("members", "set-roles", *vera, "editor", "-o", "json")
+    assert roles.document["member"]["roles"] == ["editor"]
+    assert "user:vera" in authz("members", "list", tenant, "--role", "editor").out
+
+
+def test_an_owner_hands_over_before_leaving(authz: Authz, tenant: str) -> None:
+    assert "user:ada" in authz("members", "list", tenant, "--owner").out
+    refused = authz("members", "remove", tenant, "user:ada")
+    assert (refused.code, "MEMBER_IS_OWNER" in refused.err) == (3, True)
+    assert "authz members transfer-ownership" in refused.err
+    handed = authz("members", "transfer-ownership", tenant, "user:vera")
+    assert handed.code == 0, handed.err
+    assert authz("members", "remove", tenant, "user:ada").code == 0
+    alone = authz("members", "suspend", tenant, "user:vera", "--for", "risk", "-o", "json")
+    assert alone.failure["reason"] == "LAST_ADMIN"
+
+
+def test_an_invitation_is_sent_again_accepted_and_gone(authz: Authz, tenant: str) -> None:
+    asked = ("invitations", "create", tenant, "--email", "eve@example.com", "--role", "viewer")
+    sent = authz(*asked, "--open-for", "3d", "-o", "json")
+    assert sent.code == 0, sent.err
+    invitation, first = sent.document["invitation"]["id"], sent.document["token"]
+    listed = authz("invitations", "list", tenant)
+    assert "eve@example.com" in listed.out
+    assert invitation in authz("invitations", "get", tenant, invitation).out
+
+    again = authz("invitations", "resend", tenant, invitation)
+    assert "shown this once" in again.err
+    token = again.out.split()[-1]
+    dead = authz("invitations", "accept", tenant, "user:eve", "--token", first, "-o", "json")
+    assert dead.failure["reason"] == "INVITATION_TOKEN_REFUSED"
+    accepted = authz("invitations", "accept", tenant, "user:eve", "--token", token)
+    assert accepted.code == 0, accepted.err
+    assert authz("check", tenant, "user:eve", "invoices:view").code == 0
+    assert "eve@example.com" not in authz("invitations", "list", tenant).out
+
+
+def test_an_invitation_is_revoked(authz: Authz, tenant: str) -> None:
+    sent = authz("invitations", "create", tenant, "--subject", "user:eve", "-o", "json")
+    assert authz("members", "list", tenant, "--state", "invited").out.count("user:eve") == 1
+    revoked = authz("invitations", "revoke", tenant, sent.document["invitation"]["id"])
+    assert revoked.code == 0, revoked.err
+    assert "user:eve" not in authz("members", "list", tenant).out
+
+
 def test_a_refusal_names_reason_field_and_what_to_do(authz: Authz, tenant: str) -> None:
     refused = authz("grant", tenant, "user:nobody", "editor")
     assert refused.code == 3
@@ -243,6 +300,28 @@ def test_a_key_holds_what_it_was_given_until_it_is_revoked(
     assert authz("keys", "revoke", key).code == 0
     gone = run(environment, "check", tenant, "user:ada", "invoices:view", "-o", "json")
     assert (gone.code, gone.failure["reason"]) == (3, "CREDENTIALS_INVALID")
+
+
+def test_an_identity_is_registered_shown_and_removed(authz: Authz, tenant: str) -> None:
+    asked = ["spiffe://example.com/x", "--role", "checker", "--tenant", tenant, "-o", "json"]
+    made = authz("identities", "register", *asked)
+    assert made.code == 0, made.err
+    identity = made.document["identity"]
+    assert (identity["kind"], identity["tenants"]) == ("IDENTITY_KIND_CERTIFICATE", [tenant])
+    again = authz("identities", "register", *asked)
+    assert (again.code, again.failure["reason"]) == (3, "IDENTITY_EXISTS")
+    assert "spiffe://example.com/x" in authz("identities", "get", identity["id"]).out
+    assert identity["id"] in authz("identities", "list").out
+    assert authz("identities", "remove", identity["id"]).code == 0
+    gone = authz("identities", "get", identity["id"], "-o", "json")
+    assert (gone.code, gone.failure["reason"]) == (3, "IDENTITY_NOT_FOUND")
+
+
+def test_a_token_is_registered_by_its_issuer(authz: Authz) -> None:
+    asked = ["jobs", "--role", "checker", "--issuer", "https://idp.example.com/", "-o", "json"]
+    made = authz("identities", "register", *asked)
+    assert made.document["identity"]["issuer"] == "https://idp.example.com/"
+    assert made.document["identity"]["kind"] == "IDENTITY_KIND_TOKEN"
 
 
 def test_policy_of_the_house_is_in_force_already(authz: Authz) -> None:

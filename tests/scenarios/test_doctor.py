@@ -1,5 +1,6 @@
 """`authz doctor`: what is wrong with a deployment is found, and what to do about it is said."""
 
+import re
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -86,7 +87,7 @@ def test_deployment_that_is_well_has_no_problem(doctor: Callable[..., Ran]) -> N
         "administration port", "key file", "key", "TLS",
     ]  # fmt: skip
     assert {each["state"] for each in findings(ran).values()} <= {"ok", "warning"}
-    assert "35 rights" in findings(ran)["key"]["message"]
+    assert re.search(r"holds \d+ rights", findings(ran)["key"]["message"])
 
 
 def test_person_reads_a_mark_and_what_to_do_on_each_line(
@@ -106,7 +107,7 @@ def test_person_reads_a_mark_and_what_to_do_on_each_line(
 
 def test_doctor_says_no_key(doctor: Callable[..., Ran], deployment: Trial) -> None:
     ran = doctor("-o", "json")
-    assert deployment.key.split("_", 2)[2] not in ran.out + ran.err
+    assert deployment.key.rpartition("_")[2] not in ran.out + ran.err
 
 
 def test_invalid_setting_is_named(
@@ -221,7 +222,7 @@ def test_key_file_that_others_read_is_found(
 @pytest.mark.parametrize(
     ("key", "said"),
     [
-        ("authz_key-none_nothing", "unknown, revoked or expired"),
+        ("authz_key-none_nothing", "unknown, revoked, expired"),
         ("something", "not of the form"),
         ("two words", "holds no key"),
     ],

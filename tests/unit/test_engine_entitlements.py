@@ -4,7 +4,8 @@ import pytest
 
 from authz_service.domain.catalogue import Feature, Limit, Plan
 from authz_service.domain.decision import DecisionReason as Reason
-from authz_service.domain.tenant import Holding, Tenant, TenantState
+from authz_service.domain.decision import Question
+from authz_service.domain.tenant import Holding, StatePeriod, Tenant, TenantState
 from authz_service.domain.window import FOREVER, Window
 from authz_service.engine.entitlements import (
     Entitlements,
@@ -13,7 +14,9 @@ from authz_service.engine.entitlements import (
     entitlements,
     limit_in_force,
 )
+from authz_service.engine.explain import explain
 from authz_service.engine.index import Index
+from authz_service.engine.remedies import RemedyKind
 from tests.unit.engine_facts import (
     FUTURE,
     NOW,
@@ -209,3 +212,25 @@ def test_add_on_held_by_two_windows_at_once_counts_once() -> None:
 
 def test_limit_that_nothing_held_sets_is_none() -> None:
     assert seats(index(acme(Holding("tier/pro", FUTURE)))) is None
+
+
+def test_own_limit_stands_in_the_place_of_tier_and_add_on() -> None:
+    mine = Limit("seats", 40, "seat")
+    bought_more = Tenant("acme", holdings=(PRO, AUDIT), limits=(mine,))
+    assert seats(index(bought_more)) == LimitInForce(mine, ("tenant",))
+
+
+def test_entitlements_tell_a_limit_that_only_the_tenant_has() -> None:
+    mine = Limit("rockets", None, "rocket")
+    built = index(Tenant("acme", holdings=(PRO,), limits=(mine,)))
+    assert LimitInForce(mine, ("tenant",)) in bought(built).limits
+    assert [each.limit.name for each in bought(built).limits] == ["rockets", "seats"]
+
+
+def test_account_that_a_date_closed_is_opened_by_activation() -> None:
+    lapsed = Tenant("acme", periods=(StatePeriod(TenantState.GRACE, PAST),), holdings=(PRO,))
+    told = explain(index(lapsed, grant()), Question("acme", "user:a", "doc:read"), NOW)
+    assert told.decision.reason is Reason.TENANT_SUSPENDED
+    (remedy,) = told.remedies
+    assert (remedy.kind, remedy.options) == (RemedyKind.RESUME_TENANT, ())
+    assert remedy.summary.startswith("activate acme")

@@ -118,6 +118,7 @@ ADMINISTRATION = {
         *("onboard", "get", "list", "set_tier", "suspend", "resume", "offboard", "update"),
         *("add_add_on", "remove_add_on", "set_limits", "start_trial", "start_grace", "activate"),
         *("list_scheduled", "cancel_scheduled", "reactivate", "transfer_ownership"),
+        *("import", "preview_tier"),
     ],
     "members": ["add", "remove", "get", "list", "suspend", "resume", "set_roles", "override"],
     "invitations": ["create", "accept", "resend", "revoke", "get", "list"],
@@ -128,6 +129,12 @@ ADMINISTRATION = {
     "events": [
         *("ingest", "preview", "get", "list", "replay", "discard", "map_subject", "reconcile"),
         *("pause", "resume"),
+    ],
+    "jobs": ["cancel", "get", "list", "retry"],
+    "mail_templates": ["put", "get", "delete"],
+    "webhooks": [
+        *("create", "get", "list", "update", "delete", "rotate", "ping"),
+        *("deliveries", "redeliver"),
     ],
     "audit": ["list"],
 }
@@ -157,6 +164,7 @@ def test_shipped_administration_roles_hold_what_their_work_needs(shipped: Policy
     internal = {p.id for p in shipped.permissions if p.internal}
     reads = {p for p in internal if p.endswith((":get", ":list"))} | {"tenants:list_scheduled"}
     looks = {"decisions:explain", "changes:preview", "events:preview", "rules:export"}
+    looks |= {"webhooks:deliveries", "tenants:preview_tier"}
     people = {p for p in internal if p.split(":")[0] in ("members", "role_grants", "invitations")}
     events = {f"events:{verb}" for verb in ("ingest", "preview", "map_subject", "reconcile")}
     provisions = {p for p in internal if p.startswith("tenants:")} | people | events
