@@ -44,6 +44,9 @@ generated: .venv/dev
 differential: .venv/dev ## a million random questions, index against Casbin
 	@AUTHZ_DIFFERENTIAL_WORLDS=20000 $(bin)/pytest -n logical --timeout=0 -q tests/differential $(ARGS)
 
+fuzz: .venv/dev ## 100,000 made-up requests to every RPC, by every kind of caller
+	@AUTHZ_FUZZ_REQUESTS=100000 $(bin)/pytest -n logical --timeout=0 -q tests/fuzz $(ARGS)
+
 bench: .venv/dev ## measure, beside others, in one run
 	@$(bin)/python -m tests.bench $(ARGS)
 
@@ -93,5 +96,5 @@ clean: ## remove what these commands made, except var/
 	@$(bin)/npm ci --prefix tests/node --silent || echo "npm's registry was not reached: tests by node-casbin are skipped"
 	@touch $@
 
-.PHONY: help run demo test check $(checks) differential bench gen fmt lock release-image clean
+.PHONY: help run demo test check $(checks) differential fuzz bench gen fmt lock release-image clean
 .DELETE_ON_ERROR:

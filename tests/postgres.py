@@ -30,6 +30,8 @@ from sqlalchemy import make_url
 
 STARTS_WITHIN = 60.0
 ROOM_IN_MEMORY = 1 << 30
+_ATTEMPTS = 3
+"""Between choosing a free port and listening on it, somebody else may take it."""
 UNSAFE_BUT_FAST = (
     "fsync=off",
     "synchronous_commit=off",
@@ -151,19 +153,69 @@ def _close_standard_output() -> None:
     os.dup2(nowhere, sys.stderr.fileno())
 
 
+class Cluster:
+    """A PostgreSQL database cluster, made and not served."""
+
+    def __init__(self, programs: Path, home: Path) -> None:
+        self._programs, self._home = programs, home
+        self._password = secrets.token_hex(16)
+        _make_cluster(programs, home, self._password)
+
+    def url(self, port: int) -> str:
+        """Return the SQLAlchemy URL of the maintenance database, served on a port."""
+        return f"postgresql+psycopg://postgres:{self._password}@127.0.0.1:{port}/postgres"
+
+    @contextmanager
+    def served(self, port: int, *, fsync: bool) -> Iterator["subprocess.Popen[Any]"]:
+        """Serve until the block is left, and then stop at once.
+
+        Raises:
+            RuntimeError: the server does not take connections; the text is its log.
+        """
+        with _server(self._programs, self._home, port, fsync=fsync) as server:
+            if not _is_ready(server, self._home / "data" / "postmaster.pid"):
+                raise RuntimeError((self._home / "log").read_text())
+            yield server
+
+
+@contextmanager
+def new_cluster(*, fsync: bool = False) -> Iterator[Cluster]:
+    """Make a cluster, gone when the block is left.
+
+    Args:
+        fsync: it is to be served so, on a disk that survives a power cut.
+
+    Raises:
+        RuntimeError: no programs run here.
+    """
+    with _folder(_data_disk(fsync=fsync)) as home, _folder(_programs_disk()) as room:
+        yield Cluster(_find_programs(room), home)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
 @contextmanager
 def _running(*, fsync: bool) -> Iterator[str]:
-    with _folder(_data_disk(fsync=fsync)) as home, _folder(_programs_disk()) as room:
-        programs = _find_programs(room)
-        password = secrets.token_hex(16)
-        _make_cluster(programs, home, password)
-        for _ in range(3):  # somebody else may take the port first
-            port = _free_port()
-            with _server(programs, home, port, fsync=fsync) as server:
-                if _is_ready(server, home / "data" / "postmaster.pid"):
-                    yield f"postgresql+psycopg://postgres:{password}@127.0.0.1:{port}/postgres"
-                    return
-        raise RuntimeError((home / "log").read_text())
+    with new_cluster(fsync=fsync) as cluster, ExitStack() as running:
+        yield cluster.url(_served_port(cluster, running, fsync=fsync))
+
+
+def _served_port(cluster: Cluster, running: ExitStack, *, fsync: bool) -> int:
+    """Serve on a free port until `running` is closed, and return the port."""
+    for left in reversed(range(_ATTEMPTS)):
+        port = free_port()
+        try:
+            running.enter_context(cluster.served(port, fsync=fsync))
+        except RuntimeError:
+            if not left:
+                raise
+        else:
+            return port
+    raise AssertionError
 
 
 @contextmanager
@@ -227,12 +279,6 @@ def _is_ready(server: "subprocess.Popen[Any]", status: Path) -> bool:
             return True
         time.sleep(0.01)
     return False
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _find_programs(room: Path) -> Path:

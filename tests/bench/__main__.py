@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from rich.console import Console
 
-from tests.bench import calls, decision, deltas, grants, start
+from tests.bench import calls, customers, decision, deltas, events, grants, overload, plan, start
 from tests.bench.figures import Topic
 from tests.bench.run import ROOT, Run, machine
 
@@ -24,7 +24,11 @@ TOPICS: Final[dict[str, Callable[[Run], Topic]]] = {
     "start": start.measure,
     "deltas": deltas.measure,
     "grants": grants.measure,
+    "plan": plan.measure,
+    "events": events.measure,
+    "import": customers.measure,
     "calls": calls.measure,
+    "overload": overload.measure,
 }
 
 

@@ -36,7 +36,7 @@ def measure(run: Run) -> Topic:
     topic = Topic("Checks over gRPC, one server core, 64 in flight, at 110k grants")
     url = f"sqlite:///{run.folder}/checks.db"
     databases.make(url, MEDIUM)
-    works = _works(run.pick(2_000, 500))
+    works = all_works(run.pick(2_000, 500))
     with serving("trivial") as trivial, serving("ours", url) as ours, pinned(LAST_CORE):
         _check_answers(ours, works)
         mine, bare = _closed_loops(run, ours, trivial, works)
@@ -45,7 +45,7 @@ def measure(run: Run) -> Topic:
     return topic
 
 
-def _works(count: int) -> list[Work]:
+def all_works(count: int) -> list[Work]:
     asked = MEDIUM.questions(count, seed=6)
     hundreds = [MEDIUM.questions(100, seed) for seed in range(count // 20)]
     checks = [pb.CheckRequest(**_fields(each)).SerializeToString() for each in asked]

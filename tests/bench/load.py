@@ -29,20 +29,28 @@ class Work:
 
 
 def answers(connection: Connection, messages: Sequence[bytes]) -> list[bytes]:
-    """Call once with every message; the answers are in the order of the messages.
+    """Call with every message; the answers are in the order of the messages.
+
+    A call that is refused is made again: on a machine that others use, a server sheds load.
 
     Raises:
-        WireError: a call was refused.
+        WireError: as many calls were refused as there are messages.
     """
     calls: list[int] = []
+    refused = 0
     found: dict[int, bytes] = {}
     while len(found) < len(messages):
         while len(calls) < len(messages) and len(calls) - len(found) < IN_FLIGHT:
             calls.append(connection.call(messages[len(calls)]))
         for call, answer in _some(connection):
-            if answer is None:
-                raise WireError("a call was refused")
-            found[call] = answer
+            if answer is not None:
+                found[call] = answer
+                continue
+            refused += 1
+            if refused > len(messages):
+                raise WireError("calls are refused, however often they are made")
+            again = calls.index(call)
+            calls[again] = connection.call(messages[again])
     return [found[call] for call in calls]
 
 

@@ -14,7 +14,7 @@ from authz_service.domain.catalogue import Permission, Plan, Role
 from authz_service.domain.change import Change, Fact
 from authz_service.domain.decision import Question
 from authz_service.domain.grant import RoleGrant
-from authz_service.domain.key import ApiKey, digest, write
+from authz_service.domain.key import ApiKey, KeyKind, digest, write
 from authz_service.domain.membership import Membership
 from authz_service.domain.tenant import SYSTEM, Holding, Tenant
 from authz_service.engine.builder import Builder
@@ -33,9 +33,12 @@ ROLES: Final = (
     "auditor", "support", "developer", "analyst", "guest",
 )  # fmt: skip
 TIERS: Final = ("tier/free", "tier/professional", "tier/enterprise")
-KEY: Final = ApiKey("key-bench", digest("secret-of-the-benchmark"))
-CREDENTIAL: Final = write(KEY.id, "secret-of-the-benchmark")
-INTERNAL: Final = ("decisions:check", "role_grants:create")
+KEY: Final = ApiKey("key-bench", digest("secret-of-the-benchmark"), kind=KeyKind.APP)
+CREDENTIAL: Final = write(KeyKind.APP, KEY.id, "secret-of-the-benchmark")
+INTERNAL: Final = (
+    "decisions:check", "role_grants:create", "changes:apply", "tiers:put",
+    "tenants:import", "members:remove",
+)  # fmt: skip
 AT: Final = 1_800_000_000_000_000
 """The instant at which in-process questions are asked."""
 

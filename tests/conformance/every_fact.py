@@ -5,9 +5,12 @@ from typing import Final, NamedTuple
 
 from authz_service.domain.catalogue import Feature, Limit, Permission, Plan, Role
 from authz_service.domain.change import Fact
+from authz_service.domain.endpoint import Endpoint
 from authz_service.domain.exception import ExceptionKind, TenantException
 from authz_service.domain.grant import GrantSource, RoleGrant
-from authz_service.domain.key import ApiKey
+from authz_service.domain.identity import Identity, IdentityKind
+from authz_service.domain.invitation import Invitation
+from authz_service.domain.key import ApiKey, KeyKind
 from authz_service.domain.membership import Membership, MembershipState
 from authz_service.domain.tenant import (
     Holding,
@@ -21,7 +24,9 @@ from authz_service.store.facts import Facts
 
 TEXT: Final = "Über 'quotes', \"commas\", back\\slashes % _ and 日本 🚀\nin two lines"
 
-PERMISSION: Final = Permission("doc:read", description=TEXT)
+PERMISSION: Final = Permission(
+    "doc:read", description=TEXT, deprecated=True, replaced_by="doc:list"
+)
 ROLE: Final = Role("viewer", frozenset({"doc:read", "doc:list"}), frozenset({"guest"}), TEXT)
 TIER: Final = Plan(
     "tier/pro",
@@ -41,13 +46,28 @@ TENANT: Final = Tenant(
     ),
     suspensions=frozenset({SuspensionReason.BILLING, SuspensionReason.RISK}),
     holdings=(Holding("tier/pro"), Holding("addon/audit", Window(5, 9))),
+    limits=(Limit("seats", 40, "seat"), Limit("calls", None, "call")),
+    created_at=7,
 )
-OWN_ROLE: Final = Role("acme/clerk", frozenset({"doc:read"}), frozenset({"viewer"}), TEXT)
+OWN_ROLE: Final = Role("acme/clerk", frozenset({"doc:read"}), frozenset({"viewer"}), TEXT, True)
 MEMBER: Final = Membership(
     "acme",
     "user:al!#$%&'+.:;<=>?@^_`{|}~-1",
     MembershipState.INVITED,
     frozenset({SuspensionReason.ADMIN, SuspensionReason.SCIM}),
+    owner=True,
+    managed_by="scim",
+)
+INVITATION: Final = Invitation(
+    "i1",
+    "acme",
+    "o'brien+\"x@example.com",
+    "user:new",
+    ("acme/clerk", "viewer"),
+    "0f" * 32,
+    "service:ops",
+    5,
+    50,
 )
 GRANT: Final = RoleGrant(
     "acme",
@@ -82,7 +102,14 @@ DENYING: Final = TenantException(
 REPLACING: Final = TenantException(
     "x3", "acme", ExceptionKind.REPLACE, frozenset({"doc:read", "doc:list"}), reason=TEXT
 )
-KEY: Final = ApiKey("key-1", "0f" * 32, TEXT, 5, 50)
+KEY: Final = ApiKey("key-1", "0f" * 32, TEXT, 5, 50, KeyKind.JOB, "1e" * 32, 40)
+
+IDENTITY: Final = Identity("idn-1", IdentityKind.TOKEN, "https://idp.example", "a|b c", TEXT, 5, 50)
+
+
+ENDPOINT: Final = Endpoint(
+    "end-1", "acme", "https://acme.example/hook?a=b", ("member.*", "role.created"), TEXT, "", 5
+)
 
 
 class Life(NamedTuple):
@@ -113,17 +140,23 @@ LIVES: Final = {
             periods=(StatePeriod(TenantState.OFFBOARDED, Window(1_000)),),
             suspensions=frozenset(),
             holdings=(Holding("tier/pro", Window(3, 4)),),
+            limits=(Limit("seats", None, "seat"), Limit("zero", 0, "thing")),
         ),
     ),
     "own role": Life(OWN_ROLE, replace(OWN_ROLE, permissions=frozenset(), description="")),
     "membership": Life(MEMBER, Membership("acme", MEMBER.subject)),
+    "invitation": Life(
+        INVITATION, replace(INVITATION, email="", roles=(), token_hash="1f" * 32, expires_at=90)
+    ),
     "role grant": Life(GRANT, replace(GRANT, window=ALWAYS, source=GrantSource.SSO, id="g2")),
     "grant exception": Life(
         GRANTING, replace(GRANTING, permissions=frozenset({"doc:print"}), window=Window(10))
     ),
     "deny exception": Life(DENYING, replace(DENYING, subject="*", scope="")),
     "replace exception": Life(REPLACING, replace(REPLACING, permissions=frozenset())),
-    "api key": Life(KEY, replace(KEY, expires_at=FOREVER)),
+    "endpoint": Life(ENDPOINT, replace(ENDPOINT, kinds=("*",), disabled="gone", tenant="")),
+    "identity": Life(IDENTITY, replace(IDENTITY, expires_at=FOREVER, display_name="")),
+    "api key": Life(KEY, replace(KEY, expires_at=FOREVER, previous_hash="", kind=KeyKind.APP)),
 }
 """By kind, in the order in which they can be made: each may lean on those before it."""
 
@@ -131,16 +164,19 @@ ALL: Final = tuple(life.first for life in LIVES.values())
 
 
 def all_facts(facts: Facts) -> list[Fact]:
-    """Read every fact of one revision, by kind."""
+    """Read every fact of one revision, by kind; versions kept of tiers are left out."""
     who = {(grant.tenant, grant.subject) for grant in facts.role_grants("acme")}
     who.add((MEMBER.tenant, MEMBER.subject))
     return [
         *facts.permissions(),
         *facts.roles(),
-        *facts.plans(),
+        *(plan for plan in facts.plans() if not plan.is_kept),
         *facts.tenants(),
         *(membership for pair in sorted(who) for membership in facts.memberships(*pair)),
+        *facts.invitations(),
         *facts.role_grants("acme"),
         *facts.exceptions(),
+        *facts.identities(),
+        *facts.endpoints(),
         *facts.api_keys(),
     ]

@@ -9,7 +9,9 @@ from sqlalchemy import delete, update
 
 from authz_service.domain.audit import Actor, Event
 from authz_service.domain.call import Call
-from authz_service.domain.catalogue import Permission
+from authz_service.domain.catalogue import Permission, Role
+from authz_service.domain.grant import RoleGrant
+from authz_service.domain.membership import Membership
 from authz_service.domain.window import rfc3339
 from authz_service.errors import AuthzError
 from authz_service.store import schema
@@ -110,6 +112,14 @@ def test_swapped_entries_are_found(audited: StoreWorld) -> None:
 
 def test_an_entry_tells_who_did_what_to_whom_and_when(store_world: StoreWorld) -> None:
     seed(store_world)
+    store_world.put(
+        Permission("actors:name", internal=True),
+        Role("namer", frozenset({"actors:name"})),
+        RoleGrant("system", OPS.subject, "namer", id="namer"),
+        Role("boss", frozenset({"role_grants:create", "doc:read"})),
+        Membership("acme", "user:boss"),
+        RoleGrant("acme", "user:boss", "boss", id="boss"),
+    )
     actor = Actor(OPS.subject, on_behalf_of="user:boss", source_address="ipv4:10.0.0.1:5")
     answer = granted(store_world, Call(actor, "r1", "c"), "project:1")
     entry = last(store_world, "acme")

@@ -88,7 +88,7 @@ def test_ending_a_fact_keeps_its_rows_and_notes_the_revision(store_world: StoreW
 
 
 def test_replacing_a_fact_writes_only_the_difference(store_world: StoreWorld) -> None:
-    wide = Plan("tier/wide", permissions=frozenset(f"doc:p{n}" for n in range(50)))
+    wide = Plan("addon/wide", permissions=frozenset(f"doc:p{n}" for n in range(50)))
     store_world.put(wide)
     wider = replace(wide, permissions=wide.permissions - {"doc:p0"} | {"doc:q1", "doc:q2"})
     revision = store_world.replace(wide, wider)

@@ -42,7 +42,9 @@ def test_rules_of_every_moment_are_those_of_the_facts(store_world: StoreWorld, m
     write(store_world, made, 1, len(made.deltas))
     shown = 0
     for revision in (*range(0, len(made.deltas), 3), len(made.deltas)):
-        facts = stored_facts(store_world, made, revision)
+        with store_world.facts(revision) as stored:
+            kept = [plan for plan in stored.plans() if plan.is_kept]
+        facts = [*stored_facts(store_world, made, revision), *kept]
         for at in NEXT_TO_INSTANTS:
             wanted = {(rule.ptype, rule.values) for rule in by_facts(facts, at)}
             found = every_page(store_world, revision, at)

@@ -8,12 +8,14 @@ import pytest
 from authz_service.domain.catalogue import Limit
 from authz_service.domain.exception import ExceptionKind, TenantException
 from authz_service.domain.grant import RoleGrant
+from authz_service.domain.identity import IdentityKind
 from authz_service.domain.schedule import ScheduledChange
 from authz_service.domain.tenant import SuspensionReason, TenantState
 from authz_service.domain.window import Window
 from authz_service.errors import AuthzError, ErrorReason
 from authz_service.usecases import (
     holdings,
+    identities,
     keys,
     lifecycle,
     members,
@@ -382,6 +384,11 @@ def fill(accounts: TenantWorld) -> None:
     for tenants in (("acme",), ("acme", "beta"), ()):
         key = keys.CreateKey(secret_hash="1f" * 32, roles=("checker",), tenants=tenants)
         accounts.do(keys.create_key, key)
+        name = ",".join(tenants) or "everywhere"
+        identity = identities.RegisterIdentity(
+            kind=IdentityKind.CERTIFICATE, issuer="", name=name, roles=("checker",), tenants=tenants
+        )
+        accounts.do(identities.register_identity, identity)
 
 
 def test_offboarding_takes_down_all_access_and_counts_it(accounts: TenantWorld) -> None:
@@ -389,10 +396,12 @@ def test_offboarding_takes_down_all_access_and_counts_it(accounts: TenantWorld) 
     fill(accounts)
     held = len(accounts.world.index.keys)
     ended = accounts.offboard()
-    assert ended == offboarding.Counts(2, 3, 2, 1, 1)
+    assert ended == offboarding.Counts(2, 3, 2, 1, 1, 1)
     entry = accounts.world.stored_index().tenants["acme"]
     assert (entry.members.size, entry.exceptions, dict(entry.invitations)) == (0, (), {})
     assert len(accounts.world.index.keys) == held - 1
+    left = {each.name for each in accounts.world.index.identities.values()}
+    assert left == {"acme,beta", "everywhere"}
     with accounts.world.facts() as facts:
         assert facts.role_grants("acme") == []
     assert accounts.reason("ada", EXPORT) == "TENANT_OFFBOARDED"

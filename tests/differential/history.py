@@ -5,8 +5,11 @@ from typing import TypeAlias
 
 from authz_service.domain.catalogue import Permission, Plan, Role
 from authz_service.domain.change import Change, Delta, Fact
+from authz_service.domain.endpoint import Endpoint
 from authz_service.domain.exception import TenantException
 from authz_service.domain.grant import RoleGrant
+from authz_service.domain.identity import Identity
+from authz_service.domain.invitation import Invitation
 from authz_service.domain.key import ApiKey
 from authz_service.domain.membership import Membership
 from authz_service.domain.tenant import Tenant
@@ -17,7 +20,9 @@ Key: TypeAlias = tuple[type, tuple[str, ...]]
 def key(fact: Fact) -> Key:
     """Name what a fact is about: of two facts with one key, the later replaces the earlier."""
     match fact:
-        case Permission() | Role() | Plan() | Tenant() | TenantException() | ApiKey():
+        case Permission() | Role() | Plan() | Tenant() | TenantException():
+            return type(fact), (fact.id,)
+        case ApiKey() | Invitation() | Identity() | Endpoint():
             return type(fact), (fact.id,)
         case Membership():
             return type(fact), (fact.tenant, fact.subject)

@@ -10,8 +10,9 @@ from authz_service.domain.catalogue import Limit, Permission, Plan, Role
 from authz_service.domain.change import Fact
 from authz_service.domain.exception import EVERYONE, ExceptionKind, TenantException
 from authz_service.domain.grant import GrantSource, RoleGrant
+from authz_service.domain.invitation import Invitation
 from authz_service.domain.key import ApiKey
-from authz_service.domain.membership import Membership, MembershipState
+from authz_service.domain.membership import DIRECTORY, Keeper, Membership, MembershipState
 from authz_service.domain.tenant import (
     Holding,
     StatePeriod,
@@ -38,7 +39,7 @@ SCOPES: Final = (
 LIMITS: Final = ("seats", "calls")
 
 T = TypeVar("T")
-F = TypeVar("F", Permission, Role, Plan, Tenant, Membership, RoleGrant, TenantException)
+F = TypeVar("F", Permission, Role, Plan, Tenant, Membership, Invitation, RoleGrant, TenantException)
 
 
 class Making:
@@ -82,6 +83,7 @@ class Making:
             self.change_tenant,
             self.change_catalogue,
             self.revoke_exception,
+            self.invite,
         )
         seldom = (self.remove_member, self.remove_catalogue_entry, self.add_member, self.change_key)
         once = (self.remove_tenant,)
@@ -107,6 +109,14 @@ class Making:
         tenant = self._existing(Tenant)
         if tenant is not None:
             self.history.put(self._exception(tenant.id))
+
+    def invite(self) -> None:
+        """Make an invitation, or another under its id, or end one."""
+        tenant, invitation = self._existing(Tenant), self._existing(Invitation)
+        if invitation is not None and self._chance(0.4):
+            self._end(invitation)
+        elif tenant is not None:
+            self.history.put(self._invitation(tenant.id))
 
     def revoke_exception(self) -> None:
         self._end(self._existing(TenantException))
@@ -142,6 +152,7 @@ class Making:
         about: list[Fact] = [g for g in self._all(RoleGrant) if g.tenant == tenant.id]
         about += [m for m in self._all(Membership) if m.tenant == tenant.id]
         about += [e for e in self._all(TenantException) if e.tenant == tenant.id]
+        about += [i for i in self._all(Invitation) if i.tenant == tenant.id]
         about += [r for r in self._all(Role) if r.tenant == tenant.id]
         self._end_all(tenant, about)
         if self._chance(0.5):
@@ -198,7 +209,12 @@ class Making:
             periods=self._periods(),
             suspensions=frozenset(suspensions),
             holdings=self._holdings(),
+            limits=self._own_limits(),
         )
+
+    def _own_limits(self) -> tuple[Limit, ...]:
+        names = self._some(LIMITS, 2) if self._chance(0.3) else []
+        return tuple(Limit(name, self.random.choice((0, 3, 5, None)), name) for name in names)
 
     def _periods(self) -> tuple[StatePeriod, ...]:
         """Draw one open period, or up to four that follow each other, with gaps."""
@@ -222,7 +238,18 @@ class Making:
     def _membership(self, tenant: str, subject: str) -> Membership:
         suspensions = self._some(tuple(SuspensionReason), 2) if self._chance(0.06) else ()
         lifecycle = MembershipState.INVITED if self._chance(0.03) else MembershipState.ACTIVE
-        return Membership(tenant, subject, lifecycle, frozenset(suspensions))
+        managed_by: Keeper = DIRECTORY if self._chance(0.2) else ""
+        held_back = frozenset(suspensions)
+        return Membership(tenant, subject, lifecycle, held_back, managed_by=managed_by)
+
+    def _invitation(self, tenant: str) -> Invitation:
+        return Invitation(
+            f"i{self.random.randint(1, 4)}@{tenant}",
+            tenant,
+            self.random.choice(("", "a@example.com")),
+            self.random.choice(("", *self.subjects)),
+            expires_at=self.random.choice(INSTANTS),
+        )
 
     def _grant(self, tenant: str, subject: str) -> RoleGrant:
         own = [role.id for role in self._all(Role) if role.tenant == tenant]

@@ -101,6 +101,7 @@ class Reading:
         return self._by(windows, Reason.NOT_ENTITLED, Reason.ENTITLEMENT_EXPIRED)
 
     def _limit(self, tenant: Tenant, usage: Usage) -> Reason | None:
+        own = [limit.value for limit in tenant.limits if limit.name == usage.limit]
         held = {holding.plan for holding in tenant.holdings if self._now(holding.window)}
         values: list[int | None] = []
         for plan in held:
@@ -111,6 +112,7 @@ class Reading:
                 if limit.name == usage.limit
             ]
             values += named[:1]
+        values = own or values
         if not values:
             return Reason.LIMIT_UNKNOWN
         total = sum(value for value in values if value is not None)

@@ -56,6 +56,7 @@ def _tenant(index: Index, entry: TenantEntry) -> dict[str, Any]:
     return {
         "fact": entry.fact,
         "open": entry.always_open,
+        "invitations": dict(entry.invitations),
         "exceptions": set(entry.exceptions),
         "denials": {name: set(found) for name, found in entry.denials.items()},
         "entitling": {name: set(found) for name, found in entry.entitling.items()},

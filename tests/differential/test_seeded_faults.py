@@ -5,13 +5,16 @@ Without this, a comparison that compares nothing would look just as green.
 
 from collections.abc import Callable
 from copy import copy
+from dataclasses import replace
 from typing import Any, TypeAlias
 
 import pytest
 
 from authz_service.domain.decision import Decision, DecisionReason, Question
+from authz_service.domain.tenant import Tenant
 from authz_service.domain.window import Instant
 from authz_service.engine import decide
+from authz_service.engine.entitlements import LimitInForce, limit_in_force
 from authz_service.engine.index import Index, TenantEntry
 from tests.differential.compare import answers
 
@@ -103,9 +106,19 @@ def ignore_tenant_of_roles(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(decide, "decide", decided)
 
 
+def ignore_own_limits(patch: pytest.MonkeyPatch) -> None:
+    """Let tier and add-ons set a limit that the tenant has of its own."""
+
+    def of_plans(index: Index, tenant: Tenant, name: str, at: Instant) -> LimitInForce | None:
+        return limit_in_force(index, replace(tenant, limits=()), name, at)
+
+    patch.setattr(decide, "limit_in_force", of_plans)
+
+
 @pytest.mark.parametrize(
     "fault",
     [
+        pytest.param(ignore_own_limits, id="ignore own limits"),
         pytest.param(ignore_deny, id="ignore deny"),
         pytest.param(
             closed_at_both_ends("role_objection"), id="grant's window closed at both ends"

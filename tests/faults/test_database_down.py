@@ -72,3 +72,36 @@ def test_checks_go_on_and_changes_wait_for_the_database(tmp_path: Path) -> None:
             assert client.explain("user:carol", "projects:view")
         ledger.assert_whole(database)
         database.close()
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="finds processes as Linux does")
+def test_frozen_database_holds_up_no_change_and_no_health_answer(tmp_path: Path) -> None:
+    """Its connections stay up, so that nothing but a clock of ours tells."""
+    with own_postgres() as postgres:
+        url = create_database(postgres.url)
+        database = Database(url)
+        migrate(database)
+        settings = {
+            "AUTHZ_DATABASE_URL": url,
+            "AUTHZ_POLL_SECONDS": "0.05",
+            "AUTHZ_BUSY_SECONDS": "1",
+        }
+        with trial_server(tmp_path, settings) as server, client_of(server) as client:
+            client.onboard("user:alice", "user:bob")
+            last = client.grant("user:alice", "editor", "", "g1")
+            before = answers(client)
+
+            postgres.freeze()
+            down = (grpc.StatusCode.UNAVAILABLE, "DATABASE_UNAVAILABLE")
+            assert refusal(lambda: client.grant("user:bob", "viewer", "", "g2")) == down
+            eventually(lambda: not client.serving("admin"), "admin port NOT_SERVING")
+            assert refusal(lambda: client.explain("user:bob", "projects:view")) == down
+            assert client.serving("check")
+            assert answers(client) == before
+
+            postgres.thaw()
+            eventually(lambda: client.serving("admin"), "admin port SERVING")
+            assert client.grant("user:bob", "viewer", "", "g2") == last + 1
+            assert client.allowed("projects:view", ("user:bob", "")) == [True]
+        ledger.assert_whole(database)
+        database.close()

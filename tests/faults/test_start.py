@@ -1,14 +1,18 @@
 """How a server starts: on a database that is behind, empty, or left by a start that was killed."""
 
 import os
+import sqlite3
 import subprocess
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
 
 from authz_service.cli.trial import command, trial_server
+from authz_service.errors import Unavailable
 from authz_service.store.database import Database
 from authz_service.store.migrate import pending
 from tests.conformance import ledger
@@ -121,3 +125,59 @@ def test_serve_says_in_one_line_that_its_database_cannot_be_used(tmp_path: Path,
     assert "Traceback" not in refused.stderr
     assert "secret" not in refused.stderr
     assert "database" in refused.stderr
+
+
+def test_several_servers_that_open_one_fresh_file_at_once_all_come_up(tmp_path: Path) -> None:
+    shared = {
+        "AUTHZ_DATABASE_URL": f"sqlite:///{tmp_path / 'authz.db'}",
+        "AUTHZ_KEY_FILE": str(tmp_path / "operator.key"),
+    }
+    folders = [tmp_path / str(number) for number in range(3)]
+    for folder in folders:
+        folder.mkdir()
+    with ExitStack() as stack, ThreadPoolExecutor(len(folders)) as pool:
+        trials = [trial_server(folder, shared) for folder in folders]
+        servers = list(pool.map(stack.enter_context, trials))
+        for number, server in enumerate(servers):
+            with client_of(server) as client:
+                if not number:
+                    client.onboard("user:alice")
+                client.add_member(f"user:m{number}", ("viewer",), f"m{number}")
+    database = Database(shared["AUTHZ_DATABASE_URL"])
+    ledger.assert_whole(database)
+    assert len(ledger.contents(database)["api_key"]) == 1
+    database.close()
+
+
+@contextmanager
+def being_written(file: Path) -> Iterator[sqlite3.Connection]:
+    """Make a fresh file that another process is about to write to."""
+    other = sqlite3.connect(file, isolation_level=None, check_same_thread=False)
+    other.execute("CREATE TABLE written_to (number)")
+    other.execute("BEGIN IMMEDIATE")
+    try:
+        yield other
+    finally:
+        other.close()
+
+
+def test_fresh_file_that_another_process_writes_is_waited_for(tmp_path: Path) -> None:
+    """To make a WAL of its journal SQLite reads first, and then waits for no writer."""
+    file = tmp_path / "authz.db"
+    with being_written(file) as other:
+        database = Database(f"sqlite:///{file}")
+        leaving = threading.Timer(0.2, other.execute, ["COMMIT"])
+        leaving.start()
+        with database.read() as connection:
+            assert connection.exec_driver_sql("PRAGMA journal_mode").scalar_one() == "wal"
+        leaving.join()
+        database.close()
+
+
+def test_fresh_file_that_stays_locked_is_given_up(tmp_path: Path) -> None:
+    file = tmp_path / "authz.db"
+    with being_written(file):
+        database = Database(f"sqlite:///{file}", busy_seconds=0.1)
+        with pytest.raises(Unavailable), database.read():
+            pass
+        database.close()

@@ -77,6 +77,49 @@ class Account:
         request = provisioning.SetTierRequest(tenant=self.id, tier=tier)
         return self.operator.provisioning.SetTier(request)
 
+    def move(self, tier: str, at: float) -> provisioning.Tenant:
+        """Schedule a tier."""
+        request = provisioning.SetTierRequest(tenant=self.id, tier=tier, at=timestamp(at))
+        return self.operator.provisioning.SetTier(request).tenant
+
+    def add_on(self, name: str, **window: Any) -> provisioning.Tenant:
+        request = provisioning.AddAddOnRequest(tenant=self.id, add_on=name, **window)
+        return self.operator.provisioning.AddAddOn(request).tenant
+
+    def limit(self, *limits: policy.Limit, removed: tuple[str, ...] = ()) -> provisioning.Tenant:
+        """Set and remove limits of the tenant's own."""
+        request = provisioning.SetLimitsRequest(tenant=self.id, limits=limits, removed=removed)
+        return self.operator.provisioning.SetLimits(request).tenant
+
+    def grace(self, until: float) -> provisioning.Tenant:
+        request = provisioning.StartGraceRequest(tenant=self.id, until=timestamp(until))
+        return self.operator.provisioning.StartGrace(request).tenant
+
+    def trial(self, until: float, **then: Any) -> provisioning.Tenant:
+        request = provisioning.StartTrialRequest(tenant=self.id, until=timestamp(until), **then)
+        return self.operator.provisioning.StartTrial(request).tenant
+
+    def activate(self) -> provisioning.Tenant:
+        request = provisioning.ActivateTenantRequest(tenant=self.id)
+        return self.operator.provisioning.ActivateTenant(request).tenant
+
+    def scheduled(self) -> list[str]:
+        request = provisioning.ListScheduledChangesRequest(tenant=self.id)
+        answer = self.operator.provisioning.ListScheduledChanges(request)
+        return [change.id for change in answer.changes]
+
+    def cancel(self, change: str) -> provisioning.Tenant:
+        request = provisioning.CancelScheduledChangeRequest(tenant=self.id, id=change)
+        return self.operator.provisioning.CancelScheduledChange(request).tenant
+
+    def reactivate(self, tier: str = "") -> provisioning.ReactivateTenantResponse:
+        request = provisioning.ReactivateTenantRequest(tenant=self.id, tier=tier)
+        return self.operator.provisioning.ReactivateTenant(request)
+
+    def now(self) -> provisioning.GetTenantResponse:
+        request = provisioning.GetTenantRequest(tenant=self.id)
+        return self.operator.provisioning.GetTenant(request)
+
     def suspend(self, reason: str = "ADMIN") -> provisioning.Tenant:
         request = provisioning.SuspendTenantRequest(tenant=self.id, suspension_reason=why(reason))
         return self.operator.provisioning.SuspendTenant(request).tenant
@@ -96,6 +139,50 @@ class Account:
     def remove(self, who: str) -> provisioning.RemoveMemberResponse:
         request = provisioning.RemoveMemberRequest(tenant=self.id, subject=subject_of(who))
         return self.operator.provisioning.RemoveMember(request)
+
+    def hold_back(self, who: str, reason: str = "ADMIN") -> provisioning.Member:
+        """Suspend a member."""
+        request = provisioning.SuspendMemberRequest(
+            tenant=self.id, subject=subject_of(who), suspension_reason=why(reason)
+        )
+        return self.operator.provisioning.SuspendMember(request).member
+
+    def let_go(self, who: str, reason: str = "ADMIN") -> provisioning.Member:
+        """Lift one reason of a member's suspension."""
+        request = provisioning.ResumeMemberRequest(
+            tenant=self.id, subject=subject_of(who), suspension_reason=why(reason)
+        )
+        return self.operator.provisioning.ResumeMember(request).member
+
+    def set_roles(self, who: str, *roles: str) -> provisioning.SetMemberRolesResponse:
+        request = provisioning.SetMemberRolesRequest(
+            tenant=self.id, subject=subject_of(who), roles=roles
+        )
+        return self.operator.provisioning.SetMemberRoles(request)
+
+    def transfer(self, to: str) -> provisioning.TransferOwnershipResponse:
+        request = provisioning.TransferOwnershipRequest(tenant=self.id, to=subject_of(to))
+        return self.operator.provisioning.TransferOwnership(request)
+
+    def invite(self, whom: str, *roles: str, **more: Any) -> provisioning.InviteMemberResponse:
+        """Invite an address, or a subject."""
+        named = {"email": whom} if "@" in whom else {"subject": subject_of(whom)}
+        asked: dict[str, Any] = {"tenant": self.id, "roles": roles, **named, **more}
+        return self.operator.provisioning.InviteMember(provisioning.InviteMemberRequest(**asked))
+
+    def accept(self, token: str, who: str) -> provisioning.Member:
+        request = provisioning.AcceptInvitationRequest(
+            tenant=self.id, token=token, subject=subject_of(who)
+        )
+        return self.operator.provisioning.AcceptInvitation(request).member
+
+    def members(self, **how: Any) -> provisioning.ListMembersResponse:
+        request = provisioning.ListMembersRequest(tenant=self.id, **how)
+        return self.operator.provisioning.ListMembers(request)
+
+    def member(self, who: str) -> provisioning.Member:
+        request = provisioning.GetMemberRequest(tenant=self.id, subject=subject_of(who))
+        return self.operator.provisioning.GetMember(request).member
 
     def except_(
         self, kind: policy.ExceptionKind.ValueType, *permissions: str, **more: Any

@@ -1,5 +1,6 @@
 """Certificates made on the spot: an authority and what it signs, as PEM files."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
@@ -46,14 +47,19 @@ class Authority:
         self.pem = made.sign(self._key, hashes.SHA256()).public_bytes(Encoding.PEM)
 
     def sign(
-        self, name: str = "server", *, days: tuple[int, int] = (-1, 30), ip: str = "127.0.0.1"
+        self,
+        name: str = "server",
+        *,
+        days: tuple[int, int] = (-1, 30),
+        ip: str = "127.0.0.1",
+        also: Sequence[x509.GeneralName] = (),
     ) -> Pair:
         """Sign a certificate for an address, good from one day to another, counted from today."""
         key = ec.generate_private_key(ec.SECP256R1())
         now = datetime.now(UTC)
         made = _builder(
             _named(name), self._name, now + days[0] * _DAY, now + days[1] * _DAY, key
-        ).add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address(ip))]), False)
+        ).add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address(ip)), *also]), False)
         signed = made.sign(self._key, hashes.SHA256()).public_bytes(Encoding.PEM)
         return Pair(signed, _pem(key))
 

@@ -10,10 +10,16 @@ from authz_service.errors import ErrorReason
 from authz_service.gen.authz.v1 import key_pb2, policy_pb2, provisioning_pb2
 from tests.rpc.account import Account
 from tests.rpc.harness import RPCS, Server, made, serving
-from tests.rpc.requests import CHANGES, Ready, made_ready
+from tests.rpc.requests import BESIDE_FACTS, CHANGES, Ready, made_ready
 
-VARYING = ("id", "create_time")
+VARYING = (
+    *("id", "role_grant_id", "create_time", "send_time", "expire_time"),
+    "previous_expire_time",
+)
 """Given by the service anew for each thing that it makes."""
+
+SECRETS = ("credential", "token", "secret")
+"""Shown in the first answer alone."""
 
 
 @pytest.fixture
@@ -29,16 +35,35 @@ def shape(answer: Any) -> Any:
         for message in part if hasattr(part, "add") else [part]:
             if getattr(message, "DESCRIPTOR", None) is not None:
                 _forget(message)
-    if "credential" in seen.DESCRIPTOR.fields_by_name:
-        seen.ClearField("credential")
-    return seen
+    return without_secret(seen)
+
+
+def without_secret(answer: Any) -> Any:
+    for name in SECRETS:
+        if name in answer.DESCRIPTOR.fields_by_name:
+            answer.ClearField(name)
+    return answer
 
 
 def _forget(message: Any) -> None:
-    if message.DESCRIPTOR.name in ("RoleGrant", "TenantException", "Key"):
+    if message.DESCRIPTOR.name in (
+        "RoleGrant",
+        "BulkGrantResult",
+        "TenantException",
+        "Key",
+        "Identity",
+        "Invitation",
+    ):
         for name in VARYING:
             if name in message.DESCRIPTOR.fields_by_name:
                 message.ClearField(name)
+    if message.DESCRIPTOR.name == "Event":
+        message.ClearField("receive_time")
+        for step in message.passage:
+            step.ClearField("time")
+    if message.DESCRIPTOR.name == "Tenant":  # its dates begin at the instant of the change
+        message.ClearField("create_time")
+        message.ClearField("periods")
 
 
 def with_id(name: str, ready: Ready, request_id: str = "") -> Any:
@@ -47,7 +72,7 @@ def with_id(name: str, ready: Ready, request_id: str = "") -> Any:
     return request
 
 
-@pytest.mark.parametrize("name", CHANGES)
+@pytest.mark.parametrize("name", [name for name in CHANGES if name not in BESIDE_FACTS])
 def test_change_makes_the_next_revision_and_says_so(ready: Ready, name: str) -> None:
     before = ready.account.server.revision
     answer = ready.account.operator.call(CHANGES[name](ready))
@@ -73,10 +98,9 @@ def test_retry_gets_the_first_answer_and_changes_nothing(ready: Ready, name: str
     before = ready.account.server.footprint()
     again = ready.account.operator.call(request)
     assert ready.account.server.footprint() == before
-    if name == "CreateKey":
-        assert (bool(first.credential), bool(again.credential)) == (True, False)
-        first.credential = ""
-    assert again == first
+    for secret in set(SECRETS) & {field.name for field, _ in first.ListFields()}:
+        assert not getattr(again, secret)
+    assert again == without_secret(first)
 
 
 @pytest.mark.parametrize("name", CHANGES)
@@ -89,26 +113,13 @@ def test_request_id_with_other_content_is_refused(ready: Ready, name: str) -> No
         request.role_grant.scope = "project:1"
     elif name == "GrantException":
         request.exception.approver = "user:other"
+    elif name == "IngestEvent":
+        request.subject = "another"
     else:
         request.display_name = "another"
     ready.account.server.refuses(
         request, ErrorReason.REQUEST_ID_REUSED, at="request_id", says="send a fresh one"
     )
-
-
-def test_every_retry_gets_the_first_answer_after_a_restart(tmp_path: Path) -> None:
-    requests, answers = {}, {}
-    with serving(tmp_path) as server:
-        for name in CHANGES:
-            ready = made_ready(Account(server, f"acme-{name}"))
-            requests[name] = with_id(name, ready)
-            answers[name] = server.operator.call(requests[name])
-    answers["CreateKey"].credential = ""
-    with serving(tmp_path) as server:
-        before = server.footprint()
-        again = {name: server.operator.call(request) for name, request in requests.items()}
-        assert server.footprint() == before
-    assert again == answers
 
 
 def test_everything_is_as_it_was_after_a_restart(tmp_path: Path) -> None:
@@ -224,8 +235,12 @@ def test_what_was_put_is_got_again_whole(server: Server, kind: str) -> None:
     name = kind.capitalize()
     put = getattr(policy_pb2, f"Put{name}Request")(**{kind: PUT[kind]})
     get = getattr(policy_pb2, f"Get{name}Request")(id=PUT[kind].id)
-    assert getattr(server.operator.call(put), kind) == PUT[kind]
-    assert getattr(server.operator.call(get), kind) == PUT[kind]
+    made = server.operator.call(put)
+    whole = type(PUT[kind])()
+    whole.MergeFrom(PUT[kind])
+    whole.revision = made.revision
+    assert getattr(made, kind) == whole
+    assert getattr(server.operator.call(get), kind) == whole
 
 
 def test_changes_at_once_each_make_a_revision_of_their_own(account: Account) -> None:
@@ -233,12 +248,3 @@ def test_changes_at_once_each_make_a_revision_of_their_own(account: Account) -> 
     with ThreadPoolExecutor(4) as pool:
         answers = pool.map(lambda n: account.add(f"u{n}", "viewer"), range(40))
     assert sorted(answer.revision for answer in answers) == list(range(first + 1, first + 41))
-
-
-def test_one_request_sent_many_times_at_once_is_carried_out_once(ready: Ready) -> None:
-    request = with_id("GrantRole", ready)
-    before = ready.account.server.revision
-    with ThreadPoolExecutor(4) as pool:
-        answers = list(pool.map(ready.account.operator.call, [request] * 12))
-    assert ready.account.server.revision == before + 1
-    assert answers == [answers[0]] * 12

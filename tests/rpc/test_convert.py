@@ -5,12 +5,12 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from authz_service.domain.catalogue import TIER, Feature, Limit, Permission, Plan, Role
+from authz_service.domain.catalogue import ADD_ON, TIER, Feature, Limit, Permission, Plan, Role
 from authz_service.domain.exception import EVERYONE, ExceptionKind, TenantException
 from authz_service.domain.grant import GrantSource, RoleGrant
 from authz_service.domain.window import BEGINNING, FOREVER, LATEST, Window
 from authz_service.gen.authz.v1 import policy_pb2
-from authz_service.rpc import convert
+from authz_service.rpc import convert, convert_policy
 from tests.rpc.harness import made
 
 WORD = st.from_regex(r"[a-z0-9][a-z0-9._-]{0,9}", fullmatch=True)
@@ -22,9 +22,16 @@ SCOPE = st.builds("{}:{}".format, WORD, ID)
 INSTANT = st.integers(BEGINNING, LATEST)
 WINDOW = st.builds(Window, INSTANT, INSTANT | st.just(FOREVER))
 
-PERMISSIONS = st.builds(Permission, PERMISSION, st.booleans(), TEXT)
+PERMISSIONS = st.builds(
+    Permission, PERMISSION, st.booleans(), TEXT, st.booleans(), st.just("") | PERMISSION
+)
 ROLES = st.builds(
-    Role, ID | st.builds("{}/{}".format, ID, ID), st.frozensets(PERMISSION), st.frozensets(ID), TEXT
+    Role,
+    ID | st.builds("{}/{}".format, ID, ID),
+    st.frozensets(PERMISSION),
+    st.frozensets(ID),
+    TEXT,
+    st.booleans(),
 )
 FEATURES = st.builds(Feature, WORD, st.sampled_from(["true", "false"])) | st.builds(
     Feature, WORD, ID, st.just("value")
@@ -67,20 +74,29 @@ EXCEPTIONS = st.builds(
 
 @given(PERMISSIONS)
 def test_permission_comes_back(value: Permission) -> None:
-    message = convert.permission_message(value)
-    assert convert.permission(message.FromString(message.SerializeToString())) == value
+    message = convert_policy.permission_message(value)
+    assert convert_policy.permission(message.FromString(message.SerializeToString())) == value
 
 
 @given(ROLES)
 def test_role_comes_back(value: Role) -> None:
-    message = convert.role_message(value)
-    assert convert.role(message.FromString(message.SerializeToString())) == value
+    message = convert_policy.role_message(value)
+    assert convert_policy.role(message.FromString(message.SerializeToString())) == value
 
 
 @given(PLANS)
 def test_tier_comes_back(value: Plan) -> None:
-    message = convert.tier_message(value)
-    assert convert.tier(message.FromString(message.SerializeToString())) == value
+    message = convert_policy.tier_message(value)
+    assert convert_policy.tier(message.FromString(message.SerializeToString())) == value
+
+
+@given(PLANS, st.integers(0, 2**63 - 1))
+def test_add_on_comes_back_but_for_its_revision(value: Plan, revision: int) -> None:
+    value = replace(value, id=ADD_ON + value.name, extends="", revision=revision)
+    message = convert_policy.add_on_message(value)
+    assert message.revision == revision
+    back = convert_policy.add_on(message.FromString(message.SerializeToString()))
+    assert (back, back.revision) == (value, 0)
 
 
 @given(GRANTS)
@@ -116,4 +132,4 @@ def test_instant_comes_back_to_the_microsecond(value: int) -> None:
 
 @given(st.frozensets(PERMISSION))
 def test_message_lists_a_set_in_one_order(value: frozenset[str]) -> None:
-    assert list(convert.role_message(Role("r", value)).permissions) == sorted(value)
+    assert list(convert_policy.role_message(Role("r", value)).permissions) == sorted(value)

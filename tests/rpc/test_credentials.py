@@ -7,6 +7,7 @@ from typing import Final
 import pytest
 from google.protobuf.message_factory import GetMessageClass
 
+from authz_service.domain.key import KeyKind, parse, write
 from authz_service.errors import ErrorReason
 from authz_service.gen.authz.v1 import authorization_pb2 as checks
 from authz_service.gen.authz.v1 import key_pb2 as keys
@@ -28,9 +29,19 @@ def altered(key: str, at: int) -> str:
 
 
 def other_secret(server: Server) -> str:
-    """Join one key's id to another's secret."""
-    prefix, name, _ = server.operator_key.split("_", 2)
-    return "_".join((prefix, name, server.new_key("operator").split("_", 2)[2]))
+    """Join one key's id to another's secret, so that the checksum is right."""
+    name, other = parse(server.operator_key), parse(server.new_key("operator"))
+    assert name is not None
+    assert other is not None
+    return write(KeyKind.OPERATOR, name[0], other[1])
+
+
+def hash_for_secret(server: Server, kind: KeyKind) -> str:
+    """Write what whoever reads the database could."""
+    key = next(iter(server.service.replica.index.keys.values()))
+    if kind is KeyKind.UNKNOWN:
+        return f"authz_{key.id}_{key.secret_hash}"
+    return write(kind, key.id, key.secret_hash)
 
 
 def revoked(server: Server) -> str:
@@ -57,12 +68,9 @@ WRONG: Final[dict[str, Callable[[Server], str]]] = {
     "one-more": lambda s: s.operator_key + "A",
     "one-less": lambda s: s.operator_key[:-1],
     "space-before": lambda s: " " + s.operator_key,
-    "hash-for-secret": lambda s: "_".join(
-        (
-            *s.operator_key.split("_", 2)[:2],
-            next(iter(s.service.replica.index.keys.values())).secret_hash,
-        )
-    ),
+    "other-kind": lambda s: s.operator_key.replace("authz_op_", "authz_app_"),
+    "hash-for-secret": lambda s: hash_for_secret(s, KeyKind.OPERATOR),
+    "hash-for-secret-of-old": lambda s: hash_for_secret(s, KeyKind.UNKNOWN),
     "another-keys-secret": other_secret,
     "revoked": revoked,
 }
@@ -111,7 +119,7 @@ def test_key_works_from_the_revision_that_made_it(server: Server) -> None:
         keys.CreateKeyRequest(roles=["checker"], display_name="backend")
     )
     assert made.revision == server.revision
-    assert made.credential.startswith(f"authz_{made.key.id}_")
+    assert made.credential.startswith(f"authz_app_{made.key.id}_")
     caller = server.caller(made.credential)
     assert not caller.checks.Check(_question("nowhere")).allowed
 
@@ -132,7 +140,7 @@ def test_keys_are_listed_with_their_rights_and_without_their_secrets(server: Ser
     (found,) = (each for each in listed.keys if each.id == made.key.id)
     assert found == made.key
     assert list(found.roles) == ["auditor", "checker"]
-    assert made.credential.split("_", 2)[2] not in str(listed)
+    assert made.credential.rpartition("_")[2] not in str(listed)
 
 
 def test_key_bound_to_tenants_is_listed_with_them(account: Account) -> None:

@@ -17,9 +17,9 @@ from tests.rpc.harness import RPCS, Server, made
 from tests.rpc.requests import GOOD, made_ready
 
 MALFORMED: Final = "a b\n"
-OTHERS: Final = {"ApplyPolicy", "ApplyChange", "CancelScheduledChange"}
-"""What puts many things at once names the thing, not its place: `tiers.pro.permissions`; the id of
-a scheduled change is what it does and when, so that any other is of no change.
+OTHERS: Final = {"ApplyPolicy", "ApplyChange", "ImportCustomers", "CancelScheduledChange"}
+"""What puts many things at once names the thing, not its place (`tiers.pro.permissions`), or
+reports on each; the id of a scheduled change is what it does and when, any other is of no change.
 """
 
 OURS: Final = [

@@ -72,8 +72,9 @@ def using(server: Server, credential: str) -> Iterator[Users]:
 
 @pytest.fixture
 def pair(tmp_path: Path) -> Iterator[tuple[Server, Server]]:
-    """Serve one database twice."""
-    with serving(tmp_path, poll_seconds=0.05) as one, serving(tmp_path, poll_seconds=0.05) as other:
+    """Serve one database twice; however slow the machine, no call is shed for it."""
+    patient = {"poll_seconds": 0.05, "max_queue_seconds": 20.0, "max_standing_seconds": 20.0}
+    with serving(tmp_path, **patient) as one, serving(tmp_path, **patient) as other:
         yield one, other
 
 

@@ -19,9 +19,11 @@ from authz_service.errors import ErrorReason
 from authz_service.gen.authz.v1 import authorization_pb2 as pb
 from authz_service.gen.authz.v1 import provisioning_pb2 as provisioning
 from authz_service.gen.authz.v1.authorization_pb2_grpc import AuthorizationServiceStub
+from authz_service.rpc.credentials import Credentials
 from authz_service.rpc.limits import LimitSettings
 from authz_service.rpc.observation import Observation
 from authz_service.rpc.server import Port, PortSettings
+from authz_service.rpc.tokens import Tokens
 from tests.rpc.harness import PATIENCE, Server, serving
 
 QUESTION = pb.CheckRequest(tenant="acme", subject="user:alice", permission="invoices:view")
@@ -119,7 +121,8 @@ def opened(*, threads: int = 1, max_waiting: int = 2, max_streams: int = 1000) -
     )
     settings = PortSettings("127.0.0.1", 0, limits, 1 << 20, max_streams)
     service, gate = pb.DESCRIPTOR.services_by_name["AuthorizationService"], Gate()
-    port = Port(settings, {service: gate}, lambda: "id", Observation("x"), lambda: 0)
+    credentials = Credentials(Tokens([], lambda: 0), certificates=False)
+    port = Port(settings, {service: gate}, lambda: "id", Observation("x"), lambda: 0, credentials)
     port.start()
     port.set_serving(serving=True)
     with _channel(port.number) as channel:

@@ -37,6 +37,7 @@ def test_feature_is_set_and_the_rest_of_the_plan_stays(account: Account, plan: s
     )
     before.features.append(feature)
     before.revision = answer.revision
+    before.version += 1
     assert tier_of(account) == before
 
 
@@ -162,7 +163,8 @@ def test_change_of_an_item_is_audited_as_what_it_is(account: Account, plan: str)
             plan=plan, limit=policy.Limit(name="seats", value=9, unit="seat"), reason="sale"
         )
     )
-    (entry,) = added(account.server, before)
+    entry, *kept = added(account.server, before)
+    assert {each["action"] for each in kept} == {"tier.version_kept"}
     assert (entry["action"], entry["targets"]) == ("limit.put", [plan, "seats"])
     assert (entry["before"]["value"], entry["after"]["value"]) == (3, 9)
     assert entry["reason"] == "sale"

@@ -67,7 +67,7 @@ def test_reserved_tenant_cannot_be_changed(account: Account, name: str) -> None:
 
 def test_reserved_tenant_cannot_be_opened(server: Server) -> None:
     request = provisioning.OnboardTenantRequest(tenant="system", tier="free")
-    server.refuses(request, ErrorReason.TENANT_EXISTS, at="tenant")
+    server.refuses(request, ErrorReason.TENANT_RESERVED, at="tenant", says="choose another id")
 
 
 def test_reserved_tenant_is_no_customer_in_lists(server: Server) -> None:
@@ -83,7 +83,8 @@ def test_key_for_the_reserved_tenant_is_refused(server: Server) -> None:
 def test_helper_knows_which_requests_name_a_tenant(account: Account) -> None:
     ready = made_ready(account)
     named = {name for name in GOOD if names_tenant(name, ready)}
-    assert named == {*IN_A_TENANT, "OnboardTenant", "ListRoles", "BatchCheck"}
+    opened = {"OnboardTenant", "ImportCustomers"}
+    assert named == {*IN_A_TENANT, *opened, "ListRoles", "BatchCheck"}
 
 
 def test_unknown_tier_is_refused(acme: Account) -> None:
@@ -177,14 +178,25 @@ def test_lifting_a_reason_that_does_not_hold_is_refused(acme: Account) -> None:
 
 
 ENDED: Final = [
+    "AcceptInvitation",
+    "ActivateTenant",
+    "AddAddOn",
     "AddMember",
+    "CancelScheduledChange",
     "GrantException",
     "GrantRole",
+    "InviteMember",
     "OffboardTenant",
     "PutRole",
+    "ResendInvitation",
+    "ResumeMember",
     "ResumeTenant",
+    "SetLimits",
     "SetTier",
+    "StartGrace",
+    "StartTrial",
     "SuspendTenant",
+    "TransferOwnership",
 ]
 
 

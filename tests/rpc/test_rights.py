@@ -14,6 +14,7 @@ from authz_service.errors import ErrorReason
 from authz_service.gen.authz.v1 import authorization_pb2 as checks
 from authz_service.gen.authz.v1 import key_pb2, policy_pb2, provisioning_pb2
 from tests.rpc.account import DENY, Account
+from tests.rpc.conftest import fresh_name
 from tests.rpc.harness import RPCS, Caller, Refusal, Server, made, refusal, serving
 from tests.rpc.requests import CHANGES, GOOD, Ready, about, made_ready, names_tenant
 
@@ -173,6 +174,12 @@ def callers(server: Server) -> dict[str, Caller]:
     return {role: server.caller(server.new_key(role)) for role in ROLES}
 
 
+@pytest.fixture(scope="module")
+def ready(server: Server) -> Ready:
+    """Make one account ready for all tests here: they are refused, or change nothing."""
+    return made_ready(Account(server, fresh_name("rights")))
+
+
 def alone(request: Any) -> Any:
     """Let a change be answered without being made."""
     if "validate_only" in request.DESCRIPTOR.fields_by_name:
@@ -195,13 +202,13 @@ def test_every_rpc_takes_a_right() -> None:
 @pytest.mark.parametrize("role", ROLES)
 @pytest.mark.parametrize("name", RPCS)
 def test_rpc_is_allowed_as_the_shipped_roles_say(
-    account: Account, callers: dict[str, Caller], name: str, role: str
+    ready: Ready, callers: dict[str, Caller], name: str, role: str
 ) -> None:
-    request = alone(GOOD[name](made_ready(account)))
+    request = alone(GOOD[name](ready))
     if RIGHT_OF[name] in permissions_of(role):
         callers[role].call(request)
         return
-    found = account.server.refuses(
+    found = ready.account.server.refuses(
         request, ErrorReason.PERMISSION_DENIED, says="use a key with a role", by=callers[role]
     )
     assert found.metadata == {"permission": RIGHT_OF[name]}
@@ -250,25 +257,31 @@ def nameless(found: Refusal, tenant: str) -> tuple[object, ...]:
 
 @pytest.mark.parametrize("name", [name for name in RPCS if without(name)])
 def test_refusal_does_not_say_whether_the_tenant_exists(
-    account: Account, callers: dict[str, Caller], name: str
+    ready: Ready, callers: dict[str, Caller], name: str
 ) -> None:
-    ready = made_ready(account)
     for role in without(name):
         told = []
-        for tenant in (account.id, "nowhere"):
+        for tenant in (ready.id, "nowhere"):
             asked = about(GOOD[name](ready), tenant)
             told.append(nameless(refusal(partial(callers[role].call, asked)), tenant))
         assert told[0] == told[1]
 
 
-@pytest.fixture
-def bound(account: Account) -> tuple[Ready, Caller]:
-    """Make an account ready, and an operator's key that is bound to it."""
-    ready = made_ready(account)
-    server = account.server
+@pytest.fixture(scope="module")
+def bound(ready: Ready) -> tuple[Ready, Caller]:
+    """Give an operator's key that is bound to the account."""
+    server = ready.account.server
     return ready, server.caller(
-        server.new_key("operator", tenants=(account.id, ready.ended, ready.fallen))
+        server.new_key("operator", tenants=(ready.id, ready.ended, ready.fallen))
     )
+
+
+@pytest.fixture(scope="module")
+def other(server: Server) -> Account:
+    """Open an account that the bound key is not for."""
+    opened = Account(server, fresh_name("other"))
+    opened.onboard("free", ada=["admin"])
+    return opened
 
 
 NOT_ABOUT_ONE: Final = {
@@ -288,8 +301,7 @@ NOT_ABOUT_ONE: Final = {
 ABOUT_ONE: Final = [name for name in RPCS if name not in NOT_ABOUT_ONE]
 
 
-def test_requests_that_are_about_one_tenant_name_it(account: Account) -> None:
-    ready = made_ready(account)
+def test_requests_that_are_about_one_tenant_name_it(ready: Ready) -> None:
     named = {name for name in GOOD if names_tenant(name, ready)}
     assert named - {"OnboardTenant", "ImportCustomers", "MapSubject"} == set(ABOUT_ONE)
 
@@ -302,11 +314,9 @@ def test_key_bound_to_a_tenant_works_in_it(bound: tuple[Ready, Caller], name: st
 
 @pytest.mark.parametrize("name", ABOUT_ONE)
 def test_key_bound_to_a_tenant_learns_nothing_of_others(
-    bound: tuple[Ready, Caller], name: str
+    bound: tuple[Ready, Caller], other: Account, name: str
 ) -> None:
     ready, caller = bound
-    other = Account(ready.account.server, f"{ready.id}2")
-    other.onboard("free", ada=["admin"])
     told = []
     for tenant in (other.id, "nowhere"):
         request = about(GOOD[name](ready), tenant)

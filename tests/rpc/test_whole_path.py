@@ -154,12 +154,10 @@ def test_offboarding_denies_everything_for_good(acme: Account) -> None:
     assert acme.reason("ada", "invoices:view") == "TENANT_OFFBOARDED"
 
 
-def test_role_is_revoked_in_a_suspended_and_in_an_ended_tenant(acme: Account) -> None:
+def test_role_is_revoked_in_a_suspended_tenant(acme: Account) -> None:
     acme.suspend()
     assert len(acme.revoke("vera", "viewer")) == 1
-    acme.offboard()
-    assert len(acme.revoke("edgar", "editor")) == 1
-    assert acme.remove("ada").member.state == provisioning.MEMBERSHIP_STATE_REMOVED
+    assert acme.remove("edgar").member.state == provisioning.MEMBERSHIP_STATE_REMOVED
 
 
 def test_member_is_removed_with_every_grant(acme: Account) -> None:
