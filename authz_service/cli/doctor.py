@@ -40,6 +40,7 @@ def doctor(session: Session) -> None:
 
 def _findings(session: Session) -> "Iterator[Finding]":
     from authz_service.cli.doctor_database import database_findings  # noqa: PLC0415 - the server
+    from authz_service.cli.doctor_mail import mail_findings  # noqa: PLC0415
     from authz_service.cli.doctor_server import server_findings, tls_findings  # noqa: PLC0415
     from authz_service.cli.finding import ok, problem  # noqa: PLC0415
 
@@ -52,6 +53,7 @@ def _findings(session: Session) -> "Iterator[Finding]":
     yield from database_findings(settings)
     yield from server_findings(session)
     yield from tls_findings(settings)
+    yield from mail_findings(settings)
 
 
 def _lines(finding: "Finding") -> Iterator[Text]:

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from authz_service.cli import doctor_database
 from authz_service.cli.trial import Trial, trial_server
+from tests.jobs.mail_server import mail_server
 from tests.rpc.harness import serving
 from tests.unit.cli_run import AuthzCommand, Ran, authz_command
 
@@ -88,6 +89,19 @@ def test_deployment_that_is_well_has_no_problem(doctor: Callable[..., Ran]) -> N
     ]  # fmt: skip
     assert {each["state"] for each in findings(ran).values()} <= {"ok", "warning"}
     assert re.search(r"holds \d+ rights", findings(ran)["key"]["message"])
+
+
+def test_mail_server_is_signed_in_to(
+    doctor: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with mail_server() as server:
+        monkeypatch.setenv("AUTHZ_SMTP_HOST", "127.0.0.1")
+        monkeypatch.setenv("AUTHZ_SMTP_PORT", str(server.port))
+        monkeypatch.setenv("AUTHZ_SMTP_TLS", "none")
+        monkeypatch.setenv("AUTHZ_MAIL_FROM", "access@app.example")
+        monkeypatch.setenv("AUTHZ_PUBLIC_URL", "https://app.example/join")
+        assert findings(doctor("-o", "json"))["mail"]["state"] == "ok"
+    assert "did not let us in" in the_problem(doctor("-o", "json"), "mail")
 
 
 def test_person_reads_a_mark_and_what_to_do_on_each_line(
