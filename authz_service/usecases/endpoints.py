@@ -191,6 +191,8 @@ def get_endpoint(view: View, wanted: OneEndpoint) -> Endpoint:
 @read("webhooks:list")
 def list_endpoints(view: View, wanted: ListEndpoints) -> Page[Endpoint]:
     """List a tenant's endpoints; without one, every endpoint there is."""
+    if wanted.tenant:
+        require.tenant(view.index, wanted.tenant)
     mine = [e for e in view.index.endpoints.values() if wanted.tenant in ("", e.tenant)]
     query = ["endpoints", wanted.tenant]
     found = sorted(mine, key=lambda each: each.id)
@@ -211,8 +213,11 @@ def find(index: Index, tenant: str, endpoint: str) -> Endpoint:
     """Find an endpoint; one of another tenant is not found, by a caller for all it is.
 
     Raises:
-        NotFound: ENDPOINT_NOT_FOUND.
+        NotFound: TENANT_NOT_FOUND, ENDPOINT_NOT_FOUND.
+        FailedPrecondition: TENANT_RESERVED.
     """
+    if tenant:
+        require.customer(index, tenant)
     found = index.endpoints.get(endpoint)
     if found is None or tenant not in ("", found.tenant):
         raise NotFound(

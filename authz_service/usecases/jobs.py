@@ -11,7 +11,7 @@ from authz_service.errors import ErrorReason, FailedPrecondition, NotFound
 from authz_service.store import jobs as store
 from authz_service.store.schema import job as table
 from authz_service.store.unit_of_work import Transaction
-from authz_service.usecases import paging
+from authz_service.usecases import paging, require
 from authz_service.usecases.execution import View, change, read
 from authz_service.usecases.paging import Page, PageRequest
 
@@ -39,6 +39,7 @@ def list_jobs(view: View, wanted: ListJobs) -> Page[Job]:
     """List jobs, the newest first."""
     conditions = []
     if wanted.tenant:
+        require.tenant(view.index, wanted.tenant)
         conditions.append(table.c.tenant == wanted.tenant)
     if wanted.kind is not None:
         conditions.append(table.c.kind == wanted.kind.value)

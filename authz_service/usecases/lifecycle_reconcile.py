@@ -67,7 +67,7 @@ class Reconciled:
 def reconcile(tx: Transaction, wanted: Reconcile) -> Reconciled:
     """Compare, and repair each tenant alone: one that cannot be repaired holds no other up."""
     if wanted.desired:
-        _require_own(wanted)
+        _require_own(tx, wanted)
         found = [_of_desired(tx, wanted, each) for each in wanted.desired]
         return Reconciled(tuple(each for each in found if each), len(found))
     page = _tenants(tx, wanted)
@@ -75,11 +75,13 @@ def reconcile(tx: Transaction, wanted: Reconcile) -> Reconciled:
     return Reconciled(tuple(each for each in found if each), len(found), page.next_token)
 
 
-def _require_own(wanted: Reconcile) -> None:
+def _require_own(tx: Transaction, wanted: Reconcile) -> None:
     """Check that a list is about the one tenant that the request names, if it names one.
 
-    The right was asked for that one alone.
+    The right was asked for that one alone. It need not be there yet, but is no reserved one.
     """
+    if wanted.tenant == SYSTEM:
+        require.customer(tx.index, wanted.tenant)
     require.batch(len(wanted.desired), "desired")
     for at, each in enumerate(wanted.desired):
         if wanted.tenant not in ("", each.tenant):

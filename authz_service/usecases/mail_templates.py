@@ -50,6 +50,8 @@ def put_mail_template(tx: Transaction, wanted: PutMailTemplate) -> MailTemplate:
 @change("mail_templates:delete")
 def delete_mail_template(tx: Transaction, wanted: OneMailTemplate) -> MailTemplate:
     """Go back to the words for all, or to those shipped. Raises: TEMPLATE_NOT_FOUND."""
+    if wanted.tenant:
+        require.customer(tx.index, wanted.tenant)
     kept = store.template(tx.connection, {wanted.tenant}, wanted.kind.value)
     if wanted.tenant not in kept:
         raise NotFound(

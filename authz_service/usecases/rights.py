@@ -29,6 +29,9 @@ _ACTIONS: Final = {
     "identities": "register get list remove",
     "actors": "name",
     "audit": "list",
+    "jobs": "get list retry cancel",
+    "mail_templates": "put get delete",
+    "webhooks": "create get list update delete rotate ping deliveries redeliver",
     "events": "ingest preview get list replay discard map_subject reconcile pause resume",
 }
 

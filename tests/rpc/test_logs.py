@@ -133,7 +133,7 @@ def test_failure_is_logged_once_with_its_traceback_and_without_what_it_repeats(
 ) -> None:
     with logged(tmp_path) as server:
 
-        def broken(index: Index, asked: Question) -> None:
+        def broken(index: Index, asked: Question, *when: object) -> None:
             raise RuntimeError(f"{asked.subject} and {server.operator_key} broke it")
 
         monkeypatch.setattr(server.service.explainer, "explain", broken)
