@@ -25,16 +25,12 @@ from authz_service.rpc import authorization, logs
 from authz_service.usecases import keys, keys_now, provisioning
 from authz_service.usecases.execution import ChangeCase, ReadCase
 from tests.rpc.account import Account
-from tests.rpc.harness import PATIENCE, Server, made, refusal, serving
+from tests.rpc.harness import PATIENCE, SERVICES, Server, made, refusal, serving
 
 SERVING: Final = HealthCheckResponse.SERVING
 NOT_SERVING: Final = HealthCheckResponse.NOT_SERVING
 ON_CHECKS: Final = ["authz.v1.AuthorizationService"]
-ON_ADMIN: Final = [
-    "authz.v1.KeyService",
-    "authz.v1.PolicyService",
-    "authz.v1.ProvisioningService",
-]
+ON_ADMIN: Final = sorted({each.full_name for each in SERVICES.values()} - {*ON_CHECKS})
 SECRET: Final = "postgres://authz:hunter2@db/authz"
 
 
