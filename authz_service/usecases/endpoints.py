@@ -6,6 +6,7 @@ from typing import Final
 
 from authz_service.domain.audit import Event
 from authz_service.domain.endpoint import Endpoint, checked_url
+from authz_service.domain.identifiers import checked
 from authz_service.domain.job import Job, JobState
 from authz_service.domain.tenant import SYSTEM
 from authz_service.domain.window import FOREVER
@@ -218,7 +219,7 @@ def find(index: Index, tenant: str, endpoint: str) -> Endpoint:
     """
     if tenant:
         require.customer(index, tenant)
-    found = index.endpoints.get(endpoint)
+    found = index.endpoints.get(checked("id", endpoint))
     if found is None or tenant not in ("", found.tenant):
         raise NotFound(
             ErrorReason.ENDPOINT_NOT_FOUND,
