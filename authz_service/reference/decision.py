@@ -11,7 +11,7 @@ from authz_service.domain.change import Fact
 from authz_service.domain.decision import DecisionReason, Question, Usage
 from authz_service.domain.rules import INTERNAL, REPLACE, UNLIMITED, Rule
 from authz_service.domain.window import Instant
-from authz_service.reference.enforcer import enforcer, path, request
+from authz_service.reference.enforcer import enforced, enforcer, path, request
 from authz_service.reference.in_force import rules_in_force
 from authz_service.reference.standing import Standing
 
@@ -44,7 +44,7 @@ class Reference:
         objection = self._early_objection(question)
         if objection is not None:
             return objection
-        allowed, explained = self._enforcer.enforce_ex(*request(question))
+        allowed, explained = enforced(self._enforcer, question)
         if not allowed:
             return self._refusal(question, explained)
         usage = question.usage
@@ -61,7 +61,7 @@ class Reference:
         """
         if self._early_objection(question) is not None:
             return ()
-        allowed, explained = self._enforcer.enforce_ex(*request(question))
+        allowed, explained = enforced(self._enforcer, question)
         if explained and not allowed:
             return (self._rules["p", tuple(explained)],)
         by_usage = self._limits(question.tenant, question.usage.limit) if question.usage else []

@@ -1,11 +1,17 @@
 """A stock Casbin enforcer over given rules, and the links it found."""
 
+import threading
 from collections.abc import Iterable
+from typing import Final
 
 import casbin
 
 from authz_service.domain.decision import Question
 from authz_service.domain.rules import Rule, domain
+
+_PARSER: Final = threading.Lock()
+"""Casbin parses its matcher anew for each question, and `ast.parse` in two threads at once now and
+then ends in a SystemError: CPython 3.11 keeps its recursion depth for all of them in one place."""
 
 
 def enforcer(model: str, rules: Iterable[Rule]) -> casbin.Enforcer:
@@ -23,6 +29,18 @@ def enforcer(model: str, rules: Iterable[Rule]) -> casbin.Enforcer:
     made = casbin.Enforcer(loaded)  # also silences casbin's loggers: it logs each denied request
     made.build_role_links()
     return made
+
+
+def enforced(by: casbin.Enforcer, question: Question) -> tuple[bool, list[str]]:
+    """Decide, and name the rule that decided; one question at a time in this process.
+
+    Raises:
+        ValueError: the question has more scopes than the model compares.
+    """
+    asked = request(question)
+    with _PARSER:
+        allowed, explained = by.enforce_ex(*asked)
+    return bool(allowed), list(explained)
 
 
 def request(question: Question) -> tuple[str, str, str, str, str]:
