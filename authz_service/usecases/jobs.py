@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from authz_service.domain.audit import Event
+from authz_service.domain.identifiers import checked
 from authz_service.domain.job import Job, JobKind, JobState, again, cancelled
 from authz_service.domain.tenant import SYSTEM
 from authz_service.engine.index import Index
@@ -52,13 +53,13 @@ def list_jobs(view: View, wanted: ListJobs) -> Page[Job]:
 @read("jobs:get")
 def get_job(view: View, wanted: OneJob) -> Job:
     with view.database.read() as connection:
-        return owned(store.find(connection, _name(wanted.id)), wanted)
+        return owned(store.find(connection, checked("id", wanted.id)), wanted)
 
 
 @change("jobs:retry")
 def retry_job(tx: Transaction, wanted: OneJob) -> Job:
     """Do a job now, with all its attempts: one that is dead or cancelled, or waits for its turn."""
-    found = owned(store.find(tx.connection, _name(wanted.id), lock=True), wanted)
+    found = owned(store.find(tx.connection, checked("id", wanted.id), lock=True), wanted)
     if found.state in (JobState.DONE, JobState.RUNNING):
         raise _conflict(found, "retried; it must be dead, cancelled or waiting")
     return restarted(tx, found, "job.retried")
@@ -67,7 +68,7 @@ def retry_job(tx: Transaction, wanted: OneJob) -> Job:
 @change("jobs:cancel")
 def cancel_job(tx: Transaction, wanted: OneJob) -> Job:
     """Let a job be. An attempt that is under way may still succeed; no other follows."""
-    found = owned(store.find(tx.connection, _name(wanted.id), lock=True), wanted)
+    found = owned(store.find(tx.connection, checked("id", wanted.id), lock=True), wanted)
     if not found.open:
         raise _conflict(found, "cancelled; it must be waiting or running")
     after = cancelled(found, tx.now)
@@ -101,18 +102,15 @@ _LONGEST_NUMBER: Final = 18
 
 def owned(found: Job | None, wanted: OneJob) -> Job:
     """Check that there is such a job, and that it is the tenant's. Raises: JOB_NOT_FOUND."""
+    if wanted.tenant:
+        checked("tenant", wanted.tenant)
     if found is None or wanted.tenant not in ("", found.tenant):
         raise NotFound(
             ErrorReason.JOB_NOT_FOUND,
-            f"there is no job {wanted.id[:140]!r}; it was never made, or has ended long ago",
+            f"there is no job {wanted.id!r}; it was never made, or has ended long ago",
             field="id",
         )
     return found
-
-
-def _name(job_id: str) -> str:
-    """Give what can be a job's id; nothing else goes to a database."""
-    return job_id if job_id.isascii() and job_id.isprintable() else ""
 
 
 def _record(tx: Transaction, action: str, before: Job, after: Job) -> None:

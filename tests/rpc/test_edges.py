@@ -29,6 +29,9 @@ OURS: Final = [
 ]
 """RPCs whose ids are of this service's alphabets; an event has those of its sender."""
 
+TEXTS: Final = {("MailTemplate", "subject")}
+"""Fields that are called like an id and hold words for people."""
+
 IDS: Final = {"tenant", "subject", "permission", "role", "tier", "add_on", "id", "scope"}
 
 
@@ -41,6 +44,8 @@ def ids_in(message: Message, path: str = "") -> Iterator[tuple[str, Message, str
         elif field.message_type is not None:
             for number, each in enumerate(value):
                 yield from ids_in(each, f"{where}[{number}]")
+        elif (message.DESCRIPTOR.name, field.name) in TEXTS:
+            continue
         elif field.name in IDS and isinstance(value, str):
             yield where, message, field.name
 
