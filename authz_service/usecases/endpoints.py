@@ -179,7 +179,7 @@ def ping_endpoint(tx: Transaction, wanted: OneEndpoint) -> Job:
 def redeliver(tx: Transaction, wanted: OneDelivery) -> Job:
     """Deliver again under the same id, whatever became of it before."""
     found = _enabled(find(tx.index, wanted.tenant, wanted.endpoint))
-    named = OneJob(checked("id", wanted.id))
+    named = OneJob(id=checked("id", wanted.id))
     job = jobs.owned(store.find(tx.connection, named.id, lock=True), named)
     jobs.owned(job if job.target == found.id else None, named)
     return jobs.restarted(tx, job, "job.redelivered")
