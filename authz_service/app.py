@@ -60,12 +60,13 @@ from authz_service.rpc.webhook import WebhookServicer
 from authz_service.store import migrate as migrations
 from authz_service.store.database import Database
 from authz_service.store.unit_of_work import Store
-from authz_service.usecases import policy_files, seeding
-from authz_service.usecases.event_calls import EventDoor
+from authz_service.usecases import seeding
+from authz_service.usecases.callers.key_use import KeyUse
+from authz_service.usecases.contracts.event_calls import EventDoor
+from authz_service.usecases.contracts.lifecycle_watch import LifecycleInUse
 from authz_service.usecases.execution import Executor
 from authz_service.usecases.explaining import Explainer
-from authz_service.usecases.key_use import KeyUse
-from authz_service.usecases.lifecycle_watch import LifecycleInUse
+from authz_service.usecases.policy_files import policy_files
 from authz_service.usecases.shadow import Shadow
 from authz_service.web.events import EventEdge, EventServer, EventSettings
 from authz_service.web.metrics import MetricsServer

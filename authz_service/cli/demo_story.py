@@ -27,7 +27,7 @@ from authz_service.cli.trial import command as cli
 from authz_service.cli.words import code
 from authz_service.gen.authz.v1 import authorization_pb2 as pb
 from authz_service.gen.authz.v1 import policy_pb2, provisioning_pb2
-from authz_service.usecases.matrix import read_matrix
+from authz_service.usecases.policy_files.matrix import read_matrix
 
 TIERS: Final = ("free", "premium", "ultimate")
 CUSTOMERS: Final = {"bakery": "free", "harbour": "premium", "observatory": "ultimate"}

@@ -26,7 +26,7 @@ def export(
     ] = False,
 ) -> None:
     """Write the policy in force as files; authz apply of them changes nothing."""
-    from authz_service.usecases.policy_files import write  # noqa: PLC0415 - writes YAML
+    from authz_service.usecases.policy_files.policy_files import write  # noqa: PLC0415 - writes YAML
 
     texts = write(in_order(in_force(session)))
     there = [name for name in texts if (folder / name).exists()]

@@ -12,8 +12,8 @@ from authz_service.cli.options import local, reads
 from authz_service.cli.session import Session
 
 if TYPE_CHECKING:
-    from authz_service.usecases.lifecycle_policy import LifecyclePolicy
-    from authz_service.usecases.lifecycle_trial import Tried
+    from authz_service.usecases.contracts.lifecycle_policy import LifecyclePolicy
+    from authz_service.usecases.contracts.lifecycle_trial import Tried
 
 app = typer.Typer(help="What events of billing and CRM systems do: check it, try it.")
 
@@ -80,8 +80,9 @@ def read_file(file: Path) -> bytes:
 
 def _policy(folder: Path) -> "LifecyclePolicy":
     # They read YAML, which --help can do without.
-    from authz_service.usecases import lifecycle_files, policy_files  # noqa: PLC0415
-    from authz_service.usecases.policy_problem import PolicyFileError  # noqa: PLC0415
+    from authz_service.usecases.contracts import lifecycle_files  # noqa: PLC0415
+    from authz_service.usecases.policy_files import policy_files  # noqa: PLC0415
+    from authz_service.usecases.policy_files.problem import PolicyFileError  # noqa: PLC0415
 
     try:
         return lifecycle_files.read_folder(folder, policy_files.read_folder(folder))
@@ -93,8 +94,8 @@ def _policy(folder: Path) -> "LifecyclePolicy":
 
 
 def _try(policy: "LifecyclePolicy", source: str, content: bytes) -> "list[Tried]":
-    from authz_service.usecases.lifecycle_reading import envelopes  # noqa: PLC0415
-    from authz_service.usecases.lifecycle_trial import tried  # noqa: PLC0415
+    from authz_service.usecases.contracts.lifecycle_reading import envelopes  # noqa: PLC0415
+    from authz_service.usecases.contracts.lifecycle_trial import tried  # noqa: PLC0415
 
     if source not in policy.sources:
         known = out.listed(sorted(policy.sources))

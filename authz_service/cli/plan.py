@@ -57,7 +57,7 @@ def plan(
     ] = False,
 ) -> None:
     """Show what a folder of policy files would change, and change nothing."""
-    from authz_service.usecases.policy_files import read_folder  # noqa: PLC0415 - reads YAML
+    from authz_service.usecases.policy_files.policy_files import read_folder  # noqa: PLC0415 - reads YAML
 
     policy = read_folder(folder or session.settings.policies_dir)
     made = change_plan.planned(session, policy, prune=prune, replacing=replace or ())

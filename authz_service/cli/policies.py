@@ -35,7 +35,7 @@ def apply(
     ] = None,
 ) -> None:
     """Put the permissions, roles, tiers and add-ons of a folder in one step, as planned."""
-    from authz_service.usecases.policy_files import read_folder  # noqa: PLC0415 - reads YAML
+    from authz_service.usecases.policy_files.policy_files import read_folder  # noqa: PLC0415 - reads YAML
 
     if plan is not None:
         made = _kept(plan, folder, prune=prune or bool(replace))
@@ -89,7 +89,7 @@ def matrix(
     reason: Reason = "",
 ) -> None:
     """Put a table of permissions x roles with the lowest tier of each."""
-    from authz_service.usecases.matrix import read_matrix  # noqa: PLC0415 - as apply
+    from authz_service.usecases.policy_files.matrix import read_matrix  # noqa: PLC0415 - as apply
 
     names = tuple(tier.strip() for tier in tiers.split(","))
     put(session, read_matrix(_text(file), names, file.name), reason)

@@ -15,7 +15,7 @@ from authz_service.cli.session import Session
 if TYPE_CHECKING:
     from authz_service.domain.policy_case import CaseFile, Coverage
     from authz_service.domain.policy_set import PolicySet
-    from authz_service.usecases.policy_cases import Answered
+    from authz_service.usecases.policy_cases.running import Answered
 
 app = typer.Typer(help="The policy as files.")
 
@@ -48,17 +48,18 @@ def run_cases(
 ) -> None:
     """Test the policy's files with case files; no server is called."""
     # They read YAML, which --help can do without.
-    from authz_service.usecases import policy_case_coverage, policy_case_report  # noqa: PLC0415
-    from authz_service.usecases.policy_cases import run  # noqa: PLC0415
+    from authz_service.usecases.policy_cases import coverage as coverages  # noqa: PLC0415
+    from authz_service.usecases.policy_cases import report  # noqa: PLC0415
+    from authz_service.usecases.policy_cases.running import run  # noqa: PLC0415
 
     folder = policies or _near(session.settings.policies_dir)
     policy, files = _read(folder, paths or [folder / _CASES])
     answered = list(run(policy, files))
-    covered = policy_case_coverage.coverage(policy, answered) if coverage else None
+    covered = coverages.coverage(policy, answered) if coverage else None
     if junit is not None:
-        _write(junit, policy_case_report.junit(answered))
+        _write(junit, report.junit(answered))
     if session.output is out.Output.JSON:
-        out.print_document(policy_case_report.document(answered, covered))
+        out.print_document(report.document(answered, covered))
     else:
         _show(session, answered, covered or ())
     raise typer.Exit(ExitCode.DONE if all(each.met for each in answered) else ExitCode.DENIED)
@@ -71,9 +72,9 @@ def _near(path: Path) -> Path:
 
 def _read(folder: Path, paths: Iterable[Path]) -> "tuple[PolicySet, tuple[CaseFile, ...]]":
     """Read a policy and its case files. Raises: Failure, with every problem in its message."""
-    from authz_service.usecases.policy_cases import PolicyCaseError, read  # noqa: PLC0415
-    from authz_service.usecases.policy_files import read_folder  # noqa: PLC0415
-    from authz_service.usecases.policy_problem import PolicyFileError  # noqa: PLC0415
+    from authz_service.usecases.policy_cases.running import PolicyCaseError, read  # noqa: PLC0415
+    from authz_service.usecases.policy_files.policy_files import read_folder  # noqa: PLC0415
+    from authz_service.usecases.policy_files.problem import PolicyFileError  # noqa: PLC0415
 
     try:
         policy = read_folder(folder)
@@ -106,7 +107,7 @@ def _show(session: Session, answered: "Sequence[Answered]", covered: "Iterable[C
 
 
 def _failure(each: "Answered") -> list[Text]:
-    from authz_service.usecases.policy_case_report import told  # noqa: PLC0415 - as above
+    from authz_service.usecases.policy_cases.report import told  # noqa: PLC0415 - as above
 
     expectation = each.expectation
     place = out.shown(f"{expectation.file}:{expectation.line}").plain

@@ -13,7 +13,8 @@ from authz_service.replication.replica import Replica
 from authz_service.store.database import Database
 from authz_service.store.migrate import require_migrated
 from authz_service.store.unit_of_work import Store
-from authz_service.usecases import policy_files, recovery
+from authz_service.usecases.callers import recovery
+from authz_service.usecases.policy_files import policy_files
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,10 +15,10 @@ from authz_service.jobs.queue import DbosQueue
 from authz_service.jobs.smtp import Smtp, SmtpSettings
 from authz_service.jobs.worker import Worker, WorkerSettings
 from authz_service.store.unit_of_work import Store
-from authz_service.usecases.delivering import Delivering
-from authz_service.usecases.following_up import FollowingUp
-from authz_service.usecases.mailing import Mailing
-from authz_service.usecases.working import Craft, Working
+from authz_service.usecases.after_commit.delivering import Delivering
+from authz_service.usecases.after_commit.following_up import FollowingUp
+from authz_service.usecases.after_commit.mailing import Mailing
+from authz_service.usecases.after_commit.working import Craft, Working
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,10 +3,10 @@
 from authz_service.gen.authz.v1 import policy_pb2 as pb
 from authz_service.rpc import convert, convert_policy
 from authz_service.rpc.calls import AdminCalls, Context
-from authz_service.usecases import add_ons
-from authz_service.usecases.deleting import DeleteObject
-from authz_service.usecases.plans import CreatePlan, ListPlans, PutPlan, UpdatePlan
-from authz_service.usecases.policy_objects import Named
+from authz_service.usecases.policy import add_ons
+from authz_service.usecases.policy.deleting import DeleteObject
+from authz_service.usecases.policy.plans import CreatePlan, ListPlans, PutPlan, UpdatePlan
+from authz_service.usecases.policy.policy_objects import Named
 
 
 class AddOnCalls:

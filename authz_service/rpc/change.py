@@ -3,7 +3,7 @@
 from authz_service.gen.authz.v1 import change_pb2 as pb
 from authz_service.rpc import change_set, convert
 from authz_service.rpc.calls import AdminCalls, Context
-from authz_service.usecases import changing
+from authz_service.usecases.change_sets import changing
 
 
 class ChangeServicer:

@@ -11,8 +11,8 @@ from authz_service.engine.effect_summary import Side, Summary, ValueEffect
 from authz_service.errors import ErrorReason, InvalidArgument
 from authz_service.gen.authz.v1 import change_pb2 as pb
 from authz_service.rpc import convert, convert_policy
-from authz_service.usecases.changing import Affected
-from authz_service.usecases.concerns import Concern, ConcernKind, Decision
+from authz_service.usecases.change_sets.changing import Affected
+from authz_service.usecases.change_sets.concerns import Concern, ConcernKind, Decision
 
 _MOST_SUBJECTS: Final = 100
 """Members that one concern names; ListAffected and the count tell of all."""

@@ -15,12 +15,12 @@ from authz_service.domain.tenant import SuspensionReason, TenantState
 from authz_service.domain.window import BEGINNING, FOREVER, Instant, Window
 from authz_service.errors import ErrorReason, InvalidArgument
 from authz_service.gen.authz.v1 import authorization_pb2, key_pb2, policy_pb2, provisioning_pb2
-from authz_service.usecases.invitations import InvitationNow
-from authz_service.usecases.keys_now import KeyNow
-from authz_service.usecases.members import NewMember
+from authz_service.usecases.callers.keys_now import KeyNow
+from authz_service.usecases.customers.invitations import InvitationNow
+from authz_service.usecases.customers.members import NewMember
+from authz_service.usecases.customers.roster import MemberNow
 from authz_service.usecases.moments import Moment
 from authz_service.usecases.paging import PageRequest
-from authz_service.usecases.roster import MemberNow
 
 E = TypeVar("E")
 

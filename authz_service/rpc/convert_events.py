@@ -8,9 +8,9 @@ from authz_service.domain.window import Instant
 from authz_service.gen.authz.v1 import event_pb2 as pb
 from authz_service.rpc import convert
 from authz_service.rpc.convert_tenants import optional_instant
-from authz_service.usecases.event_calls import IntakeNow
-from authz_service.usecases.lifecycle_reading import Attributes
-from authz_service.usecases.lifecycle_reconcile import Desired
+from authz_service.usecases.contracts.event_calls import IntakeNow
+from authz_service.usecases.contracts.lifecycle_reading import Attributes
+from authz_service.usecases.contracts.lifecycle_reconcile import Desired
 
 STATES: Final = {each: pb.EventState.Value(f"EVENT_STATE_{each.name}") for each in EventState}
 STAGES: Final = {each: pb.EventStage.Value(f"EVENT_STAGE_{each.name}") for each in Stage}

@@ -8,9 +8,9 @@ from authz_service.errors import ErrorReason, InvalidArgument
 from authz_service.gen.authz.v1 import job_pb2 as pb
 from authz_service.gen.authz.v1 import webhook_pb2
 from authz_service.rpc import convert
-from authz_service.usecases import mail_words
-from authz_service.usecases.mail_templates import MailTemplate
-from authz_service.usecases.mail_words import Words
+from authz_service.usecases.after_commit import mail_words
+from authz_service.usecases.after_commit.mail_templates import MailTemplate
+from authz_service.usecases.after_commit.mail_words import Words
 
 KINDS: Final = {each: pb.JobKind.Value(f"JOB_KIND_{each.name}") for each in JobKind}
 STATES: Final = {each: pb.JobState.Value(f"JOB_STATE_{each.name}") for each in JobState}

@@ -8,8 +8,8 @@ from authz_service.domain.catalogue import ADD_ON, TIER, Feature, Limit, Permiss
 from authz_service.domain.policy_set import PolicySet
 from authz_service.errors import ErrorReason, InvalidArgument
 from authz_service.gen.authz.v1 import policy_pb2 as pb
-from authz_service.usecases.deleting import Moved
-from authz_service.usecases.plan_items import OfPlan
+from authz_service.usecases.policy.deleting import Moved
+from authz_service.usecases.policy.plan_items import OfPlan
 
 
 def permission(message: pb.Permission) -> Permission:

@@ -10,8 +10,8 @@ from authz_service.errors import ErrorReason, InvalidArgument
 from authz_service.gen.authz.v1 import error_reason_pb2, policy_pb2
 from authz_service.gen.authz.v1 import provisioning_pb2 as pb
 from authz_service.rpc import convert, convert_policy
-from authz_service.usecases.offboarding import Counts, LeftOut
-from authz_service.usecases.tenant_now import TenantNow
+from authz_service.usecases.customers.offboarding import Counts, LeftOut
+from authz_service.usecases.customers.tenant_now import TenantNow
 
 _KINDS: Final = {
     ScheduledKind.STATE: pb.SCHEDULED_KIND_STATE,

@@ -7,9 +7,9 @@ from authz_service.gen.authz.v1 import error_reason_pb2
 from authz_service.gen.authz.v1 import provisioning_pb2 as pb
 from authz_service.rpc import convert, convert_tenants
 from authz_service.rpc.calls import AdminCalls, Context
-from authz_service.usecases import customer_import
-from authz_service.usecases.customer_import import CustomerRow, Imported, Outcome
-from authz_service.usecases.provisioning import OnboardTenant
+from authz_service.usecases.customers import customer_import
+from authz_service.usecases.customers.customer_import import CustomerRow, Imported, Outcome
+from authz_service.usecases.customers.provisioning import OnboardTenant
 
 _OUTCOMES: Final = {
     Outcome.CREATED: pb.IMPORT_OUTCOME_CREATED,

@@ -8,9 +8,9 @@ from authz_service.gen.authz.v1 import event_pb2 as pb
 from authz_service.rpc import convert
 from authz_service.rpc import convert_events as to
 from authz_service.rpc.calls import AdminCalls, Context
-from authz_service.usecases import event_calls as events
-from authz_service.usecases import lifecycle_reconcile
-from authz_service.usecases.lifecycle_policy import LifecyclePolicy
+from authz_service.usecases.contracts import event_calls as events
+from authz_service.usecases.contracts import lifecycle_reconcile
+from authz_service.usecases.contracts.lifecycle_policy import LifecyclePolicy
 
 
 class EventServicer:

@@ -4,7 +4,7 @@ from authz_service.domain.exception import EVERYONE
 from authz_service.gen.authz.v1 import policy_pb2 as pb
 from authz_service.rpc import convert
 from authz_service.rpc.calls import AdminCalls, Context
-from authz_service.usecases import exceptions
+from authz_service.usecases.access import exceptions
 
 
 class ExceptionCalls:

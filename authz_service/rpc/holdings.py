@@ -3,7 +3,7 @@
 from authz_service.gen.authz.v1 import provisioning_pb2 as pb
 from authz_service.rpc import convert, convert_tenants
 from authz_service.rpc.calls import AdminCalls, Context
-from authz_service.usecases import holdings
+from authz_service.usecases.customers import holdings
 
 
 class HoldingServicer:

@@ -8,8 +8,8 @@ from authz_service.errors import ErrorReason, InvalidArgument
 from authz_service.gen.authz.v1 import identity_pb2 as pb
 from authz_service.rpc import convert
 from authz_service.rpc.calls import AdminCalls, Context
-from authz_service.usecases import identities
-from authz_service.usecases.identities import IdentityNow, OneIdentity
+from authz_service.usecases.callers import identities
+from authz_service.usecases.callers.identities import IdentityNow, OneIdentity
 
 _KINDS: Final = {
     pb.IDENTITY_KIND_TOKEN: IdentityKind.TOKEN,

@@ -8,7 +8,7 @@ from authz_service.domain.invitation import digest, write
 from authz_service.gen.authz.v1 import provisioning_pb2 as pb
 from authz_service.rpc import convert
 from authz_service.rpc.calls import AdminCalls, Context
-from authz_service.usecases import invitations
+from authz_service.usecases.customers import invitations
 from authz_service.usecases.execution import Answer
 
 

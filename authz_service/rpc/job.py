@@ -6,8 +6,8 @@ from authz_service.gen.authz.v1 import job_pb2 as pb
 from authz_service.rpc import convert
 from authz_service.rpc import convert_jobs as to
 from authz_service.rpc.calls import AdminCalls, Context
-from authz_service.usecases import jobs
-from authz_service.usecases import mail_templates as templates
+from authz_service.usecases.after_commit import jobs
+from authz_service.usecases.after_commit import mail_templates as templates
 
 
 class JobServicer:

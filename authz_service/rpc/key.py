@@ -7,9 +7,9 @@ from authz_service.domain.window import FOREVER
 from authz_service.gen.authz.v1 import key_pb2 as pb
 from authz_service.rpc import convert
 from authz_service.rpc.calls import AdminCalls, Context
-from authz_service.usecases import keys, keys_now
+from authz_service.usecases.callers import keys, keys_now
+from authz_service.usecases.callers.keys_now import KeyNow, Uses
 from authz_service.usecases.execution import Answer
-from authz_service.usecases.keys_now import KeyNow, Uses
 
 
 class KeyServicer:

@@ -5,8 +5,8 @@ from typing import Any
 from authz_service.gen.authz.v1 import provisioning_pb2 as pb
 from authz_service.rpc import convert, convert_tenants
 from authz_service.rpc.calls import AdminCalls, Context
-from authz_service.usecases import lifecycle, offboarding
-from authz_service.usecases.provisioning import OneTenant
+from authz_service.usecases.customers import lifecycle, offboarding
+from authz_service.usecases.customers.provisioning import OneTenant
 
 
 class LifecycleServicer:

@@ -5,7 +5,7 @@ from typing import Any
 from authz_service.gen.authz.v1 import provisioning_pb2 as pb
 from authz_service.rpc import convert
 from authz_service.rpc.calls import AdminCalls, Context
-from authz_service.usecases import members, ownership
+from authz_service.usecases.customers import members, ownership
 
 
 class MemberServicer:

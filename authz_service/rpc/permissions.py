@@ -3,9 +3,9 @@
 from authz_service.gen.authz.v1 import policy_pb2 as pb
 from authz_service.rpc import convert, convert_policy
 from authz_service.rpc.calls import AdminCalls, Context
-from authz_service.usecases import permissions
-from authz_service.usecases.deleting import DeleteObject
-from authz_service.usecases.policy_objects import Named
+from authz_service.usecases.policy import permissions
+from authz_service.usecases.policy.deleting import DeleteObject
+from authz_service.usecases.policy.policy_objects import Named
 
 
 class PermissionCalls:

@@ -3,7 +3,7 @@
 from authz_service.gen.authz.v1 import policy_pb2 as pb
 from authz_service.rpc import convert, convert_policy
 from authz_service.rpc.calls import AdminCalls, Context
-from authz_service.usecases import plan_items
+from authz_service.usecases.policy import plan_items
 
 
 class PlanItemCalls:

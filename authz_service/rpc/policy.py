@@ -10,7 +10,7 @@ from authz_service.rpc.plan_items import PlanItemCalls
 from authz_service.rpc.role_grants import RoleGrantCalls
 from authz_service.rpc.roles import RoleCalls
 from authz_service.rpc.tiers import TierCalls
-from authz_service.usecases import policy
+from authz_service.usecases.policy import whole_policy
 
 
 class PolicyServicer(
@@ -31,8 +31,8 @@ class PolicyServicer(
         answer = self._calls.change(
             request,
             context,
-            policy.apply_policy,
-            lambda r: policy.ApplyPolicy(policy=convert_policy.policy_set(r)),
+            whole_policy.apply_policy,
+            lambda r: whole_policy.ApplyPolicy(policy=convert_policy.policy_set(r)),
         )
         return pb.ApplyPolicyResponse(
             created=answer.value.created,

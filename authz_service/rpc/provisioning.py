@@ -13,8 +13,8 @@ from authz_service.rpc.lifecycle import LifecycleServicer
 from authz_service.rpc.members import MemberServicer
 from authz_service.rpc.schedule import ScheduleServicer
 from authz_service.rpc.tier_change import TierChangeServicer
-from authz_service.usecases import provisioning
-from authz_service.usecases.lifecycle_policy import LifecyclePolicy
+from authz_service.usecases.contracts.lifecycle_policy import LifecyclePolicy
+from authz_service.usecases.customers import provisioning
 
 
 class ProvisioningServicer(

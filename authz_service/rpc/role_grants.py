@@ -3,8 +3,8 @@
 from authz_service.gen.authz.v1 import policy_pb2 as pb
 from authz_service.rpc import convert
 from authz_service.rpc.calls import AdminCalls, Context
-from authz_service.usecases import bulk_grants, role_grants
-from authz_service.usecases.bulk_grants import BulkGrantRoles, BulkRevokeRoles, Granted
+from authz_service.usecases.access import bulk_grants, role_grants
+from authz_service.usecases.access.bulk_grants import BulkGrantRoles, BulkRevokeRoles, Granted
 
 
 class RoleGrantCalls:

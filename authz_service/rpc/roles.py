@@ -4,8 +4,8 @@ from authz_service.domain.catalogue import Role
 from authz_service.gen.authz.v1 import policy_pb2 as pb
 from authz_service.rpc import convert, convert_policy
 from authz_service.rpc.calls import AdminCalls, Context
-from authz_service.usecases import roles
-from authz_service.usecases.policy_objects import Named
+from authz_service.usecases.policy import roles
+from authz_service.usecases.policy.policy_objects import Named
 
 
 class RoleCalls:

@@ -6,9 +6,9 @@ from typing import Final
 from authz_service.gen.authz.v1 import provisioning_pb2 as pb
 from authz_service.rpc import change_set, convert_policy, convert_tenants
 from authz_service.rpc.calls import AdminCalls, Context
-from authz_service.usecases import provisioning, tier_change
-from authz_service.usecases.downgrade import Step, StepKind
-from authz_service.usecases.lifecycle_policy import LifecyclePolicy
+from authz_service.usecases.contracts.lifecycle_policy import LifecyclePolicy
+from authz_service.usecases.customers import provisioning, tier_change
+from authz_service.usecases.customers.downgrade import Step, StepKind
 
 _KINDS: Final = {
     StepKind.MEMBER_SUSPENDED: pb.DOWNGRADE_STEP_KIND_MEMBER_SUSPENDED,

@@ -3,8 +3,8 @@
 from authz_service.gen.authz.v1 import tier_version_pb2 as pb
 from authz_service.rpc import change_set, convert, convert_policy, convert_tenants
 from authz_service.rpc.calls import AdminCalls, Context
-from authz_service.usecases import tier_versions
-from authz_service.usecases.tier_versions import TierVersion
+from authz_service.usecases.policy import tier_versions
+from authz_service.usecases.policy.tier_versions import TierVersion
 
 
 class TierVersionServicer:

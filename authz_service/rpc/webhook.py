@@ -7,7 +7,7 @@ from authz_service.gen.authz.v1 import webhook_pb2 as pb
 from authz_service.rpc import convert
 from authz_service.rpc import convert_jobs as to
 from authz_service.rpc.calls import AdminCalls, Context
-from authz_service.usecases import endpoints
+from authz_service.usecases.after_commit import endpoints
 from authz_service.usecases.execution import Answer
 
 _OVERLAP: Final = 86_400_000_000

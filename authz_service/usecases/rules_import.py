@@ -18,9 +18,9 @@ from authz_service.reference.foreign_model import Shape, read_shape
 from authz_service.reference.foreign_rules import LeftOut, Line, Translation, translate
 from authz_service.store.unit_of_work import Transaction
 from authz_service.usecases import require
+from authz_service.usecases.customers.seats import require_room
 from authz_service.usecases.execution import change
-from authz_service.usecases.policy_laws import too_much, too_wide
-from authz_service.usecases.seats import require_room
+from authz_service.usecases.policy.policy_laws import too_much, too_wide
 
 _APPROVER: Final = "rules:import"
 """Who an exception says approved it: nobody in person."""

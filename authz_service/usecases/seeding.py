@@ -13,8 +13,8 @@ from authz_service.domain.key import KeyKind, digest, write
 from authz_service.domain.policy_set import PolicySet
 from authz_service.domain.tenant import SYSTEM, Holding, Tenant
 from authz_service.store.unit_of_work import Store
-from authz_service.usecases.keys import CreateKey, make_key
-from authz_service.usecases.policy import put_all
+from authz_service.usecases.callers.keys import CreateKey, make_key
+from authz_service.usecases.policy.whole_policy import put_all
 
 SEEDER = Actor("service:authz")
 """The service itself, in the audit."""

@@ -19,10 +19,10 @@ from starlette.routing import Route
 
 from authz_service.domain.window import Instant
 from authz_service.errors import Unavailable
-from authz_service.usecases.event_calls import EventDoor
-from authz_service.usecases.events import Taken
-from authz_service.usecases.lifecycle_policy import LifecyclePolicy, Source
-from authz_service.usecases.lifecycle_reading import envelopes
+from authz_service.usecases.contracts.event_calls import EventDoor
+from authz_service.usecases.contracts.events import Taken
+from authz_service.usecases.contracts.lifecycle_policy import LifecyclePolicy, Source
+from authz_service.usecases.contracts.lifecycle_reading import envelopes
 from authz_service.web.signatures import Delivery, Forged, verify
 
 log = structlog.get_logger()

@@ -8,7 +8,7 @@ from typing import Any, Final
 import structlog
 
 from authz_service.errors import ErrorReason, InvalidArgument
-from authz_service.usecases.lifecycle_policy import LifecyclePolicy, Scheme
+from authz_service.usecases.contracts.lifecycle_policy import LifecyclePolicy, Scheme
 from authz_service.web.signatures import require_usable
 
 log = structlog.get_logger()

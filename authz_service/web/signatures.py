@@ -21,7 +21,7 @@ from typing import Final
 from standardwebhooks import Webhook
 
 from authz_service.domain.window import Instant
-from authz_service.usecases.lifecycle_policy import Scheme, Source
+from authz_service.usecases.contracts.lifecycle_policy import Scheme, Source
 
 TOLERANCE: Final = 300
 """Seconds: what Stripe's libraries, Standard Webhooks and HubSpot's documentation take."""

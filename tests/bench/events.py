@@ -21,11 +21,11 @@ from authz_service.replication.following import Following
 from authz_service.replication.replica import Replica
 from authz_service.store.database import Database
 from authz_service.store.unit_of_work import Store
-from authz_service.usecases import lifecycle_files
-from authz_service.usecases.event_calls import EventDoor
+from authz_service.usecases.contracts import lifecycle_files
+from authz_service.usecases.contracts.event_calls import EventDoor
+from authz_service.usecases.contracts.lifecycle_reading import Attributes, envelopes
+from authz_service.usecases.customers.members import OneMember, remove_member
 from authz_service.usecases.execution import Executor
-from authz_service.usecases.lifecycle_reading import Attributes, envelopes
-from authz_service.usecases.members import OneMember, remove_member
 from tests.bench import databases
 from tests.bench.figures import Topic
 from tests.bench.run import Run

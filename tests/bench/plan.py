@@ -14,7 +14,7 @@ from authz_service.engine.decide import decide
 from authz_service.replication.replica import Replica
 from authz_service.store.database import Database
 from authz_service.store.unit_of_work import Store
-from authz_service.usecases.changing import (
+from authz_service.usecases.change_sets.changing import (
     ApplyChange,
     PreviewChange,
     apply_change,

@@ -10,8 +10,8 @@ from authz_service.domain.change import Revision
 from authz_service.domain.grant import RoleGrant
 from authz_service.domain.membership import Membership
 from authz_service.domain.tenant import SYSTEM, Holding, Tenant
+from authz_service.usecases.access.role_grants import GrantRole, grant_role
 from authz_service.usecases.execution import Answer
-from authz_service.usecases.role_grants import GrantRole, grant_role
 from tests.conformance.store_world import OPS, StoreWorld
 
 CRM: Final = Actor("service:crm")

@@ -11,7 +11,7 @@ from authz_service.domain.grant import RoleGrant
 from authz_service.domain.key import ApiKey
 from authz_service.domain.membership import Membership
 from authz_service.domain.tenant import SYSTEM, Holding, Tenant
-from authz_service.usecases.changing import (
+from authz_service.usecases.change_sets.changing import (
     AppliedChange,
     ApplyChange,
     Preview,

@@ -12,12 +12,14 @@ from authz_service.domain.policy_set import PolicySet
 from authz_service.domain.tenant import TenantState
 from authz_service.domain.window import Instant
 from authz_service.store import events
-from authz_service.usecases import lifecycle_files, policy_files, seeding
-from authz_service.usecases.event_calls import EventDoor
-from authz_service.usecases.events import Taken
-from authz_service.usecases.lifecycle_policy import BreakerSettings, LifecyclePolicy
-from authz_service.usecases.lifecycle_reading import Attributes, envelopes
-from authz_service.usecases.tenant_now import TenantNow, tenant_now
+from authz_service.usecases import seeding
+from authz_service.usecases.contracts import lifecycle_files
+from authz_service.usecases.contracts.event_calls import EventDoor
+from authz_service.usecases.contracts.events import Taken
+from authz_service.usecases.contracts.lifecycle_policy import BreakerSettings, LifecyclePolicy
+from authz_service.usecases.contracts.lifecycle_reading import Attributes, envelopes
+from authz_service.usecases.customers.tenant_now import TenantNow, tenant_now
+from authz_service.usecases.policy_files import policy_files
 from tests.conformance.store_world import StoreWorld
 
 SOURCE: Final = "billing-job"

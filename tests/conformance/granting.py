@@ -12,7 +12,7 @@ from authz_service.domain.grant import RoleGrant
 from authz_service.domain.membership import Membership
 from authz_service.domain.tenant import SYSTEM, Holding, Tenant
 from authz_service.errors import AuthzError
-from authz_service.usecases.bulk_grants import (
+from authz_service.usecases.access.bulk_grants import (
     BulkGrantRoles,
     BulkRevokeRoles,
     bulk_grant_roles,

@@ -11,9 +11,10 @@ from authz_service.domain.tenant import SYSTEM, Tenant
 from authz_service.domain.window import Instant
 from authz_service.engine.decide import decide
 from authz_service.engine.entitlements import limit_in_force
-from authz_service.usecases import lifecycle, offboarding, provisioning, seeding
+from authz_service.usecases import seeding
+from authz_service.usecases.customers import lifecycle, offboarding, provisioning
+from authz_service.usecases.customers.members import NewMember
 from authz_service.usecases.execution import Answer, ChangeCase, ReadCase
-from authz_service.usecases.members import NewMember
 from tests.conformance.event_world import shipped
 from tests.conformance.store_world import OPS, StoreWorld
 

@@ -16,10 +16,7 @@ from authz_service.errors import ErrorReason
 from authz_service.store import schema
 from authz_service.store.audit_log import Filters
 from authz_service.usecases import auditing
-from authz_service.usecases.auditing import ListAuditEntries, ListChanges, Verified, VerifyAudit
-from authz_service.usecases.execution import Answer
-from authz_service.usecases.paging import PageRequest
-from authz_service.usecases.role_grants import (
+from authz_service.usecases.access.role_grants import (
     DeleteRoleGrant,
     GetRoleGrant,
     UpdateRoleGrant,
@@ -27,6 +24,9 @@ from authz_service.usecases.role_grants import (
     get_role_grant,
     update_role_grant,
 )
+from authz_service.usecases.auditing import ListAuditEntries, ListChanges, Verified, VerifyAudit
+from authz_service.usecases.execution import Answer
+from authz_service.usecases.paging import PageRequest
 from tests.conformance import granting, ledger
 from tests.conformance.granting import ONLY_ACME, bulk_grant, calling, grant, refused
 from tests.conformance.store_world import NOON, OPS, StoreWorld

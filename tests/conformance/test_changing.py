@@ -24,7 +24,7 @@ from authz_service.domain.grant import RoleGrant
 from authz_service.domain.membership import Membership
 from authz_service.engine.decide import decide
 from authz_service.errors import AuthzError, ErrorReason
-from authz_service.usecases.concerns import ConcernKind
+from authz_service.usecases.change_sets.concerns import ConcernKind
 from tests.conformance.changing_world import (
     CLERK,
     EDITOR,

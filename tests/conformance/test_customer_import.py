@@ -7,16 +7,16 @@ import pytest
 
 from authz_service.domain.catalogue import Limit
 from authz_service.errors import AuthzError, ErrorReason, InvalidArgument
-from authz_service.usecases import members
-from authz_service.usecases.customer_import import (
+from authz_service.usecases.customers import members
+from authz_service.usecases.customers.customer_import import (
     CustomerRow,
     ImportCustomers,
     Imported,
     Outcome,
     import_customers,
 )
-from authz_service.usecases.members import NewMember
-from authz_service.usecases.provisioning import OnboardTenant
+from authz_service.usecases.customers.members import NewMember
+from authz_service.usecases.customers.provisioning import OnboardTenant
 from tests.conformance.store_world import StoreWorld
 from tests.conformance.tenant_world import DAY, TenantWorld
 

@@ -8,7 +8,7 @@ from authz_service.domain.catalogue import SEATS
 from authz_service.domain.event import EventReason
 from authz_service.domain.grant import RoleGrant
 from authz_service.domain.membership import Membership, MembershipState
-from authz_service.usecases.lifecycle_policy import Downgrade, Excess
+from authz_service.usecases.contracts.lifecycle_policy import Downgrade, Excess
 from tests.conformance.event_world import DAY, EventWorld
 from tests.conformance.store_world import StoreWorld
 

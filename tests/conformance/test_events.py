@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from authz_service.domain.event import EventReason, EventState, Stage
 from authz_service.domain.tenant import SuspensionReason, TenantState
 from authz_service.errors import ErrorReason
-from authz_service.usecases import events as intake
-from authz_service.usecases.lifecycle_policy import BreakerSettings
+from authz_service.usecases.contracts import events as intake
+from authz_service.usecases.contracts.lifecycle_policy import BreakerSettings
 from tests.conformance.event_world import ADMIN, DAY, EventWorld
 from tests.conformance.store_world import StoreWorld, opened
 

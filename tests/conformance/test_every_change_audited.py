@@ -15,8 +15,8 @@ from authz_service.domain.exception import ExceptionKind, TenantException
 from authz_service.domain.tenant import SuspensionReason, Tenant
 from authz_service.errors import AuthzError
 from authz_service.store import change_log
-from authz_service.usecases import holdings, lifecycle, provisioning
-from authz_service.usecases.exceptions import GrantException, grant_exception
+from authz_service.usecases.access.exceptions import GrantException, grant_exception
+from authz_service.usecases.customers import holdings, lifecycle, provisioning
 from tests.conformance import ledger
 from tests.conformance.store_world import StoreWorld
 from tests.conformance.tenant_world import DAY, TenantWorld

@@ -9,7 +9,7 @@ from authz_service.domain.key import ApiKey
 from authz_service.domain.window import Instant
 from authz_service.errors import Unavailable
 from authz_service.store import key_use, schema
-from authz_service.usecases.key_use import KeyUse
+from authz_service.usecases.callers.key_use import KeyUse
 from tests.conformance import ledger
 from tests.conformance.outages import eventually, locked
 from tests.conformance.store_world import NOON, StoreWorld

@@ -11,7 +11,7 @@ from authz_service.domain.tenant import SYSTEM, Holding, Tenant
 from authz_service.domain.window import FOREVER, Window
 from authz_service.errors import ErrorReason, FailedPrecondition
 from authz_service.store.unit_of_work import Transaction
-from authz_service.usecases.operability import OPERATING, require_operable
+from authz_service.usecases.policy.operability import OPERATING, require_operable
 from tests.conformance.store_world import CALL, NOON, StoreWorld
 
 ROLE = Role("operator", frozenset(OPERATING))

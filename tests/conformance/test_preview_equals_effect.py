@@ -16,7 +16,7 @@ from authz_service.domain.identifiers import enclosing
 from authz_service.engine.decide import decide
 from authz_service.engine.index import Index
 from authz_service.errors import AuthzError, ErrorReason
-from authz_service.usecases.changing import Affected, ListAffected, list_affected
+from authz_service.usecases.change_sets.changing import Affected, ListAffected, list_affected
 from authz_service.usecases.execution import View
 from authz_service.usecases.paging import PageRequest
 from tests.conformance.changing_world import OPERATORS, applied, preview

@@ -16,7 +16,9 @@ from authz_service.domain.tenant import SYSTEM
 from authz_service.engine.decide import decide
 from authz_service.engine.index import Index
 from authz_service.errors import InvalidArgument
-from authz_service.usecases import guard, policy_files, recovery, seeding
+from authz_service.usecases import guard, seeding
+from authz_service.usecases.callers import recovery
+from authz_service.usecases.policy_files import policy_files
 from tests.conformance import ledger
 from tests.conformance.store_world import StoreWorld
 

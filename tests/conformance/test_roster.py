@@ -27,9 +27,10 @@ from authz_service.errors import AuthzError, ErrorReason, FailedPrecondition
 from authz_service.reference.decision import Reference
 from authz_service.store.facts import Facts
 from authz_service.store.unit_of_work import Transaction
-from authz_service.usecases import invitations, members, ownership, role_grants
+from authz_service.usecases.access import role_grants
+from authz_service.usecases.customers import invitations, members, ownership
+from authz_service.usecases.customers.seats import taken
 from authz_service.usecases.execution import ChangeCase
-from authz_service.usecases.seats import taken
 from tests.conformance import ledger
 from tests.conformance.store_world import CALL, NOON, StoreWorld
 

@@ -13,21 +13,20 @@ from authz_service.domain.schedule import ScheduledChange
 from authz_service.domain.tenant import SuspensionReason, TenantState
 from authz_service.domain.window import Window
 from authz_service.errors import AuthzError, ErrorReason
-from authz_service.usecases import (
+from authz_service.usecases.access import role_grants
+from authz_service.usecases.access.exceptions import GrantException, grant_exception
+from authz_service.usecases.callers import identities, keys
+from authz_service.usecases.customers import (
     holdings,
-    identities,
-    keys,
     lifecycle,
     members,
     offboarding,
     provisioning,
-    role_grants,
     schedule,
 )
-from authz_service.usecases.exceptions import GrantException, grant_exception
-from authz_service.usecases.invitations import InviteMember, invite_member
+from authz_service.usecases.customers.invitations import InviteMember, invite_member
+from authz_service.usecases.customers.tenant_now import TenantNow
 from authz_service.usecases.paging import PageRequest
-from authz_service.usecases.tenant_now import TenantNow
 from tests.conformance.store_world import OPS, StoreWorld
 from tests.conformance.tenant_world import DAY, TenantWorld
 

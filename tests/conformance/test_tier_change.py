@@ -11,18 +11,19 @@ from authz_service.domain.grant import GrantSource, RoleGrant
 from authz_service.domain.tenant import SuspensionReason
 from authz_service.domain.window import Window
 from authz_service.errors import AuthzError, ErrorReason
-from authz_service.usecases import holdings, lifecycle, members, ownership, role_grants
-from authz_service.usecases.concerns import ConcernKind
-from authz_service.usecases.downgrade import Step, StepKind
-from authz_service.usecases.invitations import (
+from authz_service.usecases.access import role_grants
+from authz_service.usecases.change_sets.concerns import ConcernKind
+from authz_service.usecases.contracts.lifecycle_policy import Downgrade, Excess
+from authz_service.usecases.customers import holdings, lifecycle, members, ownership
+from authz_service.usecases.customers.downgrade import Step, StepKind
+from authz_service.usecases.customers.invitations import (
     AcceptInvitation,
     InviteMember,
     accept_invitation,
     invite_member,
 )
-from authz_service.usecases.lifecycle_policy import Downgrade, Excess
-from authz_service.usecases.provisioning import SetTier, set_tier
-from authz_service.usecases.tier_change import (
+from authz_service.usecases.customers.provisioning import SetTier, set_tier
+from authz_service.usecases.customers.tier_change import (
     ApplyDowngradePolicy,
     PreviewTierChange,
     TierChange,

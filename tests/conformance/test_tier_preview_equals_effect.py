@@ -16,10 +16,11 @@ from authz_service.domain.window import ALWAYS, Instant, Window
 from authz_service.engine.decide import decide
 from authz_service.engine.entitlements import entitlements
 from authz_service.engine.index import Index
-from authz_service.usecases import holdings, provisioning, role_grants
-from authz_service.usecases.invitations import InviteMember, invite_member
-from authz_service.usecases.lifecycle_policy import Downgrade, Excess
-from authz_service.usecases.tier_change import (
+from authz_service.usecases.access import role_grants
+from authz_service.usecases.contracts.lifecycle_policy import Downgrade, Excess
+from authz_service.usecases.customers import holdings, provisioning
+from authz_service.usecases.customers.invitations import InviteMember, invite_member
+from authz_service.usecases.customers.tier_change import (
     ApplyDowngradePolicy,
     PreviewTierChange,
     TierChange,

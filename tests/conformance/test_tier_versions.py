@@ -18,12 +18,12 @@ from authz_service.engine.decide import reason
 from authz_service.engine.entitlements import Entitlements, entitlements
 from authz_service.errors import AuthzError, ErrorReason
 from authz_service.store.unit_of_work import Transaction
-from authz_service.usecases.deleting import DeleteObject
 from authz_service.usecases.execution import View
 from authz_service.usecases.paging import PageRequest
-from authz_service.usecases.permissions import delete_permission
-from authz_service.usecases.plans import PutPlan
-from authz_service.usecases.tier_versions import (
+from authz_service.usecases.policy.deleting import DeleteObject
+from authz_service.usecases.policy.permissions import delete_permission
+from authz_service.usecases.policy.plans import PutPlan
+from authz_service.usecases.policy.tier_versions import (
     ListVersions,
     MigrateTenants,
     OneVersion,
@@ -35,7 +35,7 @@ from authz_service.usecases.tier_versions import (
     pin_tenant,
     roll_back_tier,
 )
-from authz_service.usecases.tiers import delete_tier, put_tier
+from authz_service.usecases.policy.tiers import delete_tier, put_tier
 from tests.conformance import ledger
 from tests.conformance.store_world import CALL, NOON, StoreWorld
 

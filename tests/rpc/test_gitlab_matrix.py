@@ -11,7 +11,7 @@ from authz_service.config import shipped_policies
 from authz_service.gen.authz.v1 import authorization_pb2 as checks
 from authz_service.gen.authz.v1 import policy_pb2, provisioning_pb2
 from authz_service.rpc import convert_policy
-from authz_service.usecases.matrix import read_matrix
+from authz_service.usecases.policy_files.matrix import read_matrix
 from tests.rpc.exported import asked, by_node, by_pycasbin, exported
 from tests.rpc.harness import Server, serving
 

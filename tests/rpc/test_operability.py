@@ -9,7 +9,7 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from authz_service.config import shipped_policies
 from authz_service.errors import ErrorReason
 from authz_service.gen.authz.v1 import policy_pb2 as policy
-from authz_service.usecases.operability import OPERATING
+from authz_service.usecases.policy.operability import OPERATING
 from authz_service.usecases.rights import RIGHTS
 from tests.rpc.harness import Server
 from tests.rpc.test_rights import RIGHT_OF

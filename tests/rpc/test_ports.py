@@ -22,7 +22,8 @@ from authz_service.gen.authz.v1 import authorization_pb2 as checks
 from authz_service.gen.authz.v1 import key_pb2, provisioning_pb2
 from authz_service.gen.authz.v1.key_pb2_grpc import KeyServiceStub
 from authz_service.rpc import authorization, logs
-from authz_service.usecases import keys, keys_now, provisioning
+from authz_service.usecases.callers import keys, keys_now
+from authz_service.usecases.customers import provisioning
 from authz_service.usecases.execution import ChangeCase, ReadCase
 from tests.rpc.account import Account
 from tests.rpc.harness import PATIENCE, SERVICES, Server, made, refusal, serving

@@ -6,8 +6,9 @@ import pytest
 
 from authz_service.domain.policy_case import CaseFile
 from authz_service.domain.policy_set import PolicySet
-from authz_service.usecases import policy_cases, policy_files
-from authz_service.usecases.policy_cases import Answered, PolicyCaseError
+from authz_service.usecases.policy_cases import running
+from authz_service.usecases.policy_cases.running import Answered, PolicyCaseError
+from authz_service.usecases.policy_files import policy_files
 
 POLICY: PolicySet = policy_files.read(
     {
@@ -50,12 +51,12 @@ def written(folder: Path, text: str, name: str = "a.yaml") -> Path:
 
 
 def read(folder: Path, text: str) -> CaseFile:
-    (file,) = policy_cases.read([written(folder, text)], POLICY)
+    (file,) = running.read([written(folder, text)], POLICY)
     return file
 
 
 def answered(folder: Path, text: str) -> list[Answered]:
-    return list(policy_cases.run(POLICY, [read(folder, text)]))
+    return list(running.run(POLICY, [read(folder, text)]))
 
 
 def unmet(folder: Path, text: str) -> list[tuple[int, str, str]]:

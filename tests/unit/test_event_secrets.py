@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from authz_service.errors import InvalidArgument
-from authz_service.usecases.lifecycle_policy import LifecyclePolicy, Scheme, Source
+from authz_service.usecases.contracts.lifecycle_policy import LifecyclePolicy, Scheme, Source
 from authz_service.web.secrets import EventSecrets
 
 POLICY = LifecyclePolicy(

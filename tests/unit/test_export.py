@@ -14,7 +14,7 @@ from authz_service.cli.export import in_order
 from authz_service.config import shipped_policies
 from authz_service.domain.policy_set import PolicySet
 from authz_service.rpc import convert_policy as convert
-from authz_service.usecases import policy_files
+from authz_service.usecases.policy_files import policy_files
 from tests.unit.test_policy_files import policies
 
 

@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 
 from authz_service.config import shipped_policies
-from authz_service.usecases import lifecycle_files, policy_files
-from authz_service.usecases.lifecycle_watch import LifecycleInUse
-from authz_service.usecases.policy_problem import PolicyFileError
+from authz_service.usecases.contracts import lifecycle_files
+from authz_service.usecases.contracts.lifecycle_watch import LifecycleInUse
+from authz_service.usecases.policy_files import policy_files
+from authz_service.usecases.policy_files.problem import PolicyFileError
 
 GOOD = """\
 sources:

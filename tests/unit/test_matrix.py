@@ -9,9 +9,9 @@ import pytest
 from authz_service.domain.catalogue import Permission, Plan, Role, chain
 from authz_service.domain.policy_set import PolicySet
 from authz_service.errors import ErrorReason, InvalidArgument
-from authz_service.usecases import policy_files
-from authz_service.usecases.matrix import read_matrix
-from authz_service.usecases.policy_problem import MAX_BYTES, PolicyFileError
+from authz_service.usecases.policy_files import policy_files
+from authz_service.usecases.policy_files.matrix import read_matrix
+from authz_service.usecases.policy_files.problem import MAX_BYTES, PolicyFileError
 
 GITLAB = Path(__file__).parents[2] / "policies" / "examples" / "gitlab" / "permissions.csv"
 GITLAB_TIERS = ("free", "premium", "ultimate")

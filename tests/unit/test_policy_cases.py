@@ -6,9 +6,9 @@ import pytest
 
 from authz_service.domain.decision import Question, Usage
 from authz_service.domain.policy_case import Expectation
-from authz_service.usecases import policy_cases
-from authz_service.usecases.policy_case_coverage import coverage
-from authz_service.usecases.policy_case_report import told
+from authz_service.usecases.policy_cases import running
+from authz_service.usecases.policy_cases.coverage import coverage
+from authz_service.usecases.policy_cases.report import told
 from tests.unit.policy_case_files import HEAD, POLICY, answered, read, unmet, written
 
 NOON = 1_772_366_400_000_000
@@ -193,7 +193,7 @@ def test_the_same_tenant_may_be_another_in_another_file(tmp_path: Path) -> None:
     owing = HEAD.replace("tier: free", "tier: free\n    suspended: [billing]")
     owing += case % "tenant_suspended"
     files = [written(tmp_path, paid, "a.yaml"), written(tmp_path, owing, "b.yml")]
-    run = policy_cases.run(POLICY, policy_cases.read(files, POLICY))
+    run = running.run(POLICY, running.read(files, POLICY))
     assert [each.met for each in run] == [True, True]
 
 
@@ -202,7 +202,7 @@ def test_folders_are_searched_to_their_depths_and_no_file_is_read_twice(tmp_path
     (tmp_path / "in").mkdir()
     paths = [written(tmp_path, text, name) for name in ("b.yaml", "a.yml", "in/c.yaml")]
     written(tmp_path, "no case file", "notes.txt")
-    files = policy_cases.read([tmp_path, paths[2], tmp_path], POLICY)
+    files = running.read([tmp_path, paths[2], tmp_path], POLICY)
     assert [Path(file.file).name for file in files] == ["a.yml", "b.yaml", "c.yaml"]
 
 

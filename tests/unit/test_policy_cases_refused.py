@@ -8,9 +8,9 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from authz_service.usecases import policy_cases
-from authz_service.usecases.policy_cases import PolicyCaseError
-from authz_service.usecases.policy_problem import MAX_BYTES
+from authz_service.usecases.policy_cases import running
+from authz_service.usecases.policy_cases.running import PolicyCaseError
+from authz_service.usecases.policy_files.problem import MAX_BYTES
 from tests.unit.policy_case_files import HEAD, POLICY, only_problem, problems, written
 
 CASES = "cases: [{name: It, tenant: acme, expect: {user:ann: {allow: [invoices:view]}}}]\n"
@@ -245,7 +245,7 @@ def test_every_problem_of_every_file_is_told_at_once(tmp_path: Path) -> None:
     (tmp_path / "none").mkdir()
     missing = tmp_path / "missing.yaml"
     with pytest.raises(PolicyCaseError) as refused:
-        policy_cases.read([first, second, tmp_path / "none", missing], POLICY)
+        running.read([first, second, tmp_path / "none", missing], POLICY)
     found = [(Path(p.file).name, p.line, p.field) for p in refused.value.problems]
     assert sorted(found) == [
         ("a.yaml", 4, "tenants.acme.tier"),
@@ -266,7 +266,7 @@ def test_a_file_that_cannot_be_read_is_told(
 ) -> None:
     (tmp_path / "a.yaml").write_bytes(content)
     with pytest.raises(PolicyCaseError) as refused:
-        policy_cases.read([tmp_path / "a.yaml"], POLICY)
+        running.read([tmp_path / "a.yaml"], POLICY)
     (problem,) = refused.value.problems
     assert problem.line == line
     assert said in problem.message
@@ -274,7 +274,7 @@ def test_a_file_that_cannot_be_read_is_told(
 
 def test_a_byte_order_mark_is_no_mistake(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text(HEAD + CASES, "utf-8-sig")
-    assert len(policy_cases.read([tmp_path / "a.yaml"], POLICY)) == 1
+    assert len(running.read([tmp_path / "a.yaml"], POLICY)) == 1
 
 
 ANYTHING = st.recursive(
@@ -320,8 +320,8 @@ def spots(value: Any) -> list[tuple[Any, Any]]:
 
 
 def test_the_whole_document_that_is_spoilt_below_is_right(tmp_path: Path) -> None:
-    (file,) = policy_cases.read([written(tmp_path, yaml.safe_dump(yaml.safe_load(WHOLE)))], POLICY)
-    assert all(each.met for each in policy_cases.run(POLICY, [file]))
+    (file,) = running.read([written(tmp_path, yaml.safe_dump(yaml.safe_load(WHOLE)))], POLICY)
+    assert all(each.met for each in running.run(POLICY, [file]))
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -332,8 +332,8 @@ def test_whatever_stands_anywhere_is_read_or_refused(tmp_path: Path, data: st.Da
     container[key] = data.draw(ANYTHING)
     path = written(tmp_path, yaml.safe_dump(document))
     try:
-        files = policy_cases.read([path], POLICY)
+        files = running.read([path], POLICY)
     except PolicyCaseError:
         return
-    for each in policy_cases.run(POLICY, files):
+    for each in running.run(POLICY, files):
         assert each.explained().decision.reason is each.reason

@@ -15,8 +15,8 @@ from authz_service.domain import identifiers
 from authz_service.domain.catalogue import Feature, Limit, Permission, Plan, Role, chain
 from authz_service.domain.policy_set import PolicySet, checked
 from authz_service.errors import ErrorReason, InvalidArgument
-from authz_service.usecases import policy_files
-from authz_service.usecases.policy_problem import MAX_BYTES, PolicyFileError
+from authz_service.usecases.policy_files import policy_files
+from authz_service.usecases.policy_files.problem import MAX_BYTES, PolicyFileError
 
 POLICIES = Path(__file__).parents[2] / "policies"
 SCHEMA: dict[str, Any] = json.loads((POLICIES / "schema.json").read_text())

@@ -4,8 +4,8 @@ import pytest
 
 from authz_service.domain.catalogue import Feature, Limit, Permission, Plan, Role
 from authz_service.domain.policy_set import PolicySet
-from authz_service.usecases import policy_files
-from authz_service.usecases.policy_problem import PolicyFileError
+from authz_service.usecases.policy_files import policy_files
+from authz_service.usecases.policy_files.problem import PolicyFileError
 
 CATALOGUE = """\
 permissions:

@@ -14,13 +14,14 @@ from authz_service.domain.catalogue import TIER, Limit, Plan, Role
 from authz_service.domain.decision import DecisionReason
 from authz_service.domain.policy_case import ANSWERS, LAYERS, CaseFile
 from authz_service.domain.policy_set import PolicySet
-from authz_service.usecases import policy_cases, policy_yaml
-from authz_service.usecases.policy_case_coverage import coverage
-from authz_service.usecases.policy_files import read_folder
+from authz_service.usecases.policy_cases import running
+from authz_service.usecases.policy_cases.coverage import coverage
+from authz_service.usecases.policy_files import yaml_text
+from authz_service.usecases.policy_files.policy_files import read_folder
 
 POLICIES = Path(__file__).parents[2] / "policies"
 POLICY = read_folder(POLICIES)
-FILES = policy_cases.read([POLICIES / "cases"], POLICY)
+FILES = running.read([POLICIES / "cases"], POLICY)
 
 PRODUCT = sorted(each.id for each in POLICY.permissions if not each.internal)
 TIERS = {tier.name: tier for tier in POLICY.tiers if tier.name != "internal"}
@@ -29,11 +30,11 @@ ROLES = {role.id: role for role in POLICY.roles if role.id in CUSTOMER_ROLES}
 
 
 def passes(policy: PolicySet, files: tuple[CaseFile, ...] = FILES) -> bool:
-    return all(each.met for each in policy_cases.run(policy, files))
+    return all(each.met for each in running.run(policy, files))
 
 
 def untouched(kind: str) -> set[str]:
-    found = coverage(POLICY, policy_cases.run(POLICY, FILES))
+    found = coverage(POLICY, running.run(POLICY, FILES))
     return next(set(each.untouched) for each in found if each.kind == kind)
 
 
@@ -56,7 +57,7 @@ def closures() -> Iterator[tuple[str, frozenset[str]]]:
 
 
 def test_the_shipped_cases_pass() -> None:
-    failed = [each.expectation for each in policy_cases.run(POLICY, FILES) if not each.met]
+    failed = [each.expectation for each in running.run(POLICY, FILES) if not each.met]
     assert failed == []
 
 
@@ -144,6 +145,6 @@ def test_the_schema_that_editors_use_takes_the_shipped_cases_and_lists_every_ans
     for file in FILES:
         text = Path(file.file).read_text()
         assert text.startswith("# yaml-language-server: $schema=schema.json\n")
-        validator.validate(policy_yaml.parse(file.file, text).data)
+        validator.validate(yaml_text.parse(file.file, text).data)
     listed = retrieve(f"file:{POLICIES / 'schema.json'}").contents["$defs"]["case_answer"]["enum"]
     assert set(listed) == set(ANSWERS)

@@ -10,7 +10,7 @@ from typing import Final
 
 import pytest
 
-from authz_service.usecases.lifecycle_policy import Scheme, Source
+from authz_service.usecases.contracts.lifecycle_policy import Scheme, Source
 from authz_service.web.signatures import Delivery, Forged, require_usable, verify
 
 SECOND: Final = 1_000_000

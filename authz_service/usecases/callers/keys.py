@@ -1,0 +1,273 @@
+"""API keys of this service's own callers."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from authz_service.domain.audit import Event
+from authz_service.domain.grant import RoleGrant
+from authz_service.domain.key import ApiKey, KeyKind
+from authz_service.domain.membership import Membership
+from authz_service.domain.tenant import SYSTEM
+from authz_service.domain.window import FOREVER, Instant, Window
+from authz_service.engine.index import Index
+from authz_service.errors import ErrorReason, FailedPrecondition, InvalidArgument
+from authz_service.store import key_use
+from authz_service.store.facts import Facts
+from authz_service.store.schema import rule
+from authz_service.store.unit_of_work import Transaction
+from authz_service.usecases import require
+from authz_service.usecases.access.role_grants import give, take
+from authz_service.usecases.callers.keys_now import (
+    SCOPE,
+    KeyNow,
+    Uses,
+    described,
+    find,
+    key_now,
+    later,
+)
+from authz_service.usecases.execution import change
+from authz_service.usecases.policy.operability import require_operable
+
+_DAY: Final = 86_400_000_000
+OVERLAP: Final[Instant] = _DAY
+MAX_OVERLAP: Final[Instant] = 30 * _DAY
+
+UPDATABLE: Final = ("display_name", "expire_time", "roles", "tenants")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreateKey:
+    """`secret_hash` is `domain.key.digest` of the secret that the caller keeps; `kind` None
+    lets the rights say what kind it is.
+    """
+
+    secret_hash: str
+    roles: tuple[str, ...]
+    display_name: str = ""
+    tenants: tuple[str, ...] = ()
+    expires_at: Instant = FOREVER
+    kind: KeyKind | None = None
+    tenant: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpdateKey:
+    """`mask` names the fields of `UPDATABLE` that are to be as they are here."""
+
+    id: str
+    mask: tuple[str, ...]
+    display_name: str = ""
+    expires_at: Instant = FOREVER
+    roles: tuple[str, ...] = ()
+    tenants: tuple[str, ...] = ()
+    seen: Uses = field(default_factory=dict)
+    tenant: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RotateKey:
+    """`overlap` is how long the secret before goes on, in microseconds."""
+
+    id: str
+    secret_hash: str
+    overlap: Instant = OVERLAP
+    seen: Uses = field(default_factory=dict)
+    tenant: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RevokeKey:
+    id: str
+    previous_only: bool = False
+    seen: Uses = field(default_factory=dict)
+    tenant: str = ""
+
+
+@change("keys:create")
+def create_key(tx: Transaction, wanted: CreateKey) -> KeyNow:
+    return make_key(tx, wanted)
+
+
+def make_key(tx: Transaction, wanted: CreateKey) -> KeyNow:
+    """Make a key, its membership in `system` and its rights there."""
+    require.text(wanted.display_name, "display_name", at_most=200)
+    Window(tx.now, wanted.expires_at).checked("expire_time")
+    rights = _rights(tx, wanted.roles, wanted.tenants)
+    kind = kind_of(tx.index, wanted.roles) if wanted.kind is None else wanted.kind
+    _require_honest(tx.index, kind, wanted.roles, "kind")
+    key = ApiKey(
+        f"key-{tx.new_id()}",
+        wanted.secret_hash,
+        wanted.display_name,
+        tx.now,
+        wanted.expires_at,
+        kind,
+    )
+    tx.change(None, key)
+    tx.change(None, Membership(SYSTEM, key.subject))
+    tx.record(Event("key.created", SYSTEM, (key.id,), None, key, tx.call.reason))
+    _give(tx, key, rights)
+    return key_now(key, wanted.roles, wanted.tenants, 0, tx.now)
+
+
+def kind_of(index: Index, roles: Iterable[str]) -> KeyKind:
+    """Tell by its rights what a key opens: this service itself, customers' accounts, or answers."""
+    held = frozenset[str]().union(*(index.role_permissions(role) for role in roles))
+    if "keys:create" in held:
+        return KeyKind.OPERATOR
+    return KeyKind.JOB if "tenants:onboard" in held else KeyKind.APP
+
+
+@change("keys:update")
+def update_key(tx: Transaction, wanted: UpdateKey) -> KeyNow:
+    before = find(tx.index, wanted.id)
+    _require_mask(wanted.mask)
+    after = before
+    if "display_name" in wanted.mask:
+        name = require.text(wanted.display_name, "display_name", at_most=200)
+        after = replace(after, display_name=name)
+    if "expire_time" in wanted.mask:
+        Window(tx.now, wanted.expires_at).checked("expire_time")
+        after = replace(after, expires_at=wanted.expires_at)
+    if after != before:
+        tx.change(before, after)
+        tx.record(Event("key.updated", SYSTEM, (after.id,), before, after, tx.call.reason))
+    held = described(tx.index, after, _uses(tx, wanted.seen), tx.now)
+    roles = wanted.roles if "roles" in wanted.mask else held.roles
+    tenants = wanted.tenants if "tenants" in wanted.mask else held.tenants
+    if {"roles", "tenants"}.intersection(wanted.mask):
+        _set_rights(tx, after, roles, tenants)
+    _require_operators(tx, after)
+    return key_now(after, roles, tenants, held.last_used_at, tx.now)
+
+
+@change("keys:rotate")
+def rotate_key(tx: Transaction, wanted: RotateKey) -> KeyNow:
+    """Give a key another secret. One that is rotated again during an overlap ends its oldest."""
+    key = find(tx.index, wanted.id)
+    if not 0 <= wanted.overlap <= MAX_OVERLAP:
+        raise _wrong("the overlap must be 0 to 30 days", "overlap")
+    if tx.now >= key.expires_at:
+        raise FailedPrecondition(
+            ErrorReason.KEY_EXPIRED,
+            f"key {key.id!r} has expired and so would its new secret; "
+            "set a later expire_time first, or create another key",
+            field="id",
+        )
+    held = described(tx.index, key, _uses(tx, wanted.seen), tx.now)
+    kind = key.kind or kind_of(tx.index, held.roles)
+    after = key.rotated(wanted.secret_hash, kind, tx.now + wanted.overlap)
+    tx.change(key, after)
+    tx.record(Event("key.rotated", SYSTEM, (key.id,), key, after, tx.call.reason))
+    return key_now(after, held.roles, held.tenants, held.last_used_at, tx.now)
+
+
+@change("keys:revoke")
+def revoke_key(tx: Transaction, wanted: RevokeKey) -> KeyNow:
+    """End a key with all its secrets, or only the secret before its last rotation."""
+    key = find(tx.index, wanted.id)
+    shown = described(tx.index, key, _uses(tx, wanted.seen), tx.now)
+    if wanted.previous_only:
+        return _revoke_previous(tx, key, shown)
+    end_key(tx, key)
+    _require_operators(tx, key)
+    return shown
+
+
+def end_key(tx: Transaction, key: ApiKey) -> None:
+    """End a key, its rights and its membership in `system`."""
+    for grant in Facts(tx.connection).role_grants(SYSTEM, rule.c.subject == key.subject):
+        take(tx, grant)
+    tx.change(Membership(SYSTEM, key.subject), None)
+    tx.change(key, None)
+    tx.record(Event("key.revoked", SYSTEM, (key.id,), key, None, tx.call.reason))
+
+
+def _revoke_previous(tx: Transaction, key: ApiKey, shown: KeyNow) -> KeyNow:
+    if not key.has_previous(tx.now):
+        raise FailedPrecondition(
+            ErrorReason.KEY_NOT_ROTATED,
+            f"key {key.id!r} has one good secret, its present one; rotate it first, or revoke it",
+            field="previous_only",
+        )
+    after = key.without_previous()
+    tx.change(key, after)
+    event = Event("key.previous_revoked", SYSTEM, (key.id,), key, after, tx.call.reason)
+    tx.record(event)
+    return replace(shown, previous_expires_at=0)
+
+
+def _rights(
+    tx: Transaction, roles: tuple[str, ...], tenants: tuple[str, ...]
+) -> set[tuple[str, str]]:
+    """Pair roles and the scopes they are to be held in. Raises: also BATCH_TOO_LARGE."""
+    if not roles:
+        raise _wrong("name at least one role, such as `checker`", "roles")
+    for tenant in tenants:
+        require.customer(tx.index, tenant, "tenants")
+    scopes = {SCOPE + tenant for tenant in tenants} or {""}
+    require.batch(len(set(roles)) * len(scopes), "tenants")
+    return {(role, scope) for role in roles for scope in scopes}
+
+
+def _give(tx: Transaction, key: ApiKey, rights: Iterable[tuple[str, str]]) -> None:
+    system = require.tenant(tx.index, SYSTEM)
+    for role, scope in sorted(rights):
+        grant = RoleGrant(SYSTEM, key.subject, role, scope, reason=tx.call.reason)
+        give(tx, system, grant, "roles")
+
+
+def _set_rights(
+    tx: Transaction, key: ApiKey, roles: tuple[str, ...], tenants: tuple[str, ...]
+) -> None:
+    """Let a key hold these rights and no others; those that it keeps are not touched."""
+    rights = _rights(tx, roles, tenants)
+    _require_honest(tx.index, key.kind, roles, "roles")
+    held = Facts(tx.connection).role_grants(SYSTEM, rule.c.subject == key.subject)
+    for grant in held:
+        if (grant.role, grant.scope) not in rights:
+            take(tx, grant)
+    _give(tx, key, rights - {(grant.role, grant.scope) for grant in held})
+
+
+def _require_honest(index: Index, kind: KeyKind, roles: Iterable[str], field: str) -> None:
+    """Refuse a key that opens this service itself and whose text says it opens less."""
+    operates = kind_of(index, roles) is KeyKind.OPERATOR
+    if operates and kind not in (KeyKind.OPERATOR, KeyKind.UNKNOWN):
+        raise FailedPrecondition(
+            ErrorReason.KEY_KIND_CONFLICT,
+            f"a key of kind `{kind}` cannot hold a role that makes keys: whoever finds it leaked "
+            "would take it for less than it is; create a key of kind operator for that",
+            field=field,
+        )
+
+
+def _require_operators(tx: Transaction, key: ApiKey) -> None:
+    """Refuse what would leave nobody to operate the service."""
+    try:
+        require_operable(tx)
+    except FailedPrecondition as locked_out:
+        raise FailedPrecondition(
+            ErrorReason.LAST_OPERATOR_KEY,
+            f"without {key.id!r} as it is no live key could operate the service; create another "
+            "operator's key first. Should they all be lost: `authz recover`, on the database",
+            field="id",
+            details=locked_out.details,
+        ) from locked_out
+
+
+def _require_mask(mask: tuple[str, ...]) -> None:
+    for path in mask or ("",):
+        if path not in UPDATABLE:
+            known = ", ".join(UPDATABLE)
+            raise _wrong(f"{path!r} cannot be updated; name one of {known}", "update_mask")
+
+
+def _uses(tx: Transaction, seen: Uses) -> Uses:
+    return later(key_use.read(tx.connection), seen)
+
+
+def _wrong(message: str, field: str) -> InvalidArgument:
+    return InvalidArgument(ErrorReason.INVALID_FIELD, message, field=field)
