@@ -20,20 +20,20 @@ VERIFIED_PER_SECOND = 5.0
 """Checks that Casbin decides again, as in production but more of them."""
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """Serve from SQLite to all tests of this process."""
+    """Serve from SQLite to all tests of a file: what thousands have left would slow each call."""
     folder = tmp_path_factory.mktemp("server")
     with serving(folder, shadow_per_second=VERIFIED_PER_SECOND) as started:
         yield started
         _assert_whole(started)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def postgres_served(
     tmp_path_factory: pytest.TempPathFactory, postgres_base_url: str
 ) -> Iterator[Server]:
-    """Serve from PostgreSQL to all tests of this process that ask for it."""
+    """Serve from PostgreSQL to all tests of a file that ask for it."""
     folder: Path = tmp_path_factory.mktemp("postgres-server")
     with fresh_database(postgres_base_url) as url:
         app.migrate(Settings(database_url=url))

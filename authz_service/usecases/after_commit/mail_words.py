@@ -13,7 +13,7 @@ from authz_service.domain.job import MAILS, JobKind
 from authz_service.errors import ErrorReason, InvalidArgument
 from authz_service.store import jobs
 
-_SHIPPED: Final = Path(__file__).parent.parent / "templates"
+_SHIPPED: Final = Path(__file__).parents[2] / "templates"
 _LONGEST: Final = 50_000
 _LONGEST_SUBJECT: Final = 200
 
