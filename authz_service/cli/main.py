@@ -5,7 +5,8 @@ import os
 import re
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Final
 
 import typer
@@ -133,7 +134,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _run(given: list[str]) -> int:
     try:
-        code = app(given, prog_name="authz", standalone_mode=False)
+        code = _made()(given, prog_name="authz", standalone_mode=False)
     except typer.Abort:
         sys.stderr.write("nothing was changed\n")
         return ExitCode.INTERRUPTED
@@ -144,6 +145,12 @@ def _run(given: list[str]) -> int:
         print_failure(failure, _output(given))
         return failure.exit_code
     return code if isinstance(code, int) else ExitCode.DONE
+
+
+@cache
+def _made() -> Callable[..., object]:
+    """Make the commands, once: all of them take longer than most of them run."""
+    return typer.main.get_command(app)
 
 
 def _failure(error: Exception) -> Failure:

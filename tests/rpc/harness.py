@@ -215,6 +215,9 @@ def serving(folder: Path, **settings: Any) -> Iterator[Server]:
         "check_port": 0,
         "admin_port": 0,
         "drain_seconds": 1.0,
+        # On a busy machine a test's own few calls can stand in line.
+        "max_queue_seconds": 30.0,
+        "max_standing_seconds": 30.0,
         "jobs": False,  # tests do them by hand, or in a process of their own
     }
     configured = Settings(**(chosen | settings))

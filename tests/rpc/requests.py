@@ -3,8 +3,9 @@
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import chain
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.message import Message
@@ -58,73 +59,138 @@ def _event(id_: str, type_: str, **data: Any) -> events.IngestEventRequest:
 
 @dataclass(frozen=True)
 class Ready:
-    """An account in which every request below is right."""
+    """An account in which every request below is right: what one needs is made when it is built."""
 
     account: Account
-    grant: str
-    exception: str
-    key: str
-    invited: provisioning.InviteMemberResponse
-    identity: str
-    endpoint: str
-    job: str
 
     @property
     def id(self) -> str:
         return self.account.id
 
-    @property
+    def whole(self) -> Self:
+        """Make all that any request needs."""
+        for name, each in vars(Ready).items():
+            if isinstance(each, cached_property):
+                getattr(self, name)
+        return self
+
+    @cached_property
+    def grant(self) -> str:
+        return self.account.grant("vera", "editor", "project:42").id
+
+    @cached_property
+    def exception(self) -> str:
+        return self.account.except_(DENY, "invoices:void").id
+
+    @cached_property
+    def key(self) -> str:
+        made = self.account.operator.keys.CreateKey(keys.CreateKeyRequest(roles=["checker"]))
+        return made.key.id
+
+    @cached_property
+    def invited(self) -> provisioning.InviteMemberResponse:
+        return self.account.invite("ivan@example.com", "viewer")
+
+    @cached_property
+    def identity(self) -> str:
+        wanted = identities.RegisterIdentityRequest(identity=_identity(self.id))
+        return self.account.operator.identities.RegisterIdentity(wanted).identity.id
+
+    @cached_property
+    def endpoint(self) -> str:
+        return self.account.operator.webhooks.CreateEndpoint(_endpoint(self.id)).endpoint.id
+
+    @cached_property
+    def job(self) -> str:
+        """A delivery to the endpoint."""
+        ping = webhooks.PingEndpointRequest(tenant=self.id, id=self.endpoint)
+        return self.account.operator.webhooks.PingEndpoint(ping).delivery.id
+
+    @cached_property
+    def event(self) -> str:
+        """An event that is parked."""
+        intake = self.account.operator.events
+        intake.ResumeIntake(events.ResumeIntakeRequest())
+        intake.IngestEvent(_event(self.id, "unheard-of"))
+        return self.id
+
+    @cached_property
+    def template(self) -> jobs.JobKind.ValueType:
+        """The kind of mail of which the tenant has words of its own."""
+        return self.account.operator.jobs.PutMailTemplate(_template(self.id)).template.kind
+
+    @cached_property
+    def role(self) -> str:
+        """The tenant's own role."""
+        self.account.put_role("mine", "invoices:view")
+        return f"{self.id}/mine"
+
+    @cached_property
+    def spare(self) -> str:
+        """A tier, an add-on, a feature f- and a limit l- of this name, and a permission, unused."""
+        self.account.operator.policy.ApplyPolicy(_spare(self.id))
+        return self.id
+
+    @cached_property
     def changed(self) -> str:
         """A tier that has had two versions."""
-        return f"{self.id}-changed"
+        changed = policy.Tier(id=f"{self.id}-changed", permissions=["invoices:view"])
+        for description in ("", "changed"):
+            changed.description = description
+            self.account.operator.policy.PutTier(policy.PutTierRequest(tier=changed))
+        return changed.id
 
-    @property
+    @cached_property
     def ended(self) -> str:
-        """The id of another account, which was offboarded."""
-        return f"{self.id}-ended"
+        """Another account, which was offboarded."""
+        ended = Account(self.account.server, f"{self.id}-ended")
+        ended.onboard("free", ada=["admin"])
+        ended.offboard()
+        return ended.id
 
-    @property
+    @cached_property
     def fallen(self) -> str:
-        """The id of another account, in which a role is held that its tier no longer lists."""
-        return f"{self.id}-fallen"
+        """Another account, in which a role is held that its tier no longer lists."""
+        fallen = Account(self.account.server, f"{self.id}-fallen")
+        fallen.onboard("professional", ada=["admin"], bill=["billing-admin"])
+        fallen.set_tier("free")
+        return fallen.id
+
+    @cached_property
+    def suspended(self) -> str:
+        """The account itself, suspended for BILLING."""
+        self.account.suspend("BILLING")
+        return self.id
+
+    @cached_property
+    def in_grace(self) -> str:
+        """The account itself, past due until the new century."""
+        self.account.grace(NEW_CENTURY)
+        return self.id
+
+    @cached_property
+    def held_back(self) -> str:
+        """A member suspended for SCIM."""
+        self.account.add("sven", "viewer")
+        self.account.hold_back("sven", "SCIM")
+        return "user:sven"
+
+    @cached_property
+    def bought(self) -> str:
+        """An add-on that the account has until the new century."""
+        self.account.add_on("audit", valid_until=timestamp(NEW_CENTURY))
+        return "audit"
+
+    @cached_property
+    def limit(self) -> str:
+        """A limit of the account's own."""
+        self.account.limit(policy.Limit(name="projects", value=60, unit="project"))
+        return "projects"
 
 
 def made_ready(account: Account) -> Ready:
     account.onboard("professional", ada=["admin"], vera=["viewer"])
-    account.grace(NEW_CENTURY)
-    account.suspend("BILLING")
-    account.operator.events.ResumeIntake(events.ResumeIntakeRequest())
-    account.operator.events.IngestEvent(_event(account.id, "unheard-of"))
-    account.put_role("mine", "invoices:view")
-    account.operator.policy.ApplyPolicy(_spare(account.id))
-    key = account.operator.keys.CreateKey(keys.CreateKeyRequest(roles=["checker"])).key
-    grant = account.grant("vera", "editor", "project:42")
-    account.add("sven", "viewer")
-    account.hold_back("sven", "SCIM")
-    invited = account.invite("ivan@example.com", "viewer")
-    registered = account.operator.identities.RegisterIdentity(
-        identities.RegisterIdentityRequest(identity=_identity(account.id))
-    )
-    denied = account.except_(DENY, "invoices:void")
-    account.add_on("audit", valid_until=timestamp(NEW_CENTURY))
-    account.limit(policy.Limit(name="projects", value=60, unit="project"))
-    changed = policy.Tier(id=f"{account.id}-changed", permissions=["invoices:view"])
-    for description in ("", "changed"):
-        changed.description = description
-        account.operator.policy.PutTier(policy.PutTierRequest(tier=changed))
-    ended = Account(account.server, f"{account.id}-ended")
-    ended.onboard("free", ada=["admin"])
-    ended.offboard()
-    fallen = Account(account.server, f"{account.id}-fallen")
-    fallen.onboard("professional", ada=["admin"], bill=["billing-admin"])
-    fallen.set_tier("free")
-    endpoint = account.operator.webhooks.CreateEndpoint(_endpoint(account.id)).endpoint.id
-    ping = webhooks.PingEndpointRequest(tenant=account.id, id=endpoint)
-    job = account.operator.webhooks.PingEndpoint(ping).delivery.id
-    account.operator.jobs.PutMailTemplate(_template(account.id))
-    return Ready(
-        account, grant.id, denied.id, key.id, invited, registered.identity.id, endpoint, job
-    )
+    return Ready(account)
 
 
 def _endpoint(tenant: str) -> webhooks.CreateEndpointRequest:
@@ -199,11 +265,11 @@ READS: Final[dict[str, Callable[[Ready], Message]]] = {
     "ListTierVersions": lambda _: versions.ListTierVersionsRequest(tier="free"),
     "PreviewChange": lambda r: change.PreviewChangeRequest(changes=_granting(r)),
     "ListAffected": lambda r: change.ListAffectedRequest(changes=_granting(r)),
-    "GetAddOn": lambda r: policy.GetAddOnRequest(id=r.id),
+    "GetAddOn": lambda r: policy.GetAddOnRequest(id=r.spare),
     "ListAddOns": lambda _: policy.ListAddOnsRequest(),
-    "GetFeature": lambda r: policy.GetFeatureRequest(plan=f"tier/{r.id}", name=f"f-{r.id}"),
+    "GetFeature": lambda r: policy.GetFeatureRequest(plan=f"tier/{r.spare}", name=f"f-{r.id}"),
     "ListFeatures": lambda _: policy.ListFeaturesRequest(),
-    "GetLimit": lambda r: policy.GetLimitRequest(plan=f"addon/{r.id}", name=f"l-{r.id}"),
+    "GetLimit": lambda r: policy.GetLimitRequest(plan=f"addon/{r.spare}", name=f"l-{r.id}"),
     "ListLimits": lambda _: policy.ListLimitsRequest(),
     "GetRoleGrant": lambda r: policy.GetRoleGrantRequest(tenant=r.id, id=r.grant),
     "ListRoleGrants": lambda r: policy.ListRoleGrantsRequest(tenant=r.id),
@@ -242,7 +308,7 @@ READS: Final[dict[str, Callable[[Ready], Message]]] = {
         time=Timestamp(seconds=1577836800),
         data=json.dumps({"tenant": r.id}).encode(),
     ),
-    "GetEvent": lambda r: events.GetEventRequest(source="billing-job", id=r.id),
+    "GetEvent": lambda r: events.GetEventRequest(source="billing-job", id=r.event),
     "ListEvents": lambda r: events.ListEventsRequest(tenant=r.id),
     "GetIntake": lambda _: events.GetIntakeRequest(),
     "ListKeys": lambda _: keys.ListKeysRequest(),
@@ -265,40 +331,42 @@ CHANGES: Final[dict[str, Callable[[Ready], Message]]] = {
         permission=policy.Permission(id=f"{fresh_name('made')}:view")
     ),
     "UpdatePermission": lambda r: policy.UpdatePermissionRequest(
-        permission=policy.Permission(id=f"{r.id}:spare", description="new"),
+        permission=policy.Permission(id=f"{r.spare}:spare", description="new"),
         update_mask=FieldMask(paths=["description"]),
     ),
-    "DeletePermission": lambda r: policy.DeletePermissionRequest(id=f"{r.id}:spare"),
+    "DeletePermission": lambda r: policy.DeletePermissionRequest(id=f"{r.spare}:spare"),
     "CreateRole": lambda r: policy.CreateRoleRequest(
         role=policy.Role(id=f"{r.id}/newer", permissions=["invoices:view"])
     ),
     "UpdateRole": lambda r: policy.UpdateRoleRequest(
-        role=policy.Role(id=f"{r.id}/mine", description="new"),
+        role=policy.Role(id=r.role, description="new"),
         update_mask=FieldMask(paths=["description", "permissions"]),
     ),
-    "DeleteRole": lambda r: policy.DeleteRoleRequest(id=f"{r.id}/mine"),
+    "DeleteRole": lambda r: policy.DeleteRoleRequest(id=r.role),
     "CreateTier": lambda _: policy.CreateTierRequest(tier=policy.Tier(id=fresh_name("made"))),
     "UpdateTier": lambda r: policy.UpdateTierRequest(
-        tier=policy.Tier(id=r.id, extends="free"), update_mask=FieldMask(paths=["extends"])
+        tier=policy.Tier(id=r.spare, extends="free"), update_mask=FieldMask(paths=["extends"])
     ),
-    "DeleteTier": lambda r: policy.DeleteTierRequest(id=r.id),
+    "DeleteTier": lambda r: policy.DeleteTierRequest(id=r.spare),
     "CreateAddOn": lambda _: policy.CreateAddOnRequest(add_on=policy.AddOn(id=fresh_name("made"))),
     "PutAddOn": lambda _: policy.PutAddOnRequest(
         add_on=policy.AddOn(id=fresh_name("put"), permissions=["reports:view"])
     ),
     "UpdateAddOn": lambda r: policy.UpdateAddOnRequest(
-        add_on=policy.AddOn(id=r.id, description="new"),
+        add_on=policy.AddOn(id=r.spare, description="new"),
         update_mask=FieldMask(paths=["description"]),
     ),
-    "DeleteAddOn": lambda r: policy.DeleteAddOnRequest(id=r.id),
+    "DeleteAddOn": lambda r: policy.DeleteAddOnRequest(id=r.spare),
     "PutFeature": lambda r: policy.PutFeatureRequest(
-        plan=f"tier/{r.id}", feature=policy.Feature(name="sso", enabled=True)
+        plan=f"tier/{r.spare}", feature=policy.Feature(name="sso", enabled=True)
     ),
-    "DeleteFeature": lambda r: policy.DeleteFeatureRequest(plan=f"addon/{r.id}", name=f"f-{r.id}"),
+    "DeleteFeature": lambda r: policy.DeleteFeatureRequest(
+        plan=f"addon/{r.spare}", name=f"f-{r.id}"
+    ),
     "PutLimit": lambda r: policy.PutLimitRequest(
-        plan=f"addon/{r.id}", limit=policy.Limit(name="seats", value=5, unit="seat")
+        plan=f"addon/{r.spare}", limit=policy.Limit(name="seats", value=5, unit="seat")
     ),
-    "DeleteLimit": lambda r: policy.DeleteLimitRequest(plan=f"tier/{r.id}", name=f"l-{r.id}"),
+    "DeleteLimit": lambda r: policy.DeleteLimitRequest(plan=f"tier/{r.spare}", name=f"l-{r.id}"),
     "ApplyPolicy": _applied,
     "ApplyChange": _previewed,
     "GrantRole": lambda r: policy.GrantRoleRequest(
@@ -312,11 +380,7 @@ CHANGES: Final[dict[str, Callable[[Ready], Message]]] = {
         reason="work",
     ),
     "BulkRevokeRoles": lambda r: policy.BulkRevokeRolesRequest(
-        revocations=[
-            policy.RoleRevocation(
-                tenant=r.id, subject="user:vera", role="editor", scope="project:42"
-            )
-        ]
+        revocations=[policy.RoleRevocation(tenant=r.id, subject="user:vera", role="viewer")]
     ),
     "UpdateRoleGrant": lambda r: policy.UpdateRoleGrantRequest(
         role_grant=policy.RoleGrant(tenant=r.id, id=r.grant, reason="other work"),
@@ -352,7 +416,7 @@ CHANGES: Final[dict[str, Callable[[Ready], Message]]] = {
         tenant=r.id, suspension_reason=why("RISK")
     ),
     "ResumeTenant": lambda r: provisioning.ResumeTenantRequest(
-        tenant=r.id, suspension_reason=why("BILLING")
+        tenant=r.suspended, suspension_reason=why("BILLING")
     ),
     "OffboardTenant": lambda r: provisioning.OffboardTenantRequest(tenant=r.id),
     "ReactivateTenant": lambda r: provisioning.ReactivateTenantRequest(tenant=r.ended),
@@ -360,21 +424,21 @@ CHANGES: Final[dict[str, Callable[[Ready], Message]]] = {
         tenant=r.id, display_name="Ready Ltd", update_mask=FieldMask(paths=["display_name"])
     ),
     "AddAddOn": lambda r: provisioning.AddAddOnRequest(tenant=r.id, add_on="extra-seats"),
-    "RemoveAddOn": lambda r: provisioning.RemoveAddOnRequest(tenant=r.id, add_on="audit"),
+    "RemoveAddOn": lambda r: provisioning.RemoveAddOnRequest(tenant=r.id, add_on=r.bought),
     "SetLimits": lambda r: provisioning.SetLimitsRequest(
         tenant=r.id,
         limits=[policy.Limit(name="seats", value=40, unit="seat")],
-        removed=["projects"],
+        removed=[r.limit],
     ),
     "StartTrial": lambda r: provisioning.StartTrialRequest(
         tenant=r.id, until=timestamp(NEW_CENTURY)
     ),
     "StartGrace": lambda r: provisioning.StartGraceRequest(
-        tenant=r.id, until=timestamp(NEW_CENTURY + 1)
+        tenant=r.in_grace, until=timestamp(NEW_CENTURY + 1)
     ),
-    "ActivateTenant": lambda r: provisioning.ActivateTenantRequest(tenant=r.id),
+    "ActivateTenant": lambda r: provisioning.ActivateTenantRequest(tenant=r.in_grace),
     "CancelScheduledChange": lambda r: provisioning.CancelScheduledChangeRequest(
-        tenant=r.id, id="add-on-end:audit@2100-01-01T00:00:00Z"
+        tenant=r.id, id=f"add-on-end:{r.bought}@2100-01-01T00:00:00Z"
     ),
     "AddMember": lambda r: provisioning.AddMemberRequest(
         tenant=r.id, member=member("nina", "viewer", "editor")
@@ -384,7 +448,7 @@ CHANGES: Final[dict[str, Callable[[Ready], Message]]] = {
         tenant=r.id, subject="user:vera", suspension_reason=why("RISK")
     ),
     "ResumeMember": lambda r: provisioning.ResumeMemberRequest(
-        tenant=r.id, subject="user:sven", suspension_reason=why("SCIM")
+        tenant=r.id, subject=r.held_back, suspension_reason=why("SCIM")
     ),
     "SetMemberRoles": lambda r: provisioning.SetMemberRolesRequest(
         tenant=r.id, subject="user:vera", roles=["editor"]
@@ -405,8 +469,8 @@ CHANGES: Final[dict[str, Callable[[Ready], Message]]] = {
         tenant=r.id, id=r.invited.invitation.id
     ),
     "IngestEvent": lambda r: _event(f"{r.id}-up", "change_plan", tenant=r.id, plans="enterprise"),
-    "ReplayEvent": lambda r: events.ReplayEventRequest(source="billing-job", id=r.id),
-    "DiscardEvent": lambda r: events.DiscardEventRequest(source="billing-job", id=r.id),
+    "ReplayEvent": lambda r: events.ReplayEventRequest(source="billing-job", id=r.event),
+    "DiscardEvent": lambda r: events.DiscardEventRequest(source="billing-job", id=r.event),
     "MapSubject": lambda r: events.MapSubjectRequest(
         source="billing-job", subject=f"cus-{r.id}", tenant=r.id
     ),
@@ -434,9 +498,7 @@ CHANGES: Final[dict[str, Callable[[Ready], Message]]] = {
     "RetryJob": lambda r: jobs.RetryJobRequest(tenant=r.id, id=r.job),
     "CancelJob": lambda r: jobs.CancelJobRequest(tenant=r.id, id=r.job),
     "PutMailTemplate": lambda r: _template(r.id),
-    "DeleteMailTemplate": lambda r: jobs.DeleteMailTemplateRequest(
-        tenant=r.id, kind=jobs.JOB_KIND_WELCOME
-    ),
+    "DeleteMailTemplate": lambda r: jobs.DeleteMailTemplateRequest(tenant=r.id, kind=r.template),
     "CreateEndpoint": lambda r: _endpoint(r.id),
     "UpdateEndpoint": lambda r: webhooks.UpdateEndpointRequest(
         tenant=r.id,

@@ -152,7 +152,7 @@ class _World:
         self.server.operator = self.shown("operations", key)
         accounts = {}
         for name in (HERE, ELSEWHERE, OPEN):
-            accounts[name] = made_ready(Account(self.server, name))
+            accounts[name] = made_ready(Account(self.server, name)).whole()
         accounts[OPEN].account.resume("BILLING")
         kinds = self.services_known() | self.users_known() | self.actors() | self.nobodies()
         return World(self.server, accounts, kinds)

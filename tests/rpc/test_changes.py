@@ -87,8 +87,9 @@ def with_id(name: str, ready: Ready, request_id: str = "") -> Any:
 
 @pytest.mark.parametrize("name", [name for name in CHANGES if name not in BESIDE_FACTS])
 def test_change_makes_the_next_revision_and_says_so(ready: Ready, name: str) -> None:
+    request = CHANGES[name](ready)
     before = ready.account.server.revision
-    answer = ready.account.operator.call(CHANGES[name](ready))
+    answer = ready.account.operator.call(request)
     assert (answer.revision, ready.account.server.revision) == (before + 1, before + 1)
 
 

@@ -278,8 +278,9 @@ def test_bulk_outcomes_are_told_in_the_order_of_the_request(account: Account) ->
 @pytest.mark.parametrize("name", CHANGES)
 def test_every_change_of_every_rpc_is_listed_under_its_tenant(account: Account, name: str) -> None:
     ready = made_ready(Account(account.server, f"{account.id}-r"))
+    request = CHANGES[name](ready)
     before = account.server.revision
-    revision = account.operator.call(CHANGES[name](ready)).revision
+    revision = account.operator.call(request).revision
     log = schema.change_log.c
     query = select(log.revision, log.delta, log.at).where(
         log.revision.between(before + 1, revision)

@@ -104,7 +104,7 @@ def two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Two]:
         issuing() as issuer,
         serving(folder, user_jwt_issuer=issuer.name, user_jwt_audience=AUDIENCE) as server,
     ):
-        b = made_ready(Account(server, B))
+        b = made_ready(Account(server, B)).whole()
         b.account.resume("BILLING")
         _fill(b)
         a = made_a(server)
@@ -129,7 +129,7 @@ def _fill(b: Ready) -> None:
 
 def made_a(server: Server) -> Ready:
     """Make an account in which Ann is an admin and Val a member; of B they are none."""
-    ready = made_ready(Account(server, fresh_name("isolated")))
+    ready = made_ready(Account(server, fresh_name("isolated"))).whole()
     ready.account.resume("BILLING")
     # Users have one name in all accounts: `ada` is an admin of both.
     ready.account.add("ann", "admin")

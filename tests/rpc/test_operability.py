@@ -8,6 +8,7 @@ from google.protobuf.field_mask_pb2 import FieldMask
 
 from authz_service.config import shipped_policies
 from authz_service.errors import ErrorReason
+from authz_service.gen.authz.v1 import key_pb2 as keys
 from authz_service.gen.authz.v1 import policy_pb2 as policy
 from authz_service.usecases.policy.operability import OPERATING
 from authz_service.usecases.rights import RIGHTS
@@ -55,8 +56,10 @@ def test_another_role_of_a_key_is_enough(server: Server) -> None:
         role=without(operator_role(server), "keys:create"), validate_only=True
     )
     server.refuses(role, ErrorReason.OPERATORS_LOCKED_OUT)
-    server.new_key(spare.id)
+    wanted = keys.CreateKeyRequest(roles=[spare.id])
+    made = server.operator.keys.CreateKey(wanted).key
     server.operator.policy.PutRole(role)
+    server.operator.keys.RevokeKey(keys.RevokeKeyRequest(id=made.id))
 
 
 @pytest.mark.parametrize("right", ["tenants:get", "roles:put", "decisions:check"])

@@ -62,7 +62,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ready]:
     """Serve an account with a few of everything, and a few more accounts."""
     with serving(tmp_path_factory.mktemp("pages")) as server:
         account = Account(server, "acme")
-        ready = made_ready(account)
+        ready = made_ready(account).whole()
         account.resume("BILLING")
         account.move("enterprise", NEW_CENTURY)
         account.add_on("extra-seats", valid_from=timestamp(NEW_CENTURY))

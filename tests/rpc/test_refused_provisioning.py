@@ -217,10 +217,10 @@ ENDED: Final = [
 
 @pytest.mark.parametrize("name", ENDED)
 def test_nothing_is_given_in_a_tenant_that_has_ended(account: Account, name: str) -> None:
-    ready = made_ready(account)
+    request = CHANGES[name](made_ready(account))
     account.offboard()
     account.server.refuses(
-        CHANGES[name](ready),
+        request,
         ErrorReason.TENANT_STATE_CONFLICT,
         at=TENANT_FIELD.get(name, "tenant"),
         says="offboarded",

@@ -177,7 +177,7 @@ def callers(server: Server) -> dict[str, Caller]:
 @pytest.fixture(scope="module")
 def ready(server: Server) -> Ready:
     """Make one account ready for all tests here: they are refused, or change nothing."""
-    return made_ready(Account(server, fresh_name("rights")))
+    return made_ready(Account(server, fresh_name("rights"))).whole()
 
 
 def alone(request: Any) -> Any:

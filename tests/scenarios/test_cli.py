@@ -1,52 +1,22 @@
-"""The CLI as operations use it: a process, against a server that is one."""
+"""The CLI as operations use it, against a server that is a process."""
 
-import json
 import os
 import subprocess
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
 
 import pytest
 
 from authz_service.cli.trial import Trial, command, trial_server
+from tests.scenarios.commands import Authz, run
 
 MATRIX = Path("examples", "gitlab", "permissions.csv")
-
-
-@dataclass(frozen=True)
-class Ran:
-    """How a command ended and what it printed."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def document(self) -> Any:
-        return json.loads(self.out)
-
-    @property
-    def failure(self) -> Any:
-        return json.loads(self.err)
-
-
-Authz: TypeAlias = Callable[..., Ran]
-
-
-def run(environment: dict[str, str], *arguments: str) -> Ran:
-    done = subprocess.run(
-        command(*arguments), env=environment, capture_output=True, text=True, check=False
-    )
-    return Ran(done.returncode, done.stdout, done.stderr)
 
 
 @pytest.fixture(scope="module")
 def authz(server: Trial) -> Authz:
     """Return a function that runs the CLI with the server's first operator key."""
-    return lambda *arguments: run(dict(server.environment), *arguments)
+    return lambda *arguments: run(server.environment, *arguments)
 
 
 @pytest.fixture
@@ -349,14 +319,14 @@ def test_serving_again_goes_on_with_what_was_there(tmp_path: Path) -> None:
     with trial_server(tmp_path) as first:
         key = first.key
         onboard = ("tenants", "onboard", "acme", "--tier", "free", "--member", "user:ada=admin")
-        assert run(dict(first.environment), *onboard).code == 0
+        assert run(first.environment, *onboard).code == 0
         assert key in first.log
     assert first.process.returncode == 0, first.log
     with trial_server(tmp_path) as second:
         assert second.key == key
         assert second.log.count(key) == 1
         asked = ("check", "acme", "user:ada", "invoices:view")
-        assert run(dict(second.environment), *asked).code == 0
+        assert run(second.environment, *asked).code == 0
 
 
 def test_an_imported_matrix_answers_at_once(tmp_path: Path) -> None:

@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 
 from authz_service.cli.trial import Trial
-from tests.scenarios.test_cli import Authz, Ran, run
+from tests.scenarios.commands import Authz, Ran, run
 
 
 @pytest.fixture(scope="module")
 def authz(server: Trial) -> Authz:
     """Return a function that runs the CLI with the server's first operator key."""
-    return lambda *arguments: run(dict(server.environment), *arguments)
+    return lambda *arguments: run(server.environment, *arguments)
 
 
 @pytest.fixture

@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 
 from authz_service.cli.trial import Trial, command
-from tests.scenarios.test_cli import Authz, Ran, run
+from tests.scenarios.commands import Authz, Ran, run
 
 CSV = "tenant,subject,role,scope,valid_until\n"
 
 
 @pytest.fixture(scope="module")
 def authz(server: Trial) -> Authz:
-    return lambda *arguments: run(dict(server.environment), *arguments)
+    return lambda *arguments: run(server.environment, *arguments)
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from typing import TypeAlias
 import pytest
 
 from authz_service.cli.trial import Trial
-from tests.scenarios.test_cli import Ran, run
+from tests.scenarios.commands import Ran, run
 from tests.scenarios.test_cli_tenants import done
 
 Authz: TypeAlias = Callable[..., Ran]
@@ -14,7 +14,7 @@ Authz: TypeAlias = Callable[..., Ran]
 
 @pytest.fixture(scope="module")
 def authz(server: Trial) -> Authz:
-    return lambda *arguments: run(dict(server.environment), *arguments)
+    return lambda *arguments: run(server.environment, *arguments)
 
 
 def test_what_was_answered_then_is_answered_again(authz: Authz) -> None:

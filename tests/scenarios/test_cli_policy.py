@@ -3,13 +3,13 @@
 import pytest
 
 from authz_service.cli.trial import Trial
-from tests.scenarios.test_cli import Authz, run
+from tests.scenarios.commands import Authz, run
 
 
 @pytest.fixture(scope="module")
 def authz(server: Trial) -> Authz:
     """Return a function that runs the CLI with the server's first operator key."""
-    return lambda *arguments: run(dict(server.environment), *arguments)
+    return lambda *arguments: run(server.environment, *arguments)
 
 
 def test_permission_is_deprecated_and_replaced(authz: Authz) -> None:

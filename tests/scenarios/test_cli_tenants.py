@@ -8,14 +8,14 @@ from typing import Any, TypeAlias
 import pytest
 
 from authz_service.cli.trial import Trial
-from tests.scenarios.test_cli import Ran, run
+from tests.scenarios.commands import Ran, run
 
 Authz: TypeAlias = Callable[..., Ran]
 
 
 @pytest.fixture(scope="module")
 def authz(server: Trial) -> Authz:
-    return lambda *arguments: run(dict(server.environment), *arguments)
+    return lambda *arguments: run(server.environment, *arguments)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 from authz_service.cli.trial import Trial, trial_server
 from authz_service.domain.key import PATTERN
 from tests.conformance.outages import eventually
-from tests.scenarios.test_cli import Ran, run
+from tests.scenarios.commands import Ran, run
 
 Authz: TypeAlias = Callable[..., Ran]
 
@@ -19,7 +19,7 @@ Authz: TypeAlias = Callable[..., Ran]
 @pytest.fixture(scope="module")
 def authz(server: Trial) -> Authz:
     """Return a function that runs the CLI with the server's first operator key."""
-    return lambda *arguments: run(dict(server.environment), *arguments)
+    return lambda *arguments: run(server.environment, *arguments)
 
 
 def with_key(server: Trial, key: str, *arguments: str) -> Ran:
