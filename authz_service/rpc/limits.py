@@ -8,8 +8,9 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent import futures
 from dataclasses import dataclass
+from functools import partial
 from math import inf
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any, Final, NoReturn, TypeVar
 
 import grpc
@@ -33,6 +34,8 @@ _WEIGHED: Final = {"BatchCheckRequest": "questions", "CheckPermissionsRequest": 
 _MOST_CALLERS: Final = 10_000
 _WHOLE: Final = 1 - 1e-6
 """A token but for rounding, so that who waited as long as it was told to is let through."""
+REST: Final = 3e-4
+"""Seconds that the thread which takes calls in rests after one that it had to refuse."""
 _RETRY_AFTER: Final = 1.0
 _EVERY: Final = 1.0
 """Seconds from one line of log about shed calls to the next, and between looks at long calls."""
@@ -97,6 +100,7 @@ class Limits:
         new_id: Callable[[], str],
         observed: Observation,
         tick: Callable[[], float] = monotonic,
+        rest: Callable[[], None] = partial(sleep, REST),
     ) -> None:
         self.line = Line(
             settings.max_waiting, settings.max_queue_seconds, settings.standing_seconds, tick
@@ -105,7 +109,7 @@ class Limits:
         self.shed = 0
         self._settings = settings
         self._clock, self._new_id, self._tick = clock, new_id, tick
-        self._observed = observed
+        self._observed, self._rest = observed, rest
         self._at_once = AtOnce()
         self._buckets = TokenBuckets(settings.per_second) if settings.per_second else None
         self._telling = threading.Lock()
@@ -170,9 +174,14 @@ class Limits:
         return serve
 
     def refused(self, rpc: str) -> Callable[[Iterator[bytes], Context], Any]:
-        """Make what a full line answers: at once, unread, on the thread that took the call in."""
+        """Make what a full line answers: at once, unread, on the thread that took the call in.
+
+        That thread then rests: taking in and refusing costs half of what answering does, and could
+        take all the time there is. What comes meanwhile waits within gRPC, or is dropped by it.
+        """
 
         def refuse(unread: Iterator[bytes], context: Context) -> None:  # noqa: ARG001 - gRPC's
+            context.add_callback(self._rest)
             self._shed(rpc, context)
 
         on_threads(self._at_once, refuse)

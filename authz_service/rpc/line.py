@@ -3,7 +3,9 @@
 A line that does not empty is kept short by the age of its first call, after CoDel (RFC 8289): that
 bounds the wait at whatever rate calls are served, and lets a burst pass. A length alone does not:
 what refuses calls takes time from what answers, and 1,024 in line were 0.7 s at three times
-capacity.
+capacity. Once calls have to be refused the line is kept much shorter for a spell, as the wait
+helps nobody; spells that follow on each other grow, so that a hiccup is soon over and an overload
+is rarely tried again.
 """
 
 import threading
@@ -19,6 +21,9 @@ T = TypeVar("T")
 
 BURST: Final = 0.1
 """Seconds in which a line may be as long as it likes: what is over by then was no overload."""
+SHORT: Final = 0.005
+"""Seconds that a call may wait in a line which is kept short."""
+LONGEST_SPELL: Final = 5.0
 _LEAST: Final = 4
 """Calls that may wait in any line: enough that no thread stands idle until the next arrives."""
 
@@ -55,8 +60,8 @@ class Line:
         self._tick = tick
         self._waiting: deque[float] = deque()
         self._emptied, self._refused = tick(), float("-inf")
-        self._pace = self._answered = 0
-        self._counted = self._emptied
+        self._spell, self._short_until = BURST, float("-inf")
+        self._pace, self._answered, self._counted = most, 0, self._emptied
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -64,7 +69,8 @@ class Line:
     def join(self) -> None:
         at = self._tick()
         if not self._waiting and at - self._refused > BURST:
-            self._emptied = at
+            self._emptied = self._counted = at
+            self._pace, self._answered = self._most, 0
         self._waiting.append(at)
 
     def leave(self) -> float:
@@ -80,14 +86,30 @@ class Line:
         except IndexError:  # nobody waits, or no longer
             return False
         if full:
-            self._refused = at
+            self._refuse(at)
         return full
 
     def _longest_now(self, at: float) -> int:
         """Count how many may wait: in a standing line, what was answered in `standing` lately."""
         if self._standing < self._longest and at - self._emptied > BURST:
-            return min(max(self._pace, _LEAST), self._most)
+            answered = self._pace * self._bound(at) / self._standing
+            return min(max(int(answered), _LEAST), self._most)
         return self._most
+
+    def _refuse(self, at: float) -> None:
+        """Keep the line short from here on, twice as long if it has just been."""
+        self._refused = at
+        if at > self._short_until:
+            again = at - self._short_until < BURST
+            self._spell = min(2 * self._spell, LONGEST_SPELL) if again else BURST
+            self._short_until = at + self._spell
+
+    def _bound(self, at: float) -> float:
+        """Give the seconds that the first in a standing line may have waited."""
+        if at > self._short_until:
+            return self._standing
+        least = _LEAST * self._standing / max(self._pace, _LEAST)
+        return min(max(SHORT, least), self._standing)
 
     def overdue(self, since: float, at: float) -> bool:
         """Tell whether a call whose turn has come has waited too long, and is turned away.
@@ -97,7 +119,7 @@ class Line:
         """
         late = self._late(since, at, 2)
         if late:
-            self._refused = at
+            self._refuse(at)
         else:
             self._count(at)
         return late
@@ -112,7 +134,7 @@ class Line:
     def _late(self, since: float, at: float, times: int) -> bool:
         longest = self._longest
         if at - self._emptied > BURST:
-            longest = min(times * self._standing, longest)
+            longest = min(times * self._bound(at), longest)
         return at - since > longest
 
 

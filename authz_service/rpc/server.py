@@ -120,6 +120,10 @@ def _server(settings: PortSettings, limits: Limits) -> grpc.Server:
         options=[
             ("grpc.max_receive_message_length", settings.max_message_bytes),
             ("grpc.max_concurrent_streams", settings.max_streams),
+            # What arrives faster than it can be refused waits where its age is unknown; beyond
+            # some number (the nearer to the second, the likelier) gRPC drops it at no cost of ours.
+            ("grpc.server.max_pending_requests", 256),
+            ("grpc.server.max_pending_requests_hard_limit", 512),
             # Two servers would silently share a port.
             ("grpc.so_reuseport", 0),
         ],

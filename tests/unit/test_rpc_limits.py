@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 from authz_service.errors import ErrorReason, ResourceExhausted
 from authz_service.gen.authz.v1 import authorization_pb2 as pb
 from authz_service.rpc.limits import Limits, LimitSettings, TokenBuckets
-from authz_service.rpc.line import BURST, Line
+from authz_service.rpc.line import BURST, LONGEST_SPELL, SHORT, Line
 from authz_service.rpc.observation import Observation
 
 SECOND = 1_000_000
@@ -30,11 +30,16 @@ class Call:
     def __init__(self, peer: str = "") -> None:
         self.cancelled = threading.Event()
         self.status: Any = None
+        self.callbacks: list[Callable[[], None]] = []
         self._peer = peer
 
     def abort_with_status(self, status: Any) -> None:
         self.status = status
         raise Aborted
+
+    def add_callback(self, callback: Callable[[], None]) -> bool:
+        self.callbacks.append(callback)
+        return True
 
     def cancel(self) -> None:
         self.cancelled.set()
@@ -259,7 +264,7 @@ def test_line_that_does_not_empty_refuses_once_its_first_call_is_too_old() -> No
     at = Standing()
     assert at.arrive(0, BURST, 0.001) == [False, False, True]
     at.line.leave()
-    assert at.arrive(0.018, 0.002) == [False, True]
+    assert at.arrive(0.003, 0.002) == [False, True]
 
 
 def test_line_that_emptied_is_a_burst_again() -> None:
@@ -281,10 +286,46 @@ def test_line_that_emptied_by_turning_calls_away_is_not_yet() -> None:
     assert at.arrive(BURST + 0.001, 0.05) == [False, False]
 
 
+def refuses_after(at: Standing, spell: float) -> bool:
+    """Tell whether a call is refused behind one that waits longer than in a line kept short."""
+    at.tick += spell
+    at.line.join()
+    while len(at.line) > 1:  # it is never empty
+        at.line.leave()
+    return at.arrive(2 * SHORT) == [True]
+
+
+def test_line_that_had_to_refuse_is_kept_short_for_a_spell() -> None:
+    at = Standing()
+    assert at.arrive(0, BURST, 0.001) == [False, False, True]
+    assert refuses_after(at, 0)
+    assert refuses_after(at, BURST / 2)
+    assert not refuses_after(at, BURST / 2)
+
+
+def test_spells_that_follow_on_each_other_grow() -> None:
+    at = Standing()
+    at.arrive(0, BURST, 0.001)
+    for spell in (BURST, 2 * BURST, 4 * BURST, *[LONGEST_SPELL] * 6):
+        assert refuses_after(at, 0)
+        assert not refuses_after(at, spell)
+        assert at.arrive(0.02) == [True]  # it stands still: another spell
+
+
+def test_line_that_stood_long_after_a_spell_starts_with_a_short_one() -> None:
+    at = Standing()
+    at.arrive(0, BURST, 0.001)
+    assert not refuses_after(at, BURST)
+    at.tick += BURST
+    assert at.arrive(0.02) == [True]
+    assert refuses_after(at, 0)
+    assert not refuses_after(at, BURST)
+
+
 def test_calls_that_waited_twice_as_long_in_a_standing_line_are_shed_unserved() -> None:
     at = Standing()
     at.arrive(0, BURST)
-    assert at.line.overdue(at.line.leave(), at.tick + 0.001)
+    at.line.leave()
     since = at.line.leave()
     assert not at.line.overdue(since, at.tick + 0.039)
     assert at.line.overdue(since, at.tick + 0.041)
