@@ -96,7 +96,6 @@ class Connection:
                 self._answers[stream] += received[position + 9 : end]
             elif kind not in (_HEADERS, _RST_STREAM):
                 self._control(kind, flags, stream, bytes(received[position + 9 : end]))
-            if kind == _RST_STREAM and stream in self._answers: self.resets = getattr(self,'resets',0)+1
             if kind == _RST_STREAM or (kind in (_DATA, _HEADERS) and flags & _END_STREAM):
                 yield from self._end(stream)
             position = end
