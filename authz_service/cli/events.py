@@ -8,6 +8,7 @@ import typer
 from rich.table import Table
 
 from authz_service.cli import output as out
+from authz_service.cli.failure import Failure
 from authz_service.cli.lifecycle import read_file
 from authz_service.cli.options import Limit, Reason, Tenant, changes, reads
 from authz_service.cli.paging import every, total
@@ -15,6 +16,7 @@ from authz_service.cli.session import Session
 from authz_service.cli.words import instant, word
 from authz_service.domain.event import EventReason, EventState
 from authz_service.gen.authz.v1 import event_pb2 as pb
+from authz_service.gen.authz.v1 import provisioning_pb2
 
 app = typer.Typer(help="Events of billing and CRM systems: look them up, replay, hold up.")
 
@@ -119,7 +121,18 @@ def map_subject(
     )
     answer = session.events.MapSubject(request)
     note = f"{out.counted(len(answer.released), 'event')} released"
+    if not answer.released and _is_unknown(session, tenant):
+        note += f"; there is no account {tenant!r} yet, the events wait until it is opened"
     session.show(answer, _table(answer.released), note=note)
+
+
+def _is_unknown(session: Session, tenant: str) -> bool:
+    """Tell whether a tenant is not there, as far as this caller may know."""
+    try:
+        session.provisioning.GetTenant(provisioning_pb2.GetTenantRequest(tenant=tenant))
+    except Failure as failure:
+        return failure.reason == "TENANT_NOT_FOUND"
+    return False
 
 
 @changes(app)

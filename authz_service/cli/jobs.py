@@ -34,6 +34,7 @@ class Kind(StrEnum):
     INVITATION = "invitation"
     NOTICE = "notice"
     WEBHOOK = "webhook"
+    DOWNGRADE = "downgrade"
 
 
 class MailKind(StrEnum):

@@ -124,8 +124,10 @@ def _outcome(each: "Tried") -> str:
 
 def _ask(session: Session, source: str, content: bytes) -> None:
     from authz_service.cli.events import event_facts  # noqa: PLC0415
+    from authz_service.cli.tier_change import effect_parts  # noqa: PLC0415
     from authz_service.gen.authz.v1 import event_pb2 as pb  # noqa: PLC0415
 
     answer = session.events.PreviewEvent(pb.PreviewEventRequest(source=source, data=content))
-    effects = [(each,) for each in answer.effects]
-    session.show(answer, event_facts(answer.event), out.table(("EFFECT",), effects))
+    effects = out.table(("EFFECT",), [(each,) for each in answer.effects])
+    note = "it came before and would do nothing" if answer.duplicate else ""
+    session.show(answer, event_facts(answer.event), effects, *effect_parts(answer), note=note)

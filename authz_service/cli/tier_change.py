@@ -15,7 +15,7 @@ from authz_service.cli.options import Reason, ScheduledAt, Tenant, changes, read
 from authz_service.cli.session import Session
 from authz_service.cli.tenant_table import tenant_facts
 from authz_service.cli.words import timestamp, word
-from authz_service.gen.authz.v1 import change_pb2, policy_pb2
+from authz_service.gen.authz.v1 import change_pb2, event_pb2, policy_pb2
 from authz_service.gen.authz.v1 import provisioning_pb2 as pb
 
 commands = typer.Typer()
@@ -105,7 +105,14 @@ def preview_tier(
         sample_size=sample,
     )
     answer = session.provisioning.PreviewTierChange(request)
-    session.show(answer, *_parts(answer), note="preview, nothing was changed")
+    concerns = [
+        (word(change_pb2.DecisionKind, each.kind), each.object, each.detail
+         or out.listed(each.subjects))
+        for each in answer.concerns
+    ]  # fmt: skip
+    to_decide = _table(("TO DECIDE", "ABOUT", "WHO OR WHAT"), concerns)
+    note = "preview, nothing was changed"
+    session.show(answer, *effect_parts(answer), *to_decide, note=note)
 
 
 def _use(text: str) -> pb.LimitUse:
@@ -115,7 +122,10 @@ def _use(text: str) -> pb.LimitUse:
     return pb.LimitUse(limit=match[1], used=int(match[2]))
 
 
-def _parts(answer: pb.PreviewTierChangeResponse) -> list[RenderableType]:
+def effect_parts(
+    answer: pb.PreviewTierChangeResponse | event_pb2.PreviewEventResponse,
+) -> list[RenderableType]:
+    """Lay out what an account and its members gain and lose."""
     account = out.facts(
         [
             ("gains", out.listed(answer.gained)),
@@ -131,16 +141,10 @@ def _parts(answer: pb.PreviewTierChangeResponse) -> list[RenderableType]:
         (each.limit.name, f"{each.used:,}", _then(each.limit), each.policy)
         for each in answer.exceeded
     ]
-    concerns = [
-        (word(change_pb2.DecisionKind, each.kind), each.object, each.detail
-         or out.listed(each.subjects))
-        for each in answer.concerns
-    ]  # fmt: skip
     return [
         account,
         *_table(("MEMBERS", "GAIN", "LOSE", "WHO"), members),
         *_table(("LIMIT", "USED", "THEN", "POLICY"), exceeded),
-        *_table(("TO DECIDE", "ABOUT", "WHO OR WHAT"), concerns),
         *_steps(answer.downgrade_steps),
     ]
 

@@ -7,8 +7,15 @@ from typing import Any
 from authz_service.domain.catalogue import ADD_ON, TIER, Limit, split_version
 from authz_service.domain.contract import Contract
 from authz_service.domain.contract_change import Action, Aspect, Phased, aspects
-from authz_service.domain.tenant import Holding, StatePeriod, SuspensionReason, Tenant, TenantState
-from authz_service.domain.window import BEGINNING, FOREVER, Instant, Window
+from authz_service.domain.tenant import (
+    DatedLimit,
+    Holding,
+    StatePeriod,
+    SuspensionReason,
+    Tenant,
+    TenantState,
+)
+from authz_service.domain.window import ALWAYS, BEGINNING, FOREVER, Instant, Window
 
 _PAUSE = SuspensionReason.BILLING
 
@@ -29,9 +36,7 @@ def led(tenant: Tenant, action: Action, now: Instant, unit_of: Callable[[str], s
             held = [Holding(named, window) for _, window in action.after or ()]
             return _holding(tenant, lambda plan: plan == named, held)
         case Aspect.LIMIT:
-            others = tuple(limit for limit in tenant.limits if limit.name != action.name)
-            own = _limit(action.name, action.after or (), now, unit_of)
-            return replace(tenant, limits=(*others, *own))
+            return _limited(tenant, action.name, action.after or (), unit_of)
         case Aspect.STATE:
             return _from_now(tenant, action.after, now)
         case Aspect.PAUSE:
@@ -71,8 +76,7 @@ def _held(tenant: Tenant, aspect: Aspect, name: str, now: Instant) -> Any:
         case Aspect.ADD_ON:
             return _phases(tenant, lambda plan: plan == ADD_ON + name, now)
         case Aspect.LIMIT:
-            own = tenant.limit(name)
-            return () if own is None else (((own.value,), Window()),)
+            return _own(tenant, name, now)
         case Aspect.STATE:
             return _ahead(tenant.periods, now)
     return _PAUSE in tenant.suspensions
@@ -86,7 +90,7 @@ def _shown(aspect: Aspect, wanted: Any, now: Instant) -> Any:
         case Aspect.ADD_ON:
             return tuple((True, _cut(window, now)) for _, window in wanted)
         case Aspect.LIMIT:
-            return tuple((value, Window()) for value, window in wanted if window.covers(now))
+            return tuple((value, _cut(window, now)) for value, window in wanted)
     return wanted
 
 
@@ -119,16 +123,23 @@ def _holding(tenant: Tenant, replaced: Callable[[str], bool], by: list[Holding])
     return replace(tenant, holdings=(*kept, *by))
 
 
-def _limit(
-    name: str, phases: Phased, now: Instant, unit_of: Callable[[str], str]
-) -> tuple[Limit, ...]:
-    """Make the tenant's own limit of the value that holds now: limits of an account bear no date.
-
-    What is to hold later is done when the next event comes, or by Reconcile.
-    """
-    return tuple(
-        Limit(name, value[0], unit_of(name)) for value, window in phases if window.covers(now)
+def _limited(tenant: Tenant, name: str, phases: Phased, unit_of: Callable[[str], str]) -> Tenant:
+    """Have a limit of its own as a contract says, and no other of that name."""
+    own = [DatedLimit(Limit(name, value[0], unit_of(name)), window) for value, window in phases]
+    limits = (limit for limit in tenant.limits if limit.name != name)
+    dated = (each for each in tenant.dated_limits if each.limit.name != name)
+    return replace(
+        tenant,
+        limits=(*limits, *(each.limit for each in own if each.window == ALWAYS)),
+        dated_limits=(*dated, *(each for each in own if each.window != ALWAYS)),
     )
+
+
+def _own(tenant: Tenant, name: str, now: Instant) -> Phased:
+    always = (DatedLimit(limit, ALWAYS) for limit in tenant.limits)
+    mine = (each for each in (*always, *tenant.dated_limits) if each.limit.name == name)
+    ahead = (each for each in mine if each.window.valid_until > now)
+    return tuple(((each.limit.value,), _cut(each.window, now)) for each in ahead)
 
 
 def _from_now(tenant: Tenant, periods: tuple[StatePeriod, ...], now: Instant) -> Tenant:

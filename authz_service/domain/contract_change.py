@@ -25,7 +25,6 @@ class Aspect(StrEnum):
     LIMIT = "limit"
     STATE = "state"
     PAUSE = "pause"
-    FIT = "fit roles and seats"
     ADMINS = "admins"
     END = "end"
 
@@ -39,7 +38,7 @@ class Action:
     """Let an aspect of the account be `after`. `name` says which add-on or limit is meant.
 
     `after` is: a text (DISPLAY_NAME), `Phased` tiers, add-ons (True) or limits, periods (STATE),
-    True or False (PAUSE, OPENING, REOPENING, FIT, END), several `Admin` (ADMINS).
+    True or False (PAUSE, OPENING, REOPENING, END), several `Admin` (ADMINS).
     """
 
     aspect: Aspect
@@ -59,35 +58,20 @@ class Action:
 _FROM_NOW: Final = BEGINNING
 
 
-def difference(
-    before: Contract, after: Contract, now: Instant, since: Instant | None = None
-) -> tuple[Action, ...]:
+def difference(before: Contract, after: Contract, now: Instant) -> tuple[Action, ...]:
     """List what leads an account from one contract to the other, in the order to do it.
 
     An account that was over is led to the whole of the new contract: what its events said in the
-    meantime was never done to it. `since` is when something was last done to the account: limits
-    bear no dates there, so one that was to change in the meantime is changed now.
+    meantime was never done to it.
     """
     if after.over(now):
         return () if before.over(now) else (Action(Aspect.END, True),)
     reopened = before.over(now)
     was = {} if reopened else aspects(before, now)
-    if since is not None and not reopened:
-        was |= {k: v for k, v in aspects(before, since).items() if k[0] is Aspect.LIMIT}
-    wanted = aspects(after, now)
-    actions = _actions(was, wanted)
+    actions = _actions(was, aspects(after, now))
     if reopened:  # also what is not so any more: a pause, an add-on, a limit
         return (Action(Aspect.REOPENING, True), *actions)
-    changed = [each for each in actions if each.after or each.before]
-    if _fits_anew(before, after, now, since):
-        changed.append(Action(Aspect.FIT, True))
-    return tuple(sorted(changed, key=lambda each: list(Aspect).index(each.aspect)))
-
-
-def _fits_anew(before: Contract, after: Contract, now: Instant, since: Instant | None) -> bool:
-    """Tell whether what holds now is more or less than what held when something was last done."""
-    held = before.settled(now if since is None else since).terms
-    return held.tier != "" and held != after.settled(now).terms
+    return tuple(each for each in actions if each.after or each.before)
 
 
 def _actions(

@@ -69,14 +69,16 @@ def without_add_on(tenant: Tenant, add_on: str, at: Instant, now: Instant) -> Te
 
 
 def with_limits(tenant: Tenant, limits: Iterable[Limit], removed: Collection[str]) -> Tenant:
-    """Have these limits of its own beside or instead of the present ones, and some no more.
+    """Have these limits of its own beside or instead of the present ones, and some no more; those
+    that were to change one of them later give way.
 
     Raises:
         NotFound: LIMIT_NOT_SET, if one that is to be removed is not there.
     """
     own = {limit.name: limit for limit in tenant.limits}
+    dated = {each.limit.name for each in tenant.dated_limits}
     for name in removed:
-        if own.pop(name, None) is None:
+        if own.pop(name, None) is None and name not in dated:
             raise NotFound(
                 ErrorReason.LIMIT_NOT_SET,
                 f"{tenant.id!r} has no limit {name!r} of its own; what its tier and add-ons set "
@@ -85,7 +87,9 @@ def with_limits(tenant: Tenant, limits: Iterable[Limit], removed: Collection[str
                 details={"limit": name},
             )
     own |= {limit.name: limit for limit in limits}
-    return replace(tenant, limits=tuple(own.values()))
+    gone = {*removed, *own}
+    kept = tuple(each for each in tenant.dated_limits if each.limit.name not in gone)
+    return replace(tenant, limits=tuple(own.values()), dated_limits=kept)
 
 
 def _with_tiers(tenant: Tenant, tiers: Iterable[Holding]) -> Tenant:

@@ -1,4 +1,6 @@
-"""Work that follows a committed change: a mail, a webhook. Kept until done, dead or cancelled."""
+"""Work that follows a committed change, now or at a date that it set: a mail, a webhook, an account
+to be put in order. Kept until done, dead or cancelled.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -19,6 +21,7 @@ class JobKind(StrEnum):
     INVITATION = "mail.invitation"
     NOTICE = "mail.notice"
     WEBHOOK = "webhook"
+    DOWNGRADE = "downgrade"
 
 
 MAILS: Final = (JobKind.WELCOME, JobKind.INVITATION, JobKind.NOTICE)
@@ -47,6 +50,8 @@ class JobReason(StrEnum):
     ENDPOINT_GONE = "ENDPOINT_GONE"
     ENDPOINT_DISABLED = "ENDPOINT_DISABLED"
     TARGET_NOT_ALLOWED = "TARGET_NOT_ALLOWED"
+    NOT_DUE = "NOT_DUE"
+    ACCOUNT_REFUSED = "ACCOUNT_REFUSED"
     CRASHED = "CRASHED"
     INTERNAL = "INTERNAL"
 
@@ -55,9 +60,9 @@ class JobReason(StrEnum):
 class Job:
     """One piece of work. `key` is what it is for: another with the same key is not taken.
 
-    `target` is an invitation or an endpoint; `subject` what it tells of, as an action of the
-    audit; `data` what the message holds, with nothing secret in it. `turn` counts how often it was
-    enqueued: an attempt of an earlier turn does nothing. `attempts` counts those that began.
+    `target` is an invitation, an endpoint or an account; `subject` what it tells of, as an action
+    of the audit; `data` what the message holds, with nothing secret in it. `turn` counts how often
+    it was enqueued: an attempt of an earlier turn does nothing. `attempts` counts those that began.
     """
 
     id: str

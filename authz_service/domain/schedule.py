@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TypeVar
 
-from authz_service.domain.catalogue import ADD_ON, TIER
-from authz_service.domain.tenant import Holding, StatePeriod, Tenant
-from authz_service.domain.window import FOREVER, LATEST, Instant, Window, rfc3339
+from authz_service.domain.catalogue import ADD_ON, TIER, Limit
+from authz_service.domain.tenant import DatedLimit, Holding, StatePeriod, Tenant
+from authz_service.domain.window import ALWAYS, FOREVER, LATEST, Instant, Window, rfc3339
 from authz_service.errors import AuthzError, ErrorReason, FailedPrecondition, InvalidArgument
 
-S = TypeVar("S", StatePeriod, Holding)
+S = TypeVar("S", StatePeriod, Holding, DatedLimit)
 
 
 class ScheduledKind(StrEnum):
@@ -21,11 +21,12 @@ class ScheduledKind(StrEnum):
     TIER = "tier"
     ADD_ON_START = "add-on-start"
     ADD_ON_END = "add-on-end"
+    LIMIT = "limit"
 
 
 @dataclass(frozen=True, slots=True)
 class ScheduledChange:
-    """At `at`, what was `before` gives way to `after`; "" for nothing."""
+    """At `at`, what was `before` gives way to `after`; "" for nothing. A limit is `seats=5`."""
 
     tenant: str
     kind: ScheduledKind
@@ -46,9 +47,10 @@ class ScheduledChange:
 def scheduled(tenant: Tenant, now: Instant) -> list[ScheduledChange]:
     """List what will change after `now`, in the order in which it will."""
     windows = [p.window for p in tenant.periods] + [h.window for h in tenant.holdings]
+    windows += [limit.window for limit in tenant.dated_limits]
     edges = {edge for window in windows for edge in (window.valid_from, window.valid_until)}
     coming = sorted(edge for edge in edges if now < edge < FOREVER)
-    return [change for at in coming for change in _changes(tenant, at)]
+    return [change for at in coming for change in changes_at(tenant, at)]
 
 
 def cancelled(tenant: Tenant, change: ScheduledChange) -> Tenant:
@@ -56,6 +58,8 @@ def cancelled(tenant: Tenant, change: ScheduledChange) -> Tenant:
     match change.kind:
         case ScheduledKind.STATE:
             return replace(tenant, periods=_without_edge(tenant.periods, change.at))
+        case ScheduledKind.LIMIT:
+            return _without_limit_edge(tenant, change)
         case ScheduledKind.TIER:
             changing = [held for held in tenant.holdings if held.plan.startswith(TIER)]
         case _:
@@ -89,8 +93,8 @@ def _past(at: Instant, field: str) -> AuthzError:
     )
 
 
-def _changes(tenant: Tenant, at: Instant) -> Iterator[ScheduledChange]:
-    """Compare the instant with the last microsecond before it."""
+def changes_at(tenant: Tenant, at: Instant) -> Iterator[ScheduledChange]:
+    """Compare an instant, whether it lies ahead or not, with the last microsecond before it."""
     last = at - 1
     for kind, before, after in (
         (ScheduledKind.STATE, tenant.dated_state_at(last), tenant.dated_state_at(at)),
@@ -103,6 +107,26 @@ def _changes(tenant: Tenant, at: Instant) -> Iterator[ScheduledChange]:
         yield ScheduledChange(tenant.id, ScheduledKind.ADD_ON_END, at, name, "")
     for name in sorted(holding - held):
         yield ScheduledChange(tenant.id, ScheduledKind.ADD_ON_START, at, "", name)
+    for name in sorted({each.limit.name for each in tenant.dated_limits}):
+        old, new = _amount(tenant.limit(name, last)), _amount(tenant.limit(name, at))
+        if old != new:
+            yield ScheduledChange(tenant.id, ScheduledKind.LIMIT, at, old, new)
+
+
+def _amount(limit: Limit | None) -> str:
+    if limit is None:
+        return ""
+    return f"{limit.name}={'unlimited' if limit.value is None else limit.value}"
+
+
+def _without_limit_edge(tenant: Tenant, change: ScheduledChange) -> Tenant:
+    name = (change.after or change.before).partition("=")[0]
+    mine = [each for each in tenant.dated_limits if each.limit.name == name]
+    others = [each for each in tenant.dated_limits if each.limit.name != name]
+    after = _without_edge(mine, change.at)
+    always = tuple(each.limit for each in after if each.window == ALWAYS)
+    dated = (each for each in after if each.window != ALWAYS)
+    return replace(tenant, limits=(*tenant.limits, *always), dated_limits=(*others, *dated))
 
 
 def _without_edge(spans: Sequence[S], at: Instant) -> tuple[S, ...]:

@@ -49,12 +49,21 @@ class Holding:
 
 
 @dataclass(frozen=True, slots=True)
+class DatedLimit:
+    """A limit of a tenant's own that holds within a window."""
+
+    limit: Limit
+    window: Window
+
+
+@dataclass(frozen=True, slots=True)
 class Tenant:
     """Lifecycle periods do not overlap; an instant that none covers counts as suspended.
 
     `limits` are the tenant's own, what its contract bought: each stands in the place of what tier
-    and add-ons come to. `revision` is that of the last commit which changed the tenant: it says
-    when, and is no part of what the tenant is.
+    and add-ons come to. Of one name there is either one without dates, or some in `dated_limits`
+    whose windows do not overlap. `revision` is that of the last commit which changed the tenant: it
+    says when, and is no part of what the tenant is.
     """
 
     id: str
@@ -65,6 +74,7 @@ class Tenant:
     limits: tuple[Limit, ...] = ()
     created_at: Instant = 0
     revision: int = field(default=0, compare=False)
+    dated_limits: tuple[DatedLimit, ...] = ()
 
     def __post_init__(self) -> None:
         # INVARIANT: each once and in one order, tiers first, so that equal tenants compare equal
@@ -75,6 +85,8 @@ class Tenant:
         object.__setattr__(self, "holdings", tuple(holdings))
         limits = sorted(self.limits, key=lambda limit: limit.name)
         object.__setattr__(self, "limits", tuple(limits))
+        dated = sorted(self.dated_limits, key=lambda d: (d.limit.name, d.window.valid_from))
+        object.__setattr__(self, "dated_limits", tuple(dated))
 
     def state_at(self, at: Instant) -> TenantState:
         dated = self.dated_state_at(at)
@@ -108,9 +120,16 @@ class Tenant:
         held = {plan for plan in self.plans_at(at) if plan.startswith(ADD_ON)}
         return tuple(sorted(plan.removeprefix(ADD_ON) for plan in held))
 
-    def limit(self, name: str) -> Limit | None:
+    def limits_at(self, at: Instant) -> tuple[Limit, ...]:
+        """List the limits of the tenant's own that hold at an instant, by name."""
+        if not self.dated_limits:
+            return self.limits
+        dated = (each.limit for each in self.dated_limits if each.window.covers(at))
+        return tuple(sorted((*self.limits, *dated), key=lambda limit: limit.name))
+
+    def limit(self, name: str, at: Instant) -> Limit | None:
         """Find a limit of the tenant's own."""
-        return next((limit for limit in self.limits if limit.name == name), None)
+        return next((limit for limit in self.limits_at(at) if limit.name == name), None)
 
 
 def _tiers_first(held: Holding) -> tuple[bool, str, Instant, Instant]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 from sqlalchemy import URL
 
@@ -18,7 +19,12 @@ from authz_service.store.unit_of_work import Store
 from authz_service.usecases.after_commit.delivering import Delivering
 from authz_service.usecases.after_commit.following_up import FollowingUp
 from authz_service.usecases.after_commit.mailing import Mailing
+from authz_service.usecases.after_commit.tidying import Tidying
 from authz_service.usecases.after_commit.working import Craft, Working
+from authz_service.usecases.contracts.lifecycle_policy import LifecyclePolicy
+
+TIDY_AGAIN: Final = (60.0, 600.0, 3600.0, 6 * 3600.0, 24 * 3600.0, 72 * 3600.0)
+"""Seconds until an account that could not be put in order is tried again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,12 +90,14 @@ class Jobs:
         """See that jobs can be enqueued. Raises: DATABASE_BEHIND."""
         self._queue.prepare()
 
-    def worker(self, store: Store, index: Callable[[], Index]) -> Worker:
+    def worker(
+        self, store: Store, index: Callable[[], Index], policy: Callable[[], LifecyclePolicy]
+    ) -> Worker:
         """Put together what does the jobs, or only counts them where `AUTHZ_JOBS` is off."""
         working = Working(
             store.database,
             self._queue,
-            self._crafts(store, index),
+            self._crafts(store, index, policy),
             self._door.clock,
             self._door.chance,
         )
@@ -103,7 +111,9 @@ class Jobs:
             self._worker_settings(),
         )
 
-    def _crafts(self, store: Store, index: Callable[[], Index]) -> dict[JobKind, Craft]:
+    def _crafts(
+        self, store: Store, index: Callable[[], Index], policy: Callable[[], LifecyclePolicy]
+    ) -> dict[JobKind, Craft]:
         chosen, door = self._settings, self._door
         mailing = Mailing(
             store,
@@ -117,6 +127,7 @@ class Jobs:
         delivering = Delivering(store, index, poster, door.clock)
         crafts = dict.fromkeys(MAILS, Craft(mailing.attempt, _delays(chosen.mail_retry_seconds)))
         crafts[JobKind.WEBHOOK] = Craft(delivering.attempt, _delays(chosen.webhook_retry_seconds))
+        crafts[JobKind.DOWNGRADE] = Craft(Tidying(store, policy).attempt, _delays(TIDY_AGAIN))
         return crafts
 
     def _worker_settings(self) -> WorkerSettings:

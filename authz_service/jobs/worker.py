@@ -1,7 +1,8 @@
 """The worker of this process: DBOS's threads make attempts, one of ours looks after the rest.
 
-Every beat it says that this process lives, takes up what dead ones left, and counts; every hour it
-gives notices and forgets what ended long ago. DBOS is started when there is something to do.
+Every beat it says that this process lives, enqueues what has come due, takes up what dead ones
+left, and counts; every hour it gives notices and forgets what ended long ago. DBOS is started when
+there is something to do.
 """
 
 import logging
@@ -12,8 +13,9 @@ from time import monotonic
 from typing import Final
 
 import structlog
+from sqlalchemy import and_, or_
 
-from authz_service.domain.job import SECOND, JobState
+from authz_service.domain.job import SECOND, JobKind, JobState
 from authz_service.domain.window import Instant
 from authz_service.engine.index import Index
 from authz_service.errors import AuthzError
@@ -21,6 +23,7 @@ from authz_service.jobs.queue import APP, ATTEMPT, MAIL, VERSION, WEBHOOK, DbosQ
 from authz_service.store import jobs
 from authz_service.store.database import Database
 from authz_service.store.schema import job as table
+from authz_service.usecases.after_commit.dates import tidying
 from authz_service.usecases.after_commit.following_up import enqueue
 from authz_service.usecases.after_commit.notices import DAY, ahead, notices
 from authz_service.usecases.after_commit.working import Working, take_up
@@ -34,6 +37,9 @@ _POLL_SECONDS: Final = 0.5
 _HOUR: Final = 3600.0
 _OVERDUE: Final = 60 * SECOND
 """An attempt that should have ended so long ago is looked up in the queue."""
+
+_SOON: Final = 600 * SECOND
+"""The queue is made ready so long before something falls due."""
 
 _MOST: Final = 500
 """Attempts looked up in one beat."""
@@ -106,14 +112,15 @@ class Worker:
         """
         with self._database.read() as connection:
             self.counts = jobs.counts(connection)
+            due = jobs.any_due(connection, self._clock() + _SOON)
         if not self._settings.working:
             return
-        if not self._launched and self._needed():
+        if not self._launched and (due or self._needed()):
             self._launch()
+        self._hourly()
         if self._launched:
             self._live()
             self._take_up()
-            self._hourly()
 
     def _run(self) -> None:
         every = self._settings.silent_seconds / 6
@@ -128,8 +135,7 @@ class Worker:
                 return
 
     def _needed(self) -> bool:
-        waiting = any(state in _OPEN for _, state in self.counts)
-        return self._settings.mailing or bool(self._index().endpoints) or waiting
+        return self._settings.mailing or bool(self._index().endpoints)
 
     def _launch(self) -> None:
         """Start DBOS in this process, unless something else in it has."""
@@ -169,12 +175,14 @@ class Worker:
             jobs.seen(connection, self._settings.name, self._clock())
 
     def _take_up(self) -> None:
-        """Have made again what dead workers had begun, and what the queue has lost."""
+        """Have made what has come due, what dead workers had begun, and what the queue has lost."""
         now = self._clock()
         silent_since = now - int(self._settings.silent_seconds * SECOND)
         with self._database.read() as connection:
             dead = jobs.silent(connection, silent_since)
-            overdue = (table.c.state.in_(_OPEN), table.c.next_at < now - _OVERDUE)
+            dated = and_(table.c.kind == JobKind.DOWNGRADE.value, table.c.next_at <= now)
+            late_ = or_(table.c.next_at < now - _OVERDUE, dated)
+            overdue = (table.c.state.in_(_OPEN), late_)
             late = [each.attempt_id for each in jobs.page(connection, 0, _MOST, *overdue)]
         left = {each for name in dead for each in self._queue.begun_by(name)}
         if late:
@@ -193,12 +201,27 @@ class Worker:
         if monotonic() < self._hourly_at:
             return
         self._hourly_at = monotonic() + _HOUR
+        self.mind_dates()
         self.give_notice()
         now = self._clock()
         before = now - int(self._settings.keep_days * DAY)
-        with self._database.write() as connection:
-            jobs.forget(connection, before)
-        self._queue.forget(before // 1000)
+        if self.counts:
+            with self._database.write() as connection:
+                jobs.forget(connection, before)
+        if self._launched:
+            self._queue.forget(before // 1000)
+
+    def mind_dates(self) -> None:
+        """Keep the jobs for the dates of accounts that were set before there were such jobs."""
+        tenants = (entry.fact for _, entry in self._index().tenants.items())
+        dated = list(tidying(tenants, self._clock(), self._new_id))
+        with self._database.read() as connection:
+            known = jobs.keys(connection, JobKind.DOWNGRADE) if dated else set()
+        new = [job for job in dated if job.key not in known]
+        if new:
+            with self._database.write() as connection:
+                for job in new:
+                    jobs.add(connection, job)
 
     def give_notice(self) -> None:
         """Enqueue the notices that are due and were not given."""

@@ -18,6 +18,7 @@ _KINDS: Final = {
     ScheduledKind.TIER: pb.SCHEDULED_KIND_TIER,
     ScheduledKind.ADD_ON_START: pb.SCHEDULED_KIND_ADD_ON_START,
     ScheduledKind.ADD_ON_END: pb.SCHEDULED_KIND_ADD_ON_END,
+    ScheduledKind.LIMIT: pb.SCHEDULED_KIND_LIMIT,
 }
 
 

@@ -5,11 +5,11 @@ from collections.abc import Callable
 from typing import Any
 
 from authz_service.gen.authz.v1 import event_pb2 as pb
-from authz_service.rpc import convert
+from authz_service.rpc import convert, tier_change
 from authz_service.rpc import convert_events as to
 from authz_service.rpc.calls import AdminCalls, Context
 from authz_service.usecases.contracts import event_calls as events
-from authz_service.usecases.contracts import lifecycle_reconcile
+from authz_service.usecases.contracts import event_preview, lifecycle_reconcile
 from authz_service.usecases.contracts.lifecycle_policy import LifecyclePolicy
 
 
@@ -40,11 +40,14 @@ class EventServicer:
     def PreviewEvent(
         self, request: pb.PreviewEventRequest, context: Context
     ) -> pb.PreviewEventResponse:
-        answer = self._calls.read(request, context, events.preview_event, self._brought)
+        answer = self._calls.read(request, context, event_preview.preview_event, self._previewed)
+        found = answer.value
         return pb.PreviewEventResponse(
-            event=to.event_message(answer.value.event),
-            effects=answer.value.effects,
+            event=to.event_message(found.event),
+            effects=found.effects,
+            duplicate=found.duplicate,
             revision=answer.revision,
+            **(tier_change.effect_fields(found.change) if found.change is not None else {}),
         )
 
     def GetEvent(self, request: pb.GetEventRequest, context: Context) -> pb.GetEventResponse:
@@ -134,6 +137,10 @@ class EventServicer:
             data=request.data,
             given=to.attributes(request),
         )
+
+    def _previewed(self, request: pb.PreviewEventRequest) -> event_preview.PreviewEvent:
+        brought = self._brought(request)
+        return event_preview.PreviewEvent(event=brought, sample=request.sample_size)
 
     def _one(self, request: Any) -> events.OneEvent:
         return events.OneEvent(policy=self._policy(), source=request.source, id=request.id)

@@ -1,14 +1,14 @@
 """The part of ProvisioningService that is about moving between tiers."""
 
 from collections.abc import Callable, Iterable
-from typing import Final
+from typing import Any, Final
 
 from authz_service.gen.authz.v1 import provisioning_pb2 as pb
 from authz_service.rpc import change_set, convert_policy, convert_tenants
 from authz_service.rpc.calls import AdminCalls, Context
 from authz_service.usecases.contracts.lifecycle_policy import LifecyclePolicy
 from authz_service.usecases.customers import provisioning, tier_change
-from authz_service.usecases.customers.downgrade import Step, StepKind
+from authz_service.usecases.customers.downgrade_step import Step, StepKind
 
 _KINDS: Final = {
     StepKind.MEMBER_SUSPENDED: pb.DOWNGRADE_STEP_KIND_MEMBER_SUSPENDED,
@@ -18,6 +18,7 @@ _KINDS: Final = {
     StepKind.INVITATION_ENDED: pb.DOWNGRADE_STEP_KIND_INVITATION_ENDED,
     StepKind.ROLE_REPLACED: pb.DOWNGRADE_STEP_KIND_ROLE_REPLACED,
     StepKind.ROLE_ENDED: pb.DOWNGRADE_STEP_KIND_ROLE_ENDED,
+    StepKind.ROLE_RESTORED: pb.DOWNGRADE_STEP_KIND_ROLE_RESTORED,
 }
 
 
@@ -81,16 +82,23 @@ class TierChangeServicer:
 
 def _change_message(value: tier_change.TierChange) -> pb.PreviewTierChangeResponse:
     return pb.PreviewTierChangeResponse(
-        gained=value.gained,
-        lost=value.lost,
-        features=map(change_set.value_message, value.features),
-        limits=map(change_set.value_message, value.limits),
-        members=map(_shift_message, value.members),
-        exceeded=map(_exceeded_message, value.exceeded),
         concerns=map(change_set.concern_message, value.concerns),
-        downgrade_steps=_step_messages(value.steps),
         revision=value.revision,
+        **effect_fields(value),
     )
+
+
+def effect_fields(value: tier_change.TierChange) -> dict[str, Any]:
+    """Write what an account and its members gain and lose, under the names of the fields."""
+    return {
+        "gained": value.gained,
+        "lost": value.lost,
+        "features": map(change_set.value_message, value.features),
+        "limits": map(change_set.value_message, value.limits),
+        "members": map(_shift_message, value.members),
+        "exceeded": map(_exceeded_message, value.exceeded),
+        "downgrade_steps": _step_messages(value.steps),
+    }
 
 
 def _shift_message(value: tier_change.MemberShift) -> pb.MemberShift:

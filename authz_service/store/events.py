@@ -3,12 +3,22 @@ they do, so a crash leaves both or neither.
 """
 
 import json
+from collections import namedtuple
 from collections.abc import Sequence
 from dataclasses import replace as renumbered
 from typing import Any, Final
 
 from pydantic import TypeAdapter
-from sqlalchemy import ColumnElement, Connection, Select, func, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    bindparam,
+    func,
+    insert,
+    select,
+    update,
+)
 
 from authz_service.domain.event import (
     EventReason,
@@ -19,25 +29,58 @@ from authz_service.domain.event import (
     StoredEvent,
 )
 from authz_service.domain.window import Instant
+from authz_service.errors import ErrorReason, Internal
 from authz_service.store import schema
+from authz_service.store.statement import Statement
 
 _PASSAGE: Final = TypeAdapter(tuple[Passed, ...])
 
 event = schema.event
+_subject = schema.event_subject
+
+# What every event needs is compiled once: see store/statement.py.
+_Row: Final = namedtuple("_Row", event.c.keys())  # type: ignore[misc] # the table names them
+_FIND: Final = Statement(
+    select(event).where(event.c.source == bindparam("of"), event.c.event_id == bindparam("called"))
+)
+_OF_TENANT: Final = Statement(
+    select(event)
+    .where(event.c.tenant == bindparam("of"), event.c.meaning != "")
+    .where(event.c.state != EventState.DEAD.value)
+)
+_WRITTEN: Final = tuple(each.name for each in event.c if each.name != "number")
+_KEEP: Final = Statement(
+    insert(event).values({name: bindparam(name) for name in _WRITTEN}).returning(event.c.number)
+)
+_REPLACE: Final = Statement(
+    update(event)
+    .where(event.c.number == bindparam("of"))
+    .values({name: bindparam(f"to_{name}") for name in _WRITTEN})
+)
+_TENANT: Final = Statement(
+    select(_subject.c.tenant).where(
+        _subject.c.source == bindparam("of"), _subject.c.subject == bindparam("called")
+    )
+)
+_INTAKE: Final = Statement(
+    select(
+        schema.intake.c.paused,
+        schema.intake.c.reason,
+        schema.intake.c.breaker_opened_at,
+        schema.intake.c.counted_from,
+    )
+)
 
 
 def find(connection: Connection, source: str, event_id: str) -> StoredEvent | None:
     """Find an event by its name; None if it never came."""
-    named = (event.c.source == source, event.c.event_id == event_id)
-    found = _read(connection, select(event).where(*named))
-    return found[0] if found else None
+    row = _FIND.one(connection, {"of": source, "called": event_id})
+    return None if row is None else _stored(_Row(*row))
 
 
 def of_tenant(connection: Connection, tenant: str) -> list[StoredEvent]:
     """List a tenant's events that mean something, dead ones left out; in no order."""
-    conditions = (event.c.tenant == tenant, event.c.meaning != "")
-    alive = event.c.state != EventState.DEAD.value
-    return _read(connection, select(event).where(*conditions, alive))
+    return [_stored(_Row(*row)) for row in _OF_TENANT.all(connection, {"of": tenant})]
 
 
 def of_subject(connection: Connection, source: str, subject: str) -> list[StoredEvent]:
@@ -90,41 +133,38 @@ def tenants_of(connection: Connection, source: str, after: str, at_most: int) ->
 
 def keep(connection: Connection, stored: StoredEvent) -> StoredEvent:
     """Keep a new event. Return it with its number."""
-    made = connection.execute(insert(event).values(_values(stored)).returning(event.c.number))
-    return renumbered(stored, number=int(made.scalar_one()))
+    made = _KEEP.one(connection, _values(stored))
+    if made is None:
+        raise Internal(ErrorReason.INTERNAL, "the database numbered no event")
+    return renumbered(stored, number=int(made[0]))
 
 
 def replace(connection: Connection, stored: StoredEvent) -> None:
     """Keep what has become of an event."""
-    connection.execute(update(event).where(event.c.number == stored.number).values(_values(stored)))
+    values = {f"to_{name}": value for name, value in _values(stored).items()}
+    _REPLACE.run(connection, [{"of": stored.number, **values}])
 
 
 def tenant_of_subject(connection: Connection, source: str, subject: str) -> str:
     """Name the tenant that a source means by a subject; "" if nobody has said."""
-    known = schema.event_subject
-    query = select(known.c.tenant).where(known.c.source == source, known.c.subject == subject)
-    return connection.execute(query).scalar_one_or_none() or ""
+    row = _TENANT.one(connection, {"of": source, "called": subject})
+    return str(row[0]) if row is not None else ""
 
 
 def map_subject(
     connection: Connection, source: str, subject: str, tenant: str, at: Instant
 ) -> None:
     """Say which tenant a source means by a subject, in place of any that was said before."""
-    known = schema.event_subject
-    same = (known.c.source == source, known.c.subject == subject)
+    same = (_subject.c.source == source, _subject.c.subject == subject)
     values = {"source": source, "subject": subject, "tenant": tenant, "at": at}
-    if connection.execute(update(known).where(*same).values(values)).rowcount == 0:
-        connection.execute(insert(known).values(values))
+    if connection.execute(update(_subject).where(*same).values(values)).rowcount == 0:
+        connection.execute(insert(_subject).values(values))
 
 
 def intake(connection: Connection) -> Intake:
     """Read whether events are taken in."""
-    row = connection.execute(select(schema.intake)).one_or_none()
-    return (
-        Intake()
-        if row is None
-        else Intake(row.paused, row.reason, row.breaker_opened_at, row.counted_from)
-    )
+    row = _INTAKE.one(connection, {})
+    return Intake() if row is None else Intake(bool(row[0]), *row[1:])
 
 
 def set_intake(connection: Connection, wanted: Intake) -> None:

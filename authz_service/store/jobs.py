@@ -49,6 +49,18 @@ def page(
     return [_job(row) for row in found]
 
 
+def keys(connection: Connection, kind: JobKind) -> set[str]:
+    """Give the keys of all jobs of a kind that are kept."""
+    return set(connection.execute(select(job.c.key).where(job.c.kind == kind.value)).scalars())
+
+
+def any_due(connection: Connection, at: Instant) -> bool:
+    """Tell whether an attempt is to be made at an instant, or was before it."""
+    still_open = job.c.state.in_([JobState.WAITING.value, JobState.RUNNING.value])
+    query = select(job.c.number).where(still_open, job.c.next_at <= at).limit(1)
+    return connection.execute(query).first() is not None
+
+
 def counts(connection: Connection) -> Counter[tuple[str, str]]:
     """Count the jobs kept, by kind and state."""
     query = select(job.c.kind, job.c.state, func.count()).group_by(job.c.kind, job.c.state)

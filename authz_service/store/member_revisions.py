@@ -1,10 +1,11 @@
-"""When members last changed, read from the rows of their memberships and role grants."""
+"""When members, and this service's callers, last changed: read from the rows of what they hold."""
 
 from collections.abc import Sequence
 
 from sqlalchemy import Connection, func, select
 
 from authz_service.domain.change import Revision
+from authz_service.domain.tenant import SYSTEM
 from authz_service.store import schema
 
 
@@ -25,4 +26,21 @@ def member_revisions(
             )
             for subject, revision in connection.execute(query):
                 found[subject] = max(revision, found.get(subject, 0))
+    return found
+
+
+def caller_revisions(
+    connection: Connection, ids: Sequence[str], at: Revision
+) -> dict[str, Revision]:
+    """Name, by the id of a key or identity, the last revision up to `at` that wrote anything of it
+    or of its rights.
+    """
+    subjects = {f"service:{each}": each for each in ids}
+    members = member_revisions(connection, SYSTEM, list(subjects), at)
+    found = {subjects[subject]: revision for subject, revision in members.items()}
+    for named in (schema.api_key.c.key, schema.identity.c.identity):
+        written = named.table.c.opened_revision
+        query = select(named, func.max(written)).where(named.in_(ids), written <= at)
+        for each, revision in connection.execute(query.group_by(named)):
+            found[each] = max(revision, found.get(each, 0))
     return found

@@ -1,21 +1,20 @@
 """Events from outside: each counts once, in its own order, all of it or nothing."""
 
-import shutil
-from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any, TypeAlias
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from authz_service.domain.event import EventReason, EventState, Stage
 from authz_service.domain.tenant import SuspensionReason, TenantState
+from authz_service.engine.entitlements import limit_in_force
 from authz_service.errors import ErrorReason
 from authz_service.usecases.contracts import events as intake
 from authz_service.usecases.contracts.lifecycle_policy import BreakerSettings
+from tests.conformance.event_sets import COUNTER, Told, bring, deliveries
 from tests.conformance.event_world import ADMIN, DAY, EventWorld
-from tests.conformance.store_world import StoreWorld, opened
+from tests.conformance.store_world import StoreWorld
 
 
 @pytest.fixture
@@ -169,9 +168,7 @@ def test_downgrade_waits_for_the_end_of_the_term_and_upgrade_does_not(came: Even
     assert tenant.tier_at(came.now) == tenant.tier_at(ends * 1_000_000) == "enterprise"
 
 
-def test_own_limit_of_a_smaller_plan_holds_once_its_term_began_and_an_event_came(
-    came: EventWorld,
-) -> None:
+def test_own_limit_of_a_smaller_plan_holds_from_the_very_instant(came: EventWorld) -> None:
     def sold(plan: str, seats: int) -> list[dict[str, object]]:
         return [{"plan": plan, "quantity": seats}]
 
@@ -183,10 +180,17 @@ def test_own_limit_of_a_smaller_plan_holds_once_its_term_began_and_an_event_came
         plans=sold("price_professional_monthly", 5),
         term_end=term_end,
     )
-    assert [limit.value for limit in came.world.index.tenants["acme"].fact.limits] == [90]
-    came.world.clock.now += 3 * DAY
+
+    def seats(at: int) -> int | None:
+        index = came.world.stored_index()
+        found = limit_in_force(index, index.tenants["acme"].fact, "seats", at)
+        return found.limit.value if found else -1
+
+    edge = term_end * 1_000_000
+    assert (seats(edge - 1), seats(edge)) == (90, 5)
+    came.world.clock.now = edge
     came.bring("paid", came.now - 1)
-    assert [limit.value for limit in came.world.index.tenants["acme"].fact.limits] == [5]
+    assert seats(edge) == 5
 
 
 def test_what_people_changed_stays_until_an_event_changes_that_very_aspect(
@@ -247,69 +251,6 @@ def test_breaker_stops_an_avalanche(store_world: StoreWorld) -> None:
     assert upgraded.event.state is EventState.APPLIED
 
 
-Told: TypeAlias = tuple[str, int, dict[str, object]]
-"""An event's type, the day it happened, and its data, with days for instants."""
-
-DEEDS: tuple[str, ...] = ("change_plan", "trial", "paid", "past_due", "paused", "resumed")
-DEEDS += ("cancelled", "cancelled_now", "renewed", "churned", "reactivated")
-PLANS = st.sampled_from(["free", "professional", "enterprise"])
-OFFSETS = st.integers(-40, 0)
-
-
-@st.composite
-def told(draw: st.DrawFn) -> Told:
-    type_ = draw(st.sampled_from(DEEDS))
-    data: dict[str, object] = {}
-    if type_ == "change_plan":
-        data["plans"] = [{"plan": draw(PLANS)}]
-        if draw(st.booleans()):
-            seats = draw(st.integers(5, 9))
-            data["plans"] = [{"plan": "price_professional_monthly", "quantity": seats}]
-        data["term_end"] = draw(st.sampled_from([None, -20, -3, 5, 30]))
-    if type_ == "trial":
-        data["trial_until"] = draw(st.integers(-30, 30))
-    if type_ == "cancelled":
-        data["ends_at"] = draw(st.integers(-30, 30))
-    return type_, draw(OFFSETS), data
-
-
-def _bring(came: EventWorld, tenant: str, number: int, each: Told) -> None:
-    type_, day, data = each
-    dated = {
-        name: (came.now + value * DAY) // 1_000_000
-        for name, value in data.items()
-        if name in ("term_end", "trial_until", "ends_at") and isinstance(value, int)
-    }
-    came.bring(type_, came.now + day * DAY - 1, tenant, id_=f"{tenant}-{number}", **(data | dated))
-
-
-@pytest.fixture(scope="module")
-def sets_came(
-    migrated_sqlite: object, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[EventWorld]:
-    """Lend one store to all examples: each has tenants of its own."""
-    file = tmp_path_factory.mktemp("events") / "authz.db"
-    shutil.copy(str(migrated_sqlite), file)
-    with opened(f"sqlite:///{file}") as world:
-        yield EventWorld(world)
-
-
-_COUNTER = iter(range(10**9))
-
-
-@st.composite
-def deliveries(draw: st.DrawFn) -> tuple[list[Told], list[list[int]]]:
-    """Draw events, and two orders in which they come, some of them again."""
-    first: Told = ("onboard", -45, {"plans": "free", "admin": ADMIN})
-    numbered = [first, *draw(st.lists(told(), min_size=1, max_size=8))]
-    numbers = list(range(len(numbered)))
-    orders = []
-    for _ in range(2):
-        order = draw(st.permutations(numbers))
-        orders.append([*order, *draw(st.lists(st.sampled_from(numbers), max_size=4))])
-    return numbered, orders
-
-
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(came_in=deliveries())
 def test_any_order_and_repetition_ends_in_the_same_account(
@@ -318,8 +259,8 @@ def test_any_order_and_repetition_ends_in_the_same_account(
     numbered, orders = came_in
     seen = []
     for order in orders:
-        tenant = f"t{next(_COUNTER)}"
+        tenant = f"t{next(COUNTER)}"
         for number in order:
-            _bring(sets_came, tenant, number, numbered[number])
+            bring(sets_came, tenant, number, numbered[number])
         seen.append(sets_came.shown(tenant))
     assert seen[0] == seen[1]

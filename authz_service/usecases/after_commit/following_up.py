@@ -14,9 +14,11 @@ from authz_service.domain.audit import DONE, Event
 from authz_service.domain.invitation import Invitation
 from authz_service.domain.job import SECOND, Job, JobKind
 from authz_service.domain.membership import MembershipState
+from authz_service.domain.tenant import Tenant
 from authz_service.domain.window import Instant, rfc3339
 from authz_service.store import jobs
 from authz_service.store.unit_of_work import Transaction
+from authz_service.usecases.after_commit.dates import tidying
 
 INVITING: Final = ("invitation.created", "invitation.resent")
 
@@ -45,8 +47,11 @@ class FollowingUp:
     mailing: bool
 
     def __call__(self, tx: Transaction) -> None:
-        for job in (*tx.jobs, *self._caused(tx)):
-            enqueue(tx.connection, self.queue, job, tx.now)
+        for job in (*tx.jobs, *self._caused(tx), *_dated(tx)):
+            if job.kind is JobKind.DOWNGRADE:
+                keep(tx.connection, job)
+            else:
+                enqueue(tx.connection, self.queue, job, tx.now)
 
     def _caused(self, tx: Transaction) -> Iterator[Job]:
         if not tx.changes:
@@ -66,11 +71,20 @@ def enqueue(connection: Connection, queue: Queue, job: Job, now: Instant) -> boo
     Returns:
         False if there is a job with its key already, which is left alone.
     """
-    if job.turn > 1:
-        jobs.replace(connection, job)
-    elif not jobs.add(connection, job):
-        return False
-    queue.put(connection, job, max(0, job.next_at - now) / SECOND)
+    kept = keep(connection, job)
+    if kept:
+        queue.put(connection, job, max(0, job.next_at - now) / SECOND)
+    return kept
+
+
+def keep(connection: Connection, job: Job) -> bool:
+    """Keep a new job, or one that is started over; a worker enqueues it when its instant has come.
+
+    So no attempt waits for years in a queue that may be another by then.
+    """
+    if job.turn == 1:
+        return jobs.add(connection, job)
+    jobs.replace(connection, job)
     return True
 
 
@@ -94,6 +108,12 @@ def delivery(
         created_at=at,
         next_at=at,
     )
+
+
+def _dated(tx: Transaction) -> Iterator[Job]:
+    """Make the jobs for the dates of the accounts that a transaction leaves changed."""
+    changed = {each.after.id: each.after for each in tx.changes if isinstance(each.after, Tenant)}
+    return tidying(changed.values(), tx.now, tx.new_id)
 
 
 def _mails(tx: Transaction, invitation: Invitation) -> Iterator[Job]:

@@ -39,11 +39,8 @@ from authz_service.usecases.contracts.lifecycle_reading import (
     NOTHING_GIVEN,
     Attributes,
     Envelope,
-    Unreadable,
     envelopes,
-    meaning,
 )
-from authz_service.usecases.contracts.lifecycle_reading import read as read_event
 from authz_service.usecases.execution import View, change, read
 from authz_service.usecases.paging import Page, PageRequest
 
@@ -108,14 +105,6 @@ class OfIntake:
 
 
 @dataclass(frozen=True, slots=True)
-class Preview:
-    """What an event would do. `event` is as it would be kept."""
-
-    event: StoredEvent
-    effects: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class IntakeNow:
     """Whether events are taken in, and how many are held up, or parked for another reason."""
 
@@ -161,57 +150,13 @@ def count(counts: "Counter[str]", taken: Taken) -> None:
 
 @change("events:ingest")
 def ingest_event(tx: Transaction, wanted: IngestEvent) -> Taken:
-    return events.take_in(tx, wanted.policy, _enveloped(wanted), f"sent by {tx.call.actor.subject}")
-
-
-@read("events:preview")
-def preview_event(view: View, wanted: IngestEvent) -> Preview:
-    """Say what an event would do, as it stands now. Pause and breaker are left aside."""
-    envelope = _enveloped(wanted)
-    return previewed(view, wanted.policy, envelope)
-
-
-def previewed(view: View, policy: LifecyclePolicy, envelope: Envelope) -> Preview:
-    stored = StoredEvent(envelope.event, view.now)
-    try:
-        if envelope.wrong:
-            raise Unreadable(EventReason.MALFORMED, envelope.wrong)
-        found = read_event(policy, envelope.event, view.now)
-    except Unreadable as why:
-        return _shown(stored, view, why.reason, why.message)
-    event = envelope.event
-    with view.database.read() as connection:
-        known = store.tenant_of_subject(connection, event.source, event.subject)
-        tenant = found.tenant or known
-        before = store.find(connection, event.source, event.id)
-        kept = store.of_tenant(connection, tenant) if tenant else []
-    stored = replace(before or stored, tenant=tenant)
-    if not found.clauses:
-        return _shown(stored, view, EventReason.IGNORED)
-    if not tenant:
-        return _shown(stored, view, EventReason.UNKNOWN_SUBJECT)
-    if known not in ("", tenant):
-        return _shown(stored, view, EventReason.SUBJECT_CONFLICT, f"it means {known!r} by it")
-    rows = [stored] if before is not None else []
-    standing = events.standing(kept, rows, [meaning(event, found)])
-    is_open = view.index.tenant(tenant) is not None
-    if not is_open and not standing.after.complete:
-        return _shown(stored, view, EventReason.NOT_ONBOARDED)
-    steps = events.steps(is_open, standing, view.now)
-    shown = _shown(stored, view, EventReason.NONE)
-    return replace(shown, effects=tuple(step.summary for step in steps))
-
-
-def _shown(stored: StoredEvent, view: View, reason: EventReason, message: str = "") -> Preview:
-    fine = reason in (EventReason.NONE, EventReason.IGNORED)
-    stage = Stage.APPLIED if fine else Stage.PARKED
-    return Preview(passed(stored, Passed(stage, view.now, reason, message)), ())
+    return events.take_in(tx, wanted.policy, enveloped(wanted), f"sent by {tx.call.actor.subject}")
 
 
 @change("events:replay")
 def replay_event(tx: Transaction, wanted: OneEvent) -> Taken:
     """Read an event again, by the policy of now. Neither pause nor breaker holds it up."""
-    stored = _found(store.find(tx.connection, wanted.source, wanted.id), wanted)
+    stored = _find(tx.connection, wanted)
     events.note(tx, "event.replayed", stored.tenant, _name(wanted))
     return events.replayed(tx, wanted.policy, stored)
 
@@ -219,7 +164,7 @@ def replay_event(tx: Transaction, wanted: OneEvent) -> Taken:
 @change("events:discard")
 def discard_event(tx: Transaction, wanted: OneEvent) -> Taken:
     """Give up a parked event: it counts for nothing any more, unless it is replayed."""
-    stored = _found(store.find(tx.connection, wanted.source, wanted.id), wanted)
+    stored = _find(tx.connection, wanted)
     if stored.state is not EventState.PARKED:
         raise FailedPrecondition(
             ErrorReason.EVENT_STATE_CONFLICT,
@@ -285,7 +230,7 @@ def get_intake(view: View, wanted: OfIntake) -> IntakeNow:
 @read("events:get")
 def get_event(view: View, wanted: OneEvent) -> StoredEvent:
     with view.database.read() as connection:
-        return _found(store.find(connection, wanted.source, wanted.id), wanted)
+        return _find(connection, wanted)
 
 
 @read("events:list")
@@ -319,7 +264,8 @@ def _intake(
     )
 
 
-def _enveloped(wanted: IngestEvent) -> Envelope:
+def enveloped(wanted: IngestEvent) -> Envelope:
+    """Read the one event that a call brings. Raises: EVENT_SOURCE_NOT_FOUND, INVALID_FIELD."""
     source = _source(wanted.policy, wanted.source)
     if len(wanted.data) > MAX_DATA:
         raise _wrong(f"the data has more than {MAX_DATA:,} bytes", "data")
@@ -345,7 +291,11 @@ def _source(policy: LifecyclePolicy, name: str) -> Source:
     return source
 
 
-def _found(stored: StoredEvent | None, wanted: OneEvent) -> StoredEvent:
+def _find(connection: Connection, wanted: OneEvent) -> StoredEvent:
+    """Raises: EVENT_NOT_FOUND, or INVALID_FIELD for what no event can be called."""
+    for name in ("source", "id"):
+        require.text(getattr(wanted, name), name, at_most=_MOST_NAME)
+    stored = store.find(connection, wanted.source, wanted.id)
     if stored is None:
         raise NotFound(
             ErrorReason.EVENT_NOT_FOUND,

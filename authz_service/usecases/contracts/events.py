@@ -15,6 +15,7 @@ from authz_service.domain.contract_change import Action, closes, difference, ope
 from authz_service.domain.event import (
     EventReason,
     EventState,
+    InboundEvent,
     Passed,
     Stage,
     StoredEvent,
@@ -38,6 +39,7 @@ from authz_service.usecases.contracts.lifecycle_reading import (
     read,
     storable,
 )
+from authz_service.usecases.customers.downgrade_step import Step
 
 _NAMED = 5
 """Events that an audit entry names as its reason, where one change is due to several."""
@@ -60,8 +62,6 @@ class Standing:
     after: Contract
     waiting: tuple[StoredEvent, ...]
     """Events that were parked until the account could be opened."""
-    since: Instant
-    """When something was last done by an event."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,15 +143,13 @@ def standing(
     replayed = [r for r in others if r.number in numbers and r.state is EventState.APPLIED]
     kept = [MEANING.validate_json(row.meaning) for row in (*applied, *waiting)]
     old = [MEANING.validate_json(row.meaning) for row in (*applied, *replayed)]
-    passages = (step for row in (*applied, *replayed) for step in row.passage)
-    instants = (step.at for step in passages if step.stage is Stage.APPLIED)
-    return Standing(fold(old), fold([*kept, *meanings]), tuple(waiting), max(instants, default=0))
+    return Standing(fold(old), fold([*kept, *meanings]), tuple(waiting))
 
 
 def steps(is_open: bool, found: Standing, now: Instant) -> tuple[Action, ...]:
     """List what leads the account to its contract; `is_open` says that there is an account."""
     if is_open:
-        return difference(found.before, found.after, now, found.since)
+        return difference(found.before, found.after, now)
     return opening(found.after, now)
 
 
@@ -172,6 +170,15 @@ def _read(
 def _resolve(tx: Transaction, stored: StoredEvent, found: Read) -> tuple[str, list[StoredEvent]]:
     """Name the tenant, and the events that waited until its subject was known."""
     event = stored.event
+    tenant, new = resolved(tx, event, found)
+    if not new:
+        return tenant, []
+    events.map_subject(tx.connection, event.source, event.subject, tenant, tx.now)
+    return tenant, events.of_subject(tx.connection, event.source, event.subject)
+
+
+def resolved(tx: Transaction, event: InboundEvent, found: Read) -> tuple[str, bool]:
+    """Name the tenant that an event is about, and say whether nobody knew its subject before."""
     known = events.tenant_of_subject(tx.connection, event.source, event.subject)
     if SYSTEM in (found.tenant, known):
         raise Unreadable(EventReason.MALFORMED, "the tenant `system` is no customer")
@@ -182,15 +189,14 @@ def _resolve(tx: Transaction, stored: StoredEvent, found: Read) -> tuple[str, li
                 f"no event has said yet which tenant {event.source} means by "
                 f"{event.subject or 'an event without a subject'!r}; one that does releases it",
             )
-        return known or found.tenant, []
+        return known or found.tenant, False
     if known:
         raise Unreadable(
             EventReason.SUBJECT_CONFLICT,
             f"{event.source} means tenant {known!r} by {event.subject!r}, and the event names "
             f"{found.tenant!r}; map the subject anew and replay, or discard the event",
         )
-    events.map_subject(tx.connection, event.source, event.subject, found.tenant, tx.now)
-    return found.tenant, events.of_subject(tx.connection, event.source, event.subject)
+    return found.tenant, True
 
 
 def _written(stored: StoredEvent, found: Read) -> str:
@@ -211,11 +217,7 @@ def _settle(
     found = standing(kept, rows, [each.meaning for each in fresh])
     is_open = tx.index.tenant(tenant) is not None
     if not is_open and not found.after.complete:
-        why = Unreadable(
-            EventReason.NOT_ONBOARDED,
-            f"tenant {tenant!r} is not there, and no event has yet both asked for it and named "
-            "its plan",
-        )
+        why = not_onboarded(tenant)
         return [_park(tx, row, why) for row in rows]
     actions = steps(is_open, found, tx.now)
     closing = is_open and closes(found.before, found.after, tx.now)
@@ -226,11 +228,12 @@ def _settle(
             "intake releases it",
         )
         return [_park(tx, row, why) for row in rows]
-    refusal = carried_out(tx, policy, tenant, _due_to(rows), actions)
-    if refusal is not None:
-        said = f"{refusal.reason}: {refusal.message}"
-        return [_park(tx, row, Unreadable(EventReason.REFUSED, said)) for row in rows]
-    effects = tuple(action.summary for action in actions)
+    try:
+        fitted = carried_out(tx, policy, tenant, due_to(rows), actions)
+    except AuthzError as refusal:
+        why = refused(refusal)
+        return [_park(tx, row, why) for row in rows]
+    effects = told(actions, fitted)
     rows += found.waiting
     at = tx.now if closing else 0
     return [
@@ -244,24 +247,50 @@ def carried_out(
     tenant: str,
     reason: str,
     actions: Sequence[Action],
-) -> AuthzError | None:
-    """Carry out all actions, or none and return why not. `reason` is what the audit says."""
-    changes, told, call = len(tx.changes), len(tx.events), tx.call
+) -> tuple[Step, ...]:
+    """Carry out all actions, or none. `reason` is what the audit says.
+
+    Raises:
+        AuthzError: something cannot be done; nothing is left of what was done before it.
+    """
+    changes, recorded, call = len(tx.changes), len(tx.events), tx.call
     tx.call = replace(call, reason=storable(reason))
     try:
         with tx.connection.begin_nested():
-            carry_out(tx, tenant, actions, policy.downgrade)
-    except (Unavailable, Internal):
+            return carry_out(tx, tenant, actions, policy.downgrade)
+    except AuthzError:
+        del tx.changes[changes:], tx.events[recorded:]
         raise
-    except AuthzError as refusal:
-        del tx.changes[changes:], tx.events[told:]
-        return refusal
     finally:
         tx.call = call
-    return None
 
 
-def _due_to(rows: Sequence[StoredEvent]) -> str:
+def refused(refusal: AuthzError) -> Unreadable:
+    """Say why an event waits that its account refuses.
+
+    Raises:
+        AuthzError: the refusal is none: the database does not answer, or a bug of ours.
+    """
+    if isinstance(refusal, Unavailable | Internal):
+        raise refusal
+    return Unreadable(EventReason.REFUSED, f"{refusal.reason}: {refusal.message}")
+
+
+def not_onboarded(tenant: str) -> Unreadable:
+    return Unreadable(
+        EventReason.NOT_ONBOARDED,
+        f"tenant {tenant!r} is not there, and no event has yet both asked for it and named "
+        "its plan",
+    )
+
+
+def told(actions: Iterable[Action], steps: Iterable[Step]) -> tuple[str, ...]:
+    """Say in words what is done to an account, and what the downgrade policy does then."""
+    fitting = (f"downgrade: {step.summary}" for step in steps)
+    return (*(action.summary for action in actions), *fitting)
+
+
+def due_to(rows: Sequence[StoredEvent]) -> str:
     names = [f"{row.event.source}/{row.event.id}" for row in rows[:_NAMED]]
     return f"event {', '.join(names)}" + (" and more" if len(rows) > _NAMED else "")
 

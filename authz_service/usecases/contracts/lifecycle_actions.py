@@ -1,7 +1,6 @@
 """A contract's actions, carried out on an account within a transaction."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -17,9 +16,10 @@ from authz_service.errors import ErrorReason, FailedPrecondition
 from authz_service.store.unit_of_work import Transaction
 from authz_service.usecases import require
 from authz_service.usecases.access.role_grants import give
-from authz_service.usecases.contracts.lifecycle_fitting import fit
 from authz_service.usecases.contracts.lifecycle_policy import Downgrade
 from authz_service.usecases.customers import roster
+from authz_service.usecases.customers.downgrade import fit
+from authz_service.usecases.customers.downgrade_step import Step
 from authz_service.usecases.customers.invitations import InviteMember, invite_member
 from authz_service.usecases.customers.offboarding import (
     OffboardTenant,
@@ -29,6 +29,7 @@ from authz_service.usecases.customers.offboarding import (
 )
 from authz_service.usecases.customers.seats import require_room
 from authz_service.usecases.customers.tenant_now import changed
+from authz_service.usecases.rehearsal import next_step
 
 INVITATION_LIFETIME = 14 * 86_400 * 1_000_000
 """Microseconds that the first admin has to accept; it can be resent."""
@@ -36,31 +37,35 @@ INVITATION_LIFETIME = 14 * 86_400 * 1_000_000
 
 def carry_out(
     tx: Transaction, tenant_id: str, actions: Sequence[Action], downgrade: Downgrade
-) -> None:
+) -> tuple[Step, ...]:
     """Do what the actions say, as one change of the account and one audit entry a fact.
+
+    Returns:
+        What the downgrade policy did, where the account came to hold other plans or limits.
 
     Raises:
         AuthzError: something cannot be done; the caller undoes what was done before.
     """
     aspects = {action.aspect for action in actions}
+    steps: tuple[Step, ...] = ()
     if not actions:
-        return
+        return steps
     if Aspect.END in aspects and Aspect.OPENING not in aspects:
         _end(tx, tenant_id)
     else:
-        _lead(tx, tenant_id, aspects, actions)
-        if Aspect.FIT in aspects:
-            with _going_on(tx) as going:
-                fit(going, tenant_id, downgrade)
+        if _lead(tx, tenant_id, aspects, actions):
+            steps = fit(tx, tenant_id, downgrade)
         for action in actions:
             if action.aspect is Aspect.ADMINS and not _came_back(tx, tenant_id, aspects):
                 _hand_over(tx, tenant_id, action.before or (), action.after)
     laws.require_kept(tx.index, tx.changes, tx.now)
+    return steps
 
 
 def _lead(
     tx: Transaction, tenant_id: str, aspects: Iterable[Aspect], actions: Iterable[Action]
-) -> None:
+) -> bool:
+    """Let the account be as the actions say; tell whether what it has room for may be another."""
     if Aspect.REOPENING in aspects:
         reactivate_tenant.body(tx, ReactivateTenant(tenant=tenant_id))
     index = tx.after()
@@ -79,6 +84,11 @@ def _lead(
         after = led(after, action, tx.now, partial(_unit, index))
     done = "tenant.onboarded" if before is None else "tenant.contract_followed"
     changed(tx, done, before, after)
+    return before is not None and (Aspect.REOPENING in aspects or _bought(before) != _bought(after))
+
+
+def _bought(tenant: Tenant) -> tuple[object, ...]:
+    return tenant.holdings, tenant.limits, tenant.dated_limits
 
 
 def _came_back(tx: Transaction, tenant_id: str, aspects: set[Aspect]) -> bool:
@@ -124,20 +134,11 @@ def _hand_over(
     """
     for admin in after:
         if admin not in before:
-            with _going_on(tx) as going:
-                _appoint(going, tenant_id, admin)
-    with _going_on(tx) as going:
-        _own(going, tenant_id, before, after)
+            with next_step(tx) as step:
+                _appoint(step, tenant_id, admin)
+    with next_step(tx) as step:
+        _own(step, tenant_id, before, after)
     require_room(tx, tenant_id)
-
-
-@contextmanager
-def _going_on(tx: Transaction) -> Iterator[Transaction]:
-    """See what this transaction has made so far, such as a tenant that was not there before."""
-    going = replace(tx, index=tx.after(), changes=[], events=[])
-    yield going
-    tx.changes += going.changes
-    tx.events += going.events
 
 
 def _appoint(tx: Transaction, tenant_id: str, admin: Admin) -> None:
@@ -158,7 +159,8 @@ def _appoint(tx: Transaction, tenant_id: str, admin: Admin) -> None:
     subject = require.customer_subject(admin.subject, "admin_subject")
     if tx.index.member(tenant_id, subject) is None:
         roster.changed(tx, "member.added", None, Membership(tenant_id, subject))
-    held = {grant.role for grant in tx.index.grants(tenant_id, subject) if not grant.scope}
+    grants = tx.index.grants(tenant_id, subject)
+    held = {grant.role for grant in grants if not grant.scope and grant.covers((), tx.now)}
     for role in admin.roles:
         if role not in held:
             grant = RoleGrant(tenant_id, subject, role, source=GrantSource.CONTRACT)

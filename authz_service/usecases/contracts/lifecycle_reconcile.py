@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from authz_service.domain.contract import Contract, fold
 from authz_service.domain.contract_account import drift
-from authz_service.domain.contract_change import Action, Aspect, opening
+from authz_service.domain.contract_change import opening
 from authz_service.domain.event import EventState, StoredEvent
 from authz_service.domain.identifiers import checked
 from authz_service.domain.tenant import SYSTEM
@@ -13,7 +13,7 @@ from authz_service.errors import AuthzError, ErrorReason, InvalidArgument
 from authz_service.store import events
 from authz_service.store.unit_of_work import Transaction
 from authz_service.usecases import paging, require
-from authz_service.usecases.contracts.events import carried_out
+from authz_service.usecases.contracts.events import carried_out, refused
 from authz_service.usecases.contracts.lifecycle_policy import LifecyclePolicy
 from authz_service.usecases.contracts.lifecycle_reading import MEANING, Unreadable, terms_of
 from authz_service.usecases.execution import change
@@ -154,8 +154,8 @@ def _compared(tx: Transaction, wanted: Reconcile, tenant: str, contract: Contrac
     if not wanted.repair:
         return Drift(tenant, differences)
     reason = f"reconciled {tx.call.reason}".strip()
-    fitted = (*actions, Action(Aspect.FIT, True)) if account is not None else actions
-    refusal = carried_out(tx, wanted.policy, tenant, reason, fitted)
-    if refusal is not None:
-        return Drift(tenant, differences, problem=f"{refusal.reason}: {refusal.message}")
+    try:
+        carried_out(tx, wanted.policy, tenant, reason, actions)
+    except AuthzError as refusal:
+        return Drift(tenant, differences, problem=refused(refusal).message)
     return Drift(tenant, differences, repaired=True)

@@ -1,12 +1,13 @@
 """The downgrade policy at work: what no longer fits into an account, and what fits again.
 
-Which members have no seat follows from who joined when and from nothing that was done before, so
-applying the policy again changes nothing, and applying it after an upgrade gives back what it took.
+Who has no seat follows from who joined when, and a role that is held back leaves a mark of what it
+was. So applying the policy again changes nothing, and applying it after an upgrade gives back what
+it took: where an account ends does not depend on the plans that it had in between.
 """
 
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
 from functools import cached_property
 from typing import Final
 
@@ -16,17 +17,24 @@ from authz_service.domain.grant import GrantSource, RoleGrant
 from authz_service.domain.invitation import Invitation
 from authz_service.domain.membership import Membership, MembershipState, resumed, suspended
 from authz_service.domain.tenant import SuspensionReason, Tenant
-from authz_service.domain.window import FOREVER
+from authz_service.domain.window import FOREVER, Window
 from authz_service.engine import laws
 from authz_service.engine.entitlements import assignable_roles, limit_in_force
+from authz_service.engine.index import MemberEntry
 from authz_service.errors import ErrorReason, FailedPrecondition
 from authz_service.store.facts import Facts
-from authz_service.store.joining import grants_ended_in, joining_order
+from authz_service.store.joining import (
+    grant_before,
+    grants_because,
+    grants_ended_for,
+    joining_order,
+)
 from authz_service.store.unit_of_work import Transaction
 from authz_service.usecases import require
 from authz_service.usecases.access.role_grants import enter, take
 from authz_service.usecases.contracts.lifecycle_policy import Downgrade, Excess
 from authz_service.usecases.customers import roster, seats
+from authz_service.usecases.customers.downgrade_step import Step, StepKind
 from authz_service.usecases.rehearsal import next_step
 
 WHY: Final = "downgrade policy"
@@ -35,30 +43,16 @@ WHY: Final = "downgrade policy"
 _NO_SEAT: Final = f"{WHY}, no seat: "
 """How the reason of a read-only grant begins, by which it is known again."""
 
+_HELD_BACK: Final = f"{WHY}, not offered: "
+"""How the reason of a grant begins that the policy ended: all but its window is as it was."""
+
+_INSTEAD: Final = f"{WHY}, instead of "
+"""How the reason of a grant begins that took the place of one that is held back."""
+
 _MOST_REASON: Final = 1000
 
-
-class StepKind(StrEnum):
-    """What is done about something that no longer fits, or fits again."""
-
-    MEMBER_SUSPENDED = "member-suspended"
-    MEMBER_RESUMED = "member-resumed"
-    MEMBER_READ_ONLY = "member-read-only"
-    MEMBER_RESTORED = "member-restored"
-    INVITATION_ENDED = "invitation-ended"
-    ROLE_REPLACED = "role-replaced"
-    ROLE_ENDED = "role-ended"
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """`subject` is a member, or whoever was invited, by subject or else by address."""
-
-    kind: StepKind
-    subject: str
-    role: str = ""
-    replacement: str = ""
-    scope: str = ""
+_MOST_ALIKE: Final = 1000
+"""Grants that differ in their windows alone, and are held back at one instant."""
 
 
 def fit(tx: Transaction, tenant_id: str, policy: Downgrade) -> tuple[Step, ...]:
@@ -74,9 +68,11 @@ def fit(tx: Transaction, tenant_id: str, policy: Downgrade) -> tuple[Step, ...]:
     """
     with next_step(tx) as step:
         step.call = replace(tx.call, reason=f"{WHY}: {tx.call.reason}"[:_MOST_REASON])
-        fitting = _Fitting(step, require.customer(step.index, tenant_id), policy)
+        tenant = require.customer(step.index, tenant_id)
+        fitting = _Fitting(step, tenant, policy, tx.call.reason)
         fitting.seats()
-        fitting.roles()
+        fitting.given_back()
+        fitting.held_back()
         return tuple(fitting.steps)
 
 
@@ -87,20 +83,33 @@ class _Fitting:
     tx: Transaction
     tenant: Tenant
     policy: Downgrade
+    why: str
     steps: list[Step] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         entry = self.tx.index.tenants[self.tenant.id]
-        self._order = joining_order(self.tx.connection, self.tenant.id)
+        self._members = entry.members
         self._invitations = dict(entry.invitations)
         self._excess = self.policy.limits.get(SEATS, Excess.BLOCK_NEW)
+        ours = grants_because(self.tx.connection, self.tenant.id, WHY)
+        self._somebody_reads = any(map(self._is_read_only, ours))
+        self._marks: defaultdict[str, list[RoleGrant]] = defaultdict(list)
+        for grant in filter(self._is_mark, ours):
+            self._marks[grant.subject].append(grant)
+        offered = assignable_roles(self.tx.index, self.tenant, self.tx.now)
+        roles = self.policy.roles.items()
+        self._leaving = {role: other for role, other in roles if role not in offered}
+
+    @cached_property
+    def _order(self) -> list[str]:
+        return joining_order(self.tx.connection, self.tenant.id)
 
     @cached_property
     def _grants(self) -> dict[str, list[RoleGrant]]:
         """The grants of each member, kept up to date; read when the invited are gone."""
         found: dict[str, list[RoleGrant]] = {subject: [] for subject in self._order}
         for grant in Facts(self.tx.connection).role_grants(self.tenant.id):
-            if grant.subject in found and grant.window.valid_until > self.tx.now:
+            if grant.subject in found and not self._is_mark(grant):
                 found[grant.subject].append(grant)
         return found
 
@@ -118,22 +127,48 @@ class _Fitting:
         over = self._over()
         if self._excess is not Excess.BLOCK_NEW:
             over -= self._end_invitations(over)
+        waiting = any(
+            isinstance(member, MemberEntry)
+            and SuspensionReason.SEATS in member.membership.suspensions
+            for _, member in self._members.items()
+        )
+        if over <= 0 and not waiting and not self._somebody_reads:
+            return
         crowd = self._newest(over)
         for subject in self._order:
             self._hold_back(subject, subject in crowd)
         for subject in self._order:
             self._read_only(subject, subject in crowd)
 
-    def roles(self) -> None:
+    def given_back(self) -> None:
+        """Give back the roles that were held back and that leave no more, the last one first.
+
+        Who only reads for want of a seat has them back with the seat.
+        """
+        marks = [mark for found in self._marks.values() for mark in found]
+        for mark in sorted(marks, key=lambda each: each.revision, reverse=True):
+            if mark.role not in self._leaving and self.tx.index.role(mark.role):
+                self._give_back(mark)
+
+    def held_back(self) -> None:
         """Replace or end what the policy names among the roles that left the account's plans."""
-        offered = assignable_roles(self.tx.index, self.tenant, self.tx.now)
-        leaving = {role: other for role, other in self.policy.roles.items() if role not in offered}
-        for subject in self._order:
-            for grant in tuple(self._grants[subject]):
-                if grant.role in leaving:
-                    self._move(grant, leaving[grant.role])
+        if self.tx.changes or self._anybody_holds(self._leaving):
+            for subject in self._order:
+                for grant in tuple(self._grants[subject]):
+                    if grant.role in self._leaving and grant.window.valid_until > self.tx.now:
+                        self._move(grant, self._leaving[grant.role])
         for invitation in self._invitations.values():
-            self._promise(invitation, leaving)
+            self._promise(invitation, self._leaving)
+
+    def _anybody_holds(self, roles: Collection[str]) -> bool:
+        """Tell whether some member may hold one of the roles, without a look at the database."""
+        bits = sum(self.tx.index.role_bits.get(role, 0) for role in roles)
+        return any(
+            bool(member & bits)
+            if isinstance(member, int)
+            else any(grant.role in roles for grant in member.grants)
+            for _, member in self._members.items()
+        )
 
     def _over(self) -> int:
         """Count the seats taken beyond those that there are."""
@@ -188,12 +223,13 @@ class _Fitting:
     def _read_only(self, subject: str, crowded: bool) -> None:
         wanted = crowded and self._excess is Excess.READ_ONLY_EXCESS
         role, held = self.policy.read_only_role, self._grants[subject]
-        ours = next((grant for grant in held if self._is_ours(grant)), None)
-        if wanted and ours is None and any(grant.role != role for grant in held):
+        live = [grant for grant in held if grant.window.valid_until > self.tx.now]
+        ours = next((grant for grant in held if self._is_read_only(grant)), None)
+        if wanted and ours is None and any(grant.role != role for grant in live):
             self._require_offered(role)
-            for grant in tuple(held):
+            for grant in live:
                 self._take(grant)
-            source, reason = GrantSource.CONTRACT, f"{_NO_SEAT}{self.tx.call.reason}"
+            source, reason = GrantSource.CONTRACT, f"{_NO_SEAT}{self.why}"
             grant = RoleGrant(self.tenant.id, subject, role, source=source)
             self._give(replace(grant, reason=reason[:_MOST_REASON]))
             self._done(StepKind.MEMBER_READ_ONLY, subject, replacement=role)
@@ -204,23 +240,27 @@ class _Fitting:
         """Give back the roles that ended when this read-only grant was made."""
         connection, tenant, subject = self.tx.connection, self.tenant.id, ours.subject
         self._take(ours)
-        for grant in grants_ended_in(connection, tenant, subject, ours.revision):
-            if grant.window.valid_until > self.tx.now and self.tx.index.role(grant.role):
-                self._give_back(grant)
+        for grant in grants_ended_for(connection, tenant, subject, ours.id):
+            if self.tx.index.role(grant.role):
+                self._again(grant)
         self._done(StepKind.MEMBER_RESTORED, subject, ours.role)
 
-    def _is_ours(self, grant: RoleGrant) -> bool:
+    def _is_read_only(self, grant: RoleGrant) -> bool:
         return grant.source is GrantSource.CONTRACT and grant.reason.startswith(_NO_SEAT)
+
+    def _is_mark(self, grant: RoleGrant) -> bool:
+        return grant.reason.startswith(_HELD_BACK) and grant.window.valid_until <= self.tx.now
 
     def _move(self, grant: RoleGrant, other: str) -> None:
         runs = not grant.scope and self._is_admin(grant.role) and not self._is_admin(other)
         endless = grant.window.covers(self.tx.now) and grant.window.valid_until == FOREVER
         if grant.subject in self._kept and runs and endless:
             return
-        self._take(grant)
+        self._mark(grant)
         if other:
             self._require_offered(other)
-            self._give(replace(grant, role=other, reason=self.tx.call.reason))
+            reason = f"{_INSTEAD}{grant.role}: {self.why}"[:_MOST_REASON]
+            self._give(replace(grant, role=other, reason=reason))
         kind = StepKind.ROLE_REPLACED if other else StepKind.ROLE_ENDED
         self._done(kind, grant.subject, grant.role, other, grant.scope)
 
@@ -240,6 +280,44 @@ class _Fitting:
             kind = StepKind.ROLE_REPLACED if leaving[role] else StepKind.ROLE_ENDED
             self._done(kind, invitation.subject or invitation.email, role, leaving[role])
 
+    def _mark(self, grant: RoleGrant) -> None:
+        """End a grant so that it can be given back: it stays, with a window that is over."""
+        start = min(grant.window.valid_from, self.tx.now - _MOST_ALIKE)
+        over = (Window(start, end) for end in range(self.tx.now, self.tx.now - _MOST_ALIKE, -1))
+        mine, held = self._marks[grant.subject], self._grants[grant.subject]
+        taken = {_sort(each) for each in (*mine, *held)}
+        reason = f"{_HELD_BACK}{self.why}"[:_MOST_REASON]
+        marks = (replace(grant, window=window, reason=reason) for window in over)
+        mark = next(each for each in marks if _sort(each) not in taken)
+        self._write("role.held_back", grant, mark)
+        mine.append(mark)
+        held.remove(grant)
+
+    def _give_back(self, mark: RoleGrant) -> None:
+        """Let a grant be what it was before it was held back; what took its place goes."""
+        was = grant_before(self.tx.connection, self.tenant.id, mark.subject, mark.id, _HELD_BACK)
+        held = self._grants.get(mark.subject)
+        if was is None or held is None or any(map(self._is_read_only, held)):
+            return
+        self._marks[mark.subject].remove(mark)
+        for grant in tuple(held):
+            instead = grant.reason.startswith(f"{_INSTEAD}{was.role}: ")
+            if instead and _sort(replace(grant, role=was.role)) == _sort(was):
+                self._take(grant)
+        was = replace(was, role=mark.role)  # of another name by now, where one took its place
+        if _sort(was) in map(_sort, held):
+            take(self.tx, mark)
+        else:
+            self._write("role.restored", mark, was)
+            held.append(was)
+        self._done(StepKind.ROLE_RESTORED, mark.subject, mark.role, scope=mark.scope)
+
+    def _write(self, action: str, before: RoleGrant, after: RoleGrant) -> None:
+        after = replace(after, revision=self.tx.index.revision + 1)
+        self.tx.change(before, after)
+        who, why = (after.subject,), self.tx.call.reason
+        self.tx.record(Event(action, after.tenant, who, before, after, why))
+
     def _take(self, grant: RoleGrant) -> None:
         take(self.tx, grant)
         self._grants[grant.subject].remove(grant)
@@ -250,8 +328,8 @@ class _Fitting:
         if _sort(grant) not in map(_sort, held):
             held.append(enter(self.tx, grant))
 
-    def _give_back(self, grant: RoleGrant) -> None:
-        """Let a grant be in force again as it was, unless the same one is."""
+    def _again(self, grant: RoleGrant) -> None:
+        """Let a grant that is no fact any more be one as it was, unless the same one is."""
         held = self._grants[grant.subject]
         if _sort(grant) in map(_sort, held):
             return

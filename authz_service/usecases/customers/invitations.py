@@ -161,7 +161,8 @@ def list_invitations(view: View, wanted: ListInvitations) -> FoundInvitations:
     query = ["invitations", wanted.tenant]
     cut = paging.page(found, lambda invitation: invitation.id, wanted.page, query)
     shown = tuple(invitation_now(each, view.now) for each in cut.items)
-    return FoundInvitations(Page(shown, cut.next_token), len(found))
+    page = paging.described(cut, shown, lambda invitation: invitation.id, query)
+    return FoundInvitations(page, len(found))
 
 
 def invitation_now(invitation: Invitation, at: Instant) -> InvitationNow:

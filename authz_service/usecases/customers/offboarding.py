@@ -4,6 +4,7 @@ from collections import Counter
 from dataclasses import dataclass, fields
 
 from authz_service.domain.audit import Event
+from authz_service.domain.grant import RoleGrant
 from authz_service.domain.holdings import moved_to_tier
 from authz_service.domain.identity import Identity
 from authz_service.domain.key import ApiKey
@@ -171,7 +172,8 @@ def _restored(tx: Transaction, tenant: Tenant, now: TenantNow, ended: Ended) -> 
     subjects = {member.subject for member in joined}
     objections = {role: _objection(tx, tenant, role) for role in ended.roles}
     of_them = [grant for grant in ended.role_grants if grant.subject in subjects]
-    back = [grant for grant in of_them if objections[grant.role] is None]
+    lost = [each for each in of_them if not _comes_back(each, objections[each.role], tx.now)]
+    back = [grant for grant in of_them if grant not in lost]
     for grant in back:
         tx.change(None, grant)
         tx.record(Event("role.restored", tenant.id, (grant.subject,), None, grant, reason))
@@ -179,14 +181,22 @@ def _restored(tx: Transaction, tenant: Tenant, now: TenantNow, ended: Ended) -> 
         tx.change(None, exception)
         event = Event("exception.restored", tenant.id, (exception.id,), None, exception, reason)
         tx.record(event)
-    lost = Counter(grant.role for grant in of_them)
+    counted = Counter(grant.role for grant in lost)
     left_out = (
-        LeftOut(role, lost[role], why)
+        LeftOut(role, counted[role], why)
         for role, why in sorted(objections.items())
-        if why is not None and lost[role]
+        if why is not None and counted[role]
     )
     counts = Counts(len(joined), len(back), len(ended.exceptions))
     return Reactivated(now, counts, tuple(left_out))
+
+
+def _comes_back(grant: RoleGrant, objection: ErrorReason | None, at: Instant) -> bool:
+    """Tell whether a grant is made anew; one that is over, such as a role held back, gives nothing
+    that a tier would have to offer.
+    """
+    over = grant.window.valid_until <= at
+    return objection is None or (over and objection is ErrorReason.ROLE_NOT_ASSIGNABLE)
 
 
 def _objection(tx: Transaction, tenant: Tenant, role: str) -> ErrorReason | None:

@@ -21,7 +21,8 @@ from authz_service.store.unit_of_work import Transaction
 from authz_service.usecases import masks, paging, require
 from authz_service.usecases.contracts.lifecycle_policy import Downgrade
 from authz_service.usecases.customers import seats
-from authz_service.usecases.customers.downgrade import Step, fit
+from authz_service.usecases.customers.downgrade import fit
+from authz_service.usecases.customers.downgrade_step import Step
 from authz_service.usecases.customers.holdings import require_limits
 from authz_service.usecases.customers.members import NewMember, join, require_distinct, with_owner
 from authz_service.usecases.customers.roster import MemberNow, as_joined
@@ -171,8 +172,8 @@ def set_tier(tx: Transaction, wanted: SetTier) -> Moved:
         at = checked_later(wanted.at, tx.now, "at")
         if wanted.downgrade is not None:
             raise _wrong(
-                "the downgrade policy cannot be applied ahead of time; leave `at` out, or call "
-                "ApplyDowngradePolicy once the move has taken place",
+                "the downgrade policy cannot be applied ahead of time, and is applied by itself at "
+                "that instant; leave it or `at` out",
                 "apply_downgrade_policy",
             )
         after = moving_to_tier(tenant, wanted.tier, at, tx.now)

@@ -13,12 +13,7 @@ from authz_service.domain.membership import Keeper, Membership, MembershipState
 from authz_service.domain.tenant import SuspensionReason, Tenant
 from authz_service.domain.window import FOREVER, Instant
 from authz_service.engine.index import OWNER, Index
-from authz_service.errors import (
-    ErrorReason,
-    InvalidArgument,
-    NotFound,
-    PermissionDenied,
-)
+from authz_service.errors import ErrorReason, InvalidArgument, NotFound
 from authz_service.store.facts import Facts
 from authz_service.store.member_revisions import member_revisions
 from authz_service.store.schema import rule
@@ -117,12 +112,7 @@ def require_unmanaged(tx: Transaction, member: Membership, by: Keeper) -> None:
     Raises:
         FailedPrecondition: MEMBER_MANAGED, unless the caller holds `members:override`.
     """
-    if member.managed_by in ("", by):
-        return
-    try:
-        guard.require(tx.index, tx.call.actor, guard.OVERRIDE, member.tenant, tx.now)
-    except PermissionDenied as denied:
-        raise guard.managed(member, "subject") from denied
+    guard.require_keeper(tx.index, tx.call.actor, member, tx.now, "subject", by)
 
 
 def changed(tx: Transaction, action: str, before: Membership | None, after: Membership) -> None:

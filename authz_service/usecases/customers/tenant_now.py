@@ -4,7 +4,14 @@ from dataclasses import dataclass, replace
 
 from authz_service.domain.audit import Event
 from authz_service.domain.catalogue import Limit
-from authz_service.domain.tenant import Holding, StatePeriod, SuspensionReason, Tenant, TenantState
+from authz_service.domain.tenant import (
+    DatedLimit,
+    Holding,
+    StatePeriod,
+    SuspensionReason,
+    Tenant,
+    TenantState,
+)
 from authz_service.domain.window import Instant
 from authz_service.store.unit_of_work import Transaction
 
@@ -29,6 +36,8 @@ class TenantNow:
     revision: int = 0
     tier_version: int = 0
     """0 if the tenant follows the latest version of its tier."""
+    dated_limits: tuple[DatedLimit, ...] = ()
+    """Those of `limits` that bear dates, and those that are to hold later."""
 
 
 def tenant_now(tenant: Tenant, at: Instant) -> TenantNow:
@@ -39,12 +48,13 @@ def tenant_now(tenant: Tenant, at: Instant) -> TenantNow:
         suspensions=tuple(sorted(tenant.suspensions)),
         tier=tenant.tier_at(at),
         add_ons=tenant.add_ons_at(at),
-        limits=tenant.limits,
+        limits=tenant.limits_at(at),
         periods=tenant.periods,
         holdings=tenant.holdings,
         created_at=tenant.created_at,
         revision=tenant.revision,
         tier_version=tenant.tier_version_at(at),
+        dated_limits=tenant.dated_limits,
     )
 
 

@@ -1,7 +1,7 @@
 """Another tier, seen before it is bought; and what is put in order once it is held."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from authz_service.domain.catalogue import SEATS, Limit
@@ -16,10 +16,12 @@ from authz_service.engine.index import Index
 from authz_service.errors import AuthzError, ErrorReason, InvalidArgument
 from authz_service.store.unit_of_work import Transaction
 from authz_service.usecases import require
+from authz_service.usecases.after_commit.dates import bought_at
 from authz_service.usecases.change_sets.concerns import Concern, ConcernKind, concerns
 from authz_service.usecases.contracts.lifecycle_policy import Downgrade
 from authz_service.usecases.customers import roster, seats
-from authz_service.usecases.customers.downgrade import Step, fit
+from authz_service.usecases.customers.downgrade import fit
+from authz_service.usecases.customers.downgrade_step import Step
 from authz_service.usecases.customers.holdings import (
     AddAddOn,
     RemoveAddOn,
@@ -47,7 +49,8 @@ class Use:
 class PreviewTierChange:
     """`tier` "" is the present one, `at` None is now, `sample` 0 takes DEFAULT_SAMPLE.
 
-    `apply` counts what the policy would do as a part of the change.
+    `apply` counts what the policy would do as a part of the change. At an instant ahead it does so
+    by itself, if anything changes then.
     """
 
     tenant: str
@@ -95,37 +98,50 @@ class TierChange:
     features: tuple[Value, ...]
     limits: tuple[Value, ...]
     members: tuple[MemberShift, ...]
-    exceeded: tuple[Exceeded, ...]
-    concerns: tuple[Concern, ...]
-    steps: tuple[Step, ...]
+    exceeded: tuple[Exceeded, ...] = ()
+    concerns: tuple[Concern, ...] = ()
+    steps: tuple[Step, ...] = ()
 
 
 @read("tenants:preview_tier")
 def preview_tier_change(view: View, wanted: PreviewTierChange) -> TierChange:
     """Make the change by the use cases that will make it, write nothing, and compare."""
     tenant = require.customer(view.index, wanted.tenant)
-    sample = _sample(wanted.sample)
+    sample = sample_size(wanted.sample)
     _require_sound(wanted)
     with rehearsal(view) as tx:
         at = tx.now if wanted.at is None else wanted.at
         _make(tx, wanted)
         moved = ahead(tx)
-        with next_step(tx) as then:
-            then.now = at
-            steps = fit(then, tenant.id, wanted.policy)
+        steps: tuple[Step, ...] = ()
+        if wanted.at is None or bought_at(require.customer(moved, tenant.id), at):
+            with next_step(tx) as then:
+                then.now = at
+                steps = fit(then, tenant.id, wanted.policy)
         final = ahead(tx) if wanted.apply else moved
-        found = next(iter(effect(tx.index, final, at)), _NOTHING)
-        return TierChange(
-            tx.index.revision,
-            found.gained,
-            found.lost,
-            found.features,
-            found.limits,
-            tuple(_shifts(found, sample)),
-            tuple(_exceeded(moved, wanted, at)),
-            tuple(_concerns(tx.index, moved, at)),
-            steps,
+        found = account_change(tx.index, final, tenant.id, at, sample)
+        return replace(
+            found,
+            exceeded=tuple(exceeded(moved, tenant.id, wanted.policy, at, wanted.usage)),
+            concerns=tuple(_concerns(tx.index, moved, at)),
+            steps=steps,
         )
+
+
+def account_change(
+    before: Index, after: Index, tenant: str, at: Instant, sample: int
+) -> TierChange:
+    """Tell what one account and its members gain and lose between two indexes."""
+    every = effect(before, after, at)
+    found = next((each for each in every if each.tenant == tenant), _NOTHING)
+    return TierChange(
+        before.revision,
+        found.gained,
+        found.lost,
+        found.features,
+        found.limits,
+        tuple(_shifts(found, sample)),
+    )
 
 
 @change("tenants:set_tier")
@@ -164,15 +180,18 @@ def _shifts(found: TenantEffect, sample: int) -> Iterator[MemberShift]:
         yield MemberShift(shift, Counted(len(subjects), subjects[:sample]))
 
 
-def _exceeded(index: Index, wanted: PreviewTierChange, at: Instant) -> Iterator[Exceeded]:
-    tenant = require.customer(index, wanted.tenant)
+def exceeded(
+    index: Index, tenant_id: str, policy: Downgrade, at: Instant, usage: Iterable[Use] = ()
+) -> Iterator[Exceeded]:
+    """List the limits of which more is used than there is; seats are counted here."""
+    tenant = require.customer(index, tenant_id)
     counted = Use(SEATS, seats.taken(index, tenant.id, at))
-    for use in (counted, *wanted.usage):
+    for use in (counted, *usage):
         found = limit_in_force(index, tenant, use.limit, at)
         value = found.limit.value if found is not None else 0
         unsold = found is None and use is counted  # not sold by seats
         if value is not None and use.used > value and not unsold:
-            said = wanted.policy.limits.get(use.limit, "")
+            said = policy.limits.get(use.limit, "")
             limit = found.limit if found is not None else None
             yield Exceeded(use.limit, limit, use.used, str(said))
 
@@ -197,7 +216,8 @@ def _require_sound(wanted: PreviewTierChange) -> None:
             raise _wrong(f"what is used is 0 to {MAX_LIMIT}", f"usage[{number}].used")
 
 
-def _sample(wanted: int) -> int:
+def sample_size(wanted: int) -> int:
+    """Give how many members of a kind are to be named. Raises: INVALID_FIELD."""
     if not 0 <= wanted <= MAX_SAMPLE:
         raise _wrong(
             f"sample_size {wanted} is outside 0 to {MAX_SAMPLE}; 0 takes {DEFAULT_SAMPLE}",
