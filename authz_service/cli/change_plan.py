@@ -2,11 +2,12 @@
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from google.protobuf.json_format import MessageToDict, ParseDict, ParseError
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from authz_service.cli.failure import ExitCode, Failure
 from authz_service.cli.paging import every
@@ -34,13 +35,14 @@ class ChangePlan:
     """What is to be asked, and what the service said to it.
 
     `left` are objects in force that the files do not have and that stay; `same` counts those that
-    are in force as the files have them.
+    are in force as the files have them. `at` None is now.
     """
 
     changes: tuple[pb.WantedChange, ...]
     preview: pb.PreviewChangeResponse
     left: tuple[str, ...] = ()
     same: int = 0
+    at: Timestamp | None = None
 
 
 @dataclass(slots=True)
@@ -52,49 +54,54 @@ class Difference:
     same: int = 0
 
 
-def in_force(session: Session) -> PolicySet:
-    """Read the whole policy in force, by id."""
+def in_force(session: Session) -> tuple[PolicySet, int]:
+    """Read the whole policy in force, by id, and the revision of the newest answer."""
     from authz_service.rpc import convert_policy as convert  # noqa: PLC0415 - imports grpc
 
     ask = session.policy
     with waiting("Reading the policy in force"):
         permissions = every(
             ask.ListCatalogue, policy_pb2.ListCatalogueRequest(), lambda p: p.permissions
-        ).permissions
-        roles = every(ask.ListRoles, policy_pb2.ListRolesRequest(), lambda p: p.roles).roles
-        tiers = every(ask.ListTiers, policy_pb2.ListTiersRequest(), lambda p: p.tiers).tiers
-        add_ons = every(ask.ListAddOns, policy_pb2.ListAddOnsRequest(), lambda p: p.add_ons).add_ons
-    return PolicySet(
-        tuple(map(convert.permission, permissions)),
-        tuple(map(convert.role, roles)),
-        tuple(map(convert.tier, tiers)),
-        tuple(map(convert.add_on, add_ons)),
+        )
+        roles = every(ask.ListRoles, policy_pb2.ListRolesRequest(), lambda p: p.roles)
+        tiers = every(ask.ListTiers, policy_pb2.ListTiersRequest(), lambda p: p.tiers)
+        add_ons = every(ask.ListAddOns, policy_pb2.ListAddOnsRequest(), lambda p: p.add_ons)
+    policy = PolicySet(
+        tuple(map(convert.permission, permissions.permissions)),
+        tuple(map(convert.role, roles.roles)),
+        tuple(map(convert.tier, tiers.tiers)),
+        tuple(map(convert.add_on, add_ons.add_ons)),
     )
+    return policy, max(each.revision for each in (permissions, roles, tiers, add_ons))
 
 
 def planned(
-    session: Session, policy: PolicySet, *, prune: bool, replacing: Sequence[str], sample: int = 0
+    session: Session,
+    policy: PolicySet,
+    *,
+    prune: bool,
+    replacing: Sequence[str],
+    at: Timestamp | None = None,
 ) -> ChangePlan:
-    """Compare a policy with what is in force, and ask the service what the difference would do."""
-    existing = in_force(session)
+    """Compare a policy with what is in force now, and ask what the difference would do."""
+    existing, revision = in_force(session)
     found = difference(policy, existing, _replacements(replacing), prune=prune)
-    return previewed(session, found.changes, sample, tuple(found.left), found.same)
+    made = previewed(session, found.changes, at=at)
+    if not found.changes:
+        made = replace(made, preview=pb.PreviewChangeResponse(revision=revision))
+    return replace(made, left=tuple(found.left), same=found.same)
 
 
 def previewed(
-    session: Session,
-    changes: Sequence[pb.WantedChange],
-    sample: int = 0,
-    left: tuple[str, ...] = (),
-    same: int = 0,
+    session: Session, changes: Sequence[pb.WantedChange], at: Timestamp | None = None
 ) -> ChangePlan:
-    """Ask what changes would do; nothing is asked where there are none."""
+    """Ask what changes would do at an instant; nothing is asked where there are none."""
     preview = pb.PreviewChangeResponse()
     if changes:
         with waiting(f"Looking at what {len(changes):,} changes would do"):
-            request = pb.PreviewChangeRequest(changes=changes, sample_size=sample)
+            request = pb.PreviewChangeRequest(changes=changes, at=at)
             preview = session.changes.PreviewChange(request)
-    return ChangePlan(tuple(changes), preview, left, same)
+    return ChangePlan(tuple(changes), preview, at=at)
 
 
 def difference(
@@ -155,6 +162,7 @@ def keep(plan: ChangePlan, file: Path) -> None:
         "format": _FORMAT,
         "changes": [_dict(change) for change in plan.changes],
         "preview": _dict(plan.preview),
+        "at": plan.at.ToJsonString() if plan.at is not None else None,
     }
     try:
         file.write_text(json.dumps(document, indent=2) + "\n", "utf-8")
@@ -171,6 +179,7 @@ def kept(file: Path) -> ChangePlan:
             raise ValueError(f"its format is {document['format']!r}, not {_FORMAT}")
         changes = [ParseDict(each, pb.WantedChange()) for each in document["changes"]]
         preview = ParseDict(document["preview"], pb.PreviewChangeResponse())
+        at = _instant(document.get("at"))
     except (OSError, ValueError, KeyError, TypeError, ParseError) as error:
         why = error.strerror if isinstance(error, OSError) else str(error)
         message = f"{file} is no plan: {why}"
@@ -178,7 +187,15 @@ def kept(file: Path) -> ChangePlan:
         raise Failure(
             ExitCode.USAGE, "UNREADABLE_PLAN", message, field="--plan", advice=advice
         ) from None
-    return ChangePlan(tuple(changes), preview)
+    return ChangePlan(tuple(changes), preview, at=at)
+
+
+def _instant(text: str | None) -> Timestamp | None:
+    if text is None:
+        return None
+    at = Timestamp()
+    at.FromJsonString(text)
+    return at
 
 
 def _dict(message: "Message") -> dict[str, Any]:

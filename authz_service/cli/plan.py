@@ -1,6 +1,5 @@
 """`authz plan`: what a folder of policy files would change, for whom, and what needs a decision."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,9 +11,10 @@ from authz_service.cli import change_plan, plan_view
 from authz_service.cli import output as out
 from authz_service.cli.change_plan import ChangePlan
 from authz_service.cli.failure import ExitCode
-from authz_service.cli.options import POLICY, reads
+from authz_service.cli.options import POLICY, ScheduledAt, reads
 from authz_service.cli.progress import waiting
 from authz_service.cli.session import Session
+from authz_service.cli.words import instant, timestamp
 from authz_service.gen.authz.v1 import change_pb2 as pb
 
 commands = typer.Typer()
@@ -44,6 +44,7 @@ def plan(
     *,
     prune: Prune = False,
     replace: Replace = None,
+    at: ScheduledAt = None,
     names: Annotated[
         bool, typer.Option("--names", help="Name every tenant and member affected.")
     ] = False,
@@ -60,8 +61,10 @@ def plan(
     from authz_service.usecases.policy_files.policy_files import read_folder  # noqa: PLC0415 - reads YAML
 
     policy = read_folder(folder or session.settings.policies_dir)
-    made = change_plan.planned(session, policy, prune=prune, replacing=replace or ())
-    affected = _affected(session, made.changes) if names and made.changes else None
+    made = change_plan.planned(
+        session, policy, prune=prune, replacing=replace or (), at=timestamp(at)
+    )
+    affected = _affected(session, made) if names and made.changes else None
     if keep is not None:
         change_plan.keep(made, keep)
     _show(session, made, affected, keep)
@@ -86,7 +89,8 @@ def _show(
         session.print(Text(), out.table(columns, plan_view.affected_rows(affected.affected)))
     if made.preview.revision:
         where = f"; apply it with authz apply --plan {kept}" if kept is not None else ""
-        session.say(f"planned at revision {made.preview.revision}{where}")
+        when = f" for {instant(made.at)}" if made.at is not None else ""
+        session.say(f"planned at revision {made.preview.revision}{when}{where}")
 
 
 def document(made: ChangePlan, affected: pb.ListAffectedResponse | None = None) -> dict[str, Any]:
@@ -102,9 +106,9 @@ def document(made: ChangePlan, affected: pb.ListAffectedResponse | None = None) 
     return told
 
 
-def _affected(session: Session, changes: Sequence[pb.WantedChange]) -> pb.ListAffectedResponse:
+def _affected(session: Session, made: ChangePlan) -> pb.ListAffectedResponse:
     """Fetch every name, page by page, and show how many there are so far."""
-    request = pb.ListAffectedRequest(changes=changes, page_size=1000)
+    request = pb.ListAffectedRequest(changes=made.changes, page_size=1000, at=made.at)
     found = pb.ListAffectedResponse()
     with waiting("Naming who is affected") as tell:
         while True:

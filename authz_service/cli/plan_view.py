@@ -28,14 +28,23 @@ _SAID: Final = {
 def parts(plan: ChangePlan) -> Iterator[RenderableType]:
     """Lay out a plan, whole: nothing is left out without its total."""
     preview = plan.preview
-    yield from _objects(preview.objects)
+    yield from object_parts(preview.objects)
     if plan.left:
         yield Text(f"\nNot in the files, and left as they are ({len(plan.left):,})", "bold")
-        yield out.shown(out.listed(plan.left))
+        yield _left(plan.left)
     if preview.objects:
         yield from effect_parts(preview.effect)
         yield from decision_parts(preview.decisions)
     yield Text(f"\n{summary(plan)}", "bold")
+
+
+def _left(objects: Iterable[str]) -> RenderableType:
+    """Lay out objects, `role clerk`, by their kind."""
+    names: dict[str, list[str]] = {}
+    for each in objects:
+        kind, _, name = each.partition(" ")
+        names.setdefault(kind, []).append(name)
+    return out.facts((f"  {kind}", out.listed(names[kind])) for kind in names)
 
 
 def summary(plan: ChangePlan) -> str:
@@ -48,7 +57,8 @@ def summary(plan: ChangePlan) -> str:
     return f"{made:,} to create, {changed:,} to update, {ended:,} to delete{same}"
 
 
-def _objects(objects: Iterable[pb.ObjectChange]) -> Iterator[RenderableType]:
+def object_parts(objects: Iterable[pb.ObjectChange]) -> Iterator[Text]:
+    """Lay out objects: made, changed field by field, ended."""
     for each in objects:
         sign, style = _SIGNS[each.change]
         name = " ".join(part for part in (each.kind, _owner(each), each.id) if part)

@@ -17,6 +17,7 @@ from authz_service.domain.identity import Identity
 from authz_service.domain.invitation import Invitation
 from authz_service.domain.key import ApiKey
 from authz_service.domain.membership import Membership
+from authz_service.domain.scheduled_policy import ScheduledPolicyChange
 from authz_service.domain.tenant import Tenant
 from authz_service.engine import compiling
 from authz_service.engine.compiling import Catalogue
@@ -73,6 +74,7 @@ class Builder:
         self._keys = base.keys
         self._identities = base.identities
         self._endpoints = base.endpoints
+        self._scheduled = base.scheduled
         self._tenants = base.tenants.edit()
         self._touched: dict[str, TenantEntry] = {}
         self._members: dict[str, Editor[Member]] = {}
@@ -100,6 +102,9 @@ class Builder:
                 self._exception(tenant_id, change)
             case ApiKey() | Identity() | Endpoint() as fact:
                 self._around(fact, change.after)
+            case ScheduledPolicyChange(id=name):
+                ahead = change.after if isinstance(change.after, ScheduledPolicyChange) else None
+                self._scheduled = _with(self._scheduled, name, ahead)
 
     def _around(self, fact: ApiKey | Identity | Endpoint, after: Fact | None) -> None:
         """Take over who calls this service, and whom it tells."""
@@ -136,6 +141,7 @@ class Builder:
             self._keys,
             self._identities,
             self._endpoints,
+            self._scheduled,
         )
 
     def _tenant(self, tenant_id: str, after: Fact | None) -> None:

@@ -207,7 +207,7 @@ class _Reading:
         """Give what the tenant is entitled to."""
         if entry is None:
             return _NOTHING
-        held = (entry.fact.plans_at(self.at), entry.fact.limits)
+        held = (entry.fact.plans_at(self.at), entry.fact.limits_at(self.at))
         if held not in self._by_plans:
             self._by_plans[held] = self._carried(entry)
         carried = self._by_plans[held]

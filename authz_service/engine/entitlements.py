@@ -51,7 +51,7 @@ def entitlements(index: Index, entry: TenantEntry, at: Instant) -> Entitlements:
     plans = _plans(index, tenant, at)
     live = live_exceptions(entry, at)
     features = {f.name: FeatureInForce(f, p.id) for p in reversed(plans) for f in p.features}
-    set_somewhere = [*tenant.limits, *(limit for plan in plans for limit in plan.limits)]
+    set_somewhere = [*tenant.limits_at(at), *(limit for plan in plans for limit in plan.limits)]
     names = sorted({limit.name for limit in set_somewhere})
     limits = (limit_in_force(index, tenant, name, at) for name in names)
     return Entitlements(
@@ -71,7 +71,7 @@ def limit_in_force(index: Index, tenant: Tenant, name: str, at: Instant) -> Limi
 
     Unlimited in any of them is unlimited; None if nothing sets it.
     """
-    own = tenant.limit(name)
+    own = tenant.limit(name, at)
     if own is not None:
         return LimitInForce(own, (OWN,))
     found: list[tuple[Limit, str]] = []

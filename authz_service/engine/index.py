@@ -16,6 +16,7 @@ from authz_service.domain.identity import Identity, IdentityKey
 from authz_service.domain.invitation import Invitation
 from authz_service.domain.key import ApiKey
 from authz_service.domain.membership import DIRECTORY, Keeper, Membership
+from authz_service.domain.scheduled_policy import ScheduledPolicyChange
 from authz_service.domain.tenant import Tenant
 from authz_service.domain.window import BEGINNING, FOREVER, Instant
 from authz_service.engine.shards import Shards
@@ -122,6 +123,7 @@ class Index:
     """
 
     __slots__ = (
+        "due",
         "endpoints",
         "identities",
         "keys",
@@ -131,8 +133,15 @@ class Index:
         "revision",
         "role_bits",
         "roles",
+        "scheduled",
+        "successor",
         "tenants",
     )
+
+    due: Instant
+    """From here on this index is no longer what is in force, but its successor."""
+    successor: "Index | None"
+    """What `engine/scheduled.py` made of it, once somebody asked."""
 
     def __init__(  # noqa: PLR0913, PLR0917 - one for each kind of fact, given by the builder alone
         self,
@@ -146,6 +155,7 @@ class Index:
         keys: dict[str, ApiKey],
         identities: dict[IdentityKey, Identity],
         endpoints: dict[str, Endpoint],
+        scheduled: dict[str, ScheduledPolicyChange],
     ) -> None:
         self.revision = revision
         self.permissions = permissions
@@ -157,11 +167,14 @@ class Index:
         self.keys = keys
         self.identities = identities
         self.endpoints = endpoints
+        self.scheduled = scheduled
+        self.due = min((each.at for each in scheduled.values()), default=FOREVER)
+        self.successor = None
 
     @classmethod
     def empty(cls) -> "Index":
         """The index of revision 0: nothing is declared, everything is denied."""
-        return cls(0, {}, {}, {}, {}, {}, Shards(), {}, {}, {})
+        return cls(0, {}, {}, {}, {}, {}, Shards(), {}, {}, {}, {})
 
     def tenant(self, tenant_id: str) -> Tenant | None:
         entry = self.tenants.get(tenant_id)

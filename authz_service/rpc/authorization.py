@@ -15,6 +15,7 @@ from authz_service.engine.decide import limit_objection, tenant_objection
 from authz_service.engine.decide import reason as reason_of
 from authz_service.engine.entitlements import entitlements, limit_in_force
 from authz_service.engine.index import Index, TenantEntry
+from authz_service.engine.scheduled import in_force
 from authz_service.errors import ErrorReason, InvalidArgument
 from authz_service.gen.authz.v1 import authorization_pb2 as pb
 from authz_service.rpc import answers, convert, questions, times
@@ -113,7 +114,7 @@ class AuthorizationServicer:
     def ListPermissions(
         self, request: pb.ListPermissionsRequest, context: Context
     ) -> pb.ListPermissionsResponse:
-        admitted = self._admit(request, context, _CHECK)
+        admitted = self._admitted(request, context, _CHECK)
         checked("tenant", request.tenant)
         subject = checked("subject", request.subject)
         index, at = self._seen(admitted, request, subject)
@@ -129,7 +130,7 @@ class AuthorizationServicer:
     def ListSubjects(
         self, request: pb.ListSubjectsRequest, context: Context
     ) -> pb.ListSubjectsResponse:
-        admitted = self._admit(request, context, _CHECK)
+        admitted = self._admitted(request, context, _CHECK)
         index, at = self._seen(admitted, request, None)
         tenant = require.tenant(index, request.tenant).id
         permission = require.permission(index, request.permission, "permission")
@@ -144,7 +145,7 @@ class AuthorizationServicer:
     def GetEntitlements(
         self, request: pb.GetEntitlementsRequest, context: Context
     ) -> pb.GetEntitlementsResponse:
-        admitted = self._admit(request, context, _CHECK)
+        admitted = self._admitted(request, context, _CHECK)
         index, at = self._seen(admitted, request, _NOBODY)
         found = entitlements(index, _tenant(index, request.tenant), at)
         return answers.entitlements(found, index.revision)
@@ -159,7 +160,7 @@ class AuthorizationServicer:
         return answers.limit(reason, usage, found, index.revision)
 
     def Explain(self, request: pb.ExplainRequest, context: Context) -> pb.ExplainResponse:
-        index, _ = self._admit(request, context, _EXPLAIN)
+        index, _ = self._admitted(request, context, _EXPLAIN)
         # All of it is looked up in the database, where not every text may go.
         checked("tenant", request.tenant)
         checked("subject", request.subject)
@@ -175,6 +176,16 @@ class AuthorizationServicer:
         Raises:
             Unauthenticated, PermissionDenied: the caller is unknown, or lacks the right.
             Unavailable: REVISION_NOT_REACHED.
+        """
+        index, at = self._admitted(request, context, right)
+        return in_force(index, at), at
+
+    def _admitted(self, request: Any, context: Context, right: str) -> Seen:
+        """Let a caller in and give the newest revision, and the instant.
+
+        What is about another moment is answered from it: what lies ahead now may not then.
+
+        Raises: as above.
         """
         index = self._replica.index
         at = self._let_in(index, request, context, right)
@@ -215,6 +226,7 @@ class AuthorizationServicer:
         """Return the instant at which the caller was found to hold the right."""
         at = self._clock()
         presented, on_behalf_of = self._credentials.read(context)
+        index = in_force(index, at)
         caller = guard.authenticate(index, presented, at)
         self._observed.let_in(caller)
         actor = Actor(caller, on_behalf_of)

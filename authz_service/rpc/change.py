@@ -3,7 +3,9 @@
 from authz_service.gen.authz.v1 import change_pb2 as pb
 from authz_service.rpc import change_set, convert
 from authz_service.rpc.calls import AdminCalls, Context
-from authz_service.usecases.change_sets import changing
+from authz_service.rpc.convert_tenants import optional_instant
+from authz_service.usecases.change_sets import changing, scheduling
+from authz_service.usecases.change_sets.scheduling import OneScheduledPolicy
 
 
 class ChangeServicer:
@@ -18,7 +20,9 @@ class ChangeServicer:
             context,
             changing.preview_change,
             lambda r: changing.PreviewChange(
-                changes=change_set.changes(r.changes), sample=r.sample_size
+                changes=change_set.changes(r.changes),
+                sample=r.sample_size,
+                at=optional_instant(r, "at"),
             ),
         )
         preview = answer.value
@@ -38,7 +42,9 @@ class ChangeServicer:
             context,
             changing.list_affected,
             lambda r: changing.ListAffected(
-                changes=change_set.changes(r.changes), page=convert.page(r)
+                changes=change_set.changes(r.changes),
+                page=convert.page(r),
+                at=optional_instant(r, "at"),
             ),
         )
         return pb.ListAffectedResponse(
@@ -55,11 +61,59 @@ class ChangeServicer:
             context,
             changing.apply_change,
             lambda r: changing.ApplyChange(
-                changes=change_set.changes(r.changes), fingerprint=r.fingerprint
+                changes=change_set.changes(r.changes),
+                fingerprint=r.fingerprint,
+                at=optional_instant(r, "at"),
             ),
         )
+        scheduled = answer.value.scheduled
         return pb.ApplyChangeResponse(
             objects=map(change_set.object_message, answer.value.objects),
             decisions=map(change_set.decision_message, answer.value.decisions),
+            revision=answer.revision,
+            scheduled=change_set.scheduled_message(scheduled) if scheduled else None,
+        )
+
+    def ListScheduledPolicyChanges(
+        self, request: pb.ListScheduledPolicyChangesRequest, context: Context
+    ) -> pb.ListScheduledPolicyChangesResponse:
+        answer = self._calls.read(
+            request,
+            context,
+            scheduling.list_scheduled_policy,
+            lambda r: scheduling.ListScheduledPolicy(page=convert.page(r)),
+        )
+        return pb.ListScheduledPolicyChangesResponse(
+            scheduled=map(change_set.scheduled_message, answer.value.items),
+            next_page_token=answer.value.next_token,
+            total_size=answer.value.total_size,
+            revision=answer.revision,
+        )
+
+    def GetScheduledPolicyChange(
+        self, request: pb.GetScheduledPolicyChangeRequest, context: Context
+    ) -> pb.GetScheduledPolicyChangeResponse:
+        answer = self._calls.read(
+            request,
+            context,
+            scheduling.get_scheduled_policy,
+            lambda r: OneScheduledPolicy(id=r.id),
+        )
+        return pb.GetScheduledPolicyChangeResponse(
+            scheduled=change_set.scheduled_message(answer.value, whole=True),
+            revision=answer.revision,
+        )
+
+    def CancelScheduledPolicyChange(
+        self, request: pb.CancelScheduledPolicyChangeRequest, context: Context
+    ) -> pb.CancelScheduledPolicyChangeResponse:
+        answer = self._calls.change(
+            request,
+            context,
+            scheduling.cancel_scheduled_policy,
+            lambda r: OneScheduledPolicy(id=r.id),
+        )
+        return pb.CancelScheduledPolicyChangeResponse(
+            scheduled=change_set.scheduled_message(answer.value, whole=True),
             revision=answer.revision,
         )

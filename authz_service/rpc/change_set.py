@@ -6,6 +6,7 @@ from typing import Any, Final
 from authz_service.domain import change_set
 from authz_service.domain.change_set import AnyChange, ChangeSet, ObjectKind
 from authz_service.domain.comparison import FieldChange, ObjectChange
+from authz_service.domain.scheduled_policy import Objection
 from authz_service.engine.effect import Reach, Value
 from authz_service.engine.effect_summary import Side, Summary, ValueEffect
 from authz_service.errors import ErrorReason, InvalidArgument
@@ -13,6 +14,7 @@ from authz_service.gen.authz.v1 import change_pb2 as pb
 from authz_service.rpc import convert, convert_policy
 from authz_service.usecases.change_sets.changing import Affected
 from authz_service.usecases.change_sets.concerns import Concern, ConcernKind, Decision
+from authz_service.usecases.change_sets.scheduling import Scheduled
 
 _MOST_SUBJECTS: Final = 100
 """Members that one concern names; ListAffected and the count tell of all."""
@@ -184,3 +186,22 @@ def reach_message(value: Reach) -> pb.Reach:
 
 def value_message(value: Value) -> pb.ValueChange:
     return pb.ValueChange(name=value.name, before=value.before, after=value.after)
+
+
+def scheduled_message(value: Scheduled, *, whole: bool = False) -> pb.ScheduledPolicyChange:
+    """Write a set that lies ahead; with all of its objects if it is to be `whole`."""
+    return pb.ScheduledPolicyChange(
+        id=value.id,
+        at=convert.timestamp(value.at),
+        actor=value.actor,
+        on_behalf_of=value.on_behalf_of,
+        reason=value.reason,
+        create_time=convert.timestamp(value.created_at),
+        object_count=len(value.objects),
+        objects=map(object_message, value.objects) if whole else (),
+        objection=_objection_message(value.objection) if value.objection else None,
+    )
+
+
+def _objection_message(value: Objection) -> pb.Objection:
+    return pb.Objection(reason=value.reason, message=value.message, tenant=value.tenant)

@@ -29,6 +29,9 @@ _UNUSABLE: Final = (
 )
 """What SQLAlchemy, and the drivers where we use them directly, raise for a lost database."""
 
+INTEGRITY: Final = (sqlite3.IntegrityError, psycopg.IntegrityError)
+"""What the drivers raise for rows that may not be there beside each other."""
+
 _LATER_THAN_THE_SERVER: Final = 1.0
 """Seconds that a server gets to say itself that a statement took too long."""
 

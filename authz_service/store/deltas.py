@@ -13,8 +13,10 @@ from authz_service.domain.identity import Identity
 from authz_service.domain.invitation import Invitation
 from authz_service.domain.key import ApiKey
 from authz_service.domain.membership import Membership
+from authz_service.domain.scheduled_policy import ScheduledPolicyChange
 from authz_service.domain.tenant import Tenant
 from authz_service.domain.window import Instant
+from authz_service.store import scheduled_rows
 
 _KINDS: Final[dict[str, TypeAdapter[Any]]] = {
     kind.__name__: TypeAdapter(kind)
@@ -32,36 +34,54 @@ _KINDS: Final[dict[str, TypeAdapter[Any]]] = {
         Invitation,
     )
 }
+_SCHEDULED: Final = ScheduledPolicyChange.__name__
 _WIRE: Final = TypeAdapter(list[tuple[str, Any, Any]])
 
 
 def write(changes: tuple[Change, ...]) -> str:
     """Write the changes of one revision: a list of [kind, before or null, after or null]."""
-    return _WIRE.dump_json([_change(change) for change in changes]).decode()
+    return _WIRE.dump_json(items(changes)).decode()
 
 
 def read(revision: Revision, text: str, at: Instant) -> Delta:
     """Read the changes of one revision. Raises: ValueError if this version cannot make them out."""
-    changes = (_read(*item) for item in _WIRE.validate_json(text))
-    return Delta(revision, tuple(changes), at)
+    return Delta(revision, changes_of(_WIRE.validate_json(text)), at)
+
+
+def items(changes: tuple[Change, ...]) -> list[Any]:
+    """Write changes as JSON has them: [kind, before or null, after or null]."""
+    return [_change(change) for change in changes]
+
+
+def changes_of(found: list[Any]) -> tuple[Change, ...]:
+    """Read what `items` wrote. Raises: ValueError."""
+    return tuple(_read(*item) for item in found)
 
 
 def _change(change: Change) -> tuple[str, Any, Any]:
-    kind = type(change.fact).__name__
-    dump = _KINDS[kind].dump_python
-    return (
-        kind,
-        None if change.before is None else dump(change.before, mode="json"),
-        None if change.after is None else dump(change.after, mode="json"),
-    )
+    return type(change.fact).__name__, _written(change.before), _written(change.after)
+
+
+def _written(fact: Fact | None) -> Any:
+    match fact:
+        case None:
+            return None
+        case ScheduledPolicyChange():
+            return scheduled_rows.to_json(fact, items)
+    return _KINDS[type(fact).__name__].dump_python(fact, mode="json")
 
 
 def _read(kind: str, before: Any, after: Any) -> Change:
-    if kind not in _KINDS:
+    if kind not in _KINDS and kind != _SCHEDULED:
         raise ValueError(f"{kind!r} is no kind of fact that this version knows")
     return Change(_fact(kind, before), _fact(kind, after))
 
 
 def _fact(kind: str, value: Any) -> Fact | None:
+    if value is None:
+        return None
+    if kind == _SCHEDULED:
+        return scheduled_rows.from_json(value, changes_of)
     # Not strict: JSON has lists where facts have tuples and sets, words where they have enums.
-    return None if value is None else _KINDS[kind].validate_python(value)
+    fact: Fact = _KINDS[kind].validate_python(value)
+    return fact

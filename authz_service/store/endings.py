@@ -13,6 +13,7 @@ from authz_service.domain.grant import RoleGrant
 from authz_service.domain.membership import Membership
 from authz_service.domain.tenant import TenantState
 from authz_service.store import rows, schema
+from authz_service.store.joining import joining_order
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,8 @@ class Ended:
 
 
 def ended_with_tenant(connection: Connection, tenant: str) -> Ended:
-    """List what the offboarding that holds took from a tenant, in the order it was first written.
+    """List what the offboarding that holds took from a tenant, in the order it was first written;
+    members in the order in which they joined, which they keep when they come back.
 
     What had ended before, for whatever reason, was not closed by that revision and is not listed.
     Empty for a tenant that is not offboarded.
@@ -39,8 +41,10 @@ def ended_with_tenant(connection: Connection, tenant: str) -> Ended:
     lines: defaultdict[str, list[Any]] = defaultdict(list)
     for line in closed.rows(schema.rule, schema.rule.c.exception_id != ""):
         lines[line.exception_id].append(line)
+    order = joining_order(connection, tenant, revision)
+    members = {row.subject: rows.membership(row) for row in closed.rows(schema.member)}
     return Ended(
-        tuple(rows.membership(row) for row in closed.rows(schema.member)),
+        tuple(members[subject] for subject in order if subject in members),
         tuple(
             rows.role_grant(row) for row in closed.rows(schema.rule, schema.rule.c.subject != "")
         ),

@@ -15,8 +15,9 @@ from authz_service.domain.identity import Identity
 from authz_service.domain.invitation import Invitation
 from authz_service.domain.key import ApiKey
 from authz_service.domain.membership import Membership
+from authz_service.domain.scheduled_policy import ScheduledPolicyChange
 from authz_service.domain.tenant import Tenant
-from authz_service.store import caller_rows, rows, schema
+from authz_service.store import caller_rows, deltas, rows, scheduled_rows, schema
 
 rule = schema.rule
 
@@ -94,7 +95,7 @@ class Facts:
         """List up to `at_most` grants by id, those after `grant_id` only."""
         query = (
             select(rule)
-            .where(self._in_force(rule), rule.c.tenant == tenant, rule.c.subject != "")
+            .where(self.in_force(rule), rule.c.tenant == tenant, rule.c.subject != "")
             .where(rule.c.grant_id > grant_id, *conditions)
             .order_by(rule.c.grant_id)
             .limit(at_most)
@@ -104,7 +105,7 @@ class Facts:
     def count_role_grants(self, tenant: str, *conditions: ColumnElement[bool]) -> int:
         """Count the tenant's grants that meet the conditions on columns of `rule`."""
         mine = (rule.c.tenant == tenant, rule.c.subject != "", *conditions)
-        query = select(func.count()).select_from(rule).where(self._in_force(rule), *mine)
+        query = select(func.count()).select_from(rule).where(self.in_force(rule), *mine)
         return int(self._connection.execute(query).scalar_one())
 
     def role_grants_of(
@@ -131,10 +132,15 @@ class Facts:
     def endpoints(self) -> list[Endpoint]:
         return [rows.endpoint(row) for row in self._rows(schema.endpoint)]
 
+    def scheduled(self) -> list[ScheduledPolicyChange]:
+        found = self._rows(schema.scheduled_policy_change)
+        return [scheduled_rows.scheduled(row, deltas.changes_of) for row in found]
+
     def about(self, tenant: str, subject: str | None) -> Iterator[Fact]:
         """Iterate over all that a decision about this subject in this tenant can depend on, in
         the order in which an index is built; about all of its subjects if it is None.
         """
+        yield from self.scheduled()
         yield from self.permissions()
         yield from self.roles("")
         yield from self.plans()
@@ -179,10 +185,11 @@ class Facts:
         return self._rows(table, *mine, *conditions)
 
     def _rows(self, table: Table, *conditions: ColumnElement[bool] | TextClause) -> list[Any]:
-        query = select(table).where(self._in_force(table), *conditions).order_by(table.c.id)
+        query = select(table).where(self.in_force(table), *conditions).order_by(table.c.id)
         return list(self._connection.execute(query))
 
-    def _in_force(self, table: Table) -> ColumnElement[bool]:
+    def in_force(self, table: Table) -> ColumnElement[bool]:
+        """Write the condition that a row was open at the revision."""
         opened, closed = table.c.opened_revision, table.c.closed_revision
         if self._revision is None:
             return closed.is_(None)

@@ -15,15 +15,17 @@ from authz_service.domain.invitation import Invitation
 from authz_service.domain.key import ApiKey
 from authz_service.domain.membership import Membership, MembershipState
 from authz_service.domain.rules import UNLIMITED, Rule, rules_of
+from authz_service.domain.scheduled_policy import ScheduledPolicyChange
 from authz_service.domain.tenant import (
+    DatedLimit,
     Holding,
     StatePeriod,
     SuspensionReason,
     Tenant,
     TenantState,
 )
-from authz_service.domain.window import Window
-from authz_service.store import caller_rows, schema
+from authz_service.domain.window import ALWAYS, Window
+from authz_service.store import caller_rows, deltas, scheduled_rows, schema
 
 
 class Row(NamedTuple):
@@ -92,8 +94,16 @@ def _own_rows(fact: Fact) -> Iterator[tuple[Table, dict[str, Any]]]:
             yield schema.exception, _exception_values(fact)
         case Endpoint():
             yield schema.endpoint, _endpoint_values(fact)
+        case _:
+            yield from _other_rows(fact)
+
+
+def _other_rows(fact: Fact) -> Iterator[tuple[Table, dict[str, Any]]]:
+    match fact:
         case ApiKey() | Identity():
             yield caller_rows.row_of(fact)
+        case ScheduledPolicyChange():
+            yield scheduled_rows.row_of(fact, deltas.items)
 
 
 def _tenant_rows(fact: Tenant) -> Iterator[tuple[Table, dict[str, Any]]]:
@@ -281,13 +291,15 @@ def tenant(row: Any, periods: Iterable[Any], rules: Iterable[Any], closed: int =
     `closed` is the revision in which it last lost a rule.
     """
     opened = [row, *(lines := list(periods)), *(held := list(rules))]
+    limits = [(_limit(rule), window(rule)) for rule in held if rule.ptype == "p2"]
     return Tenant(
         id=row.tenant,
         display_name=row.display_name,
         periods=tuple(StatePeriod(TenantState(p.state), window(p)) for p in lines),
         suspensions=suspensions(row.suspensions),
         holdings=tuple(Holding(r.v1, window(r)) for r in held if r.ptype == "g2"),
-        limits=tuple(_limit(r) for r in held if r.ptype == "p2"),
+        limits=tuple(limit for limit, when in limits if when == ALWAYS),
+        dated_limits=tuple(DatedLimit(limit, when) for limit, when in limits if when != ALWAYS),
         created_at=row.created_at,
         revision=max(closed, *(each.opened_revision for each in opened)),
     )

@@ -248,6 +248,17 @@ endpoint = _fact_table(
     _number("created_at"),
 )
 
+scheduled_policy_change = _fact_table(
+    "scheduled_policy_change",
+    ("scheduled",),
+    _text("scheduled"),
+    _number("at"),
+    *map(_text, ("actor", "on_behalf_of", "reason")),
+    _number("created_at"),
+    *map(_text, ("wanted", "planned", "told", "objection")),
+)
+"""The last four are JSON: what was asked for, and what that comes to."""
+
 endpoint_secret = Table(
     "endpoint_secret",
     metadata,
@@ -367,5 +378,6 @@ FACT_TABLES: Final = (
     api_key,
     identity,
     endpoint,
+    scheduled_policy_change,
     rule,
 )

@@ -51,6 +51,7 @@ def read_index(connection: Connection) -> Index:
     _add(builder, facts.api_keys())
     _add(builder, facts.identities())
     _add(builder, facts.endpoints())
+    _add(builder, facts.scheduled())
     _load_members(builder, connection)
     return builder.finish(head(connection))
 

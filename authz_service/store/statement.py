@@ -46,6 +46,15 @@ class Statement:
         cursor.close()
         return row
 
+    def all(self, connection: Connection, parameters: Parameters) -> list[tuple[Any, ...]]:
+        """Return every row."""
+        cursor = connection.connection.cursor()
+        compiled = self._for(connection.dialect)
+        cursor.execute(compiled.sql, compiled.arguments(parameters))
+        rows = list(cursor.fetchall())
+        cursor.close()
+        return rows
+
     def run(self, connection: Connection, rows: Sequence[Parameters]) -> int:
         """Execute once for each row of parameters; return how many table rows that touched."""
         cursor = connection.connection.cursor()

@@ -7,32 +7,41 @@ rolls back, and a change that nobody recorded cannot commit.
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
+import structlog
 from sqlalchemy import Connection
 
-from authz_service.domain.audit import DONE, Event
+from authz_service.domain.audit import DONE, Actor, Event
 from authz_service.domain.call import Call
 from authz_service.domain.change import Change, Delta, Fact, Revision
 from authz_service.domain.job import Job
+from authz_service.domain.scheduled_policy import Objection, ScheduledPolicyChange
 from authz_service.domain.tenant import SYSTEM
 from authz_service.domain.tier_versions import numbered
 from authz_service.domain.window import Instant
 from authz_service.engine import laws
 from authz_service.engine.builder import apply
 from authz_service.engine.index import Index
+from authz_service.engine.scheduled import due
 from authz_service.errors import ErrorReason, Internal, Unavailable
 from authz_service.store import answers, writing
 from authz_service.store.answers import FirstAnswer
-from authz_service.store.database import Database
+from authz_service.store.database import INTEGRITY, Database
 from authz_service.store.statement import pipelined
+
+log = structlog.get_logger()
 
 
 class Follower(Protocol):
     """The replica of this process, as the unit of work needs it."""
+
+    @property
+    def index(self) -> Index:
+        """The newest revision that has arrived here."""
 
     def at(self, revision: Revision, connection: Connection) -> Index:
         """Return the index of exactly `revision`, reading what is missing from the change log."""
@@ -71,9 +80,11 @@ class Transaction:
 
     def after(self) -> Index:
         """Give the index as it will be, as far as this transaction has come."""
-        if not self.changes:
-            return self.index
-        return apply(self.index, Delta(self.revision, tuple(self.changes), self.now))
+        return apply(self.index, self.delta()) if self.changes else self.index
+
+    def delta(self) -> Delta:
+        """Give all that is changed, as far as this transaction has come."""
+        return Delta(self.revision, tuple(self.changes), self.now)
 
     def record(self, event: Event) -> None:
         """Say what was changed and why. Every transaction that changes something says so."""
@@ -92,7 +103,7 @@ class Transaction:
         return answers.find(self.connection, self.call)
 
 
-def _number_tiers(tx: Transaction) -> None:
+def number_tiers(tx: Transaction) -> None:
     """Let every change of what a tier comes to make a version of it, and keep what it was."""
     made = numbered(tx.index.plans, tx.changes)
     if made is None:
@@ -110,6 +121,72 @@ def _number_tiers(tx: Transaction) -> None:
         tx.record(Event("tier.version_dropped", SYSTEM, (plan.id,), plan, None, reason))
 
 
+def come_due(tx: Transaction, each: ScheduledPolicyChange) -> Transaction:
+    """Make a scheduled change a revision of its own, by who scheduled it; return how it was made.
+
+    `tx` lends the connection, the index and the instant, and is left as it is.
+    """
+    action = "changes.came_due" if each.objection is None else "changes.lapsed"
+    step = replace(
+        tx,
+        call=Call(each.by, reason=each.reason),
+        changes=[Change(each, None), *each.planned],
+        events=[Event(action, SYSTEM, (each.id,), each, None, each.reason), *each.told],
+        jobs=[],
+        answer=None,
+    )
+    written(step)
+    return step
+
+
+def brought_to(tx: Transaction, until: tuple[Instant, str]) -> Iterator[Transaction]:
+    """Let a transaction begin after all that is scheduled before a place; iterate over how.
+
+    What cannot be written lapses: else no change could be made any more, not even its cancelling.
+    """
+    for each in due(tx.index, until):
+        try:
+            with tx.connection.begin_nested():
+                step = come_due(tx, each)
+                after = step.after()
+        except (Internal, ValueError, *INTEGRITY) as error:
+            log.critical("what was scheduled cannot be done", id=each.id, error=str(error))
+            objection = Objection(ErrorReason.INTERNAL, str(error))
+            step = come_due(tx, replace(each, planned=(), told=(), objection=objection))
+            after = step.after()
+        tx.index = after
+        yield step
+
+
+@contextmanager
+def rehearsed(tx: Transaction) -> Iterator[Transaction]:
+    """Lend a transaction whose writes are undone when the block ends."""
+    savepoint = tx.connection.begin_nested()
+    try:
+        yield replace(tx, changes=[], events=[], jobs=[], answer=None)
+    finally:
+        savepoint.rollback()
+
+
+def written(tx: Transaction) -> None:
+    """Write all that a transaction did, as the next revision if it changed any fact."""
+    connection = tx.connection
+    delta = tx.delta() if tx.changes else None
+    closing, opening = writing.difference(delta) if delta else ([], [])
+    writing.close_rows(connection, closing, tx.revision)
+    entries = writing.sealed(connection, tx.events, tx.call, tx.now, tx.revision)
+    with pipelined(connection):
+        writing.open_rows(connection, opening, tx.revision)
+        writing.append_entries(connection, entries)
+        if tx.call.request_id and tx.answer is not None:
+            answers.keep(connection, tx.call, tx.now, tx.revision, tx.answer)
+        if delta is not None:
+            writing.advance_head(connection, delta)
+
+
+Replan = Callable[[Transaction, Sequence[Change]], None]
+
+
 class Store:
     """Opens transactions on one database, one writer at a time in this process.
 
@@ -124,10 +201,16 @@ class Store:
         clock: Callable[[], Instant],
         new_id: Callable[[], str],
         follow_up: Callable[[Transaction], None] | None = None,
+        replan: Replan | None = None,
     ) -> None:
-        """`follow_up` enqueues, in each transaction that commits, what is to be done after it."""
+        """`follow_up` enqueues, in each transaction that commits, what is to be done after it.
+
+        `replan` works out anew what is scheduled: it is given a transaction after the changes of
+        the one before it. None where nothing is ever scheduled.
+        """
         self.database = database
         self._follow_up = follow_up
+        self._replan = replan
         self._follower = follower
         self._clock = clock
         self._new_id = new_id
@@ -148,26 +231,34 @@ class Store:
             FailedPrecondition: the change would break a law of `engine/laws.py`.
         """
         with self._next_turn():
-            delta = None
+            made: list[Transaction] = []
             with self.database.write() as connection:
                 head = writing.lock_head(connection)
                 index = self._follower.at(head, connection)
                 tx = Transaction(connection, index, call, self._clock(), self._new_id)
+                if tx.now >= index.due:
+                    made += self._come_due(tx)
                 yield tx
                 if tx.changes and not tx.events:
                     raise Internal(ErrorReason.INTERNAL, "an unexplained change cannot commit")
-                _number_tiers(tx)
-                laws.require_kept(index, tx.changes, tx.now)
+                number_tiers(tx)
+                laws.require_kept(tx.index, tx.changes, tx.now)
                 if call.validate_only:
                     connection.rollback()
+                    made.clear()
                 else:
-                    delta = self._write(tx)
-                    if self._follow_up is not None:
-                        self._follow_up(tx)
-            if not call.validate_only:
-                self._count(tx)
-            if delta is not None:
-                self._follower.advance(delta)
+                    self._write(tx)
+                    made += (tx, *self._planned_anew(tx))
+            for each in made:
+                self._count(each)
+                if each.changes:
+                    self._follower.advance(each.delta())
+
+    def settle(self) -> None:
+        """Make facts of what has come due; nothing is asked of the database if nothing has."""
+        if self._clock() >= self._follower.index.due:
+            with self.transaction(Call(Actor(""))):
+                pass
 
     @contextmanager
     def _next_turn(self) -> Iterator[None]:
@@ -182,20 +273,27 @@ class Store:
         finally:
             self._turn.release()
 
-    def _write(self, tx: Transaction) -> Delta | None:
-        connection = tx.connection
-        delta = Delta(tx.revision, tuple(tx.changes), tx.now) if tx.changes else None
-        closing, opening = writing.difference(delta) if delta else ([], [])
-        writing.close_rows(connection, closing, tx.revision)
-        entries = writing.sealed(connection, tx.events, tx.call, tx.now, tx.revision)
-        with pipelined(connection):
-            writing.open_rows(connection, opening, tx.revision)
-            writing.append_entries(connection, entries)
-            if tx.call.request_id and tx.answer is not None:
-                answers.keep(connection, tx.call, tx.now, tx.revision, tx.answer)
-            if delta is not None:
-                writing.advance_head(connection, delta)
-        return delta
+    def _come_due(self, tx: Transaction) -> Iterator[Transaction]:
+        for step in brought_to(tx, (tx.now + 1, "")):
+            if self._follow_up is not None:
+                self._follow_up(step)
+            yield step
+
+    def _planned_anew(self, tx: Transaction) -> Iterator[Transaction]:
+        """Work out anew, in a revision of its own, what the transaction makes come otherwise."""
+        schedules = (isinstance(each.fact, ScheduledPolicyChange) for each in tx.changes)
+        if self._replan is None or not tx.changes or not (tx.index.scheduled or any(schedules)):
+            return
+        step = Transaction(tx.connection, tx.after(), Call(tx.call.actor), tx.now, tx.new_id)
+        self._replan(step, tx.changes)
+        if step.changes:
+            self._write(step)
+            yield step
+
+    def _write(self, tx: Transaction) -> None:
+        written(tx)
+        if self._follow_up is not None:
+            self._follow_up(tx)
 
     def _count(self, tx: Transaction) -> None:
         if tx.changes:

@@ -11,6 +11,7 @@ from authz_service.domain.grant import RoleGrant
 from authz_service.domain.key import ApiKey
 from authz_service.domain.membership import Membership
 from authz_service.domain.tenant import SYSTEM, Holding, Tenant
+from authz_service.domain.window import Instant
 from authz_service.usecases.change_sets.changing import (
     AppliedChange,
     ApplyChange,
@@ -89,9 +90,12 @@ def seed(world: StoreWorld) -> None:
     world.put(*OPERATORS, *CUSTOMERS)
 
 
-def preview(world: StoreWorld, *changes: AnyChange, sample: int = 0) -> Preview:
+def preview(
+    world: StoreWorld, *changes: AnyChange, sample: int = 0, at: Instant | None = None
+) -> Preview:
     view = View(world.index, world.database, world.clock.now)
-    return preview_change.body(view, PreviewChange(changes=ChangeSet(changes), sample=sample))
+    wanted = PreviewChange(changes=ChangeSet(changes), sample=sample, at=at)
+    return preview_change.body(view, wanted)
 
 
 def applied(
@@ -100,8 +104,9 @@ def applied(
     *changes: AnyChange,
     by: Actor = OPERATOR,
     dry: bool = False,
+    at: Instant | None = None,
 ) -> AppliedChange:
-    """Apply what was previewed."""
-    wanted = ApplyChange(changes=ChangeSet(changes), fingerprint=fingerprint)
+    """Apply what was previewed, or schedule it."""
+    wanted = ApplyChange(changes=ChangeSet(changes), fingerprint=fingerprint, at=at)
     with world.store.transaction(Call(by, reason="agreed", validate_only=dry)) as tx:
         return apply_change.body(tx, wanted)

@@ -14,11 +14,13 @@ from authz_service.domain.window import Instant
 from authz_service.store import events
 from authz_service.usecases import seeding
 from authz_service.usecases.contracts import lifecycle_files
-from authz_service.usecases.contracts.event_calls import EventDoor
+from authz_service.usecases.contracts.event_calls import EventDoor, IngestEvent
+from authz_service.usecases.contracts.event_preview import Preview, PreviewEvent, preview_event
 from authz_service.usecases.contracts.events import Taken
 from authz_service.usecases.contracts.lifecycle_policy import BreakerSettings, LifecyclePolicy
 from authz_service.usecases.contracts.lifecycle_reading import Attributes, envelopes
 from authz_service.usecases.customers.tenant_now import TenantNow, tenant_now
+from authz_service.usecases.execution import View
 from authz_service.usecases.policy_files import policy_files
 from tests.conformance.store_world import StoreWorld
 
@@ -58,11 +60,27 @@ class EventWorld:
         self, type_: str, at: Instant, tenant: str = "acme", *, id_: str = "", **data: Any
     ) -> Taken:
         """Bring one event of the source `billing-job`."""
+        wanted = self._event(type_, at, tenant, id_, data)
+        source = self.policy.sources[SOURCE]
+        (envelope,) = envelopes(source, wanted.data, wanted.given)
+        return self.door.take(envelope, "a test", "")
+
+    def preview(
+        self, type_: str, at: Instant, tenant: str = "acme", *, id_: str = "", **data: Any
+    ) -> Preview:
+        """Ask what that event would do."""
+        view = View(self.world.index, self.world.database, self.now)
+        wanted = PreviewEvent(event=self._event(type_, at, tenant, id_, data), sample=1000)
+        return preview_event.body(view, wanted)
+
+    def _event(
+        self, type_: str, at: Instant, tenant: str, id_: str, data: dict[str, Any]
+    ) -> IngestEvent:
         body = {"tenant": tenant, **data} if tenant else data
         subject = str(data.pop("subject", "")) if "subject" in data else ""
         given = Attributes(id_ or f"{type_}-{at}", type_, at, subject)
-        (envelope,) = envelopes(self.policy.sources[SOURCE], json.dumps(body).encode(), given)
-        return self.door.take(envelope, "a test", "")
+        content = json.dumps(body).encode()
+        return IngestEvent(policy=self.policy, source=SOURCE, data=content, given=given)
 
     def onboard(self, tenant: str = "acme", plan: str = "professional") -> Taken:
         return self.bring(
@@ -79,6 +97,13 @@ class EventWorld:
         found = self.world.index.tenant(tenant)
         return tenant_now(found, self.now) if found else None
 
+    def member(self, tenant: str, subject: str) -> tuple[list[str], list[str]]:
+        """Show what suspends a member, and the roles in force, `role@scope`."""
+        found = self.world.index.member(tenant, subject)
+        live = self.world.index.grants(tenant, subject)
+        roles = {f"{g.role}@{g.scope}" for g in live if g.covers((g.scope,), self.now)}
+        return sorted(found.suspensions) if found else [], sorted(roles)
+
     def shown(self, tenant: str = "acme") -> Any:
         """Show all that matters of an account from now on, not how it came to be so.
 
@@ -94,8 +119,7 @@ class EventWorld:
         times = sorted({self.now, *(edge for edge in edges if edge > self.now)})
         ahead = [(t, found.state_at(t), found.tier_at(t), found.add_ons_at(t)) for t in times[:-1]]
         members = sorted(
-            (subject, sorted(g.role for g in self.world.index.grants(tenant, subject)))
-            for subject, _ in entry.members.items()
+            (subject, self.member(tenant, subject)) for subject, _ in entry.members.items()
         )
         return (
             found.display_name,

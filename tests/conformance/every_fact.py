@@ -3,8 +3,21 @@
 from dataclasses import replace
 from typing import Final, NamedTuple
 
+from authz_service.domain.audit import Event
 from authz_service.domain.catalogue import Feature, Limit, Permission, Plan, Role
-from authz_service.domain.change import Fact
+from authz_service.domain.change import Change, Fact
+from authz_service.domain.change_set import (
+    ChangeSet,
+    Delete,
+    EndException,
+    Except,
+    Give,
+    HoldAddOn,
+    MoveToTier,
+    ObjectKind,
+    Put,
+    Revoke,
+)
 from authz_service.domain.endpoint import Endpoint
 from authz_service.domain.exception import ExceptionKind, TenantException
 from authz_service.domain.grant import GrantSource, RoleGrant
@@ -12,7 +25,9 @@ from authz_service.domain.identity import Identity, IdentityKind
 from authz_service.domain.invitation import Invitation
 from authz_service.domain.key import ApiKey, KeyKind
 from authz_service.domain.membership import Membership, MembershipState
+from authz_service.domain.scheduled_policy import Objection, ScheduledPolicyChange
 from authz_service.domain.tenant import (
+    DatedLimit,
     Holding,
     StatePeriod,
     SuspensionReason,
@@ -48,6 +63,7 @@ TENANT: Final = Tenant(
     holdings=(Holding("tier/pro"), Holding("addon/audit", Window(5, 9))),
     limits=(Limit("seats", 40, "seat"), Limit("calls", None, "call")),
     created_at=7,
+    dated_limits=(DatedLimit(Limit("rows", 9, "row"), Window(5, 9)),),
 )
 OWN_ROLE: Final = Role("acme/clerk", frozenset({"doc:read"}), frozenset({"viewer"}), TEXT, True)
 MEMBER: Final = Membership(
@@ -110,6 +126,36 @@ IDENTITY: Final = Identity("idn-1", IdentityKind.TOKEN, "https://idp.example", "
 ENDPOINT: Final = Endpoint(
     "end-1", "acme", "https://acme.example/hook?a=b", ("member.*", "role.created"), TEXT, "", 5
 )
+SCHEDULED: Final = ScheduledPolicyChange(
+    "sch-1",
+    2_000_000_000_000_000,
+    ChangeSet(
+        (
+            Put(PERMISSION),
+            Put(ROLE),
+            Put(OWN_ROLE),
+            Put(TIER),
+            Delete(ObjectKind.ADD_ON, "audit", "other"),
+            Give(GRANT),
+            Revoke("acme", "user:ada", "viewer", "project:1", GrantSource.SCIM),
+            Except(GRANTING),
+            EndException("acme", "x2"),
+            MoveToTier("acme", "pro"),
+            HoldAddOn("acme", "audit", held=False),
+        )
+    ),
+    "service:ops",
+    "user:boss",
+    TEXT,
+    7,
+    (
+        Change(ROLE, replace(ROLE, permissions=frozenset())),
+        Change(None, GRANT),
+        Change(TENANT, replace(TENANT, holdings=())),
+        Change(DENYING, None),
+    ),
+    (Event("role.put", "acme", ("viewer",), {"id": "viewer"}, None, TEXT),),
+)
 
 
 class Life(NamedTuple):
@@ -141,6 +187,10 @@ LIVES: Final = {
             suspensions=frozenset(),
             holdings=(Holding("tier/pro", Window(3, 4)),),
             limits=(Limit("seats", None, "seat"), Limit("zero", 0, "thing")),
+            dated_limits=(
+                DatedLimit(Limit("rows", None, "row"), Window(5, 9)),
+                DatedLimit(Limit("rows", 1, "row"), Window(9)),
+            ),
         ),
     ),
     "own role": Life(OWN_ROLE, replace(OWN_ROLE, permissions=frozenset(), description="")),
@@ -155,6 +205,10 @@ LIVES: Final = {
     "deny exception": Life(DENYING, replace(DENYING, subject="*", scope="")),
     "replace exception": Life(REPLACING, replace(REPLACING, permissions=frozenset())),
     "endpoint": Life(ENDPOINT, replace(ENDPOINT, kinds=("*",), disabled="gone", tenant="")),
+    "scheduled policy": Life(
+        SCHEDULED,
+        replace(SCHEDULED, planned=(), told=(), objection=Objection("STILL_IN_USE", TEXT, "acme")),
+    ),
     "identity": Life(IDENTITY, replace(IDENTITY, expires_at=FOREVER, display_name="")),
     "api key": Life(KEY, replace(KEY, expires_at=FOREVER, previous_hash="", kind=KeyKind.APP)),
 }
@@ -178,5 +232,6 @@ def all_facts(facts: Facts) -> list[Fact]:
         *facts.exceptions(),
         *facts.identities(),
         *facts.endpoints(),
+        *facts.scheduled(),
         *facts.api_keys(),
     ]

@@ -19,6 +19,7 @@ from authz_service.store import snapshot
 from authz_service.store.database import Database
 from authz_service.store.facts import Facts
 from authz_service.store.unit_of_work import Store, Transaction
+from authz_service.usecases.change_sets.replanning import replan
 from authz_service.usecases.execution import Executor
 
 NOON: Final[Instant] = 1_750_000_000_000_000
@@ -41,15 +42,21 @@ class Clock:
 class StoreWorld:
     """One process's worth. Every method that writes returns the revision it made."""
 
-    def __init__(self, url: str, *, name: str = "a", busy_seconds: float = 10.0) -> None:
+    def __init__(
+        self, url: str, *, name: str = "a", busy_seconds: float = 10.0, replans: bool = False
+    ) -> None:
+        """`replans` lets it plan anew what is scheduled, as a server does."""
         self.url = url
+        self._replans = replans
         self.clock = Clock()
         self.database = Database(url, busy_seconds=busy_seconds)
         self.replica = Replica(self.database)
         self._name = name
         self._ids = count(1)
         self._others = ExitStack()
-        self.store = Store(self.database, self.replica, self.clock, self.new_id)
+        self.store = Store(
+            self.database, self.replica, self.clock, self.new_id, replan=replan if replans else None
+        )
         self.executor = Executor(self.store, lambda: self.replica.index, self.clock)
 
     @property
@@ -61,7 +68,9 @@ class StoreWorld:
 
     def another(self, name: str = "b", *, busy_seconds: float = 10.0) -> "StoreWorld":
         """Give another process's worth of the same database, loaded, with the same clock."""
-        made = self._others.enter_context(opened(self.url, name=name, busy_seconds=busy_seconds))
+        made = self._others.enter_context(
+            opened(self.url, name=name, busy_seconds=busy_seconds, replans=self._replans)
+        )
         made.clock.now = self.clock.now
         return made
 
@@ -107,9 +116,11 @@ class StoreWorld:
 
 
 @contextmanager
-def opened(url: str, *, name: str = "a", busy_seconds: float = 10.0) -> Iterator[StoreWorld]:
+def opened(
+    url: str, *, name: str = "a", busy_seconds: float = 10.0, replans: bool = False
+) -> Iterator[StoreWorld]:
     """Open a migrated database and load its replica."""
-    world = StoreWorld(url, name=name, busy_seconds=busy_seconds)
+    world = StoreWorld(url, name=name, busy_seconds=busy_seconds, replans=replans)
     try:
         world.replica.load()
         yield world

@@ -3,6 +3,7 @@ revision and with what was before and after, whatever is done and whatever is re
 """
 
 from collections import Counter
+from dataclasses import replace
 from random import Random
 from typing import Any, Final
 
@@ -16,8 +17,10 @@ from authz_service.domain.tenant import SuspensionReason, Tenant
 from authz_service.errors import AuthzError
 from authz_service.store import change_log
 from authz_service.usecases.access.exceptions import GrantException, grant_exception
-from authz_service.usecases.customers import holdings, lifecycle, provisioning
+from authz_service.usecases.contracts.lifecycle_policy import Downgrade, Excess
+from authz_service.usecases.customers import holdings, lifecycle, provisioning, tier_change
 from tests.conformance import ledger
+from tests.conformance.event_world import EventWorld
 from tests.conformance.store_world import StoreWorld
 from tests.conformance.tenant_world import DAY, TenantWorld
 from tests.conformance.test_roster import Crowd
@@ -25,7 +28,7 @@ from tests.conformance.test_roster import Crowd
 STEPS: Final = 150
 MOVES: Final = (
     "suspend", "resume", "set_tier", "schedule", "offboard", "reactivate", "add_on", "limit",
-    "trial", "except_", "rename",
+    "trial", "except_", "rename", "downgrade", "tidy", "event", "event", "reactivate",
 )  # fmt: skip
 
 
@@ -34,6 +37,7 @@ class Customer:
 
     def __init__(self, accounts: TenantWorld, random: Random) -> None:
         self.accounts, self.random = accounts, random
+        self.came = EventWorld(accounts.world)
         self.made: Counter[str] = Counter()
 
     def step(self) -> None:
@@ -62,6 +66,27 @@ class Customer:
 
     def _tier(self) -> str:
         return self.random.choice(("free", "professional", "enterprise"))
+
+    def downgrade(self) -> None:
+        wanted = provisioning.SetTier(tenant="acme", tier=self._tier(), downgrade=self._policy())
+        self.accounts.do(provisioning.set_tier, wanted)
+
+    def tidy(self) -> None:
+        wanted = tier_change.ApplyDowngradePolicy(tenant="acme", policy=self._policy())
+        self.accounts.do(tier_change.apply_downgrade_policy, wanted)
+
+    def event(self) -> None:
+        """Let a contract be another, under a downgrade policy."""
+        self.came.policy = replace(self.came.policy, downgrade=self._policy())
+        type_ = self.random.choice(("onboard", "change_plan", "change_plan", "paused", "resumed"))
+        plan = self._tier() if type_ in ("onboard", "change_plan") else None
+        at = self.accounts.now - self.random.randrange(9 * DAY)
+        self.came.bring(type_, at, plans=plan, admin={"subject": "user:ada"})
+
+    def _policy(self) -> Downgrade:
+        excess = self.random.choice((Excess.SUSPEND_NEWEST, Excess.READ_ONLY_EXCESS))
+        roles = {"billing-admin": self.random.choice(("", "viewer")), "editor": "viewer"}
+        return Downgrade(limits={"seats": excess}, roles=roles, read_only_role="viewer")
 
     def offboard(self) -> None:
         self.accounts.offboard()

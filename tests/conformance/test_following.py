@@ -2,17 +2,20 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 
 import psycopg
 import pytest
 
 from authz_service.domain.catalogue import Permission
+from authz_service.domain.change import Change
 from authz_service.errors import ErrorReason, Unavailable
 from authz_service.replication.following import Following
 from authz_service.store import change_log, wakeup
 from tests.conformance import ledger
+from tests.conformance.every_fact import PERMISSION, SCHEDULED
 from tests.conformance.outages import cut, down, eventually, listening
-from tests.conformance.store_world import StoreWorld
+from tests.conformance.store_world import NOON, StoreWorld
 from tests.conformance.test_concurrency import writer
 
 NEVER = 3600.0
@@ -135,3 +138,18 @@ def test_following_outlives_what_nobody_foresaw(
             eventually(lambda: reported == [False], "unhealthy")
         eventually(lambda: reported == [False, True], "healthy again")
         arrives(other, store_world.put(Permission("doc:read")))
+
+
+def test_what_comes_due_is_made_facts_soon_after(store_world: StoreWorld) -> None:
+    """The view `casbin_rule`, which stock Casbin reads, has it then, too."""
+    store_world.put(replace(SCHEDULED, at=NOON + 1, planned=(Change(None, PERMISSION),), told=()))
+    store_world.clock.now = NOON + 1
+    settle = store_world.store.settle
+    follower = Following(store_world.database, store_world.replica, 0.02, lambda _: None, settle)
+    follower.start()
+    try:
+        arrives(store_world, 2)
+    finally:
+        follower.stop()
+    assert store_world.index.permissions[PERMISSION.id].fact == PERMISSION
+    assert not store_world.index.scheduled

@@ -1,11 +1,14 @@
 """Moves between tiers, on each database: seen before they are made, and put in order afterwards."""
 
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from threading import Barrier
 from typing import Any, Final
 
 import pytest
 
+from authz_service.domain.call import Call
 from authz_service.domain.catalogue import Limit
 from authz_service.domain.grant import GrantSource, RoleGrant
 from authz_service.domain.tenant import SuspensionReason
@@ -15,7 +18,7 @@ from authz_service.usecases.access import role_grants
 from authz_service.usecases.change_sets.concerns import ConcernKind
 from authz_service.usecases.contracts.lifecycle_policy import Downgrade, Excess
 from authz_service.usecases.customers import holdings, lifecycle, members, ownership
-from authz_service.usecases.customers.downgrade import Step, StepKind
+from authz_service.usecases.customers.downgrade_step import Step, StepKind
 from authz_service.usecases.customers.invitations import (
     AcceptInvitation,
     InviteMember,
@@ -31,7 +34,8 @@ from authz_service.usecases.customers.tier_change import (
     apply_downgrade_policy,
     preview_tier_change,
 )
-from tests.conformance.store_world import StoreWorld
+from tests.conformance import ledger
+from tests.conformance.store_world import OPS, StoreWorld
 from tests.conformance.tenant_world import DAY, TenantWorld
 
 SUSPEND: Final = Downgrade(limits={"seats": Excess.SUSPEND_NEWEST})
@@ -78,7 +82,7 @@ class Moving(TenantWorld):
 
     def roles_of(self, name: str) -> set[str]:
         grants = self.world.stored_index().grants("acme", f"user:{name}")
-        return {grant.role for grant in grants}
+        return {grant.role for grant in grants if grant.covers((grant.scope,), self.now)}
 
     def grant(self, name: str, role: str, **more: Any) -> None:
         grant = RoleGrant("acme", f"user:{name}", role, **more)
@@ -232,7 +236,8 @@ def test_role_that_leaves_is_replaced_where_and_as_long_as_it_was_held(acme: Mov
     steps = acme.shift("free", Downgrade(roles={"billing-admin": "editor"}))
     wanted = Step(StepKind.ROLE_REPLACED, "user:bill", "billing-admin", "editor", "project:1")
     assert steps == (wanted,)
-    (held,) = (g for g in acme.world.index.grants("acme", "user:bill") if g.scope)
+    grants = acme.world.index.grants("acme", "user:bill")
+    (held,) = (g for g in grants if g.covers(("project:1",), acme.now) and g.scope)
     assert (held.role, held.valid_from, held.valid_until) == (
         "editor",
         window.valid_from,
@@ -257,10 +262,11 @@ def test_every_step_has_its_audit_entry_that_says_why(acme: Moving) -> None:
     assert [action for action, _ in told] == [
         "tenant.tier_set",
         "member.suspended",
-        "role.revoked",
+        "role.held_back",
         "role.granted",
     ]
-    assert all('"reason":"downgrade policy: contract 4711"' in entry for _, entry in told[1:])
+    assert all('"reason":"downgrade policy' in entry for _, entry in told[1:])
+    assert all("contract 4711" in entry for _, entry in told[1:])
 
 
 def test_owner_keeps_the_admin_role_that_leaves_and_other_admins_lose_it(acme: Moving) -> None:
@@ -445,3 +451,35 @@ def test_preview_changes_nothing(acme: Moving) -> None:
     before = acme.world.index
     acme.preview("free", replace(READ_ONLY, roles={"editor": "viewer"}), apply=True)
     assert acme.world.index is before
+
+
+def test_of_a_move_and_many_who_join_at_once_no_more_than_the_seats_are_in_use(
+    acme: Moving,
+) -> None:
+    """Whoever comes before the move is held back by it; whoever comes after finds no seat."""
+    worlds = [acme.world, acme.world.another("b"), acme.world.another("c")]
+    barrier = Barrier(7)
+
+    def attempt(at: int) -> ErrorReason | None:
+        new = members.NewMember(f"user:u{at}", ("viewer",))
+        joins = members.AddMember(tenant="acme", member=new)
+        moves = SetTier(tenant="acme", tier="free", downgrade=SUSPEND)
+        executor = worlds[at % 3].executor
+        barrier.wait()
+        try:
+            if at == 3:
+                executor.change(Call(OPS), set_tier, moves)
+            else:
+                executor.change(Call(OPS), members.add_member, joins)
+        except AuthzError as refusal:
+            return refusal.reason
+        return None
+
+    with ThreadPoolExecutor(7) as pool:
+        ended = set(pool.map(attempt, range(7)))
+    assert ended <= {None, ErrorReason.SEATS_EXHAUSTED}
+    index = acme.world.stored_index()
+    held_back, everybody = acme.held_back(), index.tenants["acme"].members.size
+    assert everybody - len(held_back) <= 3
+    assert "user:ada" not in held_back
+    ledger.assert_whole(acme.world.database)

@@ -7,23 +7,29 @@ from typing import Final
 from authz_service.domain import change_set, comparison, fingerprint
 from authz_service.domain.audit import Event
 from authz_service.domain.change import Revision
-from authz_service.domain.change_set import (
-    ChangeSet,
-)
+from authz_service.domain.change_set import ChangeSet
 from authz_service.domain.comparison import ObjectChange
 from authz_service.domain.fingerprint import Fingerprint
+from authz_service.domain.schedule import checked_later
 from authz_service.domain.tenant import SYSTEM
+from authz_service.domain.window import Instant
 from authz_service.engine.effect import Reach, Shift, TenantEffect, Value, effect
 from authz_service.engine.effect_summary import Summary, summed
-from authz_service.errors import AuthzError, ErrorReason, FailedPrecondition, InvalidArgument
+from authz_service.errors import AuthzError, ErrorReason, InvalidArgument
 from authz_service.store.unit_of_work import Transaction
-from authz_service.usecases import guard, paging
-from authz_service.usecases.change_sets import outdating
-from authz_service.usecases.change_sets.concerns import Concern, Decision, decisions
-from authz_service.usecases.change_sets.planning import Planned, planned, right_of
+from authz_service.usecases import paging
+from authz_service.usecases.change_sets import outdating, scheduling
+from authz_service.usecases.change_sets.concerns import (
+    Concern,
+    Decision,
+    decisions,
+    require_decided,
+)
+from authz_service.usecases.change_sets.planning import Planned, planned
+from authz_service.usecases.change_sets.scheduling import Scheduled
 from authz_service.usecases.execution import View, change, read
 from authz_service.usecases.paging import Page, PageRequest
-from authz_service.usecases.rehearsal import rehearsal
+from authz_service.usecases.rehearsal import at_instant, rehearsal_at
 
 DEFAULT_SAMPLE: Final = 10
 MAX_SAMPLE: Final = 1000
@@ -31,10 +37,11 @@ MAX_SAMPLE: Final = 1000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PreviewChange:
-    """`sample` names are given with each total; 0 takes DEFAULT_SAMPLE."""
+    """`sample` names are given with each total; 0 takes DEFAULT_SAMPLE. `at` None is now."""
 
     changes: ChangeSet
     sample: int = 0
+    at: Instant | None = None
     tenant: str = ""
 
 
@@ -42,6 +49,7 @@ class PreviewChange:
 class ListAffected:
     changes: ChangeSet
     page: PageRequest
+    at: Instant | None = None
     tenant: str = ""
 
 
@@ -49,6 +57,7 @@ class ListAffected:
 class ApplyChange:
     changes: ChangeSet
     fingerprint: str
+    at: Instant | None = None
     tenant: str = ""
 
 
@@ -77,80 +86,106 @@ class Affected:
 
 @dataclass(frozen=True, slots=True)
 class AppliedChange:
-    """What was changed, and what was decided by applying it."""
+    """What was changed, or will be, and what was decided by applying it."""
 
     objects: tuple[ObjectChange, ...]
     decisions: tuple[Decision, ...]
+    scheduled: Scheduled | None = None
 
 
 @read("changes:preview")
 def preview_change(view: View, wanted: PreviewChange) -> Preview:
     """Tell what a set would do: the objects, who gains and loses, what needs a decision."""
-    sample = sample_size(wanted.sample)
-    with rehearsal(view) as tx:
-        plan = planned(tx, change_set.checked(wanted.changes))
+    sample, at = sample_size(wanted.sample), _later(wanted.at, view.now)
+    with rehearsal_at(view, at) as (tx, step):
+        plan = planned(step, change_set.checked(wanted.changes))
     return Preview(
-        plan.before.revision,
-        _objects(plan),
-        summed(effect(plan.before, plan.after, view.now), sample),
+        tx.index.revision,
+        scheduling.objects(plan.changes),
+        summed(effect(plan.before, plan.after, step.now), sample),
         decisions(plan.concerns, sample),
-        str(_fingerprint(plan, wanted.changes)),
+        str(_fingerprint(tx, plan, wanted.changes, at)),
     )
 
 
 @read("changes:preview")
 def list_affected(view: View, wanted: ListAffected) -> Page[Affected]:
     """Name every tenant and member for whom a set would change anything."""
-    with rehearsal(view) as tx:
-        plan = planned(tx, change_set.checked(wanted.changes))
-    query = ["affected", fingerprint.digest(wanted.changes.changes)]
-    found = sorted(_affected(plan, view.now), key=_place)
+    at = _later(wanted.at, view.now)
+    with rehearsal_at(view, at) as (_, step):
+        plan = planned(step, change_set.checked(wanted.changes))
+    query = ["affected", _digest(wanted.changes, at)]
+    found = sorted(_affected(plan, step.now), key=_place)
     return paging.page(found, _place, wanted.page, query)
 
 
 @change("changes:apply")
 def apply_change(tx: Transaction, wanted: ApplyChange) -> AppliedChange:
-    """Do what a preview showed, if it would show the same now."""
+    """Do what a preview showed, or schedule it, if it would show the same now."""
     promised = fingerprint.read(wanted.fingerprint)
     changes = change_set.checked(wanted.changes)
-    for each in changes.changes:
-        right, tenant = right_of(each)
-        guard.require(tx.index, tx.call.actor, right, tenant, tx.now)
-    if promised.wanted != fingerprint.digest(changes.changes):
+    scheduling.require_rights(tx, changes)
+    at = _later(wanted.at, tx.now)
+    if promised.wanted != _digest(changes, at):
         raise InvalidArgument(
             ErrorReason.FINGERPRINT_MISMATCH,
-            "the fingerprint belongs to another set of changes; preview this one",
+            "the fingerprint belongs to another set of changes, or to another instant; preview "
+            "this one",
             field="fingerprint",
         )
+    with at_instant(tx, at) as step:
+        plan = _as_promised(tx, step, changes, promised, at)
+        if at is not None:
+            scheduling.work_out(step, changes, plan)
+    if at is None:
+        return _made(tx, plan, promised)
+    made = scheduling.schedule(tx, step, changes, at)
+    return AppliedChange(made.objects, decisions(plan.concerns, DEFAULT_SAMPLE), made)
+
+
+def _later(at: Instant | None, now: Instant) -> Instant | None:
+    return None if at is None else checked_later(at, now, "at")
+
+
+def _as_promised(
+    tx: Transaction,
+    step: Transaction,
+    changes: ChangeSet,
+    promised: Fingerprint,
+    at: Instant | None,
+) -> Planned:
+    """Plan a set at its instant, and see that it is what a preview promised at some revision."""
     try:
-        plan = planned(tx, changes)
+        plan = planned(step, changes)
     except AuthzError as refusal:
         outdating.require_same_objects(tx, promised.revision, outdating.involved(changes))
         raise refusal
-    if _fingerprint(plan, changes) != promised:
-        _require_still_so(tx, plan, changes, promised)
-    _require_decided(plan)
-    return _made(tx, plan, promised)
+    found = _fingerprint(tx, plan, changes, at)
+    if found != promised:
+        _require_still_so(tx, plan, changes, found, promised)
+    require_decided(plan.concerns)
+    return plan
 
 
-def _objects(plan: Planned) -> tuple[ObjectChange, ...]:
-    return tuple(comparison.compared(each) for each in comparison.merged(plan.changes))
+def _digest(wanted: ChangeSet, at: Instant | None) -> str:
+    return fingerprint.digest(wanted.changes if at is None else (wanted.changes, at))
 
 
-def _fingerprint(plan: Planned, wanted: ChangeSet) -> Fingerprint:
+def _fingerprint(
+    tx: Transaction, plan: Planned, wanted: ChangeSet, at: Instant | None
+) -> Fingerprint:
     return Fingerprint(
-        plan.before.revision,
-        fingerprint.digest(wanted.changes),
+        tx.index.revision,
+        _digest(wanted, at),
         fingerprint.digest_of_changes(comparison.merged(plan.changes)),
         fingerprint.digest(plan.concerns),
     )
 
 
 def _require_still_so(
-    tx: Transaction, plan: Planned, changes: ChangeSet, promised: Fingerprint
+    tx: Transaction, plan: Planned, changes: ChangeSet, found: Fingerprint, promised: Fingerprint
 ) -> None:
     """Refuse a plan whose objects or decisions are others by now; its revision alone may be."""
-    found = _fingerprint(plan, changes)
     if found.objects != promised.objects:
         involved = {comparison.named(each.fact) for each in plan.changes}
         outdating.require_same_objects(
@@ -158,37 +193,24 @@ def _require_still_so(
         )
         raise outdating.unexplained(promised.revision)
     if found.concerns != promised.concerns:
-        outdating.require_same_concerns(tx, promised.revision, plan)
+        if plan.before is tx.index:  # else what was scheduled lies between, and is no commit
+            outdating.require_same_concerns(tx, promised.revision, plan)
         raise outdating.unexplained(promised.revision)
 
 
-def _require_decided(plan: Planned) -> None:
-    open_ = [concern for concern in plan.concerns if concern.blocking]
-    if open_:
-        first, tenants = open_[0], len({concern.tenant for concern in open_})
-        raise FailedPrecondition(
-            ErrorReason.DECISION_NEEDED,
-            f"{first.kind.value}: {first.object} in {first.tenant!r}"
-            f"{f' and {len(open_) - 1} more' if len(open_) > 1 else ''}; name what takes its "
-            "place in the change set and preview it again",
-            field="changes",
-            details={"kind": first.kind.value, "object": first.object, "tenants": str(tenants)},
-        )
-
-
 def _made(tx: Transaction, plan: Planned, promised: Fingerprint) -> AppliedChange:
-    objects, decided = _objects(plan), decisions(plan.concerns, DEFAULT_SAMPLE)
+    made, decided = scheduling.objects(plan.changes), decisions(plan.concerns, DEFAULT_SAMPLE)
     tx.changes += plan.changes
     for event in plan.events:
         tx.record(event)
     if plan.changes:
         told = {
             "fingerprint": str(promised),
-            "objects": len(objects),
+            "objects": len(made),
             "decisions": [f"{each.kind.value} {each.object}" for each in decided],
         }
         tx.record(Event("changes.applied", SYSTEM, (), None, told, tx.call.reason))
-    return AppliedChange(objects, decided)
+    return AppliedChange(made, decided)
 
 
 def _affected(plan: Planned, at: int) -> Iterator[Affected]:

@@ -12,6 +12,7 @@ from authz_service.domain.tenant import OPEN_STATES, SYSTEM
 from authz_service.domain.window import Instant
 from authz_service.engine.entitlements import assignable_roles, entitlements, limit_in_force
 from authz_service.engine.index import Index, Member, MemberEntry, TenantEntry
+from authz_service.errors import ErrorReason, FailedPrecondition
 from authz_service.usecases.customers import seats
 
 
@@ -84,6 +85,21 @@ def decisions(found: Iterable[Concern], sample: int) -> tuple[Decision, ...]:
         )
         for (kind, about), group in grouped.items()
     )
+
+
+def require_decided(found: Iterable[Concern]) -> None:
+    """Refuse what somebody has to decide first. Raises: DECISION_NEEDED."""
+    open_ = [concern for concern in found if concern.blocking]
+    if open_:
+        first, tenants = open_[0], len({concern.tenant for concern in open_})
+        raise FailedPrecondition(
+            ErrorReason.DECISION_NEEDED,
+            f"{first.kind.value}: {first.object} in {first.tenant!r}"
+            f"{f' and {len(open_) - 1} more' if len(open_) > 1 else ''}; name what takes its "
+            "place in the change set and preview it again",
+            field="changes",
+            details={"kind": first.kind.value, "object": first.object, "tenants": str(tenants)},
+        )
 
 
 class _Pair(NamedTuple):

@@ -73,7 +73,7 @@ def unexplained(revision: Revision) -> Aborted:
     return Aborted(
         ErrorReason.PLAN_OUTDATED,
         f"the plan was made at revision {revision}, and since then a window has begun or ended "
-        "that it depends on; make the plan again",
+        "that it depends on, or what is scheduled before it is another; make the plan again",
         field="fingerprint",
         details={"planned_at": str(revision)},
     )

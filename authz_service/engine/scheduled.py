@@ -1,0 +1,47 @@
+"""What is in force at an instant, when some of it was scheduled: no clock, no worker, no write."""
+
+from collections.abc import Iterable
+
+from authz_service.domain.change import Change
+from authz_service.domain.scheduled_policy import ScheduledPolicyChange
+from authz_service.domain.window import Instant
+from authz_service.engine.builder import Builder
+from authz_service.engine.index import Index
+
+
+def in_force(index: Index, at: Instant) -> Index:
+    """Give the index that decides at an instant: with all done that was scheduled up to it.
+
+    It is made once, and is of the same revision: nothing was committed. A delta is applied to the
+    index of its revision alone, never to what this gives.
+    """
+    while at >= index.due:
+        index = index.successor or _succeeded(index)
+    return index
+
+
+def due(index: Index, until: tuple[Instant, str]) -> list[ScheduledPolicyChange]:
+    """List what is scheduled before a place, in the order in which it comes into force."""
+    found = (each for each in index.scheduled.values() if each.place < until)
+    return sorted(found, key=lambda each: each.place)
+
+
+def _succeeded(index: Index) -> Index:
+    first = min(index.scheduled.values(), key=lambda each: each.place)
+    ended = Change(first, None)
+    try:
+        made = _made(index, (ended, *first.planned))
+    except ValueError:
+        # It ends what is not there: memory and database have come apart, and checks must go on.
+        # The unit of work, which finds the same, lets it lapse.
+        made = _made(index, (ended,))
+    # Two threads may both make it; either's is as good.
+    index.successor = made
+    return made
+
+
+def _made(index: Index, changes: Iterable[Change]) -> Index:
+    builder = Builder(index)
+    for change in changes:
+        builder.change(change)
+    return builder.finish(index.revision)

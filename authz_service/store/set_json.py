@@ -1,0 +1,45 @@
+"""Change sets as JSON: each change tagged with what it does, each definition with what it is."""
+
+from typing import Any, Final
+
+from pydantic import TypeAdapter
+
+from authz_service.domain.catalogue import Permission, Plan, Role
+from authz_service.domain.change_set import (
+    AnyChange,
+    ChangeSet,
+    Delete,
+    EndException,
+    Except,
+    Give,
+    HoldAddOn,
+    MoveToTier,
+    Put,
+    Revoke,
+)
+
+_KINDS: Final[dict[str, TypeAdapter[Any]]] = {
+    kind.__name__: TypeAdapter(kind)
+    for kind in (
+        *(Permission, Role, Plan),
+        *(Delete, Give, Revoke, Except, EndException, MoveToTier, HoldAddOn),
+    )
+}
+
+
+def write(wanted: ChangeSet) -> list[list[Any]]:
+    """Write a set: a list of [kind, value]; a definition that is put stands for itself."""
+    found = (each.fact if isinstance(each, Put) else each for each in wanted.changes)
+    return [
+        [kind := type(each).__name__, _KINDS[kind].dump_python(each, mode="json")] for each in found
+    ]
+
+
+def read(items: list[list[Any]]) -> ChangeSet:
+    """Read a set that `write` wrote. Raises: ValueError."""
+    return ChangeSet(tuple(_change(*item) for item in items))
+
+
+def _change(kind: str, value: Any) -> AnyChange:
+    found: Any = _KINDS[kind].validate_python(value)
+    return Put(found) if isinstance(found, Permission | Role | Plan) else found
