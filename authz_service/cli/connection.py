@@ -2,18 +2,20 @@
 
 import ipaddress
 import json
+import time
 from collections.abc import Sequence
 from functools import cached_property
 from typing import Any, Final, NamedTuple
 from uuid import uuid4
 
 import grpc
-from google.rpc.error_details_pb2 import BadRequest, ErrorInfo
+from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RetryInfo
 from grpc_status import rpc_status
 
 from authz_service.cli.failure import ExitCode, Failure, advice_on
 from authz_service.cli.tls import refused_handshake
 from authz_service.config import Settings
+from authz_service.errors import ErrorReason
 from authz_service.gen.authz.v1.audit_pb2_grpc import AuditServiceStub
 from authz_service.gen.authz.v1.authorization_pb2_grpc import AuthorizationServiceStub
 from authz_service.gen.authz.v1.change_pb2_grpc import ChangeServiceStub
@@ -42,6 +44,9 @@ _RETRIES: Final = {
         }
     ]
 }
+
+_LONGEST_WAIT: Final = 60.0
+"""Seconds that a command waits for its caller's rate."""
 
 _START: Final = (
     "start the server (make run, or authz serve), or say where it is: --address, AUTHZ_HOST, "
@@ -173,7 +178,9 @@ class _Caller(grpc.UnaryUnaryClientInterceptor):
     ) -> None:
         self._address = address
         named = (("x-authz-actor", actor),) if actor else ()
-        self._metadata = (("authorization", f"Bearer {key}"), *named)
+        # Without a key it is the certificate that says who calls, if nothing else does.
+        shown = (("authorization", f"Bearer {key}"),) if key else ()
+        self._metadata = (*shown, *named)
         self._timeout = timeout
         self._request_id = request_id
         self._dry_run = dry_run
@@ -181,7 +188,7 @@ class _Caller(grpc.UnaryUnaryClientInterceptor):
     def intercept_unary_unary(
         self, continuation: Any, client_call_details: Any, request: Any
     ) -> Any:
-        """Call once; gRPC itself repeats what may be repeated.
+        """Call until the caller's rate lets it; gRPC itself repeats what else may be repeated.
 
         Raises:
             Failure: the call gave no answer.
@@ -196,11 +203,15 @@ class _Caller(grpc.UnaryUnaryClientInterceptor):
             None,
             None,
         )
-        outcome = continuation(details, request)
-        error = outcome.exception()
-        if error is None:
-            return outcome
-        raise failure_of(error, self._address, timeout) from error
+        while True:
+            outcome = continuation(details, request)
+            error = outcome.exception()
+            if error is None:
+                return outcome
+            wait = _wait_of(error)
+            if not 0 < wait <= _LONGEST_WAIT:
+                raise failure_of(error, self._address, timeout) from error
+            time.sleep(wait)
 
     def _complete(self, request: Any) -> None:
         fields = request.DESCRIPTOR.fields_by_name
@@ -227,14 +238,16 @@ def address_of(given: str, host: str, port: int) -> str:
 
 
 def key_of(settings: Settings) -> str:
-    """Return the key to call with.
+    """Return the key to call with; "" if there is none and a certificate is shown instead.
 
     Raises:
-        Failure: there is none.
+        Failure: there is neither, or what there is cannot be used.
     """
     if settings.key:
         return _fit(settings.key.strip(), "AUTHZ_KEY")
     file = settings.key_file.absolute()
+    if settings.tls_client_cert is not None and not file.exists():
+        return ""
     try:
         key = file.read_text().strip()
     except (OSError, UnicodeDecodeError) as error:
@@ -284,6 +297,17 @@ def _details(error: grpc.Call) -> tuple[ErrorInfo | None, BadRequest]:
     return (info if any(found) else None), bad
 
 
+def _wait_of(error: grpc.Call) -> float:
+    """Tell for how many seconds the caller's rate is spent; 0 if that is not why it was refused."""
+    info, _ = _details(error)
+    if info is None or info.reason != ErrorReason.RATE_LIMITED:
+        return 0.0
+    retry = RetryInfo()
+    status = rpc_status.from_call(error)
+    told = [detail.Unpack(retry) for detail in (status.details if status else ())]
+    return retry.retry_delay.ToTimedelta().total_seconds() if any(told) else 0.0
+
+
 def _unreachable(code: grpc.StatusCode, message: str, advice: str = _START) -> Failure:
     return Failure(ExitCode.UNREACHABLE, "UNREACHABLE", message, code=code.name, advice=advice)
 
@@ -301,7 +325,8 @@ def _no_key(message: str) -> Failure:
         "NO_KEY",
         message,
         advice="set AUTHZ_KEY, or AUTHZ_KEY_FILE to a file that holds a key; the first start of "
-        "the server (make run) writes var/operator.key, authz keys create makes more",
+        "the server (make run) writes var/operator.key, authz keys create makes more. A caller "
+        "known by its certificate needs none: --tls-cert, --tls-key",
     )
 
 

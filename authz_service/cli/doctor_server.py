@@ -4,7 +4,7 @@ import ssl
 import stat
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, cast
@@ -96,18 +96,37 @@ def _key_file(file: Path) -> Finding:
 
 
 def _key(session: Session) -> Finding:
-    parts = keys.parse(key_of(session.settings))
+    text = key_of(session.settings)
+    if not text:
+        return _certificate_shown(session)
+    parts = keys.parse(text)
     if parts is None:
         advice = "set AUTHZ_KEY or AUTHZ_KEY_FILE to a key of this service, whole"
         return problem("key", "it is not of the form authz_KIND_ID_SECRET, or mistyped", advice)
-    request = pb.ListPermissionsRequest(tenant=SYSTEM, subject=f"service:{parts[0]}")
     try:
-        held = every(
-            session.authorization.ListPermissions, request, lambda page: page.permissions, None
-        ).permissions
+        held = _rights(session, f"service:{parts[0]}")
     except Failure as failure:
         return _without_rights(parts[0], failure)
     return ok("key", f"{parts[0]} is accepted and holds {out.counted(len(held), 'right')}")
+
+
+def _certificate_shown(session: Session) -> Finding:
+    """Look whether the certificate is a caller's. Which one only the server knows, so the question
+    is about somebody who does not exist.
+    """
+    shown = f"the certificate in {session.settings.tls_client_cert}"
+    try:
+        _rights(session, "service:doctor")
+    except Failure as failure:
+        if failure.reason != "PERMISSION_DENIED":
+            return _without_rights(shown, failure)
+    return ok("key", f"none is needed: {shown} is accepted")
+
+
+def _rights(session: Session, subject: str) -> Sequence[object]:
+    request = pb.ListPermissionsRequest(tenant=SYSTEM, subject=subject)
+    ask = session.authorization.ListPermissions
+    return every(ask, request, lambda page: page.permissions, None).permissions
 
 
 def _without_rights(key_id: str, failure: Failure) -> Finding:

@@ -28,7 +28,7 @@ def export(
     """Write the policy in force as files; authz apply of them changes nothing."""
     from authz_service.usecases.policy_files.policy_files import write  # noqa: PLC0415 - writes YAML
 
-    texts = write(in_order(in_force(session)))
+    texts = write(in_order(in_force(session)[0]))
     there = [name for name in texts if (folder / name).exists()]
     if there and not force:
         message = f"{folder} holds {out.listed(there)} already"

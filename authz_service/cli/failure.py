@@ -91,7 +91,7 @@ _ADVICE: Final[Mapping[str, str]] = {
     "KEY_NOT_FOUND": "see the keys with authz keys list",
     "IDENTITY_NOT_FOUND": "see the identities with authz identities list",
     "IDENTITY_EXISTS": "end it first with authz identities remove ID",
-    "GRANT_EXCEEDS_OWN_RIGHTS": "give less, or use a key that holds the rights itself",
+    "GRANT_EXCEEDS_OWN_RIGHTS": "give less, or for less long, or use a key that holds the rights",
     "INVITATION_NOT_FOUND": "see the open ones with authz invitations list TENANT",
     "INVITATION_TOKEN_REFUSED": "make a new token with authz invitations resend TENANT ID",
     "ADD_ON_NOT_FOUND": "see the names with authz add-ons list",
@@ -127,8 +127,11 @@ _ADVICE: Final[Mapping[str, str]] = {
     "MEMBER_MANAGED": "change the member in the customer's directory",
     "MEMBER_STATE_CONFLICT": "see where the member stands with authz members get TENANT SUBJECT",
     "SCHEDULE_IN_PAST": "name a later instant, such as +30d, or leave it out for now",
-    "LIMIT_UNIT_MISMATCH": "see the unit with authz tenants entitlements TENANT",
-    "SCHEDULED_CHANGE_NOT_FOUND": "see what lies ahead with authz tenants scheduled TENANT",
+    "LIMIT_UNIT_MISMATCH": "see the unit with authz limits list, and of one tenant's own with "
+    "authz tenants entitlements TENANT",
+    "SCHEDULED_CHANGE_NOT_FOUND": "see what lies ahead with authz tenants scheduled TENANT, and of "
+    "policy with authz schedule list",
+    "TOO_MANY_SCHEDULED": "see what lies ahead with authz schedule list, and cancel one of it",
     "ADD_ON_HELD": "see its window with authz tenants get TENANT; begin where it ends: --from",
     "ADD_ON_NOT_HELD": "see what it holds with authz tenants get TENANT",
     "LIMIT_NOT_SET": "see its own limits with authz tenants get TENANT",

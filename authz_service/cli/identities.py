@@ -6,9 +6,9 @@ from typing import Annotated, Final
 import typer
 from rich.table import Table
 
-from authz_service.cli import completion
 from authz_service.cli import output as out
-from authz_service.cli.options import Limit, Reason, Until, changes, reads
+from authz_service.cli.callers import ROLES, TENANTS, AllTenants, Forever, Name, changed
+from authz_service.cli.options import ExpectedRevision, Limit, Reason, Until, changes, reads
 from authz_service.cli.paging import every, total
 from authz_service.cli.session import Session
 from authz_service.cli.words import instant, timestamp
@@ -35,15 +35,7 @@ def register(
         ),
     ],
     *,
-    role: Annotated[
-        list[str],
-        typer.Option(
-            "--role",
-            metavar="ROLE",
-            help="checker, operator, product, provisioner or auditor. Repeat for more.",
-            autocompletion=completion.roles,
-        ),
-    ],
+    role: Annotated[list[str], ROLES],
     issuer: Annotated[
         str,
         typer.Option(
@@ -52,15 +44,7 @@ def register(
             help="The token's iss, as AUTHZ_JWT_ISSUER has it; left out for a certificate.",
         ),
     ] = "",
-    tenant: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--tenant",
-            metavar="TENANT",
-            help="For this tenant only. Repeat for more.",
-            autocompletion=completion.tenants,
-        ),
-    ] = None,
+    tenant: Annotated[list[str] | None, TENANTS] = None,
     display_name: Annotated[
         str, typer.Option("--display-name", metavar="TEXT", help="What people call it.")
     ] = "",
@@ -86,7 +70,7 @@ def register(
 def get_identity(session: Session, identity: IdentityId) -> None:
     """Show one identity."""
     answer = session.identities.GetIdentity(pb.GetIdentityRequest(id=identity))
-    session.show(answer, _table([answer.identity]))
+    session.show(answer, _facts(answer.identity))
 
 
 @reads(app, "list")
@@ -103,11 +87,57 @@ def list_identities(session: Session, limit: Limit = None) -> None:
 
 
 @changes(app)
+def update(
+    session: Session,
+    identity: IdentityId,
+    *,
+    name: Name = None,
+    role: Annotated[list[str] | None, ROLES] = None,
+    tenant: Annotated[list[str] | None, TENANTS] = None,
+    all_tenants: AllTenants = False,
+    until: Until = None,
+    forever: Forever = False,
+    expected_revision: ExpectedRevision = 0,
+    reason: Reason = "",
+) -> None:
+    """Change what is given, such as --role: it then holds these roles and no others."""
+    request = pb.UpdateIdentityRequest(
+        id=identity,
+        update_mask=changed(name, role, tenant, until, all_tenants=all_tenants, forever=forever),
+        display_name=name or "",
+        expire_time=timestamp(until),
+        roles=role or (),
+        tenants=tenant or (),
+        expected_revision=expected_revision,
+        reason=reason,
+    )
+    answer = session.identities.UpdateIdentity(request)
+    session.show(answer, _facts(answer.identity))
+
+
+@changes(app)
 def remove(session: Session, identity: IdentityId, reason: Reason = "") -> None:
     """End an identity; its calls fail from now on."""
     request = pb.RemoveIdentityRequest(id=identity, reason=reason)
     answer = session.identities.RemoveIdentity(request)
     session.show(answer, _table([answer.identity]), note="removed")
+
+
+def _facts(identity: pb.Identity) -> Table:
+    return out.facts(
+        [
+            ("id", identity.id),
+            ("kind", _KINDS.get(identity.kind, "")),
+            ("name", identity.name),
+            ("issuer", identity.issuer),
+            ("called", identity.display_name),
+            ("roles", out.listed(identity.roles)),
+            ("tenants", out.listed(identity.tenants) or "all"),
+            ("made", instant(identity.create_time)),
+            ("ends", instant(identity.expire_time) or "never"),
+            ("last changed", f"revision {identity.revision}"),
+        ]
+    )
 
 
 def _table(identities: Iterable[pb.Identity]) -> Table:

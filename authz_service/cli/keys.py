@@ -7,13 +7,22 @@ from typing import Annotated, Final
 
 import typer
 from google.protobuf.duration_pb2 import Duration
-from google.protobuf.field_mask_pb2 import FieldMask
 from rich.table import Table
 from rich.text import Text
 
 from authz_service.cli import completion
 from authz_service.cli import output as out
-from authz_service.cli.options import Limit, Overlap, Reason, Until, UnusedSince, changes, reads
+from authz_service.cli.callers import ROLES, TENANTS, AllTenants, Forever, Name, changed
+from authz_service.cli.options import (
+    ExpectedRevision,
+    Limit,
+    Overlap,
+    Reason,
+    Until,
+    UnusedSince,
+    changes,
+    reads,
+)
 from authz_service.cli.paging import every, total
 from authz_service.cli.session import Session
 from authz_service.cli.words import instant, timestamp, word
@@ -44,18 +53,6 @@ KeyId = Annotated[
         metavar="ID", help="As authz keys list shows it.", autocompletion=completion.keys
     ),
 ]
-_Roles = typer.Option(
-    "--role",
-    metavar="ROLE",
-    help="checker, operator, provisioner or auditor. Repeat for more.",
-    autocompletion=completion.roles,
-)
-_Tenants = typer.Option(
-    "--tenant",
-    metavar="TENANT",
-    help="For this tenant only. Repeat for more.",
-    autocompletion=completion.tenants,
-)
 
 
 @changes(app)
@@ -63,8 +60,8 @@ def create(
     session: Session,
     name: Annotated[str, typer.Argument(metavar="NAME", help="What people call it.")],
     *,
-    role: Annotated[list[str], _Roles],
-    tenant: Annotated[list[str] | None, _Tenants] = None,
+    role: Annotated[list[str], ROLES],
+    tenant: Annotated[list[str] | None, TENANTS] = None,
     kind: Annotated[
         Kind | None,
         typer.Option("--kind", help="What its text says it opens; what its roles open."),
@@ -136,34 +133,24 @@ def update(
     session: Session,
     key: KeyId,
     *,
-    name: Annotated[str | None, typer.Option("--name", metavar="TEXT", help="For people.")] = None,
-    role: Annotated[list[str] | None, _Roles] = None,
-    tenant: Annotated[list[str] | None, _Tenants] = None,
-    all_tenants: Annotated[
-        bool, typer.Option("--all-tenants", help="For all tenants from now on.")
-    ] = False,
+    name: Name = None,
+    role: Annotated[list[str] | None, ROLES] = None,
+    tenant: Annotated[list[str] | None, TENANTS] = None,
+    all_tenants: AllTenants = False,
     until: Until = None,
-    forever: Annotated[bool, typer.Option("--forever", help="Let it not end by itself.")] = False,
+    forever: Forever = False,
+    expected_revision: ExpectedRevision = 0,
     reason: Reason = "",
 ) -> None:
     """Change what is given, such as --role: it then holds these roles and no others."""
-    if (tenant and all_tenants) or (until and forever):
-        raise typer.BadParameter("--tenant and --all-tenants, --until and --forever: one of each")
-    given = {
-        "display_name": name is not None,
-        "roles": bool(role),
-        "tenants": bool(tenant) or all_tenants,
-        "expire_time": bool(until) or forever,
-    }
-    if not any(given.values()):
-        raise typer.BadParameter("nothing to change; give --name, --role, --tenant or --until")
     request = pb.UpdateKeyRequest(
         id=key,
-        update_mask=FieldMask(paths=[path for path, wanted in given.items() if wanted]),
+        update_mask=changed(name, role, tenant, until, all_tenants=all_tenants, forever=forever),
         display_name=name or "",
         expire_time=timestamp(until),
         roles=role or (),
         tenants=tenant or (),
+        expected_revision=expected_revision,
         reason=reason,
     )
     answer = session.keys.UpdateKey(request)
@@ -241,6 +228,7 @@ def _facts(key: pb.Key) -> Table:
             ("ends", instant(key.expire_time) or "never"),
             ("old secret ends", instant(key.previous_expire_time)),
             ("last used", instant(key.last_use_time) or "not yet"),
+            ("last changed", f"revision {key.revision}"),
         ]
     )
 

@@ -40,6 +40,7 @@ from authz_service.cli import (
     recover,
     roles,
     rules,
+    schedule,
     server,
     tenants,
     tiers,
@@ -64,7 +65,8 @@ _EPILOG: Final = r"""
 
 [bold]Where and who[/]
 
-AUTHZ_KEY, or the file AUTHZ_KEY_FILE (var/operator.key), holds the key.
+AUTHZ_KEY, or the file AUTHZ_KEY_FILE (var/operator.key), holds the key. Where
+neither is, the certificate of --tls-cert and --tls-key says who calls.
 AUTHZ_HOST (127.0.0.1) is the server, its ports are AUTHZ_CHECK_PORT (50051)
 and, for what is not a question, AUTHZ_ADMIN_PORT (50052).
 """
@@ -107,6 +109,7 @@ for _panel, _groups in {
     options.POLICY: {
         "import": policies.imports,
         "policy": policy.app,
+        "schedule": schedule.app,
         "permissions": permissions.app,
         "roles": roles.app,
         "tiers": tiers.app,

@@ -1,11 +1,12 @@
 """What commands share: options, and the way a function becomes a command."""
 
 import inspect
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import wraps
 from inspect import Parameter
+from pathlib import Path
 from typing import Annotated, Any, Concatenate, Final, ParamSpec, TypeAlias
 
 import typer
@@ -194,6 +195,18 @@ _TimeoutOption = Annotated[
     typer.Option("--timeout", metavar="SECONDS", min=0.001, rich_help_panel=_HOW,
                  help="Longest wait for an answer; 10."),
 ]  # fmt: skip
+
+
+def _tls(name: str, what: str, setting: str) -> Any:
+    return typer.Option(name, metavar="FILE", rich_help_panel=_HOW, show_default=False,
+                        help=f"PEM file with {what}; {setting} if not given.")  # fmt: skip
+
+
+_CaOption = Annotated[Path | None, _tls("--tls-ca", "the CAs to trust", "AUTHZ_TLS_CA")]
+_CertOption = Annotated[
+    Path | None, _tls("--tls-cert", "the certificate to show", "AUTHZ_TLS_CLIENT_CERT")
+]
+_KeyOption = Annotated[Path | None, _tls("--tls-key", "its key", "AUTHZ_TLS_CLIENT_KEY")]
 _DryRunOption = Annotated[
     bool,
     typer.Option("--dry-run", help="Show the effect, change nothing.", rich_help_panel=_HOW),
@@ -207,11 +220,12 @@ _RequestIdOption = Annotated[
 
 @dataclass(frozen=True, slots=True)
 class Shared:
-    """Options given before the command; those after it win."""
+    """Options given before the command; those after it win. `tls` is by setting."""
 
     output: Output | None = None
     address: str | None = None
     timeout: float | None = None
+    tls: Mapping[str, Path] = field(default_factory=dict)
 
 
 def _show_version(wanted: bool) -> None:
@@ -230,13 +244,18 @@ def root(
     output: _OutputOption = None,
     address: _AddressOption = None,
     timeout: _TimeoutOption = None,
+    tls_ca: _CaOption = None,
+    tls_cert: _CertOption = None,
+    tls_key: _KeyOption = None,
     version: Annotated[  # noqa: ARG001 - its callback does it
         bool,
         typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
     ] = False,
 ) -> None:
     """Who may do what, in which customer's account, now."""
-    context.obj = Shared(output, address, timeout)
+    given = {"tls_ca": tls_ca, "tls_client_cert": tls_cert, "tls_client_key": tls_key}
+    tls = {setting: file for setting, file in given.items() if file is not None}
+    context.obj = Shared(output, address, timeout, tls)
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())
         raise typer.Exit(2)
@@ -312,4 +331,5 @@ def _session(context: typer.Context, how: dict[str, Any]) -> Session:
         how.get("timeout") or before.timeout or 10.0,
         request_id=how.get("request_id", ""),
         dry_run=how.get("dry_run", False),
+        tls=before.tls,
     )

@@ -1,7 +1,7 @@
 """`authz apply` and `authz import matrix`: policy written in files, put in one step."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.text import Text
@@ -9,10 +9,11 @@ from rich.text import Text
 from authz_service.cli import change_plan
 from authz_service.cli import output as out
 from authz_service.cli.failure import ExitCode, Failure
-from authz_service.cli.options import POLICY, Reason, changes
+from authz_service.cli.options import POLICY, Reason, ScheduledAt, changes
 from authz_service.cli.plan import Folder, Prune, Replace, document, show
 from authz_service.cli.progress import waiting
 from authz_service.cli.session import Session
+from authz_service.cli.words import instant, timestamp
 from authz_service.domain.policy_set import PolicySet
 from authz_service.gen.authz.v1 import change_pb2 as pb
 from authz_service.gen.authz.v1 import policy_pb2
@@ -29,19 +30,25 @@ def apply(
     *,
     prune: Prune = False,
     replace: Replace = None,
+    at: ScheduledAt = None,
     plan: Annotated[
         Path | None,
         typer.Option("--plan", metavar="FILE", help="Apply what authz plan --out kept."),
     ] = None,
 ) -> None:
-    """Put the permissions, roles, tiers and add-ons of a folder in one step, as planned."""
+    """Put the permissions, roles, tiers and add-ons of a folder in one step, as planned.
+
+    With --at, all of it comes into force at that instant by itself: authz schedule shows it.
+    """
     from authz_service.usecases.policy_files.policy_files import read_folder  # noqa: PLC0415 - reads YAML
 
     if plan is not None:
-        made = _kept(plan, folder, prune=prune or bool(replace))
+        made = _kept(plan, folder, more=prune or bool(replace) or at is not None)
     else:
         policy = read_folder(folder or session.settings.policies_dir)
-        made = change_plan.planned(session, policy, prune=prune, replacing=replace or ())
+        made = change_plan.planned(
+            session, policy, prune=prune, replacing=replace or (), at=timestamp(at)
+        )
     if session.output is out.Output.TABLE:
         show(session, made)
     if not made.preview.objects or session.dry_run:
@@ -49,16 +56,16 @@ def apply(
         return
     session.confirm("Apply these changes?")
     request = pb.ApplyChangeRequest(
-        changes=made.changes, fingerprint=made.preview.fingerprint, reason=reason
+        changes=made.changes, fingerprint=made.preview.fingerprint, reason=reason, at=made.at
     )
     with waiting(f"Applying {len(made.changes):,} changes"):
         answer = session.changes.ApplyChange(request)
     _tell(session, made, answer)
 
 
-def _kept(file: Path, folder: Path | None, *, prune: bool) -> change_plan.ChangePlan:
-    if folder is not None or prune:
-        message = "--plan holds all that is to be applied; give neither a folder nor --prune"
+def _kept(file: Path, folder: Path | None, *, more: bool) -> change_plan.ChangePlan:
+    if folder is not None or more:
+        message = "--plan holds all that is to be applied; give neither a folder nor other options"
         raise Failure(ExitCode.USAGE, "USAGE", message, field="--plan")
     return change_plan.kept(file)
 
@@ -71,11 +78,21 @@ def _tell(session: Session, made: change_plan.ChangePlan, answer: pb.ApplyChange
             kind = pb.ObjectChangeKind.Name(each.change).rpartition("_")[2].lower()
             names[kind].append(f"{each.kind} {each.id}")
         told = {"revision": str(answer.revision), "unchanged": made.same, **names}
+        told |= _scheduled(answer)
         out.print_document(document(made) | told)
     elif session.dry_run:
         session.say("dry run, nothing was changed: this is what would be")
+    elif answer.HasField("scheduled"):
+        when = instant(answer.scheduled.at)
+        session.say(f"scheduled for {when} as {answer.scheduled.id}, revision {answer.revision}")
     elif made.preview.objects:
         session.say(f"applied, revision {answer.revision}")
+
+
+def _scheduled(answer: pb.ApplyChangeResponse) -> dict[str, Any]:
+    if not answer.HasField("scheduled"):
+        return {}
+    return {"scheduled": answer.scheduled.id, "at": answer.scheduled.at.ToJsonString()}
 
 
 @changes(imports)

@@ -14,6 +14,7 @@ from authz_service.store.database import Database
 from authz_service.store.migrate import require_migrated
 from authz_service.store.unit_of_work import Store
 from authz_service.usecases.callers import recovery
+from authz_service.usecases.change_sets.replanning import replan
 from authz_service.usecases.policy_files import policy_files
 
 
@@ -53,7 +54,7 @@ def _store(settings: Settings) -> Iterator[Store]:
         replica.load()
         if not replica.index.revision:
             raise _never_served()
-        yield Store(database, replica, now, new_id)
+        yield Store(database, replica, now, new_id, replan=replan)
 
 
 def _never_served() -> FailedPrecondition:

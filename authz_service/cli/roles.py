@@ -120,6 +120,10 @@ def update(
     role: RoleName,
     *,
     permission: Permissions = None,
+    add: Annotated[
+        list[str] | None,
+        typer.Option("--add", metavar="PERMISSION", help="One more it holds. Repeat for more."),
+    ] = None,
     include: Includes = None,
     admin: Admin = None,
     description: Description = None,
@@ -128,6 +132,12 @@ def update(
     reason: Reason = "",
 ) -> None:
     """Change what is named of a role, and nothing else; a list that is named is replaced."""
+    if add:
+        if permission:
+            raise typer.BadParameter("--permission names all that it holds, --add what comes to it")
+        held = session.policy.GetRole(pb.GetRoleRequest(id=role)).role
+        permission = sorted({*held.permissions, *add})
+        expected_revision = expected_revision or held.revision
     wanted, mask = filled(
         pb.Role(id=role), clear, permissions=permission, includes=include, admin=admin,
         description=description,

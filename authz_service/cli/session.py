@@ -14,6 +14,9 @@ from authz_service.cli.output import Output
 
 # gRPC and the settings cost more than all the rest: imported when a command calls, not for --help.
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
     from authz_service.cli.connection import Connection
     from authz_service.config import Settings
     from authz_service.gen.authz.v1.audit_pb2_grpc import AuditServiceStub
@@ -41,7 +44,10 @@ class Session:
         *,
         request_id: str = "",
         dry_run: bool = False,
+        tls: "Mapping[str, Path] | None" = None,
     ) -> None:
+        """`tls` names files in place of those that the settings name."""
+        self._tls = tls or {}
         self.output = output
         self.dry_run = dry_run
         self.request_id = request_id
@@ -50,7 +56,7 @@ class Session:
 
     @cached_property
     def settings(self) -> "Settings":
-        """Settings of the environment.
+        """Settings of the environment, and of the options that stand in for some.
 
         Raises:
             Failure: a setting is not valid. Its value is not repeated: it may be a key.
@@ -60,7 +66,7 @@ class Session:
         from authz_service.config import Settings  # noqa: PLC0415
 
         try:
-            return Settings()
+            return Settings().model_copy(update=dict(self._tls))
         except ValidationError as error:
             wrong = {
                 f"AUTHZ_{'_'.join(map(str, each['loc'])).upper()}": each["msg"]

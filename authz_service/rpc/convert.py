@@ -270,6 +270,7 @@ def key_message(value: KeyNow) -> key_pb2.Key:
         tenants=value.tenants,
         create_time=timestamp(value.created_at),
         kind=_KEY_KINDS.get(value.kind, key_pb2.KEY_KIND_UNSPECIFIED),
+        revision=value.revision,
     )
     if value.expires_at != FOREVER:
         message.expire_time.CopyFrom(timestamp(value.expires_at))

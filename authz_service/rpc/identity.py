@@ -53,6 +53,12 @@ class IdentityServicer:
             revision=answer.revision,
         )
 
+    def UpdateIdentity(
+        self, request: pb.UpdateIdentityRequest, context: Context
+    ) -> pb.UpdateIdentityResponse:
+        answer = self._calls.change(request, context, identities.update_identity, _update)
+        return pb.UpdateIdentityResponse(identity=_message(answer.value), revision=answer.revision)
+
     def RemoveIdentity(
         self, request: pb.RemoveIdentityRequest, context: Context
     ) -> pb.RemoveIdentityResponse:
@@ -66,11 +72,11 @@ def _one(request: pb.GetIdentityRequest | pb.RemoveIdentityRequest) -> OneIdenti
 
 def _registration(message: pb.Identity) -> identities.RegisterIdentity:
     """Read an identity. Raises: InvalidArgument for a kind unknown, or what a caller cannot set."""
-    if message.id or message.HasField("create_time"):
-        raise _wrong("id and create_time are given by this service; leave them unset", "id")
+    if message.id or message.HasField("create_time") or message.revision:
+        said = "id, create_time and revision are given by this service; leave them unset"
+        raise _wrong(said, "id")
     if message.kind not in _KINDS:
         raise _wrong("kind must be TOKEN or CERTIFICATE", "kind")
-    expires = message.HasField("expire_time")
     return identities.RegisterIdentity(
         kind=_KINDS[message.kind],
         issuer=message.issuer,
@@ -78,8 +84,24 @@ def _registration(message: pb.Identity) -> identities.RegisterIdentity:
         roles=tuple(message.roles),
         tenants=tuple(message.tenants),
         display_name=message.display_name,
-        expires_at=convert.instant(message.expire_time) if expires else FOREVER,
+        expires_at=_end(message),
     )
+
+
+def _update(request: pb.UpdateIdentityRequest) -> identities.UpdateIdentity:
+    return identities.UpdateIdentity(
+        id=request.id,
+        mask=tuple(request.update_mask.paths),
+        display_name=request.display_name,
+        expires_at=_end(request),
+        roles=tuple(request.roles),
+        tenants=tuple(request.tenants),
+        expected_revision=request.expected_revision,
+    )
+
+
+def _end(message: pb.Identity | pb.UpdateIdentityRequest) -> int:
+    return convert.instant(message.expire_time) if message.HasField("expire_time") else FOREVER
 
 
 def _message(value: IdentityNow) -> pb.Identity:
@@ -93,6 +115,7 @@ def _message(value: IdentityNow) -> pb.Identity:
         roles=value.roles,
         tenants=value.tenants,
         create_time=convert.timestamp(fact.created_at),
+        revision=value.revision,
     )
     if fact.expires_at != FOREVER:
         message.expire_time.CopyFrom(convert.timestamp(fact.expires_at))

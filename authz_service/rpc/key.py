@@ -123,6 +123,7 @@ def _update(request: pb.UpdateKeyRequest, seen: Uses) -> keys.UpdateKey:
         expires_at=_end(request),
         roles=tuple(request.roles),
         tenants=tuple(request.tenants),
+        expected_revision=request.expected_revision,
         seen=seen,
     )
 

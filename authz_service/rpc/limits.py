@@ -28,8 +28,14 @@ log = structlog.get_logger()
 Context = grpc.ServicerContext
 T = TypeVar("T")
 
-_WEIGHED: Final = {"BatchCheckRequest": "questions", "CheckPermissionsRequest": "permissions"}
-"""Requests that count as many as they ask, by the field that holds what they ask."""
+_WEIGHED: Final = {
+    "BatchCheckRequest": "questions",
+    "CheckPermissionsRequest": "permissions",
+    "BulkGrantRolesRequest": "role_grants",
+    "BulkRevokeRolesRequest": "revocations",
+    "ImportCustomersRequest": "customers",
+}
+"""Requests that count as many as they ask for, by the field that holds what they ask for."""
 
 _MOST_CALLERS: Final = 10_000
 _WHOLE: Final = 1 - 1e-6
@@ -100,7 +106,7 @@ class Limits:
         new_id: Callable[[], str],
         observed: Observation,
         tick: Callable[[], float] = monotonic,
-        rest: Callable[[], None] = partial(sleep, REST),
+        rest: Callable[[float], None] = sleep,
     ) -> None:
         self.line = Line(
             settings.max_waiting, settings.max_queue_seconds, settings.standing_seconds, tick
@@ -109,7 +115,7 @@ class Limits:
         self.shed = 0
         self._settings = settings
         self._clock, self._new_id, self._tick = clock, new_id, tick
-        self._observed, self._rest = observed, rest
+        self._observed, self._rest = observed, partial(rest, REST)
         self._at_once = AtOnce()
         self._buckets = TokenBuckets(settings.per_second) if settings.per_second else None
         self._telling = threading.Lock()

@@ -4,7 +4,7 @@ It looks at the facts that change, so that no use case can forget to ask.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from authz_service.domain.catalogue import Permission, Plan, Role, chain
@@ -12,15 +12,15 @@ from authz_service.domain.change import Change, Delta
 from authz_service.domain.decision import DecisionReason, Question
 from authz_service.domain.grant import RoleGrant
 from authz_service.domain.identifiers import enclosing
-from authz_service.domain.identity import USER
+from authz_service.domain.identity import USER, Identity
 from authz_service.domain.invitation import Invitation
 from authz_service.domain.key import ApiKey
 from authz_service.domain.tenant import SYSTEM, Tenant
-from authz_service.domain.window import Instant
+from authz_service.domain.window import ALWAYS, Instant, Window
 from authz_service.engine.builder import apply
-from authz_service.engine.decide import reason
+from authz_service.engine.decide import reason, role_objection
 from authz_service.engine.index import Index
-from authz_service.usecases.rights import RIGHTS
+from authz_service.usecases.rights import RIGHTS, any_of
 
 TENANT_SCOPE: Final = "tenant:"
 """In `system`, a role held for one customer is held in the scope `tenant:acme`."""
@@ -33,6 +33,7 @@ _HELD: Final = frozenset(
     }
 )
 """Answers to one who holds a permission, whether or not the tenant has bought it."""
+_ALLOWED: Final = frozenset({DecisionReason.ALLOWED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,7 @@ class Given:
     """Permissions put within reach, in one tenant or, if `tenant` is "", in all.
 
     `to_members` is what the members of a customer's tenant are granted or promised there.
+    Only a grant has a `window`: what a role holds or an invitation promises does not end.
     """
 
     what: str
@@ -47,6 +49,15 @@ class Given:
     tenant: str = ""
     scopes: tuple[str, ...] = ()
     to_members: bool = False
+    window: Window = ALWAYS
+
+
+@dataclass(frozen=True, slots=True)
+class Outlasting:
+    """Permissions that the giver holds no longer from `at` on, and gives for longer."""
+
+    at: Instant
+    permissions: frozenset[str]
 
 
 def given(index: Index, changes: Sequence[Change], *, to_members: bool) -> Iterator[Given]:
@@ -58,14 +69,12 @@ def given(index: Index, changes: Sequence[Change], *, to_members: bool) -> Itera
     promised = _promised(changes)
     for change in changes:
         match change.after:
-            case RoleGrant(tenant=tenant) as grant if tenant == SYSTEM:
-                yield _given(after, grant.role, grant.scope.removeprefix(TENANT_SCOPE))
-            case RoleGrant() as grant if to_members and (grant.tenant, grant.role) not in promised:
-                yield _to_members(after, grant.role, grant.tenant, grant.scope)
+            case RoleGrant() as grant if not _held_before(change.before, grant):
+                yield from _by_grant(after, grant, promised, to_members=to_members)
             case Invitation(tenant=tenant, roles=roles) if to_members:
                 yield from (_to_members(after, role, tenant) for role in roles)
-            case ApiKey() as key if isinstance(change.before, ApiKey):
-                yield from _by_key(index, change.before, key)
+            case (ApiKey() | Identity()) as caller:
+                yield from _by_caller(index, change.before, caller)
             case (Role() | Permission() | Plan() | Tenant()) as fact:
                 yield from _by_policy(index, after, fact)
 
@@ -76,21 +85,71 @@ def lacking(index: Index, subject: str, each: Given, at: Instant) -> frozenset[s
     Of a customer's user, all are asked, its tier aside; of a caller in `system`, this service's
     own rights, except in what it gives to customers' members: that is its work.
     """
-    if subject.startswith(USER):
-        return frozenset(
-            name
-            for name in each.permissions
-            if each.tenant in ("", SYSTEM)
-            or reason(index, Question(each.tenant, subject, name, each.scopes), at) not in _HELD
-        )
-    if each.to_members:
-        return frozenset()
-    scopes = (f"{TENANT_SCOPE}{each.tenant}",) if each.tenant else ()
+    asked, (home, scopes) = _asked(subject, each), _place(subject, each)
+    held = _HELD if subject.startswith(USER) else _ALLOWED
     return frozenset(
         name
-        for name in each.permissions & RIGHTS
-        if reason(index, Question(SYSTEM, subject, name, scopes), at) is not DecisionReason.ALLOWED
+        for name in asked
+        if held.isdisjoint(
+            reason(index, Question(home, subject, enough, scopes), at)
+            for enough in any_of(name, each.tenant)
+        )
     )
+
+
+def outlasting(index: Index, subject: str, each: Given, at: Instant) -> Outlasting | None:
+    """Find the first instant from which on the giver itself lacks what it gives for then.
+
+    Its own grants are asked, and nothing else: neither the end of a key nor that of a trial
+    bounds what is given before it.
+    """
+    asked, (home, scopes) = _asked(subject, each), _place(subject, each)
+    tenant = index.tenants.get(home)
+    member = tenant.members.get(subject) if tenant is not None else None
+    for instant in _ends(index, home, subject, each.window, at):
+        lost = frozenset(
+            name
+            for name in asked
+            if all(
+                role_objection(index, member, index.permissions[enough], scopes, instant)
+                for enough in any_of(name, each.tenant)
+                if enough in index.permissions
+            )
+        )
+        if lost:
+            return Outlasting(instant, lost)
+    return None
+
+
+def _asked(subject: str, each: Given) -> frozenset[str]:
+    """Name which of the permissions given the giver must hold itself."""
+    if subject.startswith(USER):
+        return each.permissions
+    return frozenset() if each.to_members else each.permissions & RIGHTS
+
+
+def _place(subject: str, each: Given) -> tuple[str, tuple[str, ...]]:
+    """Name the tenant and the scopes in which the giver must hold it."""
+    if subject.startswith(USER):
+        # INVARIANT: what a customer's user holds never counts in `system`, nor without a tenant.
+        return ("" if each.tenant == SYSTEM else each.tenant), each.scopes
+    return SYSTEM, ((f"{TENANT_SCOPE}{each.tenant}",) if each.tenant else ())
+
+
+def _ends(index: Index, home: str, subject: str, given_for: Window, at: Instant) -> list[Instant]:
+    """List the instants in the window, but for the present, at which the giver may hold less."""
+    begins = max(given_for.valid_from, at)
+    ends = {grant.valid_until for grant in index.grants(home, subject)}
+    later = {end for end in ends if begins < end < given_for.valid_until}
+    return sorted(later | ({begins} - {at}))
+
+
+def _held_before(before: object, grant: RoleGrant) -> bool:
+    """Tell whether a grant takes the place of one that gave as much, and for as long."""
+    if not isinstance(before, RoleGrant):
+        return False
+    alike = replace(grant, window=before.window, reason=before.reason) == before
+    return alike and before.window.contains(grant.window)
 
 
 def _by_policy(
@@ -114,12 +173,29 @@ def _by_policy(
                 yield _given(after, role, tenant, f"a tier that offers role {role!r}")
 
 
-def _by_key(index: Index, before: ApiKey, after: ApiKey) -> Iterator[Given]:
-    """A new secret is told to whoever asks for it, a later end gives the key's holder more."""
-    if after.secret_hash != before.secret_hash or after.expires_at > before.expires_at:
-        for grant in index.grants(SYSTEM, after.subject):
-            tenant = grant.scope.removeprefix(TENANT_SCOPE)
-            yield _given(index, grant.role, tenant, f"key {after.id!r} with role {grant.role!r}")
+def _by_grant(
+    after: Index, grant: RoleGrant, promised: set[tuple[str, str]], *, to_members: bool
+) -> Iterator[Given]:
+    if grant.tenant == SYSTEM:
+        found = _given(after, grant.role, grant.scope.removeprefix(TENANT_SCOPE))
+        yield replace(found, window=grant.window)
+    elif to_members and (grant.tenant, grant.role) not in promised:
+        found = _to_members(after, grant.role, grant.tenant, grant.scope)
+        yield replace(found, window=grant.window)
+
+
+def _by_caller(index: Index, before: object, caller: ApiKey | Identity) -> Iterator[Given]:
+    """A new secret is told to whoever asks for it, a later end gives the caller itself more."""
+    match before, caller:
+        case ApiKey(secret_hash=old), ApiKey(secret_hash=new) if new != old:
+            what = f"a new secret of key {caller.id!r}"
+        case ((ApiKey(expires_at=old) | Identity(expires_at=old)), _) if caller.expires_at > old:
+            what = f"a later end of {caller.id!r}"
+        case _:
+            return
+    for grant in index.grants(SYSTEM, caller.subject):
+        tenant = grant.scope.removeprefix(TENANT_SCOPE)
+        yield _given(index, grant.role, tenant, f"{what} with role {grant.role!r}")
 
 
 def _given(index: Index, role: str, tenant: str, what: str = "") -> Given:

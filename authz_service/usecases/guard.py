@@ -22,9 +22,9 @@ from authz_service.domain.identity import (
     Presented,
     TokenProof,
 )
-from authz_service.domain.membership import Membership
+from authz_service.domain.membership import Keeper, Membership
 from authz_service.domain.tenant import SYSTEM
-from authz_service.domain.window import Instant
+from authz_service.domain.window import Instant, rfc3339
 from authz_service.engine.decide import decide
 from authz_service.engine.index import Index
 from authz_service.errors import (
@@ -35,7 +35,8 @@ from authz_service.errors import (
     Unauthenticated,
 )
 from authz_service.usecases import giving
-from authz_service.usecases.giving import Given
+from authz_service.usecases.giving import Given, Outlasting
+from authz_service.usecases.rights import any_of
 
 NAME_ACTORS: Final = "actors:name"
 """The right to call on behalf of a customer's user."""
@@ -141,6 +142,7 @@ def require_holds(index: Index, changes: Sequence[Change], actor: Actor, at: Ins
     `index` is the one before the changes. A caller of the tenant `system` must hold, of this
     service's own rights, those that it gives to other callers or puts within reach of anybody.
     A customer's user, as caller or as actor, must hold every permission that it gives at all.
+    Either must be granted it for as long as it gives it.
 
     Raises:
         PermissionDenied: GRANT_EXCEEDS_OWN_RIGHTS.
@@ -152,6 +154,9 @@ def require_holds(index: Index, changes: Sequence[Change], actor: Actor, at: Ins
             lacking = giving.lacking(index, subject, each, at)
             if lacking:
                 raise _exceeds(subject, each, lacking)
+            longer = giving.outlasting(index, subject, each, at)
+            if longer is not None:
+                raise _outlasts(subject, each, longer)
 
 
 def require_unmanaged(index: Index, changes: Sequence[Change], actor: Actor) -> None:
@@ -169,10 +174,28 @@ def require_unmanaged(index: Index, changes: Sequence[Change], actor: Actor) -> 
             if isinstance(fact, Membership | RoleGrant):
                 member = index.member(fact.tenant, fact.subject)
                 if member is not None and member.managed_by:
-                    raise managed(member)
+                    raise _managed(member)
 
 
-def managed(member: Membership, field: str = "") -> FailedPrecondition:
+def require_keeper(
+    index: Index, actor: Actor, member: Membership, at: Instant, field: str, by: Keeper = ""
+) -> None:
+    """Let a member that a directory keeps be changed by that directory alone, which is `by`.
+
+    Whoever else holds `members:override` may, too; no product and no provisioning does.
+
+    Raises:
+        FailedPrecondition: MEMBER_MANAGED.
+    """
+    if member.managed_by in ("", by):
+        return
+    try:
+        require(index, actor, OVERRIDE, member.tenant, at)
+    except PermissionDenied as denied:
+        raise _managed(member, field) from denied
+
+
+def _managed(member: Membership, field: str = "") -> FailedPrecondition:
     """Make the refusal to change a member that a directory keeps."""
     return FailedPrecondition(
         ErrorReason.MEMBER_MANAGED,
@@ -185,24 +208,27 @@ def managed(member: Membership, field: str = "") -> FailedPrecondition:
 
 def _require(index: Index, subject: str, right: str, tenant: str, at: Instant) -> None:
     if not _holds(index, subject, right, tenant, at):
-        where = f"for tenant {tenant!r}" if tenant else "for all tenants"
         user = subject.startswith(USER)
         advice = "ask who runs the account" if user else "use a key with a role that has it"
         raise PermissionDenied(
             ErrorReason.PERMISSION_DENIED,
-            f"{subject} does not hold {right} {where}; {advice}",
+            f"{subject} does not hold {right} {_where(tenant)}; {advice}",
             details={"permission": right},
         )
 
 
 def _holds(index: Index, subject: str, right: str, tenant: str, at: Instant) -> bool:
     if not subject.startswith(USER):
-        scopes = (f"tenant:{tenant}",) if tenant else ()
-        return decide(index, Question(SYSTEM, subject, right, scopes), at).allowed
-    # INVARIANT: what a customer's user holds never counts in `system`, nor without a tenant.
-    return (
-        tenant not in ("", SYSTEM) and decide(index, Question(tenant, subject, right), at).allowed
-    )
+        home, scopes = SYSTEM, ((f"tenant:{tenant}",) if tenant else ())
+    elif tenant in ("", SYSTEM):
+        # INVARIANT: what a customer's user holds never counts in `system`, nor without a tenant.
+        return False
+    else:
+        home, scopes = tenant, ()
+    for enough in any_of(right, tenant):
+        if decide(index, Question(home, subject, enough, scopes), at).allowed:
+            return True
+    return False
 
 
 def _check_actor(name: str) -> None:
@@ -216,12 +242,29 @@ def _check_actor(name: str) -> None:
 
 
 def _exceeds(subject: str, given: Given, lacking: Collection[str]) -> PermissionDenied:
-    named = ", ".join(sorted(lacking)[:_NAMED])
-    more = f" and {len(lacking) - _NAMED} more" if len(lacking) > _NAMED else ""
-    where = f"for tenant {given.tenant!r}" if given.tenant else "for all tenants"
     return PermissionDenied(
         ErrorReason.GRANT_EXCEEDS_OWN_RIGHTS,
-        f"{subject} does not itself hold {named}{more} {where}, which {given.what} would give; "
-        "give less, or let somebody do it who holds them",
+        f"{subject} does not itself hold {_some(lacking)} {_where(given.tenant)}, which "
+        f"{given.what} would give; give less, or let somebody do it who holds them",
         details={"permissions": ",".join(sorted(lacking)[:20])},
     )
+
+
+def _outlasts(subject: str, given: Given, longer: Outlasting) -> PermissionDenied:
+    end = rfc3339(longer.at)
+    return PermissionDenied(
+        ErrorReason.GRANT_EXCEEDS_OWN_RIGHTS,
+        f"{subject} itself is not granted {_some(longer.permissions)} {_where(given.tenant)} from "
+        f"{end} on, and {given.what} would give it for then; let a grant end by then, or let "
+        "somebody do it who holds it longer",
+        details={"permissions": ",".join(sorted(longer.permissions)[:20]), "held_until": end},
+    )
+
+
+def _some(permissions: Collection[str]) -> str:
+    more = f" and {len(permissions) - _NAMED} more" if len(permissions) > _NAMED else ""
+    return ", ".join(sorted(permissions)[:_NAMED]) + more
+
+
+def _where(tenant: str) -> str:
+    return f"for tenant {tenant!r}" if tenant else "for all tenants"

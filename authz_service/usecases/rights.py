@@ -8,6 +8,7 @@ _ACTIONS: Final = {
     "decisions": "check explain",
     "permissions": "put get list delete",
     "roles": "put get list delete",
+    "own_roles": "put delete",
     "tiers": "put get list delete",
     "add_ons": "put get list delete",
     "features": "put get list delete",
@@ -26,7 +27,7 @@ _ACTIONS: Final = {
     "invitations": "create accept resend revoke get list",
     "keys": "create get update rotate list revoke",
     "rules": "import export",
-    "identities": "register get list remove",
+    "identities": "register get update list remove",
     "actors": "name",
     "audit": "list",
     "jobs": "get list retry cancel",
@@ -41,6 +42,18 @@ RIGHTS: Final = frozenset(
 """INVARIANT: every right that a use case takes is among them. Tests hold them against all RPCs and
 the shipped catalogue.
 """
+
+_FOR_ONE: Final = {"roles:put": "own_roles:put", "roles:delete": "own_roles:delete"}
+
+
+def any_of(right: str, tenant: str) -> tuple[str, ...]:
+    """Name the rights of which one is enough, for a customer or, if `tenant` is "", for all.
+
+    What a right comes to for one customer alone may be a right of its own: whoever writes
+    customers' roles need not be able to write those that all of them share.
+    """
+    narrower = _FOR_ONE.get(right) if tenant else None
+    return (right,) if narrower is None else (right, narrower)
 
 
 def require_not_asked(permission: str, field: str) -> None:

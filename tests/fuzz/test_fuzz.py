@@ -5,13 +5,17 @@ import secrets
 import sys
 from collections import Counter
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
 import structlog
 
+from authz_service import app
+from authz_service.config import Settings
 from authz_service.rpc import logs
+from tests.fuzz.callers import STRONG
 from tests.fuzz.rounds import Found, play
+from tests.postgres import fresh_database
 from tests.rpc.harness import RPCS
 
 REQUESTS: Final = int(os.environ.get("AUTHZ_FUZZ_REQUESTS", "3000"))
@@ -25,18 +29,32 @@ SEEDS: Final = [*range(REQUESTS // A_ROUND - 1), "fresh"]
 def test_no_request_ends_uncleanly_and_nothing_comes_apart(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], seed: int | str
 ) -> None:
-    number = FRESH if seed == "fresh" else int(seed)
+    _played(tmp_path, capsys, FRESH if seed == "fresh" else int(seed), A_ROUND)
+
+
+def test_nothing_comes_apart_on_postgresql_either(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], postgres_base_url: str
+) -> None:
+    with fresh_database(postgres_base_url) as url:
+        app.migrate(Settings(database_url=url))
+        _played(tmp_path, capsys, FRESH, 300, database_url=url)
+
+
+def _played(
+    folder: Path, capsys: pytest.CaptureFixture[str], seed: int, requests: int, **settings: Any
+) -> None:
     logs.set_up("debug", "json")
     try:
-        found = play(tmp_path, number, A_ROUND)
+        found = play(folder, seed, requests, **settings)
     finally:
         structlog.reset_defaults()
     logged = capsys.readouterr().err
     with capsys.disabled():
-        _report(number, found)
-    told = "\n".join([f"AUTHZ_FUZZ_SEED={number}", *map(str, found.unclean[:20])])
+        _report(seed, found)
+    told = "\n".join([f"AUTHZ_FUZZ_SEED={seed}", *map(str, found.unclean[:20])])
     assert not found.unclean, told
-    assert found.ends["OK"] > A_ROUND // 10, f"too few got anywhere, AUTHZ_FUZZ_SEED={number}"
+    assert found.ends["OK"] > requests // 10, f"too few got anywhere, AUTHZ_FUZZ_SEED={seed}"
+    assert all(found.answered[each] for each in STRONG), found.answered
     assert '"event": "call failed"' not in logged
     for secret in found.secrets:
         assert secret not in logged

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeVar
 
@@ -12,7 +13,17 @@ from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.message import Message
 from google.rpc.error_details_pb2 import BadRequest, ErrorInfo
 from grpc_status import rpc_status
-from sqlalchemy import func, literal, select, union_all
+from sqlalchemy import (
+    Connection,
+    Dialect,
+    String,
+    func,
+    inspect,
+    literal_column,
+    select,
+    table,
+    union_all,
+)
 
 from authz_service import app
 from authz_service.config import Settings
@@ -63,6 +74,9 @@ SERVICES: Final = {
     **tier_version_pb2.DESCRIPTOR.services_by_name,
     **event_pb2.DESCRIPTOR.services_by_name,
 }
+MOVED_BY_ITSELF: Final = frozenset({"head", "audit_entry", "key_use", "worker"})
+"""Tables of which calls are no measure: the audit of refusals, uses of keys, what runs beside."""
+
 RPCS: Final[dict[str, MethodDescriptor]] = {
     method.name: method for service in SERVICES.values() for method in service.methods
 }
@@ -169,20 +183,14 @@ class Server:
         return self.service.replica.index.revision
 
     def footprint(self) -> dict[str, int]:
-        """Count every row but the audit's, open and closed apart, and read both revisions."""
-        tables = (schema.change_log, schema.request, *schema.FACT_TABLES)
-        counts = [
-            select(literal("head"), func.max(schema.head.c.revision)),
-            *(select(literal(each.name), func.count()).select_from(each) for each in tables),
-            *(
-                select(literal(f"closed {each.name}"), func.count(each.c.closed_revision))
-                for each in schema.FACT_TABLES
-            ),
-        ]
+        """Count every row but the audit's, open and closed apart, what is queued, and read both
+        revisions.
+        """
         with self.service.database.read() as connection:
-            found = connection.execute(union_all(*counts)).all()
+            found = connection.exec_driver_sql(_counting(connection.dialect)).all()
+            queued = _queued(connection)
         counted = {row[0]: row[1] for row in found}
-        return counted | {"replica": self.revision}
+        return counted | {"queued": queued, "replica": self.revision}
 
     def refuses(
         self,
@@ -204,6 +212,36 @@ class Server:
         self.checks.close()
         self.admin.close()
         self.service.stop()
+
+
+@cache
+def _counting(dialect: Dialect) -> str:
+    """Write the query once: to put it together takes longer than to run it."""
+    counts = [
+        select(literal_column("'head'", String), func.max(schema.head.c.revision)),
+        *(
+            select(literal_column(f"'{each.name}'", String), func.count()).select_from(each)
+            for each in schema.metadata.sorted_tables
+            if each.name not in MOVED_BY_ITSELF
+        ),
+        *(
+            select(
+                literal_column(f"'closed {each.name}'", String), func.count(each.c.closed_revision)
+            )
+            for each in schema.FACT_TABLES
+        ),
+    ]
+    query = union_all(*counts).compile(dialect=dialect)
+    return str(query)
+
+
+def _queued(connection: Connection) -> int:
+    """Count what DBOS holds. It makes its tables when the first thing is to be queued."""
+    where = "dbos" if connection.dialect.name == "postgresql" else None
+    if not inspect(connection).has_table("workflow_status", where):
+        return 0
+    held = table("workflow_status", schema=where)
+    return int(connection.execute(select(func.count()).select_from(held)).scalar_one())
 
 
 @contextmanager

@@ -94,7 +94,7 @@ def _excepted(asked: Asked, _: list[str]) -> None:
 def _raised(asked: Asked, _: list[str]) -> None:
     """Buy a tier that sets the limit as high as is wanted."""
     assert asked.usage is not None
-    wanted = policy_pb2.Limit(name=asked.usage.limit, value=1_000_000, unit="piece")
+    wanted = policy_pb2.Limit(name=asked.usage.limit, value=1_000_000, unit="project")
     name = f"{asked.account.id}-more"
     put_tier(asked.account, name, extends="enterprise", limits=[wanted])
     asked.account.set_tier(name)

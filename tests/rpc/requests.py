@@ -235,6 +235,23 @@ def _previewed(ready: Ready) -> Message:
     return change.ApplyChangeRequest(changes=wanted, fingerprint=seen.fingerprint)
 
 
+def scheduled(ready: Ready) -> str:
+    """Schedule the declaration of a permission for the next century; give the schedule's id."""
+    declared = policy.Permission(id=f"{fresh_name('scheduled')}:view")
+    wanted, at = [change.WantedChange(permission=declared)], timestamp(NEW_CENTURY)
+    ask = ready.account.operator.changes
+    seen = ask.PreviewChange(change.PreviewChangeRequest(changes=wanted, at=at))
+    request = change.ApplyChangeRequest(changes=wanted, fingerprint=seen.fingerprint, at=at)
+    return ask.ApplyChange(request).scheduled.id
+
+
+def _ahead(ready: Ready) -> str:
+    """Give the id of something that lies ahead, and see that there is something."""
+    ask = ready.account.operator.changes
+    found = ask.ListScheduledPolicyChanges(change.ListScheduledPolicyChangesRequest()).scheduled
+    return found[0].id if found else scheduled(ready)
+
+
 def _applied(ready: Ready) -> Message:
     name = fresh_name("applied")
     return policy.ApplyPolicyRequest(
@@ -265,6 +282,8 @@ READS: Final[dict[str, Callable[[Ready], Message]]] = {
     "ListTierVersions": lambda _: versions.ListTierVersionsRequest(tier="free"),
     "PreviewChange": lambda r: change.PreviewChangeRequest(changes=_granting(r)),
     "ListAffected": lambda r: change.ListAffectedRequest(changes=_granting(r)),
+    "ListScheduledPolicyChanges": lambda _: change.ListScheduledPolicyChangesRequest(),
+    "GetScheduledPolicyChange": lambda r: change.GetScheduledPolicyChangeRequest(id=_ahead(r)),
     "GetAddOn": lambda r: policy.GetAddOnRequest(id=r.spare),
     "ListAddOns": lambda _: policy.ListAddOnsRequest(),
     "GetFeature": lambda r: policy.GetFeatureRequest(plan=f"tier/{r.spare}", name=f"f-{r.id}"),
@@ -369,6 +388,9 @@ CHANGES: Final[dict[str, Callable[[Ready], Message]]] = {
     "DeleteLimit": lambda r: policy.DeleteLimitRequest(plan=f"tier/{r.spare}", name=f"l-{r.id}"),
     "ApplyPolicy": _applied,
     "ApplyChange": _previewed,
+    "CancelScheduledPolicyChange": lambda r: change.CancelScheduledPolicyChangeRequest(
+        id=_ahead(r)
+    ),
     "GrantRole": lambda r: policy.GrantRoleRequest(
         role_grant=policy.RoleGrant(tenant=r.id, subject="user:vera", role="editor", reason="work")
     ),
@@ -493,6 +515,12 @@ CHANGES: Final[dict[str, Callable[[Ready], Message]]] = {
     "RotateKey": lambda r: keys.RotateKeyRequest(id=r.key, reason="every quarter"),
     "RegisterIdentity": lambda r: identities.RegisterIdentityRequest(
         identity=_identity(fresh_name("identity"), tenants=[r.id])
+    ),
+    "UpdateIdentity": lambda r: identities.UpdateIdentityRequest(
+        id=r.identity,
+        update_mask=FieldMask(paths=["display_name", "roles"]),
+        display_name="frontend",
+        roles=["checker", "auditor"],
     ),
     "RemoveIdentity": lambda r: identities.RemoveIdentityRequest(id=r.identity, reason="left"),
     "RetryJob": lambda r: jobs.RetryJobRequest(tenant=r.id, id=r.job),

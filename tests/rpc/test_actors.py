@@ -218,6 +218,32 @@ class TestAsActors:
             by=acting(served, actor),
         )
 
+    def test_product_writes_roles_of_an_account_and_none_of_all(
+        self, served: Server, acme: Account
+    ) -> None:
+        acme.set_tier("enterprise")  # whose roles may include admin
+        own = policy.Role(id=f"{acme.id}/people", permissions=["members:add"], includes=["admin"])
+        ada, vera = acting(served, "user:ada"), acting(served, "user:vera")
+        ada.call(policy.CreateRoleRequest(role=own))
+        served.refuses(policy.PutRoleRequest(role=own), DENIED, by=vera)
+        product = served.caller(served.new_key("product"))
+        own.description = "Sees to people"
+        product.call(policy.PutRoleRequest(role=own))
+        shared = policy.Role(id=fresh_name("shared"), permissions=["invoices:view"])
+        for request in (
+            policy.PutRoleRequest(role=shared),
+            policy.DeleteRoleRequest(id="viewer"),
+            policy.ApplyPolicyRequest(roles=[shared]),
+        ):
+            served.refuses(request, DENIED, by=product)
+        reserved = policy.Role(id="system/people", permissions=["members:add"])
+        found = refusal(lambda: product.call(policy.PutRoleRequest(role=reserved)))
+        assert found.reason == ErrorReason.TENANT_RESERVED
+        bound = served.caller(served.new_key("product", tenants=(acme.id,)))
+        elsewhere = policy.Role(id="nowhere/people", permissions=["members:add"])
+        served.refuses(policy.PutRoleRequest(role=elsewhere), DENIED, by=bound)
+        ada.call(policy.DeleteRoleRequest(id=own.id))
+
     def test_two_actors_are_none(self, served: Server, acme: Account) -> None:
         key = served.new_key("product")
         both = served.caller_with(

@@ -22,7 +22,8 @@ BY_ROW = {"ImportRules", "ImportCustomers"}
 GLOBAL = {"PutPermission", "PutTier", "ApplyPolicy", "ApplyChange", "CreateKey"}
 GLOBAL |= {"IngestEvent", "RollBackTier", "MigrateTenants"}
 GLOBAL |= {name for name in BESIDE_FACTS if RPCS[name].containing_service.name == "EventService"}
-GLOBAL |= {"UpdateKey", "RotateKey", "RevokeKey", "RegisterIdentity", "RemoveIdentity"}
+GLOBAL |= {"UpdateKey", "RotateKey", "RevokeKey", "RegisterIdentity", "UpdateIdentity"}
+GLOBAL |= {"RemoveIdentity", "CancelScheduledPolicyChange"}
 GLOBAL |= {
     f"{verb}{kind}"
     for kind in ("Permission", "Tier", "AddOn", "Feature", "Limit")
@@ -216,7 +217,8 @@ def test_call_without_the_right_is_audited(ready: Ready, name: str) -> None:
 
 @pytest.mark.parametrize("name", ADMIN_READS)
 def test_read_by_an_administrator_is_audited(ready: Ready, name: str) -> None:
-    server, request = ready.account.server, READS[name](ready)
+    server = ready.account.server
+    request = READS[name](ready)
     before = mark(server)
     server.operator.call(request)
     (entry,) = added(server, before)

@@ -32,7 +32,7 @@ from tests.rpc.issuer import AUDIENCE, Issuer, issuing
 from tests.rpc.published import PROTO
 from tests.rpc.requests import CHANGES, GOOD, OF_OWN_ROLES, Ready, made_ready, places_of_tenant
 from tests.rpc.test_certificate_callers import lets_in, showing
-from tests.rpc.test_rights import NOT_ABOUT_ONE, RIGHT_OF, alone, permissions_of
+from tests.rpc.test_rights import NOT_ABOUT_ONE, RIGHT_OF, alone, lets
 
 HERE: Final = "here"
 ELSEWHERE: Final = "elsewhere"
@@ -54,7 +54,7 @@ class Service:
 
     def lacks(self, right: str, tenants: Set[str]) -> str:
         everywhere = not self.bound or (tenants and tenants <= self.bound)
-        return "" if everywhere and right in permissions_of(self.role) else right
+        return "" if everywhere and lets(self.role, right, one=bool(tenants)) else right
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class User:
     roles: Mapping[str, str] = field(default_factory=dict)
 
     def lacks(self, right: str, tenants: Set[str]) -> str:
-        held = [right in permissions_of(self.roles[t]) for t in tenants if t in self.roles]
+        held = [lets(self.roles[t], right, one=True) for t in tenants if t in self.roles]
         return "" if len(held) == len(tenants) > 0 and all(held) else right
 
 

@@ -333,6 +333,40 @@ def test_preview_says_exactly_what_the_event_then_does(
     )
 
 
+def test_preview_names_who_loses_what_and_what_the_downgrade_policy_does(
+    posted: Server, tenant: str
+) -> None:
+    opened(posted, tenant)
+    new = provisioning.NewMember(subject="user:bill", roles=["viewer", "billing-admin"])
+    posted.operator.provisioning.AddMember(provisioning.AddMemberRequest(tenant=tenant, member=new))
+    request = previewed(brought(tenant, "change_plan", plans="free"))
+    told = posted.operator.events.PreviewEvent(request)
+    assert "invoices:export" in told.lost
+    assert [(each.name, each.before, each.after) for each in told.limits if each.name == "seats"]
+    (step,) = told.downgrade_steps
+    assert (step.kind, step.subject, step.role) == (
+        provisioning.DOWNGRADE_STEP_KIND_ROLE_ENDED,
+        "user:bill",
+        "billing-admin",
+    )
+    assert "user:bill" in {subject for each in told.members for subject in each.subjects}
+    assert f"downgrade: billing-admin of {step.subject} held back" in told.effects
+
+
+def test_preview_of_an_event_that_came_says_so(posted: Server, tenant: str) -> None:
+    request = brought(tenant, "onboard", plans="free", admin={"subject": "user:ada"})
+    posted.operator.events.IngestEvent(request)
+    told = posted.operator.events.PreviewEvent(previewed(request))
+    assert told.duplicate
+    assert not told.effects
+
+
+def test_preview_that_asks_for_too_many_names_is_refused(posted: Server, tenant: str) -> None:
+    request = previewed(brought(tenant, "churned"))
+    request.sample_size = 1001
+    posted.refuses(request, ErrorReason.INVALID_FIELD, at="sample_size")
+
+
 def test_validated_event_leaves_no_trace(posted: Server, tenant: str) -> None:
     opened(posted, tenant)
     request = brought(tenant, "churned")
@@ -344,6 +378,15 @@ def test_validated_event_leaves_no_trace(posted: Server, tenant: str) -> None:
         ErrorReason.EVENT_NOT_FOUND,
         at="id",
     )
+
+
+@pytest.mark.parametrize("kind", ["Get", "Replay", "Discard"])
+@pytest.mark.parametrize("field", ["source", "id"])
+def test_what_no_event_can_be_called_is_refused(posted: Server, kind: str, field: str) -> None:
+    for wrong in ("a\x00b", "x" * 201):
+        names = {"source": "billing-job", "id": "evt-1"} | {field: wrong}
+        request = getattr(pb, f"{kind}EventRequest")(**names)
+        posted.refuses(request, ErrorReason.INVALID_FIELD, at=field)
 
 
 def test_parked_event_is_replayed_or_given_up(posted: Server, tenant: str) -> None:

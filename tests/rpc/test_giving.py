@@ -1,19 +1,22 @@
 """Nobody gives what it does not hold: neither operators, nor customers' admins, nor products."""
 
-from typing import Any
+import time
+from typing import Any, Final
 
 import pytest
+from google.protobuf.field_mask_pb2 import FieldMask
 
 from authz_service.domain.audit import Event
 from authz_service.domain.call import Call
 from authz_service.domain.grant import RoleGrant
+from authz_service.domain.window import rfc3339
 from authz_service.errors import ErrorReason
 from authz_service.gen.authz.v1 import identity_pb2 as identities
 from authz_service.gen.authz.v1 import key_pb2 as keys
 from authz_service.gen.authz.v1 import policy_pb2 as policy
 from authz_service.gen.authz.v1 import provisioning_pb2 as provisioning
 from authz_service.usecases.seeding import SEEDER
-from tests.rpc.account import Account, member
+from tests.rpc.account import Account, member, timestamp
 from tests.rpc.conftest import fresh_name
 from tests.rpc.harness import Caller, Server, refusal
 from tests.rpc.test_actors import acting, offer
@@ -297,3 +300,107 @@ class TestCustomersAdmins:
         acme.server.refuses(self.granting(acme, "admin"), EXCEEDS, by=hugo)
         said = [each for each in entries(acme.server) if each["tenant"] == acme.id][-1]
         assert (said["outcome"], said["on_behalf_of"]) == (EXCEEDS, "user:hugo")
+
+
+class TestForHowLong:
+    """Who holds a role until an instant gives nothing beyond it."""
+
+    SOON: Final = time.time() + 3600
+    LATER: Final = SOON + 3600
+
+    @pytest.fixture
+    def acme(self, account: Account) -> Account:
+        """Make an account in which tina stands in as admin for an hour."""
+        account.onboard("professional", ada=["admin"], tina=["viewer"], vera=[])
+        account.grant("tina", "admin", valid_until=timestamp(self.SOON))
+        return account
+
+    @pytest.fixture
+    def tina(self, acme: Account) -> Caller:
+        return acting(acme.server, "user:tina", "operator")
+
+    def granting(self, account: Account, role: str, **window: float) -> policy.GrantRoleRequest:
+        ends: dict[str, Any] = {name: timestamp(at) for name, at in window.items()}
+        grant = policy.RoleGrant(tenant=account.id, subject="user:vera", role=role, **ends)
+        return policy.GrantRoleRequest(role_grant=grant)
+
+    def test_grant_ends_by_when_the_givers_does(self, acme: Account, tina: Caller) -> None:
+        for window in ({}, {"valid_until": self.LATER}, {"valid_from": self.SOON}):
+            found = acme.server.refuses(self.granting(acme, "admin", **window), EXCEEDS, by=tina)
+            assert found.metadata["held_until"] == rfc3339(round(self.SOON * 1e6))
+            assert "customers:edit" in found.metadata["permissions"]
+            assert found.metadata["held_until"] in found.message
+        tina.call(self.granting(acme, "admin", valid_until=self.SOON))
+        assert acme.may("vera", "team:manage")
+
+    def test_what_the_giver_holds_for_longer_by_another_grant_is_given_for_longer(
+        self, acme: Account, tina: Caller
+    ) -> None:
+        tina.call(self.granting(acme, "viewer"))
+        then = timestamp(self.SOON), timestamp(self.LATER)
+        acme.grant("tina", "admin", valid_from=then[0], valid_until=then[1])
+        tina.call(self.granting(acme, "admin", valid_until=self.LATER))
+        beyond = self.granting(acme, "admin", valid_until=self.LATER + 1)
+        found = acme.server.refuses(beyond, EXCEEDS, by=tina)
+        assert found.metadata["held_until"] == rfc3339(round(self.LATER * 1e6))
+
+    def test_gap_between_the_givers_grants_is_a_gap_in_what_it_gives(
+        self, acme: Account, tina: Caller
+    ) -> None:
+        acme.grant("tina", "admin", valid_from=timestamp(self.LATER))
+        acme.server.refuses(self.granting(acme, "admin"), EXCEEDS, by=tina)
+        tina.call(self.granting(acme, "admin", valid_from=self.LATER))
+
+    def test_nothing_that_does_not_end_is_given_by_other_ways_either(
+        self, acme: Account, tina: Caller
+    ) -> None:
+        inviting = provisioning.InviteMemberRequest
+        setting = provisioning.SetMemberRolesRequest
+        adding = provisioning.AddMemberRequest
+        wide = policy.Role(id=f"{acme.id}/books", permissions=["invoices:void"])
+        for request in (
+            adding(tenant=acme.id, member=member("nina", "editor")),
+            inviting(tenant=acme.id, email="nina@example.com", roles=["editor"]),
+            setting(tenant=acme.id, subject="user:tina", roles=["viewer", "admin"]),
+            policy.PutRoleRequest(role=wide),
+            policy.BulkGrantRolesRequest(role_grants=[self.granting(acme, "editor").role_grant]),
+        ):
+            acme.server.refuses(request, EXCEEDS, by=tina)
+        tina.call(adding(tenant=acme.id, member=member("nina", "viewer")))
+
+    def test_lasting_grant_is_shortened_and_explained_but_not_made_longer(
+        self, acme: Account
+    ) -> None:
+        role, tier = fresh_name("amends"), fresh_name("tier")
+        amends = policy.Role(id=role, permissions=["role_grants:update"])
+        acme.operator.call(policy.PutRoleRequest(role=amends))
+        offered = policy.Tier(id=tier, extends="professional", assignable_roles=[role])
+        acme.operator.call(policy.PutTierRequest(tier=offered))
+        acme.set_tier(tier)
+        acme.grant("tina", role)
+        tina = acting(acme.server, "user:tina", "operator")
+        held = acme.grant("vera", "admin")
+        held.reason = "while Ada is away"
+        tina.call(amending(held, "reason"))
+        held.valid_until.CopyFrom(timestamp(self.LATER))
+        tina.call(amending(held, "valid_until"))
+        held.ClearField("valid_until")
+        acme.server.refuses(amending(held, "valid_until"), EXCEEDS, by=tina)
+
+    def test_key_that_ends_gives_members_and_keys_what_lasts(self, account: Account) -> None:
+        ends = timestamp(self.SOON)
+        made = account.operator.call(keys.CreateKeyRequest(roles=["operator"], expire_time=ends))
+        by = account.server.caller(made.credential)
+        new = [member("nina", "admin")]
+        by.call(provisioning.OnboardTenantRequest(tenant=account.id, tier="free", members=new))
+        by.call(policy.GrantRoleRequest(role_grant=policy.RoleGrant(
+            tenant=account.id, subject="user:nina", role="editor"
+        )))  # fmt: skip
+        lasting = by.call(keys.CreateKeyRequest(roles=["operator"])).key
+        assert not lasting.HasField("expire_time")
+
+
+def amending(grant: policy.RoleGrant, field: str) -> policy.UpdateRoleGrantRequest:
+    wanted = policy.RoleGrant()
+    wanted.CopyFrom(grant)
+    return policy.UpdateRoleGrantRequest(role_grant=wanted, update_mask=FieldMask(paths=[field]))

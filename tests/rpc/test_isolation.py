@@ -39,7 +39,7 @@ NOBODY: Final = "glober"
 """As long as B's name, and nobody's."""
 
 SHORT: Final = (
-    *("ListAffected", "ListTierVersions"),
+    *("ListAffected", "ListTierVersions", "ListScheduledPolicyChanges"),
     *("ListJobs", "ListEndpoints", "ListDeliveries"),
 )
 """Lists that have one item to tell here, so that there is no second page."""

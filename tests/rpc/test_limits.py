@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,6 +18,7 @@ from grpc_status import rpc_status
 
 from authz_service.errors import ErrorReason
 from authz_service.gen.authz.v1 import authorization_pb2 as pb
+from authz_service.gen.authz.v1 import policy_pb2 as policy
 from authz_service.gen.authz.v1 import provisioning_pb2 as provisioning
 from authz_service.gen.authz.v1.authorization_pb2_grpc import AuthorizationServiceStub
 from authz_service.rpc.credentials import Credentials
@@ -24,6 +26,7 @@ from authz_service.rpc.limits import LimitSettings
 from authz_service.rpc.observation import Observation
 from authz_service.rpc.server import Port, PortSettings
 from authz_service.rpc.tokens import Tokens
+from tests.rpc.account import Account
 from tests.rpc.harness import PATIENCE, Server, serving
 
 QUESTION = pb.CheckRequest(tenant="acme", subject="user:alice", permission="invoices:view")
@@ -162,6 +165,33 @@ def test_changes_have_a_rate_of_their_own_and_a_refused_one_leaves_no_trace(tmp_
         assert refused(lambda: server.operator.call(asked)).reason == ErrorReason.RATE_LIMITED
         assert server.footprint() == before
         assert [server.operator.checks.Check(QUESTION).revision for _ in range(3)]
+
+
+def test_each_item_of_a_bulk_change_counts(tmp_path: Path) -> None:
+    with serving(tmp_path, rate_changes_per_second=20) as server:
+        Account(server, "acme").onboard("free", ada=["admin"])
+        grants = [
+            policy.RoleGrant(tenant="acme", subject="user:ada", role="viewer", scope=f"project:{n}")
+            for n in range(200)
+        ]
+        ends = [
+            policy.RoleRevocation(
+                tenant="acme", subject="user:ada", role="viewer", scope=each.scope
+            )
+            for each in grants
+        ]
+        new = [provisioning.NewCustomer(tenant=f"acme-{n}", tier="free") for n in range(200)]
+        bulk = (
+            policy.BulkGrantRolesRequest(role_grants=grants),
+            policy.BulkRevokeRolesRequest(revocations=ends),
+            provisioning.ImportCustomersRequest(customers=new),
+        )
+        callers = [server.caller(server.new_key("operator")) for _ in bulk]
+        for caller, asked in zip(callers, bulk, strict=True):
+            caller.call(asked)
+            found = refused(partial(caller.call, LIST))
+            assert found.reason == ErrorReason.RATE_LIMITED
+            assert 5 < found.retry_after < 10
 
 
 def test_full_line_refuses_at_once_and_those_in_it_are_served() -> None:

@@ -1,15 +1,18 @@
 """A roster through gRPC, on both databases: held back, let go, re-roled, owned, not locked out."""
 
+import time
 from typing import Any, Final
 
 import pytest
+from google.protobuf.field_mask_pb2 import FieldMask
+from google.protobuf.message import Message
 
 from authz_service.errors import ErrorReason
 from authz_service.gen.authz.v1 import policy_pb2 as policy
 from authz_service.gen.authz.v1 import provisioning_pb2 as pb
-from tests.rpc.account import Account, member, subject_of, why
+from tests.rpc.account import Account, member, subject_of, timestamp, why
 from tests.rpc.conftest import fresh_name
-from tests.rpc.harness import Caller, Server
+from tests.rpc.harness import Caller, Server, made
 
 
 @pytest.fixture
@@ -307,6 +310,33 @@ def test_a_member_that_a_directory_keeps_is_read_only_to_all_but_those_who_may_o
         removal(acme, "dora"),
     ):
         acme.operator.call(request)
+
+
+def test_roles_of_a_member_that_a_directory_keeps_are_read_only_to_keys_too(
+    acme: Account, provisioner: Caller
+) -> None:
+    new = pb.NewMember(subject="user:dora", roles=["viewer"], managed_by="scim")
+    acme.operator.call(pb.AddMemberRequest(tenant=acme.id, member=new))
+    held = acme.grant("dora", "editor", "project:42")
+    more = policy.RoleGrant(tenant=acme.id, subject="user:dora", role="admin")
+    less = policy.RoleRevocation(tenant=acme.id, subject="user:dora", role="viewer")
+    ended = policy.RoleGrant(tenant=acme.id, id=held.id, valid_until=timestamp(time.time() + 60))
+    mask = FieldMask(paths=["valid_until"])
+    revoked = {"tenant": acme.id, "subject": "user:dora", "role": "viewer"}
+    requests: list[tuple[Message, str]] = [
+        (policy.GrantRoleRequest(role_grant=more), "role_grant.subject"),
+        (policy.BulkGrantRolesRequest(role_grants=[more]), "role_grants[0].subject"),
+        (made(policy.RevokeRoleRequest, **revoked), "subject"),
+        (policy.BulkRevokeRolesRequest(revocations=[less]), "revocations[0].subject"),
+        (policy.UpdateRoleGrantRequest(role_grant=ended, update_mask=mask), "role_grant.id"),
+        (policy.DeleteRoleGrantRequest(tenant=acme.id, id=held.id), "id"),
+    ]
+    managed = ErrorReason.MEMBER_MANAGED
+    for request, at in requests:
+        acme.server.refuses(request, managed, at=at, says="members:override", by=provisioner)
+    for request, _ in requests:
+        acme.operator.call(request)
+    assert acme.may("dora", "team:manage")
 
 
 def test_only_known_directories_keep_members(acme: Account) -> None:

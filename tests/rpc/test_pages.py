@@ -18,7 +18,15 @@ from authz_service.gen.authz.v1 import (
 )
 from tests.rpc.account import DENY, Account, timestamp
 from tests.rpc.harness import Server, made, refusal, serving
-from tests.rpc.requests import CHANGES, NEW_CENTURY, READS, WITH_PAGES, Ready, made_ready
+from tests.rpc.requests import (
+    CHANGES,
+    NEW_CENTURY,
+    READS,
+    WITH_PAGES,
+    Ready,
+    made_ready,
+    scheduled,
+)
 
 ITEMS: Final = {
     "ListPermissions": "permissions",
@@ -44,6 +52,7 @@ ITEMS: Final = {
     "ListEndpoints": "endpoints",
     "ListDeliveries": "deliveries",
     "ListAffected": "affected",
+    "ListScheduledPolicyChanges": "scheduled",
     "ExportRules": "rules",
 }
 
@@ -80,6 +89,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ready]:
             _hear_and_know(account, f"more-{number}")
             account.operator.call(CHANGES["CreateEndpoint"](ready))
             account.operator.call(CHANGES["PingEndpoint"](ready))
+            scheduled(ready)
         yield ready
 
 

@@ -297,6 +297,35 @@ def test_command_line_connects_with_tls_and_shows_its_certificate(
         assert (code, str(mine.key) in said) == (2, True)
 
 
+def test_command_line_calls_by_its_certificate_where_there_is_no_key(
+    authority: Authority, ours: Files, tmp_path: Path, authz: AuthzCommand,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    ca = tmp_path / "ca.pem"
+    ca.write_bytes(authority.pem)
+    mine = files(tmp_path, "mine", authority.sign("me"))
+    shown = ("--tls-ca", str(ca), "--tls-cert", str(mine.certificate), "--tls-key", str(mine.key))
+    monkeypatch.delenv("AUTHZ_KEY", raising=False)
+    with serving(tmp_path, **settings_of(ours, tls_client_ca=ca)) as server:
+        address = server.address(server.service.admin_port.number)
+        listing = (*shown, "identities", "list", "--address", address, "-o", "json")
+        monkeypatch.setenv("AUTHZ_KEY_FILE", str(tmp_path / "nowhere.key"))
+        assert authz(*listing).failure["reason"] == "CREDENTIALS_INVALID"
+        monkeypatch.setenv("AUTHZ_KEY", server.operator_key)
+        assert authz(*shown, "identities", "register", "me", "--role", "auditor",
+                     "--address", address).code == 0  # fmt: skip
+        monkeypatch.delenv("AUTHZ_KEY")
+        ran = authz(*listing)
+        assert (ran.code, [each["name"] for each in ran.document["identities"]]) == (0, ["me"])
+        told = authz(*shown, "keys", "create", "x", "--role", "checker", "--address", address,
+                     "-o", "json").failure  # fmt: skip
+        assert told["reason"] == "PERMISSION_DENIED"
+        assert "service:idn-" in told["message"]
+        # A key, where there is one, counts before the certificate.
+        monkeypatch.setenv("AUTHZ_KEY", "authz_no_key")
+        assert authz(*listing).failure["reason"] == "CREDENTIALS_INVALID"
+
+
 @pytest.mark.parametrize(
     ("signed", "said"),
     [

@@ -4,7 +4,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
+import pytest
 import yaml
+from sqlalchemy import delete
 
 from authz_service.config import shipped_policies
 from authz_service.domain.audit import Event
@@ -12,10 +14,14 @@ from authz_service.domain.call import Call
 from authz_service.domain.catalogue import Permission, Role
 from authz_service.gen.authz.v1 import key_pb2 as keys
 from authz_service.gen.authz.v1 import policy_pb2 as policy
+from authz_service.store import schema
 from authz_service.usecases.rights import RIGHTS
 from authz_service.usecases.seeding import SEEDER
 from tests.rpc.harness import Server, serving
 from tests.rpc.trail import entries
+from tests.unit.cli_run import AuthzCommand, authz_command
+
+authz = pytest.fixture(authz_command)
 
 NEW: Final = ("actors:name", "identities:register")
 TAKEN_FROM_OPERATORS: Final = "exceptions:create"
@@ -99,3 +105,40 @@ def test_every_internal_permission_that_is_shipped_is_a_right_that_is_guarded() 
     catalogue = yaml.safe_load((shipped_policies() / "catalogue.yaml").read_text())["permissions"]
     internal = {name for name, said in catalogue.items() if said.get("internal")}
     assert internal == set(RIGHTS)
+
+
+def forgotten(server: Server) -> None:
+    """Forget that the first start declared what is new: an older version had not known it."""
+    with server.service.database.write() as connection:
+        connection.execute(delete(schema.permission).where(schema.permission.c.permission.in_(NEW)))
+
+
+def test_commands_give_the_shipped_roles_what_is_new_and_not_what_was_taken(
+    tmp_path: Path, authz: AuthzCommand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with serving(tmp_path) as server:
+        made_older(server)
+        monkeypatch.setenv("AUTHZ_DATABASE_URL", server.settings.database_url)
+        product = server.service.replica.index.roles["product"].fact
+        server.operator.policy.PutRole(policy.PutRoleRequest(role=policy.Role(
+            id="product", permissions=product.permissions - {"members:remove"}, includes=["checker"]
+        )))  # fmt: skip
+        forgotten(server)
+    asked = "authz roles update product --add actors:name"
+    assert authz("migrate").out.splitlines() == [asked]
+    with serving(tmp_path) as server:
+        assert authz("migrate", "-o", "json").document["rights_to_give"] == {
+            "product": ["actors:name"]
+        }
+        monkeypatch.setenv("AUTHZ_KEY", server.operator_key)
+        monkeypatch.setenv("AUTHZ_ADMIN_PORT", str(server.service.admin_port.number))
+        told = authz("doctor", "-o", "json").document["findings"]
+        (found,) = (each for each in told if each["name"] == "rights")
+        assert (found["state"], asked in found["advice"]) == ("warning", True)
+        assert "members:remove" not in found["message"]
+        before = closure(server, "product")
+        assert authz(*asked.split()[1:]).code == 0
+        assert closure(server, "product") == before | {"actors:name"}
+        assert authz("migrate", "-o", "json").document["rights_to_give"] == {}
+        wrong = authz("roles", "update", "product", "--add", "x:y", "--permission", "x:y")
+        assert wrong.code == 2

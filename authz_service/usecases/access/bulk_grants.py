@@ -11,7 +11,13 @@ from authz_service.engine.index import GrantEntry
 from authz_service.store.facts import Facts
 from authz_service.store.unit_of_work import Transaction
 from authz_service.usecases import require, together
-from authz_service.usecases.access.role_grants import RevokeRole, check, enter, take
+from authz_service.usecases.access.role_grants import (
+    RevokeRole,
+    check,
+    enter,
+    require_unmanaged,
+    take,
+)
 from authz_service.usecases.execution import change_of_many
 
 _Same: TypeAlias = tuple[str, str, GrantEntry, GrantSource]
@@ -78,6 +84,7 @@ def bulk_revoke_roles(tx: Transaction, wanted: BulkRevokeRoles) -> tuple[tuple[s
         mine = left.get((described.tenant, described.subject), [])
         ended = [grant for grant in mine if described.describes(grant)]
         for grant in ended:
+            require_unmanaged(tx, grant, "subject")
             mine.remove(grant)
             take(tx, grant)
         return tuple(grant.id for grant in ended)

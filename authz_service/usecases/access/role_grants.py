@@ -20,7 +20,7 @@ from authz_service.errors import AlreadyExists, ErrorReason, NotFound
 from authz_service.store.facts import Facts
 from authz_service.store.schema import rule
 from authz_service.store.unit_of_work import Transaction
-from authz_service.usecases import masks, paging, require
+from authz_service.usecases import guard, masks, paging, require
 from authz_service.usecases.execution import View, change, read
 from authz_service.usecases.paging import Page, PageRequest
 
@@ -101,7 +101,8 @@ def check(tx: Transaction, grant: RoleGrant, field: str) -> Tenant:
     tenant = require.running_customer(tx.index, grant.tenant, tx.now, f"{field}tenant")
     require.customer_subject(grant.subject, f"{field}subject")
     require.text(grant.reason, f"{field}reason")
-    require.member(tx.index, grant.tenant, grant.subject, f"{field}subject")
+    member = require.member(tx.index, grant.tenant, grant.subject, f"{field}subject")
+    guard.require_keeper(tx.index, tx.call.actor, member, tx.now, f"{field}subject")
     if grant.scope:
         checked("scope", grant.scope, f"{field}scope")
     grant.window.checked(f"{field}valid_until")
@@ -135,6 +136,7 @@ def update_role_grant(tx: Transaction, wanted: UpdateRoleGrant) -> RoleGrant:
     require.customer(tx.index, wanted.tenant, "role_grant.tenant")
     masks.checked(wanted.mask, UPDATABLE)
     held = _one(tx, wanted.tenant, wanted.id, "role_grant.id")
+    require_unmanaged(tx, held, "role_grant.id")
     masks.unchanged(held.revision, wanted.expected_revision)
     window = masks.window(held.window, wanted.window, wanted.mask)
     reason = wanted.reason if "reason" in wanted.mask else held.reason
@@ -180,9 +182,17 @@ def revoke_role(tx: Transaction, wanted: RevokeRole) -> tuple[RoleGrant, ...]:
     )
     if not revoked:
         raise _no_grant(f"{wanted.subject} holds no such grant of {wanted.role!r}", "role")
+    require_unmanaged(tx, revoked[0], "subject")
     for grant in revoked:
         take(tx, grant)
     return tuple(revoked)
+
+
+def require_unmanaged(tx: Transaction, grant: RoleGrant, field: str) -> None:
+    """Check that no directory keeps who holds the grant. Raises: MEMBER_MANAGED."""
+    member = tx.index.member(grant.tenant, grant.subject)
+    if member is not None:
+        guard.require_keeper(tx.index, tx.call.actor, member, tx.now, field)
 
 
 def take(tx: Transaction, grant: RoleGrant) -> None:
@@ -196,6 +206,7 @@ def take(tx: Transaction, grant: RoleGrant) -> None:
 def delete_role_grant(tx: Transaction, wanted: DeleteRoleGrant) -> RoleGrant:
     require.customer(tx.index, wanted.tenant)
     held = _one(tx, wanted.tenant, wanted.id, "id")
+    require_unmanaged(tx, held, "id")
     masks.unchanged(held.revision, wanted.expected_revision)
     take(tx, held)
     return held

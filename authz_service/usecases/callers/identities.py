@@ -1,11 +1,12 @@
 """Registered identities: callers of this service by token or by certificate."""
 
 import re
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 from authz_service.domain.audit import Event
-from authz_service.domain.grant import RoleGrant
+from authz_service.domain.change import Revision
 from authz_service.domain.identifiers import checked
 from authz_service.domain.identity import Identity, IdentityKind
 from authz_service.domain.membership import Membership
@@ -13,14 +14,15 @@ from authz_service.domain.tenant import SYSTEM
 from authz_service.domain.window import FOREVER, Instant, Window
 from authz_service.engine.index import Index
 from authz_service.errors import AlreadyExists, ErrorReason, InvalidArgument, NotFound
-from authz_service.store.facts import Facts
-from authz_service.store.schema import rule
+from authz_service.store.member_revisions import caller_revisions
 from authz_service.store.unit_of_work import Transaction
-from authz_service.usecases import paging, require
-from authz_service.usecases.access.role_grants import give, take
+from authz_service.usecases import masks, paging, require
+from authz_service.usecases.callers import system_roles
 from authz_service.usecases.execution import View, change, read
-from authz_service.usecases.giving import TENANT_SCOPE
 from authz_service.usecases.paging import Page, PageRequest
+from authz_service.usecases.policy.operability import require_operable
+
+UPDATABLE: Final = frozenset({"display_name", "expire_time", "roles", "tenants"})
 
 _LONGEST_NAME: Final = 255
 _PLAIN: Final = re.compile(r"[!-~](?:[ -~]*[!-~])?")
@@ -41,6 +43,20 @@ class RegisterIdentity:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UpdateIdentity:
+    """`mask` names the fields of `UPDATABLE` that are to be as they are here."""
+
+    id: str
+    mask: tuple[str, ...]
+    display_name: str = ""
+    expires_at: Instant = FOREVER
+    roles: tuple[str, ...] = ()
+    tenants: tuple[str, ...] = ()
+    expected_revision: Revision = 0
+    tenant: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OneIdentity:
     id: str
     tenant: str = ""
@@ -54,58 +70,78 @@ class ListIdentities:
 
 @dataclass(frozen=True, slots=True)
 class IdentityNow:
-    """An identity with the rights that it holds."""
+    """An identity with the rights that it holds; `revision` wrote it, or them, last."""
 
     identity: Identity
     roles: tuple[str, ...]
     tenants: tuple[str, ...]
+    revision: Revision = 0
 
 
 @change("identities:register")
 def register_identity(tx: Transaction, wanted: RegisterIdentity) -> IdentityNow:
     """Register a caller, make it a member of `system` and give it its rights there."""
     made = _made(tx, wanted)
-    if not wanted.roles:
-        raise _wrong("name at least one role, such as `checker`", "roles")
-    for tenant in wanted.tenants:
-        require.customer(tx.index, tenant, "identity.tenants")
-    scopes = sorted({TENANT_SCOPE + tenant for tenant in wanted.tenants}) or [""]
-    require.batch(len(set(wanted.roles)) * len(scopes), "identity.tenants")
-    system = require.tenant(tx.index, SYSTEM)
+    rights = system_roles.paired(tx, wanted.roles, wanted.tenants, "identity.")
     tx.change(None, made)
     tx.change(None, Membership(SYSTEM, made.subject))
     tx.record(Event("identity.registered", SYSTEM, (made.id,), None, made, tx.call.reason))
-    for role in sorted(set(wanted.roles)):
-        for scope in scopes:
-            give(tx, system, RoleGrant(SYSTEM, made.subject, role, scope), "identity.roles")
-    return _identity_now(made, set(wanted.roles), set(wanted.tenants))
+    system_roles.give_all(tx, made.subject, rights, "identity.")
+    return _now(tx, made, wanted.roles, wanted.tenants)
+
+
+@change("identities:update")
+def update_identity(tx: Transaction, wanted: UpdateIdentity) -> IdentityNow:
+    """Change what an identity is called, when it ends or what it may do; how it proves itself
+    stays.
+    """
+    before = _find(tx.index, wanted.id)
+    masks.checked(wanted.mask, UPDATABLE)
+    masks.unchanged(_revision(tx, before.id), wanted.expected_revision)
+    after = before
+    if "display_name" in wanted.mask:
+        name = require.text(wanted.display_name, "display_name", at_most=200)
+        after = replace(after, display_name=name)
+    if "expire_time" in wanted.mask:
+        Window(tx.now, wanted.expires_at).checked("expire_time")
+        after = replace(after, expires_at=wanted.expires_at)
+    if after != before:
+        tx.change(before, after)
+        tx.record(Event("identity.updated", SYSTEM, (after.id,), before, after, tx.call.reason))
+    roles, tenants = system_roles.held(tx.index, after.subject)
+    roles = wanted.roles if "roles" in wanted.mask else roles
+    tenants = wanted.tenants if "tenants" in wanted.mask else tenants
+    if {"roles", "tenants"}.intersection(wanted.mask):
+        system_roles.hold_only(tx, after.subject, system_roles.paired(tx, roles, tenants))
+    require_operable(tx)
+    return _now(tx, after, roles, tenants)
 
 
 @change("identities:remove")
 def remove_identity(tx: Transaction, wanted: OneIdentity) -> IdentityNow:
     found = _find(tx.index, wanted.id)
-    shown = _described(tx.index, found)
+    shown = _now(tx, found, *system_roles.held(tx.index, found.subject))
     end_identity(tx, found)
+    require_operable(tx)
     return shown
 
 
 @read("identities:get")
 def get_identity(view: View, wanted: OneIdentity) -> IdentityNow:
-    return _described(view.index, _find(view.index, wanted.id))
+    return _described(view, [_find(view.index, wanted.id)])[0]
 
 
 @read("identities:list")
 def list_identities(view: View, wanted: ListIdentities) -> Page[IdentityNow]:
     found = sorted(view.index.identities.values(), key=lambda each: each.id)
     cut = paging.page(found, lambda each: each.id, wanted.page, ["identities"])
-    shown = tuple(_described(view.index, each) for each in cut.items)
+    shown = _described(view, cut.items)
     return paging.described(cut, shown, lambda each: each.identity.id, ["identities"])
 
 
 def end_identity(tx: Transaction, identity: Identity) -> None:
     """End an identity, its rights and its membership in `system`."""
-    for grant in Facts(tx.connection).role_grants(SYSTEM, rule.c.subject == identity.subject):
-        take(tx, grant)
+    system_roles.take_all(tx, identity.subject)
     tx.change(Membership(SYSTEM, identity.subject), None)
     tx.change(identity, None)
     tx.record(Event("identity.removed", SYSTEM, (identity.id,), identity, None, tx.call.reason))
@@ -161,14 +197,25 @@ def _find(index: Index, identity_id: str) -> Identity:
     )
 
 
-def _described(index: Index, identity: Identity) -> IdentityNow:
-    grants = index.grants(SYSTEM, identity.subject)
-    tenants = {grant.scope.removeprefix(TENANT_SCOPE) for grant in grants if grant.scope}
-    return _identity_now(identity, {grant.role for grant in grants}, tenants)
+def _described(view: View, found: Sequence[Identity]) -> tuple[IdentityNow, ...]:
+    with view.database.read() as connection:
+        known = caller_revisions(connection, [each.id for each in found], view.index.revision)
+    return tuple(
+        IdentityNow(each, *system_roles.held(view.index, each.subject), known.get(each.id, 0))
+        for each in found
+    )
 
 
-def _identity_now(identity: Identity, roles: set[str], tenants: set[str]) -> IdentityNow:
-    return IdentityNow(identity, tuple(sorted(roles)), tuple(sorted(tenants)))
+def _now(
+    tx: Transaction, identity: Identity, roles: Iterable[str], tenants: Iterable[str]
+) -> IdentityNow:
+    """Describe an identity as this transaction leaves it."""
+    revision = tx.revision if tx.changes else _revision(tx, identity.id)
+    return IdentityNow(identity, tuple(sorted(set(roles))), tuple(sorted(set(tenants))), revision)
+
+
+def _revision(tx: Transaction, identity_id: str) -> Revision:
+    return caller_revisions(tx.connection, [identity_id], tx.index.revision).get(identity_id, 0)
 
 
 def _wrong(message: str, field: str) -> InvalidArgument:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from authz_service.domain.audit import Event
-from authz_service.domain.grant import RoleGrant
+from authz_service.domain.change import Revision
 from authz_service.domain.key import ApiKey, KeyKind
 from authz_service.domain.membership import Membership
 from authz_service.domain.tenant import SYSTEM
@@ -13,13 +13,11 @@ from authz_service.domain.window import FOREVER, Instant, Window
 from authz_service.engine.index import Index
 from authz_service.errors import ErrorReason, FailedPrecondition, InvalidArgument
 from authz_service.store import key_use
-from authz_service.store.facts import Facts
-from authz_service.store.schema import rule
+from authz_service.store.member_revisions import caller_revisions
 from authz_service.store.unit_of_work import Transaction
-from authz_service.usecases import require
-from authz_service.usecases.access.role_grants import give, take
+from authz_service.usecases import masks, require
+from authz_service.usecases.callers import system_roles
 from authz_service.usecases.callers.keys_now import (
-    SCOPE,
     KeyNow,
     Uses,
     described,
@@ -34,7 +32,7 @@ _DAY: Final = 86_400_000_000
 OVERLAP: Final[Instant] = _DAY
 MAX_OVERLAP: Final[Instant] = 30 * _DAY
 
-UPDATABLE: Final = ("display_name", "expire_time", "roles", "tenants")
+UPDATABLE: Final = frozenset({"display_name", "expire_time", "roles", "tenants"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +60,7 @@ class UpdateKey:
     expires_at: Instant = FOREVER
     roles: tuple[str, ...] = ()
     tenants: tuple[str, ...] = ()
+    expected_revision: Revision = 0
     seen: Uses = field(default_factory=dict)
     tenant: str = ""
 
@@ -94,7 +93,7 @@ def make_key(tx: Transaction, wanted: CreateKey) -> KeyNow:
     """Make a key, its membership in `system` and its rights there."""
     require.text(wanted.display_name, "display_name", at_most=200)
     Window(tx.now, wanted.expires_at).checked("expire_time")
-    rights = _rights(tx, wanted.roles, wanted.tenants)
+    rights = system_roles.paired(tx, wanted.roles, wanted.tenants)
     kind = kind_of(tx.index, wanted.roles) if wanted.kind is None else wanted.kind
     _require_honest(tx.index, kind, wanted.roles, "kind")
     key = ApiKey(
@@ -108,8 +107,8 @@ def make_key(tx: Transaction, wanted: CreateKey) -> KeyNow:
     tx.change(None, key)
     tx.change(None, Membership(SYSTEM, key.subject))
     tx.record(Event("key.created", SYSTEM, (key.id,), None, key, tx.call.reason))
-    _give(tx, key, rights)
-    return key_now(key, wanted.roles, wanted.tenants, 0, tx.now)
+    system_roles.give_all(tx, key.subject, rights)
+    return _now(tx, key_now(key, wanted.roles, wanted.tenants, 0, tx.now))
 
 
 def kind_of(index: Index, roles: Iterable[str]) -> KeyKind:
@@ -123,7 +122,8 @@ def kind_of(index: Index, roles: Iterable[str]) -> KeyKind:
 @change("keys:update")
 def update_key(tx: Transaction, wanted: UpdateKey) -> KeyNow:
     before = find(tx.index, wanted.id)
-    _require_mask(wanted.mask)
+    masks.checked(wanted.mask, UPDATABLE)
+    masks.unchanged(_revision(tx, before.id), wanted.expected_revision)
     after = before
     if "display_name" in wanted.mask:
         name = require.text(wanted.display_name, "display_name", at_most=200)
@@ -138,9 +138,11 @@ def update_key(tx: Transaction, wanted: UpdateKey) -> KeyNow:
     roles = wanted.roles if "roles" in wanted.mask else held.roles
     tenants = wanted.tenants if "tenants" in wanted.mask else held.tenants
     if {"roles", "tenants"}.intersection(wanted.mask):
-        _set_rights(tx, after, roles, tenants)
+        rights = system_roles.paired(tx, roles, tenants)
+        _require_honest(tx.index, after.kind, roles, "roles")
+        system_roles.hold_only(tx, after.subject, rights)
     _require_operators(tx, after)
-    return key_now(after, roles, tenants, held.last_used_at, tx.now)
+    return _now(tx, key_now(after, roles, tenants, held.last_used_at, tx.now))
 
 
 @change("keys:rotate")
@@ -161,14 +163,14 @@ def rotate_key(tx: Transaction, wanted: RotateKey) -> KeyNow:
     after = key.rotated(wanted.secret_hash, kind, tx.now + wanted.overlap)
     tx.change(key, after)
     tx.record(Event("key.rotated", SYSTEM, (key.id,), key, after, tx.call.reason))
-    return key_now(after, held.roles, held.tenants, held.last_used_at, tx.now)
+    return _now(tx, key_now(after, held.roles, held.tenants, held.last_used_at, tx.now))
 
 
 @change("keys:revoke")
 def revoke_key(tx: Transaction, wanted: RevokeKey) -> KeyNow:
     """End a key with all its secrets, or only the secret before its last rotation."""
     key = find(tx.index, wanted.id)
-    shown = described(tx.index, key, _uses(tx, wanted.seen), tx.now)
+    shown = _now(tx, described(tx.index, key, _uses(tx, wanted.seen), tx.now))
     if wanted.previous_only:
         return _revoke_previous(tx, key, shown)
     end_key(tx, key)
@@ -178,8 +180,7 @@ def revoke_key(tx: Transaction, wanted: RevokeKey) -> KeyNow:
 
 def end_key(tx: Transaction, key: ApiKey) -> None:
     """End a key, its rights and its membership in `system`."""
-    for grant in Facts(tx.connection).role_grants(SYSTEM, rule.c.subject == key.subject):
-        take(tx, grant)
+    system_roles.take_all(tx, key.subject)
     tx.change(Membership(SYSTEM, key.subject), None)
     tx.change(key, None)
     tx.record(Event("key.revoked", SYSTEM, (key.id,), key, None, tx.call.reason))
@@ -196,40 +197,7 @@ def _revoke_previous(tx: Transaction, key: ApiKey, shown: KeyNow) -> KeyNow:
     tx.change(key, after)
     event = Event("key.previous_revoked", SYSTEM, (key.id,), key, after, tx.call.reason)
     tx.record(event)
-    return replace(shown, previous_expires_at=0)
-
-
-def _rights(
-    tx: Transaction, roles: tuple[str, ...], tenants: tuple[str, ...]
-) -> set[tuple[str, str]]:
-    """Pair roles and the scopes they are to be held in. Raises: also BATCH_TOO_LARGE."""
-    if not roles:
-        raise _wrong("name at least one role, such as `checker`", "roles")
-    for tenant in tenants:
-        require.customer(tx.index, tenant, "tenants")
-    scopes = {SCOPE + tenant for tenant in tenants} or {""}
-    require.batch(len(set(roles)) * len(scopes), "tenants")
-    return {(role, scope) for role in roles for scope in scopes}
-
-
-def _give(tx: Transaction, key: ApiKey, rights: Iterable[tuple[str, str]]) -> None:
-    system = require.tenant(tx.index, SYSTEM)
-    for role, scope in sorted(rights):
-        grant = RoleGrant(SYSTEM, key.subject, role, scope, reason=tx.call.reason)
-        give(tx, system, grant, "roles")
-
-
-def _set_rights(
-    tx: Transaction, key: ApiKey, roles: tuple[str, ...], tenants: tuple[str, ...]
-) -> None:
-    """Let a key hold these rights and no others; those that it keeps are not touched."""
-    rights = _rights(tx, roles, tenants)
-    _require_honest(tx.index, key.kind, roles, "roles")
-    held = Facts(tx.connection).role_grants(SYSTEM, rule.c.subject == key.subject)
-    for grant in held:
-        if (grant.role, grant.scope) not in rights:
-            take(tx, grant)
-    _give(tx, key, rights - {(grant.role, grant.scope) for grant in held})
+    return _now(tx, replace(shown, previous_expires_at=0))
 
 
 def _require_honest(index: Index, kind: KeyKind, roles: Iterable[str], field: str) -> None:
@@ -258,11 +226,13 @@ def _require_operators(tx: Transaction, key: ApiKey) -> None:
         ) from locked_out
 
 
-def _require_mask(mask: tuple[str, ...]) -> None:
-    for path in mask or ("",):
-        if path not in UPDATABLE:
-            known = ", ".join(UPDATABLE)
-            raise _wrong(f"{path!r} cannot be updated; name one of {known}", "update_mask")
+def _now(tx: Transaction, key: KeyNow) -> KeyNow:
+    """Add when it was last changed: by this transaction, if that has changed anything."""
+    return replace(key, revision=tx.revision if tx.changes else _revision(tx, key.id))
+
+
+def _revision(tx: Transaction, key_id: str) -> Revision:
+    return caller_revisions(tx.connection, [key_id], tx.index.revision).get(key_id, 0)
 
 
 def _uses(tx: Transaction, seen: Uses) -> Uses:

@@ -1,22 +1,20 @@
 """API keys as they are read: with their rights and their last use, without their secrets."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Final
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
+from authz_service.domain.change import Revision
 from authz_service.domain.identifiers import checked
 from authz_service.domain.key import ApiKey, KeyKind
-from authz_service.domain.tenant import SYSTEM
 from authz_service.domain.window import Instant
 from authz_service.engine.index import Index
 from authz_service.errors import ErrorReason, NotFound
 from authz_service.store import key_use
+from authz_service.store.member_revisions import caller_revisions
 from authz_service.usecases import paging
+from authz_service.usecases.callers import system_roles
 from authz_service.usecases.execution import View, read
 from authz_service.usecases.paging import PageRequest
-
-SCOPE: Final = "tenant:"
-"""Before the tenant in the scope of a right that is held for that tenant alone."""
 
 Uses = Mapping[str, Instant]
 """When keys were last used, by id; 0, or not there, for never."""
@@ -27,7 +25,7 @@ class KeyNow:
     """A key with its rights and without its secret.
 
     `previous_expires_at` is 0 unless the secret before the last rotation is still good;
-    `last_used_at` is 0 for a key that never was used.
+    `last_used_at` is 0 for a key that never was used. `revision` wrote it, or its rights, last.
     """
 
     id: str
@@ -39,6 +37,7 @@ class KeyNow:
     kind: KeyKind = KeyKind.UNKNOWN
     previous_expires_at: Instant = 0
     last_used_at: Instant = 0
+    revision: Revision = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +75,8 @@ class KeyPage:
 @read("keys:get")
 def get_key(view: View, wanted: GetKey) -> KeyNow:
     key = find(view.index, wanted.id)
-    return described(view.index, key, _uses(view, wanted.seen), view.now)
+    shown = described(view.index, key, _uses(view, wanted.seen), view.now)
+    return _dated(view, [shown])[0]
 
 
 @read("keys:list")
@@ -85,7 +85,7 @@ def list_keys(view: View, wanted: ListKeys) -> KeyPage:
     query = ["keys", *map(str, (wanted.role, wanted.for_tenant, wanted.kind))]
     query += map(str, (wanted.expired, wanted.unused_since))
     cut = paging.page(found, lambda key: key.id, wanted.page, query)
-    return KeyPage(cut.items, cut.next_token, len(found))
+    return KeyPage(_dated(view, cut.items), cut.next_token, len(found))
 
 
 def find(index: Index, key_id: str) -> ApiKey:
@@ -102,10 +102,8 @@ def find(index: Index, key_id: str) -> ApiKey:
 
 def described(index: Index, key: ApiKey, uses: Uses, at: Instant) -> KeyNow:
     """Describe a key with the rights that it holds in `index`."""
-    grants = index.grants(SYSTEM, key.subject)
-    roles = {grant.role for grant in grants}
-    tenants = {grant.scope.removeprefix(SCOPE) for grant in grants if grant.scope}
-    return key_now(key, tuple(roles), tuple(tenants), uses.get(key.id, 0), at)
+    roles, tenants = system_roles.held(index, key.subject)
+    return key_now(key, roles, tenants, uses.get(key.id, 0), at)
 
 
 def key_now(
@@ -149,6 +147,13 @@ def _matches(key: KeyNow, wanted: ListKeys, at: Instant) -> bool:
         and (wanted.expired is None or (key.expires_at <= at) is wanted.expired)
         and (wanted.unused_since is None or key.last_used_at < wanted.unused_since)
     )
+
+
+def _dated(view: View, shown: Sequence[KeyNow]) -> tuple[KeyNow, ...]:
+    """Add when each was last changed."""
+    with view.database.read() as connection:
+        known = caller_revisions(connection, [key.id for key in shown], view.index.revision)
+    return tuple(replace(key, revision=known.get(key.id, 0)) for key in shown)
 
 
 def _uses(view: View, seen: Uses) -> Uses:

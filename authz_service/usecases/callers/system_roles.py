@@ -1,0 +1,65 @@
+"""The roles that a key or an identity holds in `system`, and the customers it holds them for."""
+
+from collections.abc import Collection, Iterable
+
+from authz_service.domain.grant import RoleGrant
+from authz_service.domain.tenant import SYSTEM
+from authz_service.engine.index import Index
+from authz_service.errors import ErrorReason, InvalidArgument
+from authz_service.store.facts import Facts
+from authz_service.store.schema import rule
+from authz_service.store.unit_of_work import Transaction
+from authz_service.usecases import require
+from authz_service.usecases.access.role_grants import give, take
+from authz_service.usecases.giving import TENANT_SCOPE
+
+
+def paired(
+    tx: Transaction, roles: Iterable[str], tenants: Collection[str], at: str = ""
+) -> set[tuple[str, str]]:
+    """Pair roles and the scopes they are to be held in; `at` leads to the request's fields.
+
+    Raises:
+        AuthzError: no role is named, a tenant is none of a customer, or there are too many pairs.
+    """
+    wanted = set(roles)
+    if not wanted:
+        message = f"{at}roles: name at least one role, such as `checker`"
+        raise InvalidArgument(ErrorReason.INVALID_FIELD, message, field=f"{at}roles")
+    for tenant in tenants:
+        require.customer(tx.index, tenant, f"{at}tenants")
+    scopes = {TENANT_SCOPE + tenant for tenant in tenants} or {""}
+    require.batch(len(wanted) * len(scopes), f"{at}tenants")
+    return {(role, scope) for role in wanted for scope in scopes}
+
+
+def give_all(
+    tx: Transaction, subject: str, rights: Iterable[tuple[str, str]], at: str = ""
+) -> None:
+    """Grant roles that are not held so yet."""
+    system = require.tenant(tx.index, SYSTEM)
+    for role, scope in sorted(rights):
+        grant = RoleGrant(SYSTEM, subject, role, scope, reason=tx.call.reason)
+        give(tx, system, grant, f"{at}roles")
+
+
+def hold_only(tx: Transaction, subject: str, rights: set[tuple[str, str]]) -> None:
+    """Let a caller hold these and no others; those that it keeps are not touched."""
+    held = Facts(tx.connection).role_grants(SYSTEM, rule.c.subject == subject)
+    for grant in held:
+        if (grant.role, grant.scope) not in rights:
+            take(tx, grant)
+    give_all(tx, subject, rights - {(grant.role, grant.scope) for grant in held})
+
+
+def take_all(tx: Transaction, subject: str) -> None:
+    for grant in Facts(tx.connection).role_grants(SYSTEM, rule.c.subject == subject):
+        take(tx, grant)
+
+
+def held(index: Index, subject: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Name the roles and the tenants they are held for, each in order; no tenant means all."""
+    grants = index.grants(SYSTEM, subject)
+    roles = {grant.role for grant in grants}
+    tenants = {grant.scope.removeprefix(TENANT_SCOPE) for grant in grants if grant.scope}
+    return tuple(sorted(roles)), tuple(sorted(tenants))
