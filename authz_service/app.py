@@ -62,6 +62,7 @@ from authz_service.store.database import Database
 from authz_service.store.unit_of_work import Store
 from authz_service.usecases import seeding
 from authz_service.usecases.callers.key_use import KeyUse
+from authz_service.usecases.change_sets.replanning import replan
 from authz_service.usecases.contracts.event_calls import EventDoor
 from authz_service.usecases.contracts.lifecycle_watch import LifecycleInUse
 from authz_service.usecases.execution import Executor
@@ -112,15 +113,16 @@ class Service:
         self.replica = Replica(self.database)
         door = Door(now, new_id, new_secret, secrets.SystemRandom().random)
         self._jobs = Jobs(settings, self.database.url, door)
-        self.store = Store(self.database, self.replica, now, new_id, self._jobs.follow_up)
-        self.worker = self._jobs.worker(self.store, lambda: self.replica.index)
+        self.store = Store(self.database, self.replica, now, new_id, self._jobs.follow_up, replan)
+        self._lifecycle = LifecycleInUse(settings.policies_dir)
+        self.worker = self._jobs.worker(self.store, lambda: self.replica.index, self._lifecycle)
         self._model = (settings.policies_dir / "model.conf").read_text(encoding="utf-8")
         self.explainer = Explainer(self.database, self._model, now)
         self._invited_for = timedelta(days=settings.invitation_days)
         self._key_use = KeyUse(self.database, lambda: self.replica.index, now)
         self._shadow = Shadow(self.explainer, settings.shadow_per_second)
         self._following = Following(
-            self.database, self.replica, settings.poll_seconds, self._database_answers
+            self.database, self.replica, settings.poll_seconds, self._on_health, self.store.settle
         )
         self._tracing = tracing_to(settings.otlp_endpoint, now)
         shipped = policy_files.read_folder(shipped_policies())
@@ -129,7 +131,6 @@ class Service:
         self._credentials = Credentials(
             self._tokens, certificates=settings.tls_client_ca is not None
         )
-        self._lifecycle = LifecycleInUse(settings.policies_dir)
         self._events: Counter[str] = Counter()
         # Before anything is written: a port that is taken must leave no trace.
         self.check_port = self._check_port()
@@ -213,7 +214,7 @@ class Service:
             os.fsync(file.fileno())
         print(f"First operator key, kept in {path}: {credential}", flush=True)  # noqa: T201
 
-    def _database_answers(self, answers: bool) -> None:
+    def _on_health(self, answers: bool) -> None:
         """Changes need the database; checks go on from memory without it."""
         self.admin_port.set_serving(serving=answers)
 

@@ -135,8 +135,8 @@ class Settings(BaseSettings):
     rate_changes_per_second: float = Field(
         default=0.0,
         ge=0,
-        description="Calls that one caller may make a second on the administration port; more are "
-        "refused (RATE_LIMITED). 0 for no limit.",
+        description="Calls that one caller may make a second on the administration port, each item "
+        "of a bulk call counted; more are refused (RATE_LIMITED). 0 for no limit.",
     )
     invitation_days: float = Field(
         default=7.0,
@@ -169,8 +169,8 @@ class Settings(BaseSettings):
     )
     jobs: bool = Field(
         default=True,
-        description="Whether this process does jobs: mails, webhooks. A process that does none "
-        "enqueues them all the same.",
+        description="Whether this process does jobs: mails, webhooks, downgrades. A process that "
+        "does none enqueues them all the same.",
     )
     jobs_silent_seconds: float = Field(
         default=30.0,

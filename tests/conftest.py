@@ -1,5 +1,6 @@
 """What every test may ask for."""
 
+import itertools
 import os
 import shutil
 from collections.abc import Iterator
@@ -14,12 +15,40 @@ from tests.postgres import fresh_database, postgres_server
 
 # A slow machine is no bug. On CI the examples are the same every time, so that a red run is about
 # the change; a developer's runs explore.
-settings.register_profile("explore", deadline=None)
-settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
+_BRIEF = settings(deadline=None, max_examples=50, stateful_step_count=30)
+settings.register_profile("explore", _BRIEF)
+settings.register_profile("ci", _BRIEF, derandomize=True, print_blob=True)
 settings.register_profile("thorough", deadline=None, max_examples=5_000)
 settings.load_profile(
     os.environ.get("HYPOTHESIS_PROFILE", "ci" if "CI" in os.environ else "explore")
 )
+
+
+_WAITING = ("faults", "docs", "scenarios", "jobs", "fuzz")
+"""Folders of tests that wait for processes."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let each worker begin with a share of what takes longest, so that none is left with it."""
+    here, workers = Path(__file__).parent, int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    shares: list[list[pytest.Item]] = [[] for _ in range(workers)]
+    turns = itertools.cycle(shares)
+    quick: list[pytest.Item] = []
+    for file, found in itertools.groupby(items, lambda item: item.path):
+        folder = file.relative_to(here).parts[0]
+        if folder not in _WAITING:
+            quick += found
+        elif folder == "scenarios":  # the tests of a file share a server
+            next(turns).extend(found)
+        else:
+            for item in found:
+                next(turns).append(item)
+    left, rest = len(items), iter(quick)
+    for number, share in enumerate(shares):  # as pytest-xdist hands them out
+        wanted = left // (workers - number)
+        share += itertools.islice(rest, max(wanted - len(share), 0))
+        left -= wanted
+    items[:] = [*itertools.chain(*shares), *rest]
 
 
 @pytest.fixture(scope="session")

@@ -27,8 +27,11 @@ _CANONICAL: Final = json.JSONEncoder(
 _EXACT: Final = 2**53
 """From here on JSON's numbers are not exact (RFC 8785, appendix D): they are written as text."""
 
-# A chain cannot be rewritten, and a person may ask for the own address to be forgotten.
-_SECRET_FIELDS: Final = frozenset({"secret_hash", "token_hash", "mailed_hash", "email"})
+# A chain cannot be rewritten, and a person may ask for the own address to be forgotten. What is
+# planned for an instant, and would be told of it then, is long and follows from what was wanted.
+_UNTOLD_FIELDS: Final = frozenset(
+    {"secret_hash", "token_hash", "mailed_hash", "email", "planned", "told"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,4 +159,4 @@ def plain(value: Any) -> Any:
 def _shown(kind: type[Any]) -> tuple[str, ...]:
     """Name the fields of a dataclass that the audit may show."""
     shown = (field for field in fields(kind) if field.compare)  # the others are no part of it
-    return tuple(field.name for field in shown if field.name not in _SECRET_FIELDS)
+    return tuple(field.name for field in shown if field.name not in _UNTOLD_FIELDS)

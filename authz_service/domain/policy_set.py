@@ -92,6 +92,7 @@ def violations(policy: PolicySet, existing: PolicySet = EMPTY) -> Iterator[Viola
     yield from _duplicates("add_ons", [a.name for a in policy.add_ons])
     for add_on in policy.add_ons:
         yield from _add_on(add_on, world)
+    yield from _units(policy, existing)
     yield from _sold_by_existing(policy, existing)
 
 
@@ -204,6 +205,29 @@ def _limit(path: tuple[str, ...], limit: Limit) -> Iterator[Violation]:
             f"a limit is 0 to {MAX_LIMIT}, or unlimited said outright, not {limit.value}",
         )
     yield from _identifier("unit", limit.unit, (*path, "unit"))
+
+
+def _units(policy: PolicySet, existing: PolicySet) -> Iterator[Violation]:
+    """Find limits of one name in two units: what a tier and add-ons set is summed, and an account
+    may move from any tier to any other. What an older policy counts so already may stay.
+    """
+    written = {plan.id for plan in policy.plans}
+    before = {(plan.id, each.name, each.unit) for plan in existing.plans for each in plan.limits}
+    counted: dict[str, tuple[str, Plan]] = {}
+    for plan in existing.plans:
+        for limit in plan.limits if plan.id not in written else ():
+            counted.setdefault(limit.name, (limit.unit, plan))
+    for plan in policy.plans:
+        for limit in plan.limits:
+            unit, other = counted.setdefault(limit.name, (limit.unit, plan))
+            if unit != limit.unit and (plan.id, limit.name, limit.unit) not in before:
+                section = "tiers" if plan.kind == "tier" else "add_ons"
+                yield Violation(
+                    (section, plan.name, "limits", limit.name, "unit"),
+                    ErrorReason.LIMIT_UNIT_MISMATCH,
+                    f"{other.kind} {other.name!r} counts {limit.name!r} in {unit!r}, not in "
+                    f"{limit.unit!r}: use one unit everywhere, and change it everywhere at once",
+                )
 
 
 def _sold_by_existing(policy: PolicySet, existing: PolicySet) -> Iterator[Violation]:

@@ -75,12 +75,14 @@ def _tenant(tenant: Tenant) -> Iterator[Rule]:
     for holding in tenant.holdings:
         yield Rule("g2", (tenant.id, holding.plan), holding.window)
     yield from _limits(tenant.id, tenant.limits)
+    for dated in tenant.dated_limits:
+        yield from _limits(tenant.id, [dated.limit], dated.window)
 
 
-def _limits(holder: str, limits: Iterable[Limit]) -> Iterator[Rule]:
+def _limits(holder: str, limits: Iterable[Limit], window: Window = ALWAYS) -> Iterator[Rule]:
     for limit in limits:
         value = UNLIMITED if limit.value is None else str(limit.value)
-        yield Rule("p2", (holder, f"limit/{limit.name}", value, limit.unit))
+        yield Rule("p2", (holder, f"limit/{limit.name}", value, limit.unit), window)
 
 
 def _exception(exception: TenantException) -> Iterator[Rule]:

@@ -19,6 +19,7 @@ from authz_service.domain.identity import Presented
 from authz_service.domain.tenant import SYSTEM
 from authz_service.domain.window import Instant
 from authz_service.engine.index import Index
+from authz_service.engine.scheduled import in_force
 from authz_service.errors import AuthzError, Internal, Unavailable
 from authz_service.store.database import Database
 from authz_service.store.unit_of_work import Store, Transaction
@@ -141,12 +142,15 @@ class Executor:
 
     def authenticate(self, presented: Presented) -> str:
         """Name the caller. Raises: Unauthenticated."""
-        return guard.authenticate(self._index(), presented, self._clock())
+        now = self._clock()
+        return guard.authenticate(in_force(self._index(), now), presented, now)
 
     def require(self, actor: Actor, right: str, tenants: Collection[str]) -> None:
         """Let the caller pass. Raises: PermissionDenied; the refusal is audited."""
+        now = self._clock()
+        index = in_force(self._index(), now)
         try:
-            guard.require_for_all(self._index(), actor, right, lambda: tenants, self._clock())
+            guard.require_for_all(index, actor, right, lambda: tenants, now)
         except AuthzError as refusal:
             self._note(Call(actor), _refused(right, SYSTEM, _targets(tenants), refusal))
             raise
@@ -180,6 +184,8 @@ class Executor:
         """Run a read; it is answered, or refused, only once it stands in the audit."""
         tenants = _its_tenant(wanted)
         self.require(actor, case.right, tenants)
+        # What has come due are facts by then, in the database too.
+        self._store.settle()
         view = View(self._index(), self._store.database, self._clock())
         try:
             value = case.body(view, wanted)

@@ -9,7 +9,9 @@ import structlog
 from authz_service.domain.change import Fact, Revision
 from authz_service.domain.decision import DecisionReason, Question
 from authz_service.domain.rules import Rule
+from authz_service.domain.scheduled_policy import in_force
 from authz_service.domain.window import Instant
+from authz_service.engine import scheduled
 from authz_service.engine.builder import build
 from authz_service.engine.explain import Explanation, explain
 from authz_service.engine.index import Index
@@ -53,9 +55,10 @@ class Explainer:
             Unavailable: the database, which holds the rules, does not answer.
         """
         at, revision = resolved(self.looking_back.named(moment), index, self._clock())
-        facts = self._facts(revision, question)
+        facts = self._facts(revision, question, at)
         if revision != index.revision:
             index = build(facts, revision)
+        index = scheduled.in_force(index, at)
         told = explain(index, question, at)
         reference = Reference(self._model, facts, at)
         self._compare(told.decision.allowed, reference.decide(question), index, question)
@@ -67,13 +70,14 @@ class Explainer:
         Raises:
             Unavailable: the database does not answer.
         """
-        reference = Reference(self._model, self._facts(index.revision, question), at)
+        reference = Reference(self._model, self._facts(index.revision, question, at), at)
         reason = reference.decide(question)
         self._compare(allowed, reason, index, question)
 
-    def _facts(self, revision: Revision, question: Question) -> list[Fact]:
+    def _facts(self, revision: Revision, question: Question, at: Instant) -> list[Fact]:
         with self._database.read() as connection:
-            return list(Facts(connection, revision).about(question.tenant, question.subject))
+            found = Facts(connection, revision).about(question.tenant, question.subject)
+            return in_force(found, at)
 
     def _compare(
         self, allowed: bool, reference: DecisionReason, index: Index, question: Question

@@ -5,6 +5,7 @@ from typing import Final, TypeAlias
 from authz_service.domain.window import Instant
 from authz_service.engine.builder import build
 from authz_service.engine.index import Index
+from authz_service.engine.scheduled import in_force
 from authz_service.errors import ErrorReason, InvalidArgument
 from authz_service.store import change_log
 from authz_service.store.database import Database
@@ -49,7 +50,7 @@ class LookingBack:
     def seen(self, now: Seen, moment: Moment, tenant: str, subject: str | None) -> Seen:
         """Give the index for questions about one subject of one tenant, or about all if it is None.
 
-        `now` is what is answered from now, `tenant` and `subject` are well-formed.
+        `now` is the newest revision and the instant, `tenant` and `subject` are well-formed.
 
         Raises:
             InvalidArgument: INVALID_FIELD: the revision is not there yet, or the instant is absurd.
@@ -58,9 +59,10 @@ class LookingBack:
         index, instant = now
         at, revision = resolved(self.named(moment), index, instant)
         if revision == index.revision:
-            return index, at
+            return in_force(index, at), at
         with self._database.read() as connection:
-            return build(Facts(connection, revision).about(tenant, subject), revision), at
+            then = build(Facts(connection, revision).about(tenant, subject), revision)
+        return in_force(then, at), at
 
 
 def _wrong(message: str) -> InvalidArgument:

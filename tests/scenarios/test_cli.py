@@ -282,6 +282,13 @@ def test_an_identity_is_registered_shown_and_removed(authz: Authz, tenant: str) 
     assert (again.code, again.failure["reason"]) == (3, "IDENTITY_EXISTS")
     assert "spiffe://example.com/x" in authz("identities", "get", identity["id"]).out
     assert identity["id"] in authz("identities", "list").out
+    changing = ("identities", "update", identity["id"], "-o", "json")
+    named = authz(*changing, "--name", "mesh", "--role", "auditor", "--all-tenants").document
+    assert (named["identity"]["display_name"], named["identity"]["roles"]) == ("mesh", ["auditor"])
+    assert named["identity"]["tenants"] == []
+    late = authz(*changing, "--until", "+1d", "--expected-revision", "1")
+    assert (late.code, late.failure["reason"]) == (3, "REVISION_MISMATCH")
+    assert authz(*changing).code == 2
     assert authz("identities", "remove", identity["id"]).code == 0
     gone = authz("identities", "get", identity["id"], "-o", "json")
     assert (gone.code, gone.failure["reason"]) == (3, "IDENTITY_NOT_FOUND")
@@ -354,7 +361,10 @@ def test_migrating_a_new_database_names_what_was_applied(tmp_path: Path) -> None
     first = run(environment, "migrate", "--output", "json")
     assert first.code == 0, first.err
     assert first.document["applied"]
-    assert run(environment, "migrate", "--output", "json").document == {"applied": []}
+    assert run(environment, "migrate", "--output", "json").document == {
+        "applied": [],
+        "rights_to_give": {},
+    }
 
 
 def test_the_demo_goes_as_it_must_and_leaves_nothing_behind(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Policy as operations change it: export, edit, plan, apply."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,8 @@ def test_plan_and_apply_of_an_export_change_nothing(authz: Authz, folder: Path) 
     seen = authz("plan", str(folder), "--detailed-exitcode", "-o", "json")
     assert seen.code == 0, seen.err
     assert (seen.document["objects"], seen.document["not_in_the_files"]) == ([], [])
+    revision = authz("roles", "list", "-o", "json").document["revision"]
+    assert seen.document["revision"] == revision != "0"
     ran = authz("apply", str(folder))
     assert ran.code == 0
     assert "No changes" in ran.out
@@ -99,6 +102,9 @@ def test_what_is_not_in_the_files_is_told_and_goes_only_when_pruned(
     seen = authz("plan", str(folder), "-o", "json")
     assert seen.document["not_in_the_files"] == ["role night-shift"]
     assert seen.document["objects"] == []
+    said = authz("plan", str(folder)).out
+    assert "left as they are (1)" in said
+    assert re.search(r"^ +role +night-shift$", said, re.MULTILINE)
     pruned = authz("apply", str(folder), "--prune", "-o", "json")
     assert pruned.code == 0, pruned.err
     assert pruned.document["deleted"] == ["role night-shift"]
@@ -173,3 +179,46 @@ def test_kept_plan_is_json_with_changes_and_fingerprint(
     kept = json.loads(file.read_text())
     assert kept["changes"][0]["role"]["id"] == "viewer"
     assert kept["preview"]["fingerprint"]
+
+
+def test_folder_applied_for_an_instant_is_scheduled_shown_and_cancelled(
+    authz: Authz, folder: Path
+) -> None:
+    before = authz("roles", "get", "viewer", "-o", "json").document["role"]
+    edit(folder / "roles.yaml", lambda d: d["roles"]["viewer"].update(description="Looks on"))
+    ran = authz("apply", str(folder), "--at", "2100-01-01", "--reason", "later", "-o", "json")
+    assert (ran.code, ran.document["at"]) == (0, "2100-01-01T00:00:00Z")
+    name = ran.document["scheduled"]
+    listed = authz("schedule", "list")
+    assert (listed.code, "1 scheduled change" in listed.err) == (0, True)
+    assert re.search(rf"{name} +2100-01-01.* 1 .*later", listed.out)
+    shown = authz("schedule", "get", name)
+    assert "~ role viewer" in shown.out
+    assert "Looks on" in shown.out
+    assert authz("roles", "get", "viewer", "-o", "json").document["role"] == before
+    tried = authz("schedule", "cancel", name, "--dry-run")
+    assert (tried.code, "nothing was changed" in tried.err) == (0, True)
+    cancelled = authz("schedule", "cancel", name, "--reason", "never")
+    assert (cancelled.code, "cancelled" in cancelled.err) == (0, True)
+    gone = authz("schedule", "get", name, "-o", "json")
+    assert (gone.code, gone.failure["reason"]) == (3, "SCHEDULED_CHANGE_NOT_FOUND")
+
+
+def test_kept_plan_keeps_its_instant(authz: Authz, folder: Path, tmp_path: Path) -> None:
+    edit(folder / "roles.yaml", lambda d: d["roles"]["viewer"].update(description="Looks in"))
+    file = str(tmp_path / "plan.json")
+    seen = authz("plan", str(folder), "--at", "2100-01-01", "--names", "--out", file)
+    assert (seen.code, "for 2100-01-01" in seen.err) == (0, True)
+    ran = authz("apply", "--plan", file, "--at", "+1d", "-o", "json")
+    assert (ran.code, ran.failure["reason"]) == (2, "USAGE")
+    ran = authz("apply", "--plan", file)
+    found = re.search(r"scheduled for 2100-01-01.* as (sch-\w+)", ran.err)
+    assert found is not None, ran.err
+    assert authz("schedule", "cancel", found[1]).code == 0
+
+
+def test_instant_that_is_over_is_refused_and_schedules_nothing(authz: Authz, folder: Path) -> None:
+    edit(folder / "roles.yaml", lambda d: d["roles"]["viewer"].update(description="Looks away"))
+    ran = authz("apply", str(folder), "--at", "-1d", "-o", "json")
+    assert (ran.code, ran.failure["reason"]) == (3, "SCHEDULE_IN_PAST")
+    assert authz("schedule", "list", "-o", "json").document["scheduled"] == []

@@ -84,8 +84,8 @@ def test_deployment_that_is_well_has_no_problem(doctor: Callable[..., Ran]) -> N
     ran = doctor("-o", "json")
     assert (ran.code, ran.document["ok"]) == (0, True)
     assert list(findings(ran)) == [
-        "settings", "database", "migrations", "clock", "disk", "audit", "check port",
-        "administration port", "key file", "key", "TLS",
+        "settings", "database", "migrations", "clock", "disk", "audit", "rights",
+        "check port", "administration port", "key file", "key", "TLS",
     ]  # fmt: skip
     assert {each["state"] for each in findings(ran).values()} <= {"ok", "warning"}
     assert re.search(r"holds \d+ rights", findings(ran)["key"]["message"])

@@ -11,7 +11,7 @@ import pytest
 from authz_service.cli.trial import Trial, trial_server
 from authz_service.domain.key import PATTERN
 from tests.conformance.outages import eventually
-from tests.scenarios.commands import Ran, run
+from tests.scenarios.commands import Ran, run, run_process
 
 Authz: TypeAlias = Callable[..., Ran]
 
@@ -169,7 +169,7 @@ def completed(environment: dict[str, str], line: str, shell: str = "bash") -> li
         "zsh": {"_TYPER_COMPLETE_ARGS": line},
         "fish": {"_TYPER_COMPLETE_ARGS": line, "_TYPER_COMPLETE_FISH_ACTION": "get-args"},
     }[shell]
-    ran = run({**environment, **asked, "_AUTHZ_COMPLETE": f"complete_{shell}"})
+    ran = run_process({**environment, **asked, "_AUTHZ_COMPLETE": f"complete_{shell}"})
     assert ran.err == ""
     return [each for each in ran.out.splitlines() if each]
 
@@ -177,7 +177,7 @@ def completed(environment: dict[str, str], line: str, shell: str = "bash") -> li
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_completion_is_shown_for_every_shell(authz: Authz, server: Trial, shell: str) -> None:
     environment = {**server.environment, "_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1"}
-    ran = run(environment, "--show-completion", shell)
+    ran = run_process(environment, "--show-completion", shell)
     assert ran.code == 0, ran.err
     assert f"_AUTHZ_COMPLETE=complete_{shell}" in ran.out
     assert any("keys" in each for each in completed(environment, "authz ke", shell))

@@ -7,7 +7,7 @@ from typing import Any
 import grpc
 import pytest
 from google.protobuf.any_pb2 import Any as Packed
-from google.rpc.error_details_pb2 import BadRequest, ErrorInfo
+from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RetryInfo
 from google.rpc.status_pb2 import Status
 from grpc_status import rpc_status
 
@@ -159,6 +159,46 @@ def test_a_change_repeats_itself_under_one_request_id_while_the_server_is_away(
     assert len(fake.asked) == 3
     assert len({request.request_id for request in fake.asked}) == 1
     assert fake.asked[0].request_id
+
+
+def rate_limited(seconds: float) -> Handler:
+    """Refuse as one whose caller may come back in a while."""
+    details = [Packed(), Packed()]
+    details[0].Pack(ErrorInfo(reason="RATE_LIMITED", domain="authz.v1"))
+    retry = RetryInfo()
+    retry.retry_delay.FromMilliseconds(round(seconds * 1000))
+    details[1].Pack(retry)
+    code = grpc.StatusCode.RESOURCE_EXHAUSTED
+    status = Status(code=code.value[0], message="too many", details=details)
+    return lambda _, context: context.abort_with_status(rpc_status.to_status(status))
+
+
+def test_whoever_has_spent_its_rate_waits_as_told_and_asks_again(
+    authz: AuthzCommand, fake: FakeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waited: list[float] = []
+    monkeypatch.setattr("authz_service.cli.connection.time.sleep", waited.append)
+    answer = provisioning_pb2.SetTierResponse(tenant=TENANT, revision=8)
+
+    def spent_at_first(request: Any, context: grpc.ServicerContext) -> Any:
+        return rate_limited(1.5)(request, context) if len(fake.asked) < 3 else answer
+
+    fake.answers["SetTier"] = spent_at_first
+    assert authz("tenants", "set-tier", "acme", "pro").code == 0
+    assert waited == [1.5, 1.5]
+    assert len({request.request_id for request in fake.asked}) == 1
+
+
+def test_whoever_would_wait_too_long_is_told_so(
+    authz: AuthzCommand, fake: FakeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "authz_service.cli.connection.time.sleep", lambda _: pytest.fail("it waits")
+    )
+    for seconds in (61.0, 0.0):
+        fake.answers["SetTier"] = rate_limited(seconds)
+        ran = authz("tenants", "set-tier", "acme", "pro", "-o", "json")
+        assert (ran.code, ran.failure["reason"]) == (3, "RATE_LIMITED")
 
 
 def test_two_changes_have_two_request_ids_unless_one_is_given(

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +107,7 @@ ADMINISTRATION = {
     "decisions": ["check", "explain"],
     "permissions": ["put", "get", "list", "delete"],
     "roles": ["put", "get", "list", "delete"],
+    "own_roles": ["put", "delete"],
     "tiers": ["put", "get", "list", "delete"],
     "add_ons": ["put", "get", "list", "delete"],
     "features": ["put", "get", "list", "delete"],
@@ -123,7 +125,7 @@ ADMINISTRATION = {
     "members": ["add", "remove", "get", "list", "suspend", "resume", "set_roles", "override"],
     "invitations": ["create", "accept", "resend", "revoke", "get", "list"],
     "keys": ["create", "get", "list", "update", "rotate", "revoke"],
-    "identities": ["register", "get", "list", "remove"],
+    "identities": ["register", "get", "list", "update", "remove"],
     "actors": ["name"],
     "rules": ["export", "import"],
     "events": [
@@ -172,7 +174,12 @@ def test_shipped_administration_roles_hold_what_their_work_needs(shipped: Policy
     checks = {"decisions:check", "decisions:explain"}
     assert held(shipped, "checker") == checks
     assert held(shipped, "auditor") == reads | looks
-    assert held(shipped, "product") <= checks | people | reads | {"actors:name"}
+    own_roles = {"own_roles:put", "own_roles:delete"}
+    assert (
+        own_roles
+        < held(shipped, "product")
+        <= checks | people | reads | own_roles | {"actors:name"}
+    )
     assert provisions <= held(shipped, "provisioner") <= provisions | reads
     assert held(shipped, "operator") == internal
 
@@ -703,6 +710,7 @@ def policies(draw: st.DrawFn) -> PolicySet:
         held = draw(st.frozensets(st.sampled_from(ids))) if ids else ()
         roles.append(Role(role, frozenset(held), frozenset(included), draw(DESCRIPTION)))
     tiers: list[Plan] = []
+    units: dict[str, str] = {}
     for tier in draw(st.lists(NAME | TRAPS, unique=True, max_size=7)):
         tiers.append(
             Plan(
@@ -710,7 +718,11 @@ def policies(draw: st.DrawFn) -> PolicySet:
                 extends=draw(st.sampled_from(["", *(t.id for t in tiers)])),
                 permissions=frozenset(draw(st.frozensets(st.sampled_from(sold))) if sold else ()),
                 features=tuple(draw(named(WORDS | FLAGS))),
-                limits=tuple(draw(named(LIMITS))),
+                # Of one name there is one unit.
+                limits=tuple(
+                    replace(each, unit=units.setdefault(each.name, each.unit))
+                    for each in draw(named(LIMITS))
+                ),
                 assignable_roles=frozenset(
                     draw(st.frozensets(st.sampled_from([r.id for r in roles]))) if roles else ()
                 ),

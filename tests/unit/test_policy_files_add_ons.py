@@ -66,6 +66,14 @@ def test_what_is_written_is_read_back() -> None:
     assert policy_files.read(policy_files.write(POLICY)) == POLICY
 
 
+def test_limit_of_one_name_has_one_unit_in_tiers_and_add_ons() -> None:
+    tiers = "tiers:\n  free:\n    limits:\n      seats: {value: 3, unit: user}\n"
+    said = problem(tiers=tiers)
+    assert said.startswith("addons.yaml:7:")
+    assert "tier 'free' counts 'seats' in 'user', not in 'seat'" in said
+    policy_files.read(texts(tiers=tiers.replace("user", "seat")))
+
+
 def test_a_folder_needs_no_add_ons() -> None:
     policy = policy_files.read(texts(addons=""))
     assert policy.add_ons == ()

@@ -6,7 +6,16 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from authz_service.domain.holdings import moved_to_tier, moving_to_tier, with_add_on, without_add_on
+from authz_service.domain.catalogue import Limit
+from authz_service.domain.contract_account import led
+from authz_service.domain.contract_change import Action, Aspect
+from authz_service.domain.holdings import (
+    moved_to_tier,
+    moving_to_tier,
+    with_add_on,
+    with_limits,
+    without_add_on,
+)
 from authz_service.domain.lifecycle import activated, in_grace, offboarded, on_trial
 from authz_service.domain.schedule import ScheduledChange, ScheduledKind, cancelled, scheduled
 from authz_service.domain.tenant import Holding, StatePeriod, Tenant, TenantState
@@ -24,7 +33,20 @@ STEPS = st.one_of(
     st.tuples(st.just("end"), st.just(""), LATER),
     st.tuples(st.just("hold"), st.sampled_from(["audit", "seats"]), LATER),
     st.tuples(st.just("drop"), st.sampled_from(["audit", "seats"]), LATER),
+    st.tuples(st.just("limit"), st.sampled_from(["seats 5 9", "seats 5", "rows 5 x"]), LATER),
+    st.tuples(st.just("limit by hand"), st.sampled_from(["seats", "rows"]), LATER),
 )
+
+
+def dated(tenant: Tenant, what: str, at: Instant) -> Tenant:
+    """Let a contract give a limit one amount until an instant, and another or none from then on."""
+    name, *amounts = what.split()
+    windows = (Window(0, at), Window(at))
+    phases = tuple(
+        ((None if amount == "x" else int(amount),), window)
+        for amount, window in zip(amounts, windows, strict=False)
+    )
+    return led(tenant, Action(Aspect.LIMIT, phases, name=name), NOW, lambda name: name)
 
 
 DOING: dict[str, Callable[[Tenant, str, Instant], Tenant]] = {
@@ -36,6 +58,8 @@ DOING: dict[str, Callable[[Tenant, str, Instant], Tenant]] = {
     "end": lambda tenant, _, at: offboarded(tenant, at, NOW),
     "hold": lambda tenant, name, at: with_add_on(tenant, name, Window(at, at + 3), NOW),
     "drop": lambda tenant, name, at: without_add_on(tenant, name, at, NOW),
+    "limit": dated,
+    "limit by hand": lambda tenant, name, _: with_limits(tenant, [Limit(name, 7, name)], ()),
 }
 
 
@@ -56,11 +80,12 @@ def tenants(draw: st.DrawFn) -> Tenant:
     return tenant
 
 
-Seen = tuple[TenantState, str, tuple[str, ...]]
+Seen = tuple[TenantState, str, tuple[str, ...], tuple[Limit, ...]]
 
 
 def seen(tenant: Tenant, at: Instant) -> Seen:
-    return tenant.dated_state_at(at), tenant.tier_at(at), tenant.add_ons_at(at)
+    bought = tenant.tier_at(at), tenant.add_ons_at(at), tenant.limits_at(at)
+    return tenant.dated_state_at(at), *bought
 
 
 @given(tenants())
@@ -72,6 +97,8 @@ def test_dates_never_overlap_and_never_leave_a_gap(tenant: Tenant) -> None:
     for at in range(NOW, NOW + 20):
         assert sum(held.plan.startswith("tier/") for held in live(tenant, at)) == 1
         assert len({held.plan for held in live(tenant, at)}) == len(live(tenant, at))
+        names = [limit.name for limit in tenant.limits_at(at)]
+        assert len(set(names)) == len(names)
 
 
 def live(tenant: Tenant, at: Instant) -> list[Holding]:
@@ -98,12 +125,14 @@ def test_what_is_cancelled_does_not_happen_and_nothing_changes_before(tenant: Te
 
 
 def aspect(tenant: Tenant, change: ScheduledChange, at: Instant) -> object:
-    state, tier, add_ons = seen(tenant, at)
+    state, tier, add_ons, _ = seen(tenant, at)
     match change.kind:
         case ScheduledKind.STATE:
             return state
         case ScheduledKind.TIER:
             return tier
+        case ScheduledKind.LIMIT:
+            return tenant.limit((change.after or change.before).partition("=")[0], at)
     return (change.after or change.before) in add_ons
 
 

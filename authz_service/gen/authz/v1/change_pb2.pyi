@@ -7,6 +7,7 @@ from authz_service.gen.authz.v1 import policy_pb2 as _policy_pb2
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
@@ -326,6 +327,7 @@ class PreviewChangeRequest(_message.Message):
 
     CHANGES_FIELD_NUMBER: _builtins.int
     SAMPLE_SIZE_FIELD_NUMBER: _builtins.int
+    AT_FIELD_NUMBER: _builtins.int
     sample_size: _builtins.int
     """How many names to give with each total; 10 if 0, at most 1,000. `ListAffected` gives all."""
     @_builtins.property
@@ -334,15 +336,22 @@ class PreviewChangeRequest(_message.Message):
         deletions last. Nothing may be changed twice.
         """
 
+    @_builtins.property
+    def at(self) -> _timestamp_pb2.Timestamp:
+        """Tell what the set would do at this instant of the future, after all that is scheduled up to it;
+        now if unset. The fingerprint holds for this instant alone.
+        """
+
     def __init__(
         self,
         *,
         changes: _abc.Iterable[Global___WantedChange] | None = ...,
         sample_size: _builtins.int = ...,
+        at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["changes", b"changes", "sample_size", b"sample_size"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "changes", b"changes", "sample_size", b"sample_size"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -761,13 +770,18 @@ class ListAffectedRequest(_message.Message):
     CHANGES_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    AT_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """At most this many; 100 if 0, at most 1,000."""
     page_token: _builtins.str
-    """`next_page_token` of the page before, of the same changes."""
+    """`next_page_token` of the page before, of the same changes and instant."""
     @_builtins.property
     def changes(self) -> _containers.RepeatedCompositeFieldContainer[Global___WantedChange]:
         """The changes, as for `PreviewChange`."""
+
+    @_builtins.property
+    def at(self) -> _timestamp_pb2.Timestamp:
+        """The instant, as for `PreviewChange`; now if unset."""
 
     def __init__(
         self,
@@ -775,10 +789,11 @@ class ListAffectedRequest(_message.Message):
         changes: _abc.Iterable[Global___WantedChange] | None = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["changes", b"changes", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "changes", b"changes", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -941,6 +956,7 @@ class ApplyChangeRequest(_message.Message):
     REASON_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    AT_FIELD_NUMBER: _builtins.int
     fingerprint: _builtins.str
     """What the preview gave. If an object of the set, or what needs a decision, is another by now, the
     call is refused; what has nothing to do with it may have changed.
@@ -955,6 +971,12 @@ class ApplyChangeRequest(_message.Message):
     def changes(self) -> _containers.RepeatedCompositeFieldContainer[Global___WantedChange]:
         """The changes that were previewed, all of them."""
 
+    @_builtins.property
+    def at(self) -> _timestamp_pb2.Timestamp:
+        """When the set comes into force, the same instant as previewed; now if unset. Must lie in the
+        future. A scheduled set may come to 1,000 changes of facts, and 20 sets may lie ahead.
+        """
+
     def __init__(
         self,
         *,
@@ -963,10 +985,11 @@ class ApplyChangeRequest(_message.Message):
         reason: _builtins.str = ...,
         request_id: _builtins.str = ...,
         validate_only: _builtins.bool = ...,
+        at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["changes", b"changes", "fingerprint", b"fingerprint", "reason", b"reason", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "changes", b"changes", "fingerprint", b"fingerprint", "reason", b"reason", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -974,15 +997,16 @@ Global___ApplyChangeRequest: _TypeAlias = ApplyChangeRequest  # noqa: Y015
 
 @_typing.final
 class ApplyChangeResponse(_message.Message):
-    """What was changed."""
+    """What was changed, or will be."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     OBJECTS_FIELD_NUMBER: _builtins.int
     DECISIONS_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
+    SCHEDULED_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
-    """The revision that made it so; the current one if nothing changed."""
+    """The revision that made it so, or scheduled it; the current one if nothing changed."""
     @_builtins.property
     def objects(self) -> _containers.RepeatedCompositeFieldContainer[Global___ObjectChange]:
         """The objects, as the preview showed them."""
@@ -991,17 +1015,288 @@ class ApplyChangeResponse(_message.Message):
     def decisions(self) -> _containers.RepeatedCompositeFieldContainer[Global___Decision]:
         """The decisions that were taken by applying it."""
 
+    @_builtins.property
+    def scheduled(self) -> Global___ScheduledPolicyChange:
+        """What lies ahead now, if an `at` was given; its `objects` are those above."""
+
     def __init__(
         self,
         *,
         objects: _abc.Iterable[Global___ObjectChange] | None = ...,
         decisions: _abc.Iterable[Global___Decision] | None = ...,
         revision: _builtins.int = ...,
+        scheduled: Global___ScheduledPolicyChange | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["scheduled", b"scheduled"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["decisions", b"decisions", "objects", b"objects", "revision", b"revision"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["decisions", b"decisions", "objects", b"objects", "revision", b"revision", "scheduled", b"scheduled"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ApplyChangeResponse: _TypeAlias = ApplyChangeResponse  # noqa: Y015
+
+@_typing.final
+class ScheduledPolicyChange(_message.Message):
+    """A set of changes that comes into force at an instant."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    AT_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
+    ON_BEHALF_OF_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    CREATE_TIME_FIELD_NUMBER: _builtins.int
+    OBJECT_COUNT_FIELD_NUMBER: _builtins.int
+    OBJECTS_FIELD_NUMBER: _builtins.int
+    OBJECTION_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    """Its id, given by the service. Example: `sch-0635f2a9c14d11c0ffee`."""
+    actor: _builtins.str
+    """Who scheduled it: who holds the rights that it takes, then as now. Example: `service:key-ops`."""
+    on_behalf_of: _builtins.str
+    """The customer's user for whom the actor called; empty for none."""
+    reason: _builtins.str
+    """Why, as it was given."""
+    object_count: _builtins.int
+    """How many objects it would change as things stand; none if it would be refused."""
+    @_builtins.property
+    def at(self) -> _timestamp_pb2.Timestamp:
+        """When it comes into force."""
+
+    @_builtins.property
+    def create_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was scheduled."""
+
+    @_builtins.property
+    def objects(self) -> _containers.RepeatedCompositeFieldContainer[Global___ObjectChange]:
+        """Those objects, by kind, tenant and id; left out in a list."""
+
+    @_builtins.property
+    def objection(self) -> Global___Objection:
+        """Why nothing would happen at the instant as things stand; unset if it would be applied."""
+
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        at: _timestamp_pb2.Timestamp | None = ...,
+        actor: _builtins.str = ...,
+        on_behalf_of: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        create_time: _timestamp_pb2.Timestamp | None = ...,
+        object_count: _builtins.int = ...,
+        objects: _abc.Iterable[Global___ObjectChange] | None = ...,
+        objection: Global___Objection | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "create_time", b"create_time", "objection", b"objection"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "at", b"at", "create_time", b"create_time", "id", b"id", "object_count", b"object_count", "objection", b"objection", "objects", b"objects", "on_behalf_of", b"on_behalf_of", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ScheduledPolicyChange: _TypeAlias = ScheduledPolicyChange  # noqa: Y015
+
+@_typing.final
+class Objection(_message.Message):
+    """Why a scheduled set would be refused."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REASON_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    TENANT_FIELD_NUMBER: _builtins.int
+    reason: _builtins.str
+    """The reason, a name of `ErrorReason` without its prefix. Example: `STILL_IN_USE`."""
+    message: _builtins.str
+    """More, for people: what stands in the way, and what to do about it."""
+    tenant: _builtins.str
+    """The customer's account that stands in the way, where it is one."""
+    def __init__(
+        self,
+        *,
+        reason: _builtins.str = ...,
+        message: _builtins.str = ...,
+        tenant: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["message", b"message", "reason", b"reason", "tenant", b"tenant"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Objection: _TypeAlias = Objection  # noqa: Y015
+
+@_typing.final
+class ListScheduledPolicyChangesRequest(_message.Message):
+    """Which page to list."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    page_size: _builtins.int
+    """At most this many; 100 if 0, at most 1,000."""
+    page_token: _builtins.str
+    """`next_page_token` of the page before."""
+    def __init__(
+        self,
+        *,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListScheduledPolicyChangesRequest: _TypeAlias = ListScheduledPolicyChangesRequest  # noqa: Y015
+
+@_typing.final
+class ListScheduledPolicyChangesResponse(_message.Message):
+    """A page of what lies ahead, by instant and id."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SCHEDULED_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    TOTAL_SIZE_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Empty on the last page."""
+    total_size: _builtins.int
+    """How many there are on all pages."""
+    revision: _builtins.int
+    """The revision that was looked at."""
+    @_builtins.property
+    def scheduled(self) -> _containers.RepeatedCompositeFieldContainer[Global___ScheduledPolicyChange]:
+        """The sets, without their objects."""
+
+    def __init__(
+        self,
+        *,
+        scheduled: _abc.Iterable[Global___ScheduledPolicyChange] | None = ...,
+        next_page_token: _builtins.str = ...,
+        total_size: _builtins.int = ...,
+        revision: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "revision", b"revision", "scheduled", b"scheduled", "total_size", b"total_size"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListScheduledPolicyChangesResponse: _TypeAlias = ListScheduledPolicyChangesResponse  # noqa: Y015
+
+@_typing.final
+class GetScheduledPolicyChangeRequest(_message.Message):
+    """Which set to show."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    """Its id."""
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetScheduledPolicyChangeRequest: _TypeAlias = GetScheduledPolicyChangeRequest  # noqa: Y015
+
+@_typing.final
+class GetScheduledPolicyChangeResponse(_message.Message):
+    """The set."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SCHEDULED_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    revision: _builtins.int
+    """The revision that was looked at."""
+    @_builtins.property
+    def scheduled(self) -> Global___ScheduledPolicyChange:
+        """The set, with all that it would do as things stand."""
+
+    def __init__(
+        self,
+        *,
+        scheduled: Global___ScheduledPolicyChange | None = ...,
+        revision: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["scheduled", b"scheduled"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["revision", b"revision", "scheduled", b"scheduled"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetScheduledPolicyChangeResponse: _TypeAlias = GetScheduledPolicyChangeResponse  # noqa: Y015
+
+@_typing.final
+class CancelScheduledPolicyChangeRequest(_message.Message):
+    """The set to take back."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    """Its id."""
+    reason: _builtins.str
+    """Why, for the audit; up to 1,000 characters."""
+    request_id: _builtins.str
+    """A retry with the same id gets the first answer; the same id with other content is refused."""
+    validate_only: _builtins.bool
+    """Answer with the full effect, and change nothing."""
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        validate_only: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "reason", b"reason", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CancelScheduledPolicyChangeRequest: _TypeAlias = CancelScheduledPolicyChangeRequest  # noqa: Y015
+
+@_typing.final
+class CancelScheduledPolicyChangeResponse(_message.Message):
+    """What was taken back."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SCHEDULED_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    revision: _builtins.int
+    """The revision that took it back."""
+    @_builtins.property
+    def scheduled(self) -> Global___ScheduledPolicyChange:
+        """The set, as it was."""
+
+    def __init__(
+        self,
+        *,
+        scheduled: Global___ScheduledPolicyChange | None = ...,
+        revision: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["scheduled", b"scheduled"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["revision", b"revision", "scheduled", b"scheduled"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CancelScheduledPolicyChangeResponse: _TypeAlias = CancelScheduledPolicyChangeResponse  # noqa: Y015

@@ -50,6 +50,21 @@ class ChangeServiceStub:
                 request_serializer=authz_dot_v1_dot_change__pb2.ApplyChangeRequest.SerializeToString,
                 response_deserializer=authz_dot_v1_dot_change__pb2.ApplyChangeResponse.FromString,
                 _registered_method=True)
+        self.ListScheduledPolicyChanges = channel.unary_unary(
+                '/authz.v1.ChangeService/ListScheduledPolicyChanges',
+                request_serializer=authz_dot_v1_dot_change__pb2.ListScheduledPolicyChangesRequest.SerializeToString,
+                response_deserializer=authz_dot_v1_dot_change__pb2.ListScheduledPolicyChangesResponse.FromString,
+                _registered_method=True)
+        self.GetScheduledPolicyChange = channel.unary_unary(
+                '/authz.v1.ChangeService/GetScheduledPolicyChange',
+                request_serializer=authz_dot_v1_dot_change__pb2.GetScheduledPolicyChangeRequest.SerializeToString,
+                response_deserializer=authz_dot_v1_dot_change__pb2.GetScheduledPolicyChangeResponse.FromString,
+                _registered_method=True)
+        self.CancelScheduledPolicyChange = channel.unary_unary(
+                '/authz.v1.ChangeService/CancelScheduledPolicyChange',
+                request_serializer=authz_dot_v1_dot_change__pb2.CancelScheduledPolicyChangeRequest.SerializeToString,
+                response_deserializer=authz_dot_v1_dot_change__pb2.CancelScheduledPolicyChangeResponse.FromString,
+                _registered_method=True)
 
 
 class ChangeServiceServicer:
@@ -74,6 +89,32 @@ class ChangeServiceServicer:
     def ApplyChange(self, request, context):
         """Do what a preview showed: all of it or nothing. Takes the right `changes:apply`, and for each
         change the right that it takes by itself, such as `roles:put`.
+
+        With an `at` in the future the set comes into force at that instant by itself, on every server
+        and whether or not anything is written then, as if its author applied it there. Until then it is
+        planned anew whenever something changes that could matter to it; if applying it would be refused
+        at the instant, nothing happens there.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListScheduledPolicyChanges(self, request, context):
+        """List the sets that lie ahead, the next one first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetScheduledPolicyChange(self, request, context):
+        """Show one set that lies ahead, with all that it would do.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CancelScheduledPolicyChange(self, request, context):
+        """Take a set back before its instant. As for applying it, each change takes its own right, too.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -96,6 +137,21 @@ def add_ChangeServiceServicer_to_server(servicer, server):
                     servicer.ApplyChange,
                     request_deserializer=authz_dot_v1_dot_change__pb2.ApplyChangeRequest.FromString,
                     response_serializer=authz_dot_v1_dot_change__pb2.ApplyChangeResponse.SerializeToString,
+            ),
+            'ListScheduledPolicyChanges': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListScheduledPolicyChanges,
+                    request_deserializer=authz_dot_v1_dot_change__pb2.ListScheduledPolicyChangesRequest.FromString,
+                    response_serializer=authz_dot_v1_dot_change__pb2.ListScheduledPolicyChangesResponse.SerializeToString,
+            ),
+            'GetScheduledPolicyChange': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetScheduledPolicyChange,
+                    request_deserializer=authz_dot_v1_dot_change__pb2.GetScheduledPolicyChangeRequest.FromString,
+                    response_serializer=authz_dot_v1_dot_change__pb2.GetScheduledPolicyChangeResponse.SerializeToString,
+            ),
+            'CancelScheduledPolicyChange': grpc.unary_unary_rpc_method_handler(
+                    servicer.CancelScheduledPolicyChange,
+                    request_deserializer=authz_dot_v1_dot_change__pb2.CancelScheduledPolicyChangeRequest.FromString,
+                    response_serializer=authz_dot_v1_dot_change__pb2.CancelScheduledPolicyChangeResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -180,6 +236,87 @@ class ChangeService:
             '/authz.v1.ChangeService/ApplyChange',
             authz_dot_v1_dot_change__pb2.ApplyChangeRequest.SerializeToString,
             authz_dot_v1_dot_change__pb2.ApplyChangeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListScheduledPolicyChanges(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/authz.v1.ChangeService/ListScheduledPolicyChanges',
+            authz_dot_v1_dot_change__pb2.ListScheduledPolicyChangesRequest.SerializeToString,
+            authz_dot_v1_dot_change__pb2.ListScheduledPolicyChangesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetScheduledPolicyChange(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/authz.v1.ChangeService/GetScheduledPolicyChange',
+            authz_dot_v1_dot_change__pb2.GetScheduledPolicyChangeRequest.SerializeToString,
+            authz_dot_v1_dot_change__pb2.GetScheduledPolicyChangeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CancelScheduledPolicyChange(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/authz.v1.ChangeService/CancelScheduledPolicyChange',
+            authz_dot_v1_dot_change__pb2.CancelScheduledPolicyChangeRequest.SerializeToString,
+            authz_dot_v1_dot_change__pb2.CancelScheduledPolicyChangeResponse.FromString,
             options,
             channel_credentials,
             insecure,

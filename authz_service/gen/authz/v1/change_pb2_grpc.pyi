@@ -42,7 +42,18 @@ class ChangeServiceStub:
     ApplyChange: _grpc.UnaryUnaryMultiCallable[_change_pb2.ApplyChangeRequest, _change_pb2.ApplyChangeResponse]
     """Do what a preview showed: all of it or nothing. Takes the right `changes:apply`, and for each
     change the right that it takes by itself, such as `roles:put`.
+
+    With an `at` in the future the set comes into force at that instant by itself, on every server
+    and whether or not anything is written then, as if its author applied it there. Until then it is
+    planned anew whenever something changes that could matter to it; if applying it would be refused
+    at the instant, nothing happens there.
     """
+    ListScheduledPolicyChanges: _grpc.UnaryUnaryMultiCallable[_change_pb2.ListScheduledPolicyChangesRequest, _change_pb2.ListScheduledPolicyChangesResponse]
+    """List the sets that lie ahead, the next one first."""
+    GetScheduledPolicyChange: _grpc.UnaryUnaryMultiCallable[_change_pb2.GetScheduledPolicyChangeRequest, _change_pb2.GetScheduledPolicyChangeResponse]
+    """Show one set that lies ahead, with all that it would do."""
+    CancelScheduledPolicyChange: _grpc.UnaryUnaryMultiCallable[_change_pb2.CancelScheduledPolicyChangeRequest, _change_pb2.CancelScheduledPolicyChangeResponse]
+    """Take a set back before its instant. As for applying it, each change takes its own right, too."""
 
 @_typing.type_check_only
 class ChangeServiceAsyncStub(ChangeServiceStub):
@@ -58,7 +69,18 @@ class ChangeServiceAsyncStub(ChangeServiceStub):
     ApplyChange: _aio.UnaryUnaryMultiCallable[_change_pb2.ApplyChangeRequest, _change_pb2.ApplyChangeResponse]  # type: ignore[assignment]
     """Do what a preview showed: all of it or nothing. Takes the right `changes:apply`, and for each
     change the right that it takes by itself, such as `roles:put`.
+
+    With an `at` in the future the set comes into force at that instant by itself, on every server
+    and whether or not anything is written then, as if its author applied it there. Until then it is
+    planned anew whenever something changes that could matter to it; if applying it would be refused
+    at the instant, nothing happens there.
     """
+    ListScheduledPolicyChanges: _aio.UnaryUnaryMultiCallable[_change_pb2.ListScheduledPolicyChangesRequest, _change_pb2.ListScheduledPolicyChangesResponse]  # type: ignore[assignment]
+    """List the sets that lie ahead, the next one first."""
+    GetScheduledPolicyChange: _aio.UnaryUnaryMultiCallable[_change_pb2.GetScheduledPolicyChangeRequest, _change_pb2.GetScheduledPolicyChangeResponse]  # type: ignore[assignment]
+    """Show one set that lies ahead, with all that it would do."""
+    CancelScheduledPolicyChange: _aio.UnaryUnaryMultiCallable[_change_pb2.CancelScheduledPolicyChangeRequest, _change_pb2.CancelScheduledPolicyChangeResponse]  # type: ignore[assignment]
+    """Take a set back before its instant. As for applying it, each change takes its own right, too."""
 
 class ChangeServiceServicer(metaclass=_abc_1.ABCMeta):
     """Any set of changes: what it would do to whom, and then doing exactly that, in one step."""
@@ -89,6 +111,35 @@ class ChangeServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_change_pb2.ApplyChangeResponse, _abc.Awaitable[_change_pb2.ApplyChangeResponse]]:
         """Do what a preview showed: all of it or nothing. Takes the right `changes:apply`, and for each
         change the right that it takes by itself, such as `roles:put`.
+
+        With an `at` in the future the set comes into force at that instant by itself, on every server
+        and whether or not anything is written then, as if its author applied it there. Until then it is
+        planned anew whenever something changes that could matter to it; if applying it would be refused
+        at the instant, nothing happens there.
         """
+
+    @_abc_1.abstractmethod
+    def ListScheduledPolicyChanges(
+        self,
+        request: _change_pb2.ListScheduledPolicyChangesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_change_pb2.ListScheduledPolicyChangesResponse, _abc.Awaitable[_change_pb2.ListScheduledPolicyChangesResponse]]:
+        """List the sets that lie ahead, the next one first."""
+
+    @_abc_1.abstractmethod
+    def GetScheduledPolicyChange(
+        self,
+        request: _change_pb2.GetScheduledPolicyChangeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_change_pb2.GetScheduledPolicyChangeResponse, _abc.Awaitable[_change_pb2.GetScheduledPolicyChangeResponse]]:
+        """Show one set that lies ahead, with all that it would do."""
+
+    @_abc_1.abstractmethod
+    def CancelScheduledPolicyChange(
+        self,
+        request: _change_pb2.CancelScheduledPolicyChangeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_change_pb2.CancelScheduledPolicyChangeResponse, _abc.Awaitable[_change_pb2.CancelScheduledPolicyChangeResponse]]:
+        """Take a set back before its instant. As for applying it, each change takes its own right, too."""
 
 def add_ChangeServiceServicer_to_server(servicer: ChangeServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

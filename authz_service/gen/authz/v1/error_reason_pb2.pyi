@@ -88,8 +88,9 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """
     ERROR_REASON_GRANT_EXCEEDS_OWN_RIGHTS: _ErrorReason.ValueType  # 23
     """PERMISSION_DENIED. The change would give permissions that the caller, or the actor it names, does
-    not itself hold there; `permissions` names some. Nothing was changed. Give less, or let somebody
-    make the change who holds them.
+    not itself hold there, or for longer than it is granted them: then `held_until` names the instant
+    from which on it is not. `permissions` names some. Nothing was changed. Give less, let a grant end
+    by then, or let somebody make the change who holds them.
     Example: an admin without `sso:configure` grants a role that has it.
     """
     ERROR_REASON_IDENTITY_EXISTS: _ErrorReason.ValueType  # 24
@@ -265,8 +266,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     Example: `RemoveMember` of the owner.
     """
     ERROR_REASON_MEMBER_MANAGED: _ErrorReason.ValueType  # 92
-    """FAILED_PRECONDITION. The customer's directory keeps the member; `managed_by` names it. Change the
-    member there, or call with the right `members:override`.
+    """FAILED_PRECONDITION. The customer's directory keeps the member and its roles; `managed_by` names
+    it. Change the member there, or call with the right `members:override`.
     Example: `SetMemberRoles` of a member with `managed_by` "scim".
     """
     ERROR_REASON_MEMBER_STATE_CONFLICT: _ErrorReason.ValueType  # 93
@@ -279,13 +280,20 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     Example: `SetTier` with an `at` of yesterday. Name a later one, or leave it out for now.
     """
     ERROR_REASON_LIMIT_UNIT_MISMATCH: _ErrorReason.ValueType  # 100
-    """FAILED_PRECONDITION. A tenant's own limit would be counted in another unit than its plans'.
-    Example: `unit` "seat" in the metadata where "user" was sent. Send that unit.
+    """FAILED_PRECONDITION. A limit would be counted in another unit than the same limit is elsewhere: a
+    tenant's own than its plans', a tier's or add-on's than another's. The message names the unit.
+    Example: `projects` in "project" where tier `free` has it in "workspace". Send that unit; to
+    change it, change all tiers and add-ons that set the limit in one call.
     """
     ERROR_REASON_SCHEDULED_CHANGE_NOT_FOUND: _ErrorReason.ValueType  # 54
-    """NOT_FOUND. No such change lies ahead of the tenant: it took place, was cancelled or replaced.
-    List the scheduled changes to see those that do.
+    """NOT_FOUND. No such change lies ahead, of the tenant or of policy: it took place, was cancelled or
+    replaced. List the scheduled changes to see those that do.
     Example: `tier@2030-01-01T00:00:00Z`, cancelled yesterday.
+    """
+    ERROR_REASON_TOO_MANY_SCHEDULED: _ErrorReason.ValueType  # 131
+    """FAILED_PRECONDITION. As many changes of policy lie ahead as may at once, which `limit` in the
+    metadata says. Cancel one, or take the new one into another.
+    Example: `ApplyChange` with an `at`, while 20 others wait.
     """
     ERROR_REASON_ADD_ON_HELD: _ErrorReason.ValueType  # 113
     """ALREADY_EXISTS. The tenant holds the add-on within some of the window asked for.
@@ -314,7 +322,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_RATE_LIMITED: _ErrorReason.ValueType  # 110
     """RESOURCE_EXHAUSTED. The caller makes more calls than the server's settings allow one caller.
     Nothing was done. Example: `rate` "100" a second in the metadata. Wait for the `retry_delay` of
-    the `google.rpc.RetryInfo` that comes with it, or ask many questions in one `BatchCheck`.
+    the `google.rpc.RetryInfo` that comes with it. Each item of a batch counts.
     """
     ERROR_REASON_OVERLOADED: _ErrorReason.ValueType  # 111
     """RESOURCE_EXHAUSTED. More calls arrive than the server can answer, whoever makes them. Nothing was
@@ -480,8 +488,9 @@ Example: `permission` "members:add" in the metadata, for a key with role `checke
 """
 ERROR_REASON_GRANT_EXCEEDS_OWN_RIGHTS: ErrorReason.ValueType  # 23
 """PERMISSION_DENIED. The change would give permissions that the caller, or the actor it names, does
-not itself hold there; `permissions` names some. Nothing was changed. Give less, or let somebody
-make the change who holds them.
+not itself hold there, or for longer than it is granted them: then `held_until` names the instant
+from which on it is not. `permissions` names some. Nothing was changed. Give less, let a grant end
+by then, or let somebody make the change who holds them.
 Example: an admin without `sso:configure` grants a role that has it.
 """
 ERROR_REASON_IDENTITY_EXISTS: ErrorReason.ValueType  # 24
@@ -657,8 +666,8 @@ of its last admin role. `TransferOwnership` first.
 Example: `RemoveMember` of the owner.
 """
 ERROR_REASON_MEMBER_MANAGED: ErrorReason.ValueType  # 92
-"""FAILED_PRECONDITION. The customer's directory keeps the member; `managed_by` names it. Change the
-member there, or call with the right `members:override`.
+"""FAILED_PRECONDITION. The customer's directory keeps the member and its roles; `managed_by` names
+it. Change the member there, or call with the right `members:override`.
 Example: `SetMemberRoles` of a member with `managed_by` "scim".
 """
 ERROR_REASON_MEMBER_STATE_CONFLICT: ErrorReason.ValueType  # 93
@@ -671,13 +680,20 @@ ERROR_REASON_SCHEDULE_IN_PAST: ErrorReason.ValueType  # 99
 Example: `SetTier` with an `at` of yesterday. Name a later one, or leave it out for now.
 """
 ERROR_REASON_LIMIT_UNIT_MISMATCH: ErrorReason.ValueType  # 100
-"""FAILED_PRECONDITION. A tenant's own limit would be counted in another unit than its plans'.
-Example: `unit` "seat" in the metadata where "user" was sent. Send that unit.
+"""FAILED_PRECONDITION. A limit would be counted in another unit than the same limit is elsewhere: a
+tenant's own than its plans', a tier's or add-on's than another's. The message names the unit.
+Example: `projects` in "project" where tier `free` has it in "workspace". Send that unit; to
+change it, change all tiers and add-ons that set the limit in one call.
 """
 ERROR_REASON_SCHEDULED_CHANGE_NOT_FOUND: ErrorReason.ValueType  # 54
-"""NOT_FOUND. No such change lies ahead of the tenant: it took place, was cancelled or replaced.
-List the scheduled changes to see those that do.
+"""NOT_FOUND. No such change lies ahead, of the tenant or of policy: it took place, was cancelled or
+replaced. List the scheduled changes to see those that do.
 Example: `tier@2030-01-01T00:00:00Z`, cancelled yesterday.
+"""
+ERROR_REASON_TOO_MANY_SCHEDULED: ErrorReason.ValueType  # 131
+"""FAILED_PRECONDITION. As many changes of policy lie ahead as may at once, which `limit` in the
+metadata says. Cancel one, or take the new one into another.
+Example: `ApplyChange` with an `at`, while 20 others wait.
 """
 ERROR_REASON_ADD_ON_HELD: ErrorReason.ValueType  # 113
 """ALREADY_EXISTS. The tenant holds the add-on within some of the window asked for.
@@ -706,7 +722,7 @@ Example: a new version was started on the database of the old one.
 ERROR_REASON_RATE_LIMITED: ErrorReason.ValueType  # 110
 """RESOURCE_EXHAUSTED. The caller makes more calls than the server's settings allow one caller.
 Nothing was done. Example: `rate` "100" a second in the metadata. Wait for the `retry_delay` of
-the `google.rpc.RetryInfo` that comes with it, or ask many questions in one `BatchCheck`.
+the `google.rpc.RetryInfo` that comes with it. Each item of a batch counts.
 """
 ERROR_REASON_OVERLOADED: ErrorReason.ValueType  # 111
 """RESOURCE_EXHAUSTED. More calls arrive than the server can answer, whoever makes them. Nothing was

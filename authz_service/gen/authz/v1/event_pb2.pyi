@@ -3,6 +3,8 @@
 isort:skip_file
 """
 
+from authz_service.gen.authz.v1 import change_pb2 as _change_pb2
+from authz_service.gen.authz.v1 import provisioning_pb2 as _provisioning_pb2
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -376,6 +378,7 @@ class PreviewEventRequest(_message.Message):
     TIME_FIELD_NUMBER: _builtins.int
     SUBJECT_FIELD_NUMBER: _builtins.int
     DATA_FIELD_NUMBER: _builtins.int
+    SAMPLE_SIZE_FIELD_NUMBER: _builtins.int
     source: _builtins.str
     """Who would send it, as `lifecycle.yaml` names it."""
     id: _builtins.str
@@ -386,6 +389,8 @@ class PreviewEventRequest(_message.Message):
     """Whom it would concern there."""
     data: _builtins.bytes
     """A JSON object of up to 1 MiB."""
+    sample_size: _builtins.int
+    """How many members to name of those for whom the same changes; 100 if 0, at most 1,000."""
     @_builtins.property
     def time(self) -> _timestamp_pb2.Timestamp:
         """When it would happen there."""
@@ -399,10 +404,11 @@ class PreviewEventRequest(_message.Message):
         time: _timestamp_pb2.Timestamp | None = ...,
         subject: _builtins.str = ...,
         data: _builtins.bytes = ...,
+        sample_size: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["time", b"time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["data", b"data", "id", b"id", "source", b"source", "subject", b"subject", "time", b"time", "type", b"type"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["data", b"data", "id", b"id", "sample_size", b"sample_size", "source", b"source", "subject", b"subject", "time", b"time", "type", b"type"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -410,15 +416,25 @@ Global___PreviewEventRequest: _TypeAlias = PreviewEventRequest  # noqa: Y015
 
 @_typing.final
 class PreviewEventResponse(_message.Message):
-    """What it would do."""
+    """What it would do, at once: what it dates, `ListScheduledChanges` tells once it is done."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     EVENT_FIELD_NUMBER: _builtins.int
     EFFECTS_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
+    GAINED_FIELD_NUMBER: _builtins.int
+    LOST_FIELD_NUMBER: _builtins.int
+    FEATURES_FIELD_NUMBER: _builtins.int
+    LIMITS_FIELD_NUMBER: _builtins.int
+    MEMBERS_FIELD_NUMBER: _builtins.int
+    EXCEEDED_FIELD_NUMBER: _builtins.int
+    DOWNGRADE_STEPS_FIELD_NUMBER: _builtins.int
+    DUPLICATE_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
     """The revision the answer was given at."""
+    duplicate: _builtins.bool
+    """Whether it came before: then it does nothing, and `event` is as it stands."""
     @_builtins.property
     def event(self) -> Global___Event:
         """The event as it would stand."""
@@ -427,16 +443,52 @@ class PreviewEventResponse(_message.Message):
     def effects(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """What it would do to its tenant, in words."""
 
+    @_builtins.property
+    def gained(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Permissions that the account would be entitled to and is not now, by id."""
+
+    @_builtins.property
+    def lost(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Permissions that the account would be entitled to no longer, by id."""
+
+    @_builtins.property
+    def features(self) -> _containers.RepeatedCompositeFieldContainer[_change_pb2.ValueChange]:
+        """Features that would be others."""
+
+    @_builtins.property
+    def limits(self) -> _containers.RepeatedCompositeFieldContainer[_change_pb2.ValueChange]:
+        """Limits that would be others."""
+
+    @_builtins.property
+    def members(self) -> _containers.RepeatedCompositeFieldContainer[_provisioning_pb2.MemberShift]:
+        """Members who would gain or lose something, together where it is the same. Each stands in one group."""
+
+    @_builtins.property
+    def exceeded(self) -> _containers.RepeatedCompositeFieldContainer[_provisioning_pb2.ExceededLimit]:
+        """Limits of which more is used than there would be."""
+
+    @_builtins.property
+    def downgrade_steps(self) -> _containers.RepeatedCompositeFieldContainer[_provisioning_pb2.DowngradeStep]:
+        """What the downgrade policy would do, in order."""
+
     def __init__(
         self,
         *,
         event: Global___Event | None = ...,
         effects: _abc.Iterable[_builtins.str] | None = ...,
         revision: _builtins.int = ...,
+        gained: _abc.Iterable[_builtins.str] | None = ...,
+        lost: _abc.Iterable[_builtins.str] | None = ...,
+        features: _abc.Iterable[_change_pb2.ValueChange] | None = ...,
+        limits: _abc.Iterable[_change_pb2.ValueChange] | None = ...,
+        members: _abc.Iterable[_provisioning_pb2.MemberShift] | None = ...,
+        exceeded: _abc.Iterable[_provisioning_pb2.ExceededLimit] | None = ...,
+        downgrade_steps: _abc.Iterable[_provisioning_pb2.DowngradeStep] | None = ...,
+        duplicate: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["effects", b"effects", "event", b"event", "revision", b"revision"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["downgrade_steps", b"downgrade_steps", "duplicate", b"duplicate", "effects", b"effects", "event", b"event", "exceeded", b"exceeded", "features", b"features", "gained", b"gained", "limits", b"limits", "lost", b"lost", "members", b"members", "revision", b"revision"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

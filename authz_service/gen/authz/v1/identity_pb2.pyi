@@ -5,6 +5,7 @@ isort:skip_file
 
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
+from google.protobuf import field_mask_pb2 as _field_mask_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
@@ -59,6 +60,7 @@ class Identity(_message.Message):
     TENANTS_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     EXPIRE_TIME_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Its id, also the id of its subject; given by this service. Example: `idn-3f9a2b7c`."""
     kind: Global___IdentityKind.ValueType
@@ -71,6 +73,8 @@ class Identity(_message.Message):
     """
     display_name: _builtins.str
     """What a person calls it; up to 200 characters. Example: `invoicing backend`."""
+    revision: _builtins.int
+    """The revision that last changed it or its rights, for `expected_revision`."""
     @_builtins.property
     def roles(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Roles held in the tenant `system`. Example: `checker`."""
@@ -99,10 +103,11 @@ class Identity(_message.Message):
         tenants: _abc.Iterable[_builtins.str] | None = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
         expire_time: _timestamp_pb2.Timestamp | None = ...,
+        revision: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "expire_time", b"expire_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "display_name", b"display_name", "expire_time", b"expire_time", "id", b"id", "issuer", b"issuer", "kind", b"kind", "name", b"name", "roles", b"roles", "tenants", b"tenants"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "display_name", b"display_name", "expire_time", b"expire_time", "id", b"id", "issuer", b"issuer", "kind", b"kind", "name", b"name", "revision", b"revision", "roles", b"roles", "tenants", b"tenants"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -127,7 +132,8 @@ class RegisterIdentityRequest(_message.Message):
     @_builtins.property
     def identity(self) -> Global___Identity:
         """The identity: `kind`, `name` and at least one role that the tier `internal` lists; `issuer` for a
-        token. `id` and `create_time` are given by this service and must be unset.
+        token. `id`, `create_time` and `revision` are given by this service and must be
+        unset.
         """
 
     def __init__(
@@ -281,6 +287,102 @@ class ListIdentitiesResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListIdentitiesResponse: _TypeAlias = ListIdentitiesResponse  # noqa: Y015
+
+@_typing.final
+class UpdateIdentityRequest(_message.Message):
+    """What to change of an identity."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    UPDATE_MASK_FIELD_NUMBER: _builtins.int
+    DISPLAY_NAME_FIELD_NUMBER: _builtins.int
+    EXPIRE_TIME_FIELD_NUMBER: _builtins.int
+    ROLES_FIELD_NUMBER: _builtins.int
+    TENANTS_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    EXPECTED_REVISION_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    """The identity's id."""
+    display_name: _builtins.str
+    """What a person will call it; up to 200 characters."""
+    reason: _builtins.str
+    """Why, for the audit."""
+    request_id: _builtins.str
+    """A retry with the same id gets the first answer."""
+    validate_only: _builtins.bool
+    """Answer as if the identity were changed, and change nothing."""
+    expected_revision: _builtins.int
+    """Refuse (REVISION_MISMATCH) if its `revision` is another by now; 0 to change it as it is."""
+    @_builtins.property
+    def update_mask(self) -> _field_mask_pb2.FieldMask:
+        """The fields below that are to be as they are here, at least one: `display_name`, `expire_time`,
+        `roles`, `tenants`. A field that is named and unset is emptied.
+        """
+
+    @_builtins.property
+    def expire_time(self) -> _timestamp_pb2.Timestamp:
+        """When it ends by itself; unset for never."""
+
+    @_builtins.property
+    def roles(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Roles to hold, and no others; at least one."""
+
+    @_builtins.property
+    def tenants(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Tenants to hold them for; empty for all."""
+
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        update_mask: _field_mask_pb2.FieldMask | None = ...,
+        display_name: _builtins.str = ...,
+        expire_time: _timestamp_pb2.Timestamp | None = ...,
+        roles: _abc.Iterable[_builtins.str] | None = ...,
+        tenants: _abc.Iterable[_builtins.str] | None = ...,
+        reason: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        validate_only: _builtins.bool = ...,
+        expected_revision: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time", "update_mask", b"update_mask"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["display_name", b"display_name", "expected_revision", b"expected_revision", "expire_time", b"expire_time", "id", b"id", "reason", b"reason", "request_id", b"request_id", "roles", b"roles", "tenants", b"tenants", "update_mask", b"update_mask", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdateIdentityRequest: _TypeAlias = UpdateIdentityRequest  # noqa: Y015
+
+@_typing.final
+class UpdateIdentityResponse(_message.Message):
+    """The identity as it is now."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    IDENTITY_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    revision: _builtins.int
+    """The revision from which on it is so."""
+    @_builtins.property
+    def identity(self) -> Global___Identity:
+        """The identity."""
+
+    def __init__(
+        self,
+        *,
+        identity: Global___Identity | None = ...,
+        revision: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["identity", b"identity"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["identity", b"identity", "revision", b"revision"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdateIdentityResponse: _TypeAlias = UpdateIdentityResponse  # noqa: Y015
 
 @_typing.final
 class RemoveIdentityRequest(_message.Message):

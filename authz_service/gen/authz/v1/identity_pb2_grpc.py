@@ -52,6 +52,11 @@ class IdentityServiceStub:
                 request_serializer=authz_dot_v1_dot_identity__pb2.ListIdentitiesRequest.SerializeToString,
                 response_deserializer=authz_dot_v1_dot_identity__pb2.ListIdentitiesResponse.FromString,
                 _registered_method=True)
+        self.UpdateIdentity = channel.unary_unary(
+                '/authz.v1.IdentityService/UpdateIdentity',
+                request_serializer=authz_dot_v1_dot_identity__pb2.UpdateIdentityRequest.SerializeToString,
+                response_deserializer=authz_dot_v1_dot_identity__pb2.UpdateIdentityResponse.FromString,
+                _registered_method=True)
         self.RemoveIdentity = channel.unary_unary(
                 '/authz.v1.IdentityService/RemoveIdentity',
                 request_serializer=authz_dot_v1_dot_identity__pb2.RemoveIdentityRequest.SerializeToString,
@@ -86,6 +91,15 @@ class IdentityServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def UpdateIdentity(self, request, context):
+        """Change what an identity is called, when it ends, or what it may do. How it proves itself stays:
+        for another name, register another one. The last caller that can operate the service stays one
+        (OPERATORS_LOCKED_OUT).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def RemoveIdentity(self, request, context):
         """End an identity and its rights. Its calls fail from the returned revision on.
         """
@@ -110,6 +124,11 @@ def add_IdentityServiceServicer_to_server(servicer, server):
                     servicer.ListIdentities,
                     request_deserializer=authz_dot_v1_dot_identity__pb2.ListIdentitiesRequest.FromString,
                     response_serializer=authz_dot_v1_dot_identity__pb2.ListIdentitiesResponse.SerializeToString,
+            ),
+            'UpdateIdentity': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateIdentity,
+                    request_deserializer=authz_dot_v1_dot_identity__pb2.UpdateIdentityRequest.FromString,
+                    response_serializer=authz_dot_v1_dot_identity__pb2.UpdateIdentityResponse.SerializeToString,
             ),
             'RemoveIdentity': grpc.unary_unary_rpc_method_handler(
                     servicer.RemoveIdentity,
@@ -201,6 +220,33 @@ class IdentityService:
             '/authz.v1.IdentityService/ListIdentities',
             authz_dot_v1_dot_identity__pb2.ListIdentitiesRequest.SerializeToString,
             authz_dot_v1_dot_identity__pb2.ListIdentitiesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateIdentity(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/authz.v1.IdentityService/UpdateIdentity',
+            authz_dot_v1_dot_identity__pb2.UpdateIdentityRequest.SerializeToString,
+            authz_dot_v1_dot_identity__pb2.UpdateIdentityResponse.FromString,
             options,
             channel_credentials,
             insecure,

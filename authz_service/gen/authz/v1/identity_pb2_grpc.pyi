@@ -42,6 +42,11 @@ class IdentityServiceStub:
     """Read one identity."""
     ListIdentities: _grpc.UnaryUnaryMultiCallable[_identity_pb2.ListIdentitiesRequest, _identity_pb2.ListIdentitiesResponse]
     """List the identities that are registered, those that have expired too."""
+    UpdateIdentity: _grpc.UnaryUnaryMultiCallable[_identity_pb2.UpdateIdentityRequest, _identity_pb2.UpdateIdentityResponse]
+    """Change what an identity is called, when it ends, or what it may do. How it proves itself stays:
+    for another name, register another one. The last caller that can operate the service stays one
+    (OPERATORS_LOCKED_OUT).
+    """
     RemoveIdentity: _grpc.UnaryUnaryMultiCallable[_identity_pb2.RemoveIdentityRequest, _identity_pb2.RemoveIdentityResponse]
     """End an identity and its rights. Its calls fail from the returned revision on."""
 
@@ -59,6 +64,11 @@ class IdentityServiceAsyncStub(IdentityServiceStub):
     """Read one identity."""
     ListIdentities: _aio.UnaryUnaryMultiCallable[_identity_pb2.ListIdentitiesRequest, _identity_pb2.ListIdentitiesResponse]  # type: ignore[assignment]
     """List the identities that are registered, those that have expired too."""
+    UpdateIdentity: _aio.UnaryUnaryMultiCallable[_identity_pb2.UpdateIdentityRequest, _identity_pb2.UpdateIdentityResponse]  # type: ignore[assignment]
+    """Change what an identity is called, when it ends, or what it may do. How it proves itself stays:
+    for another name, register another one. The last caller that can operate the service stays one
+    (OPERATORS_LOCKED_OUT).
+    """
     RemoveIdentity: _aio.UnaryUnaryMultiCallable[_identity_pb2.RemoveIdentityRequest, _identity_pb2.RemoveIdentityResponse]  # type: ignore[assignment]
     """End an identity and its rights. Its calls fail from the returned revision on."""
 
@@ -91,6 +101,17 @@ class IdentityServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_identity_pb2.ListIdentitiesResponse, _abc.Awaitable[_identity_pb2.ListIdentitiesResponse]]:
         """List the identities that are registered, those that have expired too."""
+
+    @_abc_1.abstractmethod
+    def UpdateIdentity(
+        self,
+        request: _identity_pb2.UpdateIdentityRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_identity_pb2.UpdateIdentityResponse, _abc.Awaitable[_identity_pb2.UpdateIdentityResponse]]:
+        """Change what an identity is called, when it ends, or what it may do. How it proves itself stays:
+        for another name, register another one. The last caller that can operate the service stays one
+        (OPERATORS_LOCKED_OUT).
+        """
 
     @_abc_1.abstractmethod
     def RemoveIdentity(

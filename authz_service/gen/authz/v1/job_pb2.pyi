@@ -36,6 +36,10 @@ class _JobKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_JobKind.Value
     """The mail that tells of something that is to happen by itself."""
     JOB_KIND_WEBHOOK: _JobKind.ValueType  # 4
     """The delivery of an event to an endpoint."""
+    JOB_KIND_DOWNGRADE: _JobKind.ValueType  # 5
+    """The downgrade policy of `lifecycle.yaml`, at the instant at which an account comes to hold another
+    tier, add-on or limit by its dates. If the date was moved or taken back, nothing is done.
+    """
 
 class JobKind(_JobKind, metaclass=_JobKindEnumTypeWrapper):
     """What a job is."""
@@ -50,6 +54,10 @@ JOB_KIND_NOTICE: JobKind.ValueType  # 3
 """The mail that tells of something that is to happen by itself."""
 JOB_KIND_WEBHOOK: JobKind.ValueType  # 4
 """The delivery of an event to an endpoint."""
+JOB_KIND_DOWNGRADE: JobKind.ValueType  # 5
+"""The downgrade policy of `lifecycle.yaml`, at the instant at which an account comes to hold another
+tier, add-on or limit by its dates. If the date was moved or taken back, nothing is done.
+"""
 Global___JobKind: _TypeAlias = JobKind  # noqa: Y015
 
 class _JobState:
@@ -122,6 +130,12 @@ class _JobReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_JobReason.V
     """The processes that attempted it died each time."""
     JOB_REASON_INTERNAL: _JobReason.ValueType  # 13
     """A bug of ours; the log says more."""
+    JOB_REASON_NOT_DUE: _JobReason.ValueType  # 14
+    """Its instant has not come by the clock of the process that made the attempt."""
+    JOB_REASON_ACCOUNT_REFUSED: _JobReason.ValueType  # 15
+    """The account's rules, or the downgrade policy itself, do not let it be done; the message names the
+    reason.
+    """
 
 class JobReason(_JobReason, metaclass=_JobReasonEnumTypeWrapper):
     """Why the last attempt of a job did not do it."""
@@ -154,6 +168,12 @@ JOB_REASON_CRASHED: JobReason.ValueType  # 12
 """The processes that attempted it died each time."""
 JOB_REASON_INTERNAL: JobReason.ValueType  # 13
 """A bug of ours; the log says more."""
+JOB_REASON_NOT_DUE: JobReason.ValueType  # 14
+"""Its instant has not come by the clock of the process that made the attempt."""
+JOB_REASON_ACCOUNT_REFUSED: JobReason.ValueType  # 15
+"""The account's rules, or the downgrade policy itself, do not let it be done; the message names the
+reason.
+"""
 Global___JobReason: _TypeAlias = JobReason  # noqa: Y015
 
 @_typing.final
@@ -183,7 +203,7 @@ class Job(_message.Message):
     state: Global___JobState.ValueType
     """Where it stands."""
     target: _builtins.str
-    """The id of the invitation or the endpoint that it is for."""
+    """The id of the invitation, the endpoint or the account that it is for."""
     subject: _builtins.str
     """What it tells of. Example: `member.added`."""
     attempts: _builtins.int

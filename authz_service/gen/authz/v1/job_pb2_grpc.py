@@ -26,7 +26,8 @@ if _version_not_supported:
 
 
 class JobServiceStub:
-    """Work that follows a committed change: mails and webhooks. A job is enqueued in the transaction of
+    """Work that follows a committed change: mails, webhooks, and what the dates of an account leave to be
+    put in order. A job is enqueued in the transaction of
     the change, so none is lost and none is there for a change that was not made. It is attempted at
     least once, and again after a failure, later each time, until it is done or its attempts are used
     up. An account never depends on a job.
@@ -76,7 +77,8 @@ class JobServiceStub:
 
 
 class JobServiceServicer:
-    """Work that follows a committed change: mails and webhooks. A job is enqueued in the transaction of
+    """Work that follows a committed change: mails, webhooks, and what the dates of an account leave to be
+    put in order. A job is enqueued in the transaction of
     the change, so none is lost and none is there for a change that was not made. It is attempted at
     least once, and again after a failure, later each time, until it is done or its attempts are used
     up. An account never depends on a job.
@@ -178,7 +180,8 @@ def add_JobServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class JobService:
-    """Work that follows a committed change: mails and webhooks. A job is enqueued in the transaction of
+    """Work that follows a committed change: mails, webhooks, and what the dates of an account leave to be
+    put in order. A job is enqueued in the transaction of
     the change, so none is lost and none is there for a change that was not made. It is attempted at
     least once, and again after a failure, later each time, until it is done or its attempts are used
     up. An account never depends on a job.

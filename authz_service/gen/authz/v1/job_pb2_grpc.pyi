@@ -27,7 +27,8 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class JobServiceStub:
-    """Work that follows a committed change: mails and webhooks. A job is enqueued in the transaction of
+    """Work that follows a committed change: mails, webhooks, and what the dates of an account leave to be
+    put in order. A job is enqueued in the transaction of
     the change, so none is lost and none is there for a change that was not made. It is attempted at
     least once, and again after a failure, later each time, until it is done or its attempts are used
     up. An account never depends on a job.
@@ -54,7 +55,8 @@ class JobServiceStub:
 
 @_typing.type_check_only
 class JobServiceAsyncStub(JobServiceStub):
-    """Work that follows a committed change: mails and webhooks. A job is enqueued in the transaction of
+    """Work that follows a committed change: mails, webhooks, and what the dates of an account leave to be
+    put in order. A job is enqueued in the transaction of
     the change, so none is lost and none is there for a change that was not made. It is attempted at
     least once, and again after a failure, later each time, until it is done or its attempts are used
     up. An account never depends on a job.
@@ -77,7 +79,8 @@ class JobServiceAsyncStub(JobServiceStub):
     """Forget a tenant's own words, or those for all: the next ones count, at last those shipped."""
 
 class JobServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Work that follows a committed change: mails and webhooks. A job is enqueued in the transaction of
+    """Work that follows a committed change: mails, webhooks, and what the dates of an account leave to be
+    put in order. A job is enqueued in the transaction of
     the change, so none is lost and none is there for a change that was not made. It is attempted at
     least once, and again after a failure, later each time, until it is done or its attempts are used
     up. An account never depends on a job.

@@ -69,12 +69,15 @@ class Key(_message.Message):
     KIND_FIELD_NUMBER: _builtins.int
     PREVIOUS_EXPIRE_TIME_FIELD_NUMBER: _builtins.int
     LAST_USE_TIME_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """The key's id, also the id of its subject. Example: `key-3f9a2b7c`."""
     display_name: _builtins.str
     """What a person calls it. Example: `invoicing backend`."""
     kind: Global___KeyKind.ValueType
     """What it opens; unspecified for a key made before there were kinds, until it is rotated."""
+    revision: _builtins.int
+    """The revision that last changed it or its rights, for `expected_revision`."""
     @_builtins.property
     def roles(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Roles held in the tenant `system`. Example: `checker`."""
@@ -113,10 +116,11 @@ class Key(_message.Message):
         kind: Global___KeyKind.ValueType = ...,
         previous_expire_time: _timestamp_pb2.Timestamp | None = ...,
         last_use_time: _timestamp_pb2.Timestamp | None = ...,
+        revision: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "expire_time", b"expire_time", "last_use_time", b"last_use_time", "previous_expire_time", b"previous_expire_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "display_name", b"display_name", "expire_time", b"expire_time", "id", b"id", "kind", b"kind", "last_use_time", b"last_use_time", "previous_expire_time", b"previous_expire_time", "roles", b"roles", "tenants", b"tenants"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "display_name", b"display_name", "expire_time", b"expire_time", "id", b"id", "kind", b"kind", "last_use_time", b"last_use_time", "previous_expire_time", b"previous_expire_time", "revision", b"revision", "roles", b"roles", "tenants", b"tenants"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -361,6 +365,7 @@ class UpdateKeyRequest(_message.Message):
     REASON_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    EXPECTED_REVISION_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """The key's id."""
     display_name: _builtins.str
@@ -371,6 +376,8 @@ class UpdateKeyRequest(_message.Message):
     """A retry with the same id gets the first answer."""
     validate_only: _builtins.bool
     """Answer as if the key were changed, and change nothing."""
+    expected_revision: _builtins.int
+    """Refuse (REVISION_MISMATCH) if its `revision` is another by now; 0 to change it as it is."""
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
         """The fields below that are to be as they are here, at least one: `display_name`, `expire_time`,
@@ -401,10 +408,11 @@ class UpdateKeyRequest(_message.Message):
         reason: _builtins.str = ...,
         request_id: _builtins.str = ...,
         validate_only: _builtins.bool = ...,
+        expected_revision: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time", "update_mask", b"update_mask"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["display_name", b"display_name", "expire_time", b"expire_time", "id", b"id", "reason", b"reason", "request_id", b"request_id", "roles", b"roles", "tenants", b"tenants", "update_mask", b"update_mask", "validate_only", b"validate_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["display_name", b"display_name", "expected_revision", b"expected_revision", "expire_time", b"expire_time", "id", b"id", "reason", b"reason", "request_id", b"request_id", "roles", b"roles", "tenants", b"tenants", "update_mask", b"update_mask", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -149,6 +149,8 @@ class _ScheduledKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Schedul
     """An add-on begins to be held."""
     SCHEDULED_KIND_ADD_ON_END: _ScheduledKind.ValueType  # 4
     """An add-on is held no longer."""
+    SCHEDULED_KIND_LIMIT: _ScheduledKind.ValueType  # 5
+    """A limit of the account's own, as its contract dates it."""
 
 class ScheduledKind(_ScheduledKind, metaclass=_ScheduledKindEnumTypeWrapper):
     """What a scheduled change changes."""
@@ -163,6 +165,8 @@ SCHEDULED_KIND_ADD_ON_START: ScheduledKind.ValueType  # 3
 """An add-on begins to be held."""
 SCHEDULED_KIND_ADD_ON_END: ScheduledKind.ValueType  # 4
 """An add-on is held no longer."""
+SCHEDULED_KIND_LIMIT: ScheduledKind.ValueType  # 5
+"""A limit of the account's own, as its contract dates it."""
 Global___ScheduledKind: _TypeAlias = ScheduledKind  # noqa: Y015
 
 class _DowngradeStepKind:
@@ -186,9 +190,13 @@ class _DowngradeStepKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Dow
     DOWNGRADE_STEP_KIND_INVITATION_ENDED: _DowngradeStepKind.ValueType  # 5
     """There is no seat for an invitation, which is ended. Invitations go before members."""
     DOWNGRADE_STEP_KIND_ROLE_REPLACED: _DowngradeStepKind.ValueType  # 6
-    """A role that the plans no longer list as assignable gives way to another."""
+    """A role that the plans no longer list as assignable gives way to another. Its grant stays, with a
+    window that is over, so that it can be given back.
+    """
     DOWNGRADE_STEP_KIND_ROLE_ENDED: _DowngradeStepKind.ValueType  # 7
-    """A role that the plans no longer list as assignable is revoked."""
+    """A role that the plans no longer list as assignable ends in the same way, and none takes its place."""
+    DOWNGRADE_STEP_KIND_ROLE_RESTORED: _DowngradeStepKind.ValueType  # 8
+    """A role that was ended or replaced can be granted again: it is held as before."""
 
 class DowngradeStepKind(_DowngradeStepKind, metaclass=_DowngradeStepKindEnumTypeWrapper):
     """What the downgrade policy does about something that no longer fits, or fits again."""
@@ -208,9 +216,13 @@ DOWNGRADE_STEP_KIND_MEMBER_RESTORED: DowngradeStepKind.ValueType  # 4
 DOWNGRADE_STEP_KIND_INVITATION_ENDED: DowngradeStepKind.ValueType  # 5
 """There is no seat for an invitation, which is ended. Invitations go before members."""
 DOWNGRADE_STEP_KIND_ROLE_REPLACED: DowngradeStepKind.ValueType  # 6
-"""A role that the plans no longer list as assignable gives way to another."""
+"""A role that the plans no longer list as assignable gives way to another. Its grant stays, with a
+window that is over, so that it can be given back.
+"""
 DOWNGRADE_STEP_KIND_ROLE_ENDED: DowngradeStepKind.ValueType  # 7
-"""A role that the plans no longer list as assignable is revoked."""
+"""A role that the plans no longer list as assignable ends in the same way, and none takes its place."""
+DOWNGRADE_STEP_KIND_ROLE_RESTORED: DowngradeStepKind.ValueType  # 8
+"""A role that was ended or replaced can be granted again: it is held as before."""
 Global___DowngradeStepKind: _TypeAlias = DowngradeStepKind  # noqa: Y015
 
 class _ImportOutcome:
@@ -285,7 +297,9 @@ class Tenant(_message.Message):
 
     @_builtins.property
     def limits(self) -> _containers.RepeatedCompositeFieldContainer[_policy_pb2.Limit]:
-        """Limits of its own. `GetEntitlements` tells all that are in force."""
+        """Limits of its own that hold now; `ListScheduledChanges` tells what its contract dates.
+        `GetEntitlements` tells all that are in force.
+        """
 
     @_builtins.property
     def periods(self) -> _containers.RepeatedCompositeFieldContainer[Global___TenantPeriod]:
@@ -422,7 +436,9 @@ class ScheduledChange(_message.Message):
     kind: Global___ScheduledKind.ValueType
     """What changes."""
     before: _builtins.str
-    """What gives way: a tier, a state, an add-on; empty for nothing. Example: `trial`."""
+    """What gives way: a tier, a state, an add-on, a limit with its amount; empty for nothing.
+    Examples: `trial`, `seats=40`.
+    """
     after: _builtins.str
     """What takes its place. Example: `suspended`."""
     @_builtins.property
@@ -719,8 +735,8 @@ class SetTierRequest(_message.Message):
     validate_only: _builtins.bool
     """Answer with the full effect, and change nothing."""
     apply_downgrade_policy: _builtins.bool
-    """Let the downgrade policy take care of what no longer fits, in the same step. Not with `at`: then
-    call `ApplyDowngradePolicy` once the move has taken place.
+    """Let the downgrade policy take care of what no longer fits, in the same step. Not with `at`: then it
+    does so by itself shortly after that instant, in a job (`ListJobs`).
     """
     @_builtins.property
     def at(self) -> _timestamp_pb2.Timestamp:
@@ -2941,7 +2957,7 @@ class DowngradeStep(_message.Message):
     subject: _builtins.str
     """To whom: a member, or whoever was invited, by subject or else by address. Example: `user:alice`."""
     role: _builtins.str
-    """The role that is replaced or ended. Example: `billing-admin`."""
+    """The role that is replaced, ended or given back. Example: `billing-admin`."""
     replacement: _builtins.str
     """The role that takes its place; empty for none."""
     scope: _builtins.str
@@ -2983,7 +2999,7 @@ class PreviewTierChangeRequest(_message.Message):
     """The tier to move to; empty for the one that is held."""
     apply_downgrade_policy: _builtins.bool
     """Count what the downgrade policy would do as a part of the change. `downgrade_steps` tells of it in
-    any case.
+    any case; with `at`, if anything changes on that instant.
     """
     sample_size: _builtins.int
     """How many members to name with each total; 100 if 0, at most 1,000."""

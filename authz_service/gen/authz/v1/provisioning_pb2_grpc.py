@@ -245,8 +245,9 @@ class ProvisioningServiceServicer:
 
     def ApplyDowngradePolicy(self, request, context):
         """Let the downgrade policy of `policies/lifecycle.yaml` take care of what does not fit into the
-        account as it stands now, and give back what it took and fits again. For what a scheduled move or
-        an event has left; `SetTier` does it in one step if asked to. Nothing happens if all fits.
+        account as it stands now, and give back what it took and fits again. Events do it by themselves, and
+        so do the dates of an account, by a job; `SetTier` does it in one step if asked to. Nothing happens
+        if all fits.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -276,7 +277,8 @@ class ProvisioningServiceServicer:
 
     def SetLimits(self, request, context):
         """Set or remove limits of the tenant's own, such as the 40 seats of its contract. Each stands in the
-        place of what tier and add-ons come to.
+        place of what tier and add-ons come to, from now on and without end: what its contract dates for
+        later gives way.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -321,7 +323,7 @@ class ProvisioningServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListScheduledChanges(self, request, context):
-        """List what will change by itself: tiers, add-ons, states.
+        """List what will change by itself: tiers, add-ons, limits, states.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -49,8 +49,9 @@ class ProvisioningServiceStub:
     """
     ApplyDowngradePolicy: _grpc.UnaryUnaryMultiCallable[_provisioning_pb2.ApplyDowngradePolicyRequest, _provisioning_pb2.ApplyDowngradePolicyResponse]
     """Let the downgrade policy of `policies/lifecycle.yaml` take care of what does not fit into the
-    account as it stands now, and give back what it took and fits again. For what a scheduled move or
-    an event has left; `SetTier` does it in one step if asked to. Nothing happens if all fits.
+    account as it stands now, and give back what it took and fits again. Events do it by themselves, and
+    so do the dates of an account, by a job; `SetTier` does it in one step if asked to. Nothing happens
+    if all fits.
     """
     ImportCustomers: _grpc.UnaryUnaryMultiCallable[_provisioning_pb2.ImportCustomersRequest, _provisioning_pb2.ImportCustomersResponse]
     """Open many accounts, each whole or not at all, in one step. An account that is there already is
@@ -62,7 +63,8 @@ class ProvisioningServiceStub:
     """Take an add-on away, at once or at an instant. Never refused for tier or state."""
     SetLimits: _grpc.UnaryUnaryMultiCallable[_provisioning_pb2.SetLimitsRequest, _provisioning_pb2.SetLimitsResponse]
     """Set or remove limits of the tenant's own, such as the 40 seats of its contract. Each stands in the
-    place of what tier and add-ons come to.
+    place of what tier and add-ons come to, from now on and without end: what its contract dates for
+    later gives way.
     """
     SuspendTenant: _grpc.UnaryUnaryMultiCallable[_provisioning_pb2.SuspendTenantRequest, _provisioning_pb2.SuspendTenantResponse]
     """Close an account for one reason. Everything in it is denied until every reason is lifted."""
@@ -81,7 +83,7 @@ class ProvisioningServiceStub:
     it is to open again after one of them ran out. A scheduled end of the account stays.
     """
     ListScheduledChanges: _grpc.UnaryUnaryMultiCallable[_provisioning_pb2.ListScheduledChangesRequest, _provisioning_pb2.ListScheduledChangesResponse]
-    """List what will change by itself: tiers, add-ons, states."""
+    """List what will change by itself: tiers, add-ons, limits, states."""
     CancelScheduledChange: _grpc.UnaryUnaryMultiCallable[_provisioning_pb2.CancelScheduledChangeRequest, _provisioning_pb2.CancelScheduledChangeResponse]
     """Take a scheduled change back: what was to end with it goes on."""
     OffboardTenant: _grpc.UnaryUnaryMultiCallable[_provisioning_pb2.OffboardTenantRequest, _provisioning_pb2.OffboardTenantResponse]
@@ -152,8 +154,9 @@ class ProvisioningServiceAsyncStub(ProvisioningServiceStub):
     """
     ApplyDowngradePolicy: _aio.UnaryUnaryMultiCallable[_provisioning_pb2.ApplyDowngradePolicyRequest, _provisioning_pb2.ApplyDowngradePolicyResponse]  # type: ignore[assignment]
     """Let the downgrade policy of `policies/lifecycle.yaml` take care of what does not fit into the
-    account as it stands now, and give back what it took and fits again. For what a scheduled move or
-    an event has left; `SetTier` does it in one step if asked to. Nothing happens if all fits.
+    account as it stands now, and give back what it took and fits again. Events do it by themselves, and
+    so do the dates of an account, by a job; `SetTier` does it in one step if asked to. Nothing happens
+    if all fits.
     """
     ImportCustomers: _aio.UnaryUnaryMultiCallable[_provisioning_pb2.ImportCustomersRequest, _provisioning_pb2.ImportCustomersResponse]  # type: ignore[assignment]
     """Open many accounts, each whole or not at all, in one step. An account that is there already is
@@ -165,7 +168,8 @@ class ProvisioningServiceAsyncStub(ProvisioningServiceStub):
     """Take an add-on away, at once or at an instant. Never refused for tier or state."""
     SetLimits: _aio.UnaryUnaryMultiCallable[_provisioning_pb2.SetLimitsRequest, _provisioning_pb2.SetLimitsResponse]  # type: ignore[assignment]
     """Set or remove limits of the tenant's own, such as the 40 seats of its contract. Each stands in the
-    place of what tier and add-ons come to.
+    place of what tier and add-ons come to, from now on and without end: what its contract dates for
+    later gives way.
     """
     SuspendTenant: _aio.UnaryUnaryMultiCallable[_provisioning_pb2.SuspendTenantRequest, _provisioning_pb2.SuspendTenantResponse]  # type: ignore[assignment]
     """Close an account for one reason. Everything in it is denied until every reason is lifted."""
@@ -184,7 +188,7 @@ class ProvisioningServiceAsyncStub(ProvisioningServiceStub):
     it is to open again after one of them ran out. A scheduled end of the account stays.
     """
     ListScheduledChanges: _aio.UnaryUnaryMultiCallable[_provisioning_pb2.ListScheduledChangesRequest, _provisioning_pb2.ListScheduledChangesResponse]  # type: ignore[assignment]
-    """List what will change by itself: tiers, add-ons, states."""
+    """List what will change by itself: tiers, add-ons, limits, states."""
     CancelScheduledChange: _aio.UnaryUnaryMultiCallable[_provisioning_pb2.CancelScheduledChangeRequest, _provisioning_pb2.CancelScheduledChangeResponse]  # type: ignore[assignment]
     """Take a scheduled change back: what was to end with it goes on."""
     OffboardTenant: _aio.UnaryUnaryMultiCallable[_provisioning_pb2.OffboardTenantRequest, _provisioning_pb2.OffboardTenantResponse]  # type: ignore[assignment]
@@ -282,8 +286,9 @@ class ProvisioningServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_provisioning_pb2.ApplyDowngradePolicyResponse, _abc.Awaitable[_provisioning_pb2.ApplyDowngradePolicyResponse]]:
         """Let the downgrade policy of `policies/lifecycle.yaml` take care of what does not fit into the
-        account as it stands now, and give back what it took and fits again. For what a scheduled move or
-        an event has left; `SetTier` does it in one step if asked to. Nothing happens if all fits.
+        account as it stands now, and give back what it took and fits again. Events do it by themselves, and
+        so do the dates of an account, by a job; `SetTier` does it in one step if asked to. Nothing happens
+        if all fits.
         """
 
     @_abc_1.abstractmethod
@@ -319,7 +324,8 @@ class ProvisioningServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_provisioning_pb2.SetLimitsResponse, _abc.Awaitable[_provisioning_pb2.SetLimitsResponse]]:
         """Set or remove limits of the tenant's own, such as the 40 seats of its contract. Each stands in the
-        place of what tier and add-ons come to.
+        place of what tier and add-ons come to, from now on and without end: what its contract dates for
+        later gives way.
         """
 
     @_abc_1.abstractmethod
@@ -374,7 +380,7 @@ class ProvisioningServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _provisioning_pb2.ListScheduledChangesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_provisioning_pb2.ListScheduledChangesResponse, _abc.Awaitable[_provisioning_pb2.ListScheduledChangesResponse]]:
-        """List what will change by itself: tiers, add-ons, states."""
+        """List what will change by itself: tiers, add-ons, limits, states."""
 
     @_abc_1.abstractmethod
     def CancelScheduledChange(
