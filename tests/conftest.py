@@ -46,7 +46,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     left, rest = len(items), iter(quick)
     for number, share in enumerate(shares):  # as pytest-xdist hands them out
         wanted = left // (workers - number)
-        share += itertools.islice(rest, max(wanted - len(share), 0))
+        share.extend(itertools.islice(rest, max(wanted - len(share), 0)))
         left -= wanted
     items[:] = [*itertools.chain(*shares), *rest]
 
