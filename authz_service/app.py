@@ -1,5 +1,6 @@
 """The composition root: the only place that names concrete things, the clock and chance."""
 
+import gc
 import os
 import secrets
 import signal
@@ -366,6 +367,8 @@ def serve(settings: Settings) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
     service.start()
+    gc.freeze()  # what is there stays, the index above all: collecting need not look through it
+    gc.enable()
     log.info(
         "serving",
         checks=f"{settings.host}:{service.check_port.number}",
@@ -381,9 +384,8 @@ def serve(settings: Settings) -> int:
 
 
 def _where_metrics_are(settings: Settings, service: Service) -> dict[str, str]:
-    if service.metrics_port is None:
-        return {}
-    return {"metrics": f"http://{settings.metrics_host}:{service.metrics_port.number}/metrics"}
+    port = service.metrics_port
+    return {"metrics": f"http://{settings.metrics_host}:{port.number}/metrics"} if port else {}
 
 
 def migrate(settings: Settings) -> list[str]:

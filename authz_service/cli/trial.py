@@ -20,6 +20,11 @@ import authz_service
 from authz_service.cli.failure import ExitCode, Failure
 
 _HOST: Final = "127.0.0.1"
+_CHANNEL: Final = [
+    ("grpc.enable_http_proxy", 0),
+    # The port is not open yet: without these the next look is a second later.
+    *((f"grpc.{which}_reconnect_backoff_ms", 50) for which in ("initial", "min", "max")),
+]
 _ATTEMPTS: Final = 3
 """Between choosing a free port and listening on it, somebody else may take it."""
 
@@ -137,7 +142,7 @@ def _is_serving(trial: Trial, timeout: float) -> bool:
     """Wait until both ports say so; False if the process ends or time is up before."""
     deadline = time.monotonic() + timeout
     for address in (trial.check_address, trial.admin_address):
-        with grpc.insecure_channel(address, [("grpc.enable_http_proxy", 0)]) as channel:
+        with grpc.insecure_channel(address, _CHANNEL) as channel:
             while not _says_serving(HealthStub(channel)):
                 if trial.process.poll() is not None or time.monotonic() > deadline:
                     return False
