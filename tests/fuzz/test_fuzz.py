@@ -18,7 +18,7 @@ from tests.fuzz.rounds import Found, play
 from tests.postgres import fresh_database
 from tests.rpc.harness import RPCS
 
-REQUESTS: Final = int(os.environ.get("AUTHZ_FUZZ_REQUESTS", "3000"))
+REQUESTS: Final = int(os.environ.get("AUTHZ_FUZZ_REQUESTS", "2000"))
 A_ROUND: Final = 1000
 FRESH: Final = int(os.environ.get("AUTHZ_FUZZ_SEED", "0")) or secrets.randbelow(10**9)
 """The seed that is new in every run; it is printed, and chosen by AUTHZ_FUZZ_SEED."""

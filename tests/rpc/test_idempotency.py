@@ -21,7 +21,7 @@ from tests.rpc.requests import BESIDE_FACTS, CHANGES, made_ready
 from tests.rpc.test_changes import SECRETS, with_id, without_secret
 from tests.rpc.trail import added, mark
 
-AT_ONCE: Final = 8
+AT_ONCE: Final = 6
 
 WITH_SECRETS: Final = [
     name for name in CHANGES if set(SECRETS).intersection(RPCS[name].output_type.fields_by_name)
