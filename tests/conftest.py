@@ -1,5 +1,6 @@
 """What every test may ask for."""
 
+import gc
 import itertools
 import os
 import shutil
@@ -12,6 +13,8 @@ from hypothesis import settings
 from authz_service.store.database import Database
 from authz_service.store.migrate import migrate
 from tests.postgres import fresh_database, postgres_server
+
+gc.disable()  # until all is collected: of thousands of tests and modules none goes
 
 # A slow machine is no bug. On CI the examples are the same every time, so that a red run is about
 # the change; a developer's runs explore.
@@ -49,6 +52,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         share.extend(itertools.islice(rest, max(wanted - len(share), 0)))
         left -= wanted
     items[:] = [*itertools.chain(*shares), *rest]
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="session")
