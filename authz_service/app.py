@@ -326,8 +326,7 @@ class Service:
         )
         secrets_ = EventSecrets(chosen.event_secrets, chosen.event_secrets_file, self._lifecycle())
         door = EventDoor(self.store, self._lifecycle, self._events)
-        edge = EventEdge(door, self._lifecycle, secrets_.of, now, settings)
-        return EventServer(edge, settings)
+        return EventServer(EventEdge(door, self._lifecycle, secrets_.of, now, settings), settings)
 
     def _port_settings(
         self, port: int, threads: int, per_second: float, standing_seconds: float = inf
@@ -349,6 +348,7 @@ class Service:
             limits=limits,
             max_message_bytes=chosen.max_message_bytes,
             max_streams=chosen.max_streams,
+            max_pending=chosen.max_pending,
             tls=files,
         )
 

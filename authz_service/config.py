@@ -121,6 +121,11 @@ class Settings(BaseSettings):
         gt=0,
         description="Longest a check waits for a thread while the line of checks does not empty.",
     )
+    max_pending: int = Field(
+        default=256,
+        ge=1,
+        description="Calls at once that gRPC holds for us untaken; it drops more (CANCELLED).",
+    )
     max_streams: int = Field(
         default=1000,
         ge=1,

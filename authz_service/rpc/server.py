@@ -25,13 +25,17 @@ _MOST_ASIDE: Final = 1000
 
 @dataclass(frozen=True, slots=True)
 class PortSettings:
-    """`tls` None is plaintext; `max_streams` is the most calls at once on one connection."""
+    """`tls` None is plaintext; `max_streams` is the most calls at once on one connection.
+
+    Of calls that have not been taken in yet gRPC drops some beyond `max_pending`, all beyond twice.
+    """
 
     host: str
     port: int
     limits: LimitSettings
     max_message_bytes: int
     max_streams: int
+    max_pending: int
     tls: TlsFiles | None = None
 
     @property
@@ -120,10 +124,10 @@ def _server(settings: PortSettings, limits: Limits) -> grpc.Server:
         options=[
             ("grpc.max_receive_message_length", settings.max_message_bytes),
             ("grpc.max_concurrent_streams", settings.max_streams),
-            # What arrives faster than it can be refused waits where its age is unknown; beyond
-            # some number (the nearer to the second, the likelier) gRPC drops it at no cost of ours.
-            ("grpc.server.max_pending_requests", 256),
-            ("grpc.server.max_pending_requests_hard_limit", 512),
+            # What arrives faster than it can be refused waits where its age is unknown, or is
+            # dropped at no cost of ours.
+            ("grpc.server.max_pending_requests", settings.max_pending),
+            ("grpc.server.max_pending_requests_hard_limit", 2 * settings.max_pending),
             # Two servers would silently share a port.
             ("grpc.so_reuseport", 0),
         ],

@@ -4,6 +4,7 @@ Run as `python -m tests.bench.servers ours URL` or `... trivial`; prints its por
 its standard input ends.
 """
 
+import gc
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -95,6 +96,7 @@ def _serve_ours(settings: Settings) -> tuple[int, Callable[[], object]]:
     logs.set_up(settings.log_level, settings.log_format)
     service = Service(settings)
     service.start()
+    gc.freeze()  # as `authz serve` does
     return service.check_port.number, service.stop
 
 

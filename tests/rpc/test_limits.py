@@ -122,7 +122,7 @@ def opened(*, threads: int = 1, max_waiting: int = 2, max_streams: int = 1000) -
         max_seconds=30.0,
         per_second=0,
     )
-    settings = PortSettings("127.0.0.1", 0, limits, 1 << 20, max_streams)
+    settings = PortSettings("127.0.0.1", 0, limits, 1 << 20, max_streams, 256)
     service, gate = pb.DESCRIPTOR.services_by_name["AuthorizationService"], Gate()
     credentials = Credentials(Tokens([], lambda: 0), certificates=False)
     port = Port(settings, {service: gate}, lambda: "id", Observation("x"), lambda: 0, credentials)
