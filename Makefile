@@ -17,8 +17,8 @@ run: .venv/runtime ## serve; the embedded database, its seed and the first key a
 demo: .venv/runtime ## show the service at work, through real gRPC
 	@$(bin)/authz demo $(ARGS)
 
-test: .venv/dev .venv/node check ## check, then run every test; half of their time is waiting, so four at once
-	@$(bin)/pytest -n 4 --dist worksteal -q $(ARGS)
+test: .venv/dev .venv/node check ## check, then run every test; some of their time is waiting, so three at once
+	@$(bin)/pytest -n 3 --dist worksteal -q $(ARGS)
 
 check: .venv/dev ## run every check that is not a test
 	@$(MAKE) --no-print-directory -j2 -k --output-sync=target $(checks)
