@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from tests.commands import Authz, Ran, authz_command
 from tests.jobs.world import World, world
-from tests.unit.cli_run import AuthzCommand, Ran, authz_command
 
 
 @pytest.fixture(scope="module")
@@ -19,13 +19,8 @@ def acme(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 
 @pytest.fixture
-def authz(
-    acme: World,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-    tmp_path: Path,
-) -> AuthzCommand:
-    run = authz_command(monkeypatch, capsys, tmp_path)
+def authz(acme: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Authz:
+    run = authz_command(monkeypatch, tmp_path)
     monkeypatch.setenv("AUTHZ_KEY", acme.server.operator_key)
     monkeypatch.setenv("AUTHZ_ADMIN_PORT", str(acme.server.service.admin_port.number))
     return run
@@ -38,12 +33,12 @@ def done(ran: Ran) -> Any:
     return json.loads(opened + document) if opened else ran.out
 
 
-def created(authz: AuthzCommand, *arguments: str) -> Any:
+def created(authz: Authz, *arguments: str) -> Any:
     url = "https://crm.invalid/hooks"
     return done(authz("webhooks", "create", url, "--tenant", "acme", *arguments, "-o", "json"))
 
 
-def test_endpoint_is_made_shown_changed_and_ended(authz: AuthzCommand) -> None:
+def test_endpoint_is_made_shown_changed_and_ended(authz: Authz) -> None:
     made = created(authz, "--kind", "member.*", "--description", "the CRM")
     endpoint = made["endpoint"]["id"]
     assert made["secret"].startswith("whsec_")
@@ -60,13 +55,13 @@ def test_endpoint_is_made_shown_changed_and_ended(authz: AuthzCommand) -> None:
     assert gone.failure["reason"] == "ENDPOINT_NOT_FOUND"
 
 
-def test_endpoint_is_not_made_in_a_dry_run(authz: AuthzCommand) -> None:
+def test_endpoint_is_not_made_in_a_dry_run(authz: Authz) -> None:
     before = done(authz("webhooks", "list", "-o", "json"))
     assert created(authz, "--dry-run")["endpoint"]["url"].startswith("https://crm")
     assert done(authz("webhooks", "list", "-o", "json"))["endpoints"] == before["endpoints"]
 
 
-def test_secret_is_rotated_and_shown_once(authz: AuthzCommand) -> None:
+def test_secret_is_rotated_and_shown_once(authz: Authz) -> None:
     made = created(authz)
     asked = ("webhooks", "rotate", made["endpoint"]["id"], "--overlap", "1h", "--tenant", "acme")
     rotated = done(authz(*asked, "-o", "json"))
@@ -74,7 +69,7 @@ def test_secret_is_rotated_and_shown_once(authz: AuthzCommand) -> None:
     assert rotated["secret"] != made["secret"]
 
 
-def test_delivery_is_listed_given_up_and_made_again(authz: AuthzCommand) -> None:
+def test_delivery_is_listed_given_up_and_made_again(authz: Authz) -> None:
     endpoint = created(authz)["endpoint"]["id"]
     mine = ("--tenant", "acme")
     ping = done(authz("webhooks", "ping", endpoint, *mine, "-o", "json"))["delivery"]
@@ -91,16 +86,14 @@ def test_delivery_is_listed_given_up_and_made_again(authz: AuthzCommand) -> None
     assert done(redelivered)["delivery"]["id"] == ping["id"]
 
 
-def test_date_of_an_account_is_a_job_of_its_own(authz: AuthzCommand) -> None:
+def test_date_of_an_account_is_a_job_of_its_own(authz: Authz) -> None:
     moved = authz("tenants", "set-tier", "acme", "free", "--at", "+30d")
     assert moved.code == 0, moved.err
     (job,) = done(authz("jobs", "list", "--kind", "downgrade", "-o", "json"))["jobs"]
     assert (job["tenant"], job["state"]) == ("acme", "JOB_STATE_WAITING")
 
 
-def test_words_of_a_mail_are_written_shown_and_forgotten(
-    authz: AuthzCommand, tmp_path: Path
-) -> None:
+def test_words_of_a_mail_are_written_shown_and_forgotten(authz: Authz, tmp_path: Path) -> None:
     text = tmp_path / "mail.txt"
     text.write_text("Come in: {{ link }}")
     words = ("--subject", "Join us", "--text", str(text), "--tenant", "acme")
@@ -110,7 +103,7 @@ def test_words_of_a_mail_are_written_shown_and_forgotten(
     assert "Join us" not in done(authz("mails", "get", "invitation", "--tenant", "acme"))
 
 
-def test_subject_mapped_to_an_account_that_is_not_there_is_told(authz: AuthzCommand) -> None:
+def test_subject_mapped_to_an_account_that_is_not_there_is_told(authz: Authz) -> None:
     early = authz("events", "map", "stripe", "cus_1", "acme-typo")
     assert early.code == 0
     assert "there is no account 'acme-typo' yet" in early.err

@@ -23,9 +23,9 @@ from authz_service.errors import AuthzError, ErrorReason, FailedPrecondition, In
 from authz_service.gen.authz.v1 import authorization_pb2 as checks
 from authz_service.gen.authz.v1 import provisioning_pb2 as provisioning
 from authz_service.rpc.tls import Certificates, TlsFiles
+from tests.commands import Authz, authz_command
 from tests.rpc.certificates import Authority, Files, Pair, files, serial
 from tests.rpc.harness import PATIENCE, Caller, Server, serving
-from tests.unit.cli_run import AuthzCommand, authz_command
 
 authz = pytest.fixture(authz_command)
 
@@ -260,7 +260,7 @@ def refusal_of(folder: Path, **settings: Any) -> AuthzError:
 class Terminal:
     """The command line, with the key of a server and what it trusts and shows."""
 
-    def __init__(self, authz: AuthzCommand, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, authz: Authz, monkeypatch: pytest.MonkeyPatch) -> None:
         self._authz, self._environment = authz, monkeypatch
 
     def check(self, server: Server, **settings: object) -> tuple[int, str]:
@@ -277,7 +277,7 @@ class Terminal:
 
 
 @pytest.fixture
-def terminal(authz: AuthzCommand, monkeypatch: pytest.MonkeyPatch) -> Terminal:
+def terminal(authz: Authz, monkeypatch: pytest.MonkeyPatch) -> Terminal:
     return Terminal(authz, monkeypatch)
 
 
@@ -298,7 +298,7 @@ def test_command_line_connects_with_tls_and_shows_its_certificate(
 
 
 def test_command_line_calls_by_its_certificate_where_there_is_no_key(
-    authority: Authority, ours: Files, tmp_path: Path, authz: AuthzCommand,
+    authority: Authority, ours: Files, tmp_path: Path, authz: Authz,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     ca = tmp_path / "ca.pem"

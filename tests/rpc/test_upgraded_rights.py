@@ -17,9 +17,9 @@ from authz_service.gen.authz.v1 import policy_pb2 as policy
 from authz_service.store import schema
 from authz_service.usecases.rights import RIGHTS
 from authz_service.usecases.seeding import SEEDER
+from tests.commands import Authz, authz_command
 from tests.rpc.harness import Server, serving
 from tests.rpc.trail import entries
-from tests.unit.cli_run import AuthzCommand, authz_command
 
 authz = pytest.fixture(authz_command)
 
@@ -114,7 +114,7 @@ def forgotten(server: Server) -> None:
 
 
 def test_commands_give_the_shipped_roles_what_is_new_and_not_what_was_taken(
-    tmp_path: Path, authz: AuthzCommand, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, authz: Authz, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with serving(tmp_path) as server:
         made_older(server)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from authz_service.cli.trial import Trial, command, trial_server
-from tests.scenarios.commands import Authz, run
+from tests.commands import Authz, run
 
 MATRIX = Path("examples", "gitlab", "permissions.csv")
 

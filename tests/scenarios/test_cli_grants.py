@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from authz_service.cli.trial import Trial, command
-from tests.scenarios.commands import Authz, Ran, run
+from tests.commands import Authz, Ran, run
 
 CSV = "tenant,subject,role,scope,valid_until\n"
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from authz_service.cli.trial import Trial
-from tests.scenarios.commands import Authz, Ran, run
+from tests.commands import Authz, Ran, run
 
 HEADER = "tenant,tier,display_name,subject,roles,owner\n"
 

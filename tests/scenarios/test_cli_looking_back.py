@@ -6,7 +6,7 @@ from typing import TypeAlias
 import pytest
 
 from authz_service.cli.trial import Trial
-from tests.scenarios.commands import Ran, run
+from tests.commands import Ran, run
 from tests.scenarios.test_cli_tenants import done
 
 Authz: TypeAlias = Callable[..., Ran]

@@ -3,7 +3,7 @@
 import pytest
 
 from authz_service.cli.trial import Trial
-from tests.scenarios.commands import Authz, run
+from tests.commands import Authz, run
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import pytest
 
 from authz_service.cli.trial import Trial
-from tests.scenarios.commands import Ran, run
+from tests.commands import Ran, run
 
 Authz: TypeAlias = Callable[..., Ran]
 

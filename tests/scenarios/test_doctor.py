@@ -16,9 +16,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from authz_service.cli import doctor_database
 from authz_service.cli.trial import Trial, trial_server
+from tests.commands import Authz, Ran, authz_command
 from tests.jobs.mail_server import mail_server
 from tests.rpc.harness import serving
-from tests.unit.cli_run import AuthzCommand, Ran, authz_command
 
 authz = pytest.fixture(authz_command)
 
@@ -42,7 +42,7 @@ def deployment(server: Trial, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
 
 
 @pytest.fixture
-def doctor(authz: AuthzCommand, deployment: Trial) -> Callable[..., Ran]:
+def doctor(authz: Authz, deployment: Trial) -> Callable[..., Ran]:
     return partial(authz, "doctor")
 
 
@@ -251,7 +251,7 @@ def test_key_that_is_no_good_is_found(
 
 
 def test_key_without_the_right_to_ask_is_accepted_all_the_same(
-    authz: AuthzCommand, doctor: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch
+    authz: Authz, doctor: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = authz("keys", "create", "reader", "--role", "auditor", "-o", "json").document
     monkeypatch.setenv("AUTHZ_KEY", made["credential"])
@@ -329,7 +329,7 @@ def test_tls_files_that_are_missing_open_or_empty_are_found(
 
 
 def test_server_with_tls_is_looked_over_through_tls(
-    authz: AuthzCommand, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    authz: Authz, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     certificate, key = signed(tmp_path / "tls", 30)
     with serving(tmp_path, tls_cert=certificate, tls_key=key, metrics_port=0) as served:

@@ -10,8 +10,8 @@ import pytest
 
 from authz_service.cli.trial import Trial, trial_server
 from authz_service.domain.key import PATTERN
+from tests.commands import Ran, run, run_process
 from tests.conformance.outages import eventually
-from tests.scenarios.commands import Ran, run, run_process
 
 Authz: TypeAlias = Callable[..., Ran]
 

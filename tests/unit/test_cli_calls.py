@@ -28,7 +28,7 @@ from authz_service.gen.authz.v1.provisioning_pb2_grpc import (
     ProvisioningServiceServicer,
     add_ProvisioningServiceServicer_to_server,
 )
-from tests.unit.cli_run import AuthzCommand, authz_command
+from tests.commands import Authz, authz_command
 
 authz = pytest.fixture(authz_command)
 
@@ -65,7 +65,7 @@ def servicer(service: type, fake: FakeServer) -> Any:
 
 
 @pytest.fixture
-def fake(monkeypatch: pytest.MonkeyPatch, authz: AuthzCommand) -> Iterator[FakeServer]:
+def fake(monkeypatch: pytest.MonkeyPatch, authz: Authz) -> Iterator[FakeServer]:
     """Serve a fake on both ports' services, and let the CLI's settings name it."""
     made = FakeServer()
     server = grpc.server(ThreadPoolExecutor(2))
@@ -103,7 +103,7 @@ TENANT = provisioning_pb2.Tenant(
 )
 
 
-def test_every_call_carries_the_key_and_a_deadline(authz: AuthzCommand, fake: FakeServer) -> None:
+def test_every_call_carries_the_key_and_a_deadline(authz: Authz, fake: FakeServer) -> None:
     fake.answers["GetTenant"] = provisioning_pb2.GetTenantResponse(tenant=TENANT, revision=7)
     assert authz("tenants", "get", "acme").code == 0
     assert fake.metadata[0]["authorization"] == "Bearer authz_1_secret"
@@ -114,7 +114,7 @@ def test_every_call_carries_the_key_and_a_deadline(authz: AuthzCommand, fake: Fa
 
 
 def test_the_key_file_is_the_default_key(
-    authz: AuthzCommand, fake: FakeServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
+    authz: Authz, fake: FakeServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
 ) -> None:
     monkeypatch.delenv("AUTHZ_KEY")
     (tmp_path / "var").mkdir()
@@ -125,7 +125,7 @@ def test_the_key_file_is_the_default_key(
 
 
 def test_json_is_the_answer_with_its_fields_as_named_in_proto(
-    authz: AuthzCommand, fake: FakeServer
+    authz: Authz, fake: FakeServer
 ) -> None:
     fake.answers["GetTenant"] = provisioning_pb2.GetTenantResponse(tenant=TENANT, revision=7)
     ran = authz("tenants", "get", "acme", "--output", "json")
@@ -136,7 +136,7 @@ def test_json_is_the_answer_with_its_fields_as_named_in_proto(
 
 
 def test_people_see_words_as_they_are_and_the_revision_aside(
-    authz: AuthzCommand, fake: FakeServer
+    authz: Authz, fake: FakeServer
 ) -> None:
     fake.answers["GetTenant"] = provisioning_pb2.GetTenantResponse(tenant=TENANT, revision=7)
     ran = authz("tenants", "get", "acme")
@@ -147,7 +147,7 @@ def test_people_see_words_as_they_are_and_the_revision_aside(
 
 
 def test_a_change_repeats_itself_under_one_request_id_while_the_server_is_away(
-    authz: AuthzCommand, fake: FakeServer
+    authz: Authz, fake: FakeServer
 ) -> None:
     def away_at_first(_: Any, context: grpc.ServicerContext) -> Any:
         if len(fake.asked) < 3:
@@ -174,7 +174,7 @@ def rate_limited(seconds: float) -> Handler:
 
 
 def test_whoever_has_spent_its_rate_waits_as_told_and_asks_again(
-    authz: AuthzCommand, fake: FakeServer, monkeypatch: pytest.MonkeyPatch
+    authz: Authz, fake: FakeServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     waited: list[float] = []
     monkeypatch.setattr("authz_service.cli.connection.time.sleep", waited.append)
@@ -190,7 +190,7 @@ def test_whoever_has_spent_its_rate_waits_as_told_and_asks_again(
 
 
 def test_whoever_would_wait_too_long_is_told_so(
-    authz: AuthzCommand, fake: FakeServer, monkeypatch: pytest.MonkeyPatch
+    authz: Authz, fake: FakeServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
         "authz_service.cli.connection.time.sleep", lambda _: pytest.fail("it waits")
@@ -202,7 +202,7 @@ def test_whoever_would_wait_too_long_is_told_so(
 
 
 def test_two_changes_have_two_request_ids_unless_one_is_given(
-    authz: AuthzCommand, fake: FakeServer
+    authz: Authz, fake: FakeServer
 ) -> None:
     fake.answers["SetTier"] = provisioning_pb2.SetTierResponse(tenant=TENANT, revision=8)
     for extra in ((), (), ("--request-id", "mine")):
@@ -212,7 +212,7 @@ def test_two_changes_have_two_request_ids_unless_one_is_given(
     assert third == "mine"
 
 
-def test_a_dry_run_is_sent_as_one_and_says_so(authz: AuthzCommand, fake: FakeServer) -> None:
+def test_a_dry_run_is_sent_as_one_and_says_so(authz: Authz, fake: FakeServer) -> None:
     fake.answers["SetTier"] = provisioning_pb2.SetTierResponse(tenant=TENANT, revision=8)
     ran = authz("tenants", "set-tier", "acme", "pro", "--dry-run")
     assert fake.asked[0].validate_only
@@ -220,7 +220,7 @@ def test_a_dry_run_is_sent_as_one_and_says_so(authz: AuthzCommand, fake: FakeSer
 
 
 def test_a_refusal_exits_3_with_reason_message_field_and_what_to_do(
-    authz: AuthzCommand, fake: FakeServer
+    authz: Authz, fake: FakeServer
 ) -> None:
     fake.answers["GetTenant"] = refusal(
         grpc.StatusCode.NOT_FOUND, "TENANT_NOT_FOUND", "there is no tenant 'acme'", "tenant"
@@ -237,7 +237,7 @@ def test_a_refusal_exits_3_with_reason_message_field_and_what_to_do(
 
 
 def test_a_database_that_is_away_is_a_refusal_not_an_unreachable_server(
-    authz: AuthzCommand, fake: FakeServer
+    authz: Authz, fake: FakeServer
 ) -> None:
     fake.answers["SetTier"] = refusal(
         grpc.StatusCode.UNAVAILABLE, "DATABASE_UNAVAILABLE", "the database does not answer"
@@ -247,7 +247,7 @@ def test_a_database_that_is_away_is_a_refusal_not_an_unreachable_server(
     assert "DATABASE_UNAVAILABLE" in ran.err
 
 
-def test_no_answer_in_time_exits_4(authz: AuthzCommand, fake: FakeServer) -> None:
+def test_no_answer_in_time_exits_4(authz: Authz, fake: FakeServer) -> None:
     fake.answers["GetTenant"] = lambda _, context: context.abort(
         grpc.StatusCode.DEADLINE_EXCEEDED, ""
     )
@@ -271,7 +271,7 @@ def pages_of(number: int) -> Handler:
     return handler
 
 
-def test_a_list_is_fetched_to_its_end(authz: AuthzCommand, fake: FakeServer) -> None:
+def test_a_list_is_fetched_to_its_end(authz: Authz, fake: FakeServer) -> None:
     fake.answers["ListTenants"] = pages_of(1001)
     ran = authz("tenants", "list", "--tier", "pro", "--output", "json")
     assert [tenant["id"] for tenant in ran.document["tenants"]] == [f"t{i}" for i in range(1001)]
@@ -279,7 +279,7 @@ def test_a_list_is_fetched_to_its_end(authz: AuthzCommand, fake: FakeServer) -> 
     assert {request.tier for request in fake.asked} == {"pro"}
 
 
-def test_a_list_cut_by_limit_says_that_there_is_more(authz: AuthzCommand, fake: FakeServer) -> None:
+def test_a_list_cut_by_limit_says_that_there_is_more(authz: Authz, fake: FakeServer) -> None:
     fake.answers["ListTenants"] = pages_of(1001)
     ran = authz("tenants", "list", "--limit", "450")
     assert len(ran.out.splitlines()) == 451
@@ -288,7 +288,7 @@ def test_a_list_cut_by_limit_says_that_there_is_more(authz: AuthzCommand, fake: 
 
 
 def test_a_wide_table_is_neither_cut_nor_wrapped_off_a_terminal(
-    authz: AuthzCommand, fake: FakeServer
+    authz: Authz, fake: FakeServer
 ) -> None:
     tenant = provisioning_pb2.Tenant(id="x" * 64, display_name="y" * 200, tier="z" * 64)
     fake.answers["ListTenants"] = provisioning_pb2.ListTenantsResponse(tenants=[tenant])
@@ -299,7 +299,7 @@ def test_a_wide_table_is_neither_cut_nor_wrapped_off_a_terminal(
 
 @pytest.mark.parametrize(("allowed", "code"), [(True, 0), (False, 1)])
 def test_check_exits_with_its_answer(
-    authz: AuthzCommand, fake: FakeServer, allowed: bool, code: int
+    authz: Authz, fake: FakeServer, allowed: bool, code: int
 ) -> None:
     fake.answers["Check"] = authorization_pb2.CheckResponse(
         allowed=allowed,
@@ -319,16 +319,14 @@ def test_check_exits_with_its_answer(
     assert document.document["allowed"] is allowed
 
 
-def test_check_can_ask_about_a_limit(authz: AuthzCommand, fake: FakeServer) -> None:
+def test_check_can_ask_about_a_limit(authz: Authz, fake: FakeServer) -> None:
     fake.answers["Check"] = authorization_pb2.CheckResponse(allowed=True)
     limit = ("--limit", "projects", "--used", "3", "--quantity", "0")
     authz("check", "acme", "user:alice", "a:b", *limit)
     assert fake.asked[0].usage == authorization_pb2.Usage(limit="projects", used=3, quantity=0)
 
 
-def test_a_grant_is_sent_with_its_window_source_and_scope(
-    authz: AuthzCommand, fake: FakeServer
-) -> None:
+def test_a_grant_is_sent_with_its_window_source_and_scope(authz: Authz, fake: FakeServer) -> None:
     fake.answers["GrantRole"] = lambda request, _: policy_pb2.GrantRoleResponse(
         role_grant=request.role_grant, revision=4
     )
@@ -344,9 +342,7 @@ def test_a_grant_is_sent_with_its_window_source_and_scope(
     assert "2026-12-01T00:00:00Z to 2027-01-01T00:00:00Z" in ran.out
 
 
-def test_a_grant_without_a_window_is_sent_without_one(
-    authz: AuthzCommand, fake: FakeServer
-) -> None:
+def test_a_grant_without_a_window_is_sent_without_one(authz: Authz, fake: FakeServer) -> None:
     fake.answers["GrantRole"] = policy_pb2.GrantRoleResponse()
     authz("grant", "acme", "user:alice", "editor")
     assert not fake.asked[0].role_grant.HasField("valid_from")
@@ -364,7 +360,7 @@ def test_a_grant_without_a_window_is_sent_without_one(
     ],
 )
 def test_first_members_come_with_their_roles(
-    authz: AuthzCommand, fake: FakeServer, text: str, subject: str, roles: list[str]
+    authz: Authz, fake: FakeServer, text: str, subject: str, roles: list[str]
 ) -> None:
     fake.answers["OnboardTenant"] = provisioning_pb2.OnboardTenantResponse(tenant=TENANT)
     authz("tenants", "onboard", "acme", "--tier", "pro", "--member", text)
@@ -372,7 +368,7 @@ def test_first_members_come_with_their_roles(
     assert (member.subject, list(member.roles)) == (subject, roles)
 
 
-def test_a_new_key_is_shown(authz: AuthzCommand, fake: FakeServer) -> None:
+def test_a_new_key_is_shown(authz: Authz, fake: FakeServer) -> None:
     key = key_pb2.Key(id="key-1", display_name="billing", roles=["checker"])
     fake.answers["CreateKey"] = key_pb2.CreateKeyResponse(key=key, credential="authz_key-1_x")
     ran = authz("keys", "create", "billing", "--role", "checker")
@@ -381,15 +377,13 @@ def test_a_new_key_is_shown(authz: AuthzCommand, fake: FakeServer) -> None:
 
 
 def test_a_key_whose_first_answer_was_lost_is_said_to_be_lost(
-    authz: AuthzCommand, fake: FakeServer
+    authz: Authz, fake: FakeServer
 ) -> None:
     fake.answers["CreateKey"] = key_pb2.CreateKeyResponse(key=key_pb2.Key(id="key-1"))
     assert "authz keys revoke key-1" in authz("keys", "create", "billing", "--role", "checker").out
 
 
-def test_a_port_without_the_service_is_told_from_a_refusal(
-    authz: AuthzCommand, fake: FakeServer
-) -> None:
+def test_a_port_without_the_service_is_told_from_a_refusal(authz: Authz, fake: FakeServer) -> None:
     fake.answers["GetTenant"] = lambda _, context: context.abort(
         grpc.StatusCode.UNIMPLEMENTED, "Method not found!"
     )

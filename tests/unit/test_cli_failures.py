@@ -12,7 +12,7 @@ from authz_service.cli import session
 from authz_service.cli.connection import address_of
 from authz_service.cli.failure import _ADVICE
 from authz_service.gen.authz.v1.error_reason_pb2 import ErrorReason
-from tests.unit.cli_run import AuthzCommand, authz_command
+from tests.commands import Authz, authz_command
 
 authz = pytest.fixture(authz_command)
 
@@ -27,9 +27,7 @@ def closed_port() -> int:
         return int(taken.getsockname()[1])
 
 
-def test_without_a_key_it_says_where_it_looked_and_exits_5(
-    authz: AuthzCommand, tmp_path: Path
-) -> None:
+def test_without_a_key_it_says_where_it_looked_and_exits_5(authz: Authz, tmp_path: Path) -> None:
     ran = authz(*CHECK)
     assert ran.code == 5
     assert ran.out == ""
@@ -38,7 +36,7 @@ def test_without_a_key_it_says_where_it_looked_and_exits_5(
 
 
 def test_a_key_that_is_none_is_refused_and_not_repeated(
-    authz: AuthzCommand, monkeypatch: pytest.MonkeyPatch
+    authz: Authz, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AUTHZ_KEY", "authz_1 s3cr3t")
     ran = authz(*CHECK)
@@ -47,7 +45,7 @@ def test_a_key_that_is_none_is_refused_and_not_repeated(
 
 
 def test_an_unreachable_server_is_named_with_what_to_run_and_exits_4(
-    authz: AuthzCommand, monkeypatch: pytest.MonkeyPatch, closed_port: int
+    authz: Authz, monkeypatch: pytest.MonkeyPatch, closed_port: int
 ) -> None:
     monkeypatch.setenv("AUTHZ_KEY", "authz_1_x")
     monkeypatch.setenv("AUTHZ_CHECK_PORT", str(closed_port))
@@ -59,7 +57,7 @@ def test_an_unreachable_server_is_named_with_what_to_run_and_exits_4(
 
 
 def test_an_address_given_wins_over_the_settings(
-    authz: AuthzCommand, monkeypatch: pytest.MonkeyPatch, closed_port: int
+    authz: Authz, monkeypatch: pytest.MonkeyPatch, closed_port: int
 ) -> None:
     monkeypatch.setenv("AUTHZ_KEY", "authz_1_x")
     ran = authz("tenants", "list", "--address", f"localhost:{closed_port}", "-o", "json")
@@ -78,7 +76,7 @@ def test_an_address_given_wins_over_the_settings(
     ],
 )
 def test_a_failure_is_one_json_document_on_standard_error(
-    authz: AuthzCommand, arguments: tuple[str, ...]
+    authz: Authz, arguments: tuple[str, ...]
 ) -> None:
     ran = authz(*arguments)
     assert ran.code == 5
@@ -104,7 +102,7 @@ def test_a_failure_is_one_json_document_on_standard_error(
     ],
 )
 def test_wrong_usage_exits_2_without_a_traceback(
-    authz: AuthzCommand, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
+    authz: Authz, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
 ) -> None:
     monkeypatch.setenv("AUTHZ_KEY", "authz_1_x")
     ran = authz(*arguments)
@@ -113,7 +111,7 @@ def test_wrong_usage_exits_2_without_a_traceback(
     assert ran.err or not arguments
 
 
-def test_wrong_usage_is_json_where_json_is_asked_for(authz: AuthzCommand) -> None:
+def test_wrong_usage_is_json_where_json_is_asked_for(authz: Authz) -> None:
     ran = authz("check", "acme", "--output", "json")
     assert ran.code == 2
     assert ran.failure["reason"] == "USAGE"
@@ -121,7 +119,7 @@ def test_wrong_usage_is_json_where_json_is_asked_for(authz: AuthzCommand) -> Non
 
 
 def test_a_wrong_setting_is_named_but_not_repeated(
-    authz: AuthzCommand, monkeypatch: pytest.MonkeyPatch
+    authz: Authz, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AUTHZ_CHECK_PORT", "fifty")
     ran = authz(*CHECK, "--output", "json")
@@ -130,9 +128,7 @@ def test_a_wrong_setting_is_named_but_not_repeated(
     assert "fifty" not in ran.err
 
 
-def test_a_bug_is_one_line_and_its_own_code(
-    authz: AuthzCommand, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_bug_is_one_line_and_its_own_code(authz: Authz, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: object) -> None:
         raise RuntimeError("the wheels came off\nand more")
 
@@ -144,9 +140,7 @@ def test_a_bug_is_one_line_and_its_own_code(
     assert "AUTHZ_DEBUG" in ran.err
 
 
-def test_debugging_shows_where_a_bug_is(
-    authz: AuthzCommand, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_debugging_shows_where_a_bug_is(authz: Authz, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: object) -> None:
         raise RuntimeError("the wheels came off")
 

@@ -7,7 +7,7 @@ import pytest
 from typer.main import get_command
 
 from authz_service.cli.main import app
-from tests.unit.cli_run import AuthzCommand, authz_command
+from tests.commands import Authz, authz_command
 
 authz = pytest.fixture(authz_command)
 
@@ -66,7 +66,7 @@ def test_changes_and_only_changes_can_be_tried_and_repeated(path: tuple[str, ...
     assert len(of_a_change) in (0, 2)
 
 
-def test_help_documents_the_exit_codes(authz: AuthzCommand) -> None:
+def test_help_documents_the_exit_codes(authz: Authz) -> None:
     ran = authz("--help")
     assert ran.code == 0
     for code in ("0", "1", "2", "3", "4", "5", "70"):

@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 import pytest
 
 from authz_service.usecases.policy_files import policy_files
-from tests.unit.cli_run import AuthzCommand, authz_command
+from tests.commands import Authz, authz_command
 from tests.unit.policy_case_files import HEAD, POLICY
 
 authz = pytest.fixture(authz_command)
@@ -37,7 +37,7 @@ def policies(tmp_path: Path) -> Path:
 
 
 def test_the_folder_cases_of_the_policy_is_run_unless_others_are_named(
-    authz: AuthzCommand, policies: Path
+    authz: Authz, policies: Path
 ) -> None:
     ran = authz("policy", "test", "--policies", "policies")
     assert (ran.code, ran.out) == (0, "✓ 1 question passed in 1 file\n")
@@ -47,14 +47,14 @@ def test_the_folder_cases_of_the_policy_is_run_unless_others_are_named(
 
 
 def test_the_policy_of_the_environment_is_the_default(
-    authz: AuthzCommand, policies: Path, monkeypatch: pytest.MonkeyPatch
+    authz: Authz, policies: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AUTHZ_POLICIES_DIR", str(policies))
     assert authz("policy", "test").out == "✓ 1 question passed in 1 file\n"
 
 
 def test_a_failure_tells_place_question_both_answers_why_and_what_to_do(
-    authz: AuthzCommand, policies: Path
+    authz: Authz, policies: Path
 ) -> None:
     ran = authz("policy", "test", "bad.yaml", "--policies", "policies")
     assert (
@@ -86,9 +86,7 @@ def test_a_failure_tells_place_question_both_answers_why_and_what_to_do(
     )
 
 
-def test_json_is_one_document_with_failures_and_coverage(
-    authz: AuthzCommand, policies: Path
-) -> None:
+def test_json_is_one_document_with_failures_and_coverage(authz: Authz, policies: Path) -> None:
     ran = authz("policy", "test", "bad.yaml", "--policies", "policies", "--coverage", "-o", "json")
     assert ran.code == 1
     document = ran.document
@@ -107,7 +105,7 @@ def test_json_is_one_document_with_failures_and_coverage(
 
 
 def test_junit_has_a_suite_for_each_file_and_a_test_for_each_question(
-    authz: AuthzCommand, policies: Path
+    authz: Authz, policies: Path
 ) -> None:
     paths = ("policies/cases", "bad.yaml")
     ran = authz("policy", "test", *paths, "--policies", "policies", "--junit", "var/out.xml")
@@ -131,7 +129,7 @@ def test_junit_has_a_suite_for_each_file_and_a_test_for_each_question(
     assert list(good[0]) == []
 
 
-def test_coverage_shows_what_no_case_touches(authz: AuthzCommand, policies: Path) -> None:
+def test_coverage_shows_what_no_case_touches(authz: Authz, policies: Path) -> None:
     ran = authz("policy", "test", "--policies", "policies", "--coverage")
     assert ran.code == 0
     rows = [line.split() for line in ran.out.splitlines()]
@@ -139,9 +137,7 @@ def test_coverage_shows_what_no_case_touches(authz: AuthzCommand, policies: Path
     assert ["tiers", "1", "of", "2", "pro"] in rows
 
 
-def test_a_wrong_case_file_is_exit_2_and_nothing_is_asked(
-    authz: AuthzCommand, policies: Path
-) -> None:
+def test_a_wrong_case_file_is_exit_2_and_nothing_is_asked(authz: Authz, policies: Path) -> None:
     (policies / "cases" / "wrong.yaml").write_text(GOOD.replace("viewer", "viewr"))
     for how in ((), ("--junit", "out.xml")):
         ran = authz("policy", "test", "--policies", "policies", *how)
@@ -159,14 +155,14 @@ def test_a_wrong_case_file_is_exit_2_and_nothing_is_asked(
 
 
 @pytest.mark.parametrize("wrong", ["nowhere", "policies"])
-def test_a_wrong_policy_is_exit_2(authz: AuthzCommand, policies: Path, wrong: str) -> None:
+def test_a_wrong_policy_is_exit_2(authz: Authz, policies: Path, wrong: str) -> None:
     (policies / "tiers.yaml").write_text("tiers: {free: {permissions: [x:y]}}\n")
     ran = authz("policy", "test", "bad.yaml", "--policies", wrong)
     assert (ran.code, ran.out) == (2, "")
     assert "INVALID_POLICY" in ran.err
 
 
-def test_a_report_that_cannot_be_written_is_exit_2(authz: AuthzCommand, policies: Path) -> None:
+def test_a_report_that_cannot_be_written_is_exit_2(authz: Authz, policies: Path) -> None:
     ran = authz("policy", "test", "--policies", "policies", "--junit", "bad.yaml/out.xml")
     assert ran.code == 2
     assert "UNWRITABLE_FILE" in ran.err

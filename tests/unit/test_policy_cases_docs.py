@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from authz_service.domain.policy_case import ANSWERS
-from tests.unit.cli_run import AuthzCommand, authz_command
+from tests.commands import Authz, authz_command
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "policy-tests.md").read_text()
@@ -47,7 +47,7 @@ def test_the_page_has_commands() -> None:
 
 @pytest.mark.parametrize(("command", "shown"), COMMANDS, ids=[command for command, _ in COMMANDS])
 def test_each_command_of_the_page_prints_what_the_page_shows(
-    authz: AuthzCommand, folder: Path, command: str, shown: str
+    authz: Authz, folder: Path, command: str, shown: str
 ) -> None:
     ran = authz(*shlex.split(command))
     assert ran.code == (1 if "failed" in shown else 0), ran.err

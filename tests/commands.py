@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Callable, Mapping
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeAlias
 from unittest import mock
 
@@ -34,6 +35,7 @@ class Ran:
 
 
 Authz: TypeAlias = Callable[..., Ran]
+"""Takes a command's words."""
 
 
 def run(environment: Mapping[str, str], *arguments: str) -> Ran:
@@ -55,3 +57,11 @@ def run_process(environment: Mapping[str, str], *arguments: str) -> Ran:
         command(*arguments), env=environment, capture_output=True, text=True, check=False
     )
     return Ran(done.returncode, done.stdout, done.stderr)
+
+
+def authz_command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Authz:
+    """Return a function that runs the CLI in an empty folder, without settings of this machine."""
+    for name in [name for name in os.environ if name.startswith("AUTHZ_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+    return lambda *arguments: run(os.environ, *arguments)
