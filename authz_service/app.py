@@ -35,45 +35,45 @@ from authz_service.gen.authz.v1 import (
 )
 from authz_service.jobs.composing import Door, Jobs
 from authz_service.jobs.queue import DbosQueue
+from authz_service.policyfiles import policy_files
 from authz_service.replication.following import Following
 from authz_service.replication.replica import Replica
-from authz_service.rpc import logs
-from authz_service.rpc.audit import AuditServicer
-from authz_service.rpc.authorization import AuthorizationServicer
+from authz_service.rpc.admission import LimitSettings
 from authz_service.rpc.calls import AdminCalls
-from authz_service.rpc.change import ChangeServicer
 from authz_service.rpc.credentials import Credentials
-from authz_service.rpc.event import EventServicer
-from authz_service.rpc.identity import IdentityServicer
-from authz_service.rpc.issuers import tokens_of
-from authz_service.rpc.job import JobServicer
-from authz_service.rpc.key import KeyServicer
-from authz_service.rpc.limits import LimitSettings
-from authz_service.rpc.observation import BOUNDS, Observation
-from authz_service.rpc.policy import PolicyServicer
-from authz_service.rpc.provisioning import ProvisioningServicer
-from authz_service.rpc.rule import RuleServicer
 from authz_service.rpc.server import Port, PortSettings
-from authz_service.rpc.spans import tracing_to
-from authz_service.rpc.tier_version import TierVersionServicer
-from authz_service.rpc.tls import require_no_listeners, tls_files
-from authz_service.rpc.webhook import WebhookServicer
+from authz_service.rpc.services.audit import AuditServicer
+from authz_service.rpc.services.authorization import AuthorizationServicer
+from authz_service.rpc.services.change import ChangeServicer
+from authz_service.rpc.services.event import EventServicer
+from authz_service.rpc.services.identity import IdentityServicer
+from authz_service.rpc.services.job import JobServicer
+from authz_service.rpc.services.key import KeyServicer
+from authz_service.rpc.services.policy import PolicyServicer
+from authz_service.rpc.services.provisioning import ProvisioningServicer
+from authz_service.rpc.services.rule import RuleServicer
+from authz_service.rpc.services.tier_version import TierVersionServicer
+from authz_service.rpc.services.webhook import WebhookServicer
+from authz_service.serving import logs
+from authz_service.serving.call_stats import BOUNDS, Observation
+from authz_service.serving.issuers import tokens_of
+from authz_service.serving.tls import require_no_listeners, tls_files
+from authz_service.serving.trace_setup import tracing_to
 from authz_service.store import migrate as migrations
 from authz_service.store.database import Database
 from authz_service.store.unit_of_work import Store
-from authz_service.usecases import seeding
+from authz_service.usecases.billing.event_rpcs import EventDoor
+from authz_service.usecases.billing.policy_reload import LifecycleInUse
+from authz_service.usecases.bootstrap import seeding
 from authz_service.usecases.callers.key_use import KeyUse
-from authz_service.usecases.change_sets.replanning import replan
-from authz_service.usecases.contracts.event_calls import EventDoor
-from authz_service.usecases.contracts.lifecycle_watch import LifecycleInUse
-from authz_service.usecases.execution import Executor
-from authz_service.usecases.explaining import Explainer
-from authz_service.usecases.policy_files import policy_files
-from authz_service.usecases.shadow import Shadow
-from authz_service.web.events import EventEdge, EventServer, EventSettings
+from authz_service.usecases.changesets.replanning import replan
+from authz_service.usecases.decisions.explain import Explainer
+from authz_service.usecases.decisions.shadow import Shadow
+from authz_service.usecases.kernel.execution import Executor
+from authz_service.web.billing_events import EventEdge, EventServer, EventSettings
+from authz_service.web.metric_sources import sources
 from authz_service.web.metrics import MetricsServer
-from authz_service.web.secrets import EventSecrets
-from authz_service.web.sources import sources
+from authz_service.web.webhook_secrets import EventSecrets
 
 log = structlog.get_logger()
 

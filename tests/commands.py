@@ -13,8 +13,8 @@ from unittest import mock
 
 import pytest
 
+from authz_service.cli.demo.throwaway_server import command
 from authz_service.cli.main import main
-from authz_service.cli.trial import command
 
 
 @dataclass(frozen=True)

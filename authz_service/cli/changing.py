@@ -9,7 +9,7 @@ from google.protobuf.message import Message
 from rich.table import Table
 from rich.text import Text
 
-from authz_service.cli import output as out
+from authz_service.cli.display import output as out
 from authz_service.gen.authz.v1 import policy_pb2 as pb
 
 M = TypeVar("M", bound=Message)

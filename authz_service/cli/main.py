@@ -11,14 +11,14 @@ from typing import Final
 
 import typer
 
-from authz_service.cli import (
+from authz_service.cli import options
+from authz_service.cli.commands import (
     add_ons,
     audit,
+    billing,
     changes,
     customers,
     decisions,
-    demo,
-    doctor,
     events,
     exceptions,
     export,
@@ -29,10 +29,8 @@ from authz_service.cli import (
     invitations,
     jobs,
     keys,
-    lifecycle,
     limits,
     members,
-    options,
     permissions,
     plan,
     policies,
@@ -46,8 +44,10 @@ from authz_service.cli import (
     tiers,
     webhooks,
 )
-from authz_service.cli.failure import ExitCode, Failure, advice_on
-from authz_service.cli.output import Output, print_failure
+from authz_service.cli.demo import demo
+from authz_service.cli.display.output import Output, print_failure
+from authz_service.cli.doctor import doctor
+from authz_service.client.failure import ExitCode, Failure, advice_on
 from authz_service.errors import AuthzError
 
 _EPILOG: Final = r"""
@@ -117,7 +117,7 @@ for _panel, _groups in {
         "features": features.app,
         "limits": limits.app,
         "rules": rules.app,
-        "lifecycle": lifecycle.app,
+        "lifecycle": billing.app,
     },
     options.SERVER: {"keys": keys.app, "identities": identities.app, "audit": audit.app},
 }.items():

@@ -11,9 +11,10 @@ from typing import Annotated, Any, Concatenate, Final, ParamSpec, TypeAlias
 
 import typer
 
-from authz_service.cli import completion, instants
-from authz_service.cli import output as out
-from authz_service.cli.output import Output
+from authz_service.cli import completion
+from authz_service.cli.display import instants
+from authz_service.cli.display import output as out
+from authz_service.cli.display.output import Output
 from authz_service.cli.session import Session
 
 P = ParamSpec("P")

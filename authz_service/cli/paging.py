@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sized
 from typing import Final, Protocol, Self, TypeVar
 
-from authz_service.cli.output import counted
+from authz_service.cli.display.output import counted
 
 _PAGE: Final = 1000
 

@@ -8,16 +8,16 @@ from google.protobuf.message import Message
 from rich.console import RenderableType
 from rich.text import Text
 
-from authz_service.cli import output as out
-from authz_service.cli.failure import ExitCode, Failure
-from authz_service.cli.output import Output
+from authz_service.cli.display import output as out
+from authz_service.cli.display.output import Output
+from authz_service.client.failure import ExitCode, Failure
 
 # gRPC and the settings cost more than all the rest: imported when a command calls, not for --help.
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from authz_service.cli.connection import Connection
+    from authz_service.client.connection import Connection
     from authz_service.config import Settings
     from authz_service.gen.authz.v1.audit_pb2_grpc import AuditServiceStub
     from authz_service.gen.authz.v1.authorization_pb2_grpc import AuthorizationServiceStub
@@ -136,8 +136,8 @@ class Session:
         return self._connection(self.settings.admin_port).identities
 
     def _connection(self, port: int) -> "Connection":
-        from authz_service.cli.connection import Connection, address_of, key_of  # noqa: PLC0415
-        from authz_service.cli.tls import credentials_of  # noqa: PLC0415
+        from authz_service.client.connection import Connection, address_of, key_of
+        from authz_service.client.tls import credentials_of
 
         return Connection(
             address_of(self.address, self.settings.host, port),

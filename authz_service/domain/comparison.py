@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from authz_service.domain.audit import plain
-from authz_service.domain.catalogue import Permission, Plan, Role
+from authz_service.domain.catalog import Permission, Plan, Role
 from authz_service.domain.change import Change, Fact
 from authz_service.domain.exception import TenantException
 from authz_service.domain.grant import RoleGrant

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from authz_service.domain.catalogue import ADD_ON, TIER, Limit, split_version
+from authz_service.domain.catalog import ADD_ON, TIER, Limit, split_version
 from authz_service.domain.contract import Contract
 from authz_service.domain.contract_change import Action, Aspect, Phased, aspects
 from authz_service.domain.tenant import (

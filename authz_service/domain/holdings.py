@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable
 from dataclasses import replace
 
-from authz_service.domain.catalogue import ADD_ON, TIER, Limit
+from authz_service.domain.catalog import ADD_ON, TIER, Limit
 from authz_service.domain.tenant import Holding, Tenant
 from authz_service.domain.window import FOREVER, Instant, Window, rfc3339
 from authz_service.errors import AlreadyExists, ErrorReason, NotFound

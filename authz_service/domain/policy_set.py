@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Final
 
-from authz_service.domain.catalogue import (
+from authz_service.domain.catalog import (
     ADD_ON,
     TIER,
     Feature,

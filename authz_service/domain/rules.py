@@ -6,7 +6,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from authz_service.domain.catalogue import Limit, Permission, Plan, Role
+from authz_service.domain.catalog import Limit, Permission, Plan, Role
 from authz_service.domain.change import Fact
 from authz_service.domain.exception import EVERYONE, ExceptionKind, TenantException
 from authz_service.domain.grant import RoleGrant

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TypeVar
 
-from authz_service.domain.catalogue import ADD_ON, TIER, Limit
+from authz_service.domain.catalog import ADD_ON, TIER, Limit
 from authz_service.domain.tenant import DatedLimit, Holding, StatePeriod, Tenant
 from authz_service.domain.window import ALWAYS, FOREVER, LATEST, Instant, Window, rfc3339
 from authz_service.errors import AuthzError, ErrorReason, FailedPrecondition, InvalidArgument
@@ -142,3 +142,8 @@ def _without_edge(spans: Sequence[S], at: Instant) -> tuple[S, ...]:
 def _next_start(spans: Iterable[S], at: Instant) -> Instant:
     starts = (span.window.valid_from for span in spans)
     return min((start for start in starts if start > at), default=FOREVER)
+
+
+def bought_at(tenant: Tenant, at: Instant) -> list[ScheduledChange]:
+    """List what changes at an instant in what an account holds: its state is another matter."""
+    return [each for each in changes_at(tenant, at) if each.kind is not ScheduledKind.STATE]

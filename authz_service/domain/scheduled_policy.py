@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from authz_service.domain.audit import Actor, Event
-from authz_service.domain.change_set import ChangeSet
+from authz_service.domain.changeset import ChangeSet
 from authz_service.domain.grant import RoleGrant
 from authz_service.domain.membership import Membership
 from authz_service.domain.window import Instant

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
-from authz_service.domain.catalogue import ADD_ON, TIER, Limit, split_version
+from authz_service.domain.catalog import ADD_ON, TIER, Limit, split_version
 from authz_service.domain.window import ALWAYS, Instant, Window
 
 SYSTEM: Final = "system"

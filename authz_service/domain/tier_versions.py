@@ -8,7 +8,7 @@ superseded or pinned.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from authz_service.domain.catalogue import TIER, VERSION, Plan, chain, kept_id, split_version
+from authz_service.domain.catalog import TIER, VERSION, Plan, chain, kept_id, split_version
 from authz_service.domain.change import Change
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
-from authz_service.domain.catalogue import Permission, Plan, Role, chain
+from authz_service.domain.catalog import Permission, Plan, Role, chain
 from authz_service.domain.exception import ExceptionKind, TenantException
 from authz_service.domain.grant import RoleGrant
 from authz_service.domain.invitation import Invitation

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from authz_service.domain.catalogue import Limit
+from authz_service.domain.catalog import Limit
 from authz_service.domain.exception import EVERYONE, ExceptionKind
 from authz_service.domain.identifiers import enclosing
 from authz_service.domain.window import Instant

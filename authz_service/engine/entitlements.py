@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-from authz_service.domain.catalogue import ADD_ON, Feature, Limit, Plan, chain
+from authz_service.domain.catalog import ADD_ON, Feature, Limit, Plan, chain
 from authz_service.domain.exception import ExceptionKind, TenantException
 from authz_service.domain.tenant import Tenant, TenantState
 from authz_service.domain.window import Instant

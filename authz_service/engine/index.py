@@ -9,7 +9,7 @@ everything that a change did not touch, so whoever holds an index sees exactly o
 from collections.abc import Mapping
 from typing import Final, NamedTuple, TypeAlias
 
-from authz_service.domain.catalogue import Permission, Plan, Role
+from authz_service.domain.catalog import Permission, Plan, Role
 from authz_service.domain.endpoint import Endpoint
 from authz_service.domain.exception import TenantException
 from authz_service.domain.identity import Identity, IdentityKey

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
 
-from authz_service.domain.catalogue import TIER
+from authz_service.domain.catalog import TIER
 from authz_service.domain.decision import DecisionReason, Question
 from authz_service.domain.window import Instant
 from authz_service.engine import decide

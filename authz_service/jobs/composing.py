@@ -7,6 +7,7 @@ from typing import Final
 from sqlalchemy import URL
 
 from authz_service.config import Settings
+from authz_service.domain.billing_policy import LifecyclePolicy
 from authz_service.domain.job import MAILS, SECOND, JobKind
 from authz_service.domain.window import Instant
 from authz_service.engine.index import Index
@@ -16,12 +17,11 @@ from authz_service.jobs.queue import DbosQueue
 from authz_service.jobs.smtp import Smtp, SmtpSettings
 from authz_service.jobs.worker import Worker, WorkerSettings
 from authz_service.store.unit_of_work import Store
-from authz_service.usecases.after_commit.delivering import Delivering
-from authz_service.usecases.after_commit.following_up import FollowingUp
-from authz_service.usecases.after_commit.mailing import Mailing
-from authz_service.usecases.after_commit.tidying import Tidying
-from authz_service.usecases.after_commit.working import Craft, Working
-from authz_service.usecases.contracts.lifecycle_policy import LifecyclePolicy
+from authz_service.usecases.delivery.attempts import Craft, Working
+from authz_service.usecases.delivery.downgrade_jobs import Tidying
+from authz_service.usecases.delivery.mail import Mailing
+from authz_service.usecases.delivery.outbox import FollowingUp
+from authz_service.usecases.delivery.webhook_delivery import Delivering
 
 TIDY_AGAIN: Final = (60.0, 600.0, 3600.0, 6 * 3600.0, 24 * 3600.0, 72 * 3600.0)
 """Seconds until an account that could not be put in order is tried again."""

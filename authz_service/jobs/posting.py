@@ -11,7 +11,7 @@ from typing import Any, Final
 import httpcore
 
 from authz_service.domain.job import JobReason
-from authz_service.usecases.after_commit.delivering import PostFailed
+from authz_service.usecases.delivery.webhook_delivery import PostFailed
 
 _MOST_READ: Final = 64 * 1024
 """Bytes of an answer that are read: nobody looks at them."""

@@ -12,7 +12,7 @@ from typing import Final, Literal
 
 from authz_service.domain.job import JobReason
 from authz_service.errors import ErrorReason, InvalidArgument
-from authz_service.usecases.after_commit.mailing import Mail, MailFailed
+from authz_service.usecases.delivery.mail import Mail, MailFailed
 
 _LONGEST: Final = 300
 """Characters of what a mail server says that are kept."""

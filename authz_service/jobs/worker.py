@@ -23,10 +23,10 @@ from authz_service.jobs.queue import APP, ATTEMPT, MAIL, VERSION, WEBHOOK, DbosQ
 from authz_service.store import jobs
 from authz_service.store.database import Database
 from authz_service.store.schema import job as table
-from authz_service.usecases.after_commit.dates import tidying
-from authz_service.usecases.after_commit.following_up import enqueue
-from authz_service.usecases.after_commit.notices import DAY, ahead, notices
-from authz_service.usecases.after_commit.working import Working, take_up
+from authz_service.usecases.delivery.attempts import Working, take_up
+from authz_service.usecases.delivery.dates import tidying
+from authz_service.usecases.delivery.notices import DAY, ahead, notices
+from authz_service.usecases.delivery.outbox import enqueue
 
 log = structlog.get_logger()
 

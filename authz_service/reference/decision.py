@@ -6,7 +6,7 @@ millisecond and more a question, growing with the rules; `Explain` and shadow ch
 
 from collections.abc import Iterable
 
-from authz_service.domain.catalogue import ADD_ON, TIER
+from authz_service.domain.catalog import ADD_ON, TIER
 from authz_service.domain.change import Fact
 from authz_service.domain.decision import DecisionReason, Question, Usage
 from authz_service.domain.rules import INTERNAL, REPLACE, UNLIMITED, Rule

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
-from authz_service.domain.catalogue import Role, checked_inclusion
+from authz_service.domain.catalog import Role, checked_inclusion
 from authz_service.domain.identifiers import checked
 from authz_service.errors import AuthzError, ErrorReason, InvalidArgument
 from authz_service.reference.foreign_model import Shape

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from authz_service.domain.catalogue import Permission
+from authz_service.domain.catalog import Permission
 from authz_service.domain.change import Fact
 from authz_service.domain.decision import DecisionReason
 from authz_service.domain.membership import Membership, MembershipState

@@ -21,13 +21,14 @@ from authz_service.domain.call import Call
 from authz_service.domain.decision import DecisionReason
 from authz_service.domain.identifiers import checked
 from authz_service.errors import AuthzError, ErrorReason, Internal, InvalidArgument
-from authz_service.rpc import logs, times
+from authz_service.rpc.admission import Limits
 from authz_service.rpc.credentials import Credentials
 from authz_service.rpc.errors import CODES, to_status
-from authz_service.rpc.limits import Limits
-from authz_service.rpc.observation import Ending, Observation
-from authz_service.usecases import require
-from authz_service.usecases.execution import Answer, ChangeCase, Executor, ReadCase, Wanted
+from authz_service.rpc.messages import times
+from authz_service.serving import logs
+from authz_service.serving.call_stats import Ending, Observation
+from authz_service.usecases.kernel import preconditions
+from authz_service.usecases.kernel.execution import Answer, ChangeCase, Executor, ReadCase, Wanted
 
 Context = grpc.ServicerContext
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
@@ -102,7 +103,7 @@ def _tenants_of(request: Any) -> Collection[str]:
 def _call(request: Any, actor: Actor) -> Call:
     if request.request_id:
         checked("request_id", request.request_id)
-    reason = require.text(getattr(request, "reason", ""), "reason")
+    reason = preconditions.text(getattr(request, "reason", ""), "reason")
     return Call(
         actor=actor,
         request_id=request.request_id,

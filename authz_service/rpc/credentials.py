@@ -7,8 +7,8 @@ import grpc
 
 from authz_service.domain import key
 from authz_service.domain.identity import CertificateProof, Presented, TokenProof
-from authz_service.rpc.tokens import Tokens
-from authz_service.usecases.guard import ACTOR_FIELD
+from authz_service.serving.tokens import Tokens
+from authz_service.usecases.kernel.guard import ACTOR_FIELD
 
 Context = grpc.ServicerContext
 

@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from pydantic import TypeAdapter
 
-from authz_service.domain.catalogue import Permission, Plan, Role
+from authz_service.domain.catalog import Permission, Plan, Role
 from authz_service.domain.change import Change, Delta, Fact, Revision
 from authz_service.domain.endpoint import Endpoint
 from authz_service.domain.exception import TenantException

@@ -20,7 +20,7 @@ from sqlalchemy import (
     update,
 )
 
-from authz_service.domain.event import (
+from authz_service.domain.billing_event import (
     EventReason,
     EventState,
     InboundEvent,

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Table, TextClause, and_, func, or_, select, tuple_
 
-from authz_service.domain.catalogue import Permission, Plan, Role
+from authz_service.domain.catalog import Permission, Plan, Role
 from authz_service.domain.change import Fact, Revision
 from authz_service.domain.endpoint import Endpoint
 from authz_service.domain.exception import TenantException

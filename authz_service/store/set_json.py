@@ -4,8 +4,8 @@ from typing import Any, Final
 
 from pydantic import TypeAdapter
 
-from authz_service.domain.catalogue import Permission, Plan, Role
-from authz_service.domain.change_set import (
+from authz_service.domain.catalog import Permission, Plan, Role
+from authz_service.domain.changeset import (
     AnyChange,
     ChangeSet,
     Delete,

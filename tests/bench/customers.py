@@ -13,15 +13,15 @@ from authz_service.domain.call import Call
 from authz_service.replication.replica import Replica
 from authz_service.store.database import Database
 from authz_service.store.unit_of_work import Store
-from authz_service.usecases.customers.customer_import import (
+from authz_service.usecases.kernel.execution import Executor
+from authz_service.usecases.members.members import NewMember
+from authz_service.usecases.tenants.bulk_import import (
     CustomerRow,
     ImportCustomers,
     Outcome,
     import_customers,
 )
-from authz_service.usecases.customers.members import NewMember
-from authz_service.usecases.customers.provisioning import OnboardTenant
-from authz_service.usecases.execution import Executor
+from authz_service.usecases.tenants.onboarding import OnboardTenant
 from tests.bench import databases
 from tests.bench.figures import Topic
 from tests.bench.run import Run

@@ -12,27 +12,27 @@ from typing import Final
 
 from authz_service.app import new_id, now
 from authz_service.domain.audit import Actor
+from authz_service.domain.billing_event import EventState
 from authz_service.domain.call import Call
-from authz_service.domain.catalogue import TIER
+from authz_service.domain.catalog import TIER
 from authz_service.domain.decision import Question
-from authz_service.domain.event import EventState
 from authz_service.engine.decide import decide
+from authz_service.policyfiles import billing_policy_file
 from authz_service.replication.following import Following
 from authz_service.replication.replica import Replica
 from authz_service.store.database import Database
 from authz_service.store.unit_of_work import Store
-from authz_service.usecases.contracts import lifecycle_files
-from authz_service.usecases.contracts.event_calls import EventDoor
-from authz_service.usecases.contracts.lifecycle_reading import Attributes, envelopes
-from authz_service.usecases.customers.members import OneMember, remove_member
-from authz_service.usecases.execution import Executor
+from authz_service.usecases.billing.event_rpcs import EventDoor
+from authz_service.usecases.billing.interpretation import Attributes, envelopes
+from authz_service.usecases.kernel.execution import Executor
+from authz_service.usecases.members.members import OneMember, remove_member
 from tests.bench import databases
 from tests.bench.figures import Topic
 from tests.bench.run import Run
 from tests.bench.worlds import KEY, MEDIUM, PERMISSIONS, TIERS
 from tests.postgres import fresh_database, postgres_server
 
-POLICY: Final = lifecycle_files.read(
+POLICY: Final = billing_policy_file.read(
     """
 sources:
   bench:

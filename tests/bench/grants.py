@@ -21,9 +21,9 @@ from authz_service.domain.grant import RoleGrant
 from authz_service.replication.replica import Replica
 from authz_service.store.database import Database
 from authz_service.store.unit_of_work import Store
-from authz_service.usecases.access.bulk_grants import BulkGrantRoles, bulk_grant_roles
-from authz_service.usecases.access.role_grants import GrantRole, grant_role
-from authz_service.usecases.execution import Executor
+from authz_service.usecases.grants.bulk_grants import BulkGrantRoles, bulk_grant_roles
+from authz_service.usecases.grants.role_grants import GrantRole, grant_role
+from authz_service.usecases.kernel.execution import Executor
 from tests.bench import databases
 from tests.bench.figures import Topic
 from tests.bench.run import Run

@@ -8,19 +8,19 @@ from typing import Final, TypeVar
 from authz_service.app import new_id, now
 from authz_service.domain.audit import Actor
 from authz_service.domain.call import Call
-from authz_service.domain.change_set import ChangeSet, Put
+from authz_service.domain.changeset import ChangeSet, Put
 from authz_service.domain.decision import Question
 from authz_service.engine.decide import decide
 from authz_service.replication.replica import Replica
 from authz_service.store.database import Database
 from authz_service.store.unit_of_work import Store
-from authz_service.usecases.change_sets.changing import (
+from authz_service.usecases.changesets.preview_apply import (
     ApplyChange,
     PreviewChange,
     apply_change,
     preview_change,
 )
-from authz_service.usecases.execution import View
+from authz_service.usecases.kernel.execution import View
 from tests.bench import databases
 from tests.bench.figures import Topic
 from tests.bench.run import Run

@@ -18,7 +18,7 @@ from google.protobuf.message_factory import GetMessageClass
 from authz_service.app import Service
 from authz_service.config import Settings
 from authz_service.gen.authz.v1 import authorization_pb2 as pb
-from authz_service.rpc import logs
+from authz_service.serving import logs
 from tests.bench.run import pinned, probe
 
 FIRST_CORE: Final = 0

@@ -5,13 +5,13 @@ from typing import Final
 
 from authz_service.domain.audit import Actor
 from authz_service.domain.call import Call
-from authz_service.domain.catalogue import Permission, Plan, Role
+from authz_service.domain.catalog import Permission, Plan, Role
 from authz_service.domain.change import Revision
 from authz_service.domain.grant import RoleGrant
 from authz_service.domain.membership import Membership
 from authz_service.domain.tenant import SYSTEM, Holding, Tenant
-from authz_service.usecases.access.role_grants import GrantRole, grant_role
-from authz_service.usecases.execution import Answer
+from authz_service.usecases.grants.role_grants import GrantRole, grant_role
+from authz_service.usecases.kernel.execution import Answer
 from tests.conformance.store_world import OPS, StoreWorld
 
 CRM: Final = Actor("service:crm")

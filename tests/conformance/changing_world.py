@@ -4,15 +4,15 @@ from typing import Final
 
 from authz_service.domain.audit import Actor
 from authz_service.domain.call import Call
-from authz_service.domain.catalogue import Feature, Limit, Permission, Plan, Role
+from authz_service.domain.catalog import Feature, Limit, Permission, Plan, Role
 from authz_service.domain.change import Fact
-from authz_service.domain.change_set import AnyChange, ChangeSet
+from authz_service.domain.changeset import AnyChange, ChangeSet
 from authz_service.domain.grant import RoleGrant
 from authz_service.domain.key import ApiKey
 from authz_service.domain.membership import Membership
 from authz_service.domain.tenant import SYSTEM, Holding, Tenant
 from authz_service.domain.window import Instant
-from authz_service.usecases.change_sets.changing import (
+from authz_service.usecases.changesets.preview_apply import (
     AppliedChange,
     ApplyChange,
     Preview,
@@ -20,7 +20,7 @@ from authz_service.usecases.change_sets.changing import (
     apply_change,
     preview_change,
 )
-from authz_service.usecases.execution import View
+from authz_service.usecases.kernel.execution import View
 from tests.conformance.store_world import StoreWorld
 
 OPERATOR: Final = Actor("service:key-ops")

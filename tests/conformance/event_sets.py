@@ -6,7 +6,7 @@ from typing import Final, TypeAlias
 from hypothesis import strategies as st
 
 from authz_service.domain.window import Instant
-from authz_service.usecases.contracts.events import Taken
+from authz_service.usecases.billing.ingestion import Taken
 from tests.conformance.event_world import ADMIN, DAY, EventWorld
 
 COUNTER: Final = count()

@@ -7,21 +7,20 @@ from functools import cache
 from typing import Any, Final
 
 from authz_service.config import shipped_policies
-from authz_service.domain.event import StoredEvent
+from authz_service.domain.billing_event import StoredEvent
+from authz_service.domain.billing_policy import BreakerSettings, LifecyclePolicy
 from authz_service.domain.policy_set import PolicySet
 from authz_service.domain.tenant import TenantState
 from authz_service.domain.window import Instant
+from authz_service.policyfiles import billing_policy_file, policy_files
 from authz_service.store import events
-from authz_service.usecases import seeding
-from authz_service.usecases.contracts import lifecycle_files
-from authz_service.usecases.contracts.event_calls import EventDoor, IngestEvent
-from authz_service.usecases.contracts.event_preview import Preview, PreviewEvent, preview_event
-from authz_service.usecases.contracts.events import Taken
-from authz_service.usecases.contracts.lifecycle_policy import BreakerSettings, LifecyclePolicy
-from authz_service.usecases.contracts.lifecycle_reading import Attributes, envelopes
-from authz_service.usecases.customers.tenant_now import TenantNow, tenant_now
-from authz_service.usecases.execution import View
-from authz_service.usecases.policy_files import policy_files
+from authz_service.usecases.billing.event_rpcs import EventDoor, IngestEvent
+from authz_service.usecases.billing.ingestion import Taken
+from authz_service.usecases.billing.interpretation import Attributes, envelopes
+from authz_service.usecases.billing.preview import Preview, PreviewEvent, preview_event
+from authz_service.usecases.bootstrap import seeding
+from authz_service.usecases.kernel.execution import View
+from authz_service.usecases.tenants.tenant_view import TenantNow, tenant_now
 from tests.conformance.store_world import StoreWorld
 
 SOURCE: Final = "billing-job"
@@ -37,7 +36,7 @@ def shipped() -> PolicySet:
 @cache
 def lifecycle() -> LifecyclePolicy:
     """Read the shipped policy; its breaker is put aside but where a test is about it."""
-    policy = lifecycle_files.read_folder(shipped_policies(), shipped())
+    policy = billing_policy_file.read_folder(shipped_policies(), shipped())
     return replace(policy, breaker=BreakerSettings(100, 1000, DAY))
 
 

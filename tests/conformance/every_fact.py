@@ -4,9 +4,9 @@ from dataclasses import replace
 from typing import Final, NamedTuple
 
 from authz_service.domain.audit import Event
-from authz_service.domain.catalogue import Feature, Limit, Permission, Plan, Role
+from authz_service.domain.catalog import Feature, Limit, Permission, Plan, Role
 from authz_service.domain.change import Change, Fact
-from authz_service.domain.change_set import (
+from authz_service.domain.changeset import (
     ChangeSet,
     Delete,
     EndException,

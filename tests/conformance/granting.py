@@ -7,18 +7,18 @@ import pytest
 
 from authz_service.domain.audit import Actor
 from authz_service.domain.call import Call
-from authz_service.domain.catalogue import Permission, Plan, Role
+from authz_service.domain.catalog import Permission, Plan, Role
 from authz_service.domain.grant import RoleGrant
 from authz_service.domain.membership import Membership
 from authz_service.domain.tenant import SYSTEM, Holding, Tenant
 from authz_service.errors import AuthzError
-from authz_service.usecases.access.bulk_grants import (
+from authz_service.usecases.grants.bulk_grants import (
     BulkGrantRoles,
     BulkRevokeRoles,
     bulk_grant_roles,
     bulk_revoke_roles,
 )
-from authz_service.usecases.execution import Answer
+from authz_service.usecases.kernel.execution import Answer
 from tests.conformance.store_world import OPS, StoreWorld
 
 RIGHTS: Final = frozenset(

@@ -4,9 +4,9 @@ from dataclasses import replace
 from random import Random
 from typing import Final, TypeVar
 
-from authz_service.domain.catalogue import ADD_ON, TIER, Permission, Plan, Role
+from authz_service.domain.catalog import ADD_ON, TIER, Permission, Plan, Role
 from authz_service.domain.change import Fact
-from authz_service.domain.change_set import (
+from authz_service.domain.changeset import (
     AnyChange,
     ChangeSet,
     Delete,

@@ -11,10 +11,10 @@ from authz_service.domain.tenant import SYSTEM, Tenant
 from authz_service.domain.window import Instant
 from authz_service.engine.decide import decide
 from authz_service.engine.entitlements import limit_in_force
-from authz_service.usecases import seeding
-from authz_service.usecases.customers import lifecycle, offboarding, provisioning
-from authz_service.usecases.customers.members import NewMember
-from authz_service.usecases.execution import Answer, ChangeCase, ReadCase
+from authz_service.usecases.bootstrap import seeding
+from authz_service.usecases.kernel.execution import Answer, ChangeCase, ReadCase
+from authz_service.usecases.members.members import NewMember
+from authz_service.usecases.tenants import offboarding, onboarding, states
 from tests.conformance.event_world import shipped
 from tests.conformance.store_world import OPS, StoreWorld
 
@@ -50,22 +50,22 @@ class TenantWorld:
 
     def onboard(
         self, tenant: str, tier: str = "professional", /, **members: tuple[str, ...]
-    ) -> provisioning.Onboarded:
+    ) -> onboarding.Onboarded:
         new = tuple(NewMember(f"user:{name}", roles) for name, roles in members.items())
-        wanted = provisioning.OnboardTenant(tenant=tenant, tier=tier, members=new)
-        return self.do(provisioning.onboard_tenant, wanted).value
+        wanted = onboarding.OnboardTenant(tenant=tenant, tier=tier, members=new)
+        return self.do(onboarding.onboard_tenant, wanted).value
 
     def move(self, tier: str, at: Instant | None = None) -> None:
-        self.do(provisioning.set_tier, provisioning.SetTier(tenant="acme", tier=tier, at=at))
+        self.do(onboarding.set_tier, onboarding.SetTier(tenant="acme", tier=tier, at=at))
 
     def trial(self, until: Instant, **then: Any) -> None:
-        self.do(lifecycle.start_trial, lifecycle.StartTrial(tenant="acme", until=until, **then))
+        self.do(states.start_trial, states.StartTrial(tenant="acme", until=until, **then))
 
     def grace(self, until: Instant) -> None:
-        self.do(lifecycle.start_grace, lifecycle.StartGrace(tenant="acme", until=until))
+        self.do(states.start_grace, states.StartGrace(tenant="acme", until=until))
 
     def activate(self) -> None:
-        self.do(lifecycle.activate_tenant, provisioning.OneTenant(tenant="acme"))
+        self.do(states.activate_tenant, onboarding.OneTenant(tenant="acme"))
 
     def offboard(self, tenant: str = "acme", at: Instant | None = None) -> offboarding.Counts:
         wanted = offboarding.OffboardTenant(tenant=tenant, at=at)

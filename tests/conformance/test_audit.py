@@ -9,7 +9,7 @@ from sqlalchemy import delete, update
 
 from authz_service.domain.audit import Actor, Event
 from authz_service.domain.call import Call
-from authz_service.domain.catalogue import Permission, Role
+from authz_service.domain.catalog import Permission, Role
 from authz_service.domain.grant import RoleGrant
 from authz_service.domain.membership import Membership
 from authz_service.domain.window import rfc3339

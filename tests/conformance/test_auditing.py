@@ -8,15 +8,21 @@ import pytest
 from sqlalchemy import delete, update
 
 from authz_service.domain.audit import Actor, Event, plain
-from authz_service.domain.catalogue import Permission
+from authz_service.domain.catalog import Permission
 from authz_service.domain.change import Change
 from authz_service.domain.membership import Membership
 from authz_service.domain.window import Window
 from authz_service.errors import ErrorReason
 from authz_service.store import schema
 from authz_service.store.audit_log import Filters
-from authz_service.usecases import auditing
-from authz_service.usecases.access.role_grants import (
+from authz_service.usecases.audit import auditing
+from authz_service.usecases.audit.auditing import (
+    ListAuditEntries,
+    ListChanges,
+    Verified,
+    VerifyAudit,
+)
+from authz_service.usecases.grants.role_grants import (
     DeleteRoleGrant,
     GetRoleGrant,
     UpdateRoleGrant,
@@ -24,9 +30,8 @@ from authz_service.usecases.access.role_grants import (
     get_role_grant,
     update_role_grant,
 )
-from authz_service.usecases.auditing import ListAuditEntries, ListChanges, Verified, VerifyAudit
-from authz_service.usecases.execution import Answer
-from authz_service.usecases.paging import PageRequest
+from authz_service.usecases.kernel.execution import Answer
+from authz_service.usecases.kernel.paging import PageRequest
 from tests.conformance import granting, ledger
 from tests.conformance.granting import ONLY_ACME, bulk_grant, calling, grant, refused
 from tests.conformance.store_world import NOON, OPS, StoreWorld

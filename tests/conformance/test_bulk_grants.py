@@ -8,8 +8,8 @@ import pytest
 from authz_service.domain.grant import GrantSource
 from authz_service.domain.window import Window
 from authz_service.errors import ErrorReason, FailedPrecondition, NotFound, PermissionDenied
-from authz_service.usecases.access.bulk_grants import Granted
-from authz_service.usecases.access.role_grants import RevokeRole
+from authz_service.usecases.grants.bulk_grants import Granted
+from authz_service.usecases.grants.role_grants import RevokeRole
 from tests.conformance import granting, ledger
 from tests.conformance.granting import (
     ONLY_ACME,

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy_adapter import Adapter
 from sqlalchemy_adapter.adapter import Filter
 
-from authz_service.domain.catalogue import Permission, Plan, Role
+from authz_service.domain.catalog import Permission, Plan, Role
 from authz_service.domain.change import Fact
 from authz_service.domain.decision import Question
 from authz_service.domain.exception import ExceptionKind, TenantException

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from authz_service.domain.catalogue import Limit, Permission, Role
-from authz_service.domain.change_set import (
+from authz_service.domain.catalog import Limit, Permission, Role
+from authz_service.domain.changeset import (
     AnyChange,
     Delete,
     EndException,
@@ -23,8 +23,8 @@ from authz_service.domain.exception import ExceptionKind, TenantException
 from authz_service.domain.grant import RoleGrant
 from authz_service.domain.membership import Membership
 from authz_service.engine.decide import decide
+from authz_service.engine.impact import ConcernKind
 from authz_service.errors import AuthzError, ErrorReason
-from authz_service.usecases.change_sets.concerns import ConcernKind
 from tests.conformance.changing_world import (
     CLERK,
     EDITOR,

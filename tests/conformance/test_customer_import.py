@@ -5,18 +5,18 @@ from typing import Any, Final
 
 import pytest
 
-from authz_service.domain.catalogue import Limit
+from authz_service.domain.catalog import Limit
 from authz_service.errors import AuthzError, ErrorReason, InvalidArgument
-from authz_service.usecases.customers import members
-from authz_service.usecases.customers.customer_import import (
+from authz_service.usecases.members import members
+from authz_service.usecases.members.members import NewMember
+from authz_service.usecases.tenants.bulk_import import (
     CustomerRow,
     ImportCustomers,
     Imported,
     Outcome,
     import_customers,
 )
-from authz_service.usecases.customers.members import NewMember
-from authz_service.usecases.customers.provisioning import OnboardTenant
+from authz_service.usecases.tenants.onboarding import OnboardTenant
 from tests.conformance.store_world import StoreWorld
 from tests.conformance.tenant_world import DAY, TenantWorld
 

@@ -8,17 +8,18 @@ from typing import Final
 import pytest
 from sqlalchemy import Connection
 
-from authz_service.domain.catalogue import Limit
+from authz_service.domain.billing_policy import Downgrade, Excess
+from authz_service.domain.catalog import Limit
 from authz_service.domain.job import Again, Done, Job, JobKind, JobReason, Outcome
 from authz_service.domain.schedule import ScheduledKind, scheduled
 from authz_service.domain.window import Instant, Window
 from authz_service.errors import AuthzError, ErrorReason
 from authz_service.store import jobs
-from authz_service.usecases.after_commit.following_up import FollowingUp
-from authz_service.usecases.after_commit.tidying import Tidying
-from authz_service.usecases.contracts.lifecycle_policy import Downgrade, Excess
-from authz_service.usecases.customers import holdings, members, schedule
-from authz_service.usecases.customers.provisioning import SetTier, set_tier
+from authz_service.usecases.delivery.downgrade_jobs import Tidying
+from authz_service.usecases.delivery.outbox import FollowingUp
+from authz_service.usecases.members import members
+from authz_service.usecases.tenants import scheduled_changes, subscriptions
+from authz_service.usecases.tenants.onboarding import SetTier, set_tier
 from tests.conformance.event_world import EventWorld, lifecycle
 from tests.conformance.store_world import StoreWorld
 from tests.conformance.tenant_world import DAY
@@ -142,7 +143,9 @@ def test_date_that_was_taken_back_leaves_a_smaller_tier_as_it_is(acme: Dated) ->
     """Also where somebody has decided since to let everybody be."""
     acme.move("free", at := acme.now + DAY)
     (id_,) = acme.scheduled()
-    acme.do(schedule.cancel_scheduled, schedule.OneScheduled(tenant="acme", id=id_))
+    acme.do(
+        scheduled_changes.cancel_scheduled, scheduled_changes.OneScheduled(tenant="acme", id=id_)
+    )
     acme.move("free")
     assert "does not change" in acme.attempted(at)
     assert acme.held_back() == []
@@ -151,8 +154,8 @@ def test_date_that_was_taken_back_leaves_a_smaller_tier_as_it_is(acme: Dated) ->
 def test_add_on_gives_seats_and_takes_them_by_its_dates(acme: Dated) -> None:
     acme.shift("free", SUSPEND)
     start, end = acme.now + DAY, acme.now + 2 * DAY
-    wanted = holdings.AddAddOn(tenant="acme", add_on="extra-seats", window=Window(start, end))
-    acme.do(holdings.add_add_on, wanted)
+    wanted = subscriptions.AddAddOn(tenant="acme", add_on="extra-seats", window=Window(start, end))
+    acme.do(subscriptions.add_add_on, wanted)
     acme.attempted(start)
     assert acme.held_back() == []
     acme.attempted(end)
@@ -215,8 +218,8 @@ def test_limit_that_a_contract_dates_is_listed_and_can_be_taken_back(acme: Dated
     tenant = acme.tenant("globex")
     (change,) = (c for c in scheduled(tenant, acme.now) if c.kind is ScheduledKind.LIMIT)
     assert (change.before, change.after) == ("seats=9", "seats=2")
-    wanted = schedule.OneScheduled(tenant="globex", id=change.id)
-    acme.do(schedule.cancel_scheduled, wanted)
+    wanted = scheduled_changes.OneScheduled(tenant="globex", id=change.id)
+    acme.do(scheduled_changes.cancel_scheduled, wanted)
     tenant = acme.tenant("globex")
     assert tenant.limit("seats", at) == Limit("seats", 9, "seat")
     assert tenant == acme.world.stored_index().tenant("globex")
@@ -225,7 +228,7 @@ def test_limit_that_a_contract_dates_is_listed_and_can_be_taken_back(acme: Dated
 def test_limit_set_by_hand_takes_the_place_of_what_a_contract_dates(acme: Dated) -> None:
     _, at = contracted(acme)
     mine = Limit("seats", 5, "seat")
-    acme.do(holdings.set_limits, holdings.SetLimits(tenant="globex", limits=(mine,)))
+    acme.do(subscriptions.set_limits, subscriptions.SetLimits(tenant="globex", limits=(mine,)))
     assert acme.tenant("globex").limit("seats", at) == mine
-    acme.do(holdings.set_limits, holdings.SetLimits(tenant="globex", removed=("seats",)))
+    acme.do(subscriptions.set_limits, subscriptions.SetLimits(tenant="globex", removed=("seats",)))
     assert acme.tenant("globex").limit("seats", at) is None

@@ -6,12 +6,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from authz_service.domain.catalogue import SEATS, Role
-from authz_service.domain.event import EventReason
+from authz_service.domain.billing_event import EventReason
+from authz_service.domain.billing_policy import Downgrade, Excess
+from authz_service.domain.catalog import SEATS, Role
 from authz_service.domain.grant import GrantSource, RoleGrant
 from authz_service.domain.membership import Membership
 from authz_service.domain.tenant import SuspensionReason
-from authz_service.usecases.contracts.lifecycle_policy import Downgrade, Excess
 from tests.conformance.event_sets import COUNTER, Told, bring, deliveries
 from tests.conformance.event_world import ADMIN, DAY, EventWorld
 from tests.conformance.store_world import StoreWorld

@@ -5,13 +5,13 @@ from dataclasses import replace
 from random import Random
 from typing import Any, Final
 
-from authz_service.domain.event import EventReason, EventState
+from authz_service.domain.billing_event import EventReason, EventState
+from authz_service.domain.billing_policy import Downgrade, Excess
 from authz_service.domain.grant import RoleGrant
 from authz_service.domain.membership import Membership
 from authz_service.domain.window import Instant
 from authz_service.engine.index import Index
-from authz_service.usecases.contracts.event_preview import Preview
-from authz_service.usecases.contracts.lifecycle_policy import Downgrade, Excess
+from authz_service.usecases.billing.preview import Preview
 from tests.conformance.event_sets import DEEDS, Told, bring, written
 from tests.conformance.event_world import ADMIN, EventWorld
 from tests.conformance.test_tier_preview_equals_effect import answers, bought, said

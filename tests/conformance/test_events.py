@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from authz_service.domain.event import EventReason, EventState, Stage
+from authz_service.domain.billing_event import EventReason, EventState, Stage
+from authz_service.domain.billing_policy import BreakerSettings
 from authz_service.domain.tenant import SuspensionReason, TenantState
 from authz_service.engine.entitlements import limit_in_force
 from authz_service.errors import ErrorReason
-from authz_service.usecases.contracts import events as intake
-from authz_service.usecases.contracts.lifecycle_policy import BreakerSettings
+from authz_service.usecases.billing import ingestion as intake
 from tests.conformance.event_sets import COUNTER, Told, bring, deliveries
 from tests.conformance.event_world import ADMIN, DAY, EventWorld
 from tests.conformance.store_world import StoreWorld

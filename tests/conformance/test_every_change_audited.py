@@ -10,15 +10,15 @@ from typing import Any, Final
 import pytest
 
 from authz_service.domain.audit import canonical, plain
-from authz_service.domain.catalogue import Limit, Role
+from authz_service.domain.billing_policy import Downgrade, Excess
+from authz_service.domain.catalog import Limit, Role
 from authz_service.domain.change import Change
 from authz_service.domain.exception import ExceptionKind, TenantException
 from authz_service.domain.tenant import SuspensionReason, Tenant
 from authz_service.errors import AuthzError
 from authz_service.store import change_log
-from authz_service.usecases.access.exceptions import GrantException, grant_exception
-from authz_service.usecases.contracts.lifecycle_policy import Downgrade, Excess
-from authz_service.usecases.customers import holdings, lifecycle, provisioning, tier_change
+from authz_service.usecases.grants.exceptions import GrantException, grant_exception
+from authz_service.usecases.tenants import onboarding, states, subscriptions, tier_change
 from tests.conformance import ledger
 from tests.conformance.event_world import EventWorld
 from tests.conformance.store_world import StoreWorld
@@ -49,14 +49,14 @@ class Customer:
         self.made[move] += 1
 
     def suspend(self) -> None:
-        self.accounts.do(lifecycle.suspend_tenant, self._suspension())
+        self.accounts.do(states.suspend_tenant, self._suspension())
 
     def resume(self) -> None:
-        self.accounts.do(lifecycle.resume_tenant, self._suspension())
+        self.accounts.do(states.resume_tenant, self._suspension())
 
-    def _suspension(self) -> lifecycle.Suspension:
+    def _suspension(self) -> states.Suspension:
         why = self.random.choice((SuspensionReason.BILLING, SuspensionReason.RISK))
-        return lifecycle.Suspension(tenant="acme", reason=why)
+        return states.Suspension(tenant="acme", reason=why)
 
     def set_tier(self) -> None:
         self.accounts.move(self._tier())
@@ -68,8 +68,8 @@ class Customer:
         return self.random.choice(("free", "professional", "enterprise"))
 
     def downgrade(self) -> None:
-        wanted = provisioning.SetTier(tenant="acme", tier=self._tier(), downgrade=self._policy())
-        self.accounts.do(provisioning.set_tier, wanted)
+        wanted = onboarding.SetTier(tenant="acme", tier=self._tier(), downgrade=self._policy())
+        self.accounts.do(onboarding.set_tier, wanted)
 
     def tidy(self) -> None:
         wanted = tier_change.ApplyDowngradePolicy(tenant="acme", policy=self._policy())
@@ -95,12 +95,14 @@ class Customer:
         self.accounts.reactivate(self.random.choice(("", "free", "enterprise")))
 
     def add_on(self) -> None:
-        wanted = holdings.AddAddOn(tenant="acme", add_on="extra-seats")
-        self.accounts.do(holdings.add_add_on, wanted)
+        wanted = subscriptions.AddAddOn(tenant="acme", add_on="extra-seats")
+        self.accounts.do(subscriptions.add_add_on, wanted)
 
     def limit(self) -> None:
         limits = (Limit("seats", self.random.randint(1, 9), "seat"),)
-        self.accounts.do(holdings.set_limits, holdings.SetLimits(tenant="acme", limits=limits))
+        self.accounts.do(
+            subscriptions.set_limits, subscriptions.SetLimits(tenant="acme", limits=limits)
+        )
 
     def trial(self) -> None:
         self.accounts.trial(self.accounts.now + DAY)
@@ -113,8 +115,8 @@ class Customer:
 
     def rename(self) -> None:
         name = self.random.choice(("Acme", "Acme Ltd"))
-        wanted = provisioning.UpdateTenant(tenant="acme", display_name=name, mask=("display_name",))
-        self.accounts.do(provisioning.update_tenant, wanted)
+        wanted = onboarding.UpdateTenant(tenant="acme", display_name=name, mask=("display_name",))
+        self.accounts.do(onboarding.update_tenant, wanted)
 
 
 def of_change(change: Change) -> tuple[str, ...]:

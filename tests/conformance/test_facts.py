@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import Table, func, select
 
 from authz_service.domain.audit import Event
-from authz_service.domain.catalogue import Limit, Permission, Plan, Role
+from authz_service.domain.catalog import Limit, Permission, Plan, Role
 from authz_service.domain.change import Fact
 from authz_service.domain.exception import ExceptionKind, TenantException
 from authz_service.domain.grant import RoleGrant

@@ -8,7 +8,7 @@ from dataclasses import replace
 import psycopg
 import pytest
 
-from authz_service.domain.catalogue import Permission
+from authz_service.domain.catalog import Permission
 from authz_service.domain.change import Change
 from authz_service.errors import ErrorReason, Unavailable
 from authz_service.replication.following import Following

@@ -17,16 +17,16 @@ from authz_service.domain.window import ALWAYS, Window
 from authz_service.engine.decide import decide
 from authz_service.errors import AuthzError
 from authz_service.reference.decision import Reference
-from authz_service.usecases import auditing
-from authz_service.usecases.access import exceptions, role_grants
-from authz_service.usecases.access.bulk_grants import (
+from authz_service.usecases.audit import auditing
+from authz_service.usecases.audit.auditing import ListChanges
+from authz_service.usecases.grants import exceptions, role_grants
+from authz_service.usecases.grants.bulk_grants import (
     BulkGrantRoles,
     BulkRevokeRoles,
     bulk_grant_roles,
     bulk_revoke_roles,
 )
-from authz_service.usecases.auditing import ListChanges
-from authz_service.usecases.paging import PageRequest
+from authz_service.usecases.kernel.paging import PageRequest
 from tests.conformance import granting, ledger
 from tests.conformance.granting import ROLES, SUBJECTS, TENANTS, calling
 from tests.conformance.store_world import NOON, OPS, StoreWorld

@@ -8,7 +8,7 @@ from itertools import count
 import pytest
 
 from authz_service.domain.audit import Event
-from authz_service.domain.catalogue import Plan
+from authz_service.domain.catalog import Plan
 from authz_service.domain.change import Delta, Fact, Revision
 from tests.conformance import ledger
 from tests.conformance.store_world import CALL, StoreWorld

@@ -21,9 +21,9 @@ from authz_service.engine.decide import decide
 from authz_service.engine.entitlements import Entitlements, entitlements
 from authz_service.engine.index import Index
 from authz_service.errors import ErrorReason, InvalidArgument
-from authz_service.usecases.explaining import Explainer
-from authz_service.usecases.looking_back import LookingBack
-from authz_service.usecases.moments import Moment
+from authz_service.usecases.decisions.explain import Explainer
+from authz_service.usecases.decisions.history import LookingBack
+from authz_service.usecases.kernel.point_in_time import Moment
 from tests.conformance.store_world import StoreWorld
 from tests.conformance.test_histories import write
 from tests.differential.worlds import NEXT_TO_INSTANTS, World, question, world

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import update
 
-from authz_service.domain.catalogue import Feature, Limit, Permission, Plan, Role
+from authz_service.domain.catalog import Feature, Limit, Permission, Plan, Role
 from authz_service.domain.tenant import Tenant
 from authz_service.engine.index import Index
 from authz_service.store import schema

@@ -2,7 +2,7 @@
 
 import pytest
 
-from authz_service.domain.catalogue import Permission, Plan, Role
+from authz_service.domain.catalog import Permission, Plan, Role
 from authz_service.domain.change import Fact
 from authz_service.domain.grant import RoleGrant
 from authz_service.domain.key import ApiKey
@@ -11,7 +11,7 @@ from authz_service.domain.tenant import SYSTEM, Holding, Tenant
 from authz_service.domain.window import FOREVER, Window
 from authz_service.errors import ErrorReason, FailedPrecondition
 from authz_service.store.unit_of_work import Transaction
-from authz_service.usecases.policy.operability import OPERATING, require_operable
+from authz_service.usecases.kernel.lockout import OPERATING, require_operable
 from tests.conformance.store_world import CALL, NOON, StoreWorld
 
 ROLE = Role("operator", frozenset(OPERATING))

@@ -7,18 +7,18 @@ from typing import NamedTuple
 
 import pytest
 
-from authz_service.domain.catalogue import Permission, Plan, Role
+from authz_service.domain.catalog import Permission, Plan, Role
 from authz_service.domain.change import Fact
-from authz_service.domain.change_set import ChangeSet
+from authz_service.domain.changeset import ChangeSet
 from authz_service.domain.decision import Question
 from authz_service.domain.grant import RoleGrant
 from authz_service.domain.identifiers import enclosing
 from authz_service.engine.decide import decide
 from authz_service.engine.index import Index
 from authz_service.errors import AuthzError, ErrorReason
-from authz_service.usecases.change_sets.changing import Affected, ListAffected, list_affected
-from authz_service.usecases.execution import View
-from authz_service.usecases.paging import PageRequest
+from authz_service.usecases.changesets.preview_apply import Affected, ListAffected, list_affected
+from authz_service.usecases.kernel.execution import View
+from authz_service.usecases.kernel.paging import PageRequest
 from tests.conformance.changing_world import OPERATORS, applied, preview
 from tests.conformance.random_changes import NOW, Drawing
 from tests.conformance.store_world import StoreWorld, opened

@@ -7,7 +7,7 @@ from functools import cache
 import pytest
 
 from authz_service.config import shipped_policies
-from authz_service.domain.catalogue import Role
+from authz_service.domain.catalog import Role
 from authz_service.domain.change import Change
 from authz_service.domain.decision import Question
 from authz_service.domain.key import KeyKind, digest, write
@@ -16,9 +16,9 @@ from authz_service.domain.tenant import SYSTEM
 from authz_service.engine.decide import decide
 from authz_service.engine.index import Index
 from authz_service.errors import InvalidArgument
-from authz_service.usecases import guard, seeding
-from authz_service.usecases.callers import recovery
-from authz_service.usecases.policy_files import policy_files
+from authz_service.policyfiles import policy_files
+from authz_service.usecases.bootstrap import recovery, seeding
+from authz_service.usecases.kernel import guard
 from tests.conformance import ledger
 from tests.conformance.store_world import StoreWorld
 

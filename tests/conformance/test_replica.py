@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 from sqlalchemy import delete, update
 
-from authz_service.domain.catalogue import Permission
+from authz_service.domain.catalog import Permission
 from authz_service.domain.change import Change, Delta
 from authz_service.domain.grant import RoleGrant
 from authz_service.engine.builder import apply

@@ -10,9 +10,9 @@ import pytest
 
 from authz_service.domain.grant import RoleGrant
 from authz_service.errors import AlreadyExists, AuthzError, ErrorReason
-from authz_service.usecases.access.role_grants import RevokeRole, revoke_role
-from authz_service.usecases.customers.members import AddMember, NewMember, add_member
-from authz_service.usecases.execution import Answer
+from authz_service.usecases.grants.role_grants import RevokeRole, revoke_role
+from authz_service.usecases.kernel.execution import Answer
+from authz_service.usecases.members.members import AddMember, NewMember, add_member
 from tests.conformance import ledger
 from tests.conformance.callers import (
     CRM,

@@ -14,7 +14,7 @@ from typing import Any, Final
 import pytest
 
 from authz_service.domain.audit import Event
-from authz_service.domain.catalogue import Limit, Permission, Plan, Role
+from authz_service.domain.catalog import Limit, Permission, Plan, Role
 from authz_service.domain.change import Change, Fact
 from authz_service.domain.decision import DecisionReason, Question
 from authz_service.domain.grant import GrantSource, RoleGrant
@@ -23,14 +23,14 @@ from authz_service.domain.membership import Membership, MembershipState
 from authz_service.domain.tenant import SYSTEM, Holding, SuspensionReason, Tenant
 from authz_service.domain.window import FOREVER, Window
 from authz_service.engine.decide import decide
+from authz_service.engine.seats import taken
 from authz_service.errors import AuthzError, ErrorReason, FailedPrecondition
 from authz_service.reference.decision import Reference
 from authz_service.store.facts import Facts
 from authz_service.store.unit_of_work import Transaction
-from authz_service.usecases.access import role_grants
-from authz_service.usecases.customers import invitations, members, ownership
-from authz_service.usecases.customers.seats import taken
-from authz_service.usecases.execution import ChangeCase
+from authz_service.usecases.grants import role_grants
+from authz_service.usecases.kernel.execution import ChangeCase
+from authz_service.usecases.members import invitations, members, ownership
 from tests.conformance import ledger
 from tests.conformance.store_world import CALL, NOON, StoreWorld
 

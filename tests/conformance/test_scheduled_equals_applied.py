@@ -15,9 +15,9 @@ from typing import Final
 
 import pytest
 
-from authz_service.domain.catalogue import Role
+from authz_service.domain.catalog import Role
 from authz_service.domain.change import Change, Fact
-from authz_service.domain.change_set import ChangeSet
+from authz_service.domain.changeset import ChangeSet
 from authz_service.domain.decision import DecisionReason, Question
 from authz_service.domain.exception import TenantException
 from authz_service.domain.grant import RoleGrant
@@ -33,7 +33,7 @@ from authz_service.engine.index import Index
 from authz_service.errors import AuthzError
 from authz_service.reference.decision import Reference
 from authz_service.reference.in_force import rules_in_force
-from authz_service.usecases.auditing import tenant_of
+from authz_service.usecases.audit.auditing import tenant_of
 from tests.conformance.changing_world import OPERATORS, applied, preview
 from tests.conformance.random_changes import NOW, Drawing
 from tests.conformance.store_world import StoreWorld, opened

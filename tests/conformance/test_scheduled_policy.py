@@ -10,9 +10,9 @@ import pytest
 
 from authz_service.domain.audit import Actor
 from authz_service.domain.call import Call
-from authz_service.domain.catalogue import Permission, Role
+from authz_service.domain.catalog import Permission, Role
 from authz_service.domain.change import Change
-from authz_service.domain.change_set import (
+from authz_service.domain.changeset import (
     AnyChange,
     Delete,
     EndException,
@@ -33,17 +33,17 @@ from authz_service.engine import scheduled
 from authz_service.engine.decide import decide
 from authz_service.errors import AuthzError, ErrorReason
 from authz_service.store.unit_of_work import Store, Transaction
-from authz_service.usecases.change_sets import scheduling
-from authz_service.usecases.change_sets.replanning import replan
-from authz_service.usecases.change_sets.scheduling import (
+from authz_service.usecases.changesets import scheduling
+from authz_service.usecases.changesets.replanning import replan
+from authz_service.usecases.changesets.scheduling import (
     ListScheduledPolicy,
     OneScheduledPolicy,
     Scheduled,
 )
-from authz_service.usecases.execution import View
-from authz_service.usecases.explaining import Explainer
-from authz_service.usecases.moments import Moment
-from authz_service.usecases.paging import Page, PageRequest
+from authz_service.usecases.decisions.explain import Explainer
+from authz_service.usecases.kernel.execution import View
+from authz_service.usecases.kernel.paging import Page, PageRequest
+from authz_service.usecases.kernel.point_in_time import Moment
 from tests.conformance import ledger
 from tests.conformance.changing_world import (
     CLERK,

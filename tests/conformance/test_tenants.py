@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from authz_service.domain.catalogue import Limit
+from authz_service.domain.catalog import Limit
 from authz_service.domain.exception import ExceptionKind, TenantException
 from authz_service.domain.grant import RoleGrant
 from authz_service.domain.identity import IdentityKind
@@ -13,20 +13,20 @@ from authz_service.domain.schedule import ScheduledChange
 from authz_service.domain.tenant import SuspensionReason, TenantState
 from authz_service.domain.window import Window
 from authz_service.errors import AuthzError, ErrorReason
-from authz_service.usecases.access import role_grants
-from authz_service.usecases.access.exceptions import GrantException, grant_exception
 from authz_service.usecases.callers import identities, keys
-from authz_service.usecases.customers import (
-    holdings,
-    lifecycle,
-    members,
+from authz_service.usecases.grants import role_grants
+from authz_service.usecases.grants.exceptions import GrantException, grant_exception
+from authz_service.usecases.kernel.paging import PageRequest
+from authz_service.usecases.members import members
+from authz_service.usecases.members.invitations import InviteMember, invite_member
+from authz_service.usecases.tenants import (
     offboarding,
-    provisioning,
-    schedule,
+    onboarding,
+    scheduled_changes,
+    states,
+    subscriptions,
 )
-from authz_service.usecases.customers.invitations import InviteMember, invite_member
-from authz_service.usecases.customers.tenant_now import TenantNow
-from authz_service.usecases.paging import PageRequest
+from authz_service.usecases.tenants.tenant_view import TenantNow
 from tests.conformance.store_world import OPS, StoreWorld
 from tests.conformance.tenant_world import DAY, TenantWorld
 
@@ -88,7 +88,9 @@ def test_cancelled_move_leaves_the_tier_as_if_none_had_been_scheduled(
     before = accounts.tenant()
     accounts.move("free", accounts.now + DAY)
     (change,) = accounts.scheduled()
-    accounts.do(schedule.cancel_scheduled, schedule.OneScheduled(tenant="acme", id=change))
+    accounts.do(
+        scheduled_changes.cancel_scheduled, scheduled_changes.OneScheduled(tenant="acme", id=change)
+    )
     assert accounts.tenant() == before
 
 
@@ -99,8 +101,8 @@ def test_change_that_took_place_is_not_scheduled_and_cannot_be_cancelled(
     (change,) = accounts.scheduled()
     accounts.wait(accounts.now + DAY)
     assert accounts.scheduled() == []
-    late = schedule.OneScheduled(tenant="acme", id=change)
-    reason = refused(lambda: accounts.do(schedule.cancel_scheduled, late))
+    late = scheduled_changes.OneScheduled(tenant="acme", id=change)
+    reason = refused(lambda: accounts.do(scheduled_changes.cancel_scheduled, late))
     assert reason is ErrorReason.SCHEDULED_CHANGE_NOT_FOUND
 
 
@@ -112,8 +114,8 @@ def test_nothing_is_scheduled_for_the_past_or_for_now(accounts: TenantWorld) -> 
             lambda at=at: accounts.grace(at),
             lambda at=at: accounts.offboard(at=at),
             lambda at=at: accounts.do(
-                holdings.add_add_on,
-                holdings.AddAddOn(tenant="acme", add_on="audit", window=Window(0, at)),
+                subscriptions.add_add_on,
+                subscriptions.AddAddOn(tenant="acme", add_on="audit", window=Window(0, at)),
             ),
         ):
             assert refused(attempt) is ErrorReason.SCHEDULE_IN_PAST
@@ -145,7 +147,7 @@ def test_trial_gets_a_later_end(accounts: TenantWorld) -> None:
 def test_account_is_onboarded_on_a_trial_with_add_ons_and_own_limits(
     accounts: TenantWorld,
 ) -> None:
-    wanted = provisioning.OnboardTenant(
+    wanted = onboarding.OnboardTenant(
         tenant="beta",
         tier="free",
         trial_until=accounts.now + DAY,
@@ -153,7 +155,7 @@ def test_account_is_onboarded_on_a_trial_with_add_ons_and_own_limits(
         add_ons=("audit", "extra-seats"),
         limits=(Limit("projects", 9, "project"),),
     )
-    made = accounts.do(provisioning.onboard_tenant, wanted).value.tenant
+    made = accounts.do(onboarding.onboard_tenant, wanted).value.tenant
     assert (made.state, made.add_ons) == (TenantState.TRIAL, ("audit", "extra-seats"))
     assert made.limits == (Limit("projects", 9, "project"),)
     assert made.created_at == accounts.now
@@ -193,8 +195,8 @@ def test_activation_ends_grace_whether_it_comes_in_time_or_too_late(
 
 def test_activation_lifts_no_reason_of_a_suspension(accounts: TenantWorld) -> None:
     accounts.grace(accounts.now + DAY)
-    wanted = lifecycle.Suspension(tenant="acme", reason=SuspensionReason.RISK)
-    accounts.do(lifecycle.suspend_tenant, wanted)
+    wanted = states.Suspension(tenant="acme", reason=SuspensionReason.RISK)
+    accounts.do(states.suspend_tenant, wanted)
     accounts.activate()
     assert accounts.tenant().state_at(accounts.now) is TenantState.SUSPENDED
 
@@ -208,19 +210,19 @@ def test_lifting_a_reason_that_does_not_hold_points_at_the_grace_that_ran_out(
 ) -> None:
     accounts.grace(accounts.now + DAY)
     accounts.wait(accounts.now + DAY)
-    wanted = lifecycle.Suspension(tenant="acme", reason=SuspensionReason.BILLING)
+    wanted = states.Suspension(tenant="acme", reason=SuspensionReason.BILLING)
     with pytest.raises(AuthzError, match="activate it"):
-        accounts.do(lifecycle.resume_tenant, wanted)
+        accounts.do(states.resume_tenant, wanted)
 
 
 def add_on(accounts: TenantWorld, name: str, *window: int) -> None:
-    wanted = holdings.AddAddOn(tenant="acme", add_on=name, window=Window(*window))
-    accounts.do(holdings.add_add_on, wanted)
+    wanted = subscriptions.AddAddOn(tenant="acme", add_on=name, window=Window(*window))
+    accounts.do(subscriptions.add_add_on, wanted)
 
 
 def remove_add_on(accounts: TenantWorld, name: str, at: int | None = None) -> None:
-    wanted = holdings.RemoveAddOn(tenant="acme", add_on=name, at=at)
-    accounts.do(holdings.remove_add_on, wanted)
+    wanted = subscriptions.RemoveAddOn(tenant="acme", add_on=name, at=at)
+    accounts.do(subscriptions.remove_add_on, wanted)
 
 
 def test_add_on_sells_what_the_tier_lacks_within_its_window(accounts: TenantWorld) -> None:
@@ -267,7 +269,9 @@ def test_add_on_ends_at_an_instant_and_that_can_be_taken_back(accounts: TenantWo
     remove_add_on(accounts, "audit", accounts.now + DAY)
     (change,) = accounts.scheduled()
     assert change.startswith("add-on-end:audit@")
-    accounts.do(schedule.cancel_scheduled, schedule.OneScheduled(tenant="acme", id=change))
+    accounts.do(
+        scheduled_changes.cancel_scheduled, scheduled_changes.OneScheduled(tenant="acme", id=change)
+    )
     assert accounts.tenant() == before
 
 
@@ -277,8 +281,8 @@ def test_add_on_that_is_not_held_or_not_there_is_refused(accounts: TenantWorld) 
 
 
 def own(accounts: TenantWorld, *limits: Limit, removed: tuple[str, ...] = ()) -> None:
-    wanted = holdings.SetLimits(tenant="acme", limits=limits, removed=removed)
-    accounts.do(holdings.set_limits, wanted)
+    wanted = subscriptions.SetLimits(tenant="acme", limits=limits, removed=removed)
+    accounts.do(subscriptions.set_limits, wanted)
 
 
 def test_own_limit_stands_in_the_place_of_tier_and_add_ons(accounts: TenantWorld) -> None:
@@ -353,10 +357,10 @@ def test_revision_of_a_tenant_moves_with_the_tenant_and_survives_a_restart(
 
 
 def rename(accounts: TenantWorld, name: str, **more: Any) -> TenantNow:
-    wanted = provisioning.UpdateTenant(
+    wanted = onboarding.UpdateTenant(
         tenant="acme", display_name=name, mask=("display_name",), **more
     )
-    return accounts.do(provisioning.update_tenant, wanted).value
+    return accounts.do(onboarding.update_tenant, wanted).value
 
 
 def test_update_is_refused_where_the_tenant_was_changed_since(accounts: TenantWorld) -> None:
@@ -525,7 +529,9 @@ def test_dated_end_is_moved_and_cancelled(accounts: TenantWorld) -> None:
     (change,) = accounts.scheduled()
     accounts.wait(accounts.now + 2 * DAY)
     assert accounts.reason("ada", EXPORT) == "ALLOWED"
-    accounts.do(schedule.cancel_scheduled, schedule.OneScheduled(tenant="acme", id=change))
+    accounts.do(
+        scheduled_changes.cancel_scheduled, scheduled_changes.OneScheduled(tenant="acme", id=change)
+    )
     assert accounts.tenant() == before
 
 
@@ -544,13 +550,15 @@ def test_scheduled_changes_of_all_accounts_are_listed_next_one_first(
     accounts.onboard("beta", "free")
     late, soon = accounts.now + 2 * DAY, accounts.now + DAY
     accounts.move("free", late)
-    wanted = provisioning.SetTier(tenant="beta", tier="professional", at=soon)
-    accounts.do(provisioning.set_tier, wanted)
+    wanted = onboarding.SetTier(tenant="beta", tier="professional", at=soon)
+    accounts.do(onboarding.set_tier, wanted)
     pages: list[ScheduledChange] = []
     token = ""
     for _ in range(2):
         page = PageRequest(1, token)
-        found = accounts.ask(schedule.list_scheduled, schedule.ListScheduled(page=page))
+        found = accounts.ask(
+            scheduled_changes.list_scheduled, scheduled_changes.ListScheduled(page=page)
+        )
         assert found.total == 2
         pages += found.page.items
         token = found.page.next_token

@@ -8,25 +8,26 @@ from typing import Any, Final
 
 import pytest
 
+from authz_service.domain.billing_policy import Downgrade, Excess
 from authz_service.domain.call import Call
-from authz_service.domain.catalogue import Limit
+from authz_service.domain.catalog import Limit
 from authz_service.domain.grant import GrantSource, RoleGrant
 from authz_service.domain.tenant import SuspensionReason
 from authz_service.domain.window import Window
+from authz_service.engine.impact import ConcernKind
 from authz_service.errors import AuthzError, ErrorReason
-from authz_service.usecases.access import role_grants
-from authz_service.usecases.change_sets.concerns import ConcernKind
-from authz_service.usecases.contracts.lifecycle_policy import Downgrade, Excess
-from authz_service.usecases.customers import holdings, lifecycle, members, ownership
-from authz_service.usecases.customers.downgrade_step import Step, StepKind
-from authz_service.usecases.customers.invitations import (
+from authz_service.usecases.grants import role_grants
+from authz_service.usecases.members import members, ownership
+from authz_service.usecases.members.invitations import (
     AcceptInvitation,
     InviteMember,
     accept_invitation,
     invite_member,
 )
-from authz_service.usecases.customers.provisioning import SetTier, set_tier
-from authz_service.usecases.customers.tier_change import (
+from authz_service.usecases.tenants import states, subscriptions
+from authz_service.usecases.tenants.downgrade_step import Step, StepKind
+from authz_service.usecases.tenants.onboarding import SetTier, set_tier
+from authz_service.usecases.tenants.tier_change import (
     ApplyDowngradePolicy,
     PreviewTierChange,
     TierChange,
@@ -335,7 +336,7 @@ def test_nobody_suspends_for_want_of_seats_by_hand(acme: Moving, who_: str) -> N
     reason = SuspensionReason.SEATS
     found = refused(
         lambda: (
-            acme.do(lifecycle.suspend_tenant, lifecycle.Suspension(tenant="acme", reason=reason))
+            acme.do(states.suspend_tenant, states.Suspension(tenant="acme", reason=reason))
             if who_ == "tenant"
             else acme.do(
                 members.suspend_member,
@@ -393,8 +394,8 @@ def test_preview_counts_what_the_policy_does_only_if_asked_to(acme: Moving) -> N
 
 def test_preview_is_about_the_instant_that_it_names(acme: Moving) -> None:
     acme.do(
-        holdings.add_add_on,
-        holdings.AddAddOn(
+        subscriptions.add_add_on,
+        subscriptions.AddAddOn(
             tenant="acme", add_on="audit", window=Window(acme.now, acme.now + 2 * DAY)
         ),
     )
@@ -412,8 +413,8 @@ def test_preview_of_add_ons_alone_tells_what_they_bring(acme: Moving) -> None:
 
 def test_own_limit_decides_what_is_exceeded(acme: Moving) -> None:
     acme.add("carl", "dora")
-    own = holdings.SetLimits(tenant="acme", limits=(Limit("seats", 40, "seat"),))
-    acme.do(holdings.set_limits, own)
+    own = subscriptions.SetLimits(tenant="acme", limits=(Limit("seats", 40, "seat"),))
+    acme.do(subscriptions.set_limits, own)
     assert acme.preview("free", SUSPEND).exceeded == ()
 
 

@@ -9,20 +9,20 @@ from typing import Any, Final
 
 import pytest
 
-from authz_service.domain.catalogue import Limit
+from authz_service.domain.billing_policy import Downgrade, Excess, LifecyclePolicy
+from authz_service.domain.catalog import Limit
 from authz_service.domain.decision import Question
 from authz_service.domain.grant import GrantSource, RoleGrant
 from authz_service.domain.window import ALWAYS, Instant, Window
 from authz_service.engine.decide import decide
 from authz_service.engine.entitlements import entitlements
 from authz_service.engine.index import Index
-from authz_service.usecases.access import role_grants
-from authz_service.usecases.after_commit.dates import tidying
-from authz_service.usecases.after_commit.tidying import Tidying
-from authz_service.usecases.contracts.lifecycle_policy import Downgrade, Excess, LifecyclePolicy
-from authz_service.usecases.customers import holdings, provisioning
-from authz_service.usecases.customers.invitations import InviteMember, invite_member
-from authz_service.usecases.customers.tier_change import (
+from authz_service.usecases.delivery.dates import tidying
+from authz_service.usecases.delivery.downgrade_jobs import Tidying
+from authz_service.usecases.grants import role_grants
+from authz_service.usecases.members.invitations import InviteMember, invite_member
+from authz_service.usecases.tenants import onboarding, subscriptions
+from authz_service.usecases.tenants.tier_change import (
     PreviewTierChange,
     TierChange,
     preview_tier_change,
@@ -51,7 +51,9 @@ class Case:
         self.accounts.onboard(self.tenant, start, ada=("admin",), **people)
         if self.random.random() < 0.5:
             limits = (Limit("seats", self.random.randrange(1, 9), "seat"),)
-            self.do(holdings.set_limits, holdings.SetLimits(tenant=self.tenant, limits=limits))
+            self.do(
+                subscriptions.set_limits, subscriptions.SetLimits(tenant=self.tenant, limits=limits)
+            )
         for name in people:
             if self.random.random() < 0.5:
                 self.grant(name)
@@ -138,15 +140,15 @@ def check(case: Case) -> bool:
     for name in add_ons:
         window = ALWAYS if at is None else Window(at)
         case.do(
-            holdings.add_add_on,
-            holdings.AddAddOn(tenant=case.tenant, add_on=name, window=window),
+            subscriptions.add_add_on,
+            subscriptions.AddAddOn(tenant=case.tenant, add_on=name, window=window),
         )
-    move = provisioning.SetTier(tenant=case.tenant, tier=tier, at=at)
+    move = onboarding.SetTier(tenant=case.tenant, tier=tier, at=at)
     if at is None:
-        steps = case.do(provisioning.set_tier, replace(move, downgrade=policy)).steps
+        steps = case.do(onboarding.set_tier, replace(move, downgrade=policy)).steps
         assert steps == found.steps
     else:
-        case.do(provisioning.set_tier, move)
+        case.do(onboarding.set_tier, move)
         assert done_at(case, policy, at) == "; ".join(step.summary for step in found.steps)
     compare(found, before, accounts.world.stored_index(), case.tenant, accounts.now)
     if not add_ons and takes_only(policy) and TIERS.index(tier) < TIERS.index(case.start):

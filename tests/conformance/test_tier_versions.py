@@ -8,7 +8,7 @@ from typing import Any, Final
 import pytest
 
 from authz_service.domain.call import Call
-from authz_service.domain.catalogue import Feature, Limit, Permission, Plan, Role
+from authz_service.domain.catalog import Feature, Limit, Permission, Plan, Role
 from authz_service.domain.decision import DecisionReason, Question
 from authz_service.domain.grant import RoleGrant
 from authz_service.domain.membership import Membership
@@ -18,12 +18,10 @@ from authz_service.engine.decide import reason
 from authz_service.engine.entitlements import Entitlements, entitlements
 from authz_service.errors import AuthzError, ErrorReason
 from authz_service.store.unit_of_work import Transaction
-from authz_service.usecases.execution import View
-from authz_service.usecases.paging import PageRequest
-from authz_service.usecases.policy.deleting import DeleteObject
-from authz_service.usecases.policy.permissions import delete_permission
-from authz_service.usecases.policy.plans import PutPlan
-from authz_service.usecases.policy.tier_versions import (
+from authz_service.usecases.catalog.deletion import DeleteObject
+from authz_service.usecases.catalog.permissions import delete_permission
+from authz_service.usecases.catalog.plans import PutPlan
+from authz_service.usecases.catalog.tier_versions import (
     ListVersions,
     MigrateTenants,
     OneVersion,
@@ -35,7 +33,9 @@ from authz_service.usecases.policy.tier_versions import (
     pin_tenant,
     roll_back_tier,
 )
-from authz_service.usecases.policy.tiers import delete_tier, put_tier
+from authz_service.usecases.catalog.tiers import delete_tier, put_tier
+from authz_service.usecases.kernel.execution import View
+from authz_service.usecases.kernel.paging import PageRequest
 from tests.conformance import ledger
 from tests.conformance.store_world import CALL, NOON, StoreWorld
 

@@ -7,7 +7,7 @@ from sqlalchemy import select, text
 
 from authz_service.domain.audit import Event
 from authz_service.domain.call import Call
-from authz_service.domain.catalogue import Permission
+from authz_service.domain.catalog import Permission
 from authz_service.domain.membership import Membership
 from authz_service.domain.tenant import Tenant
 from authz_service.errors import Internal

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from authz_service.domain.audit import Event
-from authz_service.domain.catalogue import Permission
+from authz_service.domain.catalog import Permission
 from authz_service.errors import ErrorReason, Unavailable
 from authz_service.store import migrate
 from authz_service.store.unit_of_work import Transaction

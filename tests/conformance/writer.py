@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from itertools import count
 
 from authz_service.domain.audit import Event
-from authz_service.domain.catalogue import Permission
+from authz_service.domain.catalog import Permission
 from authz_service.domain.change import Revision
 from tests.conformance.store_world import CALL, StoreWorld, opened
 

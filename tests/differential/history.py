@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from authz_service.domain.catalogue import Permission, Plan, Role
+from authz_service.domain.catalog import Permission, Plan, Role
 from authz_service.domain.change import Change, Delta, Fact
 from authz_service.domain.endpoint import Endpoint
 from authz_service.domain.exception import TenantException

@@ -8,7 +8,7 @@ Casbin it tells what has expired from what was never there.
 from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
-from authz_service.domain.catalogue import Permission, Plan, Role
+from authz_service.domain.catalog import Permission, Plan, Role
 from authz_service.domain.change import Fact
 from authz_service.domain.decision import DecisionReason as Reason
 from authz_service.domain.decision import Question, Usage

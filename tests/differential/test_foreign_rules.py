@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from authz_service.domain.catalogue import Permission, Plan
+from authz_service.domain.catalog import Permission, Plan
 from authz_service.domain.change import Fact
 from authz_service.domain.decision import Question
 from authz_service.domain.exception import ExceptionKind, TenantException

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from authz_service.domain.catalogue import Permission
+from authz_service.domain.catalog import Permission
 from authz_service.engine.decide import decide
 from authz_service.reference import enforcer as reference_enforcer
 from authz_service.reference.enforcer import enforcer, request

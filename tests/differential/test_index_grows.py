@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from authz_service.domain.catalogue import Permission, Plan, Role
+from authz_service.domain.catalog import Permission, Plan, Role
 from authz_service.domain.change import Fact
 from authz_service.domain.key import ApiKey
 from authz_service.domain.membership import Membership

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from authz_service.domain.catalogue import Permission, Plan, Role
+from authz_service.domain.catalog import Permission, Plan, Role
 from authz_service.domain.change import Fact
 from authz_service.domain.decision import DecisionReason, Question
 from authz_service.domain.exception import ExceptionKind, TenantException

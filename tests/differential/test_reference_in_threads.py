@@ -8,7 +8,7 @@ from typing import Final
 
 import pytest
 
-from authz_service.domain.catalogue import Permission, Plan, Role
+from authz_service.domain.catalog import Permission, Plan, Role
 from authz_service.domain.decision import DecisionReason, Question
 from authz_service.domain.grant import RoleGrant
 from authz_service.domain.membership import Membership

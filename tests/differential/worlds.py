@@ -8,7 +8,7 @@ ids hold `@`, and the same id is a user, a service and a member of staff.
 from dataclasses import dataclass
 from random import Random
 
-from authz_service.domain.catalogue import Permission, Plan, Role
+from authz_service.domain.catalog import Permission, Plan, Role
 from authz_service.domain.change import Delta, Fact
 from authz_service.domain.decision import Question, Usage
 from authz_service.domain.grant import RoleGrant

@@ -11,8 +11,8 @@ from typing import Final
 
 import pytest
 
+from authz_service.cli.demo.throwaway_server import Trial
 from authz_service.cli.main import main
-from authz_service.cli.trial import Trial
 from tests.docs.pages import ROOT, Command, File, difference, steps
 
 PLAIN: Final = re.compile(r"authz( [^|;&<>()`]*)?")

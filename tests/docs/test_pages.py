@@ -10,8 +10,8 @@ from typing import Final
 import pytest
 from typer.main import get_command
 
+from authz_service.cli.demo.throwaway_server import trial_server
 from authz_service.cli.main import app
-from authz_service.cli.trial import trial_server
 from authz_service.config import Settings
 from tests.docs.pages import ROOT, Command, difference, mentioned, people_pages, steps
 from tests.docs.reader import Reader

@@ -10,7 +10,7 @@ from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 from grpc_health.v1.health_pb2_grpc import HealthStub
 from grpc_status import rpc_status
 
-from authz_service.cli.trial import Trial
+from authz_service.cli.demo.throwaway_server import Trial
 from authz_service.gen.authz.v1.authorization_pb2 import BatchCheckRequest, ExplainRequest, Question
 from authz_service.gen.authz.v1.authorization_pb2_grpc import AuthorizationServiceStub
 from authz_service.gen.authz.v1.policy_pb2 import GrantRoleRequest, RoleGrant

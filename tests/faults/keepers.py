@@ -9,7 +9,7 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.pool import NullPool
 from sqlalchemy_adapter import Adapter
 
-from authz_service.domain.catalogue import Permission, Role
+from authz_service.domain.catalog import Permission, Role
 from authz_service.domain.grant import RoleGrant
 from authz_service.domain.membership import Membership
 from authz_service.domain.tenant import Tenant

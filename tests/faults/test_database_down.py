@@ -6,7 +6,7 @@ from pathlib import Path
 import grpc
 import pytest
 
-from authz_service.cli.trial import trial_server
+from authz_service.cli.demo.throwaway_server import trial_server
 from authz_service.store.database import Database
 from authz_service.store.migrate import migrate
 from tests.conformance import ledger

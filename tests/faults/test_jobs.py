@@ -15,7 +15,7 @@ from grpc import Channel
 from sqlalchemy import text
 
 from authz_service import app
-from authz_service.cli.trial import Trial, trial_server
+from authz_service.cli.demo.throwaway_server import Trial, trial_server
 from authz_service.config import Settings
 from authz_service.gen.authz.v1 import job_pb2 as pb
 from authz_service.gen.authz.v1 import provisioning_pb2 as provisioning

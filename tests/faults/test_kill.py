@@ -10,7 +10,7 @@ from pathlib import Path
 import grpc
 from sqlalchemy import select
 
-from authz_service.cli.trial import trial_server
+from authz_service.cli.demo.throwaway_server import trial_server
 from authz_service.store import schema
 from authz_service.store.database import Database
 from tests.conformance import ledger

@@ -17,8 +17,8 @@ from typing import Any, Final
 
 import httpx
 
-from authz_service.cli.trial import Trial, trial_server
-from authz_service.domain.event import EventState
+from authz_service.cli.demo.throwaway_server import Trial, trial_server
+from authz_service.domain.billing_event import EventState
 from authz_service.domain.tenant import Tenant
 from authz_service.store import events, snapshot
 from authz_service.store.database import Database

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from authz_service.cli.trial import command, trial_server
+from authz_service.cli.demo.throwaway_server import command, trial_server
 from authz_service.errors import Unavailable
 from authz_service.store.database import Database
 from authz_service.store.migrate import pending

@@ -12,7 +12,7 @@ import structlog
 
 from authz_service import app
 from authz_service.config import Settings
-from authz_service.rpc import logs
+from authz_service.serving import logs
 from tests.fuzz.callers import STRONG
 from tests.fuzz.rounds import Found, play
 from tests.postgres import fresh_database

@@ -10,8 +10,8 @@ from authz_service import app
 from authz_service.domain.window import Instant
 from authz_service.gen.authz.v1 import provisioning_pb2 as provisioning
 from authz_service.store import jobs as stored
-from authz_service.usecases.after_commit.following_up import enqueue
-from authz_service.usecases.after_commit.notices import ahead, notices
+from authz_service.usecases.delivery.notices import ahead, notices
+from authz_service.usecases.delivery.outbox import enqueue
 from tests.jobs.world import DAY, World, world
 
 DAYS = (7, 1)

@@ -17,7 +17,7 @@ from authz_service.gen.authz.v1 import provisioning_pb2 as provisioning
 from authz_service.gen.authz.v1 import webhook_pb2 as webhooks
 from authz_service.jobs.composing import Door, Jobs
 from authz_service.store import jobs as stored
-from authz_service.usecases.after_commit.working import Working
+from authz_service.usecases.delivery.attempts import Working
 from tests.rpc.harness import Server, serving
 
 DAY = 86_400_000_000

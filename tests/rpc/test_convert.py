@@ -5,12 +5,12 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from authz_service.domain.catalogue import ADD_ON, TIER, Feature, Limit, Permission, Plan, Role
+from authz_service.domain.catalog import ADD_ON, TIER, Feature, Limit, Permission, Plan, Role
 from authz_service.domain.exception import EVERYONE, ExceptionKind, TenantException
 from authz_service.domain.grant import GrantSource, RoleGrant
 from authz_service.domain.window import BEGINNING, FOREVER, LATEST, Window
 from authz_service.gen.authz.v1 import policy_pb2
-from authz_service.rpc import convert, convert_policy
+from authz_service.rpc.messages import catalog, values
 from tests.rpc.harness import made
 
 WORD = st.from_regex(r"[a-z0-9][a-z0-9._-]{0,9}", fullmatch=True)
@@ -74,36 +74,36 @@ EXCEPTIONS = st.builds(
 
 @given(PERMISSIONS)
 def test_permission_comes_back(value: Permission) -> None:
-    message = convert_policy.permission_message(value)
-    assert convert_policy.permission(message.FromString(message.SerializeToString())) == value
+    message = catalog.permission_message(value)
+    assert catalog.permission(message.FromString(message.SerializeToString())) == value
 
 
 @given(ROLES)
 def test_role_comes_back(value: Role) -> None:
-    message = convert_policy.role_message(value)
-    assert convert_policy.role(message.FromString(message.SerializeToString())) == value
+    message = catalog.role_message(value)
+    assert catalog.role(message.FromString(message.SerializeToString())) == value
 
 
 @given(PLANS)
 def test_tier_comes_back(value: Plan) -> None:
-    message = convert_policy.tier_message(value)
-    assert convert_policy.tier(message.FromString(message.SerializeToString())) == value
+    message = catalog.tier_message(value)
+    assert catalog.tier(message.FromString(message.SerializeToString())) == value
 
 
 @given(PLANS, st.integers(0, 2**63 - 1))
 def test_add_on_comes_back_but_for_its_revision(value: Plan, revision: int) -> None:
     value = replace(value, id=ADD_ON + value.name, extends="", revision=revision)
-    message = convert_policy.add_on_message(value)
+    message = catalog.add_on_message(value)
     assert message.revision == revision
-    back = convert_policy.add_on(message.FromString(message.SerializeToString()))
+    back = catalog.add_on(message.FromString(message.SerializeToString()))
     assert (back, back.revision) == (value, 0)
 
 
 @given(GRANTS)
 def test_grant_comes_back_but_for_the_id_that_the_service_gives(value: RoleGrant) -> None:
-    message = convert.role_grant_message(value)
+    message = values.role_grant_message(value)
     assert message.id == value.id
-    back = convert.role_grant(message.FromString(message.SerializeToString()))
+    back = values.role_grant(message.FromString(message.SerializeToString()))
     assert back == replace(value, id="")
 
 
@@ -111,25 +111,25 @@ def test_grant_comes_back_but_for_the_id_that_the_service_gives(value: RoleGrant
 def test_exception_comes_back_but_for_the_id_that_the_service_gives(
     value: TenantException,
 ) -> None:
-    message = convert.exception_message(value)
+    message = values.exception_message(value)
     assert message.id == value.id
-    back = convert.exception(message.FromString(message.SerializeToString()))
+    back = values.exception(message.FromString(message.SerializeToString()))
     assert back == replace(value, id="")
 
 
 @given(WINDOW)
 def test_window_comes_back_and_open_ends_are_left_out(value: Window) -> None:
-    fields = convert.window_fields(value)
+    fields = values.window_fields(value)
     assert ("valid_from" in fields) == (value.valid_from != BEGINNING)
     assert ("valid_until" in fields) == (value.valid_until != FOREVER)
-    assert convert.window(made(policy_pb2.RoleGrant, **fields)) == value
+    assert values.window(made(policy_pb2.RoleGrant, **fields)) == value
 
 
 @given(INSTANT)
 def test_instant_comes_back_to_the_microsecond(value: int) -> None:
-    assert convert.instant(convert.timestamp(value)) == value
+    assert values.instant(values.timestamp(value)) == value
 
 
 @given(st.frozensets(PERMISSION))
 def test_message_lists_a_set_in_one_order(value: frozenset[str]) -> None:
-    assert list(convert_policy.role_message(Role("r", value)).permissions) == sorted(value)
+    assert list(catalog.role_message(Role("r", value)).permissions) == sorted(value)

@@ -10,8 +10,8 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from authz_service.errors import ErrorReason
 from authz_service.gen.authz.v1 import authorization_pb2 as checks
 from authz_service.gen.authz.v1 import key_pb2, policy_pb2, provisioning_pb2
-from authz_service.rpc import convert_policy
-from authz_service.usecases import paging
+from authz_service.rpc.messages import catalog
+from authz_service.usecases.kernel import paging
 from tests.rpc.account import Account
 from tests.rpc.harness import RPCS, Server, made
 from tests.rpc.requests import GOOD, made_ready
@@ -202,7 +202,7 @@ def test_weight_of_an_item_is_no_less_than_its_message(server: Server, size: int
     message = policy_pb2.Role(
         id="r", permissions=[f"a:{n:03}é" for n in range(size)], description="é" * size
     )
-    assert paging.weight(convert_policy.role(message)) >= message.ByteSize() + 5
+    assert paging.weight(catalog.role(message)) >= message.ByteSize() + 5
 
 
 def test_page_of_members_with_many_roles_ends_early(

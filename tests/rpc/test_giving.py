@@ -15,7 +15,7 @@ from authz_service.gen.authz.v1 import identity_pb2 as identities
 from authz_service.gen.authz.v1 import key_pb2 as keys
 from authz_service.gen.authz.v1 import policy_pb2 as policy
 from authz_service.gen.authz.v1 import provisioning_pb2 as provisioning
-from authz_service.usecases.seeding import SEEDER
+from authz_service.usecases.bootstrap.seeding import SEEDER
 from tests.rpc.account import Account, member, timestamp
 from tests.rpc.conftest import fresh_name
 from tests.rpc.harness import Caller, Server, refusal

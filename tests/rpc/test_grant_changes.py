@@ -12,7 +12,7 @@ from authz_service.gen.authz.v1 import audit_pb2 as audit
 from authz_service.gen.authz.v1 import policy_pb2 as pb
 from authz_service.store import deltas, schema
 from authz_service.store.facts import Facts
-from authz_service.usecases.auditing import tenant_of
+from authz_service.usecases.audit.auditing import tenant_of
 from tests.rpc.account import DENY, GRANT, Account, timestamp
 from tests.rpc.conftest import fresh_name
 from tests.rpc.harness import Server, refusal

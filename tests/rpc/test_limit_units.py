@@ -7,10 +7,10 @@ from google.protobuf.field_mask_pb2 import FieldMask
 
 from authz_service.domain.audit import Event
 from authz_service.domain.call import Call
-from authz_service.domain.catalogue import Limit, Plan
+from authz_service.domain.catalog import Limit, Plan
 from authz_service.errors import ErrorReason
 from authz_service.gen.authz.v1 import policy_pb2 as pb
-from authz_service.usecases.seeding import SEEDER
+from authz_service.usecases.bootstrap.seeding import SEEDER
 from tests.rpc.conftest import fresh_name
 from tests.rpc.harness import Server
 

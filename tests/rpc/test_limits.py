@@ -21,11 +21,11 @@ from authz_service.gen.authz.v1 import authorization_pb2 as pb
 from authz_service.gen.authz.v1 import policy_pb2 as policy
 from authz_service.gen.authz.v1 import provisioning_pb2 as provisioning
 from authz_service.gen.authz.v1.authorization_pb2_grpc import AuthorizationServiceStub
+from authz_service.rpc.admission import LimitSettings
 from authz_service.rpc.credentials import Credentials
-from authz_service.rpc.limits import LimitSettings
-from authz_service.rpc.observation import Observation
 from authz_service.rpc.server import Port, PortSettings
-from authz_service.rpc.tokens import Tokens
+from authz_service.serving.call_stats import Observation
+from authz_service.serving.tokens import Tokens
 from tests.rpc.account import Account
 from tests.rpc.harness import PATIENCE, Server, serving
 

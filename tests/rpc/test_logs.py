@@ -15,7 +15,7 @@ from authz_service.engine.index import Index
 from authz_service.gen.authz.v1 import authorization_pb2 as checks
 from authz_service.gen.authz.v1 import key_pb2
 from authz_service.gen.authz.v1 import provisioning_pb2 as provisioning
-from authz_service.rpc import logs
+from authz_service.serving import logs
 from tests.rpc.account import DENY, Account
 from tests.rpc.harness import Caller, Server, refusal, serving
 

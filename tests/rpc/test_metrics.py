@@ -14,7 +14,7 @@ from authz_service import app
 from authz_service.config import Settings
 from authz_service.domain.decision import DecisionReason
 from authz_service.gen.authz.v1 import authorization_pb2 as checks
-from authz_service.rpc.observation import BOUNDS, Observation
+from authz_service.serving.call_stats import BOUNDS, Observation
 from tests.rpc.account import Account, usage
 from tests.rpc.conftest import fresh_name
 from tests.rpc.harness import Caller, Server, refusal, serving

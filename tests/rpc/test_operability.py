@@ -10,8 +10,8 @@ from authz_service.config import shipped_policies
 from authz_service.errors import ErrorReason
 from authz_service.gen.authz.v1 import key_pb2 as keys
 from authz_service.gen.authz.v1 import policy_pb2 as policy
-from authz_service.usecases.policy.operability import OPERATING
-from authz_service.usecases.rights import RIGHTS
+from authz_service.usecases.kernel.lockout import OPERATING
+from authz_service.usecases.kernel.rights import RIGHTS
 from tests.rpc.harness import Server
 from tests.rpc.test_rights import RIGHT_OF
 

@@ -21,10 +21,11 @@ from authz_service.errors import ErrorReason, FailedPrecondition, Unavailable
 from authz_service.gen.authz.v1 import authorization_pb2 as checks
 from authz_service.gen.authz.v1 import key_pb2, provisioning_pb2
 from authz_service.gen.authz.v1.key_pb2_grpc import KeyServiceStub
-from authz_service.rpc import authorization, logs
+from authz_service.rpc.services import authorization
+from authz_service.serving import logs
 from authz_service.usecases.callers import keys, keys_now
-from authz_service.usecases.customers import provisioning
-from authz_service.usecases.execution import ChangeCase, ReadCase
+from authz_service.usecases.kernel.execution import ChangeCase, ReadCase
+from authz_service.usecases.tenants import onboarding
 from tests.rpc.account import Account
 from tests.rpc.harness import PATIENCE, SERVICES, Server, made, refusal, serving
 
@@ -68,7 +69,7 @@ class Held:
 
     entered: threading.Event = field(default_factory=threading.Event)
     let_go: threading.Event = field(default_factory=threading.Event)
-    real: Callable[[Any, Any], Any] = provisioning.get_tenant.body
+    real: Callable[[Any, Any], Any] = onboarding.get_tenant.body
 
     def body(self, view: Any, wanted: Any) -> Any:
         self.entered.set()
@@ -81,7 +82,7 @@ def held(own: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Held, "
     """Hold a running GetTenant on the administration port."""
     Account(own, "acme").onboard("free", ada=["admin"])
     held = Held()
-    monkeypatch.setattr(provisioning, "get_tenant", ReadCase("tenants:get", held.body))
+    monkeypatch.setattr(onboarding, "get_tenant", ReadCase("tenants:get", held.body))
     request = provisioning_pb2.GetTenantRequest(tenant="acme")
     with ThreadPoolExecutor(1) as pool:
         answer = pool.submit(own.operator.provisioning.GetTenant, request)
@@ -166,7 +167,7 @@ def test_call_that_outlasts_the_drain_is_cut(
             entered.set()
             let_go.wait(PATIENCE)
 
-        monkeypatch.setattr(provisioning, "get_tenant", ReadCase("tenants:get", stuck))
+        monkeypatch.setattr(onboarding, "get_tenant", ReadCase("tenants:get", stuck))
         request = provisioning_pb2.GetTenantRequest(tenant="acme")
         with ThreadPoolExecutor(1) as pool:
             answer = pool.submit(server.operator.provisioning.GetTenant, request)

@@ -9,8 +9,8 @@ from typing import Final
 import pytest
 from google.rpc import code_pb2
 
+from authz_service.domain.billing_event import EventReason, EventState, Stage
 from authz_service.domain.decision import CLASSES, DecisionReason, ReasonClass
-from authz_service.domain.event import EventReason, EventState, Stage
 from authz_service.domain.exception import ExceptionKind
 from authz_service.domain.grant import GrantSource
 from authz_service.domain.membership import MembershipState
@@ -18,8 +18,8 @@ from authz_service.domain.tenant import SuspensionReason, TenantState
 from authz_service.engine.remedies import RemedyKind
 from authz_service.errors import AuthzError, ErrorReason
 from authz_service.gen.authz.v1 import error_reason_pb2
-from authz_service.rpc import convert, convert_events
 from authz_service.rpc.errors import CODES, to_status
+from authz_service.rpc.messages import events, values
 from tests.rpc.published import CODE_OF, PROTO, enum_values
 
 ERRORS: Final = enum_values("error_reason.proto", "ErrorReason")
@@ -29,14 +29,14 @@ NUMBERED: Final[dict[str, tuple[str, type[IntEnum]]]] = {
     "RemedyKind": ("authorization.proto", RemedyKind),
 }
 NAMED: Final[dict[str, tuple[str, type[Enum], dict[Enum, int]]]] = {
-    "GrantSource": ("policy.proto", GrantSource, convert._SOURCES),  # type: ignore[dict-item]
-    "ExceptionKind": ("policy.proto", ExceptionKind, convert._EXCEPTIONS),  # type: ignore[dict-item]
-    "TenantState": ("provisioning.proto", TenantState, convert._STATES),  # type: ignore[dict-item]
-    "SuspensionReason": ("provisioning.proto", SuspensionReason, convert._SUSPENSIONS),  # type: ignore[dict-item]
-    "MembershipState": ("provisioning.proto", MembershipState, convert._MEMBERSHIPS),  # type: ignore[dict-item]
-    "EventState": ("event.proto", EventState, convert_events.STATES),  # type: ignore[dict-item]
-    "EventStage": ("event.proto", Stage, convert_events.STAGES),  # type: ignore[dict-item]
-    "EventReason": ("event.proto", EventReason, convert_events.REASONS),  # type: ignore[dict-item]
+    "GrantSource": ("policy.proto", GrantSource, values._SOURCES),  # type: ignore[dict-item]
+    "ExceptionKind": ("policy.proto", ExceptionKind, values._EXCEPTIONS),  # type: ignore[dict-item]
+    "TenantState": ("provisioning.proto", TenantState, values._STATES),  # type: ignore[dict-item]
+    "SuspensionReason": ("provisioning.proto", SuspensionReason, values._SUSPENSIONS),  # type: ignore[dict-item]
+    "MembershipState": ("provisioning.proto", MembershipState, values._MEMBERSHIPS),  # type: ignore[dict-item]
+    "EventState": ("event.proto", EventState, events.STATES),  # type: ignore[dict-item]
+    "EventStage": ("event.proto", Stage, events.STAGES),  # type: ignore[dict-item]
+    "EventReason": ("event.proto", EventReason, events.REASONS),  # type: ignore[dict-item]
 }
 CLASS_CODES: Final = {
     kind.__name__: re.sub(r"(?<!^)(?=[A-Z])", "_", kind.__name__).upper()

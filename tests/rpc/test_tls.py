@@ -22,7 +22,7 @@ from authz_service.config import Settings
 from authz_service.errors import AuthzError, ErrorReason, FailedPrecondition, InvalidArgument
 from authz_service.gen.authz.v1 import authorization_pb2 as checks
 from authz_service.gen.authz.v1 import provisioning_pb2 as provisioning
-from authz_service.rpc.tls import Certificates, TlsFiles
+from authz_service.serving.tls import Certificates, TlsFiles
 from tests.commands import Authz, authz_command
 from tests.rpc.certificates import Authority, Files, Pair, files, serial
 from tests.rpc.harness import PATIENCE, Caller, Server, serving

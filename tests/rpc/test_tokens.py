@@ -23,7 +23,7 @@ from authz_service.errors import AuthzError, ErrorReason
 from authz_service.gen.authz.v1 import authorization_pb2 as checks
 from authz_service.gen.authz.v1 import identity_pb2 as identities
 from authz_service.gen.authz.v1 import key_pb2 as keys
-from authz_service.rpc import signing_keys
+from authz_service.serving import signing_keys
 from tests.rpc.account import Account, timestamp
 from tests.rpc.harness import Caller, Server, refusal, serving
 from tests.rpc.issuer import AUDIENCE, Issuer, issuing

@@ -18,7 +18,7 @@ from authz_service import app
 from authz_service.config import Settings
 from authz_service.errors import AuthzError
 from authz_service.gen.authz.v1 import authorization_pb2 as checks
-from authz_service.rpc import tracing
+from authz_service.serving import tracing
 from tests.rpc.account import Account
 from tests.rpc.conftest import fresh_name
 from tests.rpc.harness import Server, refusal, serving
@@ -205,7 +205,7 @@ def test_traces_without_their_packages_are_refused_at_the_start(
     importing = builtins.__import__
 
     def missing(name: str, *how: Any) -> Any:
-        if name == "authz_service.rpc.tracing":
+        if name == "authz_service.serving.tracing":
             raise ImportError("No module named 'opentelemetry'", name="opentelemetry")
         return importing(name, *how)
 

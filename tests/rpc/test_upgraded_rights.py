@@ -11,12 +11,12 @@ from sqlalchemy import delete
 from authz_service.config import shipped_policies
 from authz_service.domain.audit import Event
 from authz_service.domain.call import Call
-from authz_service.domain.catalogue import Permission, Role
+from authz_service.domain.catalog import Permission, Role
 from authz_service.gen.authz.v1 import key_pb2 as keys
 from authz_service.gen.authz.v1 import policy_pb2 as policy
 from authz_service.store import schema
-from authz_service.usecases.rights import RIGHTS
-from authz_service.usecases.seeding import SEEDER
+from authz_service.usecases.bootstrap.seeding import SEEDER
+from authz_service.usecases.kernel.rights import RIGHTS
 from tests.commands import Authz, authz_command
 from tests.rpc.harness import Server, serving
 from tests.rpc.trail import entries

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from authz_service.cli.trial import Trial, trial_server
+from authz_service.cli.demo.throwaway_server import Trial, trial_server
 
 
 @pytest.fixture(scope="module")

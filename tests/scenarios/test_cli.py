@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from authz_service.cli.trial import Trial, command, trial_server
+from authz_service.cli.demo.throwaway_server import Trial, command, trial_server
 from tests.commands import Authz, run
 
 MATRIX = Path("examples", "gitlab", "permissions.csv")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from authz_service.cli.trial import Trial
+from authz_service.cli.demo.throwaway_server import Trial
 from tests.commands import Authz, Ran, run
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from authz_service.cli.trial import Trial, command
+from authz_service.cli.demo.throwaway_server import Trial, command
 from tests.commands import Authz, Ran, run
 
 CSV = "tenant,subject,role,scope,valid_until\n"

@@ -5,7 +5,7 @@ from typing import TypeAlias
 
 import pytest
 
-from authz_service.cli.trial import Trial
+from authz_service.cli.demo.throwaway_server import Trial
 from tests.commands import Ran, run
 from tests.scenarios.test_cli_tenants import done
 

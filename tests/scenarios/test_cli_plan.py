@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from authz_service.cli.trial import Trial
+from authz_service.cli.demo.throwaway_server import Trial
 from tests.commands import Authz, run
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from authz_service.cli.trial import Trial
+from authz_service.cli.demo.throwaway_server import Trial
 from tests.commands import Authz, run
 
 

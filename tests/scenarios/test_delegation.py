@@ -15,7 +15,7 @@ import grpc
 import pytest
 
 from authz_service import app
-from authz_service.cli.trial import trial_server
+from authz_service.cli.demo.throwaway_server import trial_server
 from authz_service.config import Settings
 from authz_service.domain.invitation import Invitation
 from authz_service.domain.membership import Membership

@@ -14,8 +14,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from authz_service.cli import doctor_database
-from authz_service.cli.trial import Trial, trial_server
+from authz_service.cli.demo.throwaway_server import Trial, trial_server
+from authz_service.cli.doctor import database as doctor_database
 from tests.commands import Authz, Ran, authz_command
 from tests.jobs.mail_server import mail_server
 from tests.rpc.harness import serving

@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 import pytest
 
-from authz_service.cli.trial import Trial, trial_server
+from authz_service.cli.demo.throwaway_server import Trial, trial_server
 from authz_service.domain.key import PATTERN
 from tests.commands import Ran, run, run_process
 from tests.conformance.outages import eventually

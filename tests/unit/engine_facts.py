@@ -4,7 +4,7 @@
 extends `free`.
 """
 
-from authz_service.domain.catalogue import Limit, Permission, Plan, Role
+from authz_service.domain.catalog import Limit, Permission, Plan, Role
 from authz_service.domain.change import Fact
 from authz_service.domain.decision import DecisionReason, Question, Usage
 from authz_service.domain.exception import EVERYONE, ExceptionKind, TenantException

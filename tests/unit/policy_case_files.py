@@ -6,9 +6,9 @@ import pytest
 
 from authz_service.domain.policy_case import CaseFile
 from authz_service.domain.policy_set import PolicySet
-from authz_service.usecases.policy_cases import running
-from authz_service.usecases.policy_cases.running import Answered, PolicyCaseError
-from authz_service.usecases.policy_files import policy_files
+from authz_service.policyfiles import policy_files
+from authz_service.policyfiles.cases import running
+from authz_service.policyfiles.cases.running import Answered, PolicyCaseError
 
 POLICY: PolicySet = policy_files.read(
     {

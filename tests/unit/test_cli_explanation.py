@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from google.protobuf.timestamp_pb2 import Timestamp
 from rich.console import Console
 
-from authz_service.cli.explanation import remedy_lines, tree
-from authz_service.cli.remedies import command
+from authz_service.cli.display.explanation import remedy_lines, tree
+from authz_service.cli.display.remedies import command
 from authz_service.gen.authz.v1 import authorization_pb2 as pb
 
 QUESTION = pb.ExplainRequest(

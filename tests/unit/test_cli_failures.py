@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from authz_service.cli import session
-from authz_service.cli.connection import address_of
-from authz_service.cli.failure import _ADVICE
+from authz_service.client.connection import address_of
+from authz_service.client.failure import _ADVICE
 from authz_service.gen.authz.v1.error_reason_pb2 import ErrorReason
 from tests.commands import Authz, authz_command
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from authz_service.cli.instants import FORMS, instant
+from authz_service.cli.display.instants import FORMS, instant
 
 NOW = datetime(2026, 11, 23, 12, 30, tzinfo=UTC)
 

@@ -5,7 +5,7 @@ import io
 import pytest
 from rich.console import Console
 
-from authz_service.cli.storyteller import Storyteller
+from authz_service.cli.demo.storyteller import Storyteller
 
 
 @pytest.fixture

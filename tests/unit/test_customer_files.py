@@ -6,8 +6,15 @@ from typing import Any
 
 import pytest
 
-from authz_service.cli.customer_files import Customer, Form, Source, customers, form_of, opened
-from authz_service.cli.failure import Failure
+from authz_service.cli.files.customer_files import (
+    Customer,
+    Form,
+    Source,
+    customers,
+    form_of,
+    opened,
+)
+from authz_service.client.failure import Failure
 from authz_service.gen.authz.v1 import provisioning_pb2 as pb
 
 

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from authz_service.domain.catalogue import Limit, Permission, Role
+from authz_service.domain.catalog import Limit, Permission, Role
 from authz_service.domain.change import Change, Delta
 from authz_service.domain.fingerprint import digest_of_changes
 from authz_service.domain.grant import RoleGrant

@@ -2,7 +2,7 @@
 
 import pytest
 
-from authz_service.domain.catalogue import Permission, Plan, Role
+from authz_service.domain.catalog import Permission, Plan, Role
 from authz_service.domain.change import Change, Delta, Fact
 from authz_service.domain.decision import DecisionReason as Reason
 from authz_service.domain.decision import Question

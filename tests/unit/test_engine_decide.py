@@ -2,7 +2,7 @@
 
 import pytest
 
-from authz_service.domain.catalogue import Limit, Permission, Plan
+from authz_service.domain.catalog import Limit, Permission, Plan
 from authz_service.domain.change import Fact
 from authz_service.domain.decision import Decision, Question, Usage
 from authz_service.domain.decision import DecisionReason as Reason

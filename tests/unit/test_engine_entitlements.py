@@ -2,7 +2,7 @@
 
 import pytest
 
-from authz_service.domain.catalogue import Feature, Limit, Plan
+from authz_service.domain.catalog import Feature, Limit, Plan
 from authz_service.domain.decision import DecisionReason as Reason
 from authz_service.domain.decision import Question
 from authz_service.domain.tenant import Holding, StatePeriod, Tenant, TenantState

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from authz_service.domain.catalogue import Role
+from authz_service.domain.catalog import Role
 from authz_service.domain.decision import DecisionReason as Reason
 from authz_service.domain.grant import GrantSource, RoleGrant
 from authz_service.domain.membership import Membership

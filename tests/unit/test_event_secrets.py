@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from authz_service.domain.billing_policy import LifecyclePolicy, Scheme, Source
 from authz_service.errors import InvalidArgument
-from authz_service.usecases.contracts.lifecycle_policy import LifecyclePolicy, Scheme, Source
-from authz_service.web.secrets import EventSecrets
+from authz_service.web.webhook_secrets import EventSecrets
 
 POLICY = LifecyclePolicy(
     sources={

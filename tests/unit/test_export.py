@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from authz_service.cli.change_plan import difference
-from authz_service.cli.export import in_order
+from authz_service.cli.commands.export import in_order
+from authz_service.cli.files.folder_changes import difference
 from authz_service.config import shipped_policies
 from authz_service.domain.policy_set import PolicySet
-from authz_service.rpc import convert_policy as convert
-from authz_service.usecases.policy_files import policy_files
+from authz_service.policyfiles import policy_files
+from authz_service.rpc.messages import catalog as convert
 from tests.unit.test_policy_files import policies
 
 

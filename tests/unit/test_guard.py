@@ -3,14 +3,14 @@
 import pytest
 
 from authz_service.domain.audit import Actor
-from authz_service.domain.catalogue import Permission, Role
+from authz_service.domain.catalog import Permission, Role
 from authz_service.domain.grant import RoleGrant
 from authz_service.domain.membership import Membership
 from authz_service.domain.tenant import SYSTEM, Tenant
 from authz_service.engine.builder import build
 from authz_service.engine.index import Index
 from authz_service.errors import PermissionDenied
-from authz_service.usecases import guard
+from authz_service.usecases.kernel import guard
 
 RIGHT = "keys:create"
 USER, KEY = "user:ada", "service:key-1"

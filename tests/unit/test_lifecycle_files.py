@@ -5,10 +5,9 @@ from pathlib import Path
 import pytest
 
 from authz_service.config import shipped_policies
-from authz_service.usecases.contracts import lifecycle_files
-from authz_service.usecases.contracts.lifecycle_watch import LifecycleInUse
-from authz_service.usecases.policy_files import policy_files
-from authz_service.usecases.policy_files.problem import PolicyFileError
+from authz_service.policyfiles import billing_policy_file, policy_files
+from authz_service.policyfiles.problem import PolicyFileError
+from authz_service.usecases.billing.policy_reload import LifecycleInUse
 
 GOOD = """\
 sources:
@@ -31,18 +30,18 @@ first_admin: {roles: [admin]}
 def problems(text: str) -> list[str]:
     known = policy_files.read_folder(shipped_policies())
     with pytest.raises(PolicyFileError) as raised:
-        lifecycle_files.read(text, known)
+        billing_policy_file.read(text, known)
     return [str(problem) for problem in raised.value.problems]
 
 
 def test_shipped_file_agrees_with_the_shipped_catalogue() -> None:
     known = policy_files.read_folder(shipped_policies())
-    policy = lifecycle_files.read_folder(shipped_policies(), known)
+    policy = billing_policy_file.read_folder(shipped_policies(), known)
     assert {"stripe", "hubspot", "cloudevents", "billing-job"} == set(policy.sources)
 
 
 def test_good_file_is_read() -> None:
-    policy = lifecycle_files.read(GOOD, policy_files.read_folder(shipped_policies()))
+    policy = billing_policy_file.read(GOOD, policy_files.read_folder(shipped_policies()))
     assert policy.plans["gold"].tier == "enterprise"
 
 
@@ -78,7 +77,7 @@ def test_mistake_is_told_with_its_place(before: str, after: str, told: str) -> N
 
 
 def test_folder_without_the_file_means_that_no_event_means_anything(tmp_path: Path) -> None:
-    assert lifecycle_files.read_folder(tmp_path).sources == {}
+    assert billing_policy_file.read_folder(tmp_path).sources == {}
 
 
 def test_file_that_changes_is_read_again_and_a_wrong_one_leaves_the_good_one(

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from authz_service.domain.catalogue import Permission, Plan, Role, chain
+from authz_service.domain.catalog import Permission, Plan, Role, chain
 from authz_service.domain.policy_set import PolicySet
 from authz_service.errors import ErrorReason, InvalidArgument
-from authz_service.usecases.policy_files import policy_files
-from authz_service.usecases.policy_files.matrix import read_matrix
-from authz_service.usecases.policy_files.problem import MAX_BYTES, PolicyFileError
+from authz_service.policyfiles import policy_files
+from authz_service.policyfiles.matrix import read_matrix
+from authz_service.policyfiles.problem import MAX_BYTES, PolicyFileError
 
 GITLAB = Path(__file__).parents[2] / "policies" / "examples" / "gitlab" / "permissions.csv"
 GITLAB_TIERS = ("free", "premium", "ultimate")

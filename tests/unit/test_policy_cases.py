@@ -6,9 +6,9 @@ import pytest
 
 from authz_service.domain.decision import Question, Usage
 from authz_service.domain.policy_case import Expectation
-from authz_service.usecases.policy_cases import running
-from authz_service.usecases.policy_cases.coverage import coverage
-from authz_service.usecases.policy_cases.report import told
+from authz_service.policyfiles.cases import running
+from authz_service.policyfiles.cases.coverage import coverage
+from authz_service.policyfiles.cases.report import told
 from tests.unit.policy_case_files import HEAD, POLICY, answered, read, unmet, written
 
 NOON = 1_772_366_400_000_000

@@ -5,7 +5,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from authz_service.usecases.policy_files import policy_files
+from authz_service.policyfiles import policy_files
 from tests.commands import Authz, authz_command
 from tests.unit.policy_case_files import HEAD, POLICY
 

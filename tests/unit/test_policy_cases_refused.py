@@ -8,9 +8,9 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from authz_service.usecases.policy_cases import running
-from authz_service.usecases.policy_cases.running import PolicyCaseError
-from authz_service.usecases.policy_files.problem import MAX_BYTES
+from authz_service.policyfiles.cases import running
+from authz_service.policyfiles.cases.running import PolicyCaseError
+from authz_service.policyfiles.problem import MAX_BYTES
 from tests.unit.policy_case_files import HEAD, POLICY, only_problem, problems, written
 
 CASES = "cases: [{name: It, tenant: acme, expect: {user:ann: {allow: [invoices:view]}}}]\n"

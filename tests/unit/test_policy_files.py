@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from authz_service.domain import identifiers
-from authz_service.domain.catalogue import Feature, Limit, Permission, Plan, Role, chain
+from authz_service.domain.catalog import Feature, Limit, Permission, Plan, Role, chain
 from authz_service.domain.policy_set import PolicySet, checked
 from authz_service.errors import ErrorReason, InvalidArgument
-from authz_service.usecases.policy_files import policy_files
-from authz_service.usecases.policy_files.problem import MAX_BYTES, PolicyFileError
+from authz_service.policyfiles import policy_files
+from authz_service.policyfiles.problem import MAX_BYTES, PolicyFileError
 
 POLICIES = Path(__file__).parents[2] / "policies"
 SCHEMA: dict[str, Any] = json.loads((POLICIES / "schema.json").read_text())

@@ -2,10 +2,10 @@
 
 import pytest
 
-from authz_service.domain.catalogue import Feature, Limit, Permission, Plan, Role
+from authz_service.domain.catalog import Feature, Limit, Permission, Plan, Role
 from authz_service.domain.policy_set import PolicySet
-from authz_service.usecases.policy_files import policy_files
-from authz_service.usecases.policy_files.problem import PolicyFileError
+from authz_service.policyfiles import policy_files
+from authz_service.policyfiles.problem import PolicyFileError
 
 CATALOGUE = """\
 permissions:

@@ -8,7 +8,7 @@ import pytest
 
 from authz_service.domain.job import JobReason
 from authz_service.jobs.posting import Poster, public
-from authz_service.usecases.after_commit.delivering import PostFailed
+from authz_service.usecases.delivery.webhook_delivery import PostFailed
 from tests.jobs.receiver import receiver
 
 

@@ -10,14 +10,14 @@ import pytest
 from jsonschema import Draft202012Validator
 from referencing import Registry, Resource
 
-from authz_service.domain.catalogue import TIER, Limit, Plan, Role
+from authz_service.domain.catalog import TIER, Limit, Plan, Role
 from authz_service.domain.decision import DecisionReason
 from authz_service.domain.policy_case import ANSWERS, LAYERS, CaseFile
 from authz_service.domain.policy_set import PolicySet
-from authz_service.usecases.policy_cases import running
-from authz_service.usecases.policy_cases.coverage import coverage
-from authz_service.usecases.policy_files import yaml_text
-from authz_service.usecases.policy_files.policy_files import read_folder
+from authz_service.policyfiles import yaml_text
+from authz_service.policyfiles.cases import running
+from authz_service.policyfiles.cases.coverage import coverage
+from authz_service.policyfiles.policy_files import read_folder
 
 POLICIES = Path(__file__).parents[2] / "policies"
 POLICY = read_folder(POLICIES)

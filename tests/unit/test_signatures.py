@@ -10,8 +10,8 @@ from typing import Final
 
 import pytest
 
-from authz_service.usecases.contracts.lifecycle_policy import Scheme, Source
-from authz_service.web.signatures import Delivery, Forged, require_usable, verify
+from authz_service.domain.billing_policy import Scheme, Source
+from authz_service.web.webhook_signatures import Delivery, Forged, require_usable, verify
 
 SECOND: Final = 1_000_000
 OTHER: Final = "another-secret"

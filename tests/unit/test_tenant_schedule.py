@@ -6,7 +6,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from authz_service.domain.catalogue import Limit
+from authz_service.domain.catalog import Limit
 from authz_service.domain.contract_account import led
 from authz_service.domain.contract_change import Action, Aspect
 from authz_service.domain.holdings import (

@@ -16,11 +16,11 @@ from authz_service.engine.index import Index
 from authz_service.errors import AlreadyExists, ErrorReason, InvalidArgument, NotFound
 from authz_service.store.member_revisions import caller_revisions
 from authz_service.store.unit_of_work import Transaction
-from authz_service.usecases import masks, paging, require
 from authz_service.usecases.callers import system_roles
-from authz_service.usecases.execution import View, change, read
-from authz_service.usecases.paging import Page, PageRequest
-from authz_service.usecases.policy.operability import require_operable
+from authz_service.usecases.kernel import field_masks, paging, preconditions
+from authz_service.usecases.kernel.execution import View, change, read
+from authz_service.usecases.kernel.lockout import require_operable
+from authz_service.usecases.kernel.paging import Page, PageRequest
 
 UPDATABLE: Final = frozenset({"display_name", "expire_time", "roles", "tenants"})
 
@@ -96,11 +96,11 @@ def update_identity(tx: Transaction, wanted: UpdateIdentity) -> IdentityNow:
     stays.
     """
     before = _find(tx.index, wanted.id)
-    masks.checked(wanted.mask, UPDATABLE)
-    masks.unchanged(_revision(tx, before.id), wanted.expected_revision)
+    field_masks.checked(wanted.mask, UPDATABLE)
+    field_masks.unchanged(_revision(tx, before.id), wanted.expected_revision)
     after = before
     if "display_name" in wanted.mask:
-        name = require.text(wanted.display_name, "display_name", at_most=200)
+        name = preconditions.text(wanted.display_name, "display_name", at_most=200)
         after = replace(after, display_name=name)
     if "expire_time" in wanted.mask:
         Window(tx.now, wanted.expires_at).checked("expire_time")
@@ -154,7 +154,7 @@ def _made(tx: Transaction, wanted: RegisterIdentity) -> Identity:
         _plain(wanted.issuer, "issuer")
     elif wanted.issuer:
         raise _wrong("a certificate's CA is a setting of the server; leave it empty", "issuer")
-    require.text(wanted.display_name, "identity.display_name", at_most=200)
+    preconditions.text(wanted.display_name, "identity.display_name", at_most=200)
     Window(tx.now, wanted.expires_at).checked("identity.expire_time")
     made = Identity(
         f"idn-{tx.new_id()}",

@@ -15,7 +15,6 @@ from authz_service.errors import ErrorReason, FailedPrecondition, InvalidArgumen
 from authz_service.store import key_use
 from authz_service.store.member_revisions import caller_revisions
 from authz_service.store.unit_of_work import Transaction
-from authz_service.usecases import masks, require
 from authz_service.usecases.callers import system_roles
 from authz_service.usecases.callers.keys_now import (
     KeyNow,
@@ -25,8 +24,9 @@ from authz_service.usecases.callers.keys_now import (
     key_now,
     later,
 )
-from authz_service.usecases.execution import change
-from authz_service.usecases.policy.operability import require_operable
+from authz_service.usecases.kernel import field_masks, preconditions
+from authz_service.usecases.kernel.execution import change
+from authz_service.usecases.kernel.lockout import require_operable
 
 _DAY: Final = 86_400_000_000
 OVERLAP: Final[Instant] = _DAY
@@ -91,7 +91,7 @@ def create_key(tx: Transaction, wanted: CreateKey) -> KeyNow:
 
 def make_key(tx: Transaction, wanted: CreateKey) -> KeyNow:
     """Make a key, its membership in `system` and its rights there."""
-    require.text(wanted.display_name, "display_name", at_most=200)
+    preconditions.text(wanted.display_name, "display_name", at_most=200)
     Window(tx.now, wanted.expires_at).checked("expire_time")
     rights = system_roles.paired(tx, wanted.roles, wanted.tenants)
     kind = kind_of(tx.index, wanted.roles) if wanted.kind is None else wanted.kind
@@ -122,11 +122,11 @@ def kind_of(index: Index, roles: Iterable[str]) -> KeyKind:
 @change("keys:update")
 def update_key(tx: Transaction, wanted: UpdateKey) -> KeyNow:
     before = find(tx.index, wanted.id)
-    masks.checked(wanted.mask, UPDATABLE)
-    masks.unchanged(_revision(tx, before.id), wanted.expected_revision)
+    field_masks.checked(wanted.mask, UPDATABLE)
+    field_masks.unchanged(_revision(tx, before.id), wanted.expected_revision)
     after = before
     if "display_name" in wanted.mask:
-        name = require.text(wanted.display_name, "display_name", at_most=200)
+        name = preconditions.text(wanted.display_name, "display_name", at_most=200)
         after = replace(after, display_name=name)
     if "expire_time" in wanted.mask:
         Window(tx.now, wanted.expires_at).checked("expire_time")

@@ -11,10 +11,10 @@ from authz_service.engine.index import Index
 from authz_service.errors import ErrorReason, NotFound
 from authz_service.store import key_use
 from authz_service.store.member_revisions import caller_revisions
-from authz_service.usecases import paging
 from authz_service.usecases.callers import system_roles
-from authz_service.usecases.execution import View, read
-from authz_service.usecases.paging import PageRequest
+from authz_service.usecases.kernel import paging
+from authz_service.usecases.kernel.execution import View, read
+from authz_service.usecases.kernel.paging import PageRequest
 
 Uses = Mapping[str, Instant]
 """When keys were last used, by id; 0, or not there, for never."""

@@ -9,9 +9,9 @@ from authz_service.errors import ErrorReason, InvalidArgument
 from authz_service.store.facts import Facts
 from authz_service.store.schema import rule
 from authz_service.store.unit_of_work import Transaction
-from authz_service.usecases import require
-from authz_service.usecases.access.role_grants import give, take
-from authz_service.usecases.giving import TENANT_SCOPE
+from authz_service.usecases.grants.role_grants import give, take
+from authz_service.usecases.kernel import preconditions
+from authz_service.usecases.kernel.escalation import TENANT_SCOPE
 
 
 def paired(
@@ -27,9 +27,9 @@ def paired(
         message = f"{at}roles: name at least one role, such as `checker`"
         raise InvalidArgument(ErrorReason.INVALID_FIELD, message, field=f"{at}roles")
     for tenant in tenants:
-        require.customer(tx.index, tenant, f"{at}tenants")
+        preconditions.customer(tx.index, tenant, f"{at}tenants")
     scopes = {TENANT_SCOPE + tenant for tenant in tenants} or {""}
-    require.batch(len(wanted) * len(scopes), f"{at}tenants")
+    preconditions.batch(len(wanted) * len(scopes), f"{at}tenants")
     return {(role, scope) for role in wanted for scope in scopes}
 
 
@@ -37,7 +37,7 @@ def give_all(
     tx: Transaction, subject: str, rights: Iterable[tuple[str, str]], at: str = ""
 ) -> None:
     """Grant roles that are not held so yet."""
-    system = require.tenant(tx.index, SYSTEM)
+    system = preconditions.tenant(tx.index, SYSTEM)
     for role, scope in sorted(rights):
         grant = RoleGrant(SYSTEM, subject, role, scope, reason=tx.call.reason)
         give(tx, system, grant, f"{at}roles")

@@ -1,0 +1,132 @@
+"""`authz lifecycle`: what events would do, asked of the policy's file or of the server."""
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from authz_service.cli.display import output as out
+from authz_service.cli.options import local, reads
+from authz_service.cli.session import Session
+from authz_service.client.failure import ExitCode, Failure
+
+if TYPE_CHECKING:
+    from authz_service.domain.billing_policy import LifecyclePolicy
+    from authz_service.usecases.billing.offline_preview import Tried
+
+app = typer.Typer(help="What events of billing and CRM systems do: check it, try it.")
+
+Policies = Annotated[
+    Path | None,
+    typer.Option("--policies", metavar="DIR", help="The policy folder; AUTHZ_POLICIES_DIR."),
+]
+
+
+@local(app)
+def check(session: Session, policies: Policies = None) -> None:
+    """Check lifecycle.yaml, also against the tiers and roles beside it."""
+    policy = _policy(policies or session.settings.policies_dir)
+    counts = {"sources": len(policy.sources), "plans": len(policy.plans)}
+    if session.output is out.Output.JSON:
+        out.print_document({"ok": True, **counts})
+        return
+    session.print(out.facts([(name, str(number)) for name, number in counts.items()]))
+
+
+@reads(app, "test")
+def try_events(
+    session: Session,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="JSON: an event, or a list.")],
+    *,
+    source: Annotated[
+        str, typer.Option("--source", metavar="SOURCE", help="Who would send it, as the file says.")
+    ],
+    server: Annotated[
+        bool, typer.Option("--server", help="Ask the server, about the accounts that it has.")
+    ] = False,
+    policies: Policies = None,
+) -> None:
+    """Show what an event would do, without doing it.
+
+    Without --server nothing is called: each event meets an account that those before it made.
+    """
+    content = read_file(file)
+    if server:
+        _ask(session, source, content)
+        return
+    policy = _policy(policies or session.settings.policies_dir)
+    tried = _try(policy, source, content)
+    if session.output is out.Output.JSON:
+        out.print_document({"events": [_document(each) for each in tried]})
+    else:
+        rows = [
+            (each.id, each.type, each.tenant, out.listed(each.deeds), _outcome(each))
+            for each in tried
+        ]
+        session.print(out.table(("EVENT", "TYPE", "TENANT", "DEEDS", "EFFECT"), rows))
+    parked = any(each.reason.value not in ("none", "ignored") for each in tried)
+    raise typer.Exit(ExitCode.DENIED if parked else ExitCode.DONE)
+
+
+def read_file(file: Path) -> bytes:
+    """Read a file of events. Raises: Failure."""
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        message = f"{file} cannot be read: {error.strerror}"
+        raise Failure(ExitCode.USAGE, "UNREADABLE_FILE", message, field="FILE") from None
+
+
+def _policy(folder: Path) -> "LifecyclePolicy":
+    # They read YAML, which --help can do without.
+    from authz_service.policyfiles import billing_policy_file, policy_files
+    from authz_service.policyfiles.problem import PolicyFileError
+
+    try:
+        return billing_policy_file.read_folder(folder, policy_files.read_folder(folder))
+    except PolicyFileError as wrong:
+        raise Failure(
+            ExitCode.USAGE, "INVALID_POLICY", wrong.message, field=wrong.field,
+            details=wrong.details, advice="mend the file and run the command again",
+        ) from None  # fmt: skip
+
+
+def _try(policy: "LifecyclePolicy", source: str, content: bytes) -> "list[Tried]":
+    from authz_service.usecases.billing.interpretation import envelopes
+    from authz_service.usecases.billing.offline_preview import tried
+
+    if source not in policy.sources:
+        known = out.listed(sorted(policy.sources))
+        message = f"lifecycle.yaml declares no source {source!r}; it declares {known}"
+        raise Failure(ExitCode.USAGE, "UNKNOWN_SOURCE", message, field="--source")
+    return tried(policy, envelopes(policy.sources[source], content), time.time_ns() // 1000)
+
+
+def _document(each: "Tried") -> dict[str, object]:
+    return {
+        "id": each.id,
+        "type": each.type,
+        "tenant": each.tenant,
+        "deeds": list(each.deeds),
+        "effects": list(each.effects),
+        "reason": each.reason.name,
+        "message": each.message,
+    }
+
+
+def _outcome(each: "Tried") -> str:
+    if each.reason.value == "none":
+        return "; ".join(each.effects) or "nothing changes"
+    return f"{each.reason.value}: {each.message}".rstrip(": ")
+
+
+def _ask(session: Session, source: str, content: bytes) -> None:
+    from authz_service.cli.commands.events import event_facts
+    from authz_service.cli.commands.tier_change import effect_parts
+    from authz_service.gen.authz.v1 import event_pb2 as pb  # noqa: PLC0415
+
+    answer = session.events.PreviewEvent(pb.PreviewEventRequest(source=source, data=content))
+    effects = out.table(("EFFECT",), [(each,) for each in answer.effects])
+    note = "it came before and would do nothing" if answer.duplicate else ""
+    session.show(answer, event_facts(answer.event), effects, *effect_parts(answer), note=note)

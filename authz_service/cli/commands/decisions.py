@@ -1,0 +1,137 @@
+"""`authz check` and `authz explain`: the question that products ask, asked by hand."""
+
+from typing import Annotated, Any
+
+import typer
+from rich.text import Text
+
+from authz_service.cli.display import output as out
+from authz_service.cli.display.explanation import class_advice, remedy_lines, tree
+from authz_service.cli.display.words import code, instant, moment
+from authz_service.cli.options import (
+    DECISIONS,
+    At,
+    KnownAt,
+    MinRevision,
+    PermissionName,
+    Scope,
+    Subject,
+    Tenant,
+    reads,
+)
+from authz_service.cli.session import Session
+from authz_service.client.failure import ExitCode
+from authz_service.gen.authz.v1 import authorization_pb2 as pb
+
+commands = typer.Typer()
+
+LimitName = Annotated[
+    str, typer.Option("--limit", metavar="NAME", help="Ask about this limit too: projects.")
+]
+Used = Annotated[int, typer.Option("--used", metavar="N", help="How much of it is used.")]
+Quantity = Annotated[
+    int | None, typer.Option("--quantity", metavar="N", help="How much more is wanted; 1.")
+]
+
+
+@reads(commands, panel=DECISIONS)
+def check(
+    session: Session,
+    tenant: Tenant,
+    subject: Subject,
+    permission: PermissionName,
+    *,
+    scope: Scope = "",
+    limit: LimitName = "",
+    used: Used = 0,
+    quantity: Quantity = None,
+    min_revision: MinRevision = 0,
+    at: At = None,
+    as_known_at: KnownAt = None,
+) -> None:
+    """Ask whether a subject may do something; exit 1 if not.
+
+    Of another moment, with --at or --as-known-at, it takes the right to explain.
+    """
+    question: dict[str, Any] = {
+        "tenant": tenant,
+        "subject": subject,
+        "permission": permission,
+        "scope": scope,
+        "usage": _usage(limit, used, quantity),
+        "min_revision": min_revision,
+    }
+    if at is None and not as_known_at:
+        _check(session, pb.CheckRequest(**question))
+    else:
+        _check_back(session, pb.ExplainRequest(**question, **moment(at, as_known_at)))
+
+
+@reads(commands, panel=DECISIONS)
+def explain(
+    session: Session,
+    tenant: Tenant,
+    subject: Subject,
+    permission: PermissionName,
+    *,
+    scope: Scope = "",
+    limit: LimitName = "",
+    used: Used = 0,
+    quantity: Quantity = None,
+    min_revision: MinRevision = 0,
+    at: At = None,
+    as_known_at: KnownAt = None,
+) -> None:
+    """Tell why, and what to do about a denial; exit 1 if denied.
+
+    Of another moment, with --at or --as-known-at, there is nothing to do any more: it tells why.
+    """
+    question = pb.ExplainRequest(
+        tenant=tenant,
+        subject=subject,
+        permission=permission,
+        scope=scope,
+        usage=_usage(limit, used, quantity),
+        min_revision=min_revision,
+        **moment(at, as_known_at),
+    )
+    answer = session.authorization.Explain(question)
+    now = at is None and not as_known_at
+    if session.output is out.Output.JSON:
+        session.show(answer)
+    else:
+        session.print(tree(question, answer), *(remedy_lines(question, answer) if now else ()))
+    _end(allowed=answer.allowed)
+
+
+def _check(session: Session, question: pb.CheckRequest) -> None:
+    answer = session.authorization.Check(question)
+    session.show(answer, _said(answer))
+    _end(allowed=answer.allowed)
+
+
+def _check_back(session: Session, question: pb.ExplainRequest) -> None:
+    answer = session.authorization.Explain(question)
+    session.show(answer, _said(answer), note=f"as of {instant(answer.at)}")
+    _end(allowed=answer.allowed)
+
+
+def _said(answer: pb.CheckResponse | pb.ExplainResponse) -> Text:
+    said = out.verdict(allowed=answer.allowed)
+    if not answer.allowed:
+        said.append(f"  {code(pb.DecisionReason, answer.reason)}", "red")
+        said.append(f"  {class_advice(answer.reason_class)}", "not bold default")
+    return said
+
+
+def _usage(limit: str, used: int, quantity: int | None) -> pb.Usage | None:
+    if limit:
+        return pb.Usage(limit=limit, used=used, quantity=quantity)
+    if used or quantity is not None:
+        raise typer.BadParameter("--used and --quantity are about a limit: name it with --limit")
+    return None
+
+
+def _end(*, allowed: bool) -> None:
+    if not allowed:
+        raise typer.Exit(ExitCode.DENIED)

@@ -1,0 +1,243 @@
+"""`authz exceptions`: one-offs for one customer, each with a reason and an approver."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Annotated
+
+import typer
+from google.protobuf.field_mask_pb2 import FieldMask
+from rich.table import Table
+
+from authz_service.cli.display import output as out
+from authz_service.cli.display.words import named_ends, timestamp, window, word
+from authz_service.cli.options import (
+    ExpectedRevision,
+    From,
+    Limit,
+    LiveAt,
+    NoFrom,
+    NoUntil,
+    Reason,
+    Scope,
+    Tenant,
+    Until,
+    changes,
+    reads,
+)
+from authz_service.cli.paging import every, total
+from authz_service.cli.session import Session
+from authz_service.domain.exception import ExceptionKind
+from authz_service.gen.authz.v1 import policy_pb2 as pb
+
+app = typer.Typer(help="One-off exceptions of a customer's account.")
+
+Permissions = Annotated[
+    list[str], typer.Argument(metavar="PERMISSION...", help="invoices:export, one or more.")
+]
+RequiredReason = Annotated[
+    str, typer.Option("--reason", metavar="TEXT", help="Why, for the audit.")
+]
+Approver = Annotated[
+    str, typer.Option("--approver", metavar="TEXT", help="Who approved it: a person or a ticket.")
+]
+
+ExceptionId = Annotated[
+    str, typer.Argument(metavar="ID", help="As authz exceptions list shows it.")
+]
+
+
+@changes(app)
+def grant(
+    session: Session,
+    tenant: Tenant,
+    permissions: Permissions,
+    *,
+    reason: RequiredReason,
+    approver: Approver,
+    valid_from: From = None,
+    valid_until: Until = None,
+) -> None:
+    """Entitle an account to permissions that its tier lacks; a role is still needed."""
+    wanted = pb.TenantException(
+        tenant=tenant, permissions=permissions, reason=reason, approver=approver
+    )
+    _put(session, "GRANT", wanted, valid_from, valid_until)
+
+
+@changes(app)
+def deny(
+    session: Session,
+    tenant: Tenant,
+    permissions: Permissions,
+    *,
+    subject: Annotated[
+        str, typer.Option("--subject", metavar="SUBJECT", help="Deny this one alone.")
+    ] = "",
+    scope: Scope = "",
+    reason: RequiredReason,
+    approver: Approver,
+    valid_from: From = None,
+    valid_until: Until = None,
+) -> None:
+    """Take permissions away: from everyone or one subject, everywhere or in one scope."""
+    wanted = pb.TenantException(
+        tenant=tenant,
+        permissions=permissions,
+        subject=subject,
+        scope=scope,
+        reason=reason,
+        approver=approver,
+    )
+    _put(session, "DENY", wanted, valid_from, valid_until)
+
+
+@changes(app)
+def replace(
+    session: Session,
+    tenant: Tenant,
+    permissions: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[PERMISSION...]", help="All that is left; none for nothing."),
+    ] = None,
+    *,
+    reason: RequiredReason,
+    approver: Approver,
+    valid_from: From = None,
+    valid_until: Until = None,
+) -> None:
+    """Be the account's whole entitlement to permissions, in place of tier and add-ons."""
+    wanted = pb.TenantException(
+        tenant=tenant, permissions=permissions or (), reason=reason, approver=approver
+    )
+    _put(session, "REPLACE", wanted, valid_from, valid_until)
+
+
+@changes(app)
+def revoke(
+    session: Session,
+    tenant: Tenant,
+    exception: ExceptionId,
+    reason: Reason = "",
+) -> None:
+    """End an exception."""
+    request = pb.RevokeExceptionRequest(tenant=tenant, id=exception, reason=reason)
+    answer = session.policy.RevokeException(request)
+    session.show(answer, exception_table([answer.exception]), note="revoked")
+
+
+@changes(app)
+def update(
+    session: Session,
+    tenant: Tenant,
+    exception: ExceptionId,
+    *,
+    permission: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--permission",
+            metavar="PERMISSION",
+            help="What it is about, all of it. Repeat for more.",
+        ),
+    ] = None,
+    valid_from: From = None,
+    valid_until: Until = None,
+    no_from: NoFrom = False,
+    no_until: NoUntil = False,
+    exception_reason: Annotated[
+        str | None, typer.Option("--exception-reason", metavar="TEXT", help="Why it was made.")
+    ] = None,
+    approver: Annotated[
+        str | None, typer.Option("--approver", metavar="TEXT", help="Who approved it.")
+    ] = None,
+    expected_revision: ExpectedRevision = 0,
+    reason: Reason = "",
+) -> None:
+    """Change what is given, such as --until; what is not named stays as it is."""
+    paths = named_ends(valid_from, valid_until, no_start=no_from, no_end=no_until)
+    given = {"permissions": permission, "reason": exception_reason, "approver": approver}
+    paths += [name for name, value in given.items() if value is not None]
+    if not paths:
+        raise typer.BadParameter("nothing to change; give --until, --permission, --approver")
+    wanted = pb.TenantException(
+        tenant=tenant,
+        id=exception,
+        permissions=permission or (),
+        valid_from=timestamp(valid_from),
+        valid_until=timestamp(valid_until),
+        reason=exception_reason or "",
+        approver=approver or "",
+    )
+    answer = session.policy.UpdateException(
+        pb.UpdateExceptionRequest(
+            exception=wanted,
+            update_mask=FieldMask(paths=paths),
+            expected_revision=expected_revision,
+            reason=reason,
+        )
+    )
+    session.show(answer, exception_table([answer.exception]))
+
+
+@reads(app)
+def get(session: Session, tenant: Tenant, exception: ExceptionId) -> None:
+    """Show one exception; its revision is for --expected-revision."""
+    answer = session.policy.GetException(pb.GetExceptionRequest(tenant=tenant, id=exception))
+    note = f"changed last in revision {answer.exception.revision}"
+    session.show(answer, exception_table([answer.exception]), note=note)
+
+
+@reads(app, "list")
+def list_exceptions(
+    session: Session,
+    tenant: Tenant,
+    *,
+    kind: Annotated[
+        ExceptionKind | None, typer.Option("--kind", help="Only of this kind.")
+    ] = None,
+    permission: Annotated[
+        str,
+        typer.Option("--permission", metavar="PERMISSION", help="Only about this permission."),
+    ] = "",
+    subject: Annotated[
+        str | None,
+        typer.Option("--subject", metavar="SUBJECT", help="Only those that deny this one; '' for "
+                     "those for everyone."),
+    ] = None,
+    live_at: LiveAt = None,
+    limit: Limit = None,
+) -> None:  # fmt: skip
+    """List an account's exceptions, those over or not yet begun among them."""
+    request = pb.ListExceptionsRequest(
+        tenant=tenant, permission=permission, subject=subject, live_at=timestamp(live_at)
+    )
+    if kind:
+        request.kind = pb.ExceptionKind.Value(f"EXCEPTION_KIND_{kind.name}")
+    answer = every(session.policy.ListExceptions, request, lambda page: page.exceptions, limit)
+    found = answer.exceptions
+    session.show(answer, exception_table(found), note=total(len(found), "exception", answer))
+
+
+def exception_table(exceptions: Iterable[pb.TenantException]) -> Table:
+    """Lay out exceptions."""
+    rows = [
+        (each.id, word(pb.ExceptionKind, each.kind), out.listed(each.permissions),
+         each.subject, each.scope, window(each), each.approver, each.reason)
+        for each in exceptions
+    ]  # fmt: skip
+    columns = ("ID", "KIND", "PERMISSIONS", "SUBJECT", "SCOPE", "IN FORCE", "APPROVER", "REASON")
+    return out.table(columns, rows)
+
+
+def _put(
+    session: Session,
+    kind: str,
+    wanted: pb.TenantException,
+    valid_from: datetime | None,
+    valid_until: datetime | None,
+) -> None:
+    wanted.kind = pb.ExceptionKind.Value(f"EXCEPTION_KIND_{kind}")
+    for field, at in (("valid_from", valid_from), ("valid_until", valid_until)):
+        if at is not None:
+            getattr(wanted, field).FromDatetime(at)
+    answer = session.policy.GrantException(pb.GrantExceptionRequest(exception=wanted))
+    session.show(answer, exception_table([answer.exception]))

@@ -1,0 +1,151 @@
+"""`authz identities`: callers of this service by token or by certificate."""
+
+from collections.abc import Iterable
+from typing import Annotated, Final
+
+import typer
+from rich.table import Table
+
+from authz_service.cli.commands.callers import ROLES, TENANTS, AllTenants, Forever, Name, changed
+from authz_service.cli.display import output as out
+from authz_service.cli.display.words import instant, timestamp
+from authz_service.cli.options import ExpectedRevision, Limit, Reason, Until, changes, reads
+from authz_service.cli.paging import every, total
+from authz_service.cli.session import Session
+from authz_service.gen.authz.v1 import identity_pb2 as pb
+
+app = typer.Typer(help="Callers of this service by token or certificate, without a key.")
+
+_KINDS: Final = {
+    pb.IDENTITY_KIND_TOKEN: "token",
+    pb.IDENTITY_KIND_CERTIFICATE: "certificate",
+}
+
+IdentityId = Annotated[str, typer.Argument(metavar="ID", help="As authz identities list shows it.")]
+
+
+@changes(app)
+def register(
+    session: Session,
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME",
+            help="The token's sub, or a URI, DNS name or common name of the certificate.",
+        ),
+    ],
+    *,
+    role: Annotated[list[str], ROLES],
+    issuer: Annotated[
+        str,
+        typer.Option(
+            "--issuer",
+            metavar="URL",
+            help="The token's iss, as AUTHZ_JWT_ISSUER has it; left out for a certificate.",
+        ),
+    ] = "",
+    tenant: Annotated[list[str] | None, TENANTS] = None,
+    display_name: Annotated[
+        str, typer.Option("--display-name", metavar="TEXT", help="What people call it.")
+    ] = "",
+    until: Until = None,
+    reason: Reason = "",
+) -> None:
+    """Let a caller in by its token or certificate, with these roles."""
+    identity = pb.Identity(
+        kind=pb.IDENTITY_KIND_TOKEN if issuer else pb.IDENTITY_KIND_CERTIFICATE,
+        issuer=issuer,
+        name=name,
+        display_name=display_name,
+        roles=role,
+        tenants=tenant or (),
+        expire_time=timestamp(until),
+    )
+    request = pb.RegisterIdentityRequest(identity=identity, reason=reason)
+    answer = session.identities.RegisterIdentity(request)
+    session.show(answer, _table([answer.identity]), note="registered")
+
+
+@reads(app, "get")
+def get_identity(session: Session, identity: IdentityId) -> None:
+    """Show one identity."""
+    answer = session.identities.GetIdentity(pb.GetIdentityRequest(id=identity))
+    session.show(answer, _facts(answer.identity))
+
+
+@reads(app, "list")
+def list_identities(session: Session, limit: Limit = None) -> None:
+    """List the identities, those that have ended by themselves too."""
+    answer = every(
+        session.identities.ListIdentities,
+        pb.ListIdentitiesRequest(),
+        lambda page: page.identities,
+        limit,
+    )
+    found = answer.identities
+    session.show(answer, _table(found), note=total(len(found), "identity", answer))
+
+
+@changes(app)
+def update(
+    session: Session,
+    identity: IdentityId,
+    *,
+    name: Name = None,
+    role: Annotated[list[str] | None, ROLES] = None,
+    tenant: Annotated[list[str] | None, TENANTS] = None,
+    all_tenants: AllTenants = False,
+    until: Until = None,
+    forever: Forever = False,
+    expected_revision: ExpectedRevision = 0,
+    reason: Reason = "",
+) -> None:
+    """Change what is given, such as --role: it then holds these roles and no others."""
+    request = pb.UpdateIdentityRequest(
+        id=identity,
+        update_mask=changed(name, role, tenant, until, all_tenants=all_tenants, forever=forever),
+        display_name=name or "",
+        expire_time=timestamp(until),
+        roles=role or (),
+        tenants=tenant or (),
+        expected_revision=expected_revision,
+        reason=reason,
+    )
+    answer = session.identities.UpdateIdentity(request)
+    session.show(answer, _facts(answer.identity))
+
+
+@changes(app)
+def remove(session: Session, identity: IdentityId, reason: Reason = "") -> None:
+    """End an identity; its calls fail from now on."""
+    request = pb.RemoveIdentityRequest(id=identity, reason=reason)
+    answer = session.identities.RemoveIdentity(request)
+    session.show(answer, _table([answer.identity]), note="removed")
+
+
+def _facts(identity: pb.Identity) -> Table:
+    return out.facts(
+        [
+            ("id", identity.id),
+            ("kind", _KINDS.get(identity.kind, "")),
+            ("name", identity.name),
+            ("issuer", identity.issuer),
+            ("called", identity.display_name),
+            ("roles", out.listed(identity.roles)),
+            ("tenants", out.listed(identity.tenants) or "all"),
+            ("made", instant(identity.create_time)),
+            ("ends", instant(identity.expire_time) or "never"),
+            ("last changed", f"revision {identity.revision}"),
+        ]
+    )
+
+
+def _table(identities: Iterable[pb.Identity]) -> Table:
+    rows = [
+        (each.id, _KINDS.get(each.kind, ""), each.name, each.issuer, each.display_name,
+         out.listed(each.roles), out.listed(each.tenants) or "all",
+         instant(each.expire_time) or "never")
+        for each in identities
+    ]  # fmt: skip
+    columns = ("ID", "KIND", "NAME", "ISSUER", "CALLED", "ROLES", "TENANTS", "ENDS")
+    return out.table(columns, rows)

@@ -1,0 +1,249 @@
+"""`authz keys`: the callers of this service."""
+
+from collections.abc import Iterable
+from datetime import timedelta
+from enum import StrEnum
+from typing import Annotated, Final
+
+import typer
+from google.protobuf.duration_pb2 import Duration
+from rich.table import Table
+from rich.text import Text
+
+from authz_service.cli import completion
+from authz_service.cli.commands.callers import ROLES, TENANTS, AllTenants, Forever, Name, changed
+from authz_service.cli.display import output as out
+from authz_service.cli.display.words import instant, timestamp, word
+from authz_service.cli.options import (
+    ExpectedRevision,
+    Limit,
+    Overlap,
+    Reason,
+    Until,
+    UnusedSince,
+    changes,
+    reads,
+)
+from authz_service.cli.paging import every, total
+from authz_service.cli.session import Session
+from authz_service.gen.authz.v1 import key_pb2 as pb
+
+app = typer.Typer(help="API keys of those who call this service.")
+
+
+class Kind(StrEnum):
+    """Kinds of key, as people name them."""
+
+    APP = "app"
+    JOB = "job"
+    OPERATOR = "operator"
+    SCIM = "scim"
+
+
+_KINDS: Final = {
+    Kind.APP: pb.KEY_KIND_APP,
+    Kind.JOB: pb.KEY_KIND_JOB,
+    Kind.OPERATOR: pb.KEY_KIND_OPERATOR,
+    Kind.SCIM: pb.KEY_KIND_SCIM,
+}
+
+KeyId = Annotated[
+    str,
+    typer.Argument(
+        metavar="ID", help="As authz keys list shows it.", autocompletion=completion.keys
+    ),
+]
+
+
+@changes(app)
+def create(
+    session: Session,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="What people call it.")],
+    *,
+    role: Annotated[list[str], ROLES],
+    tenant: Annotated[list[str] | None, TENANTS] = None,
+    kind: Annotated[
+        Kind | None,
+        typer.Option("--kind", help="What its text says it opens; what its roles open."),
+    ] = None,
+    until: Until = None,
+) -> None:
+    """Make a key. It is shown this once: keep it."""
+    request = pb.CreateKeyRequest(
+        display_name=name,
+        roles=role,
+        tenants=tenant or (),
+        expire_time=timestamp(until),
+        kind=_number(kind),
+    )
+    answer = session.keys.CreateKey(request)
+    lost = f"shown before and not again: authz keys revoke {answer.key.id}, create another"
+    _show_credential(session, answer, lost)
+
+
+@reads(app)
+def get(session: Session, key: KeyId) -> None:
+    """Show one key, without its secret."""
+    answer = session.keys.GetKey(pb.GetKeyRequest(id=key))
+    session.show(answer, _facts(answer.key))
+
+
+@reads(app, "list")
+def list_keys(
+    session: Session,
+    *,
+    role: Annotated[
+        str,
+        typer.Option(
+            "--role", metavar="ROLE", help="Only with this role.", autocompletion=completion.roles
+        ),
+    ] = "",
+    tenant: Annotated[
+        str,
+        typer.Option(
+            "--tenant",
+            metavar="TENANT",
+            help="Only those bound to this tenant.",
+            autocompletion=completion.tenants,
+        ),
+    ] = "",
+    kind: Annotated[Kind | None, typer.Option("--kind", help="Only of this kind.")] = None,
+    expired: Annotated[
+        bool | None,
+        typer.Option("--expired/--not-expired", help="Only those that have expired, or have not."),
+    ] = None,
+    unused_since: UnusedSince = None,
+    limit: Limit = None,
+) -> None:
+    """List the keys that were not revoked, without their secrets."""
+    request = pb.ListKeysRequest(
+        role=role,
+        for_tenant=tenant,
+        kind=_number(kind),
+        expired=expired,
+        unused_since=timestamp(unused_since),
+    )
+    answer = every(session.keys.ListKeys, request, lambda page: page.keys, limit)
+    found = answer.keys
+    session.show(answer, _table(found), note=total(len(found), "key", answer))
+
+
+@changes(app)
+def update(
+    session: Session,
+    key: KeyId,
+    *,
+    name: Name = None,
+    role: Annotated[list[str] | None, ROLES] = None,
+    tenant: Annotated[list[str] | None, TENANTS] = None,
+    all_tenants: AllTenants = False,
+    until: Until = None,
+    forever: Forever = False,
+    expected_revision: ExpectedRevision = 0,
+    reason: Reason = "",
+) -> None:
+    """Change what is given, such as --role: it then holds these roles and no others."""
+    request = pb.UpdateKeyRequest(
+        id=key,
+        update_mask=changed(name, role, tenant, until, all_tenants=all_tenants, forever=forever),
+        display_name=name or "",
+        expire_time=timestamp(until),
+        roles=role or (),
+        tenants=tenant or (),
+        expected_revision=expected_revision,
+        reason=reason,
+    )
+    answer = session.keys.UpdateKey(request)
+    session.show(answer, _facts(answer.key))
+
+
+@changes(app)
+def rotate(
+    session: Session,
+    key: KeyId,
+    *,
+    overlap: Overlap = None,
+    reason: Reason = "",
+) -> None:
+    """Give a key another secret. It is shown this once: keep it."""
+    request = pb.RotateKeyRequest(id=key, overlap=_duration(overlap), reason=reason)
+    answer = session.keys.RotateKey(request)
+    lost = f"shown before and not again: rotate once more, authz keys rotate {key}"
+    _show_credential(session, answer, lost)
+
+
+@changes(app)
+def revoke(
+    session: Session,
+    key: KeyId,
+    *,
+    previous: Annotated[
+        bool, typer.Option("--previous", help="Only the secret before the last rotation.")
+    ] = False,
+    reason: Reason = "",
+) -> None:
+    """End a key; calls with it fail from now on."""
+    request = pb.RevokeKeyRequest(id=key, previous_only=previous, reason=reason)
+    answer = session.keys.RevokeKey(request)
+    note = "its previous secret was revoked" if previous else "revoked"
+    session.show(answer, _table([answer.key]), note=note)
+
+
+def _show_credential(
+    session: Session, answer: pb.CreateKeyResponse | pb.RotateKeyResponse, lost: str
+) -> None:
+    credential = Text(answer.credential, "bold")
+    if not answer.credential and not session.dry_run:
+        credential = Text(lost, "red")
+    session.show(
+        answer,
+        _table([answer.key]),
+        *([out.facts([("\nkey", Text("\n") + credential)])] if credential else []),
+        note="shown this once: keep it" if answer.credential else "",
+    )
+
+
+def _number(kind: Kind | None) -> pb.KeyKind.ValueType:
+    return pb.KEY_KIND_UNSPECIFIED if kind is None else _KINDS[kind]
+
+
+def _duration(time: timedelta | None) -> Duration | None:
+    """Make the message of a length of time; None leaves it to the server."""
+    if time is None:
+        return None
+    made = Duration()
+    made.FromTimedelta(time)
+    return made
+
+
+def _facts(key: pb.Key) -> Table:
+    return out.facts(
+        [
+            ("id", key.id),
+            ("name", key.display_name),
+            ("kind", _kind(key)),
+            ("roles", out.listed(key.roles)),
+            ("tenants", out.listed(key.tenants) or "all"),
+            ("made", instant(key.create_time)),
+            ("ends", instant(key.expire_time) or "never"),
+            ("old secret ends", instant(key.previous_expire_time)),
+            ("last used", instant(key.last_use_time) or "not yet"),
+            ("last changed", f"revision {key.revision}"),
+        ]
+    )
+
+
+def _table(keys: Iterable[pb.Key]) -> Table:
+    rows = [
+        (each.id, each.display_name, _kind(each), out.listed(each.roles),
+         out.listed(each.tenants) or "all", instant(each.create_time),
+         instant(each.expire_time) or "never", instant(each.previous_expire_time),
+         instant(each.last_use_time))
+        for each in keys
+    ]  # fmt: skip
+    columns = ("ID", "NAME", "KIND", "ROLES", "TENANTS", "MADE", "ENDS", "OLD SECRET ENDS")
+    return out.table((*columns, "LAST USED"), rows)
+
+
+def _kind(key: pb.Key) -> str:
+    return word(pb.KeyKind, key.kind) if key.kind else ""

@@ -1,0 +1,182 @@
+"""`authz members`: who belongs to a customer's account."""
+
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from authz_service.cli.display import output as out
+from authz_service.cli.display.words import word
+from authz_service.cli.options import Limit, Reason, Subject, Tenant, changes, reads
+from authz_service.cli.paging import every, total
+from authz_service.cli.session import Session
+from authz_service.domain.membership import MembershipState
+from authz_service.domain.tenant import SuspensionReason
+from authz_service.gen.authz.v1 import provisioning_pb2 as pb
+
+app = typer.Typer(help="Who belongs to a customer's account.")
+
+Why = Annotated[
+    SuspensionReason,
+    typer.Option("--for", help="What suspends the member; each reason is lifted alone."),
+]
+
+
+@changes(app)
+def add(
+    session: Session,
+    tenant: Tenant,
+    subject: Subject,
+    role: Annotated[
+        list[str] | None,
+        typer.Option("--role", metavar="ROLE", help="A role to grant too. Repeat for more."),
+    ] = None,
+    reason: Reason = "",
+) -> None:
+    """Make a subject a member."""
+    member = pb.NewMember(subject=subject, roles=role or ())
+    request = pb.AddMemberRequest(tenant=tenant, member=member, reason=reason)
+    answer = session.provisioning.AddMember(request)
+    session.show(answer, member_facts(answer.member))
+
+
+@changes(app)
+def remove(session: Session, tenant: Tenant, subject: Subject, reason: Reason = "") -> None:
+    """End a membership and every role grant of it."""
+    request = pb.RemoveMemberRequest(tenant=tenant, subject=subject, reason=reason)
+    answer = session.provisioning.RemoveMember(request)
+    session.show(answer, member_facts(answer.member))
+
+
+@changes(app)
+def suspend(
+    session: Session,
+    tenant: Tenant,
+    subject: Subject,
+    why: Why = SuspensionReason.ADMIN,
+    reason: Reason = "",
+) -> None:
+    """Hold a member back: everything is denied to it until each reason is lifted."""
+    request = pb.SuspendMemberRequest(
+        tenant=tenant, subject=subject, suspension_reason=_suspension(why), reason=reason
+    )
+    answer = session.provisioning.SuspendMember(request)
+    session.show(answer, member_facts(answer.member))
+
+
+@changes(app)
+def resume(
+    session: Session,
+    tenant: Tenant,
+    subject: Subject,
+    why: Why = SuspensionReason.ADMIN,
+    reason: Reason = "",
+) -> None:
+    """Lift one reason; the member may act again when no other is left."""
+    request = pb.ResumeMemberRequest(
+        tenant=tenant, subject=subject, suspension_reason=_suspension(why), reason=reason
+    )
+    answer = session.provisioning.ResumeMember(request)
+    session.show(answer, member_facts(answer.member))
+
+
+@changes(app, "set-roles")
+def set_roles(
+    session: Session,
+    tenant: Tenant,
+    subject: Subject,
+    roles: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="ROLE", help="All it shall hold; none takes every one."),
+    ] = None,
+    reason: Reason = "",
+) -> None:
+    """Say which roles a member holds on the whole account: others given by hand are revoked."""
+    request = pb.SetMemberRolesRequest(
+        tenant=tenant, subject=subject, roles=roles or (), reason=reason
+    )
+    answer = session.provisioning.SetMemberRoles(request)
+    session.show(answer, member_facts(answer.member))
+
+
+@changes(app, "transfer-ownership")
+def transfer_ownership(
+    session: Session, tenant: Tenant, subject: Subject, reason: Reason = ""
+) -> None:
+    """Make another member the owner of the account."""
+    request = pb.TransferOwnershipRequest(tenant=tenant, to=subject, reason=reason)
+    answer = session.provisioning.TransferOwnership(request)
+    session.show(answer, member_facts(answer.owner))
+
+
+@reads(app, "list")
+def list_members(
+    session: Session,
+    tenant: Tenant,
+    *,
+    state: Annotated[
+        MembershipState | None, typer.Option("--state", help="Only those in this state.")
+    ] = None,
+    role: Annotated[
+        str, typer.Option("--role", metavar="ROLE", help="Only those with this role.")
+    ] = "",
+    prefix: Annotated[
+        str, typer.Option("--prefix", metavar="TEXT", help="Only those that begin so: user:al.")
+    ] = "",
+    owner: Annotated[bool, typer.Option("--owner", help="Only the owner.")] = False,
+    limit: Limit = None,
+) -> None:
+    """List an account's members."""
+    request = pb.ListMembersRequest(tenant=tenant, role=role, subject_prefix=prefix, owner=owner)
+    if state:
+        request.state = pb.MembershipState.Value(f"MEMBERSHIP_STATE_{state.name}")
+    answer = every(session.provisioning.ListMembers, request, lambda page: page.members, limit)
+    rows = [
+        (each.subject, word(pb.MembershipState, each.state), "owner" if each.owner else "",
+         each.managed_by, out.listed(each.roles))
+        for each in answer.members
+    ]  # fmt: skip
+    session.show(
+        answer,
+        out.table(("SUBJECT", "STATE", "OWNER", "KEPT BY", "ROLES"), rows),
+        note=total(len(rows), "member", answer),
+    )
+
+
+@reads(app)
+def get(session: Session, tenant: Tenant, subject: Subject) -> None:
+    """Show one member."""
+    request = pb.GetMemberRequest(tenant=tenant, subject=subject)
+    answer = session.provisioning.GetMember(request)
+    session.show(answer, member_facts(answer.member))
+
+
+def new_member(text: str) -> pb.NewMember:
+    """Read `user:alice=admin,editor`.
+
+    A subject's id may hold `=`, a role's may not: the last one divides.
+    """
+    subject, equals, roles = text.rpartition("=")
+    if not equals:
+        return pb.NewMember(subject=text)
+    return pb.NewMember(subject=subject, roles=[role for role in roles.split(",") if role])
+
+
+def member_facts(member: pb.Member) -> Table:
+    """Lay out a member."""
+    suspensions = [word(pb.SuspensionReason, each) for each in member.suspensions]
+    return out.facts(
+        [
+            ("tenant", member.tenant),
+            ("subject", member.subject),
+            ("state", word(pb.MembershipState, member.state)),
+            ("suspended for", out.listed(suspensions)),
+            ("roles", out.listed(member.roles)),
+            ("owner", "yes" if member.owner else ""),
+            ("kept by", member.managed_by),
+        ]
+    )
+
+
+def _suspension(why: SuspensionReason) -> pb.SuspensionReason.ValueType:
+    return pb.SuspensionReason.Value(f"SUSPENSION_REASON_{why.name}")

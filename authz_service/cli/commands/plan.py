@@ -1,0 +1,121 @@
+"""`authz plan`: what a folder of policy files would change, for whom, and what needs a decision."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from google.protobuf.json_format import MessageToDict
+from rich.text import Text
+
+from authz_service.cli.display import output as out
+from authz_service.cli.display import preview
+from authz_service.cli.display.progress import waiting
+from authz_service.cli.display.words import instant, timestamp
+from authz_service.cli.files import folder_changes
+from authz_service.cli.files.folder_changes import ChangePlan
+from authz_service.cli.options import POLICY, ScheduledAt, reads
+from authz_service.cli.session import Session
+from authz_service.client.failure import ExitCode
+from authz_service.gen.authz.v1 import change_pb2 as pb
+
+commands = typer.Typer()
+
+Folder = Annotated[
+    Path | None,
+    typer.Argument(
+        metavar="[DIR]",
+        help="Holds catalogue.yaml, roles.yaml, tiers.yaml, addons.yaml; AUTHZ_POLICIES_DIR.",
+    ),
+]
+Prune = Annotated[
+    bool, typer.Option("--prune", help="Delete what is in force and not in the files.")
+]
+Replace = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--replace", metavar="KIND:OLD=NEW", help="Delete OLD, and let NEW take its place."
+    ),
+]
+
+
+@reads(commands, panel=POLICY)
+def plan(
+    session: Session,
+    folder: Folder = None,
+    *,
+    prune: Prune = False,
+    replace: Replace = None,
+    at: ScheduledAt = None,
+    names: Annotated[
+        bool, typer.Option("--names", help="Name every tenant and member affected.")
+    ] = False,
+    keep: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="FILE", help="Keep the plan for authz apply --plan FILE."),
+    ] = None,
+    detailed: Annotated[
+        bool,
+        typer.Option("--detailed-exitcode", help="End with 6 if there is anything to change."),
+    ] = False,
+) -> None:
+    """Show what a folder of policy files would change, and change nothing."""
+    from authz_service.policyfiles.policy_files import read_folder
+
+    policy = read_folder(folder or session.settings.policies_dir)
+    made = folder_changes.planned(
+        session, policy, prune=prune, replacing=replace or (), at=timestamp(at)
+    )
+    affected = _affected(session, made) if names and made.changes else None
+    if keep is not None:
+        folder_changes.keep(made, keep)
+    _show(session, made, affected, keep)
+    if detailed and made.preview.objects:
+        raise typer.Exit(ExitCode.CHANGES)
+
+
+def show(session: Session, made: ChangePlan) -> None:
+    """Print a plan for people."""
+    session.print(*preview.parts(made))
+
+
+def _show(
+    session: Session, made: ChangePlan, affected: pb.ListAffectedResponse | None, kept: Path | None
+) -> None:
+    if session.output is out.Output.JSON:
+        out.print_document(document(made, affected))
+        return
+    show(session, made)
+    if affected is not None:
+        columns = ("TENANT", "MEMBER", "GAINS", "LOSES", "VALUES")
+        session.print(Text(), out.table(columns, preview.affected_rows(affected.affected)))
+    if made.preview.revision:
+        where = f"; apply it with authz apply --plan {kept}" if kept is not None else ""
+        when = f" for {instant(made.at)}" if made.at is not None else ""
+        session.say(f"planned at revision {made.preview.revision}{when}{where}")
+
+
+def document(made: ChangePlan, affected: pb.ListAffectedResponse | None = None) -> dict[str, Any]:
+    """Write a plan for programs: all of the preview, and what the files leave alone."""
+    told = MessageToDict(
+        made.preview, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
+    )
+    told |= {"not_in_the_files": list(made.left), "unchanged": made.same}
+    if affected is not None:
+        told["affected"] = [
+            MessageToDict(each, preserving_proto_field_name=True) for each in affected.affected
+        ]
+    return told
+
+
+def _affected(session: Session, made: ChangePlan) -> pb.ListAffectedResponse:
+    """Fetch every name, page by page, and show how many there are so far."""
+    request = pb.ListAffectedRequest(changes=made.changes, page_size=1000, at=made.at)
+    found = pb.ListAffectedResponse()
+    with waiting("Naming who is affected") as tell:
+        while True:
+            page = session.changes.ListAffected(request)
+            found.affected.extend(page.affected)
+            tell(f"{len(found.affected):,}")
+            request.page_token = page.next_page_token
+            if not page.next_page_token:
+                return found

@@ -1,0 +1,155 @@
+"""`authz apply` and `authz import matrix`: policy written in files, put in one step."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.text import Text
+
+from authz_service.cli.commands.plan import Folder, Prune, Replace, document, show
+from authz_service.cli.display import output as out
+from authz_service.cli.display.progress import waiting
+from authz_service.cli.display.words import instant, timestamp
+from authz_service.cli.files import folder_changes
+from authz_service.cli.options import POLICY, Reason, ScheduledAt, changes
+from authz_service.cli.session import Session
+from authz_service.client.failure import ExitCode, Failure
+from authz_service.domain.policy_set import PolicySet
+from authz_service.gen.authz.v1 import change_pb2 as pb
+from authz_service.gen.authz.v1 import policy_pb2
+
+commands = typer.Typer()
+imports = typer.Typer(help="Take over policy and customers from elsewhere.")
+
+
+@changes(commands, panel=POLICY)
+def apply(
+    session: Session,
+    folder: Folder = None,
+    reason: Reason = "",
+    *,
+    prune: Prune = False,
+    replace: Replace = None,
+    at: ScheduledAt = None,
+    plan: Annotated[
+        Path | None,
+        typer.Option("--plan", metavar="FILE", help="Apply what authz plan --out kept."),
+    ] = None,
+) -> None:
+    """Put the permissions, roles, tiers and add-ons of a folder in one step, as planned.
+
+    With --at, all of it comes into force at that instant by itself: authz schedule shows it.
+    """
+    from authz_service.policyfiles.policy_files import read_folder
+
+    if plan is not None:
+        made = _kept(plan, folder, more=prune or bool(replace) or at is not None)
+    else:
+        policy = read_folder(folder or session.settings.policies_dir)
+        made = folder_changes.planned(
+            session, policy, prune=prune, replacing=replace or (), at=timestamp(at)
+        )
+    if session.output is out.Output.TABLE:
+        show(session, made)
+    if not made.preview.objects or session.dry_run:
+        _tell(session, made, pb.ApplyChangeResponse(revision=made.preview.revision))
+        return
+    session.confirm("Apply these changes?")
+    request = pb.ApplyChangeRequest(
+        changes=made.changes, fingerprint=made.preview.fingerprint, reason=reason, at=made.at
+    )
+    with waiting(f"Applying {len(made.changes):,} changes"):
+        answer = session.changes.ApplyChange(request)
+    _tell(session, made, answer)
+
+
+def _kept(file: Path, folder: Path | None, *, more: bool) -> folder_changes.ChangePlan:
+    if folder is not None or more:
+        message = "--plan holds all that is to be applied; give neither a folder nor other options"
+        raise Failure(ExitCode.USAGE, "USAGE", message, field="--plan")
+    return folder_changes.kept(file)
+
+
+def _tell(
+    session: Session, made: folder_changes.ChangePlan, answer: pb.ApplyChangeResponse
+) -> None:
+    """Say what was done: for programs, names by what became of them."""
+    if session.output is out.Output.JSON:
+        names: dict[str, list[str]] = {"created": [], "updated": [], "deleted": []}
+        for each in made.preview.objects:
+            kind = pb.ObjectChangeKind.Name(each.change).rpartition("_")[2].lower()
+            names[kind].append(f"{each.kind} {each.id}")
+        told = {"revision": str(answer.revision), "unchanged": made.same, **names}
+        told |= _scheduled(answer)
+        out.print_document(document(made) | told)
+    elif session.dry_run:
+        session.say("dry run, nothing was changed: this is what would be")
+    elif answer.HasField("scheduled"):
+        when = instant(answer.scheduled.at)
+        session.say(f"scheduled for {when} as {answer.scheduled.id}, revision {answer.revision}")
+    elif made.preview.objects:
+        session.say(f"applied, revision {answer.revision}")
+
+
+def _scheduled(answer: pb.ApplyChangeResponse) -> dict[str, Any]:
+    if not answer.HasField("scheduled"):
+        return {}
+    return {"scheduled": answer.scheduled.id, "at": answer.scheduled.at.ToJsonString()}
+
+
+@changes(imports)
+def matrix(
+    session: Session,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="CSV: permissions x roles, tier.")],
+    *,
+    tiers: Annotated[
+        str, typer.Option("--tiers", metavar="TIER,...", help="Its tiers, lowest first.")
+    ],
+    reason: Reason = "",
+) -> None:
+    """Put a table of permissions x roles with the lowest tier of each."""
+    from authz_service.policyfiles.matrix import read_matrix
+
+    names = tuple(tier.strip() for tier in tiers.split(","))
+    put(session, read_matrix(_text(file), names, file.name), reason)
+
+
+def put(session: Session, policy: PolicySet, reason: str) -> None:
+    """Send a policy and show what it changed."""
+    answer = session.policy.ApplyPolicy(request(policy, reason))
+    parts = [
+        *(Text.assemble(("+ ", "green"), out.shown(name)) for name in answer.created),
+        *(Text.assemble(("~ ", "yellow"), out.shown(name)) for name in answer.updated),
+        *(Text.assemble(("! ", "bold yellow"), out.shown(said)) for said in answer.warnings),
+    ]
+    session.show(
+        answer,
+        *parts,
+        Text(
+            f"{len(answer.created):,} created, {len(answer.updated):,} updated, "
+            f"{answer.unchanged:,} unchanged",
+            "bold",
+        ),
+    )
+
+
+def request(policy: PolicySet, reason: str = "") -> policy_pb2.ApplyPolicyRequest:
+    """Write a policy as the message that puts it."""
+    from authz_service.rpc.messages import catalog
+
+    return policy_pb2.ApplyPolicyRequest(
+        permissions=map(catalog.permission_message, policy.permissions),
+        roles=map(catalog.role_message, policy.roles),
+        tiers=map(catalog.tier_message, policy.tiers),
+        add_ons=map(catalog.add_on_message, policy.add_ons),
+        reason=reason,
+    )
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        message = f"{file} cannot be read: {why}"
+        raise Failure(ExitCode.USAGE, "UNREADABLE_FILE", message, field="FILE") from None

@@ -1,0 +1,131 @@
+"""`authz policy test`: what a policy must answer, asked of its files without a server."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+from rich.text import Text
+
+from authz_service.cli.display import output as out
+from authz_service.cli.options import local
+from authz_service.cli.session import Session
+from authz_service.client.failure import ExitCode, Failure
+
+if TYPE_CHECKING:
+    from authz_service.domain.policy_case import CaseFile, Coverage
+    from authz_service.domain.policy_set import PolicySet
+    from authz_service.policyfiles.cases.running import Answered
+
+app = typer.Typer(help="The policy as files.")
+
+_CASES: Final = "cases"
+
+
+@app.callback()
+def _group() -> None:
+    """Keep `test` a command of its own: Typer would fold a group of one into it."""
+
+
+@local(app, "test")
+def run_cases(
+    session: Session,
+    paths: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="[FILE|DIR]...", help="Case files; the policy folder's cases/."),
+    ] = None,
+    *,
+    policies: Annotated[
+        Path | None,
+        typer.Option("--policies", metavar="DIR", help="The policy to test; AUTHZ_POLICIES_DIR."),
+    ] = None,
+    junit: Annotated[
+        Path | None, typer.Option("--junit", metavar="FILE", help="Write JUnit XML there too.")
+    ] = None,
+    coverage: Annotated[
+        bool, typer.Option("--coverage", help="Tell what of the policy no case touches.")
+    ] = False,
+) -> None:
+    """Test the policy's files with case files; no server is called."""
+    # They read YAML, which --help can do without.
+    from authz_service.policyfiles.cases import coverage as coverages
+    from authz_service.policyfiles.cases import report
+    from authz_service.policyfiles.cases.running import run
+
+    folder = policies or _near(session.settings.policies_dir)
+    policy, files = _read(folder, paths or [folder / _CASES])
+    answered = list(run(policy, files))
+    covered = coverages.coverage(policy, answered) if coverage else None
+    if junit is not None:
+        _write(junit, report.junit(answered))
+    if session.output is out.Output.JSON:
+        out.print_document(report.document(answered, covered))
+    else:
+        _show(session, answered, covered or ())
+    raise typer.Exit(ExitCode.DONE if all(each.met for each in answered) else ExitCode.DENIED)
+
+
+def _near(path: Path) -> Path:
+    """Write a path as a person here would: without the folder that they are in."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+
+
+def _read(folder: Path, paths: Iterable[Path]) -> "tuple[PolicySet, tuple[CaseFile, ...]]":
+    """Read a policy and its case files. Raises: Failure, with every problem in its message."""
+    from authz_service.policyfiles.cases.running import PolicyCaseError, read
+    from authz_service.policyfiles.policy_files import read_folder
+    from authz_service.policyfiles.problem import PolicyFileError
+
+    try:
+        policy = read_folder(folder)
+        return policy, read(paths, policy)
+    except (PolicyFileError, PolicyCaseError) as wrong:
+        reason = "INVALID_POLICY" if isinstance(wrong, PolicyFileError) else "INVALID_CASES"
+        raise Failure(
+            ExitCode.USAGE, reason, wrong.message, field=wrong.field, details=wrong.details,
+            advice="mend the files and run the command again",
+        ) from None  # fmt: skip
+
+
+def _write(file: Path, content: bytes) -> None:
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(content)
+    except OSError as error:
+        message = f"{file} cannot be written: {error.strerror}"
+        raise Failure(ExitCode.USAGE, "UNWRITABLE_FILE", message, field="--junit") from None
+
+
+def _show(session: Session, answered: "Sequence[Answered]", covered: "Iterable[Coverage]") -> None:
+    failed = [each for each in answered if not each.met]
+    for each in failed:
+        session.print(*_failure(each), Text())
+    rows = [_coverage_row(each) for each in covered]
+    if rows:
+        session.print(out.table(("COVERAGE", "TOUCHED", "NO CASE TOUCHES"), rows), Text())
+    session.print(_summary(answered, len(failed)))
+
+
+def _failure(each: "Answered") -> list[Text]:
+    from authz_service.policyfiles.cases.report import told
+
+    expectation = each.expectation
+    place = out.shown(f"{expectation.file}:{expectation.line}").plain
+    head = Text.assemble((f"{out.NO} ", "bold red"), (place, "bold"), "  ")
+    lines = [head.append_text(out.shown(expectation.case))]
+    for label, text in told(each):
+        lines.append(Text.assemble((f"  {label:<9} ", "dim"), out.shown(text)))
+    return lines
+
+
+def _coverage_row(each: "Coverage") -> tuple[str, str, str]:
+    total = len(each.touched) + len(each.untouched)
+    return each.kind, f"{len(each.touched)} of {total}", out.listed(each.untouched)
+
+
+def _summary(answered: "Sequence[Answered]", failed: int) -> Text:
+    passed, style = len(answered) - failed, "bold red" if failed else "bold green"
+    text = f"{out.counted(passed, 'question')} passed"
+    text = f"{out.NO} {failed:,} failed, {text}" if failed else f"{out.YES} {text}"
+    files = len({each.expectation.file for each in answered})
+    return Text.assemble((text, style), f" in {out.counted(files, 'file')}")

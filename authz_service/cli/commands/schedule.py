@@ -1,0 +1,81 @@
+"""`authz schedule`: the changes of policy that come into force by themselves."""
+
+from typing import Annotated
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from authz_service.cli.display import output as out
+from authz_service.cli.display.preview import object_parts
+from authz_service.cli.display.words import instant
+from authz_service.cli.options import Limit, Reason, changes, reads
+from authz_service.cli.paging import every, total
+from authz_service.cli.session import Session
+from authz_service.gen.authz.v1 import change_pb2 as pb
+
+app = typer.Typer(help="Changes of policy that come into force by themselves: authz apply --at.")
+
+ScheduleId = Annotated[
+    str, typer.Argument(metavar="ID", help="As authz schedule list shows it: sch-...")
+]
+
+
+@reads(app, "list")
+def list_scheduled(session: Session, limit: Limit = None) -> None:
+    """List what lies ahead, the next one first."""
+    answer = every(
+        session.changes.ListScheduledPolicyChanges,
+        pb.ListScheduledPolicyChangesRequest(),
+        lambda page: page.scheduled,
+        limit,
+    )
+    rows = [
+        (each.id, instant(each.at), f"{each.object_count:,}", _who(each), each.reason,
+         _objection(each))
+        for each in answer.scheduled
+    ]  # fmt: skip
+    columns = ("ID", "WHEN", "OBJECTS", "BY", "REASON", "WOULD BE REFUSED")
+    note = total(len(rows), "scheduled change", answer)
+    session.show(answer, out.table(columns, rows), note=note)
+
+
+@reads(app, "get")
+def get_scheduled(session: Session, scheduled: ScheduleId) -> None:
+    """Show one, with all that it would do as things stand."""
+    request = pb.GetScheduledPolicyChangeRequest(id=scheduled)
+    answer = session.changes.GetScheduledPolicyChange(request)
+    session.show(answer, *_parts(answer.scheduled))
+
+
+@changes(app)
+def cancel(session: Session, scheduled: ScheduleId, reason: Reason = "") -> None:
+    """Take one back before its instant."""
+    request = pb.CancelScheduledPolicyChangeRequest(id=scheduled, reason=reason)
+    answer = session.changes.CancelScheduledPolicyChange(request)
+    session.show(answer, *_parts(answer.scheduled), note="cancelled")
+
+
+def _parts(scheduled: pb.ScheduledPolicyChange) -> tuple[Table | Text, ...]:
+    facts = out.facts(
+        [
+            ("id", scheduled.id),
+            ("when", instant(scheduled.at)),
+            ("by", _who(scheduled)),
+            ("reason", scheduled.reason),
+            ("scheduled", instant(scheduled.create_time)),
+            ("would be refused", _objection(scheduled)),
+        ]
+    )
+    return (facts, Text(), *object_parts(scheduled.objects))
+
+
+def _who(scheduled: pb.ScheduledPolicyChange) -> str:
+    actor, behalf = scheduled.actor, scheduled.on_behalf_of
+    return f"{behalf} by {actor}" if behalf else actor
+
+
+def _objection(scheduled: pb.ScheduledPolicyChange) -> str:
+    if not scheduled.HasField("objection"):
+        return ""
+    return f"{scheduled.objection.reason}: {scheduled.objection.message}"

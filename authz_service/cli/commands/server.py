@@ -1,0 +1,58 @@
+"""`authz serve` and `authz migrate`: the commands that are the server."""
+
+import gc
+from typing import Annotated
+
+import typer
+
+from authz_service.cli.display import output as out
+from authz_service.cli.options import SERVER, local
+from authz_service.cli.session import Session
+from authz_service.client.failure import ExitCode, Failure
+
+commands = typer.Typer()
+
+
+@local(commands, panel=SERVER)
+def serve(
+    session: Session,
+    without_jobs: Annotated[
+        bool, typer.Option("--without-jobs", help="Send no mails and webhooks: others do.")
+    ] = False,
+) -> None:
+    """Serve until asked to stop, as the AUTHZ_* variables say."""
+    gc.disable()  # a start makes much and drops little: it takes a quarter less time
+    from authz_service.app import serve as run  # noqa: PLC0415 - the whole server
+
+    try:
+        chosen = session.settings
+        if without_jobs:
+            chosen = chosen.model_copy(update={"jobs": False})
+        raise typer.Exit(run(chosen))
+    except OSError as error:
+        advice = (
+            "see whether a server runs already; AUTHZ_CHECK_PORT, AUTHZ_ADMIN_PORT and "
+            "AUTHZ_HOST choose other addresses"
+        )
+        failure = Failure(ExitCode.REFUSED, "CANNOT_SERVE", str(error), advice=advice)
+        raise failure from error
+
+
+@local(commands, panel=SERVER)
+def migrate(session: Session) -> None:
+    """Bring the database to the schema of this version."""
+    from authz_service.app import migrate as run  # noqa: PLC0415 - the whole server
+    from authz_service.cli.commands.upgrade import commands as giving
+    from authz_service.cli.commands.upgrade import rights_to_give
+
+    applied = run(session.settings)
+    lacking = rights_to_give(session.settings)
+    if session.output is out.Output.JSON:
+        out.print_document({"applied": applied, "rights_to_give": lacking})
+        return
+    session.print(*map(out.shown, applied))
+    session.say(f"{out.counted(len(applied), 'migration')} applied" if applied else "up to date")
+    if lacking:
+        session.say("the next start gives new rights to the role operator alone; to give them to "
+                    "the roles that they are shipped in, run after it:")  # fmt: skip
+        session.print(*map(out.shown, giving(lacking)))

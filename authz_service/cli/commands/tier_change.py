@@ -1,0 +1,182 @@
+"""`authz tenants set-tier`, `preview-tier` and `apply-downgrade-policy`: from tier to tier."""
+
+import re
+from collections.abc import Iterable
+from typing import Annotated, Any, Final
+
+import typer
+from rich.console import RenderableType
+from rich.table import Table
+
+from authz_service.cli import completion
+from authz_service.cli.display import output as out
+from authz_service.cli.display.entitlements import amount
+from authz_service.cli.display.tenant_table import tenant_facts
+from authz_service.cli.display.words import timestamp, word
+from authz_service.cli.options import Reason, ScheduledAt, Tenant, changes, reads
+from authz_service.cli.session import Session
+from authz_service.gen.authz.v1 import change_pb2, event_pb2, policy_pb2
+from authz_service.gen.authz.v1 import provisioning_pb2 as pb
+
+commands = typer.Typer()
+
+_TIER_HELP: Final = "As authz tiers list shows them."
+_USE: Final = re.compile(r"([^=]+)=(\d{1,18})", re.ASCII)
+
+TierName = Annotated[
+    str, typer.Argument(metavar="TIER", help=_TIER_HELP, autocompletion=completion.tiers)
+]
+ApplyPolicy = Annotated[
+    bool,
+    typer.Option("--apply-downgrade-policy", help="See to what no longer fits, as lifecycle.yaml "
+                 "says."),
+]  # fmt: skip
+
+
+@changes(commands, "set-tier")
+def set_tier(
+    session: Session,
+    tenant: Tenant,
+    tier: TierName,
+    *,
+    at: ScheduledAt = None,
+    apply_policy: ApplyPolicy = False,
+    reason: Reason = "",
+) -> None:
+    """Move an account to a tier: the next check sees it, or it happens at an instant by itself."""
+    request = pb.SetTierRequest(
+        tenant=tenant,
+        tier=tier,
+        at=timestamp(at),
+        apply_downgrade_policy=apply_policy,
+        reason=reason,
+    )
+    answer = session.provisioning.SetTier(request)
+    session.show(answer, tenant_facts(answer.tenant), *_steps(answer.downgrade_steps))
+
+
+@changes(commands, "apply-downgrade-policy")
+def apply_downgrade_policy(session: Session, tenant: Tenant, reason: Reason = "") -> None:
+    """See to what a scheduled move or an event has left, and give back what fits again."""
+    request = pb.ApplyDowngradePolicyRequest(tenant=tenant, reason=reason)
+    answer = session.provisioning.ApplyDowngradePolicy(request)
+    found = answer.downgrade_steps
+    session.show(answer, *_steps(found), note="" if found else "all fits")
+
+
+@reads(commands, "preview-tier")
+def preview_tier(
+    session: Session,
+    tenant: Tenant,
+    tier: Annotated[
+        str,
+        typer.Argument(metavar="TIER", help="The one that is held if not given.",
+                       autocompletion=completion.tiers),
+    ] = "",
+    *,
+    add_on: Annotated[
+        list[str] | None,
+        typer.Option("--add-on", metavar="ADD-ON", help="Given too. Repeat for more."),
+    ] = None,
+    remove_add_on: Annotated[
+        list[str] | None,
+        typer.Option("--remove-add-on", metavar="ADD-ON", help="Taken away. Repeat for more."),
+    ] = None,
+    at: ScheduledAt = None,
+    apply_policy: ApplyPolicy = False,
+    use: Annotated[
+        list[str] | None,
+        typer.Option("--use", metavar="LIMIT=N", help="How much is used: projects=12."),
+    ] = None,
+    sample: Annotated[
+        int,
+        typer.Option("--sample", metavar="N", min=1, max=1000, help="Members to name; 100."),
+    ] = 100,
+) -> None:  # fmt: skip
+    """Show what another tier would do: who loses and gains what, and what no longer fits."""
+    request = pb.PreviewTierChangeRequest(
+        tenant=tenant,
+        tier=tier,
+        add_ons=add_on or (),
+        removed_add_ons=remove_add_on or (),
+        at=timestamp(at),
+        apply_downgrade_policy=apply_policy,
+        usage=[_use(each) for each in use or ()],
+        sample_size=sample,
+    )
+    answer = session.provisioning.PreviewTierChange(request)
+    concerns = [
+        (word(change_pb2.DecisionKind, each.kind), each.object, each.detail
+         or out.listed(each.subjects))
+        for each in answer.concerns
+    ]  # fmt: skip
+    to_decide = _table(("TO DECIDE", "ABOUT", "WHO OR WHAT"), concerns)
+    note = "preview, nothing was changed"
+    session.show(answer, *effect_parts(answer), *to_decide, note=note)
+
+
+def _use(text: str) -> pb.LimitUse:
+    match = _USE.fullmatch(text)
+    if match is None:
+        raise typer.BadParameter(f"{text!r} says no use; write LIMIT=N: projects=12")
+    return pb.LimitUse(limit=match[1], used=int(match[2]))
+
+
+def effect_parts(
+    answer: pb.PreviewTierChangeResponse | event_pb2.PreviewEventResponse,
+) -> list[RenderableType]:
+    """Lay out what an account and its members gain and lose."""
+    account = out.facts(
+        [
+            ("gains", out.listed(answer.gained)),
+            ("loses", out.listed(answer.lost)),
+            *((each.name, _moves(each)) for each in (*answer.features, *answer.limits)),
+        ]
+    )
+    members = [
+        (f"{each.count:,}", _reaches(each.gained), _reaches(each.lost), _named(each))
+        for each in answer.members
+    ]
+    exceeded = [
+        (each.limit.name, f"{each.used:,}", _then(each.limit), each.policy)
+        for each in answer.exceeded
+    ]
+    return [
+        account,
+        *_table(("MEMBERS", "GAIN", "LOSE", "WHO"), members),
+        *_table(("LIMIT", "USED", "THEN", "POLICY"), exceeded),
+        *_steps(answer.downgrade_steps),
+    ]
+
+
+def _then(limit: policy_pb2.Limit) -> str:
+    return f"{amount(limit)} {limit.unit}" if limit.unit else "not set"
+
+
+def _steps(steps: Iterable[pb.DowngradeStep]) -> list[Table]:
+    rows = [
+        (word(pb.DowngradeStepKind, each.kind), each.subject, each.role, each.replacement,
+         each.scope)
+        for each in steps
+    ]  # fmt: skip
+    return _table(("DOWNGRADE POLICY", "WHOM", "ROLE", "INSTEAD", "SCOPE"), rows)
+
+
+def _table(columns: tuple[str, ...], rows: list[Any]) -> list[Table]:
+    return [out.table(columns, rows)] if rows else []
+
+
+def _moves(value: change_pb2.ValueChange) -> str:
+    return f"{value.before or 'not set'} -> {value.after or 'not set'}"
+
+
+def _reaches(found: Iterable[change_pb2.Reach]) -> str:
+    named = (
+        f"{each.permission} in {each.scope}" if each.scope else each.permission for each in found
+    )
+    return out.listed(named)
+
+
+def _named(shift: pb.MemberShift) -> str:
+    more = shift.count - len(shift.subjects)
+    return out.listed([*shift.subjects, *([f"and {more:,} more"] if more else [])])

@@ -1,0 +1,55 @@
+"""What a customer bought, and where each part comes from."""
+
+from rich.console import RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from authz_service.cli.commands.exceptions import exception_table
+from authz_service.cli.display import output as out
+from authz_service.cli.display.words import word
+from authz_service.gen.authz.v1 import authorization_pb2 as pb
+from authz_service.gen.authz.v1 import policy_pb2, provisioning_pb2
+
+
+def feature_value(feature: policy_pb2.Feature) -> str:
+    """Write what a feature is set to."""
+    if feature.WhichOneof("value") == "text":
+        return feature.text
+    return "on" if feature.enabled else "off"
+
+
+def limit_value(limit: policy_pb2.Limit) -> str:
+    """Write how much of what a limit allows: `50 project`."""
+    return f"{amount(limit)} {limit.unit}".strip()
+
+
+def amount(limit: policy_pb2.Limit) -> str:
+    """Write how much a limit allows: `1,000`."""
+    return "unlimited" if limit.unlimited else f"{limit.value:,}"
+
+
+def entitlement_parts(tenant: str, bought: pb.GetEntitlementsResponse) -> list[RenderableType]:
+    """Lay out everything bought."""
+    facts = [
+        ("tenant", tenant),
+        ("state", word(provisioning_pb2.TenantState, bought.state)),
+        ("tier", bought.tier),
+        ("add-ons", out.listed(bought.add_ons)),
+    ]
+    parts: list[RenderableType] = [out.facts(facts)]
+    for title, table in _tables(bought):
+        if table.row_count:
+            parts += [Text(f"\n{title}", "bold"), table]
+    return parts
+
+
+def _tables(bought: pb.GetEntitlementsResponse) -> list[tuple[str, Table]]:
+    features = [(e.feature.name, feature_value(e.feature), e.source) for e in bought.features]
+    limits = [(e.limit.name, limit_value(e.limit), out.listed(e.sources)) for e in bought.limits]
+    permissions = [(e.permission, e.source) for e in bought.permissions]
+    return [
+        ("Features", out.table(("FEATURE", "VALUE", "FROM"), features)),
+        ("Limits", out.table(("LIMIT", "AT MOST", "FROM"), limits)),
+        ("Permissions", out.table(("PERMISSION", "FROM"), permissions)),
+        ("Exceptions", exception_table(bought.exceptions)),
+    ]

@@ -1,0 +1,175 @@
+"""A plan as a person reads it: the objects, the effect, what needs a decision."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
+
+from rich.console import RenderableType
+from rich.text import Text
+
+from authz_service.cli.display import output as out
+from authz_service.cli.files.folder_changes import ChangePlan
+from authz_service.gen.authz.v1 import change_pb2 as pb
+
+_SIGNS: Final = {
+    pb.OBJECT_CHANGE_KIND_CREATED: ("+ ", "green"),
+    pb.OBJECT_CHANGE_KIND_UPDATED: ("~ ", "yellow"),
+    pb.OBJECT_CHANGE_KIND_DELETED: ("- ", "red"),
+}
+_SAID: Final = {
+    pb.DECISION_KIND_ROLE_VANISHES: "goes, and is granted",
+    pb.DECISION_KIND_PLAN_VANISHES: "goes, and is held",
+    pb.DECISION_KIND_ROLE_WIDER_THAN_TIER: "is wider than what is entitled",
+    pb.DECISION_KIND_SEATS_BELOW_TAKEN: "are fewer than are taken",
+    pb.DECISION_KIND_LAST_ADMIN: "is held by nobody any more: the last admin",
+    pb.DECISION_KIND_ROLE_NOT_ASSIGNABLE: "is granted, and is no longer assignable",
+}
+
+
+def parts(plan: ChangePlan) -> Iterator[RenderableType]:
+    """Lay out a plan, whole: nothing is left out without its total."""
+    preview = plan.preview
+    yield from object_parts(preview.objects)
+    if plan.left:
+        yield Text(f"\nNot in the files, and left as they are ({len(plan.left):,})", "bold")
+        yield _left(plan.left)
+    if preview.objects:
+        yield from effect_parts(preview.effect)
+        yield from decision_parts(preview.decisions)
+    yield Text(f"\n{summary(plan)}", "bold")
+
+
+def _left(objects: Iterable[str]) -> RenderableType:
+    """Lay out objects, `role clerk`, by their kind."""
+    names: dict[str, list[str]] = {}
+    for each in objects:
+        kind, _, name = each.partition(" ")
+        names.setdefault(kind, []).append(name)
+    return out.facts((f"  {kind}", out.listed(names[kind])) for kind in names)
+
+
+def summary(plan: ChangePlan) -> str:
+    """Say in one line what is made, changed and ended."""
+    kinds = [each.change for each in plan.preview.objects]
+    if not kinds:
+        return "No changes: what is in force is as the files say."
+    made, changed, ended = (kinds.count(kind) for kind in _SIGNS)
+    same = f", {plan.same:,} unchanged" if plan.same else ""
+    return f"{made:,} to create, {changed:,} to update, {ended:,} to delete{same}"
+
+
+def object_parts(objects: Iterable[pb.ObjectChange]) -> Iterator[Text]:
+    """Lay out objects: made, changed field by field, ended."""
+    for each in objects:
+        sign, style = _SIGNS[each.change]
+        name = " ".join(part for part in (each.kind, _owner(each), each.id) if part)
+        yield Text.assemble((sign, style), out.shown(name))
+        if each.change == pb.OBJECT_CHANGE_KIND_UPDATED:
+            yield from (_field(field) for field in each.fields)
+
+
+def _owner(each: pb.ObjectChange) -> str:
+    return "" if each.tenant == each.id or each.id.startswith(f"{each.tenant}/") else each.tenant
+
+
+def _field(field: pb.FieldChange) -> Text:
+    line = Text.assemble("    ", (f"{field.field}  ", "dim"))
+    if field.added or field.removed:
+        signs = [*((f"+{n}", "green") for n in field.added)]
+        signs += [(f"-{n}", "red") for n in field.removed]
+        return line.append_text(Text(" ").join(Text(out.shown(n).plain, s) for n, s in signs))
+    before, after = (out.shown(text or "unset").plain for text in (field.before, field.after))
+    return line.append_text(Text.assemble((before, "red"), " → ", (after, "green")))
+
+
+def effect_parts(effect: pb.Effect) -> Iterator[RenderableType]:
+    """Lay out who gains and loses what."""
+    yield Text(
+        f"\nEffect: {out.counted(effect.subjects_gaining, 'member')} gaining, "
+        f"{out.counted(effect.subjects_losing, 'member')} losing; "
+        f"{out.counted(effect.tenants, 'tenant')} in all",
+        "bold",
+    )
+    rows = [row for each in effect.permissions for row in _permission_rows(each)]
+    if rows:
+        yield out.table(("", "PERMISSION", "MEMBERS", "IN TENANTS", "ENTITLED", "SUCH AS"), rows)
+    values = [("feature", v) for v in effect.features] + [("limit", v) for v in effect.limits]
+    if values:
+        yield Text()
+        rows = [
+            (kind, v.name, v.before or "unset", v.after or "unset", f"{v.tenants:,}",
+             _sample(v.tenant_names, v.tenants))
+            for kind, v in values
+        ]  # fmt: skip
+        yield out.table(("", "NAME", "BEFORE", "AFTER", "TENANTS", "SUCH AS"), rows)
+
+
+def _permission_rows(each: pb.PermissionEffect) -> Iterator[tuple[str | Text, ...]]:
+    for sign, style, side in (("gain", "green", each.gained), ("lose", "red", each.lost)):
+        if side.subjects or side.entitled_tenants:
+            people = [f"{p.tenant} {p.subject}" for p in side.subject_names]
+            names = _sample(people, side.subjects) or _sample(
+                side.entitled_tenant_names, side.entitled_tenants
+            )
+            yield (
+                Text(sign, style), each.permission, f"{side.subjects:,}",
+                f"{side.subject_tenants:,}", f"{side.entitled_tenants:,}", names,
+            )  # fmt: skip
+
+
+def _sample(names: Sequence[str], total: int, most: int = 3) -> str:
+    shown = list(names[:most])
+    return out.listed([*shown, f"and {total - len(shown):,} more"] if total > len(shown) else shown)
+
+
+def decision_parts(decisions: Sequence[pb.Decision]) -> Iterator[RenderableType]:
+    """Lay out what somebody should decide."""
+    if decisions:
+        yield Text("\nNeeds a decision", "bold")
+    for each in decisions:
+        style = "bold red" if each.blocking else "yellow"
+        yield Text.assemble(
+            ("! ", style),
+            out.shown(f"{each.object} {_SAID[each.kind]}: {_where(each)}"),
+            (f"  {_remedy(each)}" if each.blocking else "", "bold"),
+        )
+
+
+def _where(each: pb.Decision) -> str:
+    names = [_concern(concern) for concern in each.concerns]
+    people = f"{out.counted(each.subjects, 'member')} of " if each.subjects else ""
+    return f"{people}{out.counted(each.tenants, 'tenant')} ({_sample(names, each.tenants)})"
+
+
+def _concern(concern: pb.Concern) -> str:
+    more = concern.detail or _sample(concern.subjects, concern.subject_count, 2)
+    return f"{concern.tenant}: {more}" if more else concern.tenant
+
+
+def _remedy(each: pb.Decision) -> str:
+    kind, _, name = each.object.rpartition("/")
+    match each.kind:
+        case pb.DECISION_KIND_ROLE_VANISHES:
+            return f"blocks: --replace role:{each.object}=OTHER"
+        case pb.DECISION_KIND_PLAN_VANISHES:
+            kind = "tier" if kind == "tier" else "add-on"
+            return f"blocks: --replace {kind}:{name}=OTHER"
+    return "blocks: grant an admin role first"
+
+
+def affected_rows(affected: Iterable[pb.Affected]) -> list[tuple[str, ...]]:
+    """Lay out names: one row a tenant or member."""
+    return [
+        (
+            each.tenant, each.subject,
+            out.listed(map(_reach, each.gained)), out.listed(map(_reach, each.lost)),
+            out.listed(
+                f"{v.name}: {v.before or 'unset'} → {v.after or 'unset'}"
+                for v in (*each.features, *each.limits)
+            ),
+        )
+        for each in affected
+    ]  # fmt: skip
+
+
+def _reach(reach: pb.Reach) -> str:
+    return f"{reach.permission} in {reach.scope}" if reach.scope else reach.permission

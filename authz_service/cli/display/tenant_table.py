@@ -1,0 +1,61 @@
+"""A customer's account as people read it."""
+
+from collections.abc import Iterable
+
+from rich.table import Table
+
+from authz_service.cli.display import output as out
+from authz_service.cli.display.entitlements import limit_value
+from authz_service.cli.display.words import Windowed, instant, window, word
+from authz_service.gen.authz.v1 import provisioning_pb2 as pb
+
+
+def tenant_facts(tenant: pb.Tenant, *more: tuple[str, str]) -> Table:
+    """Lay out an account."""
+    suspensions = [word(pb.SuspensionReason, each) for each in tenant.suspensions]
+    limits = [f"{each.name} {limit_value(each)}" for each in tenant.limits]
+    states = [(word(pb.TenantState, each.state), each) for each in tenant.periods]
+    held = [(_held(each), each) for each in tenant.holdings]
+    return out.facts(
+        [
+            ("tenant", tenant.id),
+            ("name", tenant.display_name),
+            ("state", word(pb.TenantState, tenant.state)),
+            ("suspended for", out.listed(suspensions)),
+            ("tier", versioned(tenant.tier, tenant.tier_version)),
+            ("add-ons", out.listed(tenant.add_ons)),
+            ("own limits", out.listed(limits)),
+            ("dated states", _dated(states)),
+            ("dated plans", _dated(held)),
+            ("onboarded", instant(tenant.create_time)),
+            ("revision", str(tenant.revision or "")),
+            *more,
+        ]
+    )
+
+
+def versioned(tier: str, version: int) -> str:
+    """Write a tier, and the version if it stays at one: `pro, version 3`."""
+    return f"{tier}, version {version}" if version else tier
+
+
+def counts(found: pb.AccountCounts) -> str:
+    """Write what ended or came back: `3 members, 5 role grants`."""
+    numbers = [
+        (found.members, "member"),
+        (found.role_grants, "role grant"),
+        (found.exceptions, "exception"),
+        (found.invitations, "invitation"),
+        (found.keys, "key"),
+    ]
+    return out.listed(out.counted(number, noun) for number, noun in numbers if number)
+
+
+def _held(holding: pb.Holding) -> str:
+    return versioned(holding.tier, holding.tier_version) or holding.add_on
+
+
+def _dated(named: Iterable[tuple[str, Windowed]]) -> str:
+    """Write what has a beginning or an end."""
+    windows = [(name, window(each)) for name, each in named]
+    return "\n".join(f"{name} {when}" for name, when in windows if when != "always")

@@ -1,0 +1,145 @@
+"""`authz doctor`, the database's part: it answers, is migrated, keeps time, has room, is whole."""
+
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Final
+
+from sqlalchemy import Connection, select, text
+
+from authz_service.cli.commands.upgrade import commands, rights_left
+from authz_service.cli.doctor.finding import Finding, examined, ok, problem, warning
+from authz_service.config import Settings
+from authz_service.domain.audit import GENESIS, broken_link
+from authz_service.domain.tenant import SYSTEM
+from authz_service.store import migrate, schema
+from authz_service.store.database import Database
+from authz_service.store.facts import head
+
+_CLOCKS_APART: Final = 1.0
+"""Seconds. Windows are decided by our clock: more than that, and access ends noticeably late."""
+
+_ENTRIES: Final = 1000
+_LEAST_FREE: Final = 100 * 1024**2
+_LITTLE_FREE: Final = 1024**3
+_LONGEST_WAIT: Final = 5.0
+
+_NOW: Final = {
+    "sqlite": "SELECT (julianday('now') - 2440587.5) * 86400",
+    "postgresql": "SELECT extract(epoch FROM clock_timestamp())",
+}
+"""How each database tells the time, in seconds since the epoch."""
+
+
+def database_findings(settings: Settings) -> Iterator[Finding]:
+    """Look at the database; what needs it is left out if it does not answer."""
+    file = _file(settings)
+    if file is not None and not file.exists():
+        yield problem(
+            "database",
+            f"there is no file {file.absolute()}",
+            "run authz serve once, which makes it, or set AUTHZ_DATABASE_URL to where it is",
+        )
+        return
+    with closing(_opened(settings)) as database:
+        found = examined("database", lambda: _answers(database))
+        yield found
+        if found.advice:
+            return
+        migrated = examined("migrations", lambda: _migrated(database))
+        yield migrated
+        yield examined("clock", lambda: _clock(database))
+        if file is not None:
+            yield examined("disk", lambda: _disk(file))
+        if not migrated.advice:
+            yield examined("audit", lambda: _audit(database))
+            yield examined("rights", lambda: _rights(database))
+
+
+def _file(settings: Settings) -> Path | None:
+    """Return the SQLite file; None for a database that is none."""
+    prefix, _, path = settings.database_url.partition(":///")
+    return Path(path.partition("?")[0]) if prefix.startswith("sqlite") and path else None
+
+
+def _opened(settings: Settings) -> Database:
+    return Database(settings.database_url, busy_seconds=min(settings.busy_seconds, _LONGEST_WAIT))
+
+
+def _answers(database: Database) -> Finding:
+    with database.read() as connection:
+        connection.execute(text("SELECT 1"))
+    return ok("database", f"{database.url.render_as_string(hide_password=True)} answers")
+
+
+def _migrated(database: Database) -> Finding:
+    behind = migrate.pending(database)
+    if behind:
+        advice = "run authz migrate, then start the servers again"
+        return problem("migrations", f"not applied: {', '.join(behind)}", advice)
+    with database.read() as connection:
+        return ok("migrations", f"all applied; the head is revision {head(connection)}")
+
+
+def _clock(database: Database) -> Finding:
+    with database.read() as connection:
+        before = time.time()
+        there = float(connection.execute(text(_NOW[database.dialect])).scalar_one())
+        after = time.time()
+    apart = there - (before + after) / 2
+    if abs(apart) - (after - before) / 2 >= _CLOCKS_APART:
+        return problem(
+            "clock",
+            f"the database's clock is {apart:+.1f} s from this machine's",
+            "have both follow a time server (chrony, systemd-timesyncd): windows are decided by "
+            "the servers' clocks",
+        )
+    return ok("clock", f"the database's is {abs(apart) * 1000:.0f} ms from ours")
+
+
+def _disk(file: Path) -> Finding:
+    free = shutil.disk_usage(file.parent).free
+    said = f"{free / 1024**3:.1f} GiB free for {file.absolute()}"
+    advice = "make room, or move the file and set AUTHZ_DATABASE_URL"
+    if free < _LEAST_FREE:
+        return problem("disk", said, advice)
+    return warning("disk", said, advice) if free < _LITTLE_FREE else ok("disk", said)
+
+
+def _audit(database: Database) -> Finding:
+    with database.read() as connection:
+        before, entries = _last_entries(connection)
+    broken = broken_link(entries, before)
+    if broken is not None:
+        return problem(
+            "audit",
+            f"entry {broken} of the chain `{SYSTEM}` is missing, altered or does not follow",
+            "the database was changed past the service: keep it as it is, find out by whom, and "
+            "compare it with a backup",
+        )
+    return ok("audit", f"the last {len(entries):,} entries of `{SYSTEM}` are whole")
+
+
+def _rights(database: Database) -> Finding:
+    lacking = rights_left(database)
+    if not lacking:
+        return ok("rights", "the roles of the house hold what has come with newer versions")
+    said = "; ".join(f"{role} lacks {', '.join(rights)}" for role, rights in lacking.items())
+    advice = f"if they shall have them, run {' && '.join(commands(lacking))}"
+    return warning("rights", f"new with a version, and not given yet: {said}", advice)
+
+
+def _last_entries(
+    connection: Connection,
+) -> tuple[tuple[int, str], list[tuple[int, str, str]]]:
+    """Read the newest entries, oldest first, and the seq and hash of the one that they follow."""
+    row = schema.audit_entry.c
+    query = select(row.seq, row.entry, row.hash).where(row.tenant == SYSTEM)
+    newest = connection.execute(query.order_by(row.seq.desc()).limit(_ENTRIES + 1))
+    found = [(int(seq), str(entry), str(digest)) for seq, entry, digest in newest][::-1]
+    if len(found) <= _ENTRIES:
+        return (0, GENESIS), found
+    (seq, _, digest), *rest = found
+    return (seq, digest), rest

@@ -1,0 +1,133 @@
+"""Policies of other Casbin users: read from a file or a live table, sent in parts."""
+
+import csv
+from collections.abc import Iterable
+from itertools import groupby
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import sqlalchemy
+from rich.progress import Progress
+
+from authz_service.cli.display import output as out
+from authz_service.cli.session import Session
+from authz_service.client.failure import ExitCode, Failure
+from authz_service.gen.authz.v1 import rule_pb2 as pb
+from authz_service.reference.foreign_model import Shape, read_shape
+
+MOST: Final = 20_000
+"""Rules that one call carries."""
+
+
+class Found(NamedTuple):
+    """A rule and where it stood: `line 7`, `id 12`."""
+
+    place: str
+    ptype: str
+    values: tuple[str, ...]
+
+
+def from_file(path: Path) -> list[Found]:
+    """Read a policy as Casbin writes it: comma-separated, `#` begins a comment."""
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = csv.reader(file, skipinitialspace=True)
+        return [
+            Found(
+                f"line {rows.line_num}", row[0].strip(), tuple(value.strip() for value in row[1:])
+            )
+            for row in rows
+            if row and row[0].strip() and not row[0].startswith("#")
+        ]
+
+
+def from_table(url: str) -> list[Found]:
+    """Read a live table `casbin_rule`. Raises: Failure, if it cannot be read."""
+    try:
+        engine = sqlalchemy.create_engine(url)
+        with engine.connect() as connection:
+            rows = connection.execute(
+                sqlalchemy.text("SELECT * FROM casbin_rule ORDER BY id")
+            ).mappings()
+            return [
+                Found(f"id {row['id']}", row["ptype"], _values(row[f"v{i}"] for i in range(6)))
+                for row in rows
+            ]
+    except sqlalchemy.exc.SQLAlchemyError as error:
+        said = str(getattr(error, "orig", None) or error).partition("\n")[0]
+        raise Failure(
+            ExitCode.USAGE, "UNREADABLE_POLICY", f"casbin_rule was not read: {said}"
+        ) from None
+
+
+def send(
+    session: Session, model: str, found: list[Found], *, tier: str, into: str, reason: str
+) -> tuple[pb.ImportRulesResponse, dict[int, str]]:
+    """Send all rules, in as many calls as they take; answer for the whole.
+
+    Returns the answers as one, its numbers counted through, and the place of each number.
+    """
+    whole, places = pb.ImportRulesResponse(), dict[int, str]()
+    with Progress(console=out.console(errors=True), transient=True) as progress:
+        task = progress.add_task("Importing", total=len(found))
+        for part in _parts(model, found):
+            answer = session.rules.ImportRules(
+                pb.ImportRulesRequest(
+                    model=model,
+                    rules=[pb.CasbinRule(ptype=each.ptype, values=each.values) for each in part],
+                    tier=tier,
+                    into=into,
+                    reason=reason,
+                )
+            )
+            _add(whole, answer, len(places))
+            places |= {len(places) + at: each.place for at, each in enumerate(part, 1)}
+            progress.advance(task, len(part))
+    return whole, places
+
+
+def _add(whole: pb.ImportRulesResponse, answer: pb.ImportRulesResponse, before: int) -> None:
+    for action, count in answer.made.items():
+        whole.made[action] += count
+    for each in answer.left_out:
+        whole.left_out.add(number=before + each.number, why=each.why)
+    whole.renamed.update(answer.renamed)
+    whole.revision = answer.revision
+
+
+def _parts(model: str, found: list[Found]) -> Iterable[list[Found]]:
+    """Split by domain what is too much for one call.
+
+    Raises:
+        Failure: what belongs together is too much for one.
+    """
+    if len(found) <= MOST:
+        return [found]
+    shape = read_shape(model)
+    ordered = sorted(found, key=lambda rule: _domain(shape, rule))
+    parts: list[list[Found]] = [[]]
+    for _, group in groupby(ordered, key=lambda rule: _domain(shape, rule)):
+        together = list(group)
+        if len(together) > MOST:
+            raise Failure(
+                ExitCode.USAGE,
+                "POLICY_TOO_LARGE",
+                f"{len(together)} rules belong together and one call carries {MOST}",
+            )
+        if len(parts[-1]) + len(together) > MOST:
+            parts.append([])
+        parts[-1] += together
+    return parts
+
+
+def _domain(shape: Shape, rule: Found) -> str:
+    """Name the domain a rule belongs to; "" where all have to be seen together."""
+    place = 2 if rule.ptype == "g" else shape.domain
+    apart = shape.links_by_domain and shape.domain >= 0
+    return rule.values[place] if apart and len(rule.values) > place else ""
+
+
+def _values(given: Iterable[str | None]) -> tuple[str, ...]:
+    values = [value or "" for value in given]
+    while values and not values[-1]:
+        values.pop()
+    return tuple(values)

@@ -1,0 +1,91 @@
+"""Messages about events to values and back."""
+
+import json
+from typing import Any, Final
+
+from authz_service.domain.billing_event import EventReason, EventState, Passed, Stage, StoredEvent
+from authz_service.domain.window import Instant
+from authz_service.gen.authz.v1 import event_pb2 as pb
+from authz_service.rpc.messages import values
+from authz_service.rpc.messages.tenants import optional_instant
+from authz_service.usecases.billing.event_rpcs import IntakeNow
+from authz_service.usecases.billing.interpretation import Attributes
+from authz_service.usecases.billing.reconcile import Desired
+
+STATES: Final = {each: pb.EventState.Value(f"EVENT_STATE_{each.name}") for each in EventState}
+STAGES: Final = {each: pb.EventStage.Value(f"EVENT_STAGE_{each.name}") for each in Stage}
+REASONS: Final = {each: pb.EventReason.Value(f"EVENT_REASON_{each.name}") for each in EventReason}
+
+
+def state_filter(number: int) -> EventState | None:
+    return values._word(STATES, number, None, "state") if number else None
+
+
+def reason_filter(number: int) -> EventReason | None:
+    return values._word(REASONS, number, None, "reason") if number else None
+
+
+def attributes(request: Any) -> Attributes:
+    time = optional_instant(request, "time")
+    return Attributes(request.id, request.type, time, request.subject)
+
+
+def event_message(value: StoredEvent, *, whole: bool = True) -> pb.Event:
+    """Write an event; not `whole` leaves its data out."""
+    event = value.event
+    message = pb.Event(
+        source=event.source,
+        id=event.id,
+        type=event.type,
+        subject=event.subject,
+        tenant=value.tenant,
+        data=json.dumps(event.data) if whole else "",
+        state=STATES[value.state],
+        reason=REASONS[value.reason],
+        message=value.message,
+        revision=value.revision,
+        deliveries=value.deliveries,
+        receive_time=values.timestamp(value.received_at),
+        passage=[_step(each) for each in value.passage],
+    )
+    if event.time:
+        message.time.CopyFrom(values.timestamp(event.time))
+    return message
+
+
+def _step(value: Passed) -> pb.EventStep:
+    return pb.EventStep(
+        stage=STAGES[value.stage],
+        time=values.timestamp(value.at),
+        reason=REASONS[value.reason],
+        message=value.message,
+        revision=value.revision,
+    )
+
+
+def intake_message(value: IntakeNow) -> pb.Intake:
+    message = pb.Intake(
+        paused=value.intake.paused,
+        reason=value.intake.reason,
+        held_up=value.held_up,
+        parked=value.parked,
+        closed=value.closed,
+        allowed=value.allowed,
+    )
+    opened: Instant = value.intake.breaker_opened_at
+    if opened:
+        message.breaker_open_time.CopyFrom(values.timestamp(opened))
+    return message
+
+
+def desired(message: pb.DesiredContract) -> Desired:
+    return Desired(
+        tenant=message.tenant,
+        plans=tuple((each.plan, each.quantity) for each in message.plans),
+        display_name=message.display_name,
+        trial_until=optional_instant(message, "trial_until"),
+        grace_until=optional_instant(message, "grace_until"),
+        paused=message.paused,
+        ends_at=optional_instant(message, "ends_at"),
+        churned=message.churned,
+    )

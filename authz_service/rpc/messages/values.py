@@ -1,0 +1,281 @@
+"""Messages to values and back. Both directions side by side, no decisions inside."""
+
+from collections.abc import Mapping
+from typing import Any, Final, TypeVar, cast
+
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from authz_service.domain.decision import CLASSES, DecisionReason
+from authz_service.domain.exception import EVERYONE, ExceptionKind, TenantException
+from authz_service.domain.grant import GrantSource, RoleGrant
+from authz_service.domain.key import KeyKind
+from authz_service.domain.membership import MembershipState
+from authz_service.domain.tenant import SuspensionReason, TenantState
+from authz_service.domain.window import BEGINNING, FOREVER, Instant, Window
+from authz_service.errors import ErrorReason, InvalidArgument
+from authz_service.gen.authz.v1 import authorization_pb2, key_pb2, policy_pb2, provisioning_pb2
+from authz_service.usecases.callers.keys_now import KeyNow
+from authz_service.usecases.kernel.paging import PageRequest
+from authz_service.usecases.kernel.point_in_time import Moment
+from authz_service.usecases.members.invitations import InvitationNow
+from authz_service.usecases.members.members import NewMember
+from authz_service.usecases.members.roster import MemberNow
+
+E = TypeVar("E")
+
+_SOURCES: Final = {
+    GrantSource.MANUAL: policy_pb2.GRANT_SOURCE_MANUAL,
+    GrantSource.CONTRACT: policy_pb2.GRANT_SOURCE_CONTRACT,
+    GrantSource.SCIM: policy_pb2.GRANT_SOURCE_SCIM,
+    GrantSource.SSO: policy_pb2.GRANT_SOURCE_SSO,
+    GrantSource.STAFF: policy_pb2.GRANT_SOURCE_STAFF,
+}
+_EXCEPTIONS: Final = {
+    ExceptionKind.GRANT: policy_pb2.EXCEPTION_KIND_GRANT,
+    ExceptionKind.DENY: policy_pb2.EXCEPTION_KIND_DENY,
+    ExceptionKind.REPLACE: policy_pb2.EXCEPTION_KIND_REPLACE,
+}
+_STATES: Final = {
+    TenantState.ACTIVE: provisioning_pb2.TENANT_STATE_ACTIVE,
+    TenantState.TRIAL: provisioning_pb2.TENANT_STATE_TRIAL,
+    TenantState.GRACE: provisioning_pb2.TENANT_STATE_GRACE,
+    TenantState.SUSPENDED: provisioning_pb2.TENANT_STATE_SUSPENDED,
+    TenantState.OFFBOARDED: provisioning_pb2.TENANT_STATE_OFFBOARDED,
+}
+_KEY_KINDS: Final = {
+    KeyKind.APP: key_pb2.KEY_KIND_APP,
+    KeyKind.JOB: key_pb2.KEY_KIND_JOB,
+    KeyKind.OPERATOR: key_pb2.KEY_KIND_OPERATOR,
+    KeyKind.SCIM: key_pb2.KEY_KIND_SCIM,
+}
+_SUSPENSIONS: Final = {
+    SuspensionReason.BILLING: provisioning_pb2.SUSPENSION_REASON_BILLING,
+    SuspensionReason.ADMIN: provisioning_pb2.SUSPENSION_REASON_ADMIN,
+    SuspensionReason.SCIM: provisioning_pb2.SUSPENSION_REASON_SCIM,
+    SuspensionReason.RISK: provisioning_pb2.SUSPENSION_REASON_RISK,
+    SuspensionReason.SEATS: provisioning_pb2.SUSPENSION_REASON_SEATS,
+}
+_MEMBERSHIPS: Final = {
+    MembershipState.INVITED: provisioning_pb2.MEMBERSHIP_STATE_INVITED,
+    MembershipState.ACTIVE: provisioning_pb2.MEMBERSHIP_STATE_ACTIVE,
+    MembershipState.SUSPENDED: provisioning_pb2.MEMBERSHIP_STATE_SUSPENDED,
+    MembershipState.REMOVED: provisioning_pb2.MEMBERSHIP_STATE_REMOVED,
+}
+
+
+REASONS: Final = {
+    reason: cast("authorization_pb2.DecisionReason.ValueType", reason.value)
+    for reason in DecisionReason
+}
+CLASS_OF: Final = {
+    reason: cast("authorization_pb2.ReasonClass.ValueType", CLASSES[reason].value)
+    for reason in DecisionReason
+}
+
+
+def _word(words: Mapping[E, int], number: int, unset: E | None, field: str) -> E:
+    """Read an enum; `unset` stands for 0.
+
+    Raises:
+        InvalidArgument: INVALID_FIELD for 0 without a default, or a number we do not know.
+    """
+    for word, known in words.items():
+        if known == number:
+            return word
+    if number == 0 and unset is not None:
+        return unset
+    raise InvalidArgument(
+        ErrorReason.INVALID_FIELD, f"{field} must be one of its named values", field=field
+    )
+
+
+def instant(message: Timestamp) -> Instant:
+    """Read an instant, cut to the microsecond; `rpc/times.py` has held it to its range."""
+    return message.seconds * 1_000_000 + message.nanos // 1000
+
+
+def timestamp(at: Instant) -> Timestamp:
+    seconds, micros = divmod(at, 1_000_000)
+    return Timestamp(seconds=seconds, nanos=micros * 1000)
+
+
+def duration(message: Duration) -> int:
+    """Read a duration in microseconds, cut like an instant."""
+    return message.seconds * 1_000_000 + message.nanos // 1000
+
+
+def window(message: Any) -> Window:
+    """Read `valid_from` and `valid_until`; unset is open."""
+    return Window(
+        instant(message.valid_from) if message.HasField("valid_from") else BEGINNING,
+        instant(message.valid_until) if message.HasField("valid_until") else FOREVER,
+    )
+
+
+def window_fields(value: Window) -> dict[str, Timestamp]:
+    fields = {}
+    if value.valid_from != BEGINNING:
+        fields["valid_from"] = timestamp(value.valid_from)
+    if value.valid_until != FOREVER:
+        fields["valid_until"] = timestamp(value.valid_until)
+    return fields
+
+
+def page(request: Any) -> PageRequest:
+    return PageRequest(request.page_size, request.page_token)
+
+
+def moment(request: Any) -> Moment:
+    """Read `at` and `as_known_at`; unset is now, and the newest."""
+    at = instant(request.at) if request.HasField("at") else None
+    return Moment(at, request.as_known_at)
+
+
+def moment_known(request: Any) -> Moment:
+    """Read a moment whose revision may be named by an instant, `as_known_at_time`."""
+    found, named = moment(request), request.HasField("as_known_at_time")
+    known_time = instant(request.as_known_at_time) if named else None
+    return Moment(found.at, found.as_known_at, known_time)
+
+
+def source(number: int, field: str = "source") -> GrantSource:
+    return _word(_SOURCES, number, GrantSource.MANUAL, field)
+
+
+def source_filter(number: int, field: str = "source") -> GrantSource | None:
+    return source(number, field) if number else None
+
+
+def role_grant(message: policy_pb2.RoleGrant, field: str = "role_grant") -> RoleGrant:
+    return RoleGrant(
+        tenant=message.tenant,
+        subject=message.subject,
+        role=message.role,
+        scope=message.scope,
+        window=window(message),
+        source=source(message.source, f"{field}.source"),
+        reason=message.reason,
+    )
+
+
+def role_grant_message(value: RoleGrant) -> policy_pb2.RoleGrant:
+    return policy_pb2.RoleGrant(
+        id=value.id,
+        tenant=value.tenant,
+        subject=value.subject,
+        role=value.role,
+        scope=value.scope,
+        source=_SOURCES[value.source],
+        reason=value.reason,
+        revision=value.revision,
+        **window_fields(value.window),
+    )
+
+
+def exception(message: policy_pb2.TenantException) -> TenantException:
+    return TenantException(
+        id="",
+        tenant=message.tenant,
+        kind=_word(_EXCEPTIONS, message.kind, None, "exception.kind"),
+        permissions=frozenset(message.permissions),
+        subject=message.subject or EVERYONE,
+        scope=message.scope,
+        window=window(message),
+        reason=message.reason,
+        approver=message.approver,
+    )
+
+
+def exception_message(value: TenantException) -> policy_pb2.TenantException:
+    return policy_pb2.TenantException(
+        id=value.id,
+        tenant=value.tenant,
+        kind=_EXCEPTIONS[value.kind],
+        permissions=sorted(value.permissions),
+        subject="" if value.subject == EVERYONE else value.subject,
+        scope=value.scope,
+        reason=value.reason,
+        approver=value.approver,
+        revision=value.revision,
+        **window_fields(value.window),
+    )
+
+
+def exception_kind_filter(number: int) -> ExceptionKind | None:
+    return _word(_EXCEPTIONS, number, None, "kind") if number else None
+
+
+def suspension_reason(number: int) -> SuspensionReason:
+    return _word(_SUSPENSIONS, number, SuspensionReason.ADMIN, "suspension_reason")
+
+
+def tenant_state_filter(number: int, field: str = "state") -> TenantState | None:
+    return _word(_STATES, number, None, field) if number else None
+
+
+def tenant_state_number(value: TenantState) -> provisioning_pb2.TenantState.ValueType:
+    return _STATES[value]
+
+
+def suspension_number(value: SuspensionReason) -> provisioning_pb2.SuspensionReason.ValueType:
+    return _SUSPENSIONS[value]
+
+
+def new_member(message: provisioning_pb2.NewMember) -> NewMember:
+    return NewMember(message.subject, tuple(message.roles), message.owner, message.managed_by)
+
+
+def member_state_filter(number: int) -> MembershipState | None:
+    return _word(_MEMBERSHIPS, number, None, "state") if number else None
+
+
+def member_message(value: MemberNow) -> provisioning_pb2.Member:
+    return provisioning_pb2.Member(
+        tenant=value.tenant,
+        subject=value.subject,
+        state=_MEMBERSHIPS[value.state],
+        suspensions=[_SUSPENSIONS[reason] for reason in value.suspensions],
+        roles=value.roles,
+        revision=value.revision,
+        owner=value.owner,
+        managed_by=value.managed_by,
+    )
+
+
+def invitation_message(value: InvitationNow) -> provisioning_pb2.Invitation:
+    return provisioning_pb2.Invitation(
+        id=value.id,
+        tenant=value.tenant,
+        email=value.email,
+        subject=value.subject,
+        roles=value.roles,
+        invited_by=value.invited_by,
+        send_time=timestamp(value.sent_at),
+        expire_time=timestamp(value.expires_at),
+        expired=value.expired,
+    )
+
+
+def key_kind(number: int) -> KeyKind | None:
+    """Read a kind; None for unspecified."""
+    return _word(_KEY_KINDS, number, KeyKind.UNKNOWN, "kind") or None
+
+
+def key_message(value: KeyNow) -> key_pb2.Key:
+    message = key_pb2.Key(
+        id=value.id,
+        display_name=value.display_name,
+        roles=value.roles,
+        tenants=value.tenants,
+        create_time=timestamp(value.created_at),
+        kind=_KEY_KINDS.get(value.kind, key_pb2.KEY_KIND_UNSPECIFIED),
+        revision=value.revision,
+    )
+    if value.expires_at != FOREVER:
+        message.expire_time.CopyFrom(timestamp(value.expires_at))
+    if value.previous_expires_at:
+        message.previous_expire_time.CopyFrom(timestamp(value.previous_expires_at))
+    if value.last_used_at:
+        message.last_use_time.CopyFrom(timestamp(value.last_used_at))
+    return message

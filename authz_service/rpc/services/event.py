@@ -1,0 +1,177 @@
+"""EventService: what billing and CRM systems tell us, and what becomes of it."""
+
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+from authz_service.domain.billing_policy import LifecyclePolicy
+from authz_service.gen.authz.v1 import event_pb2 as pb
+from authz_service.rpc.calls import AdminCalls, Context
+from authz_service.rpc.messages import events as to
+from authz_service.rpc.messages import values
+from authz_service.rpc.services import tier_change
+from authz_service.usecases.billing import event_rpcs as events
+from authz_service.usecases.billing import preview, reconcile
+
+
+class EventServicer:
+    def __init__(
+        self,
+        calls: AdminCalls,
+        policy: Callable[[], LifecyclePolicy],
+        counts: "Counter[str]",
+    ) -> None:
+        self._calls = calls
+        self._policy = policy
+        self._counts = counts
+
+    def IngestEvent(
+        self, request: pb.IngestEventRequest, context: Context
+    ) -> pb.IngestEventResponse:
+        answer = self._calls.change(request, context, events.ingest_event, self._brought)
+        if not answer.repeated and not request.validate_only:
+            events.count(self._counts, answer.value)
+        return pb.IngestEventResponse(
+            event=to.event_message(answer.value.event),
+            effects=answer.value.effects,
+            duplicate=answer.value.duplicate,
+            revision=answer.revision,
+        )
+
+    def PreviewEvent(
+        self, request: pb.PreviewEventRequest, context: Context
+    ) -> pb.PreviewEventResponse:
+        answer = self._calls.read(request, context, preview.preview_event, self._previewed)
+        found = answer.value
+        return pb.PreviewEventResponse(
+            event=to.event_message(found.event),
+            effects=found.effects,
+            duplicate=found.duplicate,
+            revision=answer.revision,
+            **(tier_change.effect_fields(found.change) if found.change is not None else {}),
+        )
+
+    def GetEvent(self, request: pb.GetEventRequest, context: Context) -> pb.GetEventResponse:
+        answer = self._calls.read(request, context, events.get_event, self._one)
+        return pb.GetEventResponse(event=to.event_message(answer.value), revision=answer.revision)
+
+    def ListEvents(self, request: pb.ListEventsRequest, context: Context) -> pb.ListEventsResponse:
+        answer = self._calls.read(request, context, events.list_events, _listing)
+        return pb.ListEventsResponse(
+            events=[to.event_message(each, whole=False) for each in answer.value.items],
+            next_page_token=answer.value.next_token,
+            revision=answer.revision,
+        )
+
+    def ReplayEvent(
+        self, request: pb.ReplayEventRequest, context: Context
+    ) -> pb.ReplayEventResponse:
+        answer = self._calls.change(request, context, events.replay_event, self._one)
+        return pb.ReplayEventResponse(
+            event=to.event_message(answer.value.event),
+            effects=answer.value.effects,
+            revision=answer.revision,
+        )
+
+    def DiscardEvent(
+        self, request: pb.DiscardEventRequest, context: Context
+    ) -> pb.DiscardEventResponse:
+        answer = self._calls.change(request, context, events.discard_event, self._one)
+        return pb.DiscardEventResponse(
+            event=to.event_message(answer.value.event), revision=answer.revision
+        )
+
+    def MapSubject(self, request: pb.MapSubjectRequest, context: Context) -> pb.MapSubjectResponse:
+        answer = self._calls.change(request, context, events.map_subject, self._mapped)
+        return pb.MapSubjectResponse(
+            released=[to.event_message(each.event, whole=False) for each in answer.value],
+            revision=answer.revision,
+        )
+
+    def Reconcile(self, request: pb.ReconcileRequest, context: Context) -> pb.ReconcileResponse:
+        answer = self._calls.change(request, context, reconcile.reconcile, self._reconciled)
+        return pb.ReconcileResponse(
+            drifts=[
+                pb.Drift(
+                    tenant=each.tenant,
+                    differences=each.differences,
+                    repaired=each.repaired,
+                    problem=each.problem,
+                )
+                for each in answer.value.drifts
+            ],
+            compared=answer.value.compared,
+            next_page_token=answer.value.next_token,
+            revision=answer.revision,
+        )
+
+    def GetIntake(self, request: pb.GetIntakeRequest, context: Context) -> pb.GetIntakeResponse:
+        answer = self._calls.read(request, context, events.get_intake, self._intake)
+        return pb.GetIntakeResponse(
+            intake=to.intake_message(answer.value), revision=answer.revision
+        )
+
+    def PauseIntake(
+        self, request: pb.PauseIntakeRequest, context: Context
+    ) -> pb.PauseIntakeResponse:
+        answer = self._calls.change(request, context, events.pause_intake, self._intake)
+        return pb.PauseIntakeResponse(
+            intake=to.intake_message(answer.value), revision=answer.revision
+        )
+
+    def ResumeIntake(
+        self, request: pb.ResumeIntakeRequest, context: Context
+    ) -> pb.ResumeIntakeResponse:
+        answer = self._calls.change(request, context, events.resume_intake, self._intake)
+        return pb.ResumeIntakeResponse(
+            intake=to.intake_message(answer.value.intake),
+            released=answer.value.released,
+            revision=answer.revision,
+        )
+
+    def _brought(self, request: Any) -> events.IngestEvent:
+        return events.IngestEvent(
+            policy=self._policy(),
+            source=request.source,
+            data=request.data,
+            given=to.attributes(request),
+        )
+
+    def _previewed(self, request: pb.PreviewEventRequest) -> preview.PreviewEvent:
+        brought = self._brought(request)
+        return preview.PreviewEvent(event=brought, sample=request.sample_size)
+
+    def _one(self, request: Any) -> events.OneEvent:
+        return events.OneEvent(policy=self._policy(), source=request.source, id=request.id)
+
+    def _intake(self, _request: Any) -> events.OfIntake:
+        return events.OfIntake(policy=self._policy())
+
+    def _mapped(self, request: pb.MapSubjectRequest) -> events.MapSubject:
+        return events.MapSubject(
+            policy=self._policy(),
+            source=request.source,
+            subject=request.subject,
+            to=request.tenant,
+            replace=request.replace,
+        )
+
+    def _reconciled(self, request: pb.ReconcileRequest) -> reconcile.Reconcile:
+        return reconcile.Reconcile(
+            policy=self._policy(),
+            page=values.page(request),
+            tenant=request.tenant,
+            source=request.source,
+            desired=tuple(to.desired(each) for each in request.desired),
+            repair=request.repair,
+        )
+
+
+def _listing(request: pb.ListEventsRequest) -> events.ListEvents:
+    return events.ListEvents(
+        page=values.page(request),
+        source=request.source,
+        tenant=request.tenant,
+        state=to.state_filter(request.state),
+        reason=to.reason_filter(request.reason),
+    )

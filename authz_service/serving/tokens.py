@@ -1,0 +1,167 @@
+"""Callers' tokens: JWTs of the issuers that the settings name, verified in memory."""
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
+
+import structlog
+from joserfc import jws
+from joserfc.errors import BadSignatureError, JoseError, UnsupportedAlgorithmError
+from joserfc.jws import JWSRegistry
+from joserfc.jwt import JWTClaimsRegistry
+from joserfc.util import json_b64decode
+
+from authz_service.domain.identifiers import checked
+from authz_service.domain.identity import USER, TokenProof
+from authz_service.domain.window import Instant
+from authz_service.errors import InvalidArgument
+from authz_service.serving.signing_keys import SigningKeys
+
+log = structlog.get_logger()
+
+ALGORITHMS: Final = frozenset(
+    {"RS256", "RS384", "RS512", "PS256", "PS384", "PS512"}
+    | {"ES256", "ES384", "ES512", "EdDSA", "Ed25519"}
+)
+"""All that can be chosen: signatures with a key pair. A shared secret, or `none`, is no proof."""
+
+LEEWAY: Final = 10
+"""Seconds by which an issuer's clock may differ from ours."""
+
+_LONGEST: Final = 8192
+"""Characters of a token; gRPC takes no more metadata by default."""
+_KEPT: Final = 300
+"""Seconds for which a verified token is not verified again."""
+_MOST_KEPT: Final = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Issuer:
+    """Whose tokens are taken, if they are meant for `audience`. With `users`, they are those of
+    customers' users, else of registered identities.
+    """
+
+    keys: SigningKeys
+    audience: str
+    algorithms: frozenset[str]
+    users: bool = False
+
+    @property
+    def name(self) -> str:
+        return self.keys.issuer
+
+
+class _Kept(NamedTuple):
+    """A token that was verified with the keys of a generation."""
+
+    proof: TokenProof
+    until: Instant
+    keys: SigningKeys
+    generation: int
+
+
+class Tokens:
+    """Verifies tokens; a good one seen again costs a look-up."""
+
+    def __init__(self, issuers: Sequence[Issuer], clock: Callable[[], Instant]) -> None:
+        self._issuers = issuers
+        self._clock = clock
+        self._kept: dict[str, _Kept] = {}
+        self._lock = threading.Lock()
+
+    def start(self) -> None:
+        for issuer in self._issuers:
+            issuer.keys.start()
+
+    def stop(self) -> None:
+        for issuer in self._issuers:
+            issuer.keys.stop()
+
+    def proof(self, token: str) -> TokenProof | None:
+        """Return what a token proves; None if it is nothing, whatever is wrong with it."""
+        at = self._clock()
+        kept = self._kept.get(token)
+        if kept is not None and at < kept.until and kept.generation == kept.keys.generation:
+            return kept.proof
+        try:
+            kept = self._verified(token, at)
+        except (JoseError, InvalidArgument, ValueError, TypeError, RecursionError) as error:
+            log.debug("token refused", why=type(error).__name__)
+            return None
+        self._keep(token, kept)
+        return kept.proof
+
+    def _verified(self, token: str, at: Instant) -> _Kept:
+        """Verify a token. Its claims come first: they cost less than a signature, and a token is
+        good only if both are.
+
+        Raises:
+            JoseError, InvalidArgument, ValueError, TypeError, RecursionError: it is not good.
+        """
+        header, claims = _unverified(token)
+        issuer = self._issuer_of(claims, at // 1_000_000)
+        generation = issuer.keys.generation
+        proof = TokenProof(issuer.name, claims["sub"], issuer.users)
+        if issuer.users:
+            checked("subject", f"{USER}{proof.name}")
+        if header.get("alg") not in issuer.algorithms:
+            raise UnsupportedAlgorithmError
+        key = issuer.keys.find(header.get("kid") or "")
+        if key is None:
+            raise BadSignatureError
+        jws.deserialize_compact(token, key, registry=_Allowed(algorithms=issuer.algorithms))
+        seconds = min(claims["exp"] + LEEWAY, at / 1_000_000 + _KEPT)
+        return _Kept(proof, int(seconds * 1_000_000), issuer.keys, generation)
+
+    def _issuer_of(self, claims: dict[str, Any], now: int) -> Issuer:
+        """Find the issuer, all of whose demands the claims meet. Raises: JoseError."""
+        refusal = JoseError("no issuer of ours")
+        for issuer in self._issuers:
+            try:
+                _demands(issuer, now).validate(claims)
+            except JoseError as error:
+                refusal = error
+            else:
+                return issuer
+        raise refusal
+
+    def _keep(self, token: str, kept: _Kept) -> None:
+        with self._lock:
+            self._kept[token] = kept
+            if len(self._kept) > _MOST_KEPT:
+                del self._kept[next(iter(self._kept))]
+
+
+class _Allowed(JWSRegistry):
+    """The algorithms that the settings name, without joserfc's own opinion of them."""
+
+    def __init__(self, algorithms: frozenset[str]) -> None:
+        super().__init__(algorithms=algorithms, strict_check_header=False)
+
+    def get_alg(self, name: str) -> Any:
+        if name not in (self.allowed or ()):
+            raise UnsupportedAlgorithmError
+        return self.algorithms[name]
+
+
+def _unverified(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Read header and claims. Raises: ValueError, TypeError, RecursionError."""
+    header, claims, signature = token.split(".") if len(token) <= _LONGEST else ("", "", "")
+    if not (header and claims and signature):
+        raise ValueError("not three parts")
+    read = json_b64decode(header.encode()), json_b64decode(claims.encode())
+    if not all(isinstance(each, dict) for each in read):
+        raise ValueError("no JSON objects")
+    return read
+
+
+def _demands(issuer: Issuer, now: int) -> JWTClaimsRegistry:
+    return JWTClaimsRegistry(
+        now,
+        LEEWAY,
+        iss={"essential": True, "value": issuer.name},
+        aud={"essential": True, "value": issuer.audience},
+        sub={"essential": True},
+        exp={"essential": True},
+    )

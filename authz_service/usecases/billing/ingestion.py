@@ -1,0 +1,347 @@
+"""Events in: each is kept once, read by the policy, and done to its tenant in one transaction.
+
+What an event does is the difference between the contract without it and the contract with it, so
+order and repetition of deliveries make no difference. What cannot be made out or done is parked
+with its reason: it waits, and nothing else waits for it.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from authz_service.domain.audit import Event
+from authz_service.domain.billing_event import (
+    EventReason,
+    EventState,
+    InboundEvent,
+    Passed,
+    Stage,
+    StoredEvent,
+    passed,
+)
+from authz_service.domain.billing_policy import LifecyclePolicy
+from authz_service.domain.contract import Contract, Meaning, fold
+from authz_service.domain.contract_change import Action, closes, difference, opening
+from authz_service.domain.tenant import SYSTEM
+from authz_service.domain.window import Instant
+from authz_service.errors import AuthzError, Internal, Unavailable
+from authz_service.store import events
+from authz_service.store.unit_of_work import Transaction
+from authz_service.usecases.billing import circuit_breaker
+from authz_service.usecases.billing.apply_contract import carry_out
+from authz_service.usecases.billing.interpretation import (
+    MEANING,
+    Envelope,
+    Read,
+    Unreadable,
+    again,
+    meaning,
+    read,
+    storable,
+)
+from authz_service.usecases.tenants.downgrade_step import Step
+
+_NAMED = 5
+"""Events that an audit entry names as its reason, where one change is due to several."""
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What became of an event. `effects` says in words what it did to its tenant."""
+
+    event: StoredEvent
+    effects: tuple[str, ...] = ()
+    duplicate: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A tenant's contract without some events and with them."""
+
+    before: Contract
+    after: Contract
+    waiting: tuple[StoredEvent, ...]
+    """Events that were parked until the account could be opened."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """An event that has been read, and whose tenant is known."""
+
+    stored: StoredEvent
+    meaning: Meaning
+
+
+def take_in(tx: Transaction, policy: LifecyclePolicy, envelope: Envelope, how: str) -> Taken:
+    """Keep an event and do what it says. One that came before is counted, and does nothing.
+
+    `how` says what proved that it is its source's.
+    """
+    event = envelope.event
+    known = events.find(tx.connection, event.source, event.id)
+    if known is not None:
+        same = (known.event.data, known.event.type) == (event.data, event.type)
+        message = "" if same else "with another content; the first one counts"
+        step = Passed(Stage.DUPLICATE, tx.now, message=message)
+        counted = passed(known, step, deliveries=known.deliveries + 1)
+        events.replace(tx.connection, counted)
+        return Taken(counted, duplicate=True)
+    stored = StoredEvent(event, tx.now)
+    for step in (Passed(Stage.RECEIVED, tx.now), Passed(Stage.VERIFIED, tx.now, message=how)):
+        stored = passed(stored, step)
+    stored = events.keep(tx.connection, stored)
+    wrong = {stored.number: envelope.wrong} if envelope.wrong else {}
+    return next(each for each in process(tx, policy, [stored], wrong) if _is(each, stored))
+
+
+def process(
+    tx: Transaction,
+    policy: LifecyclePolicy,
+    rows: Sequence[StoredEvent],
+    wrong: dict[int, str] | None = None,
+    *,
+    by_hand: bool = False,
+) -> list[Taken]:
+    """Read events and do what they say, tenant by tenant; those that they release, too.
+
+    `by_hand` is for what a person asks to be done: neither pause nor breaker holds it up.
+    """
+    done: list[Taken] = []
+    tenants: defaultdict[str, list[_Known]] = defaultdict(list)
+    todo, seen = list(rows), {row.number for row in rows}
+    while todo:
+        stored = todo.pop(0)
+        try:
+            found = _read(tx, policy, stored, (wrong or {}).get(stored.number, ""), by_hand)
+            tenant, released = _resolve(tx, stored, found)
+        except Unreadable as why:
+            done.append(_park(tx, stored, why))
+            continue
+        todo += [each for each in released if each.number not in seen]
+        seen |= {each.number for each in released}
+        if not found.clauses:
+            done.append(_apply(tx, replace(stored, tenant=tenant), EventReason.IGNORED))
+        else:
+            known = replace(stored, tenant=tenant, meaning=_written(stored, found))
+            tenants[tenant].append(_Known(known, meaning(stored.event, found)))
+    for tenant, fresh in tenants.items():
+        done += _settle(tx, policy, tenant, fresh, by_hand=by_hand)
+    return done
+
+
+def standing(
+    others: Iterable[StoredEvent], fresh: Sequence[StoredEvent], meanings: Iterable[Meaning]
+) -> Standing:
+    """Compute a tenant's contract without and with the meanings of the fresh events.
+
+    A fresh event that was applied before, and is replayed, counts before as it was read then.
+    """
+    numbers = {row.number for row in fresh}
+    rows = [row for row in others if row.number not in numbers]
+    applied = [row for row in rows if row.state is EventState.APPLIED]
+    waiting = [row for row in rows if _waits(row)]
+    replayed = [r for r in others if r.number in numbers and r.state is EventState.APPLIED]
+    kept = [MEANING.validate_json(row.meaning) for row in (*applied, *waiting)]
+    old = [MEANING.validate_json(row.meaning) for row in (*applied, *replayed)]
+    return Standing(fold(old), fold([*kept, *meanings]), tuple(waiting))
+
+
+def steps(is_open: bool, found: Standing, now: Instant) -> tuple[Action, ...]:
+    """List what leads the account to its contract; `is_open` says that there is an account."""
+    if is_open:
+        return difference(found.before, found.after, now)
+    return opening(found.after, now)
+
+
+def _waits(row: StoredEvent) -> bool:
+    return row.state is EventState.PARKED and row.reason is EventReason.NOT_ONBOARDED
+
+
+def _read(
+    tx: Transaction, policy: LifecyclePolicy, stored: StoredEvent, wrong: str, by_hand: bool
+) -> Read:
+    if wrong:
+        raise Unreadable(EventReason.MALFORMED, wrong)
+    if not by_hand and events.intake(tx.connection).paused:
+        raise Unreadable(EventReason.INTAKE_PAUSED, "the intake is paused; resuming releases it")
+    return read(policy, stored.event, tx.now)
+
+
+def _resolve(tx: Transaction, stored: StoredEvent, found: Read) -> tuple[str, list[StoredEvent]]:
+    """Name the tenant, and the events that waited until its subject was known."""
+    event = stored.event
+    tenant, new = resolved(tx, event, found)
+    if not new:
+        return tenant, []
+    events.map_subject(tx.connection, event.source, event.subject, tenant, tx.now)
+    return tenant, events.of_subject(tx.connection, event.source, event.subject)
+
+
+def resolved(tx: Transaction, event: InboundEvent, found: Read) -> tuple[str, bool]:
+    """Name the tenant that an event is about, and say whether nobody knew its subject before."""
+    known = events.tenant_of_subject(tx.connection, event.source, event.subject)
+    if SYSTEM in (found.tenant, known):
+        raise Unreadable(EventReason.MALFORMED, "the tenant `system` is no customer")
+    if not event.subject or found.tenant in ("", known):
+        if not (known or found.tenant) and found.clauses:
+            raise Unreadable(
+                EventReason.UNKNOWN_SUBJECT,
+                f"no event has said yet which tenant {event.source} means by "
+                f"{event.subject or 'an event without a subject'!r}; one that does releases it",
+            )
+        return known or found.tenant, False
+    if known:
+        raise Unreadable(
+            EventReason.SUBJECT_CONFLICT,
+            f"{event.source} means tenant {known!r} by {event.subject!r}, and the event names "
+            f"{found.tenant!r}; map the subject anew and replay, or discard the event",
+        )
+    return found.tenant, True
+
+
+def _written(stored: StoredEvent, found: Read) -> str:
+    return MEANING.dump_json(meaning(stored.event, found)).decode()
+
+
+def _settle(
+    tx: Transaction,
+    policy: LifecyclePolicy,
+    tenant: str,
+    fresh: Sequence[_Known],
+    *,
+    by_hand: bool,
+) -> list[Taken]:
+    """Do to one tenant what events say, all of them or none."""
+    rows = [each.stored for each in fresh]
+    kept = events.of_tenant(tx.connection, tenant)
+    found = standing(kept, rows, [each.meaning for each in fresh])
+    is_open = tx.index.tenant(tenant) is not None
+    if not is_open and not found.after.complete:
+        why = not_onboarded(tenant)
+        return [_park(tx, row, why) for row in rows]
+    actions = steps(is_open, found, tx.now)
+    closing = is_open and closes(found.before, found.after, tx.now)
+    if closing and not by_hand and not circuit_breaker.lets_through(tx, policy, tenant):
+        why = Unreadable(
+            EventReason.BREAKER_OPEN,
+            "events have closed so many tenants that a person must look first; resuming the "
+            "intake releases it",
+        )
+        return [_park(tx, row, why) for row in rows]
+    try:
+        fitted = carried_out(tx, policy, tenant, due_to(rows), actions)
+    except AuthzError as refusal:
+        why = refused(refusal)
+        return [_park(tx, row, why) for row in rows]
+    effects = told(actions, fitted)
+    rows += found.waiting
+    at = tx.now if closing else 0
+    return [
+        _apply(tx, replace(row, closing_at=at or row.closing_at), effects=effects) for row in rows
+    ]
+
+
+def carried_out(
+    tx: Transaction,
+    policy: LifecyclePolicy,
+    tenant: str,
+    reason: str,
+    actions: Sequence[Action],
+) -> tuple[Step, ...]:
+    """Carry out all actions, or none. `reason` is what the audit says.
+
+    Raises:
+        AuthzError: something cannot be done; nothing is left of what was done before it.
+    """
+    changes, recorded, call = len(tx.changes), len(tx.events), tx.call
+    tx.call = replace(call, reason=storable(reason))
+    try:
+        with tx.connection.begin_nested():
+            return carry_out(tx, tenant, actions, policy.downgrade)
+    except AuthzError:
+        del tx.changes[changes:], tx.events[recorded:]
+        raise
+    finally:
+        tx.call = call
+
+
+def refused(refusal: AuthzError) -> Unreadable:
+    """Say why an event waits that its account refuses.
+
+    Raises:
+        AuthzError: the refusal is none: the database does not answer, or a bug of ours.
+    """
+    if isinstance(refusal, Unavailable | Internal):
+        raise refusal
+    return Unreadable(EventReason.REFUSED, f"{refusal.reason}: {refusal.message}")
+
+
+def not_onboarded(tenant: str) -> Unreadable:
+    return Unreadable(
+        EventReason.NOT_ONBOARDED,
+        f"tenant {tenant!r} is not there, and no event has yet both asked for it and named "
+        "its plan",
+    )
+
+
+def told(actions: Iterable[Action], steps: Iterable[Step]) -> tuple[str, ...]:
+    """Say in words what is done to an account, and what the downgrade policy does then."""
+    fitting = (f"downgrade: {step.summary}" for step in steps)
+    return (*(action.summary for action in actions), *fitting)
+
+
+def due_to(rows: Sequence[StoredEvent]) -> str:
+    names = [f"{row.event.source}/{row.event.id}" for row in rows[:_NAMED]]
+    return f"event {', '.join(names)}" + (" and more" if len(rows) > _NAMED else "")
+
+
+def _park(tx: Transaction, stored: StoredEvent, why: Unreadable) -> Taken:
+    """Let an event wait. One that has been applied before, and was replayed, stays applied."""
+    step = Passed(Stage.PARKED, tx.now, why.reason, why.message)
+    if stored.state is EventState.APPLIED:
+        step = replace(step, stage=Stage.DUPLICATE, message=f"replayed in vain: {why.message}")
+    waiting = passed(stored, step)
+    events.replace(tx.connection, waiting)
+    return Taken(waiting)
+
+
+def _apply(
+    tx: Transaction,
+    stored: StoredEvent,
+    reason: EventReason = EventReason.NONE,
+    effects: tuple[str, ...] = (),
+) -> Taken:
+    step = Passed(Stage.APPLIED, tx.now, reason, revision=tx.revision)
+    applied = passed(stored, step)
+    events.replace(tx.connection, applied)
+    return Taken(applied, effects)
+
+
+def _is(taken: Taken, stored: StoredEvent) -> bool:
+    return taken.event.number == stored.number
+
+
+def replayed(tx: Transaction, policy: LifecyclePolicy, stored: StoredEvent) -> Taken:
+    """Read an event again, by the policy of now, and do what it says now."""
+    wrong = {}
+    source = policy.sources.get(stored.event.source)
+    if stored.event.time == 0 and source is not None:
+        envelope = again(source, stored.event)
+        stored = replace(stored, event=envelope.event)
+        wrong = {stored.number: envelope.wrong} if envelope.wrong else {}
+    done = process(tx, policy, [stored], wrong, by_hand=True)
+    return next(each for each in done if _is(each, stored))
+
+
+def release(
+    tx: Transaction, policy: LifecyclePolicy, reasons: Iterable[EventReason], at_most: int
+) -> list[Taken]:
+    """Do what events say that were held up, oldest first."""
+    held = events.parked(tx.connection, tuple(reasons), at_most)
+    return process(tx, policy, held, by_hand=True)
+
+
+def note(tx: Transaction, action: str, tenant: str, target: str, **told: object) -> None:
+    """Audit what a person did to the intake or to an event."""
+    chain = tenant if tx.index.tenant(tenant) is not None else SYSTEM
+    tx.record(Event(action, chain, (target,), None, told or None, tx.call.reason))

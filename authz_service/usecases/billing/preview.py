@@ -1,0 +1,109 @@
+"""What an event would do, as things stand: done in a transaction that is never written."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from authz_service.domain.audit import Actor
+from authz_service.domain.billing_event import EventReason, Passed, Stage, StoredEvent, passed
+from authz_service.domain.billing_policy import LifecyclePolicy
+from authz_service.domain.call import Call
+from authz_service.domain.contract import Meaning
+from authz_service.errors import AuthzError
+from authz_service.store import events as store
+from authz_service.store.unit_of_work import Transaction
+from authz_service.usecases.billing import ingestion
+from authz_service.usecases.billing.event_rpcs import IngestEvent, enveloped
+from authz_service.usecases.billing.interpretation import Envelope, Unreadable, meaning, read
+from authz_service.usecases.kernel.dry_run import ahead, rehearsal
+from authz_service.usecases.kernel.execution import View
+from authz_service.usecases.kernel.execution import read as read_case
+from authz_service.usecases.kernel.paging import sample_size
+from authz_service.usecases.tenants.tier_change import (
+    NAMED_MEMBERS,
+    TierChange,
+    account_change,
+    exceeded,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreviewEvent:
+    """`sample` 0 takes the default."""
+
+    event: IngestEvent
+    sample: int = 0
+    tenant: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What an event would do. `event` is as it would be kept; `change` None where it does nothing
+    to an account.
+    """
+
+    event: StoredEvent
+    effects: tuple[str, ...] = ()
+    change: TierChange | None = None
+    duplicate: bool = False
+
+
+@read_case("events:preview")
+def preview_event(view: View, wanted: PreviewEvent) -> Preview:
+    """Say what an event would do, as it stands now. Pause and breaker are left aside."""
+    sample = sample_size(wanted.sample, NAMED_MEMBERS)
+    envelope = enveloped(wanted.event)
+    event = envelope.event
+    with rehearsal(view) as tx:
+        tx.call = Call(Actor(f"source:{event.source}"))
+        before = store.find(tx.connection, event.source, event.id)
+        if before is not None:
+            return Preview(passed(before, Passed(Stage.DUPLICATE, tx.now)), duplicate=True)
+        tenant = store.tenant_of_subject(tx.connection, event.source, event.subject)
+        stored = StoredEvent(event, tx.now, tenant=tenant)
+        try:
+            return _previewed(tx, wanted.event.policy, envelope, stored, sample)
+        except Unreadable as why:
+            return Preview(passed(stored, Passed(Stage.PARKED, tx.now, why.reason, why.message)))
+
+
+def _previewed(
+    tx: Transaction, policy: LifecyclePolicy, envelope: Envelope, stored: StoredEvent, sample: int
+) -> Preview:
+    if envelope.wrong:
+        raise Unreadable(EventReason.MALFORMED, envelope.wrong)
+    found = read(policy, stored.event, tx.now)
+    tenant, new = ingestion.resolved(tx, stored.event, found)
+    stored = replace(stored, tenant=tenant)
+    if not found.clauses:
+        return Preview(passed(stored, Passed(Stage.APPLIED, tx.now, EventReason.IGNORED)))
+    released = list(_released(tx, policy, stored) if new else ())
+    meanings = [meaning(stored.event, found), *(said for _, said in released)]
+    standing = ingestion.standing(store.of_tenant(tx.connection, tenant), (), meanings)
+    is_open = tx.index.tenant(tenant) is not None
+    if not is_open and not standing.after.complete:
+        raise ingestion.not_onboarded(tenant)
+    actions = ingestion.steps(is_open, standing, tx.now)
+    reason = ingestion.due_to([stored, *(waiting for waiting, _ in released)])
+    try:
+        steps = ingestion.carried_out(tx, policy, tenant, reason, actions)
+    except AuthzError as refusal:
+        raise ingestion.refused(refusal) from None
+    after = ahead(tx)
+    change = account_change(tx.index, after, tenant, tx.now, sample)
+    over = tuple(exceeded(after, tenant, policy.downgrade, tx.now))
+    applied = passed(stored, Passed(Stage.APPLIED, tx.now))
+    effects = ingestion.told(actions, steps)
+    return Preview(applied, effects, replace(change, exceeded=over, steps=steps))
+
+
+def _released(
+    tx: Transaction, policy: LifecyclePolicy, by: StoredEvent
+) -> Iterator[tuple[StoredEvent, Meaning]]:
+    """Read what waited for an event to say which tenant their subject is."""
+    for waiting in store.of_subject(tx.connection, by.event.source, by.event.subject):
+        try:
+            found = read(policy, waiting.event, tx.now)
+        except Unreadable:
+            continue
+        if found.clauses and found.tenant in ("", by.tenant):
+            yield waiting, meaning(waiting.event, found)

@@ -1,0 +1,169 @@
+"""Another Casbin user's policy, taken over in one transaction."""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Final
+
+from authz_service.domain.audit import Event
+from authz_service.domain.catalog import TIER, Permission, Plan, Role
+from authz_service.domain.change import Fact
+from authz_service.domain.exception import ExceptionKind, TenantException
+from authz_service.domain.grant import RoleGrant
+from authz_service.domain.identifiers import checked
+from authz_service.domain.membership import Membership
+from authz_service.domain.tenant import SYSTEM, Holding, Tenant
+from authz_service.engine.index import GrantEntry
+from authz_service.reference.foreign_model import Shape, read_shape
+from authz_service.reference.foreign_rules import LeftOut, Line, Translation, translate
+from authz_service.store.unit_of_work import Transaction
+from authz_service.usecases.catalog.validation import too_much, too_wide
+from authz_service.usecases.kernel import preconditions
+from authz_service.usecases.kernel.execution import change
+from authz_service.usecases.members.seats import require_room
+
+_APPROVER: Final = "rules:import"
+"""Who an exception says approved it: nobody in person."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportRules:
+    """`into` names the tenant for a model without domains; `tier` what new tenants are put on."""
+
+    model: str
+    lines: tuple[Line, ...]
+    tier: str = "imported"
+    into: str = ""
+    tenant: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What was made, as action to count; what could not be taken over; what was renamed."""
+
+    made: dict[str, int]
+    left_out: tuple[LeftOut, ...]
+    renamed: dict[str, str]
+
+
+@change("rules:import")
+def import_rules(tx: Transaction, wanted: ImportRules) -> Imported:
+    """Make what the lines stand for; what is there already stays and is not counted.
+
+    New tenants are put on the tier, which gets every permission of the lines. A tenant that was
+    there keeps its own tier.
+
+    Raises:
+        AuthzError: the model cannot be taken over, or a tenant that was there is not entitled to
+            what its roles would hold (ROLE_WIDER_THAN_TIER).
+    """
+    checked("tier", wanted.tier, "tier")
+    shape = read_shape(wanted.model)
+    usable, refused = _without_own_rights(tx, shape, wanted)
+    made = translate(shape, usable, wanted.into)
+    importing = _Importing(tx, Counter())
+    importing.catalogue(made.permissions, f"{TIER}{wanted.tier}")
+    for tenant in made.tenants:
+        importing.tenant(tenant, wanted.tier)
+    importing.roles(made.roles.values())
+    importing.roster(made)
+    for tenant in made.tenants:
+        if tx.index.tenant(tenant) is not None:
+            require_room(tx, tenant)
+    left_out = sorted((*made.left_out, *refused))
+    return Imported(dict(importing.made), tuple(left_out), made.named)
+
+
+def _without_own_rights(
+    tx: Transaction, shape: Shape, wanted: ImportRules
+) -> tuple[list[Line], list[LeftOut]]:
+    """Set lines aside that would hand out rights over this service itself."""
+    own = {name for name, entry in tx.index.permissions.items() if entry.internal}
+    usable, refused = list[Line](), list[LeftOut]()
+    for line in wanted.lines:
+        one = translate(shape, [line], wanted.into)
+        clash = sorted(one.permissions & own)
+        if clash:
+            refused.append(LeftOut(line.number, f"{clash[0]} is a right over this service itself"))
+        else:
+            usable.append(line)
+    return usable, refused
+
+
+@dataclass(frozen=True, slots=True)
+class _Importing:
+    """Makes facts that are not there yet; `made` counts them by action."""
+
+    tx: Transaction
+    made: Counter[str]
+
+    def catalogue(self, permissions: Iterable[str], tier: str) -> None:
+        wanted = frozenset(permissions)
+        for name in sorted(wanted - set(self.tx.index.permissions)):
+            self._put("permission.put", SYSTEM, name, None, Permission(name))
+        held = self.tx.index.plans.get(tier)
+        plan = held or Plan(tier, description="Taken over from another Casbin policy")
+        whole = replace(plan, permissions=plan.permissions | wanted)
+        self._put("tier.put", SYSTEM, plan.name, held, whole)
+
+    def tenant(self, name: str, tier: str) -> None:
+        if self.tx.index.tenant(name) is None:
+            opened = Tenant(name, holdings=(Holding(TIER + tier),))
+            self._put("tenant.onboarded", name, name, None, opened)
+        else:
+            preconditions.running_customer(self.tx.index, name, self.tx.now, "lines")
+
+    def roles(self, roles: Iterable[Role]) -> None:
+        for role in roles:
+            entry = self.tx.index.role(role.id)
+            held = entry.fact if entry is not None else None
+            known = held or Role(role.id)
+            whole = replace(
+                known,
+                permissions=known.permissions | role.permissions,
+                includes=known.includes | role.includes,
+            )
+            self._put("role.put", role.tenant, role.id, held, whole)
+        after = self.tx.after()
+        for role in roles:
+            owner = preconditions.tenant(after, role.tenant, "lines")
+            entry = after.role(role.id)
+            excess = too_much(after, owner, entry.fact, self.tx.now) if entry else frozenset()
+            if excess:
+                raise too_wide(owner, role, excess, self.tx.now, "lines")
+
+    def roster(self, made: Translation) -> None:
+        index, reason = self.tx.index, self.tx.call.reason
+        held = (*made.grants, *made.denials)
+        for tenant, subject in sorted({(each.tenant, each.subject) for each in held}):
+            member = index.member(tenant, subject)
+            if member is None:
+                self._put("member.added", tenant, subject, None, Membership(tenant, subject))
+        for tenant, subject, role in made.grants:
+            if GrantEntry(role) not in index.grants(tenant, subject):
+                grant = RoleGrant(tenant, subject, role, reason=reason, id=self.tx.new_id())
+                self._put("role.granted", tenant, subject, None, grant)
+        for tenant, subject, permission in made.denials:
+            denial = TenantException(
+                self.tx.new_id(),
+                tenant,
+                ExceptionKind.DENY,
+                frozenset({permission}),
+                subject,
+                reason=reason or "taken over from another Casbin policy",
+                approver=_APPROVER,
+            )
+            if not self._denied(denial):
+                self._put("exception.granted", tenant, denial.id, None, denial)
+
+    def _denied(self, wanted: TenantException) -> bool:
+        entry = self.tx.index.tenants.get(wanted.tenant)
+        alike = (replace(held, id=wanted.id) for held in entry.exceptions) if entry else ()
+        return wanted in alike
+
+    def _put(self, action: str, chain: str, target: str, before: Fact | None, after: Fact) -> None:
+        if before != after:
+            self.tx.change(before, after)
+            event = Event(action, chain, (target,), before, after, self.tx.call.reason)
+            self.tx.record(event)
+            self.made[action] += 1

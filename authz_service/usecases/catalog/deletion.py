@@ -1,0 +1,159 @@
+"""Deleting what can be sold and granted: refused while in use, unless a replacement steps in."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Final, Generic, TypeVar
+
+from authz_service.domain.audit import Event
+from authz_service.domain.catalog import Permission, Plan, Role
+from authz_service.domain.change import Fact, Revision
+from authz_service.domain.exception import TenantException
+from authz_service.domain.grant import RoleGrant
+from authz_service.domain.invitation import Invitation
+from authz_service.domain.tenant import SYSTEM, Tenant
+from authz_service.errors import ErrorReason, FailedPrecondition, InvalidArgument
+from authz_service.store.facts import Facts
+from authz_service.store.schema import rule
+from authz_service.store.unit_of_work import Transaction
+from authz_service.usecases.catalog import objects
+from authz_service.usecases.catalog.objects import owner_of
+from authz_service.usecases.catalog.references import Use, uses
+from authz_service.usecases.catalog.replacement_rules import require_lawful
+from authz_service.usecases.kernel.lockout import require_operable
+
+P = TypeVar("P", bound=Permission | Role | Plan)
+
+MAX_NAMES: Final = 100
+"""Names that an answer lists of each kind; a refusal lists five, its metadata have little room."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeleteObject:
+    """`replacement` "" stands for none; an `expected_revision` of 0 takes the object as it is."""
+
+    id: str
+    replacement: str = ""
+    expected_revision: Revision = 0
+    tenant: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """Objects of one kind that were moved to the replacement: all counted, the first named."""
+
+    kind: str
+    count: int
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Deleted(Generic[P]):
+    """The object as it was, and what was moved."""
+
+    object: P
+    moved: tuple[Moved, ...] = ()
+
+
+def delete(tx: Transaction, kind: str, going: P, replacement: str) -> Deleted[P]:
+    """End an object, and let `replacement`, which exists, take its place wherever it is used.
+
+    Raises:
+        FailedPrecondition: STILL_IN_USE without a replacement; TENANT_RESERVED, if the tenant
+            `system` uses it; whatever law the move would break; OPERATORS_LOCKED_OUT.
+        InvalidArgument: a law of definitions that the move would break.
+    """
+    if replacement == going.id:
+        raise InvalidArgument(
+            ErrorReason.INVALID_FIELD, "nothing replaces itself: name another", field="replacement"
+        )
+    found = list(uses(tx, going, replacement))
+    if found and not replacement:
+        raise _in_use(kind, going, found)
+    _require_no_caller(found)
+    _move(tx, found)
+    objects.end(tx, kind, going)
+    if found:
+        require_lawful(tx, found)
+    require_operable(tx)
+    return Deleted(going, _tally(found))
+
+
+def _move(tx: Transaction, found: Iterable[Use]) -> None:
+    """Replace every user by its successor; a grant whose like is there already ends."""
+    held: set[tuple[Any, ...]] | None = None
+    for use in found:
+        if not isinstance(use.successor, RoleGrant):
+            _replace(tx, use.fact, use.successor)
+            continue
+        if held is None:
+            others = Facts(tx.connection).role_grants(
+                None, rule.c.v1 == f"role/{use.successor.role}"
+            )
+            held = {_likeness(each) for each in others}
+        _replace(tx, use.fact, None if _likeness(use.successor) in held else use.successor)
+
+
+def _replace(tx: Transaction, before: Fact, after: Fact | None) -> None:
+    tx.change(before, after)
+    action, tenant, target = _told(before)
+    if after is None:
+        action = "role.revoked"
+    tx.record(Event(action, tenant, (target,), before, after, tx.call.reason))
+
+
+def _told(fact: Fact) -> tuple[str, str, str]:
+    """Say under which action, in whose chain and of what a moved fact is audited."""
+    match fact:
+        case Permission():
+            return "permission.put", SYSTEM, fact.id
+        case Role():
+            return "role.put", owner_of(fact), fact.id
+        case Plan():
+            return f"{fact.kind.replace('-', '_')}.put", SYSTEM, fact.id
+        case RoleGrant():
+            return "role.moved", fact.tenant, fact.subject
+        case TenantException():
+            return "exception.moved", fact.tenant, fact.id
+        case Invitation():
+            return "invitation.moved", fact.tenant, fact.id
+        case Tenant():
+            return "tenant.plan_moved", fact.id, fact.id
+    raise TypeError(f"{type(fact).__name__} names nothing that can be deleted")
+
+
+def _likeness(grant: RoleGrant) -> tuple[Any, ...]:
+    """Give what makes two grants of one role the same."""
+    return grant.tenant, grant.subject, grant.scope, grant.window, grant.source
+
+
+def _require_no_caller(found: Iterable[Use]) -> None:
+    """Refuse to move what the tenant `system` holds: that would give keys other rights."""
+    for use in found:
+        match use.fact:
+            case RoleGrant(tenant=tenant) | Tenant(id=tenant) if tenant == SYSTEM:
+                raise FailedPrecondition(
+                    ErrorReason.TENANT_RESERVED,
+                    "the tenant `system`, whose members are keys, uses it, and only KeyService "
+                    "changes what keys may do; give those keys other roles first",
+                    field="replacement",
+                )
+
+
+def _in_use(kind: str, going: Permission | Role | Plan, found: Iterable[Use]) -> FailedPrecondition:
+    name = going.name if isinstance(going, Plan) else going.id
+    counted = [(each.kind, each.count, ", ".join(each.names[:5])) for each in _tally(found)]
+    by = "; ".join(f"{count} {user}{'s' * (count > 1)} ({some})" for user, count, some in counted)
+    return FailedPrecondition(
+        ErrorReason.STILL_IN_USE,
+        f"{kind.replace('_', '-')} {name!r} is used by {by}: take it out there first, or name a "
+        "replacement",
+        field="id",
+        details={user: f"{count}: {some}" for user, count, some in counted},
+    )
+
+
+def _tally(found: Iterable[Use]) -> tuple[Moved, ...]:
+    names: dict[str, list[str]] = {}
+    for use in found:
+        names.setdefault(use.kind, []).append(use.name)
+    return tuple(Moved(kind, len(all_), tuple(all_[:MAX_NAMES])) for kind, all_ in names.items())

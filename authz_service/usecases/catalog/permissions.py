@@ -1,0 +1,132 @@
+"""The catalogue of permissions: all that can be asked."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from authz_service.domain.catalog import Permission
+from authz_service.domain.change import Revision
+from authz_service.domain.identifiers import checked
+from authz_service.domain.policy_set import PolicySet
+from authz_service.engine.index import Index
+from authz_service.errors import ErrorReason
+from authz_service.store.unit_of_work import Transaction
+from authz_service.usecases.catalog import validation
+from authz_service.usecases.catalog.deletion import Deleted, DeleteObject, delete
+from authz_service.usecases.catalog.objects import (
+    Named,
+    require_absent,
+    require_revision,
+    updated,
+    write,
+)
+from authz_service.usecases.kernel import paging, preconditions
+from authz_service.usecases.kernel.execution import View, change, read
+from authz_service.usecases.kernel.lockout import require_operable
+from authz_service.usecases.kernel.paging import Page, PageRequest
+from authz_service.usecases.kernel.rights import require_not_asked
+
+UPDATABLE: Final = ("internal", "description", "deprecated", "replaced_by")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreatePermission:
+    permission: Permission
+    tenant: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PutPermission:
+    permission: Permission
+    expected_revision: Revision = 0
+    tenant: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpdatePermission:
+    """Only the fields that `mask` names are taken from `permission`."""
+
+    permission: Permission
+    mask: tuple[str, ...]
+    expected_revision: Revision = 0
+    tenant: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListCatalogue:
+    """`resource_type` "" and None of a flag stand for any."""
+
+    page: PageRequest
+    resource_type: str = ""
+    internal: bool | None = None
+    deprecated: bool | None = None
+    tenant: str = ""
+
+
+@change("permissions:put")
+def create_permission(tx: Transaction, wanted: CreatePermission) -> Permission:
+    name = wanted.permission.id
+    before = _found(tx.index, name)
+    require_absent(before, ErrorReason.PERMISSION_EXISTS, f"permission {name!r}", "permission.id")
+    return _write(tx, before, wanted.permission)
+
+
+@change("permissions:put")
+def put_permission(tx: Transaction, wanted: PutPermission) -> Permission:
+    before = _found(tx.index, wanted.permission.id)
+    require_revision(before, wanted.expected_revision, f"permission {wanted.permission.id!r}")
+    return _write(tx, before, wanted.permission)
+
+
+@change("permissions:put")
+def update_permission(tx: Transaction, wanted: UpdatePermission) -> Permission:
+    name = preconditions.permission(tx.index, wanted.permission.id, "permission.id")
+    before = tx.index.permissions[name].fact
+    require_revision(before, wanted.expected_revision, f"permission {name!r}")
+    return _write(tx, before, updated(before, wanted.permission, wanted.mask, UPDATABLE))
+
+
+@change("permissions:delete")
+def delete_permission(tx: Transaction, wanted: DeleteObject) -> Deleted[Permission]:
+    name = preconditions.permission(tx.index, wanted.id, "id")
+    if wanted.replacement:
+        preconditions.permission(tx.index, wanted.replacement, "replacement")
+    before = tx.index.permissions[name].fact
+    require_revision(before, wanted.expected_revision, f"permission {name!r}")
+    require_not_asked(name, "id")
+    return delete(tx, "permission", before, wanted.replacement)
+
+
+@read("permissions:get")
+def get_permission(view: View, wanted: Named) -> Permission:
+    name = preconditions.permission(view.index, wanted.id, "id")
+    return view.index.permissions[name].fact
+
+
+@read("permissions:list")
+def list_catalogue(view: View, wanted: ListCatalogue) -> Page[Permission]:
+    kind = wanted.resource_type
+    if kind:
+        checked("resource_type", kind)
+    facts = [
+        entry.fact
+        for name, entry in sorted(view.index.permissions.items())
+        if (not kind or name.partition(":")[0] == kind)
+        and wanted.internal in (None, entry.fact.internal)
+        and wanted.deprecated in (None, entry.fact.deprecated)
+    ]
+    query = ["permissions", kind, str(wanted.internal), str(wanted.deprecated)]
+    return paging.page(facts, lambda fact: fact.id, wanted.page, query)
+
+
+def _found(index: Index, name: str) -> Permission | None:
+    entry = index.permissions.get(name)
+    return entry.fact if entry is not None else None
+
+
+def _write(tx: Transaction, before: Permission | None, after: Permission) -> Permission:
+    if before is not None and before.internal and not after.internal:
+        require_not_asked(after.id, "permission.internal")
+    validation.check(tx.index, PolicySet(permissions=(after,)), "permission")
+    now = write(tx, "permission", before, after)
+    require_operable(tx)
+    return now

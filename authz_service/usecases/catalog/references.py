@@ -1,0 +1,137 @@
+"""Who uses what is to be deleted, and what each would be with the replacement in its place.
+
+What is over does not count: ended grants, exceptions and holdings, and offboarded tenants.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from authz_service.domain.catalog import Permission, Plan, Role, chain, split_version
+from authz_service.domain.change import Fact
+from authz_service.domain.tenant import Tenant, TenantState
+from authz_service.domain.window import Instant
+from authz_service.engine.index import Index, TenantEntry
+from authz_service.store.facts import Facts
+from authz_service.store.schema import rule
+from authz_service.store.unit_of_work import Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """A fact that names what is to go, and its successor. `kind` and `name` are for people."""
+
+    kind: str
+    name: str
+    fact: Fact
+    successor: Fact
+
+
+def uses(tx: Transaction, going: Permission | Role | Plan, other: str) -> Iterator[Use]:
+    """Find every use of `going`; the successors name `other`, an object of the same kind."""
+    match going:
+        case Permission(id=name):
+            yield from _of_permission(tx, name, other)
+        case Role(id=name):
+            yield from _of_role(tx, name, other)
+            yield from _grants(tx, name, other)
+        case Plan(id=name):
+            yield from _of_plan(tx, name, other)
+
+
+def _of_permission(tx: Transaction, name: str, other: str) -> Iterator[Use]:
+    for entry in tx.index.permissions.values():
+        if entry.fact.replaced_by == name:
+            fact = entry.fact
+            yield Use("permission", fact.id, fact, replace(fact, replaced_by=other))
+    for role in _roles(tx.index, tx.now):
+        if name in role.permissions:
+            listed = _swapped(role.permissions, name, other)
+            yield Use("role", role.id, role, replace(role, permissions=listed))
+    for plan in _plans(tx, other):
+        if name in plan.permissions:
+            listed = _swapped(plan.permissions, name, other)
+            yield Use(plan.kind, plan.name, plan, replace(plan, permissions=listed))
+    for tenant in _tenants(tx.index, tx.now):
+        for exception in tenant.exceptions:
+            if name in exception.permissions and exception.window.valid_until > tx.now:
+                listed = _swapped(exception.permissions, name, other)
+                moved = replace(exception, permissions=listed)
+                yield Use("exception", f"{tenant.fact.id}/{exception.id}", exception, moved)
+
+
+def _of_role(tx: Transaction, name: str, other: str) -> Iterator[Use]:
+    for role in _roles(tx.index, tx.now):
+        if name in role.includes:
+            included = _swapped(role.includes, name, other)
+            yield Use("role", role.id, role, replace(role, includes=included))
+    for plan in _plans(tx, other):
+        if name in plan.assignable_roles:
+            listed = _swapped(plan.assignable_roles, name, other)
+            yield Use(plan.kind, plan.name, plan, replace(plan, assignable_roles=listed))
+    for tenant in _tenants(tx.index, tx.now):
+        for invitation in tenant.invitations.values():
+            if name in invitation.roles and invitation.live(tx.now):
+                roles = dict.fromkeys(other if each == name else each for each in invitation.roles)
+                moved = replace(invitation, roles=tuple(roles))
+                yield Use("invitation", f"{tenant.fact.id}/{invitation.id}", invitation, moved)
+
+
+def _grants(tx: Transaction, name: str, other: str) -> Iterator[Use]:
+    for grant in Facts(tx.connection).role_grants(None, rule.c.v1 == f"role/{name}"):
+        tenant = tx.index.tenant(grant.tenant)
+        if tenant is not None and _is_open(tenant, tx.now) and grant.window.valid_until > tx.now:
+            moved = replace(grant, role=other)
+            yield Use("grant", f"{grant.tenant}/{grant.subject}", grant, moved)
+
+
+def _of_plan(tx: Transaction, name: str, other: str) -> Iterator[Use]:
+    for plan in tx.index.plans.values():
+        if plan.extends == name:
+            yield Use(plan.kind, plan.name, plan, replace(plan, extends=other))
+    for entry in _tenants(tx.index, tx.now):
+        tenant = entry.fact
+        holdings = tuple(
+            replace(held, plan=other)
+            if split_version(held.plan)[0] == name and held.window.valid_until > tx.now
+            else held
+            for held in tenant.holdings
+        )
+        if name in {split_version(p)[0] for p in _held(tenant, tx.now)}:
+            yield Use("tenant", tenant.id, tenant, replace(tenant, holdings=holdings))
+
+
+def _plans(tx: Transaction, other: str) -> Iterator[Plan]:
+    """Iterate over the plans; a version that is kept counts if somebody is pinned to it.
+
+    With a replacement it moves along in any case, so that who is pinned to it loses nothing.
+    """
+    plans = tx.index.plans
+    held = {p for entry in _tenants(tx.index, tx.now) for p in _held(entry.fact, tx.now)}
+    needed = {below.id for name in held for below in chain(plans, name)}
+    yield from (p for p in plans.values() if other or not p.is_kept or p.id in needed)
+
+
+def _held(tenant: Tenant, at: Instant) -> set[str]:
+    """Name the plans that a tenant holds now or will hold."""
+    return {held.plan for held in tenant.holdings if held.window.valid_until > at}
+
+
+def _roles(index: Index, at: Instant) -> Iterator[Role]:
+    """Iterate over global roles and tenants' own."""
+    for entry in index.roles.values():
+        yield entry.fact
+    for tenant in _tenants(index, at):
+        for entry in tenant.own_roles.values():
+            yield entry.fact
+
+
+def _tenants(index: Index, at: Instant) -> Iterator[TenantEntry]:
+    return (entry for _, entry in sorted(index.tenants.items()) if _is_open(entry.fact, at))
+
+
+def _is_open(tenant: Tenant, at: Instant) -> bool:
+    return tenant.state_at(at) is not TenantState.OFFBOARDED
+
+
+def _swapped(names: frozenset[str], name: str, other: str) -> frozenset[str]:
+    return names - {name} | {other}

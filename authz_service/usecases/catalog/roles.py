@@ -1,0 +1,168 @@
+"""Roles: named sets of permissions, global or a tenant's own."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from authz_service.domain.catalog import Role
+from authz_service.domain.change import Revision
+from authz_service.domain.policy_set import PolicySet
+from authz_service.errors import ErrorReason, InvalidArgument
+from authz_service.store.unit_of_work import Transaction
+from authz_service.usecases.catalog import validation
+from authz_service.usecases.catalog.deletion import Deleted, delete
+from authz_service.usecases.catalog.objects import (
+    Named,
+    require_absent,
+    require_revision,
+    updated,
+    write,
+)
+from authz_service.usecases.kernel import paging, preconditions
+from authz_service.usecases.kernel.execution import View, change, read
+from authz_service.usecases.kernel.lockout import require_operable
+from authz_service.usecases.kernel.paging import Page, PageRequest
+
+UPDATABLE: Final = ("permissions", "includes", "description", "admin")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreateRole:
+    role: Role
+
+    @property
+    def tenant(self) -> str:
+        return self.role.tenant
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PutRole:
+    role: Role
+    expected_revision: Revision = 0
+
+    @property
+    def tenant(self) -> str:
+        return self.role.tenant
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpdateRole:
+    """Only the fields that `mask` names are taken from `role`."""
+
+    role: Role
+    mask: tuple[str, ...]
+    expected_revision: Revision = 0
+
+    @property
+    def tenant(self) -> str:
+        return self.role.tenant
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeleteRole:
+    id: str
+    replacement: str = ""
+    expected_revision: Revision = 0
+
+    @property
+    def tenant(self) -> str:
+        return Role(self.id).tenant
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListRoles:
+    """`tenant` "" lists the global roles; the other filters take "" for any."""
+
+    page: PageRequest
+    tenant: str = ""
+    permission: str = ""
+    prefix: str = ""
+
+
+@change("roles:put")
+def create_role(tx: Transaction, wanted: CreateRole) -> Role:
+    before = _found(tx, wanted.role.id)
+    require_absent(before, ErrorReason.ROLE_EXISTS, f"role {wanted.role.id!r}", "role.id")
+    return _write(tx, before, wanted.role)
+
+
+@change("roles:put")
+def put_role(tx: Transaction, wanted: PutRole) -> Role:
+    before = _found(tx, wanted.role.id)
+    require_revision(before, wanted.expected_revision, f"role {wanted.role.id!r}")
+    return _write(tx, before, wanted.role)
+
+
+@change("roles:put")
+def update_role(tx: Transaction, wanted: UpdateRole) -> Role:
+    before = preconditions.role(tx.index, wanted.role.id, "role.id").fact
+    require_revision(before, wanted.expected_revision, f"role {before.id!r}")
+    return _write(tx, before, updated(before, wanted.role, wanted.mask, UPDATABLE))
+
+
+@change("roles:delete")
+def delete_role(tx: Transaction, wanted: DeleteRole) -> Deleted[Role]:
+    going = preconditions.role(tx.index, wanted.id, "id").fact
+    require_revision(going, wanted.expected_revision, f"role {going.id!r}")
+    if wanted.replacement:
+        _require_fit(tx, going, wanted.replacement)
+    return delete(tx, "role", going, wanted.replacement)
+
+
+@read("roles:get")
+def get_role(view: View, wanted: Named) -> Role:
+    return preconditions.role(view.index, wanted.id, "id").fact
+
+
+@read("roles:list")
+def list_roles(view: View, wanted: ListRoles) -> Page[Role]:
+    entries = view.index.roles
+    if wanted.tenant:
+        preconditions.tenant(view.index, wanted.tenant)
+        owner = view.index.tenants.get(wanted.tenant)
+        entries = dict(owner.own_roles) if owner is not None else {}
+    permission = None
+    if wanted.permission:
+        permission = view.index.permissions[
+            preconditions.permission(view.index, wanted.permission, "permission")
+        ]
+    facts = [
+        entry.fact
+        for name, entry in sorted(entries.items())
+        if name.startswith(wanted.prefix) and (permission is None or entry.holds(permission))
+    ]
+    query = ["roles", wanted.tenant, wanted.permission, wanted.prefix]
+    return paging.page(facts, lambda fact: fact.id, wanted.page, query)
+
+
+def _found(tx: Transaction, name: str) -> Role | None:
+    entry = tx.index.role(name)
+    return entry.fact if entry is not None else None
+
+
+def _write(tx: Transaction, before: Role | None, after: Role) -> Role:
+    if after.tenant:
+        validation.check_own_role(tx, after)
+    else:
+        validation.check(tx.index, PolicySet(roles=(after,)), "role")
+    validation.check_inclusion(tx.index, [after], "role.includes")
+    validation.check_deprecated(tx.index, before, after, "role.permissions")
+    now = write(tx, "role", before, after)
+    require_operable(tx)
+    return now
+
+
+def _require_fit(tx: Transaction, going: Role, replacement: str) -> None:
+    """Check that a role can stand wherever the other stands.
+
+    Raises:
+        NotFound: ROLE_NOT_FOUND.
+        InvalidArgument: INVALID_FIELD, if it is one tenant's own and the other is not.
+    """
+    if preconditions.role_owner(replacement, "replacement") not in ("", going.tenant):
+        raise InvalidArgument(
+            ErrorReason.INVALID_FIELD,
+            f"{replacement!r} is a tenant's own role, and {going.id!r} is not of that tenant; "
+            "name a global one",
+            field="replacement",
+        )
+    preconditions.role(tx.index, replacement, "replacement")

@@ -1,0 +1,126 @@
+"""The laws of what can be sold and granted, asked of a change before it is made."""
+
+from collections.abc import Iterable
+
+from authz_service.domain.catalog import ADD_ON, TIER, Plan, Role, checked_inclusion
+from authz_service.domain.policy_set import PolicySet, violations
+from authz_service.domain.tenant import Tenant
+from authz_service.domain.window import Instant
+from authz_service.engine.entitlements import assignable_roles, entitlements
+from authz_service.engine.index import Index
+from authz_service.errors import ErrorReason, FailedPrecondition, InvalidArgument, NotFound
+from authz_service.store.unit_of_work import Transaction
+from authz_service.usecases.kernel import preconditions
+
+
+def check(index: Index, policy: PolicySet, field: str) -> None:
+    """Refuse a set that breaks a law, naming the field of the request: `role.includes`.
+
+    Raises:
+        InvalidArgument: the first violation.
+    """
+    for found in violations(policy, existing(index)):
+        where = ".".join((field, *found.path[2:])) if field else found.field
+        raise InvalidArgument(found.reason, found.message, field=where)
+
+
+def existing(index: Index) -> PolicySet:
+    """Collect all that is declared, but tenants' own roles and kept versions of tiers."""
+    plans = index.plans.items()
+    return PolicySet(
+        permissions=tuple(entry.fact for entry in index.permissions.values()),
+        roles=tuple(entry.fact for entry in index.roles.values()),
+        tiers=tuple(p for name, p in plans if name.startswith(TIER) and not p.is_kept),
+        add_ons=tuple(plan for name, plan in plans if name.startswith(ADD_ON)),
+    )
+
+
+def check_inclusion(index: Index, roles: Iterable[Role], field: str) -> None:
+    """Refuse cycles and chains too deep, also those that run through tenants' own roles."""
+    graph = {name: entry.fact.includes for name, entry in index.roles.items()}
+    for tenant in index.tenants.values():
+        graph |= {name: entry.fact.includes for name, entry in tenant.own_roles.items()}
+    changed = list(roles)
+    graph |= {role.id: role.includes for role in changed}
+    for role in changed:
+        checked_inclusion(graph, role.id, field)
+
+
+def check_own_role(tx: Transaction, role: Role) -> None:
+    """Check a tenant's own role: it names what there is, and is not wider than the tier."""
+    owner = preconditions.running_customer(tx.index, role.tenant, tx.now, "role.id")
+    preconditions.text(role.description, "role.description")
+    preconditions.role_owner(role.id, "role.id")
+    for name in sorted(role.permissions):
+        preconditions.permission(tx.index, name, "role.permissions")
+    for name in sorted(role.includes):
+        if preconditions.role_owner(name, "role.includes") not in ("", role.tenant):
+            raise NotFound(
+                ErrorReason.ROLE_NOT_FOUND,
+                f"role {name!r} belongs to another tenant",
+                field="role.includes",
+            )
+        preconditions.role(tx.index, name, "role.includes")
+    excess = too_much(tx.index, owner, role, tx.now)
+    if excess:
+        raise too_wide(owner, role, excess, tx.now, "role.permissions")
+
+
+def too_much(index: Index, owner: Tenant, role: Role, at: Instant) -> frozenset[str]:
+    """Name what a tenant's own role would hold and the tenant is not entitled to.
+
+    Of what no tier sells, it may hold what some role holds that the tenant can assign.
+    """
+    entry = index.tenants.get(owner.id)
+    in_force = entitlements(index, entry, at).permissions if entry is not None else ()
+    held = role.permissions.union(*(index.role_permissions(name) for name in role.includes))
+    excess = held - {each.permission for each in in_force}
+    if not excess:
+        return excess
+    given = (index.role_permissions(name) for name in assignable_roles(index, owner, at))
+    assigned = excess.intersection(frozenset[str]().union(*given))
+    return excess - {name for name in assigned if index.permissions[name].internal}
+
+
+def too_wide(
+    owner: Tenant, role: Role, excess: frozenset[str], at: Instant, field: str
+) -> FailedPrecondition:
+    return FailedPrecondition(
+        ErrorReason.ROLE_WIDER_THAN_TIER,
+        f"role {role.id!r} would hold {', '.join(sorted(excess)[:5])}, which tier "
+        f"{owner.tier_at(at)!r} of {owner.id!r} lacks; leave out what is not entitled",
+        field=field,
+        details={"permissions": ",".join(sorted(excess)[:20])},
+    )
+
+
+def check_deprecated(
+    index: Index, before: Role | Plan | None, after: Role | Plan, field: str
+) -> None:
+    """Refuse that a role or plan takes up what is deprecated; what it holds already may stay.
+
+    Raises:
+        FailedPrecondition: PERMISSION_DEPRECATED.
+    """
+    for name in newly_deprecated(index, before, after):
+        successor = index.permissions[name].fact.replaced_by
+        raise FailedPrecondition(
+            ErrorReason.PERMISSION_DEPRECATED,
+            f"permission {name!r} is deprecated: {instead(successor)}",
+            field=field,
+            details={"permission": name, "replaced_by": successor},
+        )
+
+
+def newly_deprecated(
+    index: Index, before: Role | Plan | None, after: Role | Plan
+) -> tuple[str, ...]:
+    """Name the deprecated permissions that `after` holds and `before` does not."""
+    held = before.permissions if before is not None else frozenset[str]()
+    found = (index.permissions.get(name) for name in sorted(after.permissions - held))
+    return tuple(entry.fact.id for entry in found if entry is not None and entry.fact.deprecated)
+
+
+def instead(successor: str) -> str:
+    """Say what to do about a deprecated permission."""
+    return f"use {successor}" if successor else "leave it out"

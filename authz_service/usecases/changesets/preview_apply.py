@@ -1,0 +1,230 @@
+"""Any set of changes: what it would do, and then doing exactly that."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from authz_service.domain import changeset, comparison, fingerprint
+from authz_service.domain.audit import Event
+from authz_service.domain.change import Revision
+from authz_service.domain.changeset import ChangeSet
+from authz_service.domain.comparison import ObjectChange
+from authz_service.domain.fingerprint import Fingerprint
+from authz_service.domain.schedule import checked_later
+from authz_service.domain.tenant import SYSTEM
+from authz_service.domain.window import Instant
+from authz_service.engine.effect import Reach, Shift, TenantEffect, Value, effect
+from authz_service.engine.effect_summary import Summary, summed
+from authz_service.engine.impact import Concern, Decision, decisions, require_decided
+from authz_service.errors import AuthzError, ErrorReason, InvalidArgument
+from authz_service.store.unit_of_work import Transaction
+from authz_service.usecases.changesets import scheduling, staleness
+from authz_service.usecases.changesets.planning import Planned, planned
+from authz_service.usecases.changesets.scheduling import Scheduled
+from authz_service.usecases.kernel import paging
+from authz_service.usecases.kernel.dry_run import at_instant, rehearsal_at
+from authz_service.usecases.kernel.execution import View, change, read
+from authz_service.usecases.kernel.paging import DEFAULT_SAMPLE, Page, PageRequest, sample_size
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreviewChange:
+    """`sample` names are given with each total; 0 takes DEFAULT_SAMPLE. `at` None is now."""
+
+    changes: ChangeSet
+    sample: int = 0
+    at: Instant | None = None
+    tenant: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListAffected:
+    changes: ChangeSet
+    page: PageRequest
+    at: Instant | None = None
+    tenant: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApplyChange:
+    changes: ChangeSet
+    fingerprint: str
+    at: Instant | None = None
+    tenant: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a set of changes would do at `revision`."""
+
+    revision: Revision
+    objects: tuple[ObjectChange, ...]
+    summary: Summary
+    decisions: tuple[Decision, ...]
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Affected:
+    """A tenant (`subject` "") or one of its members, and what changes for it."""
+
+    tenant: str
+    subject: str
+    shift: Shift
+    features: tuple[Value, ...] = ()
+    limits: tuple[Value, ...] = ()
+    concerns: tuple[Concern, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class AppliedChange:
+    """What was changed, or will be, and what was decided by applying it."""
+
+    objects: tuple[ObjectChange, ...]
+    decisions: tuple[Decision, ...]
+    scheduled: Scheduled | None = None
+
+
+@read("changes:preview")
+def preview_change(view: View, wanted: PreviewChange) -> Preview:
+    """Tell what a set would do: the objects, who gains and loses, what needs a decision."""
+    sample, at = sample_size(wanted.sample), _later(wanted.at, view.now)
+    with rehearsal_at(view, at) as (tx, step):
+        plan = planned(step, changeset.checked(wanted.changes))
+    return Preview(
+        tx.index.revision,
+        scheduling.objects(plan.changes),
+        summed(effect(plan.before, plan.after, step.now), sample),
+        decisions(plan.concerns, sample),
+        str(_fingerprint(tx, plan, wanted.changes, at)),
+    )
+
+
+@read("changes:preview")
+def list_affected(view: View, wanted: ListAffected) -> Page[Affected]:
+    """Name every tenant and member for whom a set would change anything."""
+    at = _later(wanted.at, view.now)
+    with rehearsal_at(view, at) as (_, step):
+        plan = planned(step, changeset.checked(wanted.changes))
+    query = ["affected", _digest(wanted.changes, at)]
+    found = sorted(_affected(plan, step.now), key=_place)
+    return paging.page(found, _place, wanted.page, query)
+
+
+@change("changes:apply")
+def apply_change(tx: Transaction, wanted: ApplyChange) -> AppliedChange:
+    """Do what a preview showed, or schedule it, if it would show the same now."""
+    promised = fingerprint.read(wanted.fingerprint)
+    changes = changeset.checked(wanted.changes)
+    scheduling.require_rights(tx, changes)
+    at = _later(wanted.at, tx.now)
+    if promised.wanted != _digest(changes, at):
+        raise InvalidArgument(
+            ErrorReason.FINGERPRINT_MISMATCH,
+            "the fingerprint belongs to another set of changes, or to another instant; preview "
+            "this one",
+            field="fingerprint",
+        )
+    with at_instant(tx, at) as step:
+        plan = _as_promised(tx, step, changes, promised, at)
+        if at is not None:
+            scheduling.work_out(step, changes, plan)
+    if at is None:
+        return _made(tx, plan, promised)
+    made = scheduling.schedule(tx, step, changes, at)
+    return AppliedChange(made.objects, decisions(plan.concerns, DEFAULT_SAMPLE), made)
+
+
+def _later(at: Instant | None, now: Instant) -> Instant | None:
+    return None if at is None else checked_later(at, now, "at")
+
+
+def _as_promised(
+    tx: Transaction,
+    step: Transaction,
+    changes: ChangeSet,
+    promised: Fingerprint,
+    at: Instant | None,
+) -> Planned:
+    """Plan a set at its instant, and see that it is what a preview promised at some revision."""
+    try:
+        plan = planned(step, changes)
+    except AuthzError as refusal:
+        staleness.require_same_objects(tx, promised.revision, staleness.involved(changes))
+        raise refusal
+    found = _fingerprint(tx, plan, changes, at)
+    if found != promised:
+        _require_still_so(tx, plan, changes, found, promised)
+    require_decided(plan.concerns)
+    return plan
+
+
+def _digest(wanted: ChangeSet, at: Instant | None) -> str:
+    return fingerprint.digest(wanted.changes if at is None else (wanted.changes, at))
+
+
+def _fingerprint(
+    tx: Transaction, plan: Planned, wanted: ChangeSet, at: Instant | None
+) -> Fingerprint:
+    return Fingerprint(
+        tx.index.revision,
+        _digest(wanted, at),
+        fingerprint.digest_of_changes(comparison.merged(plan.changes)),
+        fingerprint.digest(plan.concerns),
+    )
+
+
+def _require_still_so(
+    tx: Transaction, plan: Planned, changes: ChangeSet, found: Fingerprint, promised: Fingerprint
+) -> None:
+    """Refuse a plan whose objects or decisions are others by now; its revision alone may be."""
+    if found.objects != promised.objects:
+        involved = {comparison.named(each.fact) for each in plan.changes}
+        staleness.require_same_objects(
+            tx, promised.revision, involved | staleness.involved(changes)
+        )
+        raise staleness.unexplained(promised.revision)
+    if found.concerns != promised.concerns:
+        if plan.before is tx.index:  # else what was scheduled lies between, and is no commit
+            staleness.require_same_concerns(tx, promised.revision, plan)
+        raise staleness.unexplained(promised.revision)
+
+
+def _made(tx: Transaction, plan: Planned, promised: Fingerprint) -> AppliedChange:
+    made, decided = scheduling.objects(plan.changes), decisions(plan.concerns, DEFAULT_SAMPLE)
+    tx.changes += plan.changes
+    for event in plan.events:
+        tx.record(event)
+    if plan.changes:
+        told = {
+            "fingerprint": str(promised),
+            "objects": len(made),
+            "decisions": [f"{each.kind.value} {each.object}" for each in decided],
+        }
+        tx.record(Event("changes.applied", SYSTEM, (), None, told, tx.call.reason))
+    return AppliedChange(made, decided)
+
+
+def _affected(plan: Planned, at: int) -> Iterator[Affected]:
+    concerned: dict[str, list[Concern]] = {}
+    for concern in plan.concerns:
+        concerned.setdefault(concern.tenant, []).append(concern)
+    for each in effect(plan.before, plan.after, at):
+        yield from _in_tenant(each, tuple(concerned.pop(each.tenant, ())))
+    for tenant, found in concerned.items():
+        yield Affected(tenant, "", Shift(), concerns=tuple(found))
+
+
+def _in_tenant(each: TenantEffect, found: tuple[Concern, ...]) -> Iterator[Affected]:
+    if each.gained or each.lost or each.features or each.limits or found:
+        shift = Shift(
+            tuple(Reach(name) for name in each.gained), tuple(Reach(name) for name in each.lost)
+        )
+        yield Affected(each.tenant, "", shift, each.features, each.limits, found)
+    for shift, subjects in each.subjects.items():
+        for subject in subjects:
+            yield Affected(each.tenant, subject, shift)
+
+
+def _place(affected: Affected) -> str:
+    """Order by tenant, the tenant itself before its members: a blank is in no identifier."""
+    return f"{affected.tenant} {affected.subject}"

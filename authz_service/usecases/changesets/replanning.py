@@ -1,0 +1,155 @@
+"""What was scheduled, planned anew whenever something changes that could matter to it.
+
+So the instant itself decides nothing: what was last planned is done, in memory and in the database
+alike. What would be refused then is known before, and is shown with the reason.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Final
+
+from authz_service.domain import fingerprint
+from authz_service.domain.audit import Event
+from authz_service.domain.call import Call
+from authz_service.domain.catalog import ADD_ON, TIER, Role
+from authz_service.domain.change import Change, Fact
+from authz_service.domain.changeset import (
+    AnyChange,
+    ChangeSet,
+    Delete,
+    Except,
+    Give,
+    ObjectKind,
+    Put,
+)
+from authz_service.domain.exception import TenantException
+from authz_service.domain.grant import RoleGrant
+from authz_service.domain.invitation import Invitation
+from authz_service.domain.membership import Membership
+from authz_service.domain.scheduled_policy import Objection, ScheduledPolicyChange
+from authz_service.domain.tenant import SYSTEM, Tenant
+from authz_service.domain.window import FOREVER
+from authz_service.engine.scheduled import due
+from authz_service.errors import AuthzError, Internal, Unavailable
+from authz_service.store.unit_of_work import Transaction, come_due, rehearsed
+from authz_service.usecases.audit.auditing import tenant_of
+from authz_service.usecases.changesets.planning import planned
+from authz_service.usecases.changesets.scheduling import as_told, work_out
+
+_PREFIXES: Final = {ObjectKind.TIER: TIER, ObjectKind.ADD_ON: ADD_ON}
+
+
+def replan(tx: Transaction, changes: Sequence[Change]) -> None:
+    """Plan anew, after `changes`, what they could matter to, and all that comes after that.
+
+    Each is planned on what those before it leave, as if its author applied it at the instant.
+    """
+    touched = {each.id for each in tx.index.scheduled.values() if _matter(changes, each)}
+    if not touched:
+        return
+    with rehearsed(tx) as world:
+        moved = False
+        for each in due(tx.index, (FOREVER, "")):
+            now = _anew(world, each) if moved or each.id in touched else each
+            if _differ(each, now):
+                moved = True
+                tx.change(each, now)
+                event = Event("changes.planned_anew", SYSTEM, (each.id,), each, now, each.reason)
+                tx.record(event)
+            world.index = come_due(world, now).after()
+
+
+def _anew(world: Transaction, each: ScheduledPolicyChange) -> ScheduledPolicyChange:
+    call = Call(each.by, reason=each.reason)
+    step = replace(world, call=call, now=each.at, changes=[], events=[])
+    concerned: list[str] = []
+    try:
+        plan = planned(step, each.wanted)
+        concerned += (concern.tenant for concern in plan.concerns if concern.blocking)
+        work_out(step, each.wanted, plan)
+    except (Unavailable, Internal):
+        raise
+    except AuthzError as refusal:
+        tenant = refusal.details.get("tenant") or next(iter(concerned), "")
+        objection = Objection(refusal.reason, refusal.message, tenant)
+        return replace(each, planned=(), told=(), objection=objection)
+    return replace(each, planned=tuple(step.changes), told=as_told(step.events), objection=None)
+
+
+def _differ(one: ScheduledPolicyChange, other: ScheduledPolicyChange) -> bool:
+    """Tell whether two plans of one set do otherwise; the ids they would give do not count."""
+    if one is other:
+        return False
+    before, after = map(fingerprint.digest_of_changes, (one.planned, other.planned))
+    return before != after or one.objection != other.objection
+
+
+def _matter(changes: Sequence[Change], scheduled: ScheduledPolicyChange) -> bool:
+    """Tell whether changes could make a set do something else at its instant.
+
+    Those of the catalogue, of who may change it, and of accounts that the set changes always could;
+    those of any account, if they name what it deletes, or it takes from a role that it runs one.
+    """
+    tenants, going = {SYSTEM, *_tenants(scheduled)}, set(_going(scheduled.wanted))
+    demoting = any(map(_demotes, scheduled.planned))
+    for change in changes:
+        if demoting and isinstance(change.before, Membership | RoleGrant):
+            return True
+        for fact in (change.before, change.after):
+            if fact is None:
+                continue
+            if tenant_of(fact) in tenants or isinstance(fact, Role):
+                return True
+            if isinstance(fact, Tenant) and (going or scheduled.objection):
+                return True
+            if going.intersection(_named(fact)):
+                return True
+    return False
+
+
+def _tenants(scheduled: ScheduledPolicyChange) -> Iterator[str]:
+    for change in scheduled.planned:
+        yield tenant_of(change.fact)
+    for wanted in scheduled.wanted.changes:
+        yield _tenant(wanted)
+    if scheduled.objection is not None:
+        yield scheduled.objection.tenant
+
+
+def _tenant(wanted: AnyChange) -> str:
+    match wanted:
+        case Put(fact=fact):
+            return tenant_of(fact)
+        case Give(grant=grant):
+            return grant.tenant
+        case Except(exception=exception):
+            return exception.tenant
+        case Delete():
+            return SYSTEM
+    return wanted.tenant
+
+
+def _going(wanted: ChangeSet) -> Iterator[str]:
+    for change in wanted.changes:
+        if isinstance(change, Delete):
+            yield _PREFIXES.get(change.kind, "") + change.id
+
+
+def _named(fact: Fact) -> Iterator[str]:
+    """Iterate over the definitions that an account's fact names."""
+    match fact:
+        case RoleGrant(role=role):
+            yield role
+        case Invitation(roles=roles):
+            yield from roles
+        case TenantException(permissions=permissions):
+            yield from permissions
+
+
+def _demotes(change: Change) -> bool:
+    match change.before, change.after:
+        case Role(admin=True), Role(admin=True):
+            return False
+        case Role(admin=True), _:
+            return True
+    return False

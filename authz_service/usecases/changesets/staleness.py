@@ -1,0 +1,199 @@
+"""Why a plan no longer holds: what it assumed, and who changed that since."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any, Final, TypeAlias
+
+from authz_service.domain.catalog import TIER
+from authz_service.domain.change import Change, Delta, Revision
+from authz_service.domain.changeset import (
+    AnyChange,
+    ChangeSet,
+    Delete,
+    EndException,
+    Except,
+    Give,
+    HoldAddOn,
+    MoveToTier,
+    Put,
+    Revoke,
+)
+from authz_service.domain.comparison import ObjectChange, compared, named
+from authz_service.domain.grant import RoleGrant
+from authz_service.domain.tenant import SYSTEM
+from authz_service.engine.builder import Builder
+from authz_service.engine.impact import Concern, concerns
+from authz_service.engine.index import Index
+from authz_service.errors import Aborted, ErrorReason
+from authz_service.store import change_log
+from authz_service.store.audit_trail import Doing, done_at
+from authz_service.store.unit_of_work import Transaction
+from authz_service.usecases.changesets.planning import Planned
+
+Name: TypeAlias = tuple[str, str, str]
+
+_TOLD: Final = 3
+"""Fields of an object that the message tells; all of them stand in ListChanges."""
+
+
+def involved(wanted: ChangeSet) -> set[Name]:
+    """Name the objects that a set is about, whether or not they exist."""
+    return {name for change in wanted.changes for name in _names(change)}
+
+
+def require_same_objects(tx: Transaction, revision: Revision, names: set[Name]) -> None:
+    """Find the first commit since `revision` that touched one of the objects.
+
+    Raises:
+        Aborted: PLAN_OUTDATED, naming what was assumed and what was committed since.
+    """
+    for delta in change_log.read_after(tx.connection, revision):
+        for change in delta.changes:
+            if named(change.fact) in names or _of_role(change, names):
+                raise _outdated(tx, revision, delta, change)
+
+
+def require_same_concerns(tx: Transaction, revision: Revision, plan: Planned) -> None:
+    """Find the first commit since `revision` in a tenant where something else is to be decided.
+
+    Raises:
+        Aborted: PLAN_OUTDATED, as above.
+    """
+    deltas = list(change_log.read_after(tx.connection, revision))
+    then = _undone(plan.before, deltas)
+    changed = concerns(then, _done(then, plan.changes), tx.now)
+    tenants = {concern.tenant for concern in _differing(changed, plan.concerns)}
+    for delta in deltas:
+        for change in delta.changes:
+            if named(change.fact)[1] in tenants:
+                raise _outdated(tx, revision, delta, change)
+
+
+def unexplained(revision: Revision) -> Aborted:
+    """Refuse a plan that time itself has overtaken: a window that began or ended since."""
+    return Aborted(
+        ErrorReason.PLAN_OUTDATED,
+        f"the plan was made at revision {revision}, and since then a window has begun or ended "
+        "that it depends on, or what is scheduled before it is another; make the plan again",
+        field="fingerprint",
+        details={"planned_at": str(revision)},
+    )
+
+
+def _outdated(tx: Transaction, planned_at: Revision, delta: Delta, change: Change) -> Aborted:
+    told = compared(change)
+    doing = _doing(done_at(tx.connection, delta.revision), told)
+    what = " ".join(part for part in (told.kind, told.tenant, told.id) if part)
+    return Aborted(
+        ErrorReason.PLAN_OUTDATED,
+        f"the plan was made at revision {planned_at} and assumed {what} as it was then "
+        f"({_assumed(told)}); revision {delta.revision} has changed it since "
+        f"({doing.action} by {doing.actor}: {_committed(told)}); make the plan again",
+        field="fingerprint",
+        details={
+            "planned_at": str(planned_at),
+            "object": what,
+            "assumed": _assumed(told),
+            "revision": str(delta.revision),
+            "action": doing.action,
+            "actor": doing.actor,
+            "committed": _committed(told),
+        },
+    )
+
+
+def _doing(found: Iterable[Doing], told: ObjectChange) -> Doing:
+    """Choose the entry that is about the object: by its account and targets, else the first."""
+    entries = list(found)
+    chain = told.tenant or SYSTEM
+    for doing in entries:
+        if doing.tenant == chain and any(target in told.id for target in doing.targets):
+            return doing
+    return entries[0] if entries else Doing(chain, "unknown", "unknown", ())
+
+
+def _assumed(told: ObjectChange) -> str:
+    if not told.existed:
+        return "not there"
+    fields = (_before(each) for each in told.fields[:_TOLD])
+    return "; ".join(part for part in fields if part) or "there"
+
+
+def _before(each: Any) -> str:
+    if each.removed or each.added:
+        return (
+            f"{each.field} with {', '.join(each.removed)}"
+            if each.removed
+            else (f"{each.field} without {', '.join(each.added)}")
+        )
+    return f"{each.field} {each.before or 'unset'}"
+
+
+def _committed(told: ObjectChange) -> str:
+    if not told.exists:
+        return "ended"
+    if not told.existed:
+        return "made"
+    return "; ".join(_after(each) for each in told.fields[:_TOLD])
+
+
+def _after(each: Any) -> str:
+    if each.removed or each.added:
+        signs = [*(f"+{n}" for n in each.added), *(f"-{n}" for n in each.removed)]
+        return f"{each.field} {' '.join(signs[:5])}"
+    return f"{each.field} {each.after or 'unset'}"
+
+
+def _undone(index: Index, deltas: list[Delta]) -> Index:
+    builder = Builder(index)
+    for delta in reversed(deltas):
+        for change in reversed(delta.changes):
+            builder.change(Change(change.after, change.before))
+    return builder.finish(index.revision)
+
+
+def _done(index: Index, changes: Iterable[Change]) -> Index:
+    builder = Builder(index)
+    for change in changes:
+        builder.change(change)
+    return builder.finish(index.revision)
+
+
+def _differing(then: tuple[Concern, ...], now: tuple[Concern, ...]) -> set[Concern]:
+    return set(then) ^ set(now)
+
+
+def _of_role(change: Change, names: set[Name]) -> bool:
+    """Tell whether a grant of one of the roles was given or taken: it goes where the role goes."""
+    match change.fact:
+        case RoleGrant(role=role):
+            owner, slash, _ = role.partition("/")
+            return ("role's grants", owner if slash else "", role) in names
+    return False
+
+
+def _names(change: AnyChange) -> Iterator[Name]:
+    match change:
+        case Put(fact=fact):
+            yield named(fact)
+        case Delete(kind=kind, id=name, replacement=other):
+            for each in filter(None, (name, other)):
+                owner, slash, _ = each.partition("/")
+                yield kind.value, owner if slash else "", each
+                yield f"{kind.value}'s grants", owner if slash else "", each
+        case Give(grant=grant):
+            yield named(grant)
+            yield "member", grant.tenant, grant.subject
+            yield "role", grant.tenant if "/" in grant.role else "", grant.role
+        case Revoke():
+            grant = RoleGrant(change.tenant, change.subject, change.role, change.scope)
+            yield named(grant)
+        case Except(exception=exception):
+            yield "tenant", exception.tenant, exception.tenant
+        case EndException(tenant=tenant, id=name):
+            yield "exception", tenant, name
+        case MoveToTier(tenant=tenant, tier=name):
+            yield "tenant", tenant, tenant
+            yield "tier", "", name.removeprefix(TIER)
+        case HoldAddOn(tenant=tenant, add_on=name):
+            yield "tenant", tenant, tenant
+            yield "add-on", "", name

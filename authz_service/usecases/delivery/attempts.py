@@ -1,0 +1,124 @@
+"""How a job is done: one attempt at a time, and what became of each is written down.
+
+An attempt is made at least once: a process that dies amid one is found out, and another makes it
+again. What an attempt does must bear that.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import structlog
+
+from authz_service.domain.job import (
+    Again,
+    Job,
+    JobKind,
+    JobReason,
+    JobState,
+    Never,
+    Outcome,
+    again,
+    begun,
+    concluded,
+)
+from authz_service.domain.window import Instant
+from authz_service.errors import Unavailable
+from authz_service.store import jobs
+from authz_service.store.database import Database
+from authz_service.usecases.delivery.outbox import Queue, enqueue
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Craft:
+    """How jobs of a kind are done, and how long is waited before each further attempt, in
+    microseconds.
+    """
+
+    attempt: Callable[[Job], Outcome]
+    delays: Sequence[int]
+
+
+class Working:
+    """Makes attempts. `chance` gives a number from 0 to 1, for jitter."""
+
+    def __init__(
+        self,
+        database: Database,
+        queue: Queue,
+        crafts: Mapping[JobKind, Craft],
+        clock: Callable[[], Instant],
+        chance: Callable[[], float],
+    ) -> None:
+        self._database = database
+        self._queue = queue
+        self._crafts = crafts
+        self._clock = clock
+        self._chance = chance
+
+    def attempt(self, job_id: str, turn: int) -> JobState | None:
+        """Make one attempt at a job. None if it was not its turn, and nothing was done.
+
+        Raises:
+            Unavailable: the database does not answer; somebody will take the job up again.
+        """
+        job = self._begin(job_id, turn)
+        if job is None:
+            return None
+        outcome = self._outcome(job)
+        return self._conclude(job, outcome)
+
+    def _begin(self, job_id: str, turn: int) -> Job | None:
+        with self._database.write() as connection:
+            found = jobs.find(connection, job_id, lock=True)
+            if found is None or found.turn != turn or not found.open:
+                return None
+            job = begun(found)
+            jobs.replace(connection, job)
+            return job
+
+    def _outcome(self, job: Job) -> Outcome:
+        craft = self._crafts[job.kind]
+        if job.attempts > len(craft.delays) + 1:
+            return Never(JobReason.CRASHED, f"given up after {job.attempts - 1} attempts")
+        try:
+            return craft.attempt(job)
+        except Unavailable:
+            raise
+        except Exception:
+            log.exception("a job failed as nobody expected", job=job.id, kind=job.kind.value)
+            return Again(JobReason.INTERNAL, "failed as nobody expected; the log says how")
+
+    def _conclude(self, job: Job, outcome: Outcome) -> JobState | None:
+        """Write down what became of an attempt, unless the job has gone on without it."""
+        with self._database.write() as connection:
+            found = jobs.find(connection, job.id, lock=True)
+            if found is None or found.turn != job.turn:
+                return None
+            now = self._clock()
+            after = concluded(found, outcome, now, self._crafts[job.kind].delays, self._chance)
+            if after.turn > found.turn:
+                enqueue(connection, self._queue, after, now)
+            else:
+                jobs.replace(connection, after)
+        if after.state is JobState.DEAD:
+            log.warning(
+                "a job is dead", job=job.id, kind=job.kind.value, reason=after.reason.value,
+                attempts=after.attempts,
+            )  # fmt: skip
+        return after.state
+
+
+def take_up(database: Database, queue: Queue, job_id: str, turn: int, now: Instant) -> bool:
+    """Have an attempt made again that nobody will end. False if the job has gone on since.
+
+    The attempt that was begun counts, so a job that kills its workers ends, too.
+    """
+    with database.write() as connection:
+        found = jobs.find(connection, job_id, lock=True)
+        if found is None or found.turn != turn or not found.open:
+            return False
+        restarted = replace(again(found, now), attempts=found.attempts)
+        enqueue(connection, queue, restarted, now)
+    return True

@@ -1,0 +1,27 @@
+"""Instants at which accounts come to hold something else by their dates, and the jobs for them."""
+
+from collections.abc import Callable, Iterable, Iterator
+
+from authz_service.domain.job import Job, JobKind
+from authz_service.domain.schedule import ScheduledKind, scheduled
+from authz_service.domain.tenant import SYSTEM, Tenant
+from authz_service.domain.window import Instant
+
+
+def tidying(tenants: Iterable[Tenant], now: Instant, new_id: Callable[[], str]) -> Iterator[Job]:
+    """Make a job for each instant ahead at which a customer comes to hold something else."""
+    for tenant in tenants:
+        ahead = scheduled(tenant, now) if tenant.id != SYSTEM else []
+        instants = (each.at for each in ahead if each.kind is not ScheduledKind.STATE)
+        for at in dict.fromkeys(instants):
+            yield Job(
+                f"job-{new_id()}",
+                JobKind.DOWNGRADE,
+                tenant.id,
+                f"downgrade/{tenant.id}/{at}",
+                tenant.id,
+                "downgrade",
+                {"at": at},
+                created_at=now,
+                next_at=at,
+            )

@@ -1,0 +1,52 @@
+"""What is left to do when a date has changed what an account holds: the downgrade policy.
+
+The date needs nobody: from its instant on, the smaller tier's limits and roles are what holds. Only
+what has no room any more is still there, and may wait for a worker.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from authz_service.domain.billing_policy import LifecyclePolicy
+from authz_service.domain.call import Call
+from authz_service.domain.job import Again, Done, Job, JobReason, Outcome
+from authz_service.domain.schedule import bought_at
+from authz_service.domain.tenant import TenantState
+from authz_service.errors import AuthzError, Internal, Unavailable
+from authz_service.store.unit_of_work import Store
+from authz_service.usecases.delivery.mail import WORKER
+from authz_service.usecases.tenants.downgrade import fit
+
+_NAMED: Final = 5
+"""Changes of one instant that an audit entry names as its reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tidying:
+    """`policy` gives the lifecycle policy in use."""
+
+    store: Store
+    policy: Callable[[], LifecyclePolicy]
+
+    def attempt(self, job: Job) -> Outcome:
+        """Put one account in order, if it still changes at the job's instant."""
+        try:
+            return self._tidied(job)
+        except (Unavailable, Internal):
+            raise
+        except AuthzError as refusal:
+            return Again(JobReason.ACCOUNT_REFUSED, f"{refusal.reason}: {refusal.message}")
+
+    def _tidied(self, job: Job) -> Outcome:
+        at = int(str(job.data["at"]))
+        with self.store.transaction(Call(WORKER)) as tx:
+            if tx.now < at:
+                return Again(JobReason.NOT_DUE, "its instant has not come by this process's clock")
+            tenant = tx.index.tenant(job.tenant)
+            told = [each.id for each in bought_at(tenant, at)] if tenant is not None else []
+            if tenant is None or not told or tenant.state_at(tx.now) is TenantState.OFFBOARDED:
+                return Done("the account does not change at that instant any more")
+            tx.call = Call(WORKER, reason=", ".join(told[:_NAMED]))
+            steps = fit(tx, tenant.id, self.policy().downgrade)
+        return Done("; ".join(step.summary for step in steps)[:1000] or "all fits")

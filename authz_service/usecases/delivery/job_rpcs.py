@@ -1,0 +1,132 @@
+"""What callers ask of jobs: look, do it again, let it be."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from authz_service.domain.audit import Event
+from authz_service.domain.identifiers import checked
+from authz_service.domain.job import Job, JobKind, JobState, again, cancelled
+from authz_service.domain.tenant import SYSTEM
+from authz_service.engine.index import Index
+from authz_service.errors import ErrorReason, FailedPrecondition, NotFound
+from authz_service.store import jobs as store
+from authz_service.store.schema import job as table
+from authz_service.store.unit_of_work import Transaction
+from authz_service.usecases.kernel import paging, preconditions
+from authz_service.usecases.kernel.execution import View, change, read
+from authz_service.usecases.kernel.paging import Page, PageRequest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListJobs:
+    """None and "" stand for any."""
+
+    page: PageRequest
+    tenant: str = ""
+    kind: JobKind | None = None
+    state: JobState | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OneJob:
+    """`tenant` is whose job the caller says it is; "" for a caller with the right for all."""
+
+    id: str
+    tenant: str = ""
+
+
+@read("jobs:list")
+def list_jobs(view: View, wanted: ListJobs) -> Page[Job]:
+    """List jobs, the newest first."""
+    conditions = []
+    if wanted.tenant:
+        preconditions.tenant(view.index, wanted.tenant)
+        conditions.append(table.c.tenant == wanted.tenant)
+    if wanted.kind is not None:
+        conditions.append(table.c.kind == wanted.kind.value)
+    if wanted.state is not None:
+        conditions.append(table.c.state == wanted.state.value)
+    query = ["jobs", wanted.tenant, str(wanted.kind), str(wanted.state)]
+    return newest(view, wanted.page, query, *conditions)
+
+
+@read("jobs:get")
+def get_job(view: View, wanted: OneJob) -> Job:
+    with view.database.read() as connection:
+        return owned(store.find(connection, checked("id", wanted.id)), wanted)
+
+
+@change("jobs:retry")
+def retry_job(tx: Transaction, wanted: OneJob) -> Job:
+    """Do a job now, with all its attempts: one that is dead or cancelled, or waits for its turn."""
+    found = owned(store.find(tx.connection, checked("id", wanted.id), lock=True), wanted)
+    if found.state in (JobState.DONE, JobState.RUNNING):
+        raise _conflict(found, "retried; it must be dead, cancelled or waiting")
+    return restarted(tx, found, "job.retried")
+
+
+@change("jobs:cancel")
+def cancel_job(tx: Transaction, wanted: OneJob) -> Job:
+    """Let a job be. An attempt that is under way may still succeed; no other follows."""
+    found = owned(store.find(tx.connection, checked("id", wanted.id), lock=True), wanted)
+    if not found.open:
+        raise _conflict(found, "cancelled; it must be waiting or running")
+    after = cancelled(found, tx.now)
+    store.replace(tx.connection, after)
+    _record(tx, "job.cancelled", found, after)
+    return after
+
+
+def restarted(tx: Transaction, found: Job, action: str) -> Job:
+    """Start a job over and say so."""
+    after = again(found, tx.now)
+    tx.enqueue(after)
+    _record(tx, action, found, after)
+    return after
+
+
+def newest(view: View, request: PageRequest, query: list[str], *conditions: object) -> Page[Job]:
+    """Cut a page out of the jobs that meet the conditions, the newest first."""
+    wanted, after = paging.size(request), paging.start(request, query)
+    if after and not after.isdecimal():
+        raise paging.bad_token()
+    before = int(after[:_LONGEST_NUMBER]) if after else 0
+    with view.database.read() as connection:
+        found = store.page(connection, before, wanted + 1, *conditions)  # type: ignore[arg-type]
+    return paging.cut(found, lambda each: str(each.number), wanted, query)
+
+
+_LONGEST_NUMBER: Final = 18
+"""Digits that a number of a row may have: a token may hold more, and no database takes them."""
+
+
+def owned(found: Job | None, wanted: OneJob) -> Job:
+    """Check that there is such a job, and that it is the tenant's. Raises: JOB_NOT_FOUND."""
+    if wanted.tenant:
+        checked("tenant", wanted.tenant)
+    if found is None or wanted.tenant not in ("", found.tenant):
+        raise NotFound(
+            ErrorReason.JOB_NOT_FOUND,
+            f"there is no job {wanted.id!r}; it was never made, or has ended long ago",
+            field="id",
+        )
+    return found
+
+
+def _record(tx: Transaction, action: str, before: Job, after: Job) -> None:
+    chain = before.tenant if _known(tx.index, before.tenant) else SYSTEM
+    states = ({"state": before.state.value}, {"state": after.state.value})
+    tx.record(Event(action, chain, (before.id,), *states, tx.call.reason))
+
+
+def _known(index: Index, tenant: str) -> bool:
+    return index.tenant(tenant) is not None
+
+
+def _conflict(found: Job, wanted: str) -> FailedPrecondition:
+    return FailedPrecondition(
+        ErrorReason.JOB_STATE_CONFLICT,
+        f"job {found.id!r} is {found.state.value} and cannot be {wanted}",
+        field="id",
+        details={"state": found.state.value},
+    )

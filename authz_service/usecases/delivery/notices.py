@@ -1,0 +1,135 @@
+"""Notices of what is to happen by itself: scheduled changes, ends of trials, expiries.
+
+The thing itself is a dated fact and needs nobody. A notice is given once for each thing and each of
+the chosen numbers of days before it, however often and by however many processes it is looked for.
+"""
+
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy import Connection, select
+
+from authz_service.domain.audit import Event
+from authz_service.domain.endpoint import Endpoint
+from authz_service.domain.job import Job, JobKind
+from authz_service.domain.schedule import ScheduledChange, ScheduledKind, scheduled
+from authz_service.domain.tenant import SYSTEM, TenantState
+from authz_service.domain.window import FOREVER, Instant, rfc3339
+from authz_service.engine.index import Index
+from authz_service.store.schema import rule
+from authz_service.usecases.delivery.outbox import delivery
+
+DAY: Final = 86_400_000_000
+
+TRIAL: Final = "notice.trial_ends"
+SCHEDULED: Final = "notice.change_scheduled"
+EXPIRY: Final = "notice.expires"
+
+
+@dataclass(frozen=True, slots=True)
+class Ahead:
+    """Something that happens at `at`. `id` is the same however often it is found."""
+
+    action: str
+    tenant: str
+    id: str
+    what: str
+    at: Instant
+
+
+def ahead(connection: Connection, index: Index, now: Instant, until: Instant) -> Iterator[Ahead]:
+    """Find all that happens after `now` and not after `until`."""
+    for name, entry in index.tenants.items():
+        if name == SYSTEM:
+            continue
+        for change in scheduled(entry.fact, now):
+            if change.at <= until:
+                yield _scheduled(change)
+        for exception in entry.exceptions:
+            if now < exception.window.valid_until <= until:
+                what = f"exception {exception.id} ends"
+                end = exception.window.valid_until
+                yield Ahead(EXPIRY, name, f"exception:{exception.id}", what, end)
+    yield from _keys(index, now, until)
+    yield from _grants(connection, now, until)
+
+
+def notices(
+    index: Index,
+    found: Collection[Ahead],
+    now: Instant,
+    days: Collection[int],
+    mailing: bool,
+    new_id: Callable[[], str],
+) -> Iterator[Job]:
+    """Make the jobs for what lies ahead: of the numbers of days that have been reached, the
+    smallest counts, so that what was scheduled late is told once.
+    """
+    for each in found:
+        reached = [number for number in days if now >= each.at - number * DAY]
+        if reached:
+            key = f"{each.tenant}/{each.id}@{each.at}/{min(reached)}"
+            if mailing:
+                yield _mail(index, each, key, now, new_id())
+            for endpoint in _listening(index, each):
+                yield _webhook(endpoint, each, key, index.revision, now, new_id)
+
+
+def _scheduled(change: ScheduledChange) -> Ahead:
+    trial = change.kind is ScheduledKind.STATE and change.before == TenantState.TRIAL.value
+    gives_way = f"{change.before or 'nothing'} gives way to {change.after or 'nothing'}"
+    what = "the trial ends" if trial else f"{change.kind.value}: {gives_way}"
+    return Ahead(TRIAL if trial else SCHEDULED, change.tenant, change.id, what, change.at)
+
+
+def _keys(index: Index, now: Instant, until: Instant) -> Iterator[Ahead]:
+    for key in index.keys.values():
+        if now < key.expires_at <= until:
+            yield Ahead(
+                EXPIRY, SYSTEM, f"key:{key.id}", f"API key {key.id} expires", key.expires_at
+            )
+
+
+def _grants(connection: Connection, now: Instant, until: Instant) -> Iterator[Ahead]:
+    end = rule.c.valid_until
+    query = select(rule.c.tenant, rule.c.subject, rule.c.v1, rule.c.grant_id, end).where(
+        rule.c.closed_revision.is_(None), rule.c.subject != "", end != FOREVER, end > now
+    )
+    for row in connection.execute(query.where(end <= until)):
+        what = f"role {row.v1.removeprefix('role/')} of {row.subject} ends"
+        yield Ahead(EXPIRY, row.tenant, f"grant:{row.grant_id}", what, row.valid_until)
+
+
+def _listening(index: Index, each: Ahead) -> list[Endpoint]:
+    return [
+        endpoint
+        for endpoint in index.endpoints.values()
+        if endpoint.listens(each.action, each.tenant)
+    ]
+
+
+def _mail(index: Index, each: Ahead, key: str, now: Instant, job_id: str) -> Job:
+    tenant = index.tenant(each.tenant)
+    data = {
+        "display_name": (tenant.display_name if tenant else "") or each.tenant,
+        "what": each.what,
+        "when": rfc3339(each.at),
+    }
+    kind = JobKind.NOTICE
+    return Job(
+        f"job-{job_id}", kind, each.tenant, f"mail/notice/{key}", each.id, each.action, data,
+        created_at=now, next_at=now,
+    )  # fmt: skip
+
+
+def _webhook(
+    endpoint: Endpoint,
+    each: Ahead,
+    key: str,
+    revision: int,
+    now: Instant,
+    new_id: Callable[[], str],
+) -> Job:
+    event = Event(each.action, each.tenant, (each.id, rfc3339(each.at)))
+    return delivery(new_id, endpoint.id, event, revision, now, f"notice/{key}")

@@ -1,0 +1,151 @@
+"""What follows a committed change, read off the events that it recorded.
+
+No use case says that a mail is to be sent: whoever records that an invitation was made, by
+whatever path, has it mailed, and whoever listens to an action is told of it.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from sqlalchemy import Connection
+
+from authz_service.domain.audit import DONE, Event
+from authz_service.domain.invitation import Invitation
+from authz_service.domain.job import SECOND, Job, JobKind
+from authz_service.domain.membership import MembershipState
+from authz_service.domain.tenant import Tenant
+from authz_service.domain.window import Instant, rfc3339
+from authz_service.store import jobs
+from authz_service.store.unit_of_work import Transaction
+from authz_service.usecases.delivery.dates import tidying
+
+INVITING: Final = ("invitation.created", "invitation.resent")
+
+_SILENT: Final = ("endpoint", "mail_template", "job")
+"""Groups of actions that no endpoint is told of: they are about the telling itself."""
+
+
+class Queue(Protocol):
+    """Where attempts wait for a worker."""
+
+    def put(self, connection: Connection, job: Job, delay: float) -> None:
+        """Enqueue a job's next attempt, to be made after `delay` seconds, in the transaction.
+
+        Nothing happens if that attempt was enqueued before.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class FollowingUp:
+    """Enqueues, in a transaction that is about to commit, the work that is to follow it.
+
+    `mailing` is off where no mail server is set: then no mail is enqueued.
+    """
+
+    queue: Queue
+    mailing: bool
+
+    def __call__(self, tx: Transaction) -> None:
+        for job in (*tx.jobs, *self._caused(tx), *_dated(tx)):
+            if job.kind is JobKind.DOWNGRADE:
+                keep(tx.connection, job)
+            else:
+                enqueue(tx.connection, self.queue, job, tx.now)
+
+    def _caused(self, tx: Transaction) -> Iterator[Job]:
+        if not tx.changes:
+            return
+        for place, event in enumerate(tx.events):
+            if event.outcome != DONE:
+                continue
+            if self.mailing and event.action in INVITING and isinstance(event.after, Invitation):
+                yield from _mails(tx, event.after)
+            if tx.index.endpoints:
+                yield from _deliveries(tx, event, place)
+
+
+def enqueue(connection: Connection, queue: Queue, job: Job, now: Instant) -> bool:
+    """Keep a new job, or start one over, and enqueue its next attempt.
+
+    Returns:
+        False if there is a job with its key already, which is left alone.
+    """
+    kept = keep(connection, job)
+    if kept:
+        queue.put(connection, job, max(0, job.next_at - now) / SECOND)
+    return kept
+
+
+def keep(connection: Connection, job: Job) -> bool:
+    """Keep a new job, or one that is started over; a worker enqueues it when its instant has come.
+
+    So no attempt waits for years in a queue that may be another by then.
+    """
+    if job.turn == 1:
+        return jobs.add(connection, job)
+    jobs.replace(connection, job)
+    return True
+
+
+def delivery(
+    new_id: Callable[[], str], endpoint: str, event: Event, revision: int, at: Instant, key: str
+) -> Job:
+    """Make the delivery of one event to one endpoint: ids, so that a receiver can fetch."""
+    data = {
+        "type": event.action,
+        "timestamp": rfc3339(at),
+        "data": {"tenant": event.tenant, "targets": list(event.targets), "revision": revision},
+    }
+    return Job(
+        f"job-{new_id()}",
+        JobKind.WEBHOOK,
+        event.tenant,
+        f"webhook/{endpoint}/{key}",
+        endpoint,
+        event.action,
+        data,
+        created_at=at,
+        next_at=at,
+    )
+
+
+def _dated(tx: Transaction) -> Iterator[Job]:
+    """Make the jobs for the dates of the accounts that a transaction leaves changed."""
+    changed = {each.after.id: each.after for each in tx.changes if isinstance(each.after, Tenant)}
+    return tidying(changed.values(), tx.now, tx.new_id)
+
+
+def _mails(tx: Transaction, invitation: Invitation) -> Iterator[Job]:
+    if not invitation.email:
+        return
+    kind = JobKind.WELCOME if _first(tx, invitation.tenant) else JobKind.INVITATION
+    yield Job(
+        f"job-{tx.new_id()}",
+        kind,
+        invitation.tenant,
+        f"mail/{invitation.id}/{tx.revision}",
+        invitation.id,
+        "invitation",
+        {"sent_at": invitation.sent_at},
+        created_at=tx.now,
+        next_at=tx.now,
+    )
+
+
+def _first(tx: Transaction, tenant: str) -> bool:
+    """Tell whether nobody is in the account yet: then an invitation is a welcome."""
+    members = tx.after().tenants[tenant].members.values()
+    return not any(
+        isinstance(each, int) or each.membership.lifecycle is MembershipState.ACTIVE
+        for each in members
+    )
+
+
+def _deliveries(tx: Transaction, event: Event, place: int) -> Iterator[Job]:
+    if event.action.partition(".")[0] in _SILENT:
+        return
+    for endpoint in tx.index.endpoints.values():
+        if endpoint.listens(event.action, event.tenant):
+            key = f"{tx.revision}/{place}"
+            yield delivery(tx.new_id, endpoint.id, event, tx.revision, tx.now, key)

@@ -1,0 +1,266 @@
+"""Endpoints: who is told of changes, and what became of it."""
+
+import re
+from dataclasses import dataclass, replace
+from typing import Final
+
+from authz_service.domain.audit import Event
+from authz_service.domain.endpoint import Endpoint, checked_url
+from authz_service.domain.identifiers import checked
+from authz_service.domain.job import Job, JobState
+from authz_service.domain.tenant import SYSTEM
+from authz_service.domain.window import FOREVER
+from authz_service.engine.index import Index
+from authz_service.errors import ErrorReason, FailedPrecondition, InvalidArgument, NotFound
+from authz_service.store import jobs as store
+from authz_service.store.schema import job as table
+from authz_service.store.unit_of_work import Transaction
+from authz_service.usecases.delivery import job_rpcs
+from authz_service.usecases.delivery.job_rpcs import OneJob
+from authz_service.usecases.delivery.outbox import delivery
+from authz_service.usecases.kernel import field_masks, paging, preconditions
+from authz_service.usecases.kernel.execution import View, change, read
+from authz_service.usecases.kernel.paging import Page, PageRequest
+
+MOST: Final = 20
+"""Endpoints that a tenant may have, and that may be there for all: each change asks each."""
+
+PING: Final = "endpoint.ping"
+
+LONGEST_OVERLAP: Final = 30 * 86_400_000_000
+
+_KIND: Final = re.compile(r"\*|[a-z_]{1,40}\.(\*|[a-z_]{1,40})")
+_MOST_KINDS: Final = 50
+_MASK: Final = ("url", "kinds", "description", "disabled")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreateEndpoint:
+    """`secret` is what deliveries are signed with; `plaintext` lets the URL be http."""
+
+    tenant: str
+    url: str
+    kinds: tuple[str, ...]
+    description: str
+    secret: str
+    plaintext: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpdateEndpoint:
+    tenant: str
+    id: str
+    url: str
+    kinds: tuple[str, ...]
+    description: str
+    disabled: bool
+    mask: tuple[str, ...]
+    plaintext: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OneEndpoint:
+    tenant: str
+    id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RotateSecret:
+    """`overlap` is how long the old secret signs as well, in microseconds."""
+
+    tenant: str
+    id: str
+    secret: str
+    overlap: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListEndpoints:
+    tenant: str
+    page: PageRequest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListDeliveries:
+    tenant: str
+    id: str
+    page: PageRequest
+    state: JobState | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OneDelivery:
+    tenant: str
+    endpoint: str
+    id: str
+
+
+@change("webhooks:create")
+def create_endpoint(tx: Transaction, wanted: CreateEndpoint) -> Endpoint:
+    if wanted.tenant:
+        preconditions.running_customer(tx.index, wanted.tenant, tx.now)
+    have = [each for each in tx.index.endpoints.values() if each.tenant == wanted.tenant]
+    if len(have) >= MOST:
+        raise FailedPrecondition(
+            ErrorReason.TOO_MANY_ENDPOINTS,
+            f"there are {MOST} endpoints already; delete one that is not needed",
+            field="endpoint",
+        )
+    made = Endpoint(
+        f"end-{tx.new_id()}",
+        wanted.tenant,
+        checked_url(wanted.url, "endpoint.url", plaintext=wanted.plaintext),
+        _kinds(wanted.kinds),
+        preconditions.text(wanted.description, "endpoint.description", at_most=200),
+        created_at=tx.now,
+    )
+    store.set_secret(tx.connection, made.id, wanted.secret, tx.now, FOREVER, 0)
+    _changed(tx, "endpoint.created", None, made)
+    return made
+
+
+@change("webhooks:update")
+def update_endpoint(tx: Transaction, wanted: UpdateEndpoint) -> Endpoint:
+    """Change what the mask names. Enabling one that was disabled lets it hear of what follows."""
+    before = find(tx.index, wanted.tenant, wanted.id)
+    field_masks.checked(wanted.mask, _MASK)
+    after = before
+    if "url" in wanted.mask:
+        url = checked_url(wanted.url, "endpoint.url", plaintext=wanted.plaintext)
+        after = replace(after, url=url)
+    if "kinds" in wanted.mask:
+        after = replace(after, kinds=_kinds(wanted.kinds))
+    if "description" in wanted.mask:
+        said = preconditions.text(wanted.description, "endpoint.description", at_most=200)
+        after = replace(after, description=said)
+    if "disabled" in wanted.mask:
+        why = before.disabled or "switched off"
+        after = replace(after, disabled=why if wanted.disabled else "")
+    if after != before:
+        _changed(tx, "endpoint.updated", before, after)
+    return after
+
+
+@change("webhooks:delete")
+def delete_endpoint(tx: Transaction, wanted: OneEndpoint) -> Endpoint:
+    """End an endpoint and its secrets; deliveries that wait are given up."""
+    found = find(tx.index, wanted.tenant, wanted.id)
+    store.forget_secrets(tx.connection, found.id)
+    _changed(tx, "endpoint.deleted", found, None)
+    return found
+
+
+@change("webhooks:rotate")
+def rotate_secret(tx: Transaction, wanted: RotateSecret) -> Endpoint:
+    """Sign with a new secret, and with the old one too as long as they overlap."""
+    found = find(tx.index, wanted.tenant, wanted.id)
+    if not 0 <= wanted.overlap <= LONGEST_OVERLAP:
+        raise InvalidArgument(
+            ErrorReason.INVALID_FIELD, "overlap must be 0 to 30 days", field="overlap"
+        )
+    store.set_secret(tx.connection, found.id, wanted.secret, tx.now, FOREVER, wanted.overlap)
+    tx.record(
+        Event("endpoint.secret_rotated", _chain(found), (found.id,), None, None, tx.call.reason)
+    )
+    return found
+
+
+@change("webhooks:ping")
+def ping_endpoint(tx: Transaction, wanted: OneEndpoint) -> Job:
+    """Deliver an event that means nothing, whatever the endpoint listens to."""
+    found = _enabled(find(tx.index, wanted.tenant, wanted.id))
+    event = Event(PING, found.tenant, (found.id,))
+    made = delivery(tx.new_id, found.id, event, tx.index.revision, tx.now, f"ping/{tx.new_id()}")
+    tx.enqueue(made)
+    tx.record(Event("endpoint.pinged", _chain(found), (found.id, made.id), reason=tx.call.reason))
+    return made
+
+
+@change("webhooks:redeliver")
+def redeliver(tx: Transaction, wanted: OneDelivery) -> Job:
+    """Deliver again under the same id, whatever became of it before."""
+    found = _enabled(find(tx.index, wanted.tenant, wanted.endpoint))
+    named = OneJob(id=checked("id", wanted.id))
+    job = job_rpcs.owned(store.find(tx.connection, named.id, lock=True), named)
+    job_rpcs.owned(job if job.target == found.id else None, named)
+    return job_rpcs.restarted(tx, job, "job.redelivered")
+
+
+@read("webhooks:get")
+def get_endpoint(view: View, wanted: OneEndpoint) -> Endpoint:
+    return find(view.index, wanted.tenant, wanted.id)
+
+
+@read("webhooks:list")
+def list_endpoints(view: View, wanted: ListEndpoints) -> Page[Endpoint]:
+    """List a tenant's endpoints; without one, every endpoint there is."""
+    if wanted.tenant:
+        preconditions.tenant(view.index, wanted.tenant)
+    mine = [e for e in view.index.endpoints.values() if wanted.tenant in ("", e.tenant)]
+    query = ["endpoints", wanted.tenant]
+    found = sorted(mine, key=lambda each: each.id)
+    return paging.page(found, lambda each: each.id, wanted.page, query)
+
+
+@read("webhooks:deliveries")
+def list_deliveries(view: View, wanted: ListDeliveries) -> Page[Job]:
+    found = find(view.index, wanted.tenant, wanted.id)
+    conditions = [table.c.target == found.id]
+    if wanted.state is not None:
+        conditions.append(table.c.state == wanted.state.value)
+    query = ["deliveries", found.id, str(wanted.state)]
+    return job_rpcs.newest(view, wanted.page, query, *conditions)
+
+
+def find(index: Index, tenant: str, endpoint: str) -> Endpoint:
+    """Find an endpoint; one of another tenant is not found, by a caller for all it is.
+
+    Raises:
+        NotFound: TENANT_NOT_FOUND, ENDPOINT_NOT_FOUND.
+        FailedPrecondition: TENANT_RESERVED.
+    """
+    if tenant:
+        preconditions.customer(index, tenant)
+    found = index.endpoints.get(checked("id", endpoint))
+    if found is None or tenant not in ("", found.tenant):
+        raise NotFound(
+            ErrorReason.ENDPOINT_NOT_FOUND,
+            f"there is no endpoint {endpoint[:140]!r}; list the endpoints to see those there are",
+            field="id",
+        )
+    return found
+
+
+def _kinds(kinds: tuple[str, ...]) -> tuple[str, ...]:
+    if len(kinds) > _MOST_KINDS:
+        raise _wrong_kind(f"at most {_MOST_KINDS} kinds")
+    for kind in kinds:
+        if not _KIND.fullmatch(kind):
+            raise _wrong_kind("each is an action of the audit, `member.added`, `member.*` or `*`")
+    return tuple(sorted(set(kinds))) or ("*",)
+
+
+def _wrong_kind(message: str) -> InvalidArgument:
+    field = "endpoint.kinds"
+    return InvalidArgument(ErrorReason.INVALID_FIELD, f"{field}: {message}", field=field)
+
+
+def _enabled(found: Endpoint) -> Endpoint:
+    if found.disabled:
+        raise FailedPrecondition(
+            ErrorReason.ENDPOINT_DISABLED,
+            f"endpoint {found.id!r} is disabled ({found.disabled}); enable it first",
+            field="id",
+        )
+    return found
+
+
+def _changed(tx: Transaction, action: str, before: Endpoint | None, after: Endpoint | None) -> None:
+    fact = after or before
+    if fact is not None:
+        tx.change(before, after)
+        tx.record(Event(action, _chain(fact), (fact.id,), before, after, tx.call.reason))
+
+
+def _chain(of: Endpoint) -> str:
+    return of.tenant or SYSTEM

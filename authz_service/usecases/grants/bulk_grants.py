@@ -1,0 +1,116 @@
+"""Many role grants, or many revocations, in one step: all of them or none."""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, replace
+from typing import TypeAlias
+
+from authz_service.domain.grant import GrantSource, RoleGrant
+from authz_service.domain.identifiers import checked
+from authz_service.engine.compiling import grant_entry
+from authz_service.engine.index import GrantEntry
+from authz_service.store.facts import Facts
+from authz_service.store.unit_of_work import Transaction
+from authz_service.usecases.grants.role_grants import (
+    RevokeRole,
+    check,
+    enter,
+    require_unmanaged,
+    take,
+)
+from authz_service.usecases.kernel import batch, preconditions
+from authz_service.usecases.kernel.execution import change_of_many
+
+_Same: TypeAlias = tuple[str, str, GrantEntry, GrantSource]
+"""Tenant, subject, role with scope and window, source: of such grants one at most is in force."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BulkGrantRoles:
+    grants: tuple[RoleGrant, ...]
+    tenant: str = ""
+
+    @property
+    def tenants(self) -> Collection[str]:
+        return dict.fromkeys(grant.tenant for grant in self.grants)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BulkRevokeRoles:
+    revocations: tuple[RevokeRole, ...]
+    tenant: str = ""
+
+    @property
+    def tenants(self) -> Collection[str]:
+        return dict.fromkeys(each.tenant for each in self.revocations)
+
+
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """The grant that is in force now; not `made` if it was before."""
+
+    id: str
+    made: bool
+
+
+@change_of_many("role_grants:create")
+def bulk_grant_roles(tx: Transaction, wanted: BulkGrantRoles) -> tuple[Granted, ...]:
+    """Tell of each grant, in order, what became of it."""
+    held = _held(tx, wanted.grants)
+
+    def grant_one(grant: RoleGrant) -> Granted:
+        tenant = check(tx, grant, "")
+        preconditions.assignable(tx.index, tenant, grant.role, tx.now, "role")
+        same = _same(grant)
+        if same in held:
+            return Granted(held[same], made=False)
+        reasoned = grant if grant.reason else replace(grant, reason=tx.call.reason)
+        held[same] = enter(tx, reasoned).id
+        return Granted(held[same], made=True)
+
+    return batch.each(wanted.grants, "role_grants", grant_one)
+
+
+@change_of_many("role_grants:delete")
+def bulk_revoke_roles(tx: Transaction, wanted: BulkRevokeRoles) -> tuple[tuple[str, ...], ...]:
+    """Tell of each revocation, in order, the ids of the grants that it ended."""
+    left = _grants_of(tx, ((each.tenant, each.subject) for each in wanted.revocations))
+
+    def revoke_one(described: RevokeRole) -> tuple[str, ...]:
+        preconditions.customer(tx.index, described.tenant)
+        checked("subject", described.subject)
+        checked("role", described.role)
+        if described.scope:
+            checked("scope", described.scope)
+        mine = left.get((described.tenant, described.subject), [])
+        ended = [grant for grant in mine if described.describes(grant)]
+        for grant in ended:
+            require_unmanaged(tx, grant, "subject")
+            mine.remove(grant)
+            take(tx, grant)
+        return tuple(grant.id for grant in ended)
+
+    return batch.each(wanted.revocations, "revocations", revoke_one)
+
+
+def _same(grant: RoleGrant) -> _Same:
+    return grant.tenant, grant.subject, grant_entry(grant), grant.source
+
+
+def _held(tx: Transaction, wanted: Iterable[RoleGrant]) -> dict[_Same, str]:
+    """Find the ids of grants in force that are among the wanted ones; the database is asked about
+    those alone of which the index says that somebody holds the role so.
+    """
+    holders = (
+        (grant.tenant, grant.subject)
+        for grant in wanted
+        if grant_entry(grant) in tx.index.grants(grant.tenant, grant.subject)
+    )
+    return {_same(grant): grant.id for found in _grants_of(tx, holders).values() for grant in found}
+
+
+def _grants_of(
+    tx: Transaction, holders: Iterable[tuple[str, str]]
+) -> dict[tuple[str, str], list[RoleGrant]]:
+    """Find the grants of members; whoever is none holds none, and may not be asked about."""
+    members = {holder for holder in holders if tx.index.member(*holder) is not None}
+    return Facts(tx.connection).role_grants_of(members)

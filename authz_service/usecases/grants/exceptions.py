@@ -1,0 +1,190 @@
+"""One-off exceptions to what a tenant's tier says."""
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+from authz_service.domain.audit import Event
+from authz_service.domain.change import Revision
+from authz_service.domain.exception import EVERYONE, ExceptionKind, TenantException
+from authz_service.domain.identifiers import checked
+from authz_service.domain.window import Instant, Window
+from authz_service.engine.index import Index
+from authz_service.errors import ErrorReason, InvalidArgument, NotFound
+from authz_service.store.unit_of_work import Transaction
+from authz_service.usecases.kernel import field_masks, paging, preconditions
+from authz_service.usecases.kernel.execution import View, change, read
+from authz_service.usecases.kernel.paging import Page, PageRequest
+
+UPDATABLE: Final = field_masks.WINDOW | {"reason", "approver", "permissions"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GrantException:
+    exception: TenantException
+
+    @property
+    def tenant(self) -> str:
+        return self.exception.tenant
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpdateException:
+    """Of the window, permissions, reason and approver only what `mask` names is looked at."""
+
+    tenant: str
+    id: str
+    mask: tuple[str, ...]
+    window: Window
+    permissions: frozenset[str]
+    reason: str
+    approver: str
+    expected_revision: Revision = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OneException:
+    tenant: str
+    id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListExceptions:
+    """`subject` EVERYONE means those that are for everyone; None, or "", lets all through."""
+
+    tenant: str
+    page: PageRequest
+    kind: ExceptionKind | None = None
+    permission: str = ""
+    subject: str | None = None
+    live_at: Instant | None = None
+
+    def lets_through(self, exception: TenantException) -> bool:
+        return (
+            self.kind in (None, exception.kind)
+            and (not self.permission or self.permission in exception.permissions)
+            and self.subject in (None, exception.subject)
+            and (self.live_at is None or exception.window.covers(self.live_at))
+        )
+
+
+@change("exceptions:create")
+def grant_exception(tx: Transaction, wanted: GrantException) -> TenantException:
+    exception = wanted.exception
+    preconditions.running_customer(tx.index, exception.tenant, tx.now, "exception.tenant")
+    _check(tx.index, exception)
+    made = replace(exception, id=tx.new_id(), revision=tx.index.revision + 1)
+    tx.change(None, made)
+    tx.record(Event("exception.granted", made.tenant, (made.id,), None, made, made.reason))
+    return made
+
+
+@change("exceptions:update")
+def update_exception(tx: Transaction, wanted: UpdateException) -> TenantException:
+    preconditions.running_customer(tx.index, wanted.tenant, tx.now, "exception.tenant")
+    field_masks.checked(wanted.mask, UPDATABLE)
+    held = _find(tx.index, wanted.tenant, wanted.id, "exception.id")
+    field_masks.unchanged(held.revision, wanted.expected_revision)
+    window = field_masks.window(held.window, wanted.window, wanted.mask)
+    named = {name: getattr(wanted, name) for name in wanted.mask if name not in field_masks.WINDOW}
+    return _amend(tx, held, replace(held, window=window, **named))
+
+
+def _amend(tx: Transaction, held: TenantException, wanted: TenantException) -> TenantException:
+    if wanted == held:
+        return held
+    _check(tx.index, wanted, declared=wanted.permissions - held.permissions)
+    amended = replace(wanted, revision=tx.index.revision + 1)
+    tx.change(held, amended)
+    why = tx.call.reason
+    tx.record(Event("exception.updated", held.tenant, (held.id,), held, amended, why))
+    return amended
+
+
+@change("exceptions:delete")
+def revoke_exception(tx: Transaction, wanted: OneException) -> TenantException:
+    preconditions.customer(tx.index, wanted.tenant)
+    held = _find(tx.index, wanted.tenant, wanted.id)
+    end_exception(tx, held)
+    return held
+
+
+def end_exception(tx: Transaction, held: TenantException) -> None:
+    """Let an exception be no fact any more."""
+    tx.change(held, None)
+    tx.record(Event("exception.revoked", held.tenant, (held.id,), held, None, tx.call.reason))
+
+
+@read("exceptions:get")
+def get_exception(view: View, wanted: OneException) -> TenantException:
+    preconditions.tenant(view.index, wanted.tenant)
+    return _find(view.index, wanted.tenant, wanted.id)
+
+
+@read("exceptions:list")
+def list_exceptions(view: View, wanted: ListExceptions) -> Page[TenantException]:
+    preconditions.tenant(view.index, wanted.tenant)
+    query = ["exceptions", *(str(filtered) for filtered in _checked_filters(wanted))]
+    found = [e for e in _held(view.index, wanted.tenant) if wanted.lets_through(e)]
+    found.sort(key=lambda e: e.id)
+    shown = paging.page(found, lambda e: e.id, wanted.page, query)
+    return replace(shown, total_size=len(found))
+
+
+def _checked_filters(wanted: ListExceptions) -> tuple[object, ...]:
+    if wanted.permission:
+        checked("permission", wanted.permission)
+    if wanted.subject not in (None, EVERYONE):
+        checked("subject", wanted.subject)
+    if wanted.live_at is not None:
+        preconditions.instant(wanted.live_at, "live_at")
+    return wanted.tenant, wanted.kind, wanted.permission, wanted.subject, wanted.live_at
+
+
+def _check(
+    index: Index, exception: TenantException, declared: frozenset[str] | None = None
+) -> None:
+    """Check all of an exception but its tenant; of its permissions, that `declared` are, or all."""
+    _check_reach(exception)
+    for name in sorted(exception.permissions if declared is None else declared):
+        preconditions.permission(index, name, "exception.permissions")
+    exception.window.checked("exception.valid_until")
+    preconditions.text(exception.reason, "exception.reason", required=True)
+    preconditions.text(exception.approver, "exception.approver", at_most=200, required=True)
+
+
+def _check_reach(exception: TenantException) -> None:
+    """Check what an exception is about: only a denial is for one subject or one scope."""
+    denial = exception.kind is ExceptionKind.DENY
+    if not exception.permissions and exception.kind is not ExceptionKind.REPLACE:
+        raise _wrong(
+            "name at least one permission; only a replacement may have none", "permissions"
+        )
+    if exception.subject != EVERYONE:
+        checked("subject", exception.subject, "exception.subject")
+        if not denial:
+            raise _wrong("only a denial can be for one subject; leave it empty", "subject")
+    if exception.scope:
+        checked("scope", exception.scope, "exception.scope")
+        if not denial:
+            raise _wrong("only a denial can be for one scope; leave it empty", "scope")
+
+
+def _held(index: Index, tenant: str) -> tuple[TenantException, ...]:
+    entry = index.tenants.get(tenant)
+    return entry.exceptions if entry is not None else ()
+
+
+def _find(index: Index, tenant: str, exception_id: str, field: str = "id") -> TenantException:
+    checked("id", exception_id, field)
+    for exception in _held(index, tenant):
+        if exception.id == exception_id:
+            return exception
+    raise NotFound(
+        ErrorReason.EXCEPTION_NOT_FOUND,
+        f"tenant {tenant!r} has no exception {exception_id!r}; list them to see which it has",
+        field=field,
+    )
+
+
+def _wrong(message: str, field: str) -> InvalidArgument:
+    return InvalidArgument(ErrorReason.INVALID_FIELD, message, field=f"exception.{field}")

@@ -1,0 +1,289 @@
+"""Who was granted which role, where, and until when.
+
+Whatever makes, changes or ends a grant, here or in another use case, passes through `give`,
+`amend` or `take`.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+from sqlalchemy import ColumnElement
+
+from authz_service.domain.audit import Event
+from authz_service.domain.change import Revision
+from authz_service.domain.grant import GrantSource, RoleGrant
+from authz_service.domain.identifiers import checked
+from authz_service.domain.tenant import Tenant
+from authz_service.domain.window import Instant, Window
+from authz_service.engine.compiling import grant_entry
+from authz_service.errors import AlreadyExists, ErrorReason, NotFound
+from authz_service.store.facts import Facts
+from authz_service.store.schema import rule
+from authz_service.store.unit_of_work import Transaction
+from authz_service.usecases.kernel import field_masks, guard, paging, preconditions
+from authz_service.usecases.kernel.execution import View, change, read
+from authz_service.usecases.kernel.paging import Page, PageRequest
+
+UPDATABLE: Final = field_masks.WINDOW | {"reason"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GrantRole:
+    grant: RoleGrant
+
+    @property
+    def tenant(self) -> str:
+        return self.grant.tenant
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RevokeRole:
+    """Every grant of the role on this very scope; `source` None means from any source."""
+
+    tenant: str
+    subject: str
+    role: str
+    scope: str = ""
+    source: GrantSource | None = None
+
+    def describes(self, grant: RoleGrant) -> bool:
+        """Tell whether a grant of the tenant's subject is meant."""
+        kept = self.source in (None, grant.source)
+        return kept and (grant.role, grant.scope) == (self.role, self.scope)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpdateRoleGrant:
+    """Of the window and the reason only what `mask` names is looked at."""
+
+    tenant: str
+    id: str
+    mask: tuple[str, ...]
+    window: Window
+    reason: str
+    expected_revision: Revision = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeleteRoleGrant:
+    tenant: str
+    id: str
+    expected_revision: Revision = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GetRoleGrant:
+    tenant: str
+    id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListRoleGrants:
+    """`scope` "" means the whole tenant; None in any filter lets every grant through."""
+
+    tenant: str
+    page: PageRequest
+    subject: str = ""
+    role: str = ""
+    scope: str | None = None
+    source: GrantSource | None = None
+    live_at: Instant | None = None
+
+
+@change("role_grants:create")
+def grant_role(tx: Transaction, wanted: GrantRole) -> RoleGrant:
+    tenant = check(tx, wanted.grant, "role_grant.")
+    return give(tx, tenant, wanted.grant, "role_grant.role")
+
+
+def check(tx: Transaction, grant: RoleGrant, field: str) -> Tenant:
+    """Check all of a wanted grant but its role; `field` leads to it. Return its tenant."""
+    tenant = preconditions.running_customer(tx.index, grant.tenant, tx.now, f"{field}tenant")
+    preconditions.customer_subject(grant.subject, f"{field}subject")
+    preconditions.text(grant.reason, f"{field}reason")
+    member = preconditions.member(tx.index, grant.tenant, grant.subject, f"{field}subject")
+    guard.require_keeper(tx.index, tx.call.actor, member, tx.now, f"{field}subject")
+    if grant.scope:
+        checked("scope", grant.scope, f"{field}scope")
+    grant.window.checked(f"{field}valid_until")
+    return tenant
+
+
+def give(tx: Transaction, tenant: Tenant, grant: RoleGrant, field: str) -> RoleGrant:
+    """Grant a role to a subject that is, or becomes in this transaction, a member.
+
+    `field` is the request's field that names the role.
+
+    Raises:
+        AuthzError: the role does not exist or is not assignable here, or the same grant from the
+            same source is in force (ROLE_GRANT_EXISTS).
+    """
+    preconditions.assignable(tx.index, tenant, grant.role, tx.now, field)
+    _require_new(tx, grant)
+    return enter(tx, grant)
+
+
+def enter(tx: Transaction, grant: RoleGrant) -> RoleGrant:
+    """Enter a grant that was found to be in order and new."""
+    given = replace(grant, id=tx.new_id(), revision=tx.index.revision + 1)
+    tx.change(None, given)
+    tx.record(Event("role.granted", grant.tenant, (grant.subject,), None, given, grant.reason))
+    return given
+
+
+@change("role_grants:update")
+def update_role_grant(tx: Transaction, wanted: UpdateRoleGrant) -> RoleGrant:
+    preconditions.customer(tx.index, wanted.tenant, "role_grant.tenant")
+    field_masks.checked(wanted.mask, UPDATABLE)
+    held = _one(tx, wanted.tenant, wanted.id, "role_grant.id")
+    require_unmanaged(tx, held, "role_grant.id")
+    field_masks.unchanged(held.revision, wanted.expected_revision)
+    window = field_masks.window(held.window, wanted.window, wanted.mask)
+    reason = wanted.reason if "reason" in wanted.mask else held.reason
+    window.checked("role_grant.valid_until")
+    preconditions.text(reason, "role_grant.reason")
+    return amend(tx, held, replace(held, window=window, reason=reason))
+
+
+def amend(tx: Transaction, held: RoleGrant, wanted: RoleGrant) -> RoleGrant:
+    """Give one grant another window or reason. A shorter one is never refused for tier or state.
+
+    Raises:
+        AuthzError: a longer window could not be granted now, or another grant is that already.
+    """
+    if wanted == held:
+        return held
+    if not held.window.contains(wanted.window):
+        tenant = preconditions.running_customer(tx.index, held.tenant, tx.now, "role_grant.tenant")
+        preconditions.assignable(tx.index, tenant, held.role, tx.now, "role_grant.id")
+    if wanted.window != held.window:
+        _require_new(tx, wanted)
+    amended = replace(wanted, revision=tx.index.revision + 1)
+    tx.change(held, amended)
+    targets = (held.subject,)
+    tx.record(Event("role_grant.updated", held.tenant, targets, held, amended, tx.call.reason))
+    return amended
+
+
+@change("role_grants:delete")
+def revoke_role(tx: Transaction, wanted: RevokeRole) -> tuple[RoleGrant, ...]:
+    preconditions.customer(tx.index, wanted.tenant)
+    checked("subject", wanted.subject)
+    checked("role", wanted.role)
+    if wanted.scope:
+        checked("scope", wanted.scope)
+    source = () if wanted.source is None else (rule.c.source == wanted.source.value,)
+    revoked = Facts(tx.connection).role_grants(
+        wanted.tenant,
+        rule.c.subject == wanted.subject,
+        rule.c.v1 == f"role/{wanted.role}",
+        rule.c.scope == wanted.scope,
+        *source,
+    )
+    if not revoked:
+        raise _no_grant(f"{wanted.subject} holds no such grant of {wanted.role!r}", "role")
+    require_unmanaged(tx, revoked[0], "subject")
+    for grant in revoked:
+        take(tx, grant)
+    return tuple(revoked)
+
+
+def require_unmanaged(tx: Transaction, grant: RoleGrant, field: str) -> None:
+    """Check that no directory keeps who holds the grant. Raises: MEMBER_MANAGED."""
+    member = tx.index.member(grant.tenant, grant.subject)
+    if member is not None:
+        guard.require_keeper(tx.index, tx.call.actor, member, tx.now, field)
+
+
+def take(tx: Transaction, grant: RoleGrant) -> None:
+    """End one grant."""
+    tx.change(grant, None)
+    event = Event("role.revoked", grant.tenant, (grant.subject,), grant, None, tx.call.reason)
+    tx.record(event)
+
+
+@change("role_grants:delete")
+def delete_role_grant(tx: Transaction, wanted: DeleteRoleGrant) -> RoleGrant:
+    preconditions.customer(tx.index, wanted.tenant)
+    held = _one(tx, wanted.tenant, wanted.id, "id")
+    require_unmanaged(tx, held, "id")
+    field_masks.unchanged(held.revision, wanted.expected_revision)
+    take(tx, held)
+    return held
+
+
+@read("role_grants:get")
+def get_role_grant(view: View, wanted: GetRoleGrant) -> RoleGrant:
+    preconditions.tenant(view.index, wanted.tenant)
+    with view.database.read() as connection:
+        facts = Facts(connection, view.index.revision)
+        found = facts.role_grants(wanted.tenant, rule.c.grant_id == checked("id", wanted.id))
+    if not found:
+        raise _no_grant(f"no grant {wanted.id!r} is in force in {wanted.tenant!r}", "id")
+    return found[0]
+
+
+@read("role_grants:list")
+def list_role_grants(view: View, wanted: ListRoleGrants) -> Page[RoleGrant]:
+    preconditions.tenant(view.index, wanted.tenant)
+    conditions = _conditions(wanted)
+    query = ["role_grants", wanted.tenant, *(str(filtered) for filtered in _filters(wanted))]
+    size, after = paging.size(wanted.page), paging.start(wanted.page, query)
+    with view.database.read() as connection:
+        facts = Facts(connection, view.index.revision)
+        found = facts.role_grants_after(wanted.tenant, after, size + 1, *conditions)
+        total = facts.count_role_grants(wanted.tenant, *conditions)
+    return replace(paging.cut(found, lambda grant: grant.id, size, query), total_size=total)
+
+
+def _filters(wanted: ListRoleGrants) -> tuple[object, ...]:
+    return wanted.subject, wanted.role, wanted.scope, wanted.source, wanted.live_at
+
+
+def _conditions(wanted: ListRoleGrants) -> list[ColumnElement[bool]]:
+    """Write the filters as conditions on columns of `rule`."""
+    conditions: list[ColumnElement[bool]] = []
+    if wanted.subject:
+        conditions.append(rule.c.subject == checked("subject", wanted.subject))
+    if wanted.role:
+        conditions.append(rule.c.v1 == f"role/{checked('role', wanted.role)}")
+    if wanted.scope is not None:
+        conditions.append(rule.c.scope == (wanted.scope and checked("scope", wanted.scope)))
+    if wanted.source is not None:
+        conditions.append(rule.c.source == wanted.source.value)
+    if wanted.live_at is not None:
+        at = preconditions.instant(wanted.live_at, "live_at")
+        conditions += [rule.c.valid_from <= at, rule.c.valid_until > at]
+    return conditions
+
+
+def _one(tx: Transaction, tenant: str, grant_id: str, field: str) -> RoleGrant:
+    """Find one grant in force. Raises: ROLE_GRANT_NOT_FOUND."""
+    mine = rule.c.grant_id == checked("id", grant_id, field)
+    found = Facts(tx.connection).role_grants(tenant, mine)
+    if not found:
+        raise _no_grant(f"no grant {grant_id!r} is in force in {tenant!r}", field)
+    return found[0]
+
+
+def _require_new(tx: Transaction, grant: RoleGrant) -> None:
+    if grant_entry(grant) not in tx.index.grants(grant.tenant, grant.subject):
+        return
+    same = Facts(tx.connection).role_grants(
+        grant.tenant, rule.c.subject == grant.subject, rule.c.source == grant.source.value
+    )
+    for held in same:
+        if grant_entry(held) == grant_entry(grant):
+            raise AlreadyExists(
+                ErrorReason.ROLE_GRANT_EXISTS,
+                f"{grant.subject} has been granted {grant.role!r} so already, as {held.id}; "
+                "to repeat a call safely, send a request_id",
+                field="role_grant",
+                details={"id": held.id},
+            )
+
+
+def _no_grant(message: str, field: str) -> NotFound:
+    return NotFound(
+        ErrorReason.ROLE_GRANT_NOT_FOUND, f"{message}; list the grants to see them", field=field
+    )

@@ -1,0 +1,80 @@
+"""Changes that are made for show, and changes that build on those of the same transaction."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from itertools import count
+
+from sqlalchemy import Connection
+
+from authz_service.domain.audit import Actor
+from authz_service.domain.call import Call
+from authz_service.domain.window import Instant
+from authz_service.engine.builder import Builder, apply
+from authz_service.engine.index import Index
+from authz_service.store import change_log, writing
+from authz_service.store.unit_of_work import Transaction, brought_to, rehearsed
+from authz_service.usecases.kernel.execution import View
+
+
+@contextmanager
+def rehearsal(view: View) -> Iterator[Transaction]:
+    """Lend a transaction that is never written, at the head of the database."""
+    with view.database.read() as connection:
+        yield _made_up(view, connection)
+
+
+@contextmanager
+def rehearsal_at(view: View, at: Instant | None) -> Iterator[tuple[Transaction, Transaction]]:
+    """Lend such a transaction at the head, and the one that it would be at an instant.
+
+    Meanwhile nobody else writes: what is scheduled up to the instant is written and undone.
+    """
+    if at is None:
+        with rehearsal(view) as tx:
+            yield tx, tx
+        return
+    with view.database.write() as connection:
+        writing.lock_head(connection)
+        tx = _made_up(view, connection)
+        with at_instant(tx, at) as step:
+            yield tx, step
+        connection.rollback()
+
+
+@contextmanager
+def at_instant(tx: Transaction, at: Instant | None) -> Iterator[Transaction]:
+    """Lend a transaction as it would be at an instant, and undo what it writes; None is now."""
+    if at is None:
+        yield tx
+        return
+    with rehearsed(tx) as step:
+        step.now = at
+        for _ in brought_to(step, (at + 1, "")):
+            pass
+        yield step
+
+
+@contextmanager
+def next_step(tx: Transaction) -> Iterator[Transaction]:
+    """Lend a transaction that sees what this one has made so far; what it makes is added here."""
+    step = replace(tx, index=ahead(tx), changes=[], events=[])
+    yield step
+    tx.changes += step.changes
+    tx.events += step.events
+
+
+def ahead(tx: Transaction) -> Index:
+    """Give the index with what was made so far, still at the head's revision."""
+    builder = Builder(tx.index)
+    for change in tx.changes:
+        builder.change(change)
+    return builder.finish(tx.index.revision)
+
+
+def _made_up(view: View, connection: Connection) -> Transaction:
+    """Make a transaction at the head, which may be later than what the view looks at."""
+    numbers, index = count(1), view.index
+    for delta in change_log.read_after(connection, index.revision):
+        index = apply(index, delta)
+    return Transaction(connection, index, Call(Actor("")), view.now, lambda: f"new-{next(numbers)}")

@@ -1,0 +1,258 @@
+"""How a use case is run: authorised, audited, once.
+
+A change is one transaction: the right is asked, an earlier answer to the same request id is given
+again, else the body runs and everything it did commits together. Refusals, reads and changes that
+found nothing to change are audited too.
+"""
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, Final, Generic, Protocol, TypeVar, get_type_hints
+
+from pydantic import TypeAdapter
+
+from authz_service.domain.audit import Actor, Event
+from authz_service.domain.call import Call
+from authz_service.domain.change import Revision
+from authz_service.domain.identity import Presented
+from authz_service.domain.tenant import SYSTEM
+from authz_service.domain.window import Instant
+from authz_service.engine.index import Index
+from authz_service.engine.scheduled import in_force
+from authz_service.errors import AuthzError, Internal, Unavailable
+from authz_service.store.database import Database
+from authz_service.store.unit_of_work import Store, Transaction
+from authz_service.usecases.kernel import guard
+
+_MAX_TARGET: Final = 200
+"""Characters of a name in the audit that nobody has checked yet."""
+
+_MOST_TARGETS: Final = 20
+"""Tenants that the entry of a refused call about many of them names."""
+
+
+class Wanted(Protocol):
+    """The content of a request: a frozen command that names the tenant it is about."""
+
+    @property
+    def tenant(self) -> str:
+        """The tenant, or "" if the request concerns no single one."""
+
+
+class WantedOfMany(Wanted, Protocol):
+    """The content of a request that may be about several tenants; its `tenant` is ""."""
+
+    @property
+    def tenants(self) -> Collection[str]:
+        """The tenants, each once."""
+
+
+W = TypeVar("W", bound=Wanted)
+M = TypeVar("M", bound=WantedOfMany)
+T = TypeVar("T")
+
+
+def _its_tenant(wanted: Wanted) -> Collection[str]:
+    return (wanted.tenant,)
+
+
+def _its_tenants(wanted: WantedOfMany) -> Collection[str]:
+    return wanted.tenants
+
+
+@dataclass(frozen=True, slots=True)
+class Answer(Generic[T]):
+    """What a use case says, and at which revision. `repeated` marks an earlier call's answer."""
+
+    revision: Revision
+    value: T
+    repeated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What a read looks at: the facts of one revision. The database has what no index holds."""
+
+    index: Index
+    database: Database
+    now: Instant
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeCase(Generic[W, T]):
+    """A change and the right it takes, for each of the `tenants` that a request is about.
+
+    `codec` keeps its value for repeated requests.
+    """
+
+    right: str
+    body: Callable[[Transaction, W], T]
+    codec: TypeAdapter[T]
+    tenants: Callable[[W], Collection[str]] = _its_tenant
+
+
+@dataclass(frozen=True, slots=True)
+class ReadCase(Generic[W, T]):
+    """A read and the right it takes."""
+
+    right: str
+    body: Callable[[View, W], T]
+
+
+def change(right: str) -> Callable[[Callable[[Transaction, W], T]], ChangeCase[W, T]]:
+    """Make a change out of a function that does it within a transaction."""
+
+    def make(body: Callable[[Transaction, W], T]) -> ChangeCase[W, T]:
+        return ChangeCase(right, body, TypeAdapter(get_type_hints(body)["return"]))
+
+    return make
+
+
+def change_of_many(right: str) -> Callable[[Callable[[Transaction, M], T]], ChangeCase[M, T]]:
+    """Make a change that may be about several tenants: the right is asked for each."""
+
+    def make(body: Callable[[Transaction, M], T]) -> ChangeCase[M, T]:
+        return ChangeCase(right, body, TypeAdapter(get_type_hints(body)["return"]), _its_tenants)
+
+    return make
+
+
+def read(right: str) -> Callable[[Callable[[View, W], T]], ReadCase[W, T]]:
+    """Make a read out of a function that looks at a view."""
+
+    def make(body: Callable[[View, W], T]) -> ReadCase[W, T]:
+        return ReadCase(right, body)
+
+    return make
+
+
+class Executor:
+    """Runs use cases for callers."""
+
+    def __init__(
+        self,
+        store: Store,
+        index: Callable[[], Index],
+        clock: Callable[[], Instant],
+    ) -> None:
+        self._store = store
+        self._index = index
+        self._clock = clock
+
+    def authenticate(self, presented: Presented) -> str:
+        """Name the caller. Raises: Unauthenticated."""
+        now = self._clock()
+        return guard.authenticate(in_force(self._index(), now), presented, now)
+
+    def require(self, actor: Actor, right: str, tenants: Collection[str]) -> None:
+        """Let the caller pass. Raises: PermissionDenied; the refusal is audited."""
+        now = self._clock()
+        index = in_force(self._index(), now)
+        try:
+            guard.require_for_all(index, actor, right, lambda: tenants, now)
+        except AuthzError as refusal:
+            self._note(Call(actor), _refused(right, SYSTEM, _targets(tenants), refusal))
+            raise
+
+    def change(self, call: Call, case: ChangeCase[W, T], wanted: W) -> Answer[T]:
+        """Run a change.
+
+        Raises:
+            AuthzError: whatever refused it; nothing was changed, unless the reason is
+                DATABASE_UNAVAILABLE, when a retry under the same request id will tell.
+        """
+        tenants = case.tenants(wanted)
+        self.require(call.actor, case.right, tenants)
+        try:
+            return self._change(call, case, wanted)
+        except (Unavailable, Internal):
+            raise
+        except AuthzError as refusal:
+            self._note_refusal(call, case.right, tenants, refusal, wanted)
+            raise
+
+    def refuse(self, call: Call, right: str, tenants: Collection[str], refusal: AuthzError) -> None:
+        """Audit a call whose request could not even be read.
+
+        Raises: PermissionDenied, if the caller lacks the right: then it hears of that alone.
+        """
+        self.require(call.actor, right, tenants)
+        self._note_refusal(call, right, tenants, refusal)
+
+    def read(self, actor: Actor, case: ReadCase[W, T], wanted: W) -> Answer[T]:
+        """Run a read; it is answered, or refused, only once it stands in the audit."""
+        tenants = _its_tenant(wanted)
+        self.require(actor, case.right, tenants)
+        # What has come due are facts by then, in the database too.
+        self._store.settle()
+        view = View(self._index(), self._store.database, self._clock())
+        try:
+            value = case.body(view, wanted)
+        except (Unavailable, Internal):
+            raise
+        except AuthzError as refusal:
+            self._note_refusal(Call(actor), case.right, tenants, refusal, wanted)
+            raise
+        chain = _chain(view.index, tenants)
+        self._note(Call(actor), Event(case.right, chain, _targets(tenants, wanted)))
+        return Answer(view.index.revision, value)
+
+    def _change(self, call: Call, case: ChangeCase[W, T], wanted: W) -> Answer[T]:
+        with self._store.transaction(call) as tx:
+            # Asked again at the head that is locked: a right revoked a moment ago is not used.
+            tenants = partial(case.tenants, wanted)
+            guard.require_for_all(tx.index, call.actor, case.right, tenants, tx.now)
+            earlier = tx.first_answer()
+            if earlier is not None:
+                value = case.codec.validate_json(earlier.answer)
+                return Answer(earlier.revision, value, repeated=True)
+            value = case.body(tx, wanted)
+            guard.require_holds(tx.index, tx.changes, call.actor, tx.now)
+            guard.require_unmanaged(tx.index, tx.changes, call.actor)
+            if not tx.changes and not tx.events:
+                # Nothing was to be changed, but somebody with the right to has asked for it.
+                chain = _chain(tx.index, tenants())
+                tx.record(
+                    Event(case.right, chain, _targets(tenants(), wanted), None, None, call.reason)
+                )
+            if call.request_id:
+                tx.answer = case.codec.dump_json(value).decode()
+            return Answer(tx.revision, value)
+
+    def _note_refusal(
+        self,
+        call: Call,
+        right: str,
+        tenants: Collection[str],
+        refusal: AuthzError,
+        wanted: Wanted | None = None,
+    ) -> None:
+        if not call.validate_only:
+            chain = _chain(self._index(), tenants)
+            self._note(call, _refused(right, chain, _targets(tenants, wanted), refusal))
+
+    def _note(self, call: Call, event: Event) -> None:
+        """Audit what changed nothing."""
+        with self._store.transaction(replace(call, request_id="", validate_only=False)) as tx:
+            tx.record(event)
+
+
+def _refused(right: str, chain: str, targets: tuple[str, ...], refusal: AuthzError) -> Event:
+    after: dict[str, Any] = {"field": refusal.field[:_MAX_TARGET], "details": refusal.details}
+    return Event(right, chain, targets, after=after, outcome=refusal.reason.value)
+
+
+def _chain(index: Index, tenants: Collection[str]) -> str:
+    """Name the chain for what changed nothing: the tenant's, if it is about one that exists."""
+    one = next(iter(tenants)) if len(tenants) == 1 else ""
+    return one if index.tenant(one) is not None else SYSTEM
+
+
+def _targets(tenants: Collection[str], wanted: Wanted | None = None) -> tuple[str, ...]:
+    """Name what a request is about: its tenants, and the object by the field that says which."""
+    named = [f"tenant:{tenant[:_MAX_TARGET]}" for tenant in tenants if tenant]
+    if len(named) > _MOST_TARGETS:
+        named = [*named[:_MOST_TARGETS], f"and {len(named) - _MOST_TARGETS} more"]
+    objects = (getattr(wanted, field, "") for field in ("id", "subject"))
+    return (*named, *(str(each)[:_MAX_TARGET] for each in objects if each))

@@ -1,0 +1,277 @@
+"""Who is invited to become a member, and who accepts."""
+
+from dataclasses import dataclass, replace
+
+from authz_service.domain.audit import Event
+from authz_service.domain.identifiers import checked
+from authz_service.domain.invitation import LONGEST, Invitation, checked_address
+from authz_service.domain.membership import Membership, MembershipState, joined
+from authz_service.domain.tenant import Tenant
+from authz_service.domain.window import Instant
+from authz_service.engine.index import Index
+from authz_service.errors import AlreadyExists, ErrorReason, InvalidArgument, NotFound
+from authz_service.store.unit_of_work import Transaction
+from authz_service.usecases.kernel import paging, preconditions
+from authz_service.usecases.kernel.execution import View, change, read
+from authz_service.usecases.kernel.paging import Page, PageRequest
+from authz_service.usecases.members import roster
+from authz_service.usecases.members.roster import MemberNow
+from authz_service.usecases.members.seats import require_room
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InviteMember:
+    """`token_hash` is `domain.invitation.digest` of the token; `lifetime` is in microseconds."""
+
+    tenant: str
+    token_hash: str
+    lifetime: int
+    subject: str = ""
+    email: str = ""
+    roles: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AcceptInvitation:
+    tenant: str
+    token_hash: str
+    subject: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResendInvitation:
+    tenant: str
+    id: str
+    token_hash: str
+    lifetime: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OneInvitation:
+    tenant: str
+    id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListInvitations:
+    tenant: str
+    page: PageRequest
+
+
+@dataclass(frozen=True, slots=True)
+class InvitationNow:
+    """An invitation as it stands at an instant, without its token."""
+
+    id: str
+    tenant: str
+    email: str
+    subject: str
+    roles: tuple[str, ...]
+    invited_by: str
+    sent_at: Instant
+    expires_at: Instant
+    expired: bool
+
+
+@dataclass(frozen=True, slots=True)
+class FoundInvitations:
+    """A page of invitations, and how many there are on all pages."""
+
+    page: Page[InvitationNow]
+    total: int
+
+
+@change("invitations:create")
+def invite_member(tx: Transaction, wanted: InviteMember) -> InvitationNow:
+    tenant = preconditions.running_customer(tx.index, wanted.tenant, tx.now)
+    invitation = Invitation(
+        id=tx.new_id(),
+        tenant=tenant.id,
+        email=checked_address(wanted.email, "email") if wanted.email else "",
+        subject=_invited(wanted),
+        roles=tuple(sorted(wanted.roles)),
+        token_hash=wanted.token_hash,
+        invited_by=tx.call.actor.on_behalf_of or tx.call.actor.subject,
+        sent_at=tx.now,
+        expires_at=_end(tx, wanted.lifetime),
+    )
+    _require_roles(tx, tenant, wanted.roles)
+    _require_new(tx, invitation)
+    if invitation.subject and tx.index.member(tenant.id, invitation.subject) is None:
+        invited = Membership(tenant.id, invitation.subject, MembershipState.INVITED)
+        roster.changed(tx, "member.invited", None, invited)
+    _replace(tx, "invitation.created", None, invitation)
+    require_room(tx, tenant.id)
+    return invitation_now(invitation, tx.now)
+
+
+@change("invitations:accept")
+def accept_invitation(tx: Transaction, wanted: AcceptInvitation) -> MemberNow:
+    """Make the subject an active member with the roles it was promised, and end the invitation."""
+    tenant = preconditions.running_customer(tx.index, wanted.tenant, tx.now)
+    subject = _person(wanted.subject, "subject")
+    invitation = _opened(tx, wanted)
+    roster.end_invitation(tx, "invitation.accepted", invitation)
+    held = tx.index.member(tenant.id, subject)
+    member = joined(held) if held is not None else Membership(tenant.id, subject)
+    if held != member:
+        action = "member.added" if held is None else "member.joined"
+        roster.changed(tx, action, held, member)
+    roster.give_lacking(tx, tenant, subject, invitation.roles, "token")
+    return roster.as_changed(tx, member)
+
+
+@change("invitations:resend")
+def resend_invitation(tx: Transaction, wanted: ResendInvitation) -> InvitationNow:
+    """Make the old token worthless; an invitation whose time is over takes its seat again."""
+    tenant = preconditions.running_customer(tx.index, wanted.tenant, tx.now)
+    found = _find(tx.index, wanted.tenant, wanted.id)
+    sent = replace(
+        found,
+        token_hash=wanted.token_hash,
+        mailed_hash="",
+        sent_at=tx.now,
+        expires_at=_end(tx, wanted.lifetime),
+    )
+    _replace(tx, "invitation.resent", found, sent)
+    require_room(tx, tenant.id)
+    return invitation_now(sent, tx.now)
+
+
+@change("invitations:revoke")
+def revoke_invitation(tx: Transaction, wanted: OneInvitation) -> InvitationNow:
+    """End an invitation, and the membership that was only invited. Nothing can prevent it."""
+    preconditions.customer(tx.index, wanted.tenant)
+    found = _find(tx.index, wanted.tenant, wanted.id)
+    _withdraw(tx, "invitation.revoked", found)
+    return invitation_now(found, tx.now)
+
+
+@read("invitations:get")
+def get_invitation(view: View, wanted: OneInvitation) -> InvitationNow:
+    preconditions.tenant(view.index, wanted.tenant)
+    return invitation_now(_find(view.index, wanted.tenant, wanted.id), view.now)
+
+
+@read("invitations:list")
+def list_invitations(view: View, wanted: ListInvitations) -> FoundInvitations:
+    preconditions.tenant(view.index, wanted.tenant)
+    held = view.index.tenants[wanted.tenant].invitations
+    found = [held[invitation] for invitation in sorted(held)]
+    query = ["invitations", wanted.tenant]
+    cut = paging.page(found, lambda invitation: invitation.id, wanted.page, query)
+    shown = tuple(invitation_now(each, view.now) for each in cut.items)
+    page = paging.described(cut, shown, lambda invitation: invitation.id, query)
+    return FoundInvitations(page, len(found))
+
+
+def invitation_now(invitation: Invitation, at: Instant) -> InvitationNow:
+    return InvitationNow(
+        id=invitation.id,
+        tenant=invitation.tenant,
+        email=invitation.email,
+        subject=invitation.subject,
+        roles=invitation.roles,
+        invited_by=invitation.invited_by,
+        sent_at=invitation.sent_at,
+        expires_at=invitation.expires_at,
+        expired=not invitation.live(at),
+    )
+
+
+def _invited(wanted: InviteMember) -> str:
+    """Name the subject, or "" where only an address is known."""
+    if wanted.subject:
+        return _person(wanted.subject, "subject")
+    if not wanted.email:
+        raise _wrong("name whom to invite: a subject, an e-mail address, or both", "subject")
+    return ""
+
+
+def _person(subject: str, field: str) -> str:
+    if not preconditions.customer_subject(subject, field).startswith("user:"):
+        raise _wrong("only a `user:` accepts an invitation; add others with AddMember", field)
+    return subject
+
+
+def _end(tx: Transaction, lifetime: int) -> Instant:
+    if not 0 < lifetime <= LONGEST:
+        raise _wrong("lifetime must be longer than nothing and at most 365 days", "lifetime")
+    return tx.now + lifetime
+
+
+def _require_roles(tx: Transaction, tenant: Tenant, roles: tuple[str, ...]) -> None:
+    preconditions.batch(len(roles), "roles")
+    roster.require_each_once(roles, "roles")
+    for role in roles:
+        preconditions.assignable(tx.index, tenant, role, tx.now, "roles")
+
+
+def _require_new(tx: Transaction, invitation: Invitation) -> None:
+    """Refuse to invite a member, or anybody twice; invitations that time has ended make way."""
+    member = tx.index.member(invitation.tenant, invitation.subject)
+    if member is not None and member.lifecycle is not MembershipState.INVITED:
+        raise AlreadyExists(
+            ErrorReason.MEMBER_EXISTS,
+            f"{member.subject} is a member of {member.tenant!r} already; grant roles to change "
+            "what they may",
+            field="subject",
+        )
+    for other in tx.index.tenants[invitation.tenant].invitations.values():
+        if not other.reaches(invitation):
+            continue
+        if other.live(tx.now):
+            raise AlreadyExists(
+                ErrorReason.INVITATION_EXISTS,
+                f"invitation {other.id} reaches the same person; resend or revoke it",
+                field="subject" if other.subject == invitation.subject != "" else "email",
+                details={"id": other.id},
+            )
+        if other.subject == invitation.subject:
+            roster.end_invitation(tx, "invitation.expired", other)
+        else:
+            _withdraw(tx, "invitation.expired", other)
+
+
+def _withdraw(tx: Transaction, action: str, invitation: Invitation) -> None:
+    """End an invitation, and with it the membership of one who has not accepted."""
+    roster.end_invitation(tx, action, invitation)
+    member = tx.index.member(invitation.tenant, invitation.subject)
+    if member is not None and member.lifecycle is MembershipState.INVITED:
+        roster.end_membership(tx, member, but=invitation)
+
+
+def _opened(tx: Transaction, wanted: AcceptInvitation) -> Invitation:
+    """Find the one open invitation that a token opens.
+
+    Raises:
+        NotFound: INVITATION_TOKEN_REFUSED, the same for every token that opens none.
+    """
+    for invitation in tx.index.tenants[wanted.tenant].invitations.values():
+        if invitation.opens(wanted.token_hash, wanted.subject, tx.now):
+            return invitation
+    raise NotFound(
+        ErrorReason.INVITATION_TOKEN_REFUSED,
+        "no open invitation answers to this token for this subject; ask for a new invitation",
+        field="token",
+    )
+
+
+def _find(index: Index, tenant: str, invitation: str) -> Invitation:
+    found = index.tenants[tenant].invitations.get(checked("id", invitation))
+    if found is None:
+        raise NotFound(
+            ErrorReason.INVITATION_NOT_FOUND,
+            f"there is no open invitation {invitation!r} in {tenant!r}; list the open ones",
+            field="id",
+        )
+    return found
+
+
+def _replace(tx: Transaction, action: str, before: Invitation | None, after: Invitation) -> None:
+    tx.change(before, after)
+    tx.record(Event(action, after.tenant, (after.id,), before, after, tx.call.reason))
+
+
+def _wrong(message: str, field: str) -> InvalidArgument:
+    return InvalidArgument(ErrorReason.INVALID_FIELD, message, field=field)

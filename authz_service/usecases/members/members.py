@@ -1,0 +1,269 @@
+"""Who belongs to a tenant: a customer's roster."""
+
+from dataclasses import dataclass, replace
+from typing import get_args
+
+from authz_service.domain.grant import RoleGrant
+from authz_service.domain.identifiers import checked
+from authz_service.domain.membership import (
+    Keeper,
+    Membership,
+    MembershipState,
+    resumed,
+    suspended,
+)
+from authz_service.domain.tenant import SuspensionReason, Tenant
+from authz_service.engine.index import Index
+from authz_service.errors import AlreadyExists, ErrorReason, InvalidArgument
+from authz_service.store.unit_of_work import Transaction
+from authz_service.usecases.grants.role_grants import give, take
+from authz_service.usecases.kernel import paging, preconditions
+from authz_service.usecases.kernel.execution import View, change, read
+from authz_service.usecases.kernel.paging import Page, PageRequest
+from authz_service.usecases.members import roster
+from authz_service.usecases.members.roster import MemberNow
+from authz_service.usecases.members.seats import require_room, require_seat
+
+
+@dataclass(frozen=True, slots=True)
+class NewMember:
+    subject: str
+    roles: tuple[str, ...] = ()
+    owner: bool = False
+    managed_by: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddMember:
+    """`by` is here, as below, the directory that asks: it may change the members it keeps."""
+
+    tenant: str
+    member: NewMember
+    by: Keeper = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OneMember:
+    tenant: str
+    subject: str
+    by: Keeper = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemberSuspension:
+    """One reason to lay on a member, or to lift."""
+
+    tenant: str
+    subject: str
+    reason: SuspensionReason
+    by: Keeper = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetMemberRoles:
+    """Every role that the member shall hold manually on the whole tenant."""
+
+    tenant: str
+    subject: str
+    roles: tuple[str, ...]
+    by: Keeper = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListMembers:
+    """`state` None, `role` "", `subject_prefix` "" and `owner` False stand for any."""
+
+    tenant: str
+    page: PageRequest
+    state: MembershipState | None = None
+    role: str = ""
+    subject_prefix: str = ""
+    owner: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FoundMembers:
+    """A page of members, and how many there are on all pages."""
+
+    page: Page[MemberNow]
+    total: int
+
+
+@change("members:add")
+def add_member(tx: Transaction, wanted: AddMember) -> MemberNow:
+    tenant = preconditions.running_customer(tx.index, wanted.tenant, tx.now)
+    if wanted.member.owner:
+        _require_no_owner(tx.index, tenant.id)
+    membership = join(tx, tenant, wanted.member, "member.", wanted.by)
+    require_room(tx, tenant.id)
+    return roster.as_changed(tx, membership)
+
+
+def join(
+    tx: Transaction, tenant: Tenant, new: NewMember, field: str, by: Keeper = ""
+) -> Membership:
+    """Make a subject a member and grant its first roles. The caller sees to seats and owners."""
+    subject = preconditions.customer_subject(new.subject, f"{field}subject")
+    if tx.index.member(tenant.id, subject) is not None:
+        raise AlreadyExists(
+            ErrorReason.MEMBER_EXISTS,
+            f"{subject} is a member of {tenant.id!r} already; grant roles to change what they may",
+            field=f"{field}subject",
+        )
+    roster.require_each_once(new.roles, f"{field}roles")
+    if new.owner and not _can_own(tx.index, new):
+        raise _wrong("an owner is a `user:` with an admin role among roles", f"{field}owner")
+    managed_by = _keeper(new.managed_by, f"{field}managed_by")
+    membership = Membership(tenant.id, subject, owner=new.owner, managed_by=managed_by)
+    roster.require_unmanaged(tx, membership, by)
+    roster.changed(tx, "member.added", None, membership)
+    for role in new.roles:
+        grant = RoleGrant(tenant.id, subject, role, reason=tx.call.reason)
+        give(tx, tenant, grant, f"{field}roles")
+    return membership
+
+
+@change("members:remove")
+def remove_member(tx: Transaction, wanted: OneMember) -> MemberNow:
+    """End a membership, its grants and its invitations. Neither tier nor state can prevent it."""
+    held = _to_change(tx, wanted)
+    roster.end_membership(tx, held)
+    return roster.as_changed(tx, held)
+
+
+@change("members:suspend")
+def suspend_member(tx: Transaction, wanted: MemberSuspension) -> MemberNow:
+    """Hold a member back. Neither tier nor state can prevent it."""
+    held = _to_change(tx, wanted)
+    preconditions.laid_by_hand(wanted.reason)
+    roster.changed(tx, "member.suspended", held, suspended(held, wanted.reason))
+    return roster.as_changed(tx, held)
+
+
+@change("members:resume")
+def resume_member(tx: Transaction, wanted: MemberSuspension) -> MemberNow:
+    preconditions.running_customer(tx.index, wanted.tenant, tx.now)
+    held = _to_change(tx, wanted)
+    if wanted.reason is SuspensionReason.SEATS:
+        require_seat(tx, wanted.tenant)
+    roster.changed(tx, "member.resumed", held, resumed(held, wanted.reason))
+    return roster.as_changed(tx, held)
+
+
+@change("members:set_roles")
+def set_member_roles(tx: Transaction, wanted: SetMemberRoles) -> MemberNow:
+    """Give and take the difference. Where it only takes, neither tier nor state can prevent it."""
+    tenant = preconditions.customer(tx.index, wanted.tenant)
+    held = _to_change(tx, wanted)
+    preconditions.batch(len(wanted.roles), "roles", at_least=0)
+    roster.require_each_once(wanted.roles, "roles")
+    for grant in roster.manual_roles(tx, tenant.id, held.subject):
+        if grant.role not in wanted.roles:
+            take(tx, grant)
+    before = len(tx.changes)
+    roster.give_lacking(tx, tenant, held.subject, wanted.roles, "roles")
+    if len(tx.changes) > before:
+        preconditions.running_customer(tx.index, wanted.tenant, tx.now)
+    return roster.as_changed(tx, held)
+
+
+@read("members:get")
+def get_member(view: View, wanted: OneMember) -> MemberNow:
+    preconditions.tenant(view.index, wanted.tenant)
+    found = roster.find(view.index, wanted.tenant, wanted.subject)
+    with view.database.read() as connection:
+        return roster.members_now(connection, view.index, [found], view.now)[0]
+
+
+@read("members:list")
+def list_members(view: View, wanted: ListMembers) -> FoundMembers:
+    preconditions.tenant(view.index, wanted.tenant)
+    if wanted.role:
+        checked("role", wanted.role)
+    found = _subjects(view, wanted)
+    query = [
+        *("members", wanted.tenant, wanted.state or "", wanted.role, wanted.subject_prefix),
+        "owner" if wanted.owner else "",
+    ]
+    cut = paging.page(found, str, wanted.page, query)
+    members = [roster.find(view.index, wanted.tenant, subject) for subject in cut.items]
+    with view.database.read() as connection:
+        shown = roster.members_now(connection, view.index, members, view.now)
+    page = paging.described(cut, shown, lambda member: member.subject, query)
+    return FoundMembers(page, len(found))
+
+
+def with_owner(index: Index, members: tuple[NewMember, ...]) -> tuple[NewMember, ...]:
+    """Let the first user with an admin role own the account, if no member says that it does.
+
+    Raises:
+        InvalidArgument: INVALID_FIELD, if more than one says so.
+    """
+    owners = [member for member in members if member.owner]
+    if len(owners) > 1:
+        raise _wrong("an account has one owner at most; say it of one member", "members")
+    for at, member in enumerate(members):
+        if not owners and _can_own(index, member):
+            return (*members[:at], replace(member, owner=True), *members[at + 1 :])
+    return members
+
+
+def require_distinct(members: tuple[NewMember, ...], field: str) -> None:
+    """Check that no subject stands twice in one request."""
+    roster.require_each_once([member.subject for member in members], field)
+
+
+def _to_change(
+    tx: Transaction, wanted: OneMember | MemberSuspension | SetMemberRoles
+) -> Membership:
+    """Find a customer's member that the caller may change."""
+    preconditions.customer(tx.index, wanted.tenant)
+    held = roster.find(tx.index, wanted.tenant, wanted.subject)
+    roster.require_unmanaged(tx, held, wanted.by)
+    return held
+
+
+def _subjects(view: View, wanted: ListMembers) -> list[str]:
+    """Name the members that the query finds, in byte order."""
+    members = view.index.tenants[wanted.tenant].members
+    named = sorted(s for s, _ in members.items() if s.startswith(wanted.subject_prefix))
+    if wanted.state is None and not wanted.role and not wanted.owner:
+        return named
+    return [subject for subject in named if _is_wanted(view, subject, wanted)]
+
+
+def _is_wanted(view: View, subject: str, wanted: ListMembers) -> bool:
+    member = roster.find(view.index, wanted.tenant, subject)
+    return (
+        wanted.state in (None, member.state)
+        and (member.owner or not wanted.owner)
+        and (not wanted.role or wanted.role in roster.roles_now(view.index, member, view.now))
+    )
+
+
+def _can_own(index: Index, new: NewMember) -> bool:
+    held = [index.role(role) for role in new.roles]
+    admin = any(role is not None and role.fact.admin for role in held)
+    return admin and new.subject.startswith("user:")
+
+
+def _require_no_owner(index: Index, tenant: str) -> None:
+    owner = roster.owner_of(index, tenant)
+    if owner is not None:
+        raise AlreadyExists(
+            ErrorReason.OWNER_EXISTS,
+            f"{owner.subject} owns {tenant!r}; transfer the ownership instead",
+            field="member.owner",
+            details={"owner": owner.subject},
+        )
+
+
+def _keeper(name: str, field: str) -> Keeper:
+    for known in get_args(Keeper):
+        if name == known:
+            return known  # type: ignore[no-any-return]  # what get_args gives is Any
+    raise _wrong("managed_by must be `scim` or empty", field)
+
+
+def _wrong(message: str, field: str) -> InvalidArgument:
+    return InvalidArgument(ErrorReason.INVALID_FIELD, message, field=field)

@@ -1,0 +1,80 @@
+"""Who owns a customer's account."""
+
+from dataclasses import dataclass, replace
+
+from authz_service.domain.grant import RoleGrant
+from authz_service.domain.membership import Membership, MembershipState
+from authz_service.domain.tenant import Tenant
+from authz_service.engine.entitlements import assignable_roles
+from authz_service.engine.laws import holds_admin_role
+from authz_service.errors import ErrorReason, FailedPrecondition, InvalidArgument
+from authz_service.store.unit_of_work import Transaction
+from authz_service.usecases.grants.role_grants import give
+from authz_service.usecases.kernel import preconditions
+from authz_service.usecases.kernel.execution import change
+from authz_service.usecases.members import roster
+from authz_service.usecases.members.roster import MemberNow
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TransferOwnership:
+    tenant: str
+    to: str
+
+
+@dataclass(frozen=True, slots=True)
+class Transferred:
+    """`former` is None where nobody owned the account before."""
+
+    owner: MemberNow
+    former: MemberNow | None
+
+
+@change("tenants:transfer_ownership")
+def transfer_ownership(tx: Transaction, wanted: TransferOwnership) -> Transferred:
+    """Make an active member the owner, with an admin role if it lacks one."""
+    tenant = preconditions.running_customer(tx.index, wanted.tenant, tx.now)
+    member = _able(tx, wanted)
+    former = roster.owner_of(tx.index, tenant.id)
+    if former is not None and former.subject == member.subject:
+        return Transferred(roster.as_changed(tx, member), None)
+    if former is not None:
+        roster.changed(tx, "member.owner_resigned", former, replace(former, owner=False))
+    roster.changed(tx, "member.owner_made", member, replace(member, owner=True))
+    if not holds_admin_role(tx.index, tenant.id, member.subject, tx.now):
+        role = _admin_role(tx, tenant)
+        grant = RoleGrant(tenant.id, member.subject, role, reason=tx.call.reason)
+        give(tx, tenant, grant, "to")
+    before = roster.as_changed(tx, former) if former is not None else None
+    return Transferred(roster.as_changed(tx, member), before)
+
+
+def _able(tx: Transaction, wanted: TransferOwnership) -> Membership:
+    """Find a member that can be the owner. Raises: INVALID_FIELD, MEMBER_STATE_CONFLICT."""
+    if not preconditions.customer_subject(wanted.to, "to").startswith("user:"):
+        raise InvalidArgument(
+            ErrorReason.INVALID_FIELD, "only a `user:` can own an account; name one", field="to"
+        )
+    member = preconditions.member(tx.index, wanted.tenant, wanted.to, "to")
+    if member.state is not MembershipState.ACTIVE:
+        raise FailedPrecondition(
+            ErrorReason.MEMBER_STATE_CONFLICT,
+            f"{member.subject} is {member.state} and cannot own the account; name an active member",
+            field="to",
+            details={"state": member.state},
+        )
+    return member
+
+
+def _admin_role(tx: Transaction, tenant: Tenant) -> str:
+    """Name the admin role that the tenant's tier lets it assign, if there is one and no other."""
+    names = sorted(assignable_roles(tx.index, tenant, tx.now) & tx.index.roles.keys())
+    found = [name for name in names if tx.index.roles[name].fact.admin]
+    if len(found) == 1:
+        return found[0]
+    raise FailedPrecondition(
+        ErrorReason.ROLE_NOT_ASSIGNABLE,
+        "the new owner holds no admin role on the whole account, without end; grant it one first "
+        f"(assignable: {', '.join(found) or 'none'})",
+        field="to",
+    )

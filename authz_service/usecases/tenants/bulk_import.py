@@ -1,0 +1,134 @@
+"""Many customers at once, each whole or not at all; those that are there already are left alone."""
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Final
+
+from authz_service.domain.audit import Event
+from authz_service.domain.catalog import ADD_ON
+from authz_service.domain.tenant import SYSTEM, Tenant, TenantState
+from authz_service.errors import AuthzError, ErrorReason, Internal, InvalidArgument, Unavailable
+from authz_service.store.unit_of_work import Transaction
+from authz_service.usecases.kernel import preconditions
+from authz_service.usecases.kernel.execution import change_of_many
+from authz_service.usecases.tenants.onboarding import OnboardTenant, open_account
+
+RIGHT: Final = "tenants:import"
+MAX_MEMBERS: Final = 1000
+"""Members that one call may carry, of all its customers together."""
+
+_MOST_DIFFERENCES: Final = 20
+_MOST_TARGET: Final = 200
+"""Characters of a name in the audit that nobody has checked yet."""
+
+
+class Outcome(StrEnum):
+    """What became of a customer to import."""
+
+    CREATED = "created"
+    UNCHANGED = "unchanged"
+    DIFFERENT = "different"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class CustomerRow:
+    """A customer to import, or why it could not even be read; its fields begin at the customer."""
+
+    tenant: str
+    wanted: OnboardTenant | None = None
+    refusal: AuthzError | None = None
+    members: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportCustomers:
+    customers: tuple[CustomerRow, ...]
+    tenant: str = ""
+
+    @property
+    def tenants(self) -> Collection[str]:
+        return dict.fromkeys(row.tenant for row in self.customers)
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """`differences` say where a customer that was there is another than the wanted one."""
+
+    tenant: str
+    outcome: Outcome
+    reason: ErrorReason | None = None
+    field: str = ""
+    message: str = ""
+    differences: tuple[str, ...] = ()
+
+
+@change_of_many(RIGHT)
+def import_customers(tx: Transaction, wanted: ImportCustomers) -> tuple[Imported, ...]:
+    """Open those that are not there; tell of each, in order, what became of it."""
+    preconditions.batch(len(wanted.customers), "customers", at_least=1)
+    members = sum(row.members for row in wanted.customers)
+    preconditions.batch(members, "customers", at_most=MAX_MEMBERS)
+    seen: set[str] = set()
+    return tuple(_imported(tx, row, seen) for row in wanted.customers)
+
+
+def _imported(tx: Transaction, row: CustomerRow, seen: set[str]) -> Imported:
+    # Customers do not depend on each other: each sees the head alone, however many came before.
+    step = replace(tx, changes=[], events=[])
+    try:
+        there = _there(tx, row, seen)
+        if there is None and row.wanted is not None:
+            open_account(step, row.wanted)
+    except (Unavailable, Internal):
+        raise
+    except AuthzError as refusal:
+        return _refused(tx, row, refusal)
+    if there is not None and row.wanted is not None:
+        found = tuple(_differences(tx, there, row.wanted))
+        outcome = Outcome.DIFFERENT if found else Outcome.UNCHANGED
+        return Imported(row.tenant, outcome, differences=found[:_MOST_DIFFERENCES])
+    tx.changes += step.changes
+    tx.events += step.events
+    return Imported(row.tenant, Outcome.CREATED)
+
+
+def _there(tx: Transaction, row: CustomerRow, seen: set[str]) -> Tenant | None:
+    """Find the account, if it is there. Raises: what is wrong with the row as such."""
+    if row.refusal is not None:
+        raise row.refusal
+    if row.tenant in seen:
+        raise InvalidArgument(
+            ErrorReason.INVALID_FIELD,
+            f"{row.tenant!r} stands in this call before; name each customer once",
+            field="tenant",
+        )
+    seen.add(row.tenant)
+    return tx.index.tenant(row.tenant) if row.tenant != SYSTEM else None
+
+
+def _refused(tx: Transaction, row: CustomerRow, refusal: AuthzError) -> Imported:
+    told = {"field": refusal.field, "details": refusal.details}
+    target = (f"tenant:{row.tenant[:_MOST_TARGET]}",)
+    tx.record(Event(RIGHT, SYSTEM, target, after=told, outcome=refusal.reason.value))
+    return Imported(row.tenant, Outcome.REFUSED, refusal.reason, refusal.field, refusal.message)
+
+
+def _differences(tx: Transaction, there: Tenant, wanted: OnboardTenant) -> Iterator[str]:
+    """Name what an account lacks of what is wanted. What it has beside that is its own matter."""
+    if there.state_at(tx.now) is TenantState.OFFBOARDED:
+        yield "state offboarded"
+    if wanted.display_name not in ("", there.display_name):
+        yield "display_name"
+    if wanted.tier != there.tier_at(tx.now):
+        yield "tier"
+    held = {holding.plan for holding in there.holdings}
+    yield from (f"add_ons {name}" for name in wanted.add_ons if ADD_ON + name not in held)
+    yield from (f"limits {each.name}" for each in wanted.limits if each not in there.limits)
+    for member in wanted.members:
+        if tx.index.member(there.id, member.subject) is None:
+            yield f"members {member.subject}"
+            continue
+        roles = {grant.role for grant in tx.index.grants(there.id, member.subject)}
+        yield from (f"roles {member.subject} {r}" for r in member.roles if r not in roles)

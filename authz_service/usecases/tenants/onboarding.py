@@ -1,0 +1,277 @@
+"""Customers' accounts: opened, described, moved between tiers, found."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields, replace
+
+from authz_service.domain.billing_policy import Downgrade
+from authz_service.domain.catalog import ADD_ON, SEATS, Limit
+from authz_service.domain.holdings import moved_to_tier, moving_to_tier
+from authz_service.domain.identifiers import checked
+from authz_service.domain.lifecycle import require_not_offboarded, trial
+from authz_service.domain.schedule import checked_later
+from authz_service.domain.tenant import SYSTEM, Holding, StatePeriod, Tenant, TenantState
+from authz_service.domain.window import Instant
+from authz_service.engine import seats
+from authz_service.engine.entitlements import LimitInForce, limit_in_force
+from authz_service.errors import (
+    AlreadyExists,
+    ErrorReason,
+    FailedPrecondition,
+    InvalidArgument,
+)
+from authz_service.store.unit_of_work import Transaction
+from authz_service.usecases.kernel import field_masks, paging, preconditions
+from authz_service.usecases.kernel.execution import View, change, read
+from authz_service.usecases.kernel.paging import Page, PageRequest
+from authz_service.usecases.members.members import NewMember, join, require_distinct, with_owner
+from authz_service.usecases.members.roster import MemberNow, as_joined
+from authz_service.usecases.members.seats import require_room
+from authz_service.usecases.tenants.downgrade import fit
+from authz_service.usecases.tenants.downgrade_step import Step
+from authz_service.usecases.tenants.subscriptions import require_limits
+from authz_service.usecases.tenants.tenant_view import TenantNow, changed, tenant_now
+
+AFTER_TRIAL = (TenantState.SUSPENDED, TenantState.ACTIVE)
+"""What can follow a trial."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OnboardTenant:
+    """`trial_until` makes it a trial that ends by itself; `after_trial` None means suspended."""
+
+    tenant: str
+    tier: str
+    display_name: str = ""
+    trial: bool = False
+    trial_until: Instant | None = None
+    after_trial: TenantState | None = None
+    add_ons: tuple[str, ...] = ()
+    limits: tuple[Limit, ...] = ()
+    members: tuple[NewMember, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpdateTenant:
+    """`mask` names the fields to change; `expected_revision` 0 asks for none."""
+
+    tenant: str
+    display_name: str = ""
+    mask: tuple[str, ...] = ()
+    expected_revision: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetTier:
+    """`at` None is now. What no longer fits is left alone unless a policy is given."""
+
+    tenant: str
+    tier: str
+    at: Instant | None = None
+    downgrade: Downgrade | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OneTenant:
+    tenant: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListTenants:
+    """`state` None and "" stand for any; `text` stands in the display name, whatever its case."""
+
+    page: PageRequest
+    state: TenantState | None = None
+    tier: str = ""
+    add_on: str = ""
+    id_prefix: str = ""
+    text: str = ""
+    tenant: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Onboarded:
+    tenant: TenantNow
+    members: tuple[MemberNow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Moved(TenantNow):
+    """The tenant, and what the downgrade policy did."""
+
+    steps: tuple[Step, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TenantInNumbers:
+    """`seats` None: the tenant is not sold by seats."""
+
+    tenant: TenantNow
+    members: int
+    seats_taken: int
+    seats: LimitInForce | None
+
+
+@dataclass(frozen=True, slots=True)
+class FoundTenants:
+    """A page of tenants, and how many there are on all pages."""
+
+    page: Page[TenantNow]
+    total: int
+
+
+@change("tenants:onboard")
+def onboard_tenant(tx: Transaction, wanted: OnboardTenant) -> Onboarded:
+    """Open an account: tenant, tier, add-ons, first admin and roles in one step."""
+    opened = open_account(tx, wanted)
+    subjects = [member.subject for member in wanted.members]
+    return Onboarded(opened, as_joined(tx, opened.id, subjects))
+
+
+def open_account(tx: Transaction, wanted: OnboardTenant) -> TenantNow:
+    """Open an account, and do not describe its members."""
+    _require_free(tx, wanted.tenant)
+    preconditions.text(wanted.display_name, "display_name", at_most=200)
+    preconditions.batch(len(wanted.members), "members")
+    require_distinct(wanted.members, "members")
+    tenant = Tenant(
+        wanted.tenant,
+        wanted.display_name,
+        _first_periods(wanted, tx.now),
+        holdings=_first_holdings(tx, wanted),
+        created_at=tx.now,
+    )
+    require_limits(tx.index, tenant, wanted.limits)
+    tenant = replace(tenant, limits=wanted.limits)
+    opened = changed(tx, "tenant.onboarded", None, tenant)
+    for at, member in enumerate(with_owner(tx.index, wanted.members)):
+        join(tx, tenant, member, f"members[{at}].")
+    require_room(tx, tenant.id)
+    return opened
+
+
+@change("tenants:update")
+def update_tenant(tx: Transaction, wanted: UpdateTenant) -> TenantNow:
+    """Change what the mask names, if the tenant is still the one that the caller has read."""
+    tenant = preconditions.customer(tx.index, wanted.tenant)
+    field_masks.checked(wanted.mask, ("display_name",))
+    preconditions.text(wanted.display_name, "display_name", at_most=200)
+    field_masks.unchanged(tenant.revision, wanted.expected_revision)
+    after = replace(tenant, display_name=wanted.display_name)
+    return changed(tx, "tenant.updated", tenant, after)
+
+
+@change("tenants:set_tier")
+def set_tier(tx: Transaction, wanted: SetTier) -> Moved:
+    """Move a tenant to a tier, now or at an instant.
+
+    The last word counts: whatever move was scheduled before gives way.
+    """
+    tenant = preconditions.customer(tx.index, wanted.tenant)
+    require_not_offboarded(tenant, tx.now, "moved to a tier")
+    preconditions.tier(tx.index, wanted.tier)
+    if wanted.at is not None:
+        at = checked_later(wanted.at, tx.now, "at")
+        if wanted.downgrade is not None:
+            raise _wrong(
+                "the downgrade policy cannot be applied ahead of time, and is applied by itself at "
+                "that instant; leave it or `at` out",
+                "apply_downgrade_policy",
+            )
+        after = moving_to_tier(tenant, wanted.tier, at, tx.now)
+        return _moved(changed(tx, "tenant.tier_scheduled", tenant, after))
+    now = changed(tx, "tenant.tier_set", tenant, moved_to_tier(tenant, wanted.tier))
+    if wanted.downgrade is None:
+        return _moved(now)
+    return _moved(now, fit(tx, tenant.id, wanted.downgrade))
+
+
+@read("tenants:get")
+def get_tenant(view: View, wanted: OneTenant) -> TenantInNumbers:
+    tenant = preconditions.tenant(view.index, wanted.tenant)
+    return TenantInNumbers(
+        tenant_now(tenant, view.now),
+        view.index.tenants[tenant.id].members.size,
+        seats.taken(view.index, tenant.id, view.now),
+        limit_in_force(view.index, tenant, SEATS, view.now),
+    )
+
+
+@read("tenants:list")
+def list_tenants(view: View, wanted: ListTenants) -> FoundTenants:
+    """List the customers by id; `system` is none of them."""
+    if wanted.tier:
+        checked("tier", wanted.tier)
+    if wanted.add_on:
+        checked("add_on", wanted.add_on)
+    preconditions.text(wanted.text, "text", at_most=200)
+    found = sorted(_matching(view, wanted), key=lambda tenant: tenant.id)
+    query = ["tenants", wanted.state or "", wanted.tier]
+    query += [wanted.add_on, wanted.id_prefix, wanted.text]
+    cut = paging.page(found, lambda tenant: tenant.id, wanted.page, query)
+    shown = tuple(tenant_now(tenant, view.now) for tenant in cut.items)
+    page = paging.described(cut, shown, lambda tenant: tenant.id, query)
+    return FoundTenants(page, len(found))
+
+
+def _moved(now: TenantNow, steps: tuple[Step, ...] = ()) -> Moved:
+    return Moved(**{f.name: getattr(now, f.name) for f in fields(now)}, steps=steps)
+
+
+def _matching(view: View, wanted: ListTenants) -> Iterator[Tenant]:
+    text = wanted.text.casefold()
+    for name, entry in view.index.tenants.items():
+        tenant = entry.fact
+        if (
+            name != SYSTEM
+            and name.startswith(wanted.id_prefix)
+            and (not wanted.tier or tenant.tier_at(view.now) == wanted.tier)
+            and (not wanted.add_on or ADD_ON + wanted.add_on in tenant.plans_at(view.now))
+            and wanted.state in (None, tenant.state_at(view.now))
+            and text in tenant.display_name.casefold()
+        ):
+            yield tenant
+
+
+def _first_periods(wanted: OnboardTenant, now: Instant) -> tuple[StatePeriod, ...]:
+    if wanted.trial_until is None:
+        if wanted.after_trial is not None:
+            raise _wrong("after_trial follows a trial that ends; set trial_until", "after_trial")
+        return (StatePeriod(TenantState.TRIAL if wanted.trial else TenantState.ACTIVE),)
+    then = after_trial(wanted.after_trial, "after_trial")
+    return trial(checked_later(wanted.trial_until, now, "trial_until"), then)
+
+
+def after_trial(wanted: TenantState | None, field: str) -> TenantState:
+    """Give what follows a trial; suspended, if nothing was said: nothing is given by default."""
+    then = wanted or TenantState.SUSPENDED
+    if then not in AFTER_TRIAL:
+        raise _wrong(f"a trial is followed by suspended or active, not {then}", field)
+    return then
+
+
+def _first_holdings(tx: Transaction, wanted: OnboardTenant) -> tuple[Holding, ...]:
+    if len(set(wanted.add_ons)) < len(wanted.add_ons):
+        raise _wrong("the same one is named twice; name each once", "add_ons")
+    plans = [preconditions.tier(tx.index, wanted.tier)]
+    plans += [preconditions.add_on(tx.index, name, "add_ons") for name in wanted.add_ons]
+    return tuple(Holding(plan.id) for plan in plans)
+
+
+def _require_free(tx: Transaction, tenant: str) -> None:
+    if checked("tenant", tenant) == SYSTEM:
+        raise FailedPrecondition(
+            ErrorReason.TENANT_RESERVED,
+            "the tenant `system` holds this service's own callers; choose another id",
+            field="tenant",
+        )
+    if tx.index.tenant(tenant) is not None:
+        raise AlreadyExists(
+            ErrorReason.TENANT_EXISTS,
+            f"tenant id {tenant!r} is taken; ids are never given twice, choose another",
+            field="tenant",
+            details={"tenant": tenant},
+        )
+
+
+def _wrong(message: str, field: str) -> InvalidArgument:
+    return InvalidArgument(ErrorReason.INVALID_FIELD, message, field=field)

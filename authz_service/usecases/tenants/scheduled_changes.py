@@ -1,0 +1,76 @@
+"""What is to change in customers' accounts by itself."""
+
+from dataclasses import dataclass
+
+from authz_service.domain.lifecycle import require_not_offboarded
+from authz_service.domain.schedule import ScheduledChange, cancelled, scheduled
+from authz_service.domain.tenant import SYSTEM
+from authz_service.domain.window import rfc3339
+from authz_service.errors import ErrorReason, NotFound
+from authz_service.store.unit_of_work import Transaction
+from authz_service.usecases.kernel import paging, preconditions
+from authz_service.usecases.kernel.execution import View, change, read
+from authz_service.usecases.kernel.paging import Page, PageRequest
+from authz_service.usecases.tenants.tenant_view import TenantNow, changed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListScheduled:
+    """`tenant` "" stands for all."""
+
+    page: PageRequest
+    tenant: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OneScheduled:
+    tenant: str
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class FoundScheduled:
+    """A page of changes, and how many there are on all pages."""
+
+    page: Page[ScheduledChange]
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class Cancelled:
+    tenant: TenantNow
+    change: ScheduledChange
+
+
+@read("tenants:list_scheduled")
+def list_scheduled(view: View, wanted: ListScheduled) -> FoundScheduled:
+    """List what lies ahead, the next change first."""
+    if wanted.tenant:
+        tenants = [preconditions.customer(view.index, wanted.tenant)]
+    else:
+        tenants = [entry.fact for name, entry in view.index.tenants.items() if name != SYSTEM]
+    found = [each for tenant in tenants for each in scheduled(tenant, view.now)]
+    found.sort(key=_place)
+    cut = paging.page(found, _place, wanted.page, ["scheduled", wanted.tenant])
+    return FoundScheduled(cut, len(found))
+
+
+@change("tenants:cancel_scheduled")
+def cancel_scheduled(tx: Transaction, wanted: OneScheduled) -> Cancelled:
+    """Take one change back: what was to end with it goes on."""
+    tenant = preconditions.customer(tx.index, wanted.tenant)
+    require_not_offboarded(tenant, tx.now, "changed")
+    for each in scheduled(tenant, tx.now):
+        if each.id == wanted.id:
+            after = cancelled(tenant, each)
+            return Cancelled(changed(tx, "tenant.schedule_cancelled", tenant, after), each)
+    raise NotFound(
+        ErrorReason.SCHEDULED_CHANGE_NOT_FOUND,
+        f"no change {wanted.id[:140]!r} lies ahead of {tenant.id!r}; list the scheduled changes",
+        field="id",
+    )
+
+
+def _place(scheduled_change: ScheduledChange) -> str:
+    """Write what orders all changes: instant, tenant, id."""
+    return f"{rfc3339(scheduled_change.at)} {scheduled_change.tenant} {scheduled_change.id}"

@@ -1,0 +1,73 @@
+"""Whether a customer's account is open: suspension by reason, and dated trial and grace."""
+
+from dataclasses import dataclass
+
+from authz_service.domain.lifecycle import activated, in_grace, on_trial, resumed, suspended
+from authz_service.domain.schedule import checked_later
+from authz_service.domain.tenant import SuspensionReason, TenantState
+from authz_service.domain.window import Instant
+from authz_service.store.unit_of_work import Transaction
+from authz_service.usecases.kernel import preconditions
+from authz_service.usecases.kernel.execution import change
+from authz_service.usecases.tenants.onboarding import OneTenant, after_trial
+from authz_service.usecases.tenants.tenant_view import TenantNow, changed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suspension:
+    """One reason to lay on a tenant, or to lift."""
+
+    tenant: str
+    reason: SuspensionReason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartTrial:
+    """`then` None means suspended."""
+
+    tenant: str
+    until: Instant
+    then: TenantState | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartGrace:
+    tenant: str
+    until: Instant
+
+
+@change("tenants:suspend")
+def suspend_tenant(tx: Transaction, wanted: Suspension) -> TenantNow:
+    tenant = preconditions.customer(tx.index, wanted.tenant)
+    preconditions.laid_by_hand(wanted.reason)
+    return changed(tx, "tenant.suspended", tenant, suspended(tenant, wanted.reason, tx.now))
+
+
+@change("tenants:resume")
+def resume_tenant(tx: Transaction, wanted: Suspension) -> TenantNow:
+    tenant = preconditions.customer(tx.index, wanted.tenant)
+    return changed(tx, "tenant.resumed", tenant, resumed(tenant, wanted.reason, tx.now))
+
+
+@change("tenants:start_trial")
+def start_trial(tx: Transaction, wanted: StartTrial) -> TenantNow:
+    """Put a tenant on trial, or give its trial another end."""
+    tenant = preconditions.customer(tx.index, wanted.tenant)
+    until = checked_later(wanted.until, tx.now, "until")
+    after = on_trial(tenant, until, after_trial(wanted.then, "then"), tx.now)
+    return changed(tx, "tenant.trial_started", tenant, after)
+
+
+@change("tenants:start_grace")
+def start_grace(tx: Transaction, wanted: StartGrace) -> TenantNow:
+    """Keep a tenant open until an instant although something is due, or name another instant."""
+    tenant = preconditions.customer(tx.index, wanted.tenant)
+    until = checked_later(wanted.until, tx.now, "until")
+    return changed(tx, "tenant.grace_started", tenant, in_grace(tenant, until, tx.now))
+
+
+@change("tenants:activate")
+def activate_tenant(tx: Transaction, wanted: OneTenant) -> TenantNow:
+    """End a trial or a grace well, or open a tenant that one of them closed."""
+    tenant = preconditions.customer(tx.index, wanted.tenant)
+    return changed(tx, "tenant.activated", tenant, activated(tenant, tx.now))

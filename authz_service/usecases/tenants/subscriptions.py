@@ -1,0 +1,135 @@
+"""What a customer has bought beside its tier: add-ons, and limits of its own."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from authz_service.domain.catalog import Limit, chain
+from authz_service.domain.holdings import with_add_on, with_limits, without_add_on
+from authz_service.domain.identifiers import checked
+from authz_service.domain.lifecycle import require_not_offboarded
+from authz_service.domain.policy_set import MAX_LIMIT
+from authz_service.domain.schedule import checked_later
+from authz_service.domain.tenant import Tenant
+from authz_service.domain.window import ALWAYS, FOREVER, Instant, Window
+from authz_service.engine.index import Index
+from authz_service.errors import ErrorReason, FailedPrecondition, InvalidArgument
+from authz_service.store.unit_of_work import Transaction
+from authz_service.usecases.kernel import preconditions
+from authz_service.usecases.kernel.execution import change
+from authz_service.usecases.tenants.tenant_view import TenantNow, changed
+
+MAX_OWN_LIMITS: Final = 100
+"""Limits of a tenant's own that one call may set or remove."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddAddOn:
+    tenant: str
+    add_on: str
+    window: Window = ALWAYS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoveAddOn:
+    """`at` None is now."""
+
+    tenant: str
+    add_on: str
+    at: Instant | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetLimits:
+    tenant: str
+    limits: tuple[Limit, ...] = ()
+    removed: tuple[str, ...] = ()
+
+
+@change("tenants:add_add_on")
+def add_add_on(tx: Transaction, wanted: AddAddOn) -> TenantNow:
+    tenant = preconditions.customer(tx.index, wanted.tenant)
+    require_not_offboarded(tenant, tx.now, "given an add-on")
+    plan = preconditions.add_on(tx.index, wanted.add_on)
+    window = wanted.window.checked("valid_until")
+    if window.valid_until != FOREVER:
+        checked_later(window.valid_until, tx.now, "valid_until")
+    after = with_add_on(tenant, plan.name, window, tx.now)
+    return changed(tx, "tenant.add_on_added", tenant, after)
+
+
+@change("tenants:remove_add_on")
+def remove_add_on(tx: Transaction, wanted: RemoveAddOn) -> TenantNow:
+    """End an add-on, now or at an instant. Neither state nor catalogue can prevent it."""
+    tenant = preconditions.customer(tx.index, wanted.tenant)
+    name = checked("add_on", wanted.add_on)
+    at = tx.now if wanted.at is None else checked_later(wanted.at, tx.now, "at")
+    after = without_add_on(tenant, name, at, tx.now)
+    return changed(tx, "tenant.add_on_removed", tenant, after)
+
+
+@change("tenants:set_limits")
+def set_limits(tx: Transaction, wanted: SetLimits) -> TenantNow:
+    """Set and remove limits of the tenant's own; those not named stay."""
+    tenant = preconditions.customer(tx.index, wanted.tenant)
+    require_not_offboarded(tenant, tx.now, "given limits")
+    if not wanted.limits and not wanted.removed:
+        raise _wrong("name at least one limit to set or to remove", "limits")
+    for name in wanted.removed:
+        checked("limit", name, "removed")
+    require_limits(tx.index, tenant, wanted.limits)
+    _require_each_once(wanted.removed, "removed")
+    if set(wanted.removed) & {limit.name for limit in wanted.limits}:
+        raise _wrong("the same limit is to be set and removed; name it once", "removed")
+    after = with_limits(tenant, wanted.limits, wanted.removed)
+    return changed(tx, "tenant.limits_set", tenant, after)
+
+
+def require_limits(index: Index, tenant: Tenant, limits: Sequence[Limit]) -> None:
+    """Check limits that are to be a tenant's own.
+
+    Raises:
+        AuthzError: one is malformed, named twice, or counted in another unit than the tenant's
+            plans count it in (LIMIT_UNIT_MISMATCH).
+    """
+    if len(limits) > MAX_OWN_LIMITS:
+        raise _wrong(f"{len(limits)} limits; at most {MAX_OWN_LIMITS} in one call", "limits")
+    _require_each_once([limit.name for limit in limits], "limits")
+    for at, limit in enumerate(limits):
+        _require_sound(limit, f"limits[{at}]")
+        unit = _unit(index, tenant, limit.name)
+        if unit not in ("", limit.unit):
+            raise FailedPrecondition(
+                ErrorReason.LIMIT_UNIT_MISMATCH,
+                f"the plans of {tenant.id!r} count {limit.name!r} in {unit!r}, not in "
+                f"{limit.unit!r}; use that unit",
+                field=f"limits[{at}].unit",
+                details={"limit": limit.name, "unit": unit},
+            )
+
+
+def _require_sound(limit: Limit, field: str) -> None:
+    checked("limit", limit.name, f"{field}.name")
+    checked("unit", limit.unit, f"{field}.unit")
+    if limit.value is not None and not 0 <= limit.value <= MAX_LIMIT:
+        raise _wrong(f"a limit is 0 to {MAX_LIMIT}, or unlimited said outright", f"{field}.value")
+
+
+def _unit(index: Index, tenant: Tenant, name: str) -> str:
+    """Name the unit in which the plans held, now or at some other time, count a limit; or ""."""
+    for holding in tenant.holdings:
+        for plan in chain(index.plans, holding.plan):
+            for limit in plan.limits:
+                if limit.name == name:
+                    return limit.unit
+    return ""
+
+
+def _require_each_once(names: Iterable[str], field: str) -> None:
+    listed = list(names)
+    if len(set(listed)) < len(listed):
+        raise _wrong("the same one is named twice; name each once", field)
+
+
+def _wrong(message: str, field: str) -> InvalidArgument:
+    return InvalidArgument(ErrorReason.INVALID_FIELD, message, field=field)

@@ -1,0 +1,70 @@
+"""A tenant as callers see it, and the one way in which use cases change one."""
+
+from dataclasses import dataclass, replace
+
+from authz_service.domain.audit import Event
+from authz_service.domain.catalog import Limit
+from authz_service.domain.tenant import (
+    DatedLimit,
+    Holding,
+    StatePeriod,
+    SuspensionReason,
+    Tenant,
+    TenantState,
+)
+from authz_service.domain.window import Instant
+from authz_service.store.unit_of_work import Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class TenantNow:
+    """A tenant as it stands at an instant; `periods` and `holdings` also say what is to come.
+
+    Fields after `add_ons` have defaults: first answers from before they were there are read back.
+    """
+
+    id: str
+    display_name: str
+    state: TenantState
+    suspensions: tuple[SuspensionReason, ...]
+    tier: str
+    add_ons: tuple[str, ...]
+    limits: tuple[Limit, ...] = ()
+    periods: tuple[StatePeriod, ...] = ()
+    holdings: tuple[Holding, ...] = ()
+    created_at: Instant = 0
+    revision: int = 0
+    tier_version: int = 0
+    """0 if the tenant follows the latest version of its tier."""
+    dated_limits: tuple[DatedLimit, ...] = ()
+    """Those of `limits` that bear dates, and those that are to hold later."""
+
+
+def tenant_now(tenant: Tenant, at: Instant) -> TenantNow:
+    return TenantNow(
+        id=tenant.id,
+        display_name=tenant.display_name,
+        state=tenant.state_at(at),
+        suspensions=tuple(sorted(tenant.suspensions)),
+        tier=tenant.tier_at(at),
+        add_ons=tenant.add_ons_at(at),
+        limits=tenant.limits_at(at),
+        periods=tenant.periods,
+        holdings=tenant.holdings,
+        created_at=tenant.created_at,
+        revision=tenant.revision,
+        tier_version=tenant.tier_version_at(at),
+        dated_limits=tenant.dated_limits,
+    )
+
+
+def changed(tx: Transaction, action: str, before: Tenant | None, after: Tenant) -> TenantNow:
+    """Make a tenant, or let another take its place; nothing happens if both are equal."""
+    if before == after:
+        return tenant_now(after, tx.now)
+    made = replace(after, revision=tx.index.revision + 1)
+    was = tenant_now(before, tx.now) if before is not None else None
+    now = tenant_now(made, tx.now)
+    tx.change(before, made)
+    tx.record(Event(action, made.id, (made.id,), was, now, tx.call.reason))
+    return now

@@ -1,0 +1,226 @@
+"""Another tier, seen before it is bought; and what is put in order once it is held."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from authz_service.domain.billing_policy import Downgrade
+from authz_service.domain.catalog import SEATS, Limit
+from authz_service.domain.change import Revision
+from authz_service.domain.identifiers import checked
+from authz_service.domain.policy_set import MAX_LIMIT
+from authz_service.domain.window import ALWAYS, Instant, Window
+from authz_service.engine import seats
+from authz_service.engine.effect import Shift, TenantEffect, Value, effect
+from authz_service.engine.effect_summary import Counted
+from authz_service.engine.entitlements import limit_in_force
+from authz_service.engine.impact import Concern, ConcernKind, concerns
+from authz_service.engine.index import Index
+from authz_service.errors import AuthzError, ErrorReason, InvalidArgument
+from authz_service.store.unit_of_work import Transaction
+from authz_service.usecases.kernel import preconditions
+from authz_service.usecases.kernel.dry_run import ahead, next_step, rehearsal
+from authz_service.usecases.kernel.execution import ChangeCase, View, change, read
+from authz_service.usecases.members import roster
+from authz_service.usecases.tenants.downgrade import fit
+from authz_service.usecases.tenants.downgrade_step import Step
+from authz_service.usecases.tenants.onboarding import SetTier, set_tier
+from authz_service.usecases.tenants.subscriptions import (
+    AddAddOn,
+    RemoveAddOn,
+    add_add_on,
+    remove_add_on,
+)
+
+NAMED_MEMBERS: Final = 100
+MAX_USES: Final = 100
+
+
+from authz_service.domain.schedule import bought_at
+from authz_service.usecases.kernel.paging import sample_size
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """How much is used of a limit that the product counts."""
+
+    limit: str
+    used: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreviewTierChange:
+    """`tier` "" is the present one, `at` None is now, `sample` 0 takes NAMED_MEMBERS.
+
+    `apply` counts what the policy would do as a part of the change. At an instant ahead it does so
+    by itself, if anything changes then.
+    """
+
+    tenant: str
+    policy: Downgrade
+    tier: str = ""
+    add_ons: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+    at: Instant | None = None
+    apply: bool = False
+    usage: tuple[Use, ...] = ()
+    sample: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApplyDowngradePolicy:
+    tenant: str
+    policy: Downgrade
+
+
+@dataclass(frozen=True, slots=True)
+class MemberShift:
+    """Members for whom the same changes, by subject."""
+
+    shift: Shift
+    members: Counted
+
+
+@dataclass(frozen=True, slots=True)
+class Exceeded:
+    """More is used than there would be; `limit` None where nothing sets the limit any more."""
+
+    name: str
+    limit: Limit | None
+    used: int
+    policy: str
+
+
+@dataclass(frozen=True, slots=True)
+class TierChange:
+    """What the change would do at `revision`. `steps` are those of the downgrade policy."""
+
+    revision: Revision
+    gained: tuple[str, ...]
+    lost: tuple[str, ...]
+    features: tuple[Value, ...]
+    limits: tuple[Value, ...]
+    members: tuple[MemberShift, ...]
+    exceeded: tuple[Exceeded, ...] = ()
+    concerns: tuple[Concern, ...] = ()
+    steps: tuple[Step, ...] = ()
+
+
+@read("tenants:preview_tier")
+def preview_tier_change(view: View, wanted: PreviewTierChange) -> TierChange:
+    """Make the change by the use cases that will make it, write nothing, and compare."""
+    tenant = preconditions.customer(view.index, wanted.tenant)
+    sample = sample_size(wanted.sample, NAMED_MEMBERS)
+    _require_sound(wanted)
+    with rehearsal(view) as tx:
+        at = tx.now if wanted.at is None else wanted.at
+        _make(tx, wanted)
+        moved = ahead(tx)
+        steps: tuple[Step, ...] = ()
+        if wanted.at is None or bought_at(preconditions.customer(moved, tenant.id), at):
+            with next_step(tx) as then:
+                then.now = at
+                steps = fit(then, tenant.id, wanted.policy)
+        final = ahead(tx) if wanted.apply else moved
+        found = account_change(tx.index, final, tenant.id, at, sample)
+        return replace(
+            found,
+            exceeded=tuple(exceeded(moved, tenant.id, wanted.policy, at, wanted.usage)),
+            concerns=tuple(_concerns(tx.index, moved, at)),
+            steps=steps,
+        )
+
+
+def account_change(
+    before: Index, after: Index, tenant: str, at: Instant, sample: int
+) -> TierChange:
+    """Tell what one account and its members gain and lose between two indexes."""
+    every = effect(before, after, at)
+    found = next((each for each in every if each.tenant == tenant), _NOTHING)
+    return TierChange(
+        before.revision,
+        found.gained,
+        found.lost,
+        found.features,
+        found.limits,
+        tuple(_shifts(found, sample)),
+    )
+
+
+@change("tenants:set_tier")
+def apply_downgrade_policy(tx: Transaction, wanted: ApplyDowngradePolicy) -> tuple[Step, ...]:
+    """See to what a scheduled move or an event has left, or has made fit again."""
+    tenant = preconditions.running_customer(tx.index, wanted.tenant, tx.now)
+    return fit(tx, tenant.id, wanted.policy)
+
+
+def _make(tx: Transaction, wanted: PreviewTierChange) -> None:
+    """Make the change step by step. Its refusals name the fields of the preview."""
+    tenant, at = wanted.tenant, wanted.at
+    window = ALWAYS if at is None else Window(at)
+    if wanted.tier:
+        _step(tx, set_tier, SetTier(tenant=tenant, tier=wanted.tier, at=at))
+    for number, name in enumerate(wanted.removed):
+        gone = RemoveAddOn(tenant=tenant, add_on=name, at=at)
+        _step(tx, remove_add_on, gone, f"removed_add_ons[{number}]")
+    for number, name in enumerate(wanted.add_ons):
+        new = AddAddOn(tenant=tenant, add_on=name, window=window)
+        _step(tx, add_add_on, new, f"add_ons[{number}]")
+
+
+def _step(tx: Transaction, case: ChangeCase[Any, Any], asked: object, field: str = "") -> None:
+    try:
+        with next_step(tx) as step:
+            case.body(step, asked)
+    except AuthzError as refusal:
+        if refusal.field == "add_on":
+            refusal.field = field
+        raise
+
+
+def _shifts(found: TenantEffect, sample: int) -> Iterator[MemberShift]:
+    for shift, subjects in found.subjects.items():
+        yield MemberShift(shift, Counted(len(subjects), subjects[:sample]))
+
+
+def exceeded(
+    index: Index, tenant_id: str, policy: Downgrade, at: Instant, usage: Iterable[Use] = ()
+) -> Iterator[Exceeded]:
+    """List the limits of which more is used than there is; seats are counted here."""
+    tenant = preconditions.customer(index, tenant_id)
+    counted = Use(SEATS, seats.taken(index, tenant.id, at))
+    for use in (counted, *usage):
+        found = limit_in_force(index, tenant, use.limit, at)
+        value = found.limit.value if found is not None else 0
+        unsold = found is None and use is counted  # not sold by seats
+        if value is not None and use.used > value and not unsold:
+            said = policy.limits.get(use.limit, "")
+            limit = found.limit if found is not None else None
+            yield Exceeded(use.limit, limit, use.used, str(said))
+
+
+def _concerns(before: Index, after: Index, at: Instant) -> Iterator[Concern]:
+    """Leave out what `exceeded` says already."""
+    for concern in concerns(before, after, at):
+        if concern.kind is not ConcernKind.SEATS_BELOW_TAKEN:
+            yield concern
+
+
+def _require_sound(wanted: PreviewTierChange) -> None:
+    if not (wanted.tier or wanted.add_ons or wanted.removed):
+        raise _wrong("name a tier to move to, or add-ons to give or take", "tier")
+    preconditions.batch(len(wanted.usage), "usage", at_most=MAX_USES)
+    roster.require_each_once([use.limit for use in wanted.usage], "usage")
+    for number, use in enumerate(wanted.usage):
+        checked("limit", use.limit, f"usage[{number}].limit")
+        if use.limit == SEATS:
+            raise _wrong("seats are counted here; leave them out", f"usage[{number}].limit")
+        if not 0 <= use.used <= MAX_LIMIT:
+            raise _wrong(f"what is used is 0 to {MAX_LIMIT}", f"usage[{number}].used")
+
+
+def _wrong(message: str, field: str) -> InvalidArgument:
+    return InvalidArgument(ErrorReason.INVALID_FIELD, message, field=field)
+
+
+_NOTHING: Final = TenantEffect("", (), (), (), (), {})
