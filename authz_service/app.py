@@ -127,7 +127,7 @@ class Service:
         )
         self._tracing = tracing_to(settings.otlp_endpoint, now)
         shipped = policy_files.read_folder(shipped_policies())
-        self._rights = [each for each in shipped.permissions if each.internal]
+        self._rights = [permission for permission in shipped.permissions if permission.internal]
         self._tokens = tokens_of(settings, now)
         self._credentials = Credentials(
             self._tokens, certificates=settings.tls_client_ca is not None
@@ -195,7 +195,7 @@ class Service:
         self._jobs.prepare(self.replica.index)
         if not self.replica.index.revision:
             seeding.seed(self.store, policy_files.read_folder(self._settings.policies_dir))
-        if any(each.id not in self.replica.index.permissions for each in self._rights):
+        if any(right.id not in self.replica.index.permissions for right in self._rights):
             added = seeding.add_rights(self.store, self._rights)
             log.info("rights that this version brings are declared", rights=added)
         if not self.replica.index.keys:

@@ -23,10 +23,10 @@ def tenants(context: typer.Context, incomplete: str) -> list[Named]:
     """Complete the id of a tenant."""
 
     def ask(session: Session) -> Iterable[Named]:
-        from authz_service.gen.authz.v1 import provisioning_pb2 as pb  # noqa: PLC0415 - gRPC
+        from authz_service.gen.authz.v1 import provisioning_pb2 as pb
 
         found = session.provisioning.ListTenants(pb.ListTenantsRequest(page_size=_MOST))
-        return [(each.id, each.display_name) for each in found.tenants]
+        return [(tenant.id, tenant.display_name) for tenant in found.tenants]
 
     return _beginning(context, incomplete, ask)
 
@@ -35,12 +35,12 @@ def roles(context: typer.Context, incomplete: str) -> list[Named]:
     """Complete the id of a role: a global one, or the tenant's own if one was named before."""
 
     def ask(session: Session) -> Iterable[Named]:
-        from authz_service.gen.authz.v1 import policy_pb2 as pb  # noqa: PLC0415 - gRPC
+        from authz_service.gen.authz.v1 import policy_pb2 as pb
 
         tenant = context.params.get("tenant")
         for owner in ("", tenant) if isinstance(tenant, str) else ("",):
             found = session.policy.ListRoles(pb.ListRolesRequest(tenant=owner, page_size=_MOST))
-            yield from ((each.id, each.description) for each in found.roles)
+            yield from ((role.id, role.description) for role in found.roles)
 
     return _beginning(context, incomplete, ask)
 
@@ -49,10 +49,10 @@ def tiers(context: typer.Context, incomplete: str) -> list[Named]:
     """Complete the id of a tier."""
 
     def ask(session: Session) -> Iterable[Named]:
-        from authz_service.gen.authz.v1 import policy_pb2 as pb  # noqa: PLC0415 - gRPC
+        from authz_service.gen.authz.v1 import policy_pb2 as pb
 
         found = session.policy.ListTiers(pb.ListTiersRequest(page_size=_MOST))
-        return [(each.id, each.description) for each in found.tiers]
+        return [(tier.id, tier.description) for tier in found.tiers]
 
     return _beginning(context, incomplete, ask)
 
@@ -61,10 +61,10 @@ def permissions(context: typer.Context, incomplete: str) -> list[Named]:
     """Complete a permission."""
 
     def ask(session: Session) -> Iterable[Named]:
-        from authz_service.gen.authz.v1 import policy_pb2 as pb  # noqa: PLC0415 - gRPC
+        from authz_service.gen.authz.v1 import policy_pb2 as pb
 
         found = session.policy.ListCatalogue(pb.ListCatalogueRequest(page_size=_MOST))
-        return [(each.id, each.description) for each in found.permissions]
+        return [(permission.id, permission.description) for permission in found.permissions]
 
     return _beginning(context, incomplete, ask)
 
@@ -73,10 +73,10 @@ def keys(context: typer.Context, incomplete: str) -> list[Named]:
     """Complete the id of a key."""
 
     def ask(session: Session) -> Iterable[Named]:
-        from authz_service.gen.authz.v1 import key_pb2 as pb  # noqa: PLC0415 - gRPC
+        from authz_service.gen.authz.v1 import key_pb2 as pb
 
         found = session.keys.ListKeys(pb.ListKeysRequest(page_size=_MOST))
-        return [(each.id, each.display_name) for each in found.keys]
+        return [(key.id, key.display_name) for key in found.keys]
 
     return _beginning(context, incomplete, ask)
 

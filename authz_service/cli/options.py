@@ -231,7 +231,7 @@ class Shared:
 
 def _show_version(wanted: bool) -> None:
     if wanted:
-        from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415 - rarely asked
+        from importlib.metadata import PackageNotFoundError, version
 
         try:
             typer.echo(version("authz-service"))
@@ -317,7 +317,7 @@ def _command(
 
         parameters = [each.replace(kind=Parameter.KEYWORD_ONLY) for each in own] + [*shared]
         command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-        command.__annotations__ = {each.name: each.annotation for each in parameters}
+        command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
         app.command(name, rich_help_panel=panel)(command)
         return run
 

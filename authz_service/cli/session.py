@@ -61,9 +61,9 @@ class Session:
         Raises:
             Failure: a setting is not valid. Its value is not repeated: it may be a key.
         """
-        from pydantic import ValidationError  # noqa: PLC0415
+        from pydantic import ValidationError
 
-        from authz_service.config import Settings  # noqa: PLC0415
+        from authz_service.config import Settings
 
         try:
             return Settings().model_copy(update=dict(self._tls))

@@ -35,7 +35,7 @@ Revision: TypeAlias = int
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class FactChange:
     """One fact made (`before` None), ended (`after` None) or replaced by its successor."""
 
     before: Fact | None
@@ -55,5 +55,5 @@ class Delta:
     """All that one revision changed, in the order it was done, and the instant of it."""
 
     revision: Revision
-    changes: tuple[Change, ...]
+    changes: tuple[FactChange, ...]
     at: Instant = BEGINNING

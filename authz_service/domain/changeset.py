@@ -110,14 +110,14 @@ class ChangeSet:
         )
 
 
-def checked(wanted: ChangeSet) -> ChangeSet:
+def checked(command: ChangeSet) -> ChangeSet:
     """Return the set if each thing in it is changed once.
 
     Raises:
         InvalidArgument: BATCH_TOO_LARGE; INVALID_FIELD, if it is empty; CHANGES_COLLIDE, if the
             outcome would depend on which of two changes came first.
     """
-    count = len(wanted.changes)
+    count = len(command.changes)
     if not count:
         raise InvalidArgument(
             ErrorReason.INVALID_FIELD, "at least one change is required", field="changes"
@@ -130,16 +130,16 @@ def checked(wanted: ChangeSet) -> ChangeSet:
             details={"limit": str(MAX_CHANGES)},
         )
     first: dict[str, int] = {}
-    for at, change in enumerate(wanted.changes):
+    for at, change in enumerate(command.changes):
         for name in _claimed(change):
             if first.setdefault(name, at) != at:
                 raise _collision(first[name], at, name)
-    gone = {name: at for at, c in enumerate(wanted.changes) for name in _taken_away(c)}
-    for at, change in enumerate(wanted.changes):
+    gone = {name: at for at, c in enumerate(command.changes) for name in _taken_away(c)}
+    for at, change in enumerate(command.changes):
         for name in _relied_on(change):
             if name in gone:
                 raise _collision(gone[name], at, name)
-    return wanted
+    return command
 
 
 def _collision(one: int, other: int, name: str) -> InvalidArgument:

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from authz_service.domain.audit import plain
 from authz_service.domain.catalog import Permission, Plan, Role
-from authz_service.domain.change import Change, Fact
+from authz_service.domain.change import Fact, FactChange
 from authz_service.domain.exception import TenantException
 from authz_service.domain.grant import RoleGrant
 from authz_service.domain.membership import Membership
@@ -42,18 +42,18 @@ class ObjectChange:
     fields: tuple[FieldChange, ...]
 
 
-def merged(changes: Iterable[Change]) -> list[Change]:
+def merged(changes: Iterable[FactChange]) -> list[FactChange]:
     """Take the changes of one object together: its first state and its last, in order of name."""
-    found: dict[tuple[str, str, str], Change] = {}
+    found: dict[tuple[str, str, str], FactChange] = {}
     for change in changes:
         name = named(change.fact)
         first = found.get(name, change)
-        found[name] = Change(first.before, change.after)
+        found[name] = FactChange(first.before, change.after)
     alike = (item for item in sorted(found.items(), key=lambda item: item[0]))
     return [change for _, change in alike if change.before != change.after]
 
 
-def compared(change: Change) -> ObjectChange:
+def compared(change: FactChange) -> ObjectChange:
     """Tell what a change does to its object."""
     kind, tenant, name = named(change.fact)
     before = _fields(change.before) if change.before is not None else {}

@@ -143,7 +143,7 @@ class Contract:
     def periods(self, now: Instant) -> tuple[StatePeriod, ...]:
         """List the states from `now` on; suspension is the absence of a period."""
         ends = (self.trial_until, self.grace_until, self.ends_at)
-        starts = sorted({now, *(each for each in ends if each is not None and each > now)})
+        starts = sorted({now, *(end for end in ends if end is not None and end > now)})
         windows = map(Window, starts, [*starts[1:], FOREVER])
         found = [StatePeriod(self.state(window.valid_from), window) for window in windows]
         return tuple(_joined(p for p in found if p.state is not TenantState.SUSPENDED))
@@ -154,7 +154,7 @@ EMPTY: Final = Contract()
 
 def fold(meanings: Iterable[Meaning]) -> Contract:
     """Compute a contract. Order and repetition of the meanings make no difference."""
-    distinct = {(each.time, each.source, each.id): each for each in meanings}
+    distinct = {(meaning.time, meaning.source, meaning.id): meaning for meaning in meanings}
     contract = EMPTY
     for key in sorted(distinct):
         for clause in distinct[key].clauses:

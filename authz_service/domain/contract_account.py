@@ -82,20 +82,20 @@ def _held(tenant: Tenant, aspect: Aspect, name: str, now: Instant) -> Any:
     return _PAUSE in tenant.suspensions
 
 
-def _shown(aspect: Aspect, wanted: Any, now: Instant) -> Any:
+def _shown(aspect: Aspect, command: Any, now: Instant) -> Any:
     """Write what is wanted in the way in which an account has it."""
     match aspect:
         case Aspect.TIER:
-            return tuple((name, _cut(window, now)) for name, window in wanted)
+            return tuple((name, _cut(window, now)) for name, window in command)
         case Aspect.ADD_ON:
-            return tuple((True, _cut(window, now)) for _, window in wanted)
+            return tuple((True, _cut(window, now)) for _, window in command)
         case Aspect.LIMIT:
-            return tuple((value, _cut(window, now)) for value, window in wanted)
-    return wanted
+            return tuple((value, _cut(window, now)) for value, window in command)
+    return command
 
 
-def _phases(tenant: Tenant, wanted: Callable[[str], bool], now: Instant) -> Phased:
-    held = [h for h in tenant.holdings if wanted(h.plan) and h.window.valid_until > now]
+def _phases(tenant: Tenant, command: Callable[[str], bool], now: Instant) -> Phased:
+    held = [h for h in tenant.holdings if command(h.plan) and h.window.valid_until > now]
     held.sort(key=lambda h: h.window.valid_from)
     return tuple((_tier(h) if h.plan.startswith(TIER) else True, _cut(h.window, now)) for h in held)
 
@@ -127,7 +127,7 @@ def _limited(tenant: Tenant, name: str, phases: Phased, unit_of: Callable[[str],
     """Have a limit of its own as a contract says, and no other of that name."""
     own = [DatedLimit(Limit(name, value[0], unit_of(name)), window) for value, window in phases]
     limits = (limit for limit in tenant.limits if limit.name != name)
-    dated = (each for each in tenant.dated_limits if each.limit.name != name)
+    dated = (dated_limit for dated_limit in tenant.dated_limits if dated_limit.limit.name != name)
     return replace(
         tenant,
         limits=(*limits, *(each.limit for each in own if each.window == ALWAYS)),

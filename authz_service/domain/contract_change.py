@@ -71,16 +71,16 @@ def difference(before: Contract, after: Contract, now: Instant) -> tuple[Action,
     actions = _actions(was, aspects(after, now))
     if reopened:  # also what is not so any more: a pause, an add-on, a limit
         return (Action(Aspect.REOPENING, True), *actions)
-    return tuple(each for each in actions if each.after or each.before)
+    return tuple(action for action in actions if action.after or action.before)
 
 
 def _actions(
-    was: dict[tuple[Aspect, str], Any], wanted: dict[tuple[Aspect, str], Any]
+    was: dict[tuple[Aspect, str], Any], command: dict[tuple[Aspect, str], Any]
 ) -> tuple[Action, ...]:
-    told = {key for key in was | wanted if was.get(key) != wanted.get(key)}
+    told = {key for key in was | command if was.get(key) != command.get(key)}
     order = list(Aspect)
     return tuple(
-        Action(aspect, wanted.get((aspect, name)), was.get((aspect, name)), name)
+        Action(aspect, command.get((aspect, name)), was.get((aspect, name)), name)
         for aspect, name in sorted(told, key=lambda key: (order.index(key[0]), key[1]))
     )
 

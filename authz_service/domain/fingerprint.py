@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 
 from authz_service.domain.audit import canonical, plain
-from authz_service.domain.change import Change, Fact, Revision
+from authz_service.domain.change import Fact, FactChange, Revision
 from authz_service.domain.comparison import named
 from authz_service.domain.exception import TenantException
 from authz_service.domain.grant import RoleGrant
@@ -45,7 +45,7 @@ def digest(value: object) -> str:
     return sha256(canonical(plain(value)).encode()).hexdigest()[:_DIGITS]
 
 
-def digest_of_changes(changes: Iterable[Change]) -> str:
+def digest_of_changes(changes: Iterable[FactChange]) -> str:
     """Digest each object before and after; ids that are given only as it is made do not count."""
     return digest([(named(c.fact)[0], _bare(c.before), _bare(c.after, c.before)) for c in changes])
 

@@ -76,7 +76,7 @@ def with_limits(tenant: Tenant, limits: Iterable[Limit], removed: Collection[str
         NotFound: LIMIT_NOT_SET, if one that is to be removed is not there.
     """
     own = {limit.name: limit for limit in tenant.limits}
-    dated = {each.limit.name for each in tenant.dated_limits}
+    dated = {dated_limit.limit.name for dated_limit in tenant.dated_limits}
     for name in removed:
         if own.pop(name, None) is None and name not in dated:
             raise NotFound(
@@ -88,7 +88,9 @@ def with_limits(tenant: Tenant, limits: Iterable[Limit], removed: Collection[str
             )
     own |= {limit.name: limit for limit in limits}
     gone = {*removed, *own}
-    kept = tuple(each for each in tenant.dated_limits if each.limit.name not in gone)
+    kept = tuple(
+        dated_limit for dated_limit in tenant.dated_limits if dated_limit.limit.name not in gone
+    )
     return replace(tenant, limits=tuple(own.values()), dated_limits=kept)
 
 

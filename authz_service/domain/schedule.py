@@ -107,7 +107,7 @@ def changes_at(tenant: Tenant, at: Instant) -> Iterator[ScheduledChange]:
         yield ScheduledChange(tenant.id, ScheduledKind.ADD_ON_END, at, name, "")
     for name in sorted(holding - held):
         yield ScheduledChange(tenant.id, ScheduledKind.ADD_ON_START, at, "", name)
-    for name in sorted({each.limit.name for each in tenant.dated_limits}):
+    for name in sorted({dated_limit.limit.name for dated_limit in tenant.dated_limits}):
         old, new = _amount(tenant.limit(name, last)), _amount(tenant.limit(name, at))
         if old != new:
             yield ScheduledChange(tenant.id, ScheduledKind.LIMIT, at, old, new)
@@ -121,8 +121,8 @@ def _amount(limit: Limit | None) -> str:
 
 def _without_limit_edge(tenant: Tenant, change: ScheduledChange) -> Tenant:
     name = (change.after or change.before).partition("=")[0]
-    mine = [each for each in tenant.dated_limits if each.limit.name == name]
-    others = [each for each in tenant.dated_limits if each.limit.name != name]
+    mine = [dated_limit for dated_limit in tenant.dated_limits if dated_limit.limit.name == name]
+    others = [dated_limit for dated_limit in tenant.dated_limits if dated_limit.limit.name != name]
     after = _without_edge(mine, change.at)
     always = tuple(each.limit for each in after if each.window == ALWAYS)
     dated = (each for each in after if each.window != ALWAYS)

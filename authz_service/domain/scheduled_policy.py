@@ -11,7 +11,7 @@ from authz_service.domain.membership import Membership
 from authz_service.domain.window import Instant
 
 if TYPE_CHECKING:
-    from authz_service.domain.change import Change, Fact
+    from authz_service.domain.change import Fact, FactChange
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class ScheduledPolicyChange:
     on_behalf_of: str
     reason: str
     created_at: Instant
-    planned: "tuple[Change, ...]" = ()
+    planned: "tuple[FactChange, ...]" = ()
     told: tuple[Event, ...] = field(default=(), hash=False)
     objection: Objection | None = None
 

@@ -124,7 +124,9 @@ class Tenant:
         """List the limits of the tenant's own that hold at an instant, by name."""
         if not self.dated_limits:
             return self.limits
-        dated = (each.limit for each in self.dated_limits if each.window.covers(at))
+        dated = (
+            dated_limit.limit for dated_limit in self.dated_limits if dated_limit.window.covers(at)
+        )
         return tuple(sorted((*self.limits, *dated), key=lambda limit: limit.name))
 
     def limit(self, name: str, at: Instant) -> Limit | None:

@@ -9,14 +9,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from authz_service.domain.catalog import TIER, VERSION, Plan, chain, kept_id, split_version
-from authz_service.domain.change import Change
+from authz_service.domain.change import FactChange
 
 
 @dataclass(frozen=True, slots=True)
 class Numbered:
     """The changes of a transaction with their tiers numbered, and what that adds to them."""
 
-    changes: tuple[Change, ...]
+    changes: tuple[FactChange, ...]
     followed: tuple[tuple[Plan, Plan], ...]
     """Tiers that change through what they extend alone."""
     kept: tuple[Plan, ...]
@@ -25,7 +25,7 @@ class Numbered:
     """Versions of a tier that is deleted, but for those that others' versions extend."""
 
 
-def numbered(plans: Mapping[str, Plan], changes: Sequence[Change]) -> Numbered | None:
+def numbered(plans: Mapping[str, Plan], changes: Sequence[FactChange]) -> Numbered | None:
     """Number the tiers that the changes concern; None if they concern none. `plans` is before."""
     own = {plan.id for change in changes if (plan := _tier_of(change)) is not None}
     if not own:
@@ -81,8 +81,8 @@ def restored(plans: Mapping[str, Plan], name: str, version: Plan) -> Plan:
     base, _ = split_version(version.extends)
     if not base or list(map(_content, chain(plans, base))) == list(map(_content, line[1:])):
         return replace(version, id=name, extends=base)
-    features = {each.name: each for plan in reversed(line) for each in plan.features}
-    limits = {each.name: each for plan in reversed(line) for each in plan.limits}
+    features = {feature.name: feature for plan in reversed(line) for feature in plan.features}
+    limits = {limit.name: limit for plan in reversed(line) for limit in plan.limits}
     return replace(
         version,
         id=name,
@@ -102,8 +102,8 @@ def _content(plan: Plan) -> Plan:
 
 
 def _renumbered(
-    plans: Mapping[str, Plan], changes: Iterable[Change], numbers: Mapping[str, int]
-) -> Iterator[Change]:
+    plans: Mapping[str, Plan], changes: Iterable[FactChange], numbers: Mapping[str, int]
+) -> Iterator[FactChange]:
     """Iterate over the changes; what each replaces is what the one before it made."""
     now = dict(plans)
     for change in changes:
@@ -116,7 +116,7 @@ def _renumbered(
         before = now.pop(name) if change.before is not None else None
         if isinstance(change.after, Plan):
             now[name] = replace(change.after, version=number)
-        yield Change(before, now.get(name))
+        yield FactChange(before, now.get(name))
 
 
 def _orphans(gone: set[str], plans: Mapping[str, Plan]) -> Iterator[Plan]:
@@ -129,7 +129,7 @@ def _orphans(gone: set[str], plans: Mapping[str, Plan]) -> Iterator[Plan]:
             yield plan
 
 
-def _replayed(plans: Mapping[str, Plan], changes: Iterable[Change]) -> dict[str, Plan]:
+def _replayed(plans: Mapping[str, Plan], changes: Iterable[FactChange]) -> dict[str, Plan]:
     after = dict(plans)
     for change in changes:
         if isinstance(change.fact, Plan):
@@ -143,7 +143,7 @@ def _is_sold(name: str) -> bool:
     return name.startswith(TIER) and VERSION not in name
 
 
-def _tier_of(change: Change) -> Plan | None:
+def _tier_of(change: FactChange) -> Plan | None:
     """Give the tier sold now that a change is about, if it is about one."""
     fact = change.fact
     return fact if isinstance(fact, Plan) and _is_sold(fact.id) else None

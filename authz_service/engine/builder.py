@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from authz_service.domain.catalog import Permission, Plan, Role
-from authz_service.domain.change import Change, Delta, Fact
+from authz_service.domain.change import Delta, Fact, FactChange
 from authz_service.domain.endpoint import Endpoint
 from authz_service.domain.exception import TenantException
 from authz_service.domain.grant import RoleGrant
@@ -57,7 +57,7 @@ def build(facts: Iterable[Fact], revision: int) -> Index:
     """
     builder = Builder(Index.empty())
     for fact in facts:
-        builder.change(Change(None, fact))
+        builder.change(FactChange(None, fact))
     return builder.finish(revision)
 
 
@@ -83,7 +83,7 @@ class Builder:
     def role_bits(self) -> dict[str, int]:
         return self._catalogue.role_bits if self._catalogue else self._base.role_bits
 
-    def change(self, change: Change) -> None:
+    def change(self, change: FactChange) -> None:
         match change.fact:
             case (Permission() | Role(tenant="") | Plan()) as fact:
                 self._catalogue = self._catalogue or Catalogue(self._base)
@@ -173,7 +173,7 @@ class Builder:
         else:
             members.delete(subject)
 
-    def _grant(self, tenant_id: str, subject: str, change: Change) -> None:
+    def _grant(self, tenant_id: str, subject: str, change: FactChange) -> None:
         members = self._edit_members(tenant_id)
         member = members.get(subject) if members is not None else None
         if members is None or member is None:
@@ -196,7 +196,7 @@ class Builder:
             open_now = after if isinstance(after, Invitation) else None
             entry.invitations = _with(entry.invitations, invitation, open_now)
 
-    def _exception(self, tenant_id: str, change: Change) -> None:
+    def _exception(self, tenant_id: str, change: FactChange) -> None:
         entry = self._entry(tenant_id)
         if entry is not None:
             kept = [e for e in entry.exceptions if e != change.before]
@@ -226,11 +226,11 @@ class Builder:
         return unpack(member or 0, self.role_bits)
 
 
-def _stamped(change: Change, revision: int) -> Change:
+def _stamped(change: FactChange, revision: int) -> FactChange:
     """Let what can be sold or granted, tenants and exceptions, know the revision that wrote it."""
     match change.after:
         case (Permission() | Role() | Plan() | Tenant() | TenantException()) as after:
-            return Change(change.before, replace(after, revision=revision))
+            return FactChange(change.before, replace(after, revision=revision))
     return change
 
 

@@ -227,8 +227,8 @@ class _Reading:
         for plan in entry.fact.plans_at(self.at):
             mask |= self.index.plan_bits.get(plan, 0)
         found = entitlements(self.index, entry, self.at)
-        features = {each.feature.name: each.feature.value for each in found.features}
-        amounts = (each.limit for each in found.limits)
+        features = {feature.feature.name: feature.feature.value for feature in found.features}
+        amounts = (limit.limit for limit in found.limits)
         limits = {
             a.name: f"{'unlimited' if a.value is None else a.value} {a.unit}" for a in amounts
         }

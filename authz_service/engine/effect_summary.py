@@ -96,12 +96,12 @@ def summed(effects: Iterable[TenantEffect], sample: int) -> Summary:
     lost: defaultdict[str, _Tally] = defaultdict(tally)
     features, limits = _Values(sample), _Values(sample)
     totals: Counter[str] = Counter()
-    for each in effects:
+    for effect in effects:
         totals["tenants"] += 1
-        _count_tenant(each, gained, lost)
-        features.add(each.tenant, each.features)
-        limits.add(each.tenant, each.limits)
-        for shift, subjects in each.subjects.items():
+        _count_tenant(effect, gained, lost)
+        features.add(effect.tenant, effect.features)
+        limits.add(effect.tenant, effect.limits)
+        for shift, subjects in effect.subjects.items():
             totals["gaining"] += len(subjects) if shift.gained else 0
             totals["losing"] += len(subjects) if shift.lost else 0
     permissions = tuple(

@@ -7,7 +7,7 @@ end of an account is held back. A change that takes nothing from anybody is thro
 
 from collections.abc import Sequence
 
-from authz_service.domain.change import Change, Delta
+from authz_service.domain.change import Delta, FactChange
 from authz_service.domain.grant import RoleGrant
 from authz_service.domain.membership import Membership, MembershipState
 from authz_service.domain.tenant import OPEN_STATES, SYSTEM, SuspensionReason, TenantState
@@ -17,7 +17,7 @@ from authz_service.engine.index import Index
 from authz_service.errors import ErrorReason, FailedPrecondition
 
 
-def require_kept(index: Index, changes: Sequence[Change], at: Instant) -> None:
+def require_kept(index: Index, changes: Sequence[FactChange], at: Instant) -> None:
     """Let through changes that leave every customer its owner and an admin.
 
     Raises:
@@ -52,7 +52,7 @@ def holds_admin_role(index: Index, tenant: str, subject: str, at: Instant) -> bo
     return False
 
 
-def _losing(changes: Sequence[Change]) -> list[tuple[str, str]]:
+def _losing(changes: Sequence[FactChange]) -> list[tuple[str, str]]:
     """Name the customers' members from whom something may be taken."""
     found = {
         (fact.tenant, fact.subject): None

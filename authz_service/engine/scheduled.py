@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from authz_service.domain.change import Change
+from authz_service.domain.change import FactChange
 from authz_service.domain.scheduled_policy import ScheduledPolicyChange
 from authz_service.domain.window import Instant
 from authz_service.engine.builder import Builder
@@ -28,7 +28,7 @@ def due(index: Index, until: tuple[Instant, str]) -> list[ScheduledPolicyChange]
 
 def _succeeded(index: Index) -> Index:
     first = min(index.scheduled.values(), key=lambda each: each.place)
-    ended = Change(first, None)
+    ended = FactChange(first, None)
     try:
         made = _made(index, (ended, *first.planned))
     except ValueError:
@@ -40,7 +40,7 @@ def _succeeded(index: Index) -> Index:
     return made
 
 
-def _made(index: Index, changes: Iterable[Change]) -> Index:
+def _made(index: Index, changes: Iterable[FactChange]) -> Index:
     builder = Builder(index)
     for change in changes:
         builder.change(change)

@@ -14,7 +14,9 @@ def taken(index: Index, tenant: str, at: Instant) -> int:
     entry = index.tenants.get(tenant)
     if entry is None:
         return 0
-    return entry.members.size + sum(_more(entry, each, at) for each in entry.invitations.values())
+    return entry.members.size + sum(
+        _more(entry, invitation, at) for invitation in entry.invitations.values()
+    )
 
 
 def _more(entry: TenantEntry, invitation: Invitation, at: Instant) -> int:

@@ -144,4 +144,4 @@ class Jobs:
 
 
 def _delays(seconds: tuple[float, ...]) -> list[int]:
-    return [int(each * SECOND) for each in seconds]
+    return [int(second * SECOND) for second in seconds]

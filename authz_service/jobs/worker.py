@@ -260,6 +260,6 @@ class _ToOurs(logging.Handler):
 
 def _quiet() -> None:
     theirs = logging.getLogger("dbos")
-    if not any(isinstance(each, _ToOurs) for each in theirs.handlers):
+    if not any(isinstance(handler, _ToOurs) for handler in theirs.handlers):
         theirs.addHandler(_ToOurs(logging.WARNING))
         theirs.propagate = False

@@ -196,7 +196,7 @@ def _inspect(document: Document, policy: LifecyclePolicy) -> None:
                     message = f"{deed.value} takes the field `{_TAKES[deed]}`: add it to `fields`"
                     document.blame((*at, "events", index, "do"), message)
     if not policy.downgrade.read_only_role and any(
-        each is Excess.READ_ONLY_EXCESS for each in policy.downgrade.limits.values()
+        limit is Excess.READ_ONLY_EXCESS for limit in policy.downgrade.limits.values()
     ):
         message = "read_only_excess needs it: name the role that the excess members keep"
         document.blame(("downgrade", "read_only_role"), message)

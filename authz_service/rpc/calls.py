@@ -28,11 +28,11 @@ from authz_service.rpc.messages import times
 from authz_service.serving import logs
 from authz_service.serving.call_stats import Ending, Observation
 from authz_service.usecases.kernel import preconditions
-from authz_service.usecases.kernel.execution import Answer, ChangeCase, Executor, ReadCase, Wanted
+from authz_service.usecases.kernel.execution import Answer, ChangeCase, Command, Executor, ReadCase
 
 Context = grpc.ServicerContext
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
-W = TypeVar("W", bound=Wanted)
+W = TypeVar("W", bound=Command)
 T = TypeVar("T")
 
 
@@ -84,11 +84,11 @@ def _tenants_of(request: Any) -> Collection[str]:
         case "GrantExceptionRequest" | "UpdateExceptionRequest":
             return (request.exception.tenant,)
         case "BulkGrantRolesRequest":
-            return dict.fromkeys(each.tenant for each in request.role_grants)
+            return dict.fromkeys(role_grant.tenant for role_grant in request.role_grants)
         case "ImportCustomersRequest":
-            return dict.fromkeys(each.tenant for each in request.customers)
+            return dict.fromkeys(customer.tenant for customer in request.customers)
         case "BulkRevokeRolesRequest":
-            return dict.fromkeys(each.tenant for each in request.revocations)
+            return dict.fromkeys(revocation.tenant for revocation in request.revocations)
         case "CreateRoleRequest" | "PutRoleRequest" | "UpdateRoleRequest":
             owner, slash, _ = request.role.id.partition("/")
             return (owner if slash else "",)

@@ -19,7 +19,7 @@ def tracing_to(endpoint: str, now: Callable[[], Instant]) -> "Tracing | None":
     if not endpoint:
         return None
     try:
-        from authz_service.serving.tracing import Tracing, exporting_to
+        from authz_service.serving.tracing import Tracing, exporting_to  # noqa: PLC0415 - an extra
     except ImportError as error:
         raise InvalidArgument(
             ErrorReason.INVALID_FIELD,

@@ -5,7 +5,7 @@ from typing import Any, Final
 from pydantic import TypeAdapter
 
 from authz_service.domain.catalog import Permission, Plan, Role
-from authz_service.domain.change import Change, Delta, Fact, Revision
+from authz_service.domain.change import Delta, Fact, FactChange, Revision
 from authz_service.domain.endpoint import Endpoint
 from authz_service.domain.exception import TenantException
 from authz_service.domain.grant import RoleGrant
@@ -38,7 +38,7 @@ _SCHEDULED: Final = ScheduledPolicyChange.__name__
 _WIRE: Final = TypeAdapter(list[tuple[str, Any, Any]])
 
 
-def write(changes: tuple[Change, ...]) -> str:
+def write(changes: tuple[FactChange, ...]) -> str:
     """Write the changes of one revision: a list of [kind, before or null, after or null]."""
     return _WIRE.dump_json(items(changes)).decode()
 
@@ -48,17 +48,17 @@ def read(revision: Revision, text: str, at: Instant) -> Delta:
     return Delta(revision, changes_of(_WIRE.validate_json(text)), at)
 
 
-def items(changes: tuple[Change, ...]) -> list[Any]:
+def items(changes: tuple[FactChange, ...]) -> list[Any]:
     """Write changes as JSON has them: [kind, before or null, after or null]."""
     return [_change(change) for change in changes]
 
 
-def changes_of(found: list[Any]) -> tuple[Change, ...]:
+def changes_of(found: list[Any]) -> tuple[FactChange, ...]:
     """Read what `items` wrote. Raises: ValueError."""
     return tuple(_read(*item) for item in found)
 
 
-def _change(change: Change) -> tuple[str, Any, Any]:
+def _change(change: FactChange) -> tuple[str, Any, Any]:
     return type(change.fact).__name__, _written(change.before), _written(change.after)
 
 
@@ -71,10 +71,10 @@ def _written(fact: Fact | None) -> Any:
     return _KINDS[type(fact).__name__].dump_python(fact, mode="json")
 
 
-def _read(kind: str, before: Any, after: Any) -> Change:
+def _read(kind: str, before: Any, after: Any) -> FactChange:
     if kind not in _KINDS and kind != _SCHEDULED:
         raise ValueError(f"{kind!r} is no kind of fact that this version knows")
-    return Change(_fact(kind, before), _fact(kind, after))
+    return FactChange(_fact(kind, before), _fact(kind, after))
 
 
 def _fact(kind: str, value: Any) -> Fact | None:

@@ -167,19 +167,19 @@ def intake(connection: Connection) -> Intake:
     return Intake() if row is None else Intake(bool(row[0]), *row[1:])
 
 
-def set_intake(connection: Connection, wanted: Intake) -> None:
+def set_intake(connection: Connection, command: Intake) -> None:
     values = {
-        "paused": wanted.paused,
-        "reason": wanted.reason,
-        "breaker_opened_at": wanted.breaker_opened_at,
-        "counted_from": wanted.counted_from,
+        "paused": command.paused,
+        "reason": command.reason,
+        "breaker_opened_at": command.breaker_opened_at,
+        "counted_from": command.counted_from,
     }
     if connection.execute(update(schema.intake).values(values)).rowcount == 0:
         connection.execute(insert(schema.intake).values({"id": 1, **values}))
 
 
 def _parked(query: Select[Any], reasons: Sequence[EventReason]) -> Select[Any]:
-    named = event.c.reason.in_([each.value for each in reasons])
+    named = event.c.reason.in_([reason.value for reason in reasons])
     return query.where(event.c.state == EventState.PARKED.value, named)
 
 

@@ -82,7 +82,7 @@ def _stands(facts: Facts, row: dict[str, Any], at: Instant) -> bool:
     if not covered or not row["subject"]:
         return covered
     members = facts.memberships(row["tenant"], row["subject"])
-    return any(each.state is MembershipState.ACTIVE for each in members) and any(
+    return any(member.state is MembershipState.ACTIVE for member in members) and any(
         tenant.state_at(at) in OPEN_STATES for tenant in facts.tenants(row["tenant"])
     )
 

@@ -8,15 +8,15 @@ from pydantic import TypeAdapter
 from sqlalchemy import Table
 
 from authz_service.domain.audit import Event, plain
-from authz_service.domain.change import Change
+from authz_service.domain.change import FactChange
 from authz_service.domain.scheduled_policy import Objection, ScheduledPolicyChange
 from authz_service.store import schema, set_json
 
 _EVENTS: Final = TypeAdapter(tuple[Event, ...])
 _OBJECTION: Final = TypeAdapter(Objection)
 
-WriteChanges = Callable[[tuple[Change, ...]], list[Any]]
-ReadChanges = Callable[[list[Any]], tuple[Change, ...]]
+WriteChanges = Callable[[tuple[FactChange, ...]], list[Any]]
+ReadChanges = Callable[[list[Any]], tuple[FactChange, ...]]
 
 
 def to_json(fact: ScheduledPolicyChange, changes: WriteChanges) -> dict[str, Any]:

@@ -27,9 +27,9 @@ _KINDS: Final[dict[str, TypeAdapter[Any]]] = {
 }
 
 
-def write(wanted: ChangeSet) -> list[list[Any]]:
+def write(command: ChangeSet) -> list[list[Any]]:
     """Write a set: a list of [kind, value]; a definition that is put stands for itself."""
-    found = (each.fact if isinstance(each, Put) else each for each in wanted.changes)
+    found = (change.fact if isinstance(change, Put) else change for change in command.changes)
     return [
         [kind := type(each).__name__, _KINDS[kind].dump_python(each, mode="json")] for each in found
     ]

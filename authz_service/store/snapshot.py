@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Select, select
 
-from authz_service.domain.change import Change, Fact
+from authz_service.domain.change import Fact, FactChange
 from authz_service.domain.grant import RoleGrant
 from authz_service.domain.membership import Membership, MembershipState
 from authz_service.domain.window import BEGINNING, FOREVER, Window
@@ -58,7 +58,7 @@ def read_index(connection: Connection) -> Index:
 
 def _add(builder: Builder, found: Iterable[Fact]) -> None:
     for fact in found:
-        builder.change(Change(None, fact))
+        builder.change(FactChange(None, fact))
 
 
 def _load_members(builder: Builder, connection: Connection) -> None:

@@ -17,7 +17,7 @@ from sqlalchemy import Connection
 
 from authz_service.domain.audit import DONE, Actor, Event
 from authz_service.domain.call import Call
-from authz_service.domain.change import Change, Delta, Fact, Revision
+from authz_service.domain.change import Delta, Fact, FactChange, Revision
 from authz_service.domain.job import Job
 from authz_service.domain.scheduled_policy import Objection, ScheduledPolicyChange
 from authz_service.domain.tenant import SYSTEM
@@ -63,7 +63,7 @@ class Transaction:
     call: Call
     now: Instant
     new_id: Callable[[], str]
-    changes: list[Change] = field(default_factory=list)
+    changes: list[FactChange] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
     jobs: list[Job] = field(default_factory=list)
     answer: str | None = None
@@ -76,7 +76,7 @@ class Transaction:
     def change(self, before: Fact | None, after: Fact | None) -> None:
         """Make, end or replace one fact; nothing happens if both are equal."""
         if before != after:
-            self.changes.append(Change(before, after))
+            self.changes.append(FactChange(before, after))
 
     def after(self) -> Index:
         """Give the index as it will be, as far as this transaction has come."""
@@ -111,13 +111,13 @@ def number_tiers(tx: Transaction) -> None:
     tx.changes[:] = made.changes
     reason = tx.call.reason
     for before, after in made.followed:
-        tx.changes.append(Change(before, after))
+        tx.changes.append(FactChange(before, after))
         tx.record(Event("tier.versioned", SYSTEM, (after.id,), before, after, reason))
     for plan in made.kept:
-        tx.changes.append(Change(None, plan))
+        tx.changes.append(FactChange(None, plan))
         tx.record(Event("tier.version_kept", SYSTEM, (plan.id,), None, plan, reason))
     for plan in made.dropped:
-        tx.changes.append(Change(plan, None))
+        tx.changes.append(FactChange(plan, None))
         tx.record(Event("tier.version_dropped", SYSTEM, (plan.id,), plan, None, reason))
 
 
@@ -130,7 +130,7 @@ def come_due(tx: Transaction, each: ScheduledPolicyChange) -> Transaction:
     step = replace(
         tx,
         call=Call(each.by, reason=each.reason),
-        changes=[Change(each, None), *each.planned],
+        changes=[FactChange(each, None), *each.planned],
         events=[Event(action, SYSTEM, (each.id,), each, None, each.reason), *each.told],
         jobs=[],
         answer=None,
@@ -184,7 +184,7 @@ def written(tx: Transaction) -> None:
             writing.advance_head(connection, delta)
 
 
-Replan = Callable[[Transaction, Sequence[Change]], None]
+Replan = Callable[[Transaction, Sequence[FactChange]], None]
 
 
 class Store:
@@ -281,7 +281,7 @@ class Store:
 
     def _planned_anew(self, tx: Transaction) -> Iterator[Transaction]:
         """Work out anew, in a revision of its own, what the transaction makes come otherwise."""
-        schedules = (isinstance(each.fact, ScheduledPolicyChange) for each in tx.changes)
+        schedules = (isinstance(change.fact, ScheduledPolicyChange) for change in tx.changes)
         if self._replan is None or not tx.changes or not (tx.index.scheduled or any(schedules)):
             return
         step = Transaction(tx.connection, tx.after(), Call(tx.call.actor), tx.now, tx.new_id)

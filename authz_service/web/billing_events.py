@@ -161,7 +161,7 @@ class EventServer:
 
 def _configured(edge: EventEdge, settings: EventSettings) -> uvicorn.Config:
     files = (settings.certificate, settings.key)
-    certificate, key = (str(each) if each else None for each in files)
+    certificate, key = (str(file) if file else None for file in files)
     return uvicorn.Config(
         edge.app,
         log_config=None,

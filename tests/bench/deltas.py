@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Final
 
-from authz_service.domain.change import Change, Delta
+from authz_service.domain.change import Delta, FactChange
 from authz_service.domain.tenant import Holding
 from authz_service.engine.builder import apply
 from authz_service.engine.index import Index
@@ -21,7 +21,7 @@ def measure(run: Run) -> Topic:
     topic = Topic("One committed change applied to the index")
     for world in dict.fromkeys((MEDIUM, run.largest)):
         index = world.index()
-        changes: dict[str, Callable[[Index, int], Change]] = {
+        changes: dict[str, Callable[[Index, int], FactChange]] = {
             "a role granted": _grants(world),
             "a tenant moved to another tier": _moves(world),
             "a permission put into a role": _role,
@@ -35,7 +35,7 @@ def measure(run: Run) -> Topic:
 
 
 def _apply(
-    index: Index, make: Callable[[Index, int], Change], times: int
+    index: Index, make: Callable[[Index, int], FactChange], times: int
 ) -> tuple[Sequence[float], Index]:
     """Apply changes one after the other; return microseconds, sorted, and the last index."""
     took = []
@@ -47,27 +47,27 @@ def _apply(
     return sorted(took), index
 
 
-def _grants(world: World) -> Callable[[Index, int], Change]:
+def _grants(world: World) -> Callable[[Index, int], FactChange]:
     fresh = world.new_grants()
-    return lambda index, number: Change(None, next(fresh))
+    return lambda index, number: FactChange(None, next(fresh))
 
 
-def _moves(world: World) -> Callable[[Index, int], Change]:
-    def move(index: Index, number: int) -> Change:
+def _moves(world: World) -> Callable[[Index, int], FactChange]:
+    def move(index: Index, number: int) -> FactChange:
         tenant = index.tenants[f"tenant-{number % world.tenants:05}"].fact
         to = TIERS[(TIERS.index(tenant.holdings[0].plan) + 1) % len(TIERS)]
-        return Change(tenant, replace(tenant, holdings=(Holding(to),)))
+        return FactChange(tenant, replace(tenant, holdings=(Holding(to),)))
 
     return move
 
 
-def _role(index: Index, number: int) -> Change:
+def _role(index: Index, number: int) -> FactChange:
     role = index.roles[ROLES[number % len(ROLES)]].fact
     toggled = role.permissions ^ {PERMISSIONS[number % len(PERMISSIONS)]}
-    return Change(role, replace(role, permissions=toggled))
+    return FactChange(role, replace(role, permissions=toggled))
 
 
-def _tier(index: Index, number: int) -> Change:
+def _tier(index: Index, number: int) -> FactChange:
     plan = index.plans[TIERS[number % len(TIERS)]]
     toggled = plan.permissions ^ {PERMISSIONS[number % len(PERMISSIONS)]}
-    return Change(plan, replace(plan, permissions=toggled))
+    return FactChange(plan, replace(plan, permissions=toggled))

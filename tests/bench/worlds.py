@@ -11,7 +11,7 @@ from random import Random
 from typing import Final
 
 from authz_service.domain.catalog import Permission, Plan, Role
-from authz_service.domain.change import Change, Fact
+from authz_service.domain.change import Fact, FactChange
 from authz_service.domain.decision import Question
 from authz_service.domain.grant import RoleGrant
 from authz_service.domain.key import ApiKey, KeyKind, digest, write
@@ -82,7 +82,7 @@ class World:
         """Build the index at revision 1, members packed as a cold start packs them."""
         builder = Builder(Index.empty())
         for fact in self.facts():
-            builder.change(Change(None, fact))
+            builder.change(FactChange(None, fact))
         bits = builder.role_bits
         shared: dict[int, int] = {}
         by_tenant: defaultdict[str, dict[str, Member]] = defaultdict(dict)

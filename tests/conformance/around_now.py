@@ -4,7 +4,7 @@ import time
 from dataclasses import replace
 from typing import Final
 
-from authz_service.domain.change import Change, Delta, Fact
+from authz_service.domain.change import Delta, Fact, FactChange
 from authz_service.domain.exception import TenantException
 from authz_service.domain.grant import RoleGrant
 from authz_service.domain.tenant import Tenant
@@ -29,7 +29,7 @@ def around(drawn_from: int, at: Instant) -> World:
         Delta(
             delta.revision,
             tuple(
-                Change(_moved(change.before, edges), _moved(change.after, edges))
+                FactChange(_moved(change.before, edges), _moved(change.after, edges))
                 for change in delta.changes
             ),
         )

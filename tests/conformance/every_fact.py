@@ -5,7 +5,7 @@ from typing import Final, NamedTuple
 
 from authz_service.domain.audit import Event
 from authz_service.domain.catalog import Feature, Limit, Permission, Plan, Role
-from authz_service.domain.change import Change, Fact
+from authz_service.domain.change import Fact, FactChange
 from authz_service.domain.changeset import (
     ChangeSet,
     Delete,
@@ -149,10 +149,10 @@ SCHEDULED: Final = ScheduledPolicyChange(
     TEXT,
     7,
     (
-        Change(ROLE, replace(ROLE, permissions=frozenset())),
-        Change(None, GRANT),
-        Change(TENANT, replace(TENANT, holdings=())),
-        Change(DENYING, None),
+        FactChange(ROLE, replace(ROLE, permissions=frozenset())),
+        FactChange(None, GRANT),
+        FactChange(TENANT, replace(TENANT, holdings=())),
+        FactChange(DENYING, None),
     ),
     (Event("role.put", "acme", ("viewer",), {"id": "viewer"}, None, TEXT),),
 )

@@ -10,7 +10,7 @@ from typing import Final
 
 from authz_service.domain.audit import Actor, Event
 from authz_service.domain.call import Call
-from authz_service.domain.change import Change, Fact, Revision
+from authz_service.domain.change import Fact, FactChange, Revision
 from authz_service.domain.tenant import SYSTEM
 from authz_service.domain.window import Instant
 from authz_service.engine.index import Index
@@ -76,15 +76,15 @@ class StoreWorld:
 
     def put(self, *facts: Fact) -> Revision:
         """Make the facts in one transaction."""
-        return self.commit(*(Change(None, fact) for fact in facts))
+        return self.commit(*(FactChange(None, fact) for fact in facts))
 
     def replace(self, before: Fact, after: Fact) -> Revision:
-        return self.commit(Change(before, after))
+        return self.commit(FactChange(before, after))
 
     def end(self, *facts: Fact) -> Revision:
-        return self.commit(*(Change(fact, None) for fact in facts))
+        return self.commit(*(FactChange(fact, None) for fact in facts))
 
-    def commit(self, *changes: Change, tenant: str = SYSTEM) -> Revision:
+    def commit(self, *changes: FactChange, tenant: str = SYSTEM) -> Revision:
         """Make the changes in one transaction, audited in the tenant's chain."""
 
         def body(tx: Transaction) -> None:

@@ -9,7 +9,7 @@ from sqlalchemy import delete, update
 
 from authz_service.domain.audit import Actor, Event, plain
 from authz_service.domain.catalog import Permission
-from authz_service.domain.change import Change
+from authz_service.domain.change import FactChange
 from authz_service.domain.membership import Membership
 from authz_service.domain.window import Window
 from authz_service.errors import ErrorReason
@@ -294,5 +294,5 @@ def test_a_change_is_explained_by_the_entry_about_it(world: StoreWorld) -> None:
 
 def test_change_without_an_entry_about_it_is_explained_by_the_call(world: StoreWorld) -> None:
     alice = Membership("acme", "user:alice")
-    world.commit(Change(alice, None), tenant="acme")
+    world.commit(FactChange(alice, None), tenant="acme")
     assert changes(world)[-1].action == "test.changed"

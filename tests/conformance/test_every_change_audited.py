@@ -12,7 +12,7 @@ import pytest
 from authz_service.domain.audit import canonical, plain
 from authz_service.domain.billing_policy import Downgrade, Excess
 from authz_service.domain.catalog import Limit, Role
-from authz_service.domain.change import Change
+from authz_service.domain.change import FactChange
 from authz_service.domain.exception import ExceptionKind, TenantException
 from authz_service.domain.tenant import SuspensionReason, Tenant
 from authz_service.errors import AuthzError
@@ -119,7 +119,7 @@ class Customer:
         self.accounts.do(onboarding.update_tenant, wanted)
 
 
-def of_change(change: Change) -> tuple[str, ...]:
+def of_change(change: FactChange) -> tuple[str, ...]:
     """Say what the audit must say of a change; of a tenant it shows what holds now."""
     if isinstance(change.fact, Tenant):
         return "tenant", change.fact.id

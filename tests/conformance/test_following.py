@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from authz_service.domain.catalog import Permission
-from authz_service.domain.change import Change
+from authz_service.domain.change import FactChange
 from authz_service.errors import ErrorReason, Unavailable
 from authz_service.replication.following import Following
 from authz_service.store import change_log, wakeup
@@ -144,7 +144,9 @@ def test_following_outlives_what_nobody_foresaw(
 
 def test_what_comes_due_is_made_facts_soon_after(store_world: StoreWorld) -> None:
     """The view `casbin_rule`, which stock Casbin reads, has it then, too."""
-    store_world.put(replace(SCHEDULED, at=NOON + 1, planned=(Change(None, PERMISSION),), told=()))
+    store_world.put(
+        replace(SCHEDULED, at=NOON + 1, planned=(FactChange(None, PERMISSION),), told=())
+    )
     store_world.clock.now = NOON + 1
     settle = store_world.store.settle
     follower = Following(store_world.database, store_world.replica, 0.02, lambda _: None, settle)

@@ -8,7 +8,7 @@ import pytest
 
 from authz_service.config import shipped_policies
 from authz_service.domain.catalog import Role
-from authz_service.domain.change import Change
+from authz_service.domain.change import FactChange
 from authz_service.domain.decision import Question
 from authz_service.domain.key import KeyKind, digest, write
 from authz_service.domain.policy_set import PolicySet
@@ -51,27 +51,27 @@ def may_operate(world: StoreWorld, caller: str) -> bool:
     )
 
 
-def replaced(index: Index, role: str, after: Role) -> Change:
+def replaced(index: Index, role: str, after: Role) -> FactChange:
     found = index.role(role)
-    return Change(found.fact if found else None, after)
+    return FactChange(found.fact if found else None, after)
 
 
-DAMAGE: dict[str, Callable[[Index], list[Change]]] = {
+DAMAGE: dict[str, Callable[[Index], list[FactChange]]] = {
     "role-emptied": lambda index: [replaced(index, "operator", Role("operator"))],
     "included-role-emptied": lambda index: [replaced(index, "provisioner", Role("provisioner"))],
     "role-in-a-circle": lambda index: [
         replaced(index, "operator", Role("operator")),
         replaced(index, "auditor", Role("auditor", includes=frozenset({"operator"}))),
     ],
-    "role-gone": lambda index: [Change(entry(index, "operator"), None)],
+    "role-gone": lambda index: [FactChange(entry(index, "operator"), None)],
     "tier-emptied": lambda index: [
-        Change(
+        FactChange(
             index.plans["tier/internal"],
             replace(index.plans["tier/internal"], assignable_roles=frozenset({"checker"})),
         )
     ],
     "permission-for-sale": lambda index: [
-        Change(
+        FactChange(
             index.permissions["keys:create"].fact,
             replace(index.permissions["keys:create"].fact, internal=False),
         )
@@ -101,7 +101,7 @@ def test_new_key_operates_where_nothing_was_damaged(seeded: StoreWorld) -> None:
 
 @pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE)
 def test_new_key_operates_whatever_was_damaged(
-    seeded: StoreWorld, damage: Callable[[Index], list[Change]]
+    seeded: StoreWorld, damage: Callable[[Index], list[FactChange]]
 ) -> None:
     seeded.commit(*damage(seeded.index))
     mended, caller = recovered(seeded)
@@ -127,7 +127,7 @@ def test_what_still_does_its_part_is_left_as_it_was_made(seeded: StoreWorld) -> 
 
 def test_roles_that_the_tier_was_given_beside_stay_in_it(seeded: StoreWorld) -> None:
     tier = seeded.index.plans["tier/internal"]
-    seeded.commit(Change(tier, replace(tier, assignable_roles=frozenset({"viewer"}))))
+    seeded.commit(FactChange(tier, replace(tier, assignable_roles=frozenset({"viewer"}))))
     assert recovered(seeded)[0] == ("tier internal",)
     offered = seeded.index.plans["tier/internal"].assignable_roles
     assert offered == tier.assignable_roles | {"viewer"}

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import delete, update
 
 from authz_service.domain.catalog import Permission
-from authz_service.domain.change import Change, Delta
+from authz_service.domain.change import Delta, FactChange
 from authz_service.domain.grant import RoleGrant
 from authz_service.engine.builder import apply
 from authz_service.errors import ErrorReason, Internal, Unavailable
@@ -58,13 +58,13 @@ def wakes(replica: Replica, revision: int, happening: Callable[[], object]) -> b
 def test_a_delta_that_does_not_follow_is_not_applied(written: StoreWorld, revision: int) -> None:
     index = written.index
     with pytest.raises(ValueError, match="does not follow"):
-        apply(index, Delta(revision, (Change(None, FORGED),)))
-    written.replica.advance(Delta(revision, (Change(None, FORGED),)))
+        apply(index, Delta(revision, (FactChange(None, FORGED),)))
+    written.replica.advance(Delta(revision, (FactChange(None, FORGED),)))
     assert ledger.same(written.index, index)
 
 
 def test_a_replica_that_missed_something_reads_the_database_anew(behind: StoreWorld) -> None:
-    behind.replica.advance(Delta(7, (Change(None, FORGED),)))
+    behind.replica.advance(Delta(7, (FactChange(None, FORGED),)))
     assert ledger.same(behind.index, behind.stored_index())
     assert FORGED.id not in behind.index.permissions
     assert behind.index.revision == 8
@@ -107,7 +107,7 @@ def test_a_delta_that_cannot_be_understood_is_not_stepped_over(
 def test_a_delta_that_ends_what_is_not_there_is_not_stepped_over(store_world: StoreWorld) -> None:
     store_world.put(*every_fact.ALL)
     never = RoleGrant("acme", every_fact.MEMBER.subject, "never")
-    store_world.replica.advance(Delta(2, (Change(never, None), Change(None, FORGED))))
+    store_world.replica.advance(Delta(2, (FactChange(never, None), FactChange(None, FORGED))))
     assert ledger.same(store_world.index, store_world.stored_index())
 
 

@@ -15,7 +15,7 @@ import pytest
 
 from authz_service.domain.audit import Event
 from authz_service.domain.catalog import Limit, Permission, Plan, Role
-from authz_service.domain.change import Change, Fact
+from authz_service.domain.change import Fact, FactChange
 from authz_service.domain.decision import DecisionReason, Question
 from authz_service.domain.grant import GrantSource, RoleGrant
 from authz_service.domain.invitation import digest
@@ -144,20 +144,20 @@ def test_of_two_admins_that_remove_each_other_at_once_one_stays(store_world: Sto
     assert ended == {None: 1, ErrorReason.LAST_ADMIN: 1}
 
 
-TAKING: Final[dict[str, list[Change]]] = {
-    "the grant": [Change(ADMIN, None)],
-    "its window": [Change(ADMIN, replace(ADMIN, window=Window(0, NOON + HOUR)))],
-    "its scope": [Change(ADMIN, replace(ADMIN, scope="doc:1"))],
-    "its role": [Change(ADMIN, replace(ADMIN, role="viewer"))],
-    "its beginning": [Change(ADMIN, replace(ADMIN, window=Window(NOON + 1)))],
-    "the membership": [Change(ADMIN, None), Change(ADA, None)],
-    "a suspension": [Change(ADA, replace(ADA, suspensions=frozenset({SuspensionReason.SCIM})))],
-    "an invitation": [Change(ADA, replace(ADA, lifecycle=MembershipState.INVITED))],
+TAKING: Final[dict[str, list[FactChange]]] = {
+    "the grant": [FactChange(ADMIN, None)],
+    "its window": [FactChange(ADMIN, replace(ADMIN, window=Window(0, NOON + HOUR)))],
+    "its scope": [FactChange(ADMIN, replace(ADMIN, scope="doc:1"))],
+    "its role": [FactChange(ADMIN, replace(ADMIN, role="viewer"))],
+    "its beginning": [FactChange(ADMIN, replace(ADMIN, window=Window(NOON + 1)))],
+    "the membership": [FactChange(ADMIN, None), FactChange(ADA, None)],
+    "a suspension": [FactChange(ADA, replace(ADA, suspensions=frozenset({SuspensionReason.SCIM})))],
+    "an invitation": [FactChange(ADA, replace(ADA, lifecycle=MembershipState.INVITED))],
 }
 
 
 @pytest.mark.parametrize("changes", TAKING.values(), ids=TAKING)
-def test_no_path_takes_the_last_admin(acme: StoreWorld, changes: list[Change]) -> None:
+def test_no_path_takes_the_last_admin(acme: StoreWorld, changes: list[FactChange]) -> None:
     """Not even one that no use case offers: the unit of work itself refuses."""
     before = ledger.contents(acme.database)
     with pytest.raises(FailedPrecondition) as raised:
@@ -180,14 +180,14 @@ def test_a_dry_run_is_refused_as_the_change_would_be(acme: StoreWorld) -> None:
 def test_an_admin_in_place_of_the_last_one_is_enough(acme: StoreWorld) -> None:
     abe = Membership("acme", "user:abe")
     admin = RoleGrant("acme", "user:abe", "admin", id="g2")
-    acme.commit(Change(None, abe), Change(None, admin), Change(ADMIN, None))
+    acme.commit(FactChange(None, abe), FactChange(None, admin), FactChange(ADMIN, None))
 
 
 def test_an_account_that_has_no_admin_is_held_to_none(acme: StoreWorld) -> None:
     acme.put(Membership("acme", "user:vera"), RoleGrant("acme", "user:vera", "viewer", id="g2"))
     admin = Role("admin", frozenset({"doc:read", "team:manage"}), admin=True)
     acme.replace(admin, replace(admin, admin=False))
-    acme.commit(Change(ADMIN, None))
+    acme.commit(FactChange(ADMIN, None))
 
 
 def test_callers_of_this_service_are_no_customers(acme: StoreWorld) -> None:

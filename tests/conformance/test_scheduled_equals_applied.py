@@ -16,7 +16,7 @@ from typing import Final
 import pytest
 
 from authz_service.domain.catalog import Role
-from authz_service.domain.change import Change, Fact
+from authz_service.domain.change import Fact, FactChange
 from authz_service.domain.changeset import ChangeSet
 from authz_service.domain.decision import DecisionReason, Question
 from authz_service.domain.exception import TenantException
@@ -169,7 +169,7 @@ class Pair:
         for each in (self.by_hand, self.ahead):
             same = next(f for f in known(each, self.made) if content(f) == content(before))
             try:
-                each.commit(Change(same, after))
+                each.commit(FactChange(same, after))
             except AuthzError:
                 assert each is self.by_hand, (self.place, before)
                 return

@@ -11,7 +11,7 @@ import pytest
 from authz_service.domain.audit import Actor
 from authz_service.domain.call import Call
 from authz_service.domain.catalog import Permission, Role
-from authz_service.domain.change import Change
+from authz_service.domain.change import FactChange
 from authz_service.domain.changeset import (
     AnyChange,
     Delete,
@@ -474,12 +474,15 @@ def test_unrelated_commits_leave_a_schedule_alone(world: StoreWorld) -> None:
 @pytest.mark.parametrize(
     ("wanted", "meanwhile"),
     [
-        (Revoke("beta", "user:bob", "editor"), Change(BOB, None)),
-        (Give(RoleGrant("beta", "user:bob", "viewer")), Change(None, replace(BOB, role="viewer"))),
+        (Revoke("beta", "user:bob", "editor"), FactChange(BOB, None)),
+        (
+            Give(RoleGrant("beta", "user:bob", "viewer")),
+            FactChange(None, replace(BOB, role="viewer")),
+        ),
     ],
 )
 def test_what_cannot_be_written_lapses_and_holds_nothing_up(
-    either: StoreWorld, wanted: AnyChange, meanwhile: Change, monkeypatch: pytest.MonkeyPatch
+    either: StoreWorld, wanted: AnyChange, meanwhile: FactChange, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Only a fault of ours, or a hand in the database, brings it about."""
     schedule(either, wanted, Put(replace(EDITOR, description="Writes")))

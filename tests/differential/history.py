@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from authz_service.domain.catalog import Permission, Plan, Role
-from authz_service.domain.change import Change, Delta, Fact
+from authz_service.domain.change import Delta, Fact, FactChange
 from authz_service.domain.endpoint import Endpoint
 from authz_service.domain.exception import TenantException
 from authz_service.domain.grant import RoleGrant
@@ -37,17 +37,17 @@ class History:
 
     facts: dict[Key, Fact] = field(default_factory=dict)
     deltas: list[Delta] = field(default_factory=list)
-    changes: list[Change] = field(default_factory=list)
+    changes: list[FactChange] = field(default_factory=list)
 
     def put(self, fact: Fact) -> None:
         """Make a fact, or let it replace the one with its key."""
         before = self.facts.get(key(fact))
         if before != fact:
-            self.changes.append(Change(before, fact))
+            self.changes.append(FactChange(before, fact))
             self.facts[key(fact)] = fact
 
     def end(self, fact: Fact) -> None:
-        self.changes.append(Change(self.facts.pop(key(fact)), None))
+        self.changes.append(FactChange(self.facts.pop(key(fact)), None))
 
     def commit(self) -> None:
         self.deltas.append(Delta(len(self.deltas) + 1, tuple(self.changes)))

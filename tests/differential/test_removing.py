@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from authz_service.domain.change import Change, Delta, Fact
+from authz_service.domain.change import Delta, Fact, FactChange
 from authz_service.domain.decision import Question
 from authz_service.domain.exception import ExceptionKind, TenantException
 from authz_service.engine.builder import apply
@@ -23,7 +23,7 @@ def denies(fact: Fact) -> bool:
 
 
 def without(index: Index, fact: Fact) -> Index:
-    return apply(index, Delta(index.revision + 1, (Change(fact, None),)))
+    return apply(index, Delta(index.revision + 1, (FactChange(fact, None),)))
 
 
 def differences(index: Index, drawn: Round, fact: Fact) -> Iterator[tuple[Question, bool]]:

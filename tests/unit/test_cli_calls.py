@@ -177,7 +177,7 @@ def test_whoever_has_spent_its_rate_waits_as_told_and_asks_again(
     authz: Authz, fake: FakeServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     waited: list[float] = []
-    monkeypatch.setattr("authz_service.cli.connection.time.sleep", waited.append)
+    monkeypatch.setattr("authz_service.client.connection.time.sleep", waited.append)
     answer = provisioning_pb2.SetTierResponse(tenant=TENANT, revision=8)
 
     def spent_at_first(request: Any, context: grpc.ServicerContext) -> Any:
@@ -193,7 +193,7 @@ def test_whoever_would_wait_too_long_is_told_so(
     authz: Authz, fake: FakeServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        "authz_service.cli.connection.time.sleep", lambda _: pytest.fail("it waits")
+        "authz_service.client.connection.time.sleep", lambda _: pytest.fail("it waits")
     )
     for seconds in (61.0, 0.0):
         fake.answers["SetTier"] = rate_limited(seconds)

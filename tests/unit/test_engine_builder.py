@@ -3,7 +3,7 @@
 import pytest
 
 from authz_service.domain.catalog import Permission, Plan, Role
-from authz_service.domain.change import Change, Delta, Fact
+from authz_service.domain.change import Delta, Fact, FactChange
 from authz_service.domain.decision import DecisionReason as Reason
 from authz_service.domain.decision import Question
 from authz_service.domain.grant import GrantSource, RoleGrant
@@ -20,7 +20,7 @@ MEMBER = Membership("acme", "user:a")
 
 
 def after(before: Index, *changes: tuple[Fact | None, Fact | None]) -> Index:
-    delta = Delta(before.revision + 1, tuple(Change(*change) for change in changes))
+    delta = Delta(before.revision + 1, tuple(FactChange(*change) for change in changes))
     return apply(before, delta)
 
 
@@ -184,7 +184,7 @@ def test_keys_come_change_and_go() -> None:
 def test_members_loaded_at_once_are_those_added_one_by_one() -> None:
     builder = Builder(Index.empty())
     for fact in (Permission("doc:read"), Role("reader", frozenset({"doc:read"})), Tenant("acme")):
-        builder.change(Change(None, fact))
+        builder.change(FactChange(None, fact))
     builder.load_members("acme", {"user:a": pack(MEMBER, (), builder.role_bits)})
     loaded = builder.finish(1)
     one_by_one = build([Permission("doc:read"), Role("reader"), Tenant("acme"), MEMBER], 1)

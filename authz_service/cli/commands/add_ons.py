@@ -41,9 +41,9 @@ def list_add_ons(
     request = pb.ListAddOnsRequest(permission=permission, feature=feature)
     answer = every(session.policy.ListAddOns, request, lambda p: p.add_ons, limit)
     rows = [
-        (each.id, str(len(each.permissions)),
-         out.listed(f"{limit.name} {amount(limit)}" for limit in each.limits), each.description)
-        for each in answer.add_ons
+        (add_on.id, str(len(add_on.permissions)),
+         out.listed(f"{limit.name} {amount(limit)}" for limit in add_on.limits), add_on.description)
+        for add_on in answer.add_ons
     ]  # fmt: skip
     columns = ("ADD-ON", "PERMISSIONS", "LIMITS", "DESCRIPTION")
     session.show(answer, out.table(columns, rows), note=total(len(rows), "add-on", answer))

@@ -89,10 +89,10 @@ def verify(
 
 def _table(entries: Iterable[pb.AuditEntry]) -> Table:
     rows = [
-        (each.tenant, str(each.seq), said["at"], said["actor"], said["action"], said["outcome"],
+        (entry.tenant, str(entry.seq), said["at"], said["actor"], said["action"], said["outcome"],
          out.listed(said["targets"]), said["reason"])
-        for each in entries
-        for said in (json.loads(each.entry),)
+        for entry in entries
+        for said in (json.loads(entry.entry),)
     ]  # fmt: skip
     columns = ("TENANT", "SEQ", "AT", "ACTOR", "ACTION", "OUTCOME", "TARGETS", "REASON")
     return out.table(columns, rows)

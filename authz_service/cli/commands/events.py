@@ -162,8 +162,13 @@ def reconcile(
         answer.next_page_token = page.next_page_token
     answer.compared = compared
     rows = [
-        (each.tenant, "yes" if each.repaired else "no", "; ".join(each.differences), each.problem)
-        for each in answer.drifts
+        (
+            drift.tenant,
+            "yes" if drift.repaired else "no",
+            "; ".join(drift.differences),
+            drift.problem,
+        )
+        for drift in answer.drifts
     ]
     found = out.table(("TENANT", "REPAIRED", "DIFFERENCES", "PROBLEM"), rows)
     session.show(answer, found, note=f"{out.counted(compared, 'account')} compared")
@@ -217,21 +222,21 @@ def event_facts(event: pb.Event) -> Table:
 def _table(events: Iterable[pb.Event]) -> Table:
     rows = [
         (
-            each.source,
-            each.id,
-            each.type,
-            each.tenant,
-            word(pb.EventState, each.state),
-            word(pb.EventReason, each.reason),
-            each.message,
+            event.source,
+            event.id,
+            event.type,
+            event.tenant,
+            word(pb.EventState, event.state),
+            word(pb.EventReason, event.reason),
+            event.message,
         )
-        for each in events
+        for event in events
     ]
     return out.table(("SOURCE", "EVENT", "TYPE", "TENANT", "STATE", "REASON", "MESSAGE"), rows)
 
 
 def _effects(effects: Iterable[str]) -> Table:
-    return out.table(("EFFECT",), [(each,) for each in effects])
+    return out.table(("EFFECT",), [(effect,) for effect in effects])
 
 
 def _intake(now: pb.Intake) -> Table:

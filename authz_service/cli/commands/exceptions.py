@@ -191,21 +191,22 @@ def list_exceptions(
     session: Session,
     tenant: Tenant,
     *,
-    kind: Annotated[
-        ExceptionKind | None, typer.Option("--kind", help="Only of this kind.")
-    ] = None,
+    kind: Annotated[ExceptionKind | None, typer.Option("--kind", help="Only of this kind.")] = None,
     permission: Annotated[
         str,
         typer.Option("--permission", metavar="PERMISSION", help="Only about this permission."),
     ] = "",
     subject: Annotated[
         str | None,
-        typer.Option("--subject", metavar="SUBJECT", help="Only those that deny this one; '' for "
-                     "those for everyone."),
+        typer.Option(
+            "--subject",
+            metavar="SUBJECT",
+            help="Only those that deny this one; '' for those for everyone.",
+        ),
     ] = None,
     live_at: LiveAt = None,
     limit: Limit = None,
-) -> None:  # fmt: skip
+) -> None:
     """List an account's exceptions, those over or not yet begun among them."""
     request = pb.ListExceptionsRequest(
         tenant=tenant, permission=permission, subject=subject, live_at=timestamp(live_at)
@@ -220,10 +221,18 @@ def list_exceptions(
 def exception_table(exceptions: Iterable[pb.TenantException]) -> Table:
     """Lay out exceptions."""
     rows = [
-        (each.id, word(pb.ExceptionKind, each.kind), out.listed(each.permissions),
-         each.subject, each.scope, window(each), each.approver, each.reason)
-        for each in exceptions
-    ]  # fmt: skip
+        (
+            exception.id,
+            word(pb.ExceptionKind, exception.kind),
+            out.listed(exception.permissions),
+            exception.subject,
+            exception.scope,
+            window(exception),
+            exception.approver,
+            exception.reason,
+        )
+        for exception in exceptions
+    ]
     columns = ("ID", "KIND", "PERMISSIONS", "SUBJECT", "SCOPE", "IN FORCE", "APPROVER", "REASON")
     return out.table(columns, rows)
 
@@ -231,13 +240,13 @@ def exception_table(exceptions: Iterable[pb.TenantException]) -> Table:
 def _put(
     session: Session,
     kind: str,
-    wanted: pb.TenantException,
+    command: pb.TenantException,
     valid_from: datetime | None,
     valid_until: datetime | None,
 ) -> None:
-    wanted.kind = pb.ExceptionKind.Value(f"EXCEPTION_KIND_{kind}")
+    command.kind = pb.ExceptionKind.Value(f"EXCEPTION_KIND_{kind}")
     for field, at in (("valid_from", valid_from), ("valid_until", valid_until)):
         if at is not None:
-            getattr(wanted, field).FromDatetime(at)
-    answer = session.policy.GrantException(pb.GrantExceptionRequest(exception=wanted))
+            getattr(command, field).FromDatetime(at)
+    answer = session.policy.GrantException(pb.GrantExceptionRequest(exception=command))
     session.show(answer, exception_table([answer.exception]))

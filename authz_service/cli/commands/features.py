@@ -33,7 +33,8 @@ def list_features(
     request = pb.ListFeaturesRequest(plan=plan, name=name)
     answer = every(session.policy.ListFeatures, request, lambda page: page.plan_features, limit)
     rows = [
-        (each.plan, each.feature.name, feature_value(each.feature)) for each in answer.plan_features
+        (plan_feature.plan, plan_feature.feature.name, feature_value(plan_feature.feature))
+        for plan_feature in answer.plan_features
     ]
     session.show(
         answer,

@@ -42,7 +42,7 @@ def who_may(
     )  # fmt: skip
     answer = every(session.authorization.ListSubjects, request, lambda page: page.subjects, limit)
     note = total(len(answer.subjects), "subject", answer)
-    rows = [(each,) for each in answer.subjects]
+    rows = [(subject,) for subject in answer.subjects]
     session.show(answer, out.table(("SUBJECT",), rows), note=note)
 
 
@@ -67,5 +67,5 @@ def what_may(
         session.authorization.ListPermissions, request, lambda page: page.permissions, limit
     )
     note = total(len(answer.permissions), "permission", answer)
-    rows = [(each,) for each in answer.permissions]
+    rows = [(permission,) for permission in answer.permissions]
     session.show(answer, out.table(("PERMISSION",), rows), note=note)

@@ -142,10 +142,17 @@ def _facts(identity: pb.Identity) -> Table:
 
 def _table(identities: Iterable[pb.Identity]) -> Table:
     rows = [
-        (each.id, _KINDS.get(each.kind, ""), each.name, each.issuer, each.display_name,
-         out.listed(each.roles), out.listed(each.tenants) or "all",
-         instant(each.expire_time) or "never")
-        for each in identities
-    ]  # fmt: skip
+        (
+            identity.id,
+            _KINDS.get(identity.kind, ""),
+            identity.name,
+            identity.issuer,
+            identity.display_name,
+            out.listed(identity.roles),
+            out.listed(identity.tenants) or "all",
+            instant(identity.expire_time) or "never",
+        )
+        for identity in identities
+    ]
     columns = ("ID", "KIND", "NAME", "ISSUER", "CALLED", "ROLES", "TENANTS", "ENDS")
     return out.table(columns, rows)

@@ -139,10 +139,17 @@ def _lifetime(open_for: timedelta | None) -> Duration | None:
 
 def _table(invitations: Iterable[pb.Invitation]) -> Table:
     rows = [
-        (each.id, each.subject, each.email, out.listed(each.roles), each.invited_by,
-         instant(each.send_time), _end(each))
-        for each in invitations
-    ]  # fmt: skip
+        (
+            invitation.id,
+            invitation.subject,
+            invitation.email,
+            out.listed(invitation.roles),
+            invitation.invited_by,
+            instant(invitation.send_time),
+            _end(invitation),
+        )
+        for invitation in invitations
+    ]
     return out.table(("ID", "WHO", "ADDRESS", "ROLES", "INVITED BY", "SENT", "ENDS"), rows)
 
 

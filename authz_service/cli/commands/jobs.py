@@ -146,10 +146,10 @@ def state_number(state: State | None) -> pb.JobState.ValueType:
 
 def jobs_table(jobs: Iterable[pb.Job]) -> Table:
     rows = [
-        (each.id, word(pb.JobKind, each.kind), each.tenant, each.subject,
-         word(pb.JobState, each.state), str(each.attempts),
-         instant(each.next_time) or instant(each.end_time), _said(each))
-        for each in jobs
+        (job.id, word(pb.JobKind, job.kind), job.tenant, job.subject,
+         word(pb.JobState, job.state), str(job.attempts),
+         instant(job.next_time) or instant(job.end_time), _said(job))
+        for job in jobs
     ]  # fmt: skip
     columns = ("ID", "KIND", "TENANT", "ABOUT", "STATE", "ATTEMPTS", "NEXT OR END", "LAST")
     return out.table(columns, rows)

@@ -235,11 +235,11 @@ def _facts(key: pb.Key) -> Table:
 
 def _table(keys: Iterable[pb.Key]) -> Table:
     rows = [
-        (each.id, each.display_name, _kind(each), out.listed(each.roles),
-         out.listed(each.tenants) or "all", instant(each.create_time),
-         instant(each.expire_time) or "never", instant(each.previous_expire_time),
-         instant(each.last_use_time))
-        for each in keys
+        (key.id, key.display_name, _kind(key), out.listed(key.roles),
+         out.listed(key.tenants) or "all", instant(key.create_time),
+         instant(key.expire_time) or "never", instant(key.previous_expire_time),
+         instant(key.last_use_time))
+        for key in keys
     ]  # fmt: skip
     columns = ("ID", "NAME", "KIND", "ROLES", "TENANTS", "MADE", "ENDS", "OLD SECRET ENDS")
     return out.table((*columns, "LAST USED"), rows)

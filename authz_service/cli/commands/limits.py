@@ -32,7 +32,10 @@ def list_limits(
     """List what limits tiers and add-ons set themselves."""
     request = pb.ListLimitsRequest(plan=plan, name=name)
     answer = every(session.policy.ListLimits, request, lambda page: page.plan_limits, limit)
-    rows = [(each.plan, each.limit.name, limit_value(each.limit)) for each in answer.plan_limits]
+    rows = [
+        (plan_limit.plan, plan_limit.limit.name, limit_value(plan_limit.limit))
+        for plan_limit in answer.plan_limits
+    ]
     session.show(
         answer,
         out.table(("PLAN", "LIMIT", "VALUE"), rows),

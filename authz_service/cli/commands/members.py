@@ -132,9 +132,9 @@ def list_members(
         request.state = pb.MembershipState.Value(f"MEMBERSHIP_STATE_{state.name}")
     answer = every(session.provisioning.ListMembers, request, lambda page: page.members, limit)
     rows = [
-        (each.subject, word(pb.MembershipState, each.state), "owner" if each.owner else "",
-         each.managed_by, out.listed(each.roles))
-        for each in answer.members
+        (member.subject, word(pb.MembershipState, member.state), "owner" if member.owner else "",
+         member.managed_by, out.listed(member.roles))
+        for member in answer.members
     ]  # fmt: skip
     session.show(
         answer,
@@ -164,7 +164,7 @@ def new_member(text: str) -> pb.NewMember:
 
 def member_facts(member: pb.Member) -> Table:
     """Lay out a member."""
-    suspensions = [word(pb.SuspensionReason, each) for each in member.suspensions]
+    suspensions = [word(pb.SuspensionReason, suspension) for suspension in member.suspensions]
     return out.facts(
         [
             ("tenant", member.tenant),

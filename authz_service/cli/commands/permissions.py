@@ -51,8 +51,13 @@ def list_permissions(
     )
     answer = every(session.policy.ListCatalogue, request, lambda page: page.permissions, limit)
     rows = [
-        (each.id, "internal" if each.internal else "", _fate(each), each.description)
-        for each in answer.permissions
+        (
+            permission.id,
+            "internal" if permission.internal else "",
+            _fate(permission),
+            permission.description,
+        )
+        for permission in answer.permissions
     ]
     session.show(
         answer,

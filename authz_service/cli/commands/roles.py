@@ -54,9 +54,9 @@ def list_roles(
     request = pb.ListRolesRequest(tenant=tenant, permission=permission, prefix=prefix)
     answer = every(session.policy.ListRoles, request, lambda page: page.roles, limit)
     rows = [
-        (each.id, str(len(each.permissions)), out.listed(each.includes),
-         "admin" if each.admin else "", each.description)
-        for each in answer.roles
+        (role.id, str(len(role.permissions)), out.listed(role.includes),
+         "admin" if role.admin else "", role.description)
+        for role in answer.roles
     ]  # fmt: skip
     session.show(
         answer,

@@ -22,7 +22,7 @@ def serve(
 ) -> None:
     """Serve until asked to stop, as the AUTHZ_* variables say."""
     gc.disable()  # a start makes much and drops little: it takes a quarter less time
-    from authz_service.app import serve as run  # noqa: PLC0415 - the whole server
+    from authz_service.app import serve as run
 
     try:
         chosen = session.settings
@@ -41,7 +41,7 @@ def serve(
 @local(commands, panel=SERVER)
 def migrate(session: Session) -> None:
     """Bring the database to the schema of this version."""
-    from authz_service.app import migrate as run  # noqa: PLC0415 - the whole server
+    from authz_service.app import migrate as run
     from authz_service.cli.commands.upgrade import commands as giving
     from authz_service.cli.commands.upgrade import rights_to_give
 

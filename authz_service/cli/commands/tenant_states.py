@@ -94,8 +94,15 @@ def scheduled(
         session.provisioning.ListScheduledChanges, request, lambda page: page.changes, limit
     )
     rows = [
-        (instant(each.at), each.tenant, _kind(each.kind), each.before, each.after, each.id)
-        for each in answer.changes
+        (
+            instant(change.at),
+            change.tenant,
+            _kind(change.kind),
+            change.before,
+            change.after,
+            change.id,
+        )
+        for change in answer.changes
     ]
     session.show(
         answer,

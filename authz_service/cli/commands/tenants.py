@@ -124,13 +124,13 @@ def list_tenants(
     answer = every(session.provisioning.ListTenants, request, lambda page: page.tenants, limit)
     rows = [
         (
-            each.id,
-            word(pb.TenantState, each.state),
-            each.tier,
-            out.listed(each.add_ons),
-            each.display_name,
+            tenant.id,
+            word(pb.TenantState, tenant.state),
+            tenant.tier,
+            out.listed(tenant.add_ons),
+            tenant.display_name,
         )
-        for each in answer.tenants
+        for tenant in answer.tenants
     ]
     session.show(
         answer,

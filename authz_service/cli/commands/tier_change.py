@@ -106,9 +106,9 @@ def preview_tier(
     )
     answer = session.provisioning.PreviewTierChange(request)
     concerns = [
-        (word(change_pb2.DecisionKind, each.kind), each.object, each.detail
-         or out.listed(each.subjects))
-        for each in answer.concerns
+        (word(change_pb2.DecisionKind, concern.kind), concern.object, concern.detail
+         or out.listed(concern.subjects))
+        for concern in answer.concerns
     ]  # fmt: skip
     to_decide = _table(("TO DECIDE", "ABOUT", "WHO OR WHAT"), concerns)
     note = "preview, nothing was changed"
@@ -134,8 +134,8 @@ def effect_parts(
         ]
     )
     members = [
-        (f"{each.count:,}", _reaches(each.gained), _reaches(each.lost), _named(each))
-        for each in answer.members
+        (f"{member.count:,}", _reaches(member.gained), _reaches(member.lost), _named(member))
+        for member in answer.members
     ]
     exceeded = [
         (each.limit.name, f"{each.used:,}", _then(each.limit), each.policy)
@@ -155,9 +155,9 @@ def _then(limit: policy_pb2.Limit) -> str:
 
 def _steps(steps: Iterable[pb.DowngradeStep]) -> list[Table]:
     rows = [
-        (word(pb.DowngradeStepKind, each.kind), each.subject, each.role, each.replacement,
-         each.scope)
-        for each in steps
+        (word(pb.DowngradeStepKind, step.kind), step.subject, step.role, step.replacement,
+         step.scope)
+        for step in steps
     ]  # fmt: skip
     return _table(("DOWNGRADE POLICY", "WHOM", "ROLE", "INSTEAD", "SCOPE"), rows)
 

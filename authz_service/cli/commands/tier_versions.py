@@ -57,10 +57,17 @@ def versions(
         session.tier_versions.ListTierVersions, request, lambda page: page.tier_versions, limit
     )
     rows = [
-        (f"{each.version}", LATEST if each.latest else "", _base(each), f"{each.pinned_tenants:,}",
-         f"{each.following_tenants:,}", f"{each.tier.revision}", each.tier.description)
-        for each in answer.tier_versions
-    ]  # fmt: skip
+        (
+            f"{tier_version.version}",
+            LATEST if tier_version.latest else "",
+            _base(tier_version),
+            f"{tier_version.pinned_tenants:,}",
+            f"{tier_version.following_tenants:,}",
+            f"{tier_version.tier.revision}",
+            tier_version.tier.description,
+        )
+        for tier_version in answer.tier_versions
+    ]
     columns = ("VERSION", "", "EXTENDS", "PINNED", "FOLLOWING", "REVISION", "DESCRIPTION")
     session.show(answer, out.table(columns, rows), note=total(len(rows), "version", answer))
 
@@ -108,8 +115,12 @@ def migrate(
     *,
     from_version: Annotated[
         list[int] | None,
-        typer.Option("--from", metavar="VERSION", parser=_version,
-                     help=f"Only who holds it, {LATEST} for who follows. Repeat for more."),
+        typer.Option(
+            "--from",
+            metavar="VERSION",
+            parser=_version,
+            help=f"Only who holds it, {LATEST} for who follows. Repeat for more.",
+        ),
     ] = None,
     tenant: Annotated[
         list[str] | None,
@@ -119,7 +130,7 @@ def migrate(
         str, typer.Option("--prefix", metavar="TEXT", help="Only accounts named so.")
     ] = "",
     reason: Reason = "",
-) -> None:  # fmt: skip
+) -> None:
     """Move accounts to a version of their tier, in one step. --dry-run shows what that changes."""
     request = pb.MigrateTenantsRequest(
         tier=tier,

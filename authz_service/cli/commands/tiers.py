@@ -44,9 +44,9 @@ def list_tiers(
     request = pb.ListTiersRequest(permission=permission, feature=feature)
     answer = every(session.policy.ListTiers, request, lambda p: p.tiers, limit)
     rows = [
-        (each.id, each.extends, str(len(each.permissions)),
-         out.listed(f"{limit.name} {amount(limit)}" for limit in each.limits), each.description)
-        for each in answer.tiers
+        (tier.id, tier.extends, str(len(tier.permissions)),
+         out.listed(f"{limit.name} {amount(limit)}" for limit in tier.limits), tier.description)
+        for tier in answer.tiers
     ]  # fmt: skip
     columns = ("TIER", "EXTENDS", "PERMISSIONS", "LIMITS", "DESCRIPTION")
     session.show(answer, out.table(columns, rows), note=total(len(rows), "tier", answer))

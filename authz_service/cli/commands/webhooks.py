@@ -165,9 +165,9 @@ def redeliver(
 
 def _table(endpoints: Iterable[pb.Endpoint]) -> Table:
     rows = [
-        (each.id, each.tenant or "all", each.url, out.listed(each.kinds),
-         each.disabled_reason or "no", each.description)
-        for each in endpoints
+        (endpoint.id, endpoint.tenant or "all", endpoint.url, out.listed(endpoint.kinds),
+         endpoint.disabled_reason or "no", endpoint.description)
+        for endpoint in endpoints
     ]  # fmt: skip
     return out.table(("ID", "TENANT", "URL", "KINDS", "DISABLED", "CALLED"), rows)
 

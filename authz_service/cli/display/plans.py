@@ -40,7 +40,7 @@ def carried(plan: pb.Tier | pb.AddOn) -> list[tuple[str, str]]:
     """Write what a plan carries."""
     return [
         ("features", "\n".join(f"{f.name}: {feature_value(f)}" for f in plan.features)),
-        ("limits", "\n".join(f"{each.name}: {limit_value(each)}" for each in plan.limits)),
+        ("limits", "\n".join(f"{limit.name}: {limit_value(limit)}" for limit in plan.limits)),
         ("assignable roles", out.listed(sorted(plan.assignable_roles))),
         ("permissions", "\n".join(sorted(plan.permissions))),
     ]

@@ -89,7 +89,7 @@ def effect_parts(effect: pb.Effect) -> Iterator[RenderableType]:
         f"{out.counted(effect.tenants, 'tenant')} in all",
         "bold",
     )
-    rows = [row for each in effect.permissions for row in _permission_rows(each)]
+    rows = [row for permission in effect.permissions for row in _permission_rows(permission)]
     if rows:
         yield out.table(("", "PERMISSION", "MEMBERS", "IN TENANTS", "ENTITLED", "SUCH AS"), rows)
     values = [("feature", v) for v in effect.features] + [("limit", v) for v in effect.limits]
@@ -125,12 +125,12 @@ def decision_parts(decisions: Sequence[pb.Decision]) -> Iterator[RenderableType]
     """Lay out what somebody should decide."""
     if decisions:
         yield Text("\nNeeds a decision", "bold")
-    for each in decisions:
-        style = "bold red" if each.blocking else "yellow"
+    for decision in decisions:
+        style = "bold red" if decision.blocking else "yellow"
         yield Text.assemble(
             ("! ", style),
-            out.shown(f"{each.object} {_SAID[each.kind]}: {_where(each)}"),
-            (f"  {_remedy(each)}" if each.blocking else "", "bold"),
+            out.shown(f"{decision.object} {_SAID[decision.kind]}: {_where(decision)}"),
+            (f"  {_remedy(decision)}" if decision.blocking else "", "bold"),
         )
 
 

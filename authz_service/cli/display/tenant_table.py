@@ -12,10 +12,10 @@ from authz_service.gen.authz.v1 import provisioning_pb2 as pb
 
 def tenant_facts(tenant: pb.Tenant, *more: tuple[str, str]) -> Table:
     """Lay out an account."""
-    suspensions = [word(pb.SuspensionReason, each) for each in tenant.suspensions]
-    limits = [f"{each.name} {limit_value(each)}" for each in tenant.limits]
-    states = [(word(pb.TenantState, each.state), each) for each in tenant.periods]
-    held = [(_held(each), each) for each in tenant.holdings]
+    suspensions = [word(pb.SuspensionReason, suspension) for suspension in tenant.suspensions]
+    limits = [f"{limit.name} {limit_value(limit)}" for limit in tenant.limits]
+    states = [(word(pb.TenantState, period.state), period) for period in tenant.periods]
+    held = [(_held(holding), holding) for holding in tenant.holdings]
     return out.facts(
         [
             ("tenant", tenant.id),

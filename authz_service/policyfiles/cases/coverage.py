@@ -30,7 +30,7 @@ def coverage(policy: PolicySet, answered: Iterable[Answered]) -> tuple[Coverage,
     return (
         _coverage("roles", [role.id for role in policy.roles], roles),
         _coverage("tiers", [tier.name for tier in policy.tiers], tiers),
-        _coverage("permissions", [each.id for each in policy.permissions], permissions),
+        _coverage("permissions", [permission.id for permission in policy.permissions], permissions),
         _coverage("layers", LAYERS, layers),
         _coverage("reasons", [answer(reason) for reason in DecisionReason], map(answer, reasons)),
     )

@@ -69,8 +69,8 @@ def junit(answered: Sequence[Answered]) -> bytes:
         tests = list(group)
         attributes = {"name": _clean(file), **_counts(tests)}
         suite = ElementTree.SubElement(root, "testsuite", attributes)
-        for each in tests:
-            _test(suite, each)
+        for test in tests:
+            _test(suite, test)
     ElementTree.indent(root)
     text = ElementTree.tostring(root, encoding="unicode")
     return f'<?xml version="1.0" encoding="UTF-8"?>\n{text}\n'.encode()

@@ -161,4 +161,4 @@ def mask(message: FieldMask) -> tuple[str, ...]:
 
 
 def moved_messages(values: Iterable[Moved]) -> list[pb.Moved]:
-    return [pb.Moved(kind=each.kind, count=each.count, names=each.names) for each in values]
+    return [pb.Moved(kind=value.kind, count=value.count, names=value.names) for value in values]

@@ -116,9 +116,11 @@ def effect_message(value: Summary) -> pb.Effect:
         subjects_losing=value.losing,
         permissions=(
             pb.PermissionEffect(
-                permission=each.permission, gained=_side(each.gained), lost=_side(each.lost)
+                permission=permission.permission,
+                gained=_side(permission.gained),
+                lost=_side(permission.lost),
             )
-            for each in value.permissions
+            for permission in value.permissions
         ),
         features=map(_value_effect, value.features),
         limits=map(_value_effect, value.limits),

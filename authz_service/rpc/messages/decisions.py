@@ -21,15 +21,17 @@ def entitlements(found: Entitlements, revision: int) -> pb.GetEntitlementsRespon
         tier=found.tier,
         add_ons=[add_on.removeprefix(ADD_ON) for add_on in found.add_ons],
         features=[
-            pb.EntitledFeature(feature=catalog.feature_message(each.feature), source=each.source)
-            for each in found.features
+            pb.EntitledFeature(
+                feature=catalog.feature_message(feature.feature), source=feature.source
+            )
+            for feature in found.features
         ],
         limits=[_limit(each) for each in found.limits],
         permissions=[
-            pb.EntitledPermission(permission=each.permission, source=each.source)
-            for each in found.permissions
+            pb.EntitledPermission(permission=permission.permission, source=permission.source)
+            for permission in found.permissions
         ],
-        exceptions=[values.exception_message(each) for each in found.exceptions],
+        exceptions=[values.exception_message(exception) for exception in found.exceptions],
         revision=revision,
     )
 
@@ -67,8 +69,8 @@ def explained(told: Explained) -> pb.ExplainResponse:
         ],
         rules=[_rule(rule) for rule in told.rules],
         remedies=[
-            pb.Remedy(kind=_KINDS[each.kind], summary=each.summary, options=each.options)
-            for each in told.explanation.remedies
+            pb.Remedy(kind=_KINDS[remedy.kind], summary=remedy.summary, options=remedy.options)
+            for remedy in told.explanation.remedies
         ],
         at=values.timestamp(told.at),
         revision=decision.revision,

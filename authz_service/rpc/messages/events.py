@@ -81,7 +81,7 @@ def intake_message(value: IntakeNow) -> pb.Intake:
 def desired(message: pb.DesiredContract) -> Desired:
     return Desired(
         tenant=message.tenant,
-        plans=tuple((each.plan, each.quantity) for each in message.plans),
+        plans=tuple((plan.plan, plan.quantity) for plan in message.plans),
         display_name=message.display_name,
         trial_until=optional_instant(message, "trial_until"),
         grace_until=optional_instant(message, "grace_until"),

@@ -40,7 +40,7 @@ def limits(messages: Any) -> tuple[Limit, ...]:
 
 
 def limits_messages(values: tuple[Limit, ...]) -> list[policy_pb2.Limit]:
-    return [catalog.limit_message(each) for each in values]
+    return [catalog.limit_message(value) for value in values]
 
 
 def tenant_message(value: TenantNow) -> pb.Tenant:
@@ -52,8 +52,8 @@ def tenant_message(value: TenantNow) -> pb.Tenant:
         tier=value.tier,
         add_ons=value.add_ons,
         limits=limits_messages(value.limits),
-        periods=[_period_message(each) for each in value.periods],
-        holdings=[_holding_message(each) for each in value.holdings],
+        periods=[_period_message(period) for period in value.periods],
+        holdings=[_holding_message(holding) for holding in value.holdings],
         create_time=convert.timestamp(value.created_at) if value.created_at else None,
         revision=value.revision,
         tier_version=value.tier_version,

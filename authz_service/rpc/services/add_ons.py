@@ -90,7 +90,7 @@ class AddOnCalls:
             ),
         )
         return pb.ListAddOnsResponse(
-            add_ons=[catalog.add_on_message(each) for each in answer.value.items],
+            add_ons=[catalog.add_on_message(item) for item in answer.value.items],
             next_page_token=answer.value.next_token,
             revision=answer.revision,
             total_size=answer.value.total_size,

@@ -32,7 +32,7 @@ class AuditServicer:
             ),
         )
         return pb.ListChangesResponse(
-            changes=[_change(each) for each in answer.value.items],
+            changes=[_change(item) for item in answer.value.items],
             next_page_token=answer.value.next_token,
             revision=answer.revision,
         )
@@ -42,7 +42,7 @@ class AuditServicer:
     ) -> pb.ListAuditEntriesResponse:
         answer = self._calls.read(request, context, auditing.list_audit_entries, _listing)
         return pb.ListAuditEntriesResponse(
-            entries=[_entry(each) for each in answer.value.items],
+            entries=[_entry(item) for item in answer.value.items],
             next_page_token=answer.value.next_token,
             revision=answer.revision,
         )

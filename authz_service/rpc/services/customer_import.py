@@ -55,7 +55,7 @@ def _customer(message: pb.NewCustomer) -> OnboardTenant:
         after_trial=values.tenant_state_filter(message.after_trial, "after_trial"),
         add_ons=tuple(message.add_ons),
         limits=tenants.limits(message.limits),
-        members=tuple(values.new_member(each) for each in message.members),
+        members=tuple(values.new_member(member) for member in message.members),
     )
 
 

@@ -58,7 +58,7 @@ class EventServicer:
     def ListEvents(self, request: pb.ListEventsRequest, context: Context) -> pb.ListEventsResponse:
         answer = self._calls.read(request, context, events.list_events, _listing)
         return pb.ListEventsResponse(
-            events=[to.event_message(each, whole=False) for each in answer.value.items],
+            events=[to.event_message(item, whole=False) for item in answer.value.items],
             next_page_token=answer.value.next_token,
             revision=answer.revision,
         )
@@ -93,12 +93,12 @@ class EventServicer:
         return pb.ReconcileResponse(
             drifts=[
                 pb.Drift(
-                    tenant=each.tenant,
-                    differences=each.differences,
-                    repaired=each.repaired,
-                    problem=each.problem,
+                    tenant=drift.tenant,
+                    differences=drift.differences,
+                    repaired=drift.repaired,
+                    problem=drift.problem,
                 )
-                for each in answer.value.drifts
+                for drift in answer.value.drifts
             ],
             compared=answer.value.compared,
             next_page_token=answer.value.next_token,

@@ -64,7 +64,7 @@ class ExceptionCalls:
     ) -> pb.ListExceptionsResponse:
         answer = self._calls.read(request, context, exceptions.list_exceptions, _listing)
         return pb.ListExceptionsResponse(
-            exceptions=[values.exception_message(each) for each in answer.value.items],
+            exceptions=[values.exception_message(item) for item in answer.value.items],
             next_page_token=answer.value.next_token,
             revision=answer.revision,
             total_size=answer.value.total_size,

@@ -48,7 +48,7 @@ class IdentityServicer:
             lambda r: identities.ListIdentities(page=values.page(r)),
         )
         return pb.ListIdentitiesResponse(
-            identities=[_message(each) for each in answer.value.items],
+            identities=[_message(item) for item in answer.value.items],
             next_page_token=answer.value.next_token,
             revision=answer.revision,
         )

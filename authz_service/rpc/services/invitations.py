@@ -103,7 +103,7 @@ class InvitationServicer:
             lambda r: invitations.ListInvitations(tenant=r.tenant, page=values.page(r)),
         )
         return pb.ListInvitationsResponse(
-            invitations=[values.invitation_message(each) for each in answer.value.page.items],
+            invitations=[values.invitation_message(item) for item in answer.value.page.items],
             next_page_token=answer.value.page.next_token,
             revision=answer.revision,
             total_size=answer.value.total,

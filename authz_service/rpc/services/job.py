@@ -17,7 +17,7 @@ class JobServicer:
     def ListJobs(self, request: pb.ListJobsRequest, context: Context) -> pb.ListJobsResponse:
         answer = self._calls.read(request, context, job_rpcs.list_jobs, _listing)
         return pb.ListJobsResponse(
-            jobs=[to.job_message(each) for each in answer.value.items],
+            jobs=[to.job_message(item) for item in answer.value.items],
             next_page_token=answer.value.next_token,
             revision=answer.revision,
         )

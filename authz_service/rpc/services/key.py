@@ -47,7 +47,7 @@ class KeyServicer:
             request, context, keys_now.list_keys, lambda r: _listing(r, self._seen())
         )
         return pb.ListKeysResponse(
-            keys=[values.key_message(each) for each in answer.value.items],
+            keys=[values.key_message(item) for item in answer.value.items],
             next_page_token=answer.value.next_token,
             revision=answer.revision,
             total_size=answer.value.total,

@@ -89,7 +89,7 @@ class MemberServicer:
     ) -> pb.ListMembersResponse:
         answer = self._calls.read(request, context, members.list_members, _listing)
         return pb.ListMembersResponse(
-            members=[values.member_message(each) for each in answer.value.page.items],
+            members=[values.member_message(item) for item in answer.value.page.items],
             next_page_token=answer.value.page.next_token,
             revision=answer.revision,
             total_size=answer.value.total,

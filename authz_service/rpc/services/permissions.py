@@ -101,7 +101,7 @@ class PermissionCalls:
             ),
         )
         return pb.ListCatalogueResponse(
-            permissions=[catalog.permission_message(each) for each in answer.value.items],
+            permissions=[catalog.permission_message(item) for item in answer.value.items],
             next_page_token=answer.value.next_token,
             revision=answer.revision,
             total_size=answer.value.total_size,

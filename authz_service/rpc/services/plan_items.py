@@ -62,7 +62,7 @@ class PlanItemCalls:
             lambda r: plan_items.ListItems(page=values.page(r), plan=r.plan, name=r.name),
         )
         return pb.ListFeaturesResponse(
-            plan_features=[catalog.plan_feature_message(each) for each in answer.value.items],
+            plan_features=[catalog.plan_feature_message(item) for item in answer.value.items],
             next_page_token=answer.value.next_token,
             revision=answer.revision,
             total_size=answer.value.total_size,
@@ -117,7 +117,7 @@ class PlanItemCalls:
             lambda r: plan_items.ListItems(page=values.page(r), plan=r.plan, name=r.name),
         )
         return pb.ListLimitsResponse(
-            plan_limits=[catalog.plan_limit_message(each) for each in answer.value.items],
+            plan_limits=[catalog.plan_limit_message(item) for item in answer.value.items],
             next_page_token=answer.value.next_token,
             revision=answer.revision,
             total_size=answer.value.total_size,

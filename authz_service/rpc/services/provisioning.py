@@ -48,7 +48,7 @@ class ProvisioningServicer(
         answer = self._calls.change(request, context, onboarding.onboard_tenant, _onboarding)
         return pb.OnboardTenantResponse(
             tenant=tenants.tenant_message(answer.value.tenant),
-            members=[values.member_message(each) for each in answer.value.members],
+            members=[values.member_message(member) for member in answer.value.members],
             revision=answer.revision,
         )
 
@@ -82,7 +82,7 @@ class ProvisioningServicer(
     ) -> pb.ListTenantsResponse:
         answer = self._calls.read(request, context, onboarding.list_tenants, _query)
         return pb.ListTenantsResponse(
-            tenants=[tenants.tenant_message(each) for each in answer.value.page.items],
+            tenants=[tenants.tenant_message(item) for item in answer.value.page.items],
             next_page_token=answer.value.page.next_token,
             total_size=answer.value.total,
             revision=answer.revision,
@@ -99,7 +99,7 @@ def _onboarding(request: pb.OnboardTenantRequest) -> onboarding.OnboardTenant:
         after_trial=values.tenant_state_filter(request.after_trial, "after_trial"),
         add_ons=tuple(request.add_ons),
         limits=tenants.limits(request.limits),
-        members=tuple(values.new_member(each) for each in request.members),
+        members=tuple(values.new_member(member) for member in request.members),
     )
 
 

@@ -87,7 +87,7 @@ class RoleGrantCalls:
     ) -> pb.ListRoleGrantsResponse:
         answer = self._calls.read(request, context, role_grants.list_role_grants, _listing)
         return pb.ListRoleGrantsResponse(
-            role_grants=[values.role_grant_message(each) for each in answer.value.items],
+            role_grants=[values.role_grant_message(item) for item in answer.value.items],
             next_page_token=answer.value.next_token,
             revision=answer.revision,
             total_size=answer.value.total_size,

@@ -82,7 +82,7 @@ class RoleCalls:
             ),
         )
         return pb.ListRolesResponse(
-            roles=[catalog.role_message(each) for each in answer.value.items],
+            roles=[catalog.role_message(item) for item in answer.value.items],
             next_page_token=answer.value.next_token,
             revision=answer.revision,
             total_size=answer.value.total_size,

@@ -21,7 +21,7 @@ class ScheduleServicer:
         )
         found = answer.value
         return pb.ListScheduledChangesResponse(
-            changes=[tenants.scheduled_message(each) for each in found.page.items],
+            changes=[tenants.scheduled_message(item) for item in found.page.items],
             next_page_token=found.page.next_token,
             total_size=found.total,
             revision=answer.revision,

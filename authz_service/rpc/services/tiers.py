@@ -80,7 +80,7 @@ class TierCalls:
             ),
         )
         return pb.ListTiersResponse(
-            tiers=[catalog.tier_message(each) for each in answer.value.items],
+            tiers=[catalog.tier_message(item) for item in answer.value.items],
             next_page_token=answer.value.next_token,
             revision=answer.revision,
             total_size=answer.value.total_size,

@@ -62,7 +62,7 @@ class WebhookServicer:
             lambda r: webhook_endpoints.ListEndpoints(tenant=r.tenant, page=values.page(r)),
         )
         return pb.ListEndpointsResponse(
-            endpoints=[to.endpoint_message(each) for each in answer.value.items],
+            endpoints=[to.endpoint_message(item) for item in answer.value.items],
             next_page_token=answer.value.next_token,
             revision=answer.revision,
             total_size=answer.value.total_size,
@@ -122,7 +122,7 @@ class WebhookServicer:
             ),
         )
         return pb.ListDeliveriesResponse(
-            deliveries=[to.job_message(each) for each in answer.value.items],
+            deliveries=[to.job_message(item) for item in answer.value.items],
             next_page_token=answer.value.next_token,
             revision=answer.revision,
         )

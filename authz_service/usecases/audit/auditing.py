@@ -11,7 +11,7 @@ from itertools import islice
 from typing import Any
 
 from authz_service.domain.audit import DONE, GENESIS, Sealed, broken_link, plain
-from authz_service.domain.change import Change, Delta, Fact, Revision
+from authz_service.domain.change import Delta, Fact, FactChange, Revision
 from authz_service.domain.identifiers import checked
 from authz_service.domain.tenant import SYSTEM, Tenant
 from authz_service.domain.window import Instant, rfc3339
@@ -59,7 +59,7 @@ class Changed:
     revision: Revision
     number: int
     at: Instant
-    change: Change
+    change: FactChange
     action: str = ""
     actor: str = ""
     on_behalf_of: str = ""
@@ -82,36 +82,36 @@ class Verified:
 
 
 @read("audit:list")
-def list_changes(view: View, wanted: ListChanges) -> Page[Changed]:
-    preconditions.tenant(view.index, wanted.tenant)
-    _check_revisions(wanted)
+def list_changes(view: View, query: ListChanges) -> Page[Changed]:
+    preconditions.tenant(view.index, query.tenant)
+    _check_revisions(query)
     head = view.index.revision
-    query = ["changes", wanted.tenant, str(wanted.after), str(wanted.until)]
-    size, shown = paging.size(wanted.page), paging.start(wanted.page, query)
-    first, number = _numbers(shown) if shown else (min(wanted.after, head) + 1, 0)
-    last = min(wanted.until or head, head)
+    filters = ["changes", query.tenant, str(query.after), str(query.until)]
+    size, shown = paging.size(query.page), paging.start(query.page, filters)
+    first, number = _numbers(shown) if shown else (min(query.after, head) + 1, 0)
+    last = min(query.until or head, head)
     with view.database.read() as connection:
         # A revision far beyond the head finds nothing, and may be no number for a database.
-        deltas = audit_log.deltas_of(connection, wanted.tenant, min(first, head + 1), last)
+        deltas = audit_log.deltas_of(connection, query.tenant, min(first, head + 1), last)
         with closing(deltas):
             rest = (
                 c
-                for c in _changes(deltas, wanted.tenant)
+                for c in _changes(deltas, query.tenant)
                 if (c.revision, c.number) > (first, number)
             )
             found = list(islice(rest, size + 1))
         revisions = {each.revision for each in found}
-        told = audit_log.explanations(connection, wanted.tenant, revisions)
-    return paging.cut(_explained(found, told), lambda each: each.key, size, query)
+        told = audit_log.explanations(connection, query.tenant, revisions)
+    return paging.cut(_explained(found, told), lambda each: each.key, size, filters)
 
 
 @read("audit:list")
-def list_audit_entries(view: View, wanted: ListAuditEntries) -> Page[Sealed]:
-    filters = wanted.filters
+def list_audit_entries(view: View, query: ListAuditEntries) -> Page[Sealed]:
+    filters = query.filters
     if filters.tenant:
         preconditions.tenant(view.index, filters.tenant)
-    query = ["audit", *(str(value) for value in _checked_filters(filters))]
-    size, shown = paging.size(wanted.page), paging.start(wanted.page, query)
+    fingerprint = ["audit", *(str(value) for value in _checked_filters(filters))]
+    size, shown = paging.size(query.page), paging.start(query.page, fingerprint)
     with view.database.read() as connection:
         if shown:
             place = _place(shown)
@@ -121,21 +121,21 @@ def list_audit_entries(view: View, wanted: ListAuditEntries) -> Page[Sealed]:
             place = Place("", 0, own, audit_log.tail(connection, own))
         found = audit_log.entries(connection, filters, size + 1, place)
     return paging.cut(
-        found, lambda e: f"{e.tenant}/{e.seq}/{place.bounded}/{place.bound}", size, query
+        found, lambda e: f"{e.tenant}/{e.seq}/{place.bounded}/{place.bound}", size, fingerprint
     )
 
 
 @read("audit:list")
-def verify_audit(view: View, wanted: VerifyAudit) -> Verified:
-    preconditions.tenant(view.index, wanted.tenant)
-    _check_anchor(wanted)
+def verify_audit(view: View, query: VerifyAudit) -> Verified:
+    preconditions.tenant(view.index, query.tenant)
+    _check_anchor(query)
     with (
         view.database.read() as connection,
-        closing(audit_log.chain(connection, wanted.tenant, wanted.after_seq)) as entries,
+        closing(audit_log.chain(connection, query.tenant, query.after_seq)) as entries,
     ):
-        if wanted.after_seq and not _stands(next(entries, None), wanted):
-            return Verified(wanted.after_seq, 0, 0, "")
-        return _walked(entries, (wanted.after_seq, wanted.after_hash or GENESIS))
+        if query.after_seq and not _stands(next(entries, None), query):
+            return Verified(query.after_seq, 0, 0, "")
+        return _walked(entries, (query.after_seq, query.after_hash or GENESIS))
 
 
 def tenant_of(fact: Fact) -> str:
@@ -191,17 +191,17 @@ def _filed_as_sealed(entry: Sealed) -> bool:
     )
 
 
-def _stands(anchor: Sealed | None, wanted: VerifyAudit) -> bool:
+def _stands(anchor: Sealed | None, query: VerifyAudit) -> bool:
     """Tell whether the entry that was verified before is still there, unaltered."""
-    if anchor is None or anchor.seq != wanted.after_seq:
+    if anchor is None or anchor.seq != query.after_seq:
         return False
-    return sha256(anchor.entry.encode()).hexdigest() == wanted.after_hash
+    return sha256(anchor.entry.encode()).hexdigest() == query.after_hash
 
 
-def _check_revisions(wanted: ListChanges) -> None:
-    if wanted.after < 0:
+def _check_revisions(query: ListChanges) -> None:
+    if query.after < 0:
         raise _wrong("a revision is 0 or more", "after_revision")
-    if wanted.until < 0 or 0 < wanted.until < wanted.after:
+    if query.until < 0 or 0 < query.until < query.after:
         raise _wrong("it must not lie before after_revision; 0 for no end", "until_revision")
 
 
@@ -218,10 +218,10 @@ def _checked_filters(filters: Filters) -> tuple[object, ...]:
     return tuple(getattr(filters, field.name) for field in fields(filters))
 
 
-def _check_anchor(wanted: VerifyAudit) -> None:
-    if wanted.after_seq < 0 or bool(wanted.after_seq) != bool(wanted.after_hash):
+def _check_anchor(query: VerifyAudit) -> None:
+    if query.after_seq < 0 or bool(query.after_seq) != bool(query.after_hash):
         raise _wrong("after_seq and after_hash go together: those of an entry", "after_seq")
-    if wanted.after_hash and not re.fullmatch(r"[0-9a-f]{64}", wanted.after_hash):
+    if query.after_hash and not re.fullmatch(r"[0-9a-f]{64}", query.after_hash):
         raise _wrong("a hash is 64 hexadecimal digits in lower case", "after_hash")
 
 

@@ -149,24 +149,24 @@ def count(counts: "Counter[str]", taken: Taken) -> None:
 
 
 @change("events:ingest")
-def ingest_event(tx: Transaction, wanted: IngestEvent) -> Taken:
+def ingest_event(tx: Transaction, command: IngestEvent) -> Taken:
     return ingestion.take_in(
-        tx, wanted.policy, enveloped(wanted), f"sent by {tx.call.actor.subject}"
+        tx, command.policy, enveloped(command), f"sent by {tx.call.actor.subject}"
     )
 
 
 @change("events:replay")
-def replay_event(tx: Transaction, wanted: OneEvent) -> Taken:
+def replay_event(tx: Transaction, command: OneEvent) -> Taken:
     """Read an event again, by the policy of now. Neither pause nor breaker holds it up."""
-    stored = _find(tx.connection, wanted)
-    ingestion.note(tx, "event.replayed", stored.tenant, _name(wanted))
-    return ingestion.replayed(tx, wanted.policy, stored)
+    stored = _find(tx.connection, command)
+    ingestion.note(tx, "event.replayed", stored.tenant, _name(command))
+    return ingestion.replayed(tx, command.policy, stored)
 
 
 @change("events:discard")
-def discard_event(tx: Transaction, wanted: OneEvent) -> Taken:
+def discard_event(tx: Transaction, command: OneEvent) -> Taken:
     """Give up a parked event: it counts for nothing any more, unless it is replayed."""
-    stored = _find(tx.connection, wanted)
+    stored = _find(tx.connection, command)
     if stored.state is not EventState.PARKED:
         raise FailedPrecondition(
             ErrorReason.EVENT_STATE_CONFLICT,
@@ -178,78 +178,78 @@ def discard_event(tx: Transaction, wanted: OneEvent) -> Taken:
     step = Passed(Stage.DEAD, tx.now, EventReason.DISCARDED, tx.call.reason)
     given_up = passed(stored, step)
     store.replace(tx.connection, given_up)
-    ingestion.note(tx, "event.discarded", stored.tenant, _name(wanted), was=stored.reason.value)
+    ingestion.note(tx, "event.discarded", stored.tenant, _name(command), was=stored.reason.value)
     return Taken(given_up)
 
 
 @change("events:map_subject")
-def map_subject(tx: Transaction, wanted: MapSubject) -> tuple[Taken, ...]:
+def map_subject(tx: Transaction, command: MapSubject) -> tuple[Taken, ...]:
     """Say which tenant a source means by a subject, and do what waited for that."""
-    _source(wanted.policy, wanted.source)
-    tenant = checked("tenant", wanted.to)
+    _source(command.policy, command.source)
+    tenant = checked("tenant", command.to)
     if tenant == SYSTEM:
         preconditions.customer(tx.index, tenant)
-    preconditions.text(wanted.subject, "subject", at_most=_MOST_NAME, required=True)
-    known = store.tenant_of_subject(tx.connection, wanted.source, wanted.subject)
-    if known not in ("", tenant) and not wanted.replace:
+    preconditions.text(command.subject, "subject", at_most=_MOST_NAME, required=True)
+    known = store.tenant_of_subject(tx.connection, command.source, command.subject)
+    if known not in ("", tenant) and not command.replace:
         raise AlreadyExists(
             ErrorReason.EVENT_SUBJECT_MAPPED,
-            f"{wanted.source} means tenant {known!r} by it; set `replace` to map it anew",
+            f"{command.source} means tenant {known!r} by it; set `replace` to map it anew",
             field="subject",
             details={"tenant": known},
         )
-    store.map_subject(tx.connection, wanted.source, wanted.subject, tenant, tx.now)
-    target = f"{wanted.source}/{wanted.subject}"
+    store.map_subject(tx.connection, command.source, command.subject, tenant, tx.now)
+    target = f"{command.source}/{command.subject}"
     ingestion.note(tx, "event_subject.mapped", "", target, mapped_to=tenant, was=known)
-    waiting = store.of_subject(tx.connection, wanted.source, wanted.subject)
-    return tuple(ingestion.process(tx, wanted.policy, waiting))
+    waiting = store.of_subject(tx.connection, command.source, command.subject)
+    return tuple(ingestion.process(tx, command.policy, waiting))
 
 
 @change("events:pause")
-def pause_intake(tx: Transaction, wanted: OfIntake) -> IntakeNow:
+def pause_intake(tx: Transaction, command: OfIntake) -> IntakeNow:
     """Park every event that comes until the intake is resumed. Deliveries are still taken."""
     now = store.intake(tx.connection)
     store.set_intake(tx.connection, replace(now, paused=True, reason=tx.call.reason))
     ingestion.note(tx, "intake.paused", "", "intake")
-    return _intake(tx.connection, tx.index, tx.now, wanted.policy)
+    return _intake(tx.connection, tx.index, tx.now, command.policy)
 
 
 @change("events:resume")
-def resume_intake(tx: Transaction, wanted: OfIntake) -> Resumed:
+def resume_intake(tx: Transaction, command: OfIntake) -> Resumed:
     """Take events in again, close the breaker, and do what was held up, oldest first."""
     store.set_intake(tx.connection, Intake(counted_from=tx.now))
     ingestion.note(tx, "intake.resumed", "", "intake")
-    done = ingestion.release(tx, wanted.policy, RELEASED_BY_RESUMING, RELEASED_AT_ONCE)
-    return Resumed(_intake(tx.connection, tx.index, tx.now, wanted.policy), len(done))
+    done = ingestion.release(tx, command.policy, RELEASED_BY_RESUMING, RELEASED_AT_ONCE)
+    return Resumed(_intake(tx.connection, tx.index, tx.now, command.policy), len(done))
 
 
 @read("events:get")
-def get_intake(view: View, wanted: OfIntake) -> IntakeNow:
+def get_intake(view: View, query: OfIntake) -> IntakeNow:
     with view.database.read() as connection:
-        return _intake(connection, view.index, view.now, wanted.policy)
+        return _intake(connection, view.index, view.now, query.policy)
 
 
 @read("events:get")
-def get_event(view: View, wanted: OneEvent) -> StoredEvent:
+def get_event(view: View, query: OneEvent) -> StoredEvent:
     with view.database.read() as connection:
-        return _find(connection, wanted)
+        return _find(connection, query)
 
 
 @read("events:list")
-def list_events(view: View, wanted: ListEvents) -> Page[StoredEvent]:
+def list_events(view: View, query: ListEvents) -> Page[StoredEvent]:
     """List events in the order in which they came in."""
     for name in ("source", "tenant"):
-        preconditions.text(getattr(wanted, name), name, at_most=_MOST_NAME)
-    state, reason = wanted.state or "", wanted.reason or ""
-    query = ["events", wanted.source, wanted.tenant, state, reason]
-    size, after = paging.size(wanted.page), paging.start(wanted.page, query)
+        preconditions.text(getattr(query, name), name, at_most=_MOST_NAME)
+    state, reason = query.state or "", query.reason or ""
+    filters = ["events", query.source, query.tenant, state, reason]
+    size, after = paging.size(query.page), paging.start(query.page, filters)
     if after and not after.isdecimal():
         raise paging.bad_token()
-    wishes = {"source": wanted.source, "tenant": wanted.tenant, "state": state, "reason": reason}
+    wishes = {"source": query.source, "tenant": query.tenant, "state": state, "reason": reason}
     conditions = [store.event.c[name] == value for name, value in wishes.items() if value]
     with view.database.read() as connection:
         found = store.page(connection, int(after or 0), size + 1, *conditions)
-    return paging.cut(found, lambda event: str(event.number), size, query)
+    return paging.cut(found, lambda event: str(event.number), size, filters)
 
 
 def _intake(
@@ -266,16 +266,16 @@ def _intake(
     )
 
 
-def enveloped(wanted: IngestEvent) -> Envelope:
+def enveloped(command: IngestEvent) -> Envelope:
     """Read the one event that a call brings. Raises: EVENT_SOURCE_NOT_FOUND, INVALID_FIELD."""
-    source = _source(wanted.policy, wanted.source)
-    if len(wanted.data) > MAX_DATA:
+    source = _source(command.policy, command.source)
+    if len(command.data) > MAX_DATA:
         raise _wrong(f"the data has more than {MAX_DATA:,} bytes", "data")
     for name in ("id", "type", "subject"):
-        value: str = getattr(wanted.given, name)
+        value: str = getattr(command.given, name)
         if len(value) > _MOST_NAME or (value and not value.isprintable()):
             raise _wrong(f"{name} has more than {_MOST_NAME} or unprintable characters", name)
-    found = envelopes(source, wanted.data, wanted.given)
+    found = envelopes(source, command.data, command.given)
     if len(found) != 1:
         raise _wrong("the data is a list; send one event a call", "data")
     return found[0]
@@ -293,22 +293,22 @@ def _source(policy: LifecyclePolicy, name: str) -> Source:
     return source
 
 
-def _find(connection: Connection, wanted: OneEvent) -> StoredEvent:
+def _find(connection: Connection, command: OneEvent) -> StoredEvent:
     """Raises: EVENT_NOT_FOUND, or INVALID_FIELD for what no event can be called."""
     for name in ("source", "id"):
-        preconditions.text(getattr(wanted, name), name, at_most=_MOST_NAME)
-    stored = store.find(connection, wanted.source, wanted.id)
+        preconditions.text(getattr(command, name), name, at_most=_MOST_NAME)
+    stored = store.find(connection, command.source, command.id)
     if stored is None:
         raise NotFound(
             ErrorReason.EVENT_NOT_FOUND,
-            f"no event {wanted.id[:100]!r} came from {wanted.source[:100]!r}; list the events",
+            f"no event {command.id[:100]!r} came from {command.source[:100]!r}; list the events",
             field="id",
         )
     return stored
 
 
-def _name(wanted: OneEvent) -> str:
-    return f"{wanted.source}/{wanted.id}"
+def _name(command: OneEvent) -> str:
+    return f"{command.source}/{command.id}"
 
 
 def _wrong(message: str, field: str) -> InvalidArgument:

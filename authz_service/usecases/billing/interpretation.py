@@ -326,7 +326,7 @@ class _Fields:
         if value is None:
             return None
         items = value if isinstance(value, list) else [value]
-        found = [_plan(each) for each in items]
+        found = [_plan(item) for item in items]
         if not found:
             raise _malformed("`plans` finds no plan in it")
         return found

@@ -61,4 +61,4 @@ def _tried(policy: LifecyclePolicy, world: _World, brought: Envelope, now: Insta
     if not after.complete:
         return Tried(event.id, event.type, tenant, deeds, (), EventReason.NOT_ONBOARDED)
     actions = difference(before, after, now) if before.complete else opening(after, now)
-    return Tried(event.id, event.type, tenant, deeds, tuple(each.summary for each in actions))
+    return Tried(event.id, event.type, tenant, deeds, tuple(action.summary for action in actions))

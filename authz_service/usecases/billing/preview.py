@@ -48,10 +48,10 @@ class Preview:
 
 
 @read_case("events:preview")
-def preview_event(view: View, wanted: PreviewEvent) -> Preview:
+def preview_event(view: View, query: PreviewEvent) -> Preview:
     """Say what an event would do, as it stands now. Pause and breaker are left aside."""
-    sample = sample_size(wanted.sample, NAMED_MEMBERS)
-    envelope = enveloped(wanted.event)
+    sample = sample_size(query.sample, NAMED_MEMBERS)
+    envelope = enveloped(query.event)
     event = envelope.event
     with rehearsal(view) as tx:
         tx.call = Call(Actor(f"source:{event.source}"))
@@ -61,7 +61,7 @@ def preview_event(view: View, wanted: PreviewEvent) -> Preview:
         tenant = store.tenant_of_subject(tx.connection, event.source, event.subject)
         stored = StoredEvent(event, tx.now, tenant=tenant)
         try:
-            return _previewed(tx, wanted.event.policy, envelope, stored, sample)
+            return _previewed(tx, query.event.policy, envelope, stored, sample)
         except Unreadable as why:
             return Preview(passed(stored, Passed(Stage.PARKED, tx.now, why.reason, why.message)))
 

@@ -64,63 +64,63 @@ class Reconciled:
 
 
 @change("events:reconcile")
-def reconcile(tx: Transaction, wanted: Reconcile) -> Reconciled:
+def reconcile(tx: Transaction, command: Reconcile) -> Reconciled:
     """Compare, and repair each tenant alone: one that cannot be repaired holds no other up."""
-    if wanted.desired:
-        _require_own(tx, wanted)
-        found = [_of_desired(tx, wanted, each) for each in wanted.desired]
+    if command.desired:
+        _require_own(tx, command)
+        found = [_of_desired(tx, command, each) for each in command.desired]
         return Reconciled(tuple(each for each in found if each), len(found))
-    page = _tenants(tx, wanted)
-    found = [_of_events(tx, wanted, tenant) for tenant in page.items]
+    page = _tenants(tx, command)
+    found = [_of_events(tx, command, tenant) for tenant in page.items]
     return Reconciled(tuple(each for each in found if each), len(found), page.next_token)
 
 
-def _require_own(tx: Transaction, wanted: Reconcile) -> None:
+def _require_own(tx: Transaction, command: Reconcile) -> None:
     """Check that a list is about the one tenant that the request names, if it names one.
 
     The right was asked for that one alone. It need not be there yet, but is no reserved one.
     """
-    if wanted.tenant == SYSTEM:
-        preconditions.customer(tx.index, wanted.tenant)
-    preconditions.batch(len(wanted.desired), "desired")
-    for at, each in enumerate(wanted.desired):
-        if wanted.tenant not in ("", each.tenant):
+    if command.tenant == SYSTEM:
+        preconditions.customer(tx.index, command.tenant)
+    preconditions.batch(len(command.desired), "desired")
+    for at, each in enumerate(command.desired):
+        if command.tenant not in ("", each.tenant):
             raise InvalidArgument(
                 ErrorReason.INVALID_FIELD,
-                f"it is about {each.tenant[:100]!r}, the request about {wanted.tenant!r}; leave "
+                f"it is about {each.tenant[:100]!r}, the request about {command.tenant!r}; leave "
                 "`tenant` out to compare several",
                 field=f"desired[{at}].tenant",
             )
 
 
-def _tenants(tx: Transaction, wanted: Reconcile) -> Page[str]:
-    if wanted.tenant:
-        return Page((preconditions.customer(tx.index, wanted.tenant).id,))
-    query = ["reconcile", wanted.source]
-    size, after = paging.size(wanted.page), paging.start(wanted.page, query)
-    found = events.tenants_of(tx.connection, wanted.source, after, size + 1)
+def _tenants(tx: Transaction, command: Reconcile) -> Page[str]:
+    if command.tenant:
+        return Page((preconditions.customer(tx.index, command.tenant).id,))
+    query = ["reconcile", command.source]
+    size, after = paging.size(command.page), paging.start(command.page, query)
+    found = events.tenants_of(tx.connection, command.source, after, size + 1)
     return paging.cut(found, str, size, query)
 
 
-def _of_events(tx: Transaction, wanted: Reconcile, tenant: str) -> Drift | None:
+def _of_events(tx: Transaction, command: Reconcile, tenant: str) -> Drift | None:
     rows = [row for row in events.of_tenant(tx.connection, tenant) if _counts(row)]
     contract = fold(MEANING.validate_json(row.meaning) for row in rows)
-    return _compared(tx, wanted, tenant, contract) if rows else None
+    return _compared(tx, command, tenant, contract) if rows else None
 
 
 def _counts(row: StoredEvent) -> bool:
     return row.state is EventState.APPLIED
 
 
-def _of_desired(tx: Transaction, wanted: Reconcile, desired: Desired) -> Drift | None:
+def _of_desired(tx: Transaction, command: Reconcile, desired: Desired) -> Drift | None:
     try:
         checked("tenant", desired.tenant)
-        contract = _contract(wanted.policy, desired)
+        contract = _contract(command.policy, desired)
     except (AuthzError, Unreadable) as wrong:
         return Drift(desired.tenant, problem=wrong.message)
     if desired.tenant == SYSTEM:
         return Drift(desired.tenant, problem="the tenant `system` is no customer")
-    return _compared(tx, wanted, desired.tenant, contract)
+    return _compared(tx, command, desired.tenant, contract)
 
 
 def _contract(policy: LifecyclePolicy, desired: Desired) -> Contract:
@@ -142,7 +142,7 @@ def _contract(policy: LifecyclePolicy, desired: Desired) -> Contract:
     )
 
 
-def _compared(tx: Transaction, wanted: Reconcile, tenant: str, contract: Contract) -> Drift | None:
+def _compared(tx: Transaction, command: Reconcile, tenant: str, contract: Contract) -> Drift | None:
     account = tx.index.tenant(tenant)
     if account is not None:
         actions = drift(account, contract, tx.now)
@@ -151,11 +151,11 @@ def _compared(tx: Transaction, wanted: Reconcile, tenant: str, contract: Contrac
     if not actions:
         return None
     differences = tuple(action.summary for action in actions)
-    if not wanted.repair:
+    if not command.repair:
         return Drift(tenant, differences)
     reason = f"reconciled {tx.call.reason}".strip()
     try:
-        carried_out(tx, wanted.policy, tenant, reason, actions)
+        carried_out(tx, command.policy, tenant, reason, actions)
     except AuthzError as refusal:
         return Drift(tenant, differences, problem=refused(refusal).message)
     return Drift(tenant, differences, repaired=True)

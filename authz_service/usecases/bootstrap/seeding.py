@@ -65,7 +65,7 @@ def add_rights(store: Store, rights: Iterable[Permission]) -> tuple[str, ...]:
     else is as people have made it, what they took from the operator too.
     """
     with store.transaction(Call(SEEDER, reason="rights that this version brings")) as tx:
-        missing = [each for each in rights if each.id not in tx.index.permissions]
+        missing = [right for right in rights if right.id not in tx.index.permissions]
         names = tuple(sorted(each.id for each in missing))
         if not missing:
             return ()

@@ -79,47 +79,47 @@ class IdentityNow:
 
 
 @change("identities:register")
-def register_identity(tx: Transaction, wanted: RegisterIdentity) -> IdentityNow:
+def register_identity(tx: Transaction, command: RegisterIdentity) -> IdentityNow:
     """Register a caller, make it a member of `system` and give it its rights there."""
-    made = _made(tx, wanted)
-    rights = system_roles.paired(tx, wanted.roles, wanted.tenants, "identity.")
+    made = _made(tx, command)
+    rights = system_roles.paired(tx, command.roles, command.tenants, "identity.")
     tx.change(None, made)
     tx.change(None, Membership(SYSTEM, made.subject))
     tx.record(Event("identity.registered", SYSTEM, (made.id,), None, made, tx.call.reason))
     system_roles.give_all(tx, made.subject, rights, "identity.")
-    return _now(tx, made, wanted.roles, wanted.tenants)
+    return _now(tx, made, command.roles, command.tenants)
 
 
 @change("identities:update")
-def update_identity(tx: Transaction, wanted: UpdateIdentity) -> IdentityNow:
+def update_identity(tx: Transaction, command: UpdateIdentity) -> IdentityNow:
     """Change what an identity is called, when it ends or what it may do; how it proves itself
     stays.
     """
-    before = _find(tx.index, wanted.id)
-    field_masks.checked(wanted.mask, UPDATABLE)
-    field_masks.unchanged(_revision(tx, before.id), wanted.expected_revision)
+    before = _find(tx.index, command.id)
+    field_masks.checked(command.mask, UPDATABLE)
+    field_masks.unchanged(_revision(tx, before.id), command.expected_revision)
     after = before
-    if "display_name" in wanted.mask:
-        name = preconditions.text(wanted.display_name, "display_name", at_most=200)
+    if "display_name" in command.mask:
+        name = preconditions.text(command.display_name, "display_name", at_most=200)
         after = replace(after, display_name=name)
-    if "expire_time" in wanted.mask:
-        Window(tx.now, wanted.expires_at).checked("expire_time")
-        after = replace(after, expires_at=wanted.expires_at)
+    if "expire_time" in command.mask:
+        Window(tx.now, command.expires_at).checked("expire_time")
+        after = replace(after, expires_at=command.expires_at)
     if after != before:
         tx.change(before, after)
         tx.record(Event("identity.updated", SYSTEM, (after.id,), before, after, tx.call.reason))
     roles, tenants = system_roles.held(tx.index, after.subject)
-    roles = wanted.roles if "roles" in wanted.mask else roles
-    tenants = wanted.tenants if "tenants" in wanted.mask else tenants
-    if {"roles", "tenants"}.intersection(wanted.mask):
+    roles = command.roles if "roles" in command.mask else roles
+    tenants = command.tenants if "tenants" in command.mask else tenants
+    if {"roles", "tenants"}.intersection(command.mask):
         system_roles.hold_only(tx, after.subject, system_roles.paired(tx, roles, tenants))
     require_operable(tx)
     return _now(tx, after, roles, tenants)
 
 
 @change("identities:remove")
-def remove_identity(tx: Transaction, wanted: OneIdentity) -> IdentityNow:
-    found = _find(tx.index, wanted.id)
+def remove_identity(tx: Transaction, command: OneIdentity) -> IdentityNow:
+    found = _find(tx.index, command.id)
     shown = _now(tx, found, *system_roles.held(tx.index, found.subject))
     end_identity(tx, found)
     require_operable(tx)
@@ -127,14 +127,14 @@ def remove_identity(tx: Transaction, wanted: OneIdentity) -> IdentityNow:
 
 
 @read("identities:get")
-def get_identity(view: View, wanted: OneIdentity) -> IdentityNow:
-    return _described(view, [_find(view.index, wanted.id)])[0]
+def get_identity(view: View, query: OneIdentity) -> IdentityNow:
+    return _described(view, [_find(view.index, query.id)])[0]
 
 
 @read("identities:list")
-def list_identities(view: View, wanted: ListIdentities) -> Page[IdentityNow]:
+def list_identities(view: View, query: ListIdentities) -> Page[IdentityNow]:
     found = sorted(view.index.identities.values(), key=lambda each: each.id)
-    cut = paging.page(found, lambda each: each.id, wanted.page, ["identities"])
+    cut = paging.page(found, lambda each: each.id, query.page, ["identities"])
     shown = _described(view, cut.items)
     return paging.described(cut, shown, lambda each: each.identity.id, ["identities"])
 
@@ -147,29 +147,29 @@ def end_identity(tx: Transaction, identity: Identity) -> None:
     tx.record(Event("identity.removed", SYSTEM, (identity.id,), identity, None, tx.call.reason))
 
 
-def _made(tx: Transaction, wanted: RegisterIdentity) -> Identity:
+def _made(tx: Transaction, command: RegisterIdentity) -> Identity:
     """Check what is registered. Raises: InvalidArgument, AlreadyExists (IDENTITY_EXISTS)."""
-    _plain(wanted.name, "name")
-    if wanted.kind is IdentityKind.TOKEN:
-        _plain(wanted.issuer, "issuer")
-    elif wanted.issuer:
+    _plain(command.name, "name")
+    if command.kind is IdentityKind.TOKEN:
+        _plain(command.issuer, "issuer")
+    elif command.issuer:
         raise _wrong("a certificate's CA is a setting of the server; leave it empty", "issuer")
-    preconditions.text(wanted.display_name, "identity.display_name", at_most=200)
-    Window(tx.now, wanted.expires_at).checked("identity.expire_time")
+    preconditions.text(command.display_name, "identity.display_name", at_most=200)
+    Window(tx.now, command.expires_at).checked("identity.expire_time")
     made = Identity(
         f"idn-{tx.new_id()}",
-        wanted.kind,
-        wanted.issuer,
-        wanted.name,
-        wanted.display_name,
+        command.kind,
+        command.issuer,
+        command.name,
+        command.display_name,
         tx.now,
-        wanted.expires_at,
+        command.expires_at,
     )
     before = tx.index.identities.get(made.key)
     if before is not None:
         raise AlreadyExists(
             ErrorReason.IDENTITY_EXISTS,
-            f"{wanted.name!r} is registered already, as {before.id}; remove that first",
+            f"{command.name!r} is registered already, as {before.id}; remove that first",
             field="identity.name",
             details={"id": before.id},
         )
@@ -187,9 +187,9 @@ def _plain(text: str, field: str) -> None:
 
 def _find(index: Index, identity_id: str) -> Identity:
     checked("id", identity_id)
-    for each in index.identities.values():
-        if each.id == identity_id:
-            return each
+    for identity in index.identities.values():
+        if identity.id == identity_id:
+            return identity
     raise NotFound(
         ErrorReason.IDENTITY_NOT_FOUND,
         f"there is no identity {identity_id!r}; list the identities to see those registered",

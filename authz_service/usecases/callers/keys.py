@@ -85,30 +85,30 @@ class RevokeKey:
 
 
 @change("keys:create")
-def create_key(tx: Transaction, wanted: CreateKey) -> KeyNow:
-    return make_key(tx, wanted)
+def create_key(tx: Transaction, command: CreateKey) -> KeyNow:
+    return make_key(tx, command)
 
 
-def make_key(tx: Transaction, wanted: CreateKey) -> KeyNow:
+def make_key(tx: Transaction, command: CreateKey) -> KeyNow:
     """Make a key, its membership in `system` and its rights there."""
-    preconditions.text(wanted.display_name, "display_name", at_most=200)
-    Window(tx.now, wanted.expires_at).checked("expire_time")
-    rights = system_roles.paired(tx, wanted.roles, wanted.tenants)
-    kind = kind_of(tx.index, wanted.roles) if wanted.kind is None else wanted.kind
-    _require_honest(tx.index, kind, wanted.roles, "kind")
+    preconditions.text(command.display_name, "display_name", at_most=200)
+    Window(tx.now, command.expires_at).checked("expire_time")
+    rights = system_roles.paired(tx, command.roles, command.tenants)
+    kind = kind_of(tx.index, command.roles) if command.kind is None else command.kind
+    _require_honest(tx.index, kind, command.roles, "kind")
     key = ApiKey(
         f"key-{tx.new_id()}",
-        wanted.secret_hash,
-        wanted.display_name,
+        command.secret_hash,
+        command.display_name,
         tx.now,
-        wanted.expires_at,
+        command.expires_at,
         kind,
     )
     tx.change(None, key)
     tx.change(None, Membership(SYSTEM, key.subject))
     tx.record(Event("key.created", SYSTEM, (key.id,), None, key, tx.call.reason))
     system_roles.give_all(tx, key.subject, rights)
-    return _now(tx, key_now(key, wanted.roles, wanted.tenants, 0, tx.now))
+    return _now(tx, key_now(key, command.roles, command.tenants, 0, tx.now))
 
 
 def kind_of(index: Index, roles: Iterable[str]) -> KeyKind:
@@ -120,24 +120,24 @@ def kind_of(index: Index, roles: Iterable[str]) -> KeyKind:
 
 
 @change("keys:update")
-def update_key(tx: Transaction, wanted: UpdateKey) -> KeyNow:
-    before = find(tx.index, wanted.id)
-    field_masks.checked(wanted.mask, UPDATABLE)
-    field_masks.unchanged(_revision(tx, before.id), wanted.expected_revision)
+def update_key(tx: Transaction, command: UpdateKey) -> KeyNow:
+    before = find(tx.index, command.id)
+    field_masks.checked(command.mask, UPDATABLE)
+    field_masks.unchanged(_revision(tx, before.id), command.expected_revision)
     after = before
-    if "display_name" in wanted.mask:
-        name = preconditions.text(wanted.display_name, "display_name", at_most=200)
+    if "display_name" in command.mask:
+        name = preconditions.text(command.display_name, "display_name", at_most=200)
         after = replace(after, display_name=name)
-    if "expire_time" in wanted.mask:
-        Window(tx.now, wanted.expires_at).checked("expire_time")
-        after = replace(after, expires_at=wanted.expires_at)
+    if "expire_time" in command.mask:
+        Window(tx.now, command.expires_at).checked("expire_time")
+        after = replace(after, expires_at=command.expires_at)
     if after != before:
         tx.change(before, after)
         tx.record(Event("key.updated", SYSTEM, (after.id,), before, after, tx.call.reason))
-    held = described(tx.index, after, _uses(tx, wanted.seen), tx.now)
-    roles = wanted.roles if "roles" in wanted.mask else held.roles
-    tenants = wanted.tenants if "tenants" in wanted.mask else held.tenants
-    if {"roles", "tenants"}.intersection(wanted.mask):
+    held = described(tx.index, after, _uses(tx, command.seen), tx.now)
+    roles = command.roles if "roles" in command.mask else held.roles
+    tenants = command.tenants if "tenants" in command.mask else held.tenants
+    if {"roles", "tenants"}.intersection(command.mask):
         rights = system_roles.paired(tx, roles, tenants)
         _require_honest(tx.index, after.kind, roles, "roles")
         system_roles.hold_only(tx, after.subject, rights)
@@ -146,10 +146,10 @@ def update_key(tx: Transaction, wanted: UpdateKey) -> KeyNow:
 
 
 @change("keys:rotate")
-def rotate_key(tx: Transaction, wanted: RotateKey) -> KeyNow:
+def rotate_key(tx: Transaction, command: RotateKey) -> KeyNow:
     """Give a key another secret. One that is rotated again during an overlap ends its oldest."""
-    key = find(tx.index, wanted.id)
-    if not 0 <= wanted.overlap <= MAX_OVERLAP:
+    key = find(tx.index, command.id)
+    if not 0 <= command.overlap <= MAX_OVERLAP:
         raise _wrong("the overlap must be 0 to 30 days", "overlap")
     if tx.now >= key.expires_at:
         raise FailedPrecondition(
@@ -158,20 +158,20 @@ def rotate_key(tx: Transaction, wanted: RotateKey) -> KeyNow:
             "set a later expire_time first, or create another key",
             field="id",
         )
-    held = described(tx.index, key, _uses(tx, wanted.seen), tx.now)
+    held = described(tx.index, key, _uses(tx, command.seen), tx.now)
     kind = key.kind or kind_of(tx.index, held.roles)
-    after = key.rotated(wanted.secret_hash, kind, tx.now + wanted.overlap)
+    after = key.rotated(command.secret_hash, kind, tx.now + command.overlap)
     tx.change(key, after)
     tx.record(Event("key.rotated", SYSTEM, (key.id,), key, after, tx.call.reason))
     return _now(tx, key_now(after, held.roles, held.tenants, held.last_used_at, tx.now))
 
 
 @change("keys:revoke")
-def revoke_key(tx: Transaction, wanted: RevokeKey) -> KeyNow:
+def revoke_key(tx: Transaction, command: RevokeKey) -> KeyNow:
     """End a key with all its secrets, or only the secret before its last rotation."""
-    key = find(tx.index, wanted.id)
-    shown = _now(tx, described(tx.index, key, _uses(tx, wanted.seen), tx.now))
-    if wanted.previous_only:
+    key = find(tx.index, command.id)
+    shown = _now(tx, described(tx.index, key, _uses(tx, command.seen), tx.now))
+    if command.previous_only:
         return _revoke_previous(tx, key, shown)
     end_key(tx, key)
     _require_operators(tx, key)

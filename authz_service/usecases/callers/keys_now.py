@@ -73,18 +73,18 @@ class KeyPage:
 
 
 @read("keys:get")
-def get_key(view: View, wanted: GetKey) -> KeyNow:
-    key = find(view.index, wanted.id)
-    shown = described(view.index, key, _uses(view, wanted.seen), view.now)
+def get_key(view: View, query: GetKey) -> KeyNow:
+    key = find(view.index, query.id)
+    shown = described(view.index, key, _uses(view, query.seen), view.now)
     return _dated(view, [shown])[0]
 
 
 @read("keys:list")
-def list_keys(view: View, wanted: ListKeys) -> KeyPage:
-    found = list(_matching(view, wanted))
-    query = ["keys", *map(str, (wanted.role, wanted.for_tenant, wanted.kind))]
-    query += map(str, (wanted.expired, wanted.unused_since))
-    cut = paging.page(found, lambda key: key.id, wanted.page, query)
+def list_keys(view: View, query: ListKeys) -> KeyPage:
+    found = list(_matching(view, query))
+    filters = ["keys", *map(str, (query.role, query.for_tenant, query.kind))]
+    filters += map(str, (query.expired, query.unused_since))
+    cut = paging.page(found, lambda key: key.id, query.page, filters)
     return KeyPage(_dated(view, cut.items), cut.next_token, len(found))
 
 
@@ -127,25 +127,25 @@ def later(one: Uses, other: Uses) -> Uses:
     return {key: max(one.get(key, 0), other.get(key, 0)) for key in {*one, *other}}
 
 
-def _matching(view: View, wanted: ListKeys) -> Iterator[KeyNow]:
-    if wanted.role:
-        checked("role", wanted.role)
-    if wanted.for_tenant:
-        checked("tenant", wanted.for_tenant, "for_tenant")
-    uses = _uses(view, wanted.seen)
+def _matching(view: View, query: ListKeys) -> Iterator[KeyNow]:
+    if query.role:
+        checked("role", query.role)
+    if query.for_tenant:
+        checked("tenant", query.for_tenant, "for_tenant")
+    uses = _uses(view, query.seen)
     for _, key in sorted(view.index.keys.items()):
         now = described(view.index, key, uses, view.now)
-        if _matches(now, wanted, view.now):
+        if _matches(now, query, view.now):
             yield now
 
 
-def _matches(key: KeyNow, wanted: ListKeys, at: Instant) -> bool:
+def _matches(key: KeyNow, query: ListKeys, at: Instant) -> bool:
     return (
-        (not wanted.role or wanted.role in key.roles)
-        and (not wanted.for_tenant or wanted.for_tenant in key.tenants)
-        and (wanted.kind is None or key.kind is wanted.kind)
-        and (wanted.expired is None or (key.expires_at <= at) is wanted.expired)
-        and (wanted.unused_since is None or key.last_used_at < wanted.unused_since)
+        (not query.role or query.role in key.roles)
+        and (not query.for_tenant or query.for_tenant in key.tenants)
+        and (query.kind is None or key.kind is query.kind)
+        and (query.expired is None or (key.expires_at <= at) is query.expired)
+        and (query.unused_since is None or key.last_used_at < query.unused_since)
     )
 
 

@@ -29,24 +29,24 @@ class RulesPage:
 
 
 @read("rules:export")
-def export_rules(view: View, wanted: ExportRules) -> RulesPage:
+def export_rules(view: View, query: ExportRules) -> RulesPage:
     """List the rules of one moment; the first page fixes it and the token carries it on."""
-    if wanted.tenant:
-        preconditions.tenant(view.index, wanted.tenant)
-    moment = wanted.moment
-    query = ["rules", wanted.tenant, str(moment.at), str(moment.as_known_at)]
-    size, start = paging.size(wanted.page), paging.start(wanted.page, query)
+    if query.tenant:
+        preconditions.tenant(view.index, query.tenant)
+    moment = query.moment
+    filters = ["rules", query.tenant, str(moment.at), str(moment.as_known_at)]
+    size, start = paging.size(query.page), paging.start(query.page, filters)
     last, when = _place(start) if start else (0, resolved(moment, view.index, view.now))
     with view.database.read() as connection:
-        found = rules_in_force(connection, when.revision, when.at, wanted.tenant, last, size + 1)
-    cut = paging.cut(found, lambda rule: f"{rule.id}.{when.at}.{when.revision}", size, query)
+        found = rules_in_force(connection, when.revision, when.at, query.tenant, last, size + 1)
+    cut = paging.cut(found, lambda rule: f"{rule.id}.{when.at}.{when.revision}", size, filters)
     return RulesPage(cut.items, cut.next_token, when.at, when.revision)
 
 
 def _place(token_key: str) -> tuple[int, Resolved]:
     """Read where the page before ended. Raises: INVALID_PAGE_TOKEN."""
     numbers = token_key.split(".")
-    if len(numbers) != 3 or not all(_is_number(each) for each in numbers):
+    if len(numbers) != 3 or not all(_is_number(number) for number in numbers):
         raise paging.bad_token()
     last, at, revision = map(int, numbers)
     return last, Resolved(at, revision)

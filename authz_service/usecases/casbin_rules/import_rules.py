@@ -47,7 +47,7 @@ class Imported:
 
 
 @change("rules:import")
-def import_rules(tx: Transaction, wanted: ImportRules) -> Imported:
+def import_rules(tx: Transaction, command: ImportRules) -> Imported:
     """Make what the lines stand for; what is there already stays and is not counted.
 
     New tenants are put on the tier, which gets every permission of the lines. A tenant that was
@@ -57,14 +57,14 @@ def import_rules(tx: Transaction, wanted: ImportRules) -> Imported:
         AuthzError: the model cannot be taken over, or a tenant that was there is not entitled to
             what its roles would hold (ROLE_WIDER_THAN_TIER).
     """
-    checked("tier", wanted.tier, "tier")
-    shape = read_shape(wanted.model)
-    usable, refused = _without_own_rights(tx, shape, wanted)
-    made = translate(shape, usable, wanted.into)
+    checked("tier", command.tier, "tier")
+    shape = read_shape(command.model)
+    usable, refused = _without_own_rights(tx, shape, command)
+    made = translate(shape, usable, command.into)
     importing = _Importing(tx, Counter())
-    importing.catalogue(made.permissions, f"{TIER}{wanted.tier}")
+    importing.catalogue(made.permissions, f"{TIER}{command.tier}")
     for tenant in made.tenants:
-        importing.tenant(tenant, wanted.tier)
+        importing.tenant(tenant, command.tier)
     importing.roles(made.roles.values())
     importing.roster(made)
     for tenant in made.tenants:
@@ -75,13 +75,13 @@ def import_rules(tx: Transaction, wanted: ImportRules) -> Imported:
 
 
 def _without_own_rights(
-    tx: Transaction, shape: Shape, wanted: ImportRules
+    tx: Transaction, shape: Shape, command: ImportRules
 ) -> tuple[list[Line], list[LeftOut]]:
     """Set lines aside that would hand out rights over this service itself."""
     own = {name for name, entry in tx.index.permissions.items() if entry.internal}
     usable, refused = list[Line](), list[LeftOut]()
-    for line in wanted.lines:
-        one = translate(shape, [line], wanted.into)
+    for line in command.lines:
+        one = translate(shape, [line], command.into)
         clash = sorted(one.permissions & own)
         if clash:
             refused.append(LeftOut(line.number, f"{clash[0]} is a right over this service itself"))
@@ -156,10 +156,10 @@ class _Importing:
             if not self._denied(denial):
                 self._put("exception.granted", tenant, denial.id, None, denial)
 
-    def _denied(self, wanted: TenantException) -> bool:
-        entry = self.tx.index.tenants.get(wanted.tenant)
-        alike = (replace(held, id=wanted.id) for held in entry.exceptions) if entry else ()
-        return wanted in alike
+    def _denied(self, command: TenantException) -> bool:
+        entry = self.tx.index.tenants.get(command.tenant)
+        alike = (replace(held, id=command.id) for held in entry.exceptions) if entry else ()
+        return command in alike
 
     def _put(self, action: str, chain: str, target: str, before: Fact | None, after: Fact) -> None:
         if before != after:

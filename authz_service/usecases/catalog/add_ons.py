@@ -12,30 +12,30 @@ from authz_service.usecases.kernel.paging import Page
 
 
 @change("add_ons:put")
-def create_add_on(tx: Transaction, wanted: CreatePlan) -> Plan:
-    return plans.create(tx, wanted)
+def create_add_on(tx: Transaction, command: CreatePlan) -> Plan:
+    return plans.create(tx, command)
 
 
 @change("add_ons:put")
-def put_add_on(tx: Transaction, wanted: PutPlan) -> Plan:
-    return plans.put(tx, wanted)
+def put_add_on(tx: Transaction, command: PutPlan) -> Plan:
+    return plans.put(tx, command)
 
 
 @change("add_ons:put")
-def update_add_on(tx: Transaction, wanted: UpdatePlan) -> Plan:
-    return plans.update(tx, wanted)
+def update_add_on(tx: Transaction, command: UpdatePlan) -> Plan:
+    return plans.update(tx, command)
 
 
 @change("add_ons:delete")
-def delete_add_on(tx: Transaction, wanted: DeleteObject) -> Deleted[Plan]:
-    return plans.remove(tx, ADD_ON, wanted)
+def delete_add_on(tx: Transaction, command: DeleteObject) -> Deleted[Plan]:
+    return plans.remove(tx, ADD_ON, command)
 
 
 @read("add_ons:get")
-def get_add_on(view: View, wanted: Named) -> Plan:
-    return preconditions.plan(view.index, ADD_ON + wanted.id, "id")
+def get_add_on(view: View, query: Named) -> Plan:
+    return preconditions.plan(view.index, ADD_ON + query.id, "id")
 
 
 @read("add_ons:list")
-def list_add_ons(view: View, wanted: ListPlans) -> Page[Plan]:
-    return plans.listed(view, ADD_ON, wanted)
+def list_add_ons(view: View, query: ListPlans) -> Page[Plan]:
+    return plans.listed(view, ADD_ON, query)

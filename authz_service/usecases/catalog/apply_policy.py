@@ -40,9 +40,9 @@ class _Definition:
 
 
 @change("policies:apply")
-def apply_policy(tx: Transaction, wanted: ApplyPolicy) -> Applied:
+def apply_policy(tx: Transaction, command: ApplyPolicy) -> Applied:
     """Put a whole set: permissions first, for roles and plans to name them."""
-    return put_all(tx, wanted.policy)
+    return put_all(tx, command.policy)
 
 
 def put_all(tx: Transaction, policy: PolicySet) -> Applied:

@@ -28,27 +28,27 @@ CASES: Final[dict[ObjectKind, ChangeCase[Any, Any]]] = {
 """The use case that deletes each kind alone."""
 
 
-def remove(step: Transaction, wanted: Delete) -> None:
+def remove(step: Transaction, command: Delete) -> None:
     """Delete one definition.
 
     Without a replacement, grants and holdings are left to dangle: `concerns` tells of them, and
     no such change is applied. A definition, exception or invitation that names it refuses at once.
     """
-    going = find(step.index, wanted.kind, wanted.id)
-    if isinstance(going, Role | Plan) and not wanted.replacement:
+    going = find(step.index, command.kind, command.id)
+    if isinstance(going, Role | Plan) and not command.replacement:
         users = (use.fact for use in uses(step, going, ""))
         if all(isinstance(user, RoleGrant | Tenant) for user in users):
-            kind = wanted.kind.value.replace("-", "_")
+            kind = command.kind.value.replace("-", "_")
             objects.end(step, kind, going)
             require_operable(step)
             return
-    CASES[wanted.kind].body(step, request(wanted))
+    CASES[command.kind].body(step, request(command))
 
 
-def request(wanted: Delete) -> DeleteObject | DeleteRole:
+def request(command: Delete) -> DeleteObject | DeleteRole:
     """Write a deletion as the request of its use case."""
-    kind = DeleteRole if wanted.kind is ObjectKind.ROLE else DeleteObject
-    return kind(id=wanted.id, replacement=wanted.replacement)
+    kind = DeleteRole if command.kind is ObjectKind.ROLE else DeleteObject
+    return kind(id=command.id, replacement=command.replacement)
 
 
 def next_to_go(index: Index, waiting: Collection[Delete]) -> Delete:

@@ -89,7 +89,7 @@ def _move(tx: Transaction, found: Iterable[Use]) -> None:
             others = Facts(tx.connection).role_grants(
                 None, rule.c.v1 == f"role/{use.successor.role}"
             )
-            held = {_likeness(each) for each in others}
+            held = {_likeness(other) for other in others}
         _replace(tx, use.fact, None if _likeness(use.successor) in held else use.successor)
 
 

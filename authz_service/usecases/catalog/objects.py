@@ -47,7 +47,7 @@ def owner_of(fact: Permission | Role | Plan) -> str:
     return (isinstance(fact, Role) and fact.tenant) or SYSTEM
 
 
-def updated(found: P, wanted: P, mask: Iterable[str], updatable: Iterable[str]) -> P:
+def updated(found: P, command: P, mask: Iterable[str], updatable: Iterable[str]) -> P:
     """Take the fields that `mask` names from `wanted`, the others from `found`.
 
     Raises:
@@ -64,7 +64,7 @@ def updated(found: P, wanted: P, mask: Iterable[str], updatable: Iterable[str]) 
                 field="update_mask",
                 details={"path": path[:200]},
             )
-    return replace(found, **{path: getattr(wanted, path) for path in paths})
+    return replace(found, **{path: getattr(command, path) for path in paths})
 
 
 def require_revision(found: P | None, expected: Revision, of: str) -> None:

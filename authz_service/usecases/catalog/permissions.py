@@ -63,59 +63,59 @@ class ListCatalogue:
 
 
 @change("permissions:put")
-def create_permission(tx: Transaction, wanted: CreatePermission) -> Permission:
-    name = wanted.permission.id
+def create_permission(tx: Transaction, command: CreatePermission) -> Permission:
+    name = command.permission.id
     before = _found(tx.index, name)
     require_absent(before, ErrorReason.PERMISSION_EXISTS, f"permission {name!r}", "permission.id")
-    return _write(tx, before, wanted.permission)
+    return _write(tx, before, command.permission)
 
 
 @change("permissions:put")
-def put_permission(tx: Transaction, wanted: PutPermission) -> Permission:
-    before = _found(tx.index, wanted.permission.id)
-    require_revision(before, wanted.expected_revision, f"permission {wanted.permission.id!r}")
-    return _write(tx, before, wanted.permission)
+def put_permission(tx: Transaction, command: PutPermission) -> Permission:
+    before = _found(tx.index, command.permission.id)
+    require_revision(before, command.expected_revision, f"permission {command.permission.id!r}")
+    return _write(tx, before, command.permission)
 
 
 @change("permissions:put")
-def update_permission(tx: Transaction, wanted: UpdatePermission) -> Permission:
-    name = preconditions.permission(tx.index, wanted.permission.id, "permission.id")
+def update_permission(tx: Transaction, command: UpdatePermission) -> Permission:
+    name = preconditions.permission(tx.index, command.permission.id, "permission.id")
     before = tx.index.permissions[name].fact
-    require_revision(before, wanted.expected_revision, f"permission {name!r}")
-    return _write(tx, before, updated(before, wanted.permission, wanted.mask, UPDATABLE))
+    require_revision(before, command.expected_revision, f"permission {name!r}")
+    return _write(tx, before, updated(before, command.permission, command.mask, UPDATABLE))
 
 
 @change("permissions:delete")
-def delete_permission(tx: Transaction, wanted: DeleteObject) -> Deleted[Permission]:
-    name = preconditions.permission(tx.index, wanted.id, "id")
-    if wanted.replacement:
-        preconditions.permission(tx.index, wanted.replacement, "replacement")
+def delete_permission(tx: Transaction, command: DeleteObject) -> Deleted[Permission]:
+    name = preconditions.permission(tx.index, command.id, "id")
+    if command.replacement:
+        preconditions.permission(tx.index, command.replacement, "replacement")
     before = tx.index.permissions[name].fact
-    require_revision(before, wanted.expected_revision, f"permission {name!r}")
+    require_revision(before, command.expected_revision, f"permission {name!r}")
     require_not_asked(name, "id")
-    return delete(tx, "permission", before, wanted.replacement)
+    return delete(tx, "permission", before, command.replacement)
 
 
 @read("permissions:get")
-def get_permission(view: View, wanted: Named) -> Permission:
-    name = preconditions.permission(view.index, wanted.id, "id")
+def get_permission(view: View, query: Named) -> Permission:
+    name = preconditions.permission(view.index, query.id, "id")
     return view.index.permissions[name].fact
 
 
 @read("permissions:list")
-def list_catalogue(view: View, wanted: ListCatalogue) -> Page[Permission]:
-    kind = wanted.resource_type
+def list_catalogue(view: View, query: ListCatalogue) -> Page[Permission]:
+    kind = query.resource_type
     if kind:
         checked("resource_type", kind)
     facts = [
         entry.fact
         for name, entry in sorted(view.index.permissions.items())
         if (not kind or name.partition(":")[0] == kind)
-        and wanted.internal in (None, entry.fact.internal)
-        and wanted.deprecated in (None, entry.fact.deprecated)
+        and query.internal in (None, entry.fact.internal)
+        and query.deprecated in (None, entry.fact.deprecated)
     ]
-    query = ["permissions", kind, str(wanted.internal), str(wanted.deprecated)]
-    return paging.page(facts, lambda fact: fact.id, wanted.page, query)
+    filters = ["permissions", kind, str(query.internal), str(query.deprecated)]
+    return paging.page(facts, lambda fact: fact.id, query.page, filters)
 
 
 def _found(index: Index, name: str) -> Permission | None:

@@ -71,59 +71,59 @@ class ListItems:
 
 
 @change("features:put")
-def put_feature(tx: Transaction, wanted: PutFeature) -> OfPlan[Feature]:
-    before = _plan(tx, wanted.plan, wanted.expected_revision)
-    feature = wanted.feature
+def put_feature(tx: Transaction, command: PutFeature) -> OfPlan[Feature]:
+    before = _plan(tx, command.plan, command.expected_revision)
+    feature = command.feature
     after = replace(before, features=(*_others(before.features, feature.name), feature))
     return _written(tx, "feature", before, after, _named(before.features, feature.name), feature)
 
 
 @change("limits:put")
-def put_limit(tx: Transaction, wanted: PutLimit) -> OfPlan[Limit]:
-    before = _plan(tx, wanted.plan, wanted.expected_revision)
-    limit = wanted.limit
+def put_limit(tx: Transaction, command: PutLimit) -> OfPlan[Limit]:
+    before = _plan(tx, command.plan, command.expected_revision)
+    limit = command.limit
     after = replace(before, limits=(*_others(before.limits, limit.name), limit))
     return _written(tx, "limit", before, after, _named(before.limits, limit.name), limit)
 
 
 @change("features:delete")
-def delete_feature(tx: Transaction, wanted: DeleteItem) -> OfPlan[Feature]:
-    before = _plan(tx, wanted.plan, wanted.expected_revision)
-    feature = _required("feature", before, before.features, wanted.name)
-    after = replace(before, features=_others(before.features, wanted.name))
+def delete_feature(tx: Transaction, command: DeleteItem) -> OfPlan[Feature]:
+    before = _plan(tx, command.plan, command.expected_revision)
+    feature = _required("feature", before, before.features, command.name)
+    after = replace(before, features=_others(before.features, command.name))
     return _deleted(tx, "feature", before, after, feature)
 
 
 @change("limits:delete")
-def delete_limit(tx: Transaction, wanted: DeleteItem) -> OfPlan[Limit]:
+def delete_limit(tx: Transaction, command: DeleteItem) -> OfPlan[Limit]:
     """Take a limit out. What then nothing sets denies: closing is never refused."""
-    before = _plan(tx, wanted.plan, wanted.expected_revision)
-    limit = _required("limit", before, before.limits, wanted.name)
-    after = replace(before, limits=_others(before.limits, wanted.name))
+    before = _plan(tx, command.plan, command.expected_revision)
+    limit = _required("limit", before, before.limits, command.name)
+    after = replace(before, limits=_others(before.limits, command.name))
     return _deleted(tx, "limit", before, after, limit)
 
 
 @read("features:get")
-def get_feature(view: View, wanted: OneItem) -> OfPlan[Feature]:
-    plan = preconditions.plan(view.index, wanted.plan, "plan")
-    item = _required("feature", plan, plan.features, wanted.name)
+def get_feature(view: View, query: OneItem) -> OfPlan[Feature]:
+    plan = preconditions.plan(view.index, query.plan, "plan")
+    item = _required("feature", plan, plan.features, query.name)
     return OfPlan(plan.id, item, plan.revision)
 
 
 @read("limits:get")
-def get_limit(view: View, wanted: OneItem) -> OfPlan[Limit]:
-    plan = preconditions.plan(view.index, wanted.plan, "plan")
-    return OfPlan(plan.id, _required("limit", plan, plan.limits, wanted.name), plan.revision)
+def get_limit(view: View, query: OneItem) -> OfPlan[Limit]:
+    plan = preconditions.plan(view.index, query.plan, "plan")
+    return OfPlan(plan.id, _required("limit", plan, plan.limits, query.name), plan.revision)
 
 
 @read("features:list")
-def list_features(view: View, wanted: ListItems) -> Page[OfPlan[Feature]]:
-    return _listed(view, "feature", wanted, lambda plan: plan.features)
+def list_features(view: View, query: ListItems) -> Page[OfPlan[Feature]]:
+    return _listed(view, "feature", query, lambda plan: plan.features)
 
 
 @read("limits:list")
-def list_limits(view: View, wanted: ListItems) -> Page[OfPlan[Limit]]:
-    return _listed(view, "limit", wanted, lambda plan: plan.limits)
+def list_limits(view: View, query: ListItems) -> Page[OfPlan[Limit]]:
+    return _listed(view, "limit", query, lambda plan: plan.limits)
 
 
 def _plan(tx: Transaction, plan_id: str, expected: Revision) -> Plan:
@@ -160,22 +160,22 @@ def _change(
 
 
 def _listed(
-    view: View, kind: str, wanted: ListItems, items: Callable[[Plan], Iterable[I]]
+    view: View, kind: str, query: ListItems, items: Callable[[Plan], Iterable[I]]
 ) -> Page[OfPlan[I]]:
-    if wanted.plan:
-        preconditions.plan(view.index, wanted.plan, "plan")
-    if wanted.name:
-        checked(kind, wanted.name, "name")
+    if query.plan:
+        preconditions.plan(view.index, query.plan, "plan")
+    if query.name:
+        checked(kind, query.name, "name")
     found = [
         OfPlan(plan.id, item, plan.revision)
         for plan_id, plan in sorted(view.index.plans.items())
-        if wanted.plan in ("", plan_id) and not plan.is_kept
+        if query.plan in ("", plan_id) and not plan.is_kept
         for item in items(plan)
-        if wanted.name in ("", item.name)
+        if query.name in ("", item.name)
     ]
-    query = [kind, wanted.plan, wanted.name]
+    filters = [kind, query.plan, query.name]
     # A space sorts before all that names are made of, so keys sort as plan and name do.
-    return paging.page(found, lambda each: f"{each.plan} {each.item.name}", wanted.page, query)
+    return paging.page(found, lambda each: f"{each.plan} {each.item.name}", query.page, filters)
 
 
 def _named(items: Iterable[I], name: str) -> I | None:

@@ -53,49 +53,49 @@ class ListPlans:
     tenant: str = ""
 
 
-def create(tx: Transaction, wanted: CreatePlan) -> Plan:
-    before = tx.index.plans.get(wanted.plan.id)
-    require_absent(before, ErrorReason.PLAN_EXISTS, told(wanted.plan), f"{field(wanted.plan)}.id")
-    return put_plan(tx, before, wanted.plan)
+def create(tx: Transaction, command: CreatePlan) -> Plan:
+    before = tx.index.plans.get(command.plan.id)
+    require_absent(before, ErrorReason.PLAN_EXISTS, told(command.plan), f"{field(command.plan)}.id")
+    return put_plan(tx, before, command.plan)
 
 
-def put(tx: Transaction, wanted: PutPlan) -> Plan:
-    before = tx.index.plans.get(wanted.plan.id)
-    require_revision(before, wanted.expected_revision, told(wanted.plan))
-    return put_plan(tx, before, wanted.plan)
+def put(tx: Transaction, command: PutPlan) -> Plan:
+    before = tx.index.plans.get(command.plan.id)
+    require_revision(before, command.expected_revision, told(command.plan))
+    return put_plan(tx, before, command.plan)
 
 
-def update(tx: Transaction, wanted: UpdatePlan) -> Plan:
-    before = preconditions.plan(tx.index, wanted.plan.id, f"{field(wanted.plan)}.id")
-    require_revision(before, wanted.expected_revision, told(before))
+def update(tx: Transaction, command: UpdatePlan) -> Plan:
+    before = preconditions.plan(tx.index, command.plan.id, f"{field(command.plan)}.id")
+    require_revision(before, command.expected_revision, told(before))
     updatable = ("extends", *UPDATABLE) if before.id.startswith(TIER) else UPDATABLE
-    return put_plan(tx, before, updated(before, wanted.plan, wanted.mask, updatable))
+    return put_plan(tx, before, updated(before, command.plan, command.mask, updatable))
 
 
-def remove(tx: Transaction, prefix: str, wanted: DeleteObject) -> Deleted[Plan]:
-    going = preconditions.plan(tx.index, prefix + wanted.id, "id")
-    require_revision(going, wanted.expected_revision, told(going))
+def remove(tx: Transaction, prefix: str, command: DeleteObject) -> Deleted[Plan]:
+    going = preconditions.plan(tx.index, prefix + command.id, "id")
+    require_revision(going, command.expected_revision, told(going))
     replacement = ""
-    if wanted.replacement:
-        replacement = preconditions.plan(tx.index, prefix + wanted.replacement, "replacement").id
+    if command.replacement:
+        replacement = preconditions.plan(tx.index, prefix + command.replacement, "replacement").id
     return delete(tx, field(going), going, replacement)
 
 
-def listed(view: View, prefix: str, wanted: ListPlans) -> Page[Plan]:
+def listed(view: View, prefix: str, query: ListPlans) -> Page[Plan]:
     """List the plans of one kind by id; versions kept of tiers are left out."""
     index = view.index
-    if wanted.permission:
-        preconditions.permission(index, wanted.permission, "permission")
+    if query.permission:
+        preconditions.permission(index, query.permission, "permission")
     found = []
     sold = (n for n, plan in index.plans.items() if n.startswith(prefix) and not plan.is_kept)
     for name in sorted(sold):
         line = chain(index.plans, name)
-        sells = not wanted.permission or any(wanted.permission in p.permissions for p in line)
-        features = {each.name for plan in line for each in plan.features}
-        if sells and (not wanted.feature or wanted.feature in features):
+        sells = not query.permission or any(query.permission in p.permissions for p in line)
+        features = {feature.name for plan in line for feature in plan.features}
+        if sells and (not query.feature or query.feature in features):
             found.append(index.plans[name])
-    query = [prefix, wanted.permission, wanted.feature]
-    return paging.page(found, lambda plan: plan.id, wanted.page, query)
+    filters = [prefix, query.permission, query.feature]
+    return paging.page(found, lambda plan: plan.id, query.page, filters)
 
 
 def put_plan(tx: Transaction, before: Plan | None, after: Plan) -> Plan:

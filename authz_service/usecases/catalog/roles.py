@@ -79,59 +79,59 @@ class ListRoles:
 
 
 @change("roles:put")
-def create_role(tx: Transaction, wanted: CreateRole) -> Role:
-    before = _found(tx, wanted.role.id)
-    require_absent(before, ErrorReason.ROLE_EXISTS, f"role {wanted.role.id!r}", "role.id")
-    return _write(tx, before, wanted.role)
+def create_role(tx: Transaction, command: CreateRole) -> Role:
+    before = _found(tx, command.role.id)
+    require_absent(before, ErrorReason.ROLE_EXISTS, f"role {command.role.id!r}", "role.id")
+    return _write(tx, before, command.role)
 
 
 @change("roles:put")
-def put_role(tx: Transaction, wanted: PutRole) -> Role:
-    before = _found(tx, wanted.role.id)
-    require_revision(before, wanted.expected_revision, f"role {wanted.role.id!r}")
-    return _write(tx, before, wanted.role)
+def put_role(tx: Transaction, command: PutRole) -> Role:
+    before = _found(tx, command.role.id)
+    require_revision(before, command.expected_revision, f"role {command.role.id!r}")
+    return _write(tx, before, command.role)
 
 
 @change("roles:put")
-def update_role(tx: Transaction, wanted: UpdateRole) -> Role:
-    before = preconditions.role(tx.index, wanted.role.id, "role.id").fact
-    require_revision(before, wanted.expected_revision, f"role {before.id!r}")
-    return _write(tx, before, updated(before, wanted.role, wanted.mask, UPDATABLE))
+def update_role(tx: Transaction, command: UpdateRole) -> Role:
+    before = preconditions.role(tx.index, command.role.id, "role.id").fact
+    require_revision(before, command.expected_revision, f"role {before.id!r}")
+    return _write(tx, before, updated(before, command.role, command.mask, UPDATABLE))
 
 
 @change("roles:delete")
-def delete_role(tx: Transaction, wanted: DeleteRole) -> Deleted[Role]:
-    going = preconditions.role(tx.index, wanted.id, "id").fact
-    require_revision(going, wanted.expected_revision, f"role {going.id!r}")
-    if wanted.replacement:
-        _require_fit(tx, going, wanted.replacement)
-    return delete(tx, "role", going, wanted.replacement)
+def delete_role(tx: Transaction, command: DeleteRole) -> Deleted[Role]:
+    going = preconditions.role(tx.index, command.id, "id").fact
+    require_revision(going, command.expected_revision, f"role {going.id!r}")
+    if command.replacement:
+        _require_fit(tx, going, command.replacement)
+    return delete(tx, "role", going, command.replacement)
 
 
 @read("roles:get")
-def get_role(view: View, wanted: Named) -> Role:
-    return preconditions.role(view.index, wanted.id, "id").fact
+def get_role(view: View, query: Named) -> Role:
+    return preconditions.role(view.index, query.id, "id").fact
 
 
 @read("roles:list")
-def list_roles(view: View, wanted: ListRoles) -> Page[Role]:
+def list_roles(view: View, query: ListRoles) -> Page[Role]:
     entries = view.index.roles
-    if wanted.tenant:
-        preconditions.tenant(view.index, wanted.tenant)
-        owner = view.index.tenants.get(wanted.tenant)
+    if query.tenant:
+        preconditions.tenant(view.index, query.tenant)
+        owner = view.index.tenants.get(query.tenant)
         entries = dict(owner.own_roles) if owner is not None else {}
     permission = None
-    if wanted.permission:
+    if query.permission:
         permission = view.index.permissions[
-            preconditions.permission(view.index, wanted.permission, "permission")
+            preconditions.permission(view.index, query.permission, "permission")
         ]
     facts = [
         entry.fact
         for name, entry in sorted(entries.items())
-        if name.startswith(wanted.prefix) and (permission is None or entry.holds(permission))
+        if name.startswith(query.prefix) and (permission is None or entry.holds(permission))
     ]
-    query = ["roles", wanted.tenant, wanted.permission, wanted.prefix]
-    return paging.page(facts, lambda fact: fact.id, wanted.page, query)
+    filters = ["roles", query.tenant, query.permission, query.prefix]
+    return paging.page(facts, lambda fact: fact.id, query.page, filters)
 
 
 def _found(tx: Transaction, name: str) -> Role | None:

@@ -26,14 +26,11 @@ from authz_service.usecases.catalog import objects, plans, validation
 from authz_service.usecases.kernel import paging, preconditions
 from authz_service.usecases.kernel.execution import View, change, read
 from authz_service.usecases.kernel.lockout import require_operable
-from authz_service.usecases.kernel.paging import Page, PageRequest
+from authz_service.usecases.kernel.paging import DEFAULT_SAMPLE, Page, PageRequest, sample_size
 from authz_service.usecases.tenants.tenant_view import TenantNow, changed
 
 MAX_NAMES: Final = 100
 """Tenants that the answer to a migration names."""
-
-
-from authz_service.usecases.kernel.paging import DEFAULT_SAMPLE, sample_size
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,35 +110,35 @@ class Migrated:
 
 
 @read("tiers:get")
-def get_version(view: View, wanted: OneVersion) -> TierVersion:
-    plan = preconditions.tier_version(view.index, wanted.tier, wanted.version)
+def get_version(view: View, query: OneVersion) -> TierVersion:
+    plan = preconditions.tier_version(view.index, query.tier, query.version)
     return _told(plan, _holders(view.index, view.now))
 
 
 @read("tiers:list")
-def list_versions(view: View, wanted: ListVersions) -> Page[TierVersion]:
+def list_versions(view: View, query: ListVersions) -> Page[TierVersion]:
     """List the versions of a tier that can be held or sold again, the latest first."""
-    latest = preconditions.tier(view.index, wanted.tier)
+    latest = preconditions.tier(view.index, query.tier)
     kept = [each for each in kept_of(view.index.plans, latest.id) if each.version < latest.version]
     holders = _holders(view.index, view.now)
     found = [_told(plan, holders) for plan in (latest, *kept)]
     # Versions count upwards, a page goes downwards.
-    return paging.page(found, _place, wanted.page, ["versions", wanted.tier])
+    return paging.page(found, _place, query.page, ["versions", query.tier])
 
 
 @change("tiers:put")
-def roll_back_tier(tx: Transaction, wanted: RollBackTier) -> RolledBack:
+def roll_back_tier(tx: Transaction, command: RollBackTier) -> RolledBack:
     """Make the next version of a tier out of an earlier one.
 
     What was deprecated since comes back with it: those who have the tier had it then.
     """
-    before = preconditions.tier(tx.index, wanted.tier)
-    objects.require_revision(before, wanted.expected_revision, plans.told(before))
-    version = _a_version(tx.index, wanted.tier, wanted.version)
+    before = preconditions.tier(tx.index, command.tier)
+    objects.require_revision(before, command.expected_revision, plans.told(before))
+    version = _a_version(tx.index, command.tier, command.version)
     after = restored(tx.index.plans, before.id, version) if version.is_kept else before
     for found in violations(plans.as_set(after), validation.existing(tx.index)):
         raise InvalidArgument(
-            found.reason, f"version {wanted.version}: {found.message}", field="version"
+            found.reason, f"version {command.version}: {found.message}", field="version"
         )
     after = replace(after, version=next_version(tx.index.plans, before.id))
     now = objects.write(tx, "tier", before, after)
@@ -151,29 +148,29 @@ def roll_back_tier(tx: Transaction, wanted: RollBackTier) -> RolledBack:
 
 
 @change("tenants:set_tier")
-def pin_tenant(tx: Transaction, wanted: PinTenant) -> TenantNow:
+def pin_tenant(tx: Transaction, command: PinTenant) -> TenantNow:
     """Let a tenant stay at a version of a tier, or follow it; a move scheduled before gives way."""
-    tenant = preconditions.customer(tx.index, wanted.tenant)
+    tenant = preconditions.customer(tx.index, command.tenant)
     require_not_offboarded(tenant, tx.now, "moved to a tier")
-    held = _held(tx, wanted.tier or tenant.tier_at(tx.now), wanted.version, "version")
-    if wanted.at is not None:
-        after = moving_to_tier(tenant, held, checked_later(wanted.at, tx.now, "at"), tx.now)
+    held = _held(tx, command.tier or tenant.tier_at(tx.now), command.version, "version")
+    if command.at is not None:
+        after = moving_to_tier(tenant, held, checked_later(command.at, tx.now, "at"), tx.now)
         return changed(tx, "tenant.pin_scheduled", tenant, after)
     return changed(tx, "tenant.pinned", tenant, moved_to_tier(tenant, held))
 
 
 @change("tenants:set_tier")
-def migrate_tenants(tx: Transaction, wanted: MigrateTenants) -> Migrated:
+def migrate_tenants(tx: Transaction, command: MigrateTenants) -> Migrated:
     """Move all that hold some versions of a tier to another one, for as long as they hold it."""
-    sample = sample_size(wanted.sample)
-    preconditions.batch(len(wanted.tenants), "tenants")
-    tier = preconditions.tier(tx.index, wanted.tier).id
-    for at, version in enumerate(wanted.from_versions):
-        preconditions.tier_version(tx.index, wanted.tier, version, f"from_versions[{at}]")
-    to = TIER + _held(tx, wanted.tier, wanted.to_version, "to_version")
-    leaving = {kept_id(tier, version) for version in wanted.from_versions}
+    sample = sample_size(command.sample)
+    preconditions.batch(len(command.tenants), "tenants")
+    tier = preconditions.tier(tx.index, command.tier).id
+    for at, version in enumerate(command.from_versions):
+        preconditions.tier_version(tx.index, command.tier, version, f"from_versions[{at}]")
+    to = TIER + _held(tx, command.tier, command.to_version, "to_version")
+    leaving = {kept_id(tier, version) for version in command.from_versions}
     moved = []
-    for tenant in _selected(tx, wanted):
+    for tenant in _selected(tx, command):
         after = _moved(tenant, tier, leaving, to, tx.now)
         if after != tenant:
             changed(tx, "tenant.migrated", tenant, after)
@@ -187,15 +184,15 @@ def migrate_tenants(tx: Transaction, wanted: MigrateTenants) -> Migrated:
     )
 
 
-def _selected(tx: Transaction, wanted: MigrateTenants) -> Iterator[Tenant]:
+def _selected(tx: Transaction, command: MigrateTenants) -> Iterator[Tenant]:
     """Iterate over the customers that are asked for and not offboarded, by id."""
-    for at, name in enumerate(wanted.tenants):
+    for at, name in enumerate(command.tenants):
         preconditions.customer(tx.index, name, f"tenants[{at}]")
-    for name in sorted(wanted.tenants or (name for name, _ in tx.index.tenants.items())):
+    for name in sorted(command.tenants or (name for name, _ in tx.index.tenants.items())):
         tenant = tx.index.tenants[name].fact
         if (
             name != SYSTEM
-            and name.startswith(wanted.tenant_prefix)
+            and name.startswith(command.tenant_prefix)
             and tenant.state_at(tx.now) is not TenantState.OFFBOARDED
         ):
             yield tenant

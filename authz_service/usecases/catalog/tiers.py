@@ -12,30 +12,30 @@ from authz_service.usecases.kernel.paging import Page
 
 
 @change("tiers:put")
-def create_tier(tx: Transaction, wanted: CreatePlan) -> Plan:
-    return plans.create(tx, wanted)
+def create_tier(tx: Transaction, command: CreatePlan) -> Plan:
+    return plans.create(tx, command)
 
 
 @change("tiers:put")
-def put_tier(tx: Transaction, wanted: PutPlan) -> Plan:
-    return plans.put(tx, wanted)
+def put_tier(tx: Transaction, command: PutPlan) -> Plan:
+    return plans.put(tx, command)
 
 
 @change("tiers:put")
-def update_tier(tx: Transaction, wanted: UpdatePlan) -> Plan:
-    return plans.update(tx, wanted)
+def update_tier(tx: Transaction, command: UpdatePlan) -> Plan:
+    return plans.update(tx, command)
 
 
 @change("tiers:delete")
-def delete_tier(tx: Transaction, wanted: DeleteObject) -> Deleted[Plan]:
-    return plans.remove(tx, TIER, wanted)
+def delete_tier(tx: Transaction, command: DeleteObject) -> Deleted[Plan]:
+    return plans.remove(tx, TIER, command)
 
 
 @read("tiers:get")
-def get_tier(view: View, wanted: Named) -> Plan:
-    return preconditions.plan(view.index, TIER + wanted.id, "id")
+def get_tier(view: View, query: Named) -> Plan:
+    return preconditions.plan(view.index, TIER + query.id, "id")
 
 
 @read("tiers:list")
-def list_tiers(view: View, wanted: ListPlans) -> Page[Plan]:
-    return plans.listed(view, TIER, wanted)
+def list_tiers(view: View, query: ListPlans) -> Page[Plan]:
+    return plans.listed(view, TIER, query)

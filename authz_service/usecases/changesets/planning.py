@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from authz_service.domain.audit import Event
 from authz_service.domain.catalog import Permission, Plan, Role
-from authz_service.domain.change import Change
+from authz_service.domain.change import FactChange
 from authz_service.domain.changeset import (
     AnyChange,
     ChangeSet,
@@ -59,12 +59,12 @@ class Planned:
 
     before: Index
     after: Index
-    changes: tuple[Change, ...]
+    changes: tuple[FactChange, ...]
     events: tuple[Event, ...]
     concerns: tuple[Concern, ...]
 
 
-def planned(tx: Transaction, wanted: ChangeSet) -> Planned:
+def planned(tx: Transaction, command: ChangeSet) -> Planned:
     """Run every step at the transaction's head, and change nothing.
 
     Definitions are taken together and first, so that they may name each other; then where tenants
@@ -75,14 +75,14 @@ def planned(tx: Transaction, wanted: ChangeSet) -> Planned:
             the field at fault is that of the request: `changes[3].role_grant.subject`.
     """
     steps = _Steps(tx)
-    definitions = wanted.policy()
+    definitions = command.policy()
     if definitions != EMPTY:
         steps.run(lambda step: apply_policy.put_all(step, definitions))
     for kinds in _ORDER:
-        for at, change in enumerate(wanted.changes):
+        for at, change in enumerate(command.changes):
             if isinstance(change, kinds) and not _is_definition(change):
                 steps.make(at, change)
-    steps.remove({c: at for at, c in enumerate(wanted.changes) if isinstance(c, Delete)})
+    steps.remove({c: at for at, c in enumerate(command.changes) if isinstance(c, Delete)})
     _require_owners_kept(tx, steps.changes)
     found = concerns(tx.index, steps.index, tx.now)
     return Planned(tx.index, steps.index, tuple(steps.changes), tuple(steps.events), found)
@@ -100,7 +100,7 @@ def _is_definition(change: AnyChange) -> bool:
     return isinstance(change, Put) and not (isinstance(change.fact, Role) and change.fact.tenant)
 
 
-def _require_owners_kept(tx: Transaction, changes: list[Change]) -> None:
+def _require_owners_kept(tx: Transaction, changes: list[FactChange]) -> None:
     """Refuse what the law of rosters refuses, but for the last admin: that is a concern."""
     try:
         laws.require_kept(tx.index, changes, tx.now)
@@ -115,7 +115,7 @@ class _Steps:
     def __init__(self, tx: Transaction) -> None:
         self._tx = tx
         self.index = tx.index
-        self.changes: list[Change] = []
+        self.changes: list[FactChange] = []
         self.events: list[Event] = []
 
     def make(self, at: int, change: AnyChange) -> None:
@@ -132,7 +132,7 @@ class _Steps:
             change = bulk_delete.next_to_go(self.index, waiting)
             at = waiting.pop(change)
             try:
-                self.run(partial(bulk_delete.remove, wanted=change))
+                self.run(partial(bulk_delete.remove, command=change))
             except AuthzError as refusal:
                 refusal.field = f"changes[{at}].delete.{refusal.field}"
                 raise
@@ -149,17 +149,17 @@ class _Steps:
         self.events += step.events
 
 
-def right_of(wanted: AnyChange) -> tuple[str, str]:
+def right_of(command: AnyChange) -> tuple[str, str]:
     """Name the right that a change takes by itself, and the tenant it is asked for."""
-    match wanted:
+    match command:
         case Put(fact=Permission()):
             return put_permission.right, ""
         case Put(fact=Plan() as plan):
             return (put_tier if plan.kind == "tier" else put_add_on).right, ""
         case Delete():
-            request = bulk_delete.request(wanted)
-            return bulk_delete.CASES[wanted.kind].right, request.tenant
-    case, request, _ = _call(wanted)
+            request = bulk_delete.request(command)
+            return bulk_delete.CASES[command.kind].right, request.tenant
+    case, request, _ = _call(command)
     return case.right, request.tenant
 
 

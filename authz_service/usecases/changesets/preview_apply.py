@@ -85,38 +85,38 @@ class AppliedChange:
 
 
 @read("changes:preview")
-def preview_change(view: View, wanted: PreviewChange) -> Preview:
+def preview_change(view: View, query: PreviewChange) -> Preview:
     """Tell what a set would do: the objects, who gains and loses, what needs a decision."""
-    sample, at = sample_size(wanted.sample), _later(wanted.at, view.now)
+    sample, at = sample_size(query.sample), _later(query.at, view.now)
     with rehearsal_at(view, at) as (tx, step):
-        plan = planned(step, changeset.checked(wanted.changes))
+        plan = planned(step, changeset.checked(query.changes))
     return Preview(
         tx.index.revision,
         scheduling.objects(plan.changes),
         summed(effect(plan.before, plan.after, step.now), sample),
         decisions(plan.concerns, sample),
-        str(_fingerprint(tx, plan, wanted.changes, at)),
+        str(_fingerprint(tx, plan, query.changes, at)),
     )
 
 
 @read("changes:preview")
-def list_affected(view: View, wanted: ListAffected) -> Page[Affected]:
+def list_affected(view: View, query: ListAffected) -> Page[Affected]:
     """Name every tenant and member for whom a set would change anything."""
-    at = _later(wanted.at, view.now)
+    at = _later(query.at, view.now)
     with rehearsal_at(view, at) as (_, step):
-        plan = planned(step, changeset.checked(wanted.changes))
-    query = ["affected", _digest(wanted.changes, at)]
+        plan = planned(step, changeset.checked(query.changes))
+    filters = ["affected", _digest(query.changes, at)]
     found = sorted(_affected(plan, step.now), key=_place)
-    return paging.page(found, _place, wanted.page, query)
+    return paging.page(found, _place, query.page, filters)
 
 
 @change("changes:apply")
-def apply_change(tx: Transaction, wanted: ApplyChange) -> AppliedChange:
+def apply_change(tx: Transaction, command: ApplyChange) -> AppliedChange:
     """Do what a preview showed, or schedule it, if it would show the same now."""
-    promised = fingerprint.read(wanted.fingerprint)
-    changes = changeset.checked(wanted.changes)
+    promised = fingerprint.read(command.fingerprint)
+    changes = changeset.checked(command.changes)
     scheduling.require_rights(tx, changes)
-    at = _later(wanted.at, tx.now)
+    at = _later(command.at, tx.now)
     if promised.wanted != _digest(changes, at):
         raise InvalidArgument(
             ErrorReason.FINGERPRINT_MISMATCH,
@@ -158,16 +158,16 @@ def _as_promised(
     return plan
 
 
-def _digest(wanted: ChangeSet, at: Instant | None) -> str:
-    return fingerprint.digest(wanted.changes if at is None else (wanted.changes, at))
+def _digest(command: ChangeSet, at: Instant | None) -> str:
+    return fingerprint.digest(command.changes if at is None else (command.changes, at))
 
 
 def _fingerprint(
-    tx: Transaction, plan: Planned, wanted: ChangeSet, at: Instant | None
+    tx: Transaction, plan: Planned, command: ChangeSet, at: Instant | None
 ) -> Fingerprint:
     return Fingerprint(
         tx.index.revision,
-        _digest(wanted, at),
+        _digest(command, at),
         fingerprint.digest_of_changes(comparison.merged(plan.changes)),
         fingerprint.digest(plan.concerns),
     )

@@ -12,7 +12,7 @@ from authz_service.domain import fingerprint
 from authz_service.domain.audit import Event
 from authz_service.domain.call import Call
 from authz_service.domain.catalog import ADD_ON, TIER, Role
-from authz_service.domain.change import Change, Fact
+from authz_service.domain.change import Fact, FactChange
 from authz_service.domain.changeset import (
     AnyChange,
     ChangeSet,
@@ -39,7 +39,7 @@ from authz_service.usecases.changesets.scheduling import as_told, work_out
 _PREFIXES: Final = {ObjectKind.TIER: TIER, ObjectKind.ADD_ON: ADD_ON}
 
 
-def replan(tx: Transaction, changes: Sequence[Change]) -> None:
+def replan(tx: Transaction, changes: Sequence[FactChange]) -> None:
     """Plan anew, after `changes`, what they could matter to, and all that comes after that.
 
     Each is planned on what those before it leave, as if its author applied it at the instant.
@@ -84,7 +84,7 @@ def _differ(one: ScheduledPolicyChange, other: ScheduledPolicyChange) -> bool:
     return before != after or one.objection != other.objection
 
 
-def _matter(changes: Sequence[Change], scheduled: ScheduledPolicyChange) -> bool:
+def _matter(changes: Sequence[FactChange], scheduled: ScheduledPolicyChange) -> bool:
     """Tell whether changes could make a set do something else at its instant.
 
     Those of the catalogue, of who may change it, and of accounts that the set changes always could;
@@ -116,8 +116,8 @@ def _tenants(scheduled: ScheduledPolicyChange) -> Iterator[str]:
         yield scheduled.objection.tenant
 
 
-def _tenant(wanted: AnyChange) -> str:
-    match wanted:
+def _tenant(command: AnyChange) -> str:
+    match command:
         case Put(fact=fact):
             return tenant_of(fact)
         case Give(grant=grant):
@@ -126,11 +126,11 @@ def _tenant(wanted: AnyChange) -> str:
             return exception.tenant
         case Delete():
             return SYSTEM
-    return wanted.tenant
+    return command.tenant
 
 
-def _going(wanted: ChangeSet) -> Iterator[str]:
-    for change in wanted.changes:
+def _going(command: ChangeSet) -> Iterator[str]:
+    for change in command.changes:
         if isinstance(change, Delete):
             yield _PREFIXES.get(change.kind, "") + change.id
 
@@ -146,7 +146,7 @@ def _named(fact: Fact) -> Iterator[str]:
             yield from permissions
 
 
-def _demotes(change: Change) -> bool:
+def _demotes(change: FactChange) -> bool:
     match change.before, change.after:
         case Role(admin=True), Role(admin=True):
             return False

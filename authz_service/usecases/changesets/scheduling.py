@@ -7,7 +7,7 @@ from typing import Final
 from authz_service.domain import comparison
 from authz_service.domain.audit import Event, plain
 from authz_service.domain.catalog import Plan
-from authz_service.domain.change import Change
+from authz_service.domain.change import FactChange
 from authz_service.domain.changeset import ChangeSet
 from authz_service.domain.comparison import ObjectChange
 from authz_service.domain.identifiers import checked
@@ -60,23 +60,23 @@ class Scheduled:
 
 
 @read("changes:preview")
-def list_scheduled_policy(view: View, wanted: ListScheduledPolicy) -> Page[Scheduled]:
+def list_scheduled_policy(view: View, query: ListScheduledPolicy) -> Page[Scheduled]:
     """List what lies ahead, the next one first."""
     found = [_shown(each) for each in view.index.scheduled.values()]
     found.sort(key=_place)
-    page = paging.page(found, _place, wanted.page, ["scheduled policy"])
+    page = paging.page(found, _place, query.page, ["scheduled policy"])
     return replace(page, total_size=len(found))
 
 
 @read("changes:preview")
-def get_scheduled_policy(view: View, wanted: OneScheduledPolicy) -> Scheduled:
-    return _shown(_one(view.index, wanted.id))
+def get_scheduled_policy(view: View, query: OneScheduledPolicy) -> Scheduled:
+    return _shown(_one(view.index, query.id))
 
 
 @change(APPLY)
-def cancel_scheduled_policy(tx: Transaction, wanted: OneScheduledPolicy) -> Scheduled:
+def cancel_scheduled_policy(tx: Transaction, command: OneScheduledPolicy) -> Scheduled:
     """Take a set back before its instant. It takes the rights that applying it does."""
-    found = _one(tx.index, wanted.id)
+    found = _one(tx.index, command.id)
     require_rights(tx, found.wanted)
     tx.change(found, None)
     event = Event("changes.cancelled", SYSTEM, (found.id,), found, None, tx.call.reason)
@@ -84,15 +84,15 @@ def cancel_scheduled_policy(tx: Transaction, wanted: OneScheduledPolicy) -> Sche
     return _shown(found)
 
 
-def require_rights(tx: Transaction, wanted: ChangeSet) -> None:
+def require_rights(tx: Transaction, command: ChangeSet) -> None:
     """Let through who may apply a set: each change takes its own right, too."""
     guard.require(tx.index, tx.call.actor, APPLY, "", tx.now)
-    for each in wanted.changes:
+    for each in command.changes:
         right, tenant = right_of(each)
         guard.require(tx.index, tx.call.actor, right, tenant, tx.now)
 
 
-def work_out(step: Transaction, wanted: ChangeSet, plan: Planned) -> None:
+def work_out(step: Transaction, command: ChangeSet, plan: Planned) -> None:
     """Let a transaction at the instant make what was planned, and ask all that a commit asks.
 
     Raises:
@@ -100,7 +100,7 @@ def work_out(step: Transaction, wanted: ChangeSet, plan: Planned) -> None:
     """
     step.changes += plan.changes
     step.events += plan.events
-    require_rights(step, wanted)
+    require_rights(step, command)
     require_decided(plan.concerns)
     number_tiers(step)
     actor = step.call.actor
@@ -117,7 +117,7 @@ def work_out(step: Transaction, wanted: ChangeSet, plan: Planned) -> None:
         )
 
 
-def schedule(tx: Transaction, step: Transaction, wanted: ChangeSet, at: Instant) -> Scheduled:
+def schedule(tx: Transaction, step: Transaction, command: ChangeSet, at: Instant) -> Scheduled:
     """Schedule what was worked out at the instant. Raises: TOO_MANY_SCHEDULED."""
     if len(tx.index.scheduled) >= MAX_AHEAD:
         raise FailedPrecondition(
@@ -130,7 +130,7 @@ def schedule(tx: Transaction, step: Transaction, wanted: ChangeSet, at: Instant)
     made = ScheduledPolicyChange(
         id=f"sch-{tx.new_id()}",
         at=at,
-        wanted=wanted,
+        wanted=command,
         actor=call.actor.subject,
         on_behalf_of=call.actor.on_behalf_of,
         reason=call.reason,
@@ -146,11 +146,11 @@ def schedule(tx: Transaction, step: Transaction, wanted: ChangeSet, at: Instant)
 def as_told(events: Iterable[Event]) -> tuple[Event, ...]:
     """Give events as the audit will have them: they may have to wait for long."""
     return tuple(
-        replace(each, before=plain(each.before), after=plain(each.after)) for each in events
+        replace(event, before=plain(event.before), after=plain(event.after)) for event in events
     )
 
 
-def objects(changes: Iterable[Change]) -> tuple[ObjectChange, ...]:
+def objects(changes: Iterable[FactChange]) -> tuple[ObjectChange, ...]:
     """Tell what changes of facts do to each object, in order of name."""
     return tuple(comparison.compared(each) for each in comparison.merged(changes))
 
@@ -168,7 +168,7 @@ def _shown(found: ScheduledPolicyChange) -> Scheduled:
     )
 
 
-def _keeps_a_version(change: Change) -> bool:
+def _keeps_a_version(change: FactChange) -> bool:
     """Tell what numbering adds: it was not asked for, and a preview does not show it."""
     made_or_gone = None in (change.before, change.after)
     return made_or_gone and isinstance(change.fact, Plan) and change.fact.is_kept

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Final, TypeAlias
 
 from authz_service.domain.catalog import TIER
-from authz_service.domain.change import Change, Delta, Revision
+from authz_service.domain.change import Delta, FactChange, Revision
 from authz_service.domain.changeset import (
     AnyChange,
     ChangeSet,
@@ -35,9 +35,9 @@ _TOLD: Final = 3
 """Fields of an object that the message tells; all of them stand in ListChanges."""
 
 
-def involved(wanted: ChangeSet) -> set[Name]:
+def involved(command: ChangeSet) -> set[Name]:
     """Name the objects that a set is about, whether or not they exist."""
-    return {name for change in wanted.changes for name in _names(change)}
+    return {name for change in command.changes for name in _names(change)}
 
 
 def require_same_objects(tx: Transaction, revision: Revision, names: set[Name]) -> None:
@@ -79,7 +79,7 @@ def unexplained(revision: Revision) -> Aborted:
     )
 
 
-def _outdated(tx: Transaction, planned_at: Revision, delta: Delta, change: Change) -> Aborted:
+def _outdated(tx: Transaction, planned_at: Revision, delta: Delta, change: FactChange) -> Aborted:
     told = compared(change)
     doing = _doing(done_at(tx.connection, delta.revision), told)
     what = " ".join(part for part in (told.kind, told.tenant, told.id) if part)
@@ -114,7 +114,7 @@ def _doing(found: Iterable[Doing], told: ObjectChange) -> Doing:
 def _assumed(told: ObjectChange) -> str:
     if not told.existed:
         return "not there"
-    fields = (_before(each) for each in told.fields[:_TOLD])
+    fields = (_before(field) for field in told.fields[:_TOLD])
     return "; ".join(part for part in fields if part) or "there"
 
 
@@ -133,7 +133,7 @@ def _committed(told: ObjectChange) -> str:
         return "ended"
     if not told.existed:
         return "made"
-    return "; ".join(_after(each) for each in told.fields[:_TOLD])
+    return "; ".join(_after(field) for field in told.fields[:_TOLD])
 
 
 def _after(each: Any) -> str:
@@ -147,11 +147,11 @@ def _undone(index: Index, deltas: list[Delta]) -> Index:
     builder = Builder(index)
     for delta in reversed(deltas):
         for change in reversed(delta.changes):
-            builder.change(Change(change.after, change.before))
+            builder.change(FactChange(change.after, change.before))
     return builder.finish(index.revision)
 
 
-def _done(index: Index, changes: Iterable[Change]) -> Index:
+def _done(index: Index, changes: Iterable[FactChange]) -> Index:
     builder = Builder(index)
     for change in changes:
         builder.change(change)
@@ -162,7 +162,7 @@ def _differing(then: tuple[Concern, ...], now: tuple[Concern, ...]) -> set[Conce
     return set(then) ^ set(now)
 
 
-def _of_role(change: Change, names: set[Name]) -> bool:
+def _of_role(change: FactChange, names: set[Name]) -> bool:
     """Tell whether a grant of one of the roles was given or taken: it goes where the role goes."""
     match change.fact:
         case RoleGrant(role=role):

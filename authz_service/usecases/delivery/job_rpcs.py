@@ -36,39 +36,39 @@ class OneJob:
 
 
 @read("jobs:list")
-def list_jobs(view: View, wanted: ListJobs) -> Page[Job]:
+def list_jobs(view: View, query: ListJobs) -> Page[Job]:
     """List jobs, the newest first."""
     conditions = []
-    if wanted.tenant:
-        preconditions.tenant(view.index, wanted.tenant)
-        conditions.append(table.c.tenant == wanted.tenant)
-    if wanted.kind is not None:
-        conditions.append(table.c.kind == wanted.kind.value)
-    if wanted.state is not None:
-        conditions.append(table.c.state == wanted.state.value)
-    query = ["jobs", wanted.tenant, str(wanted.kind), str(wanted.state)]
-    return newest(view, wanted.page, query, *conditions)
+    if query.tenant:
+        preconditions.tenant(view.index, query.tenant)
+        conditions.append(table.c.tenant == query.tenant)
+    if query.kind is not None:
+        conditions.append(table.c.kind == query.kind.value)
+    if query.state is not None:
+        conditions.append(table.c.state == query.state.value)
+    filters = ["jobs", query.tenant, str(query.kind), str(query.state)]
+    return newest(view, query.page, filters, *conditions)
 
 
 @read("jobs:get")
-def get_job(view: View, wanted: OneJob) -> Job:
+def get_job(view: View, query: OneJob) -> Job:
     with view.database.read() as connection:
-        return owned(store.find(connection, checked("id", wanted.id)), wanted)
+        return owned(store.find(connection, checked("id", query.id)), query)
 
 
 @change("jobs:retry")
-def retry_job(tx: Transaction, wanted: OneJob) -> Job:
+def retry_job(tx: Transaction, command: OneJob) -> Job:
     """Do a job now, with all its attempts: one that is dead or cancelled, or waits for its turn."""
-    found = owned(store.find(tx.connection, checked("id", wanted.id), lock=True), wanted)
+    found = owned(store.find(tx.connection, checked("id", command.id), lock=True), command)
     if found.state in (JobState.DONE, JobState.RUNNING):
         raise _conflict(found, "retried; it must be dead, cancelled or waiting")
     return restarted(tx, found, "job.retried")
 
 
 @change("jobs:cancel")
-def cancel_job(tx: Transaction, wanted: OneJob) -> Job:
+def cancel_job(tx: Transaction, command: OneJob) -> Job:
     """Let a job be. An attempt that is under way may still succeed; no other follows."""
-    found = owned(store.find(tx.connection, checked("id", wanted.id), lock=True), wanted)
+    found = owned(store.find(tx.connection, checked("id", command.id), lock=True), command)
     if not found.open:
         raise _conflict(found, "cancelled; it must be waiting or running")
     after = cancelled(found, tx.now)
@@ -100,14 +100,14 @@ _LONGEST_NUMBER: Final = 18
 """Digits that a number of a row may have: a token may hold more, and no database takes them."""
 
 
-def owned(found: Job | None, wanted: OneJob) -> Job:
+def owned(found: Job | None, command: OneJob) -> Job:
     """Check that there is such a job, and that it is the tenant's. Raises: JOB_NOT_FOUND."""
-    if wanted.tenant:
-        checked("tenant", wanted.tenant)
-    if found is None or wanted.tenant not in ("", found.tenant):
+    if command.tenant:
+        checked("tenant", command.tenant)
+    if found is None or command.tenant not in ("", found.tenant):
         raise NotFound(
             ErrorReason.JOB_NOT_FOUND,
-            f"there is no job {wanted.id!r}; it was never made, or has ended long ago",
+            f"there is no job {command.id!r}; it was never made, or has ended long ago",
             field="id",
         )
     return found

@@ -38,42 +38,42 @@ class MailTemplate:
 
 
 @change("mail_templates:put")
-def put_mail_template(tx: Transaction, wanted: PutMailTemplate) -> MailTemplate:
-    if wanted.tenant:
-        preconditions.customer(tx.index, wanted.tenant)
-    words = mail_rendering.checked(wanted.words)
+def put_mail_template(tx: Transaction, command: PutMailTemplate) -> MailTemplate:
+    if command.tenant:
+        preconditions.customer(tx.index, command.tenant)
+    words = mail_rendering.checked(command.words)
     kept = (words.subject, words.text, words.html)
-    store.set_template(tx.connection, wanted.tenant, wanted.kind.value, kept)
-    _record(tx, "mail_template.put", wanted.tenant, wanted.kind)
-    return MailTemplate(wanted.tenant, wanted.kind, words, wanted.tenant)
+    store.set_template(tx.connection, command.tenant, command.kind.value, kept)
+    _record(tx, "mail_template.put", command.tenant, command.kind)
+    return MailTemplate(command.tenant, command.kind, words, command.tenant)
 
 
 @change("mail_templates:delete")
-def delete_mail_template(tx: Transaction, wanted: OneMailTemplate) -> MailTemplate:
+def delete_mail_template(tx: Transaction, command: OneMailTemplate) -> MailTemplate:
     """Go back to the words for all, or to those shipped. Raises: TEMPLATE_NOT_FOUND."""
-    if wanted.tenant:
-        preconditions.customer(tx.index, wanted.tenant)
-    kept = store.template(tx.connection, {wanted.tenant}, wanted.kind.value)
-    if wanted.tenant not in kept:
+    if command.tenant:
+        preconditions.customer(tx.index, command.tenant)
+    kept = store.template(tx.connection, {command.tenant}, command.kind.value)
+    if command.tenant not in kept:
         raise NotFound(
             ErrorReason.TEMPLATE_NOT_FOUND,
-            f"no template of {wanted.kind.value} was put there; there is nothing to delete",
+            f"no template of {command.kind.value} was put there; there is nothing to delete",
             field="kind",
         )
-    store.set_template(tx.connection, wanted.tenant, wanted.kind.value, None)
-    _record(tx, "mail_template.deleted", wanted.tenant, wanted.kind)
-    owner, words = mail_rendering.in_use(tx.connection, wanted.tenant, wanted.kind)
-    return MailTemplate(wanted.tenant, wanted.kind, words, owner)
+    store.set_template(tx.connection, command.tenant, command.kind.value, None)
+    _record(tx, "mail_template.deleted", command.tenant, command.kind)
+    owner, words = mail_rendering.in_use(tx.connection, command.tenant, command.kind)
+    return MailTemplate(command.tenant, command.kind, words, owner)
 
 
 @read("mail_templates:get")
-def get_mail_template(view: View, wanted: OneMailTemplate) -> MailTemplate:
+def get_mail_template(view: View, query: OneMailTemplate) -> MailTemplate:
     """Read the words that a tenant's mails have, whoever put them."""
-    if wanted.tenant:
-        preconditions.customer(view.index, wanted.tenant)
+    if query.tenant:
+        preconditions.customer(view.index, query.tenant)
     with view.database.read() as connection:
-        owner, words = mail_rendering.in_use(connection, wanted.tenant, wanted.kind)
-    return MailTemplate(wanted.tenant, wanted.kind, words, owner)
+        owner, words = mail_rendering.in_use(connection, query.tenant, query.kind)
+    return MailTemplate(query.tenant, query.kind, words, owner)
 
 
 def _record(tx: Transaction, action: str, tenant: str, kind: JobKind) -> None:

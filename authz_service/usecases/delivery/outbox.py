@@ -112,7 +112,9 @@ def delivery(
 
 def _dated(tx: Transaction) -> Iterator[Job]:
     """Make the jobs for the dates of the accounts that a transaction leaves changed."""
-    changed = {each.after.id: each.after for each in tx.changes if isinstance(each.after, Tenant)}
+    changed = {
+        change.after.id: change.after for change in tx.changes if isinstance(change.after, Tenant)
+    }
     return tidying(changed.values(), tx.now, tx.new_id)
 
 
@@ -137,8 +139,8 @@ def _first(tx: Transaction, tenant: str) -> bool:
     """Tell whether nobody is in the account yet: then an invitation is a welcome."""
     members = tx.after().tenants[tenant].members.values()
     return not any(
-        isinstance(each, int) or each.membership.lifecycle is MembershipState.ACTIVE
-        for each in members
+        isinstance(member, int) or member.membership.lifecycle is MembershipState.ACTIVE
+        for member in members
     )
 
 

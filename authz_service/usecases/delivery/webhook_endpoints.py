@@ -96,10 +96,12 @@ class OneDelivery:
 
 
 @change("webhooks:create")
-def create_endpoint(tx: Transaction, wanted: CreateEndpoint) -> Endpoint:
-    if wanted.tenant:
-        preconditions.running_customer(tx.index, wanted.tenant, tx.now)
-    have = [each for each in tx.index.endpoints.values() if each.tenant == wanted.tenant]
+def create_endpoint(tx: Transaction, command: CreateEndpoint) -> Endpoint:
+    if command.tenant:
+        preconditions.running_customer(tx.index, command.tenant, tx.now)
+    have = [
+        endpoint for endpoint in tx.index.endpoints.values() if endpoint.tenant == command.tenant
+    ]
     if len(have) >= MOST:
         raise FailedPrecondition(
             ErrorReason.TOO_MANY_ENDPOINTS,
@@ -108,57 +110,57 @@ def create_endpoint(tx: Transaction, wanted: CreateEndpoint) -> Endpoint:
         )
     made = Endpoint(
         f"end-{tx.new_id()}",
-        wanted.tenant,
-        checked_url(wanted.url, "endpoint.url", plaintext=wanted.plaintext),
-        _kinds(wanted.kinds),
-        preconditions.text(wanted.description, "endpoint.description", at_most=200),
+        command.tenant,
+        checked_url(command.url, "endpoint.url", plaintext=command.plaintext),
+        _kinds(command.kinds),
+        preconditions.text(command.description, "endpoint.description", at_most=200),
         created_at=tx.now,
     )
-    store.set_secret(tx.connection, made.id, wanted.secret, tx.now, FOREVER, 0)
+    store.set_secret(tx.connection, made.id, command.secret, tx.now, FOREVER, 0)
     _changed(tx, "endpoint.created", None, made)
     return made
 
 
 @change("webhooks:update")
-def update_endpoint(tx: Transaction, wanted: UpdateEndpoint) -> Endpoint:
+def update_endpoint(tx: Transaction, command: UpdateEndpoint) -> Endpoint:
     """Change what the mask names. Enabling one that was disabled lets it hear of what follows."""
-    before = find(tx.index, wanted.tenant, wanted.id)
-    field_masks.checked(wanted.mask, _MASK)
+    before = find(tx.index, command.tenant, command.id)
+    field_masks.checked(command.mask, _MASK)
     after = before
-    if "url" in wanted.mask:
-        url = checked_url(wanted.url, "endpoint.url", plaintext=wanted.plaintext)
+    if "url" in command.mask:
+        url = checked_url(command.url, "endpoint.url", plaintext=command.plaintext)
         after = replace(after, url=url)
-    if "kinds" in wanted.mask:
-        after = replace(after, kinds=_kinds(wanted.kinds))
-    if "description" in wanted.mask:
-        said = preconditions.text(wanted.description, "endpoint.description", at_most=200)
+    if "kinds" in command.mask:
+        after = replace(after, kinds=_kinds(command.kinds))
+    if "description" in command.mask:
+        said = preconditions.text(command.description, "endpoint.description", at_most=200)
         after = replace(after, description=said)
-    if "disabled" in wanted.mask:
+    if "disabled" in command.mask:
         why = before.disabled or "switched off"
-        after = replace(after, disabled=why if wanted.disabled else "")
+        after = replace(after, disabled=why if command.disabled else "")
     if after != before:
         _changed(tx, "endpoint.updated", before, after)
     return after
 
 
 @change("webhooks:delete")
-def delete_endpoint(tx: Transaction, wanted: OneEndpoint) -> Endpoint:
+def delete_endpoint(tx: Transaction, command: OneEndpoint) -> Endpoint:
     """End an endpoint and its secrets; deliveries that wait are given up."""
-    found = find(tx.index, wanted.tenant, wanted.id)
+    found = find(tx.index, command.tenant, command.id)
     store.forget_secrets(tx.connection, found.id)
     _changed(tx, "endpoint.deleted", found, None)
     return found
 
 
 @change("webhooks:rotate")
-def rotate_secret(tx: Transaction, wanted: RotateSecret) -> Endpoint:
+def rotate_secret(tx: Transaction, command: RotateSecret) -> Endpoint:
     """Sign with a new secret, and with the old one too as long as they overlap."""
-    found = find(tx.index, wanted.tenant, wanted.id)
-    if not 0 <= wanted.overlap <= LONGEST_OVERLAP:
+    found = find(tx.index, command.tenant, command.id)
+    if not 0 <= command.overlap <= LONGEST_OVERLAP:
         raise InvalidArgument(
             ErrorReason.INVALID_FIELD, "overlap must be 0 to 30 days", field="overlap"
         )
-    store.set_secret(tx.connection, found.id, wanted.secret, tx.now, FOREVER, wanted.overlap)
+    store.set_secret(tx.connection, found.id, command.secret, tx.now, FOREVER, command.overlap)
     tx.record(
         Event("endpoint.secret_rotated", _chain(found), (found.id,), None, None, tx.call.reason)
     )
@@ -166,9 +168,9 @@ def rotate_secret(tx: Transaction, wanted: RotateSecret) -> Endpoint:
 
 
 @change("webhooks:ping")
-def ping_endpoint(tx: Transaction, wanted: OneEndpoint) -> Job:
+def ping_endpoint(tx: Transaction, command: OneEndpoint) -> Job:
     """Deliver an event that means nothing, whatever the endpoint listens to."""
-    found = _enabled(find(tx.index, wanted.tenant, wanted.id))
+    found = _enabled(find(tx.index, command.tenant, command.id))
     event = Event(PING, found.tenant, (found.id,))
     made = delivery(tx.new_id, found.id, event, tx.index.revision, tx.now, f"ping/{tx.new_id()}")
     tx.enqueue(made)
@@ -177,39 +179,39 @@ def ping_endpoint(tx: Transaction, wanted: OneEndpoint) -> Job:
 
 
 @change("webhooks:redeliver")
-def redeliver(tx: Transaction, wanted: OneDelivery) -> Job:
+def redeliver(tx: Transaction, command: OneDelivery) -> Job:
     """Deliver again under the same id, whatever became of it before."""
-    found = _enabled(find(tx.index, wanted.tenant, wanted.endpoint))
-    named = OneJob(id=checked("id", wanted.id))
+    found = _enabled(find(tx.index, command.tenant, command.endpoint))
+    named = OneJob(id=checked("id", command.id))
     job = job_rpcs.owned(store.find(tx.connection, named.id, lock=True), named)
     job_rpcs.owned(job if job.target == found.id else None, named)
     return job_rpcs.restarted(tx, job, "job.redelivered")
 
 
 @read("webhooks:get")
-def get_endpoint(view: View, wanted: OneEndpoint) -> Endpoint:
-    return find(view.index, wanted.tenant, wanted.id)
+def get_endpoint(view: View, query: OneEndpoint) -> Endpoint:
+    return find(view.index, query.tenant, query.id)
 
 
 @read("webhooks:list")
-def list_endpoints(view: View, wanted: ListEndpoints) -> Page[Endpoint]:
+def list_endpoints(view: View, query: ListEndpoints) -> Page[Endpoint]:
     """List a tenant's endpoints; without one, every endpoint there is."""
-    if wanted.tenant:
-        preconditions.tenant(view.index, wanted.tenant)
-    mine = [e for e in view.index.endpoints.values() if wanted.tenant in ("", e.tenant)]
-    query = ["endpoints", wanted.tenant]
+    if query.tenant:
+        preconditions.tenant(view.index, query.tenant)
+    mine = [e for e in view.index.endpoints.values() if query.tenant in ("", e.tenant)]
+    filters = ["endpoints", query.tenant]
     found = sorted(mine, key=lambda each: each.id)
-    return paging.page(found, lambda each: each.id, wanted.page, query)
+    return paging.page(found, lambda each: each.id, query.page, filters)
 
 
 @read("webhooks:deliveries")
-def list_deliveries(view: View, wanted: ListDeliveries) -> Page[Job]:
-    found = find(view.index, wanted.tenant, wanted.id)
+def list_deliveries(view: View, query: ListDeliveries) -> Page[Job]:
+    found = find(view.index, query.tenant, query.id)
     conditions = [table.c.target == found.id]
-    if wanted.state is not None:
-        conditions.append(table.c.state == wanted.state.value)
-    query = ["deliveries", found.id, str(wanted.state)]
-    return job_rpcs.newest(view, wanted.page, query, *conditions)
+    if query.state is not None:
+        conditions.append(table.c.state == query.state.value)
+    filters = ["deliveries", found.id, str(query.state)]
+    return job_rpcs.newest(view, query.page, filters, *conditions)
 
 
 def find(index: Index, tenant: str, endpoint: str) -> Endpoint:

@@ -41,7 +41,7 @@ class BulkRevokeRoles:
 
     @property
     def tenants(self) -> Collection[str]:
-        return dict.fromkeys(each.tenant for each in self.revocations)
+        return dict.fromkeys(revocation.tenant for revocation in self.revocations)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +53,9 @@ class Granted:
 
 
 @change_of_many("role_grants:create")
-def bulk_grant_roles(tx: Transaction, wanted: BulkGrantRoles) -> tuple[Granted, ...]:
+def bulk_grant_roles(tx: Transaction, command: BulkGrantRoles) -> tuple[Granted, ...]:
     """Tell of each grant, in order, what became of it."""
-    held = _held(tx, wanted.grants)
+    held = _held(tx, command.grants)
 
     def grant_one(grant: RoleGrant) -> Granted:
         tenant = check(tx, grant, "")
@@ -67,13 +67,15 @@ def bulk_grant_roles(tx: Transaction, wanted: BulkGrantRoles) -> tuple[Granted, 
         held[same] = enter(tx, reasoned).id
         return Granted(held[same], made=True)
 
-    return batch.each(wanted.grants, "role_grants", grant_one)
+    return batch.each(command.grants, "role_grants", grant_one)
 
 
 @change_of_many("role_grants:delete")
-def bulk_revoke_roles(tx: Transaction, wanted: BulkRevokeRoles) -> tuple[tuple[str, ...], ...]:
+def bulk_revoke_roles(tx: Transaction, command: BulkRevokeRoles) -> tuple[tuple[str, ...], ...]:
     """Tell of each revocation, in order, the ids of the grants that it ended."""
-    left = _grants_of(tx, ((each.tenant, each.subject) for each in wanted.revocations))
+    left = _grants_of(
+        tx, ((revocation.tenant, revocation.subject) for revocation in command.revocations)
+    )
 
     def revoke_one(described: RevokeRole) -> tuple[str, ...]:
         preconditions.customer(tx.index, described.tenant)
@@ -89,7 +91,7 @@ def bulk_revoke_roles(tx: Transaction, wanted: BulkRevokeRoles) -> tuple[tuple[s
             take(tx, grant)
         return tuple(grant.id for grant in ended)
 
-    return batch.each(wanted.revocations, "revocations", revoke_one)
+    return batch.each(command.revocations, "revocations", revoke_one)
 
 
 def _same(grant: RoleGrant) -> _Same:

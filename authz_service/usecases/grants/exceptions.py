@@ -68,8 +68,8 @@ class ListExceptions:
 
 
 @change("exceptions:create")
-def grant_exception(tx: Transaction, wanted: GrantException) -> TenantException:
-    exception = wanted.exception
+def grant_exception(tx: Transaction, command: GrantException) -> TenantException:
+    exception = command.exception
     preconditions.running_customer(tx.index, exception.tenant, tx.now, "exception.tenant")
     _check(tx.index, exception)
     made = replace(exception, id=tx.new_id(), revision=tx.index.revision + 1)
@@ -79,21 +79,23 @@ def grant_exception(tx: Transaction, wanted: GrantException) -> TenantException:
 
 
 @change("exceptions:update")
-def update_exception(tx: Transaction, wanted: UpdateException) -> TenantException:
-    preconditions.running_customer(tx.index, wanted.tenant, tx.now, "exception.tenant")
-    field_masks.checked(wanted.mask, UPDATABLE)
-    held = _find(tx.index, wanted.tenant, wanted.id, "exception.id")
-    field_masks.unchanged(held.revision, wanted.expected_revision)
-    window = field_masks.window(held.window, wanted.window, wanted.mask)
-    named = {name: getattr(wanted, name) for name in wanted.mask if name not in field_masks.WINDOW}
-    return _amend(tx, held, replace(held, window=window, **named))
+def update_exception(tx: Transaction, command: UpdateException) -> TenantException:
+    preconditions.running_customer(tx.index, command.tenant, tx.now, "exception.tenant")
+    field_masks.checked(command.mask, UPDATABLE)
+    held = _find(tx.index, command.tenant, command.id, "exception.id")
+    field_masks.unchanged(held.revision, command.expected_revision)
+    window = field_masks.window(held.window, command.window, command.mask)
+    fields = {
+        name: getattr(command, name) for name in command.mask if name not in field_masks.WINDOW
+    }
+    return _amend(tx, held, replace(held, window=window, **fields))
 
 
-def _amend(tx: Transaction, held: TenantException, wanted: TenantException) -> TenantException:
-    if wanted == held:
+def _amend(tx: Transaction, held: TenantException, command: TenantException) -> TenantException:
+    if command == held:
         return held
-    _check(tx.index, wanted, declared=wanted.permissions - held.permissions)
-    amended = replace(wanted, revision=tx.index.revision + 1)
+    _check(tx.index, command, declared=command.permissions - held.permissions)
+    amended = replace(command, revision=tx.index.revision + 1)
     tx.change(held, amended)
     why = tx.call.reason
     tx.record(Event("exception.updated", held.tenant, (held.id,), held, amended, why))
@@ -101,9 +103,9 @@ def _amend(tx: Transaction, held: TenantException, wanted: TenantException) -> T
 
 
 @change("exceptions:delete")
-def revoke_exception(tx: Transaction, wanted: OneException) -> TenantException:
-    preconditions.customer(tx.index, wanted.tenant)
-    held = _find(tx.index, wanted.tenant, wanted.id)
+def revoke_exception(tx: Transaction, command: OneException) -> TenantException:
+    preconditions.customer(tx.index, command.tenant)
+    held = _find(tx.index, command.tenant, command.id)
     end_exception(tx, held)
     return held
 
@@ -115,29 +117,29 @@ def end_exception(tx: Transaction, held: TenantException) -> None:
 
 
 @read("exceptions:get")
-def get_exception(view: View, wanted: OneException) -> TenantException:
-    preconditions.tenant(view.index, wanted.tenant)
-    return _find(view.index, wanted.tenant, wanted.id)
+def get_exception(view: View, query: OneException) -> TenantException:
+    preconditions.tenant(view.index, query.tenant)
+    return _find(view.index, query.tenant, query.id)
 
 
 @read("exceptions:list")
-def list_exceptions(view: View, wanted: ListExceptions) -> Page[TenantException]:
-    preconditions.tenant(view.index, wanted.tenant)
-    query = ["exceptions", *(str(filtered) for filtered in _checked_filters(wanted))]
-    found = [e for e in _held(view.index, wanted.tenant) if wanted.lets_through(e)]
+def list_exceptions(view: View, query: ListExceptions) -> Page[TenantException]:
+    preconditions.tenant(view.index, query.tenant)
+    filters = ["exceptions", *(str(filtered) for filtered in _checked_filters(query))]
+    found = [e for e in _held(view.index, query.tenant) if query.lets_through(e)]
     found.sort(key=lambda e: e.id)
-    shown = paging.page(found, lambda e: e.id, wanted.page, query)
+    shown = paging.page(found, lambda e: e.id, query.page, filters)
     return replace(shown, total_size=len(found))
 
 
-def _checked_filters(wanted: ListExceptions) -> tuple[object, ...]:
-    if wanted.permission:
-        checked("permission", wanted.permission)
-    if wanted.subject not in (None, EVERYONE):
-        checked("subject", wanted.subject)
-    if wanted.live_at is not None:
-        preconditions.instant(wanted.live_at, "live_at")
-    return wanted.tenant, wanted.kind, wanted.permission, wanted.subject, wanted.live_at
+def _checked_filters(query: ListExceptions) -> tuple[object, ...]:
+    if query.permission:
+        checked("permission", query.permission)
+    if query.subject not in (None, EVERYONE):
+        checked("subject", query.subject)
+    if query.live_at is not None:
+        preconditions.instant(query.live_at, "live_at")
+    return query.tenant, query.kind, query.permission, query.subject, query.live_at
 
 
 def _check(

@@ -91,9 +91,9 @@ class ListRoleGrants:
 
 
 @change("role_grants:create")
-def grant_role(tx: Transaction, wanted: GrantRole) -> RoleGrant:
-    tenant = check(tx, wanted.grant, "role_grant.")
-    return give(tx, tenant, wanted.grant, "role_grant.role")
+def grant_role(tx: Transaction, command: GrantRole) -> RoleGrant:
+    tenant = check(tx, command.grant, "role_grant.")
+    return give(tx, tenant, command.grant, "role_grant.role")
 
 
 def check(tx: Transaction, grant: RoleGrant, field: str) -> Tenant:
@@ -132,33 +132,33 @@ def enter(tx: Transaction, grant: RoleGrant) -> RoleGrant:
 
 
 @change("role_grants:update")
-def update_role_grant(tx: Transaction, wanted: UpdateRoleGrant) -> RoleGrant:
-    preconditions.customer(tx.index, wanted.tenant, "role_grant.tenant")
-    field_masks.checked(wanted.mask, UPDATABLE)
-    held = _one(tx, wanted.tenant, wanted.id, "role_grant.id")
+def update_role_grant(tx: Transaction, command: UpdateRoleGrant) -> RoleGrant:
+    preconditions.customer(tx.index, command.tenant, "role_grant.tenant")
+    field_masks.checked(command.mask, UPDATABLE)
+    held = _one(tx, command.tenant, command.id, "role_grant.id")
     require_unmanaged(tx, held, "role_grant.id")
-    field_masks.unchanged(held.revision, wanted.expected_revision)
-    window = field_masks.window(held.window, wanted.window, wanted.mask)
-    reason = wanted.reason if "reason" in wanted.mask else held.reason
+    field_masks.unchanged(held.revision, command.expected_revision)
+    window = field_masks.window(held.window, command.window, command.mask)
+    reason = command.reason if "reason" in command.mask else held.reason
     window.checked("role_grant.valid_until")
     preconditions.text(reason, "role_grant.reason")
     return amend(tx, held, replace(held, window=window, reason=reason))
 
 
-def amend(tx: Transaction, held: RoleGrant, wanted: RoleGrant) -> RoleGrant:
+def amend(tx: Transaction, held: RoleGrant, command: RoleGrant) -> RoleGrant:
     """Give one grant another window or reason. A shorter one is never refused for tier or state.
 
     Raises:
         AuthzError: a longer window could not be granted now, or another grant is that already.
     """
-    if wanted == held:
+    if command == held:
         return held
-    if not held.window.contains(wanted.window):
+    if not held.window.contains(command.window):
         tenant = preconditions.running_customer(tx.index, held.tenant, tx.now, "role_grant.tenant")
         preconditions.assignable(tx.index, tenant, held.role, tx.now, "role_grant.id")
-    if wanted.window != held.window:
-        _require_new(tx, wanted)
-    amended = replace(wanted, revision=tx.index.revision + 1)
+    if command.window != held.window:
+        _require_new(tx, command)
+    amended = replace(command, revision=tx.index.revision + 1)
     tx.change(held, amended)
     targets = (held.subject,)
     tx.record(Event("role_grant.updated", held.tenant, targets, held, amended, tx.call.reason))
@@ -166,22 +166,22 @@ def amend(tx: Transaction, held: RoleGrant, wanted: RoleGrant) -> RoleGrant:
 
 
 @change("role_grants:delete")
-def revoke_role(tx: Transaction, wanted: RevokeRole) -> tuple[RoleGrant, ...]:
-    preconditions.customer(tx.index, wanted.tenant)
-    checked("subject", wanted.subject)
-    checked("role", wanted.role)
-    if wanted.scope:
-        checked("scope", wanted.scope)
-    source = () if wanted.source is None else (rule.c.source == wanted.source.value,)
+def revoke_role(tx: Transaction, command: RevokeRole) -> tuple[RoleGrant, ...]:
+    preconditions.customer(tx.index, command.tenant)
+    checked("subject", command.subject)
+    checked("role", command.role)
+    if command.scope:
+        checked("scope", command.scope)
+    source = () if command.source is None else (rule.c.source == command.source.value,)
     revoked = Facts(tx.connection).role_grants(
-        wanted.tenant,
-        rule.c.subject == wanted.subject,
-        rule.c.v1 == f"role/{wanted.role}",
-        rule.c.scope == wanted.scope,
+        command.tenant,
+        rule.c.subject == command.subject,
+        rule.c.v1 == f"role/{command.role}",
+        rule.c.scope == command.scope,
         *source,
     )
     if not revoked:
-        raise _no_grant(f"{wanted.subject} holds no such grant of {wanted.role!r}", "role")
+        raise _no_grant(f"{command.subject} holds no such grant of {command.role!r}", "role")
     require_unmanaged(tx, revoked[0], "subject")
     for grant in revoked:
         take(tx, grant)
@@ -203,56 +203,56 @@ def take(tx: Transaction, grant: RoleGrant) -> None:
 
 
 @change("role_grants:delete")
-def delete_role_grant(tx: Transaction, wanted: DeleteRoleGrant) -> RoleGrant:
-    preconditions.customer(tx.index, wanted.tenant)
-    held = _one(tx, wanted.tenant, wanted.id, "id")
+def delete_role_grant(tx: Transaction, command: DeleteRoleGrant) -> RoleGrant:
+    preconditions.customer(tx.index, command.tenant)
+    held = _one(tx, command.tenant, command.id, "id")
     require_unmanaged(tx, held, "id")
-    field_masks.unchanged(held.revision, wanted.expected_revision)
+    field_masks.unchanged(held.revision, command.expected_revision)
     take(tx, held)
     return held
 
 
 @read("role_grants:get")
-def get_role_grant(view: View, wanted: GetRoleGrant) -> RoleGrant:
-    preconditions.tenant(view.index, wanted.tenant)
+def get_role_grant(view: View, query: GetRoleGrant) -> RoleGrant:
+    preconditions.tenant(view.index, query.tenant)
     with view.database.read() as connection:
         facts = Facts(connection, view.index.revision)
-        found = facts.role_grants(wanted.tenant, rule.c.grant_id == checked("id", wanted.id))
+        found = facts.role_grants(query.tenant, rule.c.grant_id == checked("id", query.id))
     if not found:
-        raise _no_grant(f"no grant {wanted.id!r} is in force in {wanted.tenant!r}", "id")
+        raise _no_grant(f"no grant {query.id!r} is in force in {query.tenant!r}", "id")
     return found[0]
 
 
 @read("role_grants:list")
-def list_role_grants(view: View, wanted: ListRoleGrants) -> Page[RoleGrant]:
-    preconditions.tenant(view.index, wanted.tenant)
-    conditions = _conditions(wanted)
-    query = ["role_grants", wanted.tenant, *(str(filtered) for filtered in _filters(wanted))]
-    size, after = paging.size(wanted.page), paging.start(wanted.page, query)
+def list_role_grants(view: View, query: ListRoleGrants) -> Page[RoleGrant]:
+    preconditions.tenant(view.index, query.tenant)
+    conditions = _conditions(query)
+    filters = ["role_grants", query.tenant, *(str(filtered) for filtered in _filters(query))]
+    size, after = paging.size(query.page), paging.start(query.page, filters)
     with view.database.read() as connection:
         facts = Facts(connection, view.index.revision)
-        found = facts.role_grants_after(wanted.tenant, after, size + 1, *conditions)
-        total = facts.count_role_grants(wanted.tenant, *conditions)
-    return replace(paging.cut(found, lambda grant: grant.id, size, query), total_size=total)
+        found = facts.role_grants_after(query.tenant, after, size + 1, *conditions)
+        total = facts.count_role_grants(query.tenant, *conditions)
+    return replace(paging.cut(found, lambda grant: grant.id, size, filters), total_size=total)
 
 
-def _filters(wanted: ListRoleGrants) -> tuple[object, ...]:
-    return wanted.subject, wanted.role, wanted.scope, wanted.source, wanted.live_at
+def _filters(query: ListRoleGrants) -> tuple[object, ...]:
+    return query.subject, query.role, query.scope, query.source, query.live_at
 
 
-def _conditions(wanted: ListRoleGrants) -> list[ColumnElement[bool]]:
+def _conditions(query: ListRoleGrants) -> list[ColumnElement[bool]]:
     """Write the filters as conditions on columns of `rule`."""
     conditions: list[ColumnElement[bool]] = []
-    if wanted.subject:
-        conditions.append(rule.c.subject == checked("subject", wanted.subject))
-    if wanted.role:
-        conditions.append(rule.c.v1 == f"role/{checked('role', wanted.role)}")
-    if wanted.scope is not None:
-        conditions.append(rule.c.scope == (wanted.scope and checked("scope", wanted.scope)))
-    if wanted.source is not None:
-        conditions.append(rule.c.source == wanted.source.value)
-    if wanted.live_at is not None:
-        at = preconditions.instant(wanted.live_at, "live_at")
+    if query.subject:
+        conditions.append(rule.c.subject == checked("subject", query.subject))
+    if query.role:
+        conditions.append(rule.c.v1 == f"role/{checked('role', query.role)}")
+    if query.scope is not None:
+        conditions.append(rule.c.scope == (query.scope and checked("scope", query.scope)))
+    if query.source is not None:
+        conditions.append(rule.c.source == query.source.value)
+    if query.live_at is not None:
+        at = preconditions.instant(query.live_at, "live_at")
         conditions += [rule.c.valid_from <= at, rule.c.valid_until > at]
     return conditions
 

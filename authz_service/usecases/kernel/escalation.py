@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from authz_service.domain.catalog import Permission, Plan, Role, chain
-from authz_service.domain.change import Change, Delta
+from authz_service.domain.change import Delta, FactChange
 from authz_service.domain.decision import DecisionReason, Question
 from authz_service.domain.grant import RoleGrant
 from authz_service.domain.identifiers import enclosing
@@ -60,7 +60,7 @@ class Outlasting:
     permissions: frozenset[str]
 
 
-def given(index: Index, changes: Sequence[Change], *, to_members: bool) -> Iterator[Given]:
+def given(index: Index, changes: Sequence[FactChange], *, to_members: bool) -> Iterator[Given]:
     """Iterate over all that the changes give; `index` is the one before them.
 
     Without `to_members`, what customers' members are given is passed over: it costs a grant.
@@ -207,14 +207,14 @@ def _to_members(index: Index, role: str, tenant: str, scope: str = "") -> Given:
     return Given(f"role {role!r}", held, tenant, enclosing(scope), to_members=True)
 
 
-def _after(index: Index, changes: Sequence[Change]) -> Index:
+def _after(index: Index, changes: Sequence[FactChange]) -> Index:
     """Make the index that holds afterwards, if roles have another content then."""
     if any(isinstance(change.fact, Role | Plan | Permission) for change in changes):
         return apply(index, Delta(index.revision + 1, tuple(changes)))
     return index
 
 
-def _promised(changes: Iterable[Change]) -> set[tuple[str, str]]:
+def _promised(changes: Iterable[FactChange]) -> set[tuple[str, str]]:
     """Name, by tenant, the roles of invitations that are taken up: asked when they were sent."""
     ended = (change.before for change in changes if change.after is None)
     kept = (each for each in ended if isinstance(each, Invitation))

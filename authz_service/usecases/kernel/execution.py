@@ -32,7 +32,7 @@ _MOST_TARGETS: Final = 20
 """Tenants that the entry of a refused call about many of them names."""
 
 
-class Wanted(Protocol):
+class Command(Protocol):
     """The content of a request: a frozen command that names the tenant it is about."""
 
     @property
@@ -40,7 +40,7 @@ class Wanted(Protocol):
         """The tenant, or "" if the request concerns no single one."""
 
 
-class WantedOfMany(Wanted, Protocol):
+class CommandOfMany(Command, Protocol):
     """The content of a request that may be about several tenants; its `tenant` is ""."""
 
     @property
@@ -48,17 +48,17 @@ class WantedOfMany(Wanted, Protocol):
         """The tenants, each once."""
 
 
-W = TypeVar("W", bound=Wanted)
-M = TypeVar("M", bound=WantedOfMany)
+W = TypeVar("W", bound=Command)
+M = TypeVar("M", bound=CommandOfMany)
 T = TypeVar("T")
 
 
-def _its_tenant(wanted: Wanted) -> Collection[str]:
-    return (wanted.tenant,)
+def _its_tenant(command: Command) -> Collection[str]:
+    return (command.tenant,)
 
 
-def _its_tenants(wanted: WantedOfMany) -> Collection[str]:
-    return wanted.tenants
+def _its_tenants(command: CommandOfMany) -> Collection[str]:
+    return command.tenants
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,21 +155,21 @@ class Executor:
             self._note(Call(actor), _refused(right, SYSTEM, _targets(tenants), refusal))
             raise
 
-    def change(self, call: Call, case: ChangeCase[W, T], wanted: W) -> Answer[T]:
+    def change(self, call: Call, case: ChangeCase[W, T], command: W) -> Answer[T]:
         """Run a change.
 
         Raises:
             AuthzError: whatever refused it; nothing was changed, unless the reason is
                 DATABASE_UNAVAILABLE, when a retry under the same request id will tell.
         """
-        tenants = case.tenants(wanted)
+        tenants = case.tenants(command)
         self.require(call.actor, case.right, tenants)
         try:
-            return self._change(call, case, wanted)
+            return self._change(call, case, command)
         except (Unavailable, Internal):
             raise
         except AuthzError as refusal:
-            self._note_refusal(call, case.right, tenants, refusal, wanted)
+            self._note_refusal(call, case.right, tenants, refusal, command)
             raise
 
     def refuse(self, call: Call, right: str, tenants: Collection[str], refusal: AuthzError) -> None:
@@ -180,41 +180,41 @@ class Executor:
         self.require(call.actor, right, tenants)
         self._note_refusal(call, right, tenants, refusal)
 
-    def read(self, actor: Actor, case: ReadCase[W, T], wanted: W) -> Answer[T]:
+    def read(self, actor: Actor, case: ReadCase[W, T], command: W) -> Answer[T]:
         """Run a read; it is answered, or refused, only once it stands in the audit."""
-        tenants = _its_tenant(wanted)
+        tenants = _its_tenant(command)
         self.require(actor, case.right, tenants)
         # What has come due are facts by then, in the database too.
         self._store.settle()
         view = View(self._index(), self._store.database, self._clock())
         try:
-            value = case.body(view, wanted)
+            value = case.body(view, command)
         except (Unavailable, Internal):
             raise
         except AuthzError as refusal:
-            self._note_refusal(Call(actor), case.right, tenants, refusal, wanted)
+            self._note_refusal(Call(actor), case.right, tenants, refusal, command)
             raise
         chain = _chain(view.index, tenants)
-        self._note(Call(actor), Event(case.right, chain, _targets(tenants, wanted)))
+        self._note(Call(actor), Event(case.right, chain, _targets(tenants, command)))
         return Answer(view.index.revision, value)
 
-    def _change(self, call: Call, case: ChangeCase[W, T], wanted: W) -> Answer[T]:
+    def _change(self, call: Call, case: ChangeCase[W, T], command: W) -> Answer[T]:
         with self._store.transaction(call) as tx:
             # Asked again at the head that is locked: a right revoked a moment ago is not used.
-            tenants = partial(case.tenants, wanted)
+            tenants = partial(case.tenants, command)
             guard.require_for_all(tx.index, call.actor, case.right, tenants, tx.now)
             earlier = tx.first_answer()
             if earlier is not None:
                 value = case.codec.validate_json(earlier.answer)
                 return Answer(earlier.revision, value, repeated=True)
-            value = case.body(tx, wanted)
+            value = case.body(tx, command)
             guard.require_holds(tx.index, tx.changes, call.actor, tx.now)
             guard.require_unmanaged(tx.index, tx.changes, call.actor)
             if not tx.changes and not tx.events:
                 # Nothing was to be changed, but somebody with the right to has asked for it.
                 chain = _chain(tx.index, tenants())
                 tx.record(
-                    Event(case.right, chain, _targets(tenants(), wanted), None, None, call.reason)
+                    Event(case.right, chain, _targets(tenants(), command), None, None, call.reason)
                 )
             if call.request_id:
                 tx.answer = case.codec.dump_json(value).decode()
@@ -226,11 +226,11 @@ class Executor:
         right: str,
         tenants: Collection[str],
         refusal: AuthzError,
-        wanted: Wanted | None = None,
+        command: Command | None = None,
     ) -> None:
         if not call.validate_only:
             chain = _chain(self._index(), tenants)
-            self._note(call, _refused(right, chain, _targets(tenants, wanted), refusal))
+            self._note(call, _refused(right, chain, _targets(tenants, command), refusal))
 
     def _note(self, call: Call, event: Event) -> None:
         """Audit what changed nothing."""
@@ -249,10 +249,10 @@ def _chain(index: Index, tenants: Collection[str]) -> str:
     return one if index.tenant(one) is not None else SYSTEM
 
 
-def _targets(tenants: Collection[str], wanted: Wanted | None = None) -> tuple[str, ...]:
+def _targets(tenants: Collection[str], command: Command | None = None) -> tuple[str, ...]:
     """Name what a request is about: its tenants, and the object by the field that says which."""
     named = [f"tenant:{tenant[:_MAX_TARGET]}" for tenant in tenants if tenant]
     if len(named) > _MOST_TARGETS:
         named = [*named[:_MOST_TARGETS], f"and {len(named) - _MOST_TARGETS} more"]
-    objects = (getattr(wanted, field, "") for field in ("id", "subject"))
+    objects = (getattr(command, field, "") for field in ("id", "subject"))
     return (*named, *(str(each)[:_MAX_TARGET] for each in objects if each))

@@ -24,11 +24,11 @@ def checked(mask: Collection[str], known: Collection[str]) -> None:
             raise _wrong(f"{name[:140]!r} cannot be changed; what can be is {names}")
 
 
-def window(held: Window, wanted: Window, mask: Collection[str]) -> Window:
+def window(held: Window, command: Window, mask: Collection[str]) -> Window:
     """Take from `wanted` the ends that the mask names; not named ones stay."""
     return Window(
-        wanted.valid_from if "valid_from" in mask else held.valid_from,
-        wanted.valid_until if "valid_until" in mask else held.valid_until,
+        command.valid_from if "valid_from" in mask else held.valid_from,
+        command.valid_until if "valid_until" in mask else held.valid_until,
     )
 
 

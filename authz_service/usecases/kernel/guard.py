@@ -11,7 +11,7 @@ from typing import Final
 
 from authz_service.domain import key
 from authz_service.domain.audit import Actor
-from authz_service.domain.change import Change
+from authz_service.domain.change import FactChange
 from authz_service.domain.decision import Question
 from authz_service.domain.grant import RoleGrant
 from authz_service.domain.identifiers import checked
@@ -136,7 +136,7 @@ def require_for_all(
         require(index, actor, right, tenant, at)
 
 
-def require_holds(index: Index, changes: Sequence[Change], actor: Actor, at: Instant) -> None:
+def require_holds(index: Index, changes: Sequence[FactChange], actor: Actor, at: Instant) -> None:
     """Let nobody give what it does not hold: asked of all that one transaction changes.
 
     `index` is the one before the changes. A caller of the tenant `system` must hold, of this
@@ -159,7 +159,7 @@ def require_holds(index: Index, changes: Sequence[Change], actor: Actor, at: Ins
                 raise _outlasts(subject, each, longer)
 
 
-def require_unmanaged(index: Index, changes: Sequence[Change], actor: Actor) -> None:
+def require_unmanaged(index: Index, changes: Sequence[FactChange], actor: Actor) -> None:
     """Let a customer's user, as caller or as actor, change no member that a directory keeps.
 
     `index` is the one before the changes.

@@ -82,20 +82,20 @@ class FoundInvitations:
 
 
 @change("invitations:create")
-def invite_member(tx: Transaction, wanted: InviteMember) -> InvitationNow:
-    tenant = preconditions.running_customer(tx.index, wanted.tenant, tx.now)
+def invite_member(tx: Transaction, command: InviteMember) -> InvitationNow:
+    tenant = preconditions.running_customer(tx.index, command.tenant, tx.now)
     invitation = Invitation(
         id=tx.new_id(),
         tenant=tenant.id,
-        email=checked_address(wanted.email, "email") if wanted.email else "",
-        subject=_invited(wanted),
-        roles=tuple(sorted(wanted.roles)),
-        token_hash=wanted.token_hash,
+        email=checked_address(command.email, "email") if command.email else "",
+        subject=_invited(command),
+        roles=tuple(sorted(command.roles)),
+        token_hash=command.token_hash,
         invited_by=tx.call.actor.on_behalf_of or tx.call.actor.subject,
         sent_at=tx.now,
-        expires_at=_end(tx, wanted.lifetime),
+        expires_at=_end(tx, command.lifetime),
     )
-    _require_roles(tx, tenant, wanted.roles)
+    _require_roles(tx, tenant, command.roles)
     _require_new(tx, invitation)
     if invitation.subject and tx.index.member(tenant.id, invitation.subject) is None:
         invited = Membership(tenant.id, invitation.subject, MembershipState.INVITED)
@@ -106,11 +106,11 @@ def invite_member(tx: Transaction, wanted: InviteMember) -> InvitationNow:
 
 
 @change("invitations:accept")
-def accept_invitation(tx: Transaction, wanted: AcceptInvitation) -> MemberNow:
+def accept_invitation(tx: Transaction, command: AcceptInvitation) -> MemberNow:
     """Make the subject an active member with the roles it was promised, and end the invitation."""
-    tenant = preconditions.running_customer(tx.index, wanted.tenant, tx.now)
-    subject = _person(wanted.subject, "subject")
-    invitation = _opened(tx, wanted)
+    tenant = preconditions.running_customer(tx.index, command.tenant, tx.now)
+    subject = _person(command.subject, "subject")
+    invitation = _opened(tx, command)
     roster.end_invitation(tx, "invitation.accepted", invitation)
     held = tx.index.member(tenant.id, subject)
     member = joined(held) if held is not None else Membership(tenant.id, subject)
@@ -122,16 +122,16 @@ def accept_invitation(tx: Transaction, wanted: AcceptInvitation) -> MemberNow:
 
 
 @change("invitations:resend")
-def resend_invitation(tx: Transaction, wanted: ResendInvitation) -> InvitationNow:
+def resend_invitation(tx: Transaction, command: ResendInvitation) -> InvitationNow:
     """Make the old token worthless; an invitation whose time is over takes its seat again."""
-    tenant = preconditions.running_customer(tx.index, wanted.tenant, tx.now)
-    found = _find(tx.index, wanted.tenant, wanted.id)
+    tenant = preconditions.running_customer(tx.index, command.tenant, tx.now)
+    found = _find(tx.index, command.tenant, command.id)
     sent = replace(
         found,
-        token_hash=wanted.token_hash,
+        token_hash=command.token_hash,
         mailed_hash="",
         sent_at=tx.now,
-        expires_at=_end(tx, wanted.lifetime),
+        expires_at=_end(tx, command.lifetime),
     )
     _replace(tx, "invitation.resent", found, sent)
     require_room(tx, tenant.id)
@@ -139,29 +139,29 @@ def resend_invitation(tx: Transaction, wanted: ResendInvitation) -> InvitationNo
 
 
 @change("invitations:revoke")
-def revoke_invitation(tx: Transaction, wanted: OneInvitation) -> InvitationNow:
+def revoke_invitation(tx: Transaction, command: OneInvitation) -> InvitationNow:
     """End an invitation, and the membership that was only invited. Nothing can prevent it."""
-    preconditions.customer(tx.index, wanted.tenant)
-    found = _find(tx.index, wanted.tenant, wanted.id)
+    preconditions.customer(tx.index, command.tenant)
+    found = _find(tx.index, command.tenant, command.id)
     _withdraw(tx, "invitation.revoked", found)
     return invitation_now(found, tx.now)
 
 
 @read("invitations:get")
-def get_invitation(view: View, wanted: OneInvitation) -> InvitationNow:
-    preconditions.tenant(view.index, wanted.tenant)
-    return invitation_now(_find(view.index, wanted.tenant, wanted.id), view.now)
+def get_invitation(view: View, query: OneInvitation) -> InvitationNow:
+    preconditions.tenant(view.index, query.tenant)
+    return invitation_now(_find(view.index, query.tenant, query.id), view.now)
 
 
 @read("invitations:list")
-def list_invitations(view: View, wanted: ListInvitations) -> FoundInvitations:
-    preconditions.tenant(view.index, wanted.tenant)
-    held = view.index.tenants[wanted.tenant].invitations
+def list_invitations(view: View, query: ListInvitations) -> FoundInvitations:
+    preconditions.tenant(view.index, query.tenant)
+    held = view.index.tenants[query.tenant].invitations
     found = [held[invitation] for invitation in sorted(held)]
-    query = ["invitations", wanted.tenant]
-    cut = paging.page(found, lambda invitation: invitation.id, wanted.page, query)
-    shown = tuple(invitation_now(each, view.now) for each in cut.items)
-    page = paging.described(cut, shown, lambda invitation: invitation.id, query)
+    filters = ["invitations", query.tenant]
+    cut = paging.page(found, lambda invitation: invitation.id, query.page, filters)
+    shown = tuple(invitation_now(item, view.now) for item in cut.items)
+    page = paging.described(cut, shown, lambda invitation: invitation.id, filters)
     return FoundInvitations(page, len(found))
 
 
@@ -179,11 +179,11 @@ def invitation_now(invitation: Invitation, at: Instant) -> InvitationNow:
     )
 
 
-def _invited(wanted: InviteMember) -> str:
+def _invited(command: InviteMember) -> str:
     """Name the subject, or "" where only an address is known."""
-    if wanted.subject:
-        return _person(wanted.subject, "subject")
-    if not wanted.email:
+    if command.subject:
+        return _person(command.subject, "subject")
+    if not command.email:
         raise _wrong("name whom to invite: a subject, an e-mail address, or both", "subject")
     return ""
 
@@ -241,14 +241,14 @@ def _withdraw(tx: Transaction, action: str, invitation: Invitation) -> None:
         roster.end_membership(tx, member, but=invitation)
 
 
-def _opened(tx: Transaction, wanted: AcceptInvitation) -> Invitation:
+def _opened(tx: Transaction, command: AcceptInvitation) -> Invitation:
     """Find the one open invitation that a token opens.
 
     Raises:
         NotFound: INVITATION_TOKEN_REFUSED, the same for every token that opens none.
     """
-    for invitation in tx.index.tenants[wanted.tenant].invitations.values():
-        if invitation.opens(wanted.token_hash, wanted.subject, tx.now):
+    for invitation in tx.index.tenants[command.tenant].invitations.values():
+        if invitation.opens(command.token_hash, command.subject, tx.now):
             return invitation
     raise NotFound(
         ErrorReason.INVITATION_TOKEN_REFUSED,

@@ -90,11 +90,11 @@ class FoundMembers:
 
 
 @change("members:add")
-def add_member(tx: Transaction, wanted: AddMember) -> MemberNow:
-    tenant = preconditions.running_customer(tx.index, wanted.tenant, tx.now)
-    if wanted.member.owner:
+def add_member(tx: Transaction, command: AddMember) -> MemberNow:
+    tenant = preconditions.running_customer(tx.index, command.tenant, tx.now)
+    if command.member.owner:
         _require_no_owner(tx.index, tenant.id)
-    membership = join(tx, tenant, wanted.member, "member.", wanted.by)
+    membership = join(tx, tenant, command.member, "member.", command.by)
     require_room(tx, tenant.id)
     return roster.as_changed(tx, membership)
 
@@ -124,72 +124,72 @@ def join(
 
 
 @change("members:remove")
-def remove_member(tx: Transaction, wanted: OneMember) -> MemberNow:
+def remove_member(tx: Transaction, command: OneMember) -> MemberNow:
     """End a membership, its grants and its invitations. Neither tier nor state can prevent it."""
-    held = _to_change(tx, wanted)
+    held = _to_change(tx, command)
     roster.end_membership(tx, held)
     return roster.as_changed(tx, held)
 
 
 @change("members:suspend")
-def suspend_member(tx: Transaction, wanted: MemberSuspension) -> MemberNow:
+def suspend_member(tx: Transaction, command: MemberSuspension) -> MemberNow:
     """Hold a member back. Neither tier nor state can prevent it."""
-    held = _to_change(tx, wanted)
-    preconditions.laid_by_hand(wanted.reason)
-    roster.changed(tx, "member.suspended", held, suspended(held, wanted.reason))
+    held = _to_change(tx, command)
+    preconditions.laid_by_hand(command.reason)
+    roster.changed(tx, "member.suspended", held, suspended(held, command.reason))
     return roster.as_changed(tx, held)
 
 
 @change("members:resume")
-def resume_member(tx: Transaction, wanted: MemberSuspension) -> MemberNow:
-    preconditions.running_customer(tx.index, wanted.tenant, tx.now)
-    held = _to_change(tx, wanted)
-    if wanted.reason is SuspensionReason.SEATS:
-        require_seat(tx, wanted.tenant)
-    roster.changed(tx, "member.resumed", held, resumed(held, wanted.reason))
+def resume_member(tx: Transaction, command: MemberSuspension) -> MemberNow:
+    preconditions.running_customer(tx.index, command.tenant, tx.now)
+    held = _to_change(tx, command)
+    if command.reason is SuspensionReason.SEATS:
+        require_seat(tx, command.tenant)
+    roster.changed(tx, "member.resumed", held, resumed(held, command.reason))
     return roster.as_changed(tx, held)
 
 
 @change("members:set_roles")
-def set_member_roles(tx: Transaction, wanted: SetMemberRoles) -> MemberNow:
+def set_member_roles(tx: Transaction, command: SetMemberRoles) -> MemberNow:
     """Give and take the difference. Where it only takes, neither tier nor state can prevent it."""
-    tenant = preconditions.customer(tx.index, wanted.tenant)
-    held = _to_change(tx, wanted)
-    preconditions.batch(len(wanted.roles), "roles", at_least=0)
-    roster.require_each_once(wanted.roles, "roles")
+    tenant = preconditions.customer(tx.index, command.tenant)
+    held = _to_change(tx, command)
+    preconditions.batch(len(command.roles), "roles", at_least=0)
+    roster.require_each_once(command.roles, "roles")
     for grant in roster.manual_roles(tx, tenant.id, held.subject):
-        if grant.role not in wanted.roles:
+        if grant.role not in command.roles:
             take(tx, grant)
     before = len(tx.changes)
-    roster.give_lacking(tx, tenant, held.subject, wanted.roles, "roles")
+    roster.give_lacking(tx, tenant, held.subject, command.roles, "roles")
     if len(tx.changes) > before:
-        preconditions.running_customer(tx.index, wanted.tenant, tx.now)
+        preconditions.running_customer(tx.index, command.tenant, tx.now)
     return roster.as_changed(tx, held)
 
 
 @read("members:get")
-def get_member(view: View, wanted: OneMember) -> MemberNow:
-    preconditions.tenant(view.index, wanted.tenant)
-    found = roster.find(view.index, wanted.tenant, wanted.subject)
+def get_member(view: View, query: OneMember) -> MemberNow:
+    preconditions.tenant(view.index, query.tenant)
+    found = roster.find(view.index, query.tenant, query.subject)
     with view.database.read() as connection:
         return roster.members_now(connection, view.index, [found], view.now)[0]
 
 
 @read("members:list")
-def list_members(view: View, wanted: ListMembers) -> FoundMembers:
-    preconditions.tenant(view.index, wanted.tenant)
-    if wanted.role:
-        checked("role", wanted.role)
-    found = _subjects(view, wanted)
-    query = [
-        *("members", wanted.tenant, wanted.state or "", wanted.role, wanted.subject_prefix),
-        "owner" if wanted.owner else "",
+def list_members(view: View, query: ListMembers) -> FoundMembers:
+    preconditions.tenant(view.index, query.tenant)
+    if query.role:
+        checked("role", query.role)
+    found = _subjects(view, query)
+    filters = [
+        *("members", query.tenant, query.state or "", query.role, query.subject_prefix),
+        "owner" if query.owner else "",
     ]
-    cut = paging.page(found, str, wanted.page, query)
-    members = [roster.find(view.index, wanted.tenant, subject) for subject in cut.items]
+    cut = paging.page(found, str, query.page, filters)
+    members = [roster.find(view.index, query.tenant, subject) for subject in cut.items]
     with view.database.read() as connection:
         shown = roster.members_now(connection, view.index, members, view.now)
-    page = paging.described(cut, shown, lambda member: member.subject, query)
+    page = paging.described(cut, shown, lambda member: member.subject, filters)
     return FoundMembers(page, len(found))
 
 
@@ -214,30 +214,30 @@ def require_distinct(members: tuple[NewMember, ...], field: str) -> None:
 
 
 def _to_change(
-    tx: Transaction, wanted: OneMember | MemberSuspension | SetMemberRoles
+    tx: Transaction, command: OneMember | MemberSuspension | SetMemberRoles
 ) -> Membership:
     """Find a customer's member that the caller may change."""
-    preconditions.customer(tx.index, wanted.tenant)
-    held = roster.find(tx.index, wanted.tenant, wanted.subject)
-    roster.require_unmanaged(tx, held, wanted.by)
+    preconditions.customer(tx.index, command.tenant)
+    held = roster.find(tx.index, command.tenant, command.subject)
+    roster.require_unmanaged(tx, held, command.by)
     return held
 
 
-def _subjects(view: View, wanted: ListMembers) -> list[str]:
+def _subjects(view: View, query: ListMembers) -> list[str]:
     """Name the members that the query finds, in byte order."""
-    members = view.index.tenants[wanted.tenant].members
-    named = sorted(s for s, _ in members.items() if s.startswith(wanted.subject_prefix))
-    if wanted.state is None and not wanted.role and not wanted.owner:
+    members = view.index.tenants[query.tenant].members
+    named = sorted(s for s, _ in members.items() if s.startswith(query.subject_prefix))
+    if query.state is None and not query.role and not query.owner:
         return named
-    return [subject for subject in named if _is_wanted(view, subject, wanted)]
+    return [subject for subject in named if _is_wanted(view, subject, query)]
 
 
-def _is_wanted(view: View, subject: str, wanted: ListMembers) -> bool:
-    member = roster.find(view.index, wanted.tenant, subject)
+def _is_wanted(view: View, subject: str, query: ListMembers) -> bool:
+    member = roster.find(view.index, query.tenant, subject)
     return (
-        wanted.state in (None, member.state)
-        and (member.owner or not wanted.owner)
-        and (not wanted.role or wanted.role in roster.roles_now(view.index, member, view.now))
+        query.state in (None, member.state)
+        and (member.owner or not query.owner)
+        and (not query.role or query.role in roster.roles_now(view.index, member, view.now))
     )
 
 

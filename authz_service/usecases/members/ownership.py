@@ -31,10 +31,10 @@ class Transferred:
 
 
 @change("tenants:transfer_ownership")
-def transfer_ownership(tx: Transaction, wanted: TransferOwnership) -> Transferred:
+def transfer_ownership(tx: Transaction, command: TransferOwnership) -> Transferred:
     """Make an active member the owner, with an admin role if it lacks one."""
-    tenant = preconditions.running_customer(tx.index, wanted.tenant, tx.now)
-    member = _able(tx, wanted)
+    tenant = preconditions.running_customer(tx.index, command.tenant, tx.now)
+    member = _able(tx, command)
     former = roster.owner_of(tx.index, tenant.id)
     if former is not None and former.subject == member.subject:
         return Transferred(roster.as_changed(tx, member), None)
@@ -49,13 +49,13 @@ def transfer_ownership(tx: Transaction, wanted: TransferOwnership) -> Transferre
     return Transferred(roster.as_changed(tx, member), before)
 
 
-def _able(tx: Transaction, wanted: TransferOwnership) -> Membership:
+def _able(tx: Transaction, command: TransferOwnership) -> Membership:
     """Find a member that can be the owner. Raises: INVALID_FIELD, MEMBER_STATE_CONFLICT."""
-    if not preconditions.customer_subject(wanted.to, "to").startswith("user:"):
+    if not preconditions.customer_subject(command.to, "to").startswith("user:"):
         raise InvalidArgument(
             ErrorReason.INVALID_FIELD, "only a `user:` can own an account; name one", field="to"
         )
-    member = preconditions.member(tx.index, wanted.tenant, wanted.to, "to")
+    member = preconditions.member(tx.index, command.tenant, command.to, "to")
     if member.state is not MembershipState.ACTIVE:
         raise FailedPrecondition(
             ErrorReason.MEMBER_STATE_CONFLICT,

@@ -65,13 +65,13 @@ class Imported:
 
 
 @change_of_many(RIGHT)
-def import_customers(tx: Transaction, wanted: ImportCustomers) -> tuple[Imported, ...]:
+def import_customers(tx: Transaction, command: ImportCustomers) -> tuple[Imported, ...]:
     """Open those that are not there; tell of each, in order, what became of it."""
-    preconditions.batch(len(wanted.customers), "customers", at_least=1)
-    members = sum(row.members for row in wanted.customers)
+    preconditions.batch(len(command.customers), "customers", at_least=1)
+    members = sum(row.members for row in command.customers)
     preconditions.batch(members, "customers", at_most=MAX_MEMBERS)
     seen: set[str] = set()
-    return tuple(_imported(tx, row, seen) for row in wanted.customers)
+    return tuple(_imported(tx, row, seen) for row in command.customers)
 
 
 def _imported(tx: Transaction, row: CustomerRow, seen: set[str]) -> Imported:
@@ -115,18 +115,18 @@ def _refused(tx: Transaction, row: CustomerRow, refusal: AuthzError) -> Imported
     return Imported(row.tenant, Outcome.REFUSED, refusal.reason, refusal.field, refusal.message)
 
 
-def _differences(tx: Transaction, there: Tenant, wanted: OnboardTenant) -> Iterator[str]:
+def _differences(tx: Transaction, there: Tenant, command: OnboardTenant) -> Iterator[str]:
     """Name what an account lacks of what is wanted. What it has beside that is its own matter."""
     if there.state_at(tx.now) is TenantState.OFFBOARDED:
         yield "state offboarded"
-    if wanted.display_name not in ("", there.display_name):
+    if command.display_name not in ("", there.display_name):
         yield "display_name"
-    if wanted.tier != there.tier_at(tx.now):
+    if command.tier != there.tier_at(tx.now):
         yield "tier"
     held = {holding.plan for holding in there.holdings}
-    yield from (f"add_ons {name}" for name in wanted.add_ons if ADD_ON + name not in held)
-    yield from (f"limits {each.name}" for each in wanted.limits if each not in there.limits)
-    for member in wanted.members:
+    yield from (f"add_ons {name}" for name in command.add_ons if ADD_ON + name not in held)
+    yield from (f"limits {limit.name}" for limit in command.limits if limit not in there.limits)
+    for member in command.members:
         if tx.index.member(there.id, member.subject) is None:
             yield f"members {member.subject}"
             continue

@@ -81,15 +81,15 @@ class Reactivated:
 
 
 @change("tenants:offboard")
-def offboard_tenant(tx: Transaction, wanted: OffboardTenant) -> Offboarded:
+def offboard_tenant(tx: Transaction, command: OffboardTenant) -> Offboarded:
     """End an account and all access in it, or set the instant at which access ends.
 
     A date ends access and nothing else. Once it has passed, offboarding again takes down what is
     left; that is also what makes a reactivation bring it back.
     """
-    tenant = preconditions.customer(tx.index, wanted.tenant)
-    if wanted.at is not None:
-        at = checked_later(wanted.at, tx.now, "at")
+    tenant = preconditions.customer(tx.index, command.tenant)
+    if command.at is not None:
+        at = checked_later(command.at, tx.now, "at")
         after = offboarded(tenant, at, tx.now)
         return _offboarded(changed(tx, "tenant.offboarding_scheduled", tenant, after), Counts())
     over = tenant.state_at(tx.now) is TenantState.OFFBOARDED
@@ -100,13 +100,13 @@ def offboard_tenant(tx: Transaction, wanted: OffboardTenant) -> Offboarded:
 
 
 @change("tenants:reactivate")
-def reactivate_tenant(tx: Transaction, wanted: ReactivateTenant) -> Reactivated:
+def reactivate_tenant(tx: Transaction, command: ReactivateTenant) -> Reactivated:
     """Bring an account back with the members, roles and exceptions that its end took from it."""
-    tenant = preconditions.customer(tx.index, wanted.tenant)
+    tenant = preconditions.customer(tx.index, command.tenant)
     after = reactivated(tenant, tx.now)
-    preconditions.tier(tx.index, wanted.tier or after.tier_at(tx.now))
-    if wanted.tier:
-        after = moved_to_tier(after, wanted.tier)
+    preconditions.tier(tx.index, command.tier or after.tier_at(tx.now))
+    if command.tier:
+        after = moved_to_tier(after, command.tier)
     ended = ended_with_tenant(tx.connection, tenant.id)
     now = changed(tx, "tenant.reactivated", tenant, after)
     return _restored(tx, after, now, ended)
@@ -158,7 +158,9 @@ def _callers_of(tx: Transaction, tenant: str) -> tuple[list[ApiKey], list[Identi
         if all(grant.scope == scope for grant in tx.index.grants(SYSTEM, subject))
     )
     keys = [tx.index.keys.get(subject.removeprefix("service:")) for subject in alone]
-    identities = [each for each in tx.index.identities.values() if each.subject in alone]
+    identities = [
+        identity for identity in tx.index.identities.values() if identity.subject in alone
+    ]
     return [key for key in keys if key is not None], sorted(identities, key=lambda each: each.id)
 
 

@@ -120,74 +120,74 @@ class FoundTenants:
 
 
 @change("tenants:onboard")
-def onboard_tenant(tx: Transaction, wanted: OnboardTenant) -> Onboarded:
+def onboard_tenant(tx: Transaction, command: OnboardTenant) -> Onboarded:
     """Open an account: tenant, tier, add-ons, first admin and roles in one step."""
-    opened = open_account(tx, wanted)
-    subjects = [member.subject for member in wanted.members]
+    opened = open_account(tx, command)
+    subjects = [member.subject for member in command.members]
     return Onboarded(opened, as_joined(tx, opened.id, subjects))
 
 
-def open_account(tx: Transaction, wanted: OnboardTenant) -> TenantNow:
+def open_account(tx: Transaction, command: OnboardTenant) -> TenantNow:
     """Open an account, and do not describe its members."""
-    _require_free(tx, wanted.tenant)
-    preconditions.text(wanted.display_name, "display_name", at_most=200)
-    preconditions.batch(len(wanted.members), "members")
-    require_distinct(wanted.members, "members")
+    _require_free(tx, command.tenant)
+    preconditions.text(command.display_name, "display_name", at_most=200)
+    preconditions.batch(len(command.members), "members")
+    require_distinct(command.members, "members")
     tenant = Tenant(
-        wanted.tenant,
-        wanted.display_name,
-        _first_periods(wanted, tx.now),
-        holdings=_first_holdings(tx, wanted),
+        command.tenant,
+        command.display_name,
+        _first_periods(command, tx.now),
+        holdings=_first_holdings(tx, command),
         created_at=tx.now,
     )
-    require_limits(tx.index, tenant, wanted.limits)
-    tenant = replace(tenant, limits=wanted.limits)
+    require_limits(tx.index, tenant, command.limits)
+    tenant = replace(tenant, limits=command.limits)
     opened = changed(tx, "tenant.onboarded", None, tenant)
-    for at, member in enumerate(with_owner(tx.index, wanted.members)):
+    for at, member in enumerate(with_owner(tx.index, command.members)):
         join(tx, tenant, member, f"members[{at}].")
     require_room(tx, tenant.id)
     return opened
 
 
 @change("tenants:update")
-def update_tenant(tx: Transaction, wanted: UpdateTenant) -> TenantNow:
+def update_tenant(tx: Transaction, command: UpdateTenant) -> TenantNow:
     """Change what the mask names, if the tenant is still the one that the caller has read."""
-    tenant = preconditions.customer(tx.index, wanted.tenant)
-    field_masks.checked(wanted.mask, ("display_name",))
-    preconditions.text(wanted.display_name, "display_name", at_most=200)
-    field_masks.unchanged(tenant.revision, wanted.expected_revision)
-    after = replace(tenant, display_name=wanted.display_name)
+    tenant = preconditions.customer(tx.index, command.tenant)
+    field_masks.checked(command.mask, ("display_name",))
+    preconditions.text(command.display_name, "display_name", at_most=200)
+    field_masks.unchanged(tenant.revision, command.expected_revision)
+    after = replace(tenant, display_name=command.display_name)
     return changed(tx, "tenant.updated", tenant, after)
 
 
 @change("tenants:set_tier")
-def set_tier(tx: Transaction, wanted: SetTier) -> Moved:
+def set_tier(tx: Transaction, command: SetTier) -> Moved:
     """Move a tenant to a tier, now or at an instant.
 
     The last word counts: whatever move was scheduled before gives way.
     """
-    tenant = preconditions.customer(tx.index, wanted.tenant)
+    tenant = preconditions.customer(tx.index, command.tenant)
     require_not_offboarded(tenant, tx.now, "moved to a tier")
-    preconditions.tier(tx.index, wanted.tier)
-    if wanted.at is not None:
-        at = checked_later(wanted.at, tx.now, "at")
-        if wanted.downgrade is not None:
+    preconditions.tier(tx.index, command.tier)
+    if command.at is not None:
+        at = checked_later(command.at, tx.now, "at")
+        if command.downgrade is not None:
             raise _wrong(
                 "the downgrade policy cannot be applied ahead of time, and is applied by itself at "
                 "that instant; leave it or `at` out",
                 "apply_downgrade_policy",
             )
-        after = moving_to_tier(tenant, wanted.tier, at, tx.now)
+        after = moving_to_tier(tenant, command.tier, at, tx.now)
         return _moved(changed(tx, "tenant.tier_scheduled", tenant, after))
-    now = changed(tx, "tenant.tier_set", tenant, moved_to_tier(tenant, wanted.tier))
-    if wanted.downgrade is None:
+    now = changed(tx, "tenant.tier_set", tenant, moved_to_tier(tenant, command.tier))
+    if command.downgrade is None:
         return _moved(now)
-    return _moved(now, fit(tx, tenant.id, wanted.downgrade))
+    return _moved(now, fit(tx, tenant.id, command.downgrade))
 
 
 @read("tenants:get")
-def get_tenant(view: View, wanted: OneTenant) -> TenantInNumbers:
-    tenant = preconditions.tenant(view.index, wanted.tenant)
+def get_tenant(view: View, query: OneTenant) -> TenantInNumbers:
+    tenant = preconditions.tenant(view.index, query.tenant)
     return TenantInNumbers(
         tenant_now(tenant, view.now),
         view.index.tenants[tenant.id].members.size,
@@ -197,19 +197,19 @@ def get_tenant(view: View, wanted: OneTenant) -> TenantInNumbers:
 
 
 @read("tenants:list")
-def list_tenants(view: View, wanted: ListTenants) -> FoundTenants:
+def list_tenants(view: View, query: ListTenants) -> FoundTenants:
     """List the customers by id; `system` is none of them."""
-    if wanted.tier:
-        checked("tier", wanted.tier)
-    if wanted.add_on:
-        checked("add_on", wanted.add_on)
-    preconditions.text(wanted.text, "text", at_most=200)
-    found = sorted(_matching(view, wanted), key=lambda tenant: tenant.id)
-    query = ["tenants", wanted.state or "", wanted.tier]
-    query += [wanted.add_on, wanted.id_prefix, wanted.text]
-    cut = paging.page(found, lambda tenant: tenant.id, wanted.page, query)
+    if query.tier:
+        checked("tier", query.tier)
+    if query.add_on:
+        checked("add_on", query.add_on)
+    preconditions.text(query.text, "text", at_most=200)
+    found = sorted(_matching(view, query), key=lambda tenant: tenant.id)
+    filters = ["tenants", query.state or "", query.tier]
+    filters += [query.add_on, query.id_prefix, query.text]
+    cut = paging.page(found, lambda tenant: tenant.id, query.page, filters)
     shown = tuple(tenant_now(tenant, view.now) for tenant in cut.items)
-    page = paging.described(cut, shown, lambda tenant: tenant.id, query)
+    page = paging.described(cut, shown, lambda tenant: tenant.id, filters)
     return FoundTenants(page, len(found))
 
 
@@ -217,43 +217,43 @@ def _moved(now: TenantNow, steps: tuple[Step, ...] = ()) -> Moved:
     return Moved(**{f.name: getattr(now, f.name) for f in fields(now)}, steps=steps)
 
 
-def _matching(view: View, wanted: ListTenants) -> Iterator[Tenant]:
-    text = wanted.text.casefold()
+def _matching(view: View, query: ListTenants) -> Iterator[Tenant]:
+    text = query.text.casefold()
     for name, entry in view.index.tenants.items():
         tenant = entry.fact
         if (
             name != SYSTEM
-            and name.startswith(wanted.id_prefix)
-            and (not wanted.tier or tenant.tier_at(view.now) == wanted.tier)
-            and (not wanted.add_on or ADD_ON + wanted.add_on in tenant.plans_at(view.now))
-            and wanted.state in (None, tenant.state_at(view.now))
+            and name.startswith(query.id_prefix)
+            and (not query.tier or tenant.tier_at(view.now) == query.tier)
+            and (not query.add_on or ADD_ON + query.add_on in tenant.plans_at(view.now))
+            and query.state in (None, tenant.state_at(view.now))
             and text in tenant.display_name.casefold()
         ):
             yield tenant
 
 
-def _first_periods(wanted: OnboardTenant, now: Instant) -> tuple[StatePeriod, ...]:
-    if wanted.trial_until is None:
-        if wanted.after_trial is not None:
+def _first_periods(command: OnboardTenant, now: Instant) -> tuple[StatePeriod, ...]:
+    if command.trial_until is None:
+        if command.after_trial is not None:
             raise _wrong("after_trial follows a trial that ends; set trial_until", "after_trial")
-        return (StatePeriod(TenantState.TRIAL if wanted.trial else TenantState.ACTIVE),)
-    then = after_trial(wanted.after_trial, "after_trial")
-    return trial(checked_later(wanted.trial_until, now, "trial_until"), then)
+        return (StatePeriod(TenantState.TRIAL if command.trial else TenantState.ACTIVE),)
+    then = after_trial(command.after_trial, "after_trial")
+    return trial(checked_later(command.trial_until, now, "trial_until"), then)
 
 
-def after_trial(wanted: TenantState | None, field: str) -> TenantState:
+def after_trial(command: TenantState | None, field: str) -> TenantState:
     """Give what follows a trial; suspended, if nothing was said: nothing is given by default."""
-    then = wanted or TenantState.SUSPENDED
+    then = command or TenantState.SUSPENDED
     if then not in AFTER_TRIAL:
         raise _wrong(f"a trial is followed by suspended or active, not {then}", field)
     return then
 
 
-def _first_holdings(tx: Transaction, wanted: OnboardTenant) -> tuple[Holding, ...]:
-    if len(set(wanted.add_ons)) < len(wanted.add_ons):
+def _first_holdings(tx: Transaction, command: OnboardTenant) -> tuple[Holding, ...]:
+    if len(set(command.add_ons)) < len(command.add_ons):
         raise _wrong("the same one is named twice; name each once", "add_ons")
-    plans = [preconditions.tier(tx.index, wanted.tier)]
-    plans += [preconditions.add_on(tx.index, name, "add_ons") for name in wanted.add_ons]
+    plans = [preconditions.tier(tx.index, command.tier)]
+    plans += [preconditions.add_on(tx.index, name, "add_ons") for name in command.add_ons]
     return tuple(Holding(plan.id) for plan in plans)
 
 

@@ -43,30 +43,30 @@ class Cancelled:
 
 
 @read("tenants:list_scheduled")
-def list_scheduled(view: View, wanted: ListScheduled) -> FoundScheduled:
+def list_scheduled(view: View, query: ListScheduled) -> FoundScheduled:
     """List what lies ahead, the next change first."""
-    if wanted.tenant:
-        tenants = [preconditions.customer(view.index, wanted.tenant)]
+    if query.tenant:
+        tenants = [preconditions.customer(view.index, query.tenant)]
     else:
         tenants = [entry.fact for name, entry in view.index.tenants.items() if name != SYSTEM]
     found = [each for tenant in tenants for each in scheduled(tenant, view.now)]
     found.sort(key=_place)
-    cut = paging.page(found, _place, wanted.page, ["scheduled", wanted.tenant])
+    cut = paging.page(found, _place, query.page, ["scheduled", query.tenant])
     return FoundScheduled(cut, len(found))
 
 
 @change("tenants:cancel_scheduled")
-def cancel_scheduled(tx: Transaction, wanted: OneScheduled) -> Cancelled:
+def cancel_scheduled(tx: Transaction, command: OneScheduled) -> Cancelled:
     """Take one change back: what was to end with it goes on."""
-    tenant = preconditions.customer(tx.index, wanted.tenant)
+    tenant = preconditions.customer(tx.index, command.tenant)
     require_not_offboarded(tenant, tx.now, "changed")
     for each in scheduled(tenant, tx.now):
-        if each.id == wanted.id:
+        if each.id == command.id:
             after = cancelled(tenant, each)
             return Cancelled(changed(tx, "tenant.schedule_cancelled", tenant, after), each)
     raise NotFound(
         ErrorReason.SCHEDULED_CHANGE_NOT_FOUND,
-        f"no change {wanted.id[:140]!r} lies ahead of {tenant.id!r}; list the scheduled changes",
+        f"no change {command.id[:140]!r} lies ahead of {tenant.id!r}; list the scheduled changes",
         field="id",
     )
 

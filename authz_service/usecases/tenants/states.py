@@ -37,37 +37,37 @@ class StartGrace:
 
 
 @change("tenants:suspend")
-def suspend_tenant(tx: Transaction, wanted: Suspension) -> TenantNow:
-    tenant = preconditions.customer(tx.index, wanted.tenant)
-    preconditions.laid_by_hand(wanted.reason)
-    return changed(tx, "tenant.suspended", tenant, suspended(tenant, wanted.reason, tx.now))
+def suspend_tenant(tx: Transaction, command: Suspension) -> TenantNow:
+    tenant = preconditions.customer(tx.index, command.tenant)
+    preconditions.laid_by_hand(command.reason)
+    return changed(tx, "tenant.suspended", tenant, suspended(tenant, command.reason, tx.now))
 
 
 @change("tenants:resume")
-def resume_tenant(tx: Transaction, wanted: Suspension) -> TenantNow:
-    tenant = preconditions.customer(tx.index, wanted.tenant)
-    return changed(tx, "tenant.resumed", tenant, resumed(tenant, wanted.reason, tx.now))
+def resume_tenant(tx: Transaction, command: Suspension) -> TenantNow:
+    tenant = preconditions.customer(tx.index, command.tenant)
+    return changed(tx, "tenant.resumed", tenant, resumed(tenant, command.reason, tx.now))
 
 
 @change("tenants:start_trial")
-def start_trial(tx: Transaction, wanted: StartTrial) -> TenantNow:
+def start_trial(tx: Transaction, command: StartTrial) -> TenantNow:
     """Put a tenant on trial, or give its trial another end."""
-    tenant = preconditions.customer(tx.index, wanted.tenant)
-    until = checked_later(wanted.until, tx.now, "until")
-    after = on_trial(tenant, until, after_trial(wanted.then, "then"), tx.now)
+    tenant = preconditions.customer(tx.index, command.tenant)
+    until = checked_later(command.until, tx.now, "until")
+    after = on_trial(tenant, until, after_trial(command.then, "then"), tx.now)
     return changed(tx, "tenant.trial_started", tenant, after)
 
 
 @change("tenants:start_grace")
-def start_grace(tx: Transaction, wanted: StartGrace) -> TenantNow:
+def start_grace(tx: Transaction, command: StartGrace) -> TenantNow:
     """Keep a tenant open until an instant although something is due, or name another instant."""
-    tenant = preconditions.customer(tx.index, wanted.tenant)
-    until = checked_later(wanted.until, tx.now, "until")
+    tenant = preconditions.customer(tx.index, command.tenant)
+    until = checked_later(command.until, tx.now, "until")
     return changed(tx, "tenant.grace_started", tenant, in_grace(tenant, until, tx.now))
 
 
 @change("tenants:activate")
-def activate_tenant(tx: Transaction, wanted: OneTenant) -> TenantNow:
+def activate_tenant(tx: Transaction, command: OneTenant) -> TenantNow:
     """End a trial or a grace well, or open a tenant that one of them closed."""
-    tenant = preconditions.customer(tx.index, wanted.tenant)
+    tenant = preconditions.customer(tx.index, command.tenant)
     return changed(tx, "tenant.activated", tenant, activated(tenant, tx.now))

@@ -47,11 +47,11 @@ class SetLimits:
 
 
 @change("tenants:add_add_on")
-def add_add_on(tx: Transaction, wanted: AddAddOn) -> TenantNow:
-    tenant = preconditions.customer(tx.index, wanted.tenant)
+def add_add_on(tx: Transaction, command: AddAddOn) -> TenantNow:
+    tenant = preconditions.customer(tx.index, command.tenant)
     require_not_offboarded(tenant, tx.now, "given an add-on")
-    plan = preconditions.add_on(tx.index, wanted.add_on)
-    window = wanted.window.checked("valid_until")
+    plan = preconditions.add_on(tx.index, command.add_on)
+    window = command.window.checked("valid_until")
     if window.valid_until != FOREVER:
         checked_later(window.valid_until, tx.now, "valid_until")
     after = with_add_on(tenant, plan.name, window, tx.now)
@@ -59,29 +59,29 @@ def add_add_on(tx: Transaction, wanted: AddAddOn) -> TenantNow:
 
 
 @change("tenants:remove_add_on")
-def remove_add_on(tx: Transaction, wanted: RemoveAddOn) -> TenantNow:
+def remove_add_on(tx: Transaction, command: RemoveAddOn) -> TenantNow:
     """End an add-on, now or at an instant. Neither state nor catalogue can prevent it."""
-    tenant = preconditions.customer(tx.index, wanted.tenant)
-    name = checked("add_on", wanted.add_on)
-    at = tx.now if wanted.at is None else checked_later(wanted.at, tx.now, "at")
+    tenant = preconditions.customer(tx.index, command.tenant)
+    name = checked("add_on", command.add_on)
+    at = tx.now if command.at is None else checked_later(command.at, tx.now, "at")
     after = without_add_on(tenant, name, at, tx.now)
     return changed(tx, "tenant.add_on_removed", tenant, after)
 
 
 @change("tenants:set_limits")
-def set_limits(tx: Transaction, wanted: SetLimits) -> TenantNow:
+def set_limits(tx: Transaction, command: SetLimits) -> TenantNow:
     """Set and remove limits of the tenant's own; those not named stay."""
-    tenant = preconditions.customer(tx.index, wanted.tenant)
+    tenant = preconditions.customer(tx.index, command.tenant)
     require_not_offboarded(tenant, tx.now, "given limits")
-    if not wanted.limits and not wanted.removed:
+    if not command.limits and not command.removed:
         raise _wrong("name at least one limit to set or to remove", "limits")
-    for name in wanted.removed:
+    for name in command.removed:
         checked("limit", name, "removed")
-    require_limits(tx.index, tenant, wanted.limits)
-    _require_each_once(wanted.removed, "removed")
-    if set(wanted.removed) & {limit.name for limit in wanted.limits}:
+    require_limits(tx.index, tenant, command.limits)
+    _require_each_once(command.removed, "removed")
+    if set(command.removed) & {limit.name for limit in command.limits}:
         raise _wrong("the same limit is to be set and removed; name it once", "removed")
-    after = with_limits(tenant, wanted.limits, wanted.removed)
+    after = with_limits(tenant, command.limits, command.removed)
     return changed(tx, "tenant.limits_set", tenant, after)
 
 

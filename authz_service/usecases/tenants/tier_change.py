@@ -9,6 +9,7 @@ from authz_service.domain.catalog import SEATS, Limit
 from authz_service.domain.change import Revision
 from authz_service.domain.identifiers import checked
 from authz_service.domain.policy_set import MAX_LIMIT
+from authz_service.domain.schedule import bought_at
 from authz_service.domain.window import ALWAYS, Instant, Window
 from authz_service.engine import seats
 from authz_service.engine.effect import Shift, TenantEffect, Value, effect
@@ -21,6 +22,7 @@ from authz_service.store.unit_of_work import Transaction
 from authz_service.usecases.kernel import preconditions
 from authz_service.usecases.kernel.dry_run import ahead, next_step, rehearsal
 from authz_service.usecases.kernel.execution import ChangeCase, View, change, read
+from authz_service.usecases.kernel.paging import sample_size
 from authz_service.usecases.members import roster
 from authz_service.usecases.tenants.downgrade import fit
 from authz_service.usecases.tenants.downgrade_step import Step
@@ -34,10 +36,6 @@ from authz_service.usecases.tenants.subscriptions import (
 
 NAMED_MEMBERS: Final = 100
 MAX_USES: Final = 100
-
-
-from authz_service.domain.schedule import bought_at
-from authz_service.usecases.kernel.paging import sample_size
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,25 +105,25 @@ class TierChange:
 
 
 @read("tenants:preview_tier")
-def preview_tier_change(view: View, wanted: PreviewTierChange) -> TierChange:
+def preview_tier_change(view: View, query: PreviewTierChange) -> TierChange:
     """Make the change by the use cases that will make it, write nothing, and compare."""
-    tenant = preconditions.customer(view.index, wanted.tenant)
-    sample = sample_size(wanted.sample, NAMED_MEMBERS)
-    _require_sound(wanted)
+    tenant = preconditions.customer(view.index, query.tenant)
+    sample = sample_size(query.sample, NAMED_MEMBERS)
+    _require_sound(query)
     with rehearsal(view) as tx:
-        at = tx.now if wanted.at is None else wanted.at
-        _make(tx, wanted)
+        at = tx.now if query.at is None else query.at
+        _make(tx, query)
         moved = ahead(tx)
         steps: tuple[Step, ...] = ()
-        if wanted.at is None or bought_at(preconditions.customer(moved, tenant.id), at):
+        if query.at is None or bought_at(preconditions.customer(moved, tenant.id), at):
             with next_step(tx) as then:
                 then.now = at
-                steps = fit(then, tenant.id, wanted.policy)
-        final = ahead(tx) if wanted.apply else moved
+                steps = fit(then, tenant.id, query.policy)
+        final = ahead(tx) if query.apply else moved
         found = account_change(tx.index, final, tenant.id, at, sample)
         return replace(
             found,
-            exceeded=tuple(exceeded(moved, tenant.id, wanted.policy, at, wanted.usage)),
+            exceeded=tuple(exceeded(moved, tenant.id, query.policy, at, query.usage)),
             concerns=tuple(_concerns(tx.index, moved, at)),
             steps=steps,
         )
@@ -148,22 +146,22 @@ def account_change(
 
 
 @change("tenants:set_tier")
-def apply_downgrade_policy(tx: Transaction, wanted: ApplyDowngradePolicy) -> tuple[Step, ...]:
+def apply_downgrade_policy(tx: Transaction, command: ApplyDowngradePolicy) -> tuple[Step, ...]:
     """See to what a scheduled move or an event has left, or has made fit again."""
-    tenant = preconditions.running_customer(tx.index, wanted.tenant, tx.now)
-    return fit(tx, tenant.id, wanted.policy)
+    tenant = preconditions.running_customer(tx.index, command.tenant, tx.now)
+    return fit(tx, tenant.id, command.policy)
 
 
-def _make(tx: Transaction, wanted: PreviewTierChange) -> None:
+def _make(tx: Transaction, query: PreviewTierChange) -> None:
     """Make the change step by step. Its refusals name the fields of the preview."""
-    tenant, at = wanted.tenant, wanted.at
+    tenant, at = query.tenant, query.at
     window = ALWAYS if at is None else Window(at)
-    if wanted.tier:
-        _step(tx, set_tier, SetTier(tenant=tenant, tier=wanted.tier, at=at))
-    for number, name in enumerate(wanted.removed):
+    if query.tier:
+        _step(tx, set_tier, SetTier(tenant=tenant, tier=query.tier, at=at))
+    for number, name in enumerate(query.removed):
         gone = RemoveAddOn(tenant=tenant, add_on=name, at=at)
         _step(tx, remove_add_on, gone, f"removed_add_ons[{number}]")
-    for number, name in enumerate(wanted.add_ons):
+    for number, name in enumerate(query.add_ons):
         new = AddAddOn(tenant=tenant, add_on=name, window=window)
         _step(tx, add_add_on, new, f"add_ons[{number}]")
 
@@ -206,12 +204,12 @@ def _concerns(before: Index, after: Index, at: Instant) -> Iterator[Concern]:
             yield concern
 
 
-def _require_sound(wanted: PreviewTierChange) -> None:
-    if not (wanted.tier or wanted.add_ons or wanted.removed):
+def _require_sound(query: PreviewTierChange) -> None:
+    if not (query.tier or query.add_ons or query.removed):
         raise _wrong("name a tier to move to, or add-ons to give or take", "tier")
-    preconditions.batch(len(wanted.usage), "usage", at_most=MAX_USES)
-    roster.require_each_once([use.limit for use in wanted.usage], "usage")
-    for number, use in enumerate(wanted.usage):
+    preconditions.batch(len(query.usage), "usage", at_most=MAX_USES)
+    roster.require_each_once([use.limit for use in query.usage], "usage")
+    for number, use in enumerate(query.usage):
         checked("limit", use.limit, f"usage[{number}].limit")
         if use.limit == SEATS:
             raise _wrong("seats are counted here; leave them out", f"usage[{number}].limit")
