@@ -4,6 +4,7 @@ import gc
 import itertools
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,9 @@ from hypothesis import settings
 from authz_service.store.database import Database
 from authz_service.store.migrate import migrate
 from tests.postgres import fresh_database, postgres_server
+
+os.environ["TZ"] = "UTC"  # what people read is in their own time zone
+time.tzset()
 
 gc.disable()  # until all is collected: of thousands of tests and modules none goes
 

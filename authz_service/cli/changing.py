@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from authz_service.cli.display import output as out
+from authz_service.cli.display import tables
 from authz_service.gen.authz.v1 import policy_pb2 as pb
 
 M = TypeVar("M", bound=Message)
@@ -67,7 +68,7 @@ def moved_parts(moved: Iterable[pb.Moved]) -> Iterator[Table | Text]:
     rows = [(each.kind, f"{each.count:,}", out.listed(each.names)) for each in moved]
     if rows:
         yield Text("moved to the replacement", "bold")
-        yield out.table(("KIND", "COUNT", "NAMES"), rows)
+        yield tables.table(("KIND", "COUNT", "NAMES"), rows)
 
 
 def features(given: Iterable[str] | None) -> list[pb.Feature] | None:

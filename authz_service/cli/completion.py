@@ -5,6 +5,7 @@ from typing import Final, TypeAlias
 
 import typer
 
+from authz_service.cli.display.output import listed
 from authz_service.cli.session import Session
 
 Named: TypeAlias = tuple[str, str]
@@ -53,6 +54,22 @@ def tiers(context: typer.Context, incomplete: str) -> list[Named]:
 
         found = session.policy.ListTiers(pb.ListTiersRequest(page_size=_MOST))
         return [(tier.id, tier.description) for tier in found.tiers]
+
+    return _beginning(context, incomplete, ask)
+
+
+def subjects(context: typer.Context, incomplete: str) -> list[Named]:
+    """Complete a subject among the members of the tenant that was named before."""
+
+    def ask(session: Session) -> Iterable[Named]:
+        from authz_service.gen.authz.v1 import provisioning_pb2 as pb
+
+        tenant = context.params.get("tenant")
+        if not isinstance(tenant, str):
+            return []
+        request = pb.ListMembersRequest(tenant=tenant, page_size=_MOST)
+        answer = session.provisioning.ListMembers(request)
+        return [(member.subject, listed(member.roles)) for member in answer.members]
 
     return _beginning(context, incomplete, ask)
 

@@ -12,6 +12,7 @@ from typing import Final
 import typer
 
 from authz_service.cli import options
+from authz_service.cli.bash_words import completed_whole
 from authz_service.cli.commands import (
     add_ons,
     audit,
@@ -132,7 +133,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a poor encoding stops no answer
             stream.reconfigure(errors="backslashreplace")
-    sys.exit(_run(given))
+    with completed_whole(os.environ):
+        sys.exit(_run(given))
 
 
 def _run(given: list[str]) -> int:

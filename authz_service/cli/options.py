@@ -57,7 +57,12 @@ Tenant = Annotated[
     ),
 ]
 Subject = Annotated[
-    str, typer.Argument(metavar="SUBJECT", help="Who: user:alice, service:importer.")
+    str,
+    typer.Argument(
+        metavar="SUBJECT",
+        help="Who: user:alice, service:importer.",
+        autocompletion=completion.subjects,
+    ),
 ]
 RoleName = Annotated[
     str,

@@ -1,7 +1,10 @@
 """Keys as operations handle them: rotated, found, changed, and recovered when all are lost."""
 
+import os
 import re
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeAlias
@@ -165,7 +168,7 @@ def test_recovery_of_what_was_never_served_makes_no_file(tmp_path: Path) -> None
 def completed(environment: dict[str, str], line: str, shell: str = "bash") -> list[str]:
     """Complete a line as the shell's script does."""
     asked = {
-        "bash": {"COMP_WORDS": line, "COMP_CWORD": str(line.count(" "))},
+        "bash": {"COMP_WORDS": line.replace(" ", "\n"), "COMP_CWORD": str(line.count(" "))},
         "zsh": {"_TYPER_COMPLETE_ARGS": line},
         "fish": {"_TYPER_COMPLETE_ARGS": line, "_TYPER_COMPLETE_FISH_ACTION": "get-args"},
     }[shell]
@@ -195,6 +198,33 @@ def test_names_are_completed_by_asking_the_server(authz: Authz, server: Trial) -
     ]
     assert "editor" in completed(environment, "authz grant globex user:ada ed")
     assert completed(environment, f"authz keys get {name[:-2]}") == [name]
+
+
+@pytest.mark.parametrize(
+    ("words", "replies"),
+    [
+        ("authz check initech user : gr", ["grace"]),
+        ("authz check initech us", ["user:grace"]),
+        ("authz check initech user:grace invoices : vo", ["void"]),
+    ],
+)
+def test_words_with_colons_are_completed_in_bash(
+    authz: Authz, server: Trial, words: str, replies: list[str]
+) -> None:
+    authz("tenants", "onboard", "initech", "--tier", "free", "--member", "user:grace=admin")
+    script = f"""
+        eval "$(authz --show-completion bash)"
+        COMP_WORDS=({words}); COMP_CWORD={words.count(" ")}
+        _authz_completion authz
+        printf '%s\\n' "${{COMPREPLY[@]}}"
+    """
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    environment = {**os.environ, **server.environment, "PATH": path}
+    environment["_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION"] = "1"
+    ran = subprocess.run(
+        ["bash", "-c", script], env=environment, capture_output=True, text=True, check=True
+    )
+    assert ran.stdout.split() == replies, ran.stderr
 
 
 @pytest.mark.parametrize(

@@ -339,7 +339,7 @@ def test_a_grant_is_sent_with_its_window_source_and_scope(authz: Authz, fake: Fa
     assert sent.valid_from.ToJsonString() == "2026-12-01T00:00:00Z"
     assert sent.valid_until.ToJsonString() == "2027-01-01T00:00:00Z"
     assert (sent.source, sent.scope) == (policy_pb2.GRANT_SOURCE_CONTRACT, "project:42")
-    assert "2026-12-01T00:00:00Z to 2027-01-01T00:00:00Z" in ran.out
+    assert "2026-12-01 00:00 to 2027-01-01 00:00" in ran.out
 
 
 def test_a_grant_without_a_window_is_sent_without_one(authz: Authz, fake: FakeServer) -> None:

@@ -1,10 +1,14 @@
 """Instants as people write them."""
 
+import time
+from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from authz_service.cli.display.instants import FORMS, instant
+from authz_service.cli.display.words import instant as shown
 
 NOW = datetime(2026, 11, 23, 12, 30, tzinfo=UTC)
 
@@ -17,6 +21,7 @@ NOW = datetime(2026, 11, 23, 12, 30, tzinfo=UTC)
         ("2026-12-01 02:00:00+02:00", datetime(2026, 12, 1, tzinfo=UTC)),
         ("2026-12-01T00:00:00.250Z", datetime(2026, 12, 1, 0, 0, 0, 250_000, tzinfo=UTC)),
         ("2026-12-01", datetime(2026, 12, 1, tzinfo=UTC)),
+        ("2026-12-01 14:30", datetime(2026, 12, 1, 14, 30, tzinfo=UTC)),
         ("+30d", datetime(2026, 12, 23, 12, 30, tzinfo=UTC)),
         ("-1d12h", datetime(2026, 11, 22, 0, 30, tzinfo=UTC)),
         ("+2h", datetime(2026, 11, 23, 14, 30, tzinfo=UTC)),
@@ -52,3 +57,27 @@ def test_anything_else_is_refused_with_the_forms_that_are_read(text: str) -> Non
     with pytest.raises(ValueError, match="write 2026-12-01T00:00:00Z") as refused:
         instant(text, NOW)
     assert FORMS in str(refused.value)
+
+
+@pytest.fixture
+def berlin(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("TZ", "Europe/Berlin")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.mark.usefixtures("berlin")
+def test_instants_are_shown_in_the_readers_time_zone_and_can_be_typed_as_shown() -> None:
+    summer, winter = Timestamp(), Timestamp()
+    summer.FromDatetime(datetime(2026, 7, 1, 22, 59, 59, 9, tzinfo=UTC))
+    winter.FromDatetime(datetime(2026, 12, 1, 22, 59, 59, 9, tzinfo=UTC))
+    assert shown(summer) == "2026-07-02 00:59"
+    assert shown(winter) == "2026-12-01 23:59"
+    assert instant("2026-07-02 00:59", NOW) == datetime(2026, 7, 1, 22, 59, tzinfo=UTC)
+    assert instant("2026-12-02", NOW) == datetime(2026, 12, 1, 23, 0, tzinfo=UTC)
+
+
+def test_no_instant_is_shown_as_nothing() -> None:
+    assert shown(Timestamp()) == ""

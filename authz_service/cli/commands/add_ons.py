@@ -19,6 +19,7 @@ from authz_service.cli.changing import (
     whole,
 )
 from authz_service.cli.display import output as out
+from authz_service.cli.display import tables
 from authz_service.cli.display.entitlements import amount
 from authz_service.cli.display.plans import AssignableRoles, Features, Limits, Permissions, carried
 from authz_service.cli.options import Limit, Reason, changes, reads
@@ -46,7 +47,7 @@ def list_add_ons(
         for add_on in answer.add_ons
     ]  # fmt: skip
     columns = ("ADD-ON", "PERMISSIONS", "LIMITS", "DESCRIPTION")
-    session.show(answer, out.table(columns, rows), note=total(len(rows), "add-on", answer))
+    session.show(answer, tables.table(columns, rows), note=total(len(rows), "add-on", answer))
 
 
 @reads(app)
@@ -146,7 +147,7 @@ def delete(
 
 
 def _facts(add_on: pb.AddOn) -> Table:
-    return out.facts(
+    return tables.facts(
         [
             ("add-on", add_on.id),
             ("description", add_on.description),

@@ -9,6 +9,7 @@ from rich.table import Table
 
 from authz_service.cli import completion
 from authz_service.cli.display import output as out
+from authz_service.cli.display import tables
 from authz_service.cli.display.words import timestamp
 from authz_service.cli.options import From, Limit, Tenant, Until, reads
 from authz_service.cli.paging import every, total
@@ -95,12 +96,12 @@ def _table(entries: Iterable[pb.AuditEntry]) -> Table:
         for said in (json.loads(entry.entry),)
     ]  # fmt: skip
     columns = ("TENANT", "SEQ", "AT", "ACTOR", "ACTION", "OUTCOME", "TARGETS", "REASON")
-    return out.table(columns, rows)
+    return tables.table(columns, rows)
 
 
 def _verdict(answer: pb.VerifyAuditResponse) -> Table:
     broken = f"{out.NO} broken at entry {answer.broken_seq}"
-    return out.facts(
+    return tables.facts(
         [
             ("chain", f"{out.YES} whole" if answer.whole else broken),
             ("verified", f"{answer.verified:,}"),

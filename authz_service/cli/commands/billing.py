@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from authz_service.cli.display import output as out
+from authz_service.cli.display import tables
 from authz_service.cli.options import local, reads
 from authz_service.cli.session import Session
 from authz_service.client.failure import ExitCode, Failure
@@ -31,7 +32,7 @@ def check(session: Session, policies: Policies = None) -> None:
     if session.output is out.Output.JSON:
         out.print_document({"ok": True, **counts})
         return
-    session.print(out.facts([(name, str(number)) for name, number in counts.items()]))
+    session.print(tables.facts([(name, str(number)) for name, number in counts.items()]))
 
 
 @reads(app, "test")
@@ -64,7 +65,7 @@ def try_events(
             (each.id, each.type, each.tenant, out.listed(each.deeds), _outcome(each))
             for each in tried
         ]
-        session.print(out.table(("EVENT", "TYPE", "TENANT", "DEEDS", "EFFECT"), rows))
+        session.print(tables.table(("EVENT", "TYPE", "TENANT", "DEEDS", "EFFECT"), rows))
     parked = any(each.reason.value not in ("none", "ignored") for each in tried)
     raise typer.Exit(ExitCode.DENIED if parked else ExitCode.DONE)
 
@@ -127,6 +128,6 @@ def _ask(session: Session, source: str, content: bytes) -> None:
     from authz_service.gen.authz.v1 import event_pb2 as pb
 
     answer = session.events.PreviewEvent(pb.PreviewEventRequest(source=source, data=content))
-    effects = out.table(("EFFECT",), [(effect,) for effect in answer.effects])
+    effects = tables.table(("EFFECT",), [(effect,) for effect in answer.effects])
     note = "it came before and would do nothing" if answer.duplicate else ""
     session.show(answer, event_facts(answer.event), effects, *effect_parts(answer), note=note)

@@ -6,6 +6,7 @@ import typer
 from google.protobuf.json_format import MessageToDict
 
 from authz_service.cli.display import output as out
+from authz_service.cli.display import tables
 from authz_service.cli.display.words import instant
 from authz_service.cli.options import CUSTOMERS, Limit, Tenant, reads
 from authz_service.cli.paging import every, total
@@ -39,7 +40,7 @@ def changes(
         for each in found
     ]  # fmt: skip
     columns = ("REVISION", "AT", "ACTION", "KIND", "ID", "WHAT", "ACTOR", "REASON")
-    session.show(answer, out.table(columns, rows), note=total(len(found), "change", answer))
+    session.show(answer, tables.table(columns, rows), note=total(len(found), "change", answer))
 
 
 def _difference(change: pb.Change) -> str:

@@ -10,6 +10,7 @@ from typing import IO, Annotated, Any, Final
 import typer
 
 from authz_service.cli.display import output as out
+from authz_service.cli.display import tables
 from authz_service.cli.display.progress import advancing
 from authz_service.cli.display.words import code, word
 from authz_service.cli.files.customer_files import Customer, Form, customers, form_of, opened
@@ -214,9 +215,9 @@ def _tell(session: Session, told: Counter[str], wrong: list[Result], kept: Path)
     if session.output is out.Output.JSON:
         out.print_document({**counts, "results": str(kept), "dry_run": session.dry_run})
     else:
-        session.print(out.facts([(name, f"{count:,}") for name, count in counts.items()]))
+        session.print(tables.facts([(name, f"{count:,}") for name, count in counts.items()]))
         if wrong:
-            session.print(out.table(("LINE", "TENANT", "OUTCOME", "WHY"), map(_row, wrong)))
+            session.print(tables.table(("LINE", "TENANT", "OUTCOME", "WHY"), map(_row, wrong)))
         dry = "dry run, nothing was changed: " if session.dry_run else ""
         session.say(f"{dry}what became of each customer is in {kept}")
     missed = told["different"] + told["refused"]

@@ -9,6 +9,7 @@ from rich.table import Table
 
 from authz_service.cli.commands.billing import read_file
 from authz_service.cli.display import output as out
+from authz_service.cli.display import tables
 from authz_service.cli.display.words import instant, word
 from authz_service.cli.options import Limit, Reason, Tenant, changes, reads
 from authz_service.cli.paging import every, total
@@ -69,7 +70,7 @@ def get(session: Session, source: SourceName, event: EventId) -> None:
         )
         for step in answer.event.passage
     ]
-    passage = out.table(("WHEN", "STEP", "REASON", "REVISION", "MESSAGE"), steps)
+    passage = tables.table(("WHEN", "STEP", "REASON", "REVISION", "MESSAGE"), steps)
     session.show(answer, event_facts(answer.event), passage)
 
 
@@ -170,7 +171,7 @@ def reconcile(
         )
         for drift in answer.drifts
     ]
-    found = out.table(("TENANT", "REPAIRED", "DIFFERENCES", "PROBLEM"), rows)
+    found = tables.table(("TENANT", "REPAIRED", "DIFFERENCES", "PROBLEM"), rows)
     session.show(answer, found, note=f"{out.counted(compared, 'account')} compared")
 
 
@@ -203,7 +204,7 @@ def resume(session: Session, reason: Reason = "") -> None:
 
 def event_facts(event: pb.Event) -> Table:
     """Lay out an event."""
-    return out.facts(
+    return tables.facts(
         [
             ("event", f"{event.source}/{event.id}"),
             ("type", event.type),
@@ -232,16 +233,16 @@ def _table(events: Iterable[pb.Event]) -> Table:
         )
         for event in events
     ]
-    return out.table(("SOURCE", "EVENT", "TYPE", "TENANT", "STATE", "REASON", "MESSAGE"), rows)
+    return tables.table(("SOURCE", "EVENT", "TYPE", "TENANT", "STATE", "REASON", "MESSAGE"), rows)
 
 
 def _effects(effects: Iterable[str]) -> Table:
-    return out.table(("EFFECT",), [(effect,) for effect in effects])
+    return tables.table(("EFFECT",), [(effect,) for effect in effects])
 
 
 def _intake(now: pb.Intake) -> Table:
     opened = instant(now.breaker_open_time) if now.HasField("breaker_open_time") else ""
-    return out.facts(
+    return tables.facts(
         [
             ("intake", "paused" if now.paused else "open"),
             ("because", now.reason),

@@ -9,6 +9,7 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from rich.table import Table
 
 from authz_service.cli.display import output as out
+from authz_service.cli.display import tables
 from authz_service.cli.display.words import named_ends, timestamp, window, word
 from authz_service.cli.options import (
     ExpectedRevision,
@@ -234,7 +235,7 @@ def exception_table(exceptions: Iterable[pb.TenantException]) -> Table:
         for exception in exceptions
     ]
     columns = ("ID", "KIND", "PERMISSIONS", "SUBJECT", "SCOPE", "IN FORCE", "APPROVER", "REASON")
-    return out.table(columns, rows)
+    return tables.table(columns, rows)
 
 
 def _put(

@@ -6,7 +6,7 @@ import typer
 from rich.table import Table
 
 from authz_service.cli.changing import Expected, feature
-from authz_service.cli.display import output as out
+from authz_service.cli.display import tables
 from authz_service.cli.display.entitlements import feature_value
 from authz_service.cli.display.plans import PlanName
 from authz_service.cli.options import Limit, Reason, changes, reads
@@ -38,7 +38,7 @@ def list_features(
     ]
     session.show(
         answer,
-        out.table(("PLAN", "FEATURE", "VALUE"), rows),
+        tables.table(("PLAN", "FEATURE", "VALUE"), rows),
         note=total(len(rows), "feature", answer),
     )
 
@@ -88,7 +88,7 @@ def delete(
 
 
 def _facts(found: pb.PlanFeature) -> Table:
-    return out.facts(
+    return tables.facts(
         [
             ("plan", found.plan),
             ("feature", found.feature.name),

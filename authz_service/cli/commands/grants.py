@@ -8,6 +8,7 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from rich.table import Table
 
 from authz_service.cli.display import output as out
+from authz_service.cli.display import tables
 from authz_service.cli.display.words import named_ends, timestamp, window, word
 from authz_service.cli.files import bulk_files
 from authz_service.cli.options import (
@@ -210,7 +211,7 @@ def bulk_grant(session: Session, file: bulk_files.File, reason: Reason = "") -> 
          result.role_grant_id)
         for each, result in zip(grants, answer.results, strict=True)
     ]  # fmt: skip
-    session.show(answer, out.table((*_WHAT, "OUTCOME", "ID"), rows))
+    session.show(answer, tables.table((*_WHAT, "OUTCOME", "ID"), rows))
 
 
 @changes(app, "bulk-revoke")
@@ -227,7 +228,7 @@ def bulk_revoke(session: Session, file: bulk_files.File, reason: Reason = "") ->
          out.listed(result.role_grant_ids))
         for each, result in zip(revocations, answer.results, strict=True)
     ]  # fmt: skip
-    session.show(answer, out.table((*_WHAT, "OUTCOME", "IDS"), rows))
+    session.show(answer, tables.table((*_WHAT, "OUTCOME", "IDS"), rows))
 
 
 def _table(grants: Iterable[pb.RoleGrant]) -> Table:
@@ -236,11 +237,11 @@ def _table(grants: Iterable[pb.RoleGrant]) -> Table:
          each.reason, each.id)
         for each in grants
     ]  # fmt: skip
-    return out.table(("SUBJECT", "ROLE", "SCOPE", "IN FORCE", "SOURCE", "REASON", "ID"), rows)
+    return tables.table(("SUBJECT", "ROLE", "SCOPE", "IN FORCE", "SOURCE", "REASON", "ID"), rows)
 
 
 def _facts(grant: pb.RoleGrant) -> Table:
-    return out.facts(
+    return tables.facts(
         [
             ("grant", grant.id),
             ("tenant", grant.tenant),

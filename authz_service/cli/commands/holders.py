@@ -2,7 +2,7 @@
 
 import typer
 
-from authz_service.cli.display import output as out
+from authz_service.cli.display import tables
 from authz_service.cli.display.words import moment
 from authz_service.cli.options import (
     DECISIONS,
@@ -43,7 +43,7 @@ def who_may(
     answer = every(session.authorization.ListSubjects, request, lambda page: page.subjects, limit)
     note = total(len(answer.subjects), "subject", answer)
     rows = [(subject,) for subject in answer.subjects]
-    session.show(answer, out.table(("SUBJECT",), rows), note=note)
+    session.show(answer, tables.table(("SUBJECT",), rows), note=note)
 
 
 @reads(commands, "what-may", panel=DECISIONS)
@@ -68,4 +68,4 @@ def what_may(
     )
     note = total(len(answer.permissions), "permission", answer)
     rows = [(permission,) for permission in answer.permissions]
-    session.show(answer, out.table(("PERMISSION",), rows), note=note)
+    session.show(answer, tables.table(("PERMISSION",), rows), note=note)

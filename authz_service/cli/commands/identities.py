@@ -8,6 +8,7 @@ from rich.table import Table
 
 from authz_service.cli.commands.callers import ROLES, TENANTS, AllTenants, Forever, Name, changed
 from authz_service.cli.display import output as out
+from authz_service.cli.display import tables
 from authz_service.cli.display.words import instant, timestamp
 from authz_service.cli.options import ExpectedRevision, Limit, Reason, Until, changes, reads
 from authz_service.cli.paging import every, total
@@ -124,7 +125,7 @@ def remove(session: Session, identity: IdentityId, reason: Reason = "") -> None:
 
 
 def _facts(identity: pb.Identity) -> Table:
-    return out.facts(
+    return tables.facts(
         [
             ("id", identity.id),
             ("kind", _KINDS.get(identity.kind, "")),
@@ -155,4 +156,4 @@ def _table(identities: Iterable[pb.Identity]) -> Table:
         for identity in identities
     ]
     columns = ("ID", "KIND", "NAME", "ISSUER", "CALLED", "ROLES", "TENANTS", "ENDS")
-    return out.table(columns, rows)
+    return tables.table(columns, rows)

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from authz_service.cli.commands.members import member_facts
 from authz_service.cli.display import output as out
+from authz_service.cli.display import tables
 from authz_service.cli.display.words import instant
 from authz_service.cli.options import Limit, OpenFor, Reason, Subject, Tenant, changes, reads
 from authz_service.cli.paging import every, total
@@ -124,7 +125,7 @@ def _show_sent(
     session.show(
         answer,
         _table([answer.invitation]),
-        *([out.facts([("\ntoken", Text("\n") + token)])] if token else []),
+        *([tables.facts([("\ntoken", Text("\n") + token)])] if token else []),
         note="shown this once: send it" if answer.token else "",
     )
 
@@ -150,7 +151,7 @@ def _table(invitations: Iterable[pb.Invitation]) -> Table:
         )
         for invitation in invitations
     ]
-    return out.table(("ID", "WHO", "ADDRESS", "ROLES", "INVITED BY", "SENT", "ENDS"), rows)
+    return tables.table(("ID", "WHO", "ADDRESS", "ROLES", "INVITED BY", "SENT", "ENDS"), rows)
 
 
 def _end(invitation: pb.Invitation) -> str:

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from authz_service.cli import completion
-from authz_service.cli.display import output as out
+from authz_service.cli.display import tables
 from authz_service.cli.display.words import code, instant, word
 from authz_service.cli.options import Limit, Reason, changes, reads
 from authz_service.cli.paging import every, total
@@ -152,7 +152,7 @@ def jobs_table(jobs: Iterable[pb.Job]) -> Table:
         for job in jobs
     ]  # fmt: skip
     columns = ("ID", "KIND", "TENANT", "ABOUT", "STATE", "ATTEMPTS", "NEXT OR END", "LAST")
-    return out.table(columns, rows)
+    return tables.table(columns, rows)
 
 
 def _said(job: pb.Job) -> str:
@@ -165,4 +165,4 @@ def _words(template: pb.MailTemplate) -> list[Text]:
     parts = [f"whose: {owner}", f"subject: {template.subject}", "", template.text]
     if template.html:
         parts += ["", template.html]
-    return [out.shown(part, lines=True) for part in parts]
+    return [tables.shown(part, lines=True) for part in parts]

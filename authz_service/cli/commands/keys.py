@@ -13,6 +13,7 @@ from rich.text import Text
 from authz_service.cli import completion
 from authz_service.cli.commands.callers import ROLES, TENANTS, AllTenants, Forever, Name, changed
 from authz_service.cli.display import output as out
+from authz_service.cli.display import tables
 from authz_service.cli.display.words import instant, timestamp, word
 from authz_service.cli.options import (
     ExpectedRevision,
@@ -198,7 +199,7 @@ def _show_credential(
     session.show(
         answer,
         _table([answer.key]),
-        *([out.facts([("\nkey", Text("\n") + credential)])] if credential else []),
+        *([tables.facts([("\nkey", Text("\n") + credential)])] if credential else []),
         note="shown this once: keep it" if answer.credential else "",
     )
 
@@ -217,7 +218,7 @@ def _duration(time: timedelta | None) -> Duration | None:
 
 
 def _facts(key: pb.Key) -> Table:
-    return out.facts(
+    return tables.facts(
         [
             ("id", key.id),
             ("name", key.display_name),
@@ -242,7 +243,7 @@ def _table(keys: Iterable[pb.Key]) -> Table:
         for key in keys
     ]  # fmt: skip
     columns = ("ID", "NAME", "KIND", "ROLES", "TENANTS", "MADE", "ENDS", "OLD SECRET ENDS")
-    return out.table((*columns, "LAST USED"), rows)
+    return tables.table((*columns, "LAST USED"), rows)
 
 
 def _kind(key: pb.Key) -> str:

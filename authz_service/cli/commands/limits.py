@@ -6,7 +6,7 @@ import typer
 from rich.table import Table
 
 from authz_service.cli.changing import Expected, limit
-from authz_service.cli.display import output as out
+from authz_service.cli.display import tables
 from authz_service.cli.display.entitlements import limit_value
 from authz_service.cli.display.plans import PlanName
 from authz_service.cli.options import Limit, Reason, changes, reads
@@ -38,7 +38,7 @@ def list_limits(
     ]
     session.show(
         answer,
-        out.table(("PLAN", "LIMIT", "VALUE"), rows),
+        tables.table(("PLAN", "LIMIT", "VALUE"), rows),
         note=total(len(rows), "limit", answer),
     )
 
@@ -94,7 +94,7 @@ def delete(
 
 
 def _facts(found: pb.PlanLimit) -> Table:
-    return out.facts(
+    return tables.facts(
         [
             ("plan", found.plan),
             ("limit", found.limit.name),

@@ -6,6 +6,7 @@ import typer
 from rich.table import Table
 
 from authz_service.cli.display import output as out
+from authz_service.cli.display import tables
 from authz_service.cli.display.words import word
 from authz_service.cli.options import Limit, Reason, Subject, Tenant, changes, reads
 from authz_service.cli.paging import every, total
@@ -138,7 +139,7 @@ def list_members(
     ]  # fmt: skip
     session.show(
         answer,
-        out.table(("SUBJECT", "STATE", "OWNER", "KEPT BY", "ROLES"), rows),
+        tables.table(("SUBJECT", "STATE", "OWNER", "KEPT BY", "ROLES"), rows),
         note=total(len(rows), "member", answer),
     )
 
@@ -165,7 +166,7 @@ def new_member(text: str) -> pb.NewMember:
 def member_facts(member: pb.Member) -> Table:
     """Lay out a member."""
     suspensions = [word(pb.SuspensionReason, suspension) for suspension in member.suspensions]
-    return out.facts(
+    return tables.facts(
         [
             ("tenant", member.tenant),
             ("subject", member.subject),

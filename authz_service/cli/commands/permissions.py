@@ -13,7 +13,7 @@ from authz_service.cli.changing import (
     moved_parts,
     whole,
 )
-from authz_service.cli.display import output as out
+from authz_service.cli.display import tables
 from authz_service.cli.options import Limit, PermissionName, Reason, changes, reads
 from authz_service.cli.paging import every, total
 from authz_service.cli.session import Session
@@ -61,7 +61,7 @@ def list_permissions(
     ]
     session.show(
         answer,
-        out.table(("PERMISSION", "KIND", "DEPRECATED", "DESCRIPTION"), rows),
+        tables.table(("PERMISSION", "KIND", "DEPRECATED", "DESCRIPTION"), rows),
         note=total(len(rows), "permission", answer),
     )
 
@@ -70,7 +70,7 @@ def list_permissions(
 def get(session: Session, permission: PermissionName) -> None:
     """Show one permission."""
     answer = session.policy.GetPermission(pb.GetPermissionRequest(id=permission))
-    session.show(answer, out.facts(_pairs(answer.permission)))
+    session.show(answer, tables.facts(_pairs(answer.permission)))
 
 
 @changes(app)
@@ -86,7 +86,7 @@ def create(
     wanted = whole(pb.Permission(id=permission), internal=internal, description=description)
     request = pb.CreatePermissionRequest(permission=wanted, reason=reason)
     answer = session.policy.CreatePermission(request)
-    session.show(answer, out.facts(_pairs(answer.permission)))
+    session.show(answer, tables.facts(_pairs(answer.permission)))
 
 
 @changes(app)
@@ -110,7 +110,7 @@ def put(
         permission=wanted, expected_revision=expected_revision, reason=reason
     )
     answer = session.policy.PutPermission(request)
-    session.show(answer, out.facts(_pairs(answer.permission)))
+    session.show(answer, tables.facts(_pairs(answer.permission)))
 
 
 @changes(app)
@@ -139,7 +139,7 @@ def update(
             reason=reason,
         )
     )
-    session.show(answer, out.facts(_pairs(answer.permission)))
+    session.show(answer, tables.facts(_pairs(answer.permission)))
 
 
 @changes(app)
@@ -160,7 +160,7 @@ def delete(
             reason=reason,
         )
     )
-    session.show(answer, out.facts(_pairs(answer.permission)), *moved_parts(answer.moved))
+    session.show(answer, tables.facts(_pairs(answer.permission)), *moved_parts(answer.moved))
 
 
 def _fate(permission: pb.Permission) -> str:

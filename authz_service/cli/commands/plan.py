@@ -8,7 +8,7 @@ from google.protobuf.json_format import MessageToDict
 from rich.text import Text
 
 from authz_service.cli.display import output as out
-from authz_service.cli.display import preview
+from authz_service.cli.display import preview, tables
 from authz_service.cli.display.progress import waiting
 from authz_service.cli.display.words import instant, timestamp
 from authz_service.cli.files import folder_changes
@@ -87,7 +87,7 @@ def _show(
     show(session, made)
     if affected is not None:
         columns = ("TENANT", "MEMBER", "GAINS", "LOSES", "VALUES")
-        session.print(Text(), out.table(columns, preview.affected_rows(affected.affected)))
+        session.print(Text(), tables.table(columns, preview.affected_rows(affected.affected)))
     if made.preview.revision:
         where = f"; apply it with authz apply --plan {kept}" if kept is not None else ""
         when = f" for {instant(made.at)}" if made.at is not None else ""

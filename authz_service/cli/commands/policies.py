@@ -8,6 +8,7 @@ from rich.text import Text
 
 from authz_service.cli.commands.plan import Folder, Prune, Replace, document, show
 from authz_service.cli.display import output as out
+from authz_service.cli.display import tables
 from authz_service.cli.display.progress import waiting
 from authz_service.cli.display.words import instant, timestamp
 from authz_service.cli.files import folder_changes
@@ -118,9 +119,9 @@ def put(session: Session, policy: PolicySet, reason: str) -> None:
     """Send a policy and show what it changed."""
     answer = session.policy.ApplyPolicy(request(policy, reason))
     parts = [
-        *(Text.assemble(("+ ", "green"), out.shown(name)) for name in answer.created),
-        *(Text.assemble(("~ ", "yellow"), out.shown(name)) for name in answer.updated),
-        *(Text.assemble(("! ", "bold yellow"), out.shown(said)) for said in answer.warnings),
+        *(Text.assemble(("+ ", "green"), tables.shown(name)) for name in answer.created),
+        *(Text.assemble(("~ ", "yellow"), tables.shown(name)) for name in answer.updated),
+        *(Text.assemble(("! ", "bold yellow"), tables.shown(said)) for said in answer.warnings),
     ]
     session.show(
         answer,

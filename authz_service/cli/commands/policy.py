@@ -8,6 +8,7 @@ import typer
 from rich.text import Text
 
 from authz_service.cli.display import output as out
+from authz_service.cli.display import tables
 from authz_service.cli.options import local
 from authz_service.cli.session import Session
 from authz_service.client.failure import ExitCode, Failure
@@ -102,7 +103,7 @@ def _show(session: Session, answered: "Sequence[Answered]", covered: "Iterable[C
         session.print(*_failure(each), Text())
     rows = [_coverage_row(each) for each in covered]
     if rows:
-        session.print(out.table(("COVERAGE", "TOUCHED", "NO CASE TOUCHES"), rows), Text())
+        session.print(tables.table(("COVERAGE", "TOUCHED", "NO CASE TOUCHES"), rows), Text())
     session.print(_summary(answered, len(failed)))
 
 
@@ -110,11 +111,11 @@ def _failure(each: "Answered") -> list[Text]:
     from authz_service.policyfiles.cases.report import told
 
     expectation = each.expectation
-    place = out.shown(f"{expectation.file}:{expectation.line}").plain
+    place = tables.shown(f"{expectation.file}:{expectation.line}").plain
     head = Text.assemble((f"{out.NO} ", "bold red"), (place, "bold"), "  ")
-    lines = [head.append_text(out.shown(expectation.case))]
+    lines = [head.append_text(tables.shown(expectation.case))]
     for label, text in told(each):
-        lines.append(Text.assemble((f"  {label:<9} ", "dim"), out.shown(text)))
+        lines.append(Text.assemble((f"  {label:<9} ", "dim"), tables.shown(text)))
     return lines
 
 

@@ -6,6 +6,7 @@ import typer
 from rich.text import Text
 
 from authz_service.cli.display import output as out
+from authz_service.cli.display import tables
 from authz_service.cli.options import SERVER, local
 from authz_service.cli.session import Session
 
@@ -34,7 +35,7 @@ def recover(
             {"key": found.key_id, "credential": found.credential, "mended": found.mended}
         )
         return
-    session.print(*(out.shown(f"mended: {each}") for each in found.mended))
+    session.print(*(tables.shown(f"mended: {each}") for each in found.mended))
     if check:
         session.say("nothing was changed: besides, a new operator's key would be made")
         return

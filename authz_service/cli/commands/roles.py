@@ -15,6 +15,7 @@ from authz_service.cli.changing import (
     whole,
 )
 from authz_service.cli.display import output as out
+from authz_service.cli.display import tables
 from authz_service.cli.options import Limit, Reason, RoleName, changes, reads
 from authz_service.cli.paging import every, total
 from authz_service.cli.session import Session
@@ -60,7 +61,7 @@ def list_roles(
     ]  # fmt: skip
     session.show(
         answer,
-        out.table(("ROLE", "PERMISSIONS", "INCLUDES", "KIND", "DESCRIPTION"), rows),
+        tables.table(("ROLE", "PERMISSIONS", "INCLUDES", "KIND", "DESCRIPTION"), rows),
         note=total(len(rows), "role", answer),
     )
 
@@ -169,7 +170,7 @@ def delete(
 
 
 def _facts(role: pb.Role) -> Table:
-    return out.facts(
+    return tables.facts(
         [
             ("role", role.id),
             ("description", role.description),

@@ -8,6 +8,7 @@ import typer
 from rich.table import Table
 
 from authz_service.cli.display import output as out
+from authz_service.cli.display import tables
 from authz_service.cli.options import AsKnownAt, At, Reason, changes, reads
 from authz_service.cli.paging import every
 from authz_service.cli.session import Session
@@ -50,7 +51,7 @@ def _summary(rules: Iterable[pb.CasbinRule]) -> Table:
     counts: dict[str, int] = {}
     for rule in rules:
         counts[rule.ptype] = counts.get(rule.ptype, 0) + 1
-    return out.table(("TYPE", "RULES"), [(name, str(counts[name])) for name in sorted(counts)])
+    return tables.table(("TYPE", "RULES"), [(name, str(counts[name])) for name in sorted(counts)])
 
 
 @changes(app, "import")
@@ -85,10 +86,10 @@ def import_rules(
     found = foreign_policy.from_file(policy) if policy else foreign_policy.from_table(database)
     answer, places = foreign_policy.send(session, text, found, tier=tier, into=into, reason=reason)
     made = [(action, str(answer.made[action])) for action in sorted(answer.made)]
-    parts = [out.table(("MADE", "COUNT"), made)]
+    parts = [tables.table(("MADE", "COUNT"), made)]
     if answer.renamed:
-        parts.append(out.table(("NAME", "BECAME"), sorted(answer.renamed.items())))
+        parts.append(tables.table(("NAME", "BECAME"), sorted(answer.renamed.items())))
     if answer.left_out:
         rows = [(places[each.number], each.why) for each in answer.left_out]
-        parts.append(out.table(("LEFT OUT", "WHY"), rows))
+        parts.append(tables.table(("LEFT OUT", "WHY"), rows))
     session.show(answer, *parts, note=f"{out.counted(len(answer.left_out), 'line')} left out")

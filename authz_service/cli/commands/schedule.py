@@ -6,7 +6,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from authz_service.cli.display import output as out
+from authz_service.cli.display import tables
 from authz_service.cli.display.preview import object_parts
 from authz_service.cli.display.words import instant
 from authz_service.cli.options import Limit, Reason, changes, reads
@@ -37,7 +37,7 @@ def list_scheduled(session: Session, limit: Limit = None) -> None:
     ]  # fmt: skip
     columns = ("ID", "WHEN", "OBJECTS", "BY", "REASON", "WOULD BE REFUSED")
     note = total(len(rows), "scheduled change", answer)
-    session.show(answer, out.table(columns, rows), note=note)
+    session.show(answer, tables.table(columns, rows), note=note)
 
 
 @reads(app, "get")
@@ -57,7 +57,7 @@ def cancel(session: Session, scheduled: ScheduleId, reason: Reason = "") -> None
 
 
 def _parts(scheduled: pb.ScheduledPolicyChange) -> tuple[Table | Text, ...]:
-    facts = out.facts(
+    facts = tables.facts(
         [
             ("id", scheduled.id),
             ("when", instant(scheduled.at)),

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from authz_service.cli.display import output as out
+from authz_service.cli.display.tables import shown
 from authz_service.cli.options import SERVER, local
 from authz_service.cli.session import Session
 from authz_service.client.failure import ExitCode, Failure
@@ -50,9 +51,9 @@ def migrate(session: Session) -> None:
     if session.output is out.Output.JSON:
         out.print_document({"applied": applied, "rights_to_give": lacking})
         return
-    session.print(*map(out.shown, applied))
+    session.print(*map(shown, applied))
     session.say(f"{out.counted(len(applied), 'migration')} applied" if applied else "up to date")
     if lacking:
         session.say("the next start gives new rights to the role operator alone; to give them to "
                     "the roles that they are shipped in, run after it:")  # fmt: skip
-        session.print(*map(out.shown, giving(lacking)))
+        session.print(*map(shown, giving(lacking)))

@@ -6,7 +6,7 @@ from typing import Annotated, Final
 import typer
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from authz_service.cli.display import output as out
+from authz_service.cli.display import tables
 from authz_service.cli.display.tenant_table import counts, tenant_facts
 from authz_service.cli.display.words import instant, timestamp, word
 from authz_service.cli.options import Limit, Reason, ScheduledAt, Tenant, Until, changes, reads
@@ -106,7 +106,7 @@ def scheduled(
     ]
     session.show(
         answer,
-        out.table(("WHEN", "TENANT", "WHAT", "FROM", "TO", "ID"), rows),
+        tables.table(("WHEN", "TENANT", "WHAT", "FROM", "TO", "ID"), rows),
         note=total(len(rows), "scheduled change", answer),
     )
 
@@ -153,7 +153,7 @@ def reactivate(
         for each in answer.left_out
     ]
     facts = tenant_facts(answer.tenant, ("restored", counts(answer.restored)))
-    lost = out.table(("ROLE LEFT OUT", "GRANTS", "WHY"), left_out)
+    lost = tables.table(("ROLE LEFT OUT", "GRANTS", "WHY"), left_out)
     session.show(answer, facts, *([lost] if left_out else []))
 
 

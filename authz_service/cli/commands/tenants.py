@@ -11,6 +11,7 @@ from authz_service.cli.commands.members import new_member
 from authz_service.cli.commands.tenant_plans import LIMIT_FORM, own_limit
 from authz_service.cli.commands.tenant_states import Then, state_number
 from authz_service.cli.display import output as out
+from authz_service.cli.display import tables
 from authz_service.cli.display.entitlements import amount, entitlement_parts
 from authz_service.cli.display.tenant_table import tenant_facts
 from authz_service.cli.display.words import moment, timestamp, word
@@ -94,7 +95,7 @@ def onboard(
         )
     )
     members = [(each.subject, out.listed(each.roles)) for each in answer.members]
-    joined = out.table(("MEMBER", "ROLES"), members)
+    joined = tables.table(("MEMBER", "ROLES"), members)
     session.show(answer, tenant_facts(answer.tenant), *([joined] if members else []))
 
 
@@ -134,7 +135,7 @@ def list_tenants(
     ]
     session.show(
         answer,
-        out.table(("TENANT", "STATE", "TIER", "ADD-ONS", "NAME"), rows),
+        tables.table(("TENANT", "STATE", "TIER", "ADD-ONS", "NAME"), rows),
         note=total(len(rows), "tenant", answer),
     )
 

@@ -10,6 +10,7 @@ from rich.table import Table
 
 from authz_service.cli import completion
 from authz_service.cli.display import output as out
+from authz_service.cli.display import tables
 from authz_service.cli.display.entitlements import amount
 from authz_service.cli.display.tenant_table import tenant_facts
 from authz_service.cli.display.words import timestamp, word
@@ -126,7 +127,7 @@ def effect_parts(
     answer: pb.PreviewTierChangeResponse | event_pb2.PreviewEventResponse,
 ) -> list[RenderableType]:
     """Lay out what an account and its members gain and lose."""
-    account = out.facts(
+    account = tables.facts(
         [
             ("gains", out.listed(answer.gained)),
             ("loses", out.listed(answer.lost)),
@@ -163,7 +164,7 @@ def _steps(steps: Iterable[pb.DowngradeStep]) -> list[Table]:
 
 
 def _table(columns: tuple[str, ...], rows: list[Any]) -> list[Table]:
-    return [out.table(columns, rows)] if rows else []
+    return [tables.table(columns, rows)] if rows else []
 
 
 def _moves(value: change_pb2.ValueChange) -> str:

@@ -7,6 +7,7 @@ from rich.table import Table
 
 from authz_service.cli.changing import Expected
 from authz_service.cli.display import output as out
+from authz_service.cli.display import tables
 from authz_service.cli.display.plans import carried
 from authz_service.cli.display.preview import decision_parts, effect_parts
 from authz_service.cli.display.tenant_table import tenant_facts, versioned
@@ -69,7 +70,7 @@ def versions(
         for tier_version in answer.tier_versions
     ]
     columns = ("VERSION", "", "EXTENDS", "PINNED", "FOLLOWING", "REVISION", "DESCRIPTION")
-    session.show(answer, out.table(columns, rows), note=total(len(rows), "version", answer))
+    session.show(answer, tables.table(columns, rows), note=total(len(rows), "version", answer))
 
 
 @changes(commands)
@@ -141,7 +142,7 @@ def migrate(
         reason=reason,
     )
     answer = session.tier_versions.MigrateTenants(request)
-    moved = out.facts(
+    moved = tables.facts(
         [
             ("to", versioned(tier, version) if version else f"{tier}, {LATEST}"),
             ("tenants", f"{answer.tenants:,}"),
@@ -154,7 +155,7 @@ def migrate(
 
 def _facts(version: pb.TierVersion) -> Table:
     tier = version.tier
-    return out.facts(
+    return tables.facts(
         [
             ("tier", tier.id),
             ("version", f"{version.version}{f', {LATEST}' if version.latest else ''}"),

@@ -20,6 +20,7 @@ from authz_service.cli.changing import (
 )
 from authz_service.cli.commands import tier_versions
 from authz_service.cli.display import output as out
+from authz_service.cli.display import tables
 from authz_service.cli.display.entitlements import amount
 from authz_service.cli.display.plans import AssignableRoles, Features, Limits, Permissions, carried
 from authz_service.cli.options import Limit, Reason, changes, reads
@@ -49,7 +50,7 @@ def list_tiers(
         for tier in answer.tiers
     ]  # fmt: skip
     columns = ("TIER", "EXTENDS", "PERMISSIONS", "LIMITS", "DESCRIPTION")
-    session.show(answer, out.table(columns, rows), note=total(len(rows), "tier", answer))
+    session.show(answer, tables.table(columns, rows), note=total(len(rows), "tier", answer))
 
 
 @reads(app)
@@ -153,7 +154,7 @@ def delete(
 
 
 def _facts(tier: pb.Tier) -> Table:
-    return out.facts(
+    return tables.facts(
         [
             ("tier", tier.id),
             ("description", tier.description),

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from authz_service.cli.commands.jobs import InState, OfTenant, jobs_table, state_number
 from authz_service.cli.display import output as out
+from authz_service.cli.display import tables
 from authz_service.cli.options import Limit, Overlap, Reason, changes, reads
 from authz_service.cli.paging import every, total
 from authz_service.cli.session import Session
@@ -169,8 +170,8 @@ def _table(endpoints: Iterable[pb.Endpoint]) -> Table:
          endpoint.disabled_reason or "no", endpoint.description)
         for endpoint in endpoints
     ]  # fmt: skip
-    return out.table(("ID", "TENANT", "URL", "KINDS", "DISABLED", "CALLED"), rows)
+    return tables.table(("ID", "TENANT", "URL", "KINDS", "DISABLED", "CALLED"), rows)
 
 
 def _secret(secret: str) -> list[Text]:
-    return [out.shown(f"secret, shown this once: {secret}")] if secret else []
+    return [tables.shown(f"secret, shown this once: {secret}")] if secret else []

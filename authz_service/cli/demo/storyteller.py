@@ -11,6 +11,7 @@ from rich.rule import Rule
 from rich.text import Text
 
 from authz_service.cli.display import output as out
+from authz_service.cli.display import tables
 
 Answer = TypeVar("Answer")
 
@@ -83,7 +84,9 @@ class Storyteller:
 
     def _judge(self, got: str, expected: str, took: str) -> None:
         if got == expected:
-            self.show(Text.assemble((f"{out.YES} ", "green"), out.shown(got), (f"  {took}", "dim")))
+            self.show(
+                Text.assemble((f"{out.YES} ", "green"), tables.shown(got), (f"  {took}", "dim"))
+            )
             return
         self.surprises.append(f"step {self.steps}: expected {expected}, got {got}")
         self.show(Text(f"{out.NO} {got}, expected: {expected}  {took}", "bold red"))

@@ -6,6 +6,7 @@ from rich.text import Text
 
 from authz_service.cli.commands.exceptions import exception_table
 from authz_service.cli.display import output as out
+from authz_service.cli.display import tables
 from authz_service.cli.display.words import word
 from authz_service.gen.authz.v1 import authorization_pb2 as pb
 from authz_service.gen.authz.v1 import policy_pb2, provisioning_pb2
@@ -36,7 +37,7 @@ def entitlement_parts(tenant: str, bought: pb.GetEntitlementsResponse) -> list[R
         ("tier", bought.tier),
         ("add-ons", out.listed(bought.add_ons)),
     ]
-    parts: list[RenderableType] = [out.facts(facts)]
+    parts: list[RenderableType] = [tables.facts(facts)]
     for title, table in _tables(bought):
         if table.row_count:
             parts += [Text(f"\n{title}", "bold"), table]
@@ -48,8 +49,8 @@ def _tables(bought: pb.GetEntitlementsResponse) -> list[tuple[str, Table]]:
     limits = [(e.limit.name, limit_value(e.limit), out.listed(e.sources)) for e in bought.limits]
     permissions = [(e.permission, e.source) for e in bought.permissions]
     return [
-        ("Features", out.table(("FEATURE", "VALUE", "FROM"), features)),
-        ("Limits", out.table(("LIMIT", "AT MOST", "FROM"), limits)),
-        ("Permissions", out.table(("PERMISSION", "FROM"), permissions)),
+        ("Features", tables.table(("FEATURE", "VALUE", "FROM"), features)),
+        ("Limits", tables.table(("LIMIT", "AT MOST", "FROM"), limits)),
+        ("Permissions", tables.table(("PERMISSION", "FROM"), permissions)),
         ("Exceptions", exception_table(bought.exceptions)),
     ]

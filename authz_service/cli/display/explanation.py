@@ -6,6 +6,7 @@ from rich.text import Text
 from rich.tree import Tree
 
 from authz_service.cli.display import output as out
+from authz_service.cli.display import tables
 from authz_service.cli.display.remedies import command, needed
 from authz_service.cli.display.words import code, window
 from authz_service.gen.authz.v1 import authorization_pb2 as pb
@@ -35,11 +36,13 @@ def remedy_lines(question: pb.ExplainRequest, answer: pb.ExplainResponse) -> Ite
     if others:
         yield Text("or else", "bold")
         for remedy in others:
-            yield Text.assemble("  ", out.shown(remedy.summary), (_aside(question, remedy), "dim"))
+            yield Text.assemble(
+                "  ", tables.shown(remedy.summary), (_aside(question, remedy), "dim")
+            )
     if chosen:
         said = ", and ".join(remedy.summary for remedy in chosen)
         run = " && ".join(filter(None, (command(question, remedy) for remedy in chosen)))
-        last = Text.assemble(("to allow it: ", "bold"), out.shown(said))
+        last = Text.assemble(("to allow it: ", "bold"), tables.shown(said))
         yield last.append(f": {run}", "bold cyan") if run else last
 
 
@@ -61,21 +64,21 @@ def _head(question: pb.ExplainRequest, answer: pb.ExplainResponse) -> Text:
     asked = f"  {question.subject}  {question.permission}  in {question.tenant}{where}"
     return Text.assemble(
         out.verdict(allowed=answer.allowed),
-        (out.shown(asked).plain, "bold"),
+        (tables.shown(asked).plain, "bold"),
         ("" if answer.allowed else f"  {code(pb.DecisionReason, answer.reason)}", "red"),
     )
 
 
 def _layer(layer: pb.ExplainedLayer, width: int) -> Text:
     mark = (out.YES, "green") if layer.agrees else (out.NO, "bold red")
-    said = Text.assemble(mark, f" {layer.layer:<{width}}  ", out.shown(layer.summary))
+    said = Text.assemble(mark, f" {layer.layer:<{width}}  ", tables.shown(layer.summary))
     if not layer.agrees:
         said.append(f"  {code(pb.DecisionReason, layer.reason)}", "red")
     return said
 
 
 def _rule(rule: pb.ExplainedRule) -> Text:
-    text = Text.assemble((f"{rule.ptype:<3}", "cyan"), out.shown(", ".join(rule.values)))
+    text = Text.assemble((f"{rule.ptype:<3}", "cyan"), tables.shown(", ".join(rule.values)))
     if (held := window(rule)) != "always":
         text.append(f"  {held}", "dim")
     return text

@@ -4,7 +4,10 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-FORMS: Final = "2026-12-01T00:00:00Z, 2026-12-01 (midnight UTC), or from now: +30d, +1d12h, -90d"
+FORMS: Final = (
+    "2026-12-01T00:00:00Z, in your time zone 2026-12-01 or 2026-12-01 14:30, "
+    "or from now: +30d, +1d12h, -90d"
+)
 SPANS: Final = "24h, 30d, 1d12h, 0s"
 
 _UNITS: Final = {
@@ -16,7 +19,8 @@ _UNITS: Final = {
 }
 _SPAN: Final = re.compile(r"(?:\d{1,9}[wdhms])+", re.ASCII)
 _DURATION: Final = re.compile(rf"[+-]{_SPAN.pattern}", re.ASCII)
-_DATE: Final = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+# What tables show, to the minute in the reader's time zone, can be typed again.
+_LOCAL: Final = re.compile(r"\d{4}-\d{2}-\d{2}(?: \d{2}:\d{2})?", re.ASCII)
 # RFC 3339, section 5.6: the offset is required, a space may stand for the T.
 _INSTANT: Final = re.compile(
     r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(?:\.\d+)?(?:[Zz]|[+-]\d{2}:\d{2})", re.ASCII
@@ -32,13 +36,13 @@ def instant(text: str, now: datetime) -> datetime:
     try:
         if _DURATION.fullmatch(text):
             return now - _duration(text) if text.startswith("-") else now + _duration(text)
-        if _DATE.fullmatch(text):
-            return datetime.fromisoformat(text).replace(tzinfo=UTC)
+        if _LOCAL.fullmatch(text):
+            return datetime.fromisoformat(text).astimezone(UTC)
         if _INSTANT.fullmatch(text):
             return datetime.fromisoformat(text.upper()).astimezone(UTC)
     except (ValueError, OverflowError):
-        raise ValueError(f"{text!r} is no instant of the calendar; write {FORMS}") from None
-    raise ValueError(f"{text!r} is no instant; write {FORMS}")
+        raise ValueError(f"{text!r} is not an instant of the calendar; write {FORMS}") from None
+    raise ValueError(f"{text!r} is not an instant; write {FORMS}")
 
 
 def span(text: str) -> timedelta:
@@ -48,7 +52,7 @@ def span(text: str) -> timedelta:
             return _duration(text)
     except OverflowError:
         raise ValueError(f"{text!r} is too long; write {SPANS}") from None
-    raise ValueError(f"{text!r} is no length of time; write {SPANS}")
+    raise ValueError(f"{text!r} is not a length of time; write {SPANS}")
 
 
 def _duration(text: str) -> timedelta:

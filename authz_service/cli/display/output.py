@@ -3,7 +3,7 @@
 import json
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from typing import Final
@@ -12,9 +12,9 @@ import typer
 from google.protobuf.json_format import MessageToJson
 from google.protobuf.message import Message
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
+from authz_service.cli.display.tables import shown
 from authz_service.client.failure import Failure
 
 YES: Final = "✓"
@@ -90,46 +90,16 @@ def print_failure(failure: Failure, output: Output) -> None:
     if output is Output.JSON:
         sys.stderr.write(json.dumps(failure.as_json(), indent=2) + "\n")
         return
-    opened = console(errors=True)
+    stream = console(errors=True)
     head = Text(f"{NO} {failure.reason}", "bold red")
     if failure.code != failure.reason:
         head.append(f"  {failure.code}", "dim")
-    opened.print(head)
-    said = [("", failure.message), ("field", failure.field), ("do", failure.advice)]
-    for name, value in said:
+    stream.print(head)
+    lines = [("", failure.message), ("field", failure.field), ("do", failure.advice)]
+    for name, value in lines:
         if value:
             label = f"{name}: " if name else ""
-            opened.print(Text.assemble("  ", (label, "bold"), shown(value, lines=True)))
-
-
-def table(columns: Sequence[str], rows: Iterable[Sequence[str | Text]]) -> Table:
-    """Lay out rows; no cell is ever cut, a column in which nothing stands is left out."""
-    laid = [[cell if isinstance(cell, Text) else shown(cell) for cell in row] for row in rows]
-    wanted = [i for i in range(len(columns)) if not laid or any(row[i] for row in laid)]
-    made = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="bold")
-    for i in wanted:
-        made.add_column(columns[i], overflow="fold")
-    for row in laid:
-        made.add_row(*(row[i] for i in wanted))
-    return made
-
-
-def facts(pairs: Iterable[tuple[str, str | Text]]) -> Table:
-    """Lay out the facts of one thing, one a line; those without a value are left out."""
-    made = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), show_header=False)
-    made.add_column(style="bold", no_wrap=True)
-    made.add_column(overflow="fold")
-    for name, value in pairs:
-        if value:
-            made.add_row(name, value if isinstance(value, Text) else shown(value, lines=True))
-    return made
-
-
-def shown(text: str, *, lines: bool = False) -> Text:
-    """Show text as it is, but what a terminal would obey written out, as `repr` does."""
-    return Text(
-        "".join(c if c.isprintable() or (lines and c == "\n") else _escaped(c) for c in text)
-    )
+            stream.print(Text.assemble("  ", (label, "bold"), shown(value, lines=True)))
 
 
 def listed(values: Iterable[str]) -> str:
@@ -147,7 +117,3 @@ def counted(number: int, noun: str) -> str:
 def verdict(*, allowed: bool) -> Text:
     """Write the answer so that it is seen from afar."""
     return Text(f"{YES} allowed", "bold green") if allowed else Text(f"{NO} denied", "bold red")
-
-
-def _escaped(character: str) -> str:
-    return repr(character)[1:-1]

@@ -7,6 +7,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from authz_service.cli.display import output as out
+from authz_service.cli.display import tables
 from authz_service.cli.files.folder_changes import ChangePlan
 from authz_service.gen.authz.v1 import change_pb2 as pb
 
@@ -44,7 +45,7 @@ def _left(objects: Iterable[str]) -> RenderableType:
     for each in objects:
         kind, _, name = each.partition(" ")
         names.setdefault(kind, []).append(name)
-    return out.facts((f"  {kind}", out.listed(names[kind])) for kind in names)
+    return tables.facts((f"  {kind}", out.listed(names[kind])) for kind in names)
 
 
 def summary(plan: ChangePlan) -> str:
@@ -62,7 +63,7 @@ def object_parts(objects: Iterable[pb.ObjectChange]) -> Iterator[Text]:
     for each in objects:
         sign, style = _SIGNS[each.change]
         name = " ".join(part for part in (each.kind, _owner(each), each.id) if part)
-        yield Text.assemble((sign, style), out.shown(name))
+        yield Text.assemble((sign, style), tables.shown(name))
         if each.change == pb.OBJECT_CHANGE_KIND_UPDATED:
             yield from (_field(field) for field in each.fields)
 
@@ -76,8 +77,8 @@ def _field(field: pb.FieldChange) -> Text:
     if field.added or field.removed:
         signs = [*((f"+{n}", "green") for n in field.added)]
         signs += [(f"-{n}", "red") for n in field.removed]
-        return line.append_text(Text(" ").join(Text(out.shown(n).plain, s) for n, s in signs))
-    before, after = (out.shown(text or "unset").plain for text in (field.before, field.after))
+        return line.append_text(Text(" ").join(Text(tables.shown(n).plain, s) for n, s in signs))
+    before, after = (tables.shown(text or "unset").plain for text in (field.before, field.after))
     return line.append_text(Text.assemble((before, "red"), " → ", (after, "green")))
 
 
@@ -91,7 +92,7 @@ def effect_parts(effect: pb.Effect) -> Iterator[RenderableType]:
     )
     rows = [row for permission in effect.permissions for row in _permission_rows(permission)]
     if rows:
-        yield out.table(("", "PERMISSION", "MEMBERS", "IN TENANTS", "ENTITLED", "SUCH AS"), rows)
+        yield tables.table(("", "PERMISSION", "MEMBERS", "IN TENANTS", "ENTITLED", "SUCH AS"), rows)
     values = [("feature", v) for v in effect.features] + [("limit", v) for v in effect.limits]
     if values:
         yield Text()
@@ -100,7 +101,7 @@ def effect_parts(effect: pb.Effect) -> Iterator[RenderableType]:
              _sample(v.tenant_names, v.tenants))
             for kind, v in values
         ]  # fmt: skip
-        yield out.table(("", "NAME", "BEFORE", "AFTER", "TENANTS", "SUCH AS"), rows)
+        yield tables.table(("", "NAME", "BEFORE", "AFTER", "TENANTS", "SUCH AS"), rows)
 
 
 def _permission_rows(each: pb.PermissionEffect) -> Iterator[tuple[str | Text, ...]]:
@@ -129,7 +130,7 @@ def decision_parts(decisions: Sequence[pb.Decision]) -> Iterator[RenderableType]
         style = "bold red" if decision.blocking else "yellow"
         yield Text.assemble(
             ("! ", style),
-            out.shown(f"{decision.object} {_SAID[decision.kind]}: {_where(decision)}"),
+            tables.shown(f"{decision.object} {_SAID[decision.kind]}: {_where(decision)}"),
             (f"  {_remedy(decision)}" if decision.blocking else "", "bold"),
         )
 

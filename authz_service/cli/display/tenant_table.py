@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from rich.table import Table
 
 from authz_service.cli.display import output as out
+from authz_service.cli.display import tables
 from authz_service.cli.display.entitlements import limit_value
 from authz_service.cli.display.words import Windowed, instant, window, word
 from authz_service.gen.authz.v1 import provisioning_pb2 as pb
@@ -16,7 +17,7 @@ def tenant_facts(tenant: pb.Tenant, *more: tuple[str, str]) -> Table:
     limits = [f"{limit.name} {limit_value(limit)}" for limit in tenant.limits]
     states = [(word(pb.TenantState, period.state), period) for period in tenant.periods]
     held = [(_held(holding), holding) for holding in tenant.holdings]
-    return out.facts(
+    return tables.facts(
         [
             ("tenant", tenant.id),
             ("name", tenant.display_name),

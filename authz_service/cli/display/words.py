@@ -1,7 +1,7 @@
 """Values of the API as people write and read them."""
 
 import re
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Protocol
 
 import typer
@@ -44,9 +44,9 @@ def timestamp(at: datetime | None) -> Timestamp | None:
     """Make the message of an instant."""
     if at is None:
         return None
-    made = Timestamp()
-    made.FromDatetime(at)
-    return made
+    message = Timestamp()
+    message.FromDatetime(at)
+    return message
 
 
 def moment(at: datetime | None, known: str | None) -> dict[str, Any]:
@@ -63,8 +63,8 @@ def moment(at: datetime | None, known: str | None) -> dict[str, Any]:
 
 
 def instant(at: Timestamp) -> str:
-    """Write an instant as RFC 3339, cut to the second; "" if it is unset."""
-    return re.sub(r"\.\d+", "", at.ToJsonString()) if at.ByteSize() else ""
+    """Write an instant in the reader's time zone, to the minute; "" if it is unset."""
+    return f"{at.ToDatetime(UTC).astimezone():%Y-%m-%d %H:%M}" if at.ByteSize() else ""
 
 
 def window(of: Windowed) -> str:
@@ -90,5 +90,5 @@ def named_ends(
     """
     if (start and no_start) or (end and no_end):
         raise typer.BadParameter("--from and --no-from, --until and --no-until: one of each")
-    given = {"valid_from": start or no_start, "valid_until": end or no_end}
-    return [name for name, wanted in given.items() if wanted]
+    changes = {"valid_from": start or no_start, "valid_until": end or no_end}
+    return [name for name, is_named in changes.items() if is_named]

@@ -7,6 +7,7 @@ import typer
 from rich.text import Text
 
 from authz_service.cli.display import output as out
+from authz_service.cli.display import tables
 from authz_service.cli.options import SERVER, reads
 from authz_service.cli.session import Session
 from authz_service.client.failure import ExitCode, Failure
@@ -58,7 +59,7 @@ def _findings(session: Session) -> "Iterator[Finding]":
 
 def _lines(finding: "Finding") -> Iterator[Text]:
     mark, colour = _MARKS[finding.state]
-    message = out.shown(finding.message, lines=True)
+    message = tables.shown(finding.message, lines=True)
     yield Text.assemble((mark, f"bold {colour}"), " ", (finding.name, "bold"), ": ", message)
     if finding.advice:
-        yield Text.assemble(("    do: ", "bold"), out.shown(finding.advice))
+        yield Text.assemble(("    do: ", "bold"), tables.shown(finding.advice))
