@@ -1,9 +1,10 @@
 """What the proto files say, comments included, in the shape that a reference page needs."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from google.protobuf.descriptor_pb2 import (
     DescriptorProto,
@@ -11,7 +12,10 @@ from google.protobuf.descriptor_pb2 import (
     FieldDescriptorProto,
     FileDescriptorProto,
     FileDescriptorSet,
+    MethodDescriptorProto,
 )
+from google.protobuf.descriptor_pool import DescriptorPool
+from google.protobuf.message_factory import GetMessageClass
 
 Path: TypeAlias = tuple[int, ...]
 
@@ -47,6 +51,17 @@ class Type:
 
 
 @dataclass(frozen=True, slots=True)
+class Access:
+    """What a call takes, as its option says."""
+
+    right: str
+    tenant: str
+    role: str
+    right_in_tenant: str
+    weight: str
+
+
+@dataclass(frozen=True, slots=True)
 class Rpc:
     """One call."""
 
@@ -54,6 +69,7 @@ class Rpc:
     comment: str
     request: str
     response: str
+    access: Access
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +86,15 @@ class Api:
     """All services and types of `authz.v1`."""
 
     def __init__(self, files: FileDescriptorSet) -> None:
-        self._files = [each for each in files.file if each.package == OURS.strip(".")]
+        """Read the files, which come with all that they import, in the order of their imports."""
+        self._files = [file for file in files.file if file.package == OURS.strip(".")]
+        self._access = _access_reader(files)
 
     @cached_property
     def services(self) -> list[Service]:
         """The services, by name."""
-        found = (each for file in self._files for each in _services(file))
-        return sorted(found, key=lambda service: service.name)
+        services = (each for file in self._files for each in _services(file, self._access))
+        return sorted(services, key=lambda service: service.name)
 
     @cached_property
     def types(self) -> dict[str, Type]:
@@ -96,7 +114,26 @@ def _comments(file: FileDescriptorProto) -> dict[Path, str]:
     }
 
 
-def _services(file: FileDescriptorProto) -> list[Service]:
+def _access_reader(files: FileDescriptorSet) -> Callable[[MethodDescriptorProto], Access]:
+    """Make what reads the option of a method, which is declared in the files themselves."""
+    pool = DescriptorPool()
+    for file in files.file:
+        pool.Add(file)
+    options = GetMessageClass(pool.FindMessageTypeByName("google.protobuf.MethodOptions"))
+    extension: Any = pool.FindExtensionByName("authz.v1.access")
+
+    def read(method: MethodDescriptorProto) -> Access:
+        option = options.FromString(method.options.SerializeToString()).Extensions[extension]
+        return Access(
+            option.right, option.tenant, option.role, option.right_in_tenant, option.weight
+        )
+
+    return read
+
+
+def _services(
+    file: FileDescriptorProto, access: Callable[[MethodDescriptorProto], Access]
+) -> list[Service]:
     comments = _comments(file)
     return [
         Service(
@@ -109,6 +146,7 @@ def _services(file: FileDescriptorProto) -> list[Service]:
                     said(comments.get((_SERVICE, place, _METHOD, number), "")),
                     rpc.input_type.removeprefix(OURS),
                     rpc.output_type.removeprefix(OURS),
+                    access(rpc),
                 )
                 for number, rpc in enumerate(service.method)
             ),

@@ -1,12 +1,10 @@
 """Write the reference of the API as pages: one a service, the reasons of errors, and an index."""
 
-import ast
 import re
-from collections.abc import Iterator, Mapping
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Final
 
-from tools.api_model import Api, Field, Rpc, Service, Type
+from tools.api_model import Access, Api, Field, Rpc, Service, Type
 
 MADE: Final = (
     "<!-- Written by `make gen` from proto/authz/v1/. Change the proto files, not this. -->"
@@ -15,29 +13,20 @@ CHECK_PORT: Final = ("AuthorizationService",)
 ERRORS: Final = "ErrorReason"
 
 
-def pages(api: Api, rights: Mapping[str, str]) -> dict[str, str]:
+def pages(api: Api) -> dict[str, str]:
     """Return the content of every page by its file name."""
-    written = {f"{service.page}.md": _service(api, service, rights) for service in api.services}
-    return {**written, "errors.md": _errors(api), "README.md": _index(api, rights)}
+    written = {f"{service.page}.md": _service(api, service) for service in api.services}
+    return {**written, "errors.md": _errors(api), "README.md": _index(api)}
 
 
-def rights_in(table: Path) -> dict[str, str]:
-    """Read which right each RPC takes, from the table that the tests hold every RPC to."""
-    for node in ast.parse(table.read_text()).body:
-        if isinstance(node, ast.AnnAssign) and ast.unparse(node.target) == "RIGHT_OF":
-            found: dict[str, str] = ast.literal_eval(ast.unparse(node).partition("=")[2].strip())
-            return found
-    raise LookupError(f"no RIGHT_OF in {table.name}")
-
-
-def _index(api: Api, rights: Mapping[str, str]) -> str:
+def _index(api: Api) -> str:
     services = [
         f"| [`{each.name}`]({each.page}.md) | {_port(each)} | {_sentence(each.comment)} |"
         for each in api.services
     ]
     rpcs = sorted((rpc.name, each, rpc) for each in api.services for rpc in each.rpcs)
     calls = [
-        f"| [`{name}`]({each.page}.md#{name.lower()}) | {_right(rights, name)} "
+        f"| [`{name}`]({each.page}.md#{name.lower()}) | `{rpc.access.right}` "
         f"| {_sentence(rpc.comment)} |"
         for name, each, rpc in rpcs
     ]
@@ -52,13 +41,12 @@ def _index(api: Api, rights: Mapping[str, str]) -> str:
     )
 
 
-def _service(api: Api, service: Service, rights: Mapping[str, str]) -> str:
+def _service(api: Api, service: Service) -> str:
     own = {name for rpc in service.rpcs for name in (rpc.request, rpc.response)}
     others = [each for each in api.types.values() if each.page == service.page]
     others = sorted((each for each in others if each.name not in own), key=lambda each: each.name)
     calls = [
-        f"| [`{rpc.name}`](#{rpc.name.lower()}) | {_right(rights, rpc.name)} "
-        f"| {_sentence(rpc.comment)} |"
+        f"| [`{rpc.name}`](#{rpc.name.lower()}) | `{rpc.access.right}` | {_sentence(rpc.comment)} |"
         for rpc in service.rpcs
     ]
     parts = [
@@ -67,20 +55,19 @@ def _service(api: Api, service: Service, rights: Mapping[str, str]) -> str:
         _linked(api, service.comment, service.page),
         f"On the {_port(service)} port. [All services](README.md), [why a call fails](errors.md).",
         _table("call", "right", "what it does", rows=calls),
-        *(part for rpc in service.rpcs for part in _rpc(api, rpc, service.page, rights)),
+        *(part for rpc in service.rpcs for part in _rpc(api, rpc, service.page)),
     ]
     if others:
         parts += ["## Types", *(part for each in others for part in _type(api, each))]
     return _text(*parts)
 
 
-def _rpc(api: Api, rpc: Rpc, page: str, rights: Mapping[str, str]) -> Iterator[str]:
+def _rpc(api: Api, rpc: Rpc, page: str) -> Iterator[str]:
     request, response = api.types[rpc.request], api.types[rpc.response]
     yield f"## {rpc.name}"
     yield _linked(api, rpc.comment, page)
     yield f"```proto\nrpc {rpc.name}({rpc.request}) returns ({rpc.response})\n```"
-    if rpc.name in rights:
-        yield f"Takes the right `{rights[rpc.name]}`."
+    yield _taken(rpc.access)
     for title, message in (("Request", request), ("Response", response)):
         yield f"**{title}.** {_linked(api, message.comment, page)}"
         if message.fields:
@@ -173,8 +160,22 @@ def _port(service: Service) -> str:
     return "check" if service.name in CHECK_PORT else "administration"
 
 
-def _right(rights: Mapping[str, str], rpc: str) -> str:
-    return f"`{rights[rpc]}`" if rpc in rights else ""
+def _taken(access: Access) -> str:
+    """Say which right a call takes, for whom, and what it counts as."""
+    right = f"`{access.right}`"
+    match access:
+        case Access(tenant=path) if "." in path:
+            taken = f"{right} for every tenant in `{path}`"
+        case Access(tenant=path) if path:
+            taken = f"{right} for the tenant in `{path}`"
+        case Access(role=path, right_in_tenant=narrower) if path and narrower:
+            taken = f"{right}, or `{narrower}` where `{path}` names a tenant's own role"
+        case Access(role=path) if path:
+            taken = f"{right} for the tenant whose role `{path}` names"
+        case _:
+            taken = f"{right} for all tenants"
+    counted = f" Counts as one call for each of `{access.weight}`." if access.weight else ""
+    return f"Takes the right {taken}.{counted}"
 
 
 def _sentence(text: str) -> str:

@@ -15,8 +15,9 @@ from pathlib import Path
 
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
+from tools.access_table import table
 from tools.api_model import Api
-from tools.api_pages import pages, rights_in
+from tools.api_pages import pages
 from tools.settings_page import page as settings_page
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -24,7 +25,6 @@ ROOT = Path(__file__).resolve().parent.parent
 ABSOLUTE_IMPORT = re.compile(r"^(\s*)(from|import) (authz\.v1)\b", re.MULTILINE)
 IN_OUR_PACKAGE = r"\1\2 authz_service.gen.\3"
 PARTS = ("authz_service/gen", "docs/api")
-RIGHTS = "tests/rpc/test_rights.py"
 
 
 def main() -> None:
@@ -35,7 +35,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         current = Path(folder)
         generate(ROOT / "proto", current / "authz_service" / "gen", current / "api.binpb")
-        document(current / "api.binpb", current / "docs" / "api")
+        api = Api(FileDescriptorSet.FromString((current / "api.binpb").read_bytes()))
+        (current / "authz_service" / "gen" / "access.py").write_text(table(api))
+        document(api, current / "docs" / "api")
         stale = [part for part in PARTS if not settled(ROOT / part, current / part, chosen.check)]
     if stale:
         sys.exit(f"{' and '.join(stale)}: not what it is written from says (make gen)")
@@ -52,11 +54,10 @@ def settled(committed: Path, current: Path, check: bool) -> bool:
     return not stale
 
 
-def document(described: Path, to: Path) -> None:
+def document(api: Api, to: Path) -> None:
     """Write the reference's pages."""
     to.mkdir(parents=True)
-    api = Api(FileDescriptorSet.FromString(described.read_bytes()))
-    for name, content in pages(api, rights_in(ROOT / RIGHTS)).items():
+    for name, content in pages(api).items():
         (to / name).write_text(content)
     (to / "settings.md").write_text(settings_page())
 
@@ -71,7 +72,7 @@ def generate(proto: Path, to: Path, described: Path) -> None:
     command += [f"--proto_path={include}" for include in includes]
     command += [f"--plugin={plugin}={Path(sys.executable).parent / plugin}" for plugin in plugins]
     command += [f"--{output}_out={to}" for output in outputs]
-    command += [f"--descriptor_set_out={described}", "--include_source_info"]
+    command += [f"--descriptor_set_out={described}", "--include_source_info", "--include_imports"]
     command += [str(path) for path in sorted(proto.rglob("*.proto"))]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:

@@ -28,15 +28,6 @@ log = structlog.get_logger()
 Context = grpc.ServicerContext
 T = TypeVar("T")
 
-_WEIGHED: Final = {
-    "BatchCheckRequest": "questions",
-    "CheckPermissionsRequest": "permissions",
-    "BulkGrantRolesRequest": "role_grants",
-    "BulkRevokeRolesRequest": "revocations",
-    "ImportCustomersRequest": "customers",
-}
-"""Requests that count as many as they ask for, by the field that holds what they ask for."""
-
 _MOST_CALLERS: Final = 10_000
 _WHOLE: Final = 1 - 1e-6
 """A token but for rounding, so that who waited as long as it was told to is let through."""
@@ -130,21 +121,22 @@ class Limits:
     def charged(
         self,
         behaviour: Callable[[Any, Context], T],
-        request: str,
+        weight: str,
         payer: Callable[[Context], str],
     ) -> Callable[[Any, Context], T]:
         """Hold the callers of an RPC to the rate; without one, the RPC costs what it did.
 
+        A call counts as many as the field `weight` of its request holds, or as one.
         `payer` names the caller by its credential, even before that is known to be good: whoever
         guesses at another's key uses up nothing of that one's.
         """
-        buckets, asks = self._buckets, _WEIGHED.get(request)
+        buckets = self._buckets
         if buckets is None:
             return behaviour
 
         def charge(request: Any, context: Context) -> T:
             caller = hash(payer(context) or str(context.peer_identities()))
-            tokens = len(getattr(request, asks)) if asks else 1
+            tokens = len(getattr(request, weight)) if weight else 1
             if wait := buckets.take(caller, tokens, self._clock()):
                 raise self._too_many(wait)
             return behaviour(request, context)

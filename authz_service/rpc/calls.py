@@ -4,7 +4,7 @@ Servicers are registered through `handlers`, which wraps each method once at sta
 interceptors would build a new handler for every call.
 """
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from hashlib import sha256
 from time import perf_counter
@@ -25,10 +25,12 @@ from authz_service.rpc.admission import Limits
 from authz_service.rpc.credentials import Credentials
 from authz_service.rpc.errors import CODES, to_status
 from authz_service.rpc.messages import times
+from authz_service.rpc.tenants import tenants_of
 from authz_service.serving import logs
 from authz_service.serving.call_stats import Ending, Observation
 from authz_service.usecases.kernel import preconditions
 from authz_service.usecases.kernel.execution import Answer, ChangeCase, Command, Executor, ReadCase
+from authz_service.usecases.kernel.rights import access_of
 
 Context = grpc.ServicerContext
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
@@ -53,7 +55,7 @@ class AdminCalls:
             wanted, call = convert(request), _call(request, actor)
         except InvalidArgument as refusal:
             unread = Call(actor, validate_only=request.validate_only)
-            self._executor.refuse(unread, case.right, _tenants_of(request), refusal)
+            self._executor.refuse(unread, case.right, tenants_of(request, case.access), refusal)
             raise
         return self._executor.change(call, case, wanted)
 
@@ -65,7 +67,9 @@ class AdminCalls:
             times.require_sound(request)
             wanted = convert(request)
         except InvalidArgument as refusal:
-            self._executor.refuse(Call(actor), case.right, _tenants_of(request), refusal)
+            self._executor.refuse(
+                Call(actor), case.right, tenants_of(request, case.access), refusal
+            )
             raise
         return self._executor.read(actor, case, wanted)
 
@@ -74,30 +78,6 @@ class AdminCalls:
         subject = self._executor.authenticate(presented)
         self._observed.let_in(subject)
         return Actor(subject, on_behalf_of, context.peer())
-
-
-def _tenants_of(request: Any) -> Collection[str]:
-    """Read which tenants a request is about, whatever else is wrong with it; "" for none."""
-    match request.DESCRIPTOR.name:
-        case "GrantRoleRequest" | "UpdateRoleGrantRequest":
-            return (request.role_grant.tenant,)
-        case "GrantExceptionRequest" | "UpdateExceptionRequest":
-            return (request.exception.tenant,)
-        case "BulkGrantRolesRequest":
-            return dict.fromkeys(role_grant.tenant for role_grant in request.role_grants)
-        case "ImportCustomersRequest":
-            return dict.fromkeys(customer.tenant for customer in request.customers)
-        case "BulkRevokeRolesRequest":
-            return dict.fromkeys(revocation.tenant for revocation in request.revocations)
-        case "CreateRoleRequest" | "PutRoleRequest" | "UpdateRoleRequest":
-            owner, slash, _ = request.role.id.partition("/")
-            return (owner if slash else "",)
-        case "GetRoleRequest" | "DeleteRoleRequest":
-            owner, slash, _ = request.id.partition("/")
-            return (owner if slash else "",)
-    # Who may map a subject to one tenant could take the events of another.
-    concerns_all = request.DESCRIPTOR.name == "MapSubjectRequest"
-    return ("" if concerns_all else getattr(request, "tenant", ""),)
 
 
 def _call(request: Any, actor: Actor) -> Call:
@@ -136,7 +116,7 @@ def handlers(
     for method in service.methods:
         rpc, asked = f"{service.name}.{method.name}", method.input_type
         guarded = _guarded(
-            limits.charged(getattr(servicer, method.name), asked.name, payer),
+            limits.charged(getattr(servicer, method.name), access_of(method.name).weight, payer),
             rpc,
             new_id,
             observed,

@@ -144,7 +144,8 @@ def test_date_that_was_taken_back_leaves_a_smaller_tier_as_it_is(acme: Dated) ->
     acme.move("free", at := acme.now + DAY)
     (id_,) = acme.scheduled()
     acme.do(
-        scheduled_changes.cancel_scheduled, scheduled_changes.OneScheduled(tenant="acme", id=id_)
+        scheduled_changes.cancel_scheduled_change,
+        scheduled_changes.OneScheduled(tenant="acme", id=id_),
     )
     acme.move("free")
     assert "does not change" in acme.attempted(at)
@@ -219,7 +220,7 @@ def test_limit_that_a_contract_dates_is_listed_and_can_be_taken_back(acme: Dated
     (change,) = (c for c in scheduled(tenant, acme.now) if c.kind is ScheduledKind.LIMIT)
     assert (change.before, change.after) == ("seats=9", "seats=2")
     wanted = scheduled_changes.OneScheduled(tenant="globex", id=change.id)
-    acme.do(scheduled_changes.cancel_scheduled, wanted)
+    acme.do(scheduled_changes.cancel_scheduled_change, wanted)
     tenant = acme.tenant("globex")
     assert tenant.limit("seats", at) == Limit("seats", 9, "seat")
     assert tenant == acme.world.stored_index().tenant("globex")

@@ -105,14 +105,14 @@ def may(
 def listed(world: StoreWorld, size: int = 0, token: str = "") -> Page[Scheduled]:
     view = View(world.index, world.database, world.clock.now)
     wanted = ListScheduledPolicy(page=PageRequest(size, token))
-    return scheduling.list_scheduled_policy.body(view, wanted)
+    return scheduling.list_scheduled_policy_changes.body(view, wanted)
 
 
 def cancelled(
     world: StoreWorld, name: str, by: Actor = OPERATOR, *, dry: bool = False
 ) -> Scheduled:
     with world.store.transaction(Call(by, reason="not yet", validate_only=dry)) as tx:
-        return scheduling.cancel_scheduled_policy.body(tx, OneScheduledPolicy(id=name))
+        return scheduling.cancel_scheduled_policy_change.body(tx, OneScheduledPolicy(id=name))
 
 
 def apply_now(world: StoreWorld, *changes: AnyChange) -> None:

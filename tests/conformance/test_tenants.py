@@ -89,7 +89,8 @@ def test_cancelled_move_leaves_the_tier_as_if_none_had_been_scheduled(
     accounts.move("free", accounts.now + DAY)
     (change,) = accounts.scheduled()
     accounts.do(
-        scheduled_changes.cancel_scheduled, scheduled_changes.OneScheduled(tenant="acme", id=change)
+        scheduled_changes.cancel_scheduled_change,
+        scheduled_changes.OneScheduled(tenant="acme", id=change),
     )
     assert accounts.tenant() == before
 
@@ -102,7 +103,7 @@ def test_change_that_took_place_is_not_scheduled_and_cannot_be_cancelled(
     accounts.wait(accounts.now + DAY)
     assert accounts.scheduled() == []
     late = scheduled_changes.OneScheduled(tenant="acme", id=change)
-    reason = refused(lambda: accounts.do(scheduled_changes.cancel_scheduled, late))
+    reason = refused(lambda: accounts.do(scheduled_changes.cancel_scheduled_change, late))
     assert reason is ErrorReason.SCHEDULED_CHANGE_NOT_FOUND
 
 
@@ -270,7 +271,8 @@ def test_add_on_ends_at_an_instant_and_that_can_be_taken_back(accounts: TenantWo
     (change,) = accounts.scheduled()
     assert change.startswith("add-on-end:audit@")
     accounts.do(
-        scheduled_changes.cancel_scheduled, scheduled_changes.OneScheduled(tenant="acme", id=change)
+        scheduled_changes.cancel_scheduled_change,
+        scheduled_changes.OneScheduled(tenant="acme", id=change),
     )
     assert accounts.tenant() == before
 
@@ -530,7 +532,8 @@ def test_dated_end_is_moved_and_cancelled(accounts: TenantWorld) -> None:
     accounts.wait(accounts.now + 2 * DAY)
     assert accounts.reason("ada", EXPORT) == "ALLOWED"
     accounts.do(
-        scheduled_changes.cancel_scheduled, scheduled_changes.OneScheduled(tenant="acme", id=change)
+        scheduled_changes.cancel_scheduled_change,
+        scheduled_changes.OneScheduled(tenant="acme", id=change),
     )
     assert accounts.tenant() == before
 
@@ -557,7 +560,7 @@ def test_scheduled_changes_of_all_accounts_are_listed_next_one_first(
     for _ in range(2):
         page = PageRequest(1, token)
         found = accounts.ask(
-            scheduled_changes.list_scheduled, scheduled_changes.ListScheduled(page=page)
+            scheduled_changes.list_scheduled_changes, scheduled_changes.ListScheduled(page=page)
         )
         assert found.total == 2
         pages += found.page.items

@@ -27,8 +27,8 @@ from authz_service.usecases.catalog.tier_versions import (
     OneVersion,
     PinTenant,
     RollBackTier,
-    get_version,
-    list_versions,
+    get_tier_version,
+    list_tier_versions,
     migrate_tenants,
     pin_tenant,
     roll_back_tier,
@@ -252,13 +252,13 @@ def test_versions_are_listed_the_latest_first_with_who_holds_them(world: StoreWo
     pin(world, "pro", 2)
     pin(world, "top", 3, tier="pro")
     asked = ListVersions(tier="pro", page=PageRequest(2))
-    first = look(world, list_versions, asked)
-    rest = look(world, list_versions, replace(asked, page=PageRequest(2, first.next_token)))
+    first = look(world, list_tier_versions, asked)
+    rest = look(world, list_tier_versions, replace(asked, page=PageRequest(2, first.next_token)))
     assert rest.next_token == ""
     found = (*first.items, *rest.items)
     told = [(v.plan.version, v.latest, v.extends_version, v.pinned, v.following) for v in found]
     assert told == [(3, True, 0, 1, 0), (2, False, 1, 1, 0), (1, False, 1, 0, 0)]
-    one = look(world, get_version, OneVersion(tier="pro", version=2))
+    one = look(world, get_tier_version, OneVersion(tier="pro", version=2))
     assert (one.plan.id, one.plan.extends, one.plan.description) == (
         "tier/pro",
         "tier/free",

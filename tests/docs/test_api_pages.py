@@ -9,10 +9,9 @@ import pytest
 from authz_service.config import Settings
 from authz_service.errors import ErrorReason
 from tests.docs.pages import DOCS, ROOT, people_pages
+from tests.rpc.access import RIGHT_OF
 from tools.api_model import said
-from tools.api_pages import rights_in
 
-RIGHT_OF: Final = rights_in(ROOT / "tests" / "rpc" / "test_rights.py")
 REFERENCE: Final = sorted((DOCS / "api").glob("*.md"))
 ALL: Final = [*REFERENCE, *people_pages()]
 LINK: Final = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
@@ -62,7 +61,7 @@ def test_every_rpc_has_a_section_with_its_right_and_everything_else_in_it() -> N
             for part in (f"rpc {name}(", "**Request.**", "**Response.**"):
                 assert part in section.group(1)
             assert f"[`{name}`]({proto.stem}.md#{name.lower()})" in index
-            assert f"Takes the right `{RIGHT_OF[name]}`." in section.group(1)
+            assert f"Takes the right `{RIGHT_OF[name]}`" in section.group(1)
 
 
 def test_nothing_in_the_reference_goes_without_a_word() -> None:

@@ -4,7 +4,6 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import chain
 from typing import Any, Final, Self
 
 from google.protobuf.field_mask_pb2 import FieldMask
@@ -23,6 +22,7 @@ from authz_service.gen.authz.v1 import provisioning_pb2 as provisioning
 from authz_service.gen.authz.v1 import rule_pb2 as rule
 from authz_service.gen.authz.v1 import tier_version_pb2 as versions
 from authz_service.gen.authz.v1 import webhook_pb2 as webhooks
+from tests.rpc.access import ACCESS, places
 from tests.rpc.account import DENY, Account, member, timestamp, usage, why
 from tests.rpc.conftest import fresh_name
 from tests.rpc.harness import RPCS
@@ -557,17 +557,14 @@ BESIDE_FACTS: Final = (
 WITH_PAGES: Final = [n for n in RPCS if "page_size" in RPCS[n].input_type.fields_by_name]
 
 
-OF_OWN_ROLES: Final = ("CreateRole", "PutRole", "UpdateRole", "DeleteRole")
+OF_OWN_ROLES: Final = tuple(name for name, access in ACCESS.items() if access.right_in_tenant)
+"""RPCs that are about the tenant whose own role they name."""
 
 
 def places_of_tenant(request: Any) -> Iterator[Any]:
     """Yield the parts of a request that name the tenant which it is about."""
-    known = request.DESCRIPTOR.fields_by_name
-    nested = (getattr(request, name) for name in ("role_grant", "exception") if name in known)
-    lists = ("questions", "role_grants", "revocations", "customers")
-    listed = (getattr(request, name, ()) for name in lists)
-    parts = [request, *chain.from_iterable(listed), *nested]
-    return (part for part in parts if "tenant" in part.DESCRIPTOR.fields_by_name)
+    access = ACCESS[request.DESCRIPTOR.name.removesuffix("Request")]
+    return (part for part, _ in places(request, access.tenant)) if access.tenant else iter(())
 
 
 def names_tenant(name: str, ready: Ready) -> bool:
@@ -580,7 +577,8 @@ def about(request: Any, tenant: str) -> Any:
     """Let the request be about another tenant."""
     for part in places_of_tenant(request):
         part.tenant = tenant
-    if request.DESCRIPTOR.name.removesuffix("Request") in OF_OWN_ROLES:
-        named = request.role if hasattr(request, "role") else request
-        named.id = f"{tenant}/{named.id.partition('/')[2]}"
+    name = request.DESCRIPTOR.name.removesuffix("Request")
+    if name in OF_OWN_ROLES:
+        for part, field in places(request, ACCESS[name].role):
+            setattr(part, field, f"{tenant}/{getattr(part, field).partition('/')[2]}")
     return request

@@ -1,8 +1,8 @@
 """Every RPC meets every kind of caller: let in or refused as the shipped roles say, and no refused
 call leaves a trace beyond its audit entry.
 
-A new RPC is met here by itself once `requests.py` has a good request for it and `test_rights.py`
-its right; a new kind of caller is one more line in `_kinds`.
+A new RPC is met here by itself once `requests.py` has a good request for it; a new kind of caller
+is one more line in `_kinds`.
 """
 
 import json
@@ -25,6 +25,7 @@ from authz_service.gen.authz.v1 import authorization_pb2 as checks
 from authz_service.gen.authz.v1 import identity_pb2 as identities
 from authz_service.gen.authz.v1 import key_pb2 as keys
 from authz_service.store import schema
+from tests.rpc.access import RIGHT_OF
 from tests.rpc.account import Account, timestamp
 from tests.rpc.certificates import Authority, files
 from tests.rpc.harness import RPCS, SERVICES, Caller, Server, refusal, serving
@@ -32,7 +33,7 @@ from tests.rpc.issuer import AUDIENCE, Issuer, issuing
 from tests.rpc.published import PROTO
 from tests.rpc.requests import CHANGES, GOOD, OF_OWN_ROLES, Ready, made_ready, places_of_tenant
 from tests.rpc.test_certificate_callers import lets_in, showing
-from tests.rpc.test_rights import NOT_ABOUT_ONE, RIGHT_OF, alone, lets
+from tests.rpc.test_rights import NOT_ABOUT_ONE, alone, lets
 
 HERE: Final = "here"
 ELSEWHERE: Final = "elsewhere"

@@ -12,8 +12,8 @@ from authz_service.gen.authz.v1 import key_pb2 as keys
 from authz_service.gen.authz.v1 import policy_pb2 as policy
 from authz_service.usecases.kernel.lockout import OPERATING
 from authz_service.usecases.kernel.rights import RIGHTS
+from tests.rpc.access import RIGHT_OF
 from tests.rpc.harness import Server
-from tests.rpc.test_rights import RIGHT_OF
 
 
 def operator_role(server: Server) -> policy.Role:

@@ -11,6 +11,7 @@ from authz_service.engine.builder import build
 from authz_service.engine.index import Index
 from authz_service.errors import PermissionDenied
 from authz_service.usecases.kernel import guard
+from authz_service.usecases.kernel.rights import NAME_ACTORS
 
 RIGHT = "keys:create"
 USER, KEY = "user:ada", "service:key-1"
@@ -22,8 +23,8 @@ def index() -> Index:
     return build(
         [
             Permission(RIGHT, internal=True),
-            Permission(guard.NAME_ACTORS, internal=True),
-            Role("operator", frozenset({RIGHT, guard.NAME_ACTORS})),
+            Permission(NAME_ACTORS, internal=True),
+            Role("operator", frozenset({RIGHT, NAME_ACTORS})),
             *(Tenant(each) for each in (SYSTEM, "acme")),
             *(Membership(SYSTEM, each) for each in (USER, KEY)),
             *(RoleGrant(SYSTEM, each, "operator") for each in (USER, KEY)),

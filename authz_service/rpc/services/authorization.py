@@ -1,6 +1,6 @@
 """AuthorizationService: checks, answered from memory."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import astuple
 from functools import partial
 from threading import BoundedSemaphore
@@ -17,19 +17,28 @@ from authz_service.engine.entitlements import entitlements, limit_in_force
 from authz_service.engine.index import Index, TenantEntry
 from authz_service.engine.scheduled import in_force
 from authz_service.errors import ErrorReason, InvalidArgument
+from authz_service.gen.access import Access
 from authz_service.gen.authz.v1 import authorization_pb2 as pb
 from authz_service.rpc.calls import Context
 from authz_service.rpc.credentials import Credentials
 from authz_service.rpc.messages import decisions, questions, times, values
 from authz_service.rpc.messages.values import CLASS_OF, REASONS
+from authz_service.rpc.tenants import tenants_of
 from authz_service.serving.call_stats import Observation
 from authz_service.usecases.decisions.explain import Explainer
 from authz_service.usecases.decisions.history import Seen
 from authz_service.usecases.kernel import guard, paging, preconditions
 from authz_service.usecases.kernel.point_in_time import Moment
+from authz_service.usecases.kernel.rights import access_of
 
-_CHECK: Final = "decisions:check"
-_EXPLAIN: Final = "decisions:explain"
+_BATCH_CHECK: Final = access_of("BatchCheck")
+_CHECK: Final = access_of("Check")
+_CHECK_LIMIT: Final = access_of("CheckLimit")
+_CHECK_PERMISSIONS: Final = access_of("CheckPermissions")
+_EXPLAIN: Final = access_of("Explain")
+_GET_ENTITLEMENTS: Final = access_of("GetEntitlements")
+_LIST_PERMISSIONS: Final = access_of("ListPermissions")
+_LIST_SUBJECTS: Final = access_of("ListSubjects")
 _ALLOWED: Final = DecisionReason.ALLOWED
 _NOBODY: Final = ""
 """What a tenant bought does not depend on any subject."""
@@ -86,7 +95,7 @@ class AuthorizationServicer:
         )
 
     def BatchCheck(self, request: pb.BatchCheckRequest, context: Context) -> pb.BatchCheckResponse:
-        index, at = self._admit(request, context, _CHECK)
+        index, at = self._admit(request, context, _BATCH_CHECK)
         preconditions.batch(len(request.questions), "questions", at_least=1)
         reasons = _reasons(index, request.questions, at)
         self._observed.mine.decide_all(reasons)
@@ -99,7 +108,7 @@ class AuthorizationServicer:
     def CheckPermissions(
         self, request: pb.CheckPermissionsRequest, context: Context
     ) -> pb.CheckPermissionsResponse:
-        index, at = self._admit(request, context, _CHECK)
+        index, at = self._admit(request, context, _CHECK_PERMISSIONS)
         preconditions.batch(len(request.permissions), "permissions", at_least=1)
         tenant = checked("tenant", request.tenant)
         subject = checked("subject", request.subject)
@@ -114,7 +123,7 @@ class AuthorizationServicer:
     def ListPermissions(
         self, request: pb.ListPermissionsRequest, context: Context
     ) -> pb.ListPermissionsResponse:
-        admitted = self._admitted(request, context, _CHECK)
+        admitted = self._admitted(request, context, _LIST_PERMISSIONS)
         checked("tenant", request.tenant)
         subject = checked("subject", request.subject)
         index, at = self._seen(admitted, request, subject)
@@ -130,7 +139,7 @@ class AuthorizationServicer:
     def ListSubjects(
         self, request: pb.ListSubjectsRequest, context: Context
     ) -> pb.ListSubjectsResponse:
-        admitted = self._admitted(request, context, _CHECK)
+        admitted = self._admitted(request, context, _LIST_SUBJECTS)
         index, at = self._seen(admitted, request, None)
         tenant = preconditions.tenant(index, request.tenant).id
         permission = preconditions.permission(index, request.permission, "permission")
@@ -145,13 +154,13 @@ class AuthorizationServicer:
     def GetEntitlements(
         self, request: pb.GetEntitlementsRequest, context: Context
     ) -> pb.GetEntitlementsResponse:
-        admitted = self._admitted(request, context, _CHECK)
+        admitted = self._admitted(request, context, _GET_ENTITLEMENTS)
         index, at = self._seen(admitted, request, _NOBODY)
         found = entitlements(index, _tenant(index, request.tenant), at)
         return decisions.entitlements(found, index.revision)
 
     def CheckLimit(self, request: pb.CheckLimitRequest, context: Context) -> pb.CheckLimitResponse:
-        index, at = self._admit(request, context, _CHECK)
+        index, at = self._admit(request, context, _CHECK_LIMIT)
         tenant, usage = _tenant(index, request.tenant), questions.usage(request.usage)
         objection = tenant_objection(tenant, at) or limit_objection(index, tenant, usage, at)
         reason = objection or _ALLOWED
@@ -170,17 +179,17 @@ class AuthorizationServicer:
         told = self._explainer.explain(index, asked, values.moment_known(request))
         return decisions.explained(told)
 
-    def _admit(self, request: Any, context: Context, right: str) -> Seen:
+    def _admit(self, request: Any, context: Context, access: Access) -> Seen:
         """Let a caller in and give it what to answer from now, waiting for a revision if it must.
 
         Raises:
             Unauthenticated, PermissionDenied: the caller is unknown, or lacks the right.
             Unavailable: REVISION_NOT_REACHED.
         """
-        index, at = self._admitted(request, context, right)
+        index, at = self._admitted(request, context, access)
         return in_force(index, at), at
 
-    def _admitted(self, request: Any, context: Context, right: str) -> Seen:
+    def _admitted(self, request: Any, context: Context, access: Access) -> Seen:
         """Let a caller in and give the newest revision, and the instant.
 
         What is about another moment is answered from it: what lies ahead now may not then.
@@ -188,14 +197,14 @@ class AuthorizationServicer:
         Raises: as above.
         """
         index = self._replica.index
-        at = self._let_in(index, request, context, right)
+        at = self._let_in(index, request, context, access)
         demanded = request.min_revision
         if demanded < 0:
             raise _negative(demanded)
         if demanded > index.revision:
             index = self._awaited(demanded, context)
             # What came meanwhile may have revoked the key, and time has passed.
-            at = self._let_in(index, request, context, right)
+            at = self._let_in(index, request, context, access)
         return index, at
 
     def _seen(self, admitted: Seen, request: Any, subject: str | None) -> Seen:
@@ -222,7 +231,7 @@ class AuthorizationServicer:
             if waiting:
                 self._waiters.release()
 
-    def _let_in(self, index: Index, request: Any, context: Context, right: str) -> Instant:
+    def _let_in(self, index: Index, request: Any, context: Context, access: Access) -> Instant:
         """Return the instant at which the caller was found to hold the right."""
         at = self._clock()
         presented, on_behalf_of = self._credentials.read(context)
@@ -230,7 +239,7 @@ class AuthorizationServicer:
         caller = guard.authenticate(index, presented, at)
         self._observed.let_in(caller)
         actor = Actor(caller, on_behalf_of)
-        guard.require_for_all(index, actor, right, partial(_tenants, request), at)
+        guard.require_for_all(index, actor, access.right, partial(tenants_of, request, access), at)
         return at
 
 
@@ -252,13 +261,6 @@ def _reasons(index: Index, messages: Sequence[pb.Question], at: Instant) -> list
         error.field = f"questions[{len(reasons)}].{error.field}"
         raise
     return reasons
-
-
-def _tenants(request: Any) -> Collection[str]:
-    """Name the tenants that a request asks about, each once, in its order."""
-    if isinstance(request, pb.BatchCheckRequest):
-        return dict.fromkeys(question.tenant for question in request.questions)
-    return (request.tenant,)
 
 
 def _moment(request: Any) -> list[str]:

@@ -80,7 +80,7 @@ class ChangeServicer:
         answer = self._calls.read(
             request,
             context,
-            scheduling.list_scheduled_policy,
+            scheduling.list_scheduled_policy_changes,
             lambda r: scheduling.ListScheduledPolicy(page=values.page(r)),
         )
         return pb.ListScheduledPolicyChangesResponse(
@@ -96,7 +96,7 @@ class ChangeServicer:
         answer = self._calls.read(
             request,
             context,
-            scheduling.get_scheduled_policy,
+            scheduling.get_scheduled_policy_change,
             lambda r: OneScheduledPolicy(id=r.id),
         )
         return pb.GetScheduledPolicyChangeResponse(
@@ -110,7 +110,7 @@ class ChangeServicer:
         answer = self._calls.change(
             request,
             context,
-            scheduling.cancel_scheduled_policy,
+            scheduling.cancel_scheduled_policy_change,
             lambda r: OneScheduledPolicy(id=r.id),
         )
         return pb.CancelScheduledPolicyChangeResponse(

@@ -16,7 +16,7 @@ class ScheduleServicer:
         answer = self._calls.read(
             request,
             context,
-            scheduled_changes.list_scheduled,
+            scheduled_changes.list_scheduled_changes,
             lambda r: scheduled_changes.ListScheduled(tenant=r.tenant, page=values.page(r)),
         )
         found = answer.value
@@ -33,7 +33,7 @@ class ScheduleServicer:
         answer = self._calls.change(
             request,
             context,
-            scheduled_changes.cancel_scheduled,
+            scheduled_changes.cancel_scheduled_change,
             lambda r: scheduled_changes.OneScheduled(tenant=r.tenant, id=r.id),
         )
         return pb.CancelScheduledChangeResponse(

@@ -17,7 +17,7 @@ class TierVersionServicer:
         answer = self._calls.read(
             request,
             context,
-            tier_versions.get_version,
+            tier_versions.get_tier_version,
             lambda r: tier_versions.OneVersion(tier=r.tier, version=r.version),
         )
         return pb.GetTierVersionResponse(
@@ -30,7 +30,7 @@ class TierVersionServicer:
         answer = self._calls.read(
             request,
             context,
-            tier_versions.list_versions,
+            tier_versions.list_tier_versions,
             lambda r: tier_versions.ListVersions(tier=r.tier, page=values.page(r)),
         )
         return pb.ListTierVersionsResponse(

@@ -91,7 +91,10 @@ class WebhookServicer:
     ) -> pb.RotateEndpointSecretResponse:
         secret = self._new_secret()
         answer = self._calls.change(
-            request, context, webhook_endpoints.rotate_secret, lambda r: _rotated(r, secret)
+            request,
+            context,
+            webhook_endpoints.rotate_endpoint_secret,
+            lambda r: _rotated(r, secret),
         )
         return pb.RotateEndpointSecretResponse(
             endpoint=to.endpoint_message(answer.value),
@@ -133,7 +136,7 @@ class WebhookServicer:
         answer = self._calls.change(
             request,
             context,
-            webhook_endpoints.redeliver,
+            webhook_endpoints.redeliver_delivery,
             lambda r: webhook_endpoints.OneDelivery(tenant=r.tenant, endpoint=r.endpoint, id=r.id),
         )
         return pb.RedeliverDeliveryResponse(

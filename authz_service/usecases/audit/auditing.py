@@ -81,7 +81,7 @@ class Verified:
     last_hash: str
 
 
-@read("audit:list")
+@read
 def list_changes(view: View, query: ListChanges) -> Page[Changed]:
     preconditions.tenant(view.index, query.tenant)
     _check_revisions(query)
@@ -105,7 +105,7 @@ def list_changes(view: View, query: ListChanges) -> Page[Changed]:
     return paging.cut(_explained(found, told), lambda each: each.key, size, filters)
 
 
-@read("audit:list")
+@read
 def list_audit_entries(view: View, query: ListAuditEntries) -> Page[Sealed]:
     filters = query.filters
     if filters.tenant:
@@ -125,7 +125,7 @@ def list_audit_entries(view: View, query: ListAuditEntries) -> Page[Sealed]:
     )
 
 
-@read("audit:list")
+@read
 def verify_audit(view: View, query: VerifyAudit) -> Verified:
     preconditions.tenant(view.index, query.tenant)
     _check_anchor(query)

@@ -148,14 +148,14 @@ def count(counts: "Counter[str]", taken: Taken) -> None:
     counts["duplicate" if taken.duplicate else named] += 1
 
 
-@change("events:ingest")
+@change
 def ingest_event(tx: Transaction, command: IngestEvent) -> Taken:
     return ingestion.take_in(
         tx, command.policy, enveloped(command), f"sent by {tx.call.actor.subject}"
     )
 
 
-@change("events:replay")
+@change
 def replay_event(tx: Transaction, command: OneEvent) -> Taken:
     """Read an event again, by the policy of now. Neither pause nor breaker holds it up."""
     stored = _find(tx.connection, command)
@@ -163,7 +163,7 @@ def replay_event(tx: Transaction, command: OneEvent) -> Taken:
     return ingestion.replayed(tx, command.policy, stored)
 
 
-@change("events:discard")
+@change
 def discard_event(tx: Transaction, command: OneEvent) -> Taken:
     """Give up a parked event: it counts for nothing any more, unless it is replayed."""
     stored = _find(tx.connection, command)
@@ -182,7 +182,7 @@ def discard_event(tx: Transaction, command: OneEvent) -> Taken:
     return Taken(given_up)
 
 
-@change("events:map_subject")
+@change
 def map_subject(tx: Transaction, command: MapSubject) -> tuple[Taken, ...]:
     """Say which tenant a source means by a subject, and do what waited for that."""
     _source(command.policy, command.source)
@@ -205,7 +205,7 @@ def map_subject(tx: Transaction, command: MapSubject) -> tuple[Taken, ...]:
     return tuple(ingestion.process(tx, command.policy, waiting))
 
 
-@change("events:pause")
+@change
 def pause_intake(tx: Transaction, command: OfIntake) -> IntakeNow:
     """Park every event that comes until the intake is resumed. Deliveries are still taken."""
     now = store.intake(tx.connection)
@@ -214,7 +214,7 @@ def pause_intake(tx: Transaction, command: OfIntake) -> IntakeNow:
     return _intake(tx.connection, tx.index, tx.now, command.policy)
 
 
-@change("events:resume")
+@change
 def resume_intake(tx: Transaction, command: OfIntake) -> Resumed:
     """Take events in again, close the breaker, and do what was held up, oldest first."""
     store.set_intake(tx.connection, Intake(counted_from=tx.now))
@@ -223,19 +223,19 @@ def resume_intake(tx: Transaction, command: OfIntake) -> Resumed:
     return Resumed(_intake(tx.connection, tx.index, tx.now, command.policy), len(done))
 
 
-@read("events:get")
+@read
 def get_intake(view: View, query: OfIntake) -> IntakeNow:
     with view.database.read() as connection:
         return _intake(connection, view.index, view.now, query.policy)
 
 
-@read("events:get")
+@read
 def get_event(view: View, query: OneEvent) -> StoredEvent:
     with view.database.read() as connection:
         return _find(connection, query)
 
 
-@read("events:list")
+@read
 def list_events(view: View, query: ListEvents) -> Page[StoredEvent]:
     """List events in the order in which they came in."""
     for name in ("source", "tenant"):

@@ -47,7 +47,7 @@ class Preview:
     duplicate: bool = False
 
 
-@read_case("events:preview")
+@read_case
 def preview_event(view: View, query: PreviewEvent) -> Preview:
     """Say what an event would do, as it stands now. Pause and breaker are left aside."""
     sample = sample_size(query.sample, NAMED_MEMBERS)

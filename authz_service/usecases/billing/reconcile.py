@@ -63,7 +63,7 @@ class Reconciled:
     next_token: str = ""
 
 
-@change("events:reconcile")
+@change
 def reconcile(tx: Transaction, command: Reconcile) -> Reconciled:
     """Compare, and repair each tenant alone: one that cannot be repaired holds no other up."""
     if command.desired:

@@ -78,7 +78,7 @@ class IdentityNow:
     revision: Revision = 0
 
 
-@change("identities:register")
+@change
 def register_identity(tx: Transaction, command: RegisterIdentity) -> IdentityNow:
     """Register a caller, make it a member of `system` and give it its rights there."""
     made = _made(tx, command)
@@ -90,7 +90,7 @@ def register_identity(tx: Transaction, command: RegisterIdentity) -> IdentityNow
     return _now(tx, made, command.roles, command.tenants)
 
 
-@change("identities:update")
+@change
 def update_identity(tx: Transaction, command: UpdateIdentity) -> IdentityNow:
     """Change what an identity is called, when it ends or what it may do; how it proves itself
     stays.
@@ -117,7 +117,7 @@ def update_identity(tx: Transaction, command: UpdateIdentity) -> IdentityNow:
     return _now(tx, after, roles, tenants)
 
 
-@change("identities:remove")
+@change
 def remove_identity(tx: Transaction, command: OneIdentity) -> IdentityNow:
     found = _find(tx.index, command.id)
     shown = _now(tx, found, *system_roles.held(tx.index, found.subject))
@@ -126,12 +126,12 @@ def remove_identity(tx: Transaction, command: OneIdentity) -> IdentityNow:
     return shown
 
 
-@read("identities:get")
+@read
 def get_identity(view: View, query: OneIdentity) -> IdentityNow:
     return _described(view, [_find(view.index, query.id)])[0]
 
 
-@read("identities:list")
+@read
 def list_identities(view: View, query: ListIdentities) -> Page[IdentityNow]:
     found = sorted(view.index.identities.values(), key=lambda each: each.id)
     cut = paging.page(found, lambda each: each.id, query.page, ["identities"])

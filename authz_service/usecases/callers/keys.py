@@ -27,6 +27,7 @@ from authz_service.usecases.callers.keys_now import (
 from authz_service.usecases.kernel import field_masks, preconditions
 from authz_service.usecases.kernel.execution import change
 from authz_service.usecases.kernel.lockout import require_operable
+from authz_service.usecases.kernel.rights import access_of
 
 _DAY: Final = 86_400_000_000
 OVERLAP: Final[Instant] = _DAY
@@ -84,7 +85,7 @@ class RevokeKey:
     tenant: str = ""
 
 
-@change("keys:create")
+@change
 def create_key(tx: Transaction, command: CreateKey) -> KeyNow:
     return make_key(tx, command)
 
@@ -114,12 +115,12 @@ def make_key(tx: Transaction, command: CreateKey) -> KeyNow:
 def kind_of(index: Index, roles: Iterable[str]) -> KeyKind:
     """Tell by its rights what a key opens: this service itself, customers' accounts, or answers."""
     held = frozenset[str]().union(*(index.role_permissions(role) for role in roles))
-    if "keys:create" in held:
+    if access_of("CreateKey").right in held:
         return KeyKind.OPERATOR
-    return KeyKind.JOB if "tenants:onboard" in held else KeyKind.APP
+    return KeyKind.JOB if access_of("OnboardTenant").right in held else KeyKind.APP
 
 
-@change("keys:update")
+@change
 def update_key(tx: Transaction, command: UpdateKey) -> KeyNow:
     before = find(tx.index, command.id)
     field_masks.checked(command.mask, UPDATABLE)
@@ -145,7 +146,7 @@ def update_key(tx: Transaction, command: UpdateKey) -> KeyNow:
     return _now(tx, key_now(after, roles, tenants, held.last_used_at, tx.now))
 
 
-@change("keys:rotate")
+@change
 def rotate_key(tx: Transaction, command: RotateKey) -> KeyNow:
     """Give a key another secret. One that is rotated again during an overlap ends its oldest."""
     key = find(tx.index, command.id)
@@ -166,7 +167,7 @@ def rotate_key(tx: Transaction, command: RotateKey) -> KeyNow:
     return _now(tx, key_now(after, held.roles, held.tenants, held.last_used_at, tx.now))
 
 
-@change("keys:revoke")
+@change
 def revoke_key(tx: Transaction, command: RevokeKey) -> KeyNow:
     """End a key with all its secrets, or only the secret before its last rotation."""
     key = find(tx.index, command.id)

@@ -72,14 +72,14 @@ class KeyPage:
     total: int
 
 
-@read("keys:get")
+@read
 def get_key(view: View, query: GetKey) -> KeyNow:
     key = find(view.index, query.id)
     shown = described(view.index, key, _uses(view, query.seen), view.now)
     return _dated(view, [shown])[0]
 
 
-@read("keys:list")
+@read
 def list_keys(view: View, query: ListKeys) -> KeyPage:
     found = list(_matching(view, query))
     filters = ["keys", *map(str, (query.role, query.for_tenant, query.kind))]

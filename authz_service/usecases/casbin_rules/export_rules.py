@@ -28,7 +28,7 @@ class RulesPage:
     revision: Revision
 
 
-@read("rules:export")
+@read
 def export_rules(view: View, query: ExportRules) -> RulesPage:
     """List the rules of one moment; the first page fixes it and the token carries it on."""
     if query.tenant:

@@ -46,7 +46,7 @@ class Imported:
     renamed: dict[str, str]
 
 
-@change("rules:import")
+@change
 def import_rules(tx: Transaction, command: ImportRules) -> Imported:
     """Make what the lines stand for; what is there already stays and is not counted.
 

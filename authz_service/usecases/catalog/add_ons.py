@@ -11,31 +11,31 @@ from authz_service.usecases.kernel.execution import View, change, read
 from authz_service.usecases.kernel.paging import Page
 
 
-@change("add_ons:put")
+@change
 def create_add_on(tx: Transaction, command: CreatePlan) -> Plan:
     return plans.create(tx, command)
 
 
-@change("add_ons:put")
+@change
 def put_add_on(tx: Transaction, command: PutPlan) -> Plan:
     return plans.put(tx, command)
 
 
-@change("add_ons:put")
+@change
 def update_add_on(tx: Transaction, command: UpdatePlan) -> Plan:
     return plans.update(tx, command)
 
 
-@change("add_ons:delete")
+@change
 def delete_add_on(tx: Transaction, command: DeleteObject) -> Deleted[Plan]:
     return plans.remove(tx, ADD_ON, command)
 
 
-@read("add_ons:get")
+@read
 def get_add_on(view: View, query: Named) -> Plan:
     return preconditions.plan(view.index, ADD_ON + query.id, "id")
 
 
-@read("add_ons:list")
+@read
 def list_add_ons(view: View, query: ListPlans) -> Page[Plan]:
     return plans.listed(view, ADD_ON, query)

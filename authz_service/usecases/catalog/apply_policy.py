@@ -39,7 +39,7 @@ class _Definition:
     after: Permission | Role | Plan
 
 
-@change("policies:apply")
+@change
 def apply_policy(tx: Transaction, command: ApplyPolicy) -> Applied:
     """Put a whole set: permissions first, for roles and plans to name them."""
     return put_all(tx, command.policy)

@@ -62,7 +62,7 @@ class ListCatalogue:
     tenant: str = ""
 
 
-@change("permissions:put")
+@change
 def create_permission(tx: Transaction, command: CreatePermission) -> Permission:
     name = command.permission.id
     before = _found(tx.index, name)
@@ -70,14 +70,14 @@ def create_permission(tx: Transaction, command: CreatePermission) -> Permission:
     return _write(tx, before, command.permission)
 
 
-@change("permissions:put")
+@change
 def put_permission(tx: Transaction, command: PutPermission) -> Permission:
     before = _found(tx.index, command.permission.id)
     require_revision(before, command.expected_revision, f"permission {command.permission.id!r}")
     return _write(tx, before, command.permission)
 
 
-@change("permissions:put")
+@change
 def update_permission(tx: Transaction, command: UpdatePermission) -> Permission:
     name = preconditions.permission(tx.index, command.permission.id, "permission.id")
     before = tx.index.permissions[name].fact
@@ -85,7 +85,7 @@ def update_permission(tx: Transaction, command: UpdatePermission) -> Permission:
     return _write(tx, before, updated(before, command.permission, command.mask, UPDATABLE))
 
 
-@change("permissions:delete")
+@change
 def delete_permission(tx: Transaction, command: DeleteObject) -> Deleted[Permission]:
     name = preconditions.permission(tx.index, command.id, "id")
     if command.replacement:
@@ -96,13 +96,13 @@ def delete_permission(tx: Transaction, command: DeleteObject) -> Deleted[Permiss
     return delete(tx, "permission", before, command.replacement)
 
 
-@read("permissions:get")
+@read
 def get_permission(view: View, query: Named) -> Permission:
     name = preconditions.permission(view.index, query.id, "id")
     return view.index.permissions[name].fact
 
 
-@read("permissions:list")
+@read
 def list_catalogue(view: View, query: ListCatalogue) -> Page[Permission]:
     kind = query.resource_type
     if kind:

@@ -70,7 +70,7 @@ class ListItems:
     tenant: str = ""
 
 
-@change("features:put")
+@change
 def put_feature(tx: Transaction, command: PutFeature) -> OfPlan[Feature]:
     before = _plan(tx, command.plan, command.expected_revision)
     feature = command.feature
@@ -78,7 +78,7 @@ def put_feature(tx: Transaction, command: PutFeature) -> OfPlan[Feature]:
     return _written(tx, "feature", before, after, _named(before.features, feature.name), feature)
 
 
-@change("limits:put")
+@change
 def put_limit(tx: Transaction, command: PutLimit) -> OfPlan[Limit]:
     before = _plan(tx, command.plan, command.expected_revision)
     limit = command.limit
@@ -86,7 +86,7 @@ def put_limit(tx: Transaction, command: PutLimit) -> OfPlan[Limit]:
     return _written(tx, "limit", before, after, _named(before.limits, limit.name), limit)
 
 
-@change("features:delete")
+@change
 def delete_feature(tx: Transaction, command: DeleteItem) -> OfPlan[Feature]:
     before = _plan(tx, command.plan, command.expected_revision)
     feature = _required("feature", before, before.features, command.name)
@@ -94,7 +94,7 @@ def delete_feature(tx: Transaction, command: DeleteItem) -> OfPlan[Feature]:
     return _deleted(tx, "feature", before, after, feature)
 
 
-@change("limits:delete")
+@change
 def delete_limit(tx: Transaction, command: DeleteItem) -> OfPlan[Limit]:
     """Take a limit out. What then nothing sets denies: closing is never refused."""
     before = _plan(tx, command.plan, command.expected_revision)
@@ -103,25 +103,25 @@ def delete_limit(tx: Transaction, command: DeleteItem) -> OfPlan[Limit]:
     return _deleted(tx, "limit", before, after, limit)
 
 
-@read("features:get")
+@read
 def get_feature(view: View, query: OneItem) -> OfPlan[Feature]:
     plan = preconditions.plan(view.index, query.plan, "plan")
     item = _required("feature", plan, plan.features, query.name)
     return OfPlan(plan.id, item, plan.revision)
 
 
-@read("limits:get")
+@read
 def get_limit(view: View, query: OneItem) -> OfPlan[Limit]:
     plan = preconditions.plan(view.index, query.plan, "plan")
     return OfPlan(plan.id, _required("limit", plan, plan.limits, query.name), plan.revision)
 
 
-@read("features:list")
+@read
 def list_features(view: View, query: ListItems) -> Page[OfPlan[Feature]]:
     return _listed(view, "feature", query, lambda plan: plan.features)
 
 
-@read("limits:list")
+@read
 def list_limits(view: View, query: ListItems) -> Page[OfPlan[Limit]]:
     return _listed(view, "limit", query, lambda plan: plan.limits)
 

@@ -78,28 +78,28 @@ class ListRoles:
     prefix: str = ""
 
 
-@change("roles:put")
+@change
 def create_role(tx: Transaction, command: CreateRole) -> Role:
     before = _found(tx, command.role.id)
     require_absent(before, ErrorReason.ROLE_EXISTS, f"role {command.role.id!r}", "role.id")
     return _write(tx, before, command.role)
 
 
-@change("roles:put")
+@change
 def put_role(tx: Transaction, command: PutRole) -> Role:
     before = _found(tx, command.role.id)
     require_revision(before, command.expected_revision, f"role {command.role.id!r}")
     return _write(tx, before, command.role)
 
 
-@change("roles:put")
+@change
 def update_role(tx: Transaction, command: UpdateRole) -> Role:
     before = preconditions.role(tx.index, command.role.id, "role.id").fact
     require_revision(before, command.expected_revision, f"role {before.id!r}")
     return _write(tx, before, updated(before, command.role, command.mask, UPDATABLE))
 
 
-@change("roles:delete")
+@change
 def delete_role(tx: Transaction, command: DeleteRole) -> Deleted[Role]:
     going = preconditions.role(tx.index, command.id, "id").fact
     require_revision(going, command.expected_revision, f"role {going.id!r}")
@@ -108,12 +108,12 @@ def delete_role(tx: Transaction, command: DeleteRole) -> Deleted[Role]:
     return delete(tx, "role", going, command.replacement)
 
 
-@read("roles:get")
+@read
 def get_role(view: View, query: Named) -> Role:
     return preconditions.role(view.index, query.id, "id").fact
 
 
-@read("roles:list")
+@read
 def list_roles(view: View, query: ListRoles) -> Page[Role]:
     entries = view.index.roles
     if query.tenant:

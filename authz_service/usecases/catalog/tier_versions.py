@@ -109,14 +109,14 @@ class Migrated:
     decisions: tuple[Decision, ...]
 
 
-@read("tiers:get")
-def get_version(view: View, query: OneVersion) -> TierVersion:
+@read
+def get_tier_version(view: View, query: OneVersion) -> TierVersion:
     plan = preconditions.tier_version(view.index, query.tier, query.version)
     return _told(plan, _holders(view.index, view.now))
 
 
-@read("tiers:list")
-def list_versions(view: View, query: ListVersions) -> Page[TierVersion]:
+@read
+def list_tier_versions(view: View, query: ListVersions) -> Page[TierVersion]:
     """List the versions of a tier that can be held or sold again, the latest first."""
     latest = preconditions.tier(view.index, query.tier)
     kept = [each for each in kept_of(view.index.plans, latest.id) if each.version < latest.version]
@@ -126,7 +126,7 @@ def list_versions(view: View, query: ListVersions) -> Page[TierVersion]:
     return paging.page(found, _place, query.page, ["versions", query.tier])
 
 
-@change("tiers:put")
+@change
 def roll_back_tier(tx: Transaction, command: RollBackTier) -> RolledBack:
     """Make the next version of a tier out of an earlier one.
 
@@ -147,7 +147,7 @@ def roll_back_tier(tx: Transaction, command: RollBackTier) -> RolledBack:
     return RolledBack(_told(now, _holders(tx.index, tx.now)), shift)
 
 
-@change("tenants:set_tier")
+@change
 def pin_tenant(tx: Transaction, command: PinTenant) -> TenantNow:
     """Let a tenant stay at a version of a tier, or follow it; a move scheduled before gives way."""
     tenant = preconditions.customer(tx.index, command.tenant)
@@ -159,7 +159,7 @@ def pin_tenant(tx: Transaction, command: PinTenant) -> TenantNow:
     return changed(tx, "tenant.pinned", tenant, moved_to_tier(tenant, held))
 
 
-@change("tenants:set_tier")
+@change
 def migrate_tenants(tx: Transaction, command: MigrateTenants) -> Migrated:
     """Move all that hold some versions of a tier to another one, for as long as they hold it."""
     sample = sample_size(command.sample)

@@ -11,31 +11,31 @@ from authz_service.usecases.kernel.execution import View, change, read
 from authz_service.usecases.kernel.paging import Page
 
 
-@change("tiers:put")
+@change
 def create_tier(tx: Transaction, command: CreatePlan) -> Plan:
     return plans.create(tx, command)
 
 
-@change("tiers:put")
+@change
 def put_tier(tx: Transaction, command: PutPlan) -> Plan:
     return plans.put(tx, command)
 
 
-@change("tiers:put")
+@change
 def update_tier(tx: Transaction, command: UpdatePlan) -> Plan:
     return plans.update(tx, command)
 
 
-@change("tiers:delete")
+@change
 def delete_tier(tx: Transaction, command: DeleteObject) -> Deleted[Plan]:
     return plans.remove(tx, TIER, command)
 
 
-@read("tiers:get")
+@read
 def get_tier(view: View, query: Named) -> Plan:
     return preconditions.plan(view.index, TIER + query.id, "id")
 
 
-@read("tiers:list")
+@read
 def list_tiers(view: View, query: ListPlans) -> Page[Plan]:
     return plans.listed(view, TIER, query)

@@ -84,7 +84,7 @@ class AppliedChange:
     scheduled: Scheduled | None = None
 
 
-@read("changes:preview")
+@read
 def preview_change(view: View, query: PreviewChange) -> Preview:
     """Tell what a set would do: the objects, who gains and loses, what needs a decision."""
     sample, at = sample_size(query.sample), _later(query.at, view.now)
@@ -99,7 +99,7 @@ def preview_change(view: View, query: PreviewChange) -> Preview:
     )
 
 
-@read("changes:preview")
+@read
 def list_affected(view: View, query: ListAffected) -> Page[Affected]:
     """Name every tenant and member for whom a set would change anything."""
     at = _later(query.at, view.now)
@@ -110,7 +110,7 @@ def list_affected(view: View, query: ListAffected) -> Page[Affected]:
     return paging.page(found, _place, query.page, filters)
 
 
-@change("changes:apply")
+@change
 def apply_change(tx: Transaction, command: ApplyChange) -> AppliedChange:
     """Do what a preview showed, or schedule it, if it would show the same now."""
     promised = fingerprint.read(command.fingerprint)

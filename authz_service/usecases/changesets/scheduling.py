@@ -23,8 +23,9 @@ from authz_service.usecases.changesets.planning import Planned, right_of
 from authz_service.usecases.kernel import guard, paging
 from authz_service.usecases.kernel.execution import View, change, read
 from authz_service.usecases.kernel.paging import Page, PageRequest
+from authz_service.usecases.kernel.rights import access_of
 
-APPLY: Final = "changes:apply"
+APPLY: Final = access_of("ApplyChange").right
 
 MAX_AHEAD: Final = 20
 """Sets that may lie ahead at once: each commit that could matter to them plans them anew."""
@@ -59,8 +60,8 @@ class Scheduled:
     objection: Objection | None
 
 
-@read("changes:preview")
-def list_scheduled_policy(view: View, query: ListScheduledPolicy) -> Page[Scheduled]:
+@read
+def list_scheduled_policy_changes(view: View, query: ListScheduledPolicy) -> Page[Scheduled]:
     """List what lies ahead, the next one first."""
     found = [_shown(each) for each in view.index.scheduled.values()]
     found.sort(key=_place)
@@ -68,13 +69,13 @@ def list_scheduled_policy(view: View, query: ListScheduledPolicy) -> Page[Schedu
     return replace(page, total_size=len(found))
 
 
-@read("changes:preview")
-def get_scheduled_policy(view: View, query: OneScheduledPolicy) -> Scheduled:
+@read
+def get_scheduled_policy_change(view: View, query: OneScheduledPolicy) -> Scheduled:
     return _shown(_one(view.index, query.id))
 
 
-@change(APPLY)
-def cancel_scheduled_policy(tx: Transaction, command: OneScheduledPolicy) -> Scheduled:
+@change
+def cancel_scheduled_policy_change(tx: Transaction, command: OneScheduledPolicy) -> Scheduled:
     """Take a set back before its instant. It takes the rights that applying it does."""
     found = _one(tx.index, command.id)
     require_rights(tx, found.wanted)

@@ -35,7 +35,7 @@ class OneJob:
     tenant: str = ""
 
 
-@read("jobs:list")
+@read
 def list_jobs(view: View, query: ListJobs) -> Page[Job]:
     """List jobs, the newest first."""
     conditions = []
@@ -50,13 +50,13 @@ def list_jobs(view: View, query: ListJobs) -> Page[Job]:
     return newest(view, query.page, filters, *conditions)
 
 
-@read("jobs:get")
+@read
 def get_job(view: View, query: OneJob) -> Job:
     with view.database.read() as connection:
         return owned(store.find(connection, checked("id", query.id)), query)
 
 
-@change("jobs:retry")
+@change
 def retry_job(tx: Transaction, command: OneJob) -> Job:
     """Do a job now, with all its attempts: one that is dead or cancelled, or waits for its turn."""
     found = owned(store.find(tx.connection, checked("id", command.id), lock=True), command)
@@ -65,7 +65,7 @@ def retry_job(tx: Transaction, command: OneJob) -> Job:
     return restarted(tx, found, "job.retried")
 
 
-@change("jobs:cancel")
+@change
 def cancel_job(tx: Transaction, command: OneJob) -> Job:
     """Let a job be. An attempt that is under way may still succeed; no other follows."""
     found = owned(store.find(tx.connection, checked("id", command.id), lock=True), command)

@@ -37,7 +37,7 @@ class MailTemplate:
     owner: str
 
 
-@change("mail_templates:put")
+@change
 def put_mail_template(tx: Transaction, command: PutMailTemplate) -> MailTemplate:
     if command.tenant:
         preconditions.customer(tx.index, command.tenant)
@@ -48,7 +48,7 @@ def put_mail_template(tx: Transaction, command: PutMailTemplate) -> MailTemplate
     return MailTemplate(command.tenant, command.kind, words, command.tenant)
 
 
-@change("mail_templates:delete")
+@change
 def delete_mail_template(tx: Transaction, command: OneMailTemplate) -> MailTemplate:
     """Go back to the words for all, or to those shipped. Raises: TEMPLATE_NOT_FOUND."""
     if command.tenant:
@@ -66,7 +66,7 @@ def delete_mail_template(tx: Transaction, command: OneMailTemplate) -> MailTempl
     return MailTemplate(command.tenant, command.kind, words, owner)
 
 
-@read("mail_templates:get")
+@read
 def get_mail_template(view: View, query: OneMailTemplate) -> MailTemplate:
     """Read the words that a tenant's mails have, whoever put them."""
     if query.tenant:

@@ -95,7 +95,7 @@ class OneDelivery:
     id: str
 
 
-@change("webhooks:create")
+@change
 def create_endpoint(tx: Transaction, command: CreateEndpoint) -> Endpoint:
     if command.tenant:
         preconditions.running_customer(tx.index, command.tenant, tx.now)
@@ -121,7 +121,7 @@ def create_endpoint(tx: Transaction, command: CreateEndpoint) -> Endpoint:
     return made
 
 
-@change("webhooks:update")
+@change
 def update_endpoint(tx: Transaction, command: UpdateEndpoint) -> Endpoint:
     """Change what the mask names. Enabling one that was disabled lets it hear of what follows."""
     before = find(tx.index, command.tenant, command.id)
@@ -143,7 +143,7 @@ def update_endpoint(tx: Transaction, command: UpdateEndpoint) -> Endpoint:
     return after
 
 
-@change("webhooks:delete")
+@change
 def delete_endpoint(tx: Transaction, command: OneEndpoint) -> Endpoint:
     """End an endpoint and its secrets; deliveries that wait are given up."""
     found = find(tx.index, command.tenant, command.id)
@@ -152,8 +152,8 @@ def delete_endpoint(tx: Transaction, command: OneEndpoint) -> Endpoint:
     return found
 
 
-@change("webhooks:rotate")
-def rotate_secret(tx: Transaction, command: RotateSecret) -> Endpoint:
+@change
+def rotate_endpoint_secret(tx: Transaction, command: RotateSecret) -> Endpoint:
     """Sign with a new secret, and with the old one too as long as they overlap."""
     found = find(tx.index, command.tenant, command.id)
     if not 0 <= command.overlap <= LONGEST_OVERLAP:
@@ -167,7 +167,7 @@ def rotate_secret(tx: Transaction, command: RotateSecret) -> Endpoint:
     return found
 
 
-@change("webhooks:ping")
+@change
 def ping_endpoint(tx: Transaction, command: OneEndpoint) -> Job:
     """Deliver an event that means nothing, whatever the endpoint listens to."""
     found = _enabled(find(tx.index, command.tenant, command.id))
@@ -178,8 +178,8 @@ def ping_endpoint(tx: Transaction, command: OneEndpoint) -> Job:
     return made
 
 
-@change("webhooks:redeliver")
-def redeliver(tx: Transaction, command: OneDelivery) -> Job:
+@change
+def redeliver_delivery(tx: Transaction, command: OneDelivery) -> Job:
     """Deliver again under the same id, whatever became of it before."""
     found = _enabled(find(tx.index, command.tenant, command.endpoint))
     named = OneJob(id=checked("id", command.id))
@@ -188,12 +188,12 @@ def redeliver(tx: Transaction, command: OneDelivery) -> Job:
     return job_rpcs.restarted(tx, job, "job.redelivered")
 
 
-@read("webhooks:get")
+@read
 def get_endpoint(view: View, query: OneEndpoint) -> Endpoint:
     return find(view.index, query.tenant, query.id)
 
 
-@read("webhooks:list")
+@read
 def list_endpoints(view: View, query: ListEndpoints) -> Page[Endpoint]:
     """List a tenant's endpoints; without one, every endpoint there is."""
     if query.tenant:
@@ -204,7 +204,7 @@ def list_endpoints(view: View, query: ListEndpoints) -> Page[Endpoint]:
     return paging.page(found, lambda each: each.id, query.page, filters)
 
 
-@read("webhooks:deliveries")
+@read
 def list_deliveries(view: View, query: ListDeliveries) -> Page[Job]:
     found = find(view.index, query.tenant, query.id)
     conditions = [table.c.target == found.id]

@@ -52,7 +52,7 @@ class Granted:
     made: bool
 
 
-@change_of_many("role_grants:create")
+@change_of_many
 def bulk_grant_roles(tx: Transaction, command: BulkGrantRoles) -> tuple[Granted, ...]:
     """Tell of each grant, in order, what became of it."""
     held = _held(tx, command.grants)
@@ -70,7 +70,7 @@ def bulk_grant_roles(tx: Transaction, command: BulkGrantRoles) -> tuple[Granted,
     return batch.each(command.grants, "role_grants", grant_one)
 
 
-@change_of_many("role_grants:delete")
+@change_of_many
 def bulk_revoke_roles(tx: Transaction, command: BulkRevokeRoles) -> tuple[tuple[str, ...], ...]:
     """Tell of each revocation, in order, the ids of the grants that it ended."""
     left = _grants_of(

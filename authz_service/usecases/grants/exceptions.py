@@ -67,7 +67,7 @@ class ListExceptions:
         )
 
 
-@change("exceptions:create")
+@change
 def grant_exception(tx: Transaction, command: GrantException) -> TenantException:
     exception = command.exception
     preconditions.running_customer(tx.index, exception.tenant, tx.now, "exception.tenant")
@@ -78,7 +78,7 @@ def grant_exception(tx: Transaction, command: GrantException) -> TenantException
     return made
 
 
-@change("exceptions:update")
+@change
 def update_exception(tx: Transaction, command: UpdateException) -> TenantException:
     preconditions.running_customer(tx.index, command.tenant, tx.now, "exception.tenant")
     field_masks.checked(command.mask, UPDATABLE)
@@ -102,7 +102,7 @@ def _amend(tx: Transaction, held: TenantException, command: TenantException) -> 
     return amended
 
 
-@change("exceptions:delete")
+@change
 def revoke_exception(tx: Transaction, command: OneException) -> TenantException:
     preconditions.customer(tx.index, command.tenant)
     held = _find(tx.index, command.tenant, command.id)
@@ -116,13 +116,13 @@ def end_exception(tx: Transaction, held: TenantException) -> None:
     tx.record(Event("exception.revoked", held.tenant, (held.id,), held, None, tx.call.reason))
 
 
-@read("exceptions:get")
+@read
 def get_exception(view: View, query: OneException) -> TenantException:
     preconditions.tenant(view.index, query.tenant)
     return _find(view.index, query.tenant, query.id)
 
 
-@read("exceptions:list")
+@read
 def list_exceptions(view: View, query: ListExceptions) -> Page[TenantException]:
     preconditions.tenant(view.index, query.tenant)
     filters = ["exceptions", *(str(filtered) for filtered in _checked_filters(query))]

@@ -90,7 +90,7 @@ class ListRoleGrants:
     live_at: Instant | None = None
 
 
-@change("role_grants:create")
+@change
 def grant_role(tx: Transaction, command: GrantRole) -> RoleGrant:
     tenant = check(tx, command.grant, "role_grant.")
     return give(tx, tenant, command.grant, "role_grant.role")
@@ -131,7 +131,7 @@ def enter(tx: Transaction, grant: RoleGrant) -> RoleGrant:
     return given
 
 
-@change("role_grants:update")
+@change
 def update_role_grant(tx: Transaction, command: UpdateRoleGrant) -> RoleGrant:
     preconditions.customer(tx.index, command.tenant, "role_grant.tenant")
     field_masks.checked(command.mask, UPDATABLE)
@@ -165,7 +165,7 @@ def amend(tx: Transaction, held: RoleGrant, command: RoleGrant) -> RoleGrant:
     return amended
 
 
-@change("role_grants:delete")
+@change
 def revoke_role(tx: Transaction, command: RevokeRole) -> tuple[RoleGrant, ...]:
     preconditions.customer(tx.index, command.tenant)
     checked("subject", command.subject)
@@ -202,7 +202,7 @@ def take(tx: Transaction, grant: RoleGrant) -> None:
     tx.record(event)
 
 
-@change("role_grants:delete")
+@change
 def delete_role_grant(tx: Transaction, command: DeleteRoleGrant) -> RoleGrant:
     preconditions.customer(tx.index, command.tenant)
     held = _one(tx, command.tenant, command.id, "id")
@@ -212,7 +212,7 @@ def delete_role_grant(tx: Transaction, command: DeleteRoleGrant) -> RoleGrant:
     return held
 
 
-@read("role_grants:get")
+@read
 def get_role_grant(view: View, query: GetRoleGrant) -> RoleGrant:
     preconditions.tenant(view.index, query.tenant)
     with view.database.read() as connection:
@@ -223,7 +223,7 @@ def get_role_grant(view: View, query: GetRoleGrant) -> RoleGrant:
     return found[0]
 
 
-@read("role_grants:list")
+@read
 def list_role_grants(view: View, query: ListRoleGrants) -> Page[RoleGrant]:
     preconditions.tenant(view.index, query.tenant)
     conditions = _conditions(query)

@@ -21,9 +21,11 @@ from authz_service.domain.window import Instant
 from authz_service.engine.index import Index
 from authz_service.engine.scheduled import in_force
 from authz_service.errors import AuthzError, Internal, Unavailable
+from authz_service.gen.access import Access
 from authz_service.store.database import Database
 from authz_service.store.unit_of_work import Store, Transaction
 from authz_service.usecases.kernel import guard
+from authz_service.usecases.kernel.rights import access_of
 
 _MAX_TARGET: Final = 200
 """Characters of a name in the audit that nobody has checked yet."""
@@ -81,50 +83,64 @@ class View:
 
 @dataclass(frozen=True, slots=True)
 class ChangeCase(Generic[W, T]):
-    """A change and the right it takes, for each of the `tenants` that a request is about.
+    """A change and what it takes, for each of the `tenants` that a request is about.
 
     `codec` keeps its value for repeated requests.
     """
 
-    right: str
+    access: Access
     body: Callable[[Transaction, W], T]
     codec: TypeAdapter[T]
     tenants: Callable[[W], Collection[str]] = _its_tenant
 
+    @classmethod
+    def of(cls, rpc: str, body: Callable[[Transaction, W], T]) -> "ChangeCase[W, T]":
+        """Make the change that an RPC runs. Raises: LookupError, if there is no such RPC."""
+        return cls(access_of(rpc), body, TypeAdapter(get_type_hints(body)["return"]))
+
+    @property
+    def right(self) -> str:
+        return self.access.right
+
 
 @dataclass(frozen=True, slots=True)
 class ReadCase(Generic[W, T]):
-    """A read and the right it takes."""
+    """A read and what it takes."""
 
-    right: str
+    access: Access
     body: Callable[[View, W], T]
 
+    @classmethod
+    def of(cls, rpc: str, body: Callable[[View, W], T]) -> "ReadCase[W, T]":
+        """Make the read that an RPC runs. Raises: LookupError, if there is no such RPC."""
+        return cls(access_of(rpc), body)
 
-def change(right: str) -> Callable[[Callable[[Transaction, W], T]], ChangeCase[W, T]]:
-    """Make a change out of a function that does it within a transaction."""
-
-    def make(body: Callable[[Transaction, W], T]) -> ChangeCase[W, T]:
-        return ChangeCase(right, body, TypeAdapter(get_type_hints(body)["return"]))
-
-    return make
+    @property
+    def right(self) -> str:
+        return self.access.right
 
 
-def change_of_many(right: str) -> Callable[[Callable[[Transaction, M], T]], ChangeCase[M, T]]:
+def change(body: Callable[[Transaction, W], T]) -> ChangeCase[W, T]:
+    """Make a change out of a function that does it within a transaction.
+
+    The function has the name of its RPC: `grant_role` is run by `GrantRole`, and takes what the
+    option of that RPC says.
+    """
+    return ChangeCase.of(_rpc(body), body)
+
+
+def change_of_many(body: Callable[[Transaction, M], T]) -> ChangeCase[M, T]:
     """Make a change that may be about several tenants: the right is asked for each."""
-
-    def make(body: Callable[[Transaction, M], T]) -> ChangeCase[M, T]:
-        return ChangeCase(right, body, TypeAdapter(get_type_hints(body)["return"]), _its_tenants)
-
-    return make
+    return replace(ChangeCase.of(_rpc(body), body), tenants=_its_tenants)
 
 
-def read(right: str) -> Callable[[Callable[[View, W], T]], ReadCase[W, T]]:
-    """Make a read out of a function that looks at a view."""
+def read(body: Callable[[View, W], T]) -> ReadCase[W, T]:
+    """Make a read out of a function that looks at a view and has the name of its RPC."""
+    return ReadCase.of(_rpc(body), body)
 
-    def make(body: Callable[[View, W], T]) -> ReadCase[W, T]:
-        return ReadCase(right, body)
 
-    return make
+def _rpc(body: Callable[..., object]) -> str:
+    return "".join(word.capitalize() for word in body.__name__.split("_"))
 
 
 class Executor:

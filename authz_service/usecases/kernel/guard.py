@@ -36,16 +36,10 @@ from authz_service.errors import (
 )
 from authz_service.usecases.kernel import escalation
 from authz_service.usecases.kernel.escalation import Given, Outlasting
-from authz_service.usecases.kernel.rights import any_of
-
-NAME_ACTORS: Final = "actors:name"
-"""The right to call on behalf of a customer's user."""
+from authz_service.usecases.kernel.rights import NAME_ACTORS, OVERRIDE, any_of
 
 ACTOR_FIELD: Final = "x-authz-actor"
 """The metadata that names the actor, as a refusal calls it."""
-
-OVERRIDE: Final = "members:override"
-"""The right to change members that a directory keeps."""
 
 _NAMED: Final = 5
 """Permissions that a refusal spells out."""

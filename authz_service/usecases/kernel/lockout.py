@@ -13,8 +13,9 @@ from authz_service.engine.decide import decide
 from authz_service.engine.index import Index
 from authz_service.errors import ErrorReason, FailedPrecondition
 from authz_service.store.unit_of_work import Transaction
+from authz_service.usecases.kernel.rights import access_of
 
-OPERATING: Final = ("roles:put", "policies:apply", "keys:create")
+OPERATING: Final = tuple(access_of(rpc).right for rpc in ("PutRole", "ApplyPolicy", "CreateKey"))
 """The rights with which every other one can be given back."""
 
 

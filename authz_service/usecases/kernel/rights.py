@@ -1,49 +1,32 @@
-"""The rights that this service asks of its own callers."""
+"""What each RPC takes of its caller, and the rights that this service asks for.
 
+An RPC's right stands in its option in the proto; here are only those that no single RPC takes.
+"""
+
+from collections.abc import Mapping
 from typing import Final
 
 from authz_service.errors import ErrorReason, FailedPrecondition
+from authz_service.gen.access import ACCESS, Access
 
-_ACTIONS: Final = {
-    "decisions": "check explain",
-    "permissions": "put get list delete",
-    "roles": "put get list delete",
-    "own_roles": "put delete",
-    "tiers": "put get list delete",
-    "add_ons": "put get list delete",
-    "features": "put get list delete",
-    "limits": "put get list delete",
-    "policies": "apply",
-    "changes": "preview apply",
-    "role_grants": "create update delete get list",
-    "exceptions": "create update delete get list",
-    "tenants": (
-        "onboard get list set_tier suspend resume offboard update add_add_on "
-        "remove_add_on set_limits start_trial start_grace activate "
-        "list_scheduled cancel_scheduled reactivate transfer_ownership "
-        "preview_tier import"
-    ),
-    "members": "add remove get list suspend resume set_roles override",
-    "invitations": "create accept resend revoke get list",
-    "keys": "create get update rotate list revoke",
-    "rules": "import export",
-    "identities": "register get update list remove",
-    "actors": "name",
-    "audit": "list",
-    "jobs": "get list retry cancel",
-    "mail_templates": "put get delete",
-    "webhooks": "create get list update delete rotate ping deliveries redeliver",
-    "events": "ingest preview get list replay discard map_subject reconcile pause resume",
+NAME_ACTORS: Final = "actors:name"
+"""The right to call on behalf of a customer's user."""
+
+OVERRIDE: Final = "members:override"
+"""The right to change members that a directory keeps."""
+
+_IN_TENANT: Final[Mapping[str, str]] = {
+    access.right: access.right_in_tenant for access in ACCESS.values() if access.right_in_tenant
 }
 
 RIGHTS: Final = frozenset(
-    f"{kind}:{action}" for kind, actions in _ACTIONS.items() for action in actions.split()
+    {access.right for access in ACCESS.values()} | {*_IN_TENANT.values(), NAME_ACTORS, OVERRIDE}
 )
-"""INVARIANT: every right that a use case takes is among them. Tests hold them against all RPCs and
-the shipped catalogue.
-"""
 
-_FOR_ONE: Final = {"roles:put": "own_roles:put", "roles:delete": "own_roles:delete"}
+
+def access_of(rpc: str) -> Access:
+    """Read what an RPC takes. Raises: LookupError, if there is no such RPC."""
+    return ACCESS[rpc]
 
 
 def any_of(right: str, tenant: str) -> tuple[str, ...]:
@@ -52,7 +35,7 @@ def any_of(right: str, tenant: str) -> tuple[str, ...]:
     What a right comes to for one customer alone may be a right of its own: whoever writes
     customers' roles need not be able to write those that all of them share.
     """
-    narrower = _FOR_ONE.get(right) if tenant else None
+    narrower = _IN_TENANT.get(right) if tenant else None
     return (right,) if narrower is None else (right, narrower)
 
 

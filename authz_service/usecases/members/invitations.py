@@ -81,7 +81,7 @@ class FoundInvitations:
     total: int
 
 
-@change("invitations:create")
+@change
 def invite_member(tx: Transaction, command: InviteMember) -> InvitationNow:
     tenant = preconditions.running_customer(tx.index, command.tenant, tx.now)
     invitation = Invitation(
@@ -105,7 +105,7 @@ def invite_member(tx: Transaction, command: InviteMember) -> InvitationNow:
     return invitation_now(invitation, tx.now)
 
 
-@change("invitations:accept")
+@change
 def accept_invitation(tx: Transaction, command: AcceptInvitation) -> MemberNow:
     """Make the subject an active member with the roles it was promised, and end the invitation."""
     tenant = preconditions.running_customer(tx.index, command.tenant, tx.now)
@@ -121,7 +121,7 @@ def accept_invitation(tx: Transaction, command: AcceptInvitation) -> MemberNow:
     return roster.as_changed(tx, member)
 
 
-@change("invitations:resend")
+@change
 def resend_invitation(tx: Transaction, command: ResendInvitation) -> InvitationNow:
     """Make the old token worthless; an invitation whose time is over takes its seat again."""
     tenant = preconditions.running_customer(tx.index, command.tenant, tx.now)
@@ -138,7 +138,7 @@ def resend_invitation(tx: Transaction, command: ResendInvitation) -> InvitationN
     return invitation_now(sent, tx.now)
 
 
-@change("invitations:revoke")
+@change
 def revoke_invitation(tx: Transaction, command: OneInvitation) -> InvitationNow:
     """End an invitation, and the membership that was only invited. Nothing can prevent it."""
     preconditions.customer(tx.index, command.tenant)
@@ -147,13 +147,13 @@ def revoke_invitation(tx: Transaction, command: OneInvitation) -> InvitationNow:
     return invitation_now(found, tx.now)
 
 
-@read("invitations:get")
+@read
 def get_invitation(view: View, query: OneInvitation) -> InvitationNow:
     preconditions.tenant(view.index, query.tenant)
     return invitation_now(_find(view.index, query.tenant, query.id), view.now)
 
 
-@read("invitations:list")
+@read
 def list_invitations(view: View, query: ListInvitations) -> FoundInvitations:
     preconditions.tenant(view.index, query.tenant)
     held = view.index.tenants[query.tenant].invitations

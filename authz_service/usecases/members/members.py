@@ -89,7 +89,7 @@ class FoundMembers:
     total: int
 
 
-@change("members:add")
+@change
 def add_member(tx: Transaction, command: AddMember) -> MemberNow:
     tenant = preconditions.running_customer(tx.index, command.tenant, tx.now)
     if command.member.owner:
@@ -123,7 +123,7 @@ def join(
     return membership
 
 
-@change("members:remove")
+@change
 def remove_member(tx: Transaction, command: OneMember) -> MemberNow:
     """End a membership, its grants and its invitations. Neither tier nor state can prevent it."""
     held = _to_change(tx, command)
@@ -131,7 +131,7 @@ def remove_member(tx: Transaction, command: OneMember) -> MemberNow:
     return roster.as_changed(tx, held)
 
 
-@change("members:suspend")
+@change
 def suspend_member(tx: Transaction, command: MemberSuspension) -> MemberNow:
     """Hold a member back. Neither tier nor state can prevent it."""
     held = _to_change(tx, command)
@@ -140,7 +140,7 @@ def suspend_member(tx: Transaction, command: MemberSuspension) -> MemberNow:
     return roster.as_changed(tx, held)
 
 
-@change("members:resume")
+@change
 def resume_member(tx: Transaction, command: MemberSuspension) -> MemberNow:
     preconditions.running_customer(tx.index, command.tenant, tx.now)
     held = _to_change(tx, command)
@@ -150,7 +150,7 @@ def resume_member(tx: Transaction, command: MemberSuspension) -> MemberNow:
     return roster.as_changed(tx, held)
 
 
-@change("members:set_roles")
+@change
 def set_member_roles(tx: Transaction, command: SetMemberRoles) -> MemberNow:
     """Give and take the difference. Where it only takes, neither tier nor state can prevent it."""
     tenant = preconditions.customer(tx.index, command.tenant)
@@ -167,7 +167,7 @@ def set_member_roles(tx: Transaction, command: SetMemberRoles) -> MemberNow:
     return roster.as_changed(tx, held)
 
 
-@read("members:get")
+@read
 def get_member(view: View, query: OneMember) -> MemberNow:
     preconditions.tenant(view.index, query.tenant)
     found = roster.find(view.index, query.tenant, query.subject)
@@ -175,7 +175,7 @@ def get_member(view: View, query: OneMember) -> MemberNow:
         return roster.members_now(connection, view.index, [found], view.now)[0]
 
 
-@read("members:list")
+@read
 def list_members(view: View, query: ListMembers) -> FoundMembers:
     preconditions.tenant(view.index, query.tenant)
     if query.role:

@@ -30,7 +30,7 @@ class Transferred:
     former: MemberNow | None
 
 
-@change("tenants:transfer_ownership")
+@change
 def transfer_ownership(tx: Transaction, command: TransferOwnership) -> Transferred:
     """Make an active member the owner, with an admin role if it lacks one."""
     tenant = preconditions.running_customer(tx.index, command.tenant, tx.now)

@@ -14,7 +14,6 @@ from authz_service.usecases.kernel import preconditions
 from authz_service.usecases.kernel.execution import change_of_many
 from authz_service.usecases.tenants.onboarding import OnboardTenant, open_account
 
-RIGHT: Final = "tenants:import"
 MAX_MEMBERS: Final = 1000
 """Members that one call may carry, of all its customers together."""
 
@@ -64,7 +63,7 @@ class Imported:
     differences: tuple[str, ...] = ()
 
 
-@change_of_many(RIGHT)
+@change_of_many
 def import_customers(tx: Transaction, command: ImportCustomers) -> tuple[Imported, ...]:
     """Open those that are not there; tell of each, in order, what became of it."""
     preconditions.batch(len(command.customers), "customers", at_least=1)
@@ -111,7 +110,9 @@ def _there(tx: Transaction, row: CustomerRow, seen: set[str]) -> Tenant | None:
 def _refused(tx: Transaction, row: CustomerRow, refusal: AuthzError) -> Imported:
     told = {"field": refusal.field, "details": refusal.details}
     target = (f"tenant:{row.tenant[:_MOST_TARGET]}",)
-    tx.record(Event(RIGHT, SYSTEM, target, after=told, outcome=refusal.reason.value))
+    tx.record(
+        Event(import_customers.right, SYSTEM, target, after=told, outcome=refusal.reason.value)
+    )
     return Imported(row.tenant, Outcome.REFUSED, refusal.reason, refusal.field, refusal.message)
 
 

@@ -80,7 +80,7 @@ class Reactivated:
     left_out: tuple[LeftOut, ...]
 
 
-@change("tenants:offboard")
+@change
 def offboard_tenant(tx: Transaction, command: OffboardTenant) -> Offboarded:
     """End an account and all access in it, or set the instant at which access ends.
 
@@ -99,7 +99,7 @@ def offboard_tenant(tx: Transaction, command: OffboardTenant) -> Offboarded:
     return _offboarded(now, _take_down(tx, tenant.id))
 
 
-@change("tenants:reactivate")
+@change
 def reactivate_tenant(tx: Transaction, command: ReactivateTenant) -> Reactivated:
     """Bring an account back with the members, roles and exceptions that its end took from it."""
     tenant = preconditions.customer(tx.index, command.tenant)

@@ -119,7 +119,7 @@ class FoundTenants:
     total: int
 
 
-@change("tenants:onboard")
+@change
 def onboard_tenant(tx: Transaction, command: OnboardTenant) -> Onboarded:
     """Open an account: tenant, tier, add-ons, first admin and roles in one step."""
     opened = open_account(tx, command)
@@ -149,7 +149,7 @@ def open_account(tx: Transaction, command: OnboardTenant) -> TenantNow:
     return opened
 
 
-@change("tenants:update")
+@change
 def update_tenant(tx: Transaction, command: UpdateTenant) -> TenantNow:
     """Change what the mask names, if the tenant is still the one that the caller has read."""
     tenant = preconditions.customer(tx.index, command.tenant)
@@ -160,7 +160,7 @@ def update_tenant(tx: Transaction, command: UpdateTenant) -> TenantNow:
     return changed(tx, "tenant.updated", tenant, after)
 
 
-@change("tenants:set_tier")
+@change
 def set_tier(tx: Transaction, command: SetTier) -> Moved:
     """Move a tenant to a tier, now or at an instant.
 
@@ -185,7 +185,7 @@ def set_tier(tx: Transaction, command: SetTier) -> Moved:
     return _moved(now, fit(tx, tenant.id, command.downgrade))
 
 
-@read("tenants:get")
+@read
 def get_tenant(view: View, query: OneTenant) -> TenantInNumbers:
     tenant = preconditions.tenant(view.index, query.tenant)
     return TenantInNumbers(
@@ -196,7 +196,7 @@ def get_tenant(view: View, query: OneTenant) -> TenantInNumbers:
     )
 
 
-@read("tenants:list")
+@read
 def list_tenants(view: View, query: ListTenants) -> FoundTenants:
     """List the customers by id; `system` is none of them."""
     if query.tier:

@@ -42,8 +42,8 @@ class Cancelled:
     change: ScheduledChange
 
 
-@read("tenants:list_scheduled")
-def list_scheduled(view: View, query: ListScheduled) -> FoundScheduled:
+@read
+def list_scheduled_changes(view: View, query: ListScheduled) -> FoundScheduled:
     """List what lies ahead, the next change first."""
     if query.tenant:
         tenants = [preconditions.customer(view.index, query.tenant)]
@@ -55,8 +55,8 @@ def list_scheduled(view: View, query: ListScheduled) -> FoundScheduled:
     return FoundScheduled(cut, len(found))
 
 
-@change("tenants:cancel_scheduled")
-def cancel_scheduled(tx: Transaction, command: OneScheduled) -> Cancelled:
+@change
+def cancel_scheduled_change(tx: Transaction, command: OneScheduled) -> Cancelled:
     """Take one change back: what was to end with it goes on."""
     tenant = preconditions.customer(tx.index, command.tenant)
     require_not_offboarded(tenant, tx.now, "changed")

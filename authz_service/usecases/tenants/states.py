@@ -36,20 +36,20 @@ class StartGrace:
     until: Instant
 
 
-@change("tenants:suspend")
+@change
 def suspend_tenant(tx: Transaction, command: Suspension) -> TenantNow:
     tenant = preconditions.customer(tx.index, command.tenant)
     preconditions.laid_by_hand(command.reason)
     return changed(tx, "tenant.suspended", tenant, suspended(tenant, command.reason, tx.now))
 
 
-@change("tenants:resume")
+@change
 def resume_tenant(tx: Transaction, command: Suspension) -> TenantNow:
     tenant = preconditions.customer(tx.index, command.tenant)
     return changed(tx, "tenant.resumed", tenant, resumed(tenant, command.reason, tx.now))
 
 
-@change("tenants:start_trial")
+@change
 def start_trial(tx: Transaction, command: StartTrial) -> TenantNow:
     """Put a tenant on trial, or give its trial another end."""
     tenant = preconditions.customer(tx.index, command.tenant)
@@ -58,7 +58,7 @@ def start_trial(tx: Transaction, command: StartTrial) -> TenantNow:
     return changed(tx, "tenant.trial_started", tenant, after)
 
 
-@change("tenants:start_grace")
+@change
 def start_grace(tx: Transaction, command: StartGrace) -> TenantNow:
     """Keep a tenant open until an instant although something is due, or name another instant."""
     tenant = preconditions.customer(tx.index, command.tenant)
@@ -66,7 +66,7 @@ def start_grace(tx: Transaction, command: StartGrace) -> TenantNow:
     return changed(tx, "tenant.grace_started", tenant, in_grace(tenant, until, tx.now))
 
 
-@change("tenants:activate")
+@change
 def activate_tenant(tx: Transaction, command: OneTenant) -> TenantNow:
     """End a trial or a grace well, or open a tenant that one of them closed."""
     tenant = preconditions.customer(tx.index, command.tenant)

@@ -46,7 +46,7 @@ class SetLimits:
     removed: tuple[str, ...] = ()
 
 
-@change("tenants:add_add_on")
+@change
 def add_add_on(tx: Transaction, command: AddAddOn) -> TenantNow:
     tenant = preconditions.customer(tx.index, command.tenant)
     require_not_offboarded(tenant, tx.now, "given an add-on")
@@ -58,7 +58,7 @@ def add_add_on(tx: Transaction, command: AddAddOn) -> TenantNow:
     return changed(tx, "tenant.add_on_added", tenant, after)
 
 
-@change("tenants:remove_add_on")
+@change
 def remove_add_on(tx: Transaction, command: RemoveAddOn) -> TenantNow:
     """End an add-on, now or at an instant. Neither state nor catalogue can prevent it."""
     tenant = preconditions.customer(tx.index, command.tenant)
@@ -68,7 +68,7 @@ def remove_add_on(tx: Transaction, command: RemoveAddOn) -> TenantNow:
     return changed(tx, "tenant.add_on_removed", tenant, after)
 
 
-@change("tenants:set_limits")
+@change
 def set_limits(tx: Transaction, command: SetLimits) -> TenantNow:
     """Set and remove limits of the tenant's own; those not named stay."""
     tenant = preconditions.customer(tx.index, command.tenant)

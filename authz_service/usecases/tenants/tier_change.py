@@ -104,7 +104,7 @@ class TierChange:
     steps: tuple[Step, ...] = ()
 
 
-@read("tenants:preview_tier")
+@read
 def preview_tier_change(view: View, query: PreviewTierChange) -> TierChange:
     """Make the change by the use cases that will make it, write nothing, and compare."""
     tenant = preconditions.customer(view.index, query.tenant)
@@ -145,7 +145,7 @@ def account_change(
     )
 
 
-@change("tenants:set_tier")
+@change
 def apply_downgrade_policy(tx: Transaction, command: ApplyDowngradePolicy) -> tuple[Step, ...]:
     """See to what a scheduled move or an event has left, or has made fit again."""
     tenant = preconditions.running_customer(tx.index, command.tenant, tx.now)

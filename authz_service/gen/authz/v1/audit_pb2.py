@@ -22,33 +22,40 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from authz_service.gen.authz.v1 import options_pb2 as authz_dot_v1_dot_options__pb2
 from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14\x61uthz/v1/audit.proto\x12\x08\x61uthz.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x8f\x02\n\x06\x43hange\x12\x10\n\x08revision\x18\x01 \x01(\x03\x12/\n\x0b\x63hange_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04kind\x18\x03 \x01(\t\x12\n\n\x02id\x18\x04 \x01(\t\x12\'\n\x06\x62\x65\x66ore\x18\x05 \x01(\x0b\x32\x17.google.protobuf.Struct\x12&\n\x05\x61\x66ter\x18\x06 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x0e\n\x06\x61\x63tion\x18\x07 \x01(\t\x12\r\n\x05\x61\x63tor\x18\x08 \x01(\t\x12\x14\n\x0con_behalf_of\x18\t \x01(\t\x12\x0e\n\x06reason\x18\n \x01(\t\x12\x12\n\nrequest_id\x18\x0b \x01(\t\"{\n\x12ListChangesRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x16\n\x0e\x61\x66ter_revision\x18\x02 \x01(\x03\x12\x16\n\x0euntil_revision\x18\x03 \x01(\x03\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x12\n\npage_token\x18\x05 \x01(\t\"c\n\x13ListChangesResponse\x12!\n\x07\x63hanges\x18\x01 \x03(\x0b\x32\x10.authz.v1.Change\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x10\n\x08revision\x18\x03 \x01(\x03\"F\n\nAuditEntry\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x0b\n\x03seq\x18\x02 \x01(\x03\x12\r\n\x05\x65ntry\x18\x03 \x01(\t\x12\x0c\n\x04hash\x18\x04 \x01(\t\"\xf4\x01\n\x17ListAuditEntriesRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\r\n\x05\x61\x63tor\x18\x02 \x01(\t\x12\x0e\n\x06\x61\x63tion\x18\x03 \x01(\t\x12\x0f\n\x07outcome\x18\x04 \x01(\t\x12.\n\nstart_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0cnewest_first\x18\x07 \x01(\x08\x12\x11\n\tpage_size\x18\x08 \x01(\x05\x12\x12\n\npage_token\x18\t \x01(\t\"l\n\x18ListAuditEntriesResponse\x12%\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x14.authz.v1.AuditEntry\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x10\n\x08revision\x18\x03 \x01(\x03\"K\n\x12VerifyAuditRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x11\n\tafter_seq\x18\x02 \x01(\x03\x12\x12\n\nafter_hash\x18\x03 \x01(\t\"\x81\x01\n\x13VerifyAuditResponse\x12\r\n\x05whole\x18\x01 \x01(\x08\x12\x12\n\nbroken_seq\x18\x02 \x01(\x03\x12\x10\n\x08verified\x18\x03 \x01(\x03\x12\x10\n\x08last_seq\x18\x04 \x01(\x03\x12\x11\n\tlast_hash\x18\x05 \x01(\t\x12\x10\n\x08revision\x18\x06 \x01(\x03\x32\x81\x02\n\x0c\x41uditService\x12J\n\x0bListChanges\x12\x1c.authz.v1.ListChangesRequest\x1a\x1d.authz.v1.ListChangesResponse\x12Y\n\x10ListAuditEntries\x12!.authz.v1.ListAuditEntriesRequest\x1a\".authz.v1.ListAuditEntriesResponse\x12J\n\x0bVerifyAudit\x12\x1c.authz.v1.VerifyAuditRequest\x1a\x1d.authz.v1.VerifyAuditResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14\x61uthz/v1/audit.proto\x12\x08\x61uthz.v1\x1a\x16\x61uthz/v1/options.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x8f\x02\n\x06\x43hange\x12\x10\n\x08revision\x18\x01 \x01(\x03\x12/\n\x0b\x63hange_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04kind\x18\x03 \x01(\t\x12\n\n\x02id\x18\x04 \x01(\t\x12\'\n\x06\x62\x65\x66ore\x18\x05 \x01(\x0b\x32\x17.google.protobuf.Struct\x12&\n\x05\x61\x66ter\x18\x06 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x0e\n\x06\x61\x63tion\x18\x07 \x01(\t\x12\r\n\x05\x61\x63tor\x18\x08 \x01(\t\x12\x14\n\x0con_behalf_of\x18\t \x01(\t\x12\x0e\n\x06reason\x18\n \x01(\t\x12\x12\n\nrequest_id\x18\x0b \x01(\t\"{\n\x12ListChangesRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x16\n\x0e\x61\x66ter_revision\x18\x02 \x01(\x03\x12\x16\n\x0euntil_revision\x18\x03 \x01(\x03\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x12\n\npage_token\x18\x05 \x01(\t\"c\n\x13ListChangesResponse\x12!\n\x07\x63hanges\x18\x01 \x03(\x0b\x32\x10.authz.v1.Change\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x10\n\x08revision\x18\x03 \x01(\x03\"F\n\nAuditEntry\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x0b\n\x03seq\x18\x02 \x01(\x03\x12\r\n\x05\x65ntry\x18\x03 \x01(\t\x12\x0c\n\x04hash\x18\x04 \x01(\t\"\xf4\x01\n\x17ListAuditEntriesRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\r\n\x05\x61\x63tor\x18\x02 \x01(\t\x12\x0e\n\x06\x61\x63tion\x18\x03 \x01(\t\x12\x0f\n\x07outcome\x18\x04 \x01(\t\x12.\n\nstart_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0cnewest_first\x18\x07 \x01(\x08\x12\x11\n\tpage_size\x18\x08 \x01(\x05\x12\x12\n\npage_token\x18\t \x01(\t\"l\n\x18ListAuditEntriesResponse\x12%\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x14.authz.v1.AuditEntry\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x10\n\x08revision\x18\x03 \x01(\x03\"K\n\x12VerifyAuditRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x11\n\tafter_seq\x18\x02 \x01(\x03\x12\x12\n\nafter_hash\x18\x03 \x01(\t\"\x81\x01\n\x13VerifyAuditResponse\x12\r\n\x05whole\x18\x01 \x01(\x08\x12\x12\n\nbroken_seq\x18\x02 \x01(\x03\x12\x10\n\x08verified\x18\x03 \x01(\x03\x12\x10\n\x08last_seq\x18\x04 \x01(\x03\x12\x11\n\tlast_hash\x18\x05 \x01(\t\x12\x10\n\x08revision\x18\x06 \x01(\x03\x32\xcf\x02\n\x0c\x41uditService\x12\x64\n\x0bListChanges\x12\x1c.authz.v1.ListChangesRequest\x1a\x1d.authz.v1.ListChangesResponse\"\x18\xa2\xbb\x18\x14\n\naudit:list\x12\x06tenant\x12s\n\x10ListAuditEntries\x12!.authz.v1.ListAuditEntriesRequest\x1a\".authz.v1.ListAuditEntriesResponse\"\x18\xa2\xbb\x18\x14\n\naudit:list\x12\x06tenant\x12\x64\n\x0bVerifyAudit\x12\x1c.authz.v1.VerifyAuditRequest\x1a\x1d.authz.v1.VerifyAuditResponse\"\x18\xa2\xbb\x18\x14\n\naudit:list\x12\x06tenantb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'authz.v1.audit_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_CHANGE']._serialized_start=98
-  _globals['_CHANGE']._serialized_end=369
-  _globals['_LISTCHANGESREQUEST']._serialized_start=371
-  _globals['_LISTCHANGESREQUEST']._serialized_end=494
-  _globals['_LISTCHANGESRESPONSE']._serialized_start=496
-  _globals['_LISTCHANGESRESPONSE']._serialized_end=595
-  _globals['_AUDITENTRY']._serialized_start=597
-  _globals['_AUDITENTRY']._serialized_end=667
-  _globals['_LISTAUDITENTRIESREQUEST']._serialized_start=670
-  _globals['_LISTAUDITENTRIESREQUEST']._serialized_end=914
-  _globals['_LISTAUDITENTRIESRESPONSE']._serialized_start=916
-  _globals['_LISTAUDITENTRIESRESPONSE']._serialized_end=1024
-  _globals['_VERIFYAUDITREQUEST']._serialized_start=1026
-  _globals['_VERIFYAUDITREQUEST']._serialized_end=1101
-  _globals['_VERIFYAUDITRESPONSE']._serialized_start=1104
-  _globals['_VERIFYAUDITRESPONSE']._serialized_end=1233
-  _globals['_AUDITSERVICE']._serialized_start=1236
-  _globals['_AUDITSERVICE']._serialized_end=1493
+  _globals['_AUDITSERVICE'].methods_by_name['ListChanges']._loaded_options = None
+  _globals['_AUDITSERVICE'].methods_by_name['ListChanges']._serialized_options = b'\242\273\030\024\n\naudit:list\022\006tenant'
+  _globals['_AUDITSERVICE'].methods_by_name['ListAuditEntries']._loaded_options = None
+  _globals['_AUDITSERVICE'].methods_by_name['ListAuditEntries']._serialized_options = b'\242\273\030\024\n\naudit:list\022\006tenant'
+  _globals['_AUDITSERVICE'].methods_by_name['VerifyAudit']._loaded_options = None
+  _globals['_AUDITSERVICE'].methods_by_name['VerifyAudit']._serialized_options = b'\242\273\030\024\n\naudit:list\022\006tenant'
+  _globals['_CHANGE']._serialized_start=122
+  _globals['_CHANGE']._serialized_end=393
+  _globals['_LISTCHANGESREQUEST']._serialized_start=395
+  _globals['_LISTCHANGESREQUEST']._serialized_end=518
+  _globals['_LISTCHANGESRESPONSE']._serialized_start=520
+  _globals['_LISTCHANGESRESPONSE']._serialized_end=619
+  _globals['_AUDITENTRY']._serialized_start=621
+  _globals['_AUDITENTRY']._serialized_end=691
+  _globals['_LISTAUDITENTRIESREQUEST']._serialized_start=694
+  _globals['_LISTAUDITENTRIESREQUEST']._serialized_end=938
+  _globals['_LISTAUDITENTRIESRESPONSE']._serialized_start=940
+  _globals['_LISTAUDITENTRIESRESPONSE']._serialized_end=1048
+  _globals['_VERIFYAUDITREQUEST']._serialized_start=1050
+  _globals['_VERIFYAUDITREQUEST']._serialized_end=1125
+  _globals['_VERIFYAUDITRESPONSE']._serialized_start=1128
+  _globals['_VERIFYAUDITRESPONSE']._serialized_end=1257
+  _globals['_AUDITSERVICE']._serialized_start=1260
+  _globals['_AUDITSERVICE']._serialized_end=1595
 # @@protoc_insertion_point(module_scope)
