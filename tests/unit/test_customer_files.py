@@ -66,7 +66,7 @@ def test_json_lines_are_the_message_itself() -> None:
         ("[]", "not a JSON object"),
         ('{"tenant": "acme", "teir": "free"}', "no field named"),
         ('{"tenant": 5}', "tenant"),
-        ('{"tenant": "acme", "trial_until": "soon"}', "no instant"),
+        ('{"tenant": "acme", "trial_until": "soon"}', "not an instant"),
         ('{"tenant": "acme", "after_trial": "happy"}', "happy"),
         ('{"tenant": "\\ud800"}', "surrogate"),
     ],

@@ -16,6 +16,7 @@ from authz_service.gen.authz.v1 import authorization_pb2 as pb
 from authz_service.rpc.admission import Limits, LimitSettings, TokenBuckets
 from authz_service.rpc.admission_queue import BURST, LONGEST_SPELL, SHORT, Line
 from authz_service.serving.call_stats import Observation
+from authz_service.usecases.kernel.rights import access_of
 
 SECOND = 1_000_000
 
@@ -161,18 +162,18 @@ def test_threads_that_spend_at_once_spend_no_more_than_there_is() -> None:
     assert len(passed) == 100
 
 
-def charged(world: World, request: str) -> Callable[[Any, Call], Any]:
-    return world.limits.charged(lambda asked, _: "done", request, lambda context: "")  # type: ignore[return-value]
+def charged(world: World, weight: str) -> Callable[[Any, Call], Any]:
+    return world.limits.charged(lambda asked, _: "done", weight, lambda context: "")  # type: ignore[return-value]
 
 
 def test_no_rate_leaves_the_behaviour_as_it_is(world: World) -> None:
     def behaviour(request: Any, context: grpc.ServicerContext) -> None: ...
 
-    assert world.limits.charged(behaviour, "CheckRequest", lambda _: "") is behaviour
+    assert world.limits.charged(behaviour, "", lambda _: "") is behaviour
 
 
 def test_callers_without_a_key_are_told_apart_by_their_certificates() -> None:
-    check = charged(World(per_second=1), "CheckRequest")
+    check = charged(World(per_second=1), "")
     assert check(pb.CheckRequest(), Call("one")) == "done"
     assert check(pb.CheckRequest(), Call("other")) == "done"
     with pytest.raises(ResourceExhausted) as refused:
@@ -191,7 +192,7 @@ def test_callers_without_a_key_are_told_apart_by_their_certificates() -> None:
 )
 def test_each_question_of_a_batch_counts(asked: Any) -> None:
     world = World(per_second=2)
-    batch = charged(world, type(asked).__name__)
+    batch = charged(world, access_of(type(asked).__name__.removesuffix("Request")).weight)
     assert batch(asked, Call()) == "done"
     world.now = 1_900_000
     with pytest.raises(ResourceExhausted):
