@@ -44,7 +44,7 @@ class Actor:
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
+class AuditRecord:
     """What happened, in the words of the use case, before it gets its place in a chain."""
 
     action: str
@@ -56,7 +56,7 @@ class Event:
     outcome: str = DONE
 
 
-class Sealed(NamedTuple):
+class AuditEntry(NamedTuple):
     """An entry in its final form. `entry` is its canonical JSON (RFC 8785), `prev_hash` included;
     `hash` is the SHA-256 of those bytes, in hex.
     """
@@ -72,7 +72,7 @@ class Sealed(NamedTuple):
 
 
 def seal(
-    event: Event,
+    record: AuditRecord,
     actor: Actor,
     *,
     seq: int,
@@ -80,21 +80,21 @@ def seal(
     at: Instant,
     request_id: str,
     revision: int,
-) -> Sealed:
+) -> AuditEntry:
     """Give an event its place: `seq` counts from 1 without gaps in each tenant's chain."""
     body = canonical(
         {
-            "tenant": event.tenant,
+            "tenant": record.tenant,
             "seq": seq,
             "at": rfc3339(at),
             "actor": actor.subject,
             "on_behalf_of": actor.on_behalf_of,
-            "action": event.action,
-            "outcome": event.outcome,
-            "targets": list(event.targets),
-            "before": plain(event.before),
-            "after": plain(event.after),
-            "reason": event.reason,
+            "action": record.action,
+            "outcome": record.outcome,
+            "targets": list(record.targets),
+            "before": plain(record.before),
+            "after": plain(record.after),
+            "reason": record.reason,
             "request_id": request_id,
             "source_address": actor.source_address,
             "revision": revision,
@@ -102,7 +102,7 @@ def seal(
         }
     )
     digest = sha256(body.encode()).hexdigest()
-    return Sealed(event.tenant, seq, at, actor.subject, event.action, revision, body, digest)
+    return AuditEntry(record.tenant, seq, at, actor.subject, record.action, revision, body, digest)
 
 
 def canonical(value: Any) -> str:

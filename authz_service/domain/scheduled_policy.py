@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from authz_service.domain.audit import Actor, Event
+from authz_service.domain.audit import Actor, AuditRecord
 from authz_service.domain.changeset import ChangeSet
 from authz_service.domain.grant import RoleGrant
 from authz_service.domain.membership import Membership
@@ -39,7 +39,7 @@ class ScheduledPolicyChange:
     reason: str
     created_at: Instant
     planned: "tuple[FactChange, ...]" = ()
-    told: tuple[Event, ...] = field(default=(), hash=False)
+    told: tuple[AuditRecord, ...] = field(default=(), hash=False)
     objection: Objection | None = None
 
     @property

@@ -6,7 +6,7 @@ from typing import Final
 
 from sqlalchemy import ColumnElement, Connection, and_, func, not_, or_, select
 
-from authz_service.domain.audit import DONE, Sealed
+from authz_service.domain.audit import DONE, AuditEntry
 from authz_service.domain.change import Delta, Revision
 from authz_service.domain.window import Instant
 from authz_service.store import deltas
@@ -50,7 +50,9 @@ def tail(connection: Connection, tenant: str) -> int:
     return connection.execute(query).scalar_one() or 0
 
 
-def entries(connection: Connection, filters: Filters, at_most: int, place: Place) -> list[Sealed]:
+def entries(
+    connection: Connection, filters: Filters, at_most: int, place: Place
+) -> list[AuditEntry]:
     """Read entries by tenant and number, those after the place alone."""
     log = audit_entry.c
     last = log.seq.desc() if filters.newest_first else log.seq
@@ -65,16 +67,16 @@ def entries(connection: Connection, filters: Filters, at_most: int, place: Place
         query = query.where(
             or_(log.tenant > place.tenant, and_(log.tenant == place.tenant, passed))
         )
-    return [Sealed(*row) for row in connection.execute(query)]
+    return [AuditEntry(*row) for row in connection.execute(query)]
 
 
-def chain(connection: Connection, tenant: str, first: int) -> Generator[Sealed, None, None]:
+def chain(connection: Connection, tenant: str, first: int) -> Generator[AuditEntry, None, None]:
     """Iterate over a chain from the entry `first` on."""
     log = audit_entry.c
     query = select(audit_entry).where(log.tenant == tenant, log.seq >= first).order_by(log.seq)
     with connection.execute(query, execution_options=_AT_ONCE) as found:
         for row in found:
-            yield Sealed(*row)
+            yield AuditEntry(*row)
 
 
 def deltas_of(
@@ -95,11 +97,11 @@ def deltas_of(
 
 def explanations(
     connection: Connection, tenant: str, revisions: Collection[Revision]
-) -> list[Sealed]:
+) -> list[AuditEntry]:
     """Read the entries of a chain that tell of changes made in the revisions, oldest first."""
     log = audit_entry.c
     query = select(audit_entry).where(log.tenant == tenant, log.revision.in_(revisions), _CHANGED)
-    return [Sealed(*row) for row in connection.execute(query.order_by(log.seq))]
+    return [AuditEntry(*row) for row in connection.execute(query.order_by(log.seq))]
 
 
 def _conditions(filters: Filters) -> Iterator[ColumnElement[bool]]:

@@ -7,12 +7,12 @@ from typing import Any, Final
 from pydantic import TypeAdapter
 from sqlalchemy import Table
 
-from authz_service.domain.audit import Event, plain
+from authz_service.domain.audit import AuditRecord, plain
 from authz_service.domain.change import FactChange
 from authz_service.domain.scheduled_policy import Objection, ScheduledPolicyChange
 from authz_service.store import schema, set_json
 
-_EVENTS: Final = TypeAdapter(tuple[Event, ...])
+_RECORDS: Final = TypeAdapter(tuple[AuditRecord, ...])
 _OBJECTION: Final = TypeAdapter(Objection)
 
 WriteChanges = Callable[[tuple[FactChange, ...]], list[Any]]
@@ -42,7 +42,7 @@ def from_json(value: dict[str, Any], changes: ReadChanges) -> ScheduledPolicyCha
         reason=value["reason"],
         created_at=value["created_at"],
         planned=changes(value["planned"]),
-        told=_EVENTS.validate_python(value["told"]),
+        told=_RECORDS.validate_python(value["told"]),
         objection=None if objection is None else _OBJECTION.validate_python(objection),
     )
 

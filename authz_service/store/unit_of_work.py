@@ -15,7 +15,7 @@ from typing import Protocol
 import structlog
 from sqlalchemy import Connection
 
-from authz_service.domain.audit import DONE, Actor, Event
+from authz_service.domain.audit import DONE, Actor, AuditRecord
 from authz_service.domain.call import Call
 from authz_service.domain.change import Delta, Fact, FactChange, Revision
 from authz_service.domain.job import Job
@@ -64,7 +64,7 @@ class Transaction:
     now: Instant
     new_id: Callable[[], str]
     changes: list[FactChange] = field(default_factory=list)
-    events: list[Event] = field(default_factory=list)
+    records: list[AuditRecord] = field(default_factory=list)
     jobs: list[Job] = field(default_factory=list)
     answer: str | None = None
 
@@ -86,9 +86,9 @@ class Transaction:
         """Give all that is changed, as far as this transaction has come."""
         return Delta(self.revision, tuple(self.changes), self.now)
 
-    def record(self, event: Event) -> None:
+    def record(self, record: AuditRecord) -> None:
         """Say what was changed and why. Every transaction that changes something says so."""
-        self.events.append(event)
+        self.records.append(record)
 
     def enqueue(self, job: Job) -> None:
         """Have work done after the commit, and none of it if there is no commit."""
@@ -112,13 +112,13 @@ def number_tiers(tx: Transaction) -> None:
     reason = tx.call.reason
     for before, after in made.followed:
         tx.changes.append(FactChange(before, after))
-        tx.record(Event("tier.versioned", SYSTEM, (after.id,), before, after, reason))
+        tx.record(AuditRecord("tier.versioned", SYSTEM, (after.id,), before, after, reason))
     for plan in made.kept:
         tx.changes.append(FactChange(None, plan))
-        tx.record(Event("tier.version_kept", SYSTEM, (plan.id,), None, plan, reason))
+        tx.record(AuditRecord("tier.version_kept", SYSTEM, (plan.id,), None, plan, reason))
     for plan in made.dropped:
         tx.changes.append(FactChange(plan, None))
-        tx.record(Event("tier.version_dropped", SYSTEM, (plan.id,), plan, None, reason))
+        tx.record(AuditRecord("tier.version_dropped", SYSTEM, (plan.id,), plan, None, reason))
 
 
 def come_due(tx: Transaction, each: ScheduledPolicyChange) -> Transaction:
@@ -131,7 +131,7 @@ def come_due(tx: Transaction, each: ScheduledPolicyChange) -> Transaction:
         tx,
         call=Call(each.by, reason=each.reason),
         changes=[FactChange(each, None), *each.planned],
-        events=[Event(action, SYSTEM, (each.id,), each, None, each.reason), *each.told],
+        records=[AuditRecord(action, SYSTEM, (each.id,), each, None, each.reason), *each.told],
         jobs=[],
         answer=None,
     )
@@ -163,7 +163,7 @@ def rehearsed(tx: Transaction) -> Iterator[Transaction]:
     """Lend a transaction whose writes are undone when the block ends."""
     savepoint = tx.connection.begin_nested()
     try:
-        yield replace(tx, changes=[], events=[], jobs=[], answer=None)
+        yield replace(tx, changes=[], records=[], jobs=[], answer=None)
     finally:
         savepoint.rollback()
 
@@ -174,7 +174,7 @@ def written(tx: Transaction) -> None:
     delta = tx.delta() if tx.changes else None
     closing, opening = writing.difference(delta) if delta else ([], [])
     writing.close_rows(connection, closing, tx.revision)
-    entries = writing.sealed(connection, tx.events, tx.call, tx.now, tx.revision)
+    entries = writing.sealed(connection, tx.records, tx.call, tx.now, tx.revision)
     with pipelined(connection):
         writing.open_rows(connection, opening, tx.revision)
         writing.append_entries(connection, entries)
@@ -239,7 +239,7 @@ class Store:
                 if tx.now >= index.due:
                     made += self._come_due(tx)
                 yield tx
-                if tx.changes and not tx.events:
+                if tx.changes and not tx.records:
                     raise Internal(ErrorReason.INTERNAL, "an unexplained change cannot commit")
                 number_tiers(tx)
                 laws.require_kept(tx.index, tx.changes, tx.now)
@@ -297,5 +297,7 @@ class Store:
 
     def _count(self, tx: Transaction) -> None:
         if tx.changes:
-            self.changes.update(event.action for event in tx.events)
-        self.entries.update("done" if event.outcome == DONE else "refused" for event in tx.events)
+            self.changes.update(record.action for record in tx.records)
+        self.entries.update(
+            "done" if record.outcome == DONE else "refused" for record in tx.records
+        )

@@ -7,7 +7,7 @@ from typing import Final
 from sqlalchemy import Connection, Table, bindparam, select, update
 
 from authz_service.domain import audit
-from authz_service.domain.audit import Event, Sealed
+from authz_service.domain.audit import AuditEntry, AuditRecord
 from authz_service.domain.call import Call
 from authz_service.domain.change import Delta, Revision
 from authz_service.domain.window import Instant
@@ -58,17 +58,21 @@ def advance_head(connection: Connection, delta: Delta) -> None:
 
 
 def sealed(
-    connection: Connection, events: Iterable[Event], call: Call, now: Instant, revision: Revision
-) -> list[Sealed]:
-    """Give each event its place at the end of its tenant's chain."""
+    connection: Connection,
+    records: Iterable[AuditRecord],
+    call: Call,
+    now: Instant,
+    revision: Revision,
+) -> list[AuditEntry]:
+    """Give each record its place at the end of its tenant's chain."""
     tails: dict[str, tuple[int, str]] = {}
-    entries: list[Sealed] = []
-    for event in events:
-        if event.tenant not in tails:
-            tails[event.tenant] = _tail(connection, event.tenant)
-        seq, prev_hash = tails[event.tenant]
+    entries: list[AuditEntry] = []
+    for record in records:
+        if record.tenant not in tails:
+            tails[record.tenant] = _tail(connection, record.tenant)
+        seq, prev_hash = tails[record.tenant]
         entry = audit.seal(
-            event,
+            record,
             call.actor,
             seq=seq + 1,
             prev_hash=prev_hash,
@@ -76,12 +80,12 @@ def sealed(
             request_id=call.request_id,
             revision=revision,
         )
-        tails[event.tenant] = (entry.seq, entry.hash)
+        tails[record.tenant] = (entry.seq, entry.hash)
         entries.append(entry)
     return entries
 
 
-def append_entries(connection: Connection, entries: list[Sealed]) -> None:
+def append_entries(connection: Connection, entries: list[AuditEntry]) -> None:
     if entries:
         _insert(schema.audit_entry).run(connection, [entry._asdict() for entry in entries])
 

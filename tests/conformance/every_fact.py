@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Final, NamedTuple
 
-from authz_service.domain.audit import Event
+from authz_service.domain.audit import AuditRecord
 from authz_service.domain.catalog import Feature, Limit, Permission, Plan, Role
 from authz_service.domain.change import Fact, FactChange
 from authz_service.domain.changeset import (
@@ -154,7 +154,7 @@ SCHEDULED: Final = ScheduledPolicyChange(
         FactChange(TENANT, replace(TENANT, holdings=())),
         FactChange(DENYING, None),
     ),
-    (Event("role.put", "acme", ("viewer",), {"id": "viewer"}, None, TEXT),),
+    (AuditRecord("role.put", "acme", ("viewer",), {"id": "viewer"}, None, TEXT),),
 )
 
 

@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 from itertools import count
 from typing import Final
 
-from authz_service.domain.audit import Actor, Event
+from authz_service.domain.audit import Actor, AuditRecord
 from authz_service.domain.call import Call
 from authz_service.domain.change import Fact, FactChange, Revision
 from authz_service.domain.tenant import SYSTEM
@@ -90,7 +90,7 @@ class StoreWorld:
         def body(tx: Transaction) -> None:
             for change in changes:
                 tx.change(change.before, change.after)
-            tx.record(Event("test.changed", tenant, ("some:thing",)))
+            tx.record(AuditRecord("test.changed", tenant, ("some:thing",)))
 
         return self.run(body).revision
 

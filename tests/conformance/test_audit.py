@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import delete, update
 
-from authz_service.domain.audit import Actor, Event
+from authz_service.domain.audit import Actor, AuditRecord
 from authz_service.domain.call import Call
 from authz_service.domain.catalog import Permission, Role
 from authz_service.domain.grant import RoleGrant
@@ -31,7 +31,7 @@ def audited(store_world: StoreWorld) -> StoreWorld:
         store_world.put(Permission(f"doc:p{at}"))
     with store_world.store.transaction(CALL) as tx:
         for tenant in ("system", "other", "system"):
-            tx.record(Event("test.read", tenant, ()))
+            tx.record(AuditRecord("test.read", tenant, ()))
     return store_world
 
 
@@ -73,7 +73,7 @@ def test_chains_go_on_after_a_restart(audited: StoreWorld) -> None:
 
 def test_a_rolled_back_transaction_leaves_no_gap(audited: StoreWorld) -> None:
     def body(tx: Transaction) -> None:
-        tx.record(Event("test.read", "acme", ()))
+        tx.record(AuditRecord("test.read", "acme", ()))
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
@@ -155,7 +155,9 @@ def test_an_entry_is_stored_in_its_canonical_form(store_world: StoreWorld) -> No
     """RFC 8785: sorted keys, no space, characters as they are."""
     with store_world.store.transaction(CALL) as tx:
         for fact in every_fact.ALL:
-            tx.record(Event("test.read", "acme", (every_fact.TEXT,), None, fact, every_fact.TEXT))
+            tx.record(
+                AuditRecord("test.read", "acme", (every_fact.TEXT,), None, fact, every_fact.TEXT)
+            )
     for entry in ledger.chains(store_world.database)["acme"]:
         plain = json.dumps(
             entry.document, ensure_ascii=False, sort_keys=True, separators=(",", ":")
@@ -198,7 +200,7 @@ def test_a_refused_rehearsal_leaves_no_trace(store_world: StoreWorld) -> None:
 def test_no_secret_stands_in_the_audit(store_world: StoreWorld) -> None:
     with store_world.store.transaction(CALL) as tx:
         tx.change(None, every_fact.KEY)
-        tx.record(Event("key.created", "system", ("key-1",), None, every_fact.KEY))
+        tx.record(AuditRecord("key.created", "system", ("key-1",), None, every_fact.KEY))
     assert every_fact.KEY.secret_hash not in last(store_world, "system").entry
     assert "secret" not in last(store_world, "system").entry
     assert VIEWER.grant.tenant not in ledger.chains(store_world.database)

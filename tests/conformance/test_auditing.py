@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import delete, update
 
-from authz_service.domain.audit import Actor, Event, plain
+from authz_service.domain.audit import Actor, AuditRecord, plain
 from authz_service.domain.catalog import Permission
 from authz_service.domain.change import FactChange
 from authz_service.domain.membership import Membership
@@ -197,7 +197,7 @@ def test_outcome_is_not_taken_from_what_a_caller_wrote(world: StoreWorld) -> Non
 
 def test_outcome_is_not_taken_from_what_an_entry_is_about(world: StoreWorld) -> None:
     about = {"outcome": "NOT_A_MEMBER", "seq": 1}
-    world.run(lambda tx: tx.record(Event("test.read", "acme", (), about, about)))
+    world.run(lambda tx: tx.record(AuditRecord("test.read", "acme", (), about, about)))
     assert entries(world, tenant="acme", outcome="NOT_A_MEMBER") == []
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import Table, func, select
 
-from authz_service.domain.audit import Event
+from authz_service.domain.audit import AuditRecord
 from authz_service.domain.catalog import Limit, Permission, Plan, Role
 from authz_service.domain.change import Fact
 from authz_service.domain.exception import ExceptionKind, TenantException
@@ -120,7 +120,7 @@ def test_one_transaction_may_change_a_fact_many_times(store_world: StoreWorld) -
             (None, changed),
         ):
             tx.change(before, after)
-        tx.record(Event("test.changed", "system", ("permission:doc:read",)))
+        tx.record(AuditRecord("test.changed", "system", ("permission:doc:read",)))
     assert read_back(store_world) == [changed]
     ledger.assert_whole(store_world.database)
 

@@ -7,7 +7,7 @@ from itertools import count
 
 import pytest
 
-from authz_service.domain.audit import Event
+from authz_service.domain.audit import AuditRecord
 from authz_service.domain.catalog import Plan
 from authz_service.domain.change import Delta, Fact, Revision
 from tests.conformance import ledger
@@ -23,7 +23,7 @@ def write(to: StoreWorld, made: World, first: int, last: int) -> None:
         with to.store.transaction(CALL) as tx:
             for change in delta.changes:
                 tx.change(change.before, change.after)
-            tx.record(Event("test.changed", "system", (f"revision:{delta.revision}",)))
+            tx.record(AuditRecord("test.changed", "system", (f"revision:{delta.revision}",)))
         assert tx.revision == delta.revision
 
 

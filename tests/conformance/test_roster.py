@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import pytest
 
-from authz_service.domain.audit import Event
+from authz_service.domain.audit import AuditRecord
 from authz_service.domain.catalog import Limit, Permission, Plan, Role
 from authz_service.domain.change import Fact, FactChange
 from authz_service.domain.decision import DecisionReason, Question
@@ -171,7 +171,7 @@ def test_no_path_takes_the_last_admin(acme: StoreWorld, changes: list[FactChange
 def test_a_dry_run_is_refused_as_the_change_would_be(acme: StoreWorld) -> None:
     def body(tx: Transaction) -> None:
         tx.change(ADMIN, None)
-        tx.record(Event("role.revoked", "acme", ("user:ada",)))
+        tx.record(AuditRecord("role.revoked", "acme", ("user:ada",)))
 
     with pytest.raises(FailedPrecondition):
         acme.run(body, replace(CALL, validate_only=True))

@@ -521,7 +521,7 @@ def test_what_follows_a_change_follows_a_scheduled_one_too(world: StoreWorld) ->
     followed: list[tuple[int, list[str]]] = []
 
     def follow_up(tx: Transaction) -> None:
-        followed.append((tx.revision, [event.action for event in tx.events]))
+        followed.append((tx.revision, [event.action for event in tx.records]))
 
     schedule(world, MoveToTier("beta", "pro"))
     store = Store(world.database, world.replica, world.clock, world.new_id, follow_up, replan)

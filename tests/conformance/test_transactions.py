@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import select, text
 
-from authz_service.domain.audit import Event
+from authz_service.domain.audit import AuditRecord
 from authz_service.domain.call import Call
 from authz_service.domain.catalog import Permission
 from authz_service.domain.membership import Membership
@@ -31,7 +31,7 @@ def burst(tx: Transaction) -> None:
 
 def change_unexplained(tx: Transaction) -> None:
     change_everything(tx)
-    tx.events.clear()
+    tx.records.clear()
 
 
 def change_everything(tx: Transaction) -> None:
@@ -39,8 +39,8 @@ def change_everything(tx: Transaction) -> None:
     for fact in every_fact.ALL:
         tx.change(None, fact)
     tx.change(Membership("old", "user:a"), None)
-    tx.record(Event("test.changed", "acme", ("a",)))
-    tx.record(Event("test.changed", "system", ("b",)))
+    tx.record(AuditRecord("test.changed", "acme", ("a",)))
+    tx.record(AuditRecord("test.changed", "system", ("b",)))
     tx.answer = "{}"
 
 
@@ -152,7 +152,7 @@ def test_validated_change_is_told_what_it_would_be(store_world: StoreWorld) -> N
 def test_a_transaction_that_changes_nothing_makes_no_revision(store_world: StoreWorld) -> None:
     store_world.put(Permission("doc:read"))
     with store_world.store.transaction(CALL) as tx:
-        tx.record(Event("test.read", "system", ()))
+        tx.record(AuditRecord("test.read", "system", ()))
     assert tx.revision == 1 == ledger.head(store_world.database)
     ledger.assert_whole(store_world.database)
 

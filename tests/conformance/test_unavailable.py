@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
-from authz_service.domain.audit import Event
+from authz_service.domain.audit import AuditRecord
 from authz_service.domain.catalog import Permission
 from authz_service.errors import ErrorReason, Unavailable
 from authz_service.store import migrate
@@ -75,7 +75,7 @@ def test_a_connection_lost_within_a_transaction_changes_nothing(
 
     def body(tx: Transaction) -> None:
         tx.change(None, Permission("doc:write"))
-        tx.record(Event("test.changed", "system", ()))
+        tx.record(AuditRecord("test.changed", "system", ()))
         assert cut(postgres_base_url, postgres_world.url) >= 1
 
     with pytest.raises(Unavailable) as refused:

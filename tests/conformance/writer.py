@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterable
 from itertools import count
 
-from authz_service.domain.audit import Event
+from authz_service.domain.audit import AuditRecord
 from authz_service.domain.catalog import Permission
 from authz_service.domain.change import Revision
 from tests.conformance.store_world import CALL, StoreWorld, opened
@@ -20,7 +20,7 @@ def write(world: StoreWorld, names: Iterable[str], tenant: str) -> list[Revision
     for name in names:
         with world.store.transaction(CALL) as tx:
             tx.change(None, Permission(name))
-            tx.record(Event("permission.put", tenant, (name,)))
+            tx.record(AuditRecord("permission.put", tenant, (name,)))
         made.append(tx.revision)
     return made
 

@@ -6,7 +6,7 @@ from typing import Any, Final
 import pytest
 from google.protobuf.field_mask_pb2 import FieldMask
 
-from authz_service.domain.audit import Event
+from authz_service.domain.audit import AuditRecord
 from authz_service.domain.call import Call
 from authz_service.domain.grant import RoleGrant
 from authz_service.domain.window import rfc3339
@@ -164,7 +164,7 @@ def _grant_in_system(server: Server, key: str, role: str, scope: str) -> None:
     with server.service.store.transaction(Call(SEEDER)) as tx:
         grant = RoleGrant("system", f"service:{key}", role, scope, id=tx.new_id())
         tx.change(None, grant)
-        tx.record(Event("role.granted", "system", (grant.subject,), None, grant))
+        tx.record(AuditRecord("role.granted", "system", (grant.subject,), None, grant))
 
 
 class TestCustomersAdmins:

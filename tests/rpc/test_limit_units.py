@@ -5,7 +5,7 @@ from typing import Any, Final
 import pytest
 from google.protobuf.field_mask_pb2 import FieldMask
 
-from authz_service.domain.audit import Event
+from authz_service.domain.audit import AuditRecord
 from authz_service.domain.call import Call
 from authz_service.domain.catalog import Limit, Plan
 from authz_service.errors import ErrorReason
@@ -74,7 +74,7 @@ def test_what_an_older_version_let_through_is_changed_and_mended_as_before(
     plan = Plan(f"addon/{old}", limits=(Limit(rooms, 1, "hall"),))
     with server.service.store.transaction(Call(SEEDER)) as tx:
         tx.change(None, plan)
-        tx.record(Event("add_on.put", "system", (plan.id,), None, plan))
+        tx.record(AuditRecord("add_on.put", "system", (plan.id,), None, plan))
     described = pb.AddOn(id=old, description="From before", limits=[limit(rooms, "hall")])
     server.operator.call(pb.PutAddOnRequest(add_on=described))
     third = limit(rooms, "desk")

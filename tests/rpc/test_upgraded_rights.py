@@ -9,7 +9,7 @@ import yaml
 from sqlalchemy import delete
 
 from authz_service.config import shipped_policies
-from authz_service.domain.audit import Event
+from authz_service.domain.audit import AuditRecord
 from authz_service.domain.call import Call
 from authz_service.domain.catalog import Permission, Role
 from authz_service.gen.authz.v1 import key_pb2 as keys
@@ -38,7 +38,7 @@ def made_older(server: Server) -> None:
             tx.change(entry.fact, replace(entry.fact, permissions=fewer))
         for name in NEW:
             tx.change(index.permissions[name].fact, None)
-        tx.record(Event("made.older", "system", ()))
+        tx.record(AuditRecord("made.older", "system", ()))
 
 
 def closure(server: Server, role: str) -> frozenset[str]:
@@ -75,7 +75,7 @@ def test_database_without_the_role_operator_gets_the_rights_declared(tmp_path: P
         with server.service.store.transaction(Call(SEEDER)) as tx:
             tx.change(operator, None)
             tx.change(None, Role("boss", operator.permissions, operator.includes))
-            tx.record(Event("operator.renamed", "system", ()))
+            tx.record(AuditRecord("operator.renamed", "system", ()))
     with serving(tmp_path) as server:
         index = server.service.replica.index
         assert set(NEW) <= index.permissions.keys()
@@ -89,7 +89,7 @@ def test_right_that_a_customer_declared_first_is_left_as_it_is(tmp_path: Path) -
         own = Permission("actors:name", description="ours")
         with server.service.store.transaction(Call(SEEDER)) as tx:
             tx.change(None, own)
-            tx.record(Event("permission.put", "system", ()))
+            tx.record(AuditRecord("permission.put", "system", ()))
     with serving(tmp_path) as server:
         assert server.service.replica.index.permissions["actors:name"].fact == own
         assert "identities:register" in closure(server, "operator")

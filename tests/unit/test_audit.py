@@ -7,7 +7,15 @@ import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
 
-from authz_service.domain.audit import GENESIS, Actor, Event, Sealed, broken_link, canonical, seal
+from authz_service.domain.audit import (
+    GENESIS,
+    Actor,
+    AuditEntry,
+    AuditRecord,
+    broken_link,
+    canonical,
+    seal,
+)
 from authz_service.domain.key import ApiKey
 from authz_service.domain.window import Window
 
@@ -26,8 +34,10 @@ def test_canonical_json_is_that_of_rfc_8785(value: object) -> None:
 
 
 def test_an_entry_says_who_what_when_where_and_why() -> None:
-    event = Event("role.granted", "acme", ("user:alice",), None, {"role": "editor"}, "asked for")
-    entry = json.loads(_seal(event).entry)
+    record = AuditRecord(
+        "role.granted", "acme", ("user:alice",), None, {"role": "editor"}, "asked for"
+    )
+    entry = json.loads(_seal(record).entry)
     assert entry == {
         "tenant": "acme",
         "seq": 1,
@@ -73,28 +83,28 @@ def test_a_stretch_is_verified_from_the_entry_that_it_follows() -> None:
 
 def test_an_entry_never_holds_the_hash_of_a_secret() -> None:
     key = ApiKey("key-1", secret_hash="5ec2e7", display_name="backend")
-    entry = _seal(Event("key.created", "system", ("key-1",), None, key)).entry
+    entry = _seal(AuditRecord("key.created", "system", ("key-1",), None, key)).entry
     assert "5ec2e7" not in entry
     assert "backend" in entry
 
 
 def test_windows_read_as_instants_and_no_end_as_null() -> None:
-    entry = _seal(Event("role.granted", "acme", (), None, Window(1_000_000))).entry
+    entry = _seal(AuditRecord("role.granted", "acme", (), None, Window(1_000_000))).entry
     window = {"valid_from": "1970-01-01T00:00:01.000000Z", "valid_until": None}
     assert json.loads(entry)["after"] == window
 
 
-def _seal(event: Event, seq: int = 1, prev_hash: str = GENESIS) -> Sealed:
-    return seal(event, ACTOR, seq=seq, prev_hash=prev_hash, at=7, request_id="r-1", revision=3)
+def _seal(record: AuditRecord, seq: int = 1, prev_hash: str = GENESIS) -> AuditEntry:
+    return seal(record, ACTOR, seq=seq, prev_hash=prev_hash, at=7, request_id="r-1", revision=3)
 
 
-def _chain(length: int) -> list[Sealed]:
-    chain: list[Sealed] = []
+def _chain(length: int) -> list[AuditEntry]:
+    chain: list[AuditEntry] = []
     for seq in range(1, length + 1):
-        event = Event("role.granted", "acme", (f"user:{seq}",), reason="asked for")
-        chain.append(_seal(event, seq, chain[-1].hash if chain else GENESIS))
+        record = AuditRecord("role.granted", "acme", (f"user:{seq}",), reason="asked for")
+        chain.append(_seal(record, seq, chain[-1].hash if chain else GENESIS))
     return chain
 
 
-def _links(chain: list[Sealed]) -> list[tuple[int, str, str]]:
+def _links(chain: list[AuditEntry]) -> list[tuple[int, str, str]]:
     return [(e.seq, e.entry, e.hash) for e in chain]

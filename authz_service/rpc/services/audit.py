@@ -4,7 +4,7 @@ from typing import Any
 
 from google.protobuf.struct_pb2 import Struct
 
-from authz_service.domain.audit import Sealed, plain
+from authz_service.domain.audit import AuditEntry, plain
 from authz_service.gen.authz.v1 import audit_pb2 as pb
 from authz_service.rpc.calls import AdminCalls, Context
 from authz_service.rpc.messages import values
@@ -82,7 +82,7 @@ def _listing(request: pb.ListAuditEntriesRequest) -> auditing.ListAuditEntries:
     return auditing.ListAuditEntries(filters=filters, page=values.page(request))
 
 
-def _entry(sealed: Sealed) -> pb.AuditEntry:
+def _entry(sealed: AuditEntry) -> pb.AuditEntry:
     return pb.AuditEntry(tenant=sealed.tenant, seq=sealed.seq, entry=sealed.entry, hash=sealed.hash)
 
 

@@ -10,7 +10,7 @@ from hashlib import sha256
 from itertools import islice
 from typing import Any
 
-from authz_service.domain.audit import DONE, GENESIS, Sealed, broken_link, plain
+from authz_service.domain.audit import DONE, GENESIS, AuditEntry, broken_link, plain
 from authz_service.domain.change import Delta, Fact, FactChange, Revision
 from authz_service.domain.identifiers import checked
 from authz_service.domain.tenant import SYSTEM, Tenant
@@ -106,7 +106,7 @@ def list_changes(view: View, query: ListChanges) -> Page[Changed]:
 
 
 @read
-def list_audit_entries(view: View, query: ListAuditEntries) -> Page[Sealed]:
+def list_audit_entries(view: View, query: ListAuditEntries) -> Page[AuditEntry]:
     filters = query.filters
     if filters.tenant:
         preconditions.tenant(view.index, filters.tenant)
@@ -153,7 +153,7 @@ def _changes(found: Iterable[Delta], tenant: str) -> Iterator[Changed]:
             yield Changed(delta.revision, number, delta.at, change)
 
 
-def _explained(found: Sequence[Changed], told: Iterable[Sealed]) -> list[Changed]:
+def _explained(found: Sequence[Changed], told: Iterable[AuditEntry]) -> list[Changed]:
     """Say of each change who made it and why: by the entry about the very same facts, or else by
     the first of its revision, which all come from one call.
     """
@@ -171,7 +171,7 @@ def _with_entry(changed: Changed, entries: Sequence[Mapping[str, Any]]) -> Chang
     return replace(changed, **{name: entry[name] for name in names})
 
 
-def _walked(entries: Iterable[Sealed], last: tuple[int, str]) -> Verified:
+def _walked(entries: Iterable[AuditEntry], last: tuple[int, str]) -> Verified:
     """Verify entries that must follow the one with this number and hash."""
     verified = 0
     for entry in entries:
@@ -182,7 +182,7 @@ def _walked(entries: Iterable[Sealed], last: tuple[int, str]) -> Verified:
     return Verified(0, verified, *last)
 
 
-def _filed_as_sealed(entry: Sealed) -> bool:
+def _filed_as_sealed(entry: AuditEntry) -> bool:
     """Tell whether the columns, by which entries are found, say what the sealed text says."""
     said = json.loads(entry.entry)
     names = ("tenant", "seq", "actor", "action", "revision")
@@ -191,7 +191,7 @@ def _filed_as_sealed(entry: Sealed) -> bool:
     )
 
 
-def _stands(anchor: Sealed | None, query: VerifyAudit) -> bool:
+def _stands(anchor: AuditEntry | None, query: VerifyAudit) -> bool:
     """Tell whether the entry that was verified before is still there, unaltered."""
     if anchor is None or anchor.seq != query.after_seq:
         return False

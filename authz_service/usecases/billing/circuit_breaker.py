@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from authz_service.domain.audit import Event
+from authz_service.domain.audit import AuditRecord
 from authz_service.domain.billing_event import Intake
 from authz_service.domain.billing_policy import LifecyclePolicy
 from authz_service.domain.tenant import SYSTEM
@@ -23,7 +23,7 @@ def lets_through(tx: Transaction, policy: LifecyclePolicy, tenant: str) -> bool:
         return True
     events.set_intake(tx.connection, replace(intake, breaker_opened_at=tx.now))
     told = {"closed": len(closed), "allowed": most}
-    tx.record(Event("intake.breaker_opened", SYSTEM, ("intake",), None, told))
+    tx.record(AuditRecord("intake.breaker_opened", SYSTEM, ("intake",), None, told))
     return False
 
 

@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from authz_service.domain.audit import Event
+from authz_service.domain.audit import AuditRecord
 from authz_service.domain.billing_event import (
     EventReason,
     EventState,
@@ -253,13 +253,13 @@ def carried_out(
     Raises:
         AuthzError: something cannot be done; nothing is left of what was done before it.
     """
-    changes, recorded, call = len(tx.changes), len(tx.events), tx.call
+    changes, recorded, call = len(tx.changes), len(tx.records), tx.call
     tx.call = replace(call, reason=storable(reason))
     try:
         with tx.connection.begin_nested():
             return carry_out(tx, tenant, actions, policy.downgrade)
     except AuthzError:
-        del tx.changes[changes:], tx.events[recorded:]
+        del tx.changes[changes:], tx.records[recorded:]
         raise
     finally:
         tx.call = call
@@ -344,4 +344,4 @@ def release(
 def note(tx: Transaction, action: str, tenant: str, target: str, **told: object) -> None:
     """Audit what a person did to the intake or to an event."""
     chain = tenant if tx.index.tenant(tenant) is not None else SYSTEM
-    tx.record(Event(action, chain, (target,), None, told or None, tx.call.reason))
+    tx.record(AuditRecord(action, chain, (target,), None, told or None, tx.call.reason))

@@ -6,7 +6,7 @@ Later ones: the rights that a new version brings.
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
-from authz_service.domain.audit import Actor, Event
+from authz_service.domain.audit import Actor, AuditRecord
 from authz_service.domain.call import Call
 from authz_service.domain.catalog import TIER, Permission
 from authz_service.domain.key import KeyKind, digest, write
@@ -35,7 +35,7 @@ def seed(store: Store, policy: PolicySet) -> bool:
         put_all(tx, policy)
         system = Tenant(SYSTEM, "authz-service", holdings=(Holding(TIER + INTERNAL_TIER),))
         tx.change(None, system)
-        tx.record(Event("tenant.onboarded", SYSTEM, (SYSTEM,), None, system, call.reason))
+        tx.record(AuditRecord("tenant.onboarded", SYSTEM, (SYSTEM,), None, system, call.reason))
     return True
 
 
@@ -75,5 +75,5 @@ def add_rights(store: Store, rights: Iterable[Permission]) -> tuple[str, ...]:
         before = entry.fact if entry is not None else None
         after = before and replace(before, permissions=before.permissions.union(names))
         tx.change(before, after)
-        tx.record(Event("rights.added", SYSTEM, names, before, after, tx.call.reason))
+        tx.record(AuditRecord("rights.added", SYSTEM, names, before, after, tx.call.reason))
     return names

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from authz_service.domain.audit import Event
+from authz_service.domain.audit import AuditRecord
 from authz_service.domain.change import Revision
 from authz_service.domain.identifiers import checked
 from authz_service.domain.identity import Identity, IdentityKind
@@ -85,7 +85,7 @@ def register_identity(tx: Transaction, command: RegisterIdentity) -> IdentityNow
     rights = system_roles.paired(tx, command.roles, command.tenants, "identity.")
     tx.change(None, made)
     tx.change(None, Membership(SYSTEM, made.subject))
-    tx.record(Event("identity.registered", SYSTEM, (made.id,), None, made, tx.call.reason))
+    tx.record(AuditRecord("identity.registered", SYSTEM, (made.id,), None, made, tx.call.reason))
     system_roles.give_all(tx, made.subject, rights, "identity.")
     return _now(tx, made, command.roles, command.tenants)
 
@@ -107,7 +107,9 @@ def update_identity(tx: Transaction, command: UpdateIdentity) -> IdentityNow:
         after = replace(after, expires_at=command.expires_at)
     if after != before:
         tx.change(before, after)
-        tx.record(Event("identity.updated", SYSTEM, (after.id,), before, after, tx.call.reason))
+        tx.record(
+            AuditRecord("identity.updated", SYSTEM, (after.id,), before, after, tx.call.reason)
+        )
     roles, tenants = system_roles.held(tx.index, after.subject)
     roles = command.roles if "roles" in command.mask else roles
     tenants = command.tenants if "tenants" in command.mask else tenants
@@ -144,7 +146,9 @@ def end_identity(tx: Transaction, identity: Identity) -> None:
     system_roles.take_all(tx, identity.subject)
     tx.change(Membership(SYSTEM, identity.subject), None)
     tx.change(identity, None)
-    tx.record(Event("identity.removed", SYSTEM, (identity.id,), identity, None, tx.call.reason))
+    tx.record(
+        AuditRecord("identity.removed", SYSTEM, (identity.id,), identity, None, tx.call.reason)
+    )
 
 
 def _made(tx: Transaction, command: RegisterIdentity) -> Identity:

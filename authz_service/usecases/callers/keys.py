@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from authz_service.domain.audit import Event
+from authz_service.domain.audit import AuditRecord
 from authz_service.domain.change import Revision
 from authz_service.domain.key import ApiKey, KeyKind
 from authz_service.domain.membership import Membership
@@ -107,7 +107,7 @@ def make_key(tx: Transaction, command: CreateKey) -> KeyNow:
     )
     tx.change(None, key)
     tx.change(None, Membership(SYSTEM, key.subject))
-    tx.record(Event("key.created", SYSTEM, (key.id,), None, key, tx.call.reason))
+    tx.record(AuditRecord("key.created", SYSTEM, (key.id,), None, key, tx.call.reason))
     system_roles.give_all(tx, key.subject, rights)
     return _now(tx, key_now(key, command.roles, command.tenants, 0, tx.now))
 
@@ -134,7 +134,7 @@ def update_key(tx: Transaction, command: UpdateKey) -> KeyNow:
         after = replace(after, expires_at=command.expires_at)
     if after != before:
         tx.change(before, after)
-        tx.record(Event("key.updated", SYSTEM, (after.id,), before, after, tx.call.reason))
+        tx.record(AuditRecord("key.updated", SYSTEM, (after.id,), before, after, tx.call.reason))
     held = described(tx.index, after, _uses(tx, command.seen), tx.now)
     roles = command.roles if "roles" in command.mask else held.roles
     tenants = command.tenants if "tenants" in command.mask else held.tenants
@@ -163,7 +163,7 @@ def rotate_key(tx: Transaction, command: RotateKey) -> KeyNow:
     kind = key.kind or kind_of(tx.index, held.roles)
     after = key.rotated(command.secret_hash, kind, tx.now + command.overlap)
     tx.change(key, after)
-    tx.record(Event("key.rotated", SYSTEM, (key.id,), key, after, tx.call.reason))
+    tx.record(AuditRecord("key.rotated", SYSTEM, (key.id,), key, after, tx.call.reason))
     return _now(tx, key_now(after, held.roles, held.tenants, held.last_used_at, tx.now))
 
 
@@ -184,7 +184,7 @@ def end_key(tx: Transaction, key: ApiKey) -> None:
     system_roles.take_all(tx, key.subject)
     tx.change(Membership(SYSTEM, key.subject), None)
     tx.change(key, None)
-    tx.record(Event("key.revoked", SYSTEM, (key.id,), key, None, tx.call.reason))
+    tx.record(AuditRecord("key.revoked", SYSTEM, (key.id,), key, None, tx.call.reason))
 
 
 def _revoke_previous(tx: Transaction, key: ApiKey, shown: KeyNow) -> KeyNow:
@@ -196,8 +196,8 @@ def _revoke_previous(tx: Transaction, key: ApiKey, shown: KeyNow) -> KeyNow:
         )
     after = key.without_previous()
     tx.change(key, after)
-    event = Event("key.previous_revoked", SYSTEM, (key.id,), key, after, tx.call.reason)
-    tx.record(event)
+    record = AuditRecord("key.previous_revoked", SYSTEM, (key.id,), key, after, tx.call.reason)
+    tx.record(record)
     return _now(tx, replace(shown, previous_expires_at=0))
 
 

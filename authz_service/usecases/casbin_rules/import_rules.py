@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Final
 
-from authz_service.domain.audit import Event
+from authz_service.domain.audit import AuditRecord
 from authz_service.domain.catalog import TIER, Permission, Plan, Role
 from authz_service.domain.change import Fact
 from authz_service.domain.exception import ExceptionKind, TenantException
@@ -164,6 +164,6 @@ class _Importing:
     def _put(self, action: str, chain: str, target: str, before: Fact | None, after: Fact) -> None:
         if before != after:
             self.tx.change(before, after)
-            event = Event(action, chain, (target,), before, after, self.tx.call.reason)
-            self.tx.record(event)
+            record = AuditRecord(action, chain, (target,), before, after, self.tx.call.reason)
+            self.tx.record(record)
             self.made[action] += 1

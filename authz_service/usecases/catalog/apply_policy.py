@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from authz_service.domain.audit import Event
+from authz_service.domain.audit import AuditRecord
 from authz_service.domain.catalog import Permission, Plan, Role
 from authz_service.domain.policy_set import PolicySet
 from authz_service.domain.tenant import SYSTEM
@@ -60,7 +60,7 @@ def put_all(tx: Transaction, policy: PolicySet) -> Applied:
     )
     if tx.changes:
         changed = (*applied.created, *applied.updated)
-        tx.record(Event("policy.applied", SYSTEM, changed, None, applied, tx.call.reason))
+        tx.record(AuditRecord("policy.applied", SYSTEM, changed, None, applied, tx.call.reason))
         require_operable(tx)
     return applied
 

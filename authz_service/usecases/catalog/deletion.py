@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
 
-from authz_service.domain.audit import Event
+from authz_service.domain.audit import AuditRecord
 from authz_service.domain.catalog import Permission, Plan, Role
 from authz_service.domain.change import Fact, Revision
 from authz_service.domain.exception import TenantException
@@ -98,7 +98,7 @@ def _replace(tx: Transaction, before: Fact, after: Fact | None) -> None:
     action, tenant, target = _told(before)
     if after is None:
         action = "role.revoked"
-    tx.record(Event(action, tenant, (target,), before, after, tx.call.reason))
+    tx.record(AuditRecord(action, tenant, (target,), before, after, tx.call.reason))
 
 
 def _told(fact: Fact) -> tuple[str, str, str]:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from authz_service.domain.audit import Event
+from authz_service.domain.audit import AuditRecord
 from authz_service.domain.catalog import Permission, Plan, Role
 from authz_service.domain.change import Revision
 from authz_service.domain.tenant import SYSTEM
@@ -31,15 +31,17 @@ def write(tx: Transaction, kind: str, before: P | None, after: P) -> P:
         return before
     tx.change(before, after)
     now = replace(after, revision=tx.revision)
-    tx.record(Event(f"{kind}.put", owner_of(after), (after.id,), before, now, tx.call.reason))
+    tx.record(AuditRecord(f"{kind}.put", owner_of(after), (after.id,), before, now, tx.call.reason))
     return now
 
 
 def end(tx: Transaction, kind: str, before: P) -> None:
     """End an object that nothing uses any more."""
     tx.change(before, None)
-    event = Event(f"{kind}.deleted", owner_of(before), (before.id,), before, None, tx.call.reason)
-    tx.record(event)
+    record = AuditRecord(
+        f"{kind}.deleted", owner_of(before), (before.id,), before, None, tx.call.reason
+    )
+    tx.record(record)
 
 
 def owner_of(fact: Permission | Role | Plan) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
-from authz_service.domain.audit import Event
+from authz_service.domain.audit import AuditRecord
 from authz_service.domain.catalog import Feature, Limit, Plan
 from authz_service.domain.change import Revision
 from authz_service.domain.identifiers import checked
@@ -156,7 +156,7 @@ def _change(
     tx.change(before, after)
     item = now or was
     targets = (before.id, item.name) if item is not None else (before.id,)
-    tx.record(Event(action, SYSTEM, targets, was, now, tx.call.reason))
+    tx.record(AuditRecord(action, SYSTEM, targets, was, now, tx.call.reason))
 
 
 def _listed(

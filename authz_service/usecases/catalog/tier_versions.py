@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
-from authz_service.domain.audit import Event
+from authz_service.domain.audit import AuditRecord
 from authz_service.domain.catalog import TIER, Plan, kept_id, split_version
 from authz_service.domain.change import Revision
 from authz_service.domain.holdings import moved_to_tier, moving_to_tier
@@ -217,7 +217,7 @@ def _held(tx: Transaction, tier: str, version: int, field: str) -> str:
     if version and not found.is_kept:
         for plan in frozen(tx.index.plans, found.id):
             tx.change(None, plan)
-            kept = Event("tier.version_kept", SYSTEM, (plan.id,), None, plan, tx.call.reason)
+            kept = AuditRecord("tier.version_kept", SYSTEM, (plan.id,), None, plan, tx.call.reason)
             tx.record(kept)
     return kept_id(checked("tier", tier), version)
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Final
 
-from authz_service.domain.audit import Event
+from authz_service.domain.audit import AuditRecord
 from authz_service.domain.catalog import Permission, Plan, Role
 from authz_service.domain.change import FactChange
 from authz_service.domain.changeset import (
@@ -60,7 +60,7 @@ class Planned:
     before: Index
     after: Index
     changes: tuple[FactChange, ...]
-    events: tuple[Event, ...]
+    records: tuple[AuditRecord, ...]
     concerns: tuple[Concern, ...]
 
 
@@ -85,7 +85,7 @@ def planned(tx: Transaction, command: ChangeSet) -> Planned:
     steps.remove({c: at for at, c in enumerate(command.changes) if isinstance(c, Delete)})
     _require_owners_kept(tx, steps.changes)
     found = concerns(tx.index, steps.index, tx.now)
-    return Planned(tx.index, steps.index, tuple(steps.changes), tuple(steps.events), found)
+    return Planned(tx.index, steps.index, tuple(steps.changes), tuple(steps.records), found)
 
 
 _ORDER: Final[tuple[tuple[type, ...], ...]] = (
@@ -116,7 +116,7 @@ class _Steps:
         self._tx = tx
         self.index = tx.index
         self.changes: list[FactChange] = []
-        self.events: list[Event] = []
+        self.records: list[AuditRecord] = []
 
     def make(self, at: int, change: AnyChange) -> None:
         case, request, place = _call(change)
@@ -139,14 +139,14 @@ class _Steps:
 
     def run(self, body: Callable[[Transaction], object]) -> None:
         """Let a use case believe that the steps so far are made, and keep what it does."""
-        step = replace(self._tx, index=self.index, changes=[], events=[], answer=None)
+        step = replace(self._tx, index=self.index, changes=[], records=[], answer=None)
         body(step)
         builder = Builder(self.index)
         for change in step.changes:
             builder.change(change)
         self.index = builder.finish(self._tx.index.revision)
         self.changes += step.changes
-        self.events += step.events
+        self.records += step.records
 
 
 def right_of(command: AnyChange) -> tuple[str, str]:

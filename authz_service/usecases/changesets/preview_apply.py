@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from authz_service.domain import changeset, comparison, fingerprint
-from authz_service.domain.audit import Event
+from authz_service.domain.audit import AuditRecord
 from authz_service.domain.change import Revision
 from authz_service.domain.changeset import ChangeSet
 from authz_service.domain.comparison import ObjectChange
@@ -192,15 +192,15 @@ def _require_still_so(
 def _made(tx: Transaction, plan: Planned, promised: Fingerprint) -> AppliedChange:
     made, decided = scheduling.objects(plan.changes), decisions(plan.concerns, DEFAULT_SAMPLE)
     tx.changes += plan.changes
-    for event in plan.events:
-        tx.record(event)
+    for record in plan.records:
+        tx.record(record)
     if plan.changes:
         told = {
             "fingerprint": str(promised),
             "objects": len(made),
             "decisions": [f"{each.kind.value} {each.object}" for each in decided],
         }
-        tx.record(Event("changes.applied", SYSTEM, (), None, told, tx.call.reason))
+        tx.record(AuditRecord("changes.applied", SYSTEM, (), None, told, tx.call.reason))
     return AppliedChange(made, decided)
 
 

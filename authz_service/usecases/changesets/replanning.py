@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Final
 
 from authz_service.domain import fingerprint
-from authz_service.domain.audit import Event
+from authz_service.domain.audit import AuditRecord
 from authz_service.domain.call import Call
 from authz_service.domain.catalog import ADD_ON, TIER, Role
 from authz_service.domain.change import Fact, FactChange
@@ -54,14 +54,16 @@ def replan(tx: Transaction, changes: Sequence[FactChange]) -> None:
             if _differ(each, now):
                 moved = True
                 tx.change(each, now)
-                event = Event("changes.planned_anew", SYSTEM, (each.id,), each, now, each.reason)
-                tx.record(event)
+                record = AuditRecord(
+                    "changes.planned_anew", SYSTEM, (each.id,), each, now, each.reason
+                )
+                tx.record(record)
             world.index = come_due(world, now).after()
 
 
 def _anew(world: Transaction, each: ScheduledPolicyChange) -> ScheduledPolicyChange:
     call = Call(each.by, reason=each.reason)
-    step = replace(world, call=call, now=each.at, changes=[], events=[])
+    step = replace(world, call=call, now=each.at, changes=[], records=[])
     concerned: list[str] = []
     try:
         plan = planned(step, each.wanted)
@@ -73,7 +75,7 @@ def _anew(world: Transaction, each: ScheduledPolicyChange) -> ScheduledPolicyCha
         tenant = refusal.details.get("tenant") or next(iter(concerned), "")
         objection = Objection(refusal.reason, refusal.message, tenant)
         return replace(each, planned=(), told=(), objection=objection)
-    return replace(each, planned=tuple(step.changes), told=as_told(step.events), objection=None)
+    return replace(each, planned=tuple(step.changes), told=as_told(step.records), objection=None)
 
 
 def _differ(one: ScheduledPolicyChange, other: ScheduledPolicyChange) -> bool:

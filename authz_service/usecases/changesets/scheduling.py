@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from authz_service.domain import comparison
-from authz_service.domain.audit import Event, plain
+from authz_service.domain.audit import AuditRecord, plain
 from authz_service.domain.catalog import Plan
 from authz_service.domain.change import FactChange
 from authz_service.domain.changeset import ChangeSet
@@ -80,8 +80,8 @@ def cancel_scheduled_policy_change(tx: Transaction, command: OneScheduledPolicy)
     found = _one(tx.index, command.id)
     require_rights(tx, found.wanted)
     tx.change(found, None)
-    event = Event("changes.cancelled", SYSTEM, (found.id,), found, None, tx.call.reason)
-    tx.record(event)
+    record = AuditRecord("changes.cancelled", SYSTEM, (found.id,), found, None, tx.call.reason)
+    tx.record(record)
     return _shown(found)
 
 
@@ -100,7 +100,7 @@ def work_out(step: Transaction, command: ChangeSet, plan: Planned) -> None:
         AuthzError: applying the set at the instant would be refused so.
     """
     step.changes += plan.changes
-    step.events += plan.events
+    step.records += plan.records
     require_rights(step, command)
     require_decided(plan.concerns)
     number_tiers(step)
@@ -137,17 +137,18 @@ def schedule(tx: Transaction, step: Transaction, command: ChangeSet, at: Instant
         reason=call.reason,
         created_at=tx.now,
         planned=tuple(step.changes),
-        told=as_told(step.events),
+        told=as_told(step.records),
     )
     tx.change(None, made)
-    tx.record(Event("changes.scheduled", SYSTEM, (made.id,), None, made, call.reason))
+    tx.record(AuditRecord("changes.scheduled", SYSTEM, (made.id,), None, made, call.reason))
     return _shown(made)
 
 
-def as_told(events: Iterable[Event]) -> tuple[Event, ...]:
-    """Give events as the audit will have them: they may have to wait for long."""
+def as_told(records: Iterable[AuditRecord]) -> tuple[AuditRecord, ...]:
+    """Give records as the audit will have them: they may have to wait for long."""
     return tuple(
-        replace(event, before=plain(event.before), after=plain(event.after)) for event in events
+        replace(record, before=plain(record.before), after=plain(record.after))
+        for record in records
     )
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-from authz_service.domain.audit import Event
+from authz_service.domain.audit import AuditRecord
 from authz_service.domain.identifiers import checked
 from authz_service.domain.job import Job, JobKind, JobState, again, cancelled
 from authz_service.domain.tenant import SYSTEM
@@ -116,7 +116,7 @@ def owned(found: Job | None, command: OneJob) -> Job:
 def _record(tx: Transaction, action: str, before: Job, after: Job) -> None:
     chain = before.tenant if _known(tx.index, before.tenant) else SYSTEM
     states = ({"state": before.state.value}, {"state": after.state.value})
-    tx.record(Event(action, chain, (before.id,), *states, tx.call.reason))
+    tx.record(AuditRecord(action, chain, (before.id,), *states, tx.call.reason))
 
 
 def _known(index: Index, tenant: str) -> bool:

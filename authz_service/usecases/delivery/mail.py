@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from jinja2 import TemplateError
 
-from authz_service.domain.audit import Actor, Event
+from authz_service.domain.audit import Actor, AuditRecord
 from authz_service.domain.call import Call
 from authz_service.domain.invitation import Invitation, digest, write
 from authz_service.domain.job import Again, Done, Job, JobKind, JobReason, Never, Outcome
@@ -108,7 +108,9 @@ class Mailing:
             linked = replace(invitation, mailed_hash=digest(token))
             tx.change(invitation, linked)
             tx.record(
-                Event("invitation.link_made", job.tenant, (invitation.id,), invitation, linked)
+                AuditRecord(
+                    "invitation.link_made", job.tenant, (invitation.id,), invitation, linked
+                )
             )
         return Mail(job.id, invitation.email, filled.subject, filled.text, filled.html, tx.now)
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from authz_service.domain.audit import Event
+from authz_service.domain.audit import AuditRecord
 from authz_service.domain.job import JobKind
 from authz_service.domain.tenant import SYSTEM
 from authz_service.errors import ErrorReason, NotFound
@@ -77,4 +77,4 @@ def get_mail_template(view: View, query: OneMailTemplate) -> MailTemplate:
 
 
 def _record(tx: Transaction, action: str, tenant: str, kind: JobKind) -> None:
-    tx.record(Event(action, tenant or SYSTEM, (kind.value,), reason=tx.call.reason))
+    tx.record(AuditRecord(action, tenant or SYSTEM, (kind.value,), reason=tx.call.reason))

@@ -10,7 +10,7 @@ from typing import Final
 
 from sqlalchemy import Connection, select
 
-from authz_service.domain.audit import Event
+from authz_service.domain.audit import AuditRecord
 from authz_service.domain.endpoint import Endpoint
 from authz_service.domain.job import Job, JobKind
 from authz_service.domain.schedule import ScheduledChange, ScheduledKind, scheduled
@@ -131,5 +131,5 @@ def _webhook(
     now: Instant,
     new_id: Callable[[], str],
 ) -> Job:
-    event = Event(each.action, each.tenant, (each.id, rfc3339(each.at)))
-    return delivery(new_id, endpoint.id, event, revision, now, f"notice/{key}")
+    record = AuditRecord(each.action, each.tenant, (each.id, rfc3339(each.at)))
+    return delivery(new_id, endpoint.id, record, revision, now, f"notice/{key}")

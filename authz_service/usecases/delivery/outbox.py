@@ -1,4 +1,4 @@
-"""What follows a committed change, read off the events that it recorded.
+"""What follows a committed change, read off what it recorded.
 
 No use case says that a mail is to be sent: whoever records that an invitation was made, by
 whatever path, has it mailed, and whoever listens to an action is told of it.
@@ -10,7 +10,7 @@ from typing import Final, Protocol
 
 from sqlalchemy import Connection
 
-from authz_service.domain.audit import DONE, Event
+from authz_service.domain.audit import DONE, AuditRecord
 from authz_service.domain.invitation import Invitation
 from authz_service.domain.job import SECOND, Job, JobKind
 from authz_service.domain.membership import MembershipState
@@ -56,13 +56,13 @@ class FollowingUp:
     def _caused(self, tx: Transaction) -> Iterator[Job]:
         if not tx.changes:
             return
-        for place, event in enumerate(tx.events):
-            if event.outcome != DONE:
+        for place, record in enumerate(tx.records):
+            if record.outcome != DONE:
                 continue
-            if self.mailing and event.action in INVITING and isinstance(event.after, Invitation):
-                yield from _mails(tx, event.after)
+            if self.mailing and record.action in INVITING and isinstance(record.after, Invitation):
+                yield from _mails(tx, record.after)
             if tx.index.endpoints:
-                yield from _deliveries(tx, event, place)
+                yield from _deliveries(tx, record, place)
 
 
 def enqueue(connection: Connection, queue: Queue, job: Job, now: Instant) -> bool:
@@ -89,21 +89,26 @@ def keep(connection: Connection, job: Job) -> bool:
 
 
 def delivery(
-    new_id: Callable[[], str], endpoint: str, event: Event, revision: int, at: Instant, key: str
+    new_id: Callable[[], str],
+    endpoint: str,
+    record: AuditRecord,
+    revision: int,
+    at: Instant,
+    key: str,
 ) -> Job:
-    """Make the delivery of one event to one endpoint: ids, so that a receiver can fetch."""
+    """Make the delivery of one record to one endpoint: ids, so that a receiver can fetch."""
     data = {
-        "type": event.action,
+        "type": record.action,
         "timestamp": rfc3339(at),
-        "data": {"tenant": event.tenant, "targets": list(event.targets), "revision": revision},
+        "data": {"tenant": record.tenant, "targets": list(record.targets), "revision": revision},
     }
     return Job(
         f"job-{new_id()}",
         JobKind.WEBHOOK,
-        event.tenant,
+        record.tenant,
         f"webhook/{endpoint}/{key}",
         endpoint,
-        event.action,
+        record.action,
         data,
         created_at=at,
         next_at=at,
@@ -144,10 +149,10 @@ def _first(tx: Transaction, tenant: str) -> bool:
     )
 
 
-def _deliveries(tx: Transaction, event: Event, place: int) -> Iterator[Job]:
-    if event.action.partition(".")[0] in _SILENT:
+def _deliveries(tx: Transaction, record: AuditRecord, place: int) -> Iterator[Job]:
+    if record.action.partition(".")[0] in _SILENT:
         return
     for endpoint in tx.index.endpoints.values():
-        if endpoint.listens(event.action, event.tenant):
+        if endpoint.listens(record.action, record.tenant):
             key = f"{tx.revision}/{place}"
-            yield delivery(tx.new_id, endpoint.id, event, tx.revision, tx.now, key)
+            yield delivery(tx.new_id, endpoint.id, record, tx.revision, tx.now, key)

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from standardwebhooks.webhooks import Webhook
 
-from authz_service.domain.audit import Event
+from authz_service.domain.audit import AuditRecord
 from authz_service.domain.call import Call
 from authz_service.domain.endpoint import Endpoint
 from authz_service.domain.job import Again, Done, Job, JobReason, Never, Outcome
@@ -81,7 +81,9 @@ def disable(tx: Transaction, endpoint: Endpoint, why: str) -> Endpoint:
     after = replace(endpoint, disabled=why)
     tx.change(endpoint, after)
     chain = endpoint.tenant or SYSTEM
-    tx.record(Event("endpoint.disabled", chain, (endpoint.id,), endpoint, after, tx.call.reason))
+    tx.record(
+        AuditRecord("endpoint.disabled", chain, (endpoint.id,), endpoint, after, tx.call.reason)
+    )
     return after
 
 

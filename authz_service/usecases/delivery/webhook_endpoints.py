@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import Final
 
-from authz_service.domain.audit import Event
+from authz_service.domain.audit import AuditRecord
 from authz_service.domain.endpoint import Endpoint, checked_url
 from authz_service.domain.identifiers import checked
 from authz_service.domain.job import Job, JobState
@@ -162,7 +162,9 @@ def rotate_endpoint_secret(tx: Transaction, command: RotateSecret) -> Endpoint:
         )
     store.set_secret(tx.connection, found.id, command.secret, tx.now, FOREVER, command.overlap)
     tx.record(
-        Event("endpoint.secret_rotated", _chain(found), (found.id,), None, None, tx.call.reason)
+        AuditRecord(
+            "endpoint.secret_rotated", _chain(found), (found.id,), None, None, tx.call.reason
+        )
     )
     return found
 
@@ -171,10 +173,12 @@ def rotate_endpoint_secret(tx: Transaction, command: RotateSecret) -> Endpoint:
 def ping_endpoint(tx: Transaction, command: OneEndpoint) -> Job:
     """Deliver an event that means nothing, whatever the endpoint listens to."""
     found = _enabled(find(tx.index, command.tenant, command.id))
-    event = Event(PING, found.tenant, (found.id,))
-    made = delivery(tx.new_id, found.id, event, tx.index.revision, tx.now, f"ping/{tx.new_id()}")
+    record = AuditRecord(PING, found.tenant, (found.id,))
+    made = delivery(tx.new_id, found.id, record, tx.index.revision, tx.now, f"ping/{tx.new_id()}")
     tx.enqueue(made)
-    tx.record(Event("endpoint.pinged", _chain(found), (found.id, made.id), reason=tx.call.reason))
+    tx.record(
+        AuditRecord("endpoint.pinged", _chain(found), (found.id, made.id), reason=tx.call.reason)
+    )
     return made
 
 
@@ -261,7 +265,7 @@ def _changed(tx: Transaction, action: str, before: Endpoint | None, after: Endpo
     fact = after or before
     if fact is not None:
         tx.change(before, after)
-        tx.record(Event(action, _chain(fact), (fact.id,), before, after, tx.call.reason))
+        tx.record(AuditRecord(action, _chain(fact), (fact.id,), before, after, tx.call.reason))
 
 
 def _chain(of: Endpoint) -> str:

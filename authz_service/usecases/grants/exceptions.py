@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Final
 
-from authz_service.domain.audit import Event
+from authz_service.domain.audit import AuditRecord
 from authz_service.domain.change import Revision
 from authz_service.domain.exception import EVERYONE, ExceptionKind, TenantException
 from authz_service.domain.identifiers import checked
@@ -74,7 +74,7 @@ def grant_exception(tx: Transaction, command: GrantException) -> TenantException
     _check(tx.index, exception)
     made = replace(exception, id=tx.new_id(), revision=tx.index.revision + 1)
     tx.change(None, made)
-    tx.record(Event("exception.granted", made.tenant, (made.id,), None, made, made.reason))
+    tx.record(AuditRecord("exception.granted", made.tenant, (made.id,), None, made, made.reason))
     return made
 
 
@@ -98,7 +98,7 @@ def _amend(tx: Transaction, held: TenantException, command: TenantException) -> 
     amended = replace(command, revision=tx.index.revision + 1)
     tx.change(held, amended)
     why = tx.call.reason
-    tx.record(Event("exception.updated", held.tenant, (held.id,), held, amended, why))
+    tx.record(AuditRecord("exception.updated", held.tenant, (held.id,), held, amended, why))
     return amended
 
 
@@ -113,7 +113,7 @@ def revoke_exception(tx: Transaction, command: OneException) -> TenantException:
 def end_exception(tx: Transaction, held: TenantException) -> None:
     """Let an exception be no fact any more."""
     tx.change(held, None)
-    tx.record(Event("exception.revoked", held.tenant, (held.id,), held, None, tx.call.reason))
+    tx.record(AuditRecord("exception.revoked", held.tenant, (held.id,), held, None, tx.call.reason))
 
 
 @read

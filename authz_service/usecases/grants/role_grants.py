@@ -9,7 +9,7 @@ from typing import Final
 
 from sqlalchemy import ColumnElement
 
-from authz_service.domain.audit import Event
+from authz_service.domain.audit import AuditRecord
 from authz_service.domain.change import Revision
 from authz_service.domain.grant import GrantSource, RoleGrant
 from authz_service.domain.identifiers import checked
@@ -127,7 +127,9 @@ def enter(tx: Transaction, grant: RoleGrant) -> RoleGrant:
     """Enter a grant that was found to be in order and new."""
     given = replace(grant, id=tx.new_id(), revision=tx.index.revision + 1)
     tx.change(None, given)
-    tx.record(Event("role.granted", grant.tenant, (grant.subject,), None, given, grant.reason))
+    tx.record(
+        AuditRecord("role.granted", grant.tenant, (grant.subject,), None, given, grant.reason)
+    )
     return given
 
 
@@ -161,7 +163,9 @@ def amend(tx: Transaction, held: RoleGrant, command: RoleGrant) -> RoleGrant:
     amended = replace(command, revision=tx.index.revision + 1)
     tx.change(held, amended)
     targets = (held.subject,)
-    tx.record(Event("role_grant.updated", held.tenant, targets, held, amended, tx.call.reason))
+    tx.record(
+        AuditRecord("role_grant.updated", held.tenant, targets, held, amended, tx.call.reason)
+    )
     return amended
 
 
@@ -198,8 +202,10 @@ def require_unmanaged(tx: Transaction, grant: RoleGrant, field: str) -> None:
 def take(tx: Transaction, grant: RoleGrant) -> None:
     """End one grant."""
     tx.change(grant, None)
-    event = Event("role.revoked", grant.tenant, (grant.subject,), grant, None, tx.call.reason)
-    tx.record(event)
+    record = AuditRecord(
+        "role.revoked", grant.tenant, (grant.subject,), grant, None, tx.call.reason
+    )
+    tx.record(record)
 
 
 @change

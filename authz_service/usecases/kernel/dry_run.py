@@ -58,10 +58,10 @@ def at_instant(tx: Transaction, at: Instant | None) -> Iterator[Transaction]:
 @contextmanager
 def next_step(tx: Transaction) -> Iterator[Transaction]:
     """Lend a transaction that sees what this one has made so far; what it makes is added here."""
-    step = replace(tx, index=ahead(tx), changes=[], events=[])
+    step = replace(tx, index=ahead(tx), changes=[], records=[])
     yield step
     tx.changes += step.changes
-    tx.events += step.events
+    tx.records += step.records
 
 
 def ahead(tx: Transaction) -> Index:

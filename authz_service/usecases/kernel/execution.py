@@ -12,7 +12,7 @@ from typing import Any, Final, Generic, Protocol, TypeVar, get_type_hints
 
 from pydantic import TypeAdapter
 
-from authz_service.domain.audit import Actor, Event
+from authz_service.domain.audit import Actor, AuditRecord
 from authz_service.domain.call import Call
 from authz_service.domain.change import Revision
 from authz_service.domain.identity import Presented
@@ -211,7 +211,7 @@ class Executor:
             self._note_refusal(Call(actor), case.right, tenants, refusal, command)
             raise
         chain = _chain(view.index, tenants)
-        self._note(Call(actor), Event(case.right, chain, _targets(tenants, command)))
+        self._note(Call(actor), AuditRecord(case.right, chain, _targets(tenants, command)))
         return Answer(view.index.revision, value)
 
     def _change(self, call: Call, case: ChangeCase[W, T], command: W) -> Answer[T]:
@@ -226,11 +226,13 @@ class Executor:
             value = case.body(tx, command)
             guard.require_holds(tx.index, tx.changes, call.actor, tx.now)
             guard.require_unmanaged(tx.index, tx.changes, call.actor)
-            if not tx.changes and not tx.events:
+            if not tx.changes and not tx.records:
                 # Nothing was to be changed, but somebody with the right to has asked for it.
                 chain = _chain(tx.index, tenants())
                 tx.record(
-                    Event(case.right, chain, _targets(tenants(), command), None, None, call.reason)
+                    AuditRecord(
+                        case.right, chain, _targets(tenants(), command), None, None, call.reason
+                    )
                 )
             if call.request_id:
                 tx.answer = case.codec.dump_json(value).decode()
@@ -248,15 +250,15 @@ class Executor:
             chain = _chain(self._index(), tenants)
             self._note(call, _refused(right, chain, _targets(tenants, command), refusal))
 
-    def _note(self, call: Call, event: Event) -> None:
+    def _note(self, call: Call, record: AuditRecord) -> None:
         """Audit what changed nothing."""
         with self._store.transaction(replace(call, request_id="", validate_only=False)) as tx:
-            tx.record(event)
+            tx.record(record)
 
 
-def _refused(right: str, chain: str, targets: tuple[str, ...], refusal: AuthzError) -> Event:
+def _refused(right: str, chain: str, targets: tuple[str, ...], refusal: AuthzError) -> AuditRecord:
     after: dict[str, Any] = {"field": refusal.field[:_MAX_TARGET], "details": refusal.details}
-    return Event(right, chain, targets, after=after, outcome=refusal.reason.value)
+    return AuditRecord(right, chain, targets, after=after, outcome=refusal.reason.value)
 
 
 def _chain(index: Index, tenants: Collection[str]) -> str:

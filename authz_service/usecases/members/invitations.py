@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from authz_service.domain.audit import Event
+from authz_service.domain.audit import AuditRecord
 from authz_service.domain.identifiers import checked
 from authz_service.domain.invitation import LONGEST, Invitation, checked_address
 from authz_service.domain.membership import Membership, MembershipState, joined
@@ -270,7 +270,7 @@ def _find(index: Index, tenant: str, invitation: str) -> Invitation:
 
 def _replace(tx: Transaction, action: str, before: Invitation | None, after: Invitation) -> None:
     tx.change(before, after)
-    tx.record(Event(action, after.tenant, (after.id,), before, after, tx.call.reason))
+    tx.record(AuditRecord(action, after.tenant, (after.id,), before, after, tx.call.reason))
 
 
 def _wrong(message: str, field: str) -> InvalidArgument:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from authz_service.domain.audit import Event
+from authz_service.domain.audit import AuditRecord
 from authz_service.domain.grant import GrantSource, RoleGrant
 from authz_service.domain.identifiers import checked
 from authz_service.domain.invitation import Invitation
@@ -118,7 +118,7 @@ def require_unmanaged(tx: Transaction, member: Membership, by: Keeper) -> None:
 def changed(tx: Transaction, action: str, before: Membership | None, after: Membership) -> None:
     """Make a membership, or let another take its place."""
     tx.change(before, after)
-    tx.record(Event(action, after.tenant, (after.subject,), before, after, tx.call.reason))
+    tx.record(AuditRecord(action, after.tenant, (after.subject,), before, after, tx.call.reason))
 
 
 def end_membership(tx: Transaction, member: Membership, but: Invitation | None = None) -> None:
@@ -131,14 +131,14 @@ def end_membership(tx: Transaction, member: Membership, but: Invitation | None =
             end_invitation(tx, "invitation.revoked", invitation)
     tx.change(member, None)
     who = (member.subject,)
-    tx.record(Event("member.removed", member.tenant, who, member, None, tx.call.reason))
+    tx.record(AuditRecord("member.removed", member.tenant, who, member, None, tx.call.reason))
 
 
 def end_invitation(tx: Transaction, action: str, invitation: Invitation) -> None:
     """Let an invitation be no fact any more."""
     tx.change(invitation, None)
     target = (invitation.id,)
-    tx.record(Event(action, invitation.tenant, target, invitation, None, tx.call.reason))
+    tx.record(AuditRecord(action, invitation.tenant, target, invitation, None, tx.call.reason))
 
 
 def manual_roles(tx: Transaction, tenant: str, subject: str) -> list[RoleGrant]:

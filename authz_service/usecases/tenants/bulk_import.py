@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
-from authz_service.domain.audit import Event
+from authz_service.domain.audit import AuditRecord
 from authz_service.domain.catalog import ADD_ON
 from authz_service.domain.tenant import SYSTEM, Tenant, TenantState
 from authz_service.errors import AuthzError, ErrorReason, Internal, InvalidArgument, Unavailable
@@ -75,7 +75,7 @@ def import_customers(tx: Transaction, command: ImportCustomers) -> tuple[Importe
 
 def _imported(tx: Transaction, row: CustomerRow, seen: set[str]) -> Imported:
     # Customers do not depend on each other: each sees the head alone, however many came before.
-    step = replace(tx, changes=[], events=[])
+    step = replace(tx, changes=[], records=[])
     try:
         there = _there(tx, row, seen)
         if there is None and row.wanted is not None:
@@ -89,7 +89,7 @@ def _imported(tx: Transaction, row: CustomerRow, seen: set[str]) -> Imported:
         outcome = Outcome.DIFFERENT if found else Outcome.UNCHANGED
         return Imported(row.tenant, outcome, differences=found[:_MOST_DIFFERENCES])
     tx.changes += step.changes
-    tx.events += step.events
+    tx.records += step.records
     return Imported(row.tenant, Outcome.CREATED)
 
 
@@ -111,7 +111,9 @@ def _refused(tx: Transaction, row: CustomerRow, refusal: AuthzError) -> Imported
     told = {"field": refusal.field, "details": refusal.details}
     target = (f"tenant:{row.tenant[:_MOST_TARGET]}",)
     tx.record(
-        Event(import_customers.right, SYSTEM, target, after=told, outcome=refusal.reason.value)
+        AuditRecord(
+            import_customers.right, SYSTEM, target, after=told, outcome=refusal.reason.value
+        )
     )
     return Imported(row.tenant, Outcome.REFUSED, refusal.reason, refusal.field, refusal.message)
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Final
 
-from authz_service.domain.audit import Event
+from authz_service.domain.audit import AuditRecord
 from authz_service.domain.billing_policy import Downgrade, Excess
 from authz_service.domain.catalog import SEATS
 from authz_service.domain.grant import GrantSource, RoleGrant
@@ -275,7 +275,7 @@ class _Fitting:
         self.tx.change(invitation, after)
         what, why = (invitation.id,), self.tx.call.reason
         done = "invitation.roles_replaced"
-        self.tx.record(Event(done, invitation.tenant, what, invitation, after, why))
+        self.tx.record(AuditRecord(done, invitation.tenant, what, invitation, after, why))
         for role in going:
             kind = StepKind.ROLE_REPLACED if leaving[role] else StepKind.ROLE_ENDED
             self._done(kind, invitation.subject or invitation.email, role, leaving[role])
@@ -316,7 +316,7 @@ class _Fitting:
         after = replace(after, revision=self.tx.index.revision + 1)
         self.tx.change(before, after)
         who, why = (after.subject,), self.tx.call.reason
-        self.tx.record(Event(action, after.tenant, who, before, after, why))
+        self.tx.record(AuditRecord(action, after.tenant, who, before, after, why))
 
     def _take(self, grant: RoleGrant) -> None:
         take(self.tx, grant)
@@ -336,7 +336,7 @@ class _Fitting:
         back = replace(grant, revision=self.tx.index.revision + 1)
         self.tx.change(None, back)
         who, why = (grant.subject,), self.tx.call.reason
-        self.tx.record(Event("role.restored", grant.tenant, who, None, back, why))
+        self.tx.record(AuditRecord("role.restored", grant.tenant, who, None, back, why))
         held.append(back)
 
     def _is_admin(self, role: str) -> bool:

@@ -3,7 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass, fields
 
-from authz_service.domain.audit import Event
+from authz_service.domain.audit import AuditRecord
 from authz_service.domain.grant import RoleGrant
 from authz_service.domain.holdings import moved_to_tier
 from authz_service.domain.identity import Identity
@@ -122,7 +122,9 @@ def _take_down(tx: Transaction, tenant: str) -> Counts:
     for subject in sorted(subject for subject, _ in entry.members.items()):
         membership = tx.index.member(tenant, subject)
         tx.change(membership, None)
-        removed = Event("member.removed", tenant, (subject,), membership, None, tx.call.reason)
+        removed = AuditRecord(
+            "member.removed", tenant, (subject,), membership, None, tx.call.reason
+        )
         tx.record(removed)
     for invitation in entry.invitations.values():
         end_invitation(tx, "invitation.revoked", invitation)
@@ -170,7 +172,9 @@ def _restored(tx: Transaction, tenant: Tenant, now: TenantNow, ended: Ended) -> 
     joined = [m for m in ended.memberships if m.lifecycle is not MembershipState.INVITED]
     for member in joined:
         tx.change(None, member)
-        tx.record(Event("member.restored", tenant.id, (member.subject,), None, member, reason))
+        tx.record(
+            AuditRecord("member.restored", tenant.id, (member.subject,), None, member, reason)
+        )
     subjects = {member.subject for member in joined}
     objections = {role: _objection(tx, tenant, role) for role in ended.roles}
     of_them = [grant for grant in ended.role_grants if grant.subject in subjects]
@@ -178,11 +182,13 @@ def _restored(tx: Transaction, tenant: Tenant, now: TenantNow, ended: Ended) -> 
     back = [grant for grant in of_them if grant not in lost]
     for grant in back:
         tx.change(None, grant)
-        tx.record(Event("role.restored", tenant.id, (grant.subject,), None, grant, reason))
+        tx.record(AuditRecord("role.restored", tenant.id, (grant.subject,), None, grant, reason))
     for exception in ended.exceptions:
         tx.change(None, exception)
-        event = Event("exception.restored", tenant.id, (exception.id,), None, exception, reason)
-        tx.record(event)
+        record = AuditRecord(
+            "exception.restored", tenant.id, (exception.id,), None, exception, reason
+        )
+        tx.record(record)
     counted = Counter(grant.role for grant in lost)
     left_out = (
         LeftOut(role, counted[role], why)

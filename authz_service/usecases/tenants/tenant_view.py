@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from authz_service.domain.audit import Event
+from authz_service.domain.audit import AuditRecord
 from authz_service.domain.catalog import Limit
 from authz_service.domain.tenant import (
     DatedLimit,
@@ -66,5 +66,5 @@ def changed(tx: Transaction, action: str, before: Tenant | None, after: Tenant) 
     was = tenant_now(before, tx.now) if before is not None else None
     now = tenant_now(made, tx.now)
     tx.change(before, made)
-    tx.record(Event(action, made.id, (made.id,), was, now, tx.call.reason))
+    tx.record(AuditRecord(action, made.id, (made.id,), was, now, tx.call.reason))
     return now
