@@ -31,6 +31,7 @@ from authz_service.cli.commands import (
     jobs,
     keys,
     limits,
+    matrix,
     members,
     permissions,
     plan,
@@ -94,6 +95,7 @@ for _commands in (
     export,
 ):
     app.add_typer(_commands.commands)
+policies.imports.add_typer(matrix.commands)
 policies.imports.add_typer(customers.commands)
 for _panel, _groups in {
     options.CUSTOMERS: {

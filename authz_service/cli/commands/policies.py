@@ -98,23 +98,6 @@ def _scheduled(answer: pb.ApplyChangeResponse) -> dict[str, Any]:
     return {"scheduled": answer.scheduled.id, "at": answer.scheduled.at.ToJsonString()}
 
 
-@changes(imports)
-def matrix(
-    session: Session,
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="CSV: permissions x roles, tier.")],
-    *,
-    tiers: Annotated[
-        str, typer.Option("--tiers", metavar="TIER,...", help="Its tiers, lowest first.")
-    ],
-    reason: Reason = "",
-) -> None:
-    """Put a table of permissions x roles with the lowest tier of each."""
-    from authz_service.policyfiles.matrix import read_matrix
-
-    names = tuple(tier.strip() for tier in tiers.split(","))
-    put(session, read_matrix(_text(file), names, file.name), reason)
-
-
 def put(session: Session, policy: PolicySet, reason: str) -> None:
     """Send a policy and show what it changed."""
     answer = session.policy.ApplyPolicy(request(policy, reason))
@@ -145,12 +128,3 @@ def request(policy: PolicySet, reason: str = "") -> policy_pb2.ApplyPolicyReques
         add_ons=map(catalog.add_on_message, policy.add_ons),
         reason=reason,
     )
-
-
-def _text(file: Path) -> str:
-    try:
-        return file.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        message = f"{file} cannot be read: {why}"
-        raise Failure(ExitCode.USAGE, "UNREADABLE_FILE", message, field="FILE") from None

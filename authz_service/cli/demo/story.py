@@ -27,7 +27,7 @@ from authz_service.client.connection import Connection
 from authz_service.client.failure import Failure
 from authz_service.gen.authz.v1 import authorization_pb2 as pb
 from authz_service.gen.authz.v1 import policy_pb2, provisioning_pb2
-from authz_service.policyfiles.matrix import read_matrix
+from authz_service.policyfiles.matrix.matrix import read_matrix
 
 TIERS: Final = ("free", "premium", "ultimate")
 CUSTOMERS: Final = {"bakery": "free", "harbour": "premium", "observatory": "ultimate"}
@@ -90,7 +90,7 @@ class _Story:
     def load(self, matrix: Path) -> None:
         """Policy is data."""
         self.teller.chapter("Policy is data")
-        policy = read_matrix(matrix.read_text("utf-8"), TIERS, matrix.name)
+        policy = read_matrix(matrix.read_text("utf-8"), TIERS, matrix.name).policy
         self._rows = list(csv.DictReader(matrix.read_text("utf-8").splitlines()))
         put = apply_request(policy, "demo")
         total = len(put.permissions) + len(put.roles) + len(put.tiers)
