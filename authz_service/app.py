@@ -16,7 +16,7 @@ from typing import Any
 import structlog
 from google.protobuf.descriptor import ServiceDescriptor
 
-from authz_service.config import Settings, shipped_policies
+from authz_service.config import Settings
 from authz_service.domain.key import ALPHABET, SECRET_LENGTH
 from authz_service.domain.window import Instant
 from authz_service.gen.authz.v1 import (
@@ -126,8 +126,6 @@ class Service:
             self.database, self.replica, settings.poll_seconds, self._on_health, self.store.settle
         )
         self._tracing = tracing_to(settings.otlp_endpoint, now)
-        shipped = policy_files.read_folder(shipped_policies())
-        self._rights = [permission for permission in shipped.permissions if permission.internal]
         self._tokens = tokens_of(settings, now)
         self._credentials = Credentials(
             self._tokens, certificates=settings.tls_client_ca is not None
@@ -195,9 +193,6 @@ class Service:
         self._jobs.prepare(self.replica.index)
         if not self.replica.index.revision:
             seeding.seed(self.store, policy_files.read_folder(self._settings.policies_dir))
-        if any(right.id not in self.replica.index.permissions for right in self._rights):
-            added = seeding.add_rights(self.store, self._rights)
-            log.info("rights that this version brings are declared", rights=added)
         if not self.replica.index.keys:
             seeding.first_key(self.store, new_secret(), self._keep_key)
 

@@ -33,14 +33,12 @@ class KeyKind(StrEnum):
     JOB = "job"
     OPERATOR = "op"
     SCIM = "scim"
-    UNKNOWN = ""
-    """Of a key made before there were kinds, which reads `authz_<id>_<secret>`."""
 
 
 PATTERN: Final = re.compile(
     rf"{PREFIX}_(?:app|job|op|scim)_key-[0-9a-z]{{1,60}}_[0-9A-Za-z]{{43}}[0-9a-f]{{8}}"
 )
-"""The form of every key with a kind. The last eight characters are `checksum` of all before."""
+"""The form of every key. The last eight characters are `checksum` of all before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +54,7 @@ class ApiKey:
     display_name: str = ""
     created_at: Instant = 0
     expires_at: Instant = FOREVER
-    kind: KeyKind = KeyKind.UNKNOWN
+    kind: KeyKind = KeyKind.APP
     previous_hash: str = ""
     previous_expires_at: Instant = 0
 
@@ -77,12 +75,11 @@ class ApiKey:
         """Tell whether the secret before the last rotation is still good at `at`."""
         return at < min(self.previous_expires_at, self.expires_at)
 
-    def rotated(self, secret_hash: str, kind: KeyKind, until: Instant) -> "ApiKey":
+    def rotated(self, secret_hash: str, until: Instant) -> "ApiKey":
         """Take a new secret; the present one goes on until `until`, an older one ends now."""
         return replace(
             self,
             secret_hash=secret_hash,
-            kind=kind,
             previous_hash=self.secret_hash,
             previous_expires_at=until,
         )
@@ -109,7 +106,7 @@ def parse(text: str) -> tuple[str, str] | None:
             secret = rest[:-_CHECKSUM_LENGTH]
             sound = secret and key_id and checksum(body) == text[-_CHECKSUM_LENGTH:]
             return (key_id, secret) if sound else None
-    return _parse_old(text)
+    return None
 
 
 def checksum(body: str) -> str:
@@ -117,12 +114,4 @@ def checksum(body: str) -> str:
     return f"{crc32(body.encode()):08x}"
 
 
-def _parse_old(text: str) -> tuple[str, str] | None:
-    """Split `authz_<id>_<secret>`, whose secret may hold underscores."""
-    match text.split("_", 2):
-        case [prefix, key_id, secret] if prefix == PREFIX and key_id and secret:
-            return (key_id, secret) if key_id not in _KINDS else None
-    return None
-
-
-_KINDS: Final = frozenset(kind.value for kind in KeyKind if kind)
+_KINDS: Final = frozenset(kind.value for kind in KeyKind)

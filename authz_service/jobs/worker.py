@@ -24,7 +24,6 @@ from authz_service.store import jobs
 from authz_service.store.database import Database
 from authz_service.store.schema import job as table
 from authz_service.usecases.delivery.attempts import Working, take_up
-from authz_service.usecases.delivery.dates import tidying
 from authz_service.usecases.delivery.notices import DAY, ahead, notices
 from authz_service.usecases.delivery.outbox import enqueue
 
@@ -201,7 +200,6 @@ class Worker:
         if monotonic() < self._hourly_at:
             return
         self._hourly_at = monotonic() + _HOUR
-        self.mind_dates()
         self.give_notice()
         now = self._clock()
         before = now - int(self._settings.keep_days * DAY)
@@ -210,18 +208,6 @@ class Worker:
                 jobs.forget(connection, before)
         if self._launched:
             self._queue.forget(before // 1000)
-
-    def mind_dates(self) -> None:
-        """Keep the jobs for the dates of accounts that were set before there were such jobs."""
-        tenants = (entry.fact for _, entry in self._index().tenants.items())
-        dated = list(tidying(tenants, self._clock(), self._new_id))
-        with self._database.read() as connection:
-            known = jobs.keys(connection, JobKind.DOWNGRADE) if dated else set()
-        new = [job for job in dated if job.key not in known]
-        if new:
-            with self._database.write() as connection:
-                for job in new:
-                    jobs.add(connection, job)
 
     def give_notice(self) -> None:
         """Enqueue the notices that are due and were not given."""

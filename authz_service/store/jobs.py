@@ -49,11 +49,6 @@ def page(
     return [_job(row) for row in found]
 
 
-def keys(connection: Connection, kind: JobKind) -> set[str]:
-    """Give the keys of all jobs of a kind that are kept."""
-    return set(connection.execute(select(job.c.key).where(job.c.kind == kind.value)).scalars())
-
-
 def any_due(connection: Connection, at: Instant) -> bool:
     """Tell whether an attempt is to be made at an instant, or was before it."""
     still_open = job.c.state.in_([JobState.WAITING.value, JobState.RUNNING.value])

@@ -16,7 +16,6 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
-    false,
     text,
 )
 
@@ -38,7 +37,7 @@ def _number(name: str) -> Column[int]:
 
 
 def _flag(name: str) -> Column[bool]:
-    return Column(name, Boolean, nullable=False, server_default=false())
+    return Column(name, Boolean, nullable=False)
 
 
 def _fact_table(
@@ -133,7 +132,7 @@ tenant = _fact_table(
     _text("tenant"),
     _text("display_name"),
     _text("suspensions"),
-    Column("created_at", BigInteger, nullable=False, server_default="0"),
+    _number("created_at"),
 )
 tenant_period = _fact_table(
     "tenant_period",
@@ -183,7 +182,7 @@ permission = _fact_table(
     "permission",
     ("permission",),
     _text("permission"),
-    Column("internal", Boolean, nullable=False),
+    _flag("internal"),
     _text("description"),
     _flag("deprecated"),
     _text("replaced_by"),
@@ -196,7 +195,7 @@ plan = _fact_table(
     ("plan",),
     _text("plan"),
     _text("description"),
-    Column("version", BigInteger, nullable=False, server_default="1"),
+    _number("version"),
 )
 exception = _fact_table(
     "exception",
@@ -221,7 +220,7 @@ api_key = _fact_table(
     _number("expires_at"),
     _text("kind"),
     _text("previous_hash"),
-    Column("previous_expires_at", BigInteger, nullable=False, server_default="0"),
+    _number("previous_expires_at"),
 )
 
 identity = _fact_table(
@@ -358,7 +357,7 @@ intake = Table(
     "intake",
     metadata,
     Column("id", Integer, primary_key=True),
-    Column("paused", Boolean, nullable=False),
+    _flag("paused"),
     _text("reason"),
     _number("breaker_opened_at"),
     _number("counted_from"),

@@ -1,8 +1,14 @@
-"""Migrations make the tables that the code describes, and know when they are behind."""
+"""Migrations make the tables that the code describes, and know when they are behind.
 
+There is one so far, the baseline; what brings a database with data to a later version is tested
+by the migration of a version to come, which a test writes.
+"""
+
+import shutil
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -11,11 +17,26 @@ from sqlalchemy import Connection, insert, inspect, text
 from sqlalchemy.exc import IntegrityError
 
 from authz_service.engine.index import Index
+from authz_service.errors import ErrorReason, FailedPrecondition
 from authz_service.store import schema
 from authz_service.store.database import Database
-from authz_service.store.migrate import migrate, pending
-from tests.conformance import ledger
+from authz_service.store.migrate import SCRIPTS, migrate, pending, require_migrated
+from tests.conformance import every_fact, ledger
 from tests.conformance.store_world import StoreWorld
+
+NEXT: Final = '''"""Notes on members."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+
+
+def upgrade() -> None:
+    op.add_column("member", sa.Column("note", sa.Text(), server_default="", nullable=False))
+    op.execute("UPDATE member SET note = subject || ' in ' || tenant")
+'''
 
 MADE_BY_MIGRATIONS_ALONE = {"alembic_version", "casbin_rule"}
 
@@ -116,3 +137,64 @@ def test_migrating_again_does_nothing(store_world: StoreWorld) -> None:
     before = ledger.contents(store_world.database)
     assert migrate(store_world.database) == []
     assert ledger.contents(store_world.database) == before
+
+
+@pytest.fixture
+def next_version(tmp_path: Path) -> Path:
+    """Lend the migrations of a version to come."""
+    scripts = shutil.copytree(SCRIPTS, tmp_path / "next")
+    (scripts / "versions" / "0002_notes.py").write_text(NEXT)
+    return scripts
+
+
+def test_next_migration_carries_the_data_over(store_world: StoreWorld, next_version: Path) -> None:
+    store_world.put(*every_fact.ALL)
+    before = ledger.contents(store_world.database)
+    assert migrate(store_world.database, next_version) == ["0002 Notes on members."]
+    assert pending(store_world.database, next_version) == []
+    assert ledger.contents(store_world.database) == before
+    with store_world.database.read() as connection:
+        notes = connection.execute(text("SELECT subject, tenant, note FROM member")).all()
+    assert notes
+    assert all(note == f"{subject} in {tenant}" for subject, tenant, note in notes)
+    ledger.assert_whole(store_world.database)
+
+
+def test_process_of_this_version_goes_on_while_the_next_one_migrates(
+    store_world: StoreWorld, next_version: Path
+) -> None:
+    migrate(store_world.database, next_version)
+    store_world.put(*every_fact.ALL)
+    assert ledger.same(store_world.stored_index(), store_world.index)
+
+
+def test_next_version_refuses_to_serve_a_database_of_this_one(
+    store_world: StoreWorld, next_version: Path
+) -> None:
+    with pytest.raises(FailedPrecondition, match="0002 Notes on members") as refused:
+        require_migrated(store_world.database, next_version)
+    assert refused.value.reason is ErrorReason.DATABASE_BEHIND
+    migrate(store_world.database, next_version)
+    require_migrated(store_world.database, next_version)
+
+
+def test_migration_that_fails_half_way_leaves_nothing(
+    store_world: StoreWorld, next_version: Path
+) -> None:
+    file = next_version / "versions" / "0002_notes.py"
+    file.write_text(NEXT + '    op.execute("INSERT INTO head (id, revision) VALUES (2, 0)")\n')
+    with pytest.raises(IntegrityError):
+        migrate(store_world.database, next_version)
+    assert pending(store_world.database, next_version) == ["0002 Notes on members."]
+    with store_world.database.read() as connection:
+        columns = {column["name"] for column in inspect(connection).get_columns("member")}
+    assert columns == set(schema.member.c.keys())
+
+
+def test_of_several_that_migrate_at_once_one_does(
+    store_world: StoreWorld, next_version: Path
+) -> None:
+    worlds = [store_world, store_world.another("b"), store_world.another("c")]
+    with ThreadPoolExecutor(len(worlds)) as pool:
+        applied = list(pool.map(lambda world: migrate(world.database, next_version), worlds))
+    assert sorted(applied) == [[], [], ["0002 Notes on members."]]

@@ -4,12 +4,10 @@ import time
 from pathlib import Path
 
 from google.protobuf.timestamp_pb2 import Timestamp
-from sqlalchemy import delete
 
 from authz_service import app
 from authz_service.gen.authz.v1 import job_pb2 as pb
 from authz_service.gen.authz.v1 import provisioning_pb2 as provisioning
-from authz_service.store.schema import job as jobs
 from tests.jobs.receiver import receiver
 from tests.jobs.world import DAY, World, world
 from tests.rpc.harness import Server, serving
@@ -23,7 +21,7 @@ def instant(at: int) -> Timestamp:
 
 
 def prepared(acme: World, falls_due: int) -> None:
-    """Let a trial end in three days, and a tier at an instant, with nothing kept of either yet."""
+    """Let a trial end in three days, and a tier at an instant."""
     members = [provisioning.NewMember(subject="user:ada", roles=["admin"])]
     members += [provisioning.NewMember(subject="user:bob", roles=["viewer", "billing-admin"])]
     acme.server.operator.provisioning.OnboardTenant(
@@ -36,8 +34,6 @@ def prepared(acme: World, falls_due: int) -> None:
     )
     move = provisioning.SetTierRequest(tenant="acme", tier="free", at=instant(falls_due))
     acme.server.operator.provisioning.SetTier(move)
-    with acme.server.service.database.write() as connection:
-        connection.execute(delete(jobs))
 
 
 def done(server: Server) -> set[int]:
@@ -51,7 +47,6 @@ def roles(server: Server) -> list[str]:
 
 
 def test_worker_gives_notice_and_puts_in_order_what_a_date_leaves(tmp_path: Path) -> None:
-    """The dates were set by a version that kept no jobs for them: the worker finds them, too."""
     falls_due = app.now() + 3 * SECOND
     with receiver() as told:
         with world(tmp_path) as acme:

@@ -36,12 +36,10 @@ def other_secret(server: Server) -> str:
     return write(KeyKind.OPERATOR, name[0], other[1])
 
 
-def hash_for_secret(server: Server, kind: KeyKind) -> str:
+def hash_for_secret(server: Server) -> str:
     """Write what whoever reads the database could."""
     key = next(iter(server.service.replica.index.keys.values()))
-    if kind is KeyKind.UNKNOWN:
-        return f"authz_{key.id}_{key.secret_hash}"
-    return write(kind, key.id, key.secret_hash)
+    return write(KeyKind.OPERATOR, key.id, key.secret_hash)
 
 
 def revoked(server: Server) -> str:
@@ -69,8 +67,7 @@ WRONG: Final[dict[str, Callable[[Server], str]]] = {
     "one-less": lambda s: s.operator_key[:-1],
     "space-before": lambda s: " " + s.operator_key,
     "other-kind": lambda s: s.operator_key.replace("authz_op_", "authz_app_"),
-    "hash-for-secret": lambda s: hash_for_secret(s, KeyKind.OPERATOR),
-    "hash-for-secret-of-old": lambda s: hash_for_secret(s, KeyKind.UNKNOWN),
+    "hash-for-secret": hash_for_secret,
     "another-keys-secret": other_secret,
     "revoked": revoked,
 }

@@ -10,7 +10,7 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.field_mask_pb2 import FieldMask
 
 from authz_service import app
-from authz_service.domain.key import PATTERN, digest
+from authz_service.domain.key import PATTERN
 from authz_service.domain.tenant import SYSTEM
 from authz_service.errors import ErrorReason
 from authz_service.gen.authz.v1 import authorization_pb2 as checks
@@ -256,25 +256,6 @@ def test_expired_key_is_not_rotated_but_can_be_prolonged_first(
     update(clocked, made.key.id, expire_time=timestamp(NOON + 120))
     assert is_good(clocked, made.credential)
     assert is_good(clocked, rotate(clocked, made.key.id).credential)
-
-
-def test_key_made_before_there_were_kinds_works_and_gets_one_when_it_is_rotated(
-    server: Server,
-) -> None:
-    made = create(server)
-    with server.service.database.engine.begin() as connection:
-        old = digest("an_old-secret")
-        connection.exec_driver_sql(
-            f"UPDATE api_key SET kind = '', secret_hash = '{old}' WHERE key = '{made.key.id}'"
-        )
-    server.service.replica.load()
-    assert got(server, made.key.id).kind == pb.KEY_KIND_UNSPECIFIED
-    credential = f"authz_{made.key.id}_an_old-secret"
-    assert is_good(server, credential)
-    rotated = rotate(server, made.key.id)
-    assert rotated.key.kind == pb.KEY_KIND_APP
-    assert is_good(server, rotated.credential)
-    assert is_good(server, credential)
 
 
 def test_key_is_changed_where_the_mask_says_and_nowhere_else(any_server: Server) -> None:

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from authz_service.cli.demo.throwaway_server import Trial, trial_server
 from authz_service.cli.doctor import database as doctor_database
+from authz_service.domain.key import KeyKind, write
 from tests.commands import Authz, Ran, authz_command
 from tests.jobs.mail_server import mail_server
 from tests.rpc.harness import serving
@@ -84,7 +85,7 @@ def test_deployment_that_is_well_has_no_problem(doctor: Callable[..., Ran]) -> N
     ran = doctor("-o", "json")
     assert (ran.code, ran.document["ok"]) == (0, True)
     assert list(findings(ran)) == [
-        "settings", "database", "migrations", "clock", "disk", "audit", "rights",
+        "settings", "database", "migrations", "clock", "disk", "audit",
         "check port", "administration port", "key file", "key", "TLS",
     ]  # fmt: skip
     assert {each["state"] for each in findings(ran).values()} <= {"ok", "warning"}
@@ -236,7 +237,7 @@ def test_key_file_that_others_read_is_found(
 @pytest.mark.parametrize(
     ("key", "said"),
     [
-        ("authz_key-none_nothing", "unknown, revoked, expired"),
+        (write(KeyKind.APP, "key-none", "nothing"), "unknown, revoked, expired"),
         ("something", "not of the form"),
         ("two words", "holds no key"),
     ],

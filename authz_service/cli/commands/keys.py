@@ -247,4 +247,4 @@ def _table(keys: Iterable[pb.Key]) -> Table:
 
 
 def _kind(key: pb.Key) -> str:
-    return word(pb.KeyKind, key.kind) if key.kind else ""
+    return word(pb.KeyKind, key.kind)

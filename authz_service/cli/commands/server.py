@@ -43,17 +43,10 @@ def serve(
 def migrate(session: Session) -> None:
     """Bring the database to the schema of this version."""
     from authz_service.app import migrate as run
-    from authz_service.cli.commands.upgrade import commands as giving
-    from authz_service.cli.commands.upgrade import rights_to_give
 
     applied = run(session.settings)
-    lacking = rights_to_give(session.settings)
     if session.output is out.Output.JSON:
-        out.print_document({"applied": applied, "rights_to_give": lacking})
+        out.print_document({"applied": applied})
         return
     session.print(*map(shown, applied))
     session.say(f"{out.counted(len(applied), 'migration')} applied" if applied else "up to date")
-    if lacking:
-        session.say("the next start gives new rights to the role operator alone; to give them to "
-                    "the roles that they are shipped in, run after it:")  # fmt: skip
-        session.print(*map(shown, giving(lacking)))

@@ -9,7 +9,6 @@ from typing import Final
 
 from sqlalchemy import Connection, select, text
 
-from authz_service.cli.commands.upgrade import commands, rights_left
 from authz_service.cli.doctor.finding import Finding, examined, ok, problem, warning
 from authz_service.config import Settings
 from authz_service.domain.audit import GENESIS, broken_link
@@ -55,7 +54,6 @@ def database_findings(settings: Settings) -> Iterator[Finding]:
             yield examined("disk", lambda: _disk(file))
         if not migrated.advice:
             yield examined("audit", lambda: _audit(database))
-            yield examined("rights", lambda: _rights(database))
 
 
 def _file(settings: Settings) -> Path | None:
@@ -120,15 +118,6 @@ def _audit(database: Database) -> Finding:
             "compare it with a backup",
         )
     return ok("audit", f"the last {len(entries):,} entries of `{SYSTEM}` are whole")
-
-
-def _rights(database: Database) -> Finding:
-    lacking = rights_left(database)
-    if not lacking:
-        return ok("rights", "the roles of the house hold what has come with newer versions")
-    said = "; ".join(f"{role} lacks {', '.join(rights)}" for role, rights in lacking.items())
-    advice = f"if they shall have them, run {' && '.join(commands(lacking))}"
-    return warning("rights", f"new with a version, and not given yet: {said}", advice)
 
 
 def _last_entries(

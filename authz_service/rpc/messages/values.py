@@ -259,7 +259,7 @@ def invitation_message(value: InvitationNow) -> provisioning_pb2.Invitation:
 
 def key_kind(number: int) -> KeyKind | None:
     """Read a kind; None for unspecified."""
-    return _word(_KEY_KINDS, number, KeyKind.UNKNOWN, "kind") or None
+    return _word(_KEY_KINDS, number, None, "kind") if number else None
 
 
 def key_message(value: KeyNow) -> key_pb2.Key:

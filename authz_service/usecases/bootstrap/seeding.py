@@ -1,14 +1,10 @@
-"""The first revision: the shipped policy, the tenant `system`, and an operator's key.
+"""The first revision: the shipped policy, the tenant `system`, and an operator's key."""
 
-Later ones: the rights that a new version brings.
-"""
-
-from collections.abc import Callable, Iterable
-from dataclasses import replace
+from collections.abc import Callable
 
 from authz_service.domain.audit import Actor, AuditRecord
 from authz_service.domain.call import Call
-from authz_service.domain.catalog import TIER, Permission
+from authz_service.domain.catalog import TIER
 from authz_service.domain.key import KeyKind, digest, write
 from authz_service.domain.policy_set import PolicySet
 from authz_service.domain.tenant import SYSTEM, Holding, Tenant
@@ -56,24 +52,3 @@ def first_key(store: Store, secret: str, keep: Callable[[str], None]) -> None:
             kind=KeyKind.OPERATOR,
         )
         keep(write(KeyKind.OPERATOR, make_key(tx, wanted).id, secret))
-
-
-def add_rights(store: Store, rights: Iterable[Permission]) -> tuple[str, ...]:
-    """Declare the rights of this version that an older one did not know, and name them.
-
-    The role `operator` gets them, if there is one: nobody else could give them to anybody. All
-    else is as people have made it, what they took from the operator too.
-    """
-    with store.transaction(Call(SEEDER, reason="rights that this version brings")) as tx:
-        missing = [right for right in rights if right.id not in tx.index.permissions]
-        names = tuple(sorted(each.id for each in missing))
-        if not missing:
-            return ()
-        for each in missing:
-            tx.change(None, each)
-        entry = tx.index.role(OPERATOR)
-        before = entry.fact if entry is not None else None
-        after = before and replace(before, permissions=before.permissions.union(names))
-        tx.change(before, after)
-        tx.record(AuditRecord("rights.added", SYSTEM, names, before, after, tx.call.reason))
-    return names

@@ -160,8 +160,7 @@ def rotate_key(tx: Transaction, command: RotateKey) -> KeyNow:
             field="id",
         )
     held = described(tx.index, key, _uses(tx, command.seen), tx.now)
-    kind = key.kind or kind_of(tx.index, held.roles)
-    after = key.rotated(command.secret_hash, kind, tx.now + command.overlap)
+    after = key.rotated(command.secret_hash, tx.now + command.overlap)
     tx.change(key, after)
     tx.record(AuditRecord("key.rotated", SYSTEM, (key.id,), key, after, tx.call.reason))
     return _now(tx, key_now(after, held.roles, held.tenants, held.last_used_at, tx.now))
@@ -204,7 +203,7 @@ def _revoke_previous(tx: Transaction, key: ApiKey, shown: KeyNow) -> KeyNow:
 def _require_honest(index: Index, kind: KeyKind, roles: Iterable[str], field: str) -> None:
     """Refuse a key that opens this service itself and whose text says it opens less."""
     operates = kind_of(index, roles) is KeyKind.OPERATOR
-    if operates and kind not in (KeyKind.OPERATOR, KeyKind.UNKNOWN):
+    if operates and kind is not KeyKind.OPERATOR:
         raise FailedPrecondition(
             ErrorReason.KEY_KIND_CONFLICT,
             f"a key of kind `{kind}` cannot hold a role that makes keys: whoever finds it leaked "

@@ -34,7 +34,7 @@ class KeyNow:
     tenants: tuple[str, ...]
     created_at: Instant
     expires_at: Instant
-    kind: KeyKind = KeyKind.UNKNOWN
+    kind: KeyKind
     previous_expires_at: Instant = 0
     last_used_at: Instant = 0
     revision: Revision = 0

@@ -18,10 +18,7 @@ from authz_service.store.unit_of_work import Transaction
 
 @dataclass(frozen=True, slots=True)
 class TenantNow:
-    """A tenant as it stands at an instant; `periods` and `holdings` also say what is to come.
-
-    Fields after `add_ons` have defaults: first answers from before they were there are read back.
-    """
+    """A tenant as it stands at an instant; `periods` and `holdings` also say what is to come."""
 
     id: str
     display_name: str
@@ -29,14 +26,14 @@ class TenantNow:
     suspensions: tuple[SuspensionReason, ...]
     tier: str
     add_ons: tuple[str, ...]
-    limits: tuple[Limit, ...] = ()
-    periods: tuple[StatePeriod, ...] = ()
-    holdings: tuple[Holding, ...] = ()
-    created_at: Instant = 0
-    revision: int = 0
-    tier_version: int = 0
+    limits: tuple[Limit, ...]
+    periods: tuple[StatePeriod, ...]
+    holdings: tuple[Holding, ...]
+    created_at: Instant
+    revision: int
+    tier_version: int
     """0 if the tenant follows the latest version of its tier."""
-    dated_limits: tuple[DatedLimit, ...] = ()
+    dated_limits: tuple[DatedLimit, ...]
     """Those of `limits` that bear dates, and those that are to hold later."""
 
 

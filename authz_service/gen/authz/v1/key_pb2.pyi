@@ -29,7 +29,7 @@ class _KeyKind:
 class _KeyKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_KeyKind.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     KEY_KIND_UNSPECIFIED: _KeyKind.ValueType  # 0
-    """In a request: whatever fits the roles. In an answer: a key made before there were kinds."""
+    """In a request: whatever fits the roles. No key has it."""
     KEY_KIND_APP: _KeyKind.ValueType  # 1
     """`app`: a product service that asks for decisions."""
     KEY_KIND_JOB: _KeyKind.ValueType  # 2
@@ -43,7 +43,7 @@ class KeyKind(_KeyKind, metaclass=_KeyKindEnumTypeWrapper):
     """What a key opens, as the second word of its text shows."""
 
 KEY_KIND_UNSPECIFIED: KeyKind.ValueType  # 0
-"""In a request: whatever fits the roles. In an answer: a key made before there were kinds."""
+"""In a request: whatever fits the roles. No key has it."""
 KEY_KIND_APP: KeyKind.ValueType  # 1
 """`app`: a product service that asks for decisions."""
 KEY_KIND_JOB: KeyKind.ValueType  # 2
@@ -75,7 +75,7 @@ class Key(_message.Message):
     display_name: _builtins.str
     """What a person calls it. Example: `invoicing backend`."""
     kind: Global___KeyKind.ValueType
-    """What it opens; unspecified for a key made before there were kinds, until it is rotated."""
+    """What it opens."""
     revision: _builtins.int
     """The revision that last changed it or its rights, for `expected_revision`."""
     @_builtins.property

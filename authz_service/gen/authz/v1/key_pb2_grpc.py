@@ -35,7 +35,6 @@ class KeyServiceStub:
 
     authz_(?:app|job|op|scim)_key-[0-9a-z]{1,60}_[0-9A-Za-z]{43}[0-9a-f]{8}
 
-    Keys made before there were kinds read `authz_<id>_<secret>`; they are good until they are rotated.
     """
 
     def __init__(self, channel):
@@ -86,7 +85,6 @@ class KeyServiceServicer:
 
     authz_(?:app|job|op|scim)_key-[0-9a-z]{1,60}_[0-9A-Za-z]{43}[0-9a-f]{8}
 
-    Keys made before there were kinds read `authz_<id>_<secret>`; they are good until they are rotated.
     """
 
     def CreateKey(self, request, context):
@@ -186,7 +184,6 @@ class KeyService:
 
     authz_(?:app|job|op|scim)_key-[0-9a-z]{1,60}_[0-9A-Za-z]{43}[0-9a-f]{8}
 
-    Keys made before there were kinds read `authz_<id>_<secret>`; they are good until they are rotated.
     """
 
     @staticmethod

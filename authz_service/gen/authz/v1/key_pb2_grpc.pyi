@@ -35,8 +35,6 @@ class KeyServiceStub:
     scanner of repositories and logs knows one from a look-alike without asking anybody:
 
         authz_(?:app|job|op|scim)_key-[0-9a-z]{1,60}_[0-9A-Za-z]{43}[0-9a-f]{8}
-
-    Keys made before there were kinds read `authz_<id>_<secret>`; they are good until they are rotated.
     """
 
     @_typing.overload
@@ -72,8 +70,6 @@ class KeyServiceAsyncStub(KeyServiceStub):
     scanner of repositories and logs knows one from a look-alike without asking anybody:
 
         authz_(?:app|job|op|scim)_key-[0-9a-z]{1,60}_[0-9A-Za-z]{43}[0-9a-f]{8}
-
-    Keys made before there were kinds read `authz_<id>_<secret>`; they are good until they are rotated.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -105,8 +101,6 @@ class KeyServiceServicer(metaclass=_abc_1.ABCMeta):
     scanner of repositories and logs knows one from a look-alike without asking anybody:
 
         authz_(?:app|job|op|scim)_key-[0-9a-z]{1,60}_[0-9A-Za-z]{43}[0-9a-f]{8}
-
-    Keys made before there were kinds read `authz_<id>_<secret>`; they are good until they are rotated.
     """
 
     @_abc_1.abstractmethod
