@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Any
+from typing import Any, assert_never
 
 from authz_service.domain.change import Revision
 from authz_service.domain.window import Instant
@@ -127,4 +127,8 @@ def passed(stored: StoredEvent, step: Passed, **changed: Any) -> StoredEvent:
                 "message": step.message,
                 "revision": step.revision,
             }
+        case Stage.RECEIVED | Stage.VERIFIED | Stage.DUPLICATE:
+            pass
+        case _:
+            assert_never(step.stage)
     return replace(stored, passage=steps, **changed)

@@ -8,7 +8,7 @@ difference between the contract without it and the contract with it.
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any, Final, assert_never
 
 from authz_service.domain.tenant import StatePeriod, TenantState
 from authz_service.domain.window import FOREVER, Instant, Window
@@ -198,6 +198,10 @@ def _with_deed(contract: Contract, clause: Clause, at: Instant) -> Contract:
             said = {"ends_at": None}
         case Deed.CHURNED:
             said = {"churned": True}
+        case Deed.PAST_DUE | Deed.CHANGE_PLAN | Deed.REACTIVATED:
+            pass
+        case _:
+            assert_never(clause.deed)
     return replace(contract, **said)
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, assert_never
 
 from authz_service.domain.catalog import ADD_ON, TIER, Limit, split_version
 from authz_service.domain.contract import Contract
@@ -45,7 +45,10 @@ def led(tenant: Tenant, action: Action, now: Instant, unit_of: Callable[[str], s
         case Aspect.END:
             ended = StatePeriod(TenantState.OFFBOARDED, Window(now, FOREVER))
             return _from_now(tenant, (ended,), now)
-    return tenant
+        case Aspect.OPENING | Aspect.REOPENING | Aspect.ADMINS:
+            return tenant
+        case _:
+            assert_never(action.aspect)
 
 
 def drift(tenant: Tenant, contract: Contract, now: Instant) -> tuple[Action, ...]:
@@ -79,7 +82,12 @@ def _held(tenant: Tenant, aspect: Aspect, name: str, now: Instant) -> Any:
             return _own(tenant, name, now)
         case Aspect.STATE:
             return _ahead(tenant.periods, now)
-    return _PAUSE in tenant.suspensions
+        case Aspect.PAUSE:
+            return _PAUSE in tenant.suspensions
+        case Aspect.OPENING | Aspect.REOPENING | Aspect.ADMINS | Aspect.END:
+            return None
+        case _:
+            assert_never(aspect)
 
 
 def _shown(aspect: Aspect, command: Any, now: Instant) -> Any:
@@ -91,7 +99,18 @@ def _shown(aspect: Aspect, command: Any, now: Instant) -> Any:
             return tuple((True, _cut(window, now)) for _, window in command)
         case Aspect.LIMIT:
             return tuple((value, _cut(window, now)) for value, window in command)
-    return command
+        case (
+            Aspect.OPENING
+            | Aspect.REOPENING
+            | Aspect.DISPLAY_NAME
+            | Aspect.STATE
+            | Aspect.PAUSE
+            | Aspect.ADMINS
+            | Aspect.END
+        ):
+            return command
+        case _:
+            assert_never(aspect)
 
 
 def _phases(tenant: Tenant, command: Callable[[str], bool], now: Instant) -> Phased:

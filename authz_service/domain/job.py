@@ -5,7 +5,7 @@ to be put in order. Kept until done, dead or cancelled.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, assert_never
 
 from authz_service.domain.window import Instant
 
@@ -142,6 +142,8 @@ def concluded(
                 tried = f"{message}; given up after {job.attempts} attempts"
                 return _dead(job, reason, tried, at)
             return _later(job, reason, message, at + _spread(delays[job.attempts - 1], chance()))
+        case _:
+            assert_never(outcome)
 
 
 def again(job: Job, at: Instant) -> Job:

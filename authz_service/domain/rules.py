@@ -5,6 +5,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import TypeAlias, assert_never
 
 from authz_service.domain.catalog import Limit, Permission, Plan, Role
 from authz_service.domain.change import Fact
@@ -18,6 +19,9 @@ REPLACE = "exception/replace"
 UNLIMITED = "unlimited"
 
 
+CasbinFact: TypeAlias = Permission | Role | Plan | Tenant | RoleGrant | TenantException
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
     """One Casbin rule, in force within its window. Between two and four values, never empty."""
@@ -29,21 +33,27 @@ class Rule:
 
 def rules_of(fact: Fact) -> frozenset[Rule]:
     """List the rules a fact stands for; none for facts that are not Casbin's."""
+    return frozenset(_rules(fact)) if isinstance(fact, CasbinFact) else frozenset()
+
+
+def _rules(fact: CasbinFact) -> Iterator[Rule]:
     match fact:
-        case Permission(id=name, internal=True):
-            return frozenset([Rule("g2", (INTERNAL, name))])
+        case Permission(id=name, internal=internal):
+            if internal:
+                yield Rule("g2", (INTERNAL, name))
         case Role():
-            return frozenset(_role(fact))
+            yield from _role(fact)
         case Plan():
-            return frozenset(_plan(fact))
+            yield from _plan(fact)
         case Tenant():
-            return frozenset(_tenant(fact))
+            yield from _tenant(fact)
         case RoleGrant():
             who = f"{fact.subject}@{domain(fact.tenant, fact.scope)}"
-            return frozenset([Rule("g", (who, f"role/{fact.role}"), fact.window)])
+            yield Rule("g", (who, f"role/{fact.role}"), fact.window)
         case TenantException():
-            return frozenset(_exception(fact))
-    return frozenset()
+            yield from _exception(fact)
+        case _:
+            assert_never(fact)
 
 
 def domain(tenant: str, scope: str) -> str:
@@ -101,3 +111,5 @@ def _exception(exception: TenantException) -> Iterator[Rule]:
             yield Rule("g3", (tenant, REPLACE), window)
             for permission in exception.permissions:
                 yield Rule("g3", (tenant, permission), window)
+        case _:
+            assert_never(exception.kind)

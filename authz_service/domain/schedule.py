@@ -6,7 +6,7 @@ Nothing is kept beside the dates, so a schedule cannot say anything else than wh
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import TypeVar
+from typing import TypeVar, assert_never
 
 from authz_service.domain.catalog import ADD_ON, TIER, Limit
 from authz_service.domain.tenant import DatedLimit, Holding, StatePeriod, Tenant
@@ -62,9 +62,11 @@ def cancelled(tenant: Tenant, change: ScheduledChange) -> Tenant:
             return _without_limit_edge(tenant, change)
         case ScheduledKind.TIER:
             changing = [held for held in tenant.holdings if held.plan.startswith(TIER)]
-        case _:
+        case ScheduledKind.ADD_ON_START | ScheduledKind.ADD_ON_END:
             plan = ADD_ON + (change.after or change.before)
             changing = [held for held in tenant.holdings if held.plan == plan]
+        case _:
+            assert_never(change.kind)
     kept = (held for held in tenant.holdings if held not in changing)
     return replace(tenant, holdings=(*kept, *_without_edge(changing, change.at)))
 

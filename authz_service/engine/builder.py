@@ -6,7 +6,7 @@ costs one small dictionary, whatever the number of tenants.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import TypeVar
+from typing import TypeVar, assert_never
 
 from authz_service.domain.catalog import Permission, Plan, Role
 from authz_service.domain.change import Delta, Fact, FactChange
@@ -105,6 +105,8 @@ class Builder:
             case ScheduledPolicyChange(id=name):
                 ahead = change.after if isinstance(change.after, ScheduledPolicyChange) else None
                 self._scheduled = _with(self._scheduled, name, ahead)
+            case _:
+                assert_never(change.fact)
 
     def _around(self, fact: ApiKey | Identity | Endpoint, after: Fact | None) -> None:
         """Take over who calls this service, and whom it tells."""
@@ -117,6 +119,8 @@ class Builder:
             case Endpoint(id=endpoint):
                 told = after if isinstance(after, Endpoint) else None
                 self._endpoints = _with(self._endpoints, endpoint, told)
+            case _:
+                assert_never(fact)
 
     def load_members(self, tenant_id: str, members: dict[str, Member]) -> None:
         """Take over all members of a new tenant at once, already packed."""
@@ -228,9 +232,9 @@ class Builder:
 
 def _stamped(change: FactChange, revision: int) -> FactChange:
     """Let what can be sold or granted, tenants and exceptions, know the revision that wrote it."""
-    match change.after:
-        case (Permission() | Role() | Plan() | Tenant() | TenantException()) as after:
-            return FactChange(change.before, replace(after, revision=revision))
+    after = change.after
+    if isinstance(after, Permission | Role | Plan | Tenant | TenantException):
+        return FactChange(change.before, replace(after, revision=revision))
     return change
 
 

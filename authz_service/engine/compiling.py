@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from typing import Final, TypeVar, assert_never
 
 from authz_service.domain.catalog import Permission, Plan, Role, chain
 from authz_service.domain.exception import ExceptionKind, TenantException
@@ -60,6 +60,8 @@ class Catalogue:
             case Plan():
                 _put(self._plans, fact.id, fact, present)
                 self.plan_bits.setdefault(fact.id, 1 << len(self.plan_bits))
+            case _:
+                assert_never(fact)
 
     def compiled(self) -> CompiledCatalogue:
         return CompiledCatalogue(

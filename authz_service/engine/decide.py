@@ -56,12 +56,10 @@ def tenant_objection(tenant: TenantEntry, at: Instant) -> DecisionReason | None:
     """Layer 1: the tenant's state."""
     if tenant.always_open:
         return None
-    match tenant.fact.state_at(at):
-        case TenantState.OFFBOARDED:
-            return DecisionReason.TENANT_OFFBOARDED
-        case state if state in OPEN_STATES:
-            return None
-    return DecisionReason.TENANT_SUSPENDED
+    state = tenant.fact.state_at(at)
+    if state is TenantState.OFFBOARDED:
+        return DecisionReason.TENANT_OFFBOARDED
+    return None if state in OPEN_STATES else DecisionReason.TENANT_SUSPENDED
 
 
 def membership_objection(member: Member | None) -> DecisionReason | None:

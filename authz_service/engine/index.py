@@ -7,7 +7,7 @@ everything that a change did not touch, so whoever holds an index sees exactly o
 """
 
 from collections.abc import Mapping
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final, NamedTuple, TypeAlias, assert_never
 
 from authz_service.domain.catalog import Permission, Plan, Role
 from authz_service.domain.endpoint import Endpoint
@@ -194,8 +194,10 @@ class Index:
                 return None
             case MemberEntry() as entry:
                 return entry.membership
-            case mask:
+            case int() as mask:
                 return plain_member(tenant_id, subject, mask)
+            case never:
+                assert_never(never)
 
     def grants(self, tenant_id: str, subject: str) -> tuple[GrantEntry, ...]:
         """List what a member was granted, live or not, in no particular order."""
@@ -204,8 +206,10 @@ class Index:
                 return ()
             case MemberEntry() as entry:
                 return entry.grants
-            case mask:
+            case int() as mask:
                 return unpack(mask, self.role_bits)
+            case never:
+                assert_never(never)
 
     def role_permissions(self, role_id: str) -> frozenset[str]:
         """Name every declared permission in the role's closure."""

@@ -1,5 +1,7 @@
 """Seats taken in a tenant: the one limit that this service counts itself."""
 
+from typing import assert_never
+
 from authz_service.domain.invitation import Invitation
 from authz_service.domain.membership import MembershipState
 from authz_service.domain.window import Instant
@@ -27,4 +29,7 @@ def _more(entry: TenantEntry, invitation: Invitation, at: Instant) -> int:
             return int(live)
         case MemberEntry(membership) if membership.lifecycle is MembershipState.INVITED:
             return int(live) - 1
-    return 0
+        case MemberEntry() | int():
+            return 0
+        case never:
+            assert_never(never)

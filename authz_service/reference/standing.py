@@ -29,18 +29,12 @@ class Standing:
 
     @classmethod
     def of(cls, facts: Iterable[Fact]) -> "Standing":
-        declared: set[str] = set()
-        tenants: dict[str, Tenant] = {}
-        members: dict[tuple[str, str], Membership] = {}
-        for fact in facts:
-            match fact:
-                case Permission():
-                    declared.add(fact.id)
-                case Tenant():
-                    tenants[fact.id] = fact
-                case Membership():
-                    members[fact.tenant, fact.subject] = fact
-        return cls(frozenset(declared), tenants, members)
+        every = tuple(facts)
+        return cls(
+            declared=frozenset(fact.id for fact in every if isinstance(fact, Permission)),
+            tenants={fact.id: fact for fact in every if isinstance(fact, Tenant)},
+            members={(m.tenant, m.subject): m for m in every if isinstance(m, Membership)},
+        )
 
     def objection(self, tenant_id: str, subject: str, at: Instant) -> DecisionReason | None:
         """Name what keeps a subject from acting in a tenant; None if nothing does."""

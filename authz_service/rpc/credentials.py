@@ -1,7 +1,7 @@
 """What a call shows of its caller: a key, a token, or the certificate of its connection."""
 
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Final, assert_never
 
 import grpc
 
@@ -60,7 +60,10 @@ class Credentials:
                 return " ".join(names)
             case str() as text if text.startswith(_KEY) or not text:
                 return text
-        return str(context.peer()).rpartition(":")[0]
+            case str():
+                return str(context.peer()).rpartition(":")[0]
+            case never:
+                assert_never(never)
 
 
 def _certificate(context: Context) -> Presented:

@@ -43,18 +43,17 @@ def answered(ending: Ending, *, changed: bool) -> None:
 def refused(ending: Ending, refusal: AuthzError) -> None:
     """Log a call that was refused, or that failed."""
     entry = _about(ending)
-    match refusal.reason:
-        case ErrorReason.INTERNAL:
-            entry.error("call failed", exc_info=refusal.__cause__ or refusal)
-        case ErrorReason.DATABASE_UNAVAILABLE:
-            cause = refusal.__cause__
-            # The driver's own words: SQLAlchemy adds the statement and its values to them.
-            error = redacted(str(getattr(cause, "orig", None) or cause))
-            entry.warning("database does not answer", error=error)
-        case ErrorReason.RATE_LIMITED | ErrorReason.OVERLOADED:
-            entry.debug("call refused")  # metrics count them; a flood of calls is none of lines
-        case _:
-            entry.info("call refused", field=refusal.field[:_LONGEST])
+    if refusal.reason is ErrorReason.INTERNAL:
+        entry.error("call failed", exc_info=refusal.__cause__ or refusal)
+    elif refusal.reason is ErrorReason.DATABASE_UNAVAILABLE:
+        cause = refusal.__cause__
+        # The driver's own words: SQLAlchemy adds the statement and its values to them.
+        error = redacted(str(getattr(cause, "orig", None) or cause))
+        entry.warning("database does not answer", error=error)
+    elif refusal.reason in (ErrorReason.RATE_LIMITED, ErrorReason.OVERLOADED):
+        entry.debug("call refused")  # metrics count them; a flood of calls is no flood of lines
+    else:
+        entry.info("call refused", field=refusal.field[:_LONGEST])
 
 
 def without_secrets(

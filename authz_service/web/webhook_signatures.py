@@ -16,7 +16,7 @@ import hmac
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, assert_never
 
 from standardwebhooks import Webhook
 
@@ -80,6 +80,8 @@ def verify(source: Source, secrets: Sequence[str], delivery: Delivery, now: Inst
             _plain(source.header, secrets, delivery)
         case Scheme.TRUSTED_RPC:
             raise Forged("this source is heard through IngestEvent only")
+        case _:
+            assert_never(source.scheme)
     return ""
 
 

@@ -104,12 +104,11 @@ def _end(tx: Transaction, tenant_id: str) -> None:
 
 def _require_plan(index: Index, action: Action) -> None:
     """Check that what is sold is declared. Raises: TIER_NOT_FOUND, ADD_ON_NOT_FOUND."""
-    match action.aspect:
-        case Aspect.TIER:
-            for name, _ in action.after:
-                preconditions.tier(index, name)
-        case Aspect.ADD_ON if action.after:
-            preconditions.add_on(index, action.name)
+    if action.aspect is Aspect.TIER:
+        for name, _ in action.after:
+            preconditions.tier(index, name)
+    elif action.aspect is Aspect.ADD_ON and action.after:
+        preconditions.add_on(index, action.name)
 
 
 def _unit(index: Index, name: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
-from typing import Any, Final
+from typing import Any, Final, assert_never
 
 from jmespath.exceptions import JMESPathError
 from pydantic import TypeAdapter
@@ -231,7 +231,10 @@ def _clause(policy: LifecyclePolicy, rule: EventRule, deed: Deed, event: Inbound
             # Whoever says where the end stands means that end, and no other if it is not there.
             until = fields.required_instant("ends_at") if fields.has("ends_at") else event.time
             return Clause(deed=deed, until=until, then=policy.cancelled_then)
-    return Clause(deed=deed)
+        case Deed.PAID | Deed.PAUSED | Deed.RESUMED | Deed.RENEWED | Deed.CHURNED:
+            return Clause(deed=deed)
+        case _:
+            assert_never(deed)
 
 
 def _admin(policy: LifecyclePolicy, fields: "_Fields") -> Admin | None:

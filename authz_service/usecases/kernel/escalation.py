@@ -5,7 +5,7 @@ It looks at the facts that change, so that no use case can forget to ask.
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, TypeAlias, assert_never
 
 from authz_service.domain.catalog import Permission, Plan, Role, chain
 from authz_service.domain.change import Delta, FactChange
@@ -34,6 +34,10 @@ _HELD: Final = frozenset(
 )
 """Answers to one who holds a permission, whether or not the tenant has bought it."""
 _ALLOWED: Final = frozenset({DecisionReason.ALLOWED})
+
+
+_Giving: TypeAlias = RoleGrant | Invitation | ApiKey | Identity | Role | Permission | Plan | Tenant
+"""Facts that can give somebody a right."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +72,8 @@ def given(index: Index, changes: Sequence[FactChange], *, to_members: bool) -> I
     after = _after(index, changes)
     promised = _promised(changes)
     for change in changes:
+        if not isinstance(change.after, _Giving):
+            continue
         match change.after:
             case RoleGrant() as grant if not _held_before(change.before, grant):
                 yield from _by_grant(after, grant, promised, to_members=to_members)
@@ -77,6 +83,10 @@ def given(index: Index, changes: Sequence[FactChange], *, to_members: bool) -> I
                 yield from _by_caller(index, change.before, caller)
             case (Role() | Permission() | Plan() | Tenant()) as fact:
                 yield from _by_policy(index, after, fact)
+            case RoleGrant() | Invitation():
+                pass
+            case _:
+                assert_never(change.after)
 
 
 def lacking(index: Index, subject: str, each: Given, at: Instant) -> frozenset[str]:
@@ -171,6 +181,10 @@ def _by_policy(
             plans = {holding.plan for holding in holdings} & _withheld(index)
             for role in sorted(_assignable(index, plans) - _offered(index)):
                 yield _given(after, role, tenant, f"a tier that offers role {role!r}")
+        case Tenant():
+            pass
+        case _:
+            assert_never(fact)
 
 
 def _by_grant(

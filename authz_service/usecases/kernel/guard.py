@@ -7,7 +7,7 @@ holds in each tenant what they hold there as its member, and nothing in `system`
 """
 
 from collections.abc import Callable, Collection, Sequence
-from typing import Final
+from typing import Final, assert_never
 
 from authz_service.domain import key
 from authz_service.domain.audit import Actor
@@ -77,6 +77,8 @@ def _proven(index: Index, presented: Presented, at: Instant) -> str | None:
             return _by_identity(index, IdentityKind.TOKEN, issuer, (name,), at)
         case CertificateProof(names=names):
             return _by_identity(index, IdentityKind.CERTIFICATE, "", names, at)
+        case _:
+            assert_never(presented)
 
 
 def _by_key(index: Index, text: str, at: Instant) -> str | None:
