@@ -27,7 +27,6 @@ from authz_service.gen.authz.v1 import (
     identity_pb2,
     job_pb2,
     key_pb2,
-    policy_pb2,
     provisioning_pb2,
     rule_pb2,
     tier_version_pb2,
@@ -38,6 +37,7 @@ from authz_service.jobs.queue import DbosQueue
 from authz_service.policyfiles import policy_files
 from authz_service.replication.following import Following
 from authz_service.replication.replica import Replica
+from authz_service.rpc import administration
 from authz_service.rpc.admission import LimitSettings
 from authz_service.rpc.calls import AdminCalls
 from authz_service.rpc.credentials import Credentials
@@ -49,7 +49,6 @@ from authz_service.rpc.services.event import EventServicer
 from authz_service.rpc.services.identity import IdentityServicer
 from authz_service.rpc.services.job import JobServicer
 from authz_service.rpc.services.key import KeyServicer
-from authz_service.rpc.services.policy import PolicyServicer
 from authz_service.rpc.services.provisioning import ProvisioningServicer
 from authz_service.rpc.services.rule import RuleServicer
 from authz_service.rpc.services.tier_version import TierVersionServicer
@@ -251,7 +250,7 @@ class Service:
                 self._settings.rate_changes_per_second,
             ),
             {
-                **_serves(policy_pb2, PolicyServicer(calls)),
+                **administration.served(calls),
                 **_serves(audit_pb2, AuditServicer(calls)),
                 **_serves(
                     provisioning_pb2,

@@ -1,4 +1,4 @@
-"""Write the reference of the API as pages: one a service, the reasons of errors, and an index."""
+"""Write the reference of the API as pages: one a file, the reasons of errors, and an index."""
 
 import re
 from collections.abc import Iterator
@@ -16,6 +16,9 @@ ERRORS: Final = "ErrorReason"
 def pages(api: Api) -> dict[str, str]:
     """Return the content of every page by its file name."""
     written = {f"{service.page}.md": _service(api, service) for service in api.services}
+    of_services = {service.page for service in api.services}
+    shared = {each.page for each in api.types.values() if each.name != ERRORS} - of_services
+    written |= {f"{page}.md": _shared(api, page) for page in sorted(shared)}
     return {**written, "errors.md": _errors(api), "README.md": _index(api)}
 
 
@@ -60,6 +63,17 @@ def _service(api: Api, service: Service) -> str:
     if others:
         parts += ["## Types", *(part for each in others for part in _type(api, each))]
     return _text(*parts)
+
+
+def _shared(api: Api, page: str) -> str:
+    """Write the page of a file that has no service of its own."""
+    types = [each for each in api.types.values() if each.page == page]
+    return _text(
+        MADE,
+        f"# Types of {page}.proto",
+        "Several services use them. [All services](README.md).",
+        *(part for each in sorted(types, key=lambda each: each.name) for part in _type(api, each)),
+    )
 
 
 def _rpc(api: Api, rpc: Rpc, page: str) -> Iterator[str]:

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from authz_service.cli.display import output as out
 from authz_service.cli.display import tables
-from authz_service.gen.authz.v1 import policy_pb2 as pb
+from authz_service.gen.authz.v1 import feature_pb2, limit_pb2, moved_pb2
 
 M = TypeVar("M", bound=Message)
 
@@ -63,7 +63,7 @@ def _set(message: Message, name: str, value: Any) -> None:
         setattr(message, name, value)
 
 
-def moved_parts(moved: Iterable[pb.Moved]) -> Iterator[Table | Text]:
+def moved_parts(moved: Iterable[moved_pb2.Moved]) -> Iterator[Table | Text]:
     """Lay out what a deletion moved to the replacement; nothing if there was nothing."""
     rows = [(each.kind, f"{each.count:,}", out.listed(each.names)) for each in moved]
     if rows:
@@ -71,31 +71,31 @@ def moved_parts(moved: Iterable[pb.Moved]) -> Iterator[Table | Text]:
         yield tables.table(("KIND", "COUNT", "NAMES"), rows)
 
 
-def features(given: Iterable[str] | None) -> list[pb.Feature] | None:
+def features(given: Iterable[str] | None) -> list[feature_pb2.Feature] | None:
     """Read `sso=true`, `support=email`."""
     return None if given is None else [_feature(each) for each in given]
 
 
-def _feature(text: str) -> pb.Feature:
+def _feature(text: str) -> feature_pb2.Feature:
     name, equals, value = text.partition("=")
     if not equals:
         raise typer.BadParameter(f"{text!r} is not NAME=VALUE, as in sso=true or support=email")
     return feature(name, value)
 
 
-def feature(name: str, value: str) -> pb.Feature:
+def feature(name: str, value: str) -> feature_pb2.Feature:
     """Make a flag of `true` and `false`, a word of anything else."""
     if value in ("true", "false"):
-        return pb.Feature(name=name, enabled=value == "true")
-    return pb.Feature(name=name, text=value)
+        return feature_pb2.Feature(name=name, enabled=value == "true")
+    return feature_pb2.Feature(name=name, text=value)
 
 
-def limits(given: Iterable[str] | None) -> list[pb.Limit] | None:
+def limits(given: Iterable[str] | None) -> list[limit_pb2.Limit] | None:
     """Read `seats=25:seat`, `projects=unlimited:project`."""
     return None if given is None else [_limit(each) for each in given]
 
 
-def _limit(text: str) -> pb.Limit:
+def _limit(text: str) -> limit_pb2.Limit:
     name, equals, rest = text.partition("=")
     value, colon, unit = rest.partition(":")
     if not (equals and colon):
@@ -103,10 +103,10 @@ def _limit(text: str) -> pb.Limit:
     return limit(name, value, unit)
 
 
-def limit(name: str, value: str, unit: str) -> pb.Limit:
+def limit(name: str, value: str, unit: str) -> limit_pb2.Limit:
     """Make a limit of a number, or of the word `unlimited`."""
     if value == "unlimited":
-        return pb.Limit(name=name, unlimited=True, unit=unit)
+        return limit_pb2.Limit(name=name, unlimited=True, unit=unit)
     if not value.isdecimal() or int(value) >= 2**63:
         raise typer.BadParameter(f"{value!r} is neither a whole number nor the word unlimited")
-    return pb.Limit(name=name, value=int(value), unit=unit)
+    return limit_pb2.Limit(name=name, value=int(value), unit=unit)

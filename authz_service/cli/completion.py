@@ -36,11 +36,11 @@ def roles(context: typer.Context, incomplete: str) -> list[Named]:
     """Complete the id of a role: a global one, or the tenant's own if one was named before."""
 
     def ask(session: Session) -> Iterable[Named]:
-        from authz_service.gen.authz.v1 import policy_pb2 as pb
+        from authz_service.gen.authz.v1 import role_pb2 as pb
 
         tenant = context.params.get("tenant")
         for owner in ("", tenant) if isinstance(tenant, str) else ("",):
-            found = session.policy.ListRoles(pb.ListRolesRequest(tenant=owner, page_size=_MOST))
+            found = session.roles.ListRoles(pb.ListRolesRequest(tenant=owner, page_size=_MOST))
             yield from ((role.id, role.description) for role in found.roles)
 
     return _beginning(context, incomplete, ask)
@@ -50,9 +50,9 @@ def tiers(context: typer.Context, incomplete: str) -> list[Named]:
     """Complete the id of a tier."""
 
     def ask(session: Session) -> Iterable[Named]:
-        from authz_service.gen.authz.v1 import policy_pb2 as pb
+        from authz_service.gen.authz.v1 import tier_pb2 as pb
 
-        found = session.policy.ListTiers(pb.ListTiersRequest(page_size=_MOST))
+        found = session.tiers.ListTiers(pb.ListTiersRequest(page_size=_MOST))
         return [(tier.id, tier.description) for tier in found.tiers]
 
     return _beginning(context, incomplete, ask)
@@ -78,9 +78,9 @@ def permissions(context: typer.Context, incomplete: str) -> list[Named]:
     """Complete a permission."""
 
     def ask(session: Session) -> Iterable[Named]:
-        from authz_service.gen.authz.v1 import policy_pb2 as pb
+        from authz_service.gen.authz.v1 import permission_pb2 as pb
 
-        found = session.policy.ListCatalogue(pb.ListCatalogueRequest(page_size=_MOST))
+        found = session.permissions.ListCatalogue(pb.ListCatalogueRequest(page_size=_MOST))
         return [(permission.id, permission.description) for permission in found.permissions]
 
     return _beginning(context, incomplete, ask)

@@ -11,29 +11,20 @@ from rich.text import Text
 from authz_service.cli.display import output as out
 from authz_service.cli.display.output import Output
 from authz_service.client.failure import ExitCode, Failure
+from authz_service.client.services import Services
 
 # gRPC and the settings cost more than all the rest: imported when a command calls, not for --help.
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    import grpc
+
     from authz_service.client.connection import Connection
     from authz_service.config import Settings
-    from authz_service.gen.authz.v1.audit_pb2_grpc import AuditServiceStub
-    from authz_service.gen.authz.v1.authorization_pb2_grpc import AuthorizationServiceStub
-    from authz_service.gen.authz.v1.change_pb2_grpc import ChangeServiceStub
-    from authz_service.gen.authz.v1.event_pb2_grpc import EventServiceStub
-    from authz_service.gen.authz.v1.identity_pb2_grpc import IdentityServiceStub
-    from authz_service.gen.authz.v1.job_pb2_grpc import JobServiceStub
-    from authz_service.gen.authz.v1.key_pb2_grpc import KeyServiceStub
-    from authz_service.gen.authz.v1.policy_pb2_grpc import PolicyServiceStub
-    from authz_service.gen.authz.v1.provisioning_pb2_grpc import ProvisioningServiceStub
-    from authz_service.gen.authz.v1.rule_pb2_grpc import RuleServiceStub
-    from authz_service.gen.authz.v1.tier_version_pb2_grpc import TierVersionServiceStub
-    from authz_service.gen.authz.v1.webhook_pb2_grpc import WebhookServiceStub
 
 
-class Session:
+class Session(Services):
     """What every command is handed: stubs to call, and a way to show the answer."""
 
     def __init__(
@@ -76,64 +67,12 @@ class Session:
         raise Failure(ExitCode.USAGE, "INVALID_SETTING", said, field=next(iter(wrong)))
 
     @cached_property
-    def authorization(self) -> "AuthorizationServiceStub":
-        """The service on the check port."""
-        return self._connection(self.settings.check_port).authorization
+    def check_channel(self) -> "grpc.Channel":
+        return self._connection(self.settings.check_port).check_channel
 
     @cached_property
-    def policy(self) -> "PolicyServiceStub":
-        """A service on the administration port."""
-        return self._connection(self.settings.admin_port).policy
-
-    @cached_property
-    def provisioning(self) -> "ProvisioningServiceStub":
-        """A service on the administration port."""
-        return self._connection(self.settings.admin_port).provisioning
-
-    @cached_property
-    def audit(self) -> "AuditServiceStub":
-        """A service on the administration port."""
-        return self._connection(self.settings.admin_port).audit
-
-    @cached_property
-    def keys(self) -> "KeyServiceStub":
-        """A service on the administration port."""
-        return self._connection(self.settings.admin_port).keys
-
-    @cached_property
-    def tier_versions(self) -> "TierVersionServiceStub":
-        """A service on the administration port."""
-        return self._connection(self.settings.admin_port).tier_versions
-
-    @cached_property
-    def changes(self) -> "ChangeServiceStub":
-        """A service on the administration port."""
-        return self._connection(self.settings.admin_port).changes
-
-    @cached_property
-    def events(self) -> "EventServiceStub":
-        """A service on the administration port."""
-        return self._connection(self.settings.admin_port).events
-
-    @cached_property
-    def rules(self) -> "RuleServiceStub":
-        """A service on the administration port."""
-        return self._connection(self.settings.admin_port).rules
-
-    @cached_property
-    def jobs(self) -> "JobServiceStub":
-        """A service on the administration port."""
-        return self._connection(self.settings.admin_port).jobs
-
-    @cached_property
-    def webhooks(self) -> "WebhookServiceStub":
-        """A service on the administration port."""
-        return self._connection(self.settings.admin_port).webhooks
-
-    @cached_property
-    def identities(self) -> "IdentityServiceStub":
-        """A service on the administration port."""
-        return self._connection(self.settings.admin_port).identities
+    def admin_channel(self) -> "grpc.Channel":
+        return self._connection(self.settings.admin_port).admin_channel
 
     def _connection(self, port: int) -> "Connection":
         from authz_service.client.connection import Connection, address_of, key_of

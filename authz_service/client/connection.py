@@ -4,7 +4,6 @@ import ipaddress
 import json
 import time
 from collections.abc import Sequence
-from functools import cached_property
 from typing import Any, Final, NamedTuple
 from uuid import uuid4
 
@@ -13,21 +12,10 @@ from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RetryInfo
 from grpc_status import rpc_status
 
 from authz_service.client.failure import ExitCode, Failure, advice_on
+from authz_service.client.services import Services
 from authz_service.client.tls import refused_handshake
 from authz_service.config import Settings
 from authz_service.errors import ErrorReason
-from authz_service.gen.authz.v1.audit_pb2_grpc import AuditServiceStub
-from authz_service.gen.authz.v1.authorization_pb2_grpc import AuthorizationServiceStub
-from authz_service.gen.authz.v1.change_pb2_grpc import ChangeServiceStub
-from authz_service.gen.authz.v1.event_pb2_grpc import EventServiceStub
-from authz_service.gen.authz.v1.identity_pb2_grpc import IdentityServiceStub
-from authz_service.gen.authz.v1.job_pb2_grpc import JobServiceStub
-from authz_service.gen.authz.v1.key_pb2_grpc import KeyServiceStub
-from authz_service.gen.authz.v1.policy_pb2_grpc import PolicyServiceStub
-from authz_service.gen.authz.v1.provisioning_pb2_grpc import ProvisioningServiceStub
-from authz_service.gen.authz.v1.rule_pb2_grpc import RuleServiceStub
-from authz_service.gen.authz.v1.tier_version_pb2_grpc import TierVersionServiceStub
-from authz_service.gen.authz.v1.webhook_pb2_grpc import WebhookServiceStub
 
 # Repeating is safe: every change carries a request id, and a repeated one gets the first answer.
 _RETRIES: Final = {
@@ -61,7 +49,7 @@ _ADVICE: Final = {
 }
 
 
-class Connection:
+class Connection(Services):
     """A channel to one port of the server, and the stubs of the services behind it."""
 
     def __init__(
@@ -89,65 +77,13 @@ class Connection:
         caller = _Caller(address, key, timeout, request_id, dry_run=dry_run, actor=actor)
         self._channel = grpc.intercept_channel(self._open, caller)
 
-    @cached_property
-    def authorization(self) -> AuthorizationServiceStub:
-        """The service on the check port."""
-        return AuthorizationServiceStub(self._channel)
+    @property
+    def check_channel(self) -> grpc.Channel:
+        return self._channel
 
-    @cached_property
-    def policy(self) -> PolicyServiceStub:
-        """A service on the administration port."""
-        return PolicyServiceStub(self._channel)
-
-    @cached_property
-    def provisioning(self) -> ProvisioningServiceStub:
-        """A service on the administration port."""
-        return ProvisioningServiceStub(self._channel)
-
-    @cached_property
-    def audit(self) -> AuditServiceStub:
-        """A service on the administration port."""
-        return AuditServiceStub(self._channel)
-
-    @cached_property
-    def keys(self) -> KeyServiceStub:
-        """A service on the administration port."""
-        return KeyServiceStub(self._channel)
-
-    @cached_property
-    def tier_versions(self) -> TierVersionServiceStub:
-        """A service on the administration port."""
-        return TierVersionServiceStub(self._channel)
-
-    @cached_property
-    def changes(self) -> ChangeServiceStub:
-        """A service on the administration port."""
-        return ChangeServiceStub(self._channel)
-
-    @cached_property
-    def events(self) -> EventServiceStub:
-        """A service on the administration port."""
-        return EventServiceStub(self._channel)
-
-    @cached_property
-    def rules(self) -> RuleServiceStub:
-        """A service on the administration port."""
-        return RuleServiceStub(self._channel)
-
-    @cached_property
-    def jobs(self) -> JobServiceStub:
-        """A service on the administration port."""
-        return JobServiceStub(self._channel)
-
-    @cached_property
-    def webhooks(self) -> WebhookServiceStub:
-        """A service on the administration port."""
-        return WebhookServiceStub(self._channel)
-
-    @cached_property
-    def identities(self) -> IdentityServiceStub:
-        """A service on the administration port."""
-        return IdentityServiceStub(self._channel)
+    @property
+    def admin_channel(self) -> grpc.Channel:
+        return self._channel
 
     def close(self) -> None:
         """Hang up."""

@@ -24,7 +24,7 @@ DENIED: Final = "DENIED"
 _REASONS: Final = (DENIED, *(reason.name for reason in DecisionReason))
 
 Ended: TypeAlias = tuple[str, str]
-"""A method, `PolicyService.GrantRole`, and the name of the gRPC code that the call ended with."""
+"""A method, `RoleService.GetRole`, and the name of the gRPC code that the call ended with."""
 
 
 class Ending(NamedTuple):

@@ -32,7 +32,7 @@ INSTEAD: Final = {
 
 @cache
 def called() -> frozenset[str]:
-    """Collect the attributes that the CLI's modules name: `session.policy.GetRole` and the like."""
+    """Collect the attributes that the CLI's modules name: `session.roles.GetRole` and the like."""
     cli = ROOT / "authz_service" / "cli"
     apart = {cli / module for module in NOT_COMMANDS}
     trees = [ast.parse(module.read_text()) for module in cli.rglob("*.py") if module not in apart]

@@ -13,14 +13,14 @@ from grpc_status import rpc_status
 from authz_service.cli.demo.throwaway_server import Trial
 from authz_service.gen.authz.v1.authorization_pb2 import BatchCheckRequest, ExplainRequest, Question
 from authz_service.gen.authz.v1.authorization_pb2_grpc import AuthorizationServiceStub
-from authz_service.gen.authz.v1.policy_pb2 import GrantRoleRequest, RoleGrant
-from authz_service.gen.authz.v1.policy_pb2_grpc import PolicyServiceStub
 from authz_service.gen.authz.v1.provisioning_pb2 import (
     AddMemberRequest,
     NewMember,
     OnboardTenantRequest,
 )
 from authz_service.gen.authz.v1.provisioning_pb2_grpc import ProvisioningServiceStub
+from authz_service.gen.authz.v1.role_grant_pb2 import GrantRoleRequest, RoleGrant
+from authz_service.gen.authz.v1.role_grant_pb2_grpc import RoleGrantServiceStub
 
 TENANT: Final = "acme"
 DEADLINE: Final = 20.0
@@ -37,7 +37,7 @@ class Client:
         }
         self._ports = {"check": check_port, "admin": admin_port}
         self._checks = AuthorizationServiceStub(check_port)
-        self._policy = PolicyServiceStub(admin_port)
+        self._role_grants = RoleGrantServiceStub(admin_port)
         self._provisioning = ProvisioningServiceStub(admin_port)
 
     def onboard(self, *subjects: str) -> int:
@@ -54,7 +54,7 @@ class Client:
     def grant(self, subject: str, role: str, scope: str, request_id: str) -> int:
         grant = RoleGrant(tenant=TENANT, subject=subject, role=role, scope=scope)
         request = GrantRoleRequest(role_grant=grant, request_id=request_id)
-        return int(self._policy.GrantRole(request, **self._called).revision)
+        return int(self._role_grants.GrantRole(request, **self._called).revision)
 
     def allowed(self, permission: str, *asked: tuple[str, str]) -> list[bool]:
         """Ask for each pair of subject and scope."""

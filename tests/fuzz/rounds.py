@@ -24,8 +24,9 @@ from tests.fuzz.ending import judged
 from tests.fuzz.making import Making
 from tests.fuzz.pools import Pools
 from tests.rpc.account import Account
-from tests.rpc.harness import PATIENCE, RPCS, Server, serving
+from tests.rpc.harness import PATIENCE, Server, serving
 from tests.rpc.requests import GOOD, Ready, made_ready
+from tests.services import RPCS
 
 _WAIT: Final = 0.02
 """Seconds for which a call may wait for a revision that does not come."""

@@ -16,7 +16,7 @@ from authz_service.serving import logs
 from tests.fuzz.callers import STRONG
 from tests.fuzz.rounds import Found, play
 from tests.postgres import fresh_database
-from tests.rpc.harness import RPCS
+from tests.services import RPCS
 
 REQUESTS: Final = int(os.environ.get("AUTHZ_FUZZ_REQUESTS", "2000"))
 A_ROUND: Final = 1000

@@ -7,7 +7,7 @@ from google.protobuf.descriptor import FieldDescriptor
 
 from authz_service.gen import access
 from tests.rpc.access import ACCESS
-from tests.rpc.harness import RPCS
+from tests.services import RPCS
 
 
 def field_at(rpc: str, path: str) -> FieldDescriptor:

@@ -6,7 +6,7 @@ from typing import Any, Final
 from google.protobuf.message import Message
 
 from authz_service.gen.authz.v1 import options_pb2
-from tests.rpc.harness import RPCS
+from tests.services import RPCS
 
 ACCESS: Final = {
     name: rpc.GetOptions().Extensions[options_pb2.access] for name, rpc in RPCS.items()

@@ -6,13 +6,13 @@ from typing import Any
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from authz_service.gen.authz.v1 import authorization_pb2 as checks
-from authz_service.gen.authz.v1 import policy_pb2 as policy
+from authz_service.gen.authz.v1 import exception_pb2, limit_pb2, role_grant_pb2, role_pb2
 from authz_service.gen.authz.v1 import provisioning_pb2 as provisioning
 from tests.rpc.harness import Caller, Server
 
-GRANT = policy.EXCEPTION_KIND_GRANT
-DENY = policy.EXCEPTION_KIND_DENY
-REPLACE = policy.EXCEPTION_KIND_REPLACE
+GRANT = exception_pb2.EXCEPTION_KIND_GRANT
+DENY = exception_pb2.EXCEPTION_KIND_DENY
+REPLACE = exception_pb2.EXCEPTION_KIND_REPLACE
 
 
 @dataclass
@@ -60,18 +60,22 @@ class Account:
     def entitlements(self) -> checks.GetEntitlementsResponse:
         return self.operator.checks.GetEntitlements(checks.GetEntitlementsRequest(tenant=self.id))
 
-    def grant(self, who: str, role: str, scope: str = "", **more: Any) -> policy.RoleGrant:
-        grant = policy.RoleGrant(
+    def grant(self, who: str, role: str, scope: str = "", **more: Any) -> role_grant_pb2.RoleGrant:
+        grant = role_grant_pb2.RoleGrant(
             tenant=self.id, subject=subject_of(who), role=role, scope=scope, **more
         )
-        answer = self.operator.policy.GrantRole(policy.GrantRoleRequest(role_grant=grant))
+        answer = self.operator.role_grants.GrantRole(
+            role_grant_pb2.GrantRoleRequest(role_grant=grant)
+        )
         return answer.role_grant
 
-    def revoke(self, who: str, role: str, scope: str = "", **more: Any) -> list[policy.RoleGrant]:
-        request = policy.RevokeRoleRequest(
+    def revoke(
+        self, who: str, role: str, scope: str = "", **more: Any
+    ) -> list[role_grant_pb2.RoleGrant]:
+        request = role_grant_pb2.RevokeRoleRequest(
             tenant=self.id, subject=subject_of(who), role=role, scope=scope, **more
         )
-        return list(self.operator.policy.RevokeRole(request).role_grants)
+        return list(self.operator.role_grants.RevokeRole(request).role_grants)
 
     def set_tier(self, tier: str) -> provisioning.SetTierResponse:
         request = provisioning.SetTierRequest(tenant=self.id, tier=tier)
@@ -86,7 +90,7 @@ class Account:
         request = provisioning.AddAddOnRequest(tenant=self.id, add_on=name, **window)
         return self.operator.provisioning.AddAddOn(request).tenant
 
-    def limit(self, *limits: policy.Limit, removed: tuple[str, ...] = ()) -> provisioning.Tenant:
+    def limit(self, *limits: limit_pb2.Limit, removed: tuple[str, ...] = ()) -> provisioning.Tenant:
         """Set and remove limits of the tenant's own."""
         request = provisioning.SetLimitsRequest(tenant=self.id, limits=limits, removed=removed)
         return self.operator.provisioning.SetLimits(request).tenant
@@ -185,30 +189,30 @@ class Account:
         return self.operator.provisioning.GetMember(request).member
 
     def except_(
-        self, kind: policy.ExceptionKind.ValueType, *permissions: str, **more: Any
-    ) -> policy.TenantException:
+        self, kind: exception_pb2.ExceptionKind.ValueType, *permissions: str, **more: Any
+    ) -> exception_pb2.TenantException:
         """Make an exception, with a reason and an approver."""
         exception = self.exception(kind, *permissions, **more)
-        request = policy.GrantExceptionRequest(exception=exception)
-        return self.operator.policy.GrantException(request).exception
+        request = exception_pb2.GrantExceptionRequest(exception=exception)
+        return self.operator.exceptions.GrantException(request).exception
 
     def exception(
-        self, kind: policy.ExceptionKind.ValueType, *permissions: str, **more: Any
-    ) -> policy.TenantException:
+        self, kind: exception_pb2.ExceptionKind.ValueType, *permissions: str, **more: Any
+    ) -> exception_pb2.TenantException:
         approved: dict[str, Any] = {"reason": "agreed", "approver": "user:boss"}
         known = {"tenant": self.id, **approved} | more
-        return policy.TenantException(kind=kind, permissions=permissions, **known)
+        return exception_pb2.TenantException(kind=kind, permissions=permissions, **known)
 
-    def revoke_exception(self, exception: str) -> policy.RevokeExceptionResponse:
-        request = policy.RevokeExceptionRequest(tenant=self.id, id=exception)
-        return self.operator.policy.RevokeException(request)
+    def revoke_exception(self, exception: str) -> exception_pb2.RevokeExceptionResponse:
+        request = exception_pb2.RevokeExceptionRequest(tenant=self.id, id=exception)
+        return self.operator.exceptions.RevokeException(request)
 
     def put_role(
         self, name: str, *permissions: str, includes: tuple[str, ...] = ()
-    ) -> policy.PutRoleResponse:
+    ) -> role_pb2.PutRoleResponse:
         """Put a role of this tenant's own."""
-        role = policy.Role(id=f"{self.id}/{name}", permissions=permissions, includes=includes)
-        return self.operator.policy.PutRole(policy.PutRoleRequest(role=role))
+        role = role_pb2.Role(id=f"{self.id}/{name}", permissions=permissions, includes=includes)
+        return self.operator.roles.PutRole(role_pb2.PutRoleRequest(role=role))
 
 
 def subject_of(who: str) -> str:

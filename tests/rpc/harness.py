@@ -9,8 +9,8 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 import grpc
 import pytest
-from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.message import Message
+from google.protobuf.message_factory import GetMessageClass
 from google.rpc.error_details_pb2 import BadRequest, ErrorInfo
 from grpc_status import rpc_status
 from sqlalchemy import (
@@ -26,62 +26,20 @@ from sqlalchemy import (
 )
 
 from authz_service import app
+from authz_service.client.services import Services
 from authz_service.config import Settings
 from authz_service.errors import ErrorReason
-from authz_service.gen.authz.v1 import (
-    audit_pb2,
-    authorization_pb2,
-    change_pb2,
-    event_pb2,
-    identity_pb2,
-    job_pb2,
-    key_pb2,
-    policy_pb2,
-    provisioning_pb2,
-    rule_pb2,
-    tier_version_pb2,
-    webhook_pb2,
-)
-from authz_service.gen.authz.v1.audit_pb2_grpc import AuditServiceStub
+from authz_service.gen.authz.v1 import key_pb2
 from authz_service.gen.authz.v1.authorization_pb2_grpc import AuthorizationServiceStub
-from authz_service.gen.authz.v1.change_pb2_grpc import ChangeServiceStub
-from authz_service.gen.authz.v1.event_pb2_grpc import EventServiceStub
-from authz_service.gen.authz.v1.identity_pb2_grpc import IdentityServiceStub
-from authz_service.gen.authz.v1.job_pb2_grpc import JobServiceStub
-from authz_service.gen.authz.v1.key_pb2_grpc import KeyServiceStub
-from authz_service.gen.authz.v1.policy_pb2_grpc import PolicyServiceStub
-from authz_service.gen.authz.v1.provisioning_pb2_grpc import ProvisioningServiceStub
-from authz_service.gen.authz.v1.rule_pb2_grpc import RuleServiceStub
-from authz_service.gen.authz.v1.tier_version_pb2_grpc import TierVersionServiceStub
-from authz_service.gen.authz.v1.webhook_pb2_grpc import WebhookServiceStub
 from authz_service.store import schema
 from tests.rpc.published import CODE_OF
+from tests.services import RPCS
 
 PATIENCE: Final = 20.0
 """Seconds after which a call that should be instant is given up."""
 
-SERVICES: Final = {
-    **authorization_pb2.DESCRIPTOR.services_by_name,
-    **policy_pb2.DESCRIPTOR.services_by_name,
-    **audit_pb2.DESCRIPTOR.services_by_name,
-    **provisioning_pb2.DESCRIPTOR.services_by_name,
-    **key_pb2.DESCRIPTOR.services_by_name,
-    **identity_pb2.DESCRIPTOR.services_by_name,
-    **job_pb2.DESCRIPTOR.services_by_name,
-    **webhook_pb2.DESCRIPTOR.services_by_name,
-    **rule_pb2.DESCRIPTOR.services_by_name,
-    **change_pb2.DESCRIPTOR.services_by_name,
-    **tier_version_pb2.DESCRIPTOR.services_by_name,
-    **event_pb2.DESCRIPTOR.services_by_name,
-}
 MOVED_BY_ITSELF: Final = frozenset({"head", "audit_entry", "key_use", "worker"})
 """Tables of which calls are no measure: the audit of refusals, uses of keys, what runs beside."""
-
-RPCS: Final[dict[str, MethodDescriptor]] = {
-    method.name: method for service in SERVICES.values() for method in service.methods
-}
-"""Every RPC by its name, which no two services share."""
-
 
 M = TypeVar("M", bound=Message)
 
@@ -109,46 +67,38 @@ class _Metadata(grpc.UnaryUnaryClientInterceptor):
         return continuation(_Details(details.method, timeout, self._pairs), request)
 
 
-class Caller:
+class Caller(Services):
     """The stubs of every service, called with one set of metadata."""
 
     def __init__(
         self, checks: grpc.Channel, admin: grpc.Channel, *metadata: tuple[str, str]
     ) -> None:
-        checks = grpc.intercept_channel(checks, _Metadata(*metadata))
-        admin = grpc.intercept_channel(admin, _Metadata(*metadata))
-        self.checks = AuthorizationServiceStub(checks)
-        self.policy = PolicyServiceStub(admin)
-        self.provisioning = ProvisioningServiceStub(admin)
-        self.keys = KeyServiceStub(admin)
-        self.identities = IdentityServiceStub(admin)
-        self.jobs = JobServiceStub(admin)
-        self.webhooks = WebhookServiceStub(admin)
-        self.audit = AuditServiceStub(admin)
-        self.rules = RuleServiceStub(admin)
-        self.changes = ChangeServiceStub(admin)
-        self.tier_versions = TierVersionServiceStub(admin)
-        self.events = EventServiceStub(admin)
+        self._checks = grpc.intercept_channel(checks, _Metadata(*metadata))
+        self._admin = grpc.intercept_channel(admin, _Metadata(*metadata))
+
+    @property
+    def check_channel(self) -> grpc.Channel:
+        return self._checks
+
+    @property
+    def admin_channel(self) -> grpc.Channel:
+        return self._admin
+
+    @property
+    def checks(self) -> AuthorizationServiceStub:
+        return self.authorization
 
     def call(self, request: Message, **how: Any) -> Any:
         """Call the RPC whose request this is."""
-        name = request.DESCRIPTOR.name.removesuffix("Request")
-        stubs = (
-            self.checks,
-            self.policy,
-            self.audit,
-            self.provisioning,
-            self.keys,
-            self.identities,
-            self.jobs,
-            self.webhooks,
-            self.rules,
-            self.changes,
-            self.tier_versions,
-            self.events,
+        method = RPCS[request.DESCRIPTOR.name.removesuffix("Request")]
+        service = method.containing_service
+        channel = self._checks if service.name == "AuthorizationService" else self._admin
+        called = channel.unary_unary(
+            f"/{service.full_name}/{method.name}",
+            type(request).SerializeToString,
+            GetMessageClass(method.output_type).FromString,
         )
-        stub = next(stub for stub in stubs if hasattr(stub, name))
-        return getattr(stub, name)(request, **how)
+        return called(request, **how)
 
 
 @dataclass

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from authz_service.gen.authz.v1 import authorization_pb2 as checks
-from authz_service.gen.authz.v1 import policy_pb2
+from authz_service.gen.authz.v1 import limit_pb2, permission_pb2, tier_pb2
 from tests.rpc.account import GRANT, Account, usage
 
 
@@ -38,13 +38,15 @@ def ways(remedy: checks.Remedy) -> list[list[str]]:
 
 
 def declare(account: Account, permission: str) -> None:
-    message = policy_pb2.Permission(id=permission)
-    account.operator.policy.PutPermission(policy_pb2.PutPermissionRequest(permission=message))
+    message = permission_pb2.Permission(id=permission)
+    account.operator.permissions.PutPermission(
+        permission_pb2.PutPermissionRequest(permission=message)
+    )
 
 
 def put_tier(account: Account, name: str, **more: Any) -> None:
-    tier = policy_pb2.Tier(id=name, **more)
-    account.operator.policy.PutTier(policy_pb2.PutTierRequest(tier=tier))
+    tier = tier_pb2.Tier(id=name, **more)
+    account.operator.tiers.PutTier(tier_pb2.PutTierRequest(tier=tier))
 
 
 def _onboarded(asked: Asked, _: list[str]) -> Asked:
@@ -94,7 +96,7 @@ def _excepted(asked: Asked, _: list[str]) -> None:
 def _raised(asked: Asked, _: list[str]) -> None:
     """Buy a tier that sets the limit as high as is wanted."""
     assert asked.usage is not None
-    wanted = policy_pb2.Limit(name=asked.usage.limit, value=1_000_000, unit="project")
+    wanted = limit_pb2.Limit(name=asked.usage.limit, value=1_000_000, unit="project")
     name = f"{asked.account.id}-more"
     put_tier(asked.account, name, extends="enterprise", limits=[wanted])
     asked.account.set_tier(name)

@@ -10,6 +10,17 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from authz_service.gen.authz.v1 import (
+    add_on_pb2,
+    change_pb2,
+    exception_pb2,
+    feature_pb2,
+    limit_pb2,
+    permission_pb2,
+    role_grant_pb2,
+    role_pb2,
+    tier_pb2,
+)
 from authz_service.gen.authz.v1 import audit_pb2 as audit
 from authz_service.gen.authz.v1 import authorization_pb2 as checks
 from authz_service.gen.authz.v1 import change_pb2 as change
@@ -17,7 +28,6 @@ from authz_service.gen.authz.v1 import event_pb2 as events
 from authz_service.gen.authz.v1 import identity_pb2 as identities
 from authz_service.gen.authz.v1 import job_pb2 as jobs
 from authz_service.gen.authz.v1 import key_pb2 as keys
-from authz_service.gen.authz.v1 import policy_pb2 as policy
 from authz_service.gen.authz.v1 import provisioning_pb2 as provisioning
 from authz_service.gen.authz.v1 import rule_pb2 as rule
 from authz_service.gen.authz.v1 import tier_version_pb2 as versions
@@ -25,7 +35,7 @@ from authz_service.gen.authz.v1 import webhook_pb2 as webhooks
 from tests.rpc.access import ACCESS, places
 from tests.rpc.account import DENY, Account, member, timestamp, usage, why
 from tests.rpc.conftest import fresh_name
-from tests.rpc.harness import RPCS
+from tests.services import RPCS
 
 PLAIN_RBAC: Final = """
 [request_definition]
@@ -128,16 +138,16 @@ class Ready:
     @cached_property
     def spare(self) -> str:
         """A tier, an add-on, a feature f- and a limit l- of this name, and a permission, unused."""
-        self.account.operator.policy.ApplyPolicy(_spare(self.id))
+        self.account.operator.changes.ApplyPolicy(_spare(self.id))
         return self.id
 
     @cached_property
     def changed(self) -> str:
         """A tier that has had two versions."""
-        changed = policy.Tier(id=f"{self.id}-changed", permissions=["invoices:view"])
+        changed = tier_pb2.Tier(id=f"{self.id}-changed", permissions=["invoices:view"])
         for description in ("", "changed"):
             changed.description = description
-            self.account.operator.policy.PutTier(policy.PutTierRequest(tier=changed))
+            self.account.operator.tiers.PutTier(tier_pb2.PutTierRequest(tier=changed))
         return changed.id
 
     @cached_property
@@ -184,7 +194,7 @@ class Ready:
     @cached_property
     def limit(self) -> str:
         """A limit of the account's own."""
-        self.account.limit(policy.Limit(name="projects", value=60, unit="project"))
+        self.account.limit(limit_pb2.Limit(name="projects", value=60, unit="project"))
         return "projects"
 
 
@@ -208,14 +218,14 @@ def _identity(name: str, **more: Any) -> identities.Identity:
     return identities.Identity(kind=kind, name=name, roles=["checker"], **more)
 
 
-def _spare(name: str) -> policy.ApplyPolicyRequest:
+def _spare(name: str) -> change_pb2.ApplyPolicyRequest:
     """Define what nothing uses, to be changed and deleted: `acme:spare` and the plans `acme`."""
-    features = [policy.Feature(name=f"f-{name}", enabled=True)]
-    limits = [policy.Limit(name=f"l-{name}", value=5, unit="thing")]
-    return policy.ApplyPolicyRequest(
-        permissions=[policy.Permission(id=f"{name}:spare")],
-        tiers=[policy.Tier(id=name, features=features, limits=limits)],
-        add_ons=[policy.AddOn(id=name, features=features, limits=limits)],
+    features = [feature_pb2.Feature(name=f"f-{name}", enabled=True)]
+    limits = [limit_pb2.Limit(name=f"l-{name}", value=5, unit="thing")]
+    return change_pb2.ApplyPolicyRequest(
+        permissions=[permission_pb2.Permission(id=f"{name}:spare")],
+        tiers=[tier_pb2.Tier(id=name, features=features, limits=limits)],
+        add_ons=[add_on_pb2.AddOn(id=name, features=features, limits=limits)],
     )
 
 
@@ -224,12 +234,14 @@ def _question(kind: type[Any], ready: Ready) -> Any:
 
 
 def _granting(ready: Ready) -> list[change.WantedChange]:
-    grant = policy.RoleGrant(tenant=ready.id, subject="user:vera", role="editor", reason="work")
+    grant = role_grant_pb2.RoleGrant(
+        tenant=ready.id, subject="user:vera", role="editor", reason="work"
+    )
     return [change.WantedChange(role_grant=grant)]
 
 
 def _previewed(ready: Ready) -> Message:
-    declared = policy.Permission(id=f"{fresh_name('previewed')}:view")
+    declared = permission_pb2.Permission(id=f"{fresh_name('previewed')}:view")
     wanted = [change.WantedChange(permission=declared)]
     seen = ready.account.operator.changes.PreviewChange(change.PreviewChangeRequest(changes=wanted))
     return change.ApplyChangeRequest(changes=wanted, fingerprint=seen.fingerprint)
@@ -237,7 +249,7 @@ def _previewed(ready: Ready) -> Message:
 
 def scheduled(ready: Ready) -> str:
     """Schedule the declaration of a permission for the next century; give the schedule's id."""
-    declared = policy.Permission(id=f"{fresh_name('scheduled')}:view")
+    declared = permission_pb2.Permission(id=f"{fresh_name('scheduled')}:view")
     wanted, at = [change.WantedChange(permission=declared)], timestamp(NEW_CENTURY)
     ask = ready.account.operator.changes
     seen = ask.PreviewChange(change.PreviewChangeRequest(changes=wanted, at=at))
@@ -254,10 +266,10 @@ def _ahead(ready: Ready) -> str:
 
 def _applied(ready: Ready) -> Message:
     name = fresh_name("applied")
-    return policy.ApplyPolicyRequest(
-        permissions=[policy.Permission(id=f"{name}:view")],
-        roles=[policy.Role(id=name, permissions=[f"{name}:view"])],
-        tiers=[policy.Tier(id=name, permissions=[f"{name}:view"], assignable_roles=[name])],
+    return change_pb2.ApplyPolicyRequest(
+        permissions=[permission_pb2.Permission(id=f"{name}:view")],
+        roles=[role_pb2.Role(id=name, permissions=[f"{name}:view"])],
+        tiers=[tier_pb2.Tier(id=name, permissions=[f"{name}:view"], assignable_roles=[name])],
     )
 
 
@@ -272,28 +284,28 @@ READS: Final[dict[str, Callable[[Ready], Message]]] = {
     "GetEntitlements": lambda r: checks.GetEntitlementsRequest(tenant=r.id),
     "CheckLimit": lambda r: checks.CheckLimitRequest(tenant=r.id, usage=usage("seats", 1)),
     "Explain": lambda r: _question(checks.ExplainRequest, r),
-    "GetPermission": lambda _: policy.GetPermissionRequest(id="invoices:view"),
-    "ListCatalogue": lambda _: policy.ListCatalogueRequest(),
-    "GetRole": lambda _: policy.GetRoleRequest(id="viewer"),
-    "ListRoles": lambda r: policy.ListRolesRequest(tenant=r.id),
-    "GetTier": lambda _: policy.GetTierRequest(id="free"),
-    "ListTiers": lambda _: policy.ListTiersRequest(),
+    "GetPermission": lambda _: permission_pb2.GetPermissionRequest(id="invoices:view"),
+    "ListCatalogue": lambda _: permission_pb2.ListCatalogueRequest(),
+    "GetRole": lambda _: role_pb2.GetRoleRequest(id="viewer"),
+    "ListRoles": lambda r: role_pb2.ListRolesRequest(tenant=r.id),
+    "GetTier": lambda _: tier_pb2.GetTierRequest(id="free"),
+    "ListTiers": lambda _: tier_pb2.ListTiersRequest(),
     "GetTierVersion": lambda _: versions.GetTierVersionRequest(tier="free", version=1),
     "ListTierVersions": lambda _: versions.ListTierVersionsRequest(tier="free"),
     "PreviewChange": lambda r: change.PreviewChangeRequest(changes=_granting(r)),
     "ListAffected": lambda r: change.ListAffectedRequest(changes=_granting(r)),
     "ListScheduledPolicyChanges": lambda _: change.ListScheduledPolicyChangesRequest(),
     "GetScheduledPolicyChange": lambda r: change.GetScheduledPolicyChangeRequest(id=_ahead(r)),
-    "GetAddOn": lambda r: policy.GetAddOnRequest(id=r.spare),
-    "ListAddOns": lambda _: policy.ListAddOnsRequest(),
-    "GetFeature": lambda r: policy.GetFeatureRequest(plan=f"tier/{r.spare}", name=f"f-{r.id}"),
-    "ListFeatures": lambda _: policy.ListFeaturesRequest(),
-    "GetLimit": lambda r: policy.GetLimitRequest(plan=f"addon/{r.spare}", name=f"l-{r.id}"),
-    "ListLimits": lambda _: policy.ListLimitsRequest(),
-    "GetRoleGrant": lambda r: policy.GetRoleGrantRequest(tenant=r.id, id=r.grant),
-    "ListRoleGrants": lambda r: policy.ListRoleGrantsRequest(tenant=r.id),
-    "GetException": lambda r: policy.GetExceptionRequest(tenant=r.id, id=r.exception),
-    "ListExceptions": lambda r: policy.ListExceptionsRequest(tenant=r.id),
+    "GetAddOn": lambda r: add_on_pb2.GetAddOnRequest(id=r.spare),
+    "ListAddOns": lambda _: add_on_pb2.ListAddOnsRequest(),
+    "GetFeature": lambda r: feature_pb2.GetFeatureRequest(plan=f"tier/{r.spare}", name=f"f-{r.id}"),
+    "ListFeatures": lambda _: feature_pb2.ListFeaturesRequest(),
+    "GetLimit": lambda r: limit_pb2.GetLimitRequest(plan=f"addon/{r.spare}", name=f"l-{r.id}"),
+    "ListLimits": lambda _: limit_pb2.ListLimitsRequest(),
+    "GetRoleGrant": lambda r: role_grant_pb2.GetRoleGrantRequest(tenant=r.id, id=r.grant),
+    "ListRoleGrants": lambda r: role_grant_pb2.ListRoleGrantsRequest(tenant=r.id),
+    "GetException": lambda r: exception_pb2.GetExceptionRequest(tenant=r.id, id=r.exception),
+    "ListExceptions": lambda r: exception_pb2.ListExceptionsRequest(tenant=r.id),
     "ListChanges": lambda r: audit.ListChangesRequest(tenant=r.id),
     "ListAuditEntries": lambda r: audit.ListAuditEntriesRequest(tenant=r.id),
     "VerifyAudit": lambda r: audit.VerifyAuditRequest(tenant=r.id),
@@ -337,86 +349,90 @@ CHANGES: Final[dict[str, Callable[[Ready], Message]]] = {
     "ImportRules": lambda r: rule.ImportRulesRequest(
         model=PLAIN_RBAC, into=f"{r.id}-taken", rules=[foreign("p", "ann", "data", "read")]
     ),
-    "PutPermission": lambda _: policy.PutPermissionRequest(
-        permission=policy.Permission(id=f"{fresh_name('put')}:view", description="See it")
+    "PutPermission": lambda _: permission_pb2.PutPermissionRequest(
+        permission=permission_pb2.Permission(id=f"{fresh_name('put')}:view", description="See it")
     ),
-    "PutRole": lambda r: policy.PutRoleRequest(
-        role=policy.Role(id=f"{r.id}/new", permissions=["invoices:view"], includes=["viewer"])
+    "PutRole": lambda r: role_pb2.PutRoleRequest(
+        role=role_pb2.Role(id=f"{r.id}/new", permissions=["invoices:view"], includes=["viewer"])
     ),
-    "PutTier": lambda _: policy.PutTierRequest(
-        tier=policy.Tier(id=fresh_name("put"), extends="free", assignable_roles=["viewer"])
+    "PutTier": lambda _: tier_pb2.PutTierRequest(
+        tier=tier_pb2.Tier(id=fresh_name("put"), extends="free", assignable_roles=["viewer"])
     ),
-    "CreatePermission": lambda _: policy.CreatePermissionRequest(
-        permission=policy.Permission(id=f"{fresh_name('made')}:view")
+    "CreatePermission": lambda _: permission_pb2.CreatePermissionRequest(
+        permission=permission_pb2.Permission(id=f"{fresh_name('made')}:view")
     ),
-    "UpdatePermission": lambda r: policy.UpdatePermissionRequest(
-        permission=policy.Permission(id=f"{r.spare}:spare", description="new"),
+    "UpdatePermission": lambda r: permission_pb2.UpdatePermissionRequest(
+        permission=permission_pb2.Permission(id=f"{r.spare}:spare", description="new"),
         update_mask=FieldMask(paths=["description"]),
     ),
-    "DeletePermission": lambda r: policy.DeletePermissionRequest(id=f"{r.spare}:spare"),
-    "CreateRole": lambda r: policy.CreateRoleRequest(
-        role=policy.Role(id=f"{r.id}/newer", permissions=["invoices:view"])
+    "DeletePermission": lambda r: permission_pb2.DeletePermissionRequest(id=f"{r.spare}:spare"),
+    "CreateRole": lambda r: role_pb2.CreateRoleRequest(
+        role=role_pb2.Role(id=f"{r.id}/newer", permissions=["invoices:view"])
     ),
-    "UpdateRole": lambda r: policy.UpdateRoleRequest(
-        role=policy.Role(id=r.role, description="new"),
+    "UpdateRole": lambda r: role_pb2.UpdateRoleRequest(
+        role=role_pb2.Role(id=r.role, description="new"),
         update_mask=FieldMask(paths=["description", "permissions"]),
     ),
-    "DeleteRole": lambda r: policy.DeleteRoleRequest(id=r.role),
-    "CreateTier": lambda _: policy.CreateTierRequest(tier=policy.Tier(id=fresh_name("made"))),
-    "UpdateTier": lambda r: policy.UpdateTierRequest(
-        tier=policy.Tier(id=r.spare, extends="free"), update_mask=FieldMask(paths=["extends"])
+    "DeleteRole": lambda r: role_pb2.DeleteRoleRequest(id=r.role),
+    "CreateTier": lambda _: tier_pb2.CreateTierRequest(tier=tier_pb2.Tier(id=fresh_name("made"))),
+    "UpdateTier": lambda r: tier_pb2.UpdateTierRequest(
+        tier=tier_pb2.Tier(id=r.spare, extends="free"), update_mask=FieldMask(paths=["extends"])
     ),
-    "DeleteTier": lambda r: policy.DeleteTierRequest(id=r.spare),
-    "CreateAddOn": lambda _: policy.CreateAddOnRequest(add_on=policy.AddOn(id=fresh_name("made"))),
-    "PutAddOn": lambda _: policy.PutAddOnRequest(
-        add_on=policy.AddOn(id=fresh_name("put"), permissions=["reports:view"])
+    "DeleteTier": lambda r: tier_pb2.DeleteTierRequest(id=r.spare),
+    "CreateAddOn": lambda _: add_on_pb2.CreateAddOnRequest(
+        add_on=add_on_pb2.AddOn(id=fresh_name("made"))
     ),
-    "UpdateAddOn": lambda r: policy.UpdateAddOnRequest(
-        add_on=policy.AddOn(id=r.spare, description="new"),
+    "PutAddOn": lambda _: add_on_pb2.PutAddOnRequest(
+        add_on=add_on_pb2.AddOn(id=fresh_name("put"), permissions=["reports:view"])
+    ),
+    "UpdateAddOn": lambda r: add_on_pb2.UpdateAddOnRequest(
+        add_on=add_on_pb2.AddOn(id=r.spare, description="new"),
         update_mask=FieldMask(paths=["description"]),
     ),
-    "DeleteAddOn": lambda r: policy.DeleteAddOnRequest(id=r.spare),
-    "PutFeature": lambda r: policy.PutFeatureRequest(
-        plan=f"tier/{r.spare}", feature=policy.Feature(name="sso", enabled=True)
+    "DeleteAddOn": lambda r: add_on_pb2.DeleteAddOnRequest(id=r.spare),
+    "PutFeature": lambda r: feature_pb2.PutFeatureRequest(
+        plan=f"tier/{r.spare}", feature=feature_pb2.Feature(name="sso", enabled=True)
     ),
-    "DeleteFeature": lambda r: policy.DeleteFeatureRequest(
+    "DeleteFeature": lambda r: feature_pb2.DeleteFeatureRequest(
         plan=f"addon/{r.spare}", name=f"f-{r.id}"
     ),
-    "PutLimit": lambda r: policy.PutLimitRequest(
-        plan=f"addon/{r.spare}", limit=policy.Limit(name="seats", value=5, unit="seat")
+    "PutLimit": lambda r: limit_pb2.PutLimitRequest(
+        plan=f"addon/{r.spare}", limit=limit_pb2.Limit(name="seats", value=5, unit="seat")
     ),
-    "DeleteLimit": lambda r: policy.DeleteLimitRequest(plan=f"tier/{r.spare}", name=f"l-{r.id}"),
+    "DeleteLimit": lambda r: limit_pb2.DeleteLimitRequest(plan=f"tier/{r.spare}", name=f"l-{r.id}"),
     "ApplyPolicy": _applied,
     "ApplyChange": _previewed,
     "CancelScheduledPolicyChange": lambda r: change.CancelScheduledPolicyChangeRequest(
         id=_ahead(r)
     ),
-    "GrantRole": lambda r: policy.GrantRoleRequest(
-        role_grant=policy.RoleGrant(tenant=r.id, subject="user:vera", role="editor", reason="work")
+    "GrantRole": lambda r: role_grant_pb2.GrantRoleRequest(
+        role_grant=role_grant_pb2.RoleGrant(
+            tenant=r.id, subject="user:vera", role="editor", reason="work"
+        )
     ),
-    "RevokeRole": lambda r: policy.RevokeRoleRequest(
+    "RevokeRole": lambda r: role_grant_pb2.RevokeRoleRequest(
         tenant=r.id, subject="user:vera", role="viewer", reason="left"
     ),
-    "BulkGrantRoles": lambda r: policy.BulkGrantRolesRequest(
-        role_grants=[policy.RoleGrant(tenant=r.id, subject="user:vera", role="editor")],
+    "BulkGrantRoles": lambda r: role_grant_pb2.BulkGrantRolesRequest(
+        role_grants=[role_grant_pb2.RoleGrant(tenant=r.id, subject="user:vera", role="editor")],
         reason="work",
     ),
-    "BulkRevokeRoles": lambda r: policy.BulkRevokeRolesRequest(
-        revocations=[policy.RoleRevocation(tenant=r.id, subject="user:vera", role="viewer")]
+    "BulkRevokeRoles": lambda r: role_grant_pb2.BulkRevokeRolesRequest(
+        revocations=[role_grant_pb2.RoleRevocation(tenant=r.id, subject="user:vera", role="viewer")]
     ),
-    "UpdateRoleGrant": lambda r: policy.UpdateRoleGrantRequest(
-        role_grant=policy.RoleGrant(tenant=r.id, id=r.grant, reason="other work"),
+    "UpdateRoleGrant": lambda r: role_grant_pb2.UpdateRoleGrantRequest(
+        role_grant=role_grant_pb2.RoleGrant(tenant=r.id, id=r.grant, reason="other work"),
         update_mask=FieldMask(paths=["reason"]),
     ),
-    "DeleteRoleGrant": lambda r: policy.DeleteRoleGrantRequest(tenant=r.id, id=r.grant),
-    "UpdateException": lambda r: policy.UpdateExceptionRequest(
-        exception=policy.TenantException(tenant=r.id, id=r.exception, approver="user:chief"),
+    "DeleteRoleGrant": lambda r: role_grant_pb2.DeleteRoleGrantRequest(tenant=r.id, id=r.grant),
+    "UpdateException": lambda r: exception_pb2.UpdateExceptionRequest(
+        exception=exception_pb2.TenantException(tenant=r.id, id=r.exception, approver="user:chief"),
         update_mask=FieldMask(paths=["approver"]),
     ),
-    "GrantException": lambda r: policy.GrantExceptionRequest(
+    "GrantException": lambda r: exception_pb2.GrantExceptionRequest(
         exception=r.account.exception(DENY, "invoices:send")
     ),
-    "RevokeException": lambda r: policy.RevokeExceptionRequest(tenant=r.id, id=r.exception),
+    "RevokeException": lambda r: exception_pb2.RevokeExceptionRequest(tenant=r.id, id=r.exception),
     "OnboardTenant": lambda r: provisioning.OnboardTenantRequest(
         tenant=f"{r.id}-new", tier="free", members=[member("nina", "admin")], display_name="Nina's"
     ),
@@ -449,7 +465,7 @@ CHANGES: Final[dict[str, Callable[[Ready], Message]]] = {
     "RemoveAddOn": lambda r: provisioning.RemoveAddOnRequest(tenant=r.id, add_on=r.bought),
     "SetLimits": lambda r: provisioning.SetLimitsRequest(
         tenant=r.id,
-        limits=[policy.Limit(name="seats", value=40, unit="seat")],
+        limits=[limit_pb2.Limit(name="seats", value=40, unit="seat")],
         removed=[r.limit],
     ),
     "StartTrial": lambda r: provisioning.StartTrialRequest(

@@ -7,8 +7,8 @@ import pytest
 
 from authz_service.errors import ErrorReason
 from authz_service.gen.authz.v1 import authorization_pb2 as checks
+from authz_service.gen.authz.v1 import change_pb2, role_grant_pb2, role_pb2, tier_pb2
 from authz_service.gen.authz.v1 import key_pb2 as keys
-from authz_service.gen.authz.v1 import policy_pb2 as policy
 from authz_service.gen.authz.v1 import provisioning_pb2 as provisioning
 from tests.rpc.account import Account, member
 from tests.rpc.conftest import fresh_name
@@ -91,13 +91,13 @@ class TestByTheirOwnToken:
         [
             keys.ListKeysRequest(),
             provisioning.ListTenantsRequest(),
-            policy.ListRolesRequest(),
-            policy.GetRoleRequest(id="viewer"),
-            policy.PutRoleRequest(role=policy.Role(id="viewer")),
+            role_pb2.ListRolesRequest(),
+            role_pb2.GetRoleRequest(id="viewer"),
+            role_pb2.PutRoleRequest(role=role_pb2.Role(id="viewer")),
             provisioning.ListMembersRequest(tenant="system"),
-            policy.ListRoleGrantsRequest(tenant="system"),
+            role_grant_pb2.ListRoleGrantsRequest(tenant="system"),
             provisioning.AddMemberRequest(tenant="system", member=member("ada", "operator")),
-            policy.PutRoleRequest(role=policy.Role(id="system/x")),
+            role_pb2.PutRoleRequest(role=role_pb2.Role(id="system/x")),
         ],
         ids=lambda request: f"{type(request).__name__}-{len(str(request))}",
     )
@@ -111,10 +111,10 @@ class TestByTheirOwnToken:
         self, served: Server, issuer: Issuer, acme: Account
     ) -> None:
         ada = served.caller(issuer.token("ada"))
-        role = policy.Role(id=f"{acme.id}/people", permissions=["members:add", "invoices:view"])
-        ada.call(policy.PutRoleRequest(role=role))
-        assert ada.call(policy.GetRoleRequest(id=role.id)).role.id == role.id
-        listed = ada.call(policy.ListRolesRequest(tenant=acme.id)).roles
+        role = role_pb2.Role(id=f"{acme.id}/people", permissions=["members:add", "invoices:view"])
+        ada.call(role_pb2.PutRoleRequest(role=role))
+        assert ada.call(role_pb2.GetRoleRequest(id=role.id)).role.id == role.id
+        listed = ada.call(role_pb2.ListRolesRequest(tenant=acme.id)).roles
         assert [each.id for each in listed] == [role.id]
         acme.grant("vera", role.id)
         served.caller(issuer.token("vera")).call(adding(acme, "nina"))
@@ -127,9 +127,9 @@ class TestByTheirOwnToken:
         self, served: Server, acme: Account
     ) -> None:
         for right in ("exceptions:create", "tenants:set_tier", "keys:create"):
-            role = policy.Role(id=f"{acme.id}/wide", permissions=[right])
+            role = role_pb2.Role(id=f"{acme.id}/wide", permissions=[right])
             served.refuses(
-                policy.PutRoleRequest(role=role),
+                role_pb2.PutRoleRequest(role=role),
                 ErrorReason.ROLE_WIDER_THAN_TIER,
                 at="role.permissions",
             )
@@ -182,7 +182,7 @@ class TestAsActors:
         self, served: Server, acme: Account
     ) -> None:
         role = fresh_name("names-actors")
-        put = policy.PutRoleRequest(role=policy.Role(id=role, permissions=["actors:name"]))
+        put = role_pb2.PutRoleRequest(role=role_pb2.Role(id=role, permissions=["actors:name"]))
         served.operator.call(put)
         offer(served, role)
         found = served.refuses(adding(acme, "nina"), DENIED, by=acting(served, "user:ada", role))
@@ -222,27 +222,27 @@ class TestAsActors:
         self, served: Server, acme: Account
     ) -> None:
         acme.set_tier("enterprise")  # whose roles may include admin
-        own = policy.Role(id=f"{acme.id}/people", permissions=["members:add"], includes=["admin"])
+        own = role_pb2.Role(id=f"{acme.id}/people", permissions=["members:add"], includes=["admin"])
         ada, vera = acting(served, "user:ada"), acting(served, "user:vera")
-        ada.call(policy.CreateRoleRequest(role=own))
-        served.refuses(policy.PutRoleRequest(role=own), DENIED, by=vera)
+        ada.call(role_pb2.CreateRoleRequest(role=own))
+        served.refuses(role_pb2.PutRoleRequest(role=own), DENIED, by=vera)
         product = served.caller(served.new_key("product"))
         own.description = "Sees to people"
-        product.call(policy.PutRoleRequest(role=own))
-        shared = policy.Role(id=fresh_name("shared"), permissions=["invoices:view"])
+        product.call(role_pb2.PutRoleRequest(role=own))
+        shared = role_pb2.Role(id=fresh_name("shared"), permissions=["invoices:view"])
         for request in (
-            policy.PutRoleRequest(role=shared),
-            policy.DeleteRoleRequest(id="viewer"),
-            policy.ApplyPolicyRequest(roles=[shared]),
+            role_pb2.PutRoleRequest(role=shared),
+            role_pb2.DeleteRoleRequest(id="viewer"),
+            change_pb2.ApplyPolicyRequest(roles=[shared]),
         ):
             served.refuses(request, DENIED, by=product)
-        reserved = policy.Role(id="system/people", permissions=["members:add"])
-        found = refusal(lambda: product.call(policy.PutRoleRequest(role=reserved)))
+        reserved = role_pb2.Role(id="system/people", permissions=["members:add"])
+        found = refusal(lambda: product.call(role_pb2.PutRoleRequest(role=reserved)))
         assert found.reason == ErrorReason.TENANT_RESERVED
         bound = served.caller(served.new_key("product", tenants=(acme.id,)))
-        elsewhere = policy.Role(id="nowhere/people", permissions=["members:add"])
-        served.refuses(policy.PutRoleRequest(role=elsewhere), DENIED, by=bound)
-        ada.call(policy.DeleteRoleRequest(id=own.id))
+        elsewhere = role_pb2.Role(id="nowhere/people", permissions=["members:add"])
+        served.refuses(role_pb2.PutRoleRequest(role=elsewhere), DENIED, by=bound)
+        ada.call(role_pb2.DeleteRoleRequest(id=own.id))
 
     def test_two_actors_are_none(self, served: Server, acme: Account) -> None:
         key = served.new_key("product")
@@ -303,7 +303,7 @@ class TestAsActors:
 
 def offer(server: Server, role: str) -> None:
     """Let callers be given a role: the tier of `system` lists it."""
-    tier = server.operator.policy.GetTier(policy.GetTierRequest(id="internal")).tier
+    tier = server.operator.tiers.GetTier(tier_pb2.GetTierRequest(id="internal")).tier
     tier.assignable_roles.append(role)
     tier.ClearField("revision")
-    server.operator.policy.PutTier(policy.PutTierRequest(tier=tier))
+    server.operator.tiers.PutTier(tier_pb2.PutTierRequest(tier=tier))

@@ -9,12 +9,13 @@ from sqlalchemy import select
 
 from authz_service.domain.key import digest
 from authz_service.errors import ErrorReason
-from authz_service.gen.authz.v1 import key_pb2, policy_pb2, provisioning_pb2
+from authz_service.gen.authz.v1 import key_pb2, provisioning_pb2, role_grant_pb2, tier_pb2
 from authz_service.store import schema
 from tests.rpc.account import Account
-from tests.rpc.harness import RPCS, Server, made, refusal, serving
+from tests.rpc.harness import Server, made, refusal, serving
 from tests.rpc.requests import BESIDE_FACTS, CHANGES, READS, Ready, about, made_ready, names_tenant
 from tests.rpc.trail import added, broken, entries, mark
+from tests.services import RPCS
 
 BY_ROW = {"ImportRules", "ImportCustomers"}
 """Changes that answer for what they are asked one by one, and do not refuse the whole."""
@@ -157,9 +158,9 @@ def test_refused_change_is_audited_with_its_reason(ready: Ready, name: str) -> N
 
 UNREADABLE = {
     "unknown-number": made(
-        policy_pb2.GrantRoleRequest, role_grant={"tenant": "acme", "source": 99}
+        role_grant_pb2.GrantRoleRequest, role_grant={"tenant": "acme", "source": 99}
     ),
-    "no-amount": made(policy_pb2.PutTierRequest, tier={"id": "x", "limits": [{"name": "a"}]}),
+    "no-amount": made(tier_pb2.PutTierRequest, tier={"id": "x", "limits": [{"name": "a"}]}),
     "request-id": provisioning_pb2.SetTierRequest(tenant="acme", request_id="é"),
     "long-reason": key_pb2.RevokeKeyRequest(id="x", reason="x" * 1001),
 }
@@ -193,7 +194,7 @@ def test_refusal_writes_no_more_than_a_name_can_have(server: Server) -> None:
     for request in (
         provisioning_pb2.SetTierRequest(tenant=HUGE),
         made(
-            policy_pb2.PutTierRequest,
+            tier_pb2.PutTierRequest,
             tier={"id": "x", "features": [{"name": HUGE, "enabled": True}]},
         ),
     ):

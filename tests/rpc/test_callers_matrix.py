@@ -28,12 +28,13 @@ from authz_service.store import schema
 from tests.rpc.access import RIGHT_OF
 from tests.rpc.account import Account, timestamp
 from tests.rpc.certificates import Authority, files
-from tests.rpc.harness import RPCS, SERVICES, Caller, Server, refusal, serving
+from tests.rpc.harness import Caller, Server, refusal, serving
 from tests.rpc.issuer import AUDIENCE, Issuer, issuing
 from tests.rpc.published import PROTO
 from tests.rpc.requests import CHANGES, GOOD, OF_OWN_ROLES, Ready, made_ready, places_of_tenant
 from tests.rpc.test_certificate_callers import lets_in, showing
 from tests.rpc.test_rights import NOT_ABOUT_ONE, alone, lets
+from tests.services import RPCS, SERVICES
 
 HERE: Final = "here"
 ELSEWHERE: Final = "elsewhere"

@@ -14,7 +14,7 @@ from authz_service.errors import ErrorReason
 from authz_service.gen.authz.v1 import authorization_pb2 as checks
 from authz_service.gen.authz.v1 import identity_pb2 as pb
 from authz_service.gen.authz.v1 import key_pb2 as keys
-from authz_service.gen.authz.v1 import policy_pb2 as policy
+from authz_service.gen.authz.v1 import role_grant_pb2
 from tests.rpc.account import Account, timestamp
 from tests.rpc.certificates import Authority, Pair, files
 from tests.rpc.conftest import fresh_name
@@ -164,7 +164,7 @@ def test_identity_is_listed_got_and_removed_with_its_rights(account: Account) ->
     assert by.identities.GetIdentity(pb.GetIdentityRequest(id=made.id)).identity == made
     listed = by.identities.ListIdentities(pb.ListIdentitiesRequest(page_size=1000)).identities
     assert made in listed
-    held = policy.ListRoleGrantsRequest(tenant="system", subject=f"service:{made.id}")
+    held = role_grant_pb2.ListRoleGrantsRequest(tenant="system", subject=f"service:{made.id}")
     assert len(by.call(held).role_grants) == 2
     removed = by.identities.RemoveIdentity(pb.RemoveIdentityRequest(id=made.id, reason="left"))
     assert removed.identity == made

@@ -7,10 +7,18 @@ from typing import Any
 import pytest
 
 from authz_service.errors import ErrorReason
-from authz_service.gen.authz.v1 import key_pb2, policy_pb2, provisioning_pb2
+from authz_service.gen.authz.v1 import (
+    change_pb2,
+    key_pb2,
+    permission_pb2,
+    provisioning_pb2,
+    role_pb2,
+    tier_pb2,
+)
 from tests.rpc.account import Account
-from tests.rpc.harness import RPCS, Server, made, serving
+from tests.rpc.harness import Server, made, serving
 from tests.rpc.requests import BESIDE_FACTS, CHANGES, Ready, made_ready
+from tests.services import RPCS, request
 
 VARYING = (
     *("id", "role_grant_id", "create_time", "send_time", "expire_time"),
@@ -191,9 +199,9 @@ def test_malformed_request_id_of_a_dry_run_is_refused(ready: Ready, name: str) -
 def test_change_without_an_effect_makes_no_revision(account: Account) -> None:
     changed = account.onboard("free").revision
     same_tier = provisioning_pb2.SetTierRequest(tenant=account.id, tier="free")
-    role = account.operator.policy.GetRole(policy_pb2.GetRoleRequest(id="viewer")).role
+    role = account.operator.roles.GetRole(role_pb2.GetRoleRequest(id="viewer")).role
     assert account.operator.provisioning.SetTier(same_tier).revision == changed
-    put = account.operator.policy.PutRole(policy_pb2.PutRoleRequest(role=role))
+    put = account.operator.roles.PutRole(role_pb2.PutRoleRequest(role=role))
     assert (put.revision, account.server.revision) == (changed, changed)
 
 
@@ -210,26 +218,28 @@ def test_dry_run_of_a_key_shows_no_credential(server: Server) -> None:
 
 def test_policy_tells_what_it_created_updated_and_left(account: Account) -> None:
     name = account.id
-    permission = policy_pb2.Permission(id=f"{name}:view")
-    role = policy_pb2.Role(id=name, permissions=[permission.id])
-    request = policy_pb2.ApplyPolicyRequest(permissions=[permission], roles=[role])
-    first = account.operator.policy.ApplyPolicy(request)
+    permission = permission_pb2.Permission(id=f"{name}:view")
+    role = role_pb2.Role(id=name, permissions=[permission.id])
+    request = change_pb2.ApplyPolicyRequest(permissions=[permission], roles=[role])
+    first = account.operator.changes.ApplyPolicy(request)
     assert list(first.created) == [f"permission {name}:view", f"role {name}"]
     request.roles[0].description = "Sees"
     request.tiers.add(id=name)
-    second = account.operator.policy.ApplyPolicy(request)
+    second = account.operator.changes.ApplyPolicy(request)
     assert list(second.created) == [f"tier {name}"]
     assert list(second.updated) == [f"role {name}"]
     assert second.unchanged == 1
 
 
 PUT: dict[str, Any] = {
-    "permission": policy_pb2.Permission(id="a:b", internal=True, description="Öffnen\nund lesen"),
-    "role": policy_pb2.Role(
+    "permission": permission_pb2.Permission(
+        id="a:b", internal=True, description="Öffnen\nund lesen"
+    ),
+    "role": role_pb2.Role(
         id="r", permissions=["invoices:send", "invoices:view"], includes=["viewer"], description="R"
     ),
     "tier": made(
-        policy_pb2.Tier,
+        tier_pb2.Tier,
         id="t",
         extends="free",
         permissions=["sso:configure"],
@@ -247,8 +257,8 @@ PUT: dict[str, Any] = {
 @pytest.mark.parametrize("kind", PUT)
 def test_what_was_put_is_got_again_whole(server: Server, kind: str) -> None:
     name = kind.capitalize()
-    put = getattr(policy_pb2, f"Put{name}Request")(**{kind: PUT[kind]})
-    get = getattr(policy_pb2, f"Get{name}Request")(id=PUT[kind].id)
+    put = request(f"Put{name}", **{kind: PUT[kind]})
+    get = request(f"Get{name}", id=PUT[kind].id)
     made = server.operator.call(put)
     whole = type(PUT[kind])()
     whole.MergeFrom(PUT[kind])

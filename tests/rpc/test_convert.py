@@ -9,7 +9,7 @@ from authz_service.domain.catalog import ADD_ON, TIER, Feature, Limit, Permissio
 from authz_service.domain.exception import EVERYONE, ExceptionKind, TenantException
 from authz_service.domain.grant import GrantSource, RoleGrant
 from authz_service.domain.window import BEGINNING, FOREVER, LATEST, Window
-from authz_service.gen.authz.v1 import policy_pb2
+from authz_service.gen.authz.v1 import role_grant_pb2
 from authz_service.rpc.messages import catalog, values
 from tests.rpc.harness import made
 
@@ -122,7 +122,7 @@ def test_window_comes_back_and_open_ends_are_left_out(value: Window) -> None:
     fields = values.window_fields(value)
     assert ("valid_from" in fields) == (value.valid_from != BEGINNING)
     assert ("valid_until" in fields) == (value.valid_until != FOREVER)
-    assert values.window(made(policy_pb2.RoleGrant, **fields)) == value
+    assert values.window(made(role_grant_pb2.RoleGrant, **fields)) == value
 
 
 @given(INSTANT)

@@ -11,10 +11,11 @@ from authz_service.domain.key import KeyKind, parse, write
 from authz_service.errors import ErrorReason
 from authz_service.gen.authz.v1 import authorization_pb2 as checks
 from authz_service.gen.authz.v1 import key_pb2 as keys
-from authz_service.gen.authz.v1 import policy_pb2
+from authz_service.gen.authz.v1 import role_grant_pb2
 from tests.rpc.account import Account
-from tests.rpc.harness import RPCS, Caller, Server, refusal
+from tests.rpc.harness import Caller, Server, refusal
 from tests.rpc.requests import GOOD, made_ready
+from tests.services import RPCS
 
 
 def bearer(key: str) -> tuple[str, str]:
@@ -151,10 +152,10 @@ def test_key_bound_to_tenants_is_listed_with_them(account: Account) -> None:
 
 def test_rights_of_a_revoked_key_are_gone_with_it(server: Server) -> None:
     made = server.operator.keys.CreateKey(keys.CreateKeyRequest(roles=["checker", "auditor"])).key
-    request = policy_pb2.ListRoleGrantsRequest(tenant="system", subject=f"service:{made.id}")
-    assert len(server.operator.policy.ListRoleGrants(request).role_grants) == 2
+    request = role_grant_pb2.ListRoleGrantsRequest(tenant="system", subject=f"service:{made.id}")
+    assert len(server.operator.role_grants.ListRoleGrants(request).role_grants) == 2
     server.operator.keys.RevokeKey(keys.RevokeKeyRequest(id=made.id))
-    assert not server.operator.policy.ListRoleGrants(request).role_grants
+    assert not server.operator.role_grants.ListRoleGrants(request).role_grants
 
 
 def test_operator_may_revoke_its_own_key(server: Server) -> None:

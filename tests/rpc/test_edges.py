@@ -9,12 +9,22 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from authz_service.errors import ErrorReason
 from authz_service.gen.authz.v1 import authorization_pb2 as checks
-from authz_service.gen.authz.v1 import key_pb2, policy_pb2, provisioning_pb2
+from authz_service.gen.authz.v1 import (
+    change_pb2,
+    exception_pb2,
+    key_pb2,
+    permission_pb2,
+    provisioning_pb2,
+    role_grant_pb2,
+    role_pb2,
+    tier_pb2,
+)
 from authz_service.rpc.messages import catalog
 from authz_service.usecases.kernel import paging
 from tests.rpc.account import Account
-from tests.rpc.harness import RPCS, Server, made
+from tests.rpc.harness import Server, made
 from tests.rpc.requests import GOOD, made_ready
+from tests.services import RPCS
 
 MALFORMED: Final = "a b\n"
 OTHERS: Final = {"ApplyPolicy", "ApplyChange", "ImportCustomers", "CancelScheduledChange"}
@@ -69,9 +79,9 @@ def blamed(name: str, path: str) -> str:
 def test_limit_without_an_amount_is_blamed_where_it_stands(server: Server) -> None:
     good, bad = {"name": "seats", "value": 1}, {"name": "projects"}
     tiers = [{"id": "one", "limits": [good]}, {"id": "two", "limits": [good, bad]}]
-    many = made(policy_pb2.ApplyPolicyRequest, tiers=tiers)
+    many = made(change_pb2.ApplyPolicyRequest, tiers=tiers)
     server.refuses(many, ErrorReason.INVALID_FIELD, at="tiers[1].limits[1]")
-    one = made(policy_pb2.PutTierRequest, tier=tiers[1])
+    one = made(tier_pb2.PutTierRequest, tier=tiers[1])
     server.refuses(one, ErrorReason.INVALID_FIELD, at="tier.limits[1]")
 
 
@@ -90,13 +100,13 @@ def test_instant_out_of_range_is_refused_by_its_path(account: Account, at: Times
     grant: dict[str, Any] = {"tenant": account.id, "subject": "user:ada", "role": "viewer"}
     wrong = {
         "role_grant.valid_from": made(
-            policy_pb2.GrantRoleRequest, role_grant=grant | {"valid_from": at}
+            role_grant_pb2.GrantRoleRequest, role_grant=grant | {"valid_from": at}
         ),
         "role_grant.valid_until": made(
-            policy_pb2.GrantRoleRequest, role_grant=grant | {"valid_until": at}
+            role_grant_pb2.GrantRoleRequest, role_grant=grant | {"valid_until": at}
         ),
         "exception.valid_until": made(
-            policy_pb2.GrantExceptionRequest,
+            exception_pb2.GrantExceptionRequest,
             exception={"tenant": account.id, "valid_until": at},
         ),
         "expire_time": key_pb2.CreateKeyRequest(roles=["checker"], expire_time=at),
@@ -160,11 +170,11 @@ def test_key_bound_to_a_tenant_reads_that_tenants_own_roles(account: Account) ->
     other.onboard("professional")
     other.put_role("clerk", "invoices:view")
     caller = account.server.caller(account.server.new_key("auditor", tenants=(account.id,)))
-    found = caller.policy.GetRole(policy_pb2.GetRoleRequest(id=f"{account.id}/clerk")).role
+    found = caller.roles.GetRole(role_pb2.GetRoleRequest(id=f"{account.id}/clerk")).role
     assert found.permissions == ["invoices:view"]
     told = [
         account.server.refuses(
-            policy_pb2.GetRoleRequest(id=f"{tenant}/clerk"),
+            role_pb2.GetRoleRequest(id=f"{tenant}/clerk"),
             ErrorReason.PERMISSION_DENIED,
             by=caller,
         ).metadata
@@ -175,18 +185,18 @@ def test_key_bound_to_a_tenant_reads_that_tenants_own_roles(account: Account) ->
 
 def test_page_that_would_be_too_large_for_a_message_ends_early(server: Server) -> None:
     names = [f"huge{'x' * 55}:{n:04}{'y' * 55}" for n in range(400)]
-    declared = [policy_pb2.Permission(id=name) for name in names]
-    roles = [policy_pb2.Role(id=f"huge-{n:03}", permissions=names) for n in range(120)]
-    applied = policy_pb2.ApplyPolicyRequest(permissions=declared)
-    server.operator.policy.ApplyPolicy(applied)
+    declared = [permission_pb2.Permission(id=name) for name in names]
+    roles = [role_pb2.Role(id=f"huge-{n:03}", permissions=names) for n in range(120)]
+    applied = change_pb2.ApplyPolicyRequest(permissions=declared)
+    server.operator.changes.ApplyPolicy(applied)
     for start in range(0, 120, 40):
-        some = policy_pb2.ApplyPolicyRequest(roles=roles[start : start + 40])
-        server.operator.policy.ApplyPolicy(some)
-    request = policy_pb2.ListRolesRequest(page_size=1000)
+        some = change_pb2.ApplyPolicyRequest(roles=roles[start : start + 40])
+        server.operator.changes.ApplyPolicy(some)
+    request = role_pb2.ListRolesRequest(page_size=1000)
     sizes: list[int] = []
     found: list[str] = []
     while not sizes or request.page_token:
-        page = server.operator.policy.ListRoles(request)
+        page = server.operator.roles.ListRoles(request)
         sizes.append(page.ByteSize())
         found += [role.id for role in page.roles]
         request.page_token = page.next_page_token
@@ -199,7 +209,7 @@ def test_page_that_would_be_too_large_for_a_message_ends_early(server: Server) -
 
 @pytest.mark.parametrize("size", [1, 10, 1000])
 def test_weight_of_an_item_is_no_less_than_its_message(server: Server, size: int) -> None:
-    message = policy_pb2.Role(
+    message = role_pb2.Role(
         id="r", permissions=[f"a:{n:03}é" for n in range(size)], description="é" * size
     )
     assert paging.weight(catalog.role(message)) >= message.ByteSize() + 5

@@ -3,7 +3,7 @@
 import pytest
 
 from authz_service.gen.authz.v1 import authorization_pb2 as checks
-from authz_service.gen.authz.v1 import policy_pb2, provisioning_pb2
+from authz_service.gen.authz.v1 import limit_pb2, provisioning_pb2
 from tests.rpc.account import DENY, GRANT, REPLACE, Account, usage
 from tests.rpc.harness import refusal
 
@@ -42,7 +42,7 @@ def test_feature_is_that_of_the_nearest_tier_that_names_it(account: Account) -> 
 def test_limit_tells_number_unit_and_source(account: Account) -> None:
     account.onboard("professional")
     found = {each.limit.name: each for each in account.entitlements().limits}
-    assert found["seats"].limit == policy_pb2.Limit(name="seats", value=25, unit="seat")
+    assert found["seats"].limit == limit_pb2.Limit(name="seats", value=25, unit="seat")
     assert list(found["seats"].sources) == ["tier/professional"]
 
 

@@ -7,8 +7,8 @@ from typing import Final
 import pytest
 
 from authz_service.gen.authz.v1 import change_pb2 as pb
-from authz_service.gen.authz.v1 import policy_pb2 as policy
 from authz_service.gen.authz.v1 import provisioning_pb2 as provisioning
+from authz_service.gen.authz.v1 import tier_pb2
 from tests.rpc.harness import Server, serving
 from tests.rpc.test_gitlab_matrix import FILE, ROLES, TIERS, apply, batch_answers, decided
 
@@ -60,7 +60,7 @@ def changes(server: Server) -> list[pb.WantedChange]:
     """Write the three tiers anew, the five permissions in their new places."""
     tiers = {
         each.id: each
-        for each in server.operator.policy.ListTiers(policy.ListTiersRequest()).tiers
+        for each in server.operator.tiers.ListTiers(tier_pb2.ListTiersRequest()).tiers
         if each.id in TIERS
     }
     for name, (old, new) in moved().items():

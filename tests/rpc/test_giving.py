@@ -11,9 +11,16 @@ from authz_service.domain.call import Call
 from authz_service.domain.grant import RoleGrant
 from authz_service.domain.window import rfc3339
 from authz_service.errors import ErrorReason
+from authz_service.gen.authz.v1 import (
+    change_pb2,
+    exception_pb2,
+    permission_pb2,
+    role_grant_pb2,
+    role_pb2,
+    tier_pb2,
+)
 from authz_service.gen.authz.v1 import identity_pb2 as identities
 from authz_service.gen.authz.v1 import key_pb2 as keys
-from authz_service.gen.authz.v1 import policy_pb2 as policy
 from authz_service.gen.authz.v1 import provisioning_pb2 as provisioning
 from authz_service.usecases.bootstrap.seeding import SEEDER
 from tests.rpc.account import Account, member, timestamp
@@ -28,8 +35,8 @@ EXCEEDS = ErrorReason.GRANT_EXCEEDS_OWN_RIGHTS
 def new_role(server: Server, *permissions: str, offered: bool = True) -> str:
     """Put a role of this service's callers, and let them be given it."""
     role = fresh_name("role")
-    made = policy.Role(id=role, permissions=permissions)
-    server.operator.policy.PutRole(policy.PutRoleRequest(role=made))
+    made = role_pb2.Role(id=role, permissions=permissions)
+    server.operator.roles.PutRole(role_pb2.PutRoleRequest(role=made))
     if offered:
         offer(server, role)
     return role
@@ -60,7 +67,7 @@ class TestNarrowOperators:
         for request in (
             provisioning.OffboardTenantRequest(tenant=account.id),
             keys.CreateKeyRequest(roles=["operator"]),
-            policy.PutRoleRequest(role=policy.Role(id="viewer")),
+            role_pb2.PutRoleRequest(role=role_pb2.Role(id="viewer")),
         ):
             account.server.refuses(request, ErrorReason.PERMISSION_DENIED, by=support)
 
@@ -82,24 +89,24 @@ class TestNarrowOperators:
     def test_it_puts_into_no_role_what_it_does_not_hold(self, server: Server) -> None:
         role = new_role(server, "roles:put", "policies:apply", "permissions:put")
         by = server.caller(server.new_key(role))
-        wider = policy.Role(id=role, permissions=["roles:put", "policies:apply", "keys:create"])
-        including = policy.Role(id=role, permissions=["roles:put"], includes=["operator"])
-        other = policy.Role(id=fresh_name("other"), permissions=["audit:list"])
+        wider = role_pb2.Role(id=role, permissions=["roles:put", "policies:apply", "keys:create"])
+        including = role_pb2.Role(id=role, permissions=["roles:put"], includes=["operator"])
+        other = role_pb2.Role(id=fresh_name("other"), permissions=["audit:list"])
         for made in (wider, including, other):
-            server.refuses(policy.PutRoleRequest(role=made), EXCEEDS, by=by)
-            server.refuses(policy.ApplyPolicyRequest(roles=[made]), EXCEEDS, by=by)
+            server.refuses(role_pb2.PutRoleRequest(role=made), EXCEEDS, by=by)
+            server.refuses(change_pb2.ApplyPolicyRequest(roles=[made]), EXCEEDS, by=by)
 
     def test_it_writes_product_roles_and_takes_rights_out(self, server: Server) -> None:
         by = narrow(server, "roles:put")
         role = new_role(server, "keys:create", "audit:list", offered=False)
         for permissions in (["audit:list", "invoices:view"], ["audit:list"], ["invoices:view"]):
-            made = policy.Role(id=role, permissions=permissions)
-            by.call(policy.PutRoleRequest(role=made))
+            made = role_pb2.Role(id=role, permissions=permissions)
+            by.call(role_pb2.PutRoleRequest(role=made))
 
     def test_it_makes_no_right_a_thing_that_tiers_sell(self, server: Server) -> None:
         by = narrow(server, "permissions:put", "policies:apply")
-        sold = policy.Permission(id="keys:create", internal=False)
-        request = policy.ApplyPolicyRequest(permissions=[sold])
+        sold = permission_pb2.Permission(id="keys:create", internal=False)
+        request = change_pb2.ApplyPolicyRequest(permissions=[sold])
         before = server.footprint()
         found = refusal(lambda: by.call(request))
         assert found.reason in (EXCEEDS, ErrorReason.RIGHT_RESERVED)
@@ -107,19 +114,19 @@ class TestNarrowOperators:
 
     def test_it_offers_customers_no_role_with_rights_it_lacks(self, server: Server) -> None:
         by = narrow(server, "tiers:put")
-        tier = policy.Tier(id=fresh_name("tier"), assignable_roles=["viewer", "operator"])
-        found = server.refuses(policy.PutTierRequest(tier=tier), EXCEEDS, by=by)
+        tier = tier_pb2.Tier(id=fresh_name("tier"), assignable_roles=["viewer", "operator"])
+        found = server.refuses(tier_pb2.PutTierRequest(tier=tier), EXCEEDS, by=by)
         assert "'operator'" in found.message
         by.call(
-            policy.PutTierRequest(
-                tier=policy.Tier(id=fresh_name("tier"), assignable_roles=["viewer", "admin"])
+            tier_pb2.PutTierRequest(
+                tier=tier_pb2.Tier(id=fresh_name("tier"), assignable_roles=["viewer", "admin"])
             )
         )
 
     def test_it_extends_no_customer_tier_by_the_one_of_callers(self, server: Server) -> None:
         by = narrow(server, "tiers:put")
-        tier = policy.Tier(id=fresh_name("tier"), extends="internal")
-        server.refuses(policy.PutTierRequest(tier=tier), EXCEEDS, by=by)
+        tier = tier_pb2.Tier(id=fresh_name("tier"), extends="internal")
+        server.refuses(tier_pb2.PutTierRequest(tier=tier), EXCEEDS, by=by)
 
     def test_it_moves_no_customer_to_the_tier_of_callers(self, account: Account) -> None:
         account.onboard("free", ada=["admin"])
@@ -183,9 +190,13 @@ class TestCustomersAdmins:
     def by(self, account: Account, who: str) -> Caller:
         return acting(account.server, f"user:{who}", "operator")
 
-    def granting(self, account: Account, role: str, scope: str = "") -> policy.GrantRoleRequest:
-        grant = policy.RoleGrant(tenant=account.id, subject="user:vera", role=role, scope=scope)
-        return policy.GrantRoleRequest(role_grant=grant)
+    def granting(
+        self, account: Account, role: str, scope: str = ""
+    ) -> role_grant_pb2.GrantRoleRequest:
+        grant = role_grant_pb2.RoleGrant(
+            tenant=account.id, subject="user:vera", role=role, scope=scope
+        )
+        return role_grant_pb2.GrantRoleRequest(role_grant=grant)
 
     def test_admin_grants_every_role_below_its_own(self, acme: Account) -> None:
         ada = self.by(acme, "ada")
@@ -246,12 +257,12 @@ class TestCustomersAdmins:
 
     def test_member_takes_up_an_invitation_to_more_than_it_holds(self, acme: Account) -> None:
         role, tier = fresh_name("accepts"), fresh_name("tier")
-        operator = acme.operator.policy
-        operator.PutRole(
-            policy.PutRoleRequest(role=policy.Role(id=role, permissions=["invitations:accept"]))
+        operator = acme.operator
+        operator.roles.PutRole(
+            role_pb2.PutRoleRequest(role=role_pb2.Role(id=role, permissions=["invitations:accept"]))
         )
-        offered = policy.Tier(id=tier, extends="professional", assignable_roles=[role])
-        operator.PutTier(policy.PutTierRequest(tier=offered))
+        offered = tier_pb2.Tier(id=tier, extends="professional", assignable_roles=[role])
+        operator.tiers.PutTier(tier_pb2.PutTierRequest(tier=offered))
         acme.set_tier(tier)
         acme.grant("vera", role)
         token = acme.invite("vera@example.com", "billing-admin").token
@@ -267,18 +278,18 @@ class TestCustomersAdmins:
         hugo = self.by(acme, "hugo")
         people = f"{acme.id}/people"
         held = ["members:add", "role_grants:create", "roles:put", "roles:get"]
-        wider = policy.Role(id=people, permissions=[*held, "invoices:void"])
-        including = policy.Role(id=f"{acme.id}/x", includes=["billing-admin"])
+        wider = role_pb2.Role(id=people, permissions=[*held, "invoices:void"])
+        including = role_pb2.Role(id=f"{acme.id}/x", includes=["billing-admin"])
         for role in (wider, including):
-            acme.server.refuses(policy.PutRoleRequest(role=role), EXCEEDS, by=hugo)
-        hugo.call(policy.PutRoleRequest(role=policy.Role(id=people, permissions=held)))
+            acme.server.refuses(role_pb2.PutRoleRequest(role=role), EXCEEDS, by=hugo)
+        hugo.call(role_pb2.PutRoleRequest(role=role_pb2.Role(id=people, permissions=held)))
 
     def test_role_that_held_more_before_can_be_changed_by_one_who_holds_less(
         self, acme: Account
     ) -> None:
         acme.put_role("void", "invoices:void")
-        role = policy.Role(id=f"{acme.id}/void", permissions=["invoices:void", "invoices:view"])
-        self.by(acme, "hugo").call(policy.PutRoleRequest(role=role))
+        role = role_pb2.Role(id=f"{acme.id}/void", permissions=["invoices:void", "invoices:view"])
+        self.by(acme, "hugo").call(role_pb2.PutRoleRequest(role=role))
 
     def test_what_is_held_in_a_scope_is_given_in_that_scope(self, acme: Account) -> None:
         acme.grant("hugo", "editor", "project:42")
@@ -289,7 +300,7 @@ class TestCustomersAdmins:
             acme.server.refuses(self.granting(acme, "editor", scope), EXCEEDS, by=hugo)
 
     def test_what_is_denied_to_the_giver_is_not_its_to_give(self, acme: Account) -> None:
-        acme.except_(policy.EXCEPTION_KIND_DENY, "invoices:void", subject="user:ada")
+        acme.except_(exception_pb2.EXCEPTION_KIND_DENY, "invoices:void", subject="user:ada")
         ada = self.by(acme, "ada")
         found = acme.server.refuses(self.granting(acme, "billing-admin"), EXCEEDS, by=ada)
         assert found.metadata == {"permissions": "invoices:void"}
@@ -319,10 +330,12 @@ class TestForHowLong:
     def tina(self, acme: Account) -> Caller:
         return acting(acme.server, "user:tina", "operator")
 
-    def granting(self, account: Account, role: str, **window: float) -> policy.GrantRoleRequest:
+    def granting(
+        self, account: Account, role: str, **window: float
+    ) -> role_grant_pb2.GrantRoleRequest:
         ends: dict[str, Any] = {name: timestamp(at) for name, at in window.items()}
-        grant = policy.RoleGrant(tenant=account.id, subject="user:vera", role=role, **ends)
-        return policy.GrantRoleRequest(role_grant=grant)
+        grant = role_grant_pb2.RoleGrant(tenant=account.id, subject="user:vera", role=role, **ends)
+        return role_grant_pb2.GrantRoleRequest(role_grant=grant)
 
     def test_grant_ends_by_when_the_givers_does(self, acme: Account, tina: Caller) -> None:
         for window in ({}, {"valid_until": self.LATER}, {"valid_from": self.SOON}):
@@ -357,13 +370,15 @@ class TestForHowLong:
         inviting = provisioning.InviteMemberRequest
         setting = provisioning.SetMemberRolesRequest
         adding = provisioning.AddMemberRequest
-        wide = policy.Role(id=f"{acme.id}/books", permissions=["invoices:void"])
+        wide = role_pb2.Role(id=f"{acme.id}/books", permissions=["invoices:void"])
         for request in (
             adding(tenant=acme.id, member=member("nina", "editor")),
             inviting(tenant=acme.id, email="nina@example.com", roles=["editor"]),
             setting(tenant=acme.id, subject="user:tina", roles=["viewer", "admin"]),
-            policy.PutRoleRequest(role=wide),
-            policy.BulkGrantRolesRequest(role_grants=[self.granting(acme, "editor").role_grant]),
+            role_pb2.PutRoleRequest(role=wide),
+            role_grant_pb2.BulkGrantRolesRequest(
+                role_grants=[self.granting(acme, "editor").role_grant]
+            ),
         ):
             acme.server.refuses(request, EXCEEDS, by=tina)
         tina.call(adding(tenant=acme.id, member=member("nina", "viewer")))
@@ -372,10 +387,10 @@ class TestForHowLong:
         self, acme: Account
     ) -> None:
         role, tier = fresh_name("amends"), fresh_name("tier")
-        amends = policy.Role(id=role, permissions=["role_grants:update"])
-        acme.operator.call(policy.PutRoleRequest(role=amends))
-        offered = policy.Tier(id=tier, extends="professional", assignable_roles=[role])
-        acme.operator.call(policy.PutTierRequest(tier=offered))
+        amends = role_pb2.Role(id=role, permissions=["role_grants:update"])
+        acme.operator.call(role_pb2.PutRoleRequest(role=amends))
+        offered = tier_pb2.Tier(id=tier, extends="professional", assignable_roles=[role])
+        acme.operator.call(tier_pb2.PutTierRequest(tier=offered))
         acme.set_tier(tier)
         acme.grant("tina", role)
         tina = acting(acme.server, "user:tina", "operator")
@@ -393,14 +408,16 @@ class TestForHowLong:
         by = account.server.caller(made.credential)
         new = [member("nina", "admin")]
         by.call(provisioning.OnboardTenantRequest(tenant=account.id, tier="free", members=new))
-        by.call(policy.GrantRoleRequest(role_grant=policy.RoleGrant(
+        by.call(role_grant_pb2.GrantRoleRequest(role_grant=role_grant_pb2.RoleGrant(
             tenant=account.id, subject="user:nina", role="editor"
         )))  # fmt: skip
         lasting = by.call(keys.CreateKeyRequest(roles=["operator"])).key
         assert not lasting.HasField("expire_time")
 
 
-def amending(grant: policy.RoleGrant, field: str) -> policy.UpdateRoleGrantRequest:
-    wanted = policy.RoleGrant()
+def amending(grant: role_grant_pb2.RoleGrant, field: str) -> role_grant_pb2.UpdateRoleGrantRequest:
+    wanted = role_grant_pb2.RoleGrant()
     wanted.CopyFrom(grant)
-    return policy.UpdateRoleGrantRequest(role_grant=wanted, update_mask=FieldMask(paths=[field]))
+    return role_grant_pb2.UpdateRoleGrantRequest(
+        role_grant=wanted, update_mask=FieldMask(paths=[field])
+    )

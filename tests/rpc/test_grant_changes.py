@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from authz_service.errors import ErrorReason
 from authz_service.gen.authz.v1 import audit_pb2 as audit
-from authz_service.gen.authz.v1 import policy_pb2 as pb
+from authz_service.gen.authz.v1 import exception_pb2, role_grant_pb2, tier_pb2
 from authz_service.store import deltas, schema
 from authz_service.store.facts import Facts
 from authz_service.usecases.audit.auditing import tenant_of
@@ -28,11 +28,11 @@ def account(any_server: Server, request: pytest.FixtureRequest) -> Account:
     return made
 
 
-def update(account: Account, grant: pb.RoleGrant, *paths: str, **how: Any) -> Any:
+def update(account: Account, grant: role_grant_pb2.RoleGrant, *paths: str, **how: Any) -> Any:
     """Write the request that changes the named fields to what `how` says."""
     expected, reason = how.pop("expected_revision", 0), how.pop("why", "")
-    wanted = pb.RoleGrant(tenant=account.id, id=grant.id, **how)
-    return pb.UpdateRoleGrantRequest(
+    wanted = role_grant_pb2.RoleGrant(tenant=account.id, id=grant.id, **how)
+    return role_grant_pb2.UpdateRoleGrantRequest(
         role_grant=wanted,
         update_mask=FieldMask(paths=paths),
         expected_revision=expected,
@@ -40,8 +40,8 @@ def update(account: Account, grant: pb.RoleGrant, *paths: str, **how: Any) -> An
     )
 
 
-def updated(account: Account, *wanted: Any, **how: Any) -> pb.RoleGrant:
-    answer = account.operator.policy.UpdateRoleGrant(update(account, *wanted, **how))
+def updated(account: Account, *wanted: Any, **how: Any) -> role_grant_pb2.RoleGrant:
+    answer = account.operator.role_grants.UpdateRoleGrant(update(account, *wanted, **how))
     assert answer.role_grant.revision <= answer.revision
     return answer.role_grant
 
@@ -79,10 +79,12 @@ def test_update_of_another_revision_than_expected_is_refused(account: Account) -
         stale, ErrorReason.REVISION_MISMATCH, at="expected_revision", says="read it again"
     )
     assert found.metadata == {"revision": str(again.revision)}
-    ended = pb.DeleteRoleGrantRequest(tenant=account.id, id=made.id, expected_revision=1)
+    ended = role_grant_pb2.DeleteRoleGrantRequest(
+        tenant=account.id, id=made.id, expected_revision=1
+    )
     account.server.refuses(ended, ErrorReason.REVISION_MISMATCH, at="expected_revision")
     ended.expected_revision = again.revision
-    assert account.operator.policy.DeleteRoleGrant(ended).role_grant == again
+    assert account.operator.role_grants.DeleteRoleGrant(ended).role_grant == again
 
 
 @pytest.mark.parametrize(
@@ -101,8 +103,10 @@ def test_shortening_is_never_refused_and_prolonging_is_as_granting_is(account: A
     made = account.grant("vera", "editor", valid_until=SOON)
     admin = account.grant("ada", "editor", valid_until=LATER)
     account.set_tier("free")
-    role = account.operator.policy.PutTier(
-        pb.PutTierRequest(tier=pb.Tier(id=fresh_name("bare"), permissions=["invoices:view"]))
+    role = account.operator.tiers.PutTier(
+        tier_pb2.PutTierRequest(
+            tier=tier_pb2.Tier(id=fresh_name("bare"), permissions=["invoices:view"])
+        )
     ).tier
     account.set_tier(role.id)
     longer = update(account, made, "valid_until", valid_until=LATER)
@@ -132,21 +136,23 @@ def test_grant_of_another_tenant_is_not_found(account: Account) -> None:
     account.server.refuses(
         update(account, made, "reason"), ErrorReason.ROLE_GRANT_NOT_FOUND, at="role_grant.id"
     )
-    ended = pb.DeleteRoleGrantRequest(tenant=account.id, id=made.id)
+    ended = role_grant_pb2.DeleteRoleGrantRequest(tenant=account.id, id=made.id)
     account.server.refuses(ended, ErrorReason.ROLE_GRANT_NOT_FOUND, at="id")
 
 
-def change_exception(account: Account, made: pb.TenantException, *paths: str, **how: Any) -> Any:
+def change_exception(
+    account: Account, made: exception_pb2.TenantException, *paths: str, **how: Any
+) -> Any:
     expected = how.pop("expected_revision", 0)
-    wanted = pb.TenantException(tenant=account.id, id=made.id, **how)
-    return pb.UpdateExceptionRequest(
+    wanted = exception_pb2.TenantException(tenant=account.id, id=made.id, **how)
+    return exception_pb2.UpdateExceptionRequest(
         exception=wanted, update_mask=FieldMask(paths=paths), expected_revision=expected
     )
 
 
 def test_exception_is_changed_in_place(account: Account) -> None:
     made = account.except_(DENY, "invoices:view", subject="user:ada")
-    call = account.operator.policy.UpdateException
+    call = account.operator.exceptions.UpdateException
     again = call(
         change_exception(account, made, "permissions", permissions=["invoices:send"])
     ).exception
@@ -154,8 +160,8 @@ def test_exception_is_changed_in_place(account: Account) -> None:
     assert made.revision < again.revision
     assert account.may("ada", "invoices:view")
     assert not account.may("ada", "invoices:send")
-    got = account.operator.policy.GetException(
-        pb.GetExceptionRequest(tenant=account.id, id=made.id)
+    got = account.operator.exceptions.GetException(
+        exception_pb2.GetExceptionRequest(tenant=account.id, id=made.id)
     ).exception
     assert got == again
     stale = change_exception(account, made, "reason", reason="x", expected_revision=made.revision)
@@ -165,8 +171,10 @@ def test_exception_is_changed_in_place(account: Account) -> None:
 def test_permission_that_an_exception_loses_counts_as_its_revision(account: Account) -> None:
     made = account.except_(DENY, "invoices:view", "invoices:send")
     wanted = change_exception(account, made, "permissions", permissions=["invoices:send"])
-    again = account.operator.policy.UpdateException(wanted).exception
-    listed = account.operator.policy.ListExceptions(pb.ListExceptionsRequest(tenant=account.id))
+    again = account.operator.exceptions.UpdateException(wanted).exception
+    listed = account.operator.exceptions.ListExceptions(
+        exception_pb2.ListExceptionsRequest(tenant=account.id)
+    )
     assert [each.revision for each in listed.exceptions] == [again.revision]
     with account.server.service.database.read() as connection:
         (stored,) = Facts(connection).exceptions(account.id)
@@ -192,13 +200,13 @@ def test_exception_cannot_be_changed_into_a_bad_one(
 
 
 def test_grants_are_filtered_and_counted(account: Account) -> None:
-    scim = pb.GRANT_SOURCE_SCIM
+    scim = role_grant_pb2.GRANT_SOURCE_SCIM
     account.grant("vera", "editor", "project:1", source=scim)
     account.grant("vera", "editor", valid_from=SOON)
 
     def found(**how: Any) -> list[tuple[str, str]]:
-        request = pb.ListRoleGrantsRequest(tenant=account.id, page_size=1, **how)
-        answer = account.operator.policy.ListRoleGrants(request)
+        request = role_grant_pb2.ListRoleGrantsRequest(tenant=account.id, page_size=1, **how)
+        answer = account.operator.role_grants.ListRoleGrants(request)
         listed = []
         while True:
             listed += [(each.role, each.scope) for each in answer.role_grants]
@@ -207,7 +215,7 @@ def test_grants_are_filtered_and_counted(account: Account) -> None:
                 return listed
             request.page_token = answer.next_page_token
             assert answer.total_size > len(listed)
-            answer = account.operator.policy.ListRoleGrants(request)
+            answer = account.operator.role_grants.ListRoleGrants(request)
 
     assert len(found()) == 4
     assert found(source=scim) == found(scope="project:1") == [("editor", "project:1")]
@@ -215,7 +223,7 @@ def test_grants_are_filtered_and_counted(account: Account) -> None:
     assert found(live_at=PAST) == [("admin", ""), ("viewer", ""), ("editor", "project:1")]
     assert found(role="editor", live_at=SOON) == [("editor", "project:1"), ("editor", "")]
     assert found(role="editor", scope="project:9") == []
-    request = pb.ListRoleGrantsRequest(tenant=account.id, scope="no scope")
+    request = role_grant_pb2.ListRoleGrantsRequest(tenant=account.id, scope="no scope")
     account.server.refuses(request, ErrorReason.INVALID_IDENTIFIER, at="scope")
 
 
@@ -225,8 +233,8 @@ def test_exceptions_are_filtered_and_counted(account: Account) -> None:
     three = account.except_(GRANT, "sso:configure").id
 
     def found(**how: Any) -> list[str]:
-        request = pb.ListExceptionsRequest(tenant=account.id, **how)
-        answer = account.operator.policy.ListExceptions(request)
+        request = exception_pb2.ListExceptionsRequest(tenant=account.id, **how)
+        answer = account.operator.exceptions.ListExceptions(request)
         assert answer.total_size == len(answer.exceptions)
         return [each.id for each in answer.exceptions]
 
@@ -236,13 +244,13 @@ def test_exceptions_are_filtered_and_counted(account: Account) -> None:
     assert found(subject="") == [two, three]
     assert found(live_at=PAST) == [one, three]
     assert found(kind=GRANT, permission="invoices:view") == []
-    paged = pb.ListExceptionsRequest(tenant=account.id, page_size=1)
-    assert account.operator.policy.ListExceptions(paged).total_size == 3
+    paged = exception_pb2.ListExceptionsRequest(tenant=account.id, page_size=1)
+    assert account.operator.exceptions.ListExceptions(paged).total_size == 3
 
 
 def test_refusal_of_a_thousand_huge_items_arrives(account: Account) -> None:
-    bad = pb.RoleGrant(tenant="é" * 200, subject="user:" + "x" * 500, role="é" * 100)
-    request = pb.BulkGrantRolesRequest(role_grants=[bad] * 1000)
+    bad = role_grant_pb2.RoleGrant(tenant="é" * 200, subject="user:" + "x" * 500, role="é" * 100)
+    request = role_grant_pb2.BulkGrantRolesRequest(role_grants=[bad] * 1000)
     found = account.server.refuses(
         request, ErrorReason.INVALID_IDENTIFIER, at="role_grants[0].tenant", says="1000 of 1000"
     )
@@ -255,24 +263,31 @@ def test_refusal_of_a_thousand_huge_items_arrives(account: Account) -> None:
 def test_bulk_outcomes_are_told_in_the_order_of_the_request(account: Account) -> None:
     held = account.grant("vera", "editor")
     wanted = [
-        pb.RoleGrant(tenant=account.id, subject=subject, role="editor")
+        role_grant_pb2.RoleGrant(tenant=account.id, subject=subject, role="editor")
         for subject in ("user:ada", "user:vera")
     ]
-    answer = account.operator.policy.BulkGrantRoles(pb.BulkGrantRolesRequest(role_grants=wanted))
+    answer = account.operator.role_grants.BulkGrantRoles(
+        role_grant_pb2.BulkGrantRolesRequest(role_grants=wanted)
+    )
     granted, kept = answer.results
-    assert granted.outcome == pb.GRANT_OUTCOME_GRANTED
-    assert (kept.outcome, kept.role_grant_id) == (pb.GRANT_OUTCOME_ALREADY_HELD, held.id)
+    assert granted.outcome == role_grant_pb2.GRANT_OUTCOME_GRANTED
+    assert (kept.outcome, kept.role_grant_id) == (
+        role_grant_pb2.GRANT_OUTCOME_ALREADY_HELD,
+        held.id,
+    )
     gone = [
-        pb.RoleRevocation(tenant=account.id, subject=subject, role="editor")
+        role_grant_pb2.RoleRevocation(tenant=account.id, subject=subject, role="editor")
         for subject in ("user:vera", "user:vera", "user:ada")
     ]
-    ended = account.operator.policy.BulkRevokeRoles(pb.BulkRevokeRolesRequest(revocations=gone))
+    ended = account.operator.role_grants.BulkRevokeRoles(
+        role_grant_pb2.BulkRevokeRolesRequest(revocations=gone)
+    )
     assert [list(each.role_grant_ids) for each in ended.results] == [
         [held.id],
         [],
         [granted.role_grant_id],
     ]
-    assert ended.results[1].outcome == pb.REVOKE_OUTCOME_NOTHING_TO_REVOKE
+    assert ended.results[1].outcome == role_grant_pb2.REVOKE_OUTCOME_NOTHING_TO_REVOKE
 
 
 @pytest.mark.parametrize("name", CHANGES)

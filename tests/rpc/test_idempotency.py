@@ -16,10 +16,11 @@ from authz_service.errors import ErrorReason
 from tests.postgres import fresh_database
 from tests.rpc.account import Account
 from tests.rpc.conftest import fresh_name
-from tests.rpc.harness import RPCS, Server, refusal, serving
+from tests.rpc.harness import Server, refusal, serving
 from tests.rpc.requests import BESIDE_FACTS, CHANGES, made_ready
 from tests.rpc.test_changes import SECRETS, with_id, without_secret
 from tests.rpc.trail import added, mark
+from tests.services import RPCS
 
 AT_ONCE: Final = 6
 

@@ -9,7 +9,16 @@ from google.protobuf.message import Message
 
 from authz_service.errors import ErrorReason
 from authz_service.gen.authz.v1 import authorization_pb2 as checks
-from authz_service.gen.authz.v1 import key_pb2, policy_pb2
+from authz_service.gen.authz.v1 import (
+    exception_pb2,
+    feature_pb2,
+    key_pb2,
+    limit_pb2,
+    permission_pb2,
+    role_grant_pb2,
+    role_pb2,
+    tier_pb2,
+)
 from authz_service.gen.authz.v1 import provisioning_pb2 as provisioning
 from tests.rpc.account import DENY, Account
 from tests.rpc.conftest import fresh_name
@@ -62,7 +71,7 @@ VALUE: Final = {kind: WORD[kind] for kind in ("space", "unicode", "nul", "comma"
 def grant(field: str) -> Build:
     def build(account: Account, bad: str) -> Message:
         known = {"tenant": account.id, "subject": "user:ada", "role": "viewer"}
-        return made(policy_pb2.GrantRoleRequest, role_grant=known | {field: bad})
+        return made(role_grant_pb2.GrantRoleRequest, role_grant=known | {field: bad})
 
     return build
 
@@ -70,13 +79,13 @@ def grant(field: str) -> Build:
 def denial(field: str) -> Build:
     def build(account: Account, bad: str) -> Message:
         exception = account.exception(DENY, "invoices:view", **{field: bad})
-        return policy_pb2.GrantExceptionRequest(exception=exception)
+        return exception_pb2.GrantExceptionRequest(exception=exception)
 
     return build
 
 
 def denial_of(account: Account, bad: str) -> Message:
-    return policy_pb2.GrantExceptionRequest(exception=account.exception(DENY, bad))
+    return exception_pb2.GrantExceptionRequest(exception=account.exception(DENY, bad))
 
 
 def member_with(account: Account, subject: str, *roles: str) -> Message:
@@ -85,19 +94,19 @@ def member_with(account: Account, subject: str, *roles: str) -> Message:
 
 
 def role(name: str) -> Message:
-    return policy_pb2.PutRoleRequest(role=policy_pb2.Role(id=name))
+    return role_pb2.PutRoleRequest(role=role_pb2.Role(id=name))
 
 
 def tier(account: Account, **parts: Any) -> Message:
-    return policy_pb2.PutTierRequest(tier=policy_pb2.Tier(**({"id": account.id} | parts)))
+    return tier_pb2.PutTierRequest(tier=tier_pb2.Tier(**({"id": account.id} | parts)))
 
 
 def limit(account: Account, name: str = "seats", unit: str = "seat") -> Message:
-    return tier(account, limits=[policy_pb2.Limit(name=name, value=1, unit=unit)])
+    return tier(account, limits=[limit_pb2.Limit(name=name, value=1, unit=unit)])
 
 
 def feature(account: Account, name: str, **value: Any) -> Message:
-    return tier(account, features=[policy_pb2.Feature(name=name, **value)])
+    return tier(account, features=[feature_pb2.Feature(name=name, **value)])
 
 
 def questions(account: Account, *subjects: str) -> Message:
@@ -136,7 +145,7 @@ def own(request: type[Message], field: str) -> Build:
 
 
 def revocation(account: Account, scope: str) -> Message:
-    return policy_pb2.RevokeRoleRequest(
+    return role_grant_pb2.RevokeRoleRequest(
         tenant=account.id, subject="user:ada", role="admin", scope=scope
     )
 
@@ -159,28 +168,28 @@ TAKERS: Final[list[tuple[str, Build, dict[str, str]]]] = [
     ("role_grant.subject", grant("subject"), SUBJECT | EMPTY),
     ("role_grant.role", grant("role"), NAME | EMPTY),
     ("role_grant.scope", grant("scope"), SCOPE),
-    ("subject", own(policy_pb2.RevokeRoleRequest, "subject"), SUBJECT | EMPTY),
-    ("role", own(policy_pb2.RevokeRoleRequest, "role"), NAME | EMPTY),
+    ("subject", own(role_grant_pb2.RevokeRoleRequest, "subject"), SUBJECT | EMPTY),
+    ("role", own(role_grant_pb2.RevokeRoleRequest, "role"), NAME | EMPTY),
     ("scope", lambda a, bad: revocation(a, scope=bad), SCOPE),
-    ("id", own(policy_pb2.GetRoleGrantRequest, "id"), ID),
-    ("subject", own(policy_pb2.ListRoleGrantsRequest, "subject"), SUBJECT),
-    ("role", own(policy_pb2.ListRoleGrantsRequest, "role"), NAME),
-    ("tenant", own(policy_pb2.ListRolesRequest, "tenant"), NAME),
+    ("id", own(role_grant_pb2.GetRoleGrantRequest, "id"), ID),
+    ("subject", own(role_grant_pb2.ListRoleGrantsRequest, "subject"), SUBJECT),
+    ("role", own(role_grant_pb2.ListRoleGrantsRequest, "role"), NAME),
+    ("tenant", own(role_pb2.ListRolesRequest, "tenant"), NAME),
     ("exception.tenant", denial("tenant"), NAME | EMPTY),
     ("exception.permissions", denial_of, PERMISSION | EMPTY),
     ("exception.subject", denial("subject"), SUBJECT),
     ("exception.scope", denial("scope"), SCOPE),
-    ("tier", lambda _, bad: made(policy_pb2.PutTierRequest, tier={"id": bad}), NAME | EMPTY),
+    ("tier", lambda _, bad: made(tier_pb2.PutTierRequest, tier={"id": bad}), NAME | EMPTY),
     ("tier.features.{bad}", lambda a, bad: feature(a, bad, enabled=True), WORD | EMPTY),
     ("tier.features.sso", lambda a, bad: feature(a, "sso", text=bad), VALUE | EMPTY),
     ("tier.limits.{bad}", limit, WORD | EMPTY),
     ("tier.limits.seats.unit", lambda a, bad: limit(a, unit=bad), WORD | EMPTY),
-    ("id", own(policy_pb2.GetPermissionRequest, "id"), PERMISSION | EMPTY),
-    ("id", own(policy_pb2.GetRoleRequest, "id"), NAME | EMPTY),
-    ("id", own(policy_pb2.GetTierRequest, "id"), NAME | EMPTY),
+    ("id", own(permission_pb2.GetPermissionRequest, "id"), PERMISSION | EMPTY),
+    ("id", own(role_pb2.GetRoleRequest, "id"), NAME | EMPTY),
+    ("id", own(tier_pb2.GetTierRequest, "id"), NAME | EMPTY),
     (
         "permission",
-        lambda _, bad: made(policy_pb2.PutPermissionRequest, permission={"id": bad}),
+        lambda _, bad: made(permission_pb2.PutPermissionRequest, permission={"id": bad}),
         PERMISSION | EMPTY,
     ),
     ("role", lambda _, bad: role(bad), NAME | EMPTY),

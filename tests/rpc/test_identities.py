@@ -10,7 +10,7 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from authz_service.errors import ErrorReason
 from authz_service.gen.authz.v1 import identity_pb2 as pb
 from authz_service.gen.authz.v1 import key_pb2 as keys
-from authz_service.gen.authz.v1 import policy_pb2 as policy
+from authz_service.gen.authz.v1 import role_pb2
 from tests.rpc.account import Account, timestamp
 from tests.rpc.conftest import fresh_name
 from tests.rpc.harness import Caller, Server, serving
@@ -40,8 +40,8 @@ def got(server: Server, identity: pb.Identity) -> pb.Identity:
 
 def narrow(server: Server, *permissions: str) -> Caller:
     role = fresh_name("role")
-    made = policy.Role(id=role, permissions=permissions)
-    server.operator.call(policy.PutRoleRequest(role=made))
+    made = role_pb2.Role(id=role, permissions=permissions)
+    server.operator.call(role_pb2.PutRoleRequest(role=made))
     offer(server, role)
     return server.caller(server.new_key(role))
 

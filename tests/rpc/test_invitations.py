@@ -10,8 +10,8 @@ from sqlalchemy import select
 
 from authz_service.domain.invitation import PREFIX
 from authz_service.errors import ErrorReason
-from authz_service.gen.authz.v1 import policy_pb2 as policy
 from authz_service.gen.authz.v1 import provisioning_pb2 as pb
+from authz_service.gen.authz.v1 import role_grant_pb2
 from authz_service.store import schema
 from tests.rpc import trail
 from tests.rpc.account import Account, member, subject_of
@@ -148,8 +148,8 @@ def test_a_member_that_accepts_gets_the_roles_it_lacks(acme: Account) -> None:
     acme.add("nina", "viewer")
     sent = acme.invite(NINA, "viewer", "editor")
     assert list(acme.accept(sent.token, "nina").roles) == ["editor", "viewer"]
-    request = policy.ListRoleGrantsRequest(tenant=acme.id, subject="user:nina")
-    assert len(acme.operator.policy.ListRoleGrants(request).role_grants) == 2
+    request = role_grant_pb2.ListRoleGrantsRequest(tenant=acme.id, subject="user:nina")
+    assert len(acme.operator.role_grants.ListRoleGrants(request).role_grants) == 2
 
 
 def test_an_invitation_takes_a_seat_until_it_is_over(acme: Account) -> None:

@@ -21,8 +21,8 @@ from sqlalchemy import select
 
 from authz_service.domain.tenant import SYSTEM
 from authz_service.gen.authz.v1 import key_pb2 as keys
-from authz_service.gen.authz.v1 import policy_pb2 as policy
 from authz_service.gen.authz.v1 import provisioning_pb2 as provisioning
+from authz_service.gen.authz.v1 import role_grant_pb2, role_pb2
 from authz_service.store import schema
 from tests.rpc.account import DENY, Account, member
 from tests.rpc.conftest import fresh_name
@@ -290,17 +290,17 @@ def test_request_about_another_tenant_is_answered_as_one_about_none(two: Two, na
 
 
 ATTACKS: Final[dict[str, Callable[[Ready, str], Message]]] = {
-    "scope-of-callers": lambda a, b: policy.GrantRoleRequest(
-        role_grant=policy.RoleGrant(
+    "scope-of-callers": lambda a, b: role_grant_pb2.GrantRoleRequest(
+        role_grant=role_grant_pb2.RoleGrant(
             tenant=a.id, subject="user:ann", role="admin", scope=f"tenant:{b}"
         )
     ),
     "key-for-another": lambda _, b: keys.CreateKeyRequest(roles=["checker"], tenants=[b]),
-    "role-of-another": lambda a, b: policy.GrantRoleRequest(
-        role_grant=policy.RoleGrant(tenant=a.id, subject="user:ann", role=f"{b}/mine")
+    "role-of-another": lambda a, b: role_grant_pb2.GrantRoleRequest(
+        role_grant=role_grant_pb2.RoleGrant(tenant=a.id, subject="user:ann", role=f"{b}/mine")
     ),
-    "role-that-includes-anothers": lambda a, b: policy.PutRoleRequest(
-        role=policy.Role(id=f"{a.id}/x", includes=[f"{b}/mine"])
+    "role-that-includes-anothers": lambda a, b: role_pb2.PutRoleRequest(
+        role=role_pb2.Role(id=f"{a.id}/x", includes=[f"{b}/mine"])
     ),
     "member-with-role-of-another": lambda a, b: provisioning.AddMemberRequest(
         tenant=a.id, member=member("eve", f"{b}/mine")
@@ -308,9 +308,9 @@ ATTACKS: Final[dict[str, Callable[[Ready, str], Message]]] = {
     "among-callers": lambda *_: provisioning.AddMemberRequest(
         tenant=SYSTEM, member=member("ann", "operator")
     ),
-    "among-many": lambda a, b: policy.BulkGrantRolesRequest(
+    "among-many": lambda a, b: role_grant_pb2.BulkGrantRolesRequest(
         role_grants=[
-            policy.RoleGrant(tenant=tenant, subject="user:ada", role="admin")
+            role_grant_pb2.RoleGrant(tenant=tenant, subject="user:ada", role="admin")
             for tenant in (a.id, b)
         ]
     ),

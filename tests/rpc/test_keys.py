@@ -15,7 +15,7 @@ from authz_service.domain.tenant import SYSTEM
 from authz_service.errors import ErrorReason
 from authz_service.gen.authz.v1 import authorization_pb2 as checks
 from authz_service.gen.authz.v1 import key_pb2 as pb
-from authz_service.gen.authz.v1 import policy_pb2
+from authz_service.gen.authz.v1 import role_pb2, tier_pb2
 from tests.rpc.account import Account, timestamp
 from tests.rpc.conftest import fresh_name
 from tests.rpc.harness import Caller, Server, refusal, serving
@@ -444,15 +444,15 @@ def test_another_operator_that_has_expired_does_not_count(clocked: Server, clock
 def rotator(server: Server) -> Caller:
     """Make a caller that may rotate and change keys, and little else."""
     role = fresh_name("rotator")
-    put = policy_pb2.PutRoleRequest(
-        role=policy_pb2.Role(
+    put = role_pb2.PutRoleRequest(
+        role=role_pb2.Role(
             id=role, permissions=["keys:rotate", "keys:update"], includes=["checker"]
         )
     )
-    server.operator.policy.PutRole(put)
-    tier = server.operator.policy.GetTier(policy_pb2.GetTierRequest(id="internal")).tier
+    server.operator.roles.PutRole(put)
+    tier = server.operator.tiers.GetTier(tier_pb2.GetTierRequest(id="internal")).tier
     tier.assignable_roles.append(role)
-    server.operator.policy.PutTier(policy_pb2.PutTierRequest(tier=tier))
+    server.operator.tiers.PutTier(tier_pb2.PutTierRequest(tier=tier))
     return server.caller(server.new_key(role))
 
 

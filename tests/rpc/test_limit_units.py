@@ -9,7 +9,7 @@ from authz_service.domain.audit import AuditRecord
 from authz_service.domain.call import Call
 from authz_service.domain.catalog import Limit, Plan
 from authz_service.errors import ErrorReason
-from authz_service.gen.authz.v1 import policy_pb2 as pb
+from authz_service.gen.authz.v1 import add_on_pb2, change_pb2, limit_pb2, tier_pb2
 from authz_service.usecases.bootstrap.seeding import SEEDER
 from tests.rpc.conftest import fresh_name
 from tests.rpc.harness import Server
@@ -17,54 +17,62 @@ from tests.rpc.harness import Server
 MISMATCH: Final = ErrorReason.LIMIT_UNIT_MISMATCH
 
 
-def limit(name: str, unit: str) -> pb.Limit:
-    return pb.Limit(name=name, value=2, unit=unit)
+def limit(name: str, unit: str) -> limit_pb2.Limit:
+    return limit_pb2.Limit(name=name, value=2, unit=unit)
 
 
-def tier(name: str, *limits: pb.Limit) -> pb.Tier:
-    return pb.Tier(id=name, limits=limits)
+def tier(name: str, *limits: limit_pb2.Limit) -> tier_pb2.Tier:
+    return tier_pb2.Tier(id=name, limits=limits)
 
 
 @pytest.fixture
 def rooms(server: Server) -> str:
     """Sell a limit in a tier of the same name, counted in rooms."""
     name = fresh_name("rooms")
-    server.operator.call(pb.PutTierRequest(tier=tier(name, limit(name, "room"))))
+    server.operator.call(tier_pb2.PutTierRequest(tier=tier(name, limit(name, "room"))))
     return name
 
 
 def test_another_unit_is_refused_wherever_it_is_set(server: Server, rooms: str) -> None:
     other, plain = fresh_name("other"), fresh_name("plain")
-    server.operator.call(pb.PutAddOnRequest(add_on=pb.AddOn(id=plain)))
+    server.operator.call(add_on_pb2.PutAddOnRequest(add_on=add_on_pb2.AddOn(id=plain)))
     halls = limit(rooms, "hall")
     limits = FieldMask(paths=["limits"])
-    add_on, bigger = pb.AddOn(id=other, limits=[halls]), pb.AddOn(id=plain, limits=[halls])
+    add_on, bigger = (
+        add_on_pb2.AddOn(id=other, limits=[halls]),
+        add_on_pb2.AddOn(id=plain, limits=[halls]),
+    )
     requests: list[tuple[Any, str]] = [
-        (pb.CreateTierRequest(tier=tier(other, halls)), f"tier.limits.{rooms}.unit"),
-        (pb.PutTierRequest(tier=tier(other, halls)), f"tier.limits.{rooms}.unit"),
-        (pb.PutAddOnRequest(add_on=add_on), f"add_on.limits.{rooms}.unit"),
-        (pb.CreateAddOnRequest(add_on=add_on), f"add_on.limits.{rooms}.unit"),
-        (pb.UpdateAddOnRequest(add_on=bigger, update_mask=limits), f"add_on.limits.{rooms}.unit"),
-        (pb.PutLimitRequest(plan=f"addon/{plain}", limit=halls), "limit.unit"),
-        (pb.ApplyPolicyRequest(add_ons=[add_on]), f"add_ons.{other}.limits.{rooms}.unit"),
+        (tier_pb2.CreateTierRequest(tier=tier(other, halls)), f"tier.limits.{rooms}.unit"),
+        (tier_pb2.PutTierRequest(tier=tier(other, halls)), f"tier.limits.{rooms}.unit"),
+        (add_on_pb2.PutAddOnRequest(add_on=add_on), f"add_on.limits.{rooms}.unit"),
+        (add_on_pb2.CreateAddOnRequest(add_on=add_on), f"add_on.limits.{rooms}.unit"),
+        (
+            add_on_pb2.UpdateAddOnRequest(add_on=bigger, update_mask=limits),
+            f"add_on.limits.{rooms}.unit",
+        ),
+        (limit_pb2.PutLimitRequest(plan=f"addon/{plain}", limit=halls), "limit.unit"),
+        (change_pb2.ApplyPolicyRequest(add_ons=[add_on]), f"add_ons.{other}.limits.{rooms}.unit"),
     ]
     for request, at in requests:
         server.refuses(request, MISMATCH, at=at, says=f"tier '{rooms}' counts '{rooms}' in 'room'")
-    server.operator.call(pb.PutLimitRequest(plan=f"addon/{plain}", limit=limit(rooms, "room")))
+    server.operator.call(
+        limit_pb2.PutLimitRequest(plan=f"addon/{plain}", limit=limit(rooms, "room"))
+    )
 
 
 def test_unit_is_changed_where_one_alone_sets_it_and_otherwise_at_once(
     server: Server, rooms: str
 ) -> None:
-    server.operator.call(pb.PutTierRequest(tier=tier(rooms, limit(rooms, "hall"))))
+    server.operator.call(tier_pb2.PutTierRequest(tier=tier(rooms, limit(rooms, "hall"))))
     big = fresh_name("big")
-    server.operator.call(pb.PutTierRequest(tier=tier(big, limit(rooms, "hall"))))
+    server.operator.call(tier_pb2.PutTierRequest(tier=tier(big, limit(rooms, "hall"))))
     desks = [tier(name, limit(rooms, "desk")) for name in (rooms, big)]
-    server.refuses(pb.PutTierRequest(tier=desks[0]), MISMATCH, at=f"tier.limits.{rooms}.unit")
-    server.operator.call(pb.ApplyPolicyRequest(tiers=desks))
+    server.refuses(tier_pb2.PutTierRequest(tier=desks[0]), MISMATCH, at=f"tier.limits.{rooms}.unit")
+    server.operator.call(change_pb2.ApplyPolicyRequest(tiers=desks))
     apart = [desks[0], tier(big, limit(rooms, "seat"))]
     at = f"tiers.{big}.limits.{rooms}.unit"
-    server.refuses(pb.ApplyPolicyRequest(tiers=apart), MISMATCH, at=at)
+    server.refuses(change_pb2.ApplyPolicyRequest(tiers=apart), MISMATCH, at=at)
 
 
 def test_what_an_older_version_let_through_is_changed_and_mended_as_before(
@@ -75,8 +83,10 @@ def test_what_an_older_version_let_through_is_changed_and_mended_as_before(
     with server.service.store.transaction(Call(SEEDER)) as tx:
         tx.change(None, plan)
         tx.record(AuditRecord("add_on.put", "system", (plan.id,), None, plan))
-    described = pb.AddOn(id=old, description="From before", limits=[limit(rooms, "hall")])
-    server.operator.call(pb.PutAddOnRequest(add_on=described))
+    described = add_on_pb2.AddOn(id=old, description="From before", limits=[limit(rooms, "hall")])
+    server.operator.call(add_on_pb2.PutAddOnRequest(add_on=described))
     third = limit(rooms, "desk")
-    server.refuses(pb.PutLimitRequest(plan=f"addon/{old}", limit=third), MISMATCH, at="limit.unit")
-    server.operator.call(pb.PutLimitRequest(plan=f"addon/{old}", limit=limit(rooms, "room")))
+    server.refuses(
+        limit_pb2.PutLimitRequest(plan=f"addon/{old}", limit=third), MISMATCH, at="limit.unit"
+    )
+    server.operator.call(limit_pb2.PutLimitRequest(plan=f"addon/{old}", limit=limit(rooms, "room")))

@@ -18,8 +18,8 @@ from grpc_status import rpc_status
 
 from authz_service.errors import ErrorReason
 from authz_service.gen.authz.v1 import authorization_pb2 as pb
-from authz_service.gen.authz.v1 import policy_pb2 as policy
 from authz_service.gen.authz.v1 import provisioning_pb2 as provisioning
+from authz_service.gen.authz.v1 import role_grant_pb2
 from authz_service.gen.authz.v1.authorization_pb2_grpc import AuthorizationServiceStub
 from authz_service.rpc.admission import LimitSettings
 from authz_service.rpc.credentials import Credentials
@@ -171,19 +171,21 @@ def test_each_item_of_a_bulk_change_counts(tmp_path: Path) -> None:
     with serving(tmp_path, rate_changes_per_second=20) as server:
         Account(server, "acme").onboard("free", ada=["admin"])
         grants = [
-            policy.RoleGrant(tenant="acme", subject="user:ada", role="viewer", scope=f"project:{n}")
+            role_grant_pb2.RoleGrant(
+                tenant="acme", subject="user:ada", role="viewer", scope=f"project:{n}"
+            )
             for n in range(200)
         ]
         ends = [
-            policy.RoleRevocation(
+            role_grant_pb2.RoleRevocation(
                 tenant="acme", subject="user:ada", role="viewer", scope=each.scope
             )
             for each in grants
         ]
         new = [provisioning.NewCustomer(tenant=f"acme-{n}", tier="free") for n in range(200)]
         bulk = (
-            policy.BulkGrantRolesRequest(role_grants=grants),
-            policy.BulkRevokeRolesRequest(revocations=ends),
+            role_grant_pb2.BulkGrantRolesRequest(role_grants=grants),
+            role_grant_pb2.BulkRevokeRolesRequest(revocations=ends),
             provisioning.ImportCustomersRequest(customers=new),
         )
         callers = [server.caller(server.new_key("operator")) for _ in bulk]

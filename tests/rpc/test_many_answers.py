@@ -6,7 +6,7 @@ import pytest
 
 from authz_service.errors import ErrorReason
 from authz_service.gen.authz.v1 import authorization_pb2 as checks
-from authz_service.gen.authz.v1 import policy_pb2
+from authz_service.gen.authz.v1 import permission_pb2
 from tests.rpc.account import DENY, GRANT, REPLACE, Account, subject_of, timestamp, usage
 from tests.rpc.harness import Server
 
@@ -52,8 +52,8 @@ def varied(request: pytest.FixtureRequest, account: Account) -> Account:
 
 
 def catalogue(server: Server) -> list[str]:
-    request = policy_pb2.ListCatalogueRequest(page_size=1000)
-    return [each.id for each in server.operator.policy.ListCatalogue(request).permissions]
+    request = permission_pb2.ListCatalogueRequest(page_size=1000)
+    return [each.id for each in server.operator.permissions.ListCatalogue(request).permissions]
 
 
 def allowed_by_check(account: Account) -> set[tuple[str, str, str]]:

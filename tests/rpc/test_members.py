@@ -8,8 +8,8 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.message import Message
 
 from authz_service.errors import ErrorReason
-from authz_service.gen.authz.v1 import policy_pb2 as policy
 from authz_service.gen.authz.v1 import provisioning_pb2 as pb
+from authz_service.gen.authz.v1 import role_grant_pb2, role_pb2
 from tests.rpc.account import Account, member, subject_of, timestamp, why
 from tests.rpc.conftest import fresh_name
 from tests.rpc.harness import Caller, Server, made
@@ -109,11 +109,13 @@ def test_set_roles_leaves_scoped_grants_and_those_of_other_sources(acme: Account
     acme.grant("vera", "editor", "project:42")
     for source in ("CONTRACT", "SCIM", "SSO"):
         acme.grant(
-            "vera", "billing-admin", source=policy.GrantSource.Value(f"GRANT_SOURCE_{source}")
+            "vera",
+            "billing-admin",
+            source=role_grant_pb2.GrantSource.Value(f"GRANT_SOURCE_{source}"),
         )
     assert list(acme.set_roles("vera").member.roles) == ["billing-admin"]
-    request = policy.ListRoleGrantsRequest(tenant=acme.id, subject="user:vera")
-    left = acme.operator.policy.ListRoleGrants(request).role_grants
+    request = role_grant_pb2.ListRoleGrantsRequest(tenant=acme.id, subject="user:vera")
+    left = acme.operator.role_grants.ListRoleGrants(request).role_grants
     assert [(each.role, each.scope) for each in left] == [
         ("editor", "project:42"), *[("billing-admin", "")] * 3
     ]  # fmt: skip
@@ -123,8 +125,8 @@ def test_set_roles_makes_a_timed_grant_that_is_named_one_without_end(acme: Accou
     ends = acme.grant("vera", "editor", valid_until={"seconds": 4_000_000_000})
     assert ends.HasField("valid_until")
     assert list(acme.set_roles("vera", "editor").member.roles) == ["editor"]
-    request = policy.ListRoleGrantsRequest(tenant=acme.id, subject="user:vera")
-    left = acme.operator.policy.ListRoleGrants(request).role_grants
+    request = role_grant_pb2.ListRoleGrantsRequest(tenant=acme.id, subject="user:vera")
+    left = acme.operator.role_grants.ListRoleGrants(request).role_grants
     assert [each.HasField("valid_until") for each in left] == [True, False]
 
 
@@ -185,7 +187,7 @@ def test_the_owner_is_not_removed_suspended_or_demoted_before_a_transfer(acme: A
         removal(acme, "ada"),
         suspension(acme, "ada"),
         roles(acme, "ada", "viewer"),
-        policy.RevokeRoleRequest(tenant=acme.id, subject="user:ada", role="admin"),
+        role_grant_pb2.RevokeRoleRequest(tenant=acme.id, subject="user:ada", role="admin"),
     ):
         found = acme.server.refuses(request, ErrorReason.MEMBER_IS_OWNER, says="transfer the owner")
         assert found.metadata == {"tenant": acme.id, "subject": "user:ada"}
@@ -246,7 +248,9 @@ LOCKING_OUT: Final[dict[str, Any]] = {
     "remove": lambda a: removal(a, "ada"),
     "suspend": lambda a: suspension(a, "ada", "RISK"),
     "set-roles": lambda a: roles(a, "ada", "viewer"),
-    "revoke": lambda a: policy.RevokeRoleRequest(tenant=a.id, subject="user:ada", role="admin"),
+    "revoke": lambda a: role_grant_pb2.RevokeRoleRequest(
+        tenant=a.id, subject="user:ada", role="admin"
+    ),
 }
 
 
@@ -278,12 +282,12 @@ def test_an_admin_that_is_held_back_is_none(acme: Account) -> None:
 def test_neither_policy_nor_the_end_of_an_account_is_held_back(acme: Account) -> None:
     account = only_admin(acme)
     account.put_role("boss", "invoices:view")
-    own = policy.Role(id=f"{account.id}/boss", permissions=["invoices:view"], admin=True)
-    account.operator.policy.PutRole(policy.PutRoleRequest(role=own))
+    own = role_pb2.Role(id=f"{account.id}/boss", permissions=["invoices:view"], admin=True)
+    account.operator.roles.PutRole(role_pb2.PutRoleRequest(role=own))
     account.grant("ada", own.id)
     account.revoke("ada", "admin")
     own.admin = False
-    account.operator.policy.PutRole(policy.PutRoleRequest(role=own))
+    account.operator.roles.PutRole(role_pb2.PutRoleRequest(role=own))
     account.remove("ada")
     acme.offboard()
 
@@ -318,18 +322,23 @@ def test_roles_of_a_member_that_a_directory_keeps_are_read_only_to_keys_too(
     new = pb.NewMember(subject="user:dora", roles=["viewer"], managed_by="scim")
     acme.operator.call(pb.AddMemberRequest(tenant=acme.id, member=new))
     held = acme.grant("dora", "editor", "project:42")
-    more = policy.RoleGrant(tenant=acme.id, subject="user:dora", role="admin")
-    less = policy.RoleRevocation(tenant=acme.id, subject="user:dora", role="viewer")
-    ended = policy.RoleGrant(tenant=acme.id, id=held.id, valid_until=timestamp(time.time() + 60))
+    more = role_grant_pb2.RoleGrant(tenant=acme.id, subject="user:dora", role="admin")
+    less = role_grant_pb2.RoleRevocation(tenant=acme.id, subject="user:dora", role="viewer")
+    ended = role_grant_pb2.RoleGrant(
+        tenant=acme.id, id=held.id, valid_until=timestamp(time.time() + 60)
+    )
     mask = FieldMask(paths=["valid_until"])
     revoked = {"tenant": acme.id, "subject": "user:dora", "role": "viewer"}
     requests: list[tuple[Message, str]] = [
-        (policy.GrantRoleRequest(role_grant=more), "role_grant.subject"),
-        (policy.BulkGrantRolesRequest(role_grants=[more]), "role_grants[0].subject"),
-        (made(policy.RevokeRoleRequest, **revoked), "subject"),
-        (policy.BulkRevokeRolesRequest(revocations=[less]), "revocations[0].subject"),
-        (policy.UpdateRoleGrantRequest(role_grant=ended, update_mask=mask), "role_grant.id"),
-        (policy.DeleteRoleGrantRequest(tenant=acme.id, id=held.id), "id"),
+        (role_grant_pb2.GrantRoleRequest(role_grant=more), "role_grant.subject"),
+        (role_grant_pb2.BulkGrantRolesRequest(role_grants=[more]), "role_grants[0].subject"),
+        (made(role_grant_pb2.RevokeRoleRequest, **revoked), "subject"),
+        (role_grant_pb2.BulkRevokeRolesRequest(revocations=[less]), "revocations[0].subject"),
+        (
+            role_grant_pb2.UpdateRoleGrantRequest(role_grant=ended, update_mask=mask),
+            "role_grant.id",
+        ),
+        (role_grant_pb2.DeleteRoleGrantRequest(tenant=acme.id, id=held.id), "id"),
     ]
     managed = ErrorReason.MEMBER_MANAGED
     for request, at in requests:

@@ -9,7 +9,15 @@ from google.protobuf.message import Message
 
 from authz_service.errors import ErrorReason
 from authz_service.gen.authz.v1 import authorization_pb2 as checks
-from authz_service.gen.authz.v1 import key_pb2, policy_pb2
+from authz_service.gen.authz.v1 import (
+    change_pb2,
+    exception_pb2,
+    key_pb2,
+    permission_pb2,
+    role_grant_pb2,
+    role_pb2,
+    tier_pb2,
+)
 from authz_service.gen.authz.v1 import provisioning_pb2 as provisioning
 from tests.rpc.account import DENY, Account
 from tests.rpc.harness import made, refusal
@@ -19,30 +27,30 @@ HUGE: Final = "é" * 50_000
 """Many times what gRPC lets a refusal weigh: it travels in the trailing metadata."""
 
 HUGE_NAMES: Final[dict[str, Callable[[str], Message]]] = {
-    "get-exception": lambda of: policy_pb2.GetExceptionRequest(tenant=of, id=HUGE),
-    "revoke-exception": lambda of: policy_pb2.RevokeExceptionRequest(tenant=of, id=HUGE),
-    "get-role-grant": lambda of: policy_pb2.GetRoleGrantRequest(tenant=of, id=HUGE),
+    "get-exception": lambda of: exception_pb2.GetExceptionRequest(tenant=of, id=HUGE),
+    "revoke-exception": lambda of: exception_pb2.RevokeExceptionRequest(tenant=of, id=HUGE),
+    "get-role-grant": lambda of: role_grant_pb2.GetRoleGrantRequest(tenant=of, id=HUGE),
     "revoke-key": lambda _: key_pb2.RevokeKeyRequest(id=HUGE),
     "feature": lambda of: made(
-        policy_pb2.PutTierRequest, tier={"id": of, "features": [{"name": HUGE}]}
+        tier_pb2.PutTierRequest, tier={"id": of, "features": [{"name": HUGE}]}
     ),
     "limit": lambda of: made(
-        policy_pb2.PutTierRequest, tier={"id": of, "limits": [{"name": HUGE, "value": 1}]}
+        tier_pb2.PutTierRequest, tier={"id": of, "limits": [{"name": HUGE, "value": 1}]}
     ),
     "limit-unset": lambda of: made(
-        policy_pb2.PutTierRequest, tier={"id": of, "limits": [{"name": HUGE}]}
+        tier_pb2.PutTierRequest, tier={"id": of, "limits": [{"name": HUGE}]}
     ),
-    "apply-permission": lambda _: made(policy_pb2.ApplyPolicyRequest, permissions=[{"id": HUGE}]),
-    "apply-role": lambda _: made(policy_pb2.ApplyPolicyRequest, roles=[{"id": HUGE}]),
-    "apply-tier": lambda _: made(policy_pb2.ApplyPolicyRequest, tiers=[{"id": HUGE}]),
+    "apply-permission": lambda _: made(change_pb2.ApplyPolicyRequest, permissions=[{"id": HUGE}]),
+    "apply-role": lambda _: made(change_pb2.ApplyPolicyRequest, roles=[{"id": HUGE}]),
+    "apply-tier": lambda _: made(change_pb2.ApplyPolicyRequest, tiers=[{"id": HUGE}]),
     "role-permission": lambda _: made(
-        policy_pb2.PutRoleRequest, role={"id": "huge", "permissions": [HUGE]}
+        role_pb2.PutRoleRequest, role={"id": "huge", "permissions": [HUGE]}
     ),
     "role-include": lambda _: made(
-        policy_pb2.PutRoleRequest, role={"id": "huge", "includes": [HUGE]}
+        role_pb2.PutRoleRequest, role={"id": "huge", "includes": [HUGE]}
     ),
-    "tier-base": lambda of: made(policy_pb2.PutTierRequest, tier={"id": of, "extends": HUGE}),
-    "own-role": lambda _: made(policy_pb2.PutRoleRequest, role={"id": f"{HUGE}/editor"}),
+    "tier-base": lambda of: made(tier_pb2.PutTierRequest, tier={"id": of, "extends": HUGE}),
+    "own-role": lambda _: made(role_pb2.PutRoleRequest, role={"id": f"{HUGE}/editor"}),
     "tenant": lambda _: provisioning.GetTenantRequest(tenant=HUGE),
     "tenant-change": lambda _: provisioning.SetTierRequest(tenant=HUGE),
     "check-tenant": lambda _: checks.CheckRequest(tenant=HUGE, permission="invoices:view"),
@@ -135,19 +143,19 @@ TEXTS: Final[dict[str, tuple[str, Callable[[Account], Message]]]] = {
     "grant-reason": (
         "role_grant.reason",
         lambda a: made(
-            policy_pb2.GrantRoleRequest,
+            role_grant_pb2.GrantRoleRequest,
             role_grant={"tenant": a.id, "subject": "user:ada", "role": "admin", "reason": LONG},
         ),
     ),
     "exception-reason": (
         "exception.reason",
-        lambda a: policy_pb2.GrantExceptionRequest(
+        lambda a: exception_pb2.GrantExceptionRequest(
             exception=a.exception(DENY, "invoices:view", reason=LONG)
         ),
     ),
     "approver": (
         "exception.approver",
-        lambda a: policy_pb2.GrantExceptionRequest(
+        lambda a: exception_pb2.GrantExceptionRequest(
             exception=a.exception(DENY, "invoices:view", approver=LONG)
         ),
     ),
@@ -164,16 +172,16 @@ TEXTS: Final[dict[str, tuple[str, Callable[[Account], Message]]]] = {
     "permission": (
         "permission.description",
         lambda _: made(
-            policy_pb2.PutPermissionRequest, permission={"id": "a:b", "description": LONG}
+            permission_pb2.PutPermissionRequest, permission={"id": "a:b", "description": LONG}
         ),
     ),
     "role": (
         "role.description",
-        lambda a: made(policy_pb2.PutRoleRequest, role={"id": f"{a.id}/x", "description": LONG}),
+        lambda a: made(role_pb2.PutRoleRequest, role={"id": f"{a.id}/x", "description": LONG}),
     ),
     "tier": (
         "tier.description",
-        lambda a: made(policy_pb2.PutTierRequest, tier={"id": a.id, "description": LONG}),
+        lambda a: made(tier_pb2.PutTierRequest, tier={"id": a.id, "description": LONG}),
     ),
 }
 

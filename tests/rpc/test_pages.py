@@ -10,11 +10,13 @@ import pytest
 
 from authz_service.errors import ErrorReason
 from authz_service.gen.authz.v1 import (
+    add_on_pb2,
     change_pb2,
     event_pb2,
     identity_pb2,
-    policy_pb2,
     provisioning_pb2,
+    role_grant_pb2,
+    role_pb2,
 )
 from tests.rpc.account import DENY, Account, timestamp
 from tests.rpc.harness import Server, made, refusal, serving
@@ -56,7 +58,7 @@ ITEMS: Final = {
     "ExportRules": "rules",
 }
 
-NARROWER: Final = policy_pb2.Role(id="viewer", permissions=["invoices:view"])
+NARROWER: Final = role_pb2.Role(id="viewer", permissions=["invoices:view"])
 ASKED: Final = READS | {
     "ListEvents": lambda _: event_pb2.ListEventsRequest(),
     "ListAffected": lambda _: change_pb2.ListAffectedRequest(
@@ -82,8 +84,8 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ready]:
             account.except_(DENY, "invoices:send", subject=f"user:u{number}")
             account.put_role(f"own-{number}", "invoices:view")
             account.server.new_key("checker")
-            account.operator.policy.PutAddOn(
-                policy_pb2.PutAddOnRequest(add_on=policy_pb2.AddOn(id=f"add-{number}"))
+            account.operator.add_ons.PutAddOn(
+                add_on_pb2.PutAddOnRequest(add_on=add_on_pb2.AddOn(id=f"add-{number}"))
             )
             Account(server, f"acme-{number}").onboard("free")
             _hear_and_know(account, f"more-{number}")
@@ -245,7 +247,7 @@ OTHER_QUERIES: Final[dict[str, tuple[str, dict[str, Any]]]] = {
     "members-owner": ("ListMembers", {"owner": True}),
     "invitations-tenant": ("ListInvitations", {"tenant": "acme-1"}),
     "grants-scope": ("ListRoleGrants", {"scope": ""}),
-    "grants-source": ("ListRoleGrants", {"source": policy_pb2.GRANT_SOURCE_SCIM}),
+    "grants-source": ("ListRoleGrants", {"source": role_grant_pb2.GRANT_SOURCE_SCIM}),
     "exceptions-kind": ("ListExceptions", {"kind": DENY}),
     "exceptions-subject": ("ListExceptions", {"subject": ""}),
     "exceptions-permission": ("ListExceptions", {"permission": "invoices:send"}),
@@ -298,8 +300,8 @@ def test_change_between_pages_neither_repeats_nor_loses_what_stays(account: Acco
 
 def test_grants_are_filtered_by_subject_and_by_role(filled: Ready) -> None:
     def found(**how: str) -> list[tuple[str, str]]:
-        request = made(policy_pb2.ListRoleGrantsRequest, tenant=filled.id, **how)
-        listed = filled.account.operator.policy.ListRoleGrants(request).role_grants
+        request = made(role_grant_pb2.ListRoleGrantsRequest, tenant=filled.id, **how)
+        listed = filled.account.operator.role_grants.ListRoleGrants(request).role_grants
         return [(each.subject, each.role) for each in listed]
 
     assert found(subject="user:u1") == [("user:u1", "viewer"), ("user:u1", "editor")]
@@ -310,8 +312,8 @@ def test_grants_are_filtered_by_subject_and_by_role(filled: Ready) -> None:
 def test_grants_are_listed_oldest_first(account: Account) -> None:
     account.onboard("enterprise", ada=[], vera=[])
     made = [account.grant(who, "viewer").id for who in ("vera", "ada")]
-    request = policy_pb2.ListRoleGrantsRequest(tenant=account.id)
-    listed = account.operator.policy.ListRoleGrants(request).role_grants
+    request = role_grant_pb2.ListRoleGrantsRequest(tenant=account.id)
+    listed = account.operator.role_grants.ListRoleGrants(request).role_grants
     assert [each.id for each in listed] == made
 
 

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from authz_service.errors import ErrorReason
-from authz_service.gen.authz.v1 import policy_pb2 as policy
+from authz_service.gen.authz.v1 import feature_pb2, limit_pb2, tier_pb2
+from tests import services
 from tests.rpc.account import Account
 from tests.rpc.trail import added, mark
 
@@ -13,26 +14,26 @@ from tests.rpc.trail import added, mark
 @pytest.fixture
 def plan(account: Account) -> str:
     """Make a tier with a feature and a limit; name it as features and limits do."""
-    tier = policy.Tier(
+    tier = tier_pb2.Tier(
         id=account.id,
-        features=[policy.Feature(name="sso", enabled=False)],
-        limits=[policy.Limit(name="seats", value=3, unit="seat")],
+        features=[feature_pb2.Feature(name="sso", enabled=False)],
+        limits=[limit_pb2.Limit(name="seats", value=3, unit="seat")],
     )
-    account.operator.policy.CreateTier(policy.CreateTierRequest(tier=tier))
+    account.operator.tiers.CreateTier(tier_pb2.CreateTierRequest(tier=tier))
     return f"tier/{account.id}"
 
 
-def tier_of(account: Account) -> policy.Tier:
-    return account.operator.policy.GetTier(policy.GetTierRequest(id=account.id)).tier
+def tier_of(account: Account) -> tier_pb2.Tier:
+    return account.operator.tiers.GetTier(tier_pb2.GetTierRequest(id=account.id)).tier
 
 
 def test_feature_is_set_and_the_rest_of_the_plan_stays(account: Account, plan: str) -> None:
     before = tier_of(account)
-    feature = policy.Feature(name="support", text="email")
-    answer = account.operator.policy.PutFeature(
-        policy.PutFeatureRequest(plan=plan, feature=feature, expected_revision=before.revision)
+    feature = feature_pb2.Feature(name="support", text="email")
+    answer = account.operator.features.PutFeature(
+        feature_pb2.PutFeatureRequest(plan=plan, feature=feature, expected_revision=before.revision)
     )
-    assert answer.plan_feature == policy.PlanFeature(
+    assert answer.plan_feature == feature_pb2.PlanFeature(
         plan=plan, feature=feature, plan_revision=answer.revision
     )
     before.features.append(feature)
@@ -43,24 +44,24 @@ def test_feature_is_set_and_the_rest_of_the_plan_stays(account: Account, plan: s
 
 def test_limit_that_is_set_holds_for_who_has_the_plan(account: Account, plan: str) -> None:
     account.onboard(account.id)
-    limit = policy.Limit(name="seats", unlimited=True, unit="seat")
-    account.operator.policy.PutLimit(policy.PutLimitRequest(plan=plan, limit=limit))
+    limit = limit_pb2.Limit(name="seats", unlimited=True, unit="seat")
+    account.operator.limits.PutLimit(limit_pb2.PutLimitRequest(plan=plan, limit=limit))
     (found,) = account.entitlements().limits
     assert found.limit == limit
 
 
 def test_limit_that_is_taken_out_denies(account: Account, plan: str) -> None:
     account.onboard(account.id)
-    request = policy.DeleteLimitRequest(plan=plan, name="seats")
-    gone = account.operator.policy.DeleteLimit(request).plan_limit
+    request = limit_pb2.DeleteLimitRequest(plan=plan, name="seats")
+    gone = account.operator.limits.DeleteLimit(request).plan_limit
     assert (gone.limit.value, gone.plan_revision) == (3, account.server.revision)
     assert not account.entitlements().limits
     account.server.refuses(request, ErrorReason.LIMIT_NOT_FOUND, at="name")
 
 
 def test_feature_that_is_taken_out_is_gone(account: Account, plan: str) -> None:
-    request = policy.DeleteFeatureRequest(plan=plan, name="sso")
-    account.operator.policy.DeleteFeature(request)
+    request = feature_pb2.DeleteFeatureRequest(plan=plan, name="sso")
+    account.operator.features.DeleteFeature(request)
     assert not tier_of(account).features
     account.server.refuses(request, ErrorReason.FEATURE_NOT_FOUND, at="name", says="list the")
 
@@ -70,22 +71,22 @@ def test_item_is_guarded_by_the_revision_of_its_plan(
     account: Account, plan: str, kind: str
 ) -> None:
     items: dict[str, Any] = {
-        "Feature": policy.Feature(name="sso", enabled=True),
-        "Limit": policy.Limit(name="seats", value=9, unit="seat"),
+        "Feature": feature_pb2.Feature(name="sso", enabled=True),
+        "Limit": limit_pb2.Limit(name="seats", value=9, unit="seat"),
     }
     name, item = items[kind].name, {kind.lower(): items[kind]}
     read = tier_of(account).revision
-    put = getattr(policy, f"Put{kind}Request")(plan=plan, expected_revision=read, **item)
+    put = services.request(f"Put{kind}", plan=plan, expected_revision=read, **item)
     account.operator.call(put)
-    delete = getattr(policy, f"Delete{kind}Request")(plan=plan, name=name, expected_revision=read)
+    delete = services.request(f"Delete{kind}", plan=plan, name=name, expected_revision=read)
     for stale in (put, delete):
         account.server.refuses(stale, ErrorReason.REVISION_MISMATCH, at="expected_revision")
 
 
 def test_item_that_is_so_already_changes_nothing(account: Account, plan: str) -> None:
     before = tier_of(account)
-    limit = policy.Limit(name="seats", value=3, unit="seat")
-    account.operator.policy.PutLimit(policy.PutLimitRequest(plan=plan, limit=limit))
+    limit = limit_pb2.Limit(name="seats", value=3, unit="seat")
+    account.operator.limits.PutLimit(limit_pb2.PutLimitRequest(plan=plan, limit=limit))
     assert tier_of(account) == before
 
 
@@ -93,22 +94,22 @@ def test_item_that_is_so_already_changes_nothing(account: Account, plan: str) ->
     ("request_", "reason", "field"),
     [
         (
-            policy.PutLimitRequest(limit=policy.Limit(name="x", value=-1, unit="u")),
+            limit_pb2.PutLimitRequest(limit=limit_pb2.Limit(name="x", value=-1, unit="u")),
             ErrorReason.INVALID_FIELD,
             "limit.value",
         ),
         (
-            policy.PutLimitRequest(limit=policy.Limit(name="x", unit="u")),
+            limit_pb2.PutLimitRequest(limit=limit_pb2.Limit(name="x", unit="u")),
             ErrorReason.INVALID_FIELD,
             "limit",
         ),
         (
-            policy.PutFeatureRequest(feature=policy.Feature(name="x y", enabled=True)),
+            feature_pb2.PutFeatureRequest(feature=feature_pb2.Feature(name="x y", enabled=True)),
             ErrorReason.INVALID_IDENTIFIER,
             "feature",
         ),
         (
-            policy.PutFeatureRequest(feature=policy.Feature(name="x", text="a b")),
+            feature_pb2.PutFeatureRequest(feature=feature_pb2.Feature(name="x", text="a b")),
             ErrorReason.INVALID_IDENTIFIER,
             "feature",
         ),
@@ -133,9 +134,11 @@ def test_item_that_is_wrong_is_refused_by_its_field(
 )
 def test_plan_is_named_with_its_kind(account: Account, plan: str, reason: ErrorReason) -> None:
     for request in (
-        policy.PutFeatureRequest(plan=plan, feature=policy.Feature(name="x", enabled=True)),
-        policy.GetLimitRequest(plan=plan, name="seats"),
-        policy.ListLimitsRequest(plan=plan),
+        feature_pb2.PutFeatureRequest(
+            plan=plan, feature=feature_pb2.Feature(name="x", enabled=True)
+        ),
+        limit_pb2.GetLimitRequest(plan=plan, name="seats"),
+        limit_pb2.ListLimitsRequest(plan=plan),
     ):
         account.server.refuses(request, reason, at="plan")
 
@@ -143,24 +146,26 @@ def test_plan_is_named_with_its_kind(account: Account, plan: str, reason: ErrorR
 def test_items_are_listed_across_plans_and_filtered(account: Account, plan: str) -> None:
     name = f"only-{account.id}"
     for each in (plan, "addon/audit"):
-        feature = policy.Feature(name=name, enabled=True)
-        account.operator.policy.PutFeature(policy.PutFeatureRequest(plan=each, feature=feature))
-    lists = account.operator.policy.ListFeatures
-    both = lists(policy.ListFeaturesRequest(name=name))
+        feature = feature_pb2.Feature(name=name, enabled=True)
+        account.operator.features.PutFeature(
+            feature_pb2.PutFeatureRequest(plan=each, feature=feature)
+        )
+    lists = account.operator.features.ListFeatures
+    both = lists(feature_pb2.ListFeaturesRequest(name=name))
     assert [each.plan for each in both.plan_features] == ["addon/audit", plan]
     assert both.total_size == 2
-    mine = lists(policy.ListFeaturesRequest(plan=plan)).plan_features
+    mine = lists(feature_pb2.ListFeaturesRequest(plan=plan)).plan_features
     assert [each.feature.name for each in mine] == [name, "sso"]
-    account.operator.policy.DeleteFeature(
-        policy.DeleteFeatureRequest(plan="addon/audit", name=name)
+    account.operator.features.DeleteFeature(
+        feature_pb2.DeleteFeatureRequest(plan="addon/audit", name=name)
     )
 
 
 def test_change_of_an_item_is_audited_as_what_it_is(account: Account, plan: str) -> None:
     before = mark(account.server)
-    account.operator.policy.PutLimit(
-        policy.PutLimitRequest(
-            plan=plan, limit=policy.Limit(name="seats", value=9, unit="seat"), reason="sale"
+    account.operator.limits.PutLimit(
+        limit_pb2.PutLimitRequest(
+            plan=plan, limit=limit_pb2.Limit(name="seats", value=9, unit="seat"), reason="sale"
         )
     )
     entry, *kept = added(account.server, before)

@@ -5,11 +5,19 @@ from typing import Any
 import pytest
 
 from authz_service.errors import ErrorReason
-from authz_service.gen.authz.v1 import policy_pb2 as policy
+from authz_service.gen.authz.v1 import (
+    add_on_pb2,
+    change_pb2,
+    permission_pb2,
+    role_grant_pb2,
+    role_pb2,
+    tier_pb2,
+)
 from tests.rpc.account import DENY, GRANT, Account, timestamp
 from tests.rpc.conftest import fresh_name
 from tests.rpc.harness import Server
 from tests.rpc.trail import added, mark
+from tests.services import request
 
 FOREVER_AWAY = 4_000_000_000
 
@@ -21,7 +29,7 @@ def account(any_server: Server, request: pytest.FixtureRequest) -> Account:
 
 
 def apply(account: Account, **definitions: Any) -> None:
-    account.operator.policy.ApplyPolicy(policy.ApplyPolicyRequest(**definitions))
+    account.operator.changes.ApplyPolicy(change_pb2.ApplyPolicyRequest(**definitions))
 
 
 def moved(answer: Any) -> dict[str, list[str]]:
@@ -29,9 +37,9 @@ def moved(answer: Any) -> dict[str, list[str]]:
     return {each.kind: list(each.names) for each in answer.moved}
 
 
-def grants(account: Account) -> list[policy.RoleGrant]:
-    request = policy.ListRoleGrantsRequest(tenant=account.id)
-    return list(account.operator.policy.ListRoleGrants(request).role_grants)
+def grants(account: Account) -> list[role_grant_pb2.RoleGrant]:
+    request = role_grant_pb2.ListRoleGrantsRequest(tenant=account.id)
+    return list(account.operator.role_grants.ListRoleGrants(request).role_grants)
 
 
 @pytest.fixture
@@ -41,25 +49,25 @@ def world(account: Account) -> Account:
     apply(
         account,
         permissions=[
-            policy.Permission(id=f"{n}:old"),
-            policy.Permission(id=f"{n}:new"),
-            policy.Permission(id=f"{n}:legacy", deprecated=True, replaced_by=f"{n}:old"),
+            permission_pb2.Permission(id=f"{n}:old"),
+            permission_pb2.Permission(id=f"{n}:new"),
+            permission_pb2.Permission(id=f"{n}:legacy", deprecated=True, replaced_by=f"{n}:old"),
         ],
         roles=[
-            policy.Role(id=f"{n}-old", permissions=[f"{n}:old"]),
-            policy.Role(id=f"{n}-new", permissions=[f"{n}:new"]),
-            policy.Role(id=f"{n}-boss", includes=[f"{n}-old"]),
+            role_pb2.Role(id=f"{n}-old", permissions=[f"{n}:old"]),
+            role_pb2.Role(id=f"{n}-new", permissions=[f"{n}:new"]),
+            role_pb2.Role(id=f"{n}-boss", includes=[f"{n}-old"]),
         ],
         tiers=[
-            policy.Tier(
+            tier_pb2.Tier(
                 id=f"{n}-old", permissions=[f"{n}:old"], assignable_roles=[f"{n}-old", f"{n}-boss"]
             ),
-            policy.Tier(id=f"{n}-new", extends="free", permissions=[f"{n}:old", f"{n}:new"]),
-            policy.Tier(id=f"{n}-top", extends=f"{n}-old"),
+            tier_pb2.Tier(id=f"{n}-new", extends="free", permissions=[f"{n}:old", f"{n}:new"]),
+            tier_pb2.Tier(id=f"{n}-top", extends=f"{n}-old"),
         ],
         add_ons=[
-            policy.AddOn(id=f"{n}-old", permissions=[f"{n}:old"]),
-            policy.AddOn(id=f"{n}-new"),
+            add_on_pb2.AddOn(id=f"{n}-old", permissions=[f"{n}:old"]),
+            add_on_pb2.AddOn(id=f"{n}-new"),
         ],
     )
     account.onboard(f"{n}-old", ada=[f"{n}-old"], vera=[])
@@ -68,8 +76,7 @@ def world(account: Account) -> Account:
 
 
 def delete(kind: str, name: str, replacement: str = "", **fields: Any) -> Any:
-    kind_ = getattr(policy, f"Delete{kind}Request")
-    return kind_(id=name, replacement=replacement, **fields)
+    return request(f"Delete{kind}", id=name, replacement=replacement, **fields)
 
 
 def test_permission_in_use_is_not_deleted_and_its_users_are_named(world: Account) -> None:
@@ -93,7 +100,7 @@ def test_permission_is_replaced_wherever_it_is_used(world: Account) -> None:
     assert world.may("ada", f"{n}:old")
     before = mark(world.server)
     request = delete("Permission", f"{n}:old", f"{n}:new", reason="renamed")
-    answer = world.operator.policy.DeletePermission(request)
+    answer = world.operator.permissions.DeletePermission(request)
     assert moved(answer) == {
         "permission": [f"{n}:legacy"],
         "role": [f"{n}-old", f"{n}/clerk"],
@@ -119,16 +126,16 @@ def test_trying_a_deletion_tells_the_whole_effect_and_changes_nothing(world: Acc
     n = world.id
     request = delete("Permission", f"{n}:old", f"{n}:new", validate_only=True)
     before = world.server.footprint()
-    tried = world.operator.policy.DeletePermission(request)
+    tried = world.operator.permissions.DeletePermission(request)
     assert world.server.footprint() == before
     request.validate_only = False
-    done = world.operator.policy.DeletePermission(request)
+    done = world.operator.permissions.DeletePermission(request)
     assert (tried.moved, tried.permission) == (done.moved, done.permission)
 
 
 def test_permission_that_nothing_uses_is_deleted(world: Account) -> None:
-    world.operator.policy.DeletePermission(delete("Permission", f"{world.id}:legacy"))
-    request = policy.GetPermissionRequest(id=f"{world.id}:legacy")
+    world.operator.permissions.DeletePermission(delete("Permission", f"{world.id}:legacy"))
+    request = permission_pb2.GetPermissionRequest(id=f"{world.id}:legacy")
     world.server.refuses(request, ErrorReason.PERMISSION_NOT_FOUND, at="id")
 
 
@@ -144,9 +151,9 @@ def test_grants_move_with_their_id_window_scope_and_source(world: Account) -> No
     n = world.id
     until = timestamp(FOREVER_AWAY)
     world.grant("vera", f"{n}-old", "project:42", valid_until=until, reason="audit",
-                source=policy.GRANT_SOURCE_SCIM)  # fmt: skip
+                source=role_grant_pb2.GRANT_SOURCE_SCIM)  # fmt: skip
     before = {each.id: each for each in grants(world)}
-    answer = world.operator.policy.DeleteRole(delete("Role", f"{n}-old", f"{n}-new"))
+    answer = world.operator.roles.DeleteRole(delete("Role", f"{n}-old", f"{n}-new"))
     assert moved(answer) == {
         "role": [f"{n}-boss"],
         "tier": [f"{n}-old"],
@@ -161,20 +168,20 @@ def test_grants_move_with_their_id_window_scope_and_source(world: Account) -> No
 
 def test_grant_that_is_held_already_is_not_held_twice(world: Account) -> None:
     n = world.id
-    tier = policy.Tier(
+    tier = tier_pb2.Tier(
         id=f"{n}-old", permissions=[f"{n}:old", f"{n}:new"],
         assignable_roles=[f"{n}-old", f"{n}-boss", f"{n}-new"],
     )  # fmt: skip
     apply(world, tiers=[tier])
     world.grant("ada", f"{n}-new")
-    world.operator.policy.DeleteRole(delete("Role", f"{n}-old", f"{n}-new"))
+    world.operator.roles.DeleteRole(delete("Role", f"{n}-old", f"{n}-new"))
     assert [each.role for each in grants(world)] == [f"{n}-new"]
     assert world.may("ada", f"{n}:new")
 
 
 def test_role_is_not_replaced_by_one_that_cannot_be_granted_there(world: Account) -> None:
     n = world.id
-    tier = policy.Tier(id=f"{n}-old", assignable_roles=[f"{n}-boss"])
+    tier = tier_pb2.Tier(id=f"{n}-old", assignable_roles=[f"{n}-boss"])
     apply(world, tiers=[tier])
     world.server.refuses(
         delete("Role", f"{n}-old", f"{n}-new"), ErrorReason.ROLE_NOT_ASSIGNABLE, at="replacement"
@@ -193,18 +200,18 @@ def test_chain_through_an_own_role_does_not_become_too_long(world: Account) -> N
     apply(
         world,
         roles=[
-            policy.Role(id=name, includes=chain[at + 1 : at + 2]) for at, name in enumerate(chain)
+            role_pb2.Role(id=name, includes=chain[at + 1 : at + 2]) for at, name in enumerate(chain)
         ],
     )
     world.put_role("lead", includes=(f"{n}-old",))
-    apply(world, roles=[policy.Role(id=f"{n}-boss")])
+    apply(world, roles=[role_pb2.Role(id=f"{n}-boss")])
     request = delete("Role", f"{n}-old", chain[0])
     world.server.refuses(request, ErrorReason.INCLUSION_TOO_DEEP, at="replacement")
 
 
 def test_own_role_does_not_become_wider_than_its_tier(world: Account) -> None:
     n = world.id
-    apply(world, roles=[policy.Role(id=f"{n}-wide", permissions=["sso:configure"])])
+    apply(world, roles=[role_pb2.Role(id=f"{n}-wide", permissions=["sso:configure"])])
     world.put_role("lead", includes=(f"{n}-old",))
     world.server.refuses(
         delete("Role", f"{n}-old", f"{n}-wide"), ErrorReason.ROLE_WIDER_THAN_TIER,
@@ -221,19 +228,19 @@ def test_own_role_is_replaced_by_its_tenants_own_or_a_global_one(world: Account)
     world.server.refuses(
         delete("Role", f"{n}/clerk", f"{n}-x/clerk"), ErrorReason.INVALID_FIELD, at="replacement"
     )
-    answer = world.operator.policy.DeleteRole(delete("Role", f"{n}/clerk", f"{n}-old"))
+    answer = world.operator.roles.DeleteRole(delete("Role", f"{n}/clerk", f"{n}-old"))
     assert moved(answer) == {"grant": [f"{n}/user:vera"]}
 
 
 def test_replacement_leaves_every_account_its_admin(world: Account) -> None:
     n = world.id
-    roles = [policy.Role(id=f"{n}-{name}", admin=True) for name in ("chief", "head")]
+    roles = [role_pb2.Role(id=f"{n}-{name}", admin=True) for name in ("chief", "head")]
     assignable = [f"{n}-old", f"{n}-chief", f"{n}-head"]
-    tier = policy.Tier(id=f"{n}-old", permissions=[f"{n}:old"], assignable_roles=assignable)
+    tier = tier_pb2.Tier(id=f"{n}-old", permissions=[f"{n}:old"], assignable_roles=assignable)
     apply(world, roles=roles, tiers=[tier])
     world.grant("vera", f"{n}-chief")
     world.server.refuses(delete("Role", f"{n}-chief", f"{n}-old"), ErrorReason.LAST_ADMIN)
-    answer = world.operator.policy.DeleteRole(delete("Role", f"{n}-chief", f"{n}-head"))
+    answer = world.operator.roles.DeleteRole(delete("Role", f"{n}-chief", f"{n}-head"))
     assert moved(answer) == {"tier": [f"{n}-old"], "grant": [f"{n}/user:vera"]}
 
 
@@ -259,10 +266,10 @@ def test_tier_in_use_is_not_deleted(world: Account) -> None:
 
 def test_tenants_and_tiers_move_to_another_tier(world: Account) -> None:
     n = world.id
-    answer = world.operator.policy.DeleteTier(delete("Tier", f"{n}-old", f"{n}-new"))
+    answer = world.operator.tiers.DeleteTier(delete("Tier", f"{n}-old", f"{n}-new"))
     assert moved(answer) == {"tier": [f"{n}-top"], "tenant": [n]}
     assert world.entitlements().tier == f"{n}-new"
-    top = world.operator.policy.GetTier(policy.GetTierRequest(id=f"{n}-top")).tier
+    top = world.operator.tiers.GetTier(tier_pb2.GetTierRequest(id=f"{n}-top")).tier
     assert top.extends == f"{n}-new"
 
 
@@ -280,14 +287,14 @@ def test_tier_is_not_replaced_by_one_narrower_than_an_own_role(world: Account) -
 
 def test_offboarded_tenants_do_not_keep_a_tier(world: Account) -> None:
     n = world.id
-    world.operator.policy.DeleteTier(delete("Tier", f"{n}-top"))
+    world.operator.tiers.DeleteTier(delete("Tier", f"{n}-top"))
     world.offboard()
-    world.operator.policy.DeleteTier(delete("Tier", f"{n}-old"))
+    world.operator.tiers.DeleteTier(delete("Tier", f"{n}-old"))
 
 
 def test_add_on_that_nobody_holds_is_deleted(world: Account) -> None:
-    world.operator.policy.DeleteAddOn(delete("AddOn", f"{world.id}-old"))
-    request = policy.GetAddOnRequest(id=f"{world.id}-old")
+    world.operator.add_ons.DeleteAddOn(delete("AddOn", f"{world.id}-old"))
+    request = add_on_pb2.GetAddOnRequest(id=f"{world.id}-old")
     world.server.refuses(request, ErrorReason.ADD_ON_NOT_FOUND, at="id")
 
 
@@ -303,13 +310,13 @@ def test_nothing_replaces_itself_and_only_what_exists_replaces(world: Account, k
 
 def test_internal_permission_replaces_none_that_is_sold(world: Account) -> None:
     n = world.id
-    apply(world, permissions=[policy.Permission(id=f"{n}:hidden", internal=True)])
+    apply(world, permissions=[permission_pb2.Permission(id=f"{n}:hidden", internal=True)])
     request = delete("Permission", f"{n}:old", f"{n}:hidden")
     world.server.refuses(request, ErrorReason.INVALID_FIELD, at="replacement", says="is internal")
 
 
 def test_deprecated_permission_replaces_none(world: Account) -> None:
     n = world.id
-    apply(world, permissions=[policy.Permission(id=f"{n}:gone", deprecated=True)])
+    apply(world, permissions=[permission_pb2.Permission(id=f"{n}:gone", deprecated=True)])
     request = delete("Permission", f"{n}:old", f"{n}:gone")
     world.server.refuses(request, ErrorReason.PERMISSION_DEPRECATED, at="replacement")

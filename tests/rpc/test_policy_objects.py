@@ -7,9 +7,10 @@ import pytest
 from google.protobuf.field_mask_pb2 import FieldMask
 
 from authz_service.errors import ErrorReason
-from authz_service.gen.authz.v1 import policy_pb2 as policy
+from authz_service.gen.authz.v1 import change_pb2, permission_pb2, role_pb2, tier_pb2
 from tests.rpc.account import Account
 from tests.rpc.trail import added, mark
+from tests.services import request
 
 KINDS: dict[str, tuple[str, ErrorReason]] = {
     "Permission": ("permission", ErrorReason.PERMISSION_EXISTS),
@@ -17,10 +18,6 @@ KINDS: dict[str, tuple[str, ErrorReason]] = {
     "Tier": ("tier", ErrorReason.PLAN_EXISTS),
     "AddOn": ("add_on", ErrorReason.PLAN_EXISTS),
 }
-
-
-def request(verb: str, kind: str, **fields: Any) -> Any:
-    return getattr(policy, f"{verb}{kind}Request")(**fields)
 
 
 def name_of(account: Account, kind: str) -> str:
@@ -31,19 +28,18 @@ def create(account: Account, kind: str, **fields: Any) -> Any:
     """Create an object named after the account; return it."""
     field = KINDS[kind][0]
     content = {"id": name_of(account, kind), "description": "first"} | fields
-    return getattr(account.operator.call(request("Create", kind, **{field: content})), field)
+    return getattr(account.operator.call(request(f"Create{kind}", **{field: content})), field)
 
 
 def get(account: Account, kind: str) -> Any:
-    answer = account.operator.call(request("Get", kind, id=name_of(account, kind)))
+    answer = account.operator.call(request(f"Get{kind}", id=name_of(account, kind)))
     return getattr(answer, KINDS[kind][0])
 
 
 def update(account: Account, kind: str, *paths: str, revision: int = 0, **fields: Any) -> Any:
     field = KINDS[kind][0]
     content = {"id": name_of(account, kind)} | fields
-    return request(
-        "Update", kind, **{field: content},
+    return request(f"Update{kind}", **{field: content},
         update_mask=FieldMask(paths=paths), expected_revision=revision,
     )  # fmt: skip
 
@@ -59,7 +55,7 @@ def test_created_object_is_there_at_the_revision_that_made_it(account: Account, 
 def test_what_exists_is_not_created_again(account: Account, kind: str) -> None:
     create(account, kind)
     field, reason = KINDS[kind]
-    again = request("Create", kind, **{field: {"id": name_of(account, kind)}})
+    again = request(f"Create{kind}", **{field: {"id": name_of(account, kind)}})
     account.server.refuses(again, reason, at=f"{field}.id", says="update it")
 
 
@@ -72,7 +68,7 @@ def test_update_changes_what_the_mask_names_and_nothing_else(account: Account, k
     assert (after.description, after.revision) == ("second", answer.revision)
     assert after.revision > before.revision
     after.description, after.revision = before.description, before.revision
-    if isinstance(after, policy.Tier):
+    if isinstance(after, tier_pb2.Tier):
         assert after.version == before.version + 1
         after.version = before.version
     assert after == before
@@ -103,9 +99,9 @@ def test_change_of_what_has_changed_meanwhile_is_refused(
     account.operator.call(update(account, kind, "description", description="theirs"))
     content = {"id": name_of(account, kind), "description": "mine"}
     wanted: Callable[[int], Any] = {
-        "Put": lambda at: request("Put", kind, **{field: content}, expected_revision=at),
+        "Put": lambda at: request(f"Put{kind}", **{field: content}, expected_revision=at),
         "Update": lambda at: update(account, kind, "description", revision=at, description="mine"),
-        "Delete": lambda at: request("Delete", kind, id=content["id"], expected_revision=at),
+        "Delete": lambda at: request(f"Delete{kind}", id=content["id"], expected_revision=at),
     }[verb]
     found = account.server.refuses(
         wanted(read), ErrorReason.REVISION_MISMATCH, at="expected_revision", says="read it again"
@@ -120,7 +116,7 @@ def test_put_that_changes_nothing_leaves_the_revision_alone(account: Account, ki
     before = create(account, kind)
     field = KINDS[kind][0]
     create(Account(account.server, f"{account.id}-2"), kind)
-    answer = account.operator.call(request("Put", kind, **{field: before}))
+    answer = account.operator.call(request(f"Put{kind}", **{field: before}))
     assert getattr(answer, field) == before
 
 
@@ -158,8 +154,8 @@ def test_update_is_audited_with_what_was_and_what_is(account: Account, kind: str
 def test_own_role_is_updated_within_its_tier(account: Account) -> None:
     account.onboard("free")
     account.put_role("clerk", "invoices:view")
-    role = policy.Role(id=f"{account.id}/clerk", permissions=["sso:configure"])
-    wanted = policy.UpdateRoleRequest(role=role, update_mask=FieldMask(paths=["permissions"]))
+    role = role_pb2.Role(id=f"{account.id}/clerk", permissions=["sso:configure"])
+    wanted = role_pb2.UpdateRoleRequest(role=role, update_mask=FieldMask(paths=["permissions"]))
     account.server.refuses(
         wanted, ErrorReason.ROLE_WIDER_THAN_TIER, at="role.permissions", says="sso:configure"
     )
@@ -183,10 +179,10 @@ def old_and_new(account: Account) -> tuple[str, str]:
     """Declare a permission that is deprecated, and the one to use in its stead."""
     new, old = f"{account.id}:new", f"{account.id}:old"
     for permission in (
-        policy.Permission(id=new),
-        policy.Permission(id=old, deprecated=True, replaced_by=new),
+        permission_pb2.Permission(id=new),
+        permission_pb2.Permission(id=old, deprecated=True, replaced_by=new),
     ):
-        account.operator.call(policy.CreatePermissionRequest(permission=permission))
+        account.operator.call(permission_pb2.CreatePermissionRequest(permission=permission))
     return old, new
 
 
@@ -200,7 +196,7 @@ def test_deprecated_permission_is_taken_up_no_more(account: Account, kind: str, 
         create(account, kind)
         wanted = update(account, kind, "permissions", **fields)
     else:
-        wanted = request(verb, kind, **{field: {"id": account.id} | fields})
+        wanted = request(f"{verb}{kind}", **{field: {"id": account.id} | fields})
     found = account.server.refuses(
         wanted, ErrorReason.PERMISSION_DEPRECATED, at=f"{field}.permissions", says=f"use {new}"
     )
@@ -222,12 +218,12 @@ def test_what_holds_a_permission_that_becomes_deprecated_goes_on(account: Accoun
 
 def test_policy_set_may_take_up_what_is_deprecated_and_says_so(account: Account) -> None:
     old, new = old_and_new(account)
-    role = policy.Role(id=account.id, permissions=[old])
-    first = account.operator.policy.ApplyPolicy(policy.ApplyPolicyRequest(roles=[role]))
+    role = role_pb2.Role(id=account.id, permissions=[old])
+    first = account.operator.changes.ApplyPolicy(change_pb2.ApplyPolicyRequest(roles=[role]))
     assert list(first.warnings) == [
         f"role {account.id} takes up {old}, which is deprecated: use {new}"
     ]
-    again = account.operator.policy.ApplyPolicy(policy.ApplyPolicyRequest(roles=[role]))
+    again = account.operator.changes.ApplyPolicy(change_pb2.ApplyPolicyRequest(roles=[role]))
     assert (again.unchanged, list(again.warnings)) == (1, [])
 
 
@@ -247,12 +243,12 @@ def test_successor_is_another_permission_that_exists(
     if fields["replaced_by"] == "self":
         fields["replaced_by"] = name
     reason = ErrorReason.PERMISSION_NOT_FOUND if "declared" in says else ErrorReason.INVALID_FIELD
-    wanted = policy.CreatePermissionRequest(permission=fields)  # type: ignore[arg-type]
+    wanted = permission_pb2.CreatePermissionRequest(permission=fields)  # type: ignore[arg-type]
     account.server.refuses(wanted, reason, at="permission.replaced_by", says=says)
 
 
 def listed(account: Account, kind: str, field: str, **filters: Any) -> tuple[list[str], int]:
-    answer = account.operator.call(getattr(policy, f"List{kind}Request")(**filters))
+    answer = account.operator.call(request(f"List{kind}", **filters))
     return [each.id for each in getattr(answer, field)], answer.total_size
 
 
@@ -276,7 +272,7 @@ def test_roles_are_listed_by_what_they_hold_and_how_they_begin(account: Account)
     both = [account.id, f"{account.id}-2"]
     assert listed(account, "Roles", "roles", permission=name) == (both, 2)
     assert listed(account, "Roles", "roles", prefix=f"{account.id}-") == (both[1:], 1)
-    wrong = policy.ListRolesRequest(permission="no:such")
+    wrong = role_pb2.ListRolesRequest(permission="no:such")
     account.server.refuses(wrong, ErrorReason.PERMISSION_NOT_FOUND, at="permission")
 
 

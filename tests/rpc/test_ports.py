@@ -28,7 +28,8 @@ from authz_service.usecases.kernel.execution import ChangeCase, ReadCase
 from authz_service.usecases.kernel.rights import access_of
 from authz_service.usecases.tenants import onboarding
 from tests.rpc.account import Account
-from tests.rpc.harness import PATIENCE, SERVICES, Server, made, refusal, serving
+from tests.rpc.harness import PATIENCE, Server, made, refusal, serving
+from tests.services import SERVICES
 
 SERVING: Final = HealthCheckResponse.SERVING
 NOT_SERVING: Final = HealthCheckResponse.NOT_SERVING
@@ -83,7 +84,9 @@ def held(own: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Held, "
     """Hold a running GetTenant on the administration port."""
     Account(own, "acme").onboard("free", ada=["admin"])
     held = Held()
-    monkeypatch.setattr(onboarding, "get_tenant", ReadCase(access_of("GetTenant"), held.body))
+    monkeypatch.setattr(
+        onboarding, "get_tenant", ReadCase("GetTenant", access_of("GetTenant"), held.body)
+    )
     request = provisioning_pb2.GetTenantRequest(tenant="acme")
     with ThreadPoolExecutor(1) as pool:
         answer = pool.submit(own.operator.provisioning.GetTenant, request)
@@ -168,7 +171,9 @@ def test_call_that_outlasts_the_drain_is_cut(
             entered.set()
             let_go.wait(PATIENCE)
 
-        monkeypatch.setattr(onboarding, "get_tenant", ReadCase(access_of("GetTenant"), stuck))
+        monkeypatch.setattr(
+            onboarding, "get_tenant", ReadCase("GetTenant", access_of("GetTenant"), stuck)
+        )
         request = provisioning_pb2.GetTenantRequest(tenant="acme")
         with ThreadPoolExecutor(1) as pool:
             answer = pool.submit(server.operator.provisioning.GetTenant, request)
@@ -229,9 +234,11 @@ def test_unexpected_error_is_a_bare_internal_logged_once(
     server: Server, monkeypatch: pytest.MonkeyPatch, port: str
 ) -> None:
     monkeypatch.setattr(authorization, "reason_of", broken)
-    monkeypatch.setattr(keys_now, "list_keys", ReadCase(access_of("ListKeys"), broken))
+    monkeypatch.setattr(keys_now, "list_keys", ReadCase("ListKeys", access_of("ListKeys"), broken))
     codec = keys.revoke_key.codec
-    monkeypatch.setattr(keys, "revoke_key", ChangeCase(access_of("RevokeKey"), broken, codec))
+    monkeypatch.setattr(
+        keys, "revoke_key", ChangeCase("RevokeKey", access_of("RevokeKey"), broken, codec)
+    )
     request = {
         "checks": checks.CheckRequest(tenant="acme"),
         "admin-read": key_pb2.ListKeysRequest(),
@@ -264,7 +271,9 @@ def test_log_of_an_unexpected_error_holds_no_secret(
     log_format: str,
 ) -> None:
     codec = keys.create_key.codec
-    monkeypatch.setattr(keys, "create_key", ChangeCase(access_of("CreateKey"), broken, codec))
+    monkeypatch.setattr(
+        keys, "create_key", ChangeCase("CreateKey", access_of("CreateKey"), broken, codec)
+    )
     before = structlog.get_config()
     try:
         logs.set_up(server.settings.log_level, log_format)

@@ -12,7 +12,7 @@ from google.protobuf.message import Message
 
 from authz_service.errors import ErrorReason
 from authz_service.gen.authz.v1 import authorization_pb2 as checks
-from authz_service.gen.authz.v1 import policy_pb2, provisioning_pb2
+from authz_service.gen.authz.v1 import provisioning_pb2, role_grant_pb2
 from tests.postgres import fresh_database
 from tests.rpc.account import Account
 from tests.rpc.conftest import fresh_name
@@ -51,13 +51,15 @@ NULS: Final[dict[str, Callable[[str], Message]]] = {
         )
         for field in (*ASKED, "scope")
     },
-    "grant-id": lambda of: policy_pb2.GetRoleGrantRequest(tenant=of, id=NUL),
-    "revoke-subject": lambda of: policy_pb2.RevokeRoleRequest(tenant=of, subject=f"user:{NUL}"),
-    "revoke-scope": lambda of: policy_pb2.RevokeRoleRequest(
+    "grant-id": lambda of: role_grant_pb2.GetRoleGrantRequest(tenant=of, id=NUL),
+    "revoke-subject": lambda of: role_grant_pb2.RevokeRoleRequest(tenant=of, subject=f"user:{NUL}"),
+    "revoke-scope": lambda of: role_grant_pb2.RevokeRoleRequest(
         tenant=of, subject="user:ada", role="admin", scope=NUL
     ),
-    "list-subject": lambda of: policy_pb2.ListRoleGrantsRequest(tenant=of, subject=f"user:{NUL}"),
-    "list-role": lambda of: policy_pb2.ListRoleGrantsRequest(tenant=of, role=NUL),
+    "list-subject": lambda of: role_grant_pb2.ListRoleGrantsRequest(
+        tenant=of, subject=f"user:{NUL}"
+    ),
+    "list-role": lambda of: role_grant_pb2.ListRoleGrantsRequest(tenant=of, role=NUL),
     "request-id": lambda of: provisioning_pb2.SetTierRequest(tenant=of, request_id=NUL),
     "reason": lambda of: provisioning_pb2.SetTierRequest(tenant=of, reason=NUL),
     "tenant": lambda _: provisioning_pb2.GetTenantRequest(tenant=NUL),
@@ -76,8 +78,8 @@ def test_nul_is_refused_before_it_reaches_the_database(
 
 def test_page_token_with_a_nul_is_refused(acme: Account) -> None:
     acme.grant("ada", "viewer")
-    request = policy_pb2.ListRoleGrantsRequest(tenant=acme.id, page_size=1)
-    token = acme.operator.policy.ListRoleGrants(request).next_page_token
+    request = role_grant_pb2.ListRoleGrantsRequest(tenant=acme.id, page_size=1)
+    token = acme.operator.role_grants.ListRoleGrants(request).next_page_token
     digest, _ = json.loads(base64.urlsafe_b64decode(token))
     request.page_token = base64.urlsafe_b64encode(json.dumps([digest, NUL]).encode()).decode()
     acme.server.refuses(request, ErrorReason.INVALID_PAGE_TOKEN, at="page_token")

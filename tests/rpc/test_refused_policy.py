@@ -6,7 +6,14 @@ import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from authz_service.errors import ErrorReason
-from authz_service.gen.authz.v1 import policy_pb2 as policy
+from authz_service.gen.authz.v1 import (
+    change_pb2,
+    exception_pb2,
+    permission_pb2,
+    role_grant_pb2,
+    role_pb2,
+    tier_pb2,
+)
 from tests.rpc.account import DENY, GRANT, REPLACE, Account, timestamp
 from tests.rpc.conftest import fresh_name
 from tests.rpc.harness import Server
@@ -18,24 +25,24 @@ def acme(account: Account) -> Account:
     return account
 
 
-def grant(account: Account, **fields: Any) -> policy.GrantRoleRequest:
+def grant(account: Account, **fields: Any) -> role_grant_pb2.GrantRoleRequest:
     known = {"tenant": account.id, "subject": "user:vera", "role": "editor"}
-    return policy.GrantRoleRequest(role_grant=policy.RoleGrant(**(known | fields)))
+    return role_grant_pb2.GrantRoleRequest(role_grant=role_grant_pb2.RoleGrant(**(known | fields)))
 
 
 def exception(account: Account, kind: Any = DENY, *names: str, **fields: Any) -> Any:
     made = account.exception(kind, *(names or ("invoices:view",)), **fields)
-    return policy.GrantExceptionRequest(exception=made)
+    return exception_pb2.GrantExceptionRequest(exception=made)
 
 
 def put_role(name: str, *permissions: str, includes: tuple[str, ...] = ()) -> Any:
-    return policy.PutRoleRequest(
-        role=policy.Role(id=name, permissions=permissions, includes=includes)
+    return role_pb2.PutRoleRequest(
+        role=role_pb2.Role(id=name, permissions=permissions, includes=includes)
     )
 
 
-def put_tier(name: str, **fields: Any) -> policy.PutTierRequest:
-    return policy.PutTierRequest(tier=policy.Tier(id=name, **fields))
+def put_tier(name: str, **fields: Any) -> tier_pb2.PutTierRequest:
+    return tier_pb2.PutTierRequest(tier=tier_pb2.Tier(id=name, **fields))
 
 
 WINDOWS: Final[dict[str, dict[str, Timestamp]]] = {
@@ -152,7 +159,7 @@ def test_same_grant_twice_is_refused_and_names_the_first(acme: Account) -> None:
     [
         {"scope": "project:43"},
         {"valid_until": timestamp(4_000_000_000)},
-        {"source": policy.GRANT_SOURCE_CONTRACT},
+        {"source": role_grant_pb2.GRANT_SOURCE_CONTRACT},
     ],
     ids=["scope", "window", "source"],
 )
@@ -160,20 +167,20 @@ def test_grant_that_differs_in_scope_window_or_source_is_another_one(
     acme: Account, difference: dict[str, Any]
 ) -> None:
     first = acme.grant("vera", "editor")
-    second = acme.operator.policy.GrantRole(grant(acme, **difference)).role_grant
+    second = acme.operator.role_grants.GrantRole(grant(acme, **difference)).role_grant
     assert first.id != second.id
 
 
 def test_revoking_takes_the_grants_of_the_named_source_alone(acme: Account) -> None:
     acme.grant("vera", "editor")
-    acme.grant("vera", "editor", source=policy.GRANT_SOURCE_SCIM)
-    revoked = acme.revoke("vera", "editor", source=policy.GRANT_SOURCE_SCIM)
-    assert [each.source for each in revoked] == [policy.GRANT_SOURCE_SCIM]
+    acme.grant("vera", "editor", source=role_grant_pb2.GRANT_SOURCE_SCIM)
+    revoked = acme.revoke("vera", "editor", source=role_grant_pb2.GRANT_SOURCE_SCIM)
+    assert [each.source for each in revoked] == [role_grant_pb2.GRANT_SOURCE_SCIM]
     assert acme.may("vera", "invoices:create")
 
 
 def test_revoking_what_was_not_granted_is_refused(acme: Account) -> None:
-    request = policy.RevokeRoleRequest(tenant=acme.id, subject="user:vera", role="editor")
+    request = role_grant_pb2.RevokeRoleRequest(tenant=acme.id, subject="user:vera", role="editor")
     acme.server.refuses(
         request, ErrorReason.ROLE_GRANT_NOT_FOUND, at="role", says="list the grants"
     )
@@ -181,7 +188,7 @@ def test_revoking_what_was_not_granted_is_refused(acme: Account) -> None:
 
 def test_revoking_on_another_scope_than_granted_is_refused(acme: Account) -> None:
     acme.grant("vera", "editor", "project:42")
-    request = policy.RevokeRoleRequest(tenant=acme.id, subject="user:vera", role="editor")
+    request = role_grant_pb2.RevokeRoleRequest(tenant=acme.id, subject="user:vera", role="editor")
     acme.server.refuses(request, ErrorReason.ROLE_GRANT_NOT_FOUND, at="role")
 
 
@@ -189,12 +196,12 @@ def test_getting_a_grant_of_another_tenant_is_refused(acme: Account) -> None:
     other = Account(acme.server, f"{acme.id}2")
     other.onboard("professional", ada=[])
     theirs = other.grant("ada", "viewer")
-    request = policy.GetRoleGrantRequest(tenant=acme.id, id=theirs.id)
+    request = role_grant_pb2.GetRoleGrantRequest(tenant=acme.id, id=theirs.id)
     acme.server.refuses(request, ErrorReason.ROLE_GRANT_NOT_FOUND, at="id")
 
 
 def test_getting_a_grant_that_there_is_not_is_refused(acme: Account) -> None:
-    request = policy.GetRoleGrantRequest(tenant=acme.id, id="nothing")
+    request = role_grant_pb2.GetRoleGrantRequest(tenant=acme.id, id="nothing")
     acme.server.refuses(request, ErrorReason.ROLE_GRANT_NOT_FOUND, at="id")
 
 
@@ -208,7 +215,7 @@ def test_exception_for_an_unknown_permission_is_refused(acme: Account) -> None:
 
 
 EXCEPTIONS: Final[dict[str, tuple[Any, dict[str, Any], str]]] = {
-    "no-kind": (policy.EXCEPTION_KIND_UNSPECIFIED, {}, "kind"),
+    "no-kind": (exception_pb2.EXCEPTION_KIND_UNSPECIFIED, {}, "kind"),
     "unknown-kind": (99, {}, "kind"),
     "no-reason": (DENY, {"reason": ""}, "reason"),
     "blank-reason": (DENY, {"reason": "  "}, "reason"),
@@ -230,7 +237,7 @@ def test_exception_that_contradicts_itself_is_refused(
 
 @pytest.mark.parametrize("kind", [GRANT, DENY], ids=["grant", "deny"])
 def test_exception_about_no_permission_is_refused(acme: Account, kind: Any) -> None:
-    request = policy.GrantExceptionRequest(exception=acme.exception(kind))
+    request = exception_pb2.GrantExceptionRequest(exception=acme.exception(kind))
     acme.server.refuses(request, ErrorReason.INVALID_FIELD, at="exception.permissions")
 
 
@@ -242,7 +249,7 @@ def test_exception_in_an_unknown_tenant_is_refused(acme: Account) -> None:
 def test_exception_is_revoked_once(acme: Account) -> None:
     made = acme.except_(DENY, "invoices:view")
     acme.revoke_exception(made.id)
-    request = policy.RevokeExceptionRequest(tenant=acme.id, id=made.id)
+    request = exception_pb2.RevokeExceptionRequest(tenant=acme.id, id=made.id)
     acme.server.refuses(request, ErrorReason.EXCEPTION_NOT_FOUND, at="id", says="list them")
 
 
@@ -250,22 +257,22 @@ def test_exception_of_another_tenant_is_neither_shown_nor_revoked(acme: Account)
     other = Account(acme.server, f"{acme.id}2")
     other.onboard("professional")
     theirs = other.except_(DENY, "invoices:view")
-    for request in (policy.GetExceptionRequest, policy.RevokeExceptionRequest):
+    for request in (exception_pb2.GetExceptionRequest, exception_pb2.RevokeExceptionRequest):
         asked = request(tenant=acme.id, id=theirs.id)
         acme.server.refuses(asked, ErrorReason.EXCEPTION_NOT_FOUND, at="id")
 
 
 def test_unknown_permission_is_not_found(server: Server) -> None:
-    request = policy.GetPermissionRequest(id="invoices:shred")
+    request = permission_pb2.GetPermissionRequest(id="invoices:shred")
     server.refuses(request, ErrorReason.PERMISSION_NOT_FOUND, at="id", says="catalogue")
 
 
 def test_unknown_role_is_not_found(server: Server) -> None:
-    server.refuses(policy.GetRoleRequest(id="nobody"), ErrorReason.ROLE_NOT_FOUND, at="id")
+    server.refuses(role_pb2.GetRoleRequest(id="nobody"), ErrorReason.ROLE_NOT_FOUND, at="id")
 
 
 def test_unknown_tier_is_not_found(server: Server) -> None:
-    request = policy.GetTierRequest(id="platinum")
+    request = tier_pb2.GetTierRequest(id="platinum")
     server.refuses(request, ErrorReason.TIER_NOT_FOUND, at="id", says="put it first")
 
 
@@ -333,8 +340,8 @@ def test_tier_that_breaks_a_law_is_refused(
 
 
 def test_permission_that_a_tier_sells_cannot_become_internal(server: Server) -> None:
-    request = policy.PutPermissionRequest(
-        permission=policy.Permission(id="invoices:view", internal=True)
+    request = permission_pb2.PutPermissionRequest(
+        permission=permission_pb2.Permission(id="invoices:view", internal=True)
     )
     server.refuses(
         request, ErrorReason.INVALID_FIELD, at="permission.internal", says="out of the tier first"
@@ -343,10 +350,10 @@ def test_permission_that_a_tier_sells_cannot_become_internal(server: Server) -> 
 
 def test_policy_with_one_mistake_changes_nothing(server: Server) -> None:
     name = fresh_name("policy")
-    request = policy.ApplyPolicyRequest(
-        permissions=[policy.Permission(id=f"{name}:view")],
-        roles=[policy.Role(id=name, permissions=[f"{name}:view"])],
-        tiers=[policy.Tier(id=name, permissions=[f"{name}:edit"])],
+    request = change_pb2.ApplyPolicyRequest(
+        permissions=[permission_pb2.Permission(id=f"{name}:view")],
+        roles=[role_pb2.Role(id=name, permissions=[f"{name}:view"])],
+        tiers=[tier_pb2.Tier(id=name, permissions=[f"{name}:edit"])],
     )
     server.refuses(
         request,
@@ -354,16 +361,16 @@ def test_policy_with_one_mistake_changes_nothing(server: Server) -> None:
         at=f"tiers.{name}.permissions",
         says=f"did you mean '{name}:view'?",
     )
-    server.refuses(policy.GetRoleRequest(id=name), ErrorReason.ROLE_NOT_FOUND, at="id")
+    server.refuses(role_pb2.GetRoleRequest(id=name), ErrorReason.ROLE_NOT_FOUND, at="id")
 
 
 def test_policy_that_names_something_twice_is_refused(server: Server) -> None:
     name = fresh_name("policy")
-    request = policy.ApplyPolicyRequest(roles=[policy.Role(id=name), policy.Role(id=name)])
+    request = change_pb2.ApplyPolicyRequest(roles=[role_pb2.Role(id=name), role_pb2.Role(id=name)])
     server.refuses(request, ErrorReason.INVALID_FIELD, at=f"roles.{name}", says="keep one")
 
 
 def test_policy_holds_no_tenants_own_role(acme: Account) -> None:
     name = f"{acme.id}/editor"
-    request = policy.ApplyPolicyRequest(roles=[policy.Role(id=name)])
+    request = change_pb2.ApplyPolicyRequest(roles=[role_pb2.Role(id=name)])
     acme.server.refuses(request, ErrorReason.INVALID_FIELD, at=f"roles.{name}", says="by itself")

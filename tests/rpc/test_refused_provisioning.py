@@ -6,11 +6,12 @@ import pytest
 
 from authz_service.errors import ErrorReason
 from authz_service.gen.authz.v1 import authorization_pb2 as checks
-from authz_service.gen.authz.v1 import key_pb2, policy_pb2
+from authz_service.gen.authz.v1 import key_pb2, role_grant_pb2, role_pb2
 from authz_service.gen.authz.v1 import provisioning_pb2 as provisioning
 from tests.rpc.account import Account, member, subject_of, timestamp, why
-from tests.rpc.harness import RPCS, Server, made
+from tests.rpc.harness import Server, made
 from tests.rpc.requests import CHANGES, GOOD, OF_OWN_ROLES, about, made_ready, names_tenant
+from tests.services import RPCS
 
 ANSWER_UNKNOWN: Final = {"Check", "BatchCheck", "CheckPermissions", "Explain"}
 """A question about a tenant that is not there is answered: no."""
@@ -60,7 +61,7 @@ def test_unknown_tenant_is_refused(account: Account, name: str) -> None:
 
 
 def test_unknown_tenant_of_a_list_of_roles_is_refused(server: Server) -> None:
-    request = policy_pb2.ListRolesRequest(tenant="nowhere")
+    request = role_pb2.ListRolesRequest(tenant="nowhere")
     server.refuses(request, ErrorReason.TENANT_NOT_FOUND, at="tenant")
 
 
@@ -237,8 +238,11 @@ UNKNOWN_NUMBERS: Final = {
     "suspend": (provisioning.SuspendTenantRequest(suspension_reason=99), "suspension_reason"),  # type: ignore[arg-type]
     "resume": (provisioning.ResumeTenantRequest(suspension_reason=99), "suspension_reason"),  # type: ignore[arg-type]
     "list": (provisioning.ListTenantsRequest(state=99), "state"),  # type: ignore[arg-type]
-    "revoke": (policy_pb2.RevokeRoleRequest(source=99), "source"),  # type: ignore[arg-type]
-    "grant": (made(policy_pb2.GrantRoleRequest, role_grant={"source": 99}), "role_grant.source"),
+    "revoke": (role_grant_pb2.RevokeRoleRequest(source=99), "source"),  # type: ignore[arg-type]
+    "grant": (
+        made(role_grant_pb2.GrantRoleRequest, role_grant={"source": 99}),
+        "role_grant.source",
+    ),
 }
 
 

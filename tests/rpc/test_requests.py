@@ -3,8 +3,8 @@
 import pytest
 
 from tests.rpc.account import Account
-from tests.rpc.harness import RPCS
 from tests.rpc.requests import CHANGES, GOOD, made_ready
+from tests.services import RPCS
 
 
 def test_every_rpc_has_a_good_request() -> None:

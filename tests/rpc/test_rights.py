@@ -12,11 +12,18 @@ from google.protobuf.message_factory import GetMessageClass
 from authz_service.config import shipped_policies
 from authz_service.errors import ErrorReason
 from authz_service.gen.authz.v1 import authorization_pb2 as checks
-from authz_service.gen.authz.v1 import key_pb2, policy_pb2, provisioning_pb2
+from authz_service.gen.authz.v1 import (
+    exception_pb2,
+    key_pb2,
+    provisioning_pb2,
+    role_grant_pb2,
+    role_pb2,
+    tier_pb2,
+)
 from tests.rpc.access import ACCESS, IN_TENANT, RIGHT_OF
 from tests.rpc.account import DENY, Account
 from tests.rpc.conftest import fresh_name
-from tests.rpc.harness import RPCS, Caller, Refusal, Server, made, refusal, serving
+from tests.rpc.harness import Caller, Refusal, Server, made, refusal, serving
 from tests.rpc.requests import (
     CHANGES,
     GOOD,
@@ -26,6 +33,7 @@ from tests.rpc.requests import (
     made_ready,
     names_tenant,
 )
+from tests.services import RPCS
 
 ROLES: Final = ("checker", "operator", "product", "provisioner", "auditor")
 
@@ -98,10 +106,10 @@ def test_right_is_asked_before_anything_is_found_wrong(
 
 
 MALFORMED: Final[dict[str, Any]] = {
-    "unknown-enum-number": made(policy_pb2.GrantRoleRequest, role_grant={"source": 99}),
-    "unset-enum": made(policy_pb2.GrantExceptionRequest, exception={"tenant": "acme"}),
+    "unknown-enum-number": made(role_grant_pb2.GrantRoleRequest, role_grant={"source": 99}),
+    "unset-enum": made(exception_pb2.GrantExceptionRequest, exception={"tenant": "acme"}),
     "limit-without-amount": made(
-        policy_pb2.PutTierRequest, tier={"id": "x", "limits": [{"name": "a"}]}
+        tier_pb2.PutTierRequest, tier={"id": "x", "limits": [{"name": "a"}]}
     ),
     "bad-request-id": provisioning_pb2.SetTierRequest(request_id="é"),
     "long-reason": provisioning_pb2.SetTierRequest(reason="x" * 1001),
@@ -214,14 +222,16 @@ def test_batch_with_one_question_about_another_tenant_is_refused(
 
 
 WRONG_IN_OWN: Final[dict[str, Any]] = {
-    "grant": lambda t: made(policy_pb2.GrantRoleRequest, role_grant={"tenant": t, "source": 99}),
+    "grant": lambda t: made(
+        role_grant_pb2.GrantRoleRequest, role_grant={"tenant": t, "source": 99}
+    ),
     "exception": lambda t: made(
-        policy_pb2.GrantExceptionRequest, exception={"tenant": t, "kind": 99}
+        exception_pb2.GrantExceptionRequest, exception={"tenant": t, "kind": 99}
     ),
     "suspend": lambda t: made(
         provisioning_pb2.SuspendTenantRequest, tenant=t, suspension_reason=99
     ),
-    "role": lambda t: made(policy_pb2.PutRoleRequest, role={"id": f"{t}/x"}, reason="x" * 1001),
+    "role": lambda t: made(role_pb2.PutRoleRequest, role={"id": f"{t}/x"}, reason="x" * 1001),
 }
 
 

@@ -10,7 +10,7 @@ from authz_service import app
 from authz_service.errors import ErrorReason
 from authz_service.gen.authz.v1 import authorization_pb2 as checks
 from authz_service.gen.authz.v1 import change_pb2 as pb
-from authz_service.gen.authz.v1 import policy_pb2
+from authz_service.gen.authz.v1 import permission_pb2, role_pb2
 from tests.rpc.account import Account, timestamp
 from tests.rpc.conftest import fresh_name
 from tests.rpc.exported import asked, by_pycasbin, exported
@@ -49,7 +49,7 @@ def acme(server: Server, clock: Clock) -> Account:
 
 def previewed(account: Account, at: float, *permissions: str, **more: Any) -> pb.ApplyChangeRequest:
     """Look at what the account's own role is to hold from an instant on, and ask for it."""
-    role = policy_pb2.Role(id=f"{account.id}/clerk", permissions=permissions)
+    role = role_pb2.Role(id=f"{account.id}/clerk", permissions=permissions)
     wanted, when = [pb.WantedChange(role=role)], timestamp(at)
     asked_for = pb.PreviewChangeRequest(changes=wanted, at=when)
     seen = account.operator.changes.PreviewChange(asked_for)
@@ -110,8 +110,8 @@ def test_administration_after_the_instant_finds_it_done_by_who_scheduled_it(
     at = clock.seconds + 60
     made = schedule(acme, at, CREATE, reason="prices rise").scheduled
     clock.seconds, before = at, mark(acme.server)
-    request = policy_pb2.GetRoleRequest(id=f"{acme.id}/clerk")
-    role = acme.operator.policy.GetRole(request).role
+    request = role_pb2.GetRoleRequest(id=f"{acme.id}/clerk")
+    role = acme.operator.roles.GetRole(request).role
     assert list(role.permissions) == [CREATE]
     done = [each for each in added(acme.server, before) if each["revision"] == role.revision]
     by_action = {each["action"]: each for each in done}
@@ -163,7 +163,7 @@ def test_objection_names_the_account_that_stands_in_the_way(acme: Account, clock
 
 
 def test_instant_that_is_over_is_refused_by_its_field(acme: Account, clock: Clock) -> None:
-    wanted = [pb.WantedChange(permission=policy_pb2.Permission(id="doc:late"))]
+    wanted = [pb.WantedChange(permission=permission_pb2.Permission(id="doc:late"))]
     for request in (
         pb.PreviewChangeRequest(changes=wanted, at=timestamp(clock.seconds)),
         pb.ListAffectedRequest(changes=wanted, at=timestamp(clock.seconds)),

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from authz_service.gen.authz.v1 import authorization_pb2 as checks
-from authz_service.gen.authz.v1 import policy_pb2 as policy
 from authz_service.gen.authz.v1 import provisioning_pb2 as provisioning
+from authz_service.gen.authz.v1 import role_pb2
 from tests.rpc.account import Account, member
 from tests.rpc.harness import Caller, Refusal, refusal
 from tests.rpc.test_actors import acting
@@ -32,8 +32,8 @@ def requests(tenant: str) -> dict[str, Any]:
         "check": checks.CheckRequest(tenant=tenant, subject="user:gus", permission="invoices:view"),
         "list": provisioning.ListMembersRequest(tenant=tenant),
         "add": provisioning.AddMemberRequest(tenant=tenant, member=member("nina", "viewer")),
-        "role": policy.PutRoleRequest(role=policy.Role(id=f"{tenant}/x")),
-        "get": policy.GetRoleRequest(id=f"{tenant}/x"),
+        "role": role_pb2.PutRoleRequest(role=role_pb2.Role(id=f"{tenant}/x")),
+        "get": role_pb2.GetRoleRequest(id=f"{tenant}/x"),
     }
 
 

@@ -7,14 +7,14 @@ from google.protobuf.field_mask_pb2 import FieldMask
 
 from authz_service.errors import ErrorReason
 from authz_service.gen.authz.v1 import authorization_pb2 as checks
-from authz_service.gen.authz.v1 import error_reason_pb2, policy_pb2
+from authz_service.gen.authz.v1 import error_reason_pb2, limit_pb2
 from authz_service.gen.authz.v1 import provisioning_pb2 as pb
 from tests.rpc.account import Account, member, timestamp, usage
 from tests.rpc.conftest import fresh_name
 from tests.rpc.harness import Server
 from tests.rpc.requests import NEW_CENTURY
 
-SEATS_40: Final = policy_pb2.Limit(name="seats", value=40, unit="seat")
+SEATS_40: Final = limit_pb2.Limit(name="seats", value=40, unit="seat")
 
 
 @pytest.fixture
@@ -42,13 +42,13 @@ def test_own_limit_is_bought_checked_explained_and_counted(acme: Account) -> Non
 
 
 def test_limit_without_an_amount_is_never_unlimited(acme: Account) -> None:
-    wanted = [SEATS_40, policy_pb2.Limit(name="projects", unit="project")]
+    wanted = [SEATS_40, limit_pb2.Limit(name="projects", unit="project")]
     request = pb.SetLimitsRequest(tenant=acme.id, limits=wanted)
     acme.server.refuses(request, ErrorReason.INVALID_FIELD, at="limits[1]", says="said outright")
 
 
 def test_unit_of_an_own_limit_is_that_of_the_plans(acme: Account) -> None:
-    wanted = policy_pb2.Limit(name="seats", value=40, unit="user")
+    wanted = limit_pb2.Limit(name="seats", value=40, unit="user")
     request = pb.SetLimitsRequest(tenant=acme.id, limits=[wanted])
     found = acme.server.refuses(request, ErrorReason.LIMIT_UNIT_MISMATCH, at="limits[0].unit")
     assert found.metadata == {"limit": "seats", "unit": "seat"}
@@ -187,13 +187,13 @@ ONBOARDING: Final[dict[str, tuple[dict[str, Any], ErrorReason, str]]] = {
     "unknown add-on": ({"add_ons": ["teleport"]}, ErrorReason.ADD_ON_NOT_FOUND, "add_ons"),
     "add-on twice": ({"add_ons": ["audit", "audit"]}, ErrorReason.INVALID_FIELD, "add_ons"),
     "limit in another unit": (
-        {"limits": [policy_pb2.Limit(name="seats", value=1, unit="x")]},
+        {"limits": [limit_pb2.Limit(name="seats", value=1, unit="x")]},
         ErrorReason.LIMIT_UNIT_MISMATCH,
         "limits[0].unit",
     ),
     "more members than own seats": (
         {
-            "limits": [policy_pb2.Limit(name="seats", value=1, unit="seat")],
+            "limits": [limit_pb2.Limit(name="seats", value=1, unit="seat")],
             "members": [member("a"), member("b")],
         },
         ErrorReason.SEATS_EXHAUSTED,

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from authz_service.errors import ErrorReason
-from authz_service.gen.authz.v1 import change_pb2, error_reason_pb2, policy_pb2
+from authz_service.gen.authz.v1 import change_pb2, error_reason_pb2, limit_pb2
 from authz_service.gen.authz.v1 import provisioning_pb2 as pb
 from tests.rpc.account import Account, member, timestamp
 from tests.rpc.conftest import fresh_name
@@ -100,7 +100,7 @@ def test_policy_is_refused_ahead_of_time(acme: Account) -> None:
 
 def test_customer_that_cannot_be_read_is_refused_alone(any_server: Server) -> None:
     names = [fresh_name("import") for _ in range(3)]
-    endless = policy_pb2.Limit(name="seats", unit="seat")
+    endless = limit_pb2.Limit(name="seats", unit="seat")
     found = imported(
         any_server,
         pb.NewCustomer(tenant=names[0], tier="free", members=[member("ada", "admin")]),

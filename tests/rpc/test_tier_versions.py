@@ -7,7 +7,7 @@ import pytest
 from google.protobuf.message import Message
 
 from authz_service.errors import ErrorReason
-from authz_service.gen.authz.v1 import policy_pb2 as policy
+from authz_service.gen.authz.v1 import limit_pb2, tier_pb2
 from authz_service.gen.authz.v1 import provisioning_pb2 as provisioning
 from authz_service.gen.authz.v1 import tier_version_pb2 as pb
 from tests.rpc.account import Account, timestamp
@@ -19,10 +19,10 @@ SECOND: Final = ("invoices:view", "reports:schedule")
 YEAR_2100: Final = 4_102_444_800
 
 
-def sell(account: Account, *permissions: str) -> policy.Tier:
+def sell(account: Account, *permissions: str) -> tier_pb2.Tier:
     """Put the tier that is named like the account."""
-    tier = policy.Tier(id=account.id, permissions=permissions, assignable_roles=["admin"])
-    return account.operator.policy.PutTier(policy.PutTierRequest(tier=tier)).tier
+    tier = tier_pb2.Tier(id=account.id, permissions=permissions, assignable_roles=["admin"])
+    return account.operator.tiers.PutTier(tier_pb2.PutTierRequest(tier=tier)).tier
 
 
 def sold(account: Account) -> list[str]:
@@ -44,7 +44,7 @@ def call(account: Account, request: Message) -> Any:
 
 def test_a_tier_tells_its_version_and_lists_those_before(on_its_tier: Account) -> None:
     account = on_its_tier
-    got = call(account, policy.GetTierRequest(id=account.id)).tier
+    got = call(account, tier_pb2.GetTierRequest(id=account.id)).tier
     assert (got.version, list(got.permissions)) == (2, sorted(SECOND))
     found = call(account, pb.ListTierVersionsRequest(tier=account.id)).tier_versions
     told = [(v.version, v.latest, v.following_tenants, v.pinned_tenants) for v in found]
@@ -55,12 +55,12 @@ def test_a_tier_tells_its_version_and_lists_those_before(on_its_tier: Account) -
 
 def test_versions_kept_are_in_no_list_of_tiers_and_in_no_remedy(on_its_tier: Account) -> None:
     account = on_its_tier
-    tiers = call(account, policy.ListTiersRequest(page_size=1000)).tiers
+    tiers = call(account, tier_pb2.ListTiersRequest(page_size=1000)).tiers
     assert [each.id for each in tiers if "@" in each.id] == []
     options = account.explain("ada", "invoices:create").remedies[0].options
     assert options
     assert not any("@" in option for option in options)
-    by_item = policy.ListLimitsRequest(page_size=1000)
+    by_item = limit_pb2.ListLimitsRequest(page_size=1000)
     assert not any("@" in each.plan for each in call(account, by_item).plan_limits)
 
 
@@ -77,7 +77,9 @@ def test_a_pinned_tenant_says_so_and_follows_again(on_its_tier: Account) -> None
     assert sold(account) == sorted(FIRST)
     listed = provisioning.ListTenantsRequest(tier=account.id)
     assert [each.id for each in call(account, listed).tenants] == [account.id]
-    account.server.refuses(policy.DeleteTierRequest(id=account.id), ErrorReason.STILL_IN_USE, "id")
+    account.server.refuses(
+        tier_pb2.DeleteTierRequest(id=account.id), ErrorReason.STILL_IN_USE, "id"
+    )
     call(account, pb.PinTenantRequest(tenant=account.id))
     assert sold(account) == sorted(SECOND)
     call(account, pb.PinTenantRequest(tenant=account.id, version=2))
@@ -150,8 +152,8 @@ def test_nobody_is_moved_to_an_old_version_that_offers_rights_the_mover_lacks(
     """What a version offers that is not sold any more is asked of whoever moves a tenant to it."""
     account = on_its_tier
     server = account.server
-    offering = policy.Tier(id=account.id, permissions=SECOND, assignable_roles=["operator"])
-    account.operator.policy.PutTier(policy.PutTierRequest(tier=offering))
+    offering = tier_pb2.Tier(id=account.id, permissions=SECOND, assignable_roles=["operator"])
+    account.operator.tiers.PutTier(tier_pb2.PutTierRequest(tier=offering))
     sell(account, *FIRST)
     narrow = server.caller(server.new_key("provisioner"))
     request = pb.PinTenantRequest(tenant=account.id, version=3)

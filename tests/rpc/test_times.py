@@ -11,8 +11,9 @@ from google.protobuf.message_factory import GetMessageClass
 from authz_service.errors import ErrorReason
 from tests.rpc.account import Account
 from tests.rpc.conftest import fresh_name
-from tests.rpc.harness import RPCS, Server
+from tests.rpc.harness import Server
 from tests.rpc.requests import GOOD, Ready, made_ready
+from tests.services import RPCS
 
 _DEEPEST: Final = 6
 _UNSOUND: Final = {

@@ -7,7 +7,7 @@ import pytest
 
 from authz_service import app
 from authz_service.gen.authz.v1 import authorization_pb2 as checks
-from authz_service.gen.authz.v1 import key_pb2, policy_pb2, provisioning_pb2
+from authz_service.gen.authz.v1 import exception_pb2, key_pb2, provisioning_pb2
 from tests.rpc.account import DENY, GRANT, REPLACE, Account, timestamp
 from tests.rpc.conftest import fresh_name
 from tests.rpc.harness import Server, refusal, serving
@@ -110,8 +110,8 @@ def test_replacement_gives_the_tier_back_when_it_ends(acme: Account, clock: Cloc
 
 def test_exceptions_not_in_force_are_listed_but_entitle_to_nothing(acme: Account) -> None:
     made = acme.except_(GRANT, "sso:configure", valid_from=timestamp(NOON + 60))
-    request = policy_pb2.ListExceptionsRequest(tenant=acme.id)
-    listed = acme.operator.policy.ListExceptions(request).exceptions
+    request = exception_pb2.ListExceptionsRequest(tenant=acme.id)
+    listed = acme.operator.exceptions.ListExceptions(request).exceptions
     assert [each.id for each in listed] == [made.id]
     assert list(acme.entitlements().exceptions) == []
 

@@ -20,8 +20,8 @@ from authz_service.config import Settings
 from authz_service.domain.invitation import Invitation
 from authz_service.domain.membership import Membership
 from authz_service.errors import ErrorReason
-from authz_service.gen.authz.v1 import policy_pb2 as policy
 from authz_service.gen.authz.v1 import provisioning_pb2 as pb
+from authz_service.gen.authz.v1 import role_grant_pb2, role_pb2
 from authz_service.store import change_log
 from authz_service.store.database import Database
 from tests.conformance import ledger
@@ -93,20 +93,22 @@ class Desk:
         subject = subject_of(whom)
         return pb.SetMemberRolesRequest(tenant=self.account.id, subject=subject, roles=roles)
 
-    def granting(self, whom: str, role: str) -> policy.GrantRoleRequest:
-        grant = policy.RoleGrant(tenant=self.account.id, subject=subject_of(whom), role=role)
-        return policy.GrantRoleRequest(role_grant=grant)
+    def granting(self, whom: str, role: str) -> role_grant_pb2.GrantRoleRequest:
+        grant = role_grant_pb2.RoleGrant(
+            tenant=self.account.id, subject=subject_of(whom), role=role
+        )
+        return role_grant_pb2.GrantRoleRequest(role_grant=grant)
 
-    def revoking(self, whom: str, role: str) -> policy.RevokeRoleRequest:
+    def revoking(self, whom: str, role: str) -> role_grant_pb2.RevokeRoleRequest:
         subject = subject_of(whom)
-        return policy.RevokeRoleRequest(tenant=self.account.id, subject=subject, role=role)
+        return role_grant_pb2.RevokeRoleRequest(tenant=self.account.id, subject=subject, role=role)
 
     def removing(self, whom: str) -> pb.RemoveMemberRequest:
         return pb.RemoveMemberRequest(tenant=self.account.id, subject=subject_of(whom))
 
-    def writing(self, name: str, *permissions: str) -> policy.PutRoleRequest:
-        role = policy.Role(id=f"{self.account.id}/{name}", permissions=permissions)
-        return policy.PutRoleRequest(role=role)
+    def writing(self, name: str, *permissions: str) -> role_pb2.PutRoleRequest:
+        role = role_pb2.Role(id=f"{self.account.id}/{name}", permissions=permissions)
+        return role_pb2.PutRoleRequest(role=role)
 
 
 @pytest.fixture(params=["token", "product"])
@@ -216,20 +218,22 @@ def test_member_that_a_directory_keeps_is_read_only(desk: Desk) -> None:
     (editor,) = [
         each.id
         for each in account.operator.call(
-            policy.ListRoleGrantsRequest(tenant=account.id, subject="user:dora")
+            role_grant_pb2.ListRoleGrantsRequest(tenant=account.id, subject="user:dora")
         ).role_grants
         if each.role == "editor"
     ]
-    described = policy.RoleGrant(tenant=account.id, subject="user:dora", role="admin")
-    revocation = policy.RoleRevocation(tenant=account.id, subject="user:dora", role="viewer")
+    described = role_grant_pb2.RoleGrant(tenant=account.id, subject="user:dora", role="admin")
+    revocation = role_grant_pb2.RoleRevocation(
+        tenant=account.id, subject="user:dora", role="viewer"
+    )
     for request, at in (
         (desk.setting("dora", "viewer"), "subject"),
         (desk.removing("dora"), "subject"),
         (desk.granting("dora", "admin"), "role_grant.subject"),
         (desk.revoking("dora", "viewer"), "subject"),
-        (policy.DeleteRoleGrantRequest(tenant=account.id, id=editor), "id"),
-        (policy.BulkGrantRolesRequest(role_grants=[described]), "role_grants[0].subject"),
-        (policy.BulkRevokeRolesRequest(revocations=[revocation]), "revocations[0].subject"),
+        (role_grant_pb2.DeleteRoleGrantRequest(tenant=account.id, id=editor), "id"),
+        (role_grant_pb2.BulkGrantRolesRequest(role_grants=[described]), "role_grants[0].subject"),
+        (role_grant_pb2.BulkRevokeRolesRequest(revocations=[revocation]), "revocations[0].subject"),
     ):
         found = desk.refuses("ada", request, MANAGED, at=at, says="directory keeps user:dora")
         assert found.metadata["managed_by"] == "scim"

@@ -2,33 +2,21 @@
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import grpc
 import pytest
 from google.protobuf.any_pb2 import Any as Packed
+from google.protobuf.descriptor import ServiceDescriptor
+from google.protobuf.message_factory import GetMessageClass
 from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RetryInfo
 from google.rpc.status_pb2 import Status
 from grpc_status import rpc_status
 
-from authz_service.gen.authz.v1 import authorization_pb2, key_pb2, policy_pb2, provisioning_pb2
-from authz_service.gen.authz.v1.authorization_pb2_grpc import (
-    AuthorizationServiceServicer,
-    add_AuthorizationServiceServicer_to_server,
-)
-from authz_service.gen.authz.v1.key_pb2_grpc import (
-    KeyServiceServicer,
-    add_KeyServiceServicer_to_server,
-)
-from authz_service.gen.authz.v1.policy_pb2_grpc import (
-    PolicyServiceServicer,
-    add_PolicyServiceServicer_to_server,
-)
-from authz_service.gen.authz.v1.provisioning_pb2_grpc import (
-    ProvisioningServiceServicer,
-    add_ProvisioningServiceServicer_to_server,
-)
+from authz_service.gen.authz.v1 import authorization_pb2, key_pb2, provisioning_pb2, role_grant_pb2
 from tests.commands import Authz, authz_command
+from tests.services import SERVICES
 
 authz = pytest.fixture(authz_command)
 
@@ -54,14 +42,17 @@ class FakeServer:
         return answer(request, context) if callable(answer) else answer
 
 
-def servicer(service: type, fake: FakeServer) -> Any:
-    """Make a servicer of a service all of whose RPCs the fake answers."""
-
-    def rpc(name: str) -> Callable[..., Any]:
-        return lambda _, request, context: fake.handle(name, request, context)
-
-    names = [name for name in vars(service) if name[0].isupper()]
-    return type("Fake", (service,), {name: rpc(name) for name in names})()
+def answering(service: ServiceDescriptor, fake: FakeServer) -> grpc.GenericRpcHandler:
+    """Make the handler of a service all of whose RPCs the fake answers."""
+    handlers = {
+        method.name: grpc.unary_unary_rpc_method_handler(
+            partial(fake.handle, method.name),
+            request_deserializer=GetMessageClass(method.input_type).FromString,
+            response_serializer=GetMessageClass(method.output_type).SerializeToString,
+        )
+        for method in service.methods
+    }
+    return grpc.method_handlers_generic_handler(service.full_name, handlers)
 
 
 @pytest.fixture
@@ -69,13 +60,7 @@ def fake(monkeypatch: pytest.MonkeyPatch, authz: Authz) -> Iterator[FakeServer]:
     """Serve a fake on both ports' services, and let the CLI's settings name it."""
     made = FakeServer()
     server = grpc.server(ThreadPoolExecutor(2))
-    for service, add in (
-        (AuthorizationServiceServicer, add_AuthorizationServiceServicer_to_server),
-        (PolicyServiceServicer, add_PolicyServiceServicer_to_server),
-        (ProvisioningServiceServicer, add_ProvisioningServiceServicer_to_server),
-        (KeyServiceServicer, add_KeyServiceServicer_to_server),
-    ):
-        add(servicer(service, made), server)
+    server.add_generic_rpc_handlers([answering(service, made) for service in SERVICES.values()])
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     monkeypatch.setenv("AUTHZ_CHECK_PORT", str(port))
@@ -327,7 +312,7 @@ def test_check_can_ask_about_a_limit(authz: Authz, fake: FakeServer) -> None:
 
 
 def test_a_grant_is_sent_with_its_window_source_and_scope(authz: Authz, fake: FakeServer) -> None:
-    fake.answers["GrantRole"] = lambda request, _: policy_pb2.GrantRoleResponse(
+    fake.answers["GrantRole"] = lambda request, _: role_grant_pb2.GrantRoleResponse(
         role_grant=request.role_grant, revision=4
     )
     ran = authz(
@@ -338,12 +323,12 @@ def test_a_grant_is_sent_with_its_window_source_and_scope(authz: Authz, fake: Fa
     sent = fake.asked[0].role_grant
     assert sent.valid_from.ToJsonString() == "2026-12-01T00:00:00Z"
     assert sent.valid_until.ToJsonString() == "2027-01-01T00:00:00Z"
-    assert (sent.source, sent.scope) == (policy_pb2.GRANT_SOURCE_CONTRACT, "project:42")
+    assert (sent.source, sent.scope) == (role_grant_pb2.GRANT_SOURCE_CONTRACT, "project:42")
     assert "2026-12-01 00:00 to 2027-01-01 00:00" in ran.out
 
 
 def test_a_grant_without_a_window_is_sent_without_one(authz: Authz, fake: FakeServer) -> None:
-    fake.answers["GrantRole"] = policy_pb2.GrantRoleResponse()
+    fake.answers["GrantRole"] = role_grant_pb2.GrantRoleResponse()
     authz("grant", "acme", "user:alice", "editor")
     assert not fake.asked[0].role_grant.HasField("valid_from")
     assert not fake.asked[0].role_grant.HasField("valid_until")

@@ -25,7 +25,7 @@ from authz_service.cli.display.plans import AssignableRoles, Features, Limits, P
 from authz_service.cli.options import Limit, Reason, changes, reads
 from authz_service.cli.paging import every, total
 from authz_service.cli.session import Session
-from authz_service.gen.authz.v1 import policy_pb2 as pb
+from authz_service.gen.authz.v1 import add_on_pb2 as pb
 
 app = typer.Typer(help="What customers buy beside a tier.")
 
@@ -40,7 +40,7 @@ def list_add_ons(
 ) -> None:
     """List add-ons."""
     request = pb.ListAddOnsRequest(permission=permission, feature=feature)
-    answer = every(session.policy.ListAddOns, request, lambda p: p.add_ons, limit)
+    answer = every(session.add_ons.ListAddOns, request, lambda p: p.add_ons, limit)
     rows = [
         (add_on.id, str(len(add_on.permissions)),
          out.listed(f"{limit.name} {amount(limit)}" for limit in add_on.limits), add_on.description)
@@ -53,7 +53,7 @@ def list_add_ons(
 @reads(app)
 def get(session: Session, add_on: AddOnName) -> None:
     """Show one add-on."""
-    answer = session.policy.GetAddOn(pb.GetAddOnRequest(id=add_on))
+    answer = session.add_ons.GetAddOn(pb.GetAddOnRequest(id=add_on))
     session.show(answer, _facts(answer.add_on))
 
 
@@ -74,7 +74,7 @@ def create(
         pb.AddOn(id=add_on), permissions=permission, features=features(feature),
         limits=limits(limit), assignable_roles=assignable_role, description=description,
     )  # fmt: skip
-    answer = session.policy.CreateAddOn(pb.CreateAddOnRequest(add_on=wanted, reason=reason))
+    answer = session.add_ons.CreateAddOn(pb.CreateAddOnRequest(add_on=wanted, reason=reason))
     session.show(answer, _facts(answer.add_on))
 
 
@@ -97,7 +97,7 @@ def put(
         limits=limits(limit), assignable_roles=assignable_role, description=description,
     )  # fmt: skip
     request = pb.PutAddOnRequest(add_on=wanted, expected_revision=expected_revision, reason=reason)
-    answer = session.policy.PutAddOn(request)
+    answer = session.add_ons.PutAddOn(request)
     session.show(answer, _facts(answer.add_on))
 
 
@@ -120,7 +120,7 @@ def update(
         pb.AddOn(id=add_on), clear, permissions=permission, features=features(feature),
         limits=limits(limit), assignable_roles=assignable_role, description=description,
     )  # fmt: skip
-    answer = session.policy.UpdateAddOn(
+    answer = session.add_ons.UpdateAddOn(
         pb.UpdateAddOnRequest(
             add_on=wanted, update_mask=mask, expected_revision=expected_revision, reason=reason
         )
@@ -138,7 +138,7 @@ def delete(
     reason: Reason = "",
 ) -> None:
     """End an add-on; with a replacement, whoever holds it holds that from then on."""
-    answer = session.policy.DeleteAddOn(
+    answer = session.add_ons.DeleteAddOn(
         pb.DeleteAddOnRequest(
             id=add_on, replacement=replacement, expected_revision=expected_revision, reason=reason
         )

@@ -28,7 +28,7 @@ from authz_service.cli.options import (
 from authz_service.cli.paging import every, total
 from authz_service.cli.session import Session
 from authz_service.domain.exception import ExceptionKind
-from authz_service.gen.authz.v1 import policy_pb2 as pb
+from authz_service.gen.authz.v1 import exception_pb2 as pb
 
 app = typer.Typer(help="One-off exceptions of a customer's account.")
 
@@ -122,7 +122,7 @@ def revoke(
 ) -> None:
     """End an exception."""
     request = pb.RevokeExceptionRequest(tenant=tenant, id=exception, reason=reason)
-    answer = session.policy.RevokeException(request)
+    answer = session.exceptions.RevokeException(request)
     session.show(answer, exception_table([answer.exception]), note="revoked")
 
 
@@ -168,7 +168,7 @@ def update(
         reason=exception_reason or "",
         approver=approver or "",
     )
-    answer = session.policy.UpdateException(
+    answer = session.exceptions.UpdateException(
         pb.UpdateExceptionRequest(
             exception=wanted,
             update_mask=FieldMask(paths=paths),
@@ -182,7 +182,7 @@ def update(
 @reads(app)
 def get(session: Session, tenant: Tenant, exception: ExceptionId) -> None:
     """Show one exception; its revision is for --expected-revision."""
-    answer = session.policy.GetException(pb.GetExceptionRequest(tenant=tenant, id=exception))
+    answer = session.exceptions.GetException(pb.GetExceptionRequest(tenant=tenant, id=exception))
     note = f"changed last in revision {answer.exception.revision}"
     session.show(answer, exception_table([answer.exception]), note=note)
 
@@ -214,7 +214,7 @@ def list_exceptions(
     )
     if kind:
         request.kind = pb.ExceptionKind.Value(f"EXCEPTION_KIND_{kind.name}")
-    answer = every(session.policy.ListExceptions, request, lambda page: page.exceptions, limit)
+    answer = every(session.exceptions.ListExceptions, request, lambda page: page.exceptions, limit)
     found = answer.exceptions
     session.show(answer, exception_table(found), note=total(len(found), "exception", answer))
 
@@ -249,5 +249,5 @@ def _put(
     for field, at in (("valid_from", valid_from), ("valid_until", valid_until)):
         if at is not None:
             getattr(command, field).FromDatetime(at)
-    answer = session.policy.GrantException(pb.GrantExceptionRequest(exception=command))
+    answer = session.exceptions.GrantException(pb.GrantExceptionRequest(exception=command))
     session.show(answer, exception_table([answer.exception]))

@@ -12,7 +12,7 @@ from authz_service.cli.display.plans import PlanName
 from authz_service.cli.options import Limit, Reason, changes, reads
 from authz_service.cli.paging import every, total
 from authz_service.cli.session import Session
-from authz_service.gen.authz.v1 import policy_pb2 as pb
+from authz_service.gen.authz.v1 import feature_pb2 as pb
 
 app = typer.Typer(help="Flags and words that tiers and add-ons set.")
 
@@ -31,7 +31,7 @@ def list_features(
 ) -> None:
     """List what features tiers and add-ons set themselves."""
     request = pb.ListFeaturesRequest(plan=plan, name=name)
-    answer = every(session.policy.ListFeatures, request, lambda page: page.plan_features, limit)
+    answer = every(session.features.ListFeatures, request, lambda page: page.plan_features, limit)
     rows = [
         (plan_feature.plan, plan_feature.feature.name, feature_value(plan_feature.feature))
         for plan_feature in answer.plan_features
@@ -46,7 +46,7 @@ def list_features(
 @reads(app)
 def get(session: Session, plan: PlanName, name: Name) -> None:
     """Show one feature that a tier or add-on sets itself."""
-    answer = session.policy.GetFeature(pb.GetFeatureRequest(plan=plan, name=name))
+    answer = session.features.GetFeature(pb.GetFeatureRequest(plan=plan, name=name))
     session.show(answer, _facts(answer.plan_feature))
 
 
@@ -66,7 +66,7 @@ def put(
     request = pb.PutFeatureRequest(
         plan=plan, feature=feature(name, value), expected_revision=expected_revision, reason=reason
     )
-    answer = session.policy.PutFeature(request)
+    answer = session.features.PutFeature(request)
     session.show(answer, _facts(answer.plan_feature))
 
 
@@ -83,7 +83,7 @@ def delete(
     request = pb.DeleteFeatureRequest(
         plan=plan, name=name, expected_revision=expected_revision, reason=reason
     )
-    answer = session.policy.DeleteFeature(request)
+    answer = session.features.DeleteFeature(request)
     session.show(answer, _facts(answer.plan_feature))
 
 

@@ -31,7 +31,7 @@ from authz_service.cli.options import (
 from authz_service.cli.paging import every, total
 from authz_service.cli.session import Session
 from authz_service.domain.grant import GrantSource
-from authz_service.gen.authz.v1 import policy_pb2 as pb
+from authz_service.gen.authz.v1 import role_grant_pb2 as pb
 
 commands = typer.Typer()
 app = typer.Typer(help="Role grants of a customer's account.")
@@ -68,7 +68,7 @@ def grant(
         reason=reason,
         source=_source(source),
     )
-    answer = session.policy.GrantRole(pb.GrantRoleRequest(role_grant=wanted))
+    answer = session.role_grants.GrantRole(pb.GrantRoleRequest(role_grant=wanted))
     session.show(answer, _table([answer.role_grant]), note="granted")
 
 
@@ -94,7 +94,7 @@ def revoke(
     )
     if source:
         request.source = _source(source)
-    answer = session.policy.RevokeRole(request)
+    answer = session.role_grants.RevokeRole(request)
     session.show(answer, _table(answer.role_grants), note="revoked")
 
 
@@ -127,7 +127,9 @@ def list_grants(
     )
     if source:
         request.source = _source(source)
-    answer = every(session.policy.ListRoleGrants, request, lambda page: page.role_grants, limit)
+    answer = every(
+        session.role_grants.ListRoleGrants, request, lambda page: page.role_grants, limit
+    )
     found = answer.role_grants
     session.show(answer, _table(found), note=total(len(found), "grant", answer))
 
@@ -136,7 +138,7 @@ def list_grants(
 def get(session: Session, tenant: Tenant, grant_id: GrantId) -> None:
     """Show one grant."""
     request = pb.GetRoleGrantRequest(tenant=tenant, id=grant_id)
-    answer = session.policy.GetRoleGrant(request)
+    answer = session.role_grants.GetRoleGrant(request)
     session.show(answer, _facts(answer.role_grant))
 
 
@@ -168,7 +170,7 @@ def update(
         valid_until=timestamp(valid_until),
         reason=grant_reason or "",
     )
-    answer = session.policy.UpdateRoleGrant(
+    answer = session.role_grants.UpdateRoleGrant(
         pb.UpdateRoleGrantRequest(
             role_grant=wanted,
             update_mask=FieldMask(paths=paths),
@@ -192,7 +194,7 @@ def delete(
     request = pb.DeleteRoleGrantRequest(
         tenant=tenant, id=grant_id, expected_revision=expected_revision, reason=reason
     )
-    answer = session.policy.DeleteRoleGrant(request)
+    answer = session.role_grants.DeleteRoleGrant(request)
     session.show(answer, _table([answer.role_grant]), note="ended")
 
 
@@ -205,7 +207,7 @@ def bulk_grant(session: Session, file: bulk_files.File, reason: Reason = "") -> 
     """
     grants = bulk_files.grants(file)
     request = pb.BulkGrantRolesRequest(role_grants=grants, reason=reason)
-    answer = session.policy.BulkGrantRoles(request)
+    answer = session.role_grants.BulkGrantRoles(request)
     rows = [
         (each.tenant, each.subject, each.role, each.scope, word(pb.GrantOutcome, result.outcome),
          result.role_grant_id)
@@ -222,7 +224,7 @@ def bulk_revoke(session: Session, file: bulk_files.File, reason: Reason = "") ->
     """
     revocations = bulk_files.revocations(file)
     request = pb.BulkRevokeRolesRequest(revocations=revocations, reason=reason)
-    answer = session.policy.BulkRevokeRoles(request)
+    answer = session.role_grants.BulkRevokeRoles(request)
     rows = [
         (each.tenant, each.subject, each.role, each.scope, word(pb.RevokeOutcome, result.outcome),
          out.listed(result.role_grant_ids))

@@ -12,7 +12,7 @@ from authz_service.cli.display.plans import PlanName
 from authz_service.cli.options import Limit, Reason, changes, reads
 from authz_service.cli.paging import every, total
 from authz_service.cli.session import Session
-from authz_service.gen.authz.v1 import policy_pb2 as pb
+from authz_service.gen.authz.v1 import limit_pb2 as pb
 
 app = typer.Typer(help="Numbers that tiers and add-ons set.")
 
@@ -31,7 +31,7 @@ def list_limits(
 ) -> None:
     """List what limits tiers and add-ons set themselves."""
     request = pb.ListLimitsRequest(plan=plan, name=name)
-    answer = every(session.policy.ListLimits, request, lambda page: page.plan_limits, limit)
+    answer = every(session.limits.ListLimits, request, lambda page: page.plan_limits, limit)
     rows = [
         (plan_limit.plan, plan_limit.limit.name, limit_value(plan_limit.limit))
         for plan_limit in answer.plan_limits
@@ -46,7 +46,7 @@ def list_limits(
 @reads(app)
 def get(session: Session, plan: PlanName, name: Name) -> None:
     """Show one limit that a tier or add-on sets itself."""
-    answer = session.policy.GetLimit(pb.GetLimitRequest(plan=plan, name=name))
+    answer = session.limits.GetLimit(pb.GetLimitRequest(plan=plan, name=name))
     session.show(answer, _facts(answer.plan_limit))
 
 
@@ -72,7 +72,7 @@ def put(
         expected_revision=expected_revision,
         reason=reason,
     )
-    answer = session.policy.PutLimit(request)
+    answer = session.limits.PutLimit(request)
     session.show(answer, _facts(answer.plan_limit))
 
 
@@ -89,7 +89,7 @@ def delete(
     request = pb.DeleteLimitRequest(
         plan=plan, name=name, expected_revision=expected_revision, reason=reason
     )
-    answer = session.policy.DeleteLimit(request)
+    answer = session.limits.DeleteLimit(request)
     session.show(answer, _facts(answer.plan_limit))
 
 

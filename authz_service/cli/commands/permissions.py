@@ -17,7 +17,7 @@ from authz_service.cli.display import tables
 from authz_service.cli.options import Limit, PermissionName, Reason, changes, reads
 from authz_service.cli.paging import every, total
 from authz_service.cli.session import Session
-from authz_service.gen.authz.v1 import policy_pb2 as pb
+from authz_service.gen.authz.v1 import permission_pb2 as pb
 
 app = typer.Typer(help="The catalogue of permissions: all that can be asked.")
 
@@ -49,7 +49,7 @@ def list_permissions(
     request = pb.ListCatalogueRequest(
         resource_type=resource_type, internal=internal, deprecated=deprecated
     )
-    answer = every(session.policy.ListCatalogue, request, lambda page: page.permissions, limit)
+    answer = every(session.permissions.ListCatalogue, request, lambda page: page.permissions, limit)
     rows = [
         (
             permission.id,
@@ -69,7 +69,7 @@ def list_permissions(
 @reads(app)
 def get(session: Session, permission: PermissionName) -> None:
     """Show one permission."""
-    answer = session.policy.GetPermission(pb.GetPermissionRequest(id=permission))
+    answer = session.permissions.GetPermission(pb.GetPermissionRequest(id=permission))
     session.show(answer, tables.facts(_pairs(answer.permission)))
 
 
@@ -85,7 +85,7 @@ def create(
     """Declare a permission that is not declared yet."""
     wanted = whole(pb.Permission(id=permission), internal=internal, description=description)
     request = pb.CreatePermissionRequest(permission=wanted, reason=reason)
-    answer = session.policy.CreatePermission(request)
+    answer = session.permissions.CreatePermission(request)
     session.show(answer, tables.facts(_pairs(answer.permission)))
 
 
@@ -109,7 +109,7 @@ def put(
     request = pb.PutPermissionRequest(
         permission=wanted, expected_revision=expected_revision, reason=reason
     )
-    answer = session.policy.PutPermission(request)
+    answer = session.permissions.PutPermission(request)
     session.show(answer, tables.facts(_pairs(answer.permission)))
 
 
@@ -131,7 +131,7 @@ def update(
         pb.Permission(id=permission), clear, internal=internal, deprecated=deprecated,
         replaced_by=replaced_by, description=description,
     )  # fmt: skip
-    answer = session.policy.UpdatePermission(
+    answer = session.permissions.UpdatePermission(
         pb.UpdatePermissionRequest(
             permission=wanted,
             update_mask=mask,
@@ -152,7 +152,7 @@ def delete(
     reason: Reason = "",
 ) -> None:
     """Take a permission out of the catalogue: it is denied to everyone from then on."""
-    answer = session.policy.DeletePermission(
+    answer = session.permissions.DeletePermission(
         pb.DeletePermissionRequest(
             id=permission,
             replacement=replacement,

@@ -16,8 +16,8 @@ from authz_service.cli.options import POLICY, Reason, ScheduledAt, changes
 from authz_service.cli.session import Session
 from authz_service.client.failure import ExitCode, Failure
 from authz_service.domain.policy_set import PolicySet
+from authz_service.gen.authz.v1 import change_pb2
 from authz_service.gen.authz.v1 import change_pb2 as pb
-from authz_service.gen.authz.v1 import policy_pb2
 
 commands = typer.Typer()
 imports = typer.Typer(help="Take over policy and customers from elsewhere.")
@@ -100,7 +100,7 @@ def _scheduled(answer: pb.ApplyChangeResponse) -> dict[str, Any]:
 
 def put(session: Session, policy: PolicySet, reason: str) -> None:
     """Send a policy and show what it changed."""
-    answer = session.policy.ApplyPolicy(request(policy, reason))
+    answer = session.changes.ApplyPolicy(request(policy, reason))
     parts = [
         *(Text.assemble(("+ ", "green"), tables.shown(name)) for name in answer.created),
         *(Text.assemble(("~ ", "yellow"), tables.shown(name)) for name in answer.updated),
@@ -117,11 +117,11 @@ def put(session: Session, policy: PolicySet, reason: str) -> None:
     )
 
 
-def request(policy: PolicySet, reason: str = "") -> policy_pb2.ApplyPolicyRequest:
+def request(policy: PolicySet, reason: str = "") -> change_pb2.ApplyPolicyRequest:
     """Write a policy as the message that puts it."""
     from authz_service.rpc.messages import catalog
 
-    return policy_pb2.ApplyPolicyRequest(
+    return change_pb2.ApplyPolicyRequest(
         permissions=map(catalog.permission_message, policy.permissions),
         roles=map(catalog.role_message, policy.roles),
         tiers=map(catalog.tier_message, policy.tiers),

@@ -19,7 +19,7 @@ from authz_service.cli.display import tables
 from authz_service.cli.options import Limit, Reason, RoleName, changes, reads
 from authz_service.cli.paging import every, total
 from authz_service.cli.session import Session
-from authz_service.gen.authz.v1 import policy_pb2 as pb
+from authz_service.gen.authz.v1 import role_pb2 as pb
 
 app = typer.Typer(help="Named sets of permissions, global or a tenant's own.")
 
@@ -53,7 +53,7 @@ def list_roles(
 ) -> None:
     """List the global roles, or one tenant's own."""
     request = pb.ListRolesRequest(tenant=tenant, permission=permission, prefix=prefix)
-    answer = every(session.policy.ListRoles, request, lambda page: page.roles, limit)
+    answer = every(session.roles.ListRoles, request, lambda page: page.roles, limit)
     rows = [
         (role.id, str(len(role.permissions)), out.listed(role.includes),
          "admin" if role.admin else "", role.description)
@@ -69,7 +69,7 @@ def list_roles(
 @reads(app)
 def get(session: Session, role: RoleName) -> None:
     """Show one role."""
-    answer = session.policy.GetRole(pb.GetRoleRequest(id=role))
+    answer = session.roles.GetRole(pb.GetRoleRequest(id=role))
     session.show(answer, _facts(answer.role))
 
 
@@ -89,7 +89,7 @@ def create(
         pb.Role(id=role), permissions=permission, includes=include, admin=admin,
         description=description,
     )  # fmt: skip
-    answer = session.policy.CreateRole(pb.CreateRoleRequest(role=wanted, reason=reason))
+    answer = session.roles.CreateRole(pb.CreateRoleRequest(role=wanted, reason=reason))
     session.show(answer, _facts(answer.role))
 
 
@@ -111,7 +111,7 @@ def put(
         description=description,
     )  # fmt: skip
     request = pb.PutRoleRequest(role=wanted, expected_revision=expected_revision, reason=reason)
-    answer = session.policy.PutRole(request)
+    answer = session.roles.PutRole(request)
     session.show(answer, _facts(answer.role))
 
 
@@ -136,14 +136,14 @@ def update(
     if add:
         if permission:
             raise typer.BadParameter("--permission names all that it holds, --add what comes to it")
-        held = session.policy.GetRole(pb.GetRoleRequest(id=role)).role
+        held = session.roles.GetRole(pb.GetRoleRequest(id=role)).role
         permission = sorted({*held.permissions, *add})
         expected_revision = expected_revision or held.revision
     wanted, mask = filled(
         pb.Role(id=role), clear, permissions=permission, includes=include, admin=admin,
         description=description,
     )  # fmt: skip
-    answer = session.policy.UpdateRole(
+    answer = session.roles.UpdateRole(
         pb.UpdateRoleRequest(
             role=wanted, update_mask=mask, expected_revision=expected_revision, reason=reason
         )
@@ -161,7 +161,7 @@ def delete(
     reason: Reason = "",
 ) -> None:
     """End a role; with a replacement, whoever holds it holds that from then on."""
-    answer = session.policy.DeleteRole(
+    answer = session.roles.DeleteRole(
         pb.DeleteRoleRequest(
             id=role, replacement=replacement, expected_revision=expected_revision, reason=reason
         )

@@ -9,7 +9,7 @@ from authz_service.cli.display.tenant_table import tenant_facts
 from authz_service.cli.display.words import timestamp
 from authz_service.cli.options import From, Reason, ScheduledAt, Tenant, Until, changes
 from authz_service.cli.session import Session
-from authz_service.gen.authz.v1 import policy_pb2
+from authz_service.gen.authz.v1 import limit_pb2
 from authz_service.gen.authz.v1 import provisioning_pb2 as pb
 
 add_ons = typer.Typer(help="Add-ons that an account holds beside its tier.")
@@ -21,17 +21,17 @@ _LIMIT: Final = re.compile(r"([^=:]+)=(unlimited|\d{1,19}):([^=:]+)", re.ASCII)
 AddOn = Annotated[str, typer.Argument(metavar="ADD-ON", help="The add-on: audit.")]
 
 
-def own_limit(text: str) -> policy_pb2.Limit:
+def own_limit(text: str) -> limit_pb2.Limit:
     """Read `seats=40:seat` or `calls=unlimited:call`."""
     match = _LIMIT.fullmatch(text)
     if match is None:
         raise typer.BadParameter(f"{text!r} is no limit; write {LIMIT_FORM}: seats=40:seat")
     name, value, unit = match.groups()
     if value == "unlimited":
-        return policy_pb2.Limit(name=name, unlimited=True, unit=unit)
+        return limit_pb2.Limit(name=name, unlimited=True, unit=unit)
     if int(value) >= 2**63:
         raise typer.BadParameter(f"{value} is more than a limit can be; say unlimited")
-    return policy_pb2.Limit(name=name, value=int(value), unit=unit)
+    return limit_pb2.Limit(name=name, value=int(value), unit=unit)
 
 
 @changes(add_ons)

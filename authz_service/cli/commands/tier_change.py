@@ -16,7 +16,7 @@ from authz_service.cli.display.tenant_table import tenant_facts
 from authz_service.cli.display.words import timestamp, word
 from authz_service.cli.options import Reason, ScheduledAt, Tenant, changes, reads
 from authz_service.cli.session import Session
-from authz_service.gen.authz.v1 import change_pb2, event_pb2, policy_pb2
+from authz_service.gen.authz.v1 import change_pb2, event_pb2, limit_pb2
 from authz_service.gen.authz.v1 import provisioning_pb2 as pb
 
 commands = typer.Typer()
@@ -150,7 +150,7 @@ def effect_parts(
     ]
 
 
-def _then(limit: policy_pb2.Limit) -> str:
+def _then(limit: limit_pb2.Limit) -> str:
     return f"{amount(limit)} {limit.unit}" if limit.unit else "not set"
 
 

@@ -26,7 +26,7 @@ from authz_service.cli.display.plans import AssignableRoles, Features, Limits, P
 from authz_service.cli.options import Limit, Reason, changes, reads
 from authz_service.cli.paging import every, total
 from authz_service.cli.session import Session
-from authz_service.gen.authz.v1 import policy_pb2 as pb
+from authz_service.gen.authz.v1 import tier_pb2 as pb
 
 app = typer.Typer(help="What customers buy.")
 app.add_typer(tier_versions.commands)
@@ -43,7 +43,7 @@ def list_tiers(
 ) -> None:
     """List tiers."""
     request = pb.ListTiersRequest(permission=permission, feature=feature)
-    answer = every(session.policy.ListTiers, request, lambda p: p.tiers, limit)
+    answer = every(session.tiers.ListTiers, request, lambda p: p.tiers, limit)
     rows = [
         (tier.id, tier.extends, str(len(tier.permissions)),
          out.listed(f"{limit.name} {amount(limit)}" for limit in tier.limits), tier.description)
@@ -56,7 +56,7 @@ def list_tiers(
 @reads(app)
 def get(session: Session, tier: TierName) -> None:
     """Show one tier: what it adds to the one that it extends."""
-    answer = session.policy.GetTier(pb.GetTierRequest(id=tier))
+    answer = session.tiers.GetTier(pb.GetTierRequest(id=tier))
     session.show(answer, _facts(answer.tier))
 
 
@@ -78,7 +78,7 @@ def create(
         pb.Tier(id=tier), extends=extends, permissions=permission, features=features(feature),
         limits=limits(limit), assignable_roles=assignable_role, description=description,
     )  # fmt: skip
-    answer = session.policy.CreateTier(pb.CreateTierRequest(tier=wanted, reason=reason))
+    answer = session.tiers.CreateTier(pb.CreateTierRequest(tier=wanted, reason=reason))
     session.show(answer, _facts(answer.tier))
 
 
@@ -102,7 +102,7 @@ def put(
         limits=limits(limit), assignable_roles=assignable_role, description=description,
     )  # fmt: skip
     request = pb.PutTierRequest(tier=wanted, expected_revision=expected_revision, reason=reason)
-    answer = session.policy.PutTier(request)
+    answer = session.tiers.PutTier(request)
     session.show(answer, _facts(answer.tier))
 
 
@@ -127,7 +127,7 @@ def update(
         features=features(feature), limits=limits(limit), assignable_roles=assignable_role,
         description=description,
     )  # fmt: skip
-    answer = session.policy.UpdateTier(
+    answer = session.tiers.UpdateTier(
         pb.UpdateTierRequest(
             tier=wanted, update_mask=mask, expected_revision=expected_revision, reason=reason
         )
@@ -145,7 +145,7 @@ def delete(
     reason: Reason = "",
 ) -> None:
     """End a tier; with a replacement, whoever holds it holds that from then on."""
-    answer = session.policy.DeleteTier(
+    answer = session.tiers.DeleteTier(
         pb.DeleteTierRequest(
             id=tier, replacement=replacement, expected_revision=expected_revision, reason=reason
         )

@@ -26,7 +26,7 @@ from authz_service.cli.display.words import code
 from authz_service.client.connection import Connection
 from authz_service.client.failure import Failure
 from authz_service.gen.authz.v1 import authorization_pb2 as pb
-from authz_service.gen.authz.v1 import policy_pb2, provisioning_pb2
+from authz_service.gen.authz.v1 import exception_pb2, provisioning_pb2, role_grant_pb2
 from authz_service.policyfiles.matrix.matrix import read_matrix
 
 TIERS: Final = ("free", "premium", "ultimate")
@@ -83,7 +83,8 @@ class _Story:
         self._server = server
         self._checks = connected(server.check_address).authorization
         admin = connected(server.admin_address)
-        self._policy, self._provisioning = admin.policy, admin.provisioning
+        self._changes, self._provisioning = admin.changes, admin.provisioning
+        self._role_grants, self._exceptions = admin.role_grants, admin.exceptions
         self._revision = 0
         self._rows: list[dict[str, str]] = []
 
@@ -97,7 +98,7 @@ class _Story:
         self.teller.step(
             "GitLab's published permissions become catalogue, roles and tiers",
             f"authz import matrix {matrix.name} --tiers {','.join(TIERS)}",
-            self._noting(lambda: self._policy.ApplyPolicy(put)),
+            self._noting(lambda: self._changes.ApplyPolicy(put)),
             lambda a: f"{len(a.created) + len(a.updated) + a.unchanged} definitions put",
             f"{total} definitions put",
         )
@@ -167,13 +168,13 @@ class _Story:
         self._ask(title, "user:gil", PUSH, over, scope="project:42")
         self._grant("Now as a developer for good", "")
         self._ask("May he push? The very next check knows", "user:gil", PUSH)
-        revoked = policy_pb2.RevokeRoleRequest(
+        revoked = role_grant_pb2.RevokeRoleRequest(
             tenant="bakery", subject="user:gil", role="developer", reason="demo"
         )
         self._change(
             "No longer",
             "authz revoke bakery user:gil developer",
-            lambda: self._policy.RevokeRole(revoked),
+            lambda: self._role_grants.RevokeRole(revoked),
         )
         self._ask("And so does this one", "user:gil", PUSH, "denied, ROLE_MISSING")
 
@@ -195,9 +196,9 @@ class _Story:
         self.teller.chapter("A promise to one customer is data too")
         denied = "denied, NOT_ENTITLED"
         self._ask("The security dashboard is ultimate's alone", "user:dan", SECURITY, denied)
-        wanted = policy_pb2.TenantException(
+        wanted = exception_pb2.TenantException(
             tenant="bakery",
-            kind=policy_pb2.EXCEPTION_KIND_GRANT,
+            kind=exception_pb2.EXCEPTION_KIND_GRANT,
             permissions=[SECURITY],
             reason="promised in the pilot",
             approver="head of sales",
@@ -206,14 +207,16 @@ class _Story:
             "Sales promised it to the bakery",
             f"authz exceptions grant bakery {SECURITY} --reason 'promised in the pilot' "
             "--approver 'head of sales'",
-            lambda: self._policy.GrantException(policy_pb2.GrantExceptionRequest(exception=wanted)),
+            lambda: self._exceptions.GrantException(
+                exception_pb2.GrantExceptionRequest(exception=wanted)
+            ),
         )
         self._ask("May Dan use it?", "user:dan", SECURITY)
-        ended = policy_pb2.RevokeExceptionRequest(tenant="bakery", id=given.exception.id)
+        ended = exception_pb2.RevokeExceptionRequest(tenant="bakery", id=given.exception.id)
         self._change(
             "The pilot is over",
             f"authz exceptions revoke bakery {given.exception.id}",
-            lambda: self._policy.RevokeException(ended),
+            lambda: self._exceptions.RevokeException(ended),
         )
         self._ask("And now?", "user:dan", SECURITY, denied)
 
@@ -313,14 +316,14 @@ class _Story:
     def _grant(
         self, title: str, options: str, *, scope: str = "", valid_until: Timestamp | None = None
     ) -> None:
-        wanted = policy_pb2.RoleGrant(
+        wanted = role_grant_pb2.RoleGrant(
             tenant="bakery", subject="user:gil", role="developer", scope=scope,
             valid_until=valid_until, reason="demo",
         )  # fmt: skip
         self._change(
             title,
             f"authz grant bakery user:gil developer {options}".strip(),
-            lambda: self._policy.GrantRole(policy_pb2.GrantRoleRequest(role_grant=wanted)),
+            lambda: self._role_grants.GrantRole(role_grant_pb2.GrantRoleRequest(role_grant=wanted)),
         )
 
     def _change(self, title: str, line: str, do: Callable[[], Changed]) -> Changed:

@@ -9,22 +9,22 @@ from authz_service.cli.display import output as out
 from authz_service.cli.display import tables
 from authz_service.cli.display.words import word
 from authz_service.gen.authz.v1 import authorization_pb2 as pb
-from authz_service.gen.authz.v1 import policy_pb2, provisioning_pb2
+from authz_service.gen.authz.v1 import feature_pb2, limit_pb2, provisioning_pb2
 
 
-def feature_value(feature: policy_pb2.Feature) -> str:
+def feature_value(feature: feature_pb2.Feature) -> str:
     """Write what a feature is set to."""
     if feature.WhichOneof("value") == "text":
         return feature.text
     return "on" if feature.enabled else "off"
 
 
-def limit_value(limit: policy_pb2.Limit) -> str:
+def limit_value(limit: limit_pb2.Limit) -> str:
     """Write how much of what a limit allows: `50 project`."""
     return f"{amount(limit)} {limit.unit}".strip()
 
 
-def amount(limit: policy_pb2.Limit) -> str:
+def amount(limit: limit_pb2.Limit) -> str:
     """Write how much a limit allows: `1,000`."""
     return "unlimited" if limit.unlimited else f"{limit.value:,}"
 

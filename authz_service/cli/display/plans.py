@@ -6,7 +6,7 @@ import typer
 
 from authz_service.cli.display import output as out
 from authz_service.cli.display.entitlements import feature_value, limit_value
-from authz_service.gen.authz.v1 import policy_pb2 as pb
+from authz_service.gen.authz.v1 import add_on_pb2, tier_pb2
 
 PlanName = Annotated[
     str, typer.Argument(metavar="PLAN", help="tier/professional, addon/extra-seats.")
@@ -36,7 +36,7 @@ AssignableRoles = Annotated[
 ]
 
 
-def carried(plan: pb.Tier | pb.AddOn) -> list[tuple[str, str]]:
+def carried(plan: tier_pb2.Tier | add_on_pb2.AddOn) -> list[tuple[str, str]]:
     """Write what a plan carries."""
     return [
         ("features", "\n".join(f"{f.name}: {feature_value(f)}" for f in plan.features)),

@@ -14,7 +14,7 @@ from authz_service.cli.display import instants
 from authz_service.cli.display.words import timestamp
 from authz_service.client.failure import ExitCode, Failure
 from authz_service.domain.grant import GrantSource
-from authz_service.gen.authz.v1 import policy_pb2 as pb
+from authz_service.gen.authz.v1 import role_grant_pb2 as pb
 
 File = Annotated[
     Path, typer.Argument(metavar="FILE", help="CSV whose first line names the columns; - is "

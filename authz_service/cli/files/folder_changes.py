@@ -15,8 +15,8 @@ from authz_service.cli.session import Session
 from authz_service.client.failure import ExitCode, Failure
 from authz_service.domain.catalog import Permission, Plan, Role
 from authz_service.domain.policy_set import PolicySet
+from authz_service.gen.authz.v1 import add_on_pb2, permission_pb2, role_pb2, tier_pb2
 from authz_service.gen.authz.v1 import change_pb2 as pb
-from authz_service.gen.authz.v1 import policy_pb2
 
 if TYPE_CHECKING:
     from google.protobuf.message import Message
@@ -58,14 +58,17 @@ def in_force(session: Session) -> tuple[PolicySet, int]:
     """Read the whole policy in force, by id, and the revision of the newest answer."""
     from authz_service.rpc.messages import catalog as convert
 
-    ask = session.policy
     with waiting("Reading the policy in force"):
         permissions = every(
-            ask.ListCatalogue, policy_pb2.ListCatalogueRequest(), lambda p: p.permissions
+            session.permissions.ListCatalogue,
+            permission_pb2.ListCatalogueRequest(),
+            lambda p: p.permissions,
         )
-        roles = every(ask.ListRoles, policy_pb2.ListRolesRequest(), lambda p: p.roles)
-        tiers = every(ask.ListTiers, policy_pb2.ListTiersRequest(), lambda p: p.tiers)
-        add_ons = every(ask.ListAddOns, policy_pb2.ListAddOnsRequest(), lambda p: p.add_ons)
+        roles = every(session.roles.ListRoles, role_pb2.ListRolesRequest(), lambda p: p.roles)
+        tiers = every(session.tiers.ListTiers, tier_pb2.ListTiersRequest(), lambda p: p.tiers)
+        add_ons = every(
+            session.add_ons.ListAddOns, add_on_pb2.ListAddOnsRequest(), lambda p: p.add_ons
+        )
     policy = PolicySet(
         tuple(map(convert.permission, permissions.permissions)),
         tuple(map(convert.role, roles.roles)),

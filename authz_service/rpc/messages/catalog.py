@@ -1,25 +1,39 @@
 """Definitions to values and back. Both directions side by side, no decisions inside."""
 
-from collections.abc import Iterable
-
-from google.protobuf.field_mask_pb2 import FieldMask
+from collections.abc import Callable, Iterable
+from typing import Any, Final, TypeVar
 
 from authz_service.domain.catalog import ADD_ON, TIER, Feature, Limit, Permission, Plan, Role
 from authz_service.domain.policy_set import PolicySet
 from authz_service.errors import ErrorReason, InvalidArgument
-from authz_service.gen.authz.v1 import policy_pb2 as pb
-from authz_service.usecases.catalog.deletion import Moved
-from authz_service.usecases.catalog.plan_items import OfPlan
+from authz_service.gen.authz.v1 import (
+    add_on_pb2,
+    change_pb2,
+    feature_pb2,
+    limit_pb2,
+    moved_pb2,
+    permission_pb2,
+    role_pb2,
+    tier_pb2,
+)
+from authz_service.rpc.messages import values
+from authz_service.rpc.methods import Fields, Shown
+from authz_service.usecases.catalog.deletion import Deleted, DeleteObject, Moved
+from authz_service.usecases.catalog.objects import Named
+from authz_service.usecases.catalog.plan_items import DeleteItem, ListItems, OfPlan, OneItem
+from authz_service.usecases.catalog.plans import ListPlans
+
+D = TypeVar("D", bound=Permission | Role | Plan)
 
 
-def permission(message: pb.Permission) -> Permission:
+def permission(message: permission_pb2.Permission) -> Permission:
     return Permission(
         message.id, message.internal, message.description, message.deprecated, message.replaced_by
     )
 
 
-def permission_message(value: Permission) -> pb.Permission:
-    return pb.Permission(
+def permission_message(value: Permission) -> permission_pb2.Permission:
+    return permission_pb2.Permission(
         id=value.id,
         internal=value.internal,
         description=value.description,
@@ -29,7 +43,7 @@ def permission_message(value: Permission) -> pb.Permission:
     )
 
 
-def role(message: pb.Role) -> Role:
+def role(message: role_pb2.Role) -> Role:
     return Role(
         message.id,
         frozenset(message.permissions),
@@ -39,8 +53,8 @@ def role(message: pb.Role) -> Role:
     )
 
 
-def role_message(value: Role) -> pb.Role:
-    return pb.Role(
+def role_message(value: Role) -> role_pb2.Role:
+    return role_pb2.Role(
         id=value.id,
         permissions=sorted(value.permissions),
         includes=sorted(value.includes),
@@ -50,7 +64,7 @@ def role_message(value: Role) -> pb.Role:
     )
 
 
-def tier(message: pb.Tier, field: str = "tier") -> Plan:
+def tier(message: tier_pb2.Tier, field: str = "tier") -> Plan:
     return Plan(
         id=TIER + message.id,
         extends=TIER + message.extends if message.extends else "",
@@ -62,8 +76,8 @@ def tier(message: pb.Tier, field: str = "tier") -> Plan:
     )
 
 
-def tier_message(value: Plan) -> pb.Tier:
-    return pb.Tier(
+def tier_message(value: Plan) -> tier_pb2.Tier:
+    return tier_pb2.Tier(
         id=value.name,
         extends=value.extends.removeprefix(TIER),
         permissions=sorted(value.permissions),
@@ -76,7 +90,7 @@ def tier_message(value: Plan) -> pb.Tier:
     )
 
 
-def add_on(message: pb.AddOn, field: str = "add_on") -> Plan:
+def add_on(message: add_on_pb2.AddOn, field: str = "add_on") -> Plan:
     return Plan(
         id=ADD_ON + message.id,
         permissions=frozenset(message.permissions),
@@ -87,8 +101,8 @@ def add_on(message: pb.AddOn, field: str = "add_on") -> Plan:
     )
 
 
-def add_on_message(value: Plan) -> pb.AddOn:
-    return pb.AddOn(
+def add_on_message(value: Plan) -> add_on_pb2.AddOn:
+    return add_on_pb2.AddOn(
         id=value.name,
         permissions=sorted(value.permissions),
         features=[feature_message(each) for each in value.features],
@@ -99,25 +113,25 @@ def add_on_message(value: Plan) -> pb.AddOn:
     )
 
 
-def feature(message: pb.Feature) -> Feature:
+def feature(message: feature_pb2.Feature) -> Feature:
     if message.WhichOneof("value") == "text":
         return Feature(message.name, message.text, "value")
     return Feature(message.name, "true" if message.enabled else "false")
 
 
-def feature_message(value: Feature) -> pb.Feature:
+def feature_message(value: Feature) -> feature_pb2.Feature:
     if value.kind == "value":
-        return pb.Feature(name=value.name, text=value.value)
-    return pb.Feature(name=value.name, enabled=value.value == "true")
+        return feature_pb2.Feature(name=value.name, text=value.value)
+    return feature_pb2.Feature(name=value.name, enabled=value.value == "true")
 
 
-def plan_feature_message(value: OfPlan[Feature]) -> pb.PlanFeature:
-    return pb.PlanFeature(
+def plan_feature_message(value: OfPlan[Feature]) -> feature_pb2.PlanFeature:
+    return feature_pb2.PlanFeature(
         plan=value.plan, feature=feature_message(value.item), plan_revision=value.plan_revision
     )
 
 
-def limit(message: pb.Limit, field: str = "limit") -> Limit:
+def limit(message: limit_pb2.Limit, field: str = "limit") -> Limit:
     """Read a limit. Neither a value nor unlimited is an error: unset never means unlimited."""
     match message.WhichOneof("amount"):
         case "value":
@@ -131,23 +145,23 @@ def limit(message: pb.Limit, field: str = "limit") -> Limit:
     )
 
 
-def limit_message(value: Limit) -> pb.Limit:
+def limit_message(value: Limit) -> limit_pb2.Limit:
     if value.value is None:
-        return pb.Limit(name=value.name, unlimited=True, unit=value.unit)
-    return pb.Limit(name=value.name, value=value.value, unit=value.unit)
+        return limit_pb2.Limit(name=value.name, unlimited=True, unit=value.unit)
+    return limit_pb2.Limit(name=value.name, value=value.value, unit=value.unit)
 
 
-def plan_limit_message(value: OfPlan[Limit]) -> pb.PlanLimit:
-    return pb.PlanLimit(
+def plan_limit_message(value: OfPlan[Limit]) -> limit_pb2.PlanLimit:
+    return limit_pb2.PlanLimit(
         plan=value.plan, limit=limit_message(value.item), plan_revision=value.plan_revision
     )
 
 
-def _limits(messages: Iterable[pb.Limit], field: str) -> tuple[Limit, ...]:
+def _limits(messages: Iterable[limit_pb2.Limit], field: str) -> tuple[Limit, ...]:
     return tuple(limit(each, f"{field}.limits[{at}]") for at, each in enumerate(messages))
 
 
-def policy_set(message: pb.ApplyPolicyRequest) -> PolicySet:
+def policy_set(message: change_pb2.ApplyPolicyRequest) -> PolicySet:
     return PolicySet(
         tuple(permission(each) for each in message.permissions),
         tuple(role(each) for each in message.roles),
@@ -156,9 +170,54 @@ def policy_set(message: pb.ApplyPolicyRequest) -> PolicySet:
     )
 
 
-def mask(message: FieldMask) -> tuple[str, ...]:
-    return tuple(message.paths)
+def deletion(request: Any) -> DeleteObject:
+    return DeleteObject(
+        id=request.id,
+        replacement=request.replacement,
+        expected_revision=request.expected_revision,
+    )
 
 
-def moved_messages(values: Iterable[Moved]) -> list[pb.Moved]:
-    return [pb.Moved(kind=value.kind, count=value.count, names=value.names) for value in values]
+def named(request: Any) -> Named:
+    return Named(id=request.id)
+
+
+def plans_listing(request: Any) -> ListPlans:
+    return ListPlans(
+        page=values.page(request), permission=request.permission, feature=request.feature
+    )
+
+
+def item(request: Any) -> OneItem:
+    return OneItem(plan=request.plan, name=request.name)
+
+
+def item_deletion(request: Any) -> DeleteItem:
+    return DeleteItem(
+        plan=request.plan, name=request.name, expected_revision=request.expected_revision
+    )
+
+
+def items_listing(request: Any) -> ListItems:
+    return ListItems(page=values.page(request), plan=request.plan, name=request.name)
+
+
+def moved(shown: Shown[D]) -> Callable[[Deleted[D]], Fields]:
+    """Show a definition as it was, and what its replacement took over."""
+
+    def fields(value: Deleted[D]) -> Fields:
+        return {**shown.one(value.object), "moved": map(_moved_message, value.moved)}
+
+    return fields
+
+
+def _moved_message(value: Moved) -> moved_pb2.Moved:
+    return moved_pb2.Moved(kind=value.kind, count=value.count, names=value.names)
+
+
+PERMISSION: Final = Shown("permission", "permissions", permission_message)
+ROLE: Final = Shown("role", "roles", role_message)
+TIERS: Final = Shown("tier", "tiers", tier_message)
+ADD_ONS: Final = Shown("add_on", "add_ons", add_on_message)
+PLAN_FEATURE: Final = Shown("plan_feature", "plan_features", plan_feature_message)
+PLAN_LIMIT: Final = Shown("plan_limit", "plan_limits", plan_limit_message)

@@ -7,7 +7,7 @@ from authz_service.domain.schedule import ScheduledChange, ScheduledKind
 from authz_service.domain.tenant import Holding, StatePeriod
 from authz_service.domain.window import Instant
 from authz_service.errors import ErrorReason, InvalidArgument
-from authz_service.gen.authz.v1 import error_reason_pb2, policy_pb2
+from authz_service.gen.authz.v1 import error_reason_pb2, limit_pb2
 from authz_service.gen.authz.v1 import provisioning_pb2 as pb
 from authz_service.rpc.messages import catalog
 from authz_service.rpc.messages import values as convert
@@ -39,7 +39,7 @@ def limits(messages: Any) -> tuple[Limit, ...]:
     return tuple(catalog.limit(message, f"limits[{at}]") for at, message in enumerate(messages))
 
 
-def limits_messages(values: tuple[Limit, ...]) -> list[policy_pb2.Limit]:
+def limits_messages(values: tuple[Limit, ...]) -> list[limit_pb2.Limit]:
     return [catalog.limit_message(value) for value in values]
 
 

@@ -14,7 +14,14 @@ from authz_service.domain.membership import MembershipState
 from authz_service.domain.tenant import SuspensionReason, TenantState
 from authz_service.domain.window import BEGINNING, FOREVER, Instant, Window
 from authz_service.errors import ErrorReason, InvalidArgument
-from authz_service.gen.authz.v1 import authorization_pb2, key_pb2, policy_pb2, provisioning_pb2
+from authz_service.gen.authz.v1 import (
+    authorization_pb2,
+    exception_pb2,
+    key_pb2,
+    provisioning_pb2,
+    role_grant_pb2,
+)
+from authz_service.rpc.methods import Shown
 from authz_service.usecases.callers.keys_now import KeyNow
 from authz_service.usecases.kernel.paging import PageRequest
 from authz_service.usecases.kernel.point_in_time import Moment
@@ -25,16 +32,16 @@ from authz_service.usecases.members.roster import MemberNow
 E = TypeVar("E")
 
 _SOURCES: Final = {
-    GrantSource.MANUAL: policy_pb2.GRANT_SOURCE_MANUAL,
-    GrantSource.CONTRACT: policy_pb2.GRANT_SOURCE_CONTRACT,
-    GrantSource.SCIM: policy_pb2.GRANT_SOURCE_SCIM,
-    GrantSource.SSO: policy_pb2.GRANT_SOURCE_SSO,
-    GrantSource.STAFF: policy_pb2.GRANT_SOURCE_STAFF,
+    GrantSource.MANUAL: role_grant_pb2.GRANT_SOURCE_MANUAL,
+    GrantSource.CONTRACT: role_grant_pb2.GRANT_SOURCE_CONTRACT,
+    GrantSource.SCIM: role_grant_pb2.GRANT_SOURCE_SCIM,
+    GrantSource.SSO: role_grant_pb2.GRANT_SOURCE_SSO,
+    GrantSource.STAFF: role_grant_pb2.GRANT_SOURCE_STAFF,
 }
 _EXCEPTIONS: Final = {
-    ExceptionKind.GRANT: policy_pb2.EXCEPTION_KIND_GRANT,
-    ExceptionKind.DENY: policy_pb2.EXCEPTION_KIND_DENY,
-    ExceptionKind.REPLACE: policy_pb2.EXCEPTION_KIND_REPLACE,
+    ExceptionKind.GRANT: exception_pb2.EXCEPTION_KIND_GRANT,
+    ExceptionKind.DENY: exception_pb2.EXCEPTION_KIND_DENY,
+    ExceptionKind.REPLACE: exception_pb2.EXCEPTION_KIND_REPLACE,
 }
 _STATES: Final = {
     TenantState.ACTIVE: provisioning_pb2.TENANT_STATE_ACTIVE,
@@ -147,7 +154,7 @@ def source_filter(number: int, field: str = "source") -> GrantSource | None:
     return source(number, field) if number else None
 
 
-def role_grant(message: policy_pb2.RoleGrant, field: str = "role_grant") -> RoleGrant:
+def role_grant(message: role_grant_pb2.RoleGrant, field: str = "role_grant") -> RoleGrant:
     return RoleGrant(
         tenant=message.tenant,
         subject=message.subject,
@@ -159,8 +166,8 @@ def role_grant(message: policy_pb2.RoleGrant, field: str = "role_grant") -> Role
     )
 
 
-def role_grant_message(value: RoleGrant) -> policy_pb2.RoleGrant:
-    return policy_pb2.RoleGrant(
+def role_grant_message(value: RoleGrant) -> role_grant_pb2.RoleGrant:
+    return role_grant_pb2.RoleGrant(
         id=value.id,
         tenant=value.tenant,
         subject=value.subject,
@@ -173,7 +180,7 @@ def role_grant_message(value: RoleGrant) -> policy_pb2.RoleGrant:
     )
 
 
-def exception(message: policy_pb2.TenantException) -> TenantException:
+def exception(message: exception_pb2.TenantException) -> TenantException:
     return TenantException(
         id="",
         tenant=message.tenant,
@@ -187,8 +194,8 @@ def exception(message: policy_pb2.TenantException) -> TenantException:
     )
 
 
-def exception_message(value: TenantException) -> policy_pb2.TenantException:
-    return policy_pb2.TenantException(
+def exception_message(value: TenantException) -> exception_pb2.TenantException:
+    return exception_pb2.TenantException(
         id=value.id,
         tenant=value.tenant,
         kind=_EXCEPTIONS[value.kind],
@@ -200,6 +207,10 @@ def exception_message(value: TenantException) -> policy_pb2.TenantException:
         revision=value.revision,
         **window_fields(value.window),
     )
+
+
+ROLE_GRANT: Final = Shown("role_grant", "role_grants", role_grant_message)
+EXCEPTION: Final = Shown("exception", "exceptions", exception_message)
 
 
 def exception_kind_filter(number: int) -> ExceptionKind | None:

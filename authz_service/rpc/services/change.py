@@ -2,8 +2,9 @@
 
 from authz_service.gen.authz.v1 import change_pb2 as pb
 from authz_service.rpc.calls import AdminCalls, Context
-from authz_service.rpc.messages import changesets, values
+from authz_service.rpc.messages import catalog, changesets, values
 from authz_service.rpc.messages.tenants import optional_instant
+from authz_service.usecases.catalog import apply_policy
 from authz_service.usecases.changesets import preview_apply, scheduling
 from authz_service.usecases.changesets.scheduling import OneScheduledPolicy
 
@@ -11,6 +12,23 @@ from authz_service.usecases.changesets.scheduling import OneScheduledPolicy
 class ChangeServicer:
     def __init__(self, calls: AdminCalls) -> None:
         self._calls = calls
+
+    def ApplyPolicy(
+        self, request: pb.ApplyPolicyRequest, context: Context
+    ) -> pb.ApplyPolicyResponse:
+        answer = self._calls.change(
+            request,
+            context,
+            apply_policy.apply_policy,
+            lambda r: apply_policy.ApplyPolicy(policy=catalog.policy_set(r)),
+        )
+        return pb.ApplyPolicyResponse(
+            created=answer.value.created,
+            updated=answer.value.updated,
+            unchanged=answer.value.unchanged,
+            warnings=answer.value.warnings,
+            revision=answer.revision,
+        )
 
     def PreviewChange(
         self, request: pb.PreviewChangeRequest, context: Context

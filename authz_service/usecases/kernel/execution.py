@@ -88,6 +88,7 @@ class ChangeCase(Generic[W, T]):
     `codec` keeps its value for repeated requests.
     """
 
+    rpc: str
     access: Access
     body: Callable[[Transaction, W], T]
     codec: TypeAdapter[T]
@@ -96,7 +97,7 @@ class ChangeCase(Generic[W, T]):
     @classmethod
     def of(cls, rpc: str, body: Callable[[Transaction, W], T]) -> "ChangeCase[W, T]":
         """Make the change that an RPC runs. Raises: LookupError, if there is no such RPC."""
-        return cls(access_of(rpc), body, TypeAdapter(get_type_hints(body)["return"]))
+        return cls(rpc, access_of(rpc), body, TypeAdapter(get_type_hints(body)["return"]))
 
     @property
     def right(self) -> str:
@@ -107,13 +108,14 @@ class ChangeCase(Generic[W, T]):
 class ReadCase(Generic[W, T]):
     """A read and what it takes."""
 
+    rpc: str
     access: Access
     body: Callable[[View, W], T]
 
     @classmethod
     def of(cls, rpc: str, body: Callable[[View, W], T]) -> "ReadCase[W, T]":
         """Make the read that an RPC runs. Raises: LookupError, if there is no such RPC."""
-        return cls(access_of(rpc), body)
+        return cls(rpc, access_of(rpc), body)
 
     @property
     def right(self) -> str:

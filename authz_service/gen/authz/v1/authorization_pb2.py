@@ -22,13 +22,15 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from authz_service.gen.authz.v1 import exception_pb2 as authz_dot_v1_dot_exception__pb2
+from authz_service.gen.authz.v1 import feature_pb2 as authz_dot_v1_dot_feature__pb2
+from authz_service.gen.authz.v1 import limit_pb2 as authz_dot_v1_dot_limit__pb2
 from authz_service.gen.authz.v1 import options_pb2 as authz_dot_v1_dot_options__pb2
-from authz_service.gen.authz.v1 import policy_pb2 as authz_dot_v1_dot_policy__pb2
 from authz_service.gen.authz.v1 import provisioning_pb2 as authz_dot_v1_dot_provisioning__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1c\x61uthz/v1/authorization.proto\x12\x08\x61uthz.v1\x1a\x16\x61uthz/v1/options.proto\x1a\x15\x61uthz/v1/policy.proto\x1a\x1b\x61uthz/v1/provisioning.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"H\n\x05Usage\x12\r\n\x05limit\x18\x01 \x01(\t\x12\x0c\n\x04used\x18\x02 \x01(\x03\x12\x15\n\x08quantity\x18\x03 \x01(\x03H\x00\x88\x01\x01\x42\x0b\n\t_quantity\"\x88\x01\n\x0c\x43heckRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x0f\n\x07subject\x18\x02 \x01(\t\x12\x12\n\npermission\x18\x03 \x01(\t\x12\r\n\x05scope\x18\x04 \x01(\t\x12\x1e\n\x05usage\x18\x05 \x01(\x0b\x32\x0f.authz.v1.Usage\x12\x14\n\x0cmin_revision\x18\x06 \x01(\x03\"\x89\x01\n\rCheckResponse\x12\x0f\n\x07\x61llowed\x18\x01 \x01(\x08\x12(\n\x06reason\x18\x02 \x01(\x0e\x32\x18.authz.v1.DecisionReason\x12+\n\x0creason_class\x18\x03 \x01(\x0e\x32\x15.authz.v1.ReasonClass\x12\x10\n\x08revision\x18\x04 \x01(\x03\"n\n\x08Question\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x0f\n\x07subject\x18\x02 \x01(\t\x12\x12\n\npermission\x18\x03 \x01(\t\x12\r\n\x05scope\x18\x04 \x01(\t\x12\x1e\n\x05usage\x18\x05 \x01(\x0b\x32\x0f.authz.v1.Usage\"P\n\x11\x42\x61tchCheckRequest\x12%\n\tquestions\x18\x01 \x03(\x0b\x32\x12.authz.v1.Question\x12\x14\n\x0cmin_revision\x18\x02 \x01(\x03\"b\n\x12\x42\x61tchCheckResponse\x12\x0f\n\x07\x61llowed\x18\x01 \x03(\x08\x12)\n\x07reasons\x18\x02 \x03(\x0e\x32\x18.authz.v1.DecisionReason\x12\x10\n\x08revision\x18\x03 \x01(\x03\"t\n\x17\x43heckPermissionsRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x0f\n\x07subject\x18\x02 \x01(\t\x12\r\n\x05scope\x18\x03 \x01(\t\x12\x13\n\x0bpermissions\x18\x04 \x03(\t\x12\x14\n\x0cmin_revision\x18\x05 \x01(\x03\"=\n\x18\x43heckPermissionsResponse\x12\x0f\n\x07\x61llowed\x18\x01 \x03(\x08\x12\x10\n\x08revision\x18\x02 \x01(\x03\"\xf8\x01\n\x16ListPermissionsRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x0f\n\x07subject\x18\x02 \x01(\t\x12\r\n\x05scope\x18\x03 \x01(\t\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x12\n\npage_token\x18\x05 \x01(\t\x12\x14\n\x0cmin_revision\x18\x06 \x01(\x03\x12&\n\x02\x61t\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0b\x61s_known_at\x18\x08 \x01(\x03\x12\x34\n\x10\x61s_known_at_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"Y\n\x17ListPermissionsResponse\x12\x13\n\x0bpermissions\x18\x01 \x03(\t\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x10\n\x08revision\x18\x03 \x01(\x03\"\xf8\x01\n\x13ListSubjectsRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x12\n\npermission\x18\x02 \x01(\t\x12\r\n\x05scope\x18\x03 \x01(\t\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x12\n\npage_token\x18\x05 \x01(\t\x12\x14\n\x0cmin_revision\x18\x06 \x01(\x03\x12&\n\x02\x61t\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0b\x61s_known_at\x18\x08 \x01(\x03\x12\x34\n\x10\x61s_known_at_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"S\n\x14ListSubjectsResponse\x12\x10\n\x08subjects\x18\x01 \x03(\t\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x10\n\x08revision\x18\x03 \x01(\x03\"\xb1\x01\n\x16GetEntitlementsRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x14\n\x0cmin_revision\x18\x02 \x01(\x03\x12&\n\x02\x61t\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0b\x61s_known_at\x18\x04 \x01(\x03\x12\x34\n\x10\x61s_known_at_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xa8\x02\n\x17GetEntitlementsResponse\x12$\n\x05state\x18\x01 \x01(\x0e\x32\x15.authz.v1.TenantState\x12\x0c\n\x04tier\x18\x02 \x01(\t\x12\x0f\n\x07\x61\x64\x64_ons\x18\x03 \x03(\t\x12+\n\x08\x66\x65\x61tures\x18\x04 \x03(\x0b\x32\x19.authz.v1.EntitledFeature\x12\'\n\x06limits\x18\x05 \x03(\x0b\x32\x17.authz.v1.EntitledLimit\x12\x31\n\x0bpermissions\x18\x06 \x03(\x0b\x32\x1c.authz.v1.EntitledPermission\x12-\n\nexceptions\x18\x07 \x03(\x0b\x32\x19.authz.v1.TenantException\x12\x10\n\x08revision\x18\x08 \x01(\x03\"E\n\x0f\x45ntitledFeature\x12\"\n\x07\x66\x65\x61ture\x18\x01 \x01(\x0b\x32\x11.authz.v1.Feature\x12\x0e\n\x06source\x18\x02 \x01(\t\"@\n\rEntitledLimit\x12\x1e\n\x05limit\x18\x01 \x01(\x0b\x32\x0f.authz.v1.Limit\x12\x0f\n\x07sources\x18\x02 \x03(\t\"8\n\x12\x45ntitledPermission\x12\x12\n\npermission\x18\x01 \x01(\t\x12\x0e\n\x06source\x18\x02 \x01(\t\"Y\n\x11\x43heckLimitRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x1e\n\x05usage\x18\x02 \x01(\x0b\x32\x0f.authz.v1.Usage\x12\x14\n\x0cmin_revision\x18\x03 \x01(\x03\"\xdc\x01\n\x12\x43heckLimitResponse\x12\x0f\n\x07\x61llowed\x18\x01 \x01(\x08\x12(\n\x06reason\x18\x02 \x01(\x0e\x32\x18.authz.v1.DecisionReason\x12+\n\x0creason_class\x18\x03 \x01(\x0e\x32\x15.authz.v1.ReasonClass\x12&\n\x05limit\x18\x04 \x01(\x0b\x32\x17.authz.v1.EntitledLimit\x12\x16\n\tremaining\x18\x05 \x01(\x03H\x00\x88\x01\x01\x12\x10\n\x08revision\x18\x06 \x01(\x03\x42\x0c\n\n_remaining\"\xfd\x01\n\x0e\x45xplainRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x0f\n\x07subject\x18\x02 \x01(\t\x12\x12\n\npermission\x18\x03 \x01(\t\x12\r\n\x05scope\x18\x04 \x01(\t\x12\x1e\n\x05usage\x18\x05 \x01(\x0b\x32\x0f.authz.v1.Usage\x12\x14\n\x0cmin_revision\x18\x06 \x01(\x03\x12&\n\x02\x61t\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0b\x61s_known_at\x18\x08 \x01(\x03\x12\x34\n\x10\x61s_known_at_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xa9\x02\n\x0f\x45xplainResponse\x12\x0f\n\x07\x61llowed\x18\x01 \x01(\x08\x12(\n\x06reason\x18\x02 \x01(\x0e\x32\x18.authz.v1.DecisionReason\x12+\n\x0creason_class\x18\x03 \x01(\x0e\x32\x15.authz.v1.ReasonClass\x12(\n\x06layers\x18\x04 \x03(\x0b\x32\x18.authz.v1.ExplainedLayer\x12&\n\x05rules\x18\x05 \x03(\x0b\x32\x17.authz.v1.ExplainedRule\x12\"\n\x08remedies\x18\x06 \x03(\x0b\x32\x10.authz.v1.Remedy\x12&\n\x02\x61t\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08revision\x18\x08 \x01(\x03\"j\n\x0e\x45xplainedLayer\x12\r\n\x05layer\x18\x01 \x01(\t\x12\x0e\n\x06\x61grees\x18\x02 \x01(\x08\x12(\n\x06reason\x18\x03 \x01(\x0e\x32\x18.authz.v1.DecisionReason\x12\x0f\n\x07summary\x18\x04 \x01(\t\"\x8f\x01\n\rExplainedRule\x12\r\n\x05ptype\x18\x01 \x01(\t\x12\x0e\n\x06values\x18\x02 \x03(\t\x12.\n\nvalid_from\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bvalid_until\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"N\n\x06Remedy\x12\"\n\x04kind\x18\x01 \x01(\x0e\x32\x14.authz.v1.RemedyKind\x12\x0f\n\x07summary\x18\x02 \x01(\t\x12\x0f\n\x07options\x18\x03 \x03(\t*\xda\x04\n\x0e\x44\x65\x63isionReason\x12\x1f\n\x1b\x44\x45\x43ISION_REASON_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x44\x45\x43ISION_REASON_ALLOWED\x10\x01\x12&\n\"DECISION_REASON_UNKNOWN_PERMISSION\x10\x02\x12\"\n\x1e\x44\x45\x43ISION_REASON_UNKNOWN_TENANT\x10\x03\x12$\n DECISION_REASON_TENANT_SUSPENDED\x10\x04\x12%\n!DECISION_REASON_TENANT_OFFBOARDED\x10\x05\x12 \n\x1c\x44\x45\x43ISION_REASON_NOT_A_MEMBER\x10\x06\x12&\n\"DECISION_REASON_MEMBERSHIP_INVITED\x10\x07\x12(\n$DECISION_REASON_MEMBERSHIP_SUSPENDED\x10\x08\x12\'\n#DECISION_REASON_DENIED_BY_EXCEPTION\x10\t\x12 \n\x1c\x44\x45\x43ISION_REASON_ROLE_MISSING\x10\n\x12!\n\x1d\x44\x45\x43ISION_REASON_GRANT_EXPIRED\x10\x0b\x12 \n\x1c\x44\x45\x43ISION_REASON_NOT_ENTITLED\x10\x0c\x12\'\n#DECISION_REASON_ENTITLEMENT_EXPIRED\x10\r\x12!\n\x1d\x44\x45\x43ISION_REASON_LIMIT_UNKNOWN\x10\x0e\x12!\n\x1d\x44\x45\x43ISION_REASON_LIMIT_REACHED\x10\x0f*\x9e\x02\n\x0bReasonClass\x12\x1c\n\x18REASON_CLASS_UNSPECIFIED\x10\x00\x12\x18\n\x14REASON_CLASS_ALLOWED\x10\x01\x12\x1d\n\x19REASON_CLASS_NOT_ENTITLED\x10\x02\x12\x1e\n\x1aREASON_CLASS_NOT_PERMITTED\x10\x03\x12\x1a\n\x16REASON_CLASS_SUSPENDED\x10\x04\x12\x18\n\x14REASON_CLASS_EXPIRED\x10\x05\x12\x1e\n\x1aREASON_CLASS_LIMIT_REACHED\x10\x06\x12\x1d\n\x19REASON_CLASS_NOT_A_MEMBER\x10\x07\x12#\n\x1fREASON_CLASS_UNKNOWN_PERMISSION\x10\x08*\xe0\x02\n\nRemedyKind\x12\x1b\n\x17REMEDY_KIND_UNSPECIFIED\x10\x00\x12\"\n\x1eREMEDY_KIND_DECLARE_PERMISSION\x10\x01\x12\x1e\n\x1aREMEDY_KIND_ONBOARD_TENANT\x10\x02\x12\x1d\n\x19REMEDY_KIND_RESUME_TENANT\x10\x03\x12\x1a\n\x16REMEDY_KIND_ADD_MEMBER\x10\x04\x12\x1d\n\x19REMEDY_KIND_RESUME_MEMBER\x10\x05\x12 \n\x1cREMEDY_KIND_REVOKE_EXCEPTION\x10\x06\x12\x1a\n\x16REMEDY_KIND_GRANT_ROLE\x10\x07\x12\x1b\n\x17REMEDY_KIND_CHANGE_TIER\x10\x08\x12\x1f\n\x1bREMEDY_KIND_GRANT_EXCEPTION\x10\t\x12\x1b\n\x17REMEDY_KIND_RAISE_LIMIT\x10\n2\x99\x07\n\x14\x41uthorizationService\x12W\n\x05\x43heck\x12\x16.authz.v1.CheckRequest\x1a\x17.authz.v1.CheckResponse\"\x1d\xa2\xbb\x18\x19\n\x0f\x64\x65\x63isions:check\x12\x06tenant\x12{\n\nBatchCheck\x12\x1b.authz.v1.BatchCheckRequest\x1a\x1c.authz.v1.BatchCheckResponse\"2\xa2\xbb\x18.\n\x0f\x64\x65\x63isions:check\x12\x10questions.tenant*\tquestions\x12\x85\x01\n\x10\x43heckPermissions\x12!.authz.v1.CheckPermissionsRequest\x1a\".authz.v1.CheckPermissionsResponse\"*\xa2\xbb\x18&\n\x0f\x64\x65\x63isions:check\x12\x06tenant*\x0bpermissions\x12u\n\x0fListPermissions\x12 .authz.v1.ListPermissionsRequest\x1a!.authz.v1.ListPermissionsResponse\"\x1d\xa2\xbb\x18\x19\n\x0f\x64\x65\x63isions:check\x12\x06tenant\x12l\n\x0cListSubjects\x12\x1d.authz.v1.ListSubjectsRequest\x1a\x1e.authz.v1.ListSubjectsResponse\"\x1d\xa2\xbb\x18\x19\n\x0f\x64\x65\x63isions:check\x12\x06tenant\x12u\n\x0fGetEntitlements\x12 .authz.v1.GetEntitlementsRequest\x1a!.authz.v1.GetEntitlementsResponse\"\x1d\xa2\xbb\x18\x19\n\x0f\x64\x65\x63isions:check\x12\x06tenant\x12\x66\n\nCheckLimit\x12\x1b.authz.v1.CheckLimitRequest\x1a\x1c.authz.v1.CheckLimitResponse\"\x1d\xa2\xbb\x18\x19\n\x0f\x64\x65\x63isions:check\x12\x06tenant\x12_\n\x07\x45xplain\x12\x18.authz.v1.ExplainRequest\x1a\x19.authz.v1.ExplainResponse\"\x1f\xa2\xbb\x18\x1b\n\x11\x64\x65\x63isions:explain\x12\x06tenantb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1c\x61uthz/v1/authorization.proto\x12\x08\x61uthz.v1\x1a\x18\x61uthz/v1/exception.proto\x1a\x16\x61uthz/v1/feature.proto\x1a\x14\x61uthz/v1/limit.proto\x1a\x16\x61uthz/v1/options.proto\x1a\x1b\x61uthz/v1/provisioning.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"H\n\x05Usage\x12\r\n\x05limit\x18\x01 \x01(\t\x12\x0c\n\x04used\x18\x02 \x01(\x03\x12\x15\n\x08quantity\x18\x03 \x01(\x03H\x00\x88\x01\x01\x42\x0b\n\t_quantity\"\x88\x01\n\x0c\x43heckRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x0f\n\x07subject\x18\x02 \x01(\t\x12\x12\n\npermission\x18\x03 \x01(\t\x12\r\n\x05scope\x18\x04 \x01(\t\x12\x1e\n\x05usage\x18\x05 \x01(\x0b\x32\x0f.authz.v1.Usage\x12\x14\n\x0cmin_revision\x18\x06 \x01(\x03\"\x89\x01\n\rCheckResponse\x12\x0f\n\x07\x61llowed\x18\x01 \x01(\x08\x12(\n\x06reason\x18\x02 \x01(\x0e\x32\x18.authz.v1.DecisionReason\x12+\n\x0creason_class\x18\x03 \x01(\x0e\x32\x15.authz.v1.ReasonClass\x12\x10\n\x08revision\x18\x04 \x01(\x03\"n\n\x08Question\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x0f\n\x07subject\x18\x02 \x01(\t\x12\x12\n\npermission\x18\x03 \x01(\t\x12\r\n\x05scope\x18\x04 \x01(\t\x12\x1e\n\x05usage\x18\x05 \x01(\x0b\x32\x0f.authz.v1.Usage\"P\n\x11\x42\x61tchCheckRequest\x12%\n\tquestions\x18\x01 \x03(\x0b\x32\x12.authz.v1.Question\x12\x14\n\x0cmin_revision\x18\x02 \x01(\x03\"b\n\x12\x42\x61tchCheckResponse\x12\x0f\n\x07\x61llowed\x18\x01 \x03(\x08\x12)\n\x07reasons\x18\x02 \x03(\x0e\x32\x18.authz.v1.DecisionReason\x12\x10\n\x08revision\x18\x03 \x01(\x03\"t\n\x17\x43heckPermissionsRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x0f\n\x07subject\x18\x02 \x01(\t\x12\r\n\x05scope\x18\x03 \x01(\t\x12\x13\n\x0bpermissions\x18\x04 \x03(\t\x12\x14\n\x0cmin_revision\x18\x05 \x01(\x03\"=\n\x18\x43heckPermissionsResponse\x12\x0f\n\x07\x61llowed\x18\x01 \x03(\x08\x12\x10\n\x08revision\x18\x02 \x01(\x03\"\xf8\x01\n\x16ListPermissionsRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x0f\n\x07subject\x18\x02 \x01(\t\x12\r\n\x05scope\x18\x03 \x01(\t\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x12\n\npage_token\x18\x05 \x01(\t\x12\x14\n\x0cmin_revision\x18\x06 \x01(\x03\x12&\n\x02\x61t\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0b\x61s_known_at\x18\x08 \x01(\x03\x12\x34\n\x10\x61s_known_at_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"Y\n\x17ListPermissionsResponse\x12\x13\n\x0bpermissions\x18\x01 \x03(\t\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x10\n\x08revision\x18\x03 \x01(\x03\"\xf8\x01\n\x13ListSubjectsRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x12\n\npermission\x18\x02 \x01(\t\x12\r\n\x05scope\x18\x03 \x01(\t\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x12\n\npage_token\x18\x05 \x01(\t\x12\x14\n\x0cmin_revision\x18\x06 \x01(\x03\x12&\n\x02\x61t\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0b\x61s_known_at\x18\x08 \x01(\x03\x12\x34\n\x10\x61s_known_at_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"S\n\x14ListSubjectsResponse\x12\x10\n\x08subjects\x18\x01 \x03(\t\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x10\n\x08revision\x18\x03 \x01(\x03\"\xb1\x01\n\x16GetEntitlementsRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x14\n\x0cmin_revision\x18\x02 \x01(\x03\x12&\n\x02\x61t\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0b\x61s_known_at\x18\x04 \x01(\x03\x12\x34\n\x10\x61s_known_at_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xa8\x02\n\x17GetEntitlementsResponse\x12$\n\x05state\x18\x01 \x01(\x0e\x32\x15.authz.v1.TenantState\x12\x0c\n\x04tier\x18\x02 \x01(\t\x12\x0f\n\x07\x61\x64\x64_ons\x18\x03 \x03(\t\x12+\n\x08\x66\x65\x61tures\x18\x04 \x03(\x0b\x32\x19.authz.v1.EntitledFeature\x12\'\n\x06limits\x18\x05 \x03(\x0b\x32\x17.authz.v1.EntitledLimit\x12\x31\n\x0bpermissions\x18\x06 \x03(\x0b\x32\x1c.authz.v1.EntitledPermission\x12-\n\nexceptions\x18\x07 \x03(\x0b\x32\x19.authz.v1.TenantException\x12\x10\n\x08revision\x18\x08 \x01(\x03\"E\n\x0f\x45ntitledFeature\x12\"\n\x07\x66\x65\x61ture\x18\x01 \x01(\x0b\x32\x11.authz.v1.Feature\x12\x0e\n\x06source\x18\x02 \x01(\t\"@\n\rEntitledLimit\x12\x1e\n\x05limit\x18\x01 \x01(\x0b\x32\x0f.authz.v1.Limit\x12\x0f\n\x07sources\x18\x02 \x03(\t\"8\n\x12\x45ntitledPermission\x12\x12\n\npermission\x18\x01 \x01(\t\x12\x0e\n\x06source\x18\x02 \x01(\t\"Y\n\x11\x43heckLimitRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x1e\n\x05usage\x18\x02 \x01(\x0b\x32\x0f.authz.v1.Usage\x12\x14\n\x0cmin_revision\x18\x03 \x01(\x03\"\xdc\x01\n\x12\x43heckLimitResponse\x12\x0f\n\x07\x61llowed\x18\x01 \x01(\x08\x12(\n\x06reason\x18\x02 \x01(\x0e\x32\x18.authz.v1.DecisionReason\x12+\n\x0creason_class\x18\x03 \x01(\x0e\x32\x15.authz.v1.ReasonClass\x12&\n\x05limit\x18\x04 \x01(\x0b\x32\x17.authz.v1.EntitledLimit\x12\x16\n\tremaining\x18\x05 \x01(\x03H\x00\x88\x01\x01\x12\x10\n\x08revision\x18\x06 \x01(\x03\x42\x0c\n\n_remaining\"\xfd\x01\n\x0e\x45xplainRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x0f\n\x07subject\x18\x02 \x01(\t\x12\x12\n\npermission\x18\x03 \x01(\t\x12\r\n\x05scope\x18\x04 \x01(\t\x12\x1e\n\x05usage\x18\x05 \x01(\x0b\x32\x0f.authz.v1.Usage\x12\x14\n\x0cmin_revision\x18\x06 \x01(\x03\x12&\n\x02\x61t\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0b\x61s_known_at\x18\x08 \x01(\x03\x12\x34\n\x10\x61s_known_at_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xa9\x02\n\x0f\x45xplainResponse\x12\x0f\n\x07\x61llowed\x18\x01 \x01(\x08\x12(\n\x06reason\x18\x02 \x01(\x0e\x32\x18.authz.v1.DecisionReason\x12+\n\x0creason_class\x18\x03 \x01(\x0e\x32\x15.authz.v1.ReasonClass\x12(\n\x06layers\x18\x04 \x03(\x0b\x32\x18.authz.v1.ExplainedLayer\x12&\n\x05rules\x18\x05 \x03(\x0b\x32\x17.authz.v1.ExplainedRule\x12\"\n\x08remedies\x18\x06 \x03(\x0b\x32\x10.authz.v1.Remedy\x12&\n\x02\x61t\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08revision\x18\x08 \x01(\x03\"j\n\x0e\x45xplainedLayer\x12\r\n\x05layer\x18\x01 \x01(\t\x12\x0e\n\x06\x61grees\x18\x02 \x01(\x08\x12(\n\x06reason\x18\x03 \x01(\x0e\x32\x18.authz.v1.DecisionReason\x12\x0f\n\x07summary\x18\x04 \x01(\t\"\x8f\x01\n\rExplainedRule\x12\r\n\x05ptype\x18\x01 \x01(\t\x12\x0e\n\x06values\x18\x02 \x03(\t\x12.\n\nvalid_from\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bvalid_until\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"N\n\x06Remedy\x12\"\n\x04kind\x18\x01 \x01(\x0e\x32\x14.authz.v1.RemedyKind\x12\x0f\n\x07summary\x18\x02 \x01(\t\x12\x0f\n\x07options\x18\x03 \x03(\t*\xda\x04\n\x0e\x44\x65\x63isionReason\x12\x1f\n\x1b\x44\x45\x43ISION_REASON_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x44\x45\x43ISION_REASON_ALLOWED\x10\x01\x12&\n\"DECISION_REASON_UNKNOWN_PERMISSION\x10\x02\x12\"\n\x1e\x44\x45\x43ISION_REASON_UNKNOWN_TENANT\x10\x03\x12$\n DECISION_REASON_TENANT_SUSPENDED\x10\x04\x12%\n!DECISION_REASON_TENANT_OFFBOARDED\x10\x05\x12 \n\x1c\x44\x45\x43ISION_REASON_NOT_A_MEMBER\x10\x06\x12&\n\"DECISION_REASON_MEMBERSHIP_INVITED\x10\x07\x12(\n$DECISION_REASON_MEMBERSHIP_SUSPENDED\x10\x08\x12\'\n#DECISION_REASON_DENIED_BY_EXCEPTION\x10\t\x12 \n\x1c\x44\x45\x43ISION_REASON_ROLE_MISSING\x10\n\x12!\n\x1d\x44\x45\x43ISION_REASON_GRANT_EXPIRED\x10\x0b\x12 \n\x1c\x44\x45\x43ISION_REASON_NOT_ENTITLED\x10\x0c\x12\'\n#DECISION_REASON_ENTITLEMENT_EXPIRED\x10\r\x12!\n\x1d\x44\x45\x43ISION_REASON_LIMIT_UNKNOWN\x10\x0e\x12!\n\x1d\x44\x45\x43ISION_REASON_LIMIT_REACHED\x10\x0f*\x9e\x02\n\x0bReasonClass\x12\x1c\n\x18REASON_CLASS_UNSPECIFIED\x10\x00\x12\x18\n\x14REASON_CLASS_ALLOWED\x10\x01\x12\x1d\n\x19REASON_CLASS_NOT_ENTITLED\x10\x02\x12\x1e\n\x1aREASON_CLASS_NOT_PERMITTED\x10\x03\x12\x1a\n\x16REASON_CLASS_SUSPENDED\x10\x04\x12\x18\n\x14REASON_CLASS_EXPIRED\x10\x05\x12\x1e\n\x1aREASON_CLASS_LIMIT_REACHED\x10\x06\x12\x1d\n\x19REASON_CLASS_NOT_A_MEMBER\x10\x07\x12#\n\x1fREASON_CLASS_UNKNOWN_PERMISSION\x10\x08*\xe0\x02\n\nRemedyKind\x12\x1b\n\x17REMEDY_KIND_UNSPECIFIED\x10\x00\x12\"\n\x1eREMEDY_KIND_DECLARE_PERMISSION\x10\x01\x12\x1e\n\x1aREMEDY_KIND_ONBOARD_TENANT\x10\x02\x12\x1d\n\x19REMEDY_KIND_RESUME_TENANT\x10\x03\x12\x1a\n\x16REMEDY_KIND_ADD_MEMBER\x10\x04\x12\x1d\n\x19REMEDY_KIND_RESUME_MEMBER\x10\x05\x12 \n\x1cREMEDY_KIND_REVOKE_EXCEPTION\x10\x06\x12\x1a\n\x16REMEDY_KIND_GRANT_ROLE\x10\x07\x12\x1b\n\x17REMEDY_KIND_CHANGE_TIER\x10\x08\x12\x1f\n\x1bREMEDY_KIND_GRANT_EXCEPTION\x10\t\x12\x1b\n\x17REMEDY_KIND_RAISE_LIMIT\x10\n2\x99\x07\n\x14\x41uthorizationService\x12W\n\x05\x43heck\x12\x16.authz.v1.CheckRequest\x1a\x17.authz.v1.CheckResponse\"\x1d\xa2\xbb\x18\x19\n\x0f\x64\x65\x63isions:check\x12\x06tenant\x12{\n\nBatchCheck\x12\x1b.authz.v1.BatchCheckRequest\x1a\x1c.authz.v1.BatchCheckResponse\"2\xa2\xbb\x18.\n\x0f\x64\x65\x63isions:check\x12\x10questions.tenant*\tquestions\x12\x85\x01\n\x10\x43heckPermissions\x12!.authz.v1.CheckPermissionsRequest\x1a\".authz.v1.CheckPermissionsResponse\"*\xa2\xbb\x18&\n\x0f\x64\x65\x63isions:check\x12\x06tenant*\x0bpermissions\x12u\n\x0fListPermissions\x12 .authz.v1.ListPermissionsRequest\x1a!.authz.v1.ListPermissionsResponse\"\x1d\xa2\xbb\x18\x19\n\x0f\x64\x65\x63isions:check\x12\x06tenant\x12l\n\x0cListSubjects\x12\x1d.authz.v1.ListSubjectsRequest\x1a\x1e.authz.v1.ListSubjectsResponse\"\x1d\xa2\xbb\x18\x19\n\x0f\x64\x65\x63isions:check\x12\x06tenant\x12u\n\x0fGetEntitlements\x12 .authz.v1.GetEntitlementsRequest\x1a!.authz.v1.GetEntitlementsResponse\"\x1d\xa2\xbb\x18\x19\n\x0f\x64\x65\x63isions:check\x12\x06tenant\x12\x66\n\nCheckLimit\x12\x1b.authz.v1.CheckLimitRequest\x1a\x1c.authz.v1.CheckLimitResponse\"\x1d\xa2\xbb\x18\x19\n\x0f\x64\x65\x63isions:check\x12\x06tenant\x12_\n\x07\x45xplain\x12\x18.authz.v1.ExplainRequest\x1a\x19.authz.v1.ExplainResponse\"\x1f\xa2\xbb\x18\x1b\n\x11\x64\x65\x63isions:explain\x12\x06tenantb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -51,60 +53,60 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_AUTHORIZATIONSERVICE'].methods_by_name['CheckLimit']._serialized_options = b'\242\273\030\031\n\017decisions:check\022\006tenant'
   _globals['_AUTHORIZATIONSERVICE'].methods_by_name['Explain']._loaded_options = None
   _globals['_AUTHORIZATIONSERVICE'].methods_by_name['Explain']._serialized_options = b'\242\273\030\033\n\021decisions:explain\022\006tenant'
-  _globals['_DECISIONREASON']._serialized_start=3536
-  _globals['_DECISIONREASON']._serialized_end=4138
-  _globals['_REASONCLASS']._serialized_start=4141
-  _globals['_REASONCLASS']._serialized_end=4427
-  _globals['_REMEDYKIND']._serialized_start=4430
-  _globals['_REMEDYKIND']._serialized_end=4782
-  _globals['_USAGE']._serialized_start=151
-  _globals['_USAGE']._serialized_end=223
-  _globals['_CHECKREQUEST']._serialized_start=226
-  _globals['_CHECKREQUEST']._serialized_end=362
-  _globals['_CHECKRESPONSE']._serialized_start=365
-  _globals['_CHECKRESPONSE']._serialized_end=502
-  _globals['_QUESTION']._serialized_start=504
-  _globals['_QUESTION']._serialized_end=614
-  _globals['_BATCHCHECKREQUEST']._serialized_start=616
-  _globals['_BATCHCHECKREQUEST']._serialized_end=696
-  _globals['_BATCHCHECKRESPONSE']._serialized_start=698
-  _globals['_BATCHCHECKRESPONSE']._serialized_end=796
-  _globals['_CHECKPERMISSIONSREQUEST']._serialized_start=798
-  _globals['_CHECKPERMISSIONSREQUEST']._serialized_end=914
-  _globals['_CHECKPERMISSIONSRESPONSE']._serialized_start=916
-  _globals['_CHECKPERMISSIONSRESPONSE']._serialized_end=977
-  _globals['_LISTPERMISSIONSREQUEST']._serialized_start=980
-  _globals['_LISTPERMISSIONSREQUEST']._serialized_end=1228
-  _globals['_LISTPERMISSIONSRESPONSE']._serialized_start=1230
-  _globals['_LISTPERMISSIONSRESPONSE']._serialized_end=1319
-  _globals['_LISTSUBJECTSREQUEST']._serialized_start=1322
-  _globals['_LISTSUBJECTSREQUEST']._serialized_end=1570
-  _globals['_LISTSUBJECTSRESPONSE']._serialized_start=1572
-  _globals['_LISTSUBJECTSRESPONSE']._serialized_end=1655
-  _globals['_GETENTITLEMENTSREQUEST']._serialized_start=1658
-  _globals['_GETENTITLEMENTSREQUEST']._serialized_end=1835
-  _globals['_GETENTITLEMENTSRESPONSE']._serialized_start=1838
-  _globals['_GETENTITLEMENTSRESPONSE']._serialized_end=2134
-  _globals['_ENTITLEDFEATURE']._serialized_start=2136
-  _globals['_ENTITLEDFEATURE']._serialized_end=2205
-  _globals['_ENTITLEDLIMIT']._serialized_start=2207
-  _globals['_ENTITLEDLIMIT']._serialized_end=2271
-  _globals['_ENTITLEDPERMISSION']._serialized_start=2273
-  _globals['_ENTITLEDPERMISSION']._serialized_end=2329
-  _globals['_CHECKLIMITREQUEST']._serialized_start=2331
-  _globals['_CHECKLIMITREQUEST']._serialized_end=2420
-  _globals['_CHECKLIMITRESPONSE']._serialized_start=2423
-  _globals['_CHECKLIMITRESPONSE']._serialized_end=2643
-  _globals['_EXPLAINREQUEST']._serialized_start=2646
-  _globals['_EXPLAINREQUEST']._serialized_end=2899
-  _globals['_EXPLAINRESPONSE']._serialized_start=2902
-  _globals['_EXPLAINRESPONSE']._serialized_end=3199
-  _globals['_EXPLAINEDLAYER']._serialized_start=3201
-  _globals['_EXPLAINEDLAYER']._serialized_end=3307
-  _globals['_EXPLAINEDRULE']._serialized_start=3310
-  _globals['_EXPLAINEDRULE']._serialized_end=3453
-  _globals['_REMEDY']._serialized_start=3455
-  _globals['_REMEDY']._serialized_end=3533
-  _globals['_AUTHORIZATIONSERVICE']._serialized_start=4785
-  _globals['_AUTHORIZATIONSERVICE']._serialized_end=5706
+  _globals['_DECISIONREASON']._serialized_start=3585
+  _globals['_DECISIONREASON']._serialized_end=4187
+  _globals['_REASONCLASS']._serialized_start=4190
+  _globals['_REASONCLASS']._serialized_end=4476
+  _globals['_REMEDYKIND']._serialized_start=4479
+  _globals['_REMEDYKIND']._serialized_end=4831
+  _globals['_USAGE']._serialized_start=200
+  _globals['_USAGE']._serialized_end=272
+  _globals['_CHECKREQUEST']._serialized_start=275
+  _globals['_CHECKREQUEST']._serialized_end=411
+  _globals['_CHECKRESPONSE']._serialized_start=414
+  _globals['_CHECKRESPONSE']._serialized_end=551
+  _globals['_QUESTION']._serialized_start=553
+  _globals['_QUESTION']._serialized_end=663
+  _globals['_BATCHCHECKREQUEST']._serialized_start=665
+  _globals['_BATCHCHECKREQUEST']._serialized_end=745
+  _globals['_BATCHCHECKRESPONSE']._serialized_start=747
+  _globals['_BATCHCHECKRESPONSE']._serialized_end=845
+  _globals['_CHECKPERMISSIONSREQUEST']._serialized_start=847
+  _globals['_CHECKPERMISSIONSREQUEST']._serialized_end=963
+  _globals['_CHECKPERMISSIONSRESPONSE']._serialized_start=965
+  _globals['_CHECKPERMISSIONSRESPONSE']._serialized_end=1026
+  _globals['_LISTPERMISSIONSREQUEST']._serialized_start=1029
+  _globals['_LISTPERMISSIONSREQUEST']._serialized_end=1277
+  _globals['_LISTPERMISSIONSRESPONSE']._serialized_start=1279
+  _globals['_LISTPERMISSIONSRESPONSE']._serialized_end=1368
+  _globals['_LISTSUBJECTSREQUEST']._serialized_start=1371
+  _globals['_LISTSUBJECTSREQUEST']._serialized_end=1619
+  _globals['_LISTSUBJECTSRESPONSE']._serialized_start=1621
+  _globals['_LISTSUBJECTSRESPONSE']._serialized_end=1704
+  _globals['_GETENTITLEMENTSREQUEST']._serialized_start=1707
+  _globals['_GETENTITLEMENTSREQUEST']._serialized_end=1884
+  _globals['_GETENTITLEMENTSRESPONSE']._serialized_start=1887
+  _globals['_GETENTITLEMENTSRESPONSE']._serialized_end=2183
+  _globals['_ENTITLEDFEATURE']._serialized_start=2185
+  _globals['_ENTITLEDFEATURE']._serialized_end=2254
+  _globals['_ENTITLEDLIMIT']._serialized_start=2256
+  _globals['_ENTITLEDLIMIT']._serialized_end=2320
+  _globals['_ENTITLEDPERMISSION']._serialized_start=2322
+  _globals['_ENTITLEDPERMISSION']._serialized_end=2378
+  _globals['_CHECKLIMITREQUEST']._serialized_start=2380
+  _globals['_CHECKLIMITREQUEST']._serialized_end=2469
+  _globals['_CHECKLIMITRESPONSE']._serialized_start=2472
+  _globals['_CHECKLIMITRESPONSE']._serialized_end=2692
+  _globals['_EXPLAINREQUEST']._serialized_start=2695
+  _globals['_EXPLAINREQUEST']._serialized_end=2948
+  _globals['_EXPLAINRESPONSE']._serialized_start=2951
+  _globals['_EXPLAINRESPONSE']._serialized_end=3248
+  _globals['_EXPLAINEDLAYER']._serialized_start=3250
+  _globals['_EXPLAINEDLAYER']._serialized_end=3356
+  _globals['_EXPLAINEDRULE']._serialized_start=3359
+  _globals['_EXPLAINEDRULE']._serialized_end=3502
+  _globals['_REMEDY']._serialized_start=3504
+  _globals['_REMEDY']._serialized_end=3582
+  _globals['_AUTHORIZATIONSERVICE']._serialized_start=4834
+  _globals['_AUTHORIZATIONSERVICE']._serialized_end=5755
 # @@protoc_insertion_point(module_scope)

@@ -3,7 +3,9 @@
 isort:skip_file
 """
 
-from authz_service.gen.authz.v1 import policy_pb2 as _policy_pb2
+from authz_service.gen.authz.v1 import exception_pb2 as _exception_pb2
+from authz_service.gen.authz.v1 import feature_pb2 as _feature_pb2
+from authz_service.gen.authz.v1 import limit_pb2 as _limit_pb2
 from authz_service.gen.authz.v1 import provisioning_pb2 as _provisioning_pb2
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
@@ -753,7 +755,7 @@ class GetEntitlementsResponse(_message.Message):
         """Permissions, by name: what roles can give here at most."""
 
     @_builtins.property
-    def exceptions(self) -> _containers.RepeatedCompositeFieldContainer[_policy_pb2.TenantException]:
+    def exceptions(self) -> _containers.RepeatedCompositeFieldContainer[_exception_pb2.TenantException]:
         """Exceptions in force."""
 
     def __init__(
@@ -765,7 +767,7 @@ class GetEntitlementsResponse(_message.Message):
         features: _abc.Iterable[Global___EntitledFeature] | None = ...,
         limits: _abc.Iterable[Global___EntitledLimit] | None = ...,
         permissions: _abc.Iterable[Global___EntitledPermission] | None = ...,
-        exceptions: _abc.Iterable[_policy_pb2.TenantException] | None = ...,
+        exceptions: _abc.Iterable[_exception_pb2.TenantException] | None = ...,
         revision: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
@@ -787,13 +789,13 @@ class EntitledFeature(_message.Message):
     source: _builtins.str
     """The plan that says so. Example: `tier/free`."""
     @_builtins.property
-    def feature(self) -> _policy_pb2.Feature:
+    def feature(self) -> _feature_pb2.Feature:
         """The feature."""
 
     def __init__(
         self,
         *,
-        feature: _policy_pb2.Feature | None = ...,
+        feature: _feature_pb2.Feature | None = ...,
         source: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["feature", b"feature"]  # noqa: Y015
@@ -813,7 +815,7 @@ class EntitledLimit(_message.Message):
     LIMIT_FIELD_NUMBER: _builtins.int
     SOURCES_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def limit(self) -> _policy_pb2.Limit:
+    def limit(self) -> _limit_pb2.Limit:
         """The limit."""
 
     @_builtins.property
@@ -825,7 +827,7 @@ class EntitledLimit(_message.Message):
     def __init__(
         self,
         *,
-        limit: _policy_pb2.Limit | None = ...,
+        limit: _limit_pb2.Limit | None = ...,
         sources: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["limit", b"limit"]  # noqa: Y015

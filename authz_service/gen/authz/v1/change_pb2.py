@@ -22,12 +22,17 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from authz_service.gen.authz.v1 import add_on_pb2 as authz_dot_v1_dot_add__on__pb2
+from authz_service.gen.authz.v1 import exception_pb2 as authz_dot_v1_dot_exception__pb2
 from authz_service.gen.authz.v1 import options_pb2 as authz_dot_v1_dot_options__pb2
-from authz_service.gen.authz.v1 import policy_pb2 as authz_dot_v1_dot_policy__pb2
+from authz_service.gen.authz.v1 import permission_pb2 as authz_dot_v1_dot_permission__pb2
+from authz_service.gen.authz.v1 import role_pb2 as authz_dot_v1_dot_role__pb2
+from authz_service.gen.authz.v1 import role_grant_pb2 as authz_dot_v1_dot_role__grant__pb2
+from authz_service.gen.authz.v1 import tier_pb2 as authz_dot_v1_dot_tier__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15\x61uthz/v1/change.proto\x12\x08\x61uthz.v1\x1a\x16\x61uthz/v1/options.proto\x1a\x15\x61uthz/v1/policy.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe0\x03\n\x0cWantedChange\x12*\n\npermission\x18\x01 \x01(\x0b\x32\x14.authz.v1.PermissionH\x00\x12\x1e\n\x04role\x18\x02 \x01(\x0b\x32\x0e.authz.v1.RoleH\x00\x12\x1e\n\x04tier\x18\x03 \x01(\x0b\x32\x0e.authz.v1.TierH\x00\x12!\n\x06\x61\x64\x64_on\x18\x04 \x01(\x0b\x32\x0f.authz.v1.AddOnH\x00\x12$\n\x06\x64\x65lete\x18\x05 \x01(\x0b\x32\x12.authz.v1.DeletionH\x00\x12)\n\nrole_grant\x18\x06 \x01(\x0b\x32\x13.authz.v1.RoleGrantH\x00\x12/\n\x0brevoke_role\x18\x07 \x01(\x0b\x32\x18.authz.v1.RoleRevocationH\x00\x12.\n\texception\x18\x08 \x01(\x0b\x32\x19.authz.v1.TenantExceptionH\x00\x12/\n\rend_exception\x18\t \x01(\x0b\x32\x16.authz.v1.ExceptionEndH\x00\x12&\n\x08set_tier\x18\n \x01(\x0b\x32\x12.authz.v1.TierMoveH\x00\x12,\n\nset_add_on\x18\x0b \x01(\x0b\x32\x16.authz.v1.AddOnHoldingH\x00\x42\x08\n\x06\x63hange\"S\n\x08\x44\x65letion\x12&\n\x04kind\x18\x01 \x01(\x0e\x32\x18.authz.v1.DefinitionKind\x12\n\n\x02id\x18\x02 \x01(\t\x12\x13\n\x0breplacement\x18\x03 \x01(\t\"*\n\x0c\x45xceptionEnd\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\n\n\x02id\x18\x02 \x01(\t\"(\n\x08TierMove\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x0c\n\x04tier\x18\x02 \x01(\t\"?\n\x0c\x41\x64\x64OnHolding\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x0e\n\x06\x61\x64\x64_on\x18\x02 \x01(\t\x12\x0f\n\x07removed\x18\x03 \x01(\x08\"|\n\x14PreviewChangeRequest\x12\'\n\x07\x63hanges\x18\x01 \x03(\x0b\x32\x16.authz.v1.WantedChange\x12\x13\n\x0bsample_size\x18\x02 \x01(\x05\x12&\n\x02\x61t\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xb0\x01\n\x15PreviewChangeResponse\x12\'\n\x07objects\x18\x01 \x03(\x0b\x32\x16.authz.v1.ObjectChange\x12 \n\x06\x65\x66\x66\x65\x63t\x18\x02 \x01(\x0b\x32\x10.authz.v1.Effect\x12%\n\tdecisions\x18\x03 \x03(\x0b\x32\x12.authz.v1.Decision\x12\x13\n\x0b\x66ingerprint\x18\x04 \x01(\t\x12\x10\n\x08revision\x18\x05 \x01(\x03\"\x8b\x01\n\x0cObjectChange\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\n\n\x02id\x18\x02 \x01(\t\x12\x0e\n\x06tenant\x18\x03 \x01(\t\x12*\n\x06\x63hange\x18\x04 \x01(\x0e\x32\x1a.authz.v1.ObjectChangeKind\x12%\n\x06\x66ields\x18\x05 \x03(\x0b\x32\x15.authz.v1.FieldChange\"[\n\x0b\x46ieldChange\x12\r\n\x05\x66ield\x18\x01 \x01(\t\x12\x0e\n\x06\x62\x65\x66ore\x18\x02 \x01(\t\x12\r\n\x05\x61\x66ter\x18\x03 \x01(\t\x12\r\n\x05\x61\x64\x64\x65\x64\x18\x04 \x03(\t\x12\x0f\n\x07removed\x18\x05 \x03(\t\"\xcd\x01\n\x06\x45\x66\x66\x65\x63t\x12\x0f\n\x07tenants\x18\x01 \x01(\x03\x12\x18\n\x10subjects_gaining\x18\x02 \x01(\x03\x12\x17\n\x0fsubjects_losing\x18\x03 \x01(\x03\x12/\n\x0bpermissions\x18\x04 \x03(\x0b\x32\x1a.authz.v1.PermissionEffect\x12\'\n\x08\x66\x65\x61tures\x18\x05 \x03(\x0b\x32\x15.authz.v1.ValueEffect\x12%\n\x06limits\x18\x06 \x03(\x0b\x32\x15.authz.v1.ValueEffect\"p\n\x10PermissionEffect\x12\x12\n\npermission\x18\x01 \x01(\t\x12$\n\x06gained\x18\x02 \x01(\x0b\x32\x14.authz.v1.EffectSide\x12\"\n\x04lost\x18\x03 \x01(\x0b\x32\x14.authz.v1.EffectSide\"\x99\x01\n\nEffectSide\x12\x18\n\x10\x65ntitled_tenants\x18\x01 \x01(\x03\x12\x1d\n\x15\x65ntitled_tenant_names\x18\x02 \x03(\t\x12\x10\n\x08subjects\x18\x03 \x01(\x03\x12\x17\n\x0fsubject_tenants\x18\x04 \x01(\x03\x12\'\n\rsubject_names\x18\x05 \x03(\x0b\x32\x10.authz.v1.Person\")\n\x06Person\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x0f\n\x07subject\x18\x02 \x01(\t\"a\n\x0bValueEffect\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06\x62\x65\x66ore\x18\x02 \x01(\t\x12\r\n\x05\x61\x66ter\x18\x03 \x01(\t\x12\x0f\n\x07tenants\x18\x04 \x01(\x03\x12\x14\n\x0ctenant_names\x18\x05 \x03(\t\"\x9a\x01\n\x08\x44\x65\x63ision\x12$\n\x04kind\x18\x01 \x01(\x0e\x32\x16.authz.v1.DecisionKind\x12\x0e\n\x06object\x18\x02 \x01(\t\x12\x10\n\x08\x62locking\x18\x03 \x01(\x08\x12\x0f\n\x07tenants\x18\x04 \x01(\x03\x12\x10\n\x08subjects\x18\x05 \x01(\x03\x12#\n\x08\x63oncerns\x18\x06 \x03(\x0b\x32\x11.authz.v1.Concern\"\x88\x01\n\x07\x43oncern\x12$\n\x04kind\x18\x01 \x01(\x0e\x32\x16.authz.v1.DecisionKind\x12\x0e\n\x06object\x18\x02 \x01(\t\x12\x0e\n\x06tenant\x18\x03 \x01(\t\x12\x10\n\x08subjects\x18\x04 \x03(\t\x12\x15\n\rsubject_count\x18\x05 \x01(\x03\x12\x0e\n\x06\x64\x65tail\x18\x06 \x01(\t\"\x8d\x01\n\x13ListAffectedRequest\x12\'\n\x07\x63hanges\x18\x01 \x03(\x0b\x32\x16.authz.v1.WantedChange\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12&\n\x02\x61t\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"g\n\x14ListAffectedResponse\x12$\n\x08\x61\x66\x66\x65\x63ted\x18\x01 \x03(\x0b\x32\x12.authz.v1.Affected\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x10\n\x08revision\x18\x03 \x01(\x03\"\xe0\x01\n\x08\x41\x66\x66\x65\x63ted\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x0f\n\x07subject\x18\x02 \x01(\t\x12\x1f\n\x06gained\x18\x03 \x03(\x0b\x32\x0f.authz.v1.Reach\x12\x1d\n\x04lost\x18\x04 \x03(\x0b\x32\x0f.authz.v1.Reach\x12\'\n\x08\x66\x65\x61tures\x18\x05 \x03(\x0b\x32\x15.authz.v1.ValueChange\x12%\n\x06limits\x18\x06 \x03(\x0b\x32\x15.authz.v1.ValueChange\x12#\n\x08\x63oncerns\x18\x07 \x03(\x0b\x32\x11.authz.v1.Concern\"*\n\x05Reach\x12\x12\n\npermission\x18\x01 \x01(\t\x12\r\n\x05scope\x18\x02 \x01(\t\":\n\x0bValueChange\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06\x62\x65\x66ore\x18\x02 \x01(\t\x12\r\n\x05\x61\x66ter\x18\x03 \x01(\t\"\xb5\x01\n\x12\x41pplyChangeRequest\x12\'\n\x07\x63hanges\x18\x01 \x03(\x0b\x32\x16.authz.v1.WantedChange\x12\x13\n\x0b\x66ingerprint\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t\x12\x15\n\rvalidate_only\x18\x05 \x01(\x08\x12&\n\x02\x61t\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xab\x01\n\x13\x41pplyChangeResponse\x12\'\n\x07objects\x18\x01 \x03(\x0b\x32\x16.authz.v1.ObjectChange\x12%\n\tdecisions\x18\x02 \x03(\x0b\x32\x12.authz.v1.Decision\x12\x10\n\x08revision\x18\x03 \x01(\x03\x12\x32\n\tscheduled\x18\x04 \x01(\x0b\x32\x1f.authz.v1.ScheduledPolicyChange\"\x98\x02\n\x15ScheduledPolicyChange\x12\n\n\x02id\x18\x01 \x01(\t\x12&\n\x02\x61t\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05\x61\x63tor\x18\x03 \x01(\t\x12\x14\n\x0con_behalf_of\x18\x04 \x01(\t\x12\x0e\n\x06reason\x18\x05 \x01(\t\x12/\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0cobject_count\x18\x07 \x01(\x05\x12\'\n\x07objects\x18\x08 \x03(\x0b\x32\x16.authz.v1.ObjectChange\x12&\n\tobjection\x18\t \x01(\x0b\x32\x13.authz.v1.Objection\"<\n\tObjection\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x0e\n\x06tenant\x18\x03 \x01(\t\"J\n!ListScheduledPolicyChangesRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"\x97\x01\n\"ListScheduledPolicyChangesResponse\x12\x32\n\tscheduled\x18\x01 \x03(\x0b\x32\x1f.authz.v1.ScheduledPolicyChange\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x12\n\ntotal_size\x18\x03 \x01(\x05\x12\x10\n\x08revision\x18\x04 \x01(\x03\"-\n\x1fGetScheduledPolicyChangeRequest\x12\n\n\x02id\x18\x01 \x01(\t\"h\n GetScheduledPolicyChangeResponse\x12\x32\n\tscheduled\x18\x01 \x01(\x0b\x32\x1f.authz.v1.ScheduledPolicyChange\x12\x10\n\x08revision\x18\x02 \x01(\x03\"k\n\"CancelScheduledPolicyChangeRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\"k\n#CancelScheduledPolicyChangeResponse\x12\x32\n\tscheduled\x18\x01 \x01(\x0b\x32\x1f.authz.v1.ScheduledPolicyChange\x12\x10\n\x08revision\x18\x02 \x01(\x03*\xa1\x01\n\x0e\x44\x65\x66initionKind\x12\x1f\n\x1b\x44\x45\x46INITION_KIND_UNSPECIFIED\x10\x00\x12\x1e\n\x1a\x44\x45\x46INITION_KIND_PERMISSION\x10\x01\x12\x18\n\x14\x44\x45\x46INITION_KIND_ROLE\x10\x02\x12\x18\n\x14\x44\x45\x46INITION_KIND_TIER\x10\x03\x12\x1a\n\x16\x44\x45\x46INITION_KIND_ADD_ON\x10\x04*\x96\x01\n\x10ObjectChangeKind\x12\"\n\x1eOBJECT_CHANGE_KIND_UNSPECIFIED\x10\x00\x12\x1e\n\x1aOBJECT_CHANGE_KIND_CREATED\x10\x01\x12\x1e\n\x1aOBJECT_CHANGE_KIND_UPDATED\x10\x02\x12\x1e\n\x1aOBJECT_CHANGE_KIND_DELETED\x10\x03*\x81\x02\n\x0c\x44\x65\x63isionKind\x12\x1d\n\x19\x44\x45\x43ISION_KIND_UNSPECIFIED\x10\x00\x12\x1f\n\x1b\x44\x45\x43ISION_KIND_ROLE_VANISHES\x10\x01\x12\x1f\n\x1b\x44\x45\x43ISION_KIND_PLAN_VANISHES\x10\x02\x12&\n\"DECISION_KIND_ROLE_WIDER_THAN_TIER\x10\x03\x12#\n\x1f\x44\x45\x43ISION_KIND_SEATS_BELOW_TAKEN\x10\x04\x12\x1c\n\x18\x44\x45\x43ISION_KIND_LAST_ADMIN\x10\x05\x12%\n!DECISION_KIND_ROLE_NOT_ASSIGNABLE\x10\x06\x32\xed\x05\n\rChangeService\x12g\n\rPreviewChange\x12\x1e.authz.v1.PreviewChangeRequest\x1a\x1f.authz.v1.PreviewChangeResponse\"\x15\xa2\xbb\x18\x11\n\x0f\x63hanges:preview\x12\x64\n\x0cListAffected\x12\x1d.authz.v1.ListAffectedRequest\x1a\x1e.authz.v1.ListAffectedResponse\"\x15\xa2\xbb\x18\x11\n\x0f\x63hanges:preview\x12_\n\x0b\x41pplyChange\x12\x1c.authz.v1.ApplyChangeRequest\x1a\x1d.authz.v1.ApplyChangeResponse\"\x13\xa2\xbb\x18\x0f\n\rchanges:apply\x12\x8e\x01\n\x1aListScheduledPolicyChanges\x12+.authz.v1.ListScheduledPolicyChangesRequest\x1a,.authz.v1.ListScheduledPolicyChangesResponse\"\x15\xa2\xbb\x18\x11\n\x0f\x63hanges:preview\x12\x88\x01\n\x18GetScheduledPolicyChange\x12).authz.v1.GetScheduledPolicyChangeRequest\x1a*.authz.v1.GetScheduledPolicyChangeResponse\"\x15\xa2\xbb\x18\x11\n\x0f\x63hanges:preview\x12\x8f\x01\n\x1b\x43\x61ncelScheduledPolicyChange\x12,.authz.v1.CancelScheduledPolicyChangeRequest\x1a-.authz.v1.CancelScheduledPolicyChangeResponse\"\x13\xa2\xbb\x18\x0f\n\rchanges:applyb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15\x61uthz/v1/change.proto\x12\x08\x61uthz.v1\x1a\x15\x61uthz/v1/add_on.proto\x1a\x18\x61uthz/v1/exception.proto\x1a\x16\x61uthz/v1/options.proto\x1a\x19\x61uthz/v1/permission.proto\x1a\x13\x61uthz/v1/role.proto\x1a\x19\x61uthz/v1/role_grant.proto\x1a\x13\x61uthz/v1/tier.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe0\x03\n\x0cWantedChange\x12*\n\npermission\x18\x01 \x01(\x0b\x32\x14.authz.v1.PermissionH\x00\x12\x1e\n\x04role\x18\x02 \x01(\x0b\x32\x0e.authz.v1.RoleH\x00\x12\x1e\n\x04tier\x18\x03 \x01(\x0b\x32\x0e.authz.v1.TierH\x00\x12!\n\x06\x61\x64\x64_on\x18\x04 \x01(\x0b\x32\x0f.authz.v1.AddOnH\x00\x12$\n\x06\x64\x65lete\x18\x05 \x01(\x0b\x32\x12.authz.v1.DeletionH\x00\x12)\n\nrole_grant\x18\x06 \x01(\x0b\x32\x13.authz.v1.RoleGrantH\x00\x12/\n\x0brevoke_role\x18\x07 \x01(\x0b\x32\x18.authz.v1.RoleRevocationH\x00\x12.\n\texception\x18\x08 \x01(\x0b\x32\x19.authz.v1.TenantExceptionH\x00\x12/\n\rend_exception\x18\t \x01(\x0b\x32\x16.authz.v1.ExceptionEndH\x00\x12&\n\x08set_tier\x18\n \x01(\x0b\x32\x12.authz.v1.TierMoveH\x00\x12,\n\nset_add_on\x18\x0b \x01(\x0b\x32\x16.authz.v1.AddOnHoldingH\x00\x42\x08\n\x06\x63hange\"S\n\x08\x44\x65letion\x12&\n\x04kind\x18\x01 \x01(\x0e\x32\x18.authz.v1.DefinitionKind\x12\n\n\x02id\x18\x02 \x01(\t\x12\x13\n\x0breplacement\x18\x03 \x01(\t\"*\n\x0c\x45xceptionEnd\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\n\n\x02id\x18\x02 \x01(\t\"(\n\x08TierMove\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x0c\n\x04tier\x18\x02 \x01(\t\"?\n\x0c\x41\x64\x64OnHolding\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x0e\n\x06\x61\x64\x64_on\x18\x02 \x01(\t\x12\x0f\n\x07removed\x18\x03 \x01(\x08\"|\n\x14PreviewChangeRequest\x12\'\n\x07\x63hanges\x18\x01 \x03(\x0b\x32\x16.authz.v1.WantedChange\x12\x13\n\x0bsample_size\x18\x02 \x01(\x05\x12&\n\x02\x61t\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xb0\x01\n\x15PreviewChangeResponse\x12\'\n\x07objects\x18\x01 \x03(\x0b\x32\x16.authz.v1.ObjectChange\x12 \n\x06\x65\x66\x66\x65\x63t\x18\x02 \x01(\x0b\x32\x10.authz.v1.Effect\x12%\n\tdecisions\x18\x03 \x03(\x0b\x32\x12.authz.v1.Decision\x12\x13\n\x0b\x66ingerprint\x18\x04 \x01(\t\x12\x10\n\x08revision\x18\x05 \x01(\x03\"\x8b\x01\n\x0cObjectChange\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\n\n\x02id\x18\x02 \x01(\t\x12\x0e\n\x06tenant\x18\x03 \x01(\t\x12*\n\x06\x63hange\x18\x04 \x01(\x0e\x32\x1a.authz.v1.ObjectChangeKind\x12%\n\x06\x66ields\x18\x05 \x03(\x0b\x32\x15.authz.v1.FieldChange\"[\n\x0b\x46ieldChange\x12\r\n\x05\x66ield\x18\x01 \x01(\t\x12\x0e\n\x06\x62\x65\x66ore\x18\x02 \x01(\t\x12\r\n\x05\x61\x66ter\x18\x03 \x01(\t\x12\r\n\x05\x61\x64\x64\x65\x64\x18\x04 \x03(\t\x12\x0f\n\x07removed\x18\x05 \x03(\t\"\xcd\x01\n\x06\x45\x66\x66\x65\x63t\x12\x0f\n\x07tenants\x18\x01 \x01(\x03\x12\x18\n\x10subjects_gaining\x18\x02 \x01(\x03\x12\x17\n\x0fsubjects_losing\x18\x03 \x01(\x03\x12/\n\x0bpermissions\x18\x04 \x03(\x0b\x32\x1a.authz.v1.PermissionEffect\x12\'\n\x08\x66\x65\x61tures\x18\x05 \x03(\x0b\x32\x15.authz.v1.ValueEffect\x12%\n\x06limits\x18\x06 \x03(\x0b\x32\x15.authz.v1.ValueEffect\"p\n\x10PermissionEffect\x12\x12\n\npermission\x18\x01 \x01(\t\x12$\n\x06gained\x18\x02 \x01(\x0b\x32\x14.authz.v1.EffectSide\x12\"\n\x04lost\x18\x03 \x01(\x0b\x32\x14.authz.v1.EffectSide\"\x99\x01\n\nEffectSide\x12\x18\n\x10\x65ntitled_tenants\x18\x01 \x01(\x03\x12\x1d\n\x15\x65ntitled_tenant_names\x18\x02 \x03(\t\x12\x10\n\x08subjects\x18\x03 \x01(\x03\x12\x17\n\x0fsubject_tenants\x18\x04 \x01(\x03\x12\'\n\rsubject_names\x18\x05 \x03(\x0b\x32\x10.authz.v1.Person\")\n\x06Person\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x0f\n\x07subject\x18\x02 \x01(\t\"a\n\x0bValueEffect\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06\x62\x65\x66ore\x18\x02 \x01(\t\x12\r\n\x05\x61\x66ter\x18\x03 \x01(\t\x12\x0f\n\x07tenants\x18\x04 \x01(\x03\x12\x14\n\x0ctenant_names\x18\x05 \x03(\t\"\x9a\x01\n\x08\x44\x65\x63ision\x12$\n\x04kind\x18\x01 \x01(\x0e\x32\x16.authz.v1.DecisionKind\x12\x0e\n\x06object\x18\x02 \x01(\t\x12\x10\n\x08\x62locking\x18\x03 \x01(\x08\x12\x0f\n\x07tenants\x18\x04 \x01(\x03\x12\x10\n\x08subjects\x18\x05 \x01(\x03\x12#\n\x08\x63oncerns\x18\x06 \x03(\x0b\x32\x11.authz.v1.Concern\"\x88\x01\n\x07\x43oncern\x12$\n\x04kind\x18\x01 \x01(\x0e\x32\x16.authz.v1.DecisionKind\x12\x0e\n\x06object\x18\x02 \x01(\t\x12\x0e\n\x06tenant\x18\x03 \x01(\t\x12\x10\n\x08subjects\x18\x04 \x03(\t\x12\x15\n\rsubject_count\x18\x05 \x01(\x03\x12\x0e\n\x06\x64\x65tail\x18\x06 \x01(\t\"\x8d\x01\n\x13ListAffectedRequest\x12\'\n\x07\x63hanges\x18\x01 \x03(\x0b\x32\x16.authz.v1.WantedChange\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12&\n\x02\x61t\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"g\n\x14ListAffectedResponse\x12$\n\x08\x61\x66\x66\x65\x63ted\x18\x01 \x03(\x0b\x32\x12.authz.v1.Affected\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x10\n\x08revision\x18\x03 \x01(\x03\"\xe0\x01\n\x08\x41\x66\x66\x65\x63ted\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x0f\n\x07subject\x18\x02 \x01(\t\x12\x1f\n\x06gained\x18\x03 \x03(\x0b\x32\x0f.authz.v1.Reach\x12\x1d\n\x04lost\x18\x04 \x03(\x0b\x32\x0f.authz.v1.Reach\x12\'\n\x08\x66\x65\x61tures\x18\x05 \x03(\x0b\x32\x15.authz.v1.ValueChange\x12%\n\x06limits\x18\x06 \x03(\x0b\x32\x15.authz.v1.ValueChange\x12#\n\x08\x63oncerns\x18\x07 \x03(\x0b\x32\x11.authz.v1.Concern\"*\n\x05Reach\x12\x12\n\npermission\x18\x01 \x01(\t\x12\r\n\x05scope\x18\x02 \x01(\t\":\n\x0bValueChange\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06\x62\x65\x66ore\x18\x02 \x01(\t\x12\r\n\x05\x61\x66ter\x18\x03 \x01(\t\"\xb5\x01\n\x12\x41pplyChangeRequest\x12\'\n\x07\x63hanges\x18\x01 \x03(\x0b\x32\x16.authz.v1.WantedChange\x12\x13\n\x0b\x66ingerprint\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t\x12\x15\n\rvalidate_only\x18\x05 \x01(\x08\x12&\n\x02\x61t\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xab\x01\n\x13\x41pplyChangeResponse\x12\'\n\x07objects\x18\x01 \x03(\x0b\x32\x16.authz.v1.ObjectChange\x12%\n\tdecisions\x18\x02 \x03(\x0b\x32\x12.authz.v1.Decision\x12\x10\n\x08revision\x18\x03 \x01(\x03\x12\x32\n\tscheduled\x18\x04 \x01(\x0b\x32\x1f.authz.v1.ScheduledPolicyChange\"\x98\x02\n\x15ScheduledPolicyChange\x12\n\n\x02id\x18\x01 \x01(\t\x12&\n\x02\x61t\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05\x61\x63tor\x18\x03 \x01(\t\x12\x14\n\x0con_behalf_of\x18\x04 \x01(\t\x12\x0e\n\x06reason\x18\x05 \x01(\t\x12/\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0cobject_count\x18\x07 \x01(\x05\x12\'\n\x07objects\x18\x08 \x03(\x0b\x32\x16.authz.v1.ObjectChange\x12&\n\tobjection\x18\t \x01(\x0b\x32\x13.authz.v1.Objection\"<\n\tObjection\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x0e\n\x06tenant\x18\x03 \x01(\t\"J\n!ListScheduledPolicyChangesRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"\x97\x01\n\"ListScheduledPolicyChangesResponse\x12\x32\n\tscheduled\x18\x01 \x03(\x0b\x32\x1f.authz.v1.ScheduledPolicyChange\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x12\n\ntotal_size\x18\x03 \x01(\x05\x12\x10\n\x08revision\x18\x04 \x01(\x03\"-\n\x1fGetScheduledPolicyChangeRequest\x12\n\n\x02id\x18\x01 \x01(\t\"h\n GetScheduledPolicyChangeResponse\x12\x32\n\tscheduled\x18\x01 \x01(\x0b\x32\x1f.authz.v1.ScheduledPolicyChange\x12\x10\n\x08revision\x18\x02 \x01(\x03\"k\n\"CancelScheduledPolicyChangeRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\"k\n#CancelScheduledPolicyChangeResponse\x12\x32\n\tscheduled\x18\x01 \x01(\x0b\x32\x1f.authz.v1.ScheduledPolicyChange\x12\x10\n\x08revision\x18\x02 \x01(\x03\"\xda\x01\n\x12\x41pplyPolicyRequest\x12)\n\x0bpermissions\x18\x01 \x03(\x0b\x32\x14.authz.v1.Permission\x12\x1d\n\x05roles\x18\x02 \x03(\x0b\x32\x0e.authz.v1.Role\x12\x1d\n\x05tiers\x18\x03 \x03(\x0b\x32\x0e.authz.v1.Tier\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x12\n\nrequest_id\x18\x05 \x01(\t\x12\x15\n\rvalidate_only\x18\x06 \x01(\x08\x12 \n\x07\x61\x64\x64_ons\x18\x07 \x03(\x0b\x32\x0f.authz.v1.AddOn\"n\n\x13\x41pplyPolicyResponse\x12\x0f\n\x07\x63reated\x18\x01 \x03(\t\x12\x0f\n\x07updated\x18\x02 \x03(\t\x12\x11\n\tunchanged\x18\x03 \x01(\x05\x12\x10\n\x08revision\x18\x04 \x01(\x03\x12\x10\n\x08warnings\x18\x05 \x03(\t*\xa1\x01\n\x0e\x44\x65\x66initionKind\x12\x1f\n\x1b\x44\x45\x46INITION_KIND_UNSPECIFIED\x10\x00\x12\x1e\n\x1a\x44\x45\x46INITION_KIND_PERMISSION\x10\x01\x12\x18\n\x14\x44\x45\x46INITION_KIND_ROLE\x10\x02\x12\x18\n\x14\x44\x45\x46INITION_KIND_TIER\x10\x03\x12\x1a\n\x16\x44\x45\x46INITION_KIND_ADD_ON\x10\x04*\x96\x01\n\x10ObjectChangeKind\x12\"\n\x1eOBJECT_CHANGE_KIND_UNSPECIFIED\x10\x00\x12\x1e\n\x1aOBJECT_CHANGE_KIND_CREATED\x10\x01\x12\x1e\n\x1aOBJECT_CHANGE_KIND_UPDATED\x10\x02\x12\x1e\n\x1aOBJECT_CHANGE_KIND_DELETED\x10\x03*\x81\x02\n\x0c\x44\x65\x63isionKind\x12\x1d\n\x19\x44\x45\x43ISION_KIND_UNSPECIFIED\x10\x00\x12\x1f\n\x1b\x44\x45\x43ISION_KIND_ROLE_VANISHES\x10\x01\x12\x1f\n\x1b\x44\x45\x43ISION_KIND_PLAN_VANISHES\x10\x02\x12&\n\"DECISION_KIND_ROLE_WIDER_THAN_TIER\x10\x03\x12#\n\x1f\x44\x45\x43ISION_KIND_SEATS_BELOW_TAKEN\x10\x04\x12\x1c\n\x18\x44\x45\x43ISION_KIND_LAST_ADMIN\x10\x05\x12%\n!DECISION_KIND_ROLE_NOT_ASSIGNABLE\x10\x06\x32\xcf\x06\n\rChangeService\x12g\n\rPreviewChange\x12\x1e.authz.v1.PreviewChangeRequest\x1a\x1f.authz.v1.PreviewChangeResponse\"\x15\xa2\xbb\x18\x11\n\x0f\x63hanges:preview\x12\x64\n\x0cListAffected\x12\x1d.authz.v1.ListAffectedRequest\x1a\x1e.authz.v1.ListAffectedResponse\"\x15\xa2\xbb\x18\x11\n\x0f\x63hanges:preview\x12_\n\x0b\x41pplyChange\x12\x1c.authz.v1.ApplyChangeRequest\x1a\x1d.authz.v1.ApplyChangeResponse\"\x13\xa2\xbb\x18\x0f\n\rchanges:apply\x12\x8e\x01\n\x1aListScheduledPolicyChanges\x12+.authz.v1.ListScheduledPolicyChangesRequest\x1a,.authz.v1.ListScheduledPolicyChangesResponse\"\x15\xa2\xbb\x18\x11\n\x0f\x63hanges:preview\x12\x88\x01\n\x18GetScheduledPolicyChange\x12).authz.v1.GetScheduledPolicyChangeRequest\x1a*.authz.v1.GetScheduledPolicyChangeResponse\"\x15\xa2\xbb\x18\x11\n\x0f\x63hanges:preview\x12\x8f\x01\n\x1b\x43\x61ncelScheduledPolicyChange\x12,.authz.v1.CancelScheduledPolicyChangeRequest\x1a-.authz.v1.CancelScheduledPolicyChangeResponse\"\x13\xa2\xbb\x18\x0f\n\rchanges:apply\x12`\n\x0b\x41pplyPolicy\x12\x1c.authz.v1.ApplyPolicyRequest\x1a\x1d.authz.v1.ApplyPolicyResponse\"\x14\xa2\xbb\x18\x10\n\x0epolicies:applyb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -46,74 +51,80 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CHANGESERVICE'].methods_by_name['GetScheduledPolicyChange']._serialized_options = b'\242\273\030\021\n\017changes:preview'
   _globals['_CHANGESERVICE'].methods_by_name['CancelScheduledPolicyChange']._loaded_options = None
   _globals['_CHANGESERVICE'].methods_by_name['CancelScheduledPolicyChange']._serialized_options = b'\242\273\030\017\n\rchanges:apply'
-  _globals['_DEFINITIONKIND']._serialized_start=4175
-  _globals['_DEFINITIONKIND']._serialized_end=4336
-  _globals['_OBJECTCHANGEKIND']._serialized_start=4339
-  _globals['_OBJECTCHANGEKIND']._serialized_end=4489
-  _globals['_DECISIONKIND']._serialized_start=4492
-  _globals['_DECISIONKIND']._serialized_end=4749
-  _globals['_WANTEDCHANGE']._serialized_start=116
-  _globals['_WANTEDCHANGE']._serialized_end=596
-  _globals['_DELETION']._serialized_start=598
-  _globals['_DELETION']._serialized_end=681
-  _globals['_EXCEPTIONEND']._serialized_start=683
-  _globals['_EXCEPTIONEND']._serialized_end=725
-  _globals['_TIERMOVE']._serialized_start=727
-  _globals['_TIERMOVE']._serialized_end=767
-  _globals['_ADDONHOLDING']._serialized_start=769
-  _globals['_ADDONHOLDING']._serialized_end=832
-  _globals['_PREVIEWCHANGEREQUEST']._serialized_start=834
-  _globals['_PREVIEWCHANGEREQUEST']._serialized_end=958
-  _globals['_PREVIEWCHANGERESPONSE']._serialized_start=961
-  _globals['_PREVIEWCHANGERESPONSE']._serialized_end=1137
-  _globals['_OBJECTCHANGE']._serialized_start=1140
-  _globals['_OBJECTCHANGE']._serialized_end=1279
-  _globals['_FIELDCHANGE']._serialized_start=1281
-  _globals['_FIELDCHANGE']._serialized_end=1372
-  _globals['_EFFECT']._serialized_start=1375
-  _globals['_EFFECT']._serialized_end=1580
-  _globals['_PERMISSIONEFFECT']._serialized_start=1582
-  _globals['_PERMISSIONEFFECT']._serialized_end=1694
-  _globals['_EFFECTSIDE']._serialized_start=1697
-  _globals['_EFFECTSIDE']._serialized_end=1850
-  _globals['_PERSON']._serialized_start=1852
-  _globals['_PERSON']._serialized_end=1893
-  _globals['_VALUEEFFECT']._serialized_start=1895
-  _globals['_VALUEEFFECT']._serialized_end=1992
-  _globals['_DECISION']._serialized_start=1995
-  _globals['_DECISION']._serialized_end=2149
-  _globals['_CONCERN']._serialized_start=2152
-  _globals['_CONCERN']._serialized_end=2288
-  _globals['_LISTAFFECTEDREQUEST']._serialized_start=2291
-  _globals['_LISTAFFECTEDREQUEST']._serialized_end=2432
-  _globals['_LISTAFFECTEDRESPONSE']._serialized_start=2434
-  _globals['_LISTAFFECTEDRESPONSE']._serialized_end=2537
-  _globals['_AFFECTED']._serialized_start=2540
-  _globals['_AFFECTED']._serialized_end=2764
-  _globals['_REACH']._serialized_start=2766
-  _globals['_REACH']._serialized_end=2808
-  _globals['_VALUECHANGE']._serialized_start=2810
-  _globals['_VALUECHANGE']._serialized_end=2868
-  _globals['_APPLYCHANGEREQUEST']._serialized_start=2871
-  _globals['_APPLYCHANGEREQUEST']._serialized_end=3052
-  _globals['_APPLYCHANGERESPONSE']._serialized_start=3055
-  _globals['_APPLYCHANGERESPONSE']._serialized_end=3226
-  _globals['_SCHEDULEDPOLICYCHANGE']._serialized_start=3229
-  _globals['_SCHEDULEDPOLICYCHANGE']._serialized_end=3509
-  _globals['_OBJECTION']._serialized_start=3511
-  _globals['_OBJECTION']._serialized_end=3571
-  _globals['_LISTSCHEDULEDPOLICYCHANGESREQUEST']._serialized_start=3573
-  _globals['_LISTSCHEDULEDPOLICYCHANGESREQUEST']._serialized_end=3647
-  _globals['_LISTSCHEDULEDPOLICYCHANGESRESPONSE']._serialized_start=3650
-  _globals['_LISTSCHEDULEDPOLICYCHANGESRESPONSE']._serialized_end=3801
-  _globals['_GETSCHEDULEDPOLICYCHANGEREQUEST']._serialized_start=3803
-  _globals['_GETSCHEDULEDPOLICYCHANGEREQUEST']._serialized_end=3848
-  _globals['_GETSCHEDULEDPOLICYCHANGERESPONSE']._serialized_start=3850
-  _globals['_GETSCHEDULEDPOLICYCHANGERESPONSE']._serialized_end=3954
-  _globals['_CANCELSCHEDULEDPOLICYCHANGEREQUEST']._serialized_start=3956
-  _globals['_CANCELSCHEDULEDPOLICYCHANGEREQUEST']._serialized_end=4063
-  _globals['_CANCELSCHEDULEDPOLICYCHANGERESPONSE']._serialized_start=4065
-  _globals['_CANCELSCHEDULEDPOLICYCHANGERESPONSE']._serialized_end=4172
-  _globals['_CHANGESERVICE']._serialized_start=4752
-  _globals['_CHANGESERVICE']._serialized_end=5501
+  _globals['_CHANGESERVICE'].methods_by_name['ApplyPolicy']._loaded_options = None
+  _globals['_CHANGESERVICE'].methods_by_name['ApplyPolicy']._serialized_options = b'\242\273\030\020\n\016policies:apply'
+  _globals['_DEFINITIONKIND']._serialized_start=4630
+  _globals['_DEFINITIONKIND']._serialized_end=4791
+  _globals['_OBJECTCHANGEKIND']._serialized_start=4794
+  _globals['_OBJECTCHANGEKIND']._serialized_end=4944
+  _globals['_DECISIONKIND']._serialized_start=4947
+  _globals['_DECISIONKIND']._serialized_end=5204
+  _globals['_WANTEDCHANGE']._serialized_start=238
+  _globals['_WANTEDCHANGE']._serialized_end=718
+  _globals['_DELETION']._serialized_start=720
+  _globals['_DELETION']._serialized_end=803
+  _globals['_EXCEPTIONEND']._serialized_start=805
+  _globals['_EXCEPTIONEND']._serialized_end=847
+  _globals['_TIERMOVE']._serialized_start=849
+  _globals['_TIERMOVE']._serialized_end=889
+  _globals['_ADDONHOLDING']._serialized_start=891
+  _globals['_ADDONHOLDING']._serialized_end=954
+  _globals['_PREVIEWCHANGEREQUEST']._serialized_start=956
+  _globals['_PREVIEWCHANGEREQUEST']._serialized_end=1080
+  _globals['_PREVIEWCHANGERESPONSE']._serialized_start=1083
+  _globals['_PREVIEWCHANGERESPONSE']._serialized_end=1259
+  _globals['_OBJECTCHANGE']._serialized_start=1262
+  _globals['_OBJECTCHANGE']._serialized_end=1401
+  _globals['_FIELDCHANGE']._serialized_start=1403
+  _globals['_FIELDCHANGE']._serialized_end=1494
+  _globals['_EFFECT']._serialized_start=1497
+  _globals['_EFFECT']._serialized_end=1702
+  _globals['_PERMISSIONEFFECT']._serialized_start=1704
+  _globals['_PERMISSIONEFFECT']._serialized_end=1816
+  _globals['_EFFECTSIDE']._serialized_start=1819
+  _globals['_EFFECTSIDE']._serialized_end=1972
+  _globals['_PERSON']._serialized_start=1974
+  _globals['_PERSON']._serialized_end=2015
+  _globals['_VALUEEFFECT']._serialized_start=2017
+  _globals['_VALUEEFFECT']._serialized_end=2114
+  _globals['_DECISION']._serialized_start=2117
+  _globals['_DECISION']._serialized_end=2271
+  _globals['_CONCERN']._serialized_start=2274
+  _globals['_CONCERN']._serialized_end=2410
+  _globals['_LISTAFFECTEDREQUEST']._serialized_start=2413
+  _globals['_LISTAFFECTEDREQUEST']._serialized_end=2554
+  _globals['_LISTAFFECTEDRESPONSE']._serialized_start=2556
+  _globals['_LISTAFFECTEDRESPONSE']._serialized_end=2659
+  _globals['_AFFECTED']._serialized_start=2662
+  _globals['_AFFECTED']._serialized_end=2886
+  _globals['_REACH']._serialized_start=2888
+  _globals['_REACH']._serialized_end=2930
+  _globals['_VALUECHANGE']._serialized_start=2932
+  _globals['_VALUECHANGE']._serialized_end=2990
+  _globals['_APPLYCHANGEREQUEST']._serialized_start=2993
+  _globals['_APPLYCHANGEREQUEST']._serialized_end=3174
+  _globals['_APPLYCHANGERESPONSE']._serialized_start=3177
+  _globals['_APPLYCHANGERESPONSE']._serialized_end=3348
+  _globals['_SCHEDULEDPOLICYCHANGE']._serialized_start=3351
+  _globals['_SCHEDULEDPOLICYCHANGE']._serialized_end=3631
+  _globals['_OBJECTION']._serialized_start=3633
+  _globals['_OBJECTION']._serialized_end=3693
+  _globals['_LISTSCHEDULEDPOLICYCHANGESREQUEST']._serialized_start=3695
+  _globals['_LISTSCHEDULEDPOLICYCHANGESREQUEST']._serialized_end=3769
+  _globals['_LISTSCHEDULEDPOLICYCHANGESRESPONSE']._serialized_start=3772
+  _globals['_LISTSCHEDULEDPOLICYCHANGESRESPONSE']._serialized_end=3923
+  _globals['_GETSCHEDULEDPOLICYCHANGEREQUEST']._serialized_start=3925
+  _globals['_GETSCHEDULEDPOLICYCHANGEREQUEST']._serialized_end=3970
+  _globals['_GETSCHEDULEDPOLICYCHANGERESPONSE']._serialized_start=3972
+  _globals['_GETSCHEDULEDPOLICYCHANGERESPONSE']._serialized_end=4076
+  _globals['_CANCELSCHEDULEDPOLICYCHANGEREQUEST']._serialized_start=4078
+  _globals['_CANCELSCHEDULEDPOLICYCHANGEREQUEST']._serialized_end=4185
+  _globals['_CANCELSCHEDULEDPOLICYCHANGERESPONSE']._serialized_start=4187
+  _globals['_CANCELSCHEDULEDPOLICYCHANGERESPONSE']._serialized_end=4294
+  _globals['_APPLYPOLICYREQUEST']._serialized_start=4297
+  _globals['_APPLYPOLICYREQUEST']._serialized_end=4515
+  _globals['_APPLYPOLICYRESPONSE']._serialized_start=4517
+  _globals['_APPLYPOLICYRESPONSE']._serialized_end=4627
+  _globals['_CHANGESERVICE']._serialized_start=5207
+  _globals['_CHANGESERVICE']._serialized_end=6054
 # @@protoc_insertion_point(module_scope)

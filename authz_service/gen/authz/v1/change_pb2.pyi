@@ -3,7 +3,12 @@
 isort:skip_file
 """
 
-from authz_service.gen.authz.v1 import policy_pb2 as _policy_pb2
+from authz_service.gen.authz.v1 import add_on_pb2 as _add_on_pb2
+from authz_service.gen.authz.v1 import exception_pb2 as _exception_pb2
+from authz_service.gen.authz.v1 import permission_pb2 as _permission_pb2
+from authz_service.gen.authz.v1 import role_grant_pb2 as _role_grant_pb2
+from authz_service.gen.authz.v1 import role_pb2 as _role_pb2
+from authz_service.gen.authz.v1 import tier_pb2 as _tier_pb2
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -139,19 +144,19 @@ class WantedChange(_message.Message):
     SET_TIER_FIELD_NUMBER: _builtins.int
     SET_ADD_ON_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def permission(self) -> _policy_pb2.Permission:
+    def permission(self) -> _permission_pb2.Permission:
         """Declare a permission, or replace its definition."""
 
     @_builtins.property
-    def role(self) -> _policy_pb2.Role:
+    def role(self) -> _role_pb2.Role:
         """Make a role, global or a tenant's own, or replace its definition."""
 
     @_builtins.property
-    def tier(self) -> _policy_pb2.Tier:
+    def tier(self) -> _tier_pb2.Tier:
         """Make a tier, or replace its definition."""
 
     @_builtins.property
-    def add_on(self) -> _policy_pb2.AddOn:
+    def add_on(self) -> _add_on_pb2.AddOn:
         """Make an add-on, or replace its definition."""
 
     @_builtins.property
@@ -159,15 +164,15 @@ class WantedChange(_message.Message):
         """Take a definition out."""
 
     @_builtins.property
-    def role_grant(self) -> _policy_pb2.RoleGrant:
+    def role_grant(self) -> _role_grant_pb2.RoleGrant:
         """Grant a role to a member."""
 
     @_builtins.property
-    def revoke_role(self) -> _policy_pb2.RoleRevocation:
+    def revoke_role(self) -> _role_grant_pb2.RoleRevocation:
         """Revoke every grant that answers the description."""
 
     @_builtins.property
-    def exception(self) -> _policy_pb2.TenantException:
+    def exception(self) -> _exception_pb2.TenantException:
         """Make an exception for one tenant."""
 
     @_builtins.property
@@ -185,14 +190,14 @@ class WantedChange(_message.Message):
     def __init__(
         self,
         *,
-        permission: _policy_pb2.Permission | None = ...,
-        role: _policy_pb2.Role | None = ...,
-        tier: _policy_pb2.Tier | None = ...,
-        add_on: _policy_pb2.AddOn | None = ...,
+        permission: _permission_pb2.Permission | None = ...,
+        role: _role_pb2.Role | None = ...,
+        tier: _tier_pb2.Tier | None = ...,
+        add_on: _add_on_pb2.AddOn | None = ...,
         delete: Global___Deletion | None = ...,
-        role_grant: _policy_pb2.RoleGrant | None = ...,
-        revoke_role: _policy_pb2.RoleRevocation | None = ...,
-        exception: _policy_pb2.TenantException | None = ...,
+        role_grant: _role_grant_pb2.RoleGrant | None = ...,
+        revoke_role: _role_grant_pb2.RoleRevocation | None = ...,
+        exception: _exception_pb2.TenantException | None = ...,
         end_exception: Global___ExceptionEnd | None = ...,
         set_tier: Global___TierMove | None = ...,
         set_add_on: Global___AddOnHolding | None = ...,
@@ -1300,3 +1305,105 @@ class CancelScheduledPolicyChangeResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CancelScheduledPolicyChangeResponse: _TypeAlias = CancelScheduledPolicyChangeResponse  # noqa: Y015
+
+@_typing.final
+class ApplyPolicyRequest(_message.Message):
+    """A set of definitions to put together. What it does not name stays as it is."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PERMISSIONS_FIELD_NUMBER: _builtins.int
+    ROLES_FIELD_NUMBER: _builtins.int
+    TIERS_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    ADD_ONS_FIELD_NUMBER: _builtins.int
+    reason: _builtins.str
+    """Why, for the audit; up to 1,000 characters."""
+    request_id: _builtins.str
+    """A retry with the same id gets the first answer; the same id with other content is refused."""
+    validate_only: _builtins.bool
+    """Answer with the full effect, and change nothing."""
+    @_builtins.property
+    def permissions(self) -> _containers.RepeatedCompositeFieldContainer[_permission_pb2.Permission]:
+        """Permissions to declare."""
+
+    @_builtins.property
+    def roles(self) -> _containers.RepeatedCompositeFieldContainer[_role_pb2.Role]:
+        """Global roles to put."""
+
+    @_builtins.property
+    def tiers(self) -> _containers.RepeatedCompositeFieldContainer[_tier_pb2.Tier]:
+        """Tiers to put."""
+
+    @_builtins.property
+    def add_ons(self) -> _containers.RepeatedCompositeFieldContainer[_add_on_pb2.AddOn]:
+        """Add-ons to put."""
+
+    def __init__(
+        self,
+        *,
+        permissions: _abc.Iterable[_permission_pb2.Permission] | None = ...,
+        roles: _abc.Iterable[_role_pb2.Role] | None = ...,
+        tiers: _abc.Iterable[_tier_pb2.Tier] | None = ...,
+        reason: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        validate_only: _builtins.bool = ...,
+        add_ons: _abc.Iterable[_add_on_pb2.AddOn] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["add_ons", b"add_ons", "permissions", b"permissions", "reason", b"reason", "request_id", b"request_id", "roles", b"roles", "tiers", b"tiers", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ApplyPolicyRequest: _TypeAlias = ApplyPolicyRequest  # noqa: Y015
+
+@_typing.final
+class ApplyPolicyResponse(_message.Message):
+    """What the set changed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CREATED_FIELD_NUMBER: _builtins.int
+    UPDATED_FIELD_NUMBER: _builtins.int
+    UNCHANGED_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    WARNINGS_FIELD_NUMBER: _builtins.int
+    unchanged: _builtins.int
+    """How many definitions were in force already."""
+    revision: _builtins.int
+    """The revision that made it so; the current one if nothing changed."""
+    @_builtins.property
+    def created(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What did not exist before. Example: `permission invoices:export`, `role editor`, `tier free`,
+        `add-on audit`.
+        """
+
+    @_builtins.property
+    def updated(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What existed and was defined otherwise."""
+
+    @_builtins.property
+    def warnings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What was done and is worth a second look. Example: `role editor takes up invoices:old, which is
+        deprecated: use invoices:view`.
+        """
+
+    def __init__(
+        self,
+        *,
+        created: _abc.Iterable[_builtins.str] | None = ...,
+        updated: _abc.Iterable[_builtins.str] | None = ...,
+        unchanged: _builtins.int = ...,
+        revision: _builtins.int = ...,
+        warnings: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["created", b"created", "revision", b"revision", "unchanged", b"unchanged", "updated", b"updated", "warnings", b"warnings"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ApplyPolicyResponse: _TypeAlias = ApplyPolicyResponse  # noqa: Y015

@@ -65,6 +65,11 @@ class ChangeServiceStub:
                 request_serializer=authz_dot_v1_dot_change__pb2.CancelScheduledPolicyChangeRequest.SerializeToString,
                 response_deserializer=authz_dot_v1_dot_change__pb2.CancelScheduledPolicyChangeResponse.FromString,
                 _registered_method=True)
+        self.ApplyPolicy = channel.unary_unary(
+                '/authz.v1.ChangeService/ApplyPolicy',
+                request_serializer=authz_dot_v1_dot_change__pb2.ApplyPolicyRequest.SerializeToString,
+                response_deserializer=authz_dot_v1_dot_change__pb2.ApplyPolicyResponse.FromString,
+                _registered_method=True)
 
 
 class ChangeServiceServicer:
@@ -120,6 +125,13 @@ class ChangeServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ApplyPolicy(self, request, context):
+        """Put permissions, roles, tiers and add-ons in one step: all of it or none.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ChangeServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -152,6 +164,11 @@ def add_ChangeServiceServicer_to_server(servicer, server):
                     servicer.CancelScheduledPolicyChange,
                     request_deserializer=authz_dot_v1_dot_change__pb2.CancelScheduledPolicyChangeRequest.FromString,
                     response_serializer=authz_dot_v1_dot_change__pb2.CancelScheduledPolicyChangeResponse.SerializeToString,
+            ),
+            'ApplyPolicy': grpc.unary_unary_rpc_method_handler(
+                    servicer.ApplyPolicy,
+                    request_deserializer=authz_dot_v1_dot_change__pb2.ApplyPolicyRequest.FromString,
+                    response_serializer=authz_dot_v1_dot_change__pb2.ApplyPolicyResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -317,6 +334,33 @@ class ChangeService:
             '/authz.v1.ChangeService/CancelScheduledPolicyChange',
             authz_dot_v1_dot_change__pb2.CancelScheduledPolicyChangeRequest.SerializeToString,
             authz_dot_v1_dot_change__pb2.CancelScheduledPolicyChangeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ApplyPolicy(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/authz.v1.ChangeService/ApplyPolicy',
+            authz_dot_v1_dot_change__pb2.ApplyPolicyRequest.SerializeToString,
+            authz_dot_v1_dot_change__pb2.ApplyPolicyResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -54,6 +54,8 @@ class ChangeServiceStub:
     """Show one set that lies ahead, with all that it would do."""
     CancelScheduledPolicyChange: _grpc.UnaryUnaryMultiCallable[_change_pb2.CancelScheduledPolicyChangeRequest, _change_pb2.CancelScheduledPolicyChangeResponse]
     """Take a set back before its instant. As for applying it, each change takes its own right, too."""
+    ApplyPolicy: _grpc.UnaryUnaryMultiCallable[_change_pb2.ApplyPolicyRequest, _change_pb2.ApplyPolicyResponse]
+    """Put permissions, roles, tiers and add-ons in one step: all of it or none."""
 
 @_typing.type_check_only
 class ChangeServiceAsyncStub(ChangeServiceStub):
@@ -81,6 +83,8 @@ class ChangeServiceAsyncStub(ChangeServiceStub):
     """Show one set that lies ahead, with all that it would do."""
     CancelScheduledPolicyChange: _aio.UnaryUnaryMultiCallable[_change_pb2.CancelScheduledPolicyChangeRequest, _change_pb2.CancelScheduledPolicyChangeResponse]  # type: ignore[assignment]
     """Take a set back before its instant. As for applying it, each change takes its own right, too."""
+    ApplyPolicy: _aio.UnaryUnaryMultiCallable[_change_pb2.ApplyPolicyRequest, _change_pb2.ApplyPolicyResponse]  # type: ignore[assignment]
+    """Put permissions, roles, tiers and add-ons in one step: all of it or none."""
 
 class ChangeServiceServicer(metaclass=_abc_1.ABCMeta):
     """Any set of changes: what it would do to whom, and then doing exactly that, in one step."""
@@ -141,5 +145,13 @@ class ChangeServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_change_pb2.CancelScheduledPolicyChangeResponse, _abc.Awaitable[_change_pb2.CancelScheduledPolicyChangeResponse]]:
         """Take a set back before its instant. As for applying it, each change takes its own right, too."""
+
+    @_abc_1.abstractmethod
+    def ApplyPolicy(
+        self,
+        request: _change_pb2.ApplyPolicyRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_change_pb2.ApplyPolicyResponse, _abc.Awaitable[_change_pb2.ApplyPolicyResponse]]:
+        """Put permissions, roles, tiers and add-ons in one step: all of it or none."""
 
 def add_ChangeServiceServicer_to_server(servicer: ChangeServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -5,7 +5,7 @@ isort:skip_file
 
 from authz_service.gen.authz.v1 import change_pb2 as _change_pb2
 from authz_service.gen.authz.v1 import error_reason_pb2 as _error_reason_pb2
-from authz_service.gen.authz.v1 import policy_pb2 as _policy_pb2
+from authz_service.gen.authz.v1 import limit_pb2 as _limit_pb2
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import duration_pb2 as _duration_pb2
@@ -296,7 +296,7 @@ class Tenant(_message.Message):
         """The add-ons it holds now."""
 
     @_builtins.property
-    def limits(self) -> _containers.RepeatedCompositeFieldContainer[_policy_pb2.Limit]:
+    def limits(self) -> _containers.RepeatedCompositeFieldContainer[_limit_pb2.Limit]:
         """Limits of its own that hold now; `ListScheduledChanges` tells what its contract dates.
         `GetEntitlements` tells all that are in force.
         """
@@ -322,7 +322,7 @@ class Tenant(_message.Message):
         suspensions: _abc.Iterable[Global___SuspensionReason.ValueType] | None = ...,
         tier: _builtins.str = ...,
         add_ons: _abc.Iterable[_builtins.str] | None = ...,
-        limits: _abc.Iterable[_policy_pb2.Limit] | None = ...,
+        limits: _abc.Iterable[_limit_pb2.Limit] | None = ...,
         periods: _abc.Iterable[Global___TenantPeriod] | None = ...,
         holdings: _abc.Iterable[Global___Holding] | None = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
@@ -646,7 +646,7 @@ class OnboardTenantRequest(_message.Message):
         """The add-ons it starts with, held without end."""
 
     @_builtins.property
-    def limits(self) -> _containers.RepeatedCompositeFieldContainer[_policy_pb2.Limit]:
+    def limits(self) -> _containers.RepeatedCompositeFieldContainer[_limit_pb2.Limit]:
         """Limits of its own, as `SetLimits` takes them; up to 100."""
 
     @_builtins.property
@@ -665,7 +665,7 @@ class OnboardTenantRequest(_message.Message):
         request_id: _builtins.str = ...,
         validate_only: _builtins.bool = ...,
         add_ons: _abc.Iterable[_builtins.str] | None = ...,
-        limits: _abc.Iterable[_policy_pb2.Limit] | None = ...,
+        limits: _abc.Iterable[_limit_pb2.Limit] | None = ...,
         trial_until: _timestamp_pb2.Timestamp | None = ...,
         after_trial: Global___TenantState.ValueType = ...,
     ) -> None: ...
@@ -1046,7 +1046,7 @@ class SetLimitsRequest(_message.Message):
     validate_only: _builtins.bool
     """Answer with the full effect, and change nothing."""
     @_builtins.property
-    def limits(self) -> _containers.RepeatedCompositeFieldContainer[_policy_pb2.Limit]:
+    def limits(self) -> _containers.RepeatedCompositeFieldContainer[_limit_pb2.Limit]:
         """Limits to have from now on, up to 100. Each says its value or that it is unlimited, and the unit in
         which the tenant's plans count it. Example: `seats`, 40, `seat`.
         """
@@ -1059,7 +1059,7 @@ class SetLimitsRequest(_message.Message):
         self,
         *,
         tenant: _builtins.str = ...,
-        limits: _abc.Iterable[_policy_pb2.Limit] | None = ...,
+        limits: _abc.Iterable[_limit_pb2.Limit] | None = ...,
         removed: _abc.Iterable[_builtins.str] | None = ...,
         reason: _builtins.str = ...,
         request_id: _builtins.str = ...,
@@ -1799,7 +1799,7 @@ class GetTenantResponse(_message.Message):
         """The tenant."""
 
     @_builtins.property
-    def seats(self) -> _policy_pb2.Limit:
+    def seats(self) -> _limit_pb2.Limit:
         """How many seats it bought; unset if it is not sold by seats."""
 
     def __init__(
@@ -1809,7 +1809,7 @@ class GetTenantResponse(_message.Message):
         revision: _builtins.int = ...,
         members: _builtins.int = ...,
         seats_taken: _builtins.int = ...,
-        seats: _policy_pb2.Limit | None = ...,
+        seats: _limit_pb2.Limit | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["seats", b"seats", "tenant", b"tenant"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -3193,13 +3193,13 @@ class ExceededLimit(_message.Message):
     seats it is done here; for all other limits the product does it.
     """
     @_builtins.property
-    def limit(self) -> _policy_pb2.Limit:
+    def limit(self) -> _limit_pb2.Limit:
         """The limit as it would be; without an amount where nothing would set it, and all use is denied."""
 
     def __init__(
         self,
         *,
-        limit: _policy_pb2.Limit | None = ...,
+        limit: _limit_pb2.Limit | None = ...,
         used: _builtins.int = ...,
         policy: _builtins.str = ...,
     ) -> None: ...
@@ -3300,7 +3300,7 @@ class NewCustomer(_message.Message):
         """The add-ons it starts with."""
 
     @_builtins.property
-    def limits(self) -> _containers.RepeatedCompositeFieldContainer[_policy_pb2.Limit]:
+    def limits(self) -> _containers.RepeatedCompositeFieldContainer[_limit_pb2.Limit]:
         """Limits of its own, as `SetLimits` takes them; up to 100."""
 
     @_builtins.property
@@ -3318,7 +3318,7 @@ class NewCustomer(_message.Message):
         display_name: _builtins.str = ...,
         tier: _builtins.str = ...,
         add_ons: _abc.Iterable[_builtins.str] | None = ...,
-        limits: _abc.Iterable[_policy_pb2.Limit] | None = ...,
+        limits: _abc.Iterable[_limit_pb2.Limit] | None = ...,
         members: _abc.Iterable[Global___NewMember] | None = ...,
         trial_until: _timestamp_pb2.Timestamp | None = ...,
         after_trial: Global___TenantState.ValueType = ...,

@@ -4,8 +4,8 @@ isort:skip_file
 """
 
 from authz_service.gen.authz.v1 import change_pb2 as _change_pb2
-from authz_service.gen.authz.v1 import policy_pb2 as _policy_pb2
 from authz_service.gen.authz.v1 import provisioning_pb2 as _provisioning_pb2
+from authz_service.gen.authz.v1 import tier_pb2 as _tier_pb2
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -45,7 +45,7 @@ class TierVersion(_message.Message):
     following_tenants: _builtins.int
     """How many tenants follow the tier, now or from an instant on; 0 if this is not the latest."""
     @_builtins.property
-    def tier(self) -> _policy_pb2.Tier:
+    def tier(self) -> _tier_pb2.Tier:
         """What it adds to the tier that it extends; `id` is the tier's. `revision` is when the version was
         kept; for the latest, when it was made.
         """
@@ -53,7 +53,7 @@ class TierVersion(_message.Message):
     def __init__(
         self,
         *,
-        tier: _policy_pb2.Tier | None = ...,
+        tier: _tier_pb2.Tier | None = ...,
         version: _builtins.int = ...,
         latest: _builtins.bool = ...,
         extends_version: _builtins.int = ...,

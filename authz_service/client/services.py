@@ -1,0 +1,87 @@
+"""The stubs of every service. Here alone a new service is made known to its callers."""
+
+from abc import ABC, abstractmethod
+from importlib import import_module
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+# gRPC costs more than all the rest: imported when a service is called, not for --help.
+if TYPE_CHECKING:
+    import grpc
+
+    from authz_service.gen.authz.v1.add_on_pb2_grpc import AddOnServiceStub
+    from authz_service.gen.authz.v1.audit_pb2_grpc import AuditServiceStub
+    from authz_service.gen.authz.v1.authorization_pb2_grpc import AuthorizationServiceStub
+    from authz_service.gen.authz.v1.change_pb2_grpc import ChangeServiceStub
+    from authz_service.gen.authz.v1.event_pb2_grpc import EventServiceStub
+    from authz_service.gen.authz.v1.exception_pb2_grpc import ExceptionServiceStub
+    from authz_service.gen.authz.v1.feature_pb2_grpc import FeatureServiceStub
+    from authz_service.gen.authz.v1.identity_pb2_grpc import IdentityServiceStub
+    from authz_service.gen.authz.v1.job_pb2_grpc import JobServiceStub
+    from authz_service.gen.authz.v1.key_pb2_grpc import KeyServiceStub
+    from authz_service.gen.authz.v1.limit_pb2_grpc import LimitServiceStub
+    from authz_service.gen.authz.v1.permission_pb2_grpc import PermissionServiceStub
+    from authz_service.gen.authz.v1.provisioning_pb2_grpc import ProvisioningServiceStub
+    from authz_service.gen.authz.v1.role_grant_pb2_grpc import RoleGrantServiceStub
+    from authz_service.gen.authz.v1.role_pb2_grpc import RoleServiceStub
+    from authz_service.gen.authz.v1.rule_pb2_grpc import RuleServiceStub
+    from authz_service.gen.authz.v1.tier_pb2_grpc import TierServiceStub
+    from authz_service.gen.authz.v1.tier_version_pb2_grpc import TierVersionServiceStub
+    from authz_service.gen.authz.v1.webhook_pb2_grpc import WebhookServiceStub
+
+
+S = TypeVar("S")
+
+
+class _Stub(Generic[S]):
+    """A service's stub, made when it is first used."""
+
+    def __init__(self, family: str, *, checks: bool = False) -> None:
+        """`family` names the proto file and the service; `checks` says on which port it is."""
+        self._family = family
+        self._checks = checks
+
+    def __set_name__(self, owner: type, attribute: str) -> None:
+        self._attribute = attribute
+
+    def __get__(self, services: "Services", owner: type) -> S:
+        module = import_module(f"authz_service.gen.authz.v1.{self._family}_pb2_grpc")
+        channel = services.check_channel if self._checks else services.admin_channel
+        name = f"{self._family.title().replace('_', '')}ServiceStub"
+        stub: S = getattr(module, name)(channel)
+        # Found there from now on, in the place of this descriptor.
+        vars(services)[self._attribute] = stub
+        return stub
+
+
+class Services(ABC):
+    """The stubs of all services."""
+
+    authorization: "_Stub[AuthorizationServiceStub]" = _Stub("authorization", checks=True)
+    permissions: "_Stub[PermissionServiceStub]" = _Stub("permission")
+    roles: "_Stub[RoleServiceStub]" = _Stub("role")
+    tiers: "_Stub[TierServiceStub]" = _Stub("tier")
+    tier_versions: "_Stub[TierVersionServiceStub]" = _Stub("tier_version")
+    add_ons: "_Stub[AddOnServiceStub]" = _Stub("add_on")
+    features: "_Stub[FeatureServiceStub]" = _Stub("feature")
+    limits: "_Stub[LimitServiceStub]" = _Stub("limit")
+    changes: "_Stub[ChangeServiceStub]" = _Stub("change")
+    role_grants: "_Stub[RoleGrantServiceStub]" = _Stub("role_grant")
+    exceptions: "_Stub[ExceptionServiceStub]" = _Stub("exception")
+    provisioning: "_Stub[ProvisioningServiceStub]" = _Stub("provisioning")
+    audit: "_Stub[AuditServiceStub]" = _Stub("audit")
+    keys: "_Stub[KeyServiceStub]" = _Stub("key")
+    identities: "_Stub[IdentityServiceStub]" = _Stub("identity")
+    events: "_Stub[EventServiceStub]" = _Stub("event")
+    jobs: "_Stub[JobServiceStub]" = _Stub("job")
+    webhooks: "_Stub[WebhookServiceStub]" = _Stub("webhook")
+    rules: "_Stub[RuleServiceStub]" = _Stub("rule")
+
+    @property
+    @abstractmethod
+    def check_channel(self) -> "grpc.Channel":
+        """The channel to the port that answers questions."""
+
+    @property
+    @abstractmethod
+    def admin_channel(self) -> "grpc.Channel":
+        """The channel to the port that takes changes."""

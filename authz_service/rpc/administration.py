@@ -1,0 +1,37 @@
+"""The services of the administration port that are described as tables."""
+
+from typing import Final
+
+from google.protobuf.descriptor import ServiceDescriptor
+
+from authz_service.rpc.calls import AdminCalls
+from authz_service.rpc.services import (
+    add_on,
+    exception,
+    feature,
+    limit,
+    permission,
+    role,
+    role_grant,
+    tier,
+)
+
+SERVICES: Final = (
+    permission.SERVICE,
+    role.SERVICE,
+    tier.SERVICE,
+    add_on.SERVICE,
+    feature.SERVICE,
+    limit.SERVICE,
+    role_grant.SERVICE,
+    exception.SERVICE,
+)
+
+
+def served(calls: AdminCalls) -> dict[ServiceDescriptor, object]:
+    """Pair each service with what serves it."""
+    return {
+        descriptor: servicer
+        for service in SERVICES
+        for descriptor, servicer in service.served(calls).items()
+    }

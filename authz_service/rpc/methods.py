@@ -1,0 +1,113 @@
+"""An RPC of the administration port as one line of a table: use case, and conversion both ways.
+
+    SERVICE: Final = Service(
+        pb.DESCRIPTOR.services_by_name["TierService"],
+        change(tiers.create_tier, _create, TIER.one),
+        read(tiers.list_tiers, _listing, TIER.page),
+    )
+
+What every answer has, its revision and a page's token, is filled in here.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any, Generic, TypeAlias, TypeVar, assert_never
+
+from google.protobuf.descriptor import ServiceDescriptor
+from google.protobuf.message import Message
+from google.protobuf.message_factory import GetMessageClass
+
+from authz_service.rpc.calls import AdminCalls, Context
+from authz_service.usecases.kernel.execution import Answer, ChangeCase, Command, ReadCase
+from authz_service.usecases.kernel.paging import Page
+
+C = TypeVar("C", bound=Command)
+T = TypeVar("T")
+
+Fields: TypeAlias = Mapping[str, Any]
+"""Fields of a message by their names."""
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """An RPC: its use case, what reads its request, and what writes its answer."""
+
+    case: ChangeCase[Any, Any] | ReadCase[Any, Any]
+    command: Callable[[Any], Any]
+    fields: Callable[[Any], Fields]
+
+    @property
+    def name(self) -> str:
+        return self.case.rpc
+
+    def answer(self, calls: AdminCalls, request: Any, context: Context) -> Answer[Any]:
+        match self.case:
+            case ChangeCase():
+                return calls.change(request, context, self.case, self.command)
+            case ReadCase():
+                return calls.read(request, context, self.case, self.command)
+            case _:
+                assert_never(self.case)
+
+
+def change(
+    case: ChangeCase[C, T],
+    command: Callable[[Any], C],
+    fields: Callable[[T], Fields],
+) -> Method:
+    """Describe an RPC that changes something.
+
+    `command` reads the request, `fields` writes what the answer says beside its revision.
+    """
+    return Method(case, command, fields)
+
+
+def read(
+    case: ReadCase[C, T],
+    query: Callable[[Any], C],
+    fields: Callable[[T], Fields],
+) -> Method:
+    """Describe an RPC that changes nothing, as `change` does one that does."""
+    return Method(case, query, fields)
+
+
+@dataclass(frozen=True, slots=True)
+class Shown(Generic[T]):
+    """How answers show a value: the field for one, the field for many, and the message of each."""
+
+    field: str
+    fields: str
+    message: Callable[[T], Message]
+
+    def one(self, value: T) -> Fields:
+        return {self.field: self.message(value)}
+
+    def page(self, page: Page[T]) -> Fields:
+        return {
+            self.fields: [self.message(item) for item in page.items],
+            "next_page_token": page.next_token,
+            **({"total_size": page.total_size} if page.total_size else {}),
+        }
+
+
+class Service:
+    """A service and its methods, one for each of its RPCs."""
+
+    def __init__(self, descriptor: ServiceDescriptor, *methods: Method) -> None:
+        self._descriptor = descriptor
+        self.methods = methods
+
+    def served(self, calls: AdminCalls) -> dict[ServiceDescriptor, object]:
+        """Pair the service with an object that has its RPCs as methods."""
+        behaviours = {method.name: self._behaviour(calls, method) for method in self.methods}
+        return {self._descriptor: SimpleNamespace(**behaviours)}
+
+    def _behaviour(self, calls: AdminCalls, method: Method) -> Callable[[Any, Context], Message]:
+        response = GetMessageClass(self._descriptor.methods_by_name[method.name].output_type)
+
+        def behaviour(request: Any, context: Context) -> Message:
+            answer = method.answer(calls, request, context)
+            return response(**{"revision": answer.revision, **method.fields(answer.value)})
+
+        return behaviour

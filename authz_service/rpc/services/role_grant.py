@@ -1,0 +1,119 @@
+"""RoleGrantService: who was granted which role."""
+
+from typing import Final
+
+from authz_service.domain.grant import RoleGrant
+from authz_service.gen.authz.v1 import role_grant_pb2 as pb
+from authz_service.rpc.messages import values
+from authz_service.rpc.messages.values import ROLE_GRANT
+from authz_service.rpc.methods import Fields, Service, change, read
+from authz_service.usecases.grants import bulk_grants, role_grants
+from authz_service.usecases.grants.bulk_grants import BulkGrantRoles, BulkRevokeRoles, Granted
+from authz_service.usecases.grants.role_grants import (
+    DeleteRoleGrant,
+    GetRoleGrant,
+    GrantRole,
+    ListRoleGrants,
+    RevokeRole,
+    UpdateRoleGrant,
+)
+
+
+def _grant(request: pb.GrantRoleRequest) -> GrantRole:
+    return GrantRole(grant=values.role_grant(request.role_grant))
+
+
+def _revocation(
+    message: pb.RevokeRoleRequest | pb.RoleRevocation, field: str = "source"
+) -> RevokeRole:
+    return RevokeRole(
+        tenant=message.tenant,
+        subject=message.subject,
+        role=message.role,
+        scope=message.scope,
+        source=values.source_filter(message.source, field),
+    )
+
+
+def _revoked(grants: tuple[RoleGrant, ...]) -> Fields:
+    return {"role_grants": map(values.role_grant_message, grants)}
+
+
+def _grants(request: pb.BulkGrantRolesRequest) -> BulkGrantRoles:
+    grants = (
+        values.role_grant(message, f"role_grants[{number}]")
+        for number, message in enumerate(request.role_grants)
+    )
+    return BulkGrantRoles(grants=tuple(grants))
+
+
+def _grant_result(value: Granted) -> pb.BulkGrantResult:
+    outcome = pb.GRANT_OUTCOME_GRANTED if value.made else pb.GRANT_OUTCOME_ALREADY_HELD
+    return pb.BulkGrantResult(outcome=outcome, role_grant_id=value.id)
+
+
+def _revocations(request: pb.BulkRevokeRolesRequest) -> BulkRevokeRoles:
+    revocations = (
+        _revocation(message, f"revocations[{number}].source")
+        for number, message in enumerate(request.revocations)
+    )
+    return BulkRevokeRoles(revocations=tuple(revocations))
+
+
+def _revoke_result(ids: tuple[str, ...]) -> pb.BulkRevokeResult:
+    outcome = pb.REVOKE_OUTCOME_REVOKED if ids else pb.REVOKE_OUTCOME_NOTHING_TO_REVOKE
+    return pb.BulkRevokeResult(outcome=outcome, role_grant_ids=ids)
+
+
+def _update(request: pb.UpdateRoleGrantRequest) -> UpdateRoleGrant:
+    return UpdateRoleGrant(
+        tenant=request.role_grant.tenant,
+        id=request.role_grant.id,
+        mask=tuple(request.update_mask.paths),
+        window=values.window(request.role_grant),
+        reason=request.role_grant.reason,
+        expected_revision=request.expected_revision,
+    )
+
+
+def _delete(request: pb.DeleteRoleGrantRequest) -> DeleteRoleGrant:
+    return DeleteRoleGrant(
+        tenant=request.tenant, id=request.id, expected_revision=request.expected_revision
+    )
+
+
+def _one(request: pb.GetRoleGrantRequest) -> GetRoleGrant:
+    return GetRoleGrant(tenant=request.tenant, id=request.id)
+
+
+def _listing(request: pb.ListRoleGrantsRequest) -> ListRoleGrants:
+    return ListRoleGrants(
+        tenant=request.tenant,
+        page=values.page(request),
+        subject=request.subject,
+        role=request.role,
+        scope=request.scope if request.HasField("scope") else None,
+        source=values.source_filter(request.source),
+        live_at=values.instant(request.live_at) if request.HasField("live_at") else None,
+    )
+
+
+SERVICE: Final = Service(
+    pb.DESCRIPTOR.services_by_name["RoleGrantService"],
+    change(role_grants.grant_role, _grant, ROLE_GRANT.one),
+    change(role_grants.revoke_role, _revocation, _revoked),
+    change(
+        bulk_grants.bulk_grant_roles,
+        _grants,
+        lambda grants: {"results": map(_grant_result, grants)},
+    ),
+    change(
+        bulk_grants.bulk_revoke_roles,
+        _revocations,
+        lambda ids: {"results": map(_revoke_result, ids)},
+    ),
+    change(role_grants.update_role_grant, _update, ROLE_GRANT.one),
+    change(role_grants.delete_role_grant, _delete, ROLE_GRANT.one),
+    read(role_grants.get_role_grant, _one, ROLE_GRANT.one),
+    read(role_grants.list_role_grants, _listing, ROLE_GRANT.page),
+)
