@@ -115,7 +115,7 @@ _ADVICE: Final[Mapping[str, str]] = {
     "SEATS_EXHAUSTED": "remove a member with authz members remove, or run "
     "authz tenants set-tier TENANT TIER with a larger tier",
     "PLAN_OUTDATED": "look again with authz plan, and apply that plan",
-    "DECISION_NEEDED": "name what takes its place: --replace KIND:OLD=NEW",
+    "CHANGESET_BLOCKED": "name what takes its place: --replace KIND:OLD=NEW",
     "TIER_VERSION_NOT_FOUND": "see the versions kept with authz tiers versions TIER",
     "REVISION_MISMATCH": "it has changed since: look at it again, and repeat with its revision",
     "STILL_IN_USE": "take it out there, or name what takes its place: --replacement NAME",

@@ -44,12 +44,12 @@ class ObjectChange:
 
 def merged(changes: Iterable[FactChange]) -> list[FactChange]:
     """Take the changes of one object together: its first state and its last, in order of name."""
-    found: dict[tuple[str, str, str], FactChange] = {}
+    by_name: dict[tuple[str, str, str], FactChange] = {}
     for change in changes:
         name = named(change.fact)
-        first = found.get(name, change)
-        found[name] = FactChange(first.before, change.after)
-    alike = (item for item in sorted(found.items(), key=lambda item: item[0]))
+        first = by_name.get(name, change)
+        by_name[name] = FactChange(first.before, change.after)
+    alike = (item for item in sorted(by_name.items(), key=lambda item: item[0]))
     return [change for _, change in alike if change.before != change.after]
 
 
@@ -79,8 +79,8 @@ def named(fact: Fact) -> tuple[str, str, str]:
             return "tenant", name, name
         case RoleGrant():
             where = f" in {fact.scope}" if fact.scope else ""
-            said = f"{fact.subject} {fact.role}{where} ({fact.source})"
-            return "role-grant", fact.tenant, said
+            name = f"{fact.subject} {fact.role}{where} ({fact.source})"
+            return "role-grant", fact.tenant, name
         case TenantException(id=name, tenant=tenant):
             return "exception", tenant, name
         case Membership(subject=subject, tenant=tenant):

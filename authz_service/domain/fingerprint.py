@@ -1,4 +1,4 @@
-"""What a plan promises, in one word: what was asked, what it changes, what needs a decision."""
+"""Fingerprint of a previewed changeset: what was asked, what it changes, its impacts."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -17,26 +17,26 @@ _DIGITS = 16
 
 @dataclass(frozen=True, slots=True)
 class Fingerprint:
-    """`wanted` digests the request, `objects` what it makes of the world, `concerns` who minds."""
+    """Digests of the commands, of the objects that they change, and of their impacts."""
 
     revision: Revision
-    wanted: str
+    commands: str
     objects: str
-    concerns: str
+    impacts: str
 
     def __str__(self) -> str:
-        return f"{self.revision}.{self.wanted}.{self.objects}.{self.concerns}"
+        return f"{self.revision}.{self.commands}.{self.objects}.{self.impacts}"
 
 
 def read(text: str) -> Fingerprint:
     """Read a fingerprint. Raises: INVALID_FIELD if it is none."""
     match text.split("."):
         case [revision, *digests] if revision.isdecimal() and len(digests) == 3:
-            if all(len(each) == _DIGITS for each in digests):
+            if all(len(digest) == _DIGITS for digest in digests):
                 return Fingerprint(int(revision), *digests)
     raise InvalidArgument(
         ErrorReason.INVALID_FIELD,
-        "a fingerprint is required, as PreviewChange gives it: look at the effect first",
+        "a fingerprint is required, as PreviewChangeset gives it: look at the effect first",
         field="fingerprint",
     )
 
@@ -51,6 +51,6 @@ def digest_of_changes(changes: Iterable[FactChange]) -> str:
 
 
 def _bare(fact: Fact | None, before: Fact | None = None) -> object:
-    made = before is None and isinstance(fact, RoleGrant | TenantException)
-    bare = replace(fact, id="") if made else fact  # type: ignore[type-var]
+    created = before is None and isinstance(fact, RoleGrant | TenantException)
+    bare = replace(fact, id="") if created else fact  # type: ignore[type-var]
     return plain(bare)

@@ -212,7 +212,7 @@ def _units(policy: PolicySet, existing: PolicySet) -> Iterator[Violation]:
     may move from any tier to any other. What an older policy counts so already may stay.
     """
     written = {plan.id for plan in policy.plans}
-    before = {(plan.id, each.name, each.unit) for plan in existing.plans for each in plan.limits}
+    before = {(plan.id, limit.name, limit.unit) for plan in existing.plans for limit in plan.limits}
     counted: dict[str, tuple[str, Plan]] = {}
     for plan in existing.plans:
         for limit in plan.limits if plan.id not in written else ():
@@ -303,11 +303,13 @@ def _unknown_roles(
 
 
 def _unknown(
-    path: tuple[str, ...], kind: str, names: Iterable[str], known: Mapping[str, object]
+    path: tuple[str, ...], kind: str, names: Iterable[str], declared: Mapping[str, object]
 ) -> Iterator[Violation]:
     for name in sorted(names):
-        if name not in known:
-            close = get_close_matches(name, known, n=1) if len(known) <= _SUGGEST_AMONG else []
+        if name not in declared:
+            close = (
+                get_close_matches(name, declared, n=1) if len(declared) <= _SUGGEST_AMONG else []
+            )
             remedy = f"did you mean {close[0]!r}?" if close else "declare it, or correct the name"
             message = f"{kind} {name!r} is not declared: {remedy}"
             yield Violation(path, ErrorReason(f"{kind.upper()}_NOT_FOUND"), message, name)
@@ -326,9 +328,9 @@ def _description(text: str, path: tuple[str, ...]) -> Iterator[Violation]:
             (*path, "description"),
             f"the description has {len(text)} characters: shorten it to {MAX_DESCRIPTION}",
         )
-    if found := _UNSTORABLE.search(text):
+    if unstorable := _UNSTORABLE.search(text):
         yield _invalid(
-            (*path, "description"), f"the description holds {found[0]!r}: remove the character"
+            (*path, "description"), f"the description holds {unstorable[0]!r}: remove the character"
         )
 
 
@@ -337,11 +339,11 @@ def _duplicates(section: str, names: Iterable[str]) -> Iterator[Violation]:
 
 
 def _duplicates_in(path: tuple[str, ...], names: Iterable[str]) -> Iterator[Violation]:
-    seen: set[str] = set()
+    earlier: set[str] = set()
     for name in names:
-        if name in seen:
+        if name in earlier:
             yield _invalid((*path, name), f"{name!r} stands here twice: keep one")
-        seen.add(name)
+        earlier.add(name)
 
 
 def _invalid(path: tuple[str, ...], message: str, item: str = "") -> Violation:

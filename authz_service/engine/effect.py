@@ -82,9 +82,9 @@ def effect(before: Index, after: Index, at: Instant) -> Iterator[TenantEffect]:
         old, new = before.tenants.get(tenant), after.tenants.get(tenant)
         if same_catalogue and old is new:
             continue
-        found = _tenant_effect(tenant, (was, old), (now, new), shifts)
-        if found is not None:
-            yield found
+        of_tenant = _tenant_effect(tenant, (was, old), (now, new), shifts)
+        if of_tenant is not None:
+            yield of_tenant
 
 
 def _tenant_effect(
@@ -107,8 +107,8 @@ def _values(before: Mapping[str, str], after: Mapping[str, str]) -> tuple[Value,
     if before is after:
         return ()
     names = sorted(before.keys() | after.keys())
-    found = (Value(name, before.get(name, ""), after.get(name, "")) for name in names)
-    return tuple(value for value in found if value.before != value.after)
+    values = (Value(name, before.get(name, ""), after.get(name, "")) for name in names)
+    return tuple(value for value in values if value.before != value.after)
 
 
 def _subjects(
@@ -118,21 +118,21 @@ def _subjects(
 ) -> dict[Shift, tuple[str, ...]]:
     (old, old_entry), (new, new_entry) = was, now
     before, after = old.tenant(old_entry), new.tenant(new_entry)
-    found: defaultdict[Shift, list[str]] = defaultdict(list)
+    by_shift: defaultdict[Shift, list[str]] = defaultdict(list)
     # Plain members of a tenant without denials: the mask alone decides, and many share one.
-    known: dict[tuple[Member | None, Member | None], Shift | None] = {}
+    shared_shifts: dict[tuple[Member | None, Member | None], Shift | None] = {}
     plain = not before.denials and not after.denials
     for subject, pair in _members(old_entry, new_entry):
         shared = plain and pair[0].__class__ is not MemberEntry is not pair[1].__class__
-        if shared and pair in known:
-            shift = known[pair]
+        if shared and pair in shared_shifts:
+            shift = shared_shifts[pair]
         else:
             shift = _shift(subject, (before, pair[0]), (after, pair[1]), shifts)
             if shared:
-                known[pair] = shift
+                shared_shifts[pair] = shift
         if shift is not None:
-            found[shift].append(subject)
-    return {shift: tuple(sorted(found[shift])) for shift in sorted(found)}
+            by_shift[shift].append(subject)
+    return {shift: tuple(sorted(by_shift[shift])) for shift in sorted(by_shift)}
 
 
 def _members(
@@ -207,10 +207,10 @@ class _Reading:
         """Give what the tenant is entitled to."""
         if entry is None:
             return _NOTHING
-        held = (entry.fact.plans_at(self.at), entry.fact.limits_at(self.at))
-        if held not in self._by_plans:
-            self._by_plans[held] = self._carried(entry)
-        carried = self._by_plans[held]
+        key = (entry.fact.plans_at(self.at), entry.fact.limits_at(self.at))
+        if key not in self._by_plans:
+            self._by_plans[key] = self._carried(entry)
+        carried = self._by_plans[key]
         if not entry.exceptions:
             return carried
         live = live_exceptions(entry, self.at)
@@ -226,9 +226,9 @@ class _Reading:
         mask = 0
         for plan in entry.fact.plans_at(self.at):
             mask |= self.index.plan_bits.get(plan, 0)
-        found = entitlements(self.index, entry, self.at)
-        features = {feature.feature.name: feature.feature.value for feature in found.features}
-        amounts = (limit.limit for limit in found.limits)
+        in_force = entitlements(self.index, entry, self.at)
+        features = {feature.feature.name: feature.feature.value for feature in in_force.features}
+        amounts = (limit.limit for limit in in_force.limits)
         limits = {
             a.name: f"{'unlimited' if a.value is None else a.value} {a.unit}" for a in amounts
         }
@@ -265,8 +265,8 @@ class _Reading:
     def _role(self, role_id: str) -> int:
         if role_id not in self._by_role:
             role = self.index.role(role_id)
-            held = (bit for bit, entry in self._entries if role is not None and role.holds(entry))
-            self._by_role[role_id] = sum(held)
+            bits = (bit for bit, entry in self._entries if role is not None and role.holds(entry))
+            self._by_role[role_id] = sum(bits)
         return self._by_role[role_id]
 
 

@@ -119,16 +119,16 @@ def summed(effects: Iterable[TenantEffect], sample: int) -> Summary:
 
 
 def _count_tenant(
-    each: TenantEffect, gained: defaultdict[str, _Tally], lost: defaultdict[str, _Tally]
+    effect: TenantEffect, gained: defaultdict[str, _Tally], lost: defaultdict[str, _Tally]
 ) -> None:
     sides: tuple[tuple[defaultdict[str, _Tally], tuple[str, ...], Callable[[Shift], _Reaches]], ...]
-    sides = ((gained, each.gained, lambda s: s.gained), (lost, each.lost, lambda s: s.lost))
+    sides = ((gained, effect.gained, lambda s: s.gained), (lost, effect.lost, lambda s: s.lost))
     for tallies, entitled, reaches in sides:
         for permission in entitled:
-            tallies[permission].tenant(each.tenant)
-        for shift, subjects in each.subjects.items():
+            tallies[permission].tenant(effect.tenant)
+        for shift, subjects in effect.subjects.items():
             for permission in dict.fromkeys(reach.permission for reach in reaches(shift)):
-                tallies[permission].members(each.tenant, subjects)
+                tallies[permission].members(effect.tenant, subjects)
 
 
 _Reaches = tuple[Reach, ...]

@@ -1,4 +1,4 @@
-"""What somebody should decide before a change is made: whom it would leave in an odd place."""
+"""Impacts of a change that somebody has to accept or prevent: what would be left dangling."""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -16,34 +16,34 @@ from authz_service.engine.index import Index, Member, MemberEntry, TenantEntry
 from authz_service.errors import ErrorReason, FailedPrecondition
 
 
-class ConcernKind(StrEnum):
-    """What needs a decision."""
+class ImpactKind(StrEnum):
+    """What happens."""
 
     ROLE_VANISHES = "role_vanishes"
-    """A role goes that members hold."""
+    """A role that members hold is deleted."""
     PLAN_VANISHES = "plan_vanishes"
-    """A tier or add-on goes that tenants hold."""
+    """A tier or add-on that tenants have is deleted."""
     ROLE_WIDER_THAN_TIER = "role_wider_than_tier"
-    """A tenant's own role lists what the tenant is no longer entitled to."""
+    """A tenant's own role lists permissions that the tenant is no longer entitled to."""
     SEATS_BELOW_TAKEN = "seats_below_taken"
-    """Fewer seats than the tenant has members."""
+    """The tenant has more members than seats."""
     LAST_ADMIN = "last_admin"
-    """Nobody is left in the tenant who holds a role that runs the account."""
+    """No active member of the tenant holds an admin role any more."""
     ROLE_NOT_ASSIGNABLE = "role_not_assignable"
-    """Members hold a role that the tenant's plans no longer list as assignable."""
+    """Members hold a role that the tenant's tier and add-ons no longer list as assignable."""
 
 
 BLOCKING: Final = frozenset(
-    {ConcernKind.ROLE_VANISHES, ConcernKind.PLAN_VANISHES, ConcernKind.LAST_ADMIN}
+    {ImpactKind.ROLE_VANISHES, ImpactKind.PLAN_VANISHES, ImpactKind.LAST_ADMIN}
 )
-"""What is refused until the change itself says what takes the place of what goes."""
+"""The blockers: a changeset with one of these is refused until it names a replacement."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Concern:
-    """One decision in one tenant. `subjects` are its members whom it concerns, none for all."""
+class TenantImpact:
+    """An impact on one tenant. `subjects` are the members it concerns, none if all of it."""
 
-    kind: ConcernKind
+    kind: ImpactKind
     object: str
     """What it is about: a role, a plan (`tier/pro`) or the limit `seats`."""
     tenant: str
@@ -57,46 +57,46 @@ class Concern:
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
-    """What somebody should decide, in all tenants together."""
+class Impact:
+    """An impact, in all tenants together."""
 
-    kind: ConcernKind
+    kind: ImpactKind
     object: str
     blocking: bool
     tenants: int
     subjects: int
-    concerns: tuple[Concern, ...]
-    """The first few."""
+    in_tenants: tuple[TenantImpact, ...]
+    """The first few tenants."""
 
 
-def decisions(found: Iterable[Concern], sample: int) -> tuple[Decision, ...]:
-    """Take together what is to be decided about the same thing, in order."""
-    grouped: defaultdict[tuple[ConcernKind, str], list[Concern]] = defaultdict(list)
-    for concern in found:
-        grouped[concern.kind, concern.object].append(concern)
+def grouped(impacts: Iterable[TenantImpact], sample: int) -> tuple[Impact, ...]:
+    """Group the impacts on tenants by kind and object, keeping `sample` tenants of each."""
+    groups: defaultdict[tuple[ImpactKind, str], list[TenantImpact]] = defaultdict(list)
+    for impact in impacts:
+        groups[impact.kind, impact.object].append(impact)
     return tuple(
-        Decision(
+        Impact(
             kind,
             about,
             group[0].blocking,
             len(group),
-            sum(len(concern.subjects) for concern in group),
+            sum(len(impact.subjects) for impact in group),
             tuple(group[:sample]),
         )
-        for (kind, about), group in grouped.items()
+        for (kind, about), group in groups.items()
     )
 
 
-def require_decided(found: Iterable[Concern]) -> None:
-    """Refuse what somebody has to decide first. Raises: DECISION_NEEDED."""
-    open_ = [concern for concern in found if concern.blocking]
-    if open_:
-        first, tenants = open_[0], len({concern.tenant for concern in open_})
+def require_no_blocker(impacts: Iterable[TenantImpact]) -> None:
+    """Refuse what somebody has to decide first. Raises: CHANGESET_BLOCKED."""
+    blockers = [impact for impact in impacts if impact.blocking]
+    if blockers:
+        first, tenants = blockers[0], len({impact.tenant for impact in blockers})
         raise FailedPrecondition(
-            ErrorReason.DECISION_NEEDED,
+            ErrorReason.CHANGESET_BLOCKED,
             f"{first.kind.value}: {first.object} in {first.tenant!r}"
-            f"{f' and {len(open_) - 1} more' if len(open_) > 1 else ''}; name what takes its "
-            "place in the change set and preview it again",
+            f"{f' and {len(blockers) - 1} more' if len(blockers) > 1 else ''}; name what takes its "
+            "place in the changeset and preview it again",
             field="changes",
             details={"kind": first.kind.value, "object": first.object, "tenants": str(tenants)},
         )
@@ -110,50 +110,58 @@ class _Pair(NamedTuple):
     new: TenantEntry
 
 
-def concerns(before: Index, after: Index, at: Instant) -> tuple[Concern, ...]:
-    """List what needs a decision, in order of kind, object and tenant.
+def tenant_impacts(before: Index, after: Index, at: Instant) -> tuple[TenantImpact, ...]:
+    """List the impacts of a change, by kind, object and tenant.
 
-    What was odd before already, and grows no odder, is not listed. `after` has grown from `before`.
+    What was so before already, and gets no worse, is not listed. `after` was built from `before`.
     """
     same_catalogue = before.permissions is after.permissions and before.plans is after.plans
-    found: list[Concern] = []
+    impacts: list[TenantImpact] = []
     for tenant, new in after.tenants.items():
         pair = _Pair(tenant, before.tenants.get(tenant), new)
         if same_catalogue and pair.old is new:
             continue
-        found += _vanishing_roles(before, after, pair, at)
-        found += _vanishing_plans(before, after, pair, at)
-        found += _wider_roles(before, after, pair, at)
-        found += _seats(before, after, pair, at)
-        found += _last_admin(before, after, pair, at)
-        found += _unassignable(before, after, pair, at)
-    return tuple(sorted(found))
+        impacts += _vanishing_roles(before, after, pair, at)
+        impacts += _vanishing_plans(before, after, pair, at)
+        impacts += _wider_roles(before, after, pair, at)
+        impacts += _seats(before, after, pair, at)
+        impacts += _last_admin(before, after, pair, at)
+        impacts += _unassignable(before, after, pair, at)
+    return tuple(sorted(impacts))
 
 
-def _vanishing_roles(before: Index, after: Index, pair: _Pair, at: Instant) -> Iterator[Concern]:
+def _vanishing_roles(
+    before: Index, after: Index, pair: _Pair, at: Instant
+) -> Iterator[TenantImpact]:
     own = pair.old.own_roles.keys() - pair.new.own_roles.keys() if pair.old else set[str]()
-    gone = (before.roles.keys() - after.roles.keys()) | own
-    for role, subjects in _holders(after, pair.new, gone, at).items():
-        yield Concern(ConcernKind.ROLE_VANISHES, role, pair.tenant, subjects)
+    vanishing = (before.roles.keys() - after.roles.keys()) | own
+    for role, subjects in _holders(after, pair.new, vanishing, at).items():
+        yield TenantImpact(ImpactKind.ROLE_VANISHES, role, pair.tenant, subjects)
 
 
-def _vanishing_plans(before: Index, after: Index, pair: _Pair, at: Instant) -> Iterator[Concern]:
-    gone = before.plans.keys() - after.plans.keys()
-    held = {h.plan for h in pair.new.fact.holdings if h.window.valid_until > at} if gone else set()
-    for plan in held & gone:
-        yield Concern(ConcernKind.PLAN_VANISHES, plan, pair.tenant)
+def _vanishing_plans(
+    before: Index, after: Index, pair: _Pair, at: Instant
+) -> Iterator[TenantImpact]:
+    vanishing = before.plans.keys() - after.plans.keys()
+    bought = (
+        {h.plan for h in pair.new.fact.holdings if h.window.valid_until > at}
+        if vanishing
+        else set()
+    )
+    for plan in bought & vanishing:
+        yield TenantImpact(ImpactKind.PLAN_VANISHES, plan, pair.tenant)
 
 
-def _wider_roles(before: Index, after: Index, pair: _Pair, at: Instant) -> Iterator[Concern]:
+def _wider_roles(before: Index, after: Index, pair: _Pair, at: Instant) -> Iterator[TenantImpact]:
     if not pair.new.own_roles:
         return
     excess = _excess(after, pair.new, at)
-    known = _excess(before, pair.old, at) if pair.old is not None else {}
+    earlier = _excess(before, pair.old, at) if pair.old is not None else {}
     for role, permissions in excess.items():
-        more = sorted(permissions - known.get(role, frozenset()))
+        more = sorted(permissions - earlier.get(role, frozenset()))
         if more:
-            kind = ConcernKind.ROLE_WIDER_THAN_TIER
-            yield Concern(kind, role, pair.tenant, detail=", ".join(more))
+            kind = ImpactKind.ROLE_WIDER_THAN_TIER
+            yield TenantImpact(kind, role, pair.tenant, detail=", ".join(more))
 
 
 def _excess(index: Index, entry: TenantEntry, at: Instant) -> dict[str, frozenset[str]]:
@@ -162,30 +170,30 @@ def _excess(index: Index, entry: TenantEntry, at: Instant) -> dict[str, frozense
     return {role: index.role_permissions(role) - bought for role in entry.own_roles}
 
 
-def _seats(before: Index, after: Index, pair: _Pair, at: Instant) -> Iterator[Concern]:
-    bought, taken = _seat_limit(after, pair.new, at), seats.taken(after, pair.tenant, at)
-    if bought is None or bought >= taken:
+def _seats(before: Index, after: Index, pair: _Pair, at: Instant) -> Iterator[TenantImpact]:
+    bought, members = _seat_limit(after, pair.new, at), seats.taken(after, pair.tenant, at)
+    if bought is None or bought >= members:
         return
     earlier = _seat_limit(before, pair.old, at) if pair.old is not None else None
     if earlier is None or bought < earlier:
-        detail = f"{taken} of {bought} seats taken"
-        yield Concern(ConcernKind.SEATS_BELOW_TAKEN, SEATS, pair.tenant, detail=detail)
+        detail = f"{members} of {bought} seats members"
+        yield TenantImpact(ImpactKind.SEATS_BELOW_TAKEN, SEATS, pair.tenant, detail=detail)
 
 
 def _seat_limit(index: Index, entry: TenantEntry, at: Instant) -> int | None:
-    found = limit_in_force(index, entry.fact, SEATS, at)
-    return found.limit.value if found is not None else None
+    limit = limit_in_force(index, entry.fact, SEATS, at)
+    return limit.limit.value if limit is not None else None
 
 
-def _last_admin(before: Index, after: Index, pair: _Pair, at: Instant) -> Iterator[Concern]:
+def _last_admin(before: Index, after: Index, pair: _Pair, at: Instant) -> Iterator[TenantImpact]:
     if pair.old is None or pair.tenant == SYSTEM or pair.new.fact.state_at(at) not in OPEN_STATES:
         return
     if _has_admin(after, pair.new, at) or not _has_admin(before, pair.old, at):
         return
     roles = _admin_roles(before, pair.old)
-    lost = {s for found in _holders(before, pair.old, roles, at, True).values() for s in found}
+    lost = {s for holders in _holders(before, pair.old, roles, at, True).values() for s in holders}
     name = min(roles)
-    yield Concern(ConcernKind.LAST_ADMIN, name, pair.tenant, tuple(sorted(lost)))
+    yield TenantImpact(ImpactKind.LAST_ADMIN, name, pair.tenant, tuple(sorted(lost)))
 
 
 def _has_admin(index: Index, entry: TenantEntry, at: Instant) -> bool:
@@ -197,13 +205,13 @@ def _admin_roles(index: Index, entry: TenantEntry) -> set[str]:
     return {name for name, role in roles.items() if role.fact.admin}
 
 
-def _unassignable(before: Index, after: Index, pair: _Pair, at: Instant) -> Iterator[Concern]:
+def _unassignable(before: Index, after: Index, pair: _Pair, at: Instant) -> Iterator[TenantImpact]:
     if pair.old is None:
         return
     earlier = assignable_roles(before, pair.old.fact, at)
-    left = (earlier - assignable_roles(after, pair.new.fact, at)) & after.roles.keys()
-    for role, subjects in _holders(after, pair.new, left, at).items():
-        yield Concern(ConcernKind.ROLE_NOT_ASSIGNABLE, role, pair.tenant, subjects)
+    withdrawn = (earlier - assignable_roles(after, pair.new.fact, at)) & after.roles.keys()
+    for role, subjects in _holders(after, pair.new, withdrawn, at).items():
+        yield TenantImpact(ImpactKind.ROLE_NOT_ASSIGNABLE, role, pair.tenant, subjects)
 
 
 def _holders(
@@ -218,7 +226,7 @@ def _holders(
     `effective` leaves out members who are not active, and grants that do not hold on the whole
     tenant, from now on and without end: what `engine/laws.py` asks of an admin.
     """
-    found: dict[str, list[str]] = {}
+    holders: dict[str, list[str]] = {}
     if not roles:
         return {}
     bits = {role: index.role_bits[role] for role in roles if role in index.role_bits}
@@ -227,8 +235,8 @@ def _holders(
         if isinstance(member, int) and not member & any_bit:
             continue
         for role in _held(member, bits, roles, at, effective):
-            found.setdefault(role, []).append(subject)
-    return {role: tuple(sorted(found[role])) for role in sorted(found)}
+            holders.setdefault(role, []).append(subject)
+    return {role: tuple(sorted(holders[role])) for role in sorted(holders)}
 
 
 def _held(

@@ -23,7 +23,7 @@ from authz_service.domain.exception import ExceptionKind, TenantException
 from authz_service.domain.grant import RoleGrant
 from authz_service.domain.membership import Membership
 from authz_service.engine.decide import decide
-from authz_service.engine.impact import ConcernKind
+from authz_service.engine.impact import ImpactKind
 from authz_service.errors import AuthzError, ErrorReason
 from tests.conformance.changing_world import (
     CLERK,
@@ -167,15 +167,15 @@ def test_object_deleted_since_outdates_a_plan(world: StoreWorld) -> None:
 def test_new_decision_outdates_a_plan_and_its_cause_is_named(world: StoreWorld) -> None:
     changes = (Put(replace(PRO, limits=(Limit("seats", 4, "seat"),))),)
     plan = preview(world, *changes)
-    assert plan.decisions == ()
+    assert plan.impacts == ()
     world.put(Membership("acme", "user:new"))
     refusal = refused(lambda: applied(world, plan.fingerprint, *changes))
     assert refusal.reason is ErrorReason.PLAN_OUTDATED
     assert refusal.details["object"] == "member acme user:new"
     again = preview(world, *changes)
-    (decision,) = again.decisions
-    assert (decision.kind, decision.blocking) == (ConcernKind.SEATS_BELOW_TAKEN, False)
-    assert applied(world, again.fingerprint, *changes).decisions == again.decisions
+    (impact,) = again.impacts
+    assert (impact.kind, impact.blocking) == (ImpactKind.SEATS_BELOW_TAKEN, False)
+    assert applied(world, again.fingerprint, *changes).impacts == again.impacts
 
 
 def test_seats_that_were_too_few_before_and_are_no_fewer_need_no_decision(
@@ -184,17 +184,15 @@ def test_seats_that_were_too_few_before_and_are_no_fewer_need_no_decision(
     fewer = Put(replace(PRO, limits=(Limit("seats", 3, "seat"),)))
     applied(world, preview(world, fewer).fingerprint, fewer)
     described = replace(PRO, limits=(Limit("seats", 3, "seat"),), description="For teams")
-    assert preview(world, Put(described)).decisions == ()
+    assert preview(world, Put(described)).impacts == ()
     fewest = replace(described, limits=(Limit("seats", 2, "seat"),))
-    assert [d.kind for d in preview(world, Put(fewest)).decisions] == [
-        ConcernKind.SEATS_BELOW_TAKEN
-    ]
+    assert [d.kind for d in preview(world, Put(fewest)).impacts] == [ImpactKind.SEATS_BELOW_TAKEN]
 
 
 def test_decision_that_is_gone_outdates_a_plan_too(world: StoreWorld) -> None:
     changes = (Put(replace(PRO, limits=(Limit("seats", 3, "seat"),))),)
     plan = preview(world, *changes)
-    assert [d.kind for d in plan.decisions] == [ConcernKind.SEATS_BELOW_TAKEN]
+    assert [d.kind for d in plan.impacts] == [ImpactKind.SEATS_BELOW_TAKEN]
     world.end(*(m for m in [world.index.member("acme", "user:max")] if m))
     refusal = refused(lambda: applied(world, plan.fingerprint, *changes))
     assert refusal.details["object"] == "member acme user:max"
@@ -219,18 +217,18 @@ def test_role_deleted_while_granted_needs_a_decision(world: StoreWorld) -> None:
         Delete(ObjectKind.ROLE, "editor"),
     )
     plan = preview(world, *changes)
-    vanishing = plan.decisions[0]
-    assert (vanishing.kind, vanishing.object) == (ConcernKind.ROLE_VANISHES, "editor")
+    vanishing = plan.impacts[0]
+    assert (vanishing.kind, vanishing.object) == (ImpactKind.ROLE_VANISHES, "editor")
     assert (vanishing.blocking, vanishing.tenants, vanishing.subjects) == (True, 2, 2)
     refusal = refused(lambda: applied(world, plan.fingerprint, *changes))
-    assert refusal.reason is ErrorReason.DECISION_NEEDED
+    assert refusal.reason is ErrorReason.CHANGESET_BLOCKED
     assert refusal.details == {"kind": "role_vanishes", "object": "editor", "tenants": "2"}
 
 
 def test_replacement_resolves_a_vanishing_role(world: StoreWorld) -> None:
     changes = (Delete(ObjectKind.ROLE, "editor", "viewer"),)
     plan = preview(world, *changes)
-    assert [d.kind for d in plan.decisions if d.blocking] == []
+    assert [d.kind for d in plan.impacts if d.blocking] == []
     applied(world, plan.fingerprint, *changes)
     assert world.index.role("editor") is None
     assert [g.role for g in world.index.grants("acme", "user:eve")] == ["viewer"]
@@ -244,19 +242,19 @@ def test_revoking_in_the_same_set_resolves_a_vanishing_role(world: StoreWorld) -
     applied(world, preview(world, *changes).fingerprint, *changes)
     gone = (Put(FREE), Revoke("acme", "user:vera", "extra"), Delete(ObjectKind.ROLE, "extra"))
     plan = preview(world, *gone)
-    assert [d for d in plan.decisions if d.blocking] == []
+    assert [d for d in plan.impacts if d.blocking] == []
     applied(world, plan.fingerprint, *gone)
     assert world.stored_index().role("extra") is None
 
 
 def test_tier_deleted_while_held_needs_a_replacement(world: StoreWorld) -> None:
     plan = preview(world, Delete(ObjectKind.TIER, "pro"))
-    assert [(d.kind, d.object, d.blocking) for d in plan.decisions] == [
-        (ConcernKind.PLAN_VANISHES, "tier/pro", True),
-        (ConcernKind.ROLE_NOT_ASSIGNABLE, "admin", False),
-        (ConcernKind.ROLE_NOT_ASSIGNABLE, "editor", False),
-        (ConcernKind.ROLE_NOT_ASSIGNABLE, "viewer", False),
-        (ConcernKind.ROLE_WIDER_THAN_TIER, "acme/clerk", False),
+    assert [(d.kind, d.object, d.blocking) for d in plan.impacts] == [
+        (ImpactKind.PLAN_VANISHES, "tier/pro", True),
+        (ImpactKind.ROLE_NOT_ASSIGNABLE, "admin", False),
+        (ImpactKind.ROLE_NOT_ASSIGNABLE, "editor", False),
+        (ImpactKind.ROLE_NOT_ASSIGNABLE, "viewer", False),
+        (ImpactKind.ROLE_WIDER_THAN_TIER, "acme/clerk", False),
     ]
     moved = (Put(replace(FREE, permissions=FREE.permissions | {"doc:write"})),
              Delete(ObjectKind.TIER, "pro", "free"))  # fmt: skip
@@ -269,19 +267,19 @@ def test_tier_deleted_while_held_needs_a_replacement(world: StoreWorld) -> None:
 def test_last_admin_is_a_decision_that_blocks(world: StoreWorld) -> None:
     changes = (Revoke("acme", "user:ada", "admin"),)
     plan = preview(world, *changes)
-    (decision,) = plan.decisions
-    assert (decision.kind, decision.blocking) == (ConcernKind.LAST_ADMIN, True)
-    assert decision.concerns[0].subjects == ("user:ada",)
+    (impact,) = plan.impacts
+    assert (impact.kind, impact.blocking) == (ImpactKind.LAST_ADMIN, True)
+    assert impact.in_tenants[0].subjects == ("user:ada",)
     handed = (*changes, Give(RoleGrant("acme", "user:vera", "admin")))
-    assert preview(world, *handed).decisions == ()
+    assert preview(world, *handed).impacts == ()
     applied(world, preview(world, *handed).fingerprint, *handed)
     assert may(world, "acme", "user:vera", "doc:write")
 
 
 def test_own_role_that_becomes_wider_than_the_tier_is_a_decision(world: StoreWorld) -> None:
-    (decision,) = preview(world, Put(replace(PRO, permissions=frozenset()))).decisions
-    assert (decision.kind, decision.object) == (ConcernKind.ROLE_WIDER_THAN_TIER, "acme/clerk")
-    assert decision.concerns[0].detail == "doc:write"
+    (impact,) = preview(world, Put(replace(PRO, permissions=frozenset()))).impacts
+    assert (impact.kind, impact.object) == (ImpactKind.ROLE_WIDER_THAN_TIER, "acme/clerk")
+    assert impact.in_tenants[0].detail == "doc:write"
 
 
 def test_definition_still_named_refuses_at_once(world: StoreWorld) -> None:

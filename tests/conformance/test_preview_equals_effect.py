@@ -118,10 +118,10 @@ def check(opened_world: StoreWorld, made: World, changes: ChangeSet, place: str)
         affected = everyone_affected(opened_world, changes)
     except AuthzError:
         return False
-    if any(decision.blocking for decision in plan.decisions):
+    if any(decision.blocking for decision in plan.impacts):
         with pytest.raises(AuthzError) as raised:
             applied(opened_world, plan.fingerprint, *changes.changes)
-        assert raised.value.reason is ErrorReason.DECISION_NEEDED, (place, changes)
+        assert raised.value.reason is ErrorReason.CHANGESET_BLOCKED, (place, changes)
         assert opened_world.index is before
         return False
     objects = applied(opened_world, plan.fingerprint, *changes.changes).objects

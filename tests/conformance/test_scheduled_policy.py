@@ -320,7 +320,7 @@ def test_last_admin_is_not_lost_by_a_role_that_is_to_run_no_account_any_more(
     world.end(boss)
     (found,) = listed(world).items
     assert found.objection is not None
-    assert (found.objection.reason, found.objection.tenant) == ("DECISION_NEEDED", "acme")
+    assert (found.objection.reason, found.objection.tenant) == ("CHANGESET_BLOCKED", "acme")
     world.put(boss)
     assert listed(world).items[0].objection is None
 
@@ -344,7 +344,7 @@ def test_change_of_its_objects_before_the_instant_is_taken_into_account(either: 
         (
             (Put(FREE), Delete(ObjectKind.ROLE, "spare")),
             Give(RoleGrant("acme", "user:vera", "spare")),
-            "DECISION_NEEDED",
+            "CHANGESET_BLOCKED",
         ),
         (
             (Delete(ObjectKind.PERMISSION, "doc:spare"),),

@@ -14,7 +14,7 @@ from authz_service.domain.catalog import Limit
 from authz_service.domain.grant import GrantSource, RoleGrant
 from authz_service.domain.tenant import SuspensionReason
 from authz_service.domain.window import Window
-from authz_service.engine.impact import ConcernKind
+from authz_service.engine.impact import ImpactKind
 from authz_service.errors import AuthzError, ErrorReason
 from authz_service.usecases.grants import role_grants
 from authz_service.usecases.members import members, ownership
@@ -372,8 +372,8 @@ def test_preview_names_what_is_lost_exceeded_and_who_holds_what_leaves(acme: Mov
         ("projects", 12, ""),
         ("reports", 1, ""),
     ]
-    (leaving,) = found.concerns
-    assert (leaving.kind, leaving.object) == (ConcernKind.ROLE_NOT_ASSIGNABLE, "billing-admin")
+    (leaving,) = found.impacts
+    assert (leaving.kind, leaving.object) == (ImpactKind.ROLE_NOT_ASSIGNABLE, "billing-admin")
     assert leaving.subjects == ("user:carl",)
     assert who(found.steps, StepKind.MEMBER_SUSPENDED) == ["dora"]
     assert {s for each in found.members for s in each.members.names} >= {"user:ada", "user:carl"}

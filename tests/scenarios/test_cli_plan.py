@@ -138,7 +138,7 @@ def test_role_deleted_while_granted_blocks_until_a_replacement_is_named(
     assert "editor goes, and is granted" in seen.out
     assert "--replace role:editor=OTHER" in seen.out
     refused = authz("apply", str(folder), "--prune", "-o", "json")
-    assert (refused.code, refused.failure["reason"]) == (3, "DECISION_NEEDED")
+    assert (refused.code, refused.failure["reason"]) == (3, "CHANGESET_BLOCKED")
     done = authz("apply", str(folder), "--prune", "--replace", "role:editor=viewer")
     assert done.code == 0, done.err
     assert "viewer" in authz("grants", "list", "shifts", "--subject", "user:eve").out

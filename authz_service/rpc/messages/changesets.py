@@ -9,7 +9,7 @@ from authz_service.domain.comparison import FieldChange, ObjectChange
 from authz_service.domain.scheduled_policy import Objection
 from authz_service.engine.effect import Reach, Value
 from authz_service.engine.effect_summary import Side, Summary, ValueEffect
-from authz_service.engine.impact import Concern, ConcernKind, Decision
+from authz_service.engine.impact import Impact, ImpactKind, TenantImpact
 from authz_service.errors import ErrorReason, InvalidArgument
 from authz_service.gen.authz.v1 import change_pb2 as pb
 from authz_service.rpc.messages import catalog, values
@@ -26,12 +26,12 @@ _DEFINITIONS: Final = {
     pb.DEFINITION_KIND_ADD_ON: ObjectKind.ADD_ON,
 }
 _DECISIONS: Final = {
-    ConcernKind.ROLE_VANISHES: pb.DECISION_KIND_ROLE_VANISHES,
-    ConcernKind.PLAN_VANISHES: pb.DECISION_KIND_PLAN_VANISHES,
-    ConcernKind.ROLE_WIDER_THAN_TIER: pb.DECISION_KIND_ROLE_WIDER_THAN_TIER,
-    ConcernKind.SEATS_BELOW_TAKEN: pb.DECISION_KIND_SEATS_BELOW_TAKEN,
-    ConcernKind.LAST_ADMIN: pb.DECISION_KIND_LAST_ADMIN,
-    ConcernKind.ROLE_NOT_ASSIGNABLE: pb.DECISION_KIND_ROLE_NOT_ASSIGNABLE,
+    ImpactKind.ROLE_VANISHES: pb.DECISION_KIND_ROLE_VANISHES,
+    ImpactKind.PLAN_VANISHES: pb.DECISION_KIND_PLAN_VANISHES,
+    ImpactKind.ROLE_WIDER_THAN_TIER: pb.DECISION_KIND_ROLE_WIDER_THAN_TIER,
+    ImpactKind.SEATS_BELOW_TAKEN: pb.DECISION_KIND_SEATS_BELOW_TAKEN,
+    ImpactKind.LAST_ADMIN: pb.DECISION_KIND_LAST_ADMIN,
+    ImpactKind.ROLE_NOT_ASSIGNABLE: pb.DECISION_KIND_ROLE_NOT_ASSIGNABLE,
 }
 
 
@@ -148,18 +148,18 @@ def _value_effect(value: ValueEffect) -> pb.ValueEffect:
     )
 
 
-def decision_message(value: Decision) -> pb.Decision:
+def decision_message(value: Impact) -> pb.Decision:
     return pb.Decision(
         kind=_DECISIONS[value.kind],
         object=value.object,
         blocking=value.blocking,
         tenants=value.tenants,
         subjects=value.subjects,
-        concerns=map(concern_message, value.concerns),
+        concerns=map(concern_message, value.in_tenants),
     )
 
 
-def concern_message(value: Concern) -> pb.Concern:
+def concern_message(value: TenantImpact) -> pb.Concern:
     return pb.Concern(
         kind=_DECISIONS[value.kind],
         object=value.object,
@@ -178,7 +178,7 @@ def affected_message(value: Affected) -> pb.Affected:
         lost=map(reach_message, value.shift.lost),
         features=map(value_message, value.features),
         limits=map(value_message, value.limits),
-        concerns=map(concern_message, value.concerns),
+        concerns=map(concern_message, value.impacts),
     )
 
 

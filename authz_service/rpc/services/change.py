@@ -47,7 +47,7 @@ class ChangeServicer:
         return pb.PreviewChangeResponse(
             objects=map(changesets.object_message, preview.objects),
             effect=changesets.effect_message(preview.summary),
-            decisions=map(changesets.decision_message, preview.decisions),
+            decisions=map(changesets.decision_message, preview.impacts),
             fingerprint=preview.fingerprint,
             revision=preview.revision,
         )
@@ -87,7 +87,7 @@ class ChangeServicer:
         scheduled = answer.value.scheduled
         return pb.ApplyChangeResponse(
             objects=map(changesets.object_message, answer.value.objects),
-            decisions=map(changesets.decision_message, answer.value.decisions),
+            decisions=map(changesets.decision_message, answer.value.impacts),
             revision=answer.revision,
             scheduled=changesets.scheduled_message(scheduled) if scheduled else None,
         )

@@ -82,7 +82,7 @@ class TierChangeServicer:
 
 def _change_message(value: tier_change.TierChange) -> pb.PreviewTierChangeResponse:
     return pb.PreviewTierChangeResponse(
-        concerns=map(changesets.concern_message, value.concerns),
+        concerns=map(changesets.concern_message, value.impacts),
         revision=value.revision,
         **effect_fields(value),
     )

@@ -80,7 +80,7 @@ class TierVersionServicer:
             tenants=answer.value.count,
             tenant_names=answer.value.tenants,
             effect=changesets.effect_message(answer.value.effect),
-            decisions=map(changesets.decision_message, answer.value.decisions),
+            decisions=map(changesets.decision_message, answer.value.impacts),
             revision=answer.revision,
         )
 

@@ -18,7 +18,7 @@ from authz_service.domain.tier_versions import frozen, kept_of, next_version, re
 from authz_service.domain.window import Instant
 from authz_service.engine.effect import effect
 from authz_service.engine.effect_summary import Summary, summed
-from authz_service.engine.impact import Decision, concerns, decisions
+from authz_service.engine.impact import Impact, grouped, tenant_impacts
 from authz_service.engine.index import Index
 from authz_service.errors import ErrorReason, InvalidArgument
 from authz_service.store.unit_of_work import Transaction
@@ -106,7 +106,7 @@ class Migrated:
     count: int
     tenants: tuple[str, ...]
     effect: Summary
-    decisions: tuple[Decision, ...]
+    impacts: tuple[Impact, ...]
 
 
 @read
@@ -180,7 +180,7 @@ def migrate_tenants(tx: Transaction, command: MigrateTenants) -> Migrated:
         len(moved),
         tuple(moved[:MAX_NAMES]),
         summed(effect(tx.index, found, tx.now), sample),
-        decisions(concerns(tx.index, found, tx.now), sample),
+        grouped(tenant_impacts(tx.index, found, tx.now), sample),
     )
 
 

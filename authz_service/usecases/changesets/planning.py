@@ -27,7 +27,7 @@ from authz_service.domain.changeset import (
 from authz_service.domain.policy_set import EMPTY
 from authz_service.engine import laws
 from authz_service.engine.builder import Builder
-from authz_service.engine.impact import Concern, concerns
+from authz_service.engine.impact import TenantImpact, tenant_impacts
 from authz_service.engine.index import Index
 from authz_service.errors import AuthzError, ErrorReason, FailedPrecondition
 from authz_service.store.unit_of_work import Transaction
@@ -61,7 +61,7 @@ class Planned:
     after: Index
     changes: tuple[FactChange, ...]
     records: tuple[AuditRecord, ...]
-    concerns: tuple[Concern, ...]
+    impacts: tuple[TenantImpact, ...]
 
 
 def planned(tx: Transaction, command: ChangeSet) -> Planned:
@@ -84,7 +84,7 @@ def planned(tx: Transaction, command: ChangeSet) -> Planned:
                 steps.make(at, change)
     steps.remove({c: at for at, c in enumerate(command.changes) if isinstance(c, Delete)})
     _require_owners_kept(tx, steps.changes)
-    found = concerns(tx.index, steps.index, tx.now)
+    found = tenant_impacts(tx.index, steps.index, tx.now)
     return Planned(tx.index, steps.index, tuple(steps.changes), tuple(steps.records), found)
 
 
@@ -101,7 +101,7 @@ def _is_definition(change: AnyChange) -> bool:
 
 
 def _require_owners_kept(tx: Transaction, changes: list[FactChange]) -> None:
-    """Refuse what the law of rosters refuses, but for the last admin: that is a concern."""
+    """Refuse what the law of rosters refuses, but for the last admin: that is a impact."""
     try:
         laws.require_kept(tx.index, changes, tx.now)
     except FailedPrecondition as refusal:

@@ -14,7 +14,7 @@ from authz_service.domain.tenant import SYSTEM
 from authz_service.domain.window import Instant
 from authz_service.engine.effect import Reach, Shift, TenantEffect, Value, effect
 from authz_service.engine.effect_summary import Summary, summed
-from authz_service.engine.impact import Concern, Decision, decisions, require_decided
+from authz_service.engine.impact import Impact, TenantImpact, grouped, require_no_blocker
 from authz_service.errors import AuthzError, ErrorReason, InvalidArgument
 from authz_service.store.unit_of_work import Transaction
 from authz_service.usecases.changesets import scheduling, staleness
@@ -59,7 +59,7 @@ class Preview:
     revision: Revision
     objects: tuple[ObjectChange, ...]
     summary: Summary
-    decisions: tuple[Decision, ...]
+    impacts: tuple[Impact, ...]
     fingerprint: str
 
 
@@ -72,7 +72,7 @@ class Affected:
     shift: Shift
     features: tuple[Value, ...] = ()
     limits: tuple[Value, ...] = ()
-    concerns: tuple[Concern, ...] = ()
+    impacts: tuple[TenantImpact, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,13 +80,13 @@ class AppliedChange:
     """What was changed, or will be, and what was decided by applying it."""
 
     objects: tuple[ObjectChange, ...]
-    decisions: tuple[Decision, ...]
+    impacts: tuple[Impact, ...]
     scheduled: Scheduled | None = None
 
 
 @read
 def preview_change(view: View, query: PreviewChange) -> Preview:
-    """Tell what a set would do: the objects, who gains and loses, what needs a decision."""
+    """Tell what a set would do: the objects, who gains and loses, what needs a impact."""
     sample, at = sample_size(query.sample), _later(query.at, view.now)
     with rehearsal_at(view, at) as (tx, step):
         plan = planned(step, changeset.checked(query.changes))
@@ -94,7 +94,7 @@ def preview_change(view: View, query: PreviewChange) -> Preview:
         tx.index.revision,
         scheduling.objects(plan.changes),
         summed(effect(plan.before, plan.after, step.now), sample),
-        decisions(plan.concerns, sample),
+        grouped(plan.impacts, sample),
         str(_fingerprint(tx, plan, query.changes, at)),
     )
 
@@ -117,7 +117,7 @@ def apply_change(tx: Transaction, command: ApplyChange) -> AppliedChange:
     changes = changeset.checked(command.changes)
     scheduling.require_rights(tx, changes)
     at = _later(command.at, tx.now)
-    if promised.wanted != _digest(changes, at):
+    if promised.commands != _digest(changes, at):
         raise InvalidArgument(
             ErrorReason.FINGERPRINT_MISMATCH,
             "the fingerprint belongs to another set of changes, or to another instant; preview "
@@ -131,7 +131,7 @@ def apply_change(tx: Transaction, command: ApplyChange) -> AppliedChange:
     if at is None:
         return _made(tx, plan, promised)
     made = scheduling.schedule(tx, step, changes, at)
-    return AppliedChange(made.objects, decisions(plan.concerns, DEFAULT_SAMPLE), made)
+    return AppliedChange(made.objects, grouped(plan.impacts, DEFAULT_SAMPLE), made)
 
 
 def _later(at: Instant | None, now: Instant) -> Instant | None:
@@ -154,7 +154,7 @@ def _as_promised(
     found = _fingerprint(tx, plan, changes, at)
     if found != promised:
         _require_still_so(tx, plan, changes, found, promised)
-    require_decided(plan.concerns)
+    require_no_blocker(plan.impacts)
     return plan
 
 
@@ -169,7 +169,7 @@ def _fingerprint(
         tx.index.revision,
         _digest(command, at),
         fingerprint.digest_of_changes(comparison.merged(plan.changes)),
-        fingerprint.digest(plan.concerns),
+        fingerprint.digest(plan.impacts),
     )
 
 
@@ -183,14 +183,14 @@ def _require_still_so(
             tx, promised.revision, involved | staleness.involved(changes)
         )
         raise staleness.unexplained(promised.revision)
-    if found.concerns != promised.concerns:
+    if found.impacts != promised.impacts:
         if plan.before is tx.index:  # else what was scheduled lies between, and is no commit
-            staleness.require_same_concerns(tx, promised.revision, plan)
+            staleness.require_same_impacts(tx, promised.revision, plan)
         raise staleness.unexplained(promised.revision)
 
 
 def _made(tx: Transaction, plan: Planned, promised: Fingerprint) -> AppliedChange:
-    made, decided = scheduling.objects(plan.changes), decisions(plan.concerns, DEFAULT_SAMPLE)
+    made, decided = scheduling.objects(plan.changes), grouped(plan.impacts, DEFAULT_SAMPLE)
     tx.changes += plan.changes
     for record in plan.records:
         tx.record(record)
@@ -198,23 +198,23 @@ def _made(tx: Transaction, plan: Planned, promised: Fingerprint) -> AppliedChang
         told = {
             "fingerprint": str(promised),
             "objects": len(made),
-            "decisions": [f"{each.kind.value} {each.object}" for each in decided],
+            "impacts": [f"{each.kind.value} {each.object}" for each in decided],
         }
         tx.record(AuditRecord("changes.applied", SYSTEM, (), None, told, tx.call.reason))
     return AppliedChange(made, decided)
 
 
 def _affected(plan: Planned, at: int) -> Iterator[Affected]:
-    concerned: dict[str, list[Concern]] = {}
-    for concern in plan.concerns:
-        concerned.setdefault(concern.tenant, []).append(concern)
+    concerned: dict[str, list[TenantImpact]] = {}
+    for impact in plan.impacts:
+        concerned.setdefault(impact.tenant, []).append(impact)
     for each in effect(plan.before, plan.after, at):
         yield from _in_tenant(each, tuple(concerned.pop(each.tenant, ())))
     for tenant, found in concerned.items():
-        yield Affected(tenant, "", Shift(), concerns=tuple(found))
+        yield Affected(tenant, "", Shift(), impacts=tuple(found))
 
 
-def _in_tenant(each: TenantEffect, found: tuple[Concern, ...]) -> Iterator[Affected]:
+def _in_tenant(each: TenantEffect, found: tuple[TenantImpact, ...]) -> Iterator[Affected]:
     if each.gained or each.lost or each.features or each.limits or found:
         shift = Shift(
             tuple(Reach(name) for name in each.gained), tuple(Reach(name) for name in each.lost)

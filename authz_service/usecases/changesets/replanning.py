@@ -67,7 +67,7 @@ def _anew(world: Transaction, each: ScheduledPolicyChange) -> ScheduledPolicyCha
     concerned: list[str] = []
     try:
         plan = planned(step, each.wanted)
-        concerned += (concern.tenant for concern in plan.concerns if concern.blocking)
+        concerned += (impact.tenant for impact in plan.impacts if impact.blocking)
         work_out(step, each.wanted, plan)
     except (Unavailable, Internal):
         raise

@@ -15,7 +15,7 @@ from authz_service.domain.scheduled_policy import Objection, ScheduledPolicyChan
 from authz_service.domain.tenant import SYSTEM
 from authz_service.domain.window import Instant, rfc3339
 from authz_service.engine import laws
-from authz_service.engine.impact import require_decided
+from authz_service.engine.impact import require_no_blocker
 from authz_service.engine.index import Index
 from authz_service.errors import ErrorReason, FailedPrecondition, InvalidArgument, NotFound
 from authz_service.store.unit_of_work import Transaction, number_tiers
@@ -102,7 +102,7 @@ def work_out(step: Transaction, command: ChangeSet, plan: Planned) -> None:
     step.changes += plan.changes
     step.records += plan.records
     require_rights(step, command)
-    require_decided(plan.concerns)
+    require_no_blocker(plan.impacts)
     number_tiers(step)
     actor = step.call.actor
     guard.require_holds(step.index, step.changes, actor, step.now)

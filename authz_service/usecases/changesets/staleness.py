@@ -21,7 +21,7 @@ from authz_service.domain.comparison import ObjectChange, compared, named
 from authz_service.domain.grant import RoleGrant
 from authz_service.domain.tenant import SYSTEM
 from authz_service.engine.builder import Builder
-from authz_service.engine.impact import Concern, concerns
+from authz_service.engine.impact import TenantImpact, tenant_impacts
 from authz_service.engine.index import Index
 from authz_service.errors import Aborted, ErrorReason
 from authz_service.store import change_log
@@ -52,7 +52,7 @@ def require_same_objects(tx: Transaction, revision: Revision, names: set[Name]) 
                 raise _outdated(tx, revision, delta, change)
 
 
-def require_same_concerns(tx: Transaction, revision: Revision, plan: Planned) -> None:
+def require_same_impacts(tx: Transaction, revision: Revision, plan: Planned) -> None:
     """Find the first commit since `revision` in a tenant where something else is to be decided.
 
     Raises:
@@ -60,8 +60,8 @@ def require_same_concerns(tx: Transaction, revision: Revision, plan: Planned) ->
     """
     deltas = list(change_log.read_after(tx.connection, revision))
     then = _undone(plan.before, deltas)
-    changed = concerns(then, _done(then, plan.changes), tx.now)
-    tenants = {concern.tenant for concern in _differing(changed, plan.concerns)}
+    changed = tenant_impacts(then, _done(then, plan.changes), tx.now)
+    tenants = {impact.tenant for impact in _differing(changed, plan.impacts)}
     for delta in deltas:
         for change in delta.changes:
             if named(change.fact)[1] in tenants:
@@ -158,7 +158,7 @@ def _done(index: Index, changes: Iterable[FactChange]) -> Index:
     return builder.finish(index.revision)
 
 
-def _differing(then: tuple[Concern, ...], now: tuple[Concern, ...]) -> set[Concern]:
+def _differing(then: tuple[TenantImpact, ...], now: tuple[TenantImpact, ...]) -> set[TenantImpact]:
     return set(then) ^ set(now)
 
 

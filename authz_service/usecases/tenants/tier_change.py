@@ -15,7 +15,7 @@ from authz_service.engine import seats
 from authz_service.engine.effect import Shift, TenantEffect, Value, effect
 from authz_service.engine.effect_summary import Counted
 from authz_service.engine.entitlements import limit_in_force
-from authz_service.engine.impact import Concern, ConcernKind, concerns
+from authz_service.engine.impact import ImpactKind, TenantImpact, tenant_impacts
 from authz_service.engine.index import Index
 from authz_service.errors import AuthzError, ErrorReason, InvalidArgument
 from authz_service.store.unit_of_work import Transaction
@@ -100,7 +100,7 @@ class TierChange:
     limits: tuple[Value, ...]
     members: tuple[MemberShift, ...]
     exceeded: tuple[Exceeded, ...] = ()
-    concerns: tuple[Concern, ...] = ()
+    impacts: tuple[TenantImpact, ...] = ()
     steps: tuple[Step, ...] = ()
 
 
@@ -124,7 +124,7 @@ def preview_tier_change(view: View, query: PreviewTierChange) -> TierChange:
         return replace(
             found,
             exceeded=tuple(exceeded(moved, tenant.id, query.policy, at, query.usage)),
-            concerns=tuple(_concerns(tx.index, moved, at)),
+            impacts=tuple(_impacts(tx.index, moved, at)),
             steps=steps,
         )
 
@@ -197,11 +197,11 @@ def exceeded(
             yield Exceeded(use.limit, limit, use.used, str(said))
 
 
-def _concerns(before: Index, after: Index, at: Instant) -> Iterator[Concern]:
+def _impacts(before: Index, after: Index, at: Instant) -> Iterator[TenantImpact]:
     """Leave out what `exceeded` says already."""
-    for concern in concerns(before, after, at):
-        if concern.kind is not ConcernKind.SEATS_BELOW_TAKEN:
-            yield concern
+    for impact in tenant_impacts(before, after, at):
+        if impact.kind is not ImpactKind.SEATS_BELOW_TAKEN:
+            yield impact
 
 
 def _require_sound(query: PreviewTierChange) -> None:

@@ -225,7 +225,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     what was done since. Preview it again.
     Example: a role that somebody has put between preview and apply.
     """
-    ERROR_REASON_DECISION_NEEDED: _ErrorReason.ValueType  # 121
+    ERROR_REASON_CHANGESET_BLOCKED: _ErrorReason.ValueType  # 121
     """FAILED_PRECONDITION. A decision is open that the set of changes itself must take, such as what
     takes the place of a role that is granted. The metadata has its `kind` and its `object`.
     Example: a role is deleted that ten members hold; add its replacement to the set.
@@ -625,7 +625,7 @@ ERROR_REASON_PLAN_OUTDATED: ErrorReason.ValueType  # 120
 what was done since. Preview it again.
 Example: a role that somebody has put between preview and apply.
 """
-ERROR_REASON_DECISION_NEEDED: ErrorReason.ValueType  # 121
+ERROR_REASON_CHANGESET_BLOCKED: ErrorReason.ValueType  # 121
 """FAILED_PRECONDITION. A decision is open that the set of changes itself must take, such as what
 takes the place of a role that is granted. The metadata has its `kind` and its `object`.
 Example: a role is deleted that ten members hold; add its replacement to the set.
