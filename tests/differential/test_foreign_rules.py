@@ -20,8 +20,8 @@ from authz_service.engine.builder import build
 from authz_service.engine.decide import decide
 from authz_service.errors import InvalidArgument
 from authz_service.reference.enforcer import enforcer
-from authz_service.reference.foreign_model import read_shape
-from authz_service.reference.foreign_rules import Line, Translation, translate
+from authz_service.reference.foreign_model import Line, read_shape
+from authz_service.reference.foreign_rules import Translation, translate
 
 # Casbin's own examples: https://casbin.org/docs/rbac-with-domains, and its repository's
 # rbac_with_domains_*, rbac_with_hierarchy_with_domains_policy.csv, rbac_with_deny_*.
@@ -123,26 +123,42 @@ def facts(of: Translation) -> Iterator[Fact]:
         )
 
 
-def answers(model: str, lines: list[Line]) -> Iterator[tuple[tuple[str, ...], bool, bool]]:
-    """Ask both of every subject, domain, resource and action: question, Casbin's answer, ours."""
+def probes(of: Translation) -> Iterator[Fact]:
+    """Give each role to somebody who has nothing else."""
+    for at, (tenant, role) in enumerate(
+        sorted((role.tenant, role.id) for role in of.roles.values())
+    ):
+        yield Membership(tenant, f"user:probe-{role.partition('/')[2]}")
+        yield RoleGrant(tenant, f"user:probe-{role.partition('/')[2]}", role, id=f"probe{at}")
+
+
+def answers(
+    model: str, lines: list[Line], **more: Any
+) -> Iterator[tuple[tuple[str, ...], bool, bool]]:
+    """Ask both of every name, domain, resource and action: question, Casbin's answer, ours.
+
+    A role is asked for by somebody who has that role and nothing else.
+    """
     shape = read_shape(model)
-    made = translate(shape, lines, tenant="all")
+    made = translate(shape, lines, tenant="all", **more)
     assert made.left_out == []
-    index = build(facts(made), 0)
+    index = build([*facts(made), *probes(made)], 0)
     original = enforcer(model, [Rule(line.ptype, line.values) for line in lines])
-    roles = {(line.values[2:], line.values[1]) for line in lines if line.ptype == "g"}
-    subjects = {line.values[0] for line in lines}
-    permitted = [line.values for line in lines if line.ptype == "p"]
-    domains = {values[1] for values in permitted} if shape.domain >= 0 else {""}
-    asked = {(values[shape.resource], values[shape.action]) for values in permitted}
-    for subject, domain, (resource, action) in product(subjects, domains, asked):
-        where = (domain,) if domain else ()
-        if (where, subject) in roles:
-            continue
-        name = made.named.get(resource, resource)
-        question = Question(domain or "all", f"user:{subject}", f"{name}:{action}")
-        theirs = original.enforce(subject, *where, resource, action)
-        yield (subject, domain, resource, action), theirs, decide(index, question, 0).allowed
+    names = {line.values[0] for line in lines if line.ptype != "g2"}
+    for subject, domain, permission in product(names, made.tenants, made.permissions):
+        resource, _, action = permission.partition(":")
+        theirs = original.enforce(
+            subject, *([domain] if shape.domain >= 0 else []), back(made, resource), action
+        )
+        role = made.role_names.get((domain, subject), "")
+        who = f"user:probe-{role.partition('/')[2]}" if role else f"user:{subject}"
+        ours = decide(index, Question(domain, who, permission), 0).allowed
+        yield (subject, domain, permission), theirs, ours
+
+
+def back(made: Translation, slug: str) -> str:
+    """Give the name that a slug was made of."""
+    return next((name for name, became in made.named.items() if became == slug), slug)
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
@@ -151,6 +167,130 @@ def test_casbins_own_example_answers_alike(name: str) -> None:
     asked = list(answers(model, read(policy)))
     assert [question for question, theirs, ours in asked if theirs != ours] == []
     assert {theirs for _, theirs, _ in asked} == {True, False}
+
+
+STAR: Final = '(p.dom == "*" || r.dom == p.dom)'
+ANY_DOMAIN: Final = WITH_DOMAINS.replace("r.dom == p.dom", STAR)
+PATTERNS: Final = ANY_DOMAIN.replace("r.obj == p.obj", "keyMatch(r.obj, p.obj)").replace(
+    "r.act == p.act", '(r.act == p.act || p.act == "*")'
+)
+GROUPS: Final = PLAIN.replace("g = _, _", "g = _, _\ng2 = _, _").replace(
+    "r.obj == p.obj", "g2(r.obj, p.obj)"
+)
+EXPANDED: Final = {
+    "a wildcard domain": (
+        ANY_DOMAIN,
+        """
+        p, clerk, *, breads, sell
+        p, head, north, breads, price
+        g, ann, clerk, north
+        g, bob, clerk, south
+        g, bob, head, north
+        """,
+    ),
+    "patterns and stars": (
+        PATTERNS,
+        """
+        p, admin, *, *, *
+        p, writer, d1, docs/*, write
+        p, reader, d1, docs/*, *
+        p, reader, d2, docs/plans, read
+        p, cook, d1, meals/soup, write
+        p, cook, d1, docs/soup, read
+        g, ann, admin, d1
+        g, bob, reader, d1
+        g, cat, writer, d1
+        g, cat, cook, d2
+        """,
+    ),
+    "groups of resources": (
+        GROUPS,
+        """
+        p, reader, documents, read
+        p, writer, plans, write
+        p, cook, soup, read
+        g2, letter, documents
+        g2, plans, documents
+        g2, plan1, plans
+        g, ann, reader
+        g, bob, writer
+        """,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", EXPANDED)
+def test_what_a_pattern_stands_for_answers_alike(name: str) -> None:
+    model, policy = EXPANDED[name]
+    asked = list(answers(model, read(policy)))
+    assert [question for question, theirs, ours in asked if theirs != ours] == []
+    assert {theirs for _, theirs, _ in asked} == {True, False}
+
+
+def test_what_a_line_was_expanded_into_is_told() -> None:
+    made = translate(read_shape(ANY_DOMAIN), read(EXPANDED["a wildcard domain"][1]))
+    assert made.expanded == [(1, "breads:sell in north, south")]
+
+
+def test_a_star_stands_for_what_the_catalogue_declares_too() -> None:
+    lines = read("p, admin, d1, *, *\ng, ann, admin, d1")
+    assert [each.number for each in translate(read_shape(PATTERNS), lines).left_out] == [1]
+    made = translate(read_shape(PATTERNS), lines, catalogue=["invoices:view", "invoices:export"])
+    assert made.roles["d1/admin"].permissions == {"invoices:view", "invoices:export"}
+
+
+BASIC: Final = PLAIN.replace("[role_definition]\ng = _, _\n", "").replace(
+    "g(r.sub, p.sub)", "r.sub == p.sub"
+)
+
+
+@pytest.mark.parametrize(
+    ("model", "policy", "roles", "people"),
+    [
+        # Nobody has them yet.
+        (PLAIN, "p, baker, ovens, heat\np, clerk, breads, sell", {"baker", "clerk"}, set()),
+        # Inclusion written with g.
+        (
+            PLAIN,
+            "g, head, clerk\ng, chief, head\np, clerk, breads, sell\np, chief, shops, close",
+            {"head", "clerk", "chief"},
+            set(),
+        ),
+        # Casbin's basic model has no roles at all.
+        (BASIC, "p, alice, data1, read\np, bob, data2, write", set(), {"alice", "bob"}),
+        # People who have rules of their own beside a role: Casbin's rbac example.
+        (PLAIN, EXAMPLES["rbac"][1], {"data2_admin"}, {"alice", "bob"}),
+        # People have roles, roles have rules: a role that nobody has is one.
+        (
+            PLAIN,
+            "p, clerk, breads, sell\np, auditor, books, read\ng, ann, clerk",
+            {"clerk", "auditor"},
+            {"ann"},
+        ),
+        # Prefixes tell.
+        (
+            PLAIN,
+            "p, role:auditor, books, read\np, user:eve, books, read\np, ann, books, burn",
+            {"role:auditor"},
+            {"user:eve", "ann"},
+        ),
+    ],
+)
+def test_roles_are_told_from_people(
+    model: str, policy: str, roles: set[str], people: set[str]
+) -> None:
+    made = translate(read_shape(model), read(policy), tenant="all")
+    assert made.left_out == []
+    assert {name for _, name in made.role_names} == roles
+    subjects = {name if ":" in name else f"user:{name}" for name in people}
+    assert {grant.subject for grant in made.grants} == subjects
+
+
+def test_what_the_importer_calls_a_role_is_one_and_those_without_people_are_named() -> None:
+    policy = EXAMPLES["rbac"][1]
+    made = translate(read_shape(PLAIN), read(policy), tenant="all", roles=["bob"])
+    assert {name for _, name in made.role_names} == {"data2_admin", "bob"}
+    assert made.unheld == ["all/bob"]
 
 
 NAMES: Final = st.sampled_from(["ann", "bob", "cat", "dan", "direct.ann"])
@@ -207,9 +347,14 @@ def test_line_that_cannot_be_taken_is_named_with_its_reason() -> None:
     ("wrong", "says"),
     [
         ("no model at all", "no Casbin model"),
-        (WITH_DOMAINS.replace("r.obj == p.obj", "keyMatch(r.obj, p.obj)"), "keyMatch"),
+        (WITH_DOMAINS.replace("r.obj == p.obj", "regexMatch(r.obj, p.obj)"), "regexMatch"),
+        (WITH_DOMAINS.replace("g(r.sub, p.sub, r.dom)", 'r.sub == "root"'), "r_sub"),
+        # Not what it looks like: `&&` binds closer than `||`.
+        (WITH_DOMAINS.replace("r.act == p.act", 'r.act == p.act || p.act == "*"'), "only equality"),
+        (WITH_DOMAINS.replace("r.obj == p.obj", "(r.obj == p.obj || r.obj == p.act)"), "r_obj"),
+        (WITH_DOMAINS.replace("r.sub, p.sub, r.dom)", 'r.sub, p.sub, "*")'), "only equality"),
         (WITH_DOMAINS.replace("&& r.act == p.act", ""), "`r.act` with nothing"),
-        (WITH_DOMAINS.replace("&& r.dom", "|| r.dom"), "only equality and `g`"),
+        (WITH_DOMAINS.replace("&& r.dom", "|| r.dom"), "only equality"),
         (WITH_DOMAINS.replace("g = _, _, _", "g = _, _, _\ng2 = _, _"), "g2"),
         (WITH_DOMAINS.replace(ALLOW, "!some(where (p.eft == deny))"), "policy_effect"),
     ],

@@ -3,7 +3,7 @@
 from typing import Final
 
 from authz_service.gen.authz.v1 import rule_pb2 as pb
-from authz_service.reference.foreign_rules import Line
+from authz_service.reference.foreign_model import Line
 from authz_service.rpc.calls import AdminCalls, Context
 from authz_service.rpc.messages import values
 from authz_service.usecases.casbin_rules import export_rules, import_rules

@@ -14,8 +14,8 @@ from authz_service.domain.identifiers import checked
 from authz_service.domain.membership import Membership
 from authz_service.domain.tenant import SYSTEM, Holding, Tenant
 from authz_service.engine.index import GrantEntry
-from authz_service.reference.foreign_model import Shape, read_shape
-from authz_service.reference.foreign_rules import LeftOut, Line, Translation, translate
+from authz_service.reference.foreign_model import Line, Shape, read_shape
+from authz_service.reference.foreign_rules import LeftOut, Translation, translate
 from authz_service.store.unit_of_work import Transaction
 from authz_service.usecases.catalog.validation import too_much, too_wide
 from authz_service.usecases.kernel import preconditions
