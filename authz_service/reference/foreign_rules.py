@@ -78,12 +78,13 @@ def translate(
     tenant: str = "",
     *,
     roles: Collection[str] = (),
+    people: Collection[str] = (),
     catalogue: Collection[str] = (),
 ) -> Translation:
     """Translate the lines; `tenant` takes those of a model without domains.
 
-    `roles` are names that are roles whatever the lines say, `catalogue` the permissions that there
-    are already: what `*` stands for.
+    `roles` and `people` are names that are such whatever the lines say, `catalogue` the permissions
+    that there are already: what `*` stands for.
 
     Raises:
         InvalidArgument: INVALID_FIELD, if the model has no domains and no tenant is named.
@@ -94,7 +95,7 @@ def translate(
             "the model has no domains: name the tenant that gets all of it",
             field="into",
         )
-    return _Translator(shape, list(lines), tenant, roles, catalogue).run()
+    return _Translator(shape, list(lines), tenant, (roles, people), catalogue).run()
 
 
 class _Translator:
@@ -103,7 +104,7 @@ class _Translator:
         shape: Shape,
         lines: list[Line],
         tenant: str,
-        roles: Collection[str],
+        names: tuple[Collection[str], Collection[str]],
         catalogue: Collection[str],
     ) -> None:
         self._shape = shape
@@ -117,7 +118,7 @@ class _Translator:
             for line in lines
             if line.ptype == "g" and len(line.values) > 1
         }
-        self._names = Names(shape, lines, links, roles)
+        self._names = Names(shape, lines, links, *names)
         self._objects = Objects(shape, lines, catalogue)
 
     def run(self) -> Translation:

@@ -1,5 +1,6 @@
 """Other Casbin users' policies taken over by RPC: what they allowed is allowed, in one step."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -105,8 +106,9 @@ def test_tenant_that_was_there_gets_no_more_than_its_tier_sells(account: Account
 
 def test_seats_hold_for_what_is_taken_over_too(account: Account) -> None:
     account.onboard("free", ada=["admin"])
-    rules = [foreign("p", who, account.id, "invoices", "view", "allow") for who in ("b", "c", "d")]
-    request = wanted(fresh_name("crowd"), *rules)
+    people = ["b", "c", "d"]
+    rules = [foreign("p", who, account.id, "invoices", "view", "allow") for who in people]
+    request = wanted(fresh_name("crowd"), *rules, people=people)
     account.server.refuses(request, ErrorReason.SEATS_EXHAUSTED)
 
 
@@ -127,9 +129,42 @@ def test_model_without_domains_needs_a_tenant_to_go_into(server: Server) -> None
     model = MODEL.replace("r = sub, dom,", "r = sub,").replace("p = sub, dom,", "p = sub,")
     model = model.replace("_, _, _", "_, _").replace(", r.dom) && r.dom == p.dom", ")")
     rules = [foreign("p", "ann", "data", "read", "allow")]
-    request = pb.ImportRulesRequest(model=model, rules=rules)
+    request = pb.ImportRulesRequest(model=model, rules=rules, people=["ann"])
     server.refuses(request, ErrorReason.INVALID_FIELD, "into")
     request.into = request.tier = fresh_name("flat")
     server.operator.rules.ImportRules(request)
     asked = checks.CheckRequest(tenant=request.into, subject="user:ann", permission="data:read")
     assert server.operator.checks.Check(asked).allowed
+
+
+CASES = Path(__file__).parents[1] / "cases" / "rules"
+
+
+def case(name: str) -> dict[str, Any]:
+    rows = (row.split(", ") for row in (CASES / name / "policy.csv").read_text().splitlines())
+    rules = [pb.CasbinRule(ptype=ptype, values=values) for ptype, *values in rows]
+    return {"model": (CASES / name / "model.conf").read_text(), "rules": rules}
+
+
+@pytest.mark.parametrize(
+    ("name", "roles"),
+    [("roles-only", {"baker", "clerk"}), ("hierarchy", {"chief"})],
+)
+def test_roles_that_nobody_has_take_no_seat(server: Server, name: str, roles: set[str]) -> None:
+    into = f"seatless-{name}"
+    answer = server.operator.rules.ImportRules(
+        pb.ImportRulesRequest(**case(name), tier=f"tier-{name}", into=into)
+    )
+    assert set(answer.unheld_roles) == {f"{into}/{role}" for role in roles}
+    assert "member.added" not in answer.made
+    assert not answer.left_out
+
+
+def test_a_wildcard_domain_is_every_domain_that_is_named(server: Server) -> None:
+    answer = server.operator.rules.ImportRules(
+        pb.ImportRulesRequest(**case("wildcard-domain"), tier="everywhere")
+    )
+    assert [(rule.number, rule.into) for rule in answer.expanded] == [
+        (1, "breads:sell in north, south")
+    ]
+    assert answer.made["tenant.onboarded"] == 2

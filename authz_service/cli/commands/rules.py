@@ -74,6 +74,12 @@ def import_rules(
     into: Annotated[
         str, typer.Option("--into", metavar="TENANT", help="For a model without domains.")
     ] = "",
+    roles: Annotated[
+        str, typer.Option("--roles", metavar="NAME,...", help="Names that are roles.")
+    ] = "",
+    people: Annotated[
+        str, typer.Option("--people", metavar="NAME,...", help="Names that are people.")
+    ] = "",
     reason: Reason = "",
 ) -> None:
     """Take over another Casbin policy, and say of each line that was left out why."""
@@ -84,12 +90,29 @@ def import_rules(
     if len(sources) != 1:
         raise typer.BadParameter("name either --policy or --database")
     found = foreign_policy.from_file(policy) if policy else foreign_policy.from_table(database)
-    answer, places = foreign_policy.send(session, text, found, tier=tier, into=into, reason=reason)
+    answer, places = foreign_policy.send(
+        session,
+        text,
+        found,
+        pb.ImportRulesRequest(
+            tier=tier, into=into, roles=_names(roles), people=_names(people), reason=reason
+        ),
+    )
     made = [(action, str(answer.made[action])) for action in sorted(answer.made)]
     parts = [tables.table(("MADE", "COUNT"), made)]
     if answer.renamed:
         parts.append(tables.table(("NAME", "BECAME"), sorted(answer.renamed.items())))
+    if answer.expanded:
+        rows = [(places[rule.number], rule.into) for rule in answer.expanded]
+        parts.append(tables.table(("LINE", "STANDS FOR"), rows))
+    if answer.unheld_roles:
+        rows = [(role, "people are named by --people") for role in answer.unheld_roles]
+        parts.append(tables.table(("ROLE THAT NOBODY HAS", ""), rows))
     if answer.left_out:
         rows = [(places[each.number], each.why) for each in answer.left_out]
         parts.append(tables.table(("LEFT OUT", "WHY"), rows))
     session.show(answer, *parts, note=f"{out.counted(len(answer.left_out), 'line')} left out")
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]

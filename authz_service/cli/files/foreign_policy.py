@@ -60,27 +60,24 @@ def from_table(url: str) -> list[Found]:
 
 
 def send(
-    session: Session, model: str, found: list[Found], *, tier: str, into: str, reason: str
+    session: Session, model: str, rules: list[Found], how: pb.ImportRulesRequest
 ) -> tuple[pb.ImportRulesResponse, dict[int, str]]:
-    """Send all rules, in as many calls as they take; answer for the whole.
+    """Send all rules, in as many calls as they take, each with what `how` says.
 
     Returns the answers as one, its numbers counted through, and the place of each number.
     """
     whole, places = pb.ImportRulesResponse(), dict[int, str]()
     with Progress(console=out.console(errors=True), transient=True) as progress:
-        task = progress.add_task("Importing", total=len(found))
-        for part in _parts(model, found):
-            answer = session.rules.ImportRules(
-                pb.ImportRulesRequest(
-                    model=model,
-                    rules=[pb.CasbinRule(ptype=each.ptype, values=each.values) for each in part],
-                    tier=tier,
-                    into=into,
-                    reason=reason,
-                )
+        task = progress.add_task("Importing", total=len(rules))
+        for part in _parts(model, rules):
+            request = pb.ImportRulesRequest(
+                model=model,
+                rules=[pb.CasbinRule(ptype=rule.ptype, values=rule.values) for rule in part],
             )
+            request.MergeFrom(how)
+            answer = session.rules.ImportRules(request)
             _add(whole, answer, len(places))
-            places |= {len(places) + at: each.place for at, each in enumerate(part, 1)}
+            places |= {len(places) + at: rule.place for at, rule in enumerate(part, 1)}
             progress.advance(task, len(part))
     return whole, places
 
@@ -88,8 +85,11 @@ def send(
 def _add(whole: pb.ImportRulesResponse, answer: pb.ImportRulesResponse, before: int) -> None:
     for action, count in answer.made.items():
         whole.made[action] += count
-    for each in answer.left_out:
-        whole.left_out.add(number=before + each.number, why=each.why)
+    for rule in answer.left_out:
+        whole.left_out.add(number=before + rule.number, why=rule.why)
+    for line in answer.expanded:
+        whole.expanded.add(number=before + line.number, into=line.into)
+    whole.unheld_roles.extend(answer.unheld_roles)
     whole.renamed.update(answer.renamed)
     whole.revision = answer.revision
 
@@ -122,7 +122,9 @@ def _parts(model: str, found: list[Found]) -> Iterable[list[Found]]:
 def _domain(shape: Shape, rule: Found) -> str:
     """Name the domain a rule belongs to; "" where all have to be seen together."""
     place = 2 if rule.ptype == "g" else shape.domain
-    apart = shape.links_by_domain and shape.domain >= 0
+    # What stands for all domains, or for what other lines name, has to be seen with them.
+    alone = not shape.domain_by.any_by_star and not shape.resource_by.key_match
+    apart = alone and shape.links_by_domain and shape.domain >= 0
     return rule.values[place] if apart and len(rule.values) > place else ""
 
 

@@ -41,6 +41,8 @@ class RuleServicer:
             made=answer.value.made,
             left_out=[pb.LeftOutRule(number=n, why=why) for n, why in answer.value.left_out],
             renamed=answer.value.renamed,
+            expanded=[pb.ExpandedRule(number=n, into=into) for n, into in answer.value.expanded],
+            unheld_roles=answer.value.unheld,
             revision=answer.revision,
         )
 
@@ -53,6 +55,8 @@ def _import(request: pb.ImportRulesRequest) -> ImportRules:
         lines=tuple(lines),
         tier=request.tier or "imported",
         into=request.into,
+        roles=tuple(request.roles),
+        people=tuple(request.people),
     )
 
 

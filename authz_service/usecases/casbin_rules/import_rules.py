@@ -15,7 +15,7 @@ from authz_service.domain.membership import Membership
 from authz_service.domain.tenant import SYSTEM, Holding, Tenant
 from authz_service.engine.index import GrantEntry
 from authz_service.reference.foreign_model import Line, Shape, read_shape
-from authz_service.reference.foreign_rules import LeftOut, Translation, translate
+from authz_service.reference.foreign_rules import Expanded, LeftOut, Translation, translate
 from authz_service.store.unit_of_work import Transaction
 from authz_service.usecases.catalog.validation import too_much, too_wide
 from authz_service.usecases.kernel import preconditions
@@ -28,22 +28,33 @@ _APPROVER: Final = "rules:import"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportRules:
-    """`into` names the tenant for a model without domains; `tier` what new tenants are put on."""
+    """`into` names the tenant for a model without domains; `tier` what new tenants are put on.
+
+    `roles` and `people` are names that are such however the lines use them.
+    """
 
     model: str
     lines: tuple[Line, ...]
     tier: str = "imported"
     into: str = ""
+    roles: tuple[str, ...] = ()
+    people: tuple[str, ...] = ()
     tenant: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """What was made, as action to count; what could not be taken over; what was renamed."""
+    """What was made, as action to count; what could not be taken over; what was renamed.
+
+    `expanded` tells what lines with a `*`, a pattern or a group came to, `unheld` which roles
+    nobody has.
+    """
 
     made: dict[str, int]
     left_out: tuple[LeftOut, ...]
     renamed: dict[str, str]
+    expanded: tuple[Expanded, ...] = ()
+    unheld: tuple[str, ...] = ()
 
 
 @change
@@ -60,7 +71,14 @@ def import_rules(tx: Transaction, command: ImportRules) -> Imported:
     checked("tier", command.tier, "tier")
     shape = read_shape(command.model)
     usable, refused = _without_own_rights(tx, shape, command)
-    made = translate(shape, usable, command.into)
+    made = translate(
+        shape,
+        usable,
+        command.into,
+        roles=command.roles,
+        people=command.people,
+        catalogue=[name for name, entry in tx.index.permissions.items() if not entry.internal],
+    )
     importing = _Importing(tx, Counter())
     importing.catalogue(made.permissions, f"{TIER}{command.tier}")
     for tenant in made.tenants:
@@ -71,7 +89,13 @@ def import_rules(tx: Transaction, command: ImportRules) -> Imported:
         if tx.index.tenant(tenant) is not None:
             require_room(tx, tenant)
     left_out = sorted((*made.left_out, *refused))
-    return Imported(dict(importing.made), tuple(left_out), made.named)
+    return Imported(
+        dict(importing.made),
+        tuple(left_out),
+        made.named,
+        tuple(made.expanded),
+        tuple(made.unheld),
+    )
 
 
 def _without_own_rights(

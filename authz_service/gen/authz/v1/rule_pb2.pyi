@@ -148,9 +148,12 @@ class ImportRulesRequest(_message.Message):
     REASON_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    ROLES_FIELD_NUMBER: _builtins.int
+    PEOPLE_FIELD_NUMBER: _builtins.int
     model: _builtins.str
-    """Text of the Casbin model. Refused (INVALID_FIELD) if its matcher does more than compare for
-    equality and follow `g`, or its effect is neither allow nor allow and no deny.
+    """Text of the Casbin model. Its matcher may compare by equality, by `*`, by keyMatch to keyMatch4,
+    follow `g` for subjects and `g2` for resources; its effect is allow, or allow and no deny. Any
+    other is refused (INVALID_FIELD) with the part that cannot be taken over.
     """
     tier: _builtins.str
     """Tier that new tenants are put on; made if it is not there, and given every permission of the
@@ -170,6 +173,14 @@ class ImportRulesRequest(_message.Message):
         calls if the model's `g` names the domain.
         """
 
+    @_builtins.property
+    def roles(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Names that are roles, however the rules use them."""
+
+    @_builtins.property
+    def people(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Names that are people, however the rules use them."""
+
     def __init__(
         self,
         *,
@@ -180,10 +191,12 @@ class ImportRulesRequest(_message.Message):
         reason: _builtins.str = ...,
         request_id: _builtins.str = ...,
         validate_only: _builtins.bool = ...,
+        roles: _abc.Iterable[_builtins.str] | None = ...,
+        people: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["into", b"into", "model", b"model", "reason", b"reason", "request_id", b"request_id", "rules", b"rules", "tier", b"tier", "validate_only", b"validate_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["into", b"into", "model", b"model", "people", b"people", "reason", b"reason", "request_id", b"request_id", "roles", b"roles", "rules", b"rules", "tier", b"tier", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -239,6 +252,8 @@ class ImportRulesResponse(_message.Message):
     LEFT_OUT_FIELD_NUMBER: _builtins.int
     RENAMED_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
+    EXPANDED_FIELD_NUMBER: _builtins.int
+    UNHELD_ROLES_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
     """Revision from which all of it holds."""
     @_builtins.property
@@ -253,6 +268,16 @@ class ImportRulesResponse(_message.Message):
     def renamed(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """Names that had to change, old to new: `Admin!` became `Admin-`."""
 
+    @_builtins.property
+    def expanded(self) -> _containers.RepeatedCompositeFieldContainer[Global___ExpandedRule]:
+        """Rules that stood for more than one permission or tenant, and what was made of them."""
+
+    @_builtins.property
+    def unheld_roles(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Roles that nobody has and no other role includes, such as `acme/auditor`: name those among them
+        that are people in `people`.
+        """
+
     def __init__(
         self,
         *,
@@ -260,14 +285,42 @@ class ImportRulesResponse(_message.Message):
         left_out: _abc.Iterable[Global___LeftOutRule] | None = ...,
         renamed: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         revision: _builtins.int = ...,
+        expanded: _abc.Iterable[Global___ExpandedRule] | None = ...,
+        unheld_roles: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["left_out", b"left_out", "made", b"made", "renamed", b"renamed", "revision", b"revision"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expanded", b"expanded", "left_out", b"left_out", "made", b"made", "renamed", b"renamed", "revision", b"revision", "unheld_roles", b"unheld_roles"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ImportRulesResponse: _TypeAlias = ImportRulesResponse  # noqa: Y015
+
+@_typing.final
+class ExpandedRule(_message.Message):
+    """ExpandedRule is a rule with a `*`, a pattern or a group."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NUMBER_FIELD_NUMBER: _builtins.int
+    INTO_FIELD_NUMBER: _builtins.int
+    number: _builtins.int
+    """Its place in the request, from 1."""
+    into: _builtins.str
+    """What it stands for: `breads:sell, breads:price in north, south`."""
+    def __init__(
+        self,
+        *,
+        number: _builtins.int = ...,
+        into: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["into", b"into", "number", b"number"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExpandedRule: _TypeAlias = ExpandedRule  # noqa: Y015
 
 @_typing.final
 class LeftOutRule(_message.Message):

@@ -72,11 +72,14 @@ class RuleServiceServicer:
 
     def ImportRules(self, request, context):
         """ImportRules takes over another Casbin user's policy: a model of roles, with or without domains,
-        that compares by equality alone, and its rules.
+        and its rules.
 
         A domain becomes a tenant, resource and action become the permission `resource:action`, a role
         of a domain the tenant's own role, what a subject was permitted by name a role `direct.<name>`,
-        a denied subject a deny exception. What is there already stays. Lines that cannot be taken over
+        a denied subject a deny exception. A `*`, a keyMatch pattern or a group of resources is expanded
+        over the permissions that the catalogue declares and the policy names, a `*` for the domain over
+        the domains that the policy names. Names are told apart by how they are used: a role that nobody
+        has is no member and takes no seat. What is there already stays. Lines that cannot be taken over
         are left out and named with the reason; all others are made in one transaction. Takes the right
         `rules:import`.
         """

@@ -47,11 +47,14 @@ class RuleServiceStub:
     """
     ImportRules: _grpc.UnaryUnaryMultiCallable[_rule_pb2.ImportRulesRequest, _rule_pb2.ImportRulesResponse]
     """ImportRules takes over another Casbin user's policy: a model of roles, with or without domains,
-    that compares by equality alone, and its rules.
+    and its rules.
 
     A domain becomes a tenant, resource and action become the permission `resource:action`, a role
     of a domain the tenant's own role, what a subject was permitted by name a role `direct.<name>`,
-    a denied subject a deny exception. What is there already stays. Lines that cannot be taken over
+    a denied subject a deny exception. A `*`, a keyMatch pattern or a group of resources is expanded
+    over the permissions that the catalogue declares and the policy names, a `*` for the domain over
+    the domains that the policy names. Names are told apart by how they are used: a role that nobody
+    has is no member and takes no seat. What is there already stays. Lines that cannot be taken over
     are left out and named with the reason; all others are made in one transaction. Takes the right
     `rules:import`.
     """
@@ -75,11 +78,14 @@ class RuleServiceAsyncStub(RuleServiceStub):
     """
     ImportRules: _aio.UnaryUnaryMultiCallable[_rule_pb2.ImportRulesRequest, _rule_pb2.ImportRulesResponse]  # type: ignore[assignment]
     """ImportRules takes over another Casbin user's policy: a model of roles, with or without domains,
-    that compares by equality alone, and its rules.
+    and its rules.
 
     A domain becomes a tenant, resource and action become the permission `resource:action`, a role
     of a domain the tenant's own role, what a subject was permitted by name a role `direct.<name>`,
-    a denied subject a deny exception. What is there already stays. Lines that cannot be taken over
+    a denied subject a deny exception. A `*`, a keyMatch pattern or a group of resources is expanded
+    over the permissions that the catalogue declares and the policy names, a `*` for the domain over
+    the domains that the policy names. Names are told apart by how they are used: a role that nobody
+    has is no member and takes no seat. What is there already stays. Lines that cannot be taken over
     are left out and named with the reason; all others are made in one transaction. Takes the right
     `rules:import`.
     """
@@ -112,11 +118,14 @@ class RuleServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_rule_pb2.ImportRulesResponse, _abc.Awaitable[_rule_pb2.ImportRulesResponse]]:
         """ImportRules takes over another Casbin user's policy: a model of roles, with or without domains,
-        that compares by equality alone, and its rules.
+        and its rules.
 
         A domain becomes a tenant, resource and action become the permission `resource:action`, a role
         of a domain the tenant's own role, what a subject was permitted by name a role `direct.<name>`,
-        a denied subject a deny exception. What is there already stays. Lines that cannot be taken over
+        a denied subject a deny exception. A `*`, a keyMatch pattern or a group of resources is expanded
+        over the permissions that the catalogue declares and the policy names, a `*` for the domain over
+        the domains that the policy names. Names are told apart by how they are used: a role that nobody
+        has is no member and takes no seat. What is there already stays. Lines that cannot be taken over
         are left out and named with the reason; all others are made in one transaction. Takes the right
         `rules:import`.
         """
