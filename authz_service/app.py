@@ -62,7 +62,7 @@ from authz_service.store import migrate as migrations
 from authz_service.store.database import Database
 from authz_service.store.unit_of_work import Store
 from authz_service.usecases.billing.event_rpcs import EventDoor
-from authz_service.usecases.billing.policy_reload import LifecycleInUse
+from authz_service.usecases.billing.policy_reload import BillingPolicyInUse
 from authz_service.usecases.bootstrap import seeding
 from authz_service.usecases.callers.key_use import KeyUse
 from authz_service.usecases.changesets.replanning import replan
@@ -114,8 +114,8 @@ class Service:
         door = Door(now, new_id, new_secret, secrets.SystemRandom().random)
         self._jobs = Jobs(settings, self.database.url, door)
         self.store = Store(self.database, self.replica, now, new_id, self._jobs.follow_up, replan)
-        self._lifecycle = LifecycleInUse(settings.policies_dir)
-        self.worker = self._jobs.worker(self.store, lambda: self.replica.index, self._lifecycle)
+        self._billing = BillingPolicyInUse(settings.policies_dir)
+        self.worker = self._jobs.worker(self.store, lambda: self.replica.index, self._billing)
         self._model = (settings.policies_dir / "model.conf").read_text(encoding="utf-8")
         self.explainer = Explainer(self.database, self._model, now)
         self._invited_for = timedelta(days=settings.invitation_days)
@@ -254,7 +254,7 @@ class Service:
                 **_serves(audit_pb2, AuditServicer(calls)),
                 **_serves(
                     provisioning_pb2,
-                    ProvisioningServicer(calls, new_secret, self._invited_for, self._lifecycle),
+                    ProvisioningServicer(calls, new_secret, self._invited_for, self._billing),
                 ),
                 **_serves(key_pb2, KeyServicer(calls, new_secret, self._key_use.seen)),
                 **_serves(identity_pb2, IdentityServicer(calls)),
@@ -271,7 +271,7 @@ class Service:
                 **_serves(rule_pb2, RuleServicer(calls, self._model)),
                 **_serves(change_pb2, ChangeServicer(calls)),
                 **_serves(tier_version_pb2, TierVersionServicer(calls)),
-                **_serves(event_pb2, EventServicer(calls, self._lifecycle, self._events)),
+                **_serves(event_pb2, EventServicer(calls, self._billing, self._events)),
             },
             new_id,
             observed,
@@ -318,9 +318,9 @@ class Service:
             certificate=files.certificate if files else None,
             key=files.key if files else None,
         )
-        secrets_ = EventSecrets(chosen.event_secrets, chosen.event_secrets_file, self._lifecycle())
-        door = EventDoor(self.store, self._lifecycle, self._events)
-        return EventServer(EventEdge(door, self._lifecycle, secrets_.of, now, settings), settings)
+        secrets_ = EventSecrets(chosen.event_secrets, chosen.event_secrets_file, self._billing())
+        door = EventDoor(self.store, self._billing, self._events)
+        return EventServer(EventEdge(door, self._billing, secrets_.of, now, settings), settings)
 
     def _port_settings(
         self, port: int, threads: int, per_second: float, standing_seconds: float = inf

@@ -120,7 +120,7 @@ for _panel, _groups in {
         "features": features.app,
         "limits": limits.app,
         "rules": rules.app,
-        "lifecycle": billing.app,
+        "billing": billing.app,
     },
     options.SERVER: {"keys": keys.app, "identities": identities.app, "audit": audit.app},
 }.items():

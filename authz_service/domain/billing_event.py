@@ -22,6 +22,10 @@ class InboundEvent:
     subject: str = ""
     data: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def name(self) -> tuple[str, str]:
+        return self.source, self.id
+
 
 class EventState(StrEnum):
     """Where an event stands now; it has been received and verified in any case."""
@@ -57,7 +61,13 @@ class EventReason(StrEnum):
     BREAKER_OPEN = "breaker_open"
     INTAKE_PAUSED = "intake_paused"
     DISCARDED = "discarded"
+    UNKNOWN_STATUS = "unknown_status"
+    PARKED_BY_POLICY = "parked_by_policy"
+    UNCLEAR_ORDER = "unclear_order"
 
+
+WAITING: frozenset[EventReason] = frozenset({EventReason.NOT_ONBOARDED, EventReason.UNCLEAR_ORDER})
+"""Reasons of events that belong to the contract already, and wait for another event."""
 
 RELEASED_BY_RESUMING: frozenset[EventReason] = frozenset(
     {EventReason.BREAKER_OPEN, EventReason.INTAKE_PAUSED}

@@ -1,11 +1,12 @@
-"""What `policies/lifecycle.yaml` says, ready to be used."""
+"""What `policies/billing.yaml` says, ready to be used."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
 
-from authz_service.domain.contract import Deed, Lapse
+from authz_service.domain.agreement import SUSPENDED, Lapse, Verb
+from authz_service.domain.contract import Merging, Quantity
 from authz_service.domain.window import Instant
 
 SECOND = 1_000_000
@@ -36,30 +37,89 @@ class Excess(StrEnum):
     SUSPEND_NEWEST = "suspend_newest"
 
 
+class TimeUnit(StrEnum):
+    """How a source writes instants; RFC 3339 is understood from every source."""
+
+    SECONDS = "seconds"
+    MILLISECONDS = "milliseconds"
+    RFC3339 = "rfc3339"
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """How a source writes times. A day without a time is one of `zone`; if it ends something and
+    `end_day_inclusive`, that ends when the day is over.
+    """
+
+    unit: TimeUnit = TimeUnit.RFC3339
+    end_day_inclusive: bool = True
+    zone: str = "UTC"
+
+
 @dataclass(frozen=True, slots=True)
 class EventRule:
-    """What events of a type mean, if `when` (None for always) is true of their data."""
+    """What events of a type say, if `when` (None for always) is true of their data.
+
+    With `by`, `cases` lists what each value of it says, and `do` is empty; a value that is not
+    listed cannot be made out. Without, `do` is what they say; nothing at all is ignored.
+    """
 
     type: str
-    do: tuple[Deed, ...]
+    do: tuple[Verb, ...] = ()
     when: Expression | None = None
+    by: Expression | None = None
+    cases: Mapping[str, tuple[Verb, ...]] = field(default_factory=dict)
     fields: Mapping[str, Expression] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
+class ParkRule:
+    """Events for whose data `when` is true wait for a person, with this reason."""
+
+    when: Expression
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Where an event has its object as it is now, and which of its parts were what before: steps
+    into the data.
+    """
+
+    now: tuple[str, ...]
+    previous: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Source:
-    """A sender. The expressions find an event's attributes in what it sends, `data` the part that
-    the rules look at. `header` is where plain HMAC has its signature.
+    """A sender.
+
+    The expressions find an event's attributes in what it sends; the id may be put together from
+    several. `data` is the part that the rules look at. `order` lists types of events in the order
+    in which those of one instant count. `header` is where plain HMAC has its signature.
     """
 
     name: str
     scheme: Scheme
-    attributes: Mapping[str, Expression]
+    attributes: Mapping[str, tuple[Expression, ...]]
     tenant: Expression | None = None
     data: Expression | None = None
     header: str = ""
+    times: Times = Times()
+    order: tuple[str, ...] = ()
+    snapshot: Snapshot | None = None
+    park_when: tuple[ParkRule, ...] = ()
     ignore: tuple[str, ...] = ()
     rules: tuple[EventRule, ...] = ()
+
+
+class NoQuantity(StrEnum):
+    """What an item without a quantity sells of a limit, where that is no number."""
+
+    PARK = "park"
+    UNLIMITED = "unlimited"
+    TIER = "tier"
+    """Nothing: the tier's own limit holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,15 +128,24 @@ class Amount:
 
     value: int | None = None
     each: int | None = None
+    no_quantity: int | NoQuantity = NoQuantity.PARK
 
 
 @dataclass(frozen=True, slots=True)
 class SoldPlan:
-    """What one plan or price of a billing system stands for."""
+    """What one plan or price of a billing system stands for.
+
+    `ignores_quantity` says that how many are bought makes no difference.
+    """
 
     tier: str = ""
     add_ons: frozenset[str] = frozenset()
     limits: Mapping[str, Amount] = field(default_factory=dict)
+    ignores_quantity: bool = False
+
+    @property
+    def takes_quantity(self) -> bool:
+        return self.ignores_quantity or any(a.each is not None for a in self.limits.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,18 +171,24 @@ class BreakerSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class LifecyclePolicy:
+class BillingPolicy:
     """The whole file."""
 
     sources: Mapping[str, Source] = field(default_factory=dict)
     plans: Mapping[str, SoldPlan] = field(default_factory=dict)
     admin_roles: tuple[str, ...] = ()
     grace: Instant = 0
-    trial_then: Lapse = Lapse.SUSPENDED
-    cancelled_then: Lapse = Lapse.SUSPENDED
+    trial_then: Lapse = SUSPENDED
+    cancelled_then: Lapse = SUSPENDED
+    quantities: Mapping[str, Quantity] = field(default_factory=dict)
     downgrade: Downgrade = Downgrade()
     breaker: BreakerSettings = BreakerSettings()
 
+    @property
+    def merging(self) -> Merging:
+        """Say how an account's agreements are put together."""
+        return Merging(self.downgrade.order, self.quantities)
 
-NOTHING = LifecyclePolicy()
+
+NOTHING = BillingPolicy()
 """No source, so no event means anything."""

@@ -1,236 +1,226 @@
-"""What a customer has agreed to: a pure fold over all that its events say, in their own order.
+"""What a customer has agreed to: all agreements together, computed from all that events say.
 
-Events arrive late, twice and out of order. A contract is computed from all of them sorted by
-(time, source, id), so the order of arrival cannot matter; what an event does to an account is the
+Events arrive late, twice and out of order. A contract is computed from all of them in the order in
+which they happened, so the order of arrival cannot matter; what an event does to an account is the
 difference between the contract without it and the contract with it.
 """
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Any, Final, assert_never
+from typing import Final, TypeVar
 
+from authz_service.domain.agreement import Admin, Agreement, Terms, Verb
+from authz_service.domain.agreement_course import Meaning, Name, follow
 from authz_service.domain.tenant import StatePeriod, TenantState
 from authz_service.domain.window import FOREVER, Instant, Window
 
-
-class Deed(StrEnum):
-    """What an event can say of a contract."""
-
-    ONBOARD = "onboard"
-    CHANGE_PLAN = "change_plan"
-    TRIAL = "trial"
-    PAID = "paid"
-    PAST_DUE = "past_due"
-    PAUSED = "paused"
-    RESUMED = "resumed"
-    CANCELLED = "cancelled"
-    RENEWED = "renewed"
-    CHURNED = "churned"
-    REACTIVATED = "reactivated"
+MOST_UNITS: Final = 2**53 - 1
+"""The largest quantity; what adds up to more stays there."""
 
 
-class Lapse(StrEnum):
-    """What follows when something has run out."""
+class Quantity(StrEnum):
+    """What the quantities of several agreements come to."""
 
-    ACTIVE = "active"
-    SUSPENDED = "suspended"
-    OFFBOARDED = "offboarded"
+    SUM = "sum"
+    MAX = "max"
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
-    """What is sold. `rank` orders tiers from the smallest; a limit of None is unlimited."""
+class Merging:
+    """How agreements make one account: tiers from the smallest, and what limits come to."""
 
-    tier: str = ""
-    add_ons: frozenset[str] = frozenset()
-    limits: tuple[tuple[str, int | None], ...] = ()
-    rank: int = 0
+    order: tuple[str, ...] = ()
+    quantities: Mapping[str, Quantity] = field(default_factory=dict)
 
-
-@dataclass(frozen=True, slots=True)
-class Admin:
-    """Who runs the account first: a subject, or a mail address to invite."""
-
-    subject: str = ""
-    email: str = ""
-    roles: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Clause:
-    """One thing that an event says.
-
-    `until` is the end of a trial, of a grace period or of the contract, by deed; `term_end` is
-    when a downgrade takes effect if it is not to at once.
-    """
-
-    deed: Deed
-    terms: Terms | None = None
-    display_name: str = ""
-    admin: Admin | None = None
-    until: Instant | None = None
-    term_end: Instant | None = None
-    then: Lapse = Lapse.SUSPENDED
-
-
-@dataclass(frozen=True, slots=True)
-class Meaning:
-    """All that one event says of one tenant's contract."""
-
-    time: Instant
-    source: str
-    id: str
-    clauses: tuple[Clause, ...]
+    def rank(self, tier: str) -> int:
+        """Rank a tier; one that is not ordered is above all, and none at all below."""
+        if not tier:
+            return -1
+        return self.order.index(tier) if tier in self.order else len(self.order)
 
 
 @dataclass(frozen=True, slots=True)
 class Contract:
     """The sum of all events of a tenant.
 
-    `admins` are those that onboarding events name, the earliest first. `next_terms` hold from
-    `next_at` on. `sold` and `limited` name every add-on and limit that was ever part of it: what
-    else the tenant has came from people and is none of the contract's.
+    `admins` are those that onboarding events name, the earliest first. `unclear` are events that
+    count for nothing because their order cannot be told.
     """
 
     opened: bool = False
     display_name: str = ""
-    terms: Terms = Terms()
-    next_terms: Terms | None = None
-    next_at: Instant = FOREVER
-    sold: frozenset[str] = frozenset()
-    limited: frozenset[str] = frozenset()
-    trial_until: Instant | None = None
-    trial_then: Lapse = Lapse.SUSPENDED
-    grace_until: Instant | None = None
-    paused: bool = False
-    ends_at: Instant | None = None
-    ends_then: Lapse = Lapse.SUSPENDED
-    churned: bool = False
     admins: tuple[Admin, ...] = ()
+    agreements: tuple[Agreement, ...] = ()
+    unclear: frozenset[Name] = frozenset()
+
+    @property
+    def carriers(self) -> tuple[Agreement, ...]:
+        """List the agreements that carry access: in good standing at some time, for a tier."""
+        return tuple(agreement for agreement in self.agreements if agreement.carried)
 
     @property
     def complete(self) -> bool:
-        """Whether an account can be opened by it: it was asked for, and its tier is known."""
-        return self.opened and bool(self.terms.tier)
+        """Whether an account can be opened by it: it was asked for, and a tier was sold."""
+        return self.opened and bool(self.carriers)
 
     def over(self, at: Instant) -> bool:
-        """Tell whether it has ended for good."""
-        ran_out = self.ends_at is not None and self.ends_at <= at
-        return self.churned or (ran_out and self.ends_then is Lapse.OFFBOARDED)
-
-    def settled(self, at: Instant) -> "Contract":
-        """Return it with the terms that hold at an instant."""
-        if self.next_terms is None or at < self.next_at:
-            return self
-        return replace(self, terms=self.next_terms, next_terms=None, next_at=FOREVER)
-
-    def state(self, at: Instant) -> TenantState:
-        """Name the state of the account that the contract asks for, pauses left aside."""
-        ended = self.ends_at is not None and self.ends_at <= at
-        if self.over(at):
-            return TenantState.OFFBOARDED
-        trial_over = self.trial_until is not None and self.trial_until <= at
-        lapsed = self.grace_until is not None and self.grace_until <= at
-        if ended or lapsed or (trial_over and self.trial_then is not Lapse.ACTIVE):
-            return TenantState.SUSPENDED
-        if self.grace_until is not None:
-            return TenantState.GRACE
-        if self.trial_until is not None and not trial_over:
-            return TenantState.TRIAL
-        return TenantState.ACTIVE
-
-    def periods(self, now: Instant) -> tuple[StatePeriod, ...]:
-        """List the states from `now` on; suspension is the absence of a period."""
-        ends = (self.trial_until, self.grace_until, self.ends_at)
-        starts = sorted({now, *(end for end in ends if end is not None and end > now)})
-        windows = map(Window, starts, [*starts[1:], FOREVER])
-        found = [StatePeriod(self.state(window.valid_from), window) for window in windows]
-        return tuple(_joined(p for p in found if p.state is not TenantState.SUSPENDED))
+        """Tell whether all that carried access has ended for good."""
+        carriers = self.carriers
+        return bool(carriers) and all(
+            agreement.state_at(at) is TenantState.OFFBOARDED for agreement in carriers
+        )
 
 
 EMPTY: Final = Contract()
 
 
-def fold(meanings: Iterable[Meaning]) -> Contract:
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What agreements give an account at one instant."""
+
+    state: TenantState
+    terms: Terms
+
+
+def fold(meanings: Iterable[Meaning], merging: Merging) -> Contract:
     """Compute a contract. Order and repetition of the meanings make no difference."""
-    distinct = {(meaning.time, meaning.source, meaning.id): meaning for meaning in meanings}
-    contract = EMPTY
-    for key in sorted(distinct):
-        for clause in distinct[key].clauses:
-            contract = _after(contract, clause, key[0])
-    return contract
-
-
-def _after(contract: Contract, clause: Clause, at: Instant) -> Contract:
-    """Add what was said at an instant. What is over stays over unless it is reactivated."""
-    if clause.deed is Deed.REACTIVATED:
-        contract = replace(
-            contract, churned=False, ends_at=None, paused=False, grace_until=None, trial_until=None
-        )
-    elif contract.over(at):
-        return contract
-    contract = _with_terms(contract.settled(at), clause, at)
-    if clause.display_name:
-        contract = replace(contract, display_name=clause.display_name)
-    return _with_deed(contract, clause, at)
-
-
-def _with_deed(contract: Contract, clause: Clause, at: Instant) -> Contract:
-    said: dict[str, Any] = {}
-    match clause.deed:
-        case Deed.ONBOARD:
-            known = clause.admin is None or clause.admin in contract.admins
-            new = () if known else (clause.admin,)
-            said = {"opened": True, "admins": (*contract.admins, *new)}
-        case Deed.TRIAL:
-            said = {"trial_until": clause.until, "trial_then": clause.then}
-        case Deed.PAID:
-            said = {"trial_until": None, "grace_until": None}
-        case Deed.PAST_DUE if contract.grace_until is None:
-            # A second failed payment does not begin the grace period anew.
-            said = {"trial_until": None, "grace_until": clause.until or at}
-        case Deed.PAUSED | Deed.RESUMED:
-            said = {"paused": clause.deed is Deed.PAUSED}
-        case Deed.CANCELLED:
-            said = {"ends_at": clause.until or at, "ends_then": clause.then}
-        case Deed.RENEWED:
-            said = {"ends_at": None}
-        case Deed.CHURNED:
-            said = {"churned": True}
-        case Deed.PAST_DUE | Deed.CHANGE_PLAN | Deed.REACTIVATED:
-            pass
-        case _:
-            assert_never(clause.deed)
-    return replace(contract, **said)
-
-
-def _with_terms(contract: Contract, clause: Clause, at: Instant) -> Contract:
-    """Agree to other terms: larger ones hold at once, smaller ones from the end of the term."""
-    terms = clause.terms
-    if terms is None:
-        return contract
-    contract = replace(
+    distinct = {(meaning.source, meaning.id): meaning for meaning in meanings}
+    everything = sorted(distinct.values(), key=_in_time)
+    grouped: defaultdict[tuple[str, str], list[Meaning]] = defaultdict(list)
+    for meaning in everything:
+        if meaning.agreement:
+            grouped[meaning.source, meaning.agreement].append(meaning)
+    wide = [meaning for meaning in everything if not meaning.agreement]
+    courses = []
+    for (source, id_), own in sorted(grouped.items()):
+        subjects = {meaning.subject for meaning in own if meaning.subject}
+        about = [m for m in wide if m.source == source and m.subject in subjects]
+        later = [m for m in about if m.time >= own[0].time]
+        start = Agreement(source=source, id=id_, subject=max(subjects, default=""))
+        courses.append(follow(start, [*own, *later], merging.rank))
+    contract = _opening(everything)
+    return replace(
         contract,
-        sold=contract.sold | terms.add_ons,
-        limited=contract.limited | {name for name, _ in terms.limits},
+        agreements=tuple(course.agreement for course in courses),
+        unclear=frozenset().union(*(course.unclear for course in courses)),
     )
-    later = clause.term_end is not None and clause.term_end > at
-    if clause.term_end is not None and later and terms.rank < contract.terms.rank:
-        return replace(contract, next_terms=terms, next_at=clause.term_end)
-    return replace(contract, terms=terms, next_terms=None, next_at=FOREVER)
 
 
-def _joined(periods: Iterable[StatePeriod]) -> Iterator[StatePeriod]:
-    """Make one period of neighbours in the same state."""
-    last: StatePeriod | None = None
-    for period in periods:
-        touches = last is not None and last.window.valid_until == period.window.valid_from
-        if last is not None and touches and last.state is period.state:
-            last = replace(last, window=Window(last.window.valid_from, period.window.valid_until))
+def _in_time(meaning: Meaning) -> tuple[Instant, int, str]:
+    return meaning.time, meaning.rank, repr(meaning.clauses)
+
+
+def _opening(meanings: Iterable[Meaning]) -> Contract:
+    """Read who asked for the account, under which name, and who runs it."""
+    opened, name, admins = False, "", dict[Admin, None]()
+    for meaning in meanings:
+        for clause in meaning.clauses:
+            opened = opened or clause.verb is Verb.ONBOARD
+            name = clause.display_name or name
+            admins |= {clause.admin: None} if clause.admin else {}
+    return Contract(opened, name, tuple(admins))
+
+
+def share_at(contract: Contract, merging: Merging, at: Instant) -> Share:
+    """Say what the account has at an instant.
+
+    It is open as long as one that carries access is in good standing.
+    """
+    standing = [a for a in contract.agreements if a.good_at(at)]
+    replaced = {(a.source, a.replaces) for a in standing if a.replaces}
+    standing = [a for a in standing if (a.source, a.id) not in replaced]
+    carriers = [a for a in standing if a.terms_at(at).tier]
+    aside = [a for a in standing if not a.terms_at(at).tier]
+    if carriers:
+        state = min((a.state_at(at) for a in carriers), key=_BEST.index)
+        return Share(state, _together(carriers, aside, merging, at))
+    if not contract.carriers:
+        return Share(TenantState.SUSPENDED, _together([], aside, merging, at))
+    return _lapsed(contract, aside, merging, at)
+
+
+_BEST: Final = (TenantState.ACTIVE, TenantState.TRIAL, TenantState.GRACE)
+
+
+def _lapsed(contract: Contract, aside: list[Agreement], merging: Merging, at: Instant) -> Share:
+    """Say what is left once nothing that carries access is in good standing."""
+    carriers = contract.carriers
+    fallbacks = {agreement.fallback_at(at) for agreement in carriers} - {""}
+    if fallbacks:
+        rest = _together([], aside, merging, at)
+        return Share(TenantState.ACTIVE, replace(rest, tier=max(fallbacks, key=merging.rank)))
+    over = contract.over(at)
+    state = TenantState.OFFBOARDED if over else TenantState.SUSPENDED
+    last = max(carriers, key=lambda agreement: _dormancy(agreement, merging, at))
+    terms = _together([last], aside, merging, at)
+    return Share(state, replace(terms, tier=terms.tier or last.carried))
+
+
+def _dormancy(agreement: Agreement, merging: Merging, at: Instant) -> tuple[object, ...]:
+    """Order agreements that lapsed: one that may go on before the last that ended."""
+    ended = agreement.ends_at if agreement.ends_at <= at else FOREVER
+    terms = agreement.terms_at(at)
+    return ended, merging.rank(terms.tier), repr(terms)
+
+
+def _together(
+    carriers: list[Agreement], aside: list[Agreement], merging: Merging, at: Instant
+) -> Terms:
+    """Merge terms: the highest tier, all add-ons, of limits what is declared.
+
+    A limit that the agreement with the highest tier leaves to its tier is not taken from an
+    agreement for a smaller one; what is sold apart from any tier counts beside it.
+    """
+    tier = max((a.terms_at(at).tier for a in carriers), key=merging.rank, default="")
+    top = {n for a in carriers if a.terms_at(at).tier == tier for n, _ in a.terms_at(at).limits}
+    limits: dict[str, int | None] = {}
+    for agreement in (*carriers, *aside):
+        for name, value in agreement.terms_at(at).limits:
+            if name in top or agreement in aside:
+                merged = _merged(limits[name], value, merging, name) if name in limits else value
+                limits[name] = merged
+    add_ons = frozenset().union(*(a.terms_at(at).add_ons for a in (*carriers, *aside)))
+    return Terms(tier, add_ons, tuple(sorted(limits.items())))
+
+
+def _merged(first: int | None, other: int | None, merging: Merging, name: str) -> int | None:
+    """Merge two quantities; None is unlimited."""
+    if first is None or other is None:
+        return None
+    if merging.quantities.get(name, Quantity.MAX) is Quantity.SUM:
+        return min(first + other, MOST_UNITS)
+    return max(first, other)
+
+
+def shares(contract: Contract, merging: Merging, now: Instant) -> tuple[tuple[Share, Window], ...]:
+    """Say what the account has from `now` on, and when."""
+    ahead = {e for a in contract.agreements for e in a.edges() if now < e < FOREVER}
+    starts = sorted({now, *ahead})
+    windows = map(Window, starts, [*starts[1:], FOREVER])
+    return tuple((share_at(contract, merging, w.valid_from), w) for w in windows)
+
+
+def periods(contract: Contract, merging: Merging, now: Instant) -> tuple[StatePeriod, ...]:
+    """Lay out the states from `now` on; suspension is the absence of a period."""
+    states = ((share.state, window) for share, window in shares(contract, merging, now))
+    open_ = ((state, window) for state, window in states if state is not TenantState.SUSPENDED)
+    return tuple(StatePeriod(state, window) for state, window in joined(open_))
+
+
+T = TypeVar("T")
+
+
+def joined(phases: Iterable[tuple[T, Window]]) -> Iterator[tuple[T, Window]]:
+    """Make one phase of neighbours with the same value."""
+    last: tuple[T, Window] | None = None
+    for value, window in phases:
+        if last is not None and last[0] == value and last[1].valid_until == window.valid_from:
+            last = (value, Window(last[1].valid_from, window.valid_until))
             continue
         if last is not None:
             yield last
-        last = period
+        last = (value, window)
     if last is not None:
         yield last

@@ -7,10 +7,19 @@ applying differences one after the other ends where applying them all at once wo
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Final, TypeAlias
+from typing import Any, TypeAlias
 
-from authz_service.domain.contract import Admin, Contract, Terms
-from authz_service.domain.tenant import StatePeriod, TenantState
+from authz_service.domain.agreement import Admin, Terms
+from authz_service.domain.contract import (
+    EMPTY,
+    Contract,
+    Merging,
+    joined,
+    periods,
+    share_at,
+    shares,
+)
+from authz_service.domain.tenant import OPEN_STATES, StatePeriod
 from authz_service.domain.window import BEGINNING, FOREVER, Instant, Window, rfc3339
 
 
@@ -24,7 +33,6 @@ class Aspect(StrEnum):
     ADD_ON = "add_on"
     LIMIT = "limit"
     STATE = "state"
-    PAUSE = "pause"
     ADMINS = "admins"
     END = "end"
 
@@ -38,7 +46,7 @@ class Action:
     """Let an aspect of the account be `after`. `name` says which add-on or limit is meant.
 
     `after` is: a text (DISPLAY_NAME), `Phased` tiers, add-ons (True) or limits, periods (STATE),
-    True or False (PAUSE, OPENING, REOPENING, END), several `Admin` (ADMINS).
+    True or False (OPENING, REOPENING, END), several `Admin` (ADMINS).
     """
 
     aspect: Aspect
@@ -55,10 +63,13 @@ class Action:
         return f"{label}: {_said(self.before)} -> {_said(self.after)}"
 
 
-_FROM_NOW: Final = BEGINNING
+Aspects: TypeAlias = dict[tuple[Aspect, str], Any]
+"""Everything that a contract says of an account, by aspect and by what of it is meant."""
 
 
-def difference(before: Contract, after: Contract, now: Instant) -> tuple[Action, ...]:
+def difference(
+    before: Contract, after: Contract, merging: Merging, now: Instant
+) -> tuple[Action, ...]:
     """List what leads an account from one contract to the other, in the order to do it.
 
     An account that was over is led to the whole of the new contract: what its events said in the
@@ -67,58 +78,67 @@ def difference(before: Contract, after: Contract, now: Instant) -> tuple[Action,
     if after.over(now):
         return () if before.over(now) else (Action(Aspect.END, True),)
     reopened = before.over(now)
-    was = {} if reopened else aspects(before, now)
-    actions = _actions(was, aspects(after, now))
-    if reopened:  # also what is not so any more: a pause, an add-on, a limit
+    was = {} if reopened else aspects(before, merging, now)
+    actions = _actions(was, aspects(after, merging, now))
+    if reopened:  # also what is not so any more: an add-on, a limit
         return (Action(Aspect.REOPENING, True), *actions)
-    return tuple(action for action in actions if action.after or action.before)
+    # No period at all is a state, too: that of an account which opens suspended.
+    return tuple(a for a in actions if a.after or a.before or a.aspect is Aspect.STATE)
 
 
-def _actions(
-    was: dict[tuple[Aspect, str], Any], command: dict[tuple[Aspect, str], Any]
-) -> tuple[Action, ...]:
-    told = {key for key in was | command if was.get(key) != command.get(key)}
+def _actions(was: Aspects, becomes: Aspects) -> tuple[Action, ...]:
+    # A tier and a state that no agreement gives any more stay: there is nothing to lead to.
+    lost = {(aspect, name) for aspect, name in was if aspect in (Aspect.TIER, Aspect.STATE)}
+    changed = {key for key in was | becomes if was.get(key) != becomes.get(key)}
     order = list(Aspect)
     return tuple(
-        Action(aspect, command.get((aspect, name)), was.get((aspect, name)), name)
-        for aspect, name in sorted(told, key=lambda key: (order.index(key[0]), key[1]))
+        Action(aspect, becomes.get((aspect, name)), was.get((aspect, name)), name)
+        for aspect, name in sorted(
+            changed - (lost - becomes.keys()), key=lambda key: (order.index(key[0]), key[1])
+        )
     )
 
 
-def opening(contract: Contract, now: Instant) -> tuple[Action, ...]:
+def opening(contract: Contract, merging: Merging, now: Instant) -> tuple[Action, ...]:
     """List what opens an account by a contract; one that is over leaves an ended account."""
     first = Action(Aspect.OPENING, True)
     if contract.over(now):
-        whole = _actions({}, aspects(contract, now))
+        whole = _actions({}, aspects(contract, merging, now))
         return first, *(a for a in whole if a.aspect is not Aspect.ADMINS), Action(Aspect.END, True)
-    return first, *difference(Contract(), contract, now)
+    return first, *difference(EMPTY, contract, merging, now)
 
 
-def closes(before: Contract, after: Contract, now: Instant) -> bool:
+def closes(before: Contract, after: Contract, merging: Merging, now: Instant) -> bool:
     """Tell whether the step from one contract to the other takes the account from its people."""
-    return _open(before, now) and not _open(after, now)
+    return _open(before, merging, now) and not _open(after, merging, now)
 
 
-def aspects(contract: Contract, now: Instant) -> dict[tuple[Aspect, str], Any]:
-    """Name everything that the contract says of the account from `now` on."""
-    contract = contract.settled(now)
-    found: dict[tuple[Aspect, str], Any] = {
+def aspects(contract: Contract, merging: Merging, now: Instant) -> Aspects:
+    """Name everything that the contract says of the account from `now` on.
+
+    Of an account that no agreement has ever carried it says neither tier nor state.
+    """
+    by_aspect: Aspects = {
         (Aspect.DISPLAY_NAME, ""): contract.display_name,
-        (Aspect.TIER, ""): _phased(contract, lambda terms: terms.tier or None),
-        (Aspect.STATE, ""): contract.periods(now),
-        (Aspect.PAUSE, ""): contract.paused,
         (Aspect.ADMINS, ""): contract.admins,
     }
-    for add_on in contract.sold:
-        found[Aspect.ADD_ON, add_on] = _phased(contract, lambda t, a=add_on: a in t.add_ons or None)
-    for limit in contract.limited:
-        found[Aspect.LIMIT, limit] = _phased(contract, lambda t, n=limit: _amount(t, n))
-    return found
+    if contract.carriers:
+        by_aspect[Aspect.TIER, ""] = _phased(contract, merging, now, lambda t: t.tier or None)
+        by_aspect[Aspect.STATE, ""] = periods(contract, merging, now)
+    for add_on in sorted(frozenset().union(*(a.sold for a in contract.agreements))):
+        by_aspect[Aspect.ADD_ON, add_on] = _phased(
+            contract, merging, now, lambda t, a=add_on: a in t.add_ons or None
+        )
+    for limit in sorted(frozenset().union(*(a.limited for a in contract.agreements))):
+        by_aspect[Aspect.LIMIT, limit] = _phased(
+            contract, merging, now, lambda t, n=limit: _amount(t, n)
+        )
+    return by_aspect
 
 
-def _open(contract: Contract, now: Instant) -> bool:
-    shut = (TenantState.SUSPENDED, TenantState.OFFBOARDED)
-    return contract.state(now) not in shut and not contract.paused
+def _open(contract: Contract, merging: Merging, now: Instant) -> bool:
+    share = share_at(contract, merging, now)
+    return share.state in OPEN_STATES
 
 
 def _amount(terms: Terms, name: str) -> tuple[int | None] | None:
@@ -127,16 +147,14 @@ def _amount(terms: Terms, name: str) -> tuple[int | None] | None:
     return (amounts[name],) if name in amounts else None
 
 
-def _phased(contract: Contract, of: Any) -> Phased:
+def _phased(contract: Contract, merging: Merging, now: Instant, of: Any) -> Phased:
     """Say which value holds when; None is not listed."""
-    if contract.next_terms is None:
-        phases = [(of(contract.terms), Window(_FROM_NOW, FOREVER))]
-    else:
-        now, later = of(contract.terms), of(contract.next_terms)
-        phases = [(now, Window(_FROM_NOW, contract.next_at)), (later, Window(contract.next_at))]
-        if now == later:
-            phases = [(now, Window(_FROM_NOW, FOREVER))]
-    return tuple(phase for phase in phases if phase[0] is not None)
+    laid_out = [(of(share.terms), window) for share, window in shares(contract, merging, now)]
+    phases = list(joined(phase for phase in laid_out if phase[0] is not None))
+    if phases and phases[0][1].valid_from == now:
+        value, window = phases[0]
+        phases[0] = (value, Window(BEGINNING, window.valid_until))
+    return tuple(phases)
 
 
 def _said(value: Any) -> str:

@@ -7,7 +7,7 @@ from typing import Final
 from sqlalchemy import URL
 
 from authz_service.config import Settings
-from authz_service.domain.billing_policy import LifecyclePolicy
+from authz_service.domain.billing_policy import BillingPolicy
 from authz_service.domain.job import MAILS, SECOND, JobKind
 from authz_service.domain.window import Instant
 from authz_service.engine.index import Index
@@ -91,7 +91,7 @@ class Jobs:
         self._queue.prepare()
 
     def worker(
-        self, store: Store, index: Callable[[], Index], policy: Callable[[], LifecyclePolicy]
+        self, store: Store, index: Callable[[], Index], policy: Callable[[], BillingPolicy]
     ) -> Worker:
         """Put together what does the jobs, or only counts them where `AUTHZ_JOBS` is off."""
         working = Working(
@@ -112,7 +112,7 @@ class Jobs:
         )
 
     def _crafts(
-        self, store: Store, index: Callable[[], Index], policy: Callable[[], LifecyclePolicy]
+        self, store: Store, index: Callable[[], Index], policy: Callable[[], BillingPolicy]
     ) -> dict[JobKind, Craft]:
         chosen, door = self._settings, self._door
         mailing = Mailing(

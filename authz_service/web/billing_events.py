@@ -17,12 +17,12 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from authz_service.domain.billing_policy import LifecyclePolicy, Source
+from authz_service.domain.billing_policy import BillingPolicy, Source
 from authz_service.domain.window import Instant
 from authz_service.errors import Unavailable
+from authz_service.usecases.billing.envelopes import envelopes
 from authz_service.usecases.billing.event_rpcs import EventDoor
 from authz_service.usecases.billing.ingestion import Taken
-from authz_service.usecases.billing.interpretation import envelopes
 from authz_service.web.webhook_signatures import Delivery, Forged, verify
 
 log = structlog.get_logger()
@@ -61,7 +61,7 @@ class EventEdge:
     def __init__(
         self,
         door: EventDoor,
-        policy: Callable[[], LifecyclePolicy],
+        policy: Callable[[], BillingPolicy],
         secrets: Callable[[str], Sequence[str]],
         clock: Callable[[], Instant],
         settings: EventSettings,

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import structlog
 
-from authz_service.domain.billing_policy import LifecyclePolicy, Scheme
+from authz_service.domain.billing_policy import BillingPolicy, Scheme
 from authz_service.errors import ErrorReason, InvalidArgument
 from authz_service.web.webhook_signatures import require_usable
 
@@ -21,7 +21,7 @@ class EventSecrets:
     """`given` are secrets by source; those of the file come in their place, source by source."""
 
     def __init__(
-        self, given: Mapping[str, Sequence[str]], file: Path | None, policy: LifecyclePolicy
+        self, given: Mapping[str, Sequence[str]], file: Path | None, policy: BillingPolicy
     ) -> None:
         """Read the secrets.
 

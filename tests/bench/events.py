@@ -22,8 +22,8 @@ from authz_service.replication.following import Following
 from authz_service.replication.replica import Replica
 from authz_service.store.database import Database
 from authz_service.store.unit_of_work import Store
+from authz_service.usecases.billing.envelopes import Attributes, envelopes
 from authz_service.usecases.billing.event_rpcs import EventDoor
-from authz_service.usecases.billing.interpretation import Attributes, envelopes
 from authz_service.usecases.kernel.execution import Executor
 from authz_service.usecases.members.members import OneMember, remove_member
 from tests.bench import databases
@@ -39,6 +39,7 @@ sources:
     scheme: trusted-rpc
     tenant: tenant
     fields: {plans: plans}
+    times: {unit: seconds}
     events: [{type: change_plan, do: [change_plan]}]
 plans: {free: {tier: free}, professional: {tier: professional}, enterprise: {tier: enterprise}}
 """

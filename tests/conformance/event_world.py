@@ -8,15 +8,15 @@ from typing import Any, Final
 
 from authz_service.config import shipped_policies
 from authz_service.domain.billing_event import StoredEvent
-from authz_service.domain.billing_policy import BreakerSettings, LifecyclePolicy
+from authz_service.domain.billing_policy import BillingPolicy, BreakerSettings
 from authz_service.domain.policy_set import PolicySet
 from authz_service.domain.tenant import TenantState
 from authz_service.domain.window import Instant
 from authz_service.policyfiles import billing_policy_file, policy_files
 from authz_service.store import events
+from authz_service.usecases.billing.envelopes import Attributes, envelopes
 from authz_service.usecases.billing.event_rpcs import EventDoor, IngestEvent
 from authz_service.usecases.billing.ingestion import Taken
-from authz_service.usecases.billing.interpretation import Attributes, envelopes
 from authz_service.usecases.billing.preview import Preview, PreviewEvent, preview_event
 from authz_service.usecases.bootstrap import seeding
 from authz_service.usecases.kernel.execution import View
@@ -34,7 +34,7 @@ def shipped() -> PolicySet:
 
 
 @cache
-def lifecycle() -> LifecyclePolicy:
+def billing_policy() -> BillingPolicy:
     """Read the shipped policy; its breaker is put aside but where a test is about it."""
     policy = billing_policy_file.read_folder(shipped_policies(), shipped())
     return replace(policy, breaker=BreakerSettings(100, 1000, DAY))
@@ -45,7 +45,7 @@ class EventWorld:
 
     def __init__(self, world: StoreWorld) -> None:
         self.world = world
-        self.policy = lifecycle()
+        self.policy = billing_policy()
         self.counts: Counter[str] = Counter()
         self.door = EventDoor(self.world.store, lambda: self.policy, self.counts)
         if not self.world.index.revision:
@@ -61,7 +61,7 @@ class EventWorld:
         """Bring one event of the source `billing-job`."""
         wanted = self._event(type_, at, tenant, id_, data)
         source = self.policy.sources[SOURCE]
-        (envelope,) = envelopes(source, wanted.data, wanted.given)
+        (envelope,) = envelopes(source, wanted.data, wanted.beside)
         return self.door.take(envelope, "a test", "")
 
     def preview(
@@ -79,7 +79,7 @@ class EventWorld:
         subject = str(data.pop("subject", "")) if "subject" in data else ""
         given = Attributes(id_ or f"{type_}-{at}", type_, at, subject)
         content = json.dumps(body).encode()
-        return IngestEvent(policy=self.policy, source=SOURCE, data=content, given=given)
+        return IngestEvent(policy=self.policy, source=SOURCE, data=content, beside=given)
 
     def onboard(self, tenant: str = "acme", plan: str = "professional") -> Taken:
         return self.bring(

@@ -20,7 +20,7 @@ from authz_service.usecases.delivery.outbox import FollowingUp
 from authz_service.usecases.members import members
 from authz_service.usecases.tenants import scheduled_changes, subscriptions
 from authz_service.usecases.tenants.onboarding import SetTier, set_tier
-from tests.conformance.event_world import EventWorld, lifecycle
+from tests.conformance.event_world import EventWorld, billing_policy
 from tests.conformance.store_world import StoreWorld
 from tests.conformance.tenant_world import DAY
 from tests.conformance.test_tier_change import Moving, refused
@@ -51,7 +51,7 @@ class Dated(Moving):
         return sorted(found, key=lambda job: job.next_at)
 
     def attempt(self, job: Job) -> Outcome:
-        policy = replace(lifecycle(), downgrade=self.downgrade)
+        policy = replace(billing_policy(), downgrade=self.downgrade)
         return Tidying(self.world.store, lambda: policy).attempt(job)
 
     def attempted(self, at: Instant) -> str:
@@ -181,14 +181,14 @@ def test_policy_that_cannot_be_carried_out_is_tried_again_and_changes_nothing(
     outcome = acme.attempt(acme.jobs()[0])
     assert isinstance(outcome, Again)
     assert outcome.reason is JobReason.ACCOUNT_REFUSED
-    assert "INVALID_LIFECYCLE" in outcome.message
+    assert "INVALID_BILLING_POLICY" in outcome.message
     assert acme.world.index.revision == before
 
 
 def contracted(acme: Dated) -> tuple[EventWorld, Instant]:
     """Let events open `globex` with nine seats, and lead it to two at the end of its term."""
     came = EventWorld(acme.world)
-    came.policy = replace(lifecycle(), downgrade=replace(SUSPEND, at_term_end=True))
+    came.policy = replace(billing_policy(), downgrade=replace(SUSPEND, at_term_end=True))
     end = (acme.now + 9 * DAY) // 1_000_000
     plans = [{"plan": "price_enterprise", "quantity": 9}]
     came.bring("onboard", acme.now - DAY, "globex", plans=plans, admin={"subject": "user:gina"})

@@ -297,7 +297,10 @@ def test_replacement_that_the_tier_does_not_offer_is_refused_and_changes_nothing
     before = acme.world.index.revision
     policy = Downgrade(roles={"billing-admin": "support"})
     found = refused(lambda: acme.shift("free", policy))
-    assert (found.reason, found.details) == (ErrorReason.INVALID_LIFECYCLE, {"roles": "support"})
+    assert (found.reason, found.details) == (
+        ErrorReason.INVALID_BILLING_POLICY,
+        {"roles": "support"},
+    )
     assert acme.tenant().tier_at(acme.now) == "professional"
     # The refusal itself is audited, and is no change.
     assert acme.world.index.revision == before

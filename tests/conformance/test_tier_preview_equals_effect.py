@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import pytest
 
-from authz_service.domain.billing_policy import Downgrade, Excess, LifecyclePolicy
+from authz_service.domain.billing_policy import BillingPolicy, Downgrade, Excess
 from authz_service.domain.catalog import Limit
 from authz_service.domain.decision import Question
 from authz_service.domain.grant import GrantSource, RoleGrant
@@ -167,7 +167,7 @@ def done_at(case: Case, policy: Downgrade, at: Instant) -> str:
     accounts, tenant = case.accounts, case.accounts.tenant(case.tenant)
     jobs = list(tidying([tenant], accounts.now, accounts.world.new_id))
     accounts.wait(at)
-    lifecycle = LifecyclePolicy(downgrade=policy)
+    lifecycle = BillingPolicy(downgrade=policy)
     outcomes = [Tidying(accounts.world.store, lambda: lifecycle).attempt(job) for job in jobs]
     return "; ".join(each.message for each in outcomes).removeprefix("all fits")
 

@@ -47,8 +47,8 @@ def stories() -> dict[str, bytes]:
                     "customer_details": buyer,
                 },
             ),
-            ("customer.subscription.created", {"status": "active", "items": small}),
-            ("customer.subscription.updated", {"status": "active", "items": ITEMS}),
+            ("customer.subscription.created", {"id": "sub_1", "status": "active", "items": small}),
+            ("customer.subscription.updated", {"id": "sub_1", "status": "active", "items": ITEMS}),
         )
         for number, (type_, content) in enumerate(contents):
             id_ = f"evt_{at}_{number}"

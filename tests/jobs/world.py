@@ -49,7 +49,7 @@ class World:
         door = Door(self.now, app.new_id, app.new_secret, lambda: 0.0)
         service = self.server.service
         parts = Jobs(self.settings, service.database.url, door)
-        crafts = parts._crafts(service.store, lambda: service.replica.index, service._lifecycle)
+        crafts = parts._crafts(service.store, lambda: service.replica.index, service._billing)
         return Working(service.database, self.queue, crafts, self.now, lambda: 0.0)
 
     def attempt(self, job: str) -> JobState | None:

@@ -514,6 +514,7 @@ CHANGES: Final[dict[str, Callable[[Ready], Message]]] = {
     ),
     "Reconcile": lambda r: events.ReconcileRequest(
         tenant=r.id,
+        source="billing-job",
         desired=[events.DesiredContract(tenant=r.id, plans=[events.SoldPlan(plan="enterprise")])],
         repair=True,
     ),

@@ -102,6 +102,7 @@ def subscription(tenant: str, number: int, price: str = "price_professional_mont
         f"evt-{number}-{tenant}",
         f"customer.subscription.{kind}",
         now() - 9 + number,
+        id=f"sub-{tenant}",
         customer=f"cus-{tenant}",
         status="active",
         current_period_end=now() + 30 * DAY,
@@ -484,7 +485,8 @@ def test_full_list_read_from_the_billing_system_is_compared(posted: Server, tena
         pb.DesiredContract(tenant=fresh, plans=[pb.SoldPlan(plan="free")], display_name="New"),
         pb.DesiredContract(tenant=f"{tenant}-bad", plans=[pb.SoldPlan(plan="gold")]),
     ]
-    answer = posted.operator.events.Reconcile(pb.ReconcileRequest(desired=desired, repair=True))
+    request = pb.ReconcileRequest(source="billing-job", desired=desired, repair=True)
+    answer = posted.operator.events.Reconcile(request)
     problems = [each.problem for each in answer.drifts]
     assert [bool(problem) for problem in problems] == [False, False, True]
     assert "'gold'" in problems[2]
@@ -496,14 +498,16 @@ def test_limit_that_the_catalogue_does_not_have_is_refused_for_the_policys_fault
     tmp_path: Path,
 ) -> None:
     policies = shutil.copytree(shipped_policies(), tmp_path / "policies")
-    file = policies / "lifecycle.yaml"
-    text = file.read_text().replace("free: {tier: free}", "free: {tier: free, limits: {moons: 1}}")
-    file.write_text(text)
+    file = policies / "billing.yaml"
+    text = file.read_text()
+    sold = "free: {tier: free, limits: {seats"
+    assert sold in text
+    file.write_text(text.replace(sold, "free: {tier: free, limits: {moons: 1, seats"))
     with serving(tmp_path, policies_dir=policies) as server:
         request = brought("acme", "onboard", plans="free", admin={"subject": "user:ada"})
         answer = server.operator.events.IngestEvent(request)
         assert answer.event.reason == pb.EVENT_REASON_REFUSED
-        assert ErrorReason.INVALID_LIFECYCLE in answer.event.message
+        assert ErrorReason.INVALID_BILLING_POLICY in answer.event.message
         file.write_text(text.replace("moons: 1", "seats: 1"))
         replay = pb.ReplayEventRequest(source="billing-job", id=request.id)
         assert server.operator.events.ReplayEvent(replay).event.state == pb.EVENT_STATE_APPLIED
@@ -528,7 +532,7 @@ def test_key_of_one_tenant_compares_no_other(posted: Server, tenant: str) -> Non
     opened(posted, tenant)
     bound = posted.caller(posted.new_key("provisioner", tenants=(tenant,)))
     other = pb.DesiredContract(tenant=f"{tenant}-other", plans=[pb.SoldPlan(plan="free")])
-    request = pb.ReconcileRequest(tenant=tenant, desired=[other], repair=True)
+    request = pb.ReconcileRequest(tenant=tenant, source="billing-job", desired=[other], repair=True)
     posted.refuses(request, ErrorReason.INVALID_FIELD, at="desired[0].tenant", by=bound)
     mapping = pb.MapSubjectRequest(source="billing-job", subject="cus-1", tenant=tenant)
     posted.refuses(mapping, ErrorReason.PERMISSION_DENIED, by=bound)

@@ -1,4 +1,4 @@
-"""`authz events` and `authz lifecycle`, as operations use them."""
+"""`authz events` and `authz billing`, as operations use them."""
 
 import json
 import time
@@ -47,7 +47,9 @@ def story(folder: Path) -> list[str]:
             metadata={"tenant": tenant, "admin": "user:ada"},
             customer_details={"name": "Acme"},
         ),
-        stripe_event(folder, 2, "customer.subscription.created", status="active", items=items),
+        stripe_event(
+            folder, 2, "customer.subscription.created", id="sub_1", status="active", items=items
+        ),
     ]
 
 
@@ -77,28 +79,28 @@ def test_event_is_tried_without_a_server_and_with_one(authz: Authz, folder: Path
     files = [json.loads(Path(each).read_text()) for each in story(folder)]
     both = folder / "both.json"
     both.write_text(json.dumps(files))
-    ran = authz("lifecycle", "test", str(both), "--source", "stripe", "-o", "json")
+    ran = authz("billing", "test", str(both), "--source", "stripe", "-o", "json")
     assert ran.code == 1  # one of them would be parked
     tried = ran.document
     assert [each["reason"] for each in tried["events"]] == ["NOT_ONBOARDED", "NONE"]
     assert "tier: none -> professional" in tried["events"][1]["effects"]
-    asked = authz("lifecycle", "test", str(folder / "1.json"), "--source", "stripe", "--server")
+    asked = authz("billing", "test", str(folder / "1.json"), "--source", "stripe", "--server")
     assert asked.code == 0, asked.err
     assert "not_onboarded" in asked.out
 
 
-def test_lifecycle_file_is_checked(authz: Authz) -> None:
-    assert done(authz("lifecycle", "check", "-o", "json"))["ok"]
+def test_billing_file_is_checked(authz: Authz) -> None:
+    assert done(authz("billing", "check", "-o", "json"))["ok"]
 
 
-def test_wrong_lifecycle_file_is_told_with_its_line(authz: Authz, folder: Path) -> None:
+def test_wrong_billing_file_is_told_with_its_line(authz: Authz, folder: Path) -> None:
     for name in ("catalogue.yaml", "roles.yaml", "tiers.yaml"):
         section = {"catalogue.yaml": "permissions", "roles.yaml": "roles", "tiers.yaml": "tiers"}
         (folder / name).write_text(f"{section[name]}: {{}}\n")
-    (folder / "lifecycle.yaml").write_text("sources: {}\nplans:\n  gold: {tier: gold}\n")
-    ran = authz("lifecycle", "check", "--policies", str(folder), "-o", "json")
+    (folder / "billing.yaml").write_text("sources: {}\nplans:\n  gold: {tier: gold}\n")
+    ran = authz("billing", "check", "--policies", str(folder), "-o", "json")
     assert ran.code == 2
-    assert "lifecycle.yaml:3: plans.gold.tier: there is no tier 'gold'" in ran.failure["message"]
+    assert "billing.yaml:3: plans.gold.tier: there is no tier 'gold'" in ran.failure["message"]
 
 
 def test_intake_is_paused_and_resumed(authz: Authz) -> None:
@@ -112,7 +114,7 @@ def test_intake_is_paused_and_resumed(authz: Authz) -> None:
 
 def test_unknown_source_is_a_wrong_usage(authz: Authz, folder: Path) -> None:
     file = story(folder)[0]
-    ran = authz("lifecycle", "test", file, "--source", "nobody", "-o", "json")
+    ran = authz("billing", "test", file, "--source", "nobody", "-o", "json")
     assert (ran.code, ran.failure["reason"]) == (2, "UNKNOWN_SOURCE")
     ran = authz("events", "ingest", file, "--source", "nobody", "-o", "json")
     assert (ran.code, ran.failure["reason"]) == (3, "EVENT_SOURCE_NOT_FOUND")

@@ -28,7 +28,7 @@ AT_HOME = {
     ("demo",),
     ("policy", "test"),
     ("recover",),
-    ("lifecycle", "check"),
+    ("billing", "check"),
 }
 CHANGES = {
     "ingest", "replay", "discard", "map", "reconcile", "pause",

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from authz_service.domain.billing_policy import LifecyclePolicy, Scheme, Source
+from authz_service.domain.billing_policy import BillingPolicy, Scheme, Source
 from authz_service.errors import InvalidArgument
 from authz_service.web.webhook_secrets import EventSecrets
 
-POLICY = LifecyclePolicy(
+POLICY = BillingPolicy(
     sources={
         "stripe": Source("stripe", Scheme.STRIPE, {}),
         "std": Source("std", Scheme.STANDARD_WEBHOOKS, {}),

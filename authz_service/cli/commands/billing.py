@@ -1,4 +1,4 @@
-"""`authz lifecycle`: what events would do, asked of the policy's file or of the server."""
+"""`authz billing`: what events would do, asked of the policy's file or of the server."""
 
 import time
 from pathlib import Path
@@ -13,7 +13,7 @@ from authz_service.cli.session import Session
 from authz_service.client.failure import ExitCode, Failure
 
 if TYPE_CHECKING:
-    from authz_service.domain.billing_policy import LifecyclePolicy
+    from authz_service.domain.billing_policy import BillingPolicy
     from authz_service.usecases.billing.offline_preview import Tried
 
 app = typer.Typer(help="What events of billing and CRM systems do: check it, try it.")
@@ -26,7 +26,7 @@ Policies = Annotated[
 
 @local(app)
 def check(session: Session, policies: Policies = None) -> None:
-    """Check lifecycle.yaml, also against the tiers and roles beside it."""
+    """Check billing.yaml, also against the tiers and roles beside it."""
     policy = _policy(policies or session.settings.policies_dir)
     counts = {"sources": len(policy.sources), "plans": len(policy.plans)}
     if session.output is out.Output.JSON:
@@ -62,10 +62,10 @@ def try_events(
         out.print_document({"events": [_document(each) for each in tried]})
     else:
         rows = [
-            (each.id, each.type, each.tenant, out.listed(each.deeds), _outcome(each))
+            (each.id, each.type, each.tenant, out.listed(each.says), _outcome(each))
             for each in tried
         ]
-        session.print(tables.table(("EVENT", "TYPE", "TENANT", "DEEDS", "EFFECT"), rows))
+        session.print(tables.table(("EVENT", "TYPE", "TENANT", "SAYS", "EFFECT"), rows))
     parked = any(each.reason.value not in ("none", "ignored") for each in tried)
     raise typer.Exit(ExitCode.DENIED if parked else ExitCode.DONE)
 
@@ -79,7 +79,7 @@ def read_file(file: Path) -> bytes:
         raise Failure(ExitCode.USAGE, "UNREADABLE_FILE", message, field="FILE") from None
 
 
-def _policy(folder: Path) -> "LifecyclePolicy":
+def _policy(folder: Path) -> "BillingPolicy":
     # They read YAML, which --help can do without.
     from authz_service.policyfiles import billing_policy_file, policy_files
     from authz_service.policyfiles.problem import PolicyFileError
@@ -93,13 +93,13 @@ def _policy(folder: Path) -> "LifecyclePolicy":
         ) from None  # fmt: skip
 
 
-def _try(policy: "LifecyclePolicy", source: str, content: bytes) -> "list[Tried]":
-    from authz_service.usecases.billing.interpretation import envelopes
+def _try(policy: "BillingPolicy", source: str, content: bytes) -> "list[Tried]":
+    from authz_service.usecases.billing.envelopes import envelopes
     from authz_service.usecases.billing.offline_preview import tried
 
     if source not in policy.sources:
         known = out.listed(sorted(policy.sources))
-        message = f"lifecycle.yaml declares no source {source!r}; it declares {known}"
+        message = f"billing.yaml declares no source {source!r}; it declares {known}"
         raise Failure(ExitCode.USAGE, "UNKNOWN_SOURCE", message, field="--source")
     return tried(policy, envelopes(policy.sources[source], content), time.time_ns() // 1000)
 
@@ -109,7 +109,7 @@ def _document(each: "Tried") -> dict[str, object]:
         "id": each.id,
         "type": each.type,
         "tenant": each.tenant,
-        "deeds": list(each.deeds),
+        "says": list(each.says),
         "effects": list(each.effects),
         "reason": each.reason.name,
         "message": each.message,

@@ -22,7 +22,7 @@ from authz_service.gen.authz.v1 import provisioning_pb2
 app = typer.Typer(help="Events of billing and CRM systems: look them up, replay, hold up.")
 
 SourceName = Annotated[
-    str, typer.Argument(metavar="SOURCE", help="Who sent it, as lifecycle.yaml names it: stripe.")
+    str, typer.Argument(metavar="SOURCE", help="Who sent it, as billing.yaml names it: stripe.")
 ]
 EventId = Annotated[str, typer.Argument(metavar="EVENT", help="Its id there: evt_1NG8Du2e.")]
 OfSource = Annotated[

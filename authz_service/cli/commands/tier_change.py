@@ -29,7 +29,7 @@ TierName = Annotated[
 ]
 ApplyPolicy = Annotated[
     bool,
-    typer.Option("--apply-downgrade-policy", help="See to what no longer fits, as lifecycle.yaml "
+    typer.Option("--apply-downgrade-policy", help="See to what no longer fits, as billing.yaml "
                  "says."),
 ]  # fmt: skip
 

@@ -200,7 +200,9 @@ class Contracts:
         items = {"data": [{"price": {"id": price}, "quantity": seats}]}
         kind = f"customer.subscription.{what}"
         customer = f"cus_{STRIPE}"
-        return self._stripe_event(kind, customer=customer, status="active", items=items)
+        return self._stripe_event(
+            kind, id=f"sub_{STRIPE}", customer=customer, status="active", items=items
+        )
 
     def _stripe_event(self, type_: str, **content: Any) -> bytes:
         self._sent += 1

@@ -8,8 +8,8 @@ from authz_service.domain.window import Instant
 from authz_service.gen.authz.v1 import event_pb2 as pb
 from authz_service.rpc.messages import values
 from authz_service.rpc.messages.tenants import optional_instant
+from authz_service.usecases.billing.envelopes import Attributes
 from authz_service.usecases.billing.event_rpcs import IntakeNow
-from authz_service.usecases.billing.interpretation import Attributes
 from authz_service.usecases.billing.reconcile import Desired
 
 STATES: Final = {each: pb.EventState.Value(f"EVENT_STATE_{each.name}") for each in EventState}
@@ -81,7 +81,8 @@ def intake_message(value: IntakeNow) -> pb.Intake:
 def desired(message: pb.DesiredContract) -> Desired:
     return Desired(
         tenant=message.tenant,
-        plans=tuple((plan.plan, plan.quantity) for plan in message.plans),
+        agreement=message.agreement,
+        plans=tuple((plan.plan, plan.quantity or None) for plan in message.plans),
         display_name=message.display_name,
         trial_until=optional_instant(message, "trial_until"),
         grace_until=optional_instant(message, "grace_until"),

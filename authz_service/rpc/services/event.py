@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-from authz_service.domain.billing_policy import LifecyclePolicy
+from authz_service.domain.billing_policy import BillingPolicy
 from authz_service.gen.authz.v1 import event_pb2 as pb
 from authz_service.rpc.calls import AdminCalls, Context
 from authz_service.rpc.messages import events as to
@@ -18,7 +18,7 @@ class EventServicer:
     def __init__(
         self,
         calls: AdminCalls,
-        policy: Callable[[], LifecyclePolicy],
+        policy: Callable[[], BillingPolicy],
         counts: "Counter[str]",
     ) -> None:
         self._calls = calls
@@ -134,7 +134,7 @@ class EventServicer:
             policy=self._policy(),
             source=request.source,
             data=request.data,
-            given=to.attributes(request),
+            beside=to.attributes(request),
         )
 
     def _previewed(self, request: pb.PreviewEventRequest) -> preview.PreviewEvent:

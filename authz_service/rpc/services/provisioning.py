@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from datetime import timedelta
 
-from authz_service.domain.billing_policy import LifecyclePolicy
+from authz_service.domain.billing_policy import BillingPolicy
 from authz_service.gen.authz.v1 import provisioning_pb2 as pb
 from authz_service.rpc.calls import AdminCalls, Context
 from authz_service.rpc.messages import catalog, tenants, values
@@ -31,14 +31,14 @@ class ProvisioningServicer(
         calls: AdminCalls,
         new_secret: Callable[[], str],
         invitation_lifetime: timedelta,
-        lifecycle: Callable[[], LifecyclePolicy],
+        billing_policy: Callable[[], BillingPolicy],
     ) -> None:
         HoldingServicer.__init__(self, calls)
         LifecycleServicer.__init__(self, calls)
         ScheduleServicer.__init__(self, calls)
         MemberServicer.__init__(self, calls)
         InvitationServicer.__init__(self, calls, new_secret, invitation_lifetime)
-        TierChangeServicer.__init__(self, calls, lifecycle)
+        TierChangeServicer.__init__(self, calls, billing_policy)
         ImportServicer.__init__(self, calls)
         self._calls = calls
 

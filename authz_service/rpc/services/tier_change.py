@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
-from authz_service.domain.billing_policy import LifecyclePolicy
+from authz_service.domain.billing_policy import BillingPolicy
 from authz_service.gen.authz.v1 import provisioning_pb2 as pb
 from authz_service.rpc.calls import AdminCalls, Context
 from authz_service.rpc.messages import catalog, changesets, tenants
@@ -23,11 +23,11 @@ _KINDS: Final = {
 
 
 class TierChangeServicer:
-    """`lifecycle` gives the policy in use."""
+    """`billing_policy` gives the policy in use."""
 
-    def __init__(self, calls: AdminCalls, lifecycle: Callable[[], LifecyclePolicy]) -> None:
+    def __init__(self, calls: AdminCalls, billing_policy: Callable[[], BillingPolicy]) -> None:
         self._calls = calls
-        self._lifecycle = lifecycle
+        self._billing_policy = billing_policy
 
     def SetTier(self, request: pb.SetTierRequest, context: Context) -> pb.SetTierResponse:
         answer = self._calls.change(request, context, onboarding.set_tier, self._move)
@@ -51,7 +51,7 @@ class TierChangeServicer:
             context,
             tier_change.apply_downgrade_policy,
             lambda r: tier_change.ApplyDowngradePolicy(
-                tenant=r.tenant, policy=self._lifecycle().downgrade
+                tenant=r.tenant, policy=self._billing_policy().downgrade
             ),
         )
         return pb.ApplyDowngradePolicyResponse(
@@ -63,13 +63,13 @@ class TierChangeServicer:
             tenant=request.tenant,
             tier=request.tier,
             at=tenants.optional_instant(request, "at"),
-            downgrade=self._lifecycle().downgrade if request.apply_downgrade_policy else None,
+            downgrade=self._billing_policy().downgrade if request.apply_downgrade_policy else None,
         )
 
     def _preview(self, request: pb.PreviewTierChangeRequest) -> tier_change.PreviewTierChange:
         return tier_change.PreviewTierChange(
             tenant=request.tenant,
-            policy=self._lifecycle().downgrade,
+            policy=self._billing_policy().downgrade,
             tier=request.tier,
             add_ons=tuple(request.add_ons),
             removed=tuple(request.removed_add_ons),

@@ -4,13 +4,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 
+from authz_service.domain.agreement import Admin
 from authz_service.domain.billing_policy import Downgrade
-from authz_service.domain.contract import Admin
 from authz_service.domain.contract_account import led
 from authz_service.domain.contract_change import Action, Aspect
 from authz_service.domain.grant import GrantSource, RoleGrant
 from authz_service.domain.membership import Membership
 from authz_service.domain.tenant import StatePeriod, Tenant, TenantState
+from authz_service.domain.window import Instant
 from authz_service.engine import laws
 from authz_service.engine.index import Index
 from authz_service.errors import ErrorReason, FailedPrecondition
@@ -66,7 +67,7 @@ def _lead(
     tx: Transaction, tenant_id: str, aspects: Iterable[Aspect], actions: Iterable[Action]
 ) -> bool:
     """Let the account be as the actions say; tell whether what it has room for may be another."""
-    if Aspect.REOPENING in aspects:
+    if Aspect.REOPENING in aspects and _has_ended(tx.index, tenant_id, tx.now):
         reactivate_tenant.body(tx, ReactivateTenant(tenant=tenant_id))
     index = tx.after()
     before = None if Aspect.OPENING in aspects else preconditions.customer(index, tenant_id)
@@ -87,6 +88,11 @@ def _lead(
     return before is not None and (Aspect.REOPENING in aspects or _bought(before) != _bought(after))
 
 
+def _has_ended(index: Index, tenant_id: str, now: Instant) -> bool:
+    """Tell whether an account is offboarded; one that an operator brought back goes on as it is."""
+    return preconditions.customer(index, tenant_id).state_at(now) is TenantState.OFFBOARDED
+
+
 def _bought(tenant: Tenant) -> tuple[object, ...]:
     return tenant.holdings, tenant.limits, tenant.dated_limits
 
@@ -105,7 +111,7 @@ def _end(tx: Transaction, tenant_id: str) -> None:
 def _require_plan(index: Index, action: Action) -> None:
     """Check that what is sold is declared. Raises: TIER_NOT_FOUND, ADD_ON_NOT_FOUND."""
     if action.aspect is Aspect.TIER:
-        for name, _ in action.after:
+        for name, _ in action.after or ():
             preconditions.tier(index, name)
     elif action.aspect is Aspect.ADD_ON and action.after:
         preconditions.add_on(index, action.name)
@@ -118,8 +124,8 @@ def _unit(index: Index, name: str) -> str:
             if limit.name == name:
                 return limit.unit
     raise FailedPrecondition(
-        ErrorReason.INVALID_LIFECYCLE,
-        f"no tier and no add-on has a limit {name!r}; mend `plans` in lifecycle.yaml",
+        ErrorReason.INVALID_BILLING_POLICY,
+        f"no tier and no add-on has a limit {name!r}; mend `plans` of the billing policy",
         field="limits",
     )
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from authz_service.domain.audit import AuditRecord
 from authz_service.domain.billing_event import Intake
-from authz_service.domain.billing_policy import LifecyclePolicy
+from authz_service.domain.billing_policy import BillingPolicy
 from authz_service.domain.tenant import SYSTEM
 from authz_service.domain.window import Instant
 from authz_service.engine.index import Index
@@ -12,7 +12,7 @@ from authz_service.store import events
 from authz_service.store.unit_of_work import Transaction
 
 
-def lets_through(tx: Transaction, policy: LifecyclePolicy, tenant: str) -> bool:
+def lets_through(tx: Transaction, policy: BillingPolicy, tenant: str) -> bool:
     """Tell whether an event may close a tenant; if it is one too many, the breaker opens."""
     intake = events.intake(tx.connection)
     if intake.breaker_opened_at:
@@ -27,11 +27,11 @@ def lets_through(tx: Transaction, policy: LifecyclePolicy, tenant: str) -> bool:
     return False
 
 
-def counted_since(intake: Intake, policy: LifecyclePolicy, now: Instant) -> Instant:
+def counted_since(intake: Intake, policy: BillingPolicy, now: Instant) -> Instant:
     """Tell after which instant closings count."""
     return max(intake.counted_from, now - policy.breaker.window)
 
 
-def allowed(index: Index, policy: LifecyclePolicy) -> int:
+def allowed(index: Index, policy: BillingPolicy) -> int:
     """Tell how many tenants events may close within the window; `system` is none of them."""
     return max(policy.breaker.at_least, (index.tenants.size - 1) * policy.breaker.share // 100)

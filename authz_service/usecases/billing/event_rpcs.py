@@ -17,7 +17,7 @@ from authz_service.domain.billing_event import (
     StoredEvent,
     passed,
 )
-from authz_service.domain.billing_policy import LifecyclePolicy, Source
+from authz_service.domain.billing_policy import BillingPolicy, Source
 from authz_service.domain.call import Call
 from authz_service.domain.identifiers import checked
 from authz_service.domain.tenant import SYSTEM
@@ -33,13 +33,13 @@ from authz_service.errors import (
 from authz_service.store import events as store
 from authz_service.store.unit_of_work import Store, Transaction
 from authz_service.usecases.billing import circuit_breaker, ingestion
-from authz_service.usecases.billing.ingestion import Taken
-from authz_service.usecases.billing.interpretation import (
-    NOTHING_GIVEN,
+from authz_service.usecases.billing.envelopes import (
+    NO_ATTRIBUTES,
     Attributes,
     Envelope,
     envelopes,
 )
+from authz_service.usecases.billing.ingestion import Taken
 from authz_service.usecases.kernel import paging, preconditions
 from authz_service.usecases.kernel.execution import View, change, read
 from authz_service.usecases.kernel.paging import Page, PageRequest
@@ -55,18 +55,18 @@ _MOST_NAME = 200
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IngestEvent:
-    """`given` are attributes that came beside the data; the others are read from it."""
+    """`beside` are attributes that came beside the data; the others are read from it."""
 
-    policy: LifecyclePolicy
+    policy: BillingPolicy
     source: str
     data: bytes
-    given: Attributes = NOTHING_GIVEN
+    beside: Attributes = NO_ATTRIBUTES
     tenant: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OneEvent:
-    policy: LifecyclePolicy
+    policy: BillingPolicy
     source: str
     id: str
     tenant: str = ""
@@ -90,7 +90,7 @@ class MapSubject:
     It takes the right for all tenants: who may map to one could take the events of another.
     """
 
-    policy: LifecyclePolicy
+    policy: BillingPolicy
     source: str
     subject: str
     to: str
@@ -100,7 +100,7 @@ class MapSubject:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OfIntake:
-    policy: LifecyclePolicy
+    policy: BillingPolicy
     tenant: str = ""
 
 
@@ -125,7 +125,7 @@ class EventDoor:
     """Takes in events whose source was proved by their signature, each in its transaction."""
 
     def __init__(
-        self, store_: Store, policy: Callable[[], LifecyclePolicy], counts: "Counter[str]"
+        self, store_: Store, policy: Callable[[], BillingPolicy], counts: "Counter[str]"
     ) -> None:
         self._store = store_
         self.policy = policy
@@ -252,9 +252,7 @@ def list_events(view: View, query: ListEvents) -> Page[StoredEvent]:
     return paging.cut(found, lambda event: str(event.number), size, filters)
 
 
-def _intake(
-    connection: Connection, index: Index, now: Instant, policy: LifecyclePolicy
-) -> IntakeNow:
+def _intake(connection: Connection, index: Index, now: Instant, policy: BillingPolicy) -> IntakeNow:
     intake = store.intake(connection)
     since = circuit_breaker.counted_since(intake, policy, now)
     return IntakeNow(
@@ -272,21 +270,21 @@ def enveloped(command: IngestEvent) -> Envelope:
     if len(command.data) > MAX_DATA:
         raise _wrong(f"the data has more than {MAX_DATA:,} bytes", "data")
     for name in ("id", "type", "subject"):
-        value: str = getattr(command.given, name)
+        value: str = getattr(command.beside, name)
         if len(value) > _MOST_NAME or (value and not value.isprintable()):
             raise _wrong(f"{name} has more than {_MOST_NAME} or unprintable characters", name)
-    found = envelopes(source, command.data, command.given)
+    found = envelopes(source, command.data, command.beside)
     if len(found) != 1:
         raise _wrong("the data is a list; send one event a call", "data")
     return found[0]
 
 
-def _source(policy: LifecyclePolicy, name: str) -> Source:
+def _source(policy: BillingPolicy, name: str) -> Source:
     source = policy.sources.get(name)
     if source is None:
         raise NotFound(
             ErrorReason.EVENT_SOURCE_NOT_FOUND,
-            f"lifecycle.yaml declares no source {name[:100]!r}; it declares "
+            f"billing.yaml declares no source {name[:100]!r}; it declares "
             f"{', '.join(sorted(policy.sources)) or 'none'}",
             field="source",
         )

@@ -8,9 +8,12 @@ with its reason: it waits, and nothing else waits for it.
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
+from authz_service.domain.agreement_course import Meaning
 from authz_service.domain.audit import AuditRecord
 from authz_service.domain.billing_event import (
+    WAITING,
     EventReason,
     EventState,
     InboundEvent,
@@ -19,8 +22,8 @@ from authz_service.domain.billing_event import (
     StoredEvent,
     passed,
 )
-from authz_service.domain.billing_policy import LifecyclePolicy
-from authz_service.domain.contract import Contract, Meaning, fold
+from authz_service.domain.billing_policy import BillingPolicy
+from authz_service.domain.contract import Contract, Merging, fold
 from authz_service.domain.contract_change import Action, closes, difference, opening
 from authz_service.domain.tenant import SYSTEM
 from authz_service.domain.window import Instant
@@ -29,16 +32,10 @@ from authz_service.store import events
 from authz_service.store.unit_of_work import Transaction
 from authz_service.usecases.billing import circuit_breaker
 from authz_service.usecases.billing.apply_contract import carry_out
-from authz_service.usecases.billing.interpretation import (
-    MEANING,
-    Envelope,
-    Read,
-    Unreadable,
-    again,
-    meaning,
-    read,
-    storable,
-)
+from authz_service.usecases.billing.envelopes import Envelope
+from authz_service.usecases.billing.envelopes import again as read_again
+from authz_service.usecases.billing.interpretation import MEANING, Reading, read
+from authz_service.usecases.billing.values import Unreadable, storable
 from authz_service.usecases.tenants.downgrade_step import Step
 
 _NAMED = 5
@@ -60,19 +57,22 @@ class Standing:
 
     before: Contract
     after: Contract
-    waiting: tuple[StoredEvent, ...]
-    """Events that were parked until the account could be opened."""
+    released: tuple[StoredEvent, ...]
+    """Events that waited for the account to be opened, or for their order to be told."""
+
+    unclear: tuple[StoredEvent, ...]
+    """Events, applied until now, whose order cannot be told any more beside the fresh ones."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Known:
+class _Read:
     """An event that has been read, and whose tenant is known."""
 
     stored: StoredEvent
     meaning: Meaning
 
 
-def take_in(tx: Transaction, policy: LifecyclePolicy, envelope: Envelope, how: str) -> Taken:
+def take_in(tx: Transaction, policy: BillingPolicy, envelope: Envelope, how: str) -> Taken:
     """Keep an event and do what it says. One that came before is counted, and does nothing.
 
     `how` says what proved that it is its source's.
@@ -96,7 +96,7 @@ def take_in(tx: Transaction, policy: LifecyclePolicy, envelope: Envelope, how: s
 
 def process(
     tx: Transaction,
-    policy: LifecyclePolicy,
+    policy: BillingPolicy,
     rows: Sequence[StoredEvent],
     wrong: dict[int, str] | None = None,
     *,
@@ -106,31 +106,35 @@ def process(
 
     `by_hand` is for what a person asks to be done: neither pause nor breaker holds it up.
     """
-    done: list[Taken] = []
-    tenants: defaultdict[str, list[_Known]] = defaultdict(list)
-    todo, seen = list(rows), {row.number for row in rows}
+    outcomes: list[Taken] = []
+    tenants: defaultdict[str, list[_Read]] = defaultdict(list)
+    todo, numbers = list(rows), {row.number for row in rows}
     while todo:
         stored = todo.pop(0)
         try:
-            found = _read(tx, policy, stored, (wrong or {}).get(stored.number, ""), by_hand)
-            tenant, released = _resolve(tx, stored, found)
+            reading = _read(tx, policy, stored, (wrong or {}).get(stored.number, ""), by_hand)
+            tenant, released = _resolve(tx, stored, reading)
         except Unreadable as why:
-            done.append(_park(tx, stored, why))
+            outcomes.append(_park(tx, stored, why))
             continue
-        todo += [each for each in released if each.number not in seen]
-        seen |= {each.number for each in released}
-        if not found.clauses:
-            done.append(_apply(tx, replace(stored, tenant=tenant), EventReason.IGNORED))
+        todo += [row for row in released if row.number not in numbers]
+        numbers |= {row.number for row in released}
+        if reading.meaning is None:
+            outcomes.append(_apply(tx, replace(stored, tenant=tenant), EventReason.IGNORED))
         else:
-            known = replace(stored, tenant=tenant, meaning=_written(stored, found))
-            tenants[tenant].append(_Known(known, meaning(stored.event, found)))
+            meaning = MEANING.dump_json(reading.meaning).decode()
+            row = replace(stored, tenant=tenant, meaning=meaning)
+            tenants[tenant].append(_Read(row, reading.meaning))
     for tenant, fresh in tenants.items():
-        done += _settle(tx, policy, tenant, fresh, by_hand=by_hand)
-    return done
+        outcomes += _settle(tx, policy, tenant, fresh, by_hand=by_hand)
+    return outcomes
 
 
 def standing(
-    others: Iterable[StoredEvent], fresh: Sequence[StoredEvent], meanings: Iterable[Meaning]
+    others: Iterable[StoredEvent],
+    fresh: Sequence[StoredEvent],
+    meanings: Iterable[Meaning],
+    merging: Merging,
 ) -> Standing:
     """Compute a tenant's contract without and with the meanings of the fresh events.
 
@@ -141,25 +145,31 @@ def standing(
     applied = [row for row in rows if row.state is EventState.APPLIED]
     waiting = [row for row in rows if _waits(row)]
     replayed = [r for r in others if r.number in numbers and r.state is EventState.APPLIED]
-    kept = [MEANING.validate_json(row.meaning) for row in (*applied, *waiting)]
+    earlier = [MEANING.validate_json(row.meaning) for row in (*applied, *waiting)]
     old = [MEANING.validate_json(row.meaning) for row in (*applied, *replayed)]
-    return Standing(fold(old), fold([*kept, *meanings]), tuple(waiting))
+    after = fold([*earlier, *meanings], merging)
+    return Standing(
+        fold(old, merging),
+        after,
+        tuple(row for row in waiting if row.event.name not in after.unclear),
+        tuple(row for row in applied if row.event.name in after.unclear),
+    )
 
 
-def steps(is_open: bool, found: Standing, now: Instant) -> tuple[Action, ...]:
+def steps(is_open: bool, change: Standing, merging: Merging, now: Instant) -> tuple[Action, ...]:
     """List what leads the account to its contract; `is_open` says that there is an account."""
     if is_open:
-        return difference(found.before, found.after, now)
-    return opening(found.after, now)
+        return difference(change.before, change.after, merging, now)
+    return opening(change.after, merging, now)
 
 
 def _waits(row: StoredEvent) -> bool:
-    return row.state is EventState.PARKED and row.reason is EventReason.NOT_ONBOARDED
+    return row.state is EventState.PARKED and row.reason in WAITING
 
 
 def _read(
-    tx: Transaction, policy: LifecyclePolicy, stored: StoredEvent, wrong: str, by_hand: bool
-) -> Read:
+    tx: Transaction, policy: BillingPolicy, stored: StoredEvent, wrong: str, by_hand: bool
+) -> Reading:
     if wrong:
         raise Unreadable(EventReason.MALFORMED, wrong)
     if not by_hand and events.intake(tx.connection).paused:
@@ -167,83 +177,95 @@ def _read(
     return read(policy, stored.event, tx.now)
 
 
-def _resolve(tx: Transaction, stored: StoredEvent, found: Read) -> tuple[str, list[StoredEvent]]:
+def _resolve(
+    tx: Transaction, stored: StoredEvent, reading: Reading
+) -> tuple[str, list[StoredEvent]]:
     """Name the tenant, and the events that waited until its subject was known."""
     event = stored.event
-    tenant, new = resolved(tx, event, found)
+    tenant, new = resolved(tx, event, reading)
     if not new:
         return tenant, []
     events.map_subject(tx.connection, event.source, event.subject, tenant, tx.now)
     return tenant, events.of_subject(tx.connection, event.source, event.subject)
 
 
-def resolved(tx: Transaction, event: InboundEvent, found: Read) -> tuple[str, bool]:
+def resolved(tx: Transaction, event: InboundEvent, reading: Reading) -> tuple[str, bool]:
     """Name the tenant that an event is about, and say whether nobody knew its subject before."""
-    known = events.tenant_of_subject(tx.connection, event.source, event.subject)
-    if SYSTEM in (found.tenant, known):
+    mapped = events.tenant_of_subject(tx.connection, event.source, event.subject)
+    if SYSTEM in (reading.tenant, mapped):
         raise Unreadable(EventReason.MALFORMED, "the tenant `system` is no customer")
-    if not event.subject or found.tenant in ("", known):
-        if not (known or found.tenant) and found.clauses:
+    if not event.subject or reading.tenant in ("", mapped):
+        if not (mapped or reading.tenant) and reading.meaning is not None:
             raise Unreadable(
                 EventReason.UNKNOWN_SUBJECT,
                 f"no event has said yet which tenant {event.source} means by "
                 f"{event.subject or 'an event without a subject'!r}; one that does releases it",
             )
-        return known or found.tenant, False
-    if known:
+        return mapped or reading.tenant, False
+    if mapped:
         raise Unreadable(
             EventReason.SUBJECT_CONFLICT,
-            f"{event.source} means tenant {known!r} by {event.subject!r}, and the event names "
-            f"{found.tenant!r}; map the subject anew and replay, or discard the event",
+            f"{event.source} means tenant {mapped!r} by {event.subject!r}, and the event names "
+            f"{reading.tenant!r}; map the subject anew and replay, or discard the event",
         )
-    return found.tenant, True
-
-
-def _written(stored: StoredEvent, found: Read) -> str:
-    return MEANING.dump_json(meaning(stored.event, found)).decode()
+    return reading.tenant, True
 
 
 def _settle(
     tx: Transaction,
-    policy: LifecyclePolicy,
+    policy: BillingPolicy,
     tenant: str,
-    fresh: Sequence[_Known],
+    fresh: Sequence[_Read],
     *,
     by_hand: bool,
 ) -> list[Taken]:
     """Do to one tenant what events say, all of them or none."""
-    rows = [each.stored for each in fresh]
-    kept = events.of_tenant(tx.connection, tenant)
-    found = standing(kept, rows, [each.meaning for each in fresh])
+    rows = [event.stored for event in fresh]
+    merging = policy.merging
+    others = events.of_tenant(tx.connection, tenant)
+    change = standing(others, rows, [event.meaning for event in fresh], merging)
     is_open = tx.index.tenant(tenant) is not None
-    if not is_open and not found.after.complete:
+    if not is_open and not change.after.complete:
         why = not_onboarded(tenant)
         return [_park(tx, row, why) for row in rows]
-    actions = steps(is_open, found, tx.now)
-    closing = is_open and closes(found.before, found.after, tx.now)
+    actions = steps(is_open, change, merging, tx.now)
+    closing = is_open and closes(change.before, change.after, merging, tx.now)
     if closing and not by_hand and not circuit_breaker.lets_through(tx, policy, tenant):
-        why = Unreadable(
-            EventReason.BREAKER_OPEN,
-            "events have closed so many tenants that a person must look first; resuming the "
-            "intake releases it",
-        )
-        return [_park(tx, row, why) for row in rows]
+        return [_park(tx, row, _BREAKER_OPEN) for row in rows]
     try:
         fitted = carried_out(tx, policy, tenant, due_to(rows), actions)
     except AuthzError as refusal:
         why = refused(refusal)
         return [_park(tx, row, why) for row in rows]
-    effects = told(actions, fitted)
-    rows += found.waiting
     at = tx.now if closing else 0
+    effects = told(actions, fitted)
+    unclear = [row for row in rows if row.event.name in change.after.unclear]
+    applied = [row for row in rows if row not in unclear]
     return [
-        _apply(tx, replace(row, closing_at=at or row.closing_at), effects=effects) for row in rows
+        *(_park(tx, row, UNCLEAR, again=True) for row in (*unclear, *change.unclear)),
+        *(
+            _apply(tx, replace(row, closing_at=at or row.closing_at), effects=effects)
+            for row in (*applied, *change.released)
+        ),
     ]
+
+
+_BREAKER_OPEN: Final = Unreadable(
+    EventReason.BREAKER_OPEN,
+    "events have closed so many tenants that a person must look first; resuming the intake "
+    "releases it",
+)
+
+UNCLEAR: Final = Unreadable(
+    EventReason.UNCLEAR_ORDER,
+    "it happened in the same instant as another event about its agreement, and nothing tells which "
+    "came last; a later event about it settles the matter, or discard one of them",
+)
 
 
 def carried_out(
     tx: Transaction,
-    policy: LifecyclePolicy,
+    policy: BillingPolicy,
     tenant: str,
     reason: str,
     actions: Sequence[Action],
@@ -295,10 +317,12 @@ def due_to(rows: Sequence[StoredEvent]) -> str:
     return f"event {', '.join(names)}" + (" and more" if len(rows) > _NAMED else "")
 
 
-def _park(tx: Transaction, stored: StoredEvent, why: Unreadable) -> Taken:
-    """Let an event wait. One that has been applied before, and was replayed, stays applied."""
+def _park(tx: Transaction, stored: StoredEvent, why: Unreadable, *, again: bool = False) -> Taken:
+    """Let an event wait. One that has been applied before, and was replayed, stays applied, unless
+    it is to wait `again`.
+    """
     step = Passed(Stage.PARKED, tx.now, why.reason, why.message)
-    if stored.state is EventState.APPLIED:
+    if stored.state is EventState.APPLIED and not again:
         step = replace(step, stage=Stage.DUPLICATE, message=f"replayed in vain: {why.message}")
     waiting = passed(stored, step)
     events.replace(tx.connection, waiting)
@@ -321,12 +345,12 @@ def _is(taken: Taken, stored: StoredEvent) -> bool:
     return taken.event.number == stored.number
 
 
-def replayed(tx: Transaction, policy: LifecyclePolicy, stored: StoredEvent) -> Taken:
+def replayed(tx: Transaction, policy: BillingPolicy, stored: StoredEvent) -> Taken:
     """Read an event again, by the policy of now, and do what it says now."""
     wrong = {}
     source = policy.sources.get(stored.event.source)
     if stored.event.time == 0 and source is not None:
-        envelope = again(source, stored.event)
+        envelope = read_again(source, stored.event)
         stored = replace(stored, event=envelope.event)
         wrong = {stored.number: envelope.wrong} if envelope.wrong else {}
     done = process(tx, policy, [stored], wrong, by_hand=True)
@@ -334,7 +358,7 @@ def replayed(tx: Transaction, policy: LifecyclePolicy, stored: StoredEvent) -> T
 
 
 def release(
-    tx: Transaction, policy: LifecyclePolicy, reasons: Iterable[EventReason], at_most: int
+    tx: Transaction, policy: BillingPolicy, reasons: Iterable[EventReason], at_most: int
 ) -> list[Taken]:
     """Do what events say that were held up, oldest first."""
     held = events.parked(tx.connection, tuple(reasons), at_most)

@@ -3,12 +3,15 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from authz_service.domain.agreement_course import Meaning
 from authz_service.domain.billing_event import EventReason
-from authz_service.domain.billing_policy import LifecyclePolicy
-from authz_service.domain.contract import Meaning, fold
+from authz_service.domain.billing_policy import BillingPolicy
+from authz_service.domain.contract import fold
 from authz_service.domain.contract_change import difference, opening
 from authz_service.domain.window import Instant
-from authz_service.usecases.billing.interpretation import Envelope, Unreadable, meaning, read
+from authz_service.usecases.billing.envelopes import Envelope
+from authz_service.usecases.billing.interpretation import read
+from authz_service.usecases.billing.values import Unreadable
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +21,7 @@ class Tried:
     id: str
     type: str
     tenant: str
-    deeds: tuple[str, ...]
+    says: tuple[str, ...]
     effects: tuple[str, ...]
     reason: EventReason = EventReason.NONE
     message: str = ""
@@ -29,36 +32,42 @@ class _World:
     """What the events before have made."""
 
     subjects: dict[tuple[str, str], str] = field(default_factory=dict)
-    told: dict[str, list[Meaning]] = field(default_factory=dict)
+    meanings: dict[str, list[Meaning]] = field(default_factory=dict)
 
 
-def tried(policy: LifecyclePolicy, brought: Iterable[Envelope], now: Instant) -> list[Tried]:
+def tried(policy: BillingPolicy, sent: Iterable[Envelope], now: Instant) -> list[Tried]:
     """Try events one after the other."""
     world = _World()
-    return [_tried(policy, world, each, now) for each in brought]
+    return [_tried(policy, world, envelope, now) for envelope in sent]
 
 
-def _tried(policy: LifecyclePolicy, world: _World, brought: Envelope, now: Instant) -> Tried:
-    event = brought.event
+def _tried(policy: BillingPolicy, world: _World, envelope: Envelope, now: Instant) -> Tried:
+    event = envelope.event
     try:
-        if brought.wrong:
-            raise Unreadable(EventReason.MALFORMED, brought.wrong)
-        found = read(policy, event, now)
+        if envelope.wrong:
+            raise Unreadable(EventReason.MALFORMED, envelope.wrong)
+        reading = read(policy, event, now)
     except Unreadable as why:
         return Tried(event.id, event.type, "", (), (), why.reason, why.message)
-    named = (event.source, event.subject)
-    tenant = found.tenant or world.subjects.get(named, "")
+    subject = (event.source, event.subject)
+    tenant = reading.tenant or world.subjects.get(subject, "")
     if event.subject and tenant:
-        world.subjects[named] = tenant
-    deeds = tuple(clause.deed.value for clause in found.clauses)
-    if not found.clauses or not tenant:
-        reason = EventReason.UNKNOWN_SUBJECT if found.clauses else EventReason.IGNORED
-        return Tried(event.id, event.type, tenant, deeds, (), reason)
-    told = world.told.setdefault(tenant, [])
-    before = fold(told)
-    told.append(meaning(event, found))
-    after = fold(told)
+        world.subjects[subject] = tenant
+    if reading.meaning is None:
+        return Tried(event.id, event.type, tenant, (), (), EventReason.IGNORED)
+    says = tuple(clause.verb.value for clause in reading.meaning.clauses)
+    if not tenant:
+        return Tried(event.id, event.type, tenant, says, (), EventReason.UNKNOWN_SUBJECT)
+    meanings, merging = world.meanings.setdefault(tenant, []), policy.merging
+    before = fold(meanings, merging)
+    meanings.append(reading.meaning)
+    after = fold(meanings, merging)
+    if event.name in after.unclear:
+        return Tried(event.id, event.type, tenant, says, (), EventReason.UNCLEAR_ORDER)
     if not after.complete:
-        return Tried(event.id, event.type, tenant, deeds, (), EventReason.NOT_ONBOARDED)
-    actions = difference(before, after, now) if before.complete else opening(after, now)
-    return Tried(event.id, event.type, tenant, deeds, tuple(action.summary for action in actions))
+        return Tried(event.id, event.type, tenant, says, (), EventReason.NOT_ONBOARDED)
+    if before.complete:
+        actions = difference(before, after, merging, now)
+    else:
+        actions = opening(after, merging, now)
+    return Tried(event.id, event.type, tenant, says, tuple(action.summary for action in actions))

@@ -3,17 +3,19 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from authz_service.domain.agreement_course import Meaning
 from authz_service.domain.audit import Actor
 from authz_service.domain.billing_event import EventReason, Passed, Stage, StoredEvent, passed
-from authz_service.domain.billing_policy import LifecyclePolicy
+from authz_service.domain.billing_policy import BillingPolicy
 from authz_service.domain.call import Call
-from authz_service.domain.contract import Meaning
 from authz_service.errors import AuthzError
 from authz_service.store import events as store
 from authz_service.store.unit_of_work import Transaction
 from authz_service.usecases.billing import ingestion
+from authz_service.usecases.billing.envelopes import Envelope
 from authz_service.usecases.billing.event_rpcs import IngestEvent, enveloped
-from authz_service.usecases.billing.interpretation import Envelope, Unreadable, meaning, read
+from authz_service.usecases.billing.interpretation import read
+from authz_service.usecases.billing.values import Unreadable
 from authz_service.usecases.kernel.dry_run import ahead, rehearsal
 from authz_service.usecases.kernel.execution import View
 from authz_service.usecases.kernel.execution import read as read_case
@@ -67,22 +69,23 @@ def preview_event(view: View, query: PreviewEvent) -> Preview:
 
 
 def _previewed(
-    tx: Transaction, policy: LifecyclePolicy, envelope: Envelope, stored: StoredEvent, sample: int
+    tx: Transaction, policy: BillingPolicy, envelope: Envelope, stored: StoredEvent, sample: int
 ) -> Preview:
     if envelope.wrong:
         raise Unreadable(EventReason.MALFORMED, envelope.wrong)
-    found = read(policy, stored.event, tx.now)
-    tenant, new = ingestion.resolved(tx, stored.event, found)
+    reading = read(policy, stored.event, tx.now)
+    tenant, new = ingestion.resolved(tx, stored.event, reading)
     stored = replace(stored, tenant=tenant)
-    if not found.clauses:
+    if reading.meaning is None:
         return Preview(passed(stored, Passed(Stage.APPLIED, tx.now, EventReason.IGNORED)))
     released = list(_released(tx, policy, stored) if new else ())
-    meanings = [meaning(stored.event, found), *(said for _, said in released)]
-    standing = ingestion.standing(store.of_tenant(tx.connection, tenant), (), meanings)
+    meanings = [reading.meaning, *(meaning for _, meaning in released)]
+    others, merging = store.of_tenant(tx.connection, tenant), policy.merging
+    standing = ingestion.standing(others, (), meanings, merging)
     is_open = tx.index.tenant(tenant) is not None
     if not is_open and not standing.after.complete:
         raise ingestion.not_onboarded(tenant)
-    actions = ingestion.steps(is_open, standing, tx.now)
+    actions = ingestion.steps(is_open, standing, merging, tx.now)
     reason = ingestion.due_to([stored, *(waiting for waiting, _ in released)])
     try:
         steps = ingestion.carried_out(tx, policy, tenant, reason, actions)
@@ -91,19 +94,22 @@ def _previewed(
     after = ahead(tx)
     change = account_change(tx.index, after, tenant, tx.now, sample)
     over = tuple(exceeded(after, tenant, policy.downgrade, tx.now))
-    applied = passed(stored, Passed(Stage.APPLIED, tx.now))
+    outcome = Passed(Stage.APPLIED, tx.now)
+    if stored.event.name in standing.after.unclear:
+        unclear = ingestion.UNCLEAR
+        outcome = Passed(Stage.PARKED, tx.now, unclear.reason, unclear.message)
     effects = ingestion.told(actions, steps)
-    return Preview(applied, effects, replace(change, exceeded=over, steps=steps))
+    return Preview(passed(stored, outcome), effects, replace(change, exceeded=over, steps=steps))
 
 
 def _released(
-    tx: Transaction, policy: LifecyclePolicy, by: StoredEvent
+    tx: Transaction, policy: BillingPolicy, by: StoredEvent
 ) -> Iterator[tuple[StoredEvent, Meaning]]:
     """Read what waited for an event to say which tenant their subject is."""
     for waiting in store.of_subject(tx.connection, by.event.source, by.event.subject):
         try:
-            found = read(policy, waiting.event, tx.now)
+            reading = read(policy, waiting.event, tx.now)
         except Unreadable:
             continue
-        if found.clauses and found.tenant in ("", by.tenant):
-            yield waiting, meaning(waiting.event, found)
+        if reading.meaning is not None and reading.tenant in ("", by.tenant):
+            yield waiting, reading.meaning

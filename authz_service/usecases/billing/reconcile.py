@@ -1,31 +1,41 @@
 """Accounts and their contracts, compared; and led back to them on request."""
 
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final
 
-from authz_service.domain.billing_event import EventState, StoredEvent
-from authz_service.domain.billing_policy import LifecyclePolicy
-from authz_service.domain.contract import Contract, fold
+from authz_service.domain.agreement import OFFBOARDED, Agreement, Standing
+from authz_service.domain.billing_event import EventReason, EventState
+from authz_service.domain.billing_policy import BillingPolicy
+from authz_service.domain.contract import EMPTY, Contract, fold
 from authz_service.domain.contract_account import drift
 from authz_service.domain.contract_change import opening
 from authz_service.domain.identifiers import checked
 from authz_service.domain.tenant import SYSTEM
-from authz_service.domain.window import Instant
+from authz_service.domain.window import FOREVER, Instant
 from authz_service.errors import AuthzError, ErrorReason, InvalidArgument
 from authz_service.store import events
 from authz_service.store.unit_of_work import Transaction
 from authz_service.usecases.billing.ingestion import carried_out, refused
-from authz_service.usecases.billing.interpretation import MEANING, Unreadable, terms_of
+from authz_service.usecases.billing.interpretation import MEANING
+from authz_service.usecases.billing.terms import terms_of
+from authz_service.usecases.billing.values import Unreadable
 from authz_service.usecases.kernel import paging, preconditions
 from authz_service.usecases.kernel.execution import change
 from authz_service.usecases.kernel.paging import Page, PageRequest
 
+_ANY_TIER: Final = "ended"
+"""What stands for the tier of an agreement that is over: no account is led to it."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Desired:
-    """A contract as the billing system has it now: plans and quantities, and what is dated."""
+    """An agreement as the billing system has it now: plans and quantities, and what is dated."""
 
     tenant: str
-    plans: tuple[tuple[str, int], ...]
+    agreement: str = ""
+    plans: tuple[tuple[str, int | None], ...] = ()
     display_name: str = ""
     trial_until: Instant | None = None
     grace_until: Instant | None = None
@@ -36,9 +46,13 @@ class Desired:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reconcile:
-    """`tenant` "" stands for all that events have told of, `source` "" for any."""
+    """`tenant` "" stands for all that events have told of, `source` "" for any.
 
-    policy: LifecyclePolicy
+    `desired` are all agreements that `source` has of the tenants that they name. What other sources
+    have told of counts beside them.
+    """
+
+    policy: BillingPolicy
     page: PageRequest
     tenant: str = ""
     source: str = ""
@@ -68,11 +82,14 @@ def reconcile(tx: Transaction, command: Reconcile) -> Reconciled:
     """Compare, and repair each tenant alone: one that cannot be repaired holds no other up."""
     if command.desired:
         _require_own(tx, command)
-        found = [_of_desired(tx, command, each) for each in command.desired]
-        return Reconciled(tuple(each for each in found if each), len(found))
+        by_tenant: defaultdict[str, list[Desired]] = defaultdict(list)
+        for desired in command.desired:
+            by_tenant[desired.tenant].append(desired)
+        drifts = [_of_desired(tx, command, tenant, all_) for tenant, all_ in by_tenant.items()]
+        return Reconciled(tuple(drift for drift in drifts if drift), len(drifts))
     page = _tenants(tx, command)
-    found = [_of_events(tx, command, tenant) for tenant in page.items]
-    return Reconciled(tuple(each for each in found if each), len(found), page.next_token)
+    drifts = [_of_events(tx, command, tenant) for tenant in page.items]
+    return Reconciled(tuple(drift for drift in drifts if drift), len(drifts), page.next_token)
 
 
 def _require_own(tx: Transaction, command: Reconcile) -> None:
@@ -83,12 +100,18 @@ def _require_own(tx: Transaction, command: Reconcile) -> None:
     if command.tenant == SYSTEM:
         preconditions.customer(tx.index, command.tenant)
     preconditions.batch(len(command.desired), "desired")
-    for at, each in enumerate(command.desired):
-        if command.tenant not in ("", each.tenant):
+    if command.source not in command.policy.sources:
+        raise InvalidArgument(
+            ErrorReason.INVALID_FIELD,
+            "say which source the list was read from: agreements of other sources stay as they are",
+            field="source",
+        )
+    for at, desired in enumerate(command.desired):
+        if command.tenant not in ("", desired.tenant):
             raise InvalidArgument(
                 ErrorReason.INVALID_FIELD,
-                f"it is about {each.tenant[:100]!r}, the request about {command.tenant!r}; leave "
-                "`tenant` out to compare several",
+                f"it is about {desired.tenant[:100]!r}, the request about {command.tenant!r}; "
+                "leave `tenant` out to compare several",
                 field=f"desired[{at}].tenant",
             )
 
@@ -103,51 +126,65 @@ def _tenants(tx: Transaction, command: Reconcile) -> Page[str]:
 
 
 def _of_events(tx: Transaction, command: Reconcile, tenant: str) -> Drift | None:
-    rows = [row for row in events.of_tenant(tx.connection, tenant) if _counts(row)]
-    contract = fold(MEANING.validate_json(row.meaning) for row in rows)
-    return _compared(tx, command, tenant, contract) if rows else None
+    contract = _by_events(tx, command.policy, tenant)
+    return None if contract == EMPTY else _compared(tx, command, tenant, contract)
 
 
-def _counts(row: StoredEvent) -> bool:
-    return row.state is EventState.APPLIED
+def _by_events(tx: Transaction, policy: BillingPolicy, tenant: str) -> Contract:
+    rows = events.of_tenant(tx.connection, tenant)
+    applied = (row.meaning for row in rows if row.state is EventState.APPLIED)
+    return fold(map(MEANING.validate_json, applied), policy.merging)
 
 
-def _of_desired(tx: Transaction, command: Reconcile, desired: Desired) -> Drift | None:
+def _of_desired(
+    tx: Transaction, command: Reconcile, tenant: str, desired: Sequence[Desired]
+) -> Drift | None:
     try:
-        checked("tenant", desired.tenant)
-        contract = _contract(command.policy, desired)
+        checked("tenant", tenant)
+        agreements = [_agreement(command, at, one) for at, one in enumerate(desired)]
     except (AuthzError, Unreadable) as wrong:
-        return Drift(desired.tenant, problem=wrong.message)
-    if desired.tenant == SYSTEM:
-        return Drift(desired.tenant, problem="the tenant `system` is no customer")
-    return _compared(tx, command, desired.tenant, contract)
+        return Drift(tenant, problem=wrong.message)
+    if tenant == SYSTEM:
+        return Drift(tenant, problem="the tenant `system` is no customer")
+    contract = _by_events(tx, command.policy, tenant)
+    others = [a for a in contract.agreements if a.source != command.source]
+    name = next((one.display_name for one in desired if one.display_name), contract.display_name)
+    contract = replace(contract, opened=True, display_name=name, agreements=(*others, *agreements))
+    return _compared(tx, command, tenant, contract)
 
 
-def _contract(policy: LifecyclePolicy, desired: Desired) -> Contract:
+def _agreement(command: Reconcile, number: int, desired: Desired) -> Agreement:
+    policy = command.policy
+    agreement = Agreement(source=command.source, id=desired.agreement or f"desired-{number}")
     if desired.churned:
-        return Contract(opened=True, churned=True)
-    terms = terms_of(policy, ((plan, quantity) for plan, quantity in desired.plans))
-    return Contract(
-        opened=True,
-        display_name=desired.display_name,
+        return replace(agreement, carried=_ANY_TIER, ends_at=0, ends_then=OFFBOARDED)
+    terms = terms_of(policy, desired.plans)
+    if terms is None or not desired.plans:
+        raise Unreadable(EventReason.MALFORMED, "`plans` names no plan")
+    standing = Standing.TRIAL if desired.trial_until is not None else Standing.ACTIVE
+    standing = Standing.PAST_DUE if desired.grace_until is not None else standing
+    return replace(
+        agreement,
         terms=terms,
         sold=frozenset().union(*(plan.add_ons for plan in policy.plans.values())),
         limited=frozenset(name for plan in policy.plans.values() for name in plan.limits),
-        trial_until=desired.trial_until,
+        standing=standing,
+        carried=terms.tier,
+        trial_until=desired.trial_until or FOREVER,
         trial_then=policy.trial_then,
-        grace_until=desired.grace_until,
-        paused=desired.paused,
-        ends_at=desired.ends_at,
+        grace_until=desired.grace_until or FOREVER,
+        paused_until=FOREVER if desired.paused else None,
+        ends_at=desired.ends_at or FOREVER,
         ends_then=policy.cancelled_then,
     )
 
 
 def _compared(tx: Transaction, command: Reconcile, tenant: str, contract: Contract) -> Drift | None:
-    account = tx.index.tenant(tenant)
+    account, merging = tx.index.tenant(tenant), command.policy.merging
     if account is not None:
-        actions = drift(account, contract, tx.now)
+        actions = drift(account, contract, merging, tx.now)
     else:
-        actions = opening(contract, tx.now) if contract.complete else ()
+        actions = opening(contract, merging, tx.now) if contract.complete else ()
     if not actions:
         return None
     differences = tuple(action.summary for action in actions)

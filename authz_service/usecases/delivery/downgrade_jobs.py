@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from authz_service.domain.billing_policy import LifecyclePolicy
+from authz_service.domain.billing_policy import BillingPolicy
 from authz_service.domain.call import Call
 from authz_service.domain.job import Again, Done, Job, JobReason, Outcome
 from authz_service.domain.schedule import bought_at
@@ -24,10 +24,10 @@ _NAMED: Final = 5
 
 @dataclass(frozen=True, slots=True)
 class Tidying:
-    """`policy` gives the lifecycle policy in use."""
+    """`policy` gives the billing policy in use."""
 
     store: Store
-    policy: Callable[[], LifecyclePolicy]
+    policy: Callable[[], BillingPolicy]
 
     def attempt(self, job: Job) -> Outcome:
         """Put one account in order, if it still changes at the job's instant."""

@@ -63,7 +63,7 @@ def fit(tx: Transaction, tenant_id: str, policy: Downgrade) -> tuple[Step, ...]:
     carry.
 
     Raises:
-        FailedPrecondition: INVALID_LIFECYCLE; the account's plans do not offer a role that the
+        FailedPrecondition: INVALID_BILLING_POLICY; the account's plans do not offer a role that the
             policy puts in the place of others.
     """
     with next_step(tx) as step:
@@ -350,9 +350,9 @@ class _Fitting:
         missing = set(roles) - assignable_roles(self.tx.index, self.tenant, self.tx.now)
         if missing:
             raise FailedPrecondition(
-                ErrorReason.INVALID_LIFECYCLE,
+                ErrorReason.INVALID_BILLING_POLICY,
                 f"the downgrade policy gives {_listed(missing)}, which the plans of "
-                f"{self.tenant.id!r} do not list as assignable; mend `downgrade` in lifecycle.yaml",
+                f"{self.tenant.id!r} do not list as assignable; mend `downgrade` in billing.yaml",
                 field="tenant",
                 details={"roles": _listed(missing)},
             )

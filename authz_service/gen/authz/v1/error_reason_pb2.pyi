@@ -359,7 +359,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     Example: `evt_1NG8Du2e` of `crm`, which `stripe` sent.
     """
     ERROR_REASON_EVENT_SOURCE_NOT_FOUND: _ErrorReason.ValueType  # 57
-    """NOT_FOUND. `policies/lifecycle.yaml` declares no such source of events.
+    """NOT_FOUND. `policies/billing.yaml` declares no such source of events.
     Example: source `strpe`.
     """
     ERROR_REASON_EVENT_SUBJECT_MAPPED: _ErrorReason.ValueType  # 70
@@ -371,9 +371,9 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     discarded.
     Example: `DiscardEvent` of an event that was applied.
     """
-    ERROR_REASON_INVALID_LIFECYCLE: _ErrorReason.ValueType  # 96
-    """FAILED_PRECONDITION. `policies/lifecycle.yaml` sells what the catalogue does not have.
-    `authz lifecycle check` tells where.
+    ERROR_REASON_INVALID_BILLING_POLICY: _ErrorReason.ValueType  # 96
+    """FAILED_PRECONDITION. `policies/billing.yaml` sells what the catalogue does not have.
+    `authz billing check` tells where.
     Example: plan `pro` with tier `profesional`.
     """
     ERROR_REASON_JOB_NOT_FOUND: _ErrorReason.ValueType  # 19
@@ -759,7 +759,7 @@ ERROR_REASON_EVENT_NOT_FOUND: ErrorReason.ValueType  # 56
 Example: `evt_1NG8Du2e` of `crm`, which `stripe` sent.
 """
 ERROR_REASON_EVENT_SOURCE_NOT_FOUND: ErrorReason.ValueType  # 57
-"""NOT_FOUND. `policies/lifecycle.yaml` declares no such source of events.
+"""NOT_FOUND. `policies/billing.yaml` declares no such source of events.
 Example: source `strpe`.
 """
 ERROR_REASON_EVENT_SUBJECT_MAPPED: ErrorReason.ValueType  # 70
@@ -771,9 +771,9 @@ ERROR_REASON_EVENT_STATE_CONFLICT: ErrorReason.ValueType  # 95
 discarded.
 Example: `DiscardEvent` of an event that was applied.
 """
-ERROR_REASON_INVALID_LIFECYCLE: ErrorReason.ValueType  # 96
-"""FAILED_PRECONDITION. `policies/lifecycle.yaml` sells what the catalogue does not have.
-`authz lifecycle check` tells where.
+ERROR_REASON_INVALID_BILLING_POLICY: ErrorReason.ValueType  # 96
+"""FAILED_PRECONDITION. `policies/billing.yaml` sells what the catalogue does not have.
+`authz billing check` tells where.
 Example: plan `pro` with tier `profesional`.
 """
 ERROR_REASON_JOB_NOT_FOUND: ErrorReason.ValueType  # 19

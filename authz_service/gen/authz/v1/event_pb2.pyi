@@ -122,6 +122,16 @@ class _EventReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EventReas
     """The intake is paused. ResumeIntake releases it."""
     EVENT_REASON_DISCARDED: _EventReason.ValueType  # 12
     """A person gave it up."""
+    EVENT_REASON_UNKNOWN_STATUS: _EventReason.ValueType  # 13
+    """No rule of the policy fires for it: its status, or another value that the rule goes by, has no
+    meaning there.
+    """
+    EVENT_REASON_PARKED_BY_POLICY: _EventReason.ValueType  # 14
+    """The policy says that events like it wait for a person; the message says why."""
+    EVENT_REASON_UNCLEAR_ORDER: _EventReason.ValueType  # 15
+    """It happened in the same instant as another event about its agreement, and nothing tells which
+    came last. A later event about it releases it.
+    """
 
 class EventReason(_EventReason, metaclass=_EventReasonEnumTypeWrapper):
     """Why an event is where it is."""
@@ -152,6 +162,16 @@ EVENT_REASON_INTAKE_PAUSED: EventReason.ValueType  # 11
 """The intake is paused. ResumeIntake releases it."""
 EVENT_REASON_DISCARDED: EventReason.ValueType  # 12
 """A person gave it up."""
+EVENT_REASON_UNKNOWN_STATUS: EventReason.ValueType  # 13
+"""No rule of the policy fires for it: its status, or another value that the rule goes by, has no
+meaning there.
+"""
+EVENT_REASON_PARKED_BY_POLICY: EventReason.ValueType  # 14
+"""The policy says that events like it wait for a person; the message says why."""
+EVENT_REASON_UNCLEAR_ORDER: EventReason.ValueType  # 15
+"""It happened in the same instant as another event about its agreement, and nothing tells which
+came last. A later event about it releases it.
+"""
 Global___EventReason: _TypeAlias = EventReason  # noqa: Y015
 
 @_typing.final
@@ -170,7 +190,7 @@ class EventStep(_message.Message):
     reason: Global___EventReason.ValueType
     """Why, where it was parked, applied or given up."""
     message: _builtins.str
-    """The same in words, for people. Example: `plan 'gold' is not in lifecycle.yaml`."""
+    """The same in words, for people. Example: `plan 'gold' is not in billing.yaml`."""
     revision: _builtins.int
     """The revision it made; 0 if it made none."""
     @_builtins.property
@@ -215,7 +235,7 @@ class Event(_message.Message):
     RECEIVE_TIME_FIELD_NUMBER: _builtins.int
     PASSAGE_FIELD_NUMBER: _builtins.int
     source: _builtins.str
-    """Who sent it, as `lifecycle.yaml` names it. Example: `stripe`."""
+    """Who sent it, as `billing.yaml` names it. Example: `stripe`."""
     id: _builtins.str
     """Its id there. Example: `evt_1NG8Du2eZvKYlo2CUI79vXWy`."""
     type: _builtins.str
@@ -277,7 +297,7 @@ Global___Event: _TypeAlias = Event  # noqa: Y015
 @_typing.final
 class IngestEventRequest(_message.Message):
     """The event to bring: the attributes of CloudEvents beside its JSON. Attributes that are not given
-    are read from the data, where the source's entry in `lifecycle.yaml` says that they stand.
+    are read from the data, where the source's entry in `billing.yaml` says that they stand.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -291,7 +311,7 @@ class IngestEventRequest(_message.Message):
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
     source: _builtins.str
-    """Who sent it, as `lifecycle.yaml` names it."""
+    """Who sent it, as `billing.yaml` names it."""
     id: _builtins.str
     """Its id there, up to 200 characters. If it is given, the data is what rules look at, as it is."""
     type: _builtins.str
@@ -380,7 +400,7 @@ class PreviewEventRequest(_message.Message):
     DATA_FIELD_NUMBER: _builtins.int
     SAMPLE_SIZE_FIELD_NUMBER: _builtins.int
     source: _builtins.str
-    """Who would send it, as `lifecycle.yaml` names it."""
+    """Who would send it, as `billing.yaml` names it."""
     id: _builtins.str
     """Its id there; may be left out, as in IngestEvent."""
     type: _builtins.str
@@ -774,7 +794,7 @@ class MapSubjectRequest(_message.Message):
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
     source: _builtins.str
-    """Who means it, as `lifecycle.yaml` names it."""
+    """Who means it, as `billing.yaml` names it."""
     subject: _builtins.str
     """The subject as the source names it. Example: `cus_NffrFeUfNV2Hib`."""
     tenant: _builtins.str
@@ -843,7 +863,7 @@ class SoldPlan(_message.Message):
     PLAN_FIELD_NUMBER: _builtins.int
     QUANTITY_FIELD_NUMBER: _builtins.int
     plan: _builtins.str
-    """Its id there, one of `plans` in `lifecycle.yaml`. Example: `price_professional_monthly`."""
+    """Its id there, one of `plans` in `billing.yaml`. Example: `price_professional_monthly`."""
     quantity: _builtins.int
     """Units bought; 0 where it is not sold by units."""
     def __init__(
@@ -862,7 +882,7 @@ Global___SoldPlan: _TypeAlias = SoldPlan  # noqa: Y015
 
 @_typing.final
 class DesiredContract(_message.Message):
-    """A contract as the billing system has it now."""
+    """An agreement as the billing system has it now."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -874,6 +894,7 @@ class DesiredContract(_message.Message):
     PAUSED_FIELD_NUMBER: _builtins.int
     ENDS_AT_FIELD_NUMBER: _builtins.int
     CHURNED_FIELD_NUMBER: _builtins.int
+    AGREEMENT_FIELD_NUMBER: _builtins.int
     tenant: _builtins.str
     """The tenant."""
     display_name: _builtins.str
@@ -882,6 +903,8 @@ class DesiredContract(_message.Message):
     """Whether it is paused."""
     churned: _builtins.bool
     """Whether it has ended for good."""
+    agreement: _builtins.str
+    """Its id there; may be left out where a tenant has one agreement alone."""
     @_builtins.property
     def plans(self) -> _containers.RepeatedCompositeFieldContainer[Global___SoldPlan]:
         """What is sold: together exactly one tier."""
@@ -909,10 +932,11 @@ class DesiredContract(_message.Message):
         paused: _builtins.bool = ...,
         ends_at: _timestamp_pb2.Timestamp | None = ...,
         churned: _builtins.bool = ...,
+        agreement: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["ends_at", b"ends_at", "grace_until", b"grace_until", "trial_until", b"trial_until"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["churned", b"churned", "display_name", b"display_name", "ends_at", b"ends_at", "grace_until", b"grace_until", "paused", b"paused", "plans", b"plans", "tenant", b"tenant", "trial_until", b"trial_until"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agreement", b"agreement", "churned", b"churned", "display_name", b"display_name", "ends_at", b"ends_at", "grace_until", b"grace_until", "paused", b"paused", "plans", b"plans", "tenant", b"tenant", "trial_until", b"trial_until"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -938,7 +962,9 @@ class ReconcileRequest(_message.Message):
     about; empty if it is about several.
     """
     source: _builtins.str
-    """Only tenants that this source has told of; empty for any."""
+    """Only tenants that this source has told of; empty for any. With `desired`: who has these
+    agreements. Agreements that other sources have told of count beside them.
+    """
     repair: _builtins.bool
     """Lead the accounts back to their contracts. Otherwise nothing is changed."""
     page_size: _builtins.int
@@ -953,7 +979,9 @@ class ReconcileRequest(_message.Message):
     """Answer as if it were repaired, and change nothing."""
     @_builtins.property
     def desired(self) -> _containers.RepeatedCompositeFieldContainer[Global___DesiredContract]:
-        """A full list read from the billing system, up to 1,000, compared instead of what events said."""
+        """All agreements that the source has of the tenants they name, up to 1,000, compared instead of
+        what its events said.
+        """
 
     def __init__(
         self,

@@ -27,7 +27,7 @@ if _version_not_supported:
 
 class EventServiceStub:
     """Events of billing and CRM systems, and what they do to customers' accounts, as
-    `policies/lifecycle.yaml` says. Each is kept once, by its source and id; deliveries may be late,
+    `policies/billing.yaml` says. Each is kept once, by its source and id; deliveries may be late,
     repeated and out of order. What cannot be made out or done is parked with its reason.
     """
 
@@ -96,7 +96,7 @@ class EventServiceStub:
 
 class EventServiceServicer:
     """Events of billing and CRM systems, and what they do to customers' accounts, as
-    `policies/lifecycle.yaml` says. Each is kept once, by its source and id; deliveries may be late,
+    `policies/billing.yaml` says. Each is kept once, by its source and id; deliveries may be late,
     repeated and out of order. What cannot be made out or done is parked with its reason.
     """
 
@@ -131,7 +131,7 @@ class EventServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ReplayEvent(self, request, context):
-        """Read an event again, by the lifecycle policy of now, and do what it says now. Neither pause nor
+        """Read an event again, by the billing policy of now, and do what it says now. Neither pause nor
         breaker holds it up.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -249,7 +249,7 @@ def add_EventServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class EventService:
     """Events of billing and CRM systems, and what they do to customers' accounts, as
-    `policies/lifecycle.yaml` says. Each is kept once, by its source and id; deliveries may be late,
+    `policies/billing.yaml` says. Each is kept once, by its source and id; deliveries may be late,
     repeated and out of order. What cannot be made out or done is parked with its reason.
     """
 

@@ -28,7 +28,7 @@ GRPC_VERSION: str
 
 class EventServiceStub:
     """Events of billing and CRM systems, and what they do to customers' accounts, as
-    `policies/lifecycle.yaml` says. Each is kept once, by its source and id; deliveries may be late,
+    `policies/billing.yaml` says. Each is kept once, by its source and id; deliveries may be late,
     repeated and out of order. What cannot be made out or done is parked with its reason.
     """
 
@@ -49,7 +49,7 @@ class EventServiceStub:
     ListEvents: _grpc.UnaryUnaryMultiCallable[_event_pb2.ListEventsRequest, _event_pb2.ListEventsResponse]
     """List events in the order in which they came in, without their data."""
     ReplayEvent: _grpc.UnaryUnaryMultiCallable[_event_pb2.ReplayEventRequest, _event_pb2.ReplayEventResponse]
-    """Read an event again, by the lifecycle policy of now, and do what it says now. Neither pause nor
+    """Read an event again, by the billing policy of now, and do what it says now. Neither pause nor
     breaker holds it up.
     """
     DiscardEvent: _grpc.UnaryUnaryMultiCallable[_event_pb2.DiscardEventRequest, _event_pb2.DiscardEventResponse]
@@ -70,7 +70,7 @@ class EventServiceStub:
 @_typing.type_check_only
 class EventServiceAsyncStub(EventServiceStub):
     """Events of billing and CRM systems, and what they do to customers' accounts, as
-    `policies/lifecycle.yaml` says. Each is kept once, by its source and id; deliveries may be late,
+    `policies/billing.yaml` says. Each is kept once, by its source and id; deliveries may be late,
     repeated and out of order. What cannot be made out or done is parked with its reason.
     """
 
@@ -88,7 +88,7 @@ class EventServiceAsyncStub(EventServiceStub):
     ListEvents: _aio.UnaryUnaryMultiCallable[_event_pb2.ListEventsRequest, _event_pb2.ListEventsResponse]  # type: ignore[assignment]
     """List events in the order in which they came in, without their data."""
     ReplayEvent: _aio.UnaryUnaryMultiCallable[_event_pb2.ReplayEventRequest, _event_pb2.ReplayEventResponse]  # type: ignore[assignment]
-    """Read an event again, by the lifecycle policy of now, and do what it says now. Neither pause nor
+    """Read an event again, by the billing policy of now, and do what it says now. Neither pause nor
     breaker holds it up.
     """
     DiscardEvent: _aio.UnaryUnaryMultiCallable[_event_pb2.DiscardEventRequest, _event_pb2.DiscardEventResponse]  # type: ignore[assignment]
@@ -108,7 +108,7 @@ class EventServiceAsyncStub(EventServiceStub):
 
 class EventServiceServicer(metaclass=_abc_1.ABCMeta):
     """Events of billing and CRM systems, and what they do to customers' accounts, as
-    `policies/lifecycle.yaml` says. Each is kept once, by its source and id; deliveries may be late,
+    `policies/billing.yaml` says. Each is kept once, by its source and id; deliveries may be late,
     repeated and out of order. What cannot be made out or done is parked with its reason.
     """
 
@@ -154,7 +154,7 @@ class EventServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _event_pb2.ReplayEventRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_event_pb2.ReplayEventResponse, _abc.Awaitable[_event_pb2.ReplayEventResponse]]:
-        """Read an event again, by the lifecycle policy of now, and do what it says now. Neither pause nor
+        """Read an event again, by the billing policy of now, and do what it says now. Neither pause nor
         breaker holds it up.
         """
 

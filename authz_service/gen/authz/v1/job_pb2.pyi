@@ -37,7 +37,7 @@ class _JobKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_JobKind.Value
     JOB_KIND_WEBHOOK: _JobKind.ValueType  # 4
     """The delivery of an event to an endpoint."""
     JOB_KIND_DOWNGRADE: _JobKind.ValueType  # 5
-    """The downgrade policy of `lifecycle.yaml`, at the instant at which an account comes to hold another
+    """The downgrade policy of `billing.yaml`, at the instant at which an account comes to hold another
     tier, add-on or limit by its dates. If the date was moved or taken back, nothing is done.
     """
 
@@ -55,7 +55,7 @@ JOB_KIND_NOTICE: JobKind.ValueType  # 3
 JOB_KIND_WEBHOOK: JobKind.ValueType  # 4
 """The delivery of an event to an endpoint."""
 JOB_KIND_DOWNGRADE: JobKind.ValueType  # 5
-"""The downgrade policy of `lifecycle.yaml`, at the instant at which an account comes to hold another
+"""The downgrade policy of `billing.yaml`, at the instant at which an account comes to hold another
 tier, add-on or limit by its dates. If the date was moved or taken back, nothing is done.
 """
 Global___JobKind: _TypeAlias = JobKind  # noqa: Y015

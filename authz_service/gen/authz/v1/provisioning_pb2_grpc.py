@@ -244,7 +244,7 @@ class ProvisioningServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ApplyDowngradePolicy(self, request, context):
-        """Let the downgrade policy of `policies/lifecycle.yaml` take care of what does not fit into the
+        """Let the downgrade policy of `policies/billing.yaml` take care of what does not fit into the
         account as it stands now, and give back what it took and fits again. Events do it by themselves, and
         so do the dates of an account, by a job; `SetTier` does it in one step if asked to. Nothing happens
         if all fits.

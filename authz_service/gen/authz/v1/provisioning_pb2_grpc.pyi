@@ -48,7 +48,7 @@ class ProvisioningServiceStub:
     loses what, what no longer fits, and what the downgrade policy would do about it.
     """
     ApplyDowngradePolicy: _grpc.UnaryUnaryMultiCallable[_provisioning_pb2.ApplyDowngradePolicyRequest, _provisioning_pb2.ApplyDowngradePolicyResponse]
-    """Let the downgrade policy of `policies/lifecycle.yaml` take care of what does not fit into the
+    """Let the downgrade policy of `policies/billing.yaml` take care of what does not fit into the
     account as it stands now, and give back what it took and fits again. Events do it by themselves, and
     so do the dates of an account, by a job; `SetTier` does it in one step if asked to. Nothing happens
     if all fits.
@@ -153,7 +153,7 @@ class ProvisioningServiceAsyncStub(ProvisioningServiceStub):
     loses what, what no longer fits, and what the downgrade policy would do about it.
     """
     ApplyDowngradePolicy: _aio.UnaryUnaryMultiCallable[_provisioning_pb2.ApplyDowngradePolicyRequest, _provisioning_pb2.ApplyDowngradePolicyResponse]  # type: ignore[assignment]
-    """Let the downgrade policy of `policies/lifecycle.yaml` take care of what does not fit into the
+    """Let the downgrade policy of `policies/billing.yaml` take care of what does not fit into the
     account as it stands now, and give back what it took and fits again. Events do it by themselves, and
     so do the dates of an account, by a job; `SetTier` does it in one step if asked to. Nothing happens
     if all fits.
@@ -285,7 +285,7 @@ class ProvisioningServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _provisioning_pb2.ApplyDowngradePolicyRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_provisioning_pb2.ApplyDowngradePolicyResponse, _abc.Awaitable[_provisioning_pb2.ApplyDowngradePolicyResponse]]:
-        """Let the downgrade policy of `policies/lifecycle.yaml` take care of what does not fit into the
+        """Let the downgrade policy of `policies/billing.yaml` take care of what does not fit into the
         account as it stands now, and give back what it took and fits again. Events do it by themselves, and
         so do the dates of an account, by a job; `SetTier` does it in one step if asked to. Nothing happens
         if all fits.

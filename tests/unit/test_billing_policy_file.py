@@ -1,4 +1,4 @@
-"""lifecycle.yaml: every mistake is told with its line, and the shipped file has none."""
+"""billing.yaml: every mistake is told with its line, and the shipped file has none."""
 
 from pathlib import Path
 
@@ -7,16 +7,17 @@ import pytest
 from authz_service.config import shipped_policies
 from authz_service.policyfiles import billing_policy_file, policy_files
 from authz_service.policyfiles.problem import PolicyFileError
-from authz_service.usecases.billing.policy_reload import LifecycleInUse
+from authz_service.usecases.billing.policy_reload import BillingPolicyInUse
 
 GOOD = """\
 sources:
   crm:
     scheme: hmac
+    times: {unit: seconds}
     id: id
     type: type
     time: time
-    fields: {plans: plan}
+    fields: {agreement: id, plans: plan}
     events:
       - {type: won, do: [onboard]}
       - {type: changed, do: [change_plan]}
@@ -51,13 +52,13 @@ def test_good_file_is_read() -> None:
         (
             "tier: enterprise",
             "tier: platinum",
-            "lifecycle.yaml:12: plans.gold.tier: there is no tier",
+            "billing.yaml:13: plans.gold.tier: there is no tier",
         ),
-        ("scheme: hmac", "scheme: md5", "lifecycle.yaml:3: sources.crm.scheme: expected stripe"),
-        ("id: id", "id: 'id['", "lifecycle.yaml:4: sources.crm.id: not JMESPath"),
+        ("scheme: hmac", "scheme: md5", "billing.yaml:3: sources.crm.scheme: expected stripe"),
+        ("id: id", "id: 'id['", "billing.yaml:5: sources.crm.id: not JMESPath"),
         ("    time: time\n", "", "say where hmac events have their time"),
-        ("fields: {plans: plan}", "fields: {}", "sources.crm.events[1].do: change_plan takes"),
-        ("fields: {plans: plan}", "fields: {plan: plan}", "did you mean `plans`?"),
+        ("plans: plan}", "display_name: plan}", "sources.crm.events[1].do: change_plan takes"),
+        ("plans: plan}", "plan: plan}", "did you mean `plans`?"),
         ("do: [onboard]", "do: [upgrade]", "expected onboard, change_plan"),
         ("roles: [admin]", "roles: [boss]", "there is no role 'boss'"),
         ("roles: [admin]", "roles: [operator]", "does not list role 'operator' as assignable"),
@@ -83,9 +84,9 @@ def test_folder_without_the_file_means_that_no_event_means_anything(tmp_path: Pa
 def test_file_that_changes_is_read_again_and_a_wrong_one_leaves_the_good_one(
     tmp_path: Path,
 ) -> None:
-    file = tmp_path / "lifecycle.yaml"
+    file = tmp_path / "billing.yaml"
     file.write_text(GOOD)
-    in_use = LifecycleInUse(tmp_path)
+    in_use = BillingPolicyInUse(tmp_path)
     file.write_text(GOOD.replace("gold:", "silver:"))
     assert set(in_use().plans) == {"silver"}
     file.write_text("sources: [")
