@@ -27,7 +27,6 @@ from authz_service.gen.authz.v1 import (
     identity_pb2,
     job_pb2,
     key_pb2,
-    provisioning_pb2,
     rule_pb2,
     tier_version_pb2,
     webhook_pb2,
@@ -42,6 +41,7 @@ from authz_service.rpc.admission import LimitSettings
 from authz_service.rpc.calls import AdminCalls
 from authz_service.rpc.credentials import Credentials
 from authz_service.rpc.server import Port, PortSettings
+from authz_service.rpc.services import invitation, subscription
 from authz_service.rpc.services.audit import AuditServicer
 from authz_service.rpc.services.authorization import AuthorizationServicer
 from authz_service.rpc.services.change import ChangeServicer
@@ -49,7 +49,6 @@ from authz_service.rpc.services.event import EventServicer
 from authz_service.rpc.services.identity import IdentityServicer
 from authz_service.rpc.services.job import JobServicer
 from authz_service.rpc.services.key import KeyServicer
-from authz_service.rpc.services.provisioning import ProvisioningServicer
 from authz_service.rpc.services.rule import RuleServicer
 from authz_service.rpc.services.tier_version import TierVersionServicer
 from authz_service.rpc.services.webhook import WebhookServicer
@@ -252,10 +251,8 @@ class Service:
             {
                 **administration.served(calls),
                 **_serves(audit_pb2, AuditServicer(calls)),
-                **_serves(
-                    provisioning_pb2,
-                    ProvisioningServicer(calls, new_secret, self._invited_for, self._billing),
-                ),
+                **subscription.service(self._billing).served(calls),
+                **invitation.service(new_secret, self._invited_for).served(calls),
                 **_serves(key_pb2, KeyServicer(calls, new_secret, self._key_use.seen)),
                 **_serves(identity_pb2, IdentityServicer(calls)),
                 **_serves(job_pb2, JobServicer(calls)),

@@ -24,10 +24,10 @@ def tenants(context: typer.Context, incomplete: str) -> list[Named]:
     """Complete the id of a tenant."""
 
     def ask(session: Session) -> Iterable[Named]:
-        from authz_service.gen.authz.v1 import provisioning_pb2 as pb
+        from authz_service.gen.authz.v1 import tenant_pb2
 
-        found = session.provisioning.ListTenants(pb.ListTenantsRequest(page_size=_MOST))
-        return [(tenant.id, tenant.display_name) for tenant in found.tenants]
+        answer = session.tenants.ListTenants(tenant_pb2.ListTenantsRequest(page_size=_MOST))
+        return [(tenant.id, tenant.display_name) for tenant in answer.tenants]
 
     return _beginning(context, incomplete, ask)
 
@@ -62,13 +62,13 @@ def subjects(context: typer.Context, incomplete: str) -> list[Named]:
     """Complete a subject among the members of the tenant that was named before."""
 
     def ask(session: Session) -> Iterable[Named]:
-        from authz_service.gen.authz.v1 import provisioning_pb2 as pb
+        from authz_service.gen.authz.v1 import member_pb2
 
         tenant = context.params.get("tenant")
         if not isinstance(tenant, str):
             return []
-        request = pb.ListMembersRequest(tenant=tenant, page_size=_MOST)
-        answer = session.provisioning.ListMembers(request)
+        request = member_pb2.ListMembersRequest(tenant=tenant, page_size=_MOST)
+        answer = session.members.ListMembers(request)
         return [(member.subject, listed(member.roles)) for member in answer.members]
 
     return _beginning(context, incomplete, ask)

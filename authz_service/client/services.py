@@ -16,14 +16,17 @@ if TYPE_CHECKING:
     from authz_service.gen.authz.v1.exception_pb2_grpc import ExceptionServiceStub
     from authz_service.gen.authz.v1.feature_pb2_grpc import FeatureServiceStub
     from authz_service.gen.authz.v1.identity_pb2_grpc import IdentityServiceStub
+    from authz_service.gen.authz.v1.invitation_pb2_grpc import InvitationServiceStub
     from authz_service.gen.authz.v1.job_pb2_grpc import JobServiceStub
     from authz_service.gen.authz.v1.key_pb2_grpc import KeyServiceStub
     from authz_service.gen.authz.v1.limit_pb2_grpc import LimitServiceStub
+    from authz_service.gen.authz.v1.member_pb2_grpc import MemberServiceStub
     from authz_service.gen.authz.v1.permission_pb2_grpc import PermissionServiceStub
-    from authz_service.gen.authz.v1.provisioning_pb2_grpc import ProvisioningServiceStub
     from authz_service.gen.authz.v1.role_grant_pb2_grpc import RoleGrantServiceStub
     from authz_service.gen.authz.v1.role_pb2_grpc import RoleServiceStub
     from authz_service.gen.authz.v1.rule_pb2_grpc import RuleServiceStub
+    from authz_service.gen.authz.v1.subscription_pb2_grpc import SubscriptionServiceStub
+    from authz_service.gen.authz.v1.tenant_pb2_grpc import TenantServiceStub
     from authz_service.gen.authz.v1.tier_pb2_grpc import TierServiceStub
     from authz_service.gen.authz.v1.tier_version_pb2_grpc import TierVersionServiceStub
     from authz_service.gen.authz.v1.webhook_pb2_grpc import WebhookServiceStub
@@ -67,7 +70,10 @@ class Services(ABC):
     changes: "_Stub[ChangeServiceStub]" = _Stub("change")
     role_grants: "_Stub[RoleGrantServiceStub]" = _Stub("role_grant")
     exceptions: "_Stub[ExceptionServiceStub]" = _Stub("exception")
-    provisioning: "_Stub[ProvisioningServiceStub]" = _Stub("provisioning")
+    tenants: "_Stub[TenantServiceStub]" = _Stub("tenant")
+    subscriptions: "_Stub[SubscriptionServiceStub]" = _Stub("subscription")
+    members: "_Stub[MemberServiceStub]" = _Stub("member")
+    invitations: "_Stub[InvitationServiceStub]" = _Stub("invitation")
     audit: "_Stub[AuditServiceStub]" = _Stub("audit")
     keys: "_Stub[KeyServiceStub]" = _Stub("key")
     identities: "_Stub[IdentityServiceStub]" = _Stub("identity")

@@ -10,9 +10,11 @@ from authz_service.rpc.services import (
     exception,
     feature,
     limit,
+    member,
     permission,
     role,
     role_grant,
+    tenant,
     tier,
 )
 
@@ -25,6 +27,8 @@ SERVICES: Final = (
     limit.SERVICE,
     role_grant.SERVICE,
     exception.SERVICE,
+    tenant.SERVICE,
+    member.SERVICE,
 )
 
 

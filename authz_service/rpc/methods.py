@@ -19,7 +19,7 @@ from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
 from authz_service.rpc.calls import AdminCalls, Context
-from authz_service.usecases.kernel.execution import Answer, ChangeCase, Command, ReadCase
+from authz_service.usecases.kernel.execution import ChangeCase, Command, ReadCase
 from authz_service.usecases.kernel.paging import Page
 
 C = TypeVar("C", bound=Command)
@@ -41,14 +41,40 @@ class Method:
     def name(self) -> str:
         return self.case.rpc
 
-    def answer(self, calls: AdminCalls, request: Any, context: Context) -> Answer[Any]:
+    def answer(self, calls: AdminCalls, request: Any, context: Context) -> Fields:
+        """Run the use case and write its answer."""
         match self.case:
             case ChangeCase():
-                return calls.change(request, context, self.case, self.command)
+                answer = calls.change(request, context, self.case, self.command)
             case ReadCase():
-                return calls.read(request, context, self.case, self.command)
+                answer = calls.read(request, context, self.case, self.command)
             case _:
                 assert_never(self.case)
+        return {"revision": answer.revision, **self.fields(answer.value)}
+
+
+@dataclass(frozen=True, slots=True)
+class IssuingMethod(Generic[C, T]):
+    """An RPC that makes a secret, which only its first answer shows: nobody keeps it."""
+
+    case: ChangeCase[C, T]
+    command: Callable[[Any, str], C]
+    fields: Callable[[T], Fields]
+    secret_fields: Callable[[T, str], Fields]
+    new_secret: Callable[[], str]
+
+    @property
+    def name(self) -> str:
+        return self.case.rpc
+
+    def answer(self, calls: AdminCalls, request: Any, context: Context) -> Fields:
+        """Run the use case with a new secret and write its answer."""
+        secret = self.new_secret()
+        answer = calls.change(request, context, self.case, lambda r: self.command(r, secret))
+        fields = {"revision": answer.revision, **self.fields(answer.value)}
+        if answer.repeated or request.validate_only:
+            return fields
+        return {**fields, **self.secret_fields(answer.value, secret)}
 
 
 def change(
@@ -70,6 +96,20 @@ def read(
 ) -> Method:
     """Describe an RPC that changes nothing, as `change` does one that does."""
     return Method(case, query, fields)
+
+
+def issue(
+    case: ChangeCase[C, T],
+    command: Callable[[Any, str], C],
+    fields: Callable[[T], Fields],
+    secret_fields: Callable[[T, str], Fields],
+    new_secret: Callable[[], str],
+) -> IssuingMethod[C, T]:
+    """Describe an RPC that makes a secret.
+
+    `command` reads the request with the new secret, `secret_fields` writes what shows it.
+    """
+    return IssuingMethod(case, command, fields, secret_fields, new_secret)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +134,9 @@ class Shown(Generic[T]):
 class Service:
     """A service and its methods, one for each of its RPCs."""
 
-    def __init__(self, descriptor: ServiceDescriptor, *methods: Method) -> None:
+    def __init__(
+        self, descriptor: ServiceDescriptor, *methods: Method | IssuingMethod[Any, Any]
+    ) -> None:
         self._descriptor = descriptor
         self.methods = methods
 
@@ -103,11 +145,12 @@ class Service:
         behaviours = {method.name: self._behaviour(calls, method) for method in self.methods}
         return {self._descriptor: SimpleNamespace(**behaviours)}
 
-    def _behaviour(self, calls: AdminCalls, method: Method) -> Callable[[Any, Context], Message]:
+    def _behaviour(
+        self, calls: AdminCalls, method: Method | IssuingMethod[Any, Any]
+    ) -> Callable[[Any, Context], Message]:
         response = GetMessageClass(self._descriptor.methods_by_name[method.name].output_type)
 
         def behaviour(request: Any, context: Context) -> Message:
-            answer = method.answer(calls, request, context)
-            return response(**{"revision": answer.revision, **method.fields(answer.value)})
+            return response(**method.answer(calls, request, context))
 
         return behaviour

@@ -562,9 +562,9 @@ def test_scheduled_changes_of_all_accounts_are_listed_next_one_first(
         found = accounts.ask(
             scheduled_changes.list_scheduled_changes, scheduled_changes.ListScheduled(page=page)
         )
-        assert found.total == 2
-        pages += found.page.items
-        token = found.page.next_token
+        assert found.total_size == 2
+        pages += found.items
+        token = found.next_token
     assert [(each.tenant, each.before, each.after) for each in pages] == [
         ("beta", "free", "professional"),
         ("acme", "professional", "free"),

@@ -13,14 +13,12 @@ from grpc_status import rpc_status
 from authz_service.cli.demo.throwaway_server import Trial
 from authz_service.gen.authz.v1.authorization_pb2 import BatchCheckRequest, ExplainRequest, Question
 from authz_service.gen.authz.v1.authorization_pb2_grpc import AuthorizationServiceStub
-from authz_service.gen.authz.v1.provisioning_pb2 import (
-    AddMemberRequest,
-    NewMember,
-    OnboardTenantRequest,
-)
-from authz_service.gen.authz.v1.provisioning_pb2_grpc import ProvisioningServiceStub
+from authz_service.gen.authz.v1.member_pb2 import AddMemberRequest, NewMember
+from authz_service.gen.authz.v1.member_pb2_grpc import MemberServiceStub
 from authz_service.gen.authz.v1.role_grant_pb2 import GrantRoleRequest, RoleGrant
 from authz_service.gen.authz.v1.role_grant_pb2_grpc import RoleGrantServiceStub
+from authz_service.gen.authz.v1.tenant_pb2 import OnboardTenantRequest
+from authz_service.gen.authz.v1.tenant_pb2_grpc import TenantServiceStub
 
 TENANT: Final = "acme"
 DEADLINE: Final = 20.0
@@ -38,18 +36,19 @@ class Client:
         self._ports = {"check": check_port, "admin": admin_port}
         self._checks = AuthorizationServiceStub(check_port)
         self._role_grants = RoleGrantServiceStub(admin_port)
-        self._provisioning = ProvisioningServiceStub(admin_port)
+        self._tenants = TenantServiceStub(admin_port)
+        self._members = MemberServiceStub(admin_port)
 
     def onboard(self, *subjects: str) -> int:
         """Open the account with these members and no roles; return the revision."""
         members = [NewMember(subject=subject) for subject in subjects]
         request = OnboardTenantRequest(tenant=TENANT, tier="enterprise", members=members)
-        return int(self._provisioning.OnboardTenant(request, **self._called).revision)
+        return int(self._tenants.OnboardTenant(request, **self._called).revision)
 
     def add_member(self, subject: str, roles: Sequence[str], request_id: str) -> int:
         member = NewMember(subject=subject, roles=roles)
         request = AddMemberRequest(tenant=TENANT, member=member, request_id=request_id)
-        return int(self._provisioning.AddMember(request, **self._called).revision)
+        return int(self._members.AddMember(request, **self._called).revision)
 
     def grant(self, subject: str, role: str, scope: str, request_id: str) -> int:
         grant = RoleGrant(tenant=TENANT, subject=subject, role=role, scope=scope)

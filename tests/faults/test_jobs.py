@@ -17,11 +17,12 @@ from sqlalchemy import text
 from authz_service import app
 from authz_service.cli.demo.throwaway_server import Trial, trial_server
 from authz_service.config import Settings
+from authz_service.gen.authz.v1 import invitation_pb2, member_pb2, tenant_pb2
 from authz_service.gen.authz.v1 import job_pb2 as pb
-from authz_service.gen.authz.v1 import provisioning_pb2 as provisioning
 from authz_service.gen.authz.v1 import webhook_pb2 as webhooks
+from authz_service.gen.authz.v1.invitation_pb2_grpc import InvitationServiceStub
 from authz_service.gen.authz.v1.job_pb2_grpc import JobServiceStub
-from authz_service.gen.authz.v1.provisioning_pb2_grpc import ProvisioningServiceStub
+from authz_service.gen.authz.v1.tenant_pb2_grpc import TenantServiceStub
 from authz_service.gen.authz.v1.webhook_pb2_grpc import WebhookServiceStub
 from authz_service.store.database import Database
 from tests.jobs.mail_server import MailServer, mail_server
@@ -47,22 +48,23 @@ class Operator:
             "metadata": (("authorization", f"Bearer {key}"),),
             "timeout": 20.0,
         }
-        self._provisioning = ProvisioningServiceStub(channel)
+        self._tenants = TenantServiceStub(channel)
+        self._invitations = InvitationServiceStub(channel)
         self._jobs = JobServiceStub(channel)
         self._webhooks = WebhookServiceStub(channel)
 
     def onboard(self) -> None:
-        member = provisioning.NewMember(subject="user:ada", roles=["admin"])
-        self._provisioning.OnboardTenant(
-            provisioning.OnboardTenantRequest(tenant=TENANT, tier="professional", members=[member]),
+        member = member_pb2.NewMember(subject="user:ada", roles=["admin"])
+        self._tenants.OnboardTenant(
+            tenant_pb2.OnboardTenantRequest(tenant=TENANT, tier="professional", members=[member]),
             **self._how,
         )
 
     def invite(self, number: int) -> None:
-        request = provisioning.InviteMemberRequest(
+        request = invitation_pb2.InviteMemberRequest(
             tenant=TENANT, email=f"user-{number}@example.com", roles=["viewer"]
         )
-        self._provisioning.InviteMember(request, **self._how)
+        self._invitations.InviteMember(request, **self._how)
 
     def listen(self, url: str) -> None:
         endpoint = webhooks.Endpoint(url=url, kinds=["invitation.created"])

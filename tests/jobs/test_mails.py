@@ -16,8 +16,8 @@ from authz_service.config import Settings
 from authz_service.domain.job import JobReason, JobState
 from authz_service.errors import ErrorReason, InvalidArgument
 from authz_service.gen.authz.v1 import audit_pb2 as audit
+from authz_service.gen.authz.v1 import invitation_pb2
 from authz_service.gen.authz.v1 import job_pb2 as pb
-from authz_service.gen.authz.v1 import provisioning_pb2 as provisioning
 from tests.jobs.mail_server import Inbox, MailServer, mail_server
 from tests.jobs.world import World, world
 from tests.rpc.certificates import Authority, files
@@ -123,8 +123,8 @@ def test_resent_invitation_is_mailed_again_and_only_its_new_link_works(
 ) -> None:
     invited = acme.invite("ivan@example.com").invitation
     acme.attempt_all()
-    acme.server.operator.provisioning.ResendInvitation(
-        provisioning.ResendInvitationRequest(tenant="acme", id=invited.id)
+    acme.server.operator.invitations.ResendInvitation(
+        invitation_pb2.ResendInvitationRequest(tenant="acme", id=invited.id)
     )
     assert acme.attempt_all() == [JobState.DONE]
     first, second = map(token_of, mails.inbox.mails)
@@ -135,8 +135,8 @@ def test_resent_invitation_is_mailed_again_and_only_its_new_link_works(
 
 def test_revoked_invitation_is_not_mailed(mails: MailServer, acme: World) -> None:
     invited = acme.invite("ivan@example.com").invitation
-    acme.server.operator.provisioning.RevokeInvitation(
-        provisioning.RevokeInvitationRequest(tenant="acme", id=invited.id)
+    acme.server.operator.invitations.RevokeInvitation(
+        invitation_pb2.RevokeInvitationRequest(tenant="acme", id=invited.id)
     )
     assert acme.attempt_all() == [JobState.DEAD]
     assert acme.jobs()[0].reason == pb.JOB_REASON_INVITATION_ENDED
@@ -167,8 +167,8 @@ def test_mail_says_in_the_audit_that_a_link_was_made_and_nothing_secret(
 
 
 def test_validated_invitation_mails_nothing(mails: MailServer, acme: World) -> None:
-    acme.server.operator.provisioning.InviteMember(
-        provisioning.InviteMemberRequest(
+    acme.server.operator.invitations.InviteMember(
+        invitation_pb2.InviteMemberRequest(
             tenant="acme", email="ivan@example.com", roles=["viewer"], validate_only=True
         )
     )
@@ -176,11 +176,11 @@ def test_validated_invitation_mails_nothing(mails: MailServer, acme: World) -> N
 
 
 def test_repeated_request_mails_once(mails: MailServer, acme: World) -> None:
-    request = provisioning.InviteMemberRequest(
+    request = invitation_pb2.InviteMemberRequest(
         tenant="acme", email="ivan@example.com", roles=["viewer"], request_id="once"
     )
     for _ in range(2):
-        acme.server.operator.provisioning.InviteMember(request)
+        acme.server.operator.invitations.InviteMember(request)
     assert len(acme.jobs()) == 1
 
 
@@ -246,8 +246,8 @@ def test_mail_that_is_not_taken_is_tried_again_later_and_at_last_given_up(
         assert delay(acme, 3) == pytest.approx(LATER[1], abs=1)
         assert acme.attempt_all() == [JobState.DEAD]
         assert mails.inbox.mails == []
-        invited = acme.server.operator.provisioning.ListInvitations(
-            provisioning.ListInvitationsRequest(tenant="acme")
+        invited = acme.server.operator.invitations.ListInvitations(
+            invitation_pb2.ListInvitationsRequest(tenant="acme")
         )
         assert len(invited.invitations) == 1
 

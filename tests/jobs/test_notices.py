@@ -8,7 +8,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from authz_service import app
 from authz_service.domain.window import Instant
-from authz_service.gen.authz.v1 import provisioning_pb2 as provisioning
+from authz_service.gen.authz.v1 import member_pb2, tenant_pb2
 from authz_service.store import jobs as stored
 from authz_service.usecases.delivery.notices import ahead, notices
 from authz_service.usecases.delivery.outbox import enqueue
@@ -21,12 +21,12 @@ DAYS = (7, 1)
 def acme(tmp_path: Path) -> Iterator[World]:
     with world(tmp_path) as made:
         end = app.now() + 30 * DAY
-        made.server.operator.provisioning.OnboardTenant(
-            provisioning.OnboardTenantRequest(
+        made.server.operator.tenants.OnboardTenant(
+            tenant_pb2.OnboardTenantRequest(
                 tenant="acme",
                 tier="professional",
                 trial_until=Timestamp(seconds=end // 1_000_000),
-                members=[provisioning.NewMember(subject="user:ada", roles=["admin"])],
+                members=[member_pb2.NewMember(subject="user:ada", roles=["admin"])],
             )
         )
         made.ahead = 0

@@ -7,7 +7,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from authz_service import app
 from authz_service.gen.authz.v1 import job_pb2 as pb
-from authz_service.gen.authz.v1 import provisioning_pb2 as provisioning
+from authz_service.gen.authz.v1 import member_pb2, subscription_pb2, tenant_pb2
 from tests.jobs.receiver import receiver
 from tests.jobs.world import DAY, World, world
 from tests.rpc.harness import Server, serving
@@ -22,18 +22,18 @@ def instant(at: int) -> Timestamp:
 
 def prepared(acme: World, falls_due: int) -> None:
     """Let a trial end in three days, and a tier at an instant."""
-    members = [provisioning.NewMember(subject="user:ada", roles=["admin"])]
-    members += [provisioning.NewMember(subject="user:bob", roles=["viewer", "billing-admin"])]
-    acme.server.operator.provisioning.OnboardTenant(
-        provisioning.OnboardTenantRequest(
+    members = [member_pb2.NewMember(subject="user:ada", roles=["admin"])]
+    members += [member_pb2.NewMember(subject="user:bob", roles=["viewer", "billing-admin"])]
+    acme.server.operator.tenants.OnboardTenant(
+        tenant_pb2.OnboardTenantRequest(
             tenant="acme",
             tier="professional",
             trial_until=instant(app.now() + 3 * DAY),
             members=members,
         )
     )
-    move = provisioning.SetTierRequest(tenant="acme", tier="free", at=instant(falls_due))
-    acme.server.operator.provisioning.SetTier(move)
+    move = subscription_pb2.SetTierRequest(tenant="acme", tier="free", at=instant(falls_due))
+    acme.server.operator.subscriptions.SetTier(move)
 
 
 def done(server: Server) -> set[int]:
@@ -42,8 +42,8 @@ def done(server: Server) -> set[int]:
 
 
 def roles(server: Server) -> list[str]:
-    asked = provisioning.GetMemberRequest(tenant="acme", subject="user:bob")
-    return list(server.operator.provisioning.GetMember(asked).member.roles)
+    asked = member_pb2.GetMemberRequest(tenant="acme", subject="user:bob")
+    return list(server.operator.members.GetMember(asked).member.roles)
 
 
 def test_worker_gives_notice_and_puts_in_order_what_a_date_leaves(tmp_path: Path) -> None:

@@ -12,8 +12,8 @@ from authz_service import app
 from authz_service.config import Settings
 from authz_service.domain.job import Job, JobState
 from authz_service.domain.window import Instant
+from authz_service.gen.authz.v1 import invitation_pb2, member_pb2, tenant_pb2
 from authz_service.gen.authz.v1 import job_pb2 as pb
-from authz_service.gen.authz.v1 import provisioning_pb2 as provisioning
 from authz_service.gen.authz.v1 import webhook_pb2 as webhooks
 from authz_service.jobs.composing import Door, Jobs
 from authz_service.store import jobs as stored
@@ -74,27 +74,27 @@ class World:
         return self.server.operator.jobs.GetJob(pb.GetJobRequest(id=job)).job
 
     def onboard(self, tenant: str = "acme", *members: str) -> None:
-        self.server.operator.provisioning.OnboardTenant(
-            provisioning.OnboardTenantRequest(
+        self.server.operator.tenants.OnboardTenant(
+            tenant_pb2.OnboardTenantRequest(
                 tenant=tenant,
                 display_name=tenant.title(),
                 tier="professional",
                 members=[
-                    provisioning.NewMember(subject=f"user:{each}", roles=["admin"])
+                    member_pb2.NewMember(subject=f"user:{each}", roles=["admin"])
                     for each in members
                 ],
             )
         )
 
-    def invite(self, email: str, tenant: str = "acme") -> provisioning.InviteMemberResponse:
-        request = provisioning.InviteMemberRequest(tenant=tenant, email=email, roles=["viewer"])
-        return self.server.operator.provisioning.InviteMember(request)
+    def invite(self, email: str, tenant: str = "acme") -> invitation_pb2.InviteMemberResponse:
+        request = invitation_pb2.InviteMemberRequest(tenant=tenant, email=email, roles=["viewer"])
+        return self.server.operator.invitations.InviteMember(request)
 
-    def accept(self, token: str, subject: str, tenant: str = "acme") -> provisioning.Member:
-        request = provisioning.AcceptInvitationRequest(
+    def accept(self, token: str, subject: str, tenant: str = "acme") -> member_pb2.Member:
+        request = invitation_pb2.AcceptInvitationRequest(
             tenant=tenant, token=token, subject=f"user:{subject}"
         )
-        return self.server.operator.provisioning.AcceptInvitation(request).member
+        return self.server.operator.invitations.AcceptInvitation(request).member
 
     def endpoint(self, url: str, tenant: str = "", *kinds: str) -> webhooks.CreateEndpointResponse:
         return self.server.operator.webhooks.CreateEndpoint(

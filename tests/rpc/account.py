@@ -6,8 +6,17 @@ from typing import Any
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from authz_service.gen.authz.v1 import authorization_pb2 as checks
-from authz_service.gen.authz.v1 import exception_pb2, limit_pb2, role_grant_pb2, role_pb2
-from authz_service.gen.authz.v1 import provisioning_pb2 as provisioning
+from authz_service.gen.authz.v1 import (
+    exception_pb2,
+    invitation_pb2,
+    limit_pb2,
+    member_pb2,
+    role_grant_pb2,
+    role_pb2,
+    subscription_pb2,
+    suspension_pb2,
+    tenant_pb2,
+)
 from tests.rpc.harness import Caller, Server
 
 GRANT = exception_pb2.EXCEPTION_KIND_GRANT
@@ -28,10 +37,10 @@ class Account:
 
     def onboard(
         self, tier: str = "professional", **members: list[str]
-    ) -> provisioning.OnboardTenantResponse:
+    ) -> tenant_pb2.OnboardTenantResponse:
         new = [member(name, *roles) for name, roles in members.items()]
-        request = provisioning.OnboardTenantRequest(tenant=self.id, tier=tier, members=new)
-        return self.operator.provisioning.OnboardTenant(request)
+        request = tenant_pb2.OnboardTenantRequest(tenant=self.id, tier=tier, members=new)
+        return self.operator.tenants.OnboardTenant(request)
 
     def ask(self, who: str, permission: str, scope: str = "", **more: Any) -> checks.CheckResponse:
         subject = subject_of(who)
@@ -77,116 +86,116 @@ class Account:
         )
         return list(self.operator.role_grants.RevokeRole(request).role_grants)
 
-    def set_tier(self, tier: str) -> provisioning.SetTierResponse:
-        request = provisioning.SetTierRequest(tenant=self.id, tier=tier)
-        return self.operator.provisioning.SetTier(request)
+    def set_tier(self, tier: str) -> subscription_pb2.SetTierResponse:
+        request = subscription_pb2.SetTierRequest(tenant=self.id, tier=tier)
+        return self.operator.subscriptions.SetTier(request)
 
-    def move(self, tier: str, at: float) -> provisioning.Tenant:
+    def move(self, tier: str, at: float) -> tenant_pb2.Tenant:
         """Schedule a tier."""
-        request = provisioning.SetTierRequest(tenant=self.id, tier=tier, at=timestamp(at))
-        return self.operator.provisioning.SetTier(request).tenant
+        request = subscription_pb2.SetTierRequest(tenant=self.id, tier=tier, at=timestamp(at))
+        return self.operator.subscriptions.SetTier(request).tenant
 
-    def add_on(self, name: str, **window: Any) -> provisioning.Tenant:
-        request = provisioning.AddAddOnRequest(tenant=self.id, add_on=name, **window)
-        return self.operator.provisioning.AddAddOn(request).tenant
+    def add_on(self, name: str, **window: Any) -> tenant_pb2.Tenant:
+        request = subscription_pb2.AddAddOnRequest(tenant=self.id, add_on=name, **window)
+        return self.operator.subscriptions.AddAddOn(request).tenant
 
-    def limit(self, *limits: limit_pb2.Limit, removed: tuple[str, ...] = ()) -> provisioning.Tenant:
+    def limit(self, *limits: limit_pb2.Limit, removed: tuple[str, ...] = ()) -> tenant_pb2.Tenant:
         """Set and remove limits of the tenant's own."""
-        request = provisioning.SetLimitsRequest(tenant=self.id, limits=limits, removed=removed)
-        return self.operator.provisioning.SetLimits(request).tenant
+        request = subscription_pb2.SetLimitsRequest(tenant=self.id, limits=limits, removed=removed)
+        return self.operator.subscriptions.SetLimits(request).tenant
 
-    def grace(self, until: float) -> provisioning.Tenant:
-        request = provisioning.StartGraceRequest(tenant=self.id, until=timestamp(until))
-        return self.operator.provisioning.StartGrace(request).tenant
+    def grace(self, until: float) -> tenant_pb2.Tenant:
+        request = tenant_pb2.StartGraceRequest(tenant=self.id, until=timestamp(until))
+        return self.operator.tenants.StartGrace(request).tenant
 
-    def trial(self, until: float, **then: Any) -> provisioning.Tenant:
-        request = provisioning.StartTrialRequest(tenant=self.id, until=timestamp(until), **then)
-        return self.operator.provisioning.StartTrial(request).tenant
+    def trial(self, until: float, **then: Any) -> tenant_pb2.Tenant:
+        request = tenant_pb2.StartTrialRequest(tenant=self.id, until=timestamp(until), **then)
+        return self.operator.tenants.StartTrial(request).tenant
 
-    def activate(self) -> provisioning.Tenant:
-        request = provisioning.ActivateTenantRequest(tenant=self.id)
-        return self.operator.provisioning.ActivateTenant(request).tenant
+    def activate(self) -> tenant_pb2.Tenant:
+        request = tenant_pb2.ActivateTenantRequest(tenant=self.id)
+        return self.operator.tenants.ActivateTenant(request).tenant
 
     def scheduled(self) -> list[str]:
-        request = provisioning.ListScheduledChangesRequest(tenant=self.id)
-        answer = self.operator.provisioning.ListScheduledChanges(request)
+        request = subscription_pb2.ListScheduledChangesRequest(tenant=self.id)
+        answer = self.operator.subscriptions.ListScheduledChanges(request)
         return [change.id for change in answer.changes]
 
-    def cancel(self, change: str) -> provisioning.Tenant:
-        request = provisioning.CancelScheduledChangeRequest(tenant=self.id, id=change)
-        return self.operator.provisioning.CancelScheduledChange(request).tenant
+    def cancel(self, change: str) -> tenant_pb2.Tenant:
+        request = subscription_pb2.CancelScheduledChangeRequest(tenant=self.id, id=change)
+        return self.operator.subscriptions.CancelScheduledChange(request).tenant
 
-    def reactivate(self, tier: str = "") -> provisioning.ReactivateTenantResponse:
-        request = provisioning.ReactivateTenantRequest(tenant=self.id, tier=tier)
-        return self.operator.provisioning.ReactivateTenant(request)
+    def reactivate(self, tier: str = "") -> tenant_pb2.ReactivateTenantResponse:
+        request = tenant_pb2.ReactivateTenantRequest(tenant=self.id, tier=tier)
+        return self.operator.tenants.ReactivateTenant(request)
 
-    def now(self) -> provisioning.GetTenantResponse:
-        request = provisioning.GetTenantRequest(tenant=self.id)
-        return self.operator.provisioning.GetTenant(request)
+    def now(self) -> tenant_pb2.GetTenantResponse:
+        request = tenant_pb2.GetTenantRequest(tenant=self.id)
+        return self.operator.tenants.GetTenant(request)
 
-    def suspend(self, reason: str = "ADMIN") -> provisioning.Tenant:
-        request = provisioning.SuspendTenantRequest(tenant=self.id, suspension_reason=why(reason))
-        return self.operator.provisioning.SuspendTenant(request).tenant
+    def suspend(self, reason: str = "ADMIN") -> tenant_pb2.Tenant:
+        request = tenant_pb2.SuspendTenantRequest(tenant=self.id, suspension_reason=why(reason))
+        return self.operator.tenants.SuspendTenant(request).tenant
 
-    def resume(self, reason: str = "ADMIN") -> provisioning.Tenant:
-        request = provisioning.ResumeTenantRequest(tenant=self.id, suspension_reason=why(reason))
-        return self.operator.provisioning.ResumeTenant(request).tenant
+    def resume(self, reason: str = "ADMIN") -> tenant_pb2.Tenant:
+        request = tenant_pb2.ResumeTenantRequest(tenant=self.id, suspension_reason=why(reason))
+        return self.operator.tenants.ResumeTenant(request).tenant
 
-    def offboard(self) -> provisioning.OffboardTenantResponse:
-        request = provisioning.OffboardTenantRequest(tenant=self.id)
-        return self.operator.provisioning.OffboardTenant(request)
+    def offboard(self) -> tenant_pb2.OffboardTenantResponse:
+        request = tenant_pb2.OffboardTenantRequest(tenant=self.id)
+        return self.operator.tenants.OffboardTenant(request)
 
-    def add(self, who: str, *roles: str) -> provisioning.AddMemberResponse:
-        request = provisioning.AddMemberRequest(tenant=self.id, member=member(who, *roles))
-        return self.operator.provisioning.AddMember(request)
+    def add(self, who: str, *roles: str) -> member_pb2.AddMemberResponse:
+        request = member_pb2.AddMemberRequest(tenant=self.id, member=member(who, *roles))
+        return self.operator.members.AddMember(request)
 
-    def remove(self, who: str) -> provisioning.RemoveMemberResponse:
-        request = provisioning.RemoveMemberRequest(tenant=self.id, subject=subject_of(who))
-        return self.operator.provisioning.RemoveMember(request)
+    def remove(self, who: str) -> member_pb2.RemoveMemberResponse:
+        request = member_pb2.RemoveMemberRequest(tenant=self.id, subject=subject_of(who))
+        return self.operator.members.RemoveMember(request)
 
-    def hold_back(self, who: str, reason: str = "ADMIN") -> provisioning.Member:
+    def hold_back(self, who: str, reason: str = "ADMIN") -> member_pb2.Member:
         """Suspend a member."""
-        request = provisioning.SuspendMemberRequest(
+        request = member_pb2.SuspendMemberRequest(
             tenant=self.id, subject=subject_of(who), suspension_reason=why(reason)
         )
-        return self.operator.provisioning.SuspendMember(request).member
+        return self.operator.members.SuspendMember(request).member
 
-    def let_go(self, who: str, reason: str = "ADMIN") -> provisioning.Member:
+    def let_go(self, who: str, reason: str = "ADMIN") -> member_pb2.Member:
         """Lift one reason of a member's suspension."""
-        request = provisioning.ResumeMemberRequest(
+        request = member_pb2.ResumeMemberRequest(
             tenant=self.id, subject=subject_of(who), suspension_reason=why(reason)
         )
-        return self.operator.provisioning.ResumeMember(request).member
+        return self.operator.members.ResumeMember(request).member
 
-    def set_roles(self, who: str, *roles: str) -> provisioning.SetMemberRolesResponse:
-        request = provisioning.SetMemberRolesRequest(
+    def set_roles(self, who: str, *roles: str) -> member_pb2.SetMemberRolesResponse:
+        request = member_pb2.SetMemberRolesRequest(
             tenant=self.id, subject=subject_of(who), roles=roles
         )
-        return self.operator.provisioning.SetMemberRoles(request)
+        return self.operator.members.SetMemberRoles(request)
 
-    def transfer(self, to: str) -> provisioning.TransferOwnershipResponse:
-        request = provisioning.TransferOwnershipRequest(tenant=self.id, to=subject_of(to))
-        return self.operator.provisioning.TransferOwnership(request)
+    def transfer(self, to: str) -> member_pb2.TransferOwnershipResponse:
+        request = member_pb2.TransferOwnershipRequest(tenant=self.id, to=subject_of(to))
+        return self.operator.members.TransferOwnership(request)
 
-    def invite(self, whom: str, *roles: str, **more: Any) -> provisioning.InviteMemberResponse:
+    def invite(self, whom: str, *roles: str, **more: Any) -> invitation_pb2.InviteMemberResponse:
         """Invite an address, or a subject."""
         named = {"email": whom} if "@" in whom else {"subject": subject_of(whom)}
         asked: dict[str, Any] = {"tenant": self.id, "roles": roles, **named, **more}
-        return self.operator.provisioning.InviteMember(provisioning.InviteMemberRequest(**asked))
+        return self.operator.invitations.InviteMember(invitation_pb2.InviteMemberRequest(**asked))
 
-    def accept(self, token: str, who: str) -> provisioning.Member:
-        request = provisioning.AcceptInvitationRequest(
+    def accept(self, token: str, who: str) -> member_pb2.Member:
+        request = invitation_pb2.AcceptInvitationRequest(
             tenant=self.id, token=token, subject=subject_of(who)
         )
-        return self.operator.provisioning.AcceptInvitation(request).member
+        return self.operator.invitations.AcceptInvitation(request).member
 
-    def members(self, **how: Any) -> provisioning.ListMembersResponse:
-        request = provisioning.ListMembersRequest(tenant=self.id, **how)
-        return self.operator.provisioning.ListMembers(request)
+    def members(self, **how: Any) -> member_pb2.ListMembersResponse:
+        request = member_pb2.ListMembersRequest(tenant=self.id, **how)
+        return self.operator.members.ListMembers(request)
 
-    def member(self, who: str) -> provisioning.Member:
-        request = provisioning.GetMemberRequest(tenant=self.id, subject=subject_of(who))
-        return self.operator.provisioning.GetMember(request).member
+    def member(self, who: str) -> member_pb2.Member:
+        request = member_pb2.GetMemberRequest(tenant=self.id, subject=subject_of(who))
+        return self.operator.members.GetMember(request).member
 
     def except_(
         self, kind: exception_pb2.ExceptionKind.ValueType, *permissions: str, **more: Any
@@ -219,12 +228,12 @@ def subject_of(who: str) -> str:
     return who if ":" in who or not who else f"user:{who}"
 
 
-def member(who: str, *roles: str) -> provisioning.NewMember:
-    return provisioning.NewMember(subject=subject_of(who), roles=roles)
+def member(who: str, *roles: str) -> member_pb2.NewMember:
+    return member_pb2.NewMember(subject=subject_of(who), roles=roles)
 
 
-def why(reason: str) -> provisioning.SuspensionReason.ValueType:
-    return provisioning.SuspensionReason.Value(f"SUSPENSION_REASON_{reason}")
+def why(reason: str) -> suspension_pb2.SuspensionReason.ValueType:
+    return suspension_pb2.SuspensionReason.Value(f"SUSPENSION_REASON_{reason}")
 
 
 def usage(limit: str, used: int, quantity: int | None = None) -> checks.Usage:

@@ -15,10 +15,14 @@ from authz_service.gen.authz.v1 import (
     change_pb2,
     exception_pb2,
     feature_pb2,
+    invitation_pb2,
     limit_pb2,
+    member_pb2,
     permission_pb2,
     role_grant_pb2,
     role_pb2,
+    subscription_pb2,
+    tenant_pb2,
     tier_pb2,
 )
 from authz_service.gen.authz.v1 import audit_pb2 as audit
@@ -28,7 +32,6 @@ from authz_service.gen.authz.v1 import event_pb2 as events
 from authz_service.gen.authz.v1 import identity_pb2 as identities
 from authz_service.gen.authz.v1 import job_pb2 as jobs
 from authz_service.gen.authz.v1 import key_pb2 as keys
-from authz_service.gen.authz.v1 import provisioning_pb2 as provisioning
 from authz_service.gen.authz.v1 import rule_pb2 as rule
 from authz_service.gen.authz.v1 import tier_version_pb2 as versions
 from authz_service.gen.authz.v1 import webhook_pb2 as webhooks
@@ -98,7 +101,7 @@ class Ready:
         return made.key.id
 
     @cached_property
-    def invited(self) -> provisioning.InviteMemberResponse:
+    def invited(self) -> invitation_pb2.InviteMemberResponse:
         return self.account.invite("ivan@example.com", "viewer")
 
     @cached_property
@@ -309,18 +312,18 @@ READS: Final[dict[str, Callable[[Ready], Message]]] = {
     "ListChanges": lambda r: audit.ListChangesRequest(tenant=r.id),
     "ListAuditEntries": lambda r: audit.ListAuditEntriesRequest(tenant=r.id),
     "VerifyAudit": lambda r: audit.VerifyAuditRequest(tenant=r.id),
-    "GetTenant": lambda r: provisioning.GetTenantRequest(tenant=r.id),
-    "ListTenants": lambda _: provisioning.ListTenantsRequest(),
-    "PreviewTierChange": lambda r: provisioning.PreviewTierChangeRequest(
+    "GetTenant": lambda r: tenant_pb2.GetTenantRequest(tenant=r.id),
+    "ListTenants": lambda _: tenant_pb2.ListTenantsRequest(),
+    "PreviewTierChange": lambda r: subscription_pb2.PreviewTierChangeRequest(
         tenant=r.id, tier="free", apply_downgrade_policy=True
     ),
-    "ListScheduledChanges": lambda r: provisioning.ListScheduledChangesRequest(tenant=r.id),
-    "GetMember": lambda r: provisioning.GetMemberRequest(tenant=r.id, subject="user:ada"),
-    "ListMembers": lambda r: provisioning.ListMembersRequest(tenant=r.id),
-    "GetInvitation": lambda r: provisioning.GetInvitationRequest(
+    "ListScheduledChanges": lambda r: subscription_pb2.ListScheduledChangesRequest(tenant=r.id),
+    "GetMember": lambda r: member_pb2.GetMemberRequest(tenant=r.id, subject="user:ada"),
+    "ListMembers": lambda r: member_pb2.ListMembersRequest(tenant=r.id),
+    "GetInvitation": lambda r: invitation_pb2.GetInvitationRequest(
         tenant=r.id, id=r.invited.invitation.id
     ),
-    "ListInvitations": lambda r: provisioning.ListInvitationsRequest(tenant=r.id),
+    "ListInvitations": lambda r: invitation_pb2.ListInvitationsRequest(tenant=r.id),
     "GetIdentity": lambda r: identities.GetIdentityRequest(id=r.identity),
     "ListIdentities": lambda _: identities.ListIdentitiesRequest(),
     "ListJobs": lambda r: jobs.ListJobsRequest(tenant=r.id),
@@ -433,7 +436,7 @@ CHANGES: Final[dict[str, Callable[[Ready], Message]]] = {
         exception=r.account.exception(DENY, "invoices:send")
     ),
     "RevokeException": lambda r: exception_pb2.RevokeExceptionRequest(tenant=r.id, id=r.exception),
-    "OnboardTenant": lambda r: provisioning.OnboardTenantRequest(
+    "OnboardTenant": lambda r: tenant_pb2.OnboardTenantRequest(
         tenant=f"{r.id}-new", tier="free", members=[member("nina", "admin")], display_name="Nina's"
     ),
     "RollBackTier": lambda r: versions.RollBackTierRequest(tier=r.changed, version=1),
@@ -441,69 +444,65 @@ CHANGES: Final[dict[str, Callable[[Ready], Message]]] = {
     "MigrateTenants": lambda r: versions.MigrateTenantsRequest(
         tier="professional", to_version=1, tenants=[r.id]
     ),
-    "SetTier": lambda r: provisioning.SetTierRequest(tenant=r.id, tier="enterprise"),
-    "ApplyDowngradePolicy": lambda r: provisioning.ApplyDowngradePolicyRequest(tenant=r.fallen),
-    "ImportCustomers": lambda r: provisioning.ImportCustomersRequest(
+    "SetTier": lambda r: subscription_pb2.SetTierRequest(tenant=r.id, tier="enterprise"),
+    "ApplyDowngradePolicy": lambda r: subscription_pb2.ApplyDowngradePolicyRequest(tenant=r.fallen),
+    "ImportCustomers": lambda r: tenant_pb2.ImportCustomersRequest(
         customers=[
-            provisioning.NewCustomer(
+            tenant_pb2.NewCustomer(
                 tenant=f"{r.id}-taken-over", tier="free", members=[member("nina", "admin")]
             )
         ]
     ),
-    "SuspendTenant": lambda r: provisioning.SuspendTenantRequest(
+    "SuspendTenant": lambda r: tenant_pb2.SuspendTenantRequest(
         tenant=r.id, suspension_reason=why("RISK")
     ),
-    "ResumeTenant": lambda r: provisioning.ResumeTenantRequest(
+    "ResumeTenant": lambda r: tenant_pb2.ResumeTenantRequest(
         tenant=r.suspended, suspension_reason=why("BILLING")
     ),
-    "OffboardTenant": lambda r: provisioning.OffboardTenantRequest(tenant=r.id),
-    "ReactivateTenant": lambda r: provisioning.ReactivateTenantRequest(tenant=r.ended),
-    "UpdateTenant": lambda r: provisioning.UpdateTenantRequest(
+    "OffboardTenant": lambda r: tenant_pb2.OffboardTenantRequest(tenant=r.id),
+    "ReactivateTenant": lambda r: tenant_pb2.ReactivateTenantRequest(tenant=r.ended),
+    "UpdateTenant": lambda r: tenant_pb2.UpdateTenantRequest(
         tenant=r.id, display_name="Ready Ltd", update_mask=FieldMask(paths=["display_name"])
     ),
-    "AddAddOn": lambda r: provisioning.AddAddOnRequest(tenant=r.id, add_on="extra-seats"),
-    "RemoveAddOn": lambda r: provisioning.RemoveAddOnRequest(tenant=r.id, add_on=r.bought),
-    "SetLimits": lambda r: provisioning.SetLimitsRequest(
+    "AddAddOn": lambda r: subscription_pb2.AddAddOnRequest(tenant=r.id, add_on="extra-seats"),
+    "RemoveAddOn": lambda r: subscription_pb2.RemoveAddOnRequest(tenant=r.id, add_on=r.bought),
+    "SetLimits": lambda r: subscription_pb2.SetLimitsRequest(
         tenant=r.id,
         limits=[limit_pb2.Limit(name="seats", value=40, unit="seat")],
         removed=[r.limit],
     ),
-    "StartTrial": lambda r: provisioning.StartTrialRequest(
-        tenant=r.id, until=timestamp(NEW_CENTURY)
-    ),
-    "StartGrace": lambda r: provisioning.StartGraceRequest(
+    "StartTrial": lambda r: tenant_pb2.StartTrialRequest(tenant=r.id, until=timestamp(NEW_CENTURY)),
+    "StartGrace": lambda r: tenant_pb2.StartGraceRequest(
         tenant=r.in_grace, until=timestamp(NEW_CENTURY + 1)
     ),
-    "ActivateTenant": lambda r: provisioning.ActivateTenantRequest(tenant=r.in_grace),
-    "CancelScheduledChange": lambda r: provisioning.CancelScheduledChangeRequest(
+    "ActivateTenant": lambda r: tenant_pb2.ActivateTenantRequest(tenant=r.in_grace),
+    "CancelScheduledChange": lambda r: subscription_pb2.CancelScheduledChangeRequest(
         tenant=r.id, id=f"add-on-end:{r.bought}@2100-01-01T00:00:00Z"
     ),
-    "AddMember": lambda r: provisioning.AddMemberRequest(
+    "AddMember": lambda r: member_pb2.AddMemberRequest(
         tenant=r.id, member=member("nina", "viewer", "editor")
     ),
-    "RemoveMember": lambda r: provisioning.RemoveMemberRequest(tenant=r.id, subject="user:vera"),
-    "SuspendMember": lambda r: provisioning.SuspendMemberRequest(
+    "RemoveMember": lambda r: member_pb2.RemoveMemberRequest(tenant=r.id, subject="user:vera"),
+    "SuspendMember": lambda r: member_pb2.SuspendMemberRequest(
         tenant=r.id, subject="user:vera", suspension_reason=why("RISK")
     ),
-    "ResumeMember": lambda r: provisioning.ResumeMemberRequest(
+    "ResumeMember": lambda r: member_pb2.ResumeMemberRequest(
         tenant=r.id, subject=r.held_back, suspension_reason=why("SCIM")
     ),
-    "SetMemberRoles": lambda r: provisioning.SetMemberRolesRequest(
+    "SetMemberRoles": lambda r: member_pb2.SetMemberRolesRequest(
         tenant=r.id, subject="user:vera", roles=["editor"]
     ),
-    "TransferOwnership": lambda r: provisioning.TransferOwnershipRequest(
-        tenant=r.id, to="user:vera"
-    ),
-    "InviteMember": lambda r: provisioning.InviteMemberRequest(
+    "TransferOwnership": lambda r: member_pb2.TransferOwnershipRequest(tenant=r.id, to="user:vera"),
+    "InviteMember": lambda r: invitation_pb2.InviteMemberRequest(
         tenant=r.id, subject="user:nina", email="nina@example.com", roles=["viewer"]
     ),
-    "AcceptInvitation": lambda r: provisioning.AcceptInvitationRequest(
+    "AcceptInvitation": lambda r: invitation_pb2.AcceptInvitationRequest(
         tenant=r.id, token=r.invited.token, subject="user:ivan"
     ),
-    "ResendInvitation": lambda r: provisioning.ResendInvitationRequest(
+    "ResendInvitation": lambda r: invitation_pb2.ResendInvitationRequest(
         tenant=r.id, id=r.invited.invitation.id
     ),
-    "RevokeInvitation": lambda r: provisioning.RevokeInvitationRequest(
+    "RevokeInvitation": lambda r: invitation_pb2.RevokeInvitationRequest(
         tenant=r.id, id=r.invited.invitation.id
     ),
     "IngestEvent": lambda r: _event(f"{r.id}-up", "change_plan", tenant=r.id, plans="enterprise"),

@@ -7,9 +7,16 @@ import pytest
 
 from authz_service.errors import ErrorReason
 from authz_service.gen.authz.v1 import authorization_pb2 as checks
-from authz_service.gen.authz.v1 import change_pb2, role_grant_pb2, role_pb2, tier_pb2
+from authz_service.gen.authz.v1 import (
+    change_pb2,
+    member_pb2,
+    role_grant_pb2,
+    role_pb2,
+    subscription_pb2,
+    tenant_pb2,
+    tier_pb2,
+)
 from authz_service.gen.authz.v1 import key_pb2 as keys
-from authz_service.gen.authz.v1 import provisioning_pb2 as provisioning
 from tests.rpc.account import Account, member
 from tests.rpc.conftest import fresh_name
 from tests.rpc.harness import Caller, Server, refusal, serving
@@ -46,8 +53,8 @@ def globex(served: Server, request: pytest.FixtureRequest) -> Account:
     return account
 
 
-def adding(account: Account, who: str, *roles: str) -> provisioning.AddMemberRequest:
-    return provisioning.AddMemberRequest(tenant=account.id, member=member(who, *roles))
+def adding(account: Account, who: str, *roles: str) -> member_pb2.AddMemberRequest:
+    return member_pb2.AddMemberRequest(tenant=account.id, member=member(who, *roles))
 
 
 def acting(server: Server, actor: str, *roles: str, tenants: tuple[str, ...] = ()) -> Caller:
@@ -63,7 +70,7 @@ class TestByTheirOwnToken:
         ada = served.caller(issuer.token("ada"))
         ada.call(adding(acme, "nina", "viewer"))
         assert acme.may("nina", "invoices:view")
-        listed = ada.call(provisioning.ListMembersRequest(tenant=acme.id)).members
+        listed = ada.call(member_pb2.ListMembersRequest(tenant=acme.id)).members
         assert {each.subject for each in listed} == {"user:ada", "user:vera", "user:nina"}
 
     def test_admin_has_no_right_in_another_account(
@@ -90,13 +97,13 @@ class TestByTheirOwnToken:
         "request_",
         [
             keys.ListKeysRequest(),
-            provisioning.ListTenantsRequest(),
+            tenant_pb2.ListTenantsRequest(),
             role_pb2.ListRolesRequest(),
             role_pb2.GetRoleRequest(id="viewer"),
             role_pb2.PutRoleRequest(role=role_pb2.Role(id="viewer")),
-            provisioning.ListMembersRequest(tenant="system"),
+            member_pb2.ListMembersRequest(tenant="system"),
             role_grant_pb2.ListRoleGrantsRequest(tenant="system"),
-            provisioning.AddMemberRequest(tenant="system", member=member("ada", "operator")),
+            member_pb2.AddMemberRequest(tenant="system", member=member("ada", "operator")),
             role_pb2.PutRoleRequest(role=role_pb2.Role(id="system/x")),
         ],
         ids=lambda request: f"{type(request).__name__}-{len(str(request))}",
@@ -151,7 +158,7 @@ class TestByTheirOwnToken:
         acme.resume("BILLING")
         acme.add("bob", "admin")
         bob = served.caller(issuer.token("bob"))
-        bob.call(provisioning.ListMembersRequest(tenant=acme.id))
+        bob.call(member_pb2.ListMembersRequest(tenant=acme.id))
         acme.hold_back("bob")
         served.refuses(adding(acme, "nina"), DENIED, by=bob)
 
@@ -194,7 +201,7 @@ class TestAsActors:
     ) -> None:
         for actor in ("user:ada", "user:zoe", "nonsense", "", "service:x"):
             provisioner = acting(served, actor, "provisioner")
-            for request in (adding(acme, "nina"), provisioning.AddMemberRequest()):
+            for request in (adding(acme, "nina"), member_pb2.AddMemberRequest()):
                 found = served.refuses(request, DENIED, by=provisioner)
                 assert found.metadata == {"permission": "actors:name"}
 
@@ -271,7 +278,7 @@ class TestAsActors:
         self, served: Server, acme: Account
     ) -> None:
         acting_operator = acting(served, "user:ada", "operator")
-        tier = provisioning.SetTierRequest(tenant=acme.id, tier="enterprise")
+        tier = subscription_pb2.SetTierRequest(tenant=acme.id, tier="enterprise")
         served.refuses(tier, DENIED, by=acting_operator)
         served.refuses(keys.CreateKeyRequest(roles=["checker"]), DENIED, by=acting_operator)
 

@@ -9,7 +9,13 @@ from sqlalchemy import select
 
 from authz_service.domain.key import digest
 from authz_service.errors import ErrorReason
-from authz_service.gen.authz.v1 import key_pb2, provisioning_pb2, role_grant_pb2, tier_pb2
+from authz_service.gen.authz.v1 import (
+    key_pb2,
+    member_pb2,
+    role_grant_pb2,
+    subscription_pb2,
+    tier_pb2,
+)
 from authz_service.store import schema
 from tests.rpc.account import Account
 from tests.rpc.harness import Server, made, refusal, serving
@@ -161,7 +167,7 @@ UNREADABLE = {
         role_grant_pb2.GrantRoleRequest, role_grant={"tenant": "acme", "source": 99}
     ),
     "no-amount": made(tier_pb2.PutTierRequest, tier={"id": "x", "limits": [{"name": "a"}]}),
-    "request-id": provisioning_pb2.SetTierRequest(tenant="acme", request_id="é"),
+    "request-id": subscription_pb2.SetTierRequest(tenant="acme", request_id="é"),
     "long-reason": key_pb2.RevokeKeyRequest(id="x", reason="x" * 1001),
 }
 
@@ -192,7 +198,7 @@ def test_refusal_writes_no_more_than_a_name_can_have(server: Server) -> None:
     caller = server.caller(server.new_key("checker"))
     before = mark(server)
     for request in (
-        provisioning_pb2.SetTierRequest(tenant=HUGE),
+        subscription_pb2.SetTierRequest(tenant=HUGE),
         made(
             tier_pb2.PutTierRequest,
             tier={"id": "x", "features": [{"name": HUGE, "enabled": True}]},
@@ -284,7 +290,7 @@ def test_every_change_is_readable_back_to_who_did_it(account: Account) -> None:
     account.onboard("free", ada=["admin"], vera=[])
     other = account.server.new_key("provisioner", tenants=(account.id,))
     before = mark(account.server)
-    request = provisioning_pb2.RemoveMemberRequest(tenant=account.id, subject="user:vera")
-    account.server.caller(other).provisioning.RemoveMember(request)
+    request = member_pb2.RemoveMemberRequest(tenant=account.id, subject="user:vera")
+    account.server.caller(other).members.RemoveMember(request)
     actors = {entry["actor"] for entry in added(account.server, before)}
     assert actors == {f"service:{other.split('_')[2]}"}

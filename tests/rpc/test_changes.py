@@ -11,8 +11,9 @@ from authz_service.gen.authz.v1 import (
     change_pb2,
     key_pb2,
     permission_pb2,
-    provisioning_pb2,
     role_pb2,
+    subscription_pb2,
+    tenant_pb2,
     tier_pb2,
 )
 from tests.rpc.account import Account
@@ -174,10 +175,10 @@ def test_request_id_of_one_rpc_is_not_free_for_another(ready: Ready) -> None:
 
 
 def test_refused_request_leaves_its_id_free(ready: Ready) -> None:
-    request = provisioning_pb2.SetTierRequest(tenant=ready.id, tier="platinum", request_id=ready.id)
+    request = subscription_pb2.SetTierRequest(tenant=ready.id, tier="platinum", request_id=ready.id)
     ready.account.server.refuses(request, ErrorReason.TIER_NOT_FOUND, at="tier")
     request.tier = "enterprise"
-    assert ready.account.operator.provisioning.SetTier(request).tenant.tier == "enterprise"
+    assert ready.account.operator.subscriptions.SetTier(request).tenant.tier == "enterprise"
 
 
 def test_dry_run_leaves_its_request_id_free(ready: Ready) -> None:
@@ -198,17 +199,17 @@ def test_malformed_request_id_of_a_dry_run_is_refused(ready: Ready, name: str) -
 
 def test_change_without_an_effect_makes_no_revision(account: Account) -> None:
     changed = account.onboard("free").revision
-    same_tier = provisioning_pb2.SetTierRequest(tenant=account.id, tier="free")
+    same_tier = subscription_pb2.SetTierRequest(tenant=account.id, tier="free")
     role = account.operator.roles.GetRole(role_pb2.GetRoleRequest(id="viewer")).role
-    assert account.operator.provisioning.SetTier(same_tier).revision == changed
+    assert account.operator.subscriptions.SetTier(same_tier).revision == changed
     put = account.operator.roles.PutRole(role_pb2.PutRoleRequest(role=role))
     assert (put.revision, account.server.revision) == (changed, changed)
 
 
 def test_read_tells_the_revision_it_was_answered_at(account: Account) -> None:
     changed = account.onboard("free").revision
-    request = provisioning_pb2.GetTenantRequest(tenant=account.id)
-    assert account.operator.provisioning.GetTenant(request).revision == changed
+    request = tenant_pb2.GetTenantRequest(tenant=account.id)
+    assert account.operator.tenants.GetTenant(request).revision == changed
 
 
 def test_dry_run_of_a_key_shows_no_credential(server: Server) -> None:

@@ -13,8 +13,8 @@ from authz_service.gen.authz.v1 import (
     change_pb2,
     exception_pb2,
     key_pb2,
+    member_pb2,
     permission_pb2,
-    provisioning_pb2,
     role_grant_pb2,
     role_pb2,
     tier_pb2,
@@ -220,10 +220,10 @@ def test_page_of_members_with_many_roles_ends_early(
 ) -> None:
     account.onboard("enterprise", **{f"u{n}": ["viewer", "editor"] for n in range(30)})
     monkeypatch.setattr(paging, "MAX_BYTES", 1000)
-    request = provisioning_pb2.ListMembersRequest(tenant=account.id, page_size=1000)
+    request = member_pb2.ListMembersRequest(tenant=account.id, page_size=1000)
     found, pages = [], 0
     while not pages or request.page_token:
-        page = account.operator.provisioning.ListMembers(request)
+        page = account.operator.members.ListMembers(request)
         found += [member.subject for member in page.members]
         request.page_token = page.next_page_token
         pages += 1

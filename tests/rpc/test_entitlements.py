@@ -3,7 +3,7 @@
 import pytest
 
 from authz_service.gen.authz.v1 import authorization_pb2 as checks
-from authz_service.gen.authz.v1 import limit_pb2, provisioning_pb2
+from authz_service.gen.authz.v1 import limit_pb2, tenant_pb2
 from tests.rpc.account import DENY, GRANT, REPLACE, Account, usage
 from tests.rpc.harness import refusal
 
@@ -58,7 +58,7 @@ def test_tier_and_state_are_those_of_now(account: Account) -> None:
     account.suspend()
     found = account.entitlements()
     assert found.tier == "professional"
-    assert found.state == provisioning_pb2.TENANT_STATE_SUSPENDED
+    assert found.state == tenant_pb2.TENANT_STATE_SUSPENDED
     assert found.revision == account.server.revision
 
 

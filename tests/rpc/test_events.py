@@ -18,7 +18,7 @@ from authz_service import app
 from authz_service.config import Settings, shipped_policies
 from authz_service.errors import ErrorReason
 from authz_service.gen.authz.v1 import event_pb2 as pb
-from authz_service.gen.authz.v1 import provisioning_pb2 as provisioning
+from authz_service.gen.authz.v1 import invitation_pb2, member_pb2, subscription_pb2, tenant_pb2
 from tests.postgres import fresh_database
 from tests.rpc.conftest import fresh_name
 from tests.rpc.harness import Server, serving
@@ -112,9 +112,9 @@ def subscription(tenant: str, number: int, price: str = "price_professional_mont
     )
 
 
-def account(server: Server, tenant: str) -> provisioning.Tenant:
-    request = provisioning.GetTenantRequest(tenant=tenant)
-    return server.operator.provisioning.GetTenant(request).tenant
+def account(server: Server, tenant: str) -> tenant_pb2.Tenant:
+    request = tenant_pb2.GetTenantRequest(tenant=tenant)
+    return server.operator.tenants.GetTenant(request).tenant
 
 
 def test_signed_checkout_and_subscription_open_an_account(posted: Server, tenant: str) -> None:
@@ -194,8 +194,8 @@ def test_deal_won_in_the_crm_opens_an_account(posted: Server, tenant: str) -> No
     )
     assert answer.json()["events"][0]["state"] == "applied", answer.text
     assert account(posted, tenant).display_name == "Globex"
-    invited = posted.operator.provisioning.ListInvitations(
-        provisioning.ListInvitationsRequest(tenant=tenant)
+    invited = posted.operator.invitations.ListInvitations(
+        invitation_pb2.ListInvitationsRequest(tenant=tenant)
     )
     assert [each.email for each in invited.invitations] == ["hank@example.com"]
 
@@ -338,15 +338,15 @@ def test_preview_names_who_loses_what_and_what_the_downgrade_policy_does(
     posted: Server, tenant: str
 ) -> None:
     opened(posted, tenant)
-    new = provisioning.NewMember(subject="user:bill", roles=["viewer", "billing-admin"])
-    posted.operator.provisioning.AddMember(provisioning.AddMemberRequest(tenant=tenant, member=new))
+    new = member_pb2.NewMember(subject="user:bill", roles=["viewer", "billing-admin"])
+    posted.operator.members.AddMember(member_pb2.AddMemberRequest(tenant=tenant, member=new))
     request = previewed(brought(tenant, "change_plan", plans="free"))
     told = posted.operator.events.PreviewEvent(request)
     assert "invoices:export" in told.lost
     assert [(each.name, each.before, each.after) for each in told.limits if each.name == "seats"]
     (step,) = told.downgrade_steps
     assert (step.kind, step.subject, step.role) == (
-        provisioning.DOWNGRADE_STEP_KIND_ROLE_ENDED,
+        subscription_pb2.DOWNGRADE_STEP_KIND_ROLE_ENDED,
         "user:bill",
         "billing-admin",
     )
@@ -459,13 +459,13 @@ def test_breaker_asks_a_person_and_resuming_lets_the_rest_through(posted: Server
     assert resumed.released == len(held)
     assert not resumed.intake.HasField("breaker_open_time")
     states = {account(posted, name).state for name in names}
-    assert states == {provisioning.TENANT_STATE_OFFBOARDED}
+    assert states == {tenant_pb2.TENANT_STATE_OFFBOARDED}
 
 
 def test_drift_is_reported_and_repaired_on_request(posted: Server, tenant: str) -> None:
     opened(posted, tenant)
-    by_hand = provisioning.SetTierRequest(tenant=tenant, tier="free")
-    posted.operator.provisioning.SetTier(by_hand)
+    by_hand = subscription_pb2.SetTierRequest(tenant=tenant, tier="free")
+    posted.operator.subscriptions.SetTier(by_hand)
     events = posted.operator.events
     found = events.Reconcile(pb.ReconcileRequest(tenant=tenant))
     (drift,) = found.drifts

@@ -9,7 +9,7 @@ import pytest
 
 from authz_service.config import shipped_policies
 from authz_service.gen.authz.v1 import authorization_pb2 as checks
-from authz_service.gen.authz.v1 import change_pb2, provisioning_pb2
+from authz_service.gen.authz.v1 import change_pb2, member_pb2, tenant_pb2
 from authz_service.policyfiles.matrix.matrix import read_matrix
 from authz_service.rpc.messages import catalog
 from tests.rpc.exported import asked, by_node, by_pycasbin, exported
@@ -51,7 +51,7 @@ def gitlab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     with serving(tmp_path_factory.mktemp("gitlab"), shadow_per_second=5.0) as server:
         apply(server)
         for tier in TIERS:
-            server.operator.provisioning.OnboardTenant(_customer(tier))
+            server.operator.tenants.OnboardTenant(_customer(tier))
         yield server
         assert server.service.explainer.disagreements == 0
 
@@ -67,9 +67,9 @@ def apply(server: Server) -> change_pb2.ApplyPolicyResponse:
     return server.operator.changes.ApplyPolicy(request)
 
 
-def _customer(tier: str) -> provisioning_pb2.OnboardTenantRequest:
-    members = [provisioning_pb2.NewMember(subject=f"user:{role}", roles=[role]) for role in ROLES]
-    return provisioning_pb2.OnboardTenantRequest(tenant=f"on-{tier}", tier=tier, members=members)
+def _customer(tier: str) -> tenant_pb2.OnboardTenantRequest:
+    members = [member_pb2.NewMember(subject=f"user:{role}", roles=[role]) for role in ROLES]
+    return tenant_pb2.OnboardTenantRequest(tenant=f"on-{tier}", tier=tier, members=members)
 
 
 def batch_answers(server: Server, wanted: list[Cell]) -> list[bool]:

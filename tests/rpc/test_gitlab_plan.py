@@ -7,8 +7,7 @@ from typing import Final
 import pytest
 
 from authz_service.gen.authz.v1 import change_pb2 as pb
-from authz_service.gen.authz.v1 import provisioning_pb2 as provisioning
-from authz_service.gen.authz.v1 import tier_pb2
+from authz_service.gen.authz.v1 import member_pb2, tenant_pb2, tier_pb2
 from tests.rpc.harness import Server, serving
 from tests.rpc.test_gitlab_matrix import FILE, ROLES, TIERS, apply, batch_answers, decided
 
@@ -46,13 +45,11 @@ def moved() -> dict[str, tuple[str, str]]:
 def gitlab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     with serving(tmp_path_factory.mktemp("gitlab-plan")) as server:
         apply(server)
-        members = [provisioning.NewMember(subject=f"user:{r}", roles=[r]) for r in ROLES]
+        members = [member_pb2.NewMember(subject=f"user:{r}", roles=[r]) for r in ROLES]
         for tier, tenants in CUSTOMERS.items():
             for tenant in (f"on-{tier}", *tenants):
-                request = provisioning.OnboardTenantRequest(
-                    tenant=tenant, tier=tier, members=members
-                )
-                server.operator.provisioning.OnboardTenant(request)
+                request = tenant_pb2.OnboardTenantRequest(tenant=tenant, tier=tier, members=members)
+                server.operator.tenants.OnboardTenant(request)
         yield server
 
 

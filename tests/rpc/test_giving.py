@@ -14,14 +14,18 @@ from authz_service.errors import ErrorReason
 from authz_service.gen.authz.v1 import (
     change_pb2,
     exception_pb2,
+    invitation_pb2,
+    member_pb2,
     permission_pb2,
     role_grant_pb2,
     role_pb2,
+    subscription_pb2,
+    suspension_pb2,
+    tenant_pb2,
     tier_pb2,
 )
 from authz_service.gen.authz.v1 import identity_pb2 as identities
 from authz_service.gen.authz.v1 import key_pb2 as keys
-from authz_service.gen.authz.v1 import provisioning_pb2 as provisioning
 from authz_service.usecases.bootstrap.seeding import SEEDER
 from tests.rpc.account import Account, member, timestamp
 from tests.rpc.conftest import fresh_name
@@ -59,13 +63,13 @@ class TestNarrowOperators:
     ) -> None:
         account.onboard("free", ada=["admin"])
         support = narrow(account.server, "tenants:get", "tenants:suspend", "tenants:resume")
-        support.call(provisioning.GetTenantRequest(tenant=account.id))
-        reason = provisioning.SUSPENSION_REASON_RISK
+        support.call(tenant_pb2.GetTenantRequest(tenant=account.id))
+        reason = suspension_pb2.SUSPENSION_REASON_RISK
         asked: dict[str, Any] = {"tenant": account.id, "suspension_reason": reason}
-        support.call(provisioning.SuspendTenantRequest(**asked))
-        support.call(provisioning.ResumeTenantRequest(**asked))
+        support.call(tenant_pb2.SuspendTenantRequest(**asked))
+        support.call(tenant_pb2.ResumeTenantRequest(**asked))
         for request in (
-            provisioning.OffboardTenantRequest(tenant=account.id),
+            tenant_pb2.OffboardTenantRequest(tenant=account.id),
             keys.CreateKeyRequest(roles=["operator"]),
             role_pb2.PutRoleRequest(role=role_pb2.Role(id="viewer")),
         ):
@@ -131,7 +135,7 @@ class TestNarrowOperators:
     def test_it_moves_no_customer_to_the_tier_of_callers(self, account: Account) -> None:
         account.onboard("free", ada=["admin"])
         by = account.server.caller(account.server.new_key("provisioner"))
-        request = provisioning.SetTierRequest(tenant=account.id, tier="internal")
+        request = subscription_pb2.SetTierRequest(tenant=account.id, tier="internal")
         account.server.refuses(request, EXCEEDS, by=by)
 
     def test_it_takes_over_no_wider_key_by_a_new_secret(self, server: Server) -> None:
@@ -159,7 +163,7 @@ class TestNarrowOperators:
     ) -> None:
         by = account.server.caller(account.server.new_key("provisioner"))
         by.call(
-            provisioning.OnboardTenantRequest(
+            tenant_pb2.OnboardTenantRequest(
                 tenant=account.id, tier="free", members=[member("nina", "admin")]
             )
         )
@@ -229,27 +233,27 @@ class TestCustomersAdmins:
         """Make the requests that let somebody new have a role."""
         name = fresh_name("new")
         return [
-            provisioning.AddMemberRequest(tenant=account.id, member=member(name, role)),
-            provisioning.InviteMemberRequest(
+            member_pb2.AddMemberRequest(tenant=account.id, member=member(name, role)),
+            invitation_pb2.InviteMemberRequest(
                 tenant=account.id, email=f"{name}@example.com", roles=[role]
             ),
         ]
 
     def test_lesser_admin_gets_no_token_of_a_wider_invitation(self, acme: Account) -> None:
         wide = acme.invite("boss@example.com", "admin").invitation
-        request = provisioning.ResendInvitationRequest(tenant=acme.id, id=wide.id)
+        request = invitation_pb2.ResendInvitationRequest(tenant=acme.id, id=wide.id)
         acme.server.refuses(request, EXCEEDS, by=self.by(acme, "hugo"))
         self.by(acme, "ada").call(request)
 
     def test_invitation_is_taken_up_by_one_who_holds_nothing_yet(self, acme: Account) -> None:
         made = self.by(acme, "ada").call(
-            provisioning.InviteMemberRequest(
+            invitation_pb2.InviteMemberRequest(
                 tenant=acme.id, email="nina@example.com", roles=["admin"]
             )
         )
         product = acme.server.caller(acme.server.new_key("product"))
         product.call(
-            provisioning.AcceptInvitationRequest(
+            invitation_pb2.AcceptInvitationRequest(
                 tenant=acme.id, token=made.token, subject="user:nina"
             )
         )
@@ -266,7 +270,7 @@ class TestCustomersAdmins:
         acme.set_tier(tier)
         acme.grant("vera", role)
         token = acme.invite("vera@example.com", "billing-admin").token
-        accepting = provisioning.AcceptInvitationRequest(
+        accepting = invitation_pb2.AcceptInvitationRequest(
             tenant=acme.id, token=token, subject="user:vera"
         )
         self.by(acme, "vera").call(accepting)
@@ -367,9 +371,9 @@ class TestForHowLong:
     def test_nothing_that_does_not_end_is_given_by_other_ways_either(
         self, acme: Account, tina: Caller
     ) -> None:
-        inviting = provisioning.InviteMemberRequest
-        setting = provisioning.SetMemberRolesRequest
-        adding = provisioning.AddMemberRequest
+        inviting = invitation_pb2.InviteMemberRequest
+        setting = member_pb2.SetMemberRolesRequest
+        adding = member_pb2.AddMemberRequest
         wide = role_pb2.Role(id=f"{acme.id}/books", permissions=["invoices:void"])
         for request in (
             adding(tenant=acme.id, member=member("nina", "editor")),
@@ -407,7 +411,7 @@ class TestForHowLong:
         made = account.operator.call(keys.CreateKeyRequest(roles=["operator"], expire_time=ends))
         by = account.server.caller(made.credential)
         new = [member("nina", "admin")]
-        by.call(provisioning.OnboardTenantRequest(tenant=account.id, tier="free", members=new))
+        by.call(tenant_pb2.OnboardTenantRequest(tenant=account.id, tier="free", members=new))
         by.call(role_grant_pb2.GrantRoleRequest(role_grant=role_grant_pb2.RoleGrant(
             tenant=account.id, subject="user:nina", role="editor"
         )))  # fmt: skip

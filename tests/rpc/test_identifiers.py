@@ -14,12 +14,14 @@ from authz_service.gen.authz.v1 import (
     feature_pb2,
     key_pb2,
     limit_pb2,
+    member_pb2,
     permission_pb2,
     role_grant_pb2,
     role_pb2,
+    subscription_pb2,
+    tenant_pb2,
     tier_pb2,
 )
-from authz_service.gen.authz.v1 import provisioning_pb2 as provisioning
 from tests.rpc.account import DENY, Account
 from tests.rpc.conftest import fresh_name
 from tests.rpc.harness import Server, made, refusal
@@ -89,8 +91,8 @@ def denial_of(account: Account, bad: str) -> Message:
 
 
 def member_with(account: Account, subject: str, *roles: str) -> Message:
-    new = provisioning.NewMember(subject=subject, roles=roles)
-    return provisioning.AddMemberRequest(tenant=account.id, member=new)
+    new = member_pb2.NewMember(subject=subject, roles=roles)
+    return member_pb2.AddMemberRequest(tenant=account.id, member=new)
 
 
 def role(name: str) -> Message:
@@ -151,19 +153,19 @@ def revocation(account: Account, scope: str) -> Message:
 
 
 def opening(account: Account, bad: str) -> Message:
-    return provisioning.OnboardTenantRequest(tenant=f"{account.id}-2", tier=bad)
+    return tenant_pb2.OnboardTenantRequest(tenant=f"{account.id}-2", tier=bad)
 
 
 TAKERS: Final[list[tuple[str, Build, dict[str, str]]]] = [
-    ("tenant", own(provisioning.OnboardTenantRequest, "tenant"), NAME | EMPTY),
+    ("tenant", own(tenant_pb2.OnboardTenantRequest, "tenant"), NAME | EMPTY),
     ("tier", opening, NAME | EMPTY),
-    ("tenant", own(provisioning.GetTenantRequest, "tenant"), NAME | EMPTY),
-    ("tier", own(provisioning.SetTierRequest, "tier"), NAME | EMPTY),
-    ("tier", own(provisioning.ListTenantsRequest, "tier"), NAME),
+    ("tenant", own(tenant_pb2.GetTenantRequest, "tenant"), NAME | EMPTY),
+    ("tier", own(subscription_pb2.SetTierRequest, "tier"), NAME | EMPTY),
+    ("tier", own(tenant_pb2.ListTenantsRequest, "tier"), NAME),
     ("member.subject", member_with, SUBJECT | EMPTY),
     ("member.roles", lambda a, bad: member_with(a, "user:new", bad), NAME | EMPTY),
-    ("subject", own(provisioning.RemoveMemberRequest, "subject"), SUBJECT | EMPTY),
-    ("subject", own(provisioning.GetMemberRequest, "subject"), SUBJECT | EMPTY),
+    ("subject", own(member_pb2.RemoveMemberRequest, "subject"), SUBJECT | EMPTY),
+    ("subject", own(member_pb2.GetMemberRequest, "subject"), SUBJECT | EMPTY),
     ("role_grant.tenant", grant("tenant"), NAME | EMPTY),
     ("role_grant.subject", grant("subject"), SUBJECT | EMPTY),
     ("role_grant.role", grant("role"), NAME | EMPTY),
@@ -209,7 +211,7 @@ TAKERS: Final[list[tuple[str, Build, dict[str, str]]]] = [
     ("questions[1].subject", lambda a, bad: questions(a, "user:ada", bad), SUBJECT | EMPTY),
     ("usage.limit", use_of, WORD | EMPTY),
     ("tenants", key_for, NAME | EMPTY),
-    ("request_id", own(provisioning.SetTierRequest, "request_id"), REQUEST_ID),
+    ("request_id", own(subscription_pb2.SetTierRequest, "request_id"), REQUEST_ID),
 ]
 
 

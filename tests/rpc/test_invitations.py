@@ -10,8 +10,7 @@ from sqlalchemy import select
 
 from authz_service.domain.invitation import PREFIX
 from authz_service.errors import ErrorReason
-from authz_service.gen.authz.v1 import provisioning_pb2 as pb
-from authz_service.gen.authz.v1 import role_grant_pb2
+from authz_service.gen.authz.v1 import invitation_pb2, member_pb2, role_grant_pb2
 from authz_service.store import schema
 from tests.rpc import trail
 from tests.rpc.account import Account, member, subject_of
@@ -31,27 +30,35 @@ def acme(any_server: Server, request: pytest.FixtureRequest) -> Account:
     return account
 
 
-def invitation(account: Account, **whom: Any) -> pb.InviteMemberRequest:
-    return pb.InviteMemberRequest(tenant=account.id, **whom)
+def invitation(account: Account, **whom: Any) -> invitation_pb2.InviteMemberRequest:
+    return invitation_pb2.InviteMemberRequest(tenant=account.id, **whom)
 
 
-def acceptance(account: Account, token: str, who: str = "nina") -> pb.AcceptInvitationRequest:
-    return pb.AcceptInvitationRequest(tenant=account.id, token=token, subject=subject_of(who))
+def acceptance(
+    account: Account, token: str, who: str = "nina"
+) -> invitation_pb2.AcceptInvitationRequest:
+    return invitation_pb2.AcceptInvitationRequest(
+        tenant=account.id, token=token, subject=subject_of(who)
+    )
 
 
-def resend(account: Account, sent: pb.InviteMemberResponse) -> pb.ResendInvitationResponse:
-    request = pb.ResendInvitationRequest(tenant=account.id, id=sent.invitation.id)
-    return account.operator.provisioning.ResendInvitation(request)
+def resend(
+    account: Account, sent: invitation_pb2.InviteMemberResponse
+) -> invitation_pb2.ResendInvitationResponse:
+    request = invitation_pb2.ResendInvitationRequest(tenant=account.id, id=sent.invitation.id)
+    return account.operator.invitations.ResendInvitation(request)
 
 
-def revoke(account: Account, sent: pb.InviteMemberResponse) -> pb.RevokeInvitationResponse:
-    request = pb.RevokeInvitationRequest(tenant=account.id, id=sent.invitation.id)
-    return account.operator.provisioning.RevokeInvitation(request)
+def revoke(
+    account: Account, sent: invitation_pb2.InviteMemberResponse
+) -> invitation_pb2.RevokeInvitationResponse:
+    request = invitation_pb2.RevokeInvitationRequest(tenant=account.id, id=sent.invitation.id)
+    return account.operator.invitations.RevokeInvitation(request)
 
 
-def listed(account: Account) -> list[pb.Invitation]:
-    request = pb.ListInvitationsRequest(tenant=account.id)
-    answer = account.operator.provisioning.ListInvitations(request)
+def listed(account: Account) -> list[invitation_pb2.Invitation]:
+    request = invitation_pb2.ListInvitationsRequest(tenant=account.id)
+    answer = account.operator.invitations.ListInvitations(request)
     assert answer.total_size == len(answer.invitations)
     return list(answer.invitations)
 
@@ -67,14 +74,17 @@ def test_whoever_has_the_token_of_an_address_becomes_a_member_with_its_roles(
     assert listed(acme) == [sent.invitation]
     assert acme.reason("nina", "invoices:view") == "NOT_A_MEMBER"
     joined = acme.accept(sent.token, "nina")
-    assert (joined.state, list(joined.roles)) == (pb.MEMBERSHIP_STATE_ACTIVE, ["editor", "viewer"])
+    assert (joined.state, list(joined.roles)) == (
+        member_pb2.MEMBERSHIP_STATE_ACTIVE,
+        ["editor", "viewer"],
+    )
     assert acme.may("nina", "invoices:create")
     assert listed(acme) == []
 
 
 def test_an_invited_subject_is_a_member_that_may_nothing_until_it_accepts(acme: Account) -> None:
     sent = acme.invite("nina", "viewer")
-    assert acme.member("nina").state == pb.MEMBERSHIP_STATE_INVITED
+    assert acme.member("nina").state == member_pb2.MEMBERSHIP_STATE_INVITED
     assert acme.reason("nina", "invoices:view") == "MEMBERSHIP_INVITED"
     acme.accept(sent.token, "nina")
     assert acme.may("nina", "invoices:view")
@@ -124,7 +134,7 @@ def test_revoking_ends_the_invitation_and_a_membership_that_was_only_invited(
     revoke(acme, sent)
     assert listed(acme) == []
     assert [each.subject for each in acme.members().members] == ["user:ada"]
-    gone = pb.GetInvitationRequest(tenant=acme.id, id=sent.invitation.id)
+    gone = invitation_pb2.GetInvitationRequest(tenant=acme.id, id=sent.invitation.id)
     acme.server.refuses(gone, ErrorReason.INVITATION_NOT_FOUND, at="id", says="list the open")
 
 
@@ -138,7 +148,7 @@ def test_removing_an_invited_member_ends_its_invitation(acme: Account) -> None:
 def test_one_held_back_that_accepts_stays_held_back_until_it_is_let_go(acme: Account) -> None:
     sent = acme.invite("nina", "viewer")
     acme.hold_back("nina", "RISK")
-    assert acme.accept(sent.token, "nina").state == pb.MEMBERSHIP_STATE_SUSPENDED
+    assert acme.accept(sent.token, "nina").state == member_pb2.MEMBERSHIP_STATE_SUSPENDED
     assert acme.reason("nina", "invoices:view") == "MEMBERSHIP_SUSPENDED"
     acme.let_go("nina", "RISK")
     assert acme.may("nina", "invoices:view")
@@ -160,9 +170,9 @@ def test_an_invitation_takes_a_seat_until_it_is_over(acme: Account) -> None:
     exhausted = ErrorReason.SEATS_EXHAUSTED
     found = acme.server.refuses(invitation(acme, email="third@example.com"), exhausted)
     assert found.metadata == {"seats": "3", "taken": "3"}
-    addition = pb.AddMemberRequest(tenant=acme.id, member=member("vera"))
+    addition = member_pb2.AddMemberRequest(tenant=acme.id, member=member("vera"))
     acme.server.refuses(addition, exhausted)
-    again = pb.ResendInvitationRequest(tenant=acme.id, id=listed(acme)[0].id)
+    again = invitation_pb2.ResendInvitationRequest(tenant=acme.id, id=listed(acme)[0].id)
     acme.server.refuses(again, exhausted, says="revoke an invitation")
     acme.accept(first.token, "vera")
     acme.server.refuses(invitation(acme, email="third@example.com"), exhausted)

@@ -21,8 +21,7 @@ from sqlalchemy import select
 
 from authz_service.domain.tenant import SYSTEM
 from authz_service.gen.authz.v1 import key_pb2 as keys
-from authz_service.gen.authz.v1 import provisioning_pb2 as provisioning
-from authz_service.gen.authz.v1 import role_grant_pb2, role_pb2
+from authz_service.gen.authz.v1 import member_pb2, role_grant_pb2, role_pb2, tenant_pb2
 from authz_service.store import schema
 from tests.rpc.account import DENY, Account, member
 from tests.rpc.conftest import fresh_name
@@ -113,7 +112,7 @@ def two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Two]:
 
 def _fill(b: Ready) -> None:
     """Put the mark wherever B's own words stand."""
-    named = provisioning.UpdateTenantRequest(tenant=B, display_name=SECRET)
+    named = tenant_pb2.UpdateTenantRequest(tenant=B, display_name=SECRET)
     named.update_mask.paths.append("display_name")
     b.account.operator.call(named)
     for number in range(4):
@@ -302,10 +301,10 @@ ATTACKS: Final[dict[str, Callable[[Ready, str], Message]]] = {
     "role-that-includes-anothers": lambda a, b: role_pb2.PutRoleRequest(
         role=role_pb2.Role(id=f"{a.id}/x", includes=[f"{b}/mine"])
     ),
-    "member-with-role-of-another": lambda a, b: provisioning.AddMemberRequest(
+    "member-with-role-of-another": lambda a, b: member_pb2.AddMemberRequest(
         tenant=a.id, member=member("eve", f"{b}/mine")
     ),
-    "among-callers": lambda *_: provisioning.AddMemberRequest(
+    "among-callers": lambda *_: member_pb2.AddMemberRequest(
         tenant=SYSTEM, member=member("ann", "operator")
     ),
     "among-many": lambda a, b: role_grant_pb2.BulkGrantRolesRequest(

@@ -18,8 +18,7 @@ from grpc_status import rpc_status
 
 from authz_service.errors import ErrorReason
 from authz_service.gen.authz.v1 import authorization_pb2 as pb
-from authz_service.gen.authz.v1 import provisioning_pb2 as provisioning
-from authz_service.gen.authz.v1 import role_grant_pb2
+from authz_service.gen.authz.v1 import role_grant_pb2, tenant_pb2
 from authz_service.gen.authz.v1.authorization_pb2_grpc import AuthorizationServiceStub
 from authz_service.rpc.admission import LimitSettings
 from authz_service.rpc.credentials import Credentials
@@ -32,7 +31,7 @@ from tests.rpc.harness import PATIENCE, Server, serving
 QUESTION = pb.CheckRequest(tenant="acme", subject="user:alice", permission="invoices:view")
 SLOW = pb.CheckRequest(tenant="slow")
 QUICK = pb.CheckRequest(tenant="quick")
-LIST = provisioning.ListTenantsRequest()
+LIST = tenant_pb2.ListTenantsRequest()
 
 
 class Told(NamedTuple):
@@ -144,7 +143,7 @@ def test_caller_beyond_its_rate_is_told_so_and_when_to_come_back(tmp_path: Path)
         assert (found.reason, found.metadata) == (ErrorReason.RATE_LIMITED, {"rate": "0.001"})
         assert 900 < found.retry_after <= 1000
         assert other.checks.Check(QUESTION).revision
-        assert server.operator.provisioning.ListTenants(LIST).revision
+        assert server.operator.tenants.ListTenants(LIST).revision
 
 
 def test_wrong_keys_use_up_nothing_of_a_good_one(tmp_path: Path) -> None:
@@ -161,7 +160,7 @@ def test_changes_have_a_rate_of_their_own_and_a_refused_one_leaves_no_trace(tmp_
     with serving(tmp_path, rate_changes_per_second=0.001) as server:
         assert server.new_key("operator")
         before = server.footprint()
-        asked = provisioning.OnboardTenantRequest(tenant="acme", tier="free")
+        asked = tenant_pb2.OnboardTenantRequest(tenant="acme", tier="free")
         assert refused(lambda: server.operator.call(asked)).reason == ErrorReason.RATE_LIMITED
         assert server.footprint() == before
         assert [server.operator.checks.Check(QUESTION).revision for _ in range(3)]
@@ -182,11 +181,11 @@ def test_each_item_of_a_bulk_change_counts(tmp_path: Path) -> None:
             )
             for each in grants
         ]
-        new = [provisioning.NewCustomer(tenant=f"acme-{n}", tier="free") for n in range(200)]
+        new = [tenant_pb2.NewCustomer(tenant=f"acme-{n}", tier="free") for n in range(200)]
         bulk = (
             role_grant_pb2.BulkGrantRolesRequest(role_grants=grants),
             role_grant_pb2.BulkRevokeRolesRequest(revocations=ends),
-            provisioning.ImportCustomersRequest(customers=new),
+            tenant_pb2.ImportCustomersRequest(customers=new),
         )
         callers = [server.caller(server.new_key("operator")) for _ in bulk]
         for caller, asked in zip(callers, bulk, strict=True):
@@ -270,7 +269,7 @@ def test_bytes_that_are_no_message_are_refused_with_a_reason(
 ) -> None:
     for channel, rpc in (
         (server.checks, "AuthorizationService/Check"),
-        (server.admin, "ProvisioningService/ListTenants"),
+        (server.admin, "TenantService/ListTenants"),
     ):
         raw: Any = channel.unary_unary(f"/authz.v1.{rpc}")
         found = refused(lambda raw=raw: raw(content, timeout=PATIENCE))  # type: ignore[misc]

@@ -13,8 +13,7 @@ from authz_service.domain.decision import Question
 from authz_service.domain.window import Instant
 from authz_service.engine.index import Index
 from authz_service.gen.authz.v1 import authorization_pb2 as checks
-from authz_service.gen.authz.v1 import key_pb2
-from authz_service.gen.authz.v1 import provisioning_pb2 as provisioning
+from authz_service.gen.authz.v1 import key_pb2, tenant_pb2
 from authz_service.serving import logs
 from tests.rpc.account import DENY, Account
 from tests.rpc.harness import Caller, Server, refusal, serving
@@ -86,19 +85,17 @@ def test_no_log_of_a_run_holds_a_key_or_a_person(tmp_path: Path, log: Log, level
 
 def test_change_is_one_line_with_its_caller_and_its_revision(tmp_path: Path, log: Log) -> None:
     with logged(tmp_path) as server:
-        request = provisioning.OnboardTenantRequest(
-            tenant="acme", tier="free", request_id="order-17"
-        )
-        revision = server.operator.provisioning.OnboardTenant(request).revision
+        request = tenant_pb2.OnboardTenantRequest(tenant="acme", tier="free", request_id="order-17")
+        revision = server.operator.tenants.OnboardTenant(request).revision
         caller = f"service:{server.operator_key.split('_')[2]}"
-    (line,) = log.lines(rpc="ProvisioningService.OnboardTenant")
+    (line,) = log.lines(rpc="TenantService.OnboardTenant")
     assert line.pop("call_id")
     assert line.pop("timestamp")
     assert 0 < line.pop("ms") < 60_000
     assert line == {
         "event": "call answered",
         "level": "info",
-        "rpc": "ProvisioningService.OnboardTenant",
+        "rpc": "TenantService.OnboardTenant",
         "code": "OK",
         "caller": caller,
         "request_id": "order-17",
@@ -111,17 +108,17 @@ def test_refused_change_is_one_line_with_code_and_reason(tmp_path: Path, log: Lo
         refusal(lambda: Account(server, "nowhere").suspend())
     (line,) = log.lines(event="call refused")
     assert (line["code"], line["reason"]) == ("NOT_FOUND", "TENANT_NOT_FOUND")
-    assert line["rpc"] == "ProvisioningService.SuspendTenant"
+    assert line["rpc"] == "TenantService.SuspendTenant"
     assert line["caller"].startswith("service:key-")
     assert line["call_id"]
 
 
 def test_checks_reads_and_trials_are_logged_for_debugging_only(tmp_path: Path, log: Log) -> None:
-    trial = provisioning.OnboardTenantRequest(tenant="acme", tier="free", validate_only=True)
+    trial = tenant_pb2.OnboardTenantRequest(tenant="acme", tier="free", validate_only=True)
     for level, expected in (("info", 0), ("debug", 2)):
         with logged(tmp_path / level, log_level=level) as server:
             Account(server, "acme").ask("bob", "invoices:view")
-            server.operator.provisioning.OnboardTenant(trial)
+            server.operator.tenants.OnboardTenant(trial)
         assert len(log.lines(level="debug", code="OK")) == expected
     assert log.lines(event="call answered", level="info") == []
     (check,) = log.lines(rpc="AuthorizationService.Check")

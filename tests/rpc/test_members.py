@@ -8,8 +8,7 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.message import Message
 
 from authz_service.errors import ErrorReason
-from authz_service.gen.authz.v1 import provisioning_pb2 as pb
-from authz_service.gen.authz.v1 import role_grant_pb2, role_pb2
+from authz_service.gen.authz.v1 import member_pb2, role_grant_pb2, role_pb2, tenant_pb2
 from tests.rpc.account import Account, member, subject_of, timestamp, why
 from tests.rpc.conftest import fresh_name
 from tests.rpc.harness import Caller, Server, made
@@ -28,18 +27,22 @@ def provisioner(acme: Account) -> Caller:
     return acme.server.caller(acme.server.new_key("provisioner"))
 
 
-def suspension(account: Account, who: str, reason: str = "ADMIN") -> pb.SuspendMemberRequest:
-    return pb.SuspendMemberRequest(
+def suspension(
+    account: Account, who: str, reason: str = "ADMIN"
+) -> member_pb2.SuspendMemberRequest:
+    return member_pb2.SuspendMemberRequest(
         tenant=account.id, subject=subject_of(who), suspension_reason=why(reason)
     )
 
 
-def removal(account: Account, who: str) -> pb.RemoveMemberRequest:
-    return pb.RemoveMemberRequest(tenant=account.id, subject=subject_of(who))
+def removal(account: Account, who: str) -> member_pb2.RemoveMemberRequest:
+    return member_pb2.RemoveMemberRequest(tenant=account.id, subject=subject_of(who))
 
 
-def roles(account: Account, who: str, *wanted: str) -> pb.SetMemberRolesRequest:
-    return pb.SetMemberRolesRequest(tenant=account.id, subject=subject_of(who), roles=wanted)
+def roles(account: Account, who: str, *wanted: str) -> member_pb2.SetMemberRolesRequest:
+    return member_pb2.SetMemberRolesRequest(
+        tenant=account.id, subject=subject_of(who), roles=wanted
+    )
 
 
 def test_suspension_denies_on_the_very_next_check_and_resume_gives_back_exactly(
@@ -48,7 +51,10 @@ def test_suspension_denies_on_the_very_next_check_and_resume_gives_back_exactly(
     acme.grant("vera", "editor", "project:42")
     before = acme.member("vera")
     held = acme.hold_back("vera", "RISK")
-    assert (held.state, list(held.suspensions)) == (pb.MEMBERSHIP_STATE_SUSPENDED, [why("RISK")])
+    assert (held.state, list(held.suspensions)) == (
+        member_pb2.MEMBERSHIP_STATE_SUSPENDED,
+        [why("RISK")],
+    )
     assert acme.reason("vera", "invoices:view") == "MEMBERSHIP_SUSPENDED"
     assert acme.reason("vera", "projects:create", "project:42") == "MEMBERSHIP_SUSPENDED"
     after = acme.let_go("vera", "RISK")
@@ -64,14 +70,14 @@ def test_lifting_one_reason_leaves_the_other(acme: Account) -> None:
     acme.hold_back("vera", "BILLING")
     assert list(acme.let_go("vera", "RISK").suspensions) == [why("BILLING")]
     assert acme.reason("vera", "invoices:view") == "MEMBERSHIP_SUSPENDED"
-    assert acme.let_go("vera", "BILLING").state == pb.MEMBERSHIP_STATE_ACTIVE
+    assert acme.let_go("vera", "BILLING").state == member_pb2.MEMBERSHIP_STATE_ACTIVE
     assert acme.may("vera", "invoices:view")
 
 
 def test_removal_denies_on_the_very_next_check(acme: Account) -> None:
     assert acme.may("vera", "invoices:view")
     removed = acme.remove("vera")
-    assert removed.member.state == pb.MEMBERSHIP_STATE_REMOVED
+    assert removed.member.state == member_pb2.MEMBERSHIP_STATE_REMOVED
     assert acme.reason("vera", "invoices:view") == "NOT_A_MEMBER"
 
 
@@ -79,7 +85,7 @@ def test_a_reason_is_laid_on_once_and_only_a_held_one_is_lifted(acme: Account) -
     acme.hold_back("vera", "RISK")
     conflict = ErrorReason.MEMBER_STATE_CONFLICT
     acme.server.refuses(suspension(acme, "vera", "RISK"), conflict, at="suspension_reason")
-    request = pb.ResumeMemberRequest(tenant=acme.id, subject="user:vera")
+    request = member_pb2.ResumeMemberRequest(tenant=acme.id, subject="user:vera")
     acme.server.refuses(request, conflict, at="suspension_reason", says="held: risk")
 
 
@@ -91,7 +97,7 @@ def test_suspending_and_removing_are_possible_in_any_state_of_the_account(acme: 
     acme.remove("edgar")
     acme.let_go("vera")
     acme.offboard()
-    request = pb.ResumeMemberRequest(tenant=acme.id, subject="user:vera")
+    request = member_pb2.ResumeMemberRequest(tenant=acme.id, subject="user:vera")
     acme.server.refuses(request, ErrorReason.TENANT_STATE_CONFLICT, at="tenant")
 
 
@@ -145,11 +151,11 @@ def test_the_first_admin_of_an_account_owns_it(acme: Account) -> None:
 
 def test_another_first_member_can_be_said_to_own_it(acme: Account) -> None:
     other = Account(acme.server, f"{acme.id}-2")
-    abe = pb.NewMember(subject="user:abe", roles=["admin"], owner=True)
-    request = pb.OnboardTenantRequest(
+    abe = member_pb2.NewMember(subject="user:abe", roles=["admin"], owner=True)
+    request = tenant_pb2.OnboardTenantRequest(
         tenant=other.id, tier="free", members=[member("ada", "admin"), abe]
     )
-    opened = other.operator.provisioning.OnboardTenant(request)
+    opened = other.operator.tenants.OnboardTenant(request)
     assert [(each.subject, each.owner) for each in opened.members] == [
         ("user:ada", False),
         ("user:abe", True),
@@ -157,19 +163,21 @@ def test_another_first_member_can_be_said_to_own_it(acme: Account) -> None:
 
 
 def test_an_account_has_one_owner_at_most(acme: Account) -> None:
-    owners = [pb.NewMember(subject=f"user:{n}", roles=["admin"], owner=True) for n in range(2)]
-    request = pb.OnboardTenantRequest(tenant=f"{acme.id}-2", tier="free", members=owners)
+    owners = [
+        member_pb2.NewMember(subject=f"user:{n}", roles=["admin"], owner=True) for n in range(2)
+    ]
+    request = tenant_pb2.OnboardTenantRequest(tenant=f"{acme.id}-2", tier="free", members=owners)
     acme.server.refuses(request, ErrorReason.INVALID_FIELD, at="members", says="one owner")
-    added = pb.AddMemberRequest(tenant=acme.id, member=owners[0])
+    added = member_pb2.AddMemberRequest(tenant=acme.id, member=owners[0])
     found = acme.server.refuses(added, ErrorReason.OWNER_EXISTS, at="member.owner")
     assert found.metadata == {"owner": "user:ada"}
 
 
 @pytest.mark.parametrize(("who", "role"), [("nina", "viewer"), ("service:bot", "admin")])
 def test_an_owner_is_a_user_with_an_admin_role(acme: Account, who: str, role: str) -> None:
-    new = pb.NewMember(subject=subject_of(who), roles=[role], owner=True)
+    new = member_pb2.NewMember(subject=subject_of(who), roles=[role], owner=True)
     other = f"{acme.id}-2"
-    request = pb.OnboardTenantRequest(tenant=other, tier="free", members=[new])
+    request = tenant_pb2.OnboardTenantRequest(tenant=other, tier="free", members=[new])
     acme.server.refuses(request, ErrorReason.INVALID_FIELD, at="members[0].owner")
 
 
@@ -177,8 +185,8 @@ def test_an_account_without_owner_gets_one_with_a_member(acme: Account) -> None:
     other = Account(acme.server, f"{acme.id}-2")
     other.onboard("free", vera=["viewer"])
     assert other.members(owner=True).total_size == 0
-    new = pb.NewMember(subject="user:ada", roles=["admin"], owner=True)
-    other.operator.provisioning.AddMember(pb.AddMemberRequest(tenant=other.id, member=new))
+    new = member_pb2.NewMember(subject="user:ada", roles=["admin"], owner=True)
+    other.operator.members.AddMember(member_pb2.AddMemberRequest(tenant=other.id, member=new))
     assert other.member("ada").owner
 
 
@@ -223,8 +231,8 @@ def test_transfer_to_the_owner_changes_nothing(acme: Account) -> None:
 
 
 def test_only_an_active_user_that_is_a_member_becomes_the_owner(acme: Account) -> None:
-    def to(who: str) -> pb.TransferOwnershipRequest:
-        return pb.TransferOwnershipRequest(tenant=acme.id, to=subject_of(who))
+    def to(who: str) -> member_pb2.TransferOwnershipRequest:
+        return member_pb2.TransferOwnershipRequest(tenant=acme.id, to=subject_of(who))
 
     acme.add("service:bot", "admin")
     acme.hold_back("vera", "RISK")
@@ -295,8 +303,8 @@ def test_neither_policy_nor_the_end_of_an_account_is_held_back(acme: Account) ->
 def test_a_member_that_a_directory_keeps_is_read_only_to_all_but_those_who_may_override(
     acme: Account, provisioner: Caller
 ) -> None:
-    new = pb.NewMember(subject="user:dora", roles=["viewer"], managed_by="scim")
-    added = pb.AddMemberRequest(tenant=acme.id, member=new)
+    new = member_pb2.NewMember(subject="user:dora", roles=["viewer"], managed_by="scim")
+    added = member_pb2.AddMemberRequest(tenant=acme.id, member=new)
     managed = ErrorReason.MEMBER_MANAGED
     acme.server.refuses(added, managed, at="subject", by=provisioner)
     assert acme.operator.call(added).member.managed_by == "scim"
@@ -319,8 +327,8 @@ def test_a_member_that_a_directory_keeps_is_read_only_to_all_but_those_who_may_o
 def test_roles_of_a_member_that_a_directory_keeps_are_read_only_to_keys_too(
     acme: Account, provisioner: Caller
 ) -> None:
-    new = pb.NewMember(subject="user:dora", roles=["viewer"], managed_by="scim")
-    acme.operator.call(pb.AddMemberRequest(tenant=acme.id, member=new))
+    new = member_pb2.NewMember(subject="user:dora", roles=["viewer"], managed_by="scim")
+    acme.operator.call(member_pb2.AddMemberRequest(tenant=acme.id, member=new))
     held = acme.grant("dora", "editor", "project:42")
     more = role_grant_pb2.RoleGrant(tenant=acme.id, subject="user:dora", role="admin")
     less = role_grant_pb2.RoleRevocation(tenant=acme.id, subject="user:dora", role="viewer")
@@ -349,8 +357,8 @@ def test_roles_of_a_member_that_a_directory_keeps_are_read_only_to_keys_too(
 
 
 def test_only_known_directories_keep_members(acme: Account) -> None:
-    new = pb.NewMember(subject="user:dora", managed_by="ldap")
-    request = pb.AddMemberRequest(tenant=acme.id, member=new)
+    new = member_pb2.NewMember(subject="user:dora", managed_by="ldap")
+    request = member_pb2.AddMemberRequest(tenant=acme.id, member=new)
     acme.server.refuses(request, ErrorReason.INVALID_FIELD, at="member.managed_by", says="scim")
 
 
@@ -363,14 +371,14 @@ def test_members_are_found_by_state_role_beginning_and_owner(acme: Account) -> N
     acme.hold_back("vera", "RISK")
     acme.invite("user:ivan", "viewer")
     acme.grant("edgar", "admin", "project:42")
-    assert found(state=pb.MEMBERSHIP_STATE_SUSPENDED) == ["vera"]
-    assert found(state=pb.MEMBERSHIP_STATE_INVITED) == ["ivan"]
+    assert found(state=member_pb2.MEMBERSHIP_STATE_SUSPENDED) == ["vera"]
+    assert found(state=member_pb2.MEMBERSHIP_STATE_INVITED) == ["ivan"]
     assert found(role="admin") == ["abe", "ada"]
     assert found(subject_prefix="user:a") == ["abe", "ada"]
     assert found(owner=True) == ["ada"]
     assert found(role="admin", subject_prefix="user:ab") == ["abe"]
     assert acme.members(page_size=2).total_size == 5
-    request = pb.ListMembersRequest(tenant=acme.id, state=99)  # type: ignore[arg-type]
+    request = member_pb2.ListMembersRequest(tenant=acme.id, state=99)  # type: ignore[arg-type]
     acme.server.refuses(request, ErrorReason.INVALID_FIELD, at="state")
 
 

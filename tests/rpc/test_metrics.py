@@ -91,10 +91,10 @@ def test_calls_are_timed_by_method_and_code(watched: Server, acme: Account) -> N
     assert grown(watched, "authz_rpc_seconds_count", before) == {
         ("OK", "Check", "AuthorizationService"): 1,
         ("UNAUTHENTICATED", "Check", "AuthorizationService"): 1,
-        ("OK", "SuspendTenant", "ProvisioningService"): 1,
+        ("OK", "SuspendTenant", "TenantService"): 1,
     }
     seconds = values(watched, "authz_rpc_seconds_sum")
-    assert 0 < seconds["OK", "SuspendTenant", "ProvisioningService"] < 60
+    assert 0 < seconds["OK", "SuspendTenant", "TenantService"] < 60
 
 
 def test_changes_are_counted_once_they_are_committed(watched: Server, acme: Account) -> None:

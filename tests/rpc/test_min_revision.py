@@ -14,7 +14,7 @@ from grpc_status import rpc_status
 
 from authz_service.errors import ErrorReason
 from authz_service.gen.authz.v1 import authorization_pb2 as checks
-from authz_service.gen.authz.v1 import key_pb2, provisioning_pb2
+from authz_service.gen.authz.v1 import key_pb2, subscription_pb2
 from tests.rpc.account import Account
 from tests.rpc.conftest import fresh_name
 from tests.rpc.harness import PATIENCE, Caller, Server, refusal, serving
@@ -159,8 +159,8 @@ def test_calls_that_wait_leave_threads_to_those_that_need_not(account: Account) 
             waited_for = wait([c for c in calls if not c.done()], PATIENCE, FIRST_COMPLETED)
             assert waited_for.done
         assert account.reason("ada", "invoices:view") == "ALLOWED"
-        account.operator.provisioning.SetTier(
-            provisioning_pb2.SetTierRequest(tenant=account.id, tier="enterprise")
+        account.operator.subscriptions.SetTier(
+            subscription_pb2.SetTierRequest(tenant=account.id, tier="enterprise")
         )
         outcomes = Counter(call.result(PATIENCE) for call in calls)
     assert outcomes == {"answered": 4, ErrorReason.REVISION_NOT_REACHED: 12}

@@ -13,12 +13,14 @@ from authz_service.gen.authz.v1 import (
     change_pb2,
     exception_pb2,
     key_pb2,
+    member_pb2,
     permission_pb2,
     role_grant_pb2,
     role_pb2,
+    subscription_pb2,
+    tenant_pb2,
     tier_pb2,
 )
-from authz_service.gen.authz.v1 import provisioning_pb2 as provisioning
 from tests.rpc.account import DENY, Account
 from tests.rpc.harness import made, refusal
 
@@ -51,8 +53,8 @@ HUGE_NAMES: Final[dict[str, Callable[[str], Message]]] = {
     ),
     "tier-base": lambda of: made(tier_pb2.PutTierRequest, tier={"id": of, "extends": HUGE}),
     "own-role": lambda _: made(role_pb2.PutRoleRequest, role={"id": f"{HUGE}/editor"}),
-    "tenant": lambda _: provisioning.GetTenantRequest(tenant=HUGE),
-    "tenant-change": lambda _: provisioning.SetTierRequest(tenant=HUGE),
+    "tenant": lambda _: tenant_pb2.GetTenantRequest(tenant=HUGE),
+    "tenant-change": lambda _: subscription_pb2.SetTierRequest(tenant=HUGE),
     "check-tenant": lambda _: checks.CheckRequest(tenant=HUGE, permission="invoices:view"),
     "check-subject": lambda of: checks.CheckRequest(tenant=of, subject=HUGE),
     "page-token": lambda of: checks.ListSubjectsRequest(
@@ -111,10 +113,8 @@ def test_no_permission_at_all_is_refused(account: Account) -> None:
 
 
 def test_more_than_a_thousand_first_members_are_refused(account: Account) -> None:
-    members = [provisioning.NewMember(subject=f"user:{number}") for number in range(1001)]
-    request = provisioning.OnboardTenantRequest(
-        tenant=account.id, tier="enterprise", members=members
-    )
+    members = [member_pb2.NewMember(subject=f"user:{number}") for number in range(1001)]
+    request = tenant_pb2.OnboardTenantRequest(tenant=account.id, tier="enterprise", members=members)
     account.server.refuses(request, ErrorReason.BATCH_TOO_LARGE, at="members", says="split")
 
 
@@ -127,7 +127,7 @@ def test_a_thousand_first_members_are_taken(account: Account) -> None:
 def test_message_over_the_size_limit_is_refused(account: Account, port: str) -> None:
     request = {
         "checks": checks.CheckRequest(tenant="a" * 5_000_000),
-        "admin": provisioning.GetTenantRequest(tenant="a" * 5_000_000),
+        "admin": tenant_pb2.GetTenantRequest(tenant="a" * 5_000_000),
     }[port]
     before = account.server.footprint()
     with pytest.raises(grpc.RpcError) as refused:
@@ -139,7 +139,7 @@ def test_message_over_the_size_limit_is_refused(account: Account, port: str) -> 
 
 
 TEXTS: Final[dict[str, tuple[str, Callable[[Account], Message]]]] = {
-    "reason": ("reason", lambda a: provisioning.SetTierRequest(tenant=a.id, reason=LONG)),
+    "reason": ("reason", lambda a: subscription_pb2.SetTierRequest(tenant=a.id, reason=LONG)),
     "grant-reason": (
         "role_grant.reason",
         lambda a: made(
@@ -161,7 +161,7 @@ TEXTS: Final[dict[str, tuple[str, Callable[[Account], Message]]]] = {
     ),
     "tenant-name": (
         "display_name",
-        lambda a: provisioning.OnboardTenantRequest(
+        lambda a: tenant_pb2.OnboardTenantRequest(
             tenant=f"{a.id}-2", tier="free", display_name=LONG
         ),
     ),

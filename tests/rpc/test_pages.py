@@ -14,9 +14,10 @@ from authz_service.gen.authz.v1 import (
     change_pb2,
     event_pb2,
     identity_pb2,
-    provisioning_pb2,
+    member_pb2,
     role_grant_pb2,
     role_pb2,
+    tenant_pb2,
 )
 from tests.rpc.account import DENY, Account, timestamp
 from tests.rpc.harness import Server, made, refusal, serving
@@ -179,10 +180,10 @@ def test_page_of_no_size_has_a_hundred(filled: Ready, name: str) -> None:
 def test_list_of_more_than_a_hundred_is_never_silently_cut(server: Server) -> None:
     account = Account(server, "many-members")
     account.onboard("enterprise", **{f"u{number}": ["viewer"] for number in range(250)})
-    request = provisioning_pb2.ListMembersRequest(tenant=account.id)
+    request = member_pb2.ListMembersRequest(tenant=account.id)
     lengths = []
     for _ in range(3):
-        answer = account.operator.provisioning.ListMembers(request)
+        answer = account.operator.members.ListMembers(request)
         lengths.append(len(answer.members))
         request.page_token = answer.next_page_token
     assert (lengths, request.page_token) == ([100, 100, 50], "")
@@ -241,7 +242,7 @@ OTHER_QUERIES: Final[dict[str, tuple[str, dict[str, Any]]]] = {
     "grants-subject": ("ListRoleGrants", {"subject": "user:u1"}),
     "grants-role": ("ListRoleGrants", {"role": "editor"}),
     "members-tenant": ("ListMembers", {"tenant": "acme-1"}),
-    "members-state": ("ListMembers", {"state": provisioning_pb2.MEMBERSHIP_STATE_ACTIVE}),
+    "members-state": ("ListMembers", {"state": member_pb2.MEMBERSHIP_STATE_ACTIVE}),
     "members-role": ("ListMembers", {"role": "viewer"}),
     "members-prefix": ("ListMembers", {"subject_prefix": "user:"}),
     "members-owner": ("ListMembers", {"owner": True}),
@@ -263,7 +264,7 @@ OTHER_QUERIES: Final[dict[str, tuple[str, dict[str, Any]]]] = {
     "tenants-prefix": ("ListTenants", {"id_prefix": "acme-"}),
     "tenants-text": ("ListTenants", {"text": "a"}),
     "scheduled-tenant": ("ListScheduledChanges", {"tenant": ""}),
-    "tenants-state": ("ListTenants", {"state": provisioning_pb2.TENANT_STATE_ACTIVE}),
+    "tenants-state": ("ListTenants", {"state": tenant_pb2.TENANT_STATE_ACTIVE}),
 }
 
 
@@ -287,13 +288,13 @@ def test_size_may_change_from_page_to_page(filled: Ready) -> None:
 
 def test_change_between_pages_neither_repeats_nor_loses_what_stays(account: Account) -> None:
     account.onboard("enterprise", b=[], d=[], f=[])
-    request = provisioning_pb2.ListMembersRequest(tenant=account.id, page_size=2)
-    first = account.operator.provisioning.ListMembers(request)
+    request = member_pb2.ListMembersRequest(tenant=account.id, page_size=2)
+    first = account.operator.members.ListMembers(request)
     account.add("a")
     account.add("e")
     account.remove("d")
     request.page_token = first.next_page_token
-    second = account.operator.provisioning.ListMembers(request)
+    second = account.operator.members.ListMembers(request)
     seen = [each.subject for each in (*first.members, *second.members)]
     assert seen == ["user:b", "user:d", "user:e", "user:f"]
 
@@ -319,11 +320,11 @@ def test_grants_are_listed_oldest_first(account: Account) -> None:
 
 def test_tenants_are_filtered_by_state_and_by_tier(filled: Ready) -> None:
     def found(**how: Any) -> list[str]:
-        request = provisioning_pb2.ListTenantsRequest(**how)
-        return [t.id for t in filled.account.operator.provisioning.ListTenants(request).tenants]
+        request = tenant_pb2.ListTenantsRequest(**how)
+        return [t.id for t in filled.account.operator.tenants.ListTenants(request).tenants]
 
     filled.account.suspend("RISK")
-    suspended = provisioning_pb2.TENANT_STATE_SUSPENDED
+    suspended = tenant_pb2.TENANT_STATE_SUSPENDED
     assert found(state=suspended) == ["acme"]
     assert found(state=suspended, tier="free") == []
     free = [tenant for tenant in found(tier="free") if tenant[-1].isdigit()]

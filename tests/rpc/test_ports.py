@@ -19,14 +19,14 @@ from structlog.testing import capture_logs
 
 from authz_service.errors import ErrorReason, FailedPrecondition, Unavailable
 from authz_service.gen.authz.v1 import authorization_pb2 as checks
-from authz_service.gen.authz.v1 import key_pb2, provisioning_pb2
+from authz_service.gen.authz.v1 import key_pb2, tenant_pb2
 from authz_service.gen.authz.v1.key_pb2_grpc import KeyServiceStub
 from authz_service.rpc.services import authorization
 from authz_service.serving import logs
 from authz_service.usecases.callers import keys, keys_now
 from authz_service.usecases.kernel.execution import ChangeCase, ReadCase
 from authz_service.usecases.kernel.rights import access_of
-from authz_service.usecases.tenants import onboarding
+from authz_service.usecases.tenants import onboarding, tenant_view
 from tests.rpc.account import Account
 from tests.rpc.harness import PATIENCE, Server, made, refusal, serving
 from tests.services import SERVICES
@@ -71,12 +71,12 @@ class Held:
 
     entered: threading.Event = field(default_factory=threading.Event)
     let_go: threading.Event = field(default_factory=threading.Event)
-    real: Callable[[Any, Any], Any] = onboarding.get_tenant.body
+    real: Callable[[Any, Any], Any] = tenant_view.tenant_now
 
-    def body(self, view: Any, wanted: Any) -> Any:
+    def tenant_now(self, tenant: Any, at: Any) -> Any:
         self.entered.set()
         assert self.let_go.wait(PATIENCE)
-        return self.real(view, wanted)
+        return self.real(tenant, at)
 
 
 @pytest.fixture
@@ -84,12 +84,10 @@ def held(own: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Held, "
     """Hold a running GetTenant on the administration port."""
     Account(own, "acme").onboard("free", ada=["admin"])
     held = Held()
-    monkeypatch.setattr(
-        onboarding, "get_tenant", ReadCase("GetTenant", access_of("GetTenant"), held.body)
-    )
-    request = provisioning_pb2.GetTenantRequest(tenant="acme")
+    monkeypatch.setattr(onboarding, "tenant_now", held.tenant_now)
+    request = tenant_pb2.GetTenantRequest(tenant="acme")
     with ThreadPoolExecutor(1) as pool:
-        answer = pool.submit(own.operator.provisioning.GetTenant, request)
+        answer = pool.submit(own.operator.tenants.GetTenant, request)
         assert held.entered.wait(PATIENCE)
         yield held, answer
         held.let_go.set()
@@ -165,18 +163,17 @@ def test_call_that_outlasts_the_drain_is_cut(
 ) -> None:
     let_go = threading.Event()
     with serving(tmp_path, drain_seconds=0.05) as server:
+        Account(server, "acme").onboard("free")
         entered = threading.Event()
 
-        def stuck(view: Any, wanted: Any) -> Any:
+        def stuck(tenant: Any, at: Any) -> Any:
             entered.set()
             let_go.wait(PATIENCE)
 
-        monkeypatch.setattr(
-            onboarding, "get_tenant", ReadCase("GetTenant", access_of("GetTenant"), stuck)
-        )
-        request = provisioning_pb2.GetTenantRequest(tenant="acme")
+        monkeypatch.setattr(onboarding, "tenant_now", stuck)
+        request = tenant_pb2.GetTenantRequest(tenant="acme")
         with ThreadPoolExecutor(1) as pool:
-            answer = pool.submit(server.operator.provisioning.GetTenant, request)
+            answer = pool.submit(server.operator.tenants.GetTenant, request)
             assert entered.wait(PATIENCE)
             server.service.admin_port.stop(0.05)
             with pytest.raises(grpc.RpcError):
@@ -288,7 +285,7 @@ def test_log_of_an_unexpected_error_holds_no_secret(
 
 def test_bytes_that_are_no_message_change_nothing(server: Server) -> None:
     metadata = (("authorization", f"Bearer {server.operator_key}"),)
-    call: Any = server.admin.unary_unary("/authz.v1.ProvisioningService/OnboardTenant")
+    call: Any = server.admin.unary_unary("/authz.v1.TenantService/OnboardTenant")
     before = server.footprint()
     with pytest.raises(grpc.RpcError) as refused:
         call(b"\xff\xff\xff", metadata=metadata, timeout=PATIENCE)

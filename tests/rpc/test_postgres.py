@@ -12,7 +12,7 @@ from google.protobuf.message import Message
 
 from authz_service.errors import ErrorReason
 from authz_service.gen.authz.v1 import authorization_pb2 as checks
-from authz_service.gen.authz.v1 import provisioning_pb2, role_grant_pb2
+from authz_service.gen.authz.v1 import role_grant_pb2, subscription_pb2, tenant_pb2
 from tests.postgres import fresh_database
 from tests.rpc.account import Account
 from tests.rpc.conftest import fresh_name
@@ -60,9 +60,9 @@ NULS: Final[dict[str, Callable[[str], Message]]] = {
         tenant=of, subject=f"user:{NUL}"
     ),
     "list-role": lambda of: role_grant_pb2.ListRoleGrantsRequest(tenant=of, role=NUL),
-    "request-id": lambda of: provisioning_pb2.SetTierRequest(tenant=of, request_id=NUL),
-    "reason": lambda of: provisioning_pb2.SetTierRequest(tenant=of, reason=NUL),
-    "tenant": lambda _: provisioning_pb2.GetTenantRequest(tenant=NUL),
+    "request-id": lambda of: subscription_pb2.SetTierRequest(tenant=of, request_id=NUL),
+    "reason": lambda of: subscription_pb2.SetTierRequest(tenant=of, reason=NUL),
+    "tenant": lambda _: tenant_pb2.GetTenantRequest(tenant=NUL),
 }
 
 

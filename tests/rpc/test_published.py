@@ -19,7 +19,7 @@ from authz_service.engine.remedies import RemedyKind
 from authz_service.errors import AuthzError, ErrorReason
 from authz_service.gen.authz.v1 import error_reason_pb2
 from authz_service.rpc.errors import CODES, to_status
-from authz_service.rpc.messages import events, values
+from authz_service.rpc.messages import events, members, tenants, values
 from tests.rpc.published import CODE_OF, PROTO, enum_values
 
 ERRORS: Final = enum_values("error_reason.proto", "ErrorReason")
@@ -31,9 +31,9 @@ NUMBERED: Final[dict[str, tuple[str, type[IntEnum]]]] = {
 NAMED: Final[dict[str, tuple[str, type[Enum], dict[Enum, int]]]] = {
     "GrantSource": ("policy.proto", GrantSource, values._SOURCES),  # type: ignore[dict-item]
     "ExceptionKind": ("policy.proto", ExceptionKind, values._EXCEPTIONS),  # type: ignore[dict-item]
-    "TenantState": ("provisioning.proto", TenantState, values._STATES),  # type: ignore[dict-item]
-    "SuspensionReason": ("provisioning.proto", SuspensionReason, values._SUSPENSIONS),  # type: ignore[dict-item]
-    "MembershipState": ("provisioning.proto", MembershipState, values._MEMBERSHIPS),  # type: ignore[dict-item]
+    "TenantState": ("tenant.proto", TenantState, tenants.STATES),  # type: ignore[dict-item]
+    "SuspensionReason": ("suspension.proto", SuspensionReason, members.SUSPENSIONS),  # type: ignore[dict-item]
+    "MembershipState": ("member.proto", MembershipState, members.STATES),  # type: ignore[dict-item]
     "EventState": ("event.proto", EventState, events.STATES),  # type: ignore[dict-item]
     "EventStage": ("event.proto", Stage, events.STAGES),  # type: ignore[dict-item]
     "EventReason": ("event.proto", EventReason, events.REASONS),  # type: ignore[dict-item]

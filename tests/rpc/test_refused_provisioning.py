@@ -6,8 +6,14 @@ import pytest
 
 from authz_service.errors import ErrorReason
 from authz_service.gen.authz.v1 import authorization_pb2 as checks
-from authz_service.gen.authz.v1 import key_pb2, role_grant_pb2, role_pb2
-from authz_service.gen.authz.v1 import provisioning_pb2 as provisioning
+from authz_service.gen.authz.v1 import (
+    key_pb2,
+    member_pb2,
+    role_grant_pb2,
+    role_pb2,
+    subscription_pb2,
+    tenant_pb2,
+)
 from tests.rpc.account import Account, member, subject_of, timestamp, why
 from tests.rpc.harness import Server, made
 from tests.rpc.requests import CHANGES, GOOD, OF_OWN_ROLES, about, made_ready, names_tenant
@@ -82,13 +88,13 @@ def test_reserved_tenant_cannot_be_changed(account: Account, name: str) -> None:
 
 
 def test_reserved_tenant_cannot_be_opened(server: Server) -> None:
-    request = provisioning.OnboardTenantRequest(tenant="system", tier="free")
+    request = tenant_pb2.OnboardTenantRequest(tenant="system", tier="free")
     server.refuses(request, ErrorReason.TENANT_RESERVED, at="tenant", says="choose another id")
 
 
 def test_reserved_tenant_is_no_customer_in_lists(server: Server) -> None:
-    request = provisioning.ListTenantsRequest(tier="internal")
-    assert not server.operator.provisioning.ListTenants(request).tenants
+    request = tenant_pb2.ListTenantsRequest(tier="internal")
+    assert not server.operator.tenants.ListTenants(request).tenants
 
 
 def test_key_for_the_reserved_tenant_is_refused(server: Server) -> None:
@@ -105,25 +111,25 @@ def test_helper_knows_which_requests_name_a_tenant(account: Account) -> None:
 
 def test_unknown_tier_is_refused(acme: Account) -> None:
     for request in (
-        provisioning.OnboardTenantRequest(tenant=f"{acme.id}-2", tier="platinum"),
-        provisioning.SetTierRequest(tenant=acme.id, tier="platinum"),
+        tenant_pb2.OnboardTenantRequest(tenant=f"{acme.id}-2", tier="platinum"),
+        subscription_pb2.SetTierRequest(tenant=acme.id, tier="platinum"),
     ):
         acme.server.refuses(request, ErrorReason.TIER_NOT_FOUND, at="tier", says="put it first")
 
 
 def test_tenant_id_is_given_once(acme: Account) -> None:
-    request = provisioning.OnboardTenantRequest(tenant=acme.id, tier="free")
+    request = tenant_pb2.OnboardTenantRequest(tenant=acme.id, tier="free")
     acme.server.refuses(request, ErrorReason.TENANT_EXISTS, at="tenant", says="choose another")
     acme.offboard()
     acme.server.refuses(request, ErrorReason.TENANT_EXISTS, at="tenant")
 
 
 def test_member_is_added_once(acme: Account) -> None:
-    request = provisioning.AddMemberRequest(tenant=acme.id, member=member("ada"))
+    request = member_pb2.AddMemberRequest(tenant=acme.id, member=member("ada"))
     acme.server.refuses(request, ErrorReason.MEMBER_EXISTS, at="member.subject", says="grant roles")
 
 
-ADDITIONS: Final[dict[str, tuple[provisioning.NewMember, ErrorReason, str]]] = {
+ADDITIONS: Final[dict[str, tuple[member_pb2.NewMember, ErrorReason, str]]] = {
     "staff": (member("staff:sam"), ErrorReason.STAFF_NOT_ALLOWED, "subject"),
     "unknown-role": (member("nina", "astronaut"), ErrorReason.ROLE_NOT_FOUND, "roles"),
     "role-not-sold": (member("nina", "billing-admin"), ErrorReason.ROLE_NOT_ASSIGNABLE, "roles"),
@@ -133,24 +139,24 @@ ADDITIONS: Final[dict[str, tuple[provisioning.NewMember, ErrorReason, str]]] = {
 
 @pytest.mark.parametrize(("new", "reason", "blamed"), ADDITIONS.values(), ids=ADDITIONS)
 def test_new_member_that_cannot_be_is_refused(
-    acme: Account, new: provisioning.NewMember, reason: ErrorReason, blamed: str
+    acme: Account, new: member_pb2.NewMember, reason: ErrorReason, blamed: str
 ) -> None:
-    request = provisioning.AddMemberRequest(tenant=acme.id, member=new)
+    request = member_pb2.AddMemberRequest(tenant=acme.id, member=new)
     acme.server.refuses(request, reason, at=f"member.{blamed}")
 
 
 @pytest.mark.parametrize(("new", "reason", "blamed"), ADDITIONS.values(), ids=ADDITIONS)
 def test_first_member_that_cannot_be_is_refused_and_no_account_is_opened(
-    account: Account, new: provisioning.NewMember, reason: ErrorReason, blamed: str
+    account: Account, new: member_pb2.NewMember, reason: ErrorReason, blamed: str
 ) -> None:
-    request = provisioning.OnboardTenantRequest(
+    request = tenant_pb2.OnboardTenantRequest(
         tenant=account.id, tier="free", members=[member("ada"), new]
     )
     account.server.refuses(request, reason, at=f"members[1].{blamed}")
 
 
 def test_same_first_member_twice_is_refused(account: Account) -> None:
-    request = provisioning.OnboardTenantRequest(
+    request = tenant_pb2.OnboardTenantRequest(
         tenant=account.id, tier="free", members=[member("ada"), member("ada", "admin")]
     )
     account.server.refuses(request, ErrorReason.INVALID_FIELD, at="members", says="name each once")
@@ -158,14 +164,14 @@ def test_same_first_member_twice_is_refused(account: Account) -> None:
 
 def test_more_members_than_seats_are_refused(account: Account) -> None:
     four = [member(f"u{number}") for number in range(4)]
-    request = provisioning.OnboardTenantRequest(tenant=account.id, tier="free", members=four)
+    request = tenant_pb2.OnboardTenantRequest(tenant=account.id, tier="free", members=four)
     found = account.server.refuses(
         request, ErrorReason.SEATS_EXHAUSTED, says="move to a larger tier"
     )
     assert found.metadata == {"seats": "3", "taken": "0"}
 
 
-@pytest.mark.parametrize("rpc", [provisioning.GetMemberRequest, provisioning.RemoveMemberRequest])
+@pytest.mark.parametrize("rpc", [member_pb2.GetMemberRequest, member_pb2.RemoveMemberRequest])
 def test_unknown_member_is_not_found(acme: Account, rpc: Any) -> None:
     request = rpc(tenant=acme.id, subject="user:nina")
     acme.server.refuses(
@@ -175,7 +181,7 @@ def test_unknown_member_is_not_found(acme: Account, rpc: Any) -> None:
 
 def test_suspending_twice_for_one_reason_is_refused(acme: Account) -> None:
     acme.suspend("BILLING")
-    request = provisioning.SuspendTenantRequest(tenant=acme.id, suspension_reason=why("BILLING"))
+    request = tenant_pb2.SuspendTenantRequest(tenant=acme.id, suspension_reason=why("BILLING"))
     found = acme.server.refuses(
         request, ErrorReason.TENANT_STATE_CONFLICT, at="suspension_reason", says="already"
     )
@@ -184,7 +190,7 @@ def test_suspending_twice_for_one_reason_is_refused(acme: Account) -> None:
 
 def test_lifting_a_reason_that_does_not_hold_is_refused(acme: Account) -> None:
     acme.suspend("BILLING")
-    request = provisioning.ResumeTenantRequest(tenant=acme.id, suspension_reason=why("RISK"))
+    request = tenant_pb2.ResumeTenantRequest(tenant=acme.id, suspension_reason=why("RISK"))
     acme.server.refuses(
         request,
         ErrorReason.TENANT_STATE_CONFLICT,
@@ -230,14 +236,14 @@ def test_nothing_is_given_in_a_tenant_that_has_ended(account: Account, name: str
 
 def test_tenant_that_has_ended_is_not_moved_to_the_tier_it_has(acme: Account) -> None:
     acme.offboard()
-    request = provisioning.SetTierRequest(tenant=acme.id, tier="free")
+    request = subscription_pb2.SetTierRequest(tenant=acme.id, tier="free")
     acme.server.refuses(request, ErrorReason.TENANT_STATE_CONFLICT, at="tenant")
 
 
 UNKNOWN_NUMBERS: Final = {
-    "suspend": (provisioning.SuspendTenantRequest(suspension_reason=99), "suspension_reason"),  # type: ignore[arg-type]
-    "resume": (provisioning.ResumeTenantRequest(suspension_reason=99), "suspension_reason"),  # type: ignore[arg-type]
-    "list": (provisioning.ListTenantsRequest(state=99), "state"),  # type: ignore[arg-type]
+    "suspend": (tenant_pb2.SuspendTenantRequest(suspension_reason=99), "suspension_reason"),  # type: ignore[arg-type]
+    "resume": (tenant_pb2.ResumeTenantRequest(suspension_reason=99), "suspension_reason"),  # type: ignore[arg-type]
+    "list": (tenant_pb2.ListTenantsRequest(state=99), "state"),  # type: ignore[arg-type]
     "revoke": (role_grant_pb2.RevokeRoleRequest(source=99), "source"),  # type: ignore[arg-type]
     "grant": (
         made(role_grant_pb2.GrantRoleRequest, role_grant={"source": 99}),

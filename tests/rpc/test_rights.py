@@ -15,9 +15,10 @@ from authz_service.gen.authz.v1 import authorization_pb2 as checks
 from authz_service.gen.authz.v1 import (
     exception_pb2,
     key_pb2,
-    provisioning_pb2,
     role_grant_pb2,
     role_pb2,
+    subscription_pb2,
+    tenant_pb2,
     tier_pb2,
 )
 from tests.rpc.access import ACCESS, IN_TENANT, RIGHT_OF
@@ -111,9 +112,9 @@ MALFORMED: Final[dict[str, Any]] = {
     "limit-without-amount": made(
         tier_pb2.PutTierRequest, tier={"id": "x", "limits": [{"name": "a"}]}
     ),
-    "bad-request-id": provisioning_pb2.SetTierRequest(request_id="é"),
-    "long-reason": provisioning_pb2.SetTierRequest(reason="x" * 1001),
-    "bad-state": provisioning_pb2.ListTenantsRequest(state=99),  # type: ignore[arg-type]
+    "bad-request-id": subscription_pb2.SetTierRequest(request_id="é"),
+    "long-reason": subscription_pb2.SetTierRequest(reason="x" * 1001),
+    "bad-state": tenant_pb2.ListTenantsRequest(state=99),  # type: ignore[arg-type]
     "page-size": key_pb2.ListKeysRequest(page_size=-1),
 }
 
@@ -228,9 +229,7 @@ WRONG_IN_OWN: Final[dict[str, Any]] = {
     "exception": lambda t: made(
         exception_pb2.GrantExceptionRequest, exception={"tenant": t, "kind": 99}
     ),
-    "suspend": lambda t: made(
-        provisioning_pb2.SuspendTenantRequest, tenant=t, suspension_reason=99
-    ),
+    "suspend": lambda t: made(tenant_pb2.SuspendTenantRequest, tenant=t, suspension_reason=99),
     "role": lambda t: made(role_pb2.PutRoleRequest, role={"id": f"{t}/x"}, reason="x" * 1001),
 }
 
@@ -249,7 +248,7 @@ def test_right_that_another_process_took_away_is_not_used_for_a_change(tmp_path:
         Account(other, "acme").onboard("free")
         key = other.new_key("provisioner")
         caller = stale.caller(key)
-        request = provisioning_pb2.SetTierRequest(tenant="acme", tier="professional")
+        request = subscription_pb2.SetTierRequest(tenant="acme", tier="professional")
         stale.operator.call(alone(request))  # takes the change log in
         request.validate_only = False
         other.operator.keys.RevokeKey(key_pb2.RevokeKeyRequest(id=key.split("_")[2]))
@@ -268,7 +267,7 @@ def test_key_without_a_role_of_its_own_tenant_gets_none_from_a_customer(account:
 def test_exception_of_a_customer_takes_nothing_from_its_operators(account: Account) -> None:
     account.onboard("enterprise")
     account.except_(DENY, "tenants:get")
-    account.operator.provisioning.GetTenant(provisioning_pb2.GetTenantRequest(tenant=account.id))
+    account.operator.tenants.GetTenant(tenant_pb2.GetTenantRequest(tenant=account.id))
 
 
 def test_every_change_takes_a_right_that_an_auditor_lacks() -> None:

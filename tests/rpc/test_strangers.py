@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 
 from authz_service.gen.authz.v1 import authorization_pb2 as checks
-from authz_service.gen.authz.v1 import provisioning_pb2 as provisioning
-from authz_service.gen.authz.v1 import role_pb2
+from authz_service.gen.authz.v1 import member_pb2, role_pb2
 from tests.rpc.account import Account, member
 from tests.rpc.harness import Caller, Refusal, refusal
 from tests.rpc.test_actors import acting
@@ -30,8 +29,8 @@ def accounts(account: Account) -> tuple[Account, str]:
 def requests(tenant: str) -> dict[str, Any]:
     return {
         "check": checks.CheckRequest(tenant=tenant, subject="user:gus", permission="invoices:view"),
-        "list": provisioning.ListMembersRequest(tenant=tenant),
-        "add": provisioning.AddMemberRequest(tenant=tenant, member=member("nina", "viewer")),
+        "list": member_pb2.ListMembersRequest(tenant=tenant),
+        "add": member_pb2.AddMemberRequest(tenant=tenant, member=member("nina", "viewer")),
         "role": role_pb2.PutRoleRequest(role=role_pb2.Role(id=f"{tenant}/x")),
         "get": role_pb2.GetRoleRequest(id=f"{tenant}/x"),
     }

@@ -7,8 +7,7 @@ from google.protobuf.field_mask_pb2 import FieldMask
 
 from authz_service.errors import ErrorReason
 from authz_service.gen.authz.v1 import authorization_pb2 as checks
-from authz_service.gen.authz.v1 import error_reason_pb2, limit_pb2
-from authz_service.gen.authz.v1 import provisioning_pb2 as pb
+from authz_service.gen.authz.v1 import error_reason_pb2, limit_pb2, subscription_pb2, tenant_pb2
 from tests.rpc.account import Account, member, timestamp, usage
 from tests.rpc.conftest import fresh_name
 from tests.rpc.harness import Server
@@ -43,23 +42,23 @@ def test_own_limit_is_bought_checked_explained_and_counted(acme: Account) -> Non
 
 def test_limit_without_an_amount_is_never_unlimited(acme: Account) -> None:
     wanted = [SEATS_40, limit_pb2.Limit(name="projects", unit="project")]
-    request = pb.SetLimitsRequest(tenant=acme.id, limits=wanted)
+    request = subscription_pb2.SetLimitsRequest(tenant=acme.id, limits=wanted)
     acme.server.refuses(request, ErrorReason.INVALID_FIELD, at="limits[1]", says="said outright")
 
 
 def test_unit_of_an_own_limit_is_that_of_the_plans(acme: Account) -> None:
     wanted = limit_pb2.Limit(name="seats", value=40, unit="user")
-    request = pb.SetLimitsRequest(tenant=acme.id, limits=[wanted])
+    request = subscription_pb2.SetLimitsRequest(tenant=acme.id, limits=[wanted])
     found = acme.server.refuses(request, ErrorReason.LIMIT_UNIT_MISMATCH, at="limits[0].unit")
     assert found.metadata == {"limit": "seats", "unit": "seat"}
 
 
 def test_tenant_shows_its_dates_its_plans_and_when_it_was_opened(acme: Account) -> None:
     acme.add_on("audit", valid_until=timestamp(NEW_CENTURY))
-    tenant = acme.trial(NEW_CENTURY, then=pb.TENANT_STATE_ACTIVE)
+    tenant = acme.trial(NEW_CENTURY, then=tenant_pb2.TENANT_STATE_ACTIVE)
     assert [each.state for each in tenant.periods[-2:]] == [
-        pb.TENANT_STATE_TRIAL,
-        pb.TENANT_STATE_ACTIVE,
+        tenant_pb2.TENANT_STATE_TRIAL,
+        tenant_pb2.TENANT_STATE_ACTIVE,
     ]
     assert tenant.periods[-1].valid_from == timestamp(NEW_CENTURY)
     assert [(h.tier, h.add_on) for h in tenant.holdings] == [("professional", ""), ("", "audit")]
@@ -79,16 +78,16 @@ def test_members_and_seats_are_counted(acme: Account) -> None:
     assert (found.members, found.seats_taken, found.seats.value) == (2, 3, 25)
 
 
-def update(acme: Account, **more: Any) -> pb.UpdateTenantRequest:
+def update(acme: Account, **more: Any) -> tenant_pb2.UpdateTenantRequest:
     asked: dict[str, Any] = {"tenant": acme.id, "display_name": "Acme"} | more
-    return pb.UpdateTenantRequest(**asked)
+    return tenant_pb2.UpdateTenantRequest(**asked)
 
 
 def test_update_changes_what_the_mask_names_and_guards_the_revision(acme: Account) -> None:
     mask = FieldMask(paths=["display_name"])
     seen = acme.now().tenant.revision
     request = update(acme, update_mask=mask, expected_revision=seen)
-    tenant = acme.operator.provisioning.UpdateTenant(request).tenant
+    tenant = acme.operator.tenants.UpdateTenant(request).tenant
     assert (tenant.display_name, tenant.revision > seen) == ("Acme", True)
     request.display_name = "Other"
     found = acme.server.refuses(request, ErrorReason.REVISION_MISMATCH, at="expected_revision")
@@ -106,60 +105,76 @@ def test_mask_that_names_nothing_or_what_cannot_be_changed_is_refused(
 LATER: Final = timestamp(NEW_CENTURY)
 PAST: Final = timestamp(1_000_000_000)
 WRONG: Final[dict[str, tuple[Any, ErrorReason, str]]] = {
-    "trial without an end": (pb.StartTrialRequest(), ErrorReason.INVALID_FIELD, "until"),
-    "grace without an end": (pb.StartGraceRequest(), ErrorReason.INVALID_FIELD, "until"),
-    "trial in the past": (pb.StartTrialRequest(until=PAST), ErrorReason.SCHEDULE_IN_PAST, "until"),
-    "grace in the past": (pb.StartGraceRequest(until=PAST), ErrorReason.SCHEDULE_IN_PAST, "until"),
+    "trial without an end": (tenant_pb2.StartTrialRequest(), ErrorReason.INVALID_FIELD, "until"),
+    "grace without an end": (tenant_pb2.StartGraceRequest(), ErrorReason.INVALID_FIELD, "until"),
+    "trial in the past": (
+        tenant_pb2.StartTrialRequest(until=PAST),
+        ErrorReason.SCHEDULE_IN_PAST,
+        "until",
+    ),
+    "grace in the past": (
+        tenant_pb2.StartGraceRequest(until=PAST),
+        ErrorReason.SCHEDULE_IN_PAST,
+        "until",
+    ),
     "trial before grace": (
-        pb.StartTrialRequest(until=LATER, then=pb.TENANT_STATE_GRACE),
+        tenant_pb2.StartTrialRequest(until=LATER, then=tenant_pb2.TENANT_STATE_GRACE),
         ErrorReason.INVALID_FIELD,
         "then",
     ),
     "tier in the past": (
-        pb.SetTierRequest(tier="free", at=PAST),
+        subscription_pb2.SetTierRequest(tier="free", at=PAST),
         ErrorReason.SCHEDULE_IN_PAST,
         "at",
     ),
-    "end in the past": (pb.OffboardTenantRequest(at=PAST), ErrorReason.SCHEDULE_IN_PAST, "at"),
+    "end in the past": (
+        tenant_pb2.OffboardTenantRequest(at=PAST),
+        ErrorReason.SCHEDULE_IN_PAST,
+        "at",
+    ),
     "unknown tier at an instant": (
-        pb.SetTierRequest(tier="platinum", at=LATER),
+        subscription_pb2.SetTierRequest(tier="platinum", at=LATER),
         ErrorReason.TIER_NOT_FOUND,
         "tier",
     ),
     "unknown add-on": (
-        pb.AddAddOnRequest(add_on="teleport"),
+        subscription_pb2.AddAddOnRequest(add_on="teleport"),
         ErrorReason.ADD_ON_NOT_FOUND,
         "add_on",
     ),
     "add-on of the past": (
-        pb.AddAddOnRequest(add_on="audit", valid_until=PAST),
+        subscription_pb2.AddAddOnRequest(add_on="audit", valid_until=PAST),
         ErrorReason.SCHEDULE_IN_PAST,
         "valid_until",
     ),
     "add-on backwards": (
-        pb.AddAddOnRequest(add_on="audit", valid_from=LATER, valid_until=PAST),
+        subscription_pb2.AddAddOnRequest(add_on="audit", valid_from=LATER, valid_until=PAST),
         ErrorReason.INVALID_WINDOW,
         "valid_until",
     ),
     "add-on that is not held": (
-        pb.RemoveAddOnRequest(add_on="audit"),
+        subscription_pb2.RemoveAddOnRequest(add_on="audit"),
         ErrorReason.ADD_ON_NOT_HELD,
         "add_on",
     ),
     "limit that is not set": (
-        pb.SetLimitsRequest(removed=["seats"]),
+        subscription_pb2.SetLimitsRequest(removed=["seats"]),
         ErrorReason.LIMIT_NOT_SET,
         "removed",
     ),
-    "no limit at all": (pb.SetLimitsRequest(), ErrorReason.INVALID_FIELD, "limits"),
+    "no limit at all": (subscription_pb2.SetLimitsRequest(), ErrorReason.INVALID_FIELD, "limits"),
     "change that is not scheduled": (
-        pb.CancelScheduledChangeRequest(id="tier:free@2100-01-01T00:00:00Z"),
+        subscription_pb2.CancelScheduledChangeRequest(id="tier:free@2100-01-01T00:00:00Z"),
         ErrorReason.SCHEDULED_CHANGE_NOT_FOUND,
         "id",
     ),
-    "active account": (pb.ActivateTenantRequest(), ErrorReason.TENANT_STATE_CONFLICT, "tenant"),
+    "active account": (
+        tenant_pb2.ActivateTenantRequest(),
+        ErrorReason.TENANT_STATE_CONFLICT,
+        "tenant",
+    ),
     "account that runs": (
-        pb.ReactivateTenantRequest(),
+        tenant_pb2.ReactivateTenantRequest(),
         ErrorReason.TENANT_STATE_CONFLICT,
         "tenant",
     ),
@@ -180,7 +195,7 @@ def test_what_cannot_be_is_refused_and_changes_nothing(
 ONBOARDING: Final[dict[str, tuple[dict[str, Any], ErrorReason, str]]] = {
     "trial in the past": ({"trial_until": PAST}, ErrorReason.SCHEDULE_IN_PAST, "trial_until"),
     "what follows no trial": (
-        {"after_trial": pb.TENANT_STATE_ACTIVE},
+        {"after_trial": tenant_pb2.TENANT_STATE_ACTIVE},
         ErrorReason.INVALID_FIELD,
         "after_trial",
     ),
@@ -206,18 +221,18 @@ ONBOARDING: Final[dict[str, tuple[dict[str, Any], ErrorReason, str]]] = {
 def test_account_that_cannot_be_is_not_opened(
     account: Account, more: dict[str, Any], reason: ErrorReason, field: str
 ) -> None:
-    request = pb.OnboardTenantRequest(tenant=account.id, tier="free", **more)
+    request = tenant_pb2.OnboardTenantRequest(tenant=account.id, tier="free", **more)
     account.server.refuses(request, reason, at=field)
 
 
 def test_more_seats_of_its_own_or_by_an_add_on_let_more_members_start(account: Account) -> None:
-    request = pb.OnboardTenantRequest(
+    request = tenant_pb2.OnboardTenantRequest(
         tenant=account.id,
         tier="free",
         add_ons=["extra-seats"],
         members=[member(f"u{number}") for number in range(13)],
     )
-    answer = account.operator.provisioning.OnboardTenant(request)
+    answer = account.operator.tenants.OnboardTenant(request)
     assert len(answer.members) == 13
     assert list(answer.tenant.add_ons) == ["extra-seats"]
 
@@ -231,8 +246,8 @@ def family(account: Account) -> str:
         ("two", "professional", []),
         ("six", "free", []),
     ):
-        account.operator.provisioning.OnboardTenant(
-            pb.OnboardTenantRequest(
+        account.operator.tenants.OnboardTenant(
+            tenant_pb2.OnboardTenantRequest(
                 tenant=prefix + name, tier=tier, add_ons=add_ons, display_name=f"Family {name} ÄG"
             )
         )
@@ -247,7 +262,7 @@ FILTERS: Final[dict[str, tuple[dict[str, Any], set[str]]]] = {
     "text of another case": ({"text": "äg"}, {"one", "two", "six"}),
     "both": ({"tier": "free", "text": "six"}, {"six"}),
     "none": ({"add_on": "audit", "tier": "professional"}, set()),
-    "state": ({"state": pb.TENANT_STATE_SUSPENDED}, set()),
+    "state": ({"state": tenant_pb2.TENANT_STATE_SUSPENDED}, set()),
 }
 
 
@@ -255,10 +270,10 @@ FILTERS: Final[dict[str, tuple[dict[str, Any], set[str]]]] = {
 def test_list_finds_by_every_filter_and_says_how_many(
     server: Server, family: str, how: dict[str, Any], expected: set[str]
 ) -> None:
-    request = pb.ListTenantsRequest(id_prefix=family, page_size=1, **how)
+    request = tenant_pb2.ListTenantsRequest(id_prefix=family, page_size=1, **how)
     found: list[str] = []
     while True:
-        page = server.operator.provisioning.ListTenants(request)
+        page = server.operator.tenants.ListTenants(request)
         assert page.total_size == len(expected)
         found += [tenant.id.removeprefix(family) for tenant in page.tenants]
         if not page.next_page_token:

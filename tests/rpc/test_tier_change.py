@@ -5,8 +5,13 @@ from typing import Any
 import pytest
 
 from authz_service.errors import ErrorReason
-from authz_service.gen.authz.v1 import change_pb2, error_reason_pb2, limit_pb2
-from authz_service.gen.authz.v1 import provisioning_pb2 as pb
+from authz_service.gen.authz.v1 import (
+    change_pb2,
+    error_reason_pb2,
+    limit_pb2,
+    subscription_pb2,
+    tenant_pb2,
+)
 from tests.rpc.account import Account, member, timestamp
 from tests.rpc.conftest import fresh_name
 from tests.rpc.harness import Server
@@ -21,42 +26,48 @@ def acme(any_server: Server, request: pytest.FixtureRequest) -> Account:
     return account
 
 
-def preview(account: Account, **asked: Any) -> pb.PreviewTierChangeResponse:
-    request = pb.PreviewTierChangeRequest(tenant=account.id, **asked)
-    answer: pb.PreviewTierChangeResponse = account.operator.provisioning.PreviewTierChange(request)
+def preview(account: Account, **asked: Any) -> subscription_pb2.PreviewTierChangeResponse:
+    request = subscription_pb2.PreviewTierChangeRequest(tenant=account.id, **asked)
+    answer: subscription_pb2.PreviewTierChangeResponse = (
+        account.operator.subscriptions.PreviewTierChange(request)
+    )
     return answer
 
 
-def imported(server: Server, *customers: pb.NewCustomer, **call: Any) -> list[pb.ImportResult]:
-    request = pb.ImportCustomersRequest(customers=customers, **call)
-    return list(server.operator.provisioning.ImportCustomers(request).results)
+def imported(
+    server: Server, *customers: tenant_pb2.NewCustomer, **call: Any
+) -> list[tenant_pb2.ImportResult]:
+    request = tenant_pb2.ImportCustomersRequest(customers=customers, **call)
+    return list(server.operator.tenants.ImportCustomers(request).results)
 
 
-ENDED = pb.DowngradeStep(
-    kind=pb.DOWNGRADE_STEP_KIND_ROLE_ENDED, subject="user:bill", role="billing-admin"
+ENDED = subscription_pb2.DowngradeStep(
+    kind=subscription_pb2.DOWNGRADE_STEP_KIND_ROLE_ENDED, subject="user:bill", role="billing-admin"
 )
 
 
 def test_move_leaves_what_no_longer_fits_alone_unless_asked_to_see_to_it(acme: Account) -> None:
     assert list(acme.set_tier("free").downgrade_steps) == []
     assert acme.member("bill").roles == ["billing-admin"]
-    request = pb.SetTierRequest(tenant=acme.id, tier="free", apply_downgrade_policy=True)
-    answer = acme.operator.provisioning.SetTier(request)
+    request = subscription_pb2.SetTierRequest(
+        tenant=acme.id, tier="free", apply_downgrade_policy=True
+    )
+    answer = acme.operator.subscriptions.SetTier(request)
     assert list(answer.downgrade_steps) == [ENDED]
     assert acme.member("bill").roles == []
 
 
 def test_downgrade_policy_is_applied_to_the_account_as_it_stands(acme: Account) -> None:
     acme.set_tier("free")
-    request = pb.ApplyDowngradePolicyRequest(tenant=acme.id)
-    first, second = (acme.operator.provisioning.ApplyDowngradePolicy(request) for _ in range(2))
+    request = subscription_pb2.ApplyDowngradePolicyRequest(tenant=acme.id)
+    first, second = (acme.operator.subscriptions.ApplyDowngradePolicy(request) for _ in range(2))
     assert list(first.downgrade_steps) == [ENDED]
     assert list(second.downgrade_steps) == []
 
 
 def test_preview_tells_everything_over_the_wire(acme: Account) -> None:
     acme.add("carl", "editor")
-    found = preview(acme, tier="free", usage=[pb.LimitUse(limit="projects", used=3)])
+    found = preview(acme, tier="free", usage=[subscription_pb2.LimitUse(limit="projects", used=3)])
     assert "invoices:export" in found.lost
     assert change_pb2.ValueChange(name="seats", before="25 seat", after="3 seat") in found.limits
     export = change_pb2.Reach(permission="invoices:export")
@@ -84,15 +95,15 @@ def test_preview_names_as_many_members_as_are_asked_for_and_counts_all(acme: Acc
 
 
 def test_use_of_a_limit_that_nothing_would_set_is_exceeded(acme: Account) -> None:
-    found = preview(acme, tier="free", usage=[pb.LimitUse(limit="reports", used=0)])
+    found = preview(acme, tier="free", usage=[subscription_pb2.LimitUse(limit="reports", used=0)])
     assert "reports" not in {each.limit.name for each in found.exceeded}
-    found = preview(acme, tier="free", usage=[pb.LimitUse(limit="reports", used=1)])
+    found = preview(acme, tier="free", usage=[subscription_pb2.LimitUse(limit="reports", used=1)])
     (exceeded,) = (each for each in found.exceeded if each.limit.name == "reports")
     assert (exceeded.limit.unit, exceeded.limit.unlimited) == ("", False)
 
 
 def test_policy_is_refused_ahead_of_time(acme: Account) -> None:
-    request = pb.SetTierRequest(
+    request = subscription_pb2.SetTierRequest(
         tenant=acme.id, tier="free", at=timestamp(NEW_CENTURY), apply_downgrade_policy=True
     )
     acme.server.refuses(request, ErrorReason.INVALID_FIELD, at="apply_downgrade_policy")
@@ -103,42 +114,42 @@ def test_customer_that_cannot_be_read_is_refused_alone(any_server: Server) -> No
     endless = limit_pb2.Limit(name="seats", unit="seat")
     found = imported(
         any_server,
-        pb.NewCustomer(tenant=names[0], tier="free", members=[member("ada", "admin")]),
-        pb.NewCustomer(tenant=names[1], tier="free", limits=[endless]),
-        pb.NewCustomer(tenant=names[2], tier="free", after_trial=99),  # type: ignore[arg-type]
+        tenant_pb2.NewCustomer(tenant=names[0], tier="free", members=[member("ada", "admin")]),
+        tenant_pb2.NewCustomer(tenant=names[1], tier="free", limits=[endless]),
+        tenant_pb2.NewCustomer(tenant=names[2], tier="free", after_trial=99),  # type: ignore[arg-type]
     )
-    refused = pb.IMPORT_OUTCOME_REFUSED
-    assert [each.outcome for each in found] == [pb.IMPORT_OUTCOME_CREATED, refused, refused]
+    refused = tenant_pb2.IMPORT_OUTCOME_REFUSED
+    assert [each.outcome for each in found] == [tenant_pb2.IMPORT_OUTCOME_CREATED, refused, refused]
     assert [each.field for each in found] == ["", "limits[0]", "after_trial"]
     assert found[1].error_reason == error_reason_pb2.ERROR_REASON_INVALID_FIELD
 
 
 def test_customer_that_is_there_is_told_from_one_that_is_another(any_server: Server) -> None:
     name = fresh_name("import")
-    whole = pb.NewCustomer(tenant=name, tier="free", members=[member("ada", "admin")])
-    other = pb.NewCustomer(tenant=name, tier="professional")
+    whole = tenant_pb2.NewCustomer(tenant=name, tier="free", members=[member("ada", "admin")])
+    other = tenant_pb2.NewCustomer(tenant=name, tier="professional")
     outcomes = [imported(any_server, each)[0] for each in (whole, whole, other)]
     assert [each.outcome for each in outcomes] == [
-        pb.IMPORT_OUTCOME_CREATED,
-        pb.IMPORT_OUTCOME_UNCHANGED,
-        pb.IMPORT_OUTCOME_DIFFERENT,
+        tenant_pb2.IMPORT_OUTCOME_CREATED,
+        tenant_pb2.IMPORT_OUTCOME_UNCHANGED,
+        tenant_pb2.IMPORT_OUTCOME_DIFFERENT,
     ]
     assert list(outcomes[2].differences) == ["tier"]
 
 
 def test_repeated_request_gets_the_first_answer(any_server: Server) -> None:
-    customer = pb.NewCustomer(tenant=fresh_name("import"), tier="free")
+    customer = tenant_pb2.NewCustomer(tenant=fresh_name("import"), tier="free")
     first, second = (imported(any_server, customer, request_id=customer.tenant) for _ in range(2))
     assert first == second
-    assert first[0].outcome == pb.IMPORT_OUTCOME_CREATED
+    assert first[0].outcome == tenant_pb2.IMPORT_OUTCOME_CREATED
 
 
 def test_key_of_one_customer_imports_no_other(acme: Account) -> None:
     server = acme.server
     caller = server.caller(server.new_key("provisioner", tenants=(acme.id,)))
-    mine = pb.NewCustomer(tenant=acme.id, tier="professional")
-    other = pb.NewCustomer(tenant=f"{acme.id}-other", tier="free")
-    request = pb.ImportCustomersRequest(customers=[mine, other])
+    mine = tenant_pb2.NewCustomer(tenant=acme.id, tier="professional")
+    other = tenant_pb2.NewCustomer(tenant=f"{acme.id}-other", tier="free")
+    request = tenant_pb2.ImportCustomersRequest(customers=[mine, other])
     server.refuses(request, ErrorReason.PERMISSION_DENIED, by=caller)
-    answer = caller.call(pb.ImportCustomersRequest(customers=[mine]))
-    assert answer.results[0].outcome == pb.IMPORT_OUTCOME_UNCHANGED
+    answer = caller.call(tenant_pb2.ImportCustomersRequest(customers=[mine]))
+    assert answer.results[0].outcome == tenant_pb2.IMPORT_OUTCOME_UNCHANGED

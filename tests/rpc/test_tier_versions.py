@@ -7,8 +7,7 @@ import pytest
 from google.protobuf.message import Message
 
 from authz_service.errors import ErrorReason
-from authz_service.gen.authz.v1 import limit_pb2, tier_pb2
-from authz_service.gen.authz.v1 import provisioning_pb2 as provisioning
+from authz_service.gen.authz.v1 import limit_pb2, subscription_pb2, tenant_pb2, tier_pb2
 from authz_service.gen.authz.v1 import tier_version_pb2 as pb
 from tests.rpc.account import Account, timestamp
 from tests.rpc.conftest import fresh_name
@@ -75,7 +74,7 @@ def test_a_pinned_tenant_says_so_and_follows_again(on_its_tier: Account) -> None
         1,
     )
     assert sold(account) == sorted(FIRST)
-    listed = provisioning.ListTenantsRequest(tier=account.id)
+    listed = tenant_pb2.ListTenantsRequest(tier=account.id)
     assert [each.id for each in call(account, listed).tenants] == [account.id]
     account.server.refuses(
         tier_pb2.DeleteTierRequest(id=account.id), ErrorReason.STILL_IN_USE, "id"
@@ -85,7 +84,7 @@ def test_a_pinned_tenant_says_so_and_follows_again(on_its_tier: Account) -> None
     call(account, pb.PinTenantRequest(tenant=account.id, version=2))
     sell(account, *FIRST)
     assert sold(account) == sorted(SECOND)
-    call(account, provisioning.SetTierRequest(tenant=account.id, tier=account.id))
+    call(account, subscription_pb2.SetTierRequest(tenant=account.id, tier=account.id))
     assert sold(account) == sorted(FIRST)
 
 
@@ -93,10 +92,10 @@ def test_a_scheduled_pin_is_listed_with_its_version_and_cancelled(on_its_tier: A
     account = on_its_tier
     at = timestamp(YEAR_2100)
     call(account, pb.PinTenantRequest(tenant=account.id, version=1, at=at))
-    listed = provisioning.ListScheduledChangesRequest(tenant=account.id)
+    listed = subscription_pb2.ListScheduledChangesRequest(tenant=account.id)
     (coming,) = call(account, listed).changes
     assert (coming.before, coming.after) == (account.id, f"{account.id}@1")
-    cancel = provisioning.CancelScheduledChangeRequest(tenant=account.id, id=coming.id)
+    cancel = subscription_pb2.CancelScheduledChangeRequest(tenant=account.id, id=coming.id)
     assert call(account, cancel).tenant.tier_version == 0
     assert not call(account, listed).changes
 

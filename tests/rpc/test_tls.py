@@ -21,7 +21,7 @@ from authz_service import app
 from authz_service.config import Settings
 from authz_service.errors import AuthzError, ErrorReason, FailedPrecondition, InvalidArgument
 from authz_service.gen.authz.v1 import authorization_pb2 as checks
-from authz_service.gen.authz.v1 import provisioning_pb2 as provisioning
+from authz_service.gen.authz.v1 import tenant_pb2
 from authz_service.serving.tls import Certificates, TlsFiles
 from tests.commands import Authz, authz_command
 from tests.rpc.certificates import Authority, Files, Pair, files, serial
@@ -87,7 +87,7 @@ def test_both_ports_serve_tls(authority: Authority, ours: Files, tmp_path: Path)
     with serving(tmp_path, **settings_of(ours)) as server:
         with caller(server, trusting(authority)) as operator:
             assert operator.checks.Check(QUESTION).revision
-            listed = operator.provisioning.ListTenants(provisioning.ListTenantsRequest())
+            listed = operator.tenants.ListTenants(tenant_pb2.ListTenantsRequest())
             assert listed.revision
         assert not connects(server, trusting(Authority("Another CA")))
 
@@ -96,7 +96,7 @@ def test_plaintext_is_not_answered_by_a_port_that_serves_tls(ours: Files, tmp_pa
     with serving(tmp_path, **settings_of(ours)) as server:
         for call in (
             lambda: server.operator.checks.Check(QUESTION),
-            lambda: server.operator.provisioning.ListTenants(provisioning.ListTenantsRequest()),
+            lambda: server.operator.tenants.ListTenants(tenant_pb2.ListTenantsRequest()),
         ):
             with pytest.raises(grpc.RpcError) as refused:
                 call()

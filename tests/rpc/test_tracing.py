@@ -91,7 +91,7 @@ def test_change_is_one_span_with_the_revision_it_made(traced: Traced, acme: Acco
     spans = traced.since_now()
     acme.suspend()
     span = only(spans)
-    assert span.name == "authz.v1.ProvisioningService/SuspendTenant"
+    assert span.name == "authz.v1.TenantService/SuspendTenant"
     assert told(span)["authz.revision"] == traced.server.revision
 
 
@@ -195,7 +195,7 @@ def test_spans_reach_a_collector_before_the_service_has_stopped(
     server.start()
     with serving(tmp_path, otlp_endpoint=f"http://127.0.0.1:{port}") as started:
         Account(started, "acme").onboard("free")
-    assert collector.names == ["authz.v1.ProvisioningService/OnboardTenant"]
+    assert collector.names == ["authz.v1.TenantService/OnboardTenant"]
     server.stop(None).wait()
 
 

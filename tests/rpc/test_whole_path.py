@@ -3,7 +3,7 @@
 import pytest
 
 from authz_service.gen.authz.v1 import authorization_pb2 as checks
-from authz_service.gen.authz.v1 import provisioning_pb2 as provisioning
+from authz_service.gen.authz.v1 import member_pb2, tenant_pb2
 from tests.rpc.account import DENY, GRANT, REPLACE, Account
 from tests.rpc.conftest import fresh_name
 from tests.rpc.harness import Server
@@ -24,7 +24,7 @@ def test_onboarding_opens_an_account_with_members_that_may_act_at_once(
     assert account.reason("ada", "team:manage") == "UNKNOWN_TENANT"
     opened = account.onboard("free", ada=["admin"], vera=["viewer"])
     assert (opened.tenant.id, opened.tenant.tier) == (account.id, "free")
-    assert opened.tenant.state == provisioning.TENANT_STATE_ACTIVE
+    assert opened.tenant.state == tenant_pb2.TENANT_STATE_ACTIVE
     assert [(m.subject, list(m.roles)) for m in opened.members] == [
         ("user:ada", ["admin"]),
         ("user:vera", ["viewer"]),
@@ -35,9 +35,9 @@ def test_onboarding_opens_an_account_with_members_that_may_act_at_once(
 
 def test_tenant_on_trial_is_open(any_server: Server, request: pytest.FixtureRequest) -> None:
     account = Account(any_server, fresh_name(request.node.name))
-    asked = provisioning.OnboardTenantRequest(tenant=account.id, tier="free", trial=True)
-    opened = account.operator.provisioning.OnboardTenant(asked)
-    assert opened.tenant.state == provisioning.TENANT_STATE_TRIAL
+    asked = tenant_pb2.OnboardTenantRequest(tenant=account.id, tier="free", trial=True)
+    opened = account.operator.tenants.OnboardTenant(asked)
+    assert opened.tenant.state == tenant_pb2.TENANT_STATE_TRIAL
     account.add("vera", "viewer")
     assert account.may("vera", "invoices:view")
 
@@ -129,12 +129,12 @@ def test_grant_exception_gives_nothing_beside_a_replacement(acme: Account) -> No
 def test_suspension_denies_everything_until_every_reason_is_lifted(acme: Account) -> None:
     acme.suspend("BILLING")
     suspended = acme.suspend("RISK")
-    assert suspended.state == provisioning.TENANT_STATE_SUSPENDED
+    assert suspended.state == tenant_pb2.TENANT_STATE_SUSPENDED
     assert acme.reason("ada", "invoices:view") == "TENANT_SUSPENDED"
     acme.resume("BILLING")
     assert acme.reason("ada", "invoices:view") == "TENANT_SUSPENDED"
     resumed = acme.resume("RISK")
-    assert resumed.state == provisioning.TENANT_STATE_ACTIVE
+    assert resumed.state == tenant_pb2.TENANT_STATE_ACTIVE
     assert acme.may("ada", "invoices:view")
 
 
@@ -142,22 +142,22 @@ def test_trial_goes_on_after_a_suspension(
     any_server: Server, request: pytest.FixtureRequest
 ) -> None:
     account = Account(any_server, fresh_name(request.node.name))
-    asked = provisioning.OnboardTenantRequest(tenant=account.id, tier="free", trial=True)
-    account.operator.provisioning.OnboardTenant(asked)
+    asked = tenant_pb2.OnboardTenantRequest(tenant=account.id, tier="free", trial=True)
+    account.operator.tenants.OnboardTenant(asked)
     account.suspend("BILLING")
-    assert account.resume("BILLING").state == provisioning.TENANT_STATE_TRIAL
+    assert account.resume("BILLING").state == tenant_pb2.TENANT_STATE_TRIAL
 
 
 def test_offboarding_denies_everything_for_good(acme: Account) -> None:
     ended = acme.offboard()
-    assert ended.tenant.state == provisioning.TENANT_STATE_OFFBOARDED
+    assert ended.tenant.state == tenant_pb2.TENANT_STATE_OFFBOARDED
     assert acme.reason("ada", "invoices:view") == "TENANT_OFFBOARDED"
 
 
 def test_role_is_revoked_in_a_suspended_tenant(acme: Account) -> None:
     acme.suspend()
     assert len(acme.revoke("vera", "viewer")) == 1
-    assert acme.remove("edgar").member.state == provisioning.MEMBERSHIP_STATE_REMOVED
+    assert acme.remove("edgar").member.state == member_pb2.MEMBERSHIP_STATE_REMOVED
 
 
 def test_member_is_removed_with_every_grant(acme: Account) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from authz_service import app
 from authz_service.gen.authz.v1 import authorization_pb2 as checks
-from authz_service.gen.authz.v1 import exception_pb2, key_pb2, provisioning_pb2
+from authz_service.gen.authz.v1 import exception_pb2, key_pb2, member_pb2
 from tests.rpc.account import DENY, GRANT, REPLACE, Account, timestamp
 from tests.rpc.conftest import fresh_name
 from tests.rpc.harness import Server, refusal, serving
@@ -118,11 +118,11 @@ def test_exceptions_not_in_force_are_listed_but_entitle_to_nothing(acme: Account
 
 def test_member_shows_the_roles_in_force_now(acme: Account, clock: Clock) -> None:
     acme.grant("vera", "editor", valid_until=timestamp(NOON + 60))
-    request = provisioning_pb2.GetMemberRequest(tenant=acme.id, subject="user:vera")
+    request = member_pb2.GetMemberRequest(tenant=acme.id, subject="user:vera")
     shown = []
     for seconds in (0, 60):
         clock.seconds = NOON + seconds
-        shown.append(list(acme.operator.provisioning.GetMember(request).member.roles))
+        shown.append(list(acme.operator.members.GetMember(request).member.roles))
     assert shown == [["editor", "viewer"], ["viewer"]]
 
 

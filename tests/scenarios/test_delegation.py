@@ -20,8 +20,13 @@ from authz_service.config import Settings
 from authz_service.domain.invitation import Invitation
 from authz_service.domain.membership import Membership
 from authz_service.errors import ErrorReason
-from authz_service.gen.authz.v1 import provisioning_pb2 as pb
-from authz_service.gen.authz.v1 import role_grant_pb2, role_pb2
+from authz_service.gen.authz.v1 import (
+    invitation_pb2,
+    member_pb2,
+    role_grant_pb2,
+    role_pb2,
+    tenant_pb2,
+)
 from authz_service.store import change_log
 from authz_service.store.database import Database
 from tests.conformance import ledger
@@ -82,16 +87,18 @@ class Desk:
     def refuses(self, who: str, request: Any, reason: ErrorReason, **how: Any) -> Refusal:
         return self.account.server.refuses(request, reason, by=self.of(who), **how)
 
-    def inviting(self, whom: str, *roles: str) -> pb.InviteMemberRequest:
+    def inviting(self, whom: str, *roles: str) -> invitation_pb2.InviteMemberRequest:
         named: dict[str, Any] = {"email": whom} if "@" in whom else {"subject": subject_of(whom)}
-        return pb.InviteMemberRequest(tenant=self.account.id, roles=roles, **named)
+        return invitation_pb2.InviteMemberRequest(tenant=self.account.id, roles=roles, **named)
 
-    def adding(self, whom: str, *roles: str) -> pb.AddMemberRequest:
-        return pb.AddMemberRequest(tenant=self.account.id, member=member(whom, *roles))
+    def adding(self, whom: str, *roles: str) -> member_pb2.AddMemberRequest:
+        return member_pb2.AddMemberRequest(tenant=self.account.id, member=member(whom, *roles))
 
-    def setting(self, whom: str, *roles: str) -> pb.SetMemberRolesRequest:
+    def setting(self, whom: str, *roles: str) -> member_pb2.SetMemberRolesRequest:
         subject = subject_of(whom)
-        return pb.SetMemberRolesRequest(tenant=self.account.id, subject=subject, roles=roles)
+        return member_pb2.SetMemberRolesRequest(
+            tenant=self.account.id, subject=subject, roles=roles
+        )
 
     def granting(self, whom: str, role: str) -> role_grant_pb2.GrantRoleRequest:
         grant = role_grant_pb2.RoleGrant(
@@ -103,8 +110,8 @@ class Desk:
         subject = subject_of(whom)
         return role_grant_pb2.RevokeRoleRequest(tenant=self.account.id, subject=subject, role=role)
 
-    def removing(self, whom: str) -> pb.RemoveMemberRequest:
-        return pb.RemoveMemberRequest(tenant=self.account.id, subject=subject_of(whom))
+    def removing(self, whom: str) -> member_pb2.RemoveMemberRequest:
+        return member_pb2.RemoveMemberRequest(tenant=self.account.id, subject=subject_of(whom))
 
     def writing(self, name: str, *permissions: str) -> role_pb2.PutRoleRequest:
         role = role_pb2.Role(id=f"{self.account.id}/{name}", permissions=permissions)
@@ -169,7 +176,7 @@ def test_invitation_holds_a_seat_and_no_more_are_taken_than_were_bought(desk: De
     for request in (desk.adding("otto"), desk.inviting("otto"), desk.inviting("o@example.com")):
         found = desk.refuses("ada", request, EXHAUSTED, says="3 of 3 seats")
         assert found.metadata == {"seats": "3", "taken": "3"}
-    revoked = pb.RevokeInvitationRequest(tenant=desk.account.id, id=sent.invitation.id)
+    revoked = invitation_pb2.RevokeInvitationRequest(tenant=desk.account.id, id=sent.invitation.id)
     ada.call(revoked)
     ada.call(desk.adding("otto"))
 
@@ -213,8 +220,8 @@ def test_nobody_gives_more_than_they_hold(desk: Desk) -> None:
 
 def test_member_that_a_directory_keeps_is_read_only(desk: Desk) -> None:
     account = desk.account
-    dora = pb.NewMember(subject="user:dora", roles=["viewer", "editor"], managed_by="scim")
-    account.operator.call(pb.AddMemberRequest(tenant=account.id, member=dora))
+    dora = member_pb2.NewMember(subject="user:dora", roles=["viewer", "editor"], managed_by="scim")
+    account.operator.call(member_pb2.AddMemberRequest(tenant=account.id, member=dora))
     (editor,) = [
         each.id
         for each in account.operator.call(
@@ -316,15 +323,15 @@ def acting(checks: grpc.Channel, admin: grpc.Channel, key: str, actor: str = "")
 
 
 def seen(caller: Caller, tenant: str) -> bool:
-    request = pb.ListTenantsRequest(id_prefix=tenant)
-    return bool(caller.provisioning.ListTenants(request).tenants)
+    request = tenant_pb2.ListTenantsRequest(id_prefix=tenant)
+    return bool(caller.tenants.ListTenants(request).tenants)
 
 
 def opened(pair: list[Callable[[str], Caller]], tenant: str) -> list[Caller]:
     """Open an account on `free` whose two admins call one process each."""
     members = [member("ada", "admin"), member("abe", "admin")]
-    request = pb.OnboardTenantRequest(tenant=tenant, tier="free", members=members)
-    pair[0]("").provisioning.OnboardTenant(request)
+    request = tenant_pb2.OnboardTenantRequest(tenant=tenant, tier="free", members=members)
+    pair[0]("").tenants.OnboardTenant(request)
     eventually(lambda: seen(pair[1](""), tenant), "the other process knows the account")
     return [process(f"user:{who}") for process, who in zip(pair, ("ada", "abe"), strict=True)]
 
@@ -336,8 +343,8 @@ def test_of_two_admins_on_two_processes_one_gets_the_last_seat(
         tenant = f"race-{turn}"
         admins = opened(pair[1], tenant)
         asked = [
-            pb.AddMemberRequest(tenant=tenant, member=member(f"new-{turn}")),
-            pb.InviteMemberRequest(tenant=tenant, email="new@example.com"),
+            member_pb2.AddMemberRequest(tenant=tenant, member=member(f"new-{turn}")),
+            invitation_pb2.InviteMemberRequest(tenant=tenant, email="new@example.com"),
         ]
         ended = raced([partial(each.call, asked[at]) for at, each in enumerate(admins)])
         assert ended == {"done": 1, EXHAUSTED.value: 1}
@@ -383,14 +390,16 @@ def something(admin: Caller, tenant: str, what: str, random: Random) -> Any:
     subject = f"user:m{random.randint(0, 5)}"
     match what:
         case "add":
-            return pb.AddMemberRequest(tenant=tenant, member=member(subject, "viewer"))
+            return member_pb2.AddMemberRequest(tenant=tenant, member=member(subject, "viewer"))
         case "invite":
             email = f"{random.choice('xyz')}@example.com"
-            return pb.InviteMemberRequest(tenant=tenant, email=email, roles=["viewer"])
+            return invitation_pb2.InviteMemberRequest(tenant=tenant, email=email, roles=["viewer"])
         case "remove":
-            return pb.RemoveMemberRequest(tenant=tenant, subject=subject)
-    found = admin.call(pb.ListInvitationsRequest(tenant=tenant)).invitations
-    return pb.RevokeInvitationRequest(tenant=tenant, id=found[0].id if found else "none")
+            return member_pb2.RemoveMemberRequest(tenant=tenant, subject=subject)
+    found = admin.call(invitation_pb2.ListInvitationsRequest(tenant=tenant)).invitations
+    return invitation_pb2.RevokeInvitationRequest(
+        tenant=tenant, id=found[0].id if found else "none"
+    )
 
 
 def seats_by_revision(database: Database, tenant: str) -> Iterator[int]:
@@ -412,7 +421,7 @@ def clear(account: Account) -> None:
     for each in account.members().members:
         if each.subject not in ("user:ada", "user:abe"):
             account.remove(each.subject)
-    asked = pb.ListInvitationsRequest(tenant=account.id)
-    for sent in account.operator.provisioning.ListInvitations(asked).invitations:
-        request = pb.RevokeInvitationRequest(tenant=account.id, id=sent.id)
-        account.operator.provisioning.RevokeInvitation(request)
+    asked = invitation_pb2.ListInvitationsRequest(tenant=account.id)
+    for sent in account.operator.invitations.ListInvitations(asked).invitations:
+        request = invitation_pb2.RevokeInvitationRequest(tenant=account.id, id=sent.id)
+        account.operator.invitations.RevokeInvitation(request)

@@ -14,7 +14,13 @@ from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RetryInfo
 from google.rpc.status_pb2 import Status
 from grpc_status import rpc_status
 
-from authz_service.gen.authz.v1 import authorization_pb2, key_pb2, provisioning_pb2, role_grant_pb2
+from authz_service.gen.authz.v1 import (
+    authorization_pb2,
+    key_pb2,
+    role_grant_pb2,
+    subscription_pb2,
+    tenant_pb2,
+)
 from tests.commands import Authz, authz_command
 from tests.services import SERVICES
 
@@ -83,13 +89,13 @@ def refusal(
     return lambda _, context: context.abort_with_status(rpc_status.to_status(status))
 
 
-TENANT = provisioning_pb2.Tenant(
-    id="acme", display_name="[bold]Acme[/]", state=provisioning_pb2.TENANT_STATE_ACTIVE, tier="pro"
+TENANT = tenant_pb2.Tenant(
+    id="acme", display_name="[bold]Acme[/]", state=tenant_pb2.TENANT_STATE_ACTIVE, tier="pro"
 )
 
 
 def test_every_call_carries_the_key_and_a_deadline(authz: Authz, fake: FakeServer) -> None:
-    fake.answers["GetTenant"] = provisioning_pb2.GetTenantResponse(tenant=TENANT, revision=7)
+    fake.answers["GetTenant"] = tenant_pb2.GetTenantResponse(tenant=TENANT, revision=7)
     assert authz("tenants", "get", "acme").code == 0
     assert fake.metadata[0]["authorization"] == "Bearer authz_1_secret"
     # gRPC rounds the ten seconds up by as much as a tenth on the wire.
@@ -104,7 +110,7 @@ def test_the_key_file_is_the_default_key(
     monkeypatch.delenv("AUTHZ_KEY")
     (tmp_path / "var").mkdir()
     (tmp_path / "var" / "operator.key").write_text("authz_2_other\n")
-    fake.answers["GetTenant"] = provisioning_pb2.GetTenantResponse(tenant=TENANT, revision=7)
+    fake.answers["GetTenant"] = tenant_pb2.GetTenantResponse(tenant=TENANT, revision=7)
     assert authz("tenants", "get", "acme").code == 0
     assert fake.metadata[0]["authorization"] == "Bearer authz_2_other"
 
@@ -112,7 +118,7 @@ def test_the_key_file_is_the_default_key(
 def test_json_is_the_answer_with_its_fields_as_named_in_proto(
     authz: Authz, fake: FakeServer
 ) -> None:
-    fake.answers["GetTenant"] = provisioning_pb2.GetTenantResponse(tenant=TENANT, revision=7)
+    fake.answers["GetTenant"] = tenant_pb2.GetTenantResponse(tenant=TENANT, revision=7)
     ran = authz("tenants", "get", "acme", "--output", "json")
     assert ran.document["tenant"]["display_name"] == "[bold]Acme[/]"
     assert ran.document["tenant"]["state"] == "TENANT_STATE_ACTIVE"
@@ -123,7 +129,7 @@ def test_json_is_the_answer_with_its_fields_as_named_in_proto(
 def test_people_see_words_as_they_are_and_the_revision_aside(
     authz: Authz, fake: FakeServer
 ) -> None:
-    fake.answers["GetTenant"] = provisioning_pb2.GetTenantResponse(tenant=TENANT, revision=7)
+    fake.answers["GetTenant"] = tenant_pb2.GetTenantResponse(tenant=TENANT, revision=7)
     ran = authz("tenants", "get", "acme")
     assert "[bold]Acme[/]" in ran.out
     assert "\x1b" not in ran.out
@@ -137,7 +143,7 @@ def test_a_change_repeats_itself_under_one_request_id_while_the_server_is_away(
     def away_at_first(_: Any, context: grpc.ServicerContext) -> Any:
         if len(fake.asked) < 3:
             context.abort(grpc.StatusCode.UNAVAILABLE, "away")
-        return provisioning_pb2.SetTierResponse(tenant=TENANT, revision=8)
+        return subscription_pb2.SetTierResponse(tenant=TENANT, revision=8)
 
     fake.answers["SetTier"] = away_at_first
     assert authz("tenants", "set-tier", "acme", "pro").code == 0
@@ -163,7 +169,7 @@ def test_whoever_has_spent_its_rate_waits_as_told_and_asks_again(
 ) -> None:
     waited: list[float] = []
     monkeypatch.setattr("authz_service.client.connection.time.sleep", waited.append)
-    answer = provisioning_pb2.SetTierResponse(tenant=TENANT, revision=8)
+    answer = subscription_pb2.SetTierResponse(tenant=TENANT, revision=8)
 
     def spent_at_first(request: Any, context: grpc.ServicerContext) -> Any:
         return rate_limited(1.5)(request, context) if len(fake.asked) < 3 else answer
@@ -189,7 +195,7 @@ def test_whoever_would_wait_too_long_is_told_so(
 def test_two_changes_have_two_request_ids_unless_one_is_given(
     authz: Authz, fake: FakeServer
 ) -> None:
-    fake.answers["SetTier"] = provisioning_pb2.SetTierResponse(tenant=TENANT, revision=8)
+    fake.answers["SetTier"] = subscription_pb2.SetTierResponse(tenant=TENANT, revision=8)
     for extra in ((), (), ("--request-id", "mine")):
         assert authz("tenants", "set-tier", "acme", "pro", *extra).code == 0
     first, second, third = (request.request_id for request in fake.asked)
@@ -198,7 +204,7 @@ def test_two_changes_have_two_request_ids_unless_one_is_given(
 
 
 def test_a_dry_run_is_sent_as_one_and_says_so(authz: Authz, fake: FakeServer) -> None:
-    fake.answers["SetTier"] = provisioning_pb2.SetTierResponse(tenant=TENANT, revision=8)
+    fake.answers["SetTier"] = subscription_pb2.SetTierResponse(tenant=TENANT, revision=8)
     ran = authz("tenants", "set-tier", "acme", "pro", "--dry-run")
     assert fake.asked[0].validate_only
     assert "nothing was changed" in ran.err
@@ -247,8 +253,8 @@ def pages_of(number: int) -> Handler:
     def handler(request: Any, _: grpc.ServicerContext) -> Any:
         start = int(request.page_token or 0)
         end = min(number, start + min(request.page_size or 100, 400))
-        return provisioning_pb2.ListTenantsResponse(
-            tenants=[provisioning_pb2.Tenant(id=f"t{i}") for i in range(start, end)],
+        return tenant_pb2.ListTenantsResponse(
+            tenants=[tenant_pb2.Tenant(id=f"t{i}") for i in range(start, end)],
             next_page_token=str(end) if end < number else "",
             revision=9,
         )
@@ -275,8 +281,8 @@ def test_a_list_cut_by_limit_says_that_there_is_more(authz: Authz, fake: FakeSer
 def test_a_wide_table_is_neither_cut_nor_wrapped_off_a_terminal(
     authz: Authz, fake: FakeServer
 ) -> None:
-    tenant = provisioning_pb2.Tenant(id="x" * 64, display_name="y" * 200, tier="z" * 64)
-    fake.answers["ListTenants"] = provisioning_pb2.ListTenantsResponse(tenants=[tenant])
+    tenant = tenant_pb2.Tenant(id="x" * 64, display_name="y" * 200, tier="z" * 64)
+    fake.answers["ListTenants"] = tenant_pb2.ListTenantsResponse(tenants=[tenant])
     header, line = authz("tenants", "list").out.splitlines()
     assert header.split() == ["TENANT", "STATE", "TIER", "NAME"]
     assert line.split() == ["x" * 64, "unspecified", "z" * 64, "y" * 200]
@@ -347,7 +353,7 @@ def test_a_grant_without_a_window_is_sent_without_one(authz: Authz, fake: FakeSe
 def test_first_members_come_with_their_roles(
     authz: Authz, fake: FakeServer, text: str, subject: str, roles: list[str]
 ) -> None:
-    fake.answers["OnboardTenant"] = provisioning_pb2.OnboardTenantResponse(tenant=TENANT)
+    fake.answers["OnboardTenant"] = tenant_pb2.OnboardTenantResponse(tenant=TENANT)
     authz("tenants", "onboard", "acme", "--tier", "pro", "--member", text)
     member = fake.asked[0].members[0]
     assert (member.subject, list(member.roles)) == (subject, roles)

@@ -15,7 +15,7 @@ from authz_service.cli.files.customer_files import (
     opened,
 )
 from authz_service.client.failure import Failure
-from authz_service.gen.authz.v1 import provisioning_pb2 as pb
+from authz_service.gen.authz.v1 import member_pb2, tenant_pb2
 
 
 def read(text: str | bytes, form: Form = Form.CSV) -> list[Customer]:
@@ -23,8 +23,8 @@ def read(text: str | bytes, form: Form = Form.CSV) -> list[Customer]:
     return list(customers(Source(io.BytesIO(content), len(content)), form))
 
 
-def message(**more: Any) -> pb.NewCustomer:
-    return pb.NewCustomer(tenant="acme", tier="free", **more)
+def message(**more: Any) -> tenant_pb2.NewCustomer:
+    return tenant_pb2.NewCustomer(tenant="acme", tier="free", **more)
 
 
 def test_lines_of_one_tenant_are_one_customer() -> None:
@@ -34,13 +34,13 @@ def test_lines_of_one_tenant_are_one_customer() -> None:
         "acme,free,,,user:bob,viewer,\n"
         "beta,free,,,,,\n"
     )
-    ada = pb.NewMember(subject="user:ada", roles=["admin", "editor"], owner=True)
-    bob = pb.NewMember(subject="user:bob", roles=["viewer"])
+    ada = member_pb2.NewMember(subject="user:ada", roles=["admin", "editor"], owner=True)
+    bob = member_pb2.NewMember(subject="user:bob", roles=["viewer"])
     add_ons = ["audit", "extra-seats"]
     whole = message(display_name="Acme GmbH", add_ons=add_ons, members=[ada, bob])
     assert found == [
         Customer(2, "acme", whole),
-        Customer(4, "beta", pb.NewCustomer(tenant="beta", tier="free")),
+        Customer(4, "beta", tenant_pb2.NewCustomer(tenant="beta", tier="free")),
     ]
 
 
@@ -55,7 +55,7 @@ def test_json_lines_are_the_message_itself() -> None:
     assert found.message.limits[0].value == 9
     assert found.message.members[0].owner
     assert found.message.trial_until.ToJsonString() == "2100-01-01T00:00:00Z"
-    assert found.message.after_trial == pb.TENANT_STATE_ACTIVE
+    assert found.message.after_trial == tenant_pb2.TENANT_STATE_ACTIVE
 
 
 @pytest.mark.parametrize(

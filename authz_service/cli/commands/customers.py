@@ -18,7 +18,7 @@ from authz_service.cli.options import Reason, changes
 from authz_service.cli.session import Session
 from authz_service.client.failure import ExitCode, Failure
 from authz_service.gen.authz.v1 import error_reason_pb2
-from authz_service.gen.authz.v1 import provisioning_pb2 as pb
+from authz_service.gen.authz.v1 import tenant_pb2 as pb
 
 MOST_CUSTOMERS: Final = 100
 MOST_MEMBERS: Final = 1000
@@ -107,7 +107,7 @@ def _taken(session: Session, batch: list[Customer], number: int, reason: str) ->
 
 def _call(session: Session, request: pb.ImportCustomersRequest) -> pb.ImportCustomersResponse:
     try:
-        return session.provisioning.ImportCustomers(request)
+        return session.tenants.ImportCustomers(request)
     except Failure as failure:
         again = "what was imported stays; go on with --resume"
         failure.advice = "; ".join(filter(None, [failure.advice, again]))

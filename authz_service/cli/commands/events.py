@@ -17,7 +17,7 @@ from authz_service.cli.session import Session
 from authz_service.client.failure import Failure
 from authz_service.domain.billing_event import EventReason, EventState
 from authz_service.gen.authz.v1 import event_pb2 as pb
-from authz_service.gen.authz.v1 import provisioning_pb2
+from authz_service.gen.authz.v1 import tenant_pb2
 
 app = typer.Typer(help="Events of billing and CRM systems: look them up, replay, hold up.")
 
@@ -130,7 +130,7 @@ def map_subject(
 def _is_unknown(session: Session, tenant: str) -> bool:
     """Tell whether a tenant is not there, as far as this caller may know."""
     try:
-        session.provisioning.GetTenant(provisioning_pb2.GetTenantRequest(tenant=tenant))
+        session.tenants.GetTenant(tenant_pb2.GetTenantRequest(tenant=tenant))
     except Failure as failure:
         return failure.reason == "TENANT_NOT_FOUND"
     return False

@@ -16,7 +16,7 @@ from authz_service.cli.display.words import instant
 from authz_service.cli.options import Limit, OpenFor, Reason, Subject, Tenant, changes, reads
 from authz_service.cli.paging import every, total
 from authz_service.cli.session import Session
-from authz_service.gen.authz.v1 import provisioning_pb2 as pb
+from authz_service.gen.authz.v1 import invitation_pb2 as pb
 
 app = typer.Typer(help="Who is asked to become a member of a customer's account.")
 
@@ -48,7 +48,7 @@ def create(
         lifetime=_lifetime(open_for),
         reason=reason,
     )
-    answer = session.provisioning.InviteMember(request)
+    answer = session.invitations.InviteMember(request)
     _show_sent(session, answer)
 
 
@@ -71,7 +71,7 @@ def accept(
 ) -> None:
     """Make whoever holds a token a member."""
     request = pb.AcceptInvitationRequest(tenant=tenant, token=token, subject=subject, reason=reason)
-    answer = session.provisioning.AcceptInvitation(request)
+    answer = session.invitations.AcceptInvitation(request)
     session.show(answer, member_facts(answer.member))
 
 
@@ -83,7 +83,7 @@ def resend(
     request = pb.ResendInvitationRequest(
         tenant=tenant, id=invitation, lifetime=_lifetime(open_for), reason=reason
     )
-    answer = session.provisioning.ResendInvitation(request)
+    answer = session.invitations.ResendInvitation(request)
     _show_sent(session, answer)
 
 
@@ -91,7 +91,7 @@ def resend(
 def revoke(session: Session, tenant: Tenant, invitation: Id, reason: Reason = "") -> None:
     """End an invitation before it is accepted."""
     request = pb.RevokeInvitationRequest(tenant=tenant, id=invitation, reason=reason)
-    answer = session.provisioning.RevokeInvitation(request)
+    answer = session.invitations.RevokeInvitation(request)
     session.show(answer, _table([answer.invitation]), note="revoked")
 
 
@@ -99,7 +99,7 @@ def revoke(session: Session, tenant: Tenant, invitation: Id, reason: Reason = ""
 def get(session: Session, tenant: Tenant, invitation: Id) -> None:
     """Show one open invitation."""
     request = pb.GetInvitationRequest(tenant=tenant, id=invitation)
-    answer = session.provisioning.GetInvitation(request)
+    answer = session.invitations.GetInvitation(request)
     session.show(answer, _table([answer.invitation]))
 
 
@@ -108,7 +108,7 @@ def list_invitations(session: Session, tenant: Tenant, limit: Limit = None) -> N
     """List an account's open invitations, oldest first."""
     request = pb.ListInvitationsRequest(tenant=tenant)
     answer = every(
-        session.provisioning.ListInvitations, request, lambda page: page.invitations, limit
+        session.invitations.ListInvitations, request, lambda page: page.invitations, limit
     )
     found = answer.invitations
     session.show(answer, _table(found), note=total(len(found), "invitation", answer))

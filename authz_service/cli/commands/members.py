@@ -13,7 +13,7 @@ from authz_service.cli.paging import every, total
 from authz_service.cli.session import Session
 from authz_service.domain.membership import MembershipState
 from authz_service.domain.tenant import SuspensionReason
-from authz_service.gen.authz.v1 import provisioning_pb2 as pb
+from authz_service.gen.authz.v1 import member_pb2, suspension_pb2
 
 app = typer.Typer(help="Who belongs to a customer's account.")
 
@@ -35,17 +35,17 @@ def add(
     reason: Reason = "",
 ) -> None:
     """Make a subject a member."""
-    member = pb.NewMember(subject=subject, roles=role or ())
-    request = pb.AddMemberRequest(tenant=tenant, member=member, reason=reason)
-    answer = session.provisioning.AddMember(request)
+    member = member_pb2.NewMember(subject=subject, roles=role or ())
+    request = member_pb2.AddMemberRequest(tenant=tenant, member=member, reason=reason)
+    answer = session.members.AddMember(request)
     session.show(answer, member_facts(answer.member))
 
 
 @changes(app)
 def remove(session: Session, tenant: Tenant, subject: Subject, reason: Reason = "") -> None:
     """End a membership and every role grant of it."""
-    request = pb.RemoveMemberRequest(tenant=tenant, subject=subject, reason=reason)
-    answer = session.provisioning.RemoveMember(request)
+    request = member_pb2.RemoveMemberRequest(tenant=tenant, subject=subject, reason=reason)
+    answer = session.members.RemoveMember(request)
     session.show(answer, member_facts(answer.member))
 
 
@@ -58,10 +58,10 @@ def suspend(
     reason: Reason = "",
 ) -> None:
     """Hold a member back: everything is denied to it until each reason is lifted."""
-    request = pb.SuspendMemberRequest(
+    request = member_pb2.SuspendMemberRequest(
         tenant=tenant, subject=subject, suspension_reason=_suspension(why), reason=reason
     )
-    answer = session.provisioning.SuspendMember(request)
+    answer = session.members.SuspendMember(request)
     session.show(answer, member_facts(answer.member))
 
 
@@ -74,10 +74,10 @@ def resume(
     reason: Reason = "",
 ) -> None:
     """Lift one reason; the member may act again when no other is left."""
-    request = pb.ResumeMemberRequest(
+    request = member_pb2.ResumeMemberRequest(
         tenant=tenant, subject=subject, suspension_reason=_suspension(why), reason=reason
     )
-    answer = session.provisioning.ResumeMember(request)
+    answer = session.members.ResumeMember(request)
     session.show(answer, member_facts(answer.member))
 
 
@@ -93,10 +93,10 @@ def set_roles(
     reason: Reason = "",
 ) -> None:
     """Say which roles a member holds on the whole account: others given by hand are revoked."""
-    request = pb.SetMemberRolesRequest(
+    request = member_pb2.SetMemberRolesRequest(
         tenant=tenant, subject=subject, roles=roles or (), reason=reason
     )
-    answer = session.provisioning.SetMemberRoles(request)
+    answer = session.members.SetMemberRoles(request)
     session.show(answer, member_facts(answer.member))
 
 
@@ -105,8 +105,8 @@ def transfer_ownership(
     session: Session, tenant: Tenant, subject: Subject, reason: Reason = ""
 ) -> None:
     """Make another member the owner of the account."""
-    request = pb.TransferOwnershipRequest(tenant=tenant, to=subject, reason=reason)
-    answer = session.provisioning.TransferOwnership(request)
+    request = member_pb2.TransferOwnershipRequest(tenant=tenant, to=subject, reason=reason)
+    answer = session.members.TransferOwnership(request)
     session.show(answer, member_facts(answer.owner))
 
 
@@ -128,13 +128,15 @@ def list_members(
     limit: Limit = None,
 ) -> None:
     """List an account's members."""
-    request = pb.ListMembersRequest(tenant=tenant, role=role, subject_prefix=prefix, owner=owner)
+    request = member_pb2.ListMembersRequest(
+        tenant=tenant, role=role, subject_prefix=prefix, owner=owner
+    )
     if state:
-        request.state = pb.MembershipState.Value(f"MEMBERSHIP_STATE_{state.name}")
-    answer = every(session.provisioning.ListMembers, request, lambda page: page.members, limit)
+        request.state = member_pb2.MembershipState.Value(f"MEMBERSHIP_STATE_{state.name}")
+    answer = every(session.members.ListMembers, request, lambda page: page.members, limit)
     rows = [
-        (member.subject, word(pb.MembershipState, member.state), "owner" if member.owner else "",
-         member.managed_by, out.listed(member.roles))
+        (member.subject, word(member_pb2.MembershipState, member.state),
+         "owner" if member.owner else "", member.managed_by, out.listed(member.roles))
         for member in answer.members
     ]  # fmt: skip
     session.show(
@@ -147,30 +149,32 @@ def list_members(
 @reads(app)
 def get(session: Session, tenant: Tenant, subject: Subject) -> None:
     """Show one member."""
-    request = pb.GetMemberRequest(tenant=tenant, subject=subject)
-    answer = session.provisioning.GetMember(request)
+    request = member_pb2.GetMemberRequest(tenant=tenant, subject=subject)
+    answer = session.members.GetMember(request)
     session.show(answer, member_facts(answer.member))
 
 
-def new_member(text: str) -> pb.NewMember:
+def new_member(text: str) -> member_pb2.NewMember:
     """Read `user:alice=admin,editor`.
 
     A subject's id may hold `=`, a role's may not: the last one divides.
     """
     subject, equals, roles = text.rpartition("=")
     if not equals:
-        return pb.NewMember(subject=text)
-    return pb.NewMember(subject=subject, roles=[role for role in roles.split(",") if role])
+        return member_pb2.NewMember(subject=text)
+    return member_pb2.NewMember(subject=subject, roles=[role for role in roles.split(",") if role])
 
 
-def member_facts(member: pb.Member) -> Table:
+def member_facts(member: member_pb2.Member) -> Table:
     """Lay out a member."""
-    suspensions = [word(pb.SuspensionReason, suspension) for suspension in member.suspensions]
+    suspensions = [
+        word(suspension_pb2.SuspensionReason, suspension) for suspension in member.suspensions
+    ]
     return tables.facts(
         [
             ("tenant", member.tenant),
             ("subject", member.subject),
-            ("state", word(pb.MembershipState, member.state)),
+            ("state", word(member_pb2.MembershipState, member.state)),
             ("suspended for", out.listed(suspensions)),
             ("roles", out.listed(member.roles)),
             ("owner", "yes" if member.owner else ""),
@@ -179,5 +183,5 @@ def member_facts(member: pb.Member) -> Table:
     )
 
 
-def _suspension(why: SuspensionReason) -> pb.SuspensionReason.ValueType:
-    return pb.SuspensionReason.Value(f"SUSPENSION_REASON_{why.name}")
+def _suspension(why: SuspensionReason) -> suspension_pb2.SuspensionReason.ValueType:
+    return suspension_pb2.SuspensionReason.Value(f"SUSPENSION_REASON_{why.name}")

@@ -10,7 +10,7 @@ from authz_service.cli.display.words import timestamp
 from authz_service.cli.options import From, Reason, ScheduledAt, Tenant, Until, changes
 from authz_service.cli.session import Session
 from authz_service.gen.authz.v1 import limit_pb2
-from authz_service.gen.authz.v1 import provisioning_pb2 as pb
+from authz_service.gen.authz.v1 import subscription_pb2 as pb
 
 add_ons = typer.Typer(help="Add-ons that an account holds beside its tier.")
 limits = typer.Typer(help="Limits of an account's own: what its contract bought.")
@@ -51,7 +51,7 @@ def add(
         valid_until=timestamp(until),
         reason=reason,
     )
-    answer = session.provisioning.AddAddOn(request)
+    answer = session.subscriptions.AddAddOn(request)
     session.show(answer, tenant_facts(answer.tenant))
 
 
@@ -61,7 +61,7 @@ def remove(
 ) -> None:
     """Take an add-on away, at once or at an instant."""
     request = pb.RemoveAddOnRequest(tenant=tenant, add_on=add_on, at=timestamp(at), reason=reason)
-    answer = session.provisioning.RemoveAddOn(request)
+    answer = session.subscriptions.RemoveAddOn(request)
     session.show(answer, tenant_facts(answer.tenant))
 
 
@@ -86,5 +86,5 @@ def set_limits(
         removed=remove or (),
         reason=reason,
     )
-    answer = session.provisioning.SetLimits(request)
+    answer = session.subscriptions.SetLimits(request)
     session.show(answer, tenant_facts(answer.tenant))

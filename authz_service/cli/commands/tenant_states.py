@@ -13,8 +13,12 @@ from authz_service.cli.options import Limit, Reason, ScheduledAt, Tenant, Until,
 from authz_service.cli.paging import every, total
 from authz_service.cli.session import Session
 from authz_service.domain.tenant import SuspensionReason, TenantState
-from authz_service.gen.authz.v1 import error_reason_pb2
-from authz_service.gen.authz.v1 import provisioning_pb2 as pb
+from authz_service.gen.authz.v1 import (
+    error_reason_pb2,
+    subscription_pb2,
+    suspension_pb2,
+    tenant_pb2,
+)
 
 commands = typer.Typer()
 
@@ -35,8 +39,10 @@ def suspend(
     session: Session, tenant: Tenant, why: Why = SuspensionReason.ADMIN, reason: Reason = ""
 ) -> None:
     """Close an account for now: everything in it is denied until each reason is lifted."""
-    answer = session.provisioning.SuspendTenant(
-        pb.SuspendTenantRequest(tenant=tenant, suspension_reason=_suspension(why), reason=reason)
+    answer = session.tenants.SuspendTenant(
+        tenant_pb2.SuspendTenantRequest(
+            tenant=tenant, suspension_reason=_suspension(why), reason=reason
+        )
     )
     session.show(answer, tenant_facts(answer.tenant))
 
@@ -46,8 +52,10 @@ def resume(
     session: Session, tenant: Tenant, why: Why = SuspensionReason.ADMIN, reason: Reason = ""
 ) -> None:
     """Lift one reason; the account opens when no other is left."""
-    answer = session.provisioning.ResumeTenant(
-        pb.ResumeTenantRequest(tenant=tenant, suspension_reason=_suspension(why), reason=reason)
+    answer = session.tenants.ResumeTenant(
+        tenant_pb2.ResumeTenantRequest(
+            tenant=tenant, suspension_reason=_suspension(why), reason=reason
+        )
     )
     session.show(answer, tenant_facts(answer.tenant))
 
@@ -57,26 +65,26 @@ def trial(
     session: Session, tenant: Tenant, until: Until = None, then: Then = None, reason: Reason = ""
 ) -> None:
     """Put an account on trial until an instant, or give its trial another end."""
-    request = pb.StartTrialRequest(
+    request = tenant_pb2.StartTrialRequest(
         tenant=tenant, until=_required(until), then=state_number(then), reason=reason
     )
-    answer = session.provisioning.StartTrial(request)
+    answer = session.tenants.StartTrial(request)
     session.show(answer, tenant_facts(answer.tenant))
 
 
 @changes(commands)
 def grace(session: Session, tenant: Tenant, until: Until = None, reason: Reason = "") -> None:
     """Keep an account open although something is due; it is suspended at the instant by itself."""
-    request = pb.StartGraceRequest(tenant=tenant, until=_required(until), reason=reason)
-    answer = session.provisioning.StartGrace(request)
+    request = tenant_pb2.StartGraceRequest(tenant=tenant, until=_required(until), reason=reason)
+    answer = session.tenants.StartGrace(request)
     session.show(answer, tenant_facts(answer.tenant))
 
 
 @changes(commands)
 def activate(session: Session, tenant: Tenant, reason: Reason = "") -> None:
     """Let an account be active without end: a trial became a contract, what was due is paid."""
-    request = pb.ActivateTenantRequest(tenant=tenant, reason=reason)
-    answer = session.provisioning.ActivateTenant(request)
+    request = tenant_pb2.ActivateTenantRequest(tenant=tenant, reason=reason)
+    answer = session.tenants.ActivateTenant(request)
     session.show(answer, tenant_facts(answer.tenant))
 
 
@@ -89,9 +97,9 @@ def scheduled(
     limit: Limit = None,
 ) -> None:
     """List what will change by itself: tiers, add-ons, states; the next change first."""
-    request = pb.ListScheduledChangesRequest(tenant=tenant)
+    request = subscription_pb2.ListScheduledChangesRequest(tenant=tenant)
     answer = every(
-        session.provisioning.ListScheduledChanges, request, lambda page: page.changes, limit
+        session.subscriptions.ListScheduledChanges, request, lambda page: page.changes, limit
     )
     rows = [
         (
@@ -119,8 +127,8 @@ def cancel(
     reason: Reason = "",
 ) -> None:
     """Take back a scheduled change: what was to end with it goes on."""
-    request = pb.CancelScheduledChangeRequest(tenant=tenant, id=change, reason=reason)
-    answer = session.provisioning.CancelScheduledChange(request)
+    request = subscription_pb2.CancelScheduledChangeRequest(tenant=tenant, id=change, reason=reason)
+    answer = session.subscriptions.CancelScheduledChange(request)
     session.show(answer, tenant_facts(answer.tenant, ("cancelled", answer.change.id)))
 
 
@@ -131,8 +139,8 @@ def offboard(session: Session, tenant: Tenant, at: ScheduledAt = None, reason: R
     With --at, access ends at that instant by itself; all else stays until you offboard again.
     """
     session.confirm(f"End {tenant} and all access in it?")
-    request = pb.OffboardTenantRequest(tenant=tenant, at=timestamp(at), reason=reason)
-    answer = session.provisioning.OffboardTenant(request)
+    request = tenant_pb2.OffboardTenantRequest(tenant=tenant, at=timestamp(at), reason=reason)
+    answer = session.tenants.OffboardTenant(request)
     session.show(answer, tenant_facts(answer.tenant, ("ended", counts(answer.ended))))
 
 
@@ -146,8 +154,8 @@ def reactivate(
     reason: Reason = "",
 ) -> None:
     """Bring an account back with what its end took from it; invitations and keys are made anew."""
-    request = pb.ReactivateTenantRequest(tenant=tenant, tier=tier, reason=reason)
-    answer = session.provisioning.ReactivateTenant(request)
+    request = tenant_pb2.ReactivateTenantRequest(tenant=tenant, tier=tier, reason=reason)
+    answer = session.tenants.ReactivateTenant(request)
     left_out = [
         (each.role, str(each.role_grants), word(error_reason_pb2.ErrorReason, each.why).upper())
         for each in answer.left_out
@@ -157,8 +165,8 @@ def reactivate(
     session.show(answer, facts, *([lost] if left_out else []))
 
 
-def state_number(state: TenantState | None) -> pb.TenantState.ValueType:
-    return pb.TenantState.Value(f"TENANT_STATE_{state.name if state else 'UNSPECIFIED'}")
+def state_number(state: TenantState | None) -> tenant_pb2.TenantState.ValueType:
+    return tenant_pb2.TenantState.Value(f"TENANT_STATE_{state.name if state else 'UNSPECIFIED'}")
 
 
 def _required(until: datetime | None) -> Timestamp:
@@ -168,9 +176,9 @@ def _required(until: datetime | None) -> Timestamp:
     return at
 
 
-def _kind(kind: pb.ScheduledKind.ValueType) -> str:
-    return word(pb.ScheduledKind, kind).replace("_", "-")
+def _kind(kind: subscription_pb2.ScheduledKind.ValueType) -> str:
+    return word(subscription_pb2.ScheduledKind, kind).replace("_", "-")
 
 
-def _suspension(why: SuspensionReason) -> pb.SuspensionReason.ValueType:
-    return pb.SuspensionReason.Value(f"SUSPENSION_REASON_{why.name}")
+def _suspension(why: SuspensionReason) -> suspension_pb2.SuspensionReason.ValueType:
+    return suspension_pb2.SuspensionReason.Value(f"SUSPENSION_REASON_{why.name}")

@@ -30,7 +30,7 @@ from authz_service.cli.paging import every, total
 from authz_service.cli.session import Session
 from authz_service.domain.tenant import TenantState
 from authz_service.gen.authz.v1 import authorization_pb2
-from authz_service.gen.authz.v1 import provisioning_pb2 as pb
+from authz_service.gen.authz.v1 import tenant_pb2 as pb
 
 app = typer.Typer(help="Customers' accounts: onboard, change tier, suspend, offboard.")
 app.add_typer(tenant_states.commands)
@@ -80,7 +80,7 @@ def onboard(
     reason: Reason = "",
 ) -> None:
     """Open an account with its tier, its first admin and roles, in one step."""
-    answer = session.provisioning.OnboardTenant(
+    answer = session.tenants.OnboardTenant(
         pb.OnboardTenantRequest(
             tenant=tenant,
             display_name=name,
@@ -122,7 +122,7 @@ def list_tenants(
     request = pb.ListTenantsRequest(
         state=state_number(state), tier=tier, add_on=add_on, id_prefix=prefix, text=text
     )
-    answer = every(session.provisioning.ListTenants, request, lambda page: page.tenants, limit)
+    answer = every(session.tenants.ListTenants, request, lambda page: page.tenants, limit)
     rows = [
         (
             tenant.id,
@@ -143,7 +143,7 @@ def list_tenants(
 @reads(app)
 def get(session: Session, tenant: Tenant) -> None:
     """Show one account."""
-    answer = session.provisioning.GetTenant(pb.GetTenantRequest(tenant=tenant))
+    answer = session.tenants.GetTenant(pb.GetTenantRequest(tenant=tenant))
     bought = f" of {amount(answer.seats)}" if answer.HasField("seats") else ""
     members = ("members", f"{answer.members:,}")
     seats = ("seats", f"{answer.seats_taken:,}{bought} taken")
@@ -171,7 +171,7 @@ def update(
         expected_revision=expected,
         reason=reason,
     )
-    answer = session.provisioning.UpdateTenant(request)
+    answer = session.tenants.UpdateTenant(request)
     session.show(answer, tenant_facts(answer.tenant))
 
 

@@ -17,7 +17,7 @@ from authz_service.cli.display.words import timestamp, word
 from authz_service.cli.options import Reason, ScheduledAt, Tenant, changes, reads
 from authz_service.cli.session import Session
 from authz_service.gen.authz.v1 import change_pb2, event_pb2, limit_pb2
-from authz_service.gen.authz.v1 import provisioning_pb2 as pb
+from authz_service.gen.authz.v1 import subscription_pb2 as pb
 
 commands = typer.Typer()
 
@@ -52,7 +52,7 @@ def set_tier(
         apply_downgrade_policy=apply_policy,
         reason=reason,
     )
-    answer = session.provisioning.SetTier(request)
+    answer = session.subscriptions.SetTier(request)
     session.show(answer, tenant_facts(answer.tenant), *_steps(answer.downgrade_steps))
 
 
@@ -60,7 +60,7 @@ def set_tier(
 def apply_downgrade_policy(session: Session, tenant: Tenant, reason: Reason = "") -> None:
     """See to what a scheduled move or an event has left, and give back what fits again."""
     request = pb.ApplyDowngradePolicyRequest(tenant=tenant, reason=reason)
-    answer = session.provisioning.ApplyDowngradePolicy(request)
+    answer = session.subscriptions.ApplyDowngradePolicy(request)
     found = answer.downgrade_steps
     session.show(answer, *_steps(found), note="" if found else "all fits")
 
@@ -105,7 +105,7 @@ def preview_tier(
         usage=[_use(each) for each in use or ()],
         sample_size=sample,
     )
-    answer = session.provisioning.PreviewTierChange(request)
+    answer = session.subscriptions.PreviewTierChange(request)
     concerns = [
         (word(change_pb2.DecisionKind, concern.kind), concern.object, concern.detail
          or out.listed(concern.subjects))

@@ -18,7 +18,7 @@ from authz_service.cli.display.words import code
 from authz_service.client.connection import Connection
 from authz_service.client.failure import Failure
 from authz_service.gen.authz.v1 import authorization_pb2 as checks
-from authz_service.gen.authz.v1 import key_pb2, provisioning_pb2
+from authz_service.gen.authz.v1 import invitation_pb2, key_pb2, member_pb2
 
 STRIPE: Final = "lighthouse"
 CRM: Final = "vineyard"
@@ -118,16 +118,16 @@ class Contracts:
             f"to {address}: Welcome to {name}",
         )
 
-    def _accept(self, token: str) -> provisioning_pb2.AcceptInvitationResponse:
-        return self._admin.provisioning.AcceptInvitation(
-            provisioning_pb2.AcceptInvitationRequest(tenant=STRIPE, subject=ADA, token=token)
+    def _accept(self, token: str) -> invitation_pb2.AcceptInvitationResponse:
+        return self._admin.invitations.AcceptInvitation(
+            invitation_pb2.AcceptInvitationRequest(tenant=STRIPE, subject=ADA, token=token)
         )
 
     def _seats(self) -> None:
         """The admin runs the roster, within what was bought."""
         wanted = key_pb2.CreateKeyRequest(roles=["product"], display_name="admin panel")
         key = self._admin.keys.CreateKey(wanted).credential
-        self._panel = self._connected(self._server.admin_address, key, ADA).provisioning
+        self._panel = self._connected(self._server.admin_address, key, ADA).members
         self._add("Ada gives Ben the second seat, in the product's own panel", "ben", "done")
         self._add("And Cleo a third", "cleo", "SEATS_EXHAUSTED")
 
@@ -162,8 +162,8 @@ class Contracts:
         )
 
     def _add(self, title: str, who: str, expected: str) -> None:
-        new = provisioning_pb2.NewMember(subject=f"user:{who}", roles=["viewer"])
-        request = provisioning_pb2.AddMemberRequest(tenant=STRIPE, member=new)
+        new = member_pb2.NewMember(subject=f"user:{who}", roles=["viewer"])
+        request = member_pb2.AddMemberRequest(tenant=STRIPE, member=new)
         what = f"AddMember: user:{who} in {STRIPE}, x-authz-actor: {ADA}"
         self._teller.step(
             title, what, _refused(lambda: self._panel.AddMember(request)), str, expected

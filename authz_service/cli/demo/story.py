@@ -26,7 +26,14 @@ from authz_service.cli.display.words import code
 from authz_service.client.connection import Connection
 from authz_service.client.failure import Failure
 from authz_service.gen.authz.v1 import authorization_pb2 as pb
-from authz_service.gen.authz.v1 import exception_pb2, provisioning_pb2, role_grant_pb2
+from authz_service.gen.authz.v1 import (
+    exception_pb2,
+    member_pb2,
+    role_grant_pb2,
+    subscription_pb2,
+    suspension_pb2,
+    tenant_pb2,
+)
 from authz_service.policyfiles.matrix.matrix import read_matrix
 
 TIERS: Final = ("free", "premium", "ultimate")
@@ -83,7 +90,8 @@ class _Story:
         self._server = server
         self._checks = connected(server.check_address).authorization
         admin = connected(server.admin_address)
-        self._changes, self._provisioning = admin.changes, admin.provisioning
+        self._changes, self._tenants = admin.changes, admin.tenants
+        self._subscriptions = admin.subscriptions
         self._role_grants, self._exceptions = admin.role_grants, admin.exceptions
         self._revision = 0
         self._rows: list[dict[str, str]] = []
@@ -106,14 +114,14 @@ class _Story:
     def customers(self) -> None:
         """Customers, one on each tier."""
         self.teller.chapter("A customer on each tier")
-        team = [provisioning_pb2.NewMember(subject=s, roles=[r]) for s, r in TEAM.items()]
+        team = [member_pb2.NewMember(subject=s, roles=[r]) for s, r in TEAM.items()]
         members = " ".join(f"--member {subject}={role}" for subject, role in TEAM.items())
         for tenant, tier in CUSTOMERS.items():
-            opened = provisioning_pb2.OnboardTenantRequest(tenant=tenant, tier=tier, members=team)
+            opened = tenant_pb2.OnboardTenantRequest(tenant=tenant, tier=tier, members=team)
             self._change(
                 f"Open {tenant} on {tier}, with its first people and their roles",
                 f"authz tenants onboard {tenant} --tier {tier} {members}",
-                lambda opened=opened: self._provisioning.OnboardTenant(opened),  # type: ignore[misc]
+                lambda opened=opened: self._tenants.OnboardTenant(opened),  # type: ignore[misc]
             )
 
     def questions(self) -> None:
@@ -183,11 +191,11 @@ class _Story:
         self.teller.chapter("An upgrade opens a feature")
         title = "Epics are sold from premium on; the bakery is on free"
         self._ask(title, "user:dan", EPICS, "denied, NOT_ENTITLED")
-        moved = provisioning_pb2.SetTierRequest(tenant="bakery", tier="premium", reason="demo")
+        moved = subscription_pb2.SetTierRequest(tenant="bakery", tier="premium", reason="demo")
         self._change(
             "The bakery upgrades",
             "authz tenants set-tier bakery premium",
-            lambda: self._provisioning.SetTier(moved),
+            lambda: self._subscriptions.SetTier(moved),
         )
         self._ask("The same question again", "user:dan", EPICS)
 
@@ -246,11 +254,11 @@ class _Story:
     def limits(self) -> None:
         """A limit of a tier that has one."""
         self.teller.chapter("Limits: the product counts, the service compares")
-        opened = provisioning_pb2.OnboardTenantRequest(tenant="studio", tier="professional")
+        opened = tenant_pb2.OnboardTenantRequest(tenant="studio", tier="professional")
         self._change(
             "Open studio on professional, a tier that the service comes with",
             "authz tenants onboard studio --tier professional",
-            lambda: self._provisioning.OnboardTenant(opened),
+            lambda: self._tenants.OnboardTenant(opened),
         )
         for used, expected in (
             (49, "allowed, 1 more could be used"),
@@ -270,21 +278,21 @@ class _Story:
     def money(self) -> None:
         """A suspension and its end."""
         self.teller.chapter("Who does not pay is closed, and opened again")
-        billing = provisioning_pb2.SUSPENSION_REASON_BILLING
-        closed = provisioning_pb2.SuspendTenantRequest(tenant="harbour", suspension_reason=billing)
+        billing = suspension_pb2.SUSPENSION_REASON_BILLING
+        closed = tenant_pb2.SuspendTenantRequest(tenant="harbour", suspension_reason=billing)
         self._change(
             "Harbour's invoice is overdue",
             "authz tenants suspend harbour --for billing",
-            lambda: self._provisioning.SuspendTenant(closed),
+            lambda: self._tenants.SuspendTenant(closed),
         )
         shut = "denied, TENANT_SUSPENDED"
         self._ask("May Olga, its owner, push a branch?", "user:olga", PUSH, shut, "harbour")
         self._ask("Others notice nothing", "user:olga", PUSH, tenant="observatory")
-        opened = provisioning_pb2.ResumeTenantRequest(tenant="harbour", suspension_reason=billing)
+        opened = tenant_pb2.ResumeTenantRequest(tenant="harbour", suspension_reason=billing)
         self._change(
             "It paid",
             "authz tenants resume harbour --for billing",
-            lambda: self._provisioning.ResumeTenant(opened),
+            lambda: self._tenants.ResumeTenant(opened),
         )
         self._ask("And Olga goes on", "user:olga", PUSH, tenant="harbour")
 

@@ -9,7 +9,7 @@ from authz_service.cli.display import output as out
 from authz_service.cli.display import tables
 from authz_service.cli.display.words import word
 from authz_service.gen.authz.v1 import authorization_pb2 as pb
-from authz_service.gen.authz.v1 import feature_pb2, limit_pb2, provisioning_pb2
+from authz_service.gen.authz.v1 import feature_pb2, limit_pb2, tenant_pb2
 
 
 def feature_value(feature: feature_pb2.Feature) -> str:
@@ -33,7 +33,7 @@ def entitlement_parts(tenant: str, bought: pb.GetEntitlementsResponse) -> list[R
     """Lay out everything bought."""
     facts = [
         ("tenant", tenant),
-        ("state", word(provisioning_pb2.TenantState, bought.state)),
+        ("state", word(tenant_pb2.TenantState, bought.state)),
         ("tier", bought.tier),
         ("add-ons", out.listed(bought.add_ons)),
     ]

@@ -8,20 +8,22 @@ from authz_service.cli.display import output as out
 from authz_service.cli.display import tables
 from authz_service.cli.display.entitlements import limit_value
 from authz_service.cli.display.words import Windowed, instant, window, word
-from authz_service.gen.authz.v1 import provisioning_pb2 as pb
+from authz_service.gen.authz.v1 import suspension_pb2, tenant_pb2
 
 
-def tenant_facts(tenant: pb.Tenant, *more: tuple[str, str]) -> Table:
+def tenant_facts(tenant: tenant_pb2.Tenant, *more: tuple[str, str]) -> Table:
     """Lay out an account."""
-    suspensions = [word(pb.SuspensionReason, suspension) for suspension in tenant.suspensions]
+    suspensions = [
+        word(suspension_pb2.SuspensionReason, suspension) for suspension in tenant.suspensions
+    ]
     limits = [f"{limit.name} {limit_value(limit)}" for limit in tenant.limits]
-    states = [(word(pb.TenantState, period.state), period) for period in tenant.periods]
+    states = [(word(tenant_pb2.TenantState, period.state), period) for period in tenant.periods]
     held = [(_held(holding), holding) for holding in tenant.holdings]
     return tables.facts(
         [
             ("tenant", tenant.id),
             ("name", tenant.display_name),
-            ("state", word(pb.TenantState, tenant.state)),
+            ("state", word(tenant_pb2.TenantState, tenant.state)),
             ("suspended for", out.listed(suspensions)),
             ("tier", versioned(tenant.tier, tenant.tier_version)),
             ("add-ons", out.listed(tenant.add_ons)),
@@ -40,7 +42,7 @@ def versioned(tier: str, version: int) -> str:
     return f"{tier}, version {version}" if version else tier
 
 
-def counts(found: pb.AccountCounts) -> str:
+def counts(found: tenant_pb2.AccountCounts) -> str:
     """Write what ended or came back: `3 members, 5 role grants`."""
     numbers = [
         (found.members, "member"),
@@ -52,7 +54,7 @@ def counts(found: pb.AccountCounts) -> str:
     return out.listed(out.counted(number, noun) for number, noun in numbers if number)
 
 
-def _held(holding: pb.Holding) -> str:
+def _held(holding: tenant_pb2.Holding) -> str:
     return versioned(holding.tier, holding.tier_version) or holding.add_on
 
 

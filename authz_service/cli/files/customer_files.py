@@ -19,7 +19,7 @@ from authz_service.cli.display import instants
 from authz_service.cli.display.words import timestamp
 from authz_service.client.failure import ExitCode, Failure
 from authz_service.domain.tenant import TenantState
-from authz_service.gen.authz.v1 import provisioning_pb2 as pb
+from authz_service.gen.authz.v1 import member_pb2, tenant_pb2
 
 REQUIRED: Final = ("tenant", "tier")
 OPTIONAL: Final = ("display_name", "add_ons", "trial_until", "subject", "roles", "owner")
@@ -40,7 +40,7 @@ class Customer:
 
     line: int
     tenant: str
-    message: pb.NewCustomer | None = None
+    message: tenant_pb2.NewCustomer | None = None
     problem: str = ""
 
 
@@ -103,16 +103,16 @@ def _of_json(lines: Iterable[str]) -> Iterator[Customer]:
         yield _read(number, tenant, partial(_from_document, document))
 
 
-def _from_document(document: Any) -> pb.NewCustomer:
+def _from_document(document: Any) -> tenant_pb2.NewCustomer:
     """Read the message as JSON, dates and the state after a trial as a person writes them."""
     if not isinstance(document, dict):
         raise ValueError("it is not a JSON object")
     plain = dict(document)
     until, then = plain.pop("trial_until", ""), plain.pop("after_trial", "")
-    message = ParseDict(plain, pb.NewCustomer())
+    message = ParseDict(plain, tenant_pb2.NewCustomer())
     _date(message, str(until))
     if then:
-        message.after_trial = pb.TenantState.Value(f"TENANT_STATE_{TenantState(then).name}")
+        message.after_trial = tenant_pb2.TenantState.Value(f"TENANT_STATE_{TenantState(then).name}")
     return message
 
 
@@ -139,7 +139,7 @@ def _of_rows(rows: "csv.DictReader[str]") -> Iterator[Customer]:
         yield _read(found[0][0], tenant, partial(_from_rows, rows_of_it))
 
 
-def _from_rows(rows: list[dict[str, Any]]) -> pb.NewCustomer:
+def _from_rows(rows: list[dict[str, Any]]) -> tenant_pb2.NewCustomer:
     if any(None in row or None in row.values() for row in rows):
         raise ValueError("a line has not as many values as line 1 has columns")
     told = [{name: value.strip() for name, value in row.items()} for row in rows]
@@ -150,7 +150,7 @@ def _from_rows(rows: list[dict[str, Any]]) -> pb.NewCustomer:
                 raise ValueError(
                     f"its lines do not agree on {name}: {first[name]!r}, {row[name]!r}"
                 )
-    message = pb.NewCustomer(
+    message = tenant_pb2.NewCustomer(
         tenant=first["tenant"],
         tier=first["tier"],
         display_name=first.get("display_name", ""),
@@ -161,15 +161,15 @@ def _from_rows(rows: list[dict[str, Any]]) -> pb.NewCustomer:
     return message
 
 
-def _member(row: dict[str, str]) -> pb.NewMember:
+def _member(row: dict[str, str]) -> member_pb2.NewMember:
     owner = row.get("owner", "").lower()
     if owner not in ("", "yes", "no", "true", "false"):
         raise ValueError(f"owner is {owner!r}; write yes, no or nothing")
     roles = _listed(row.get("roles", ""))
-    return pb.NewMember(subject=row["subject"], roles=roles, owner=owner in ("yes", "true"))
+    return member_pb2.NewMember(subject=row["subject"], roles=roles, owner=owner in ("yes", "true"))
 
 
-def _read(line: int, tenant: str, body: Callable[[], pb.NewCustomer]) -> Customer:
+def _read(line: int, tenant: str, body: Callable[[], tenant_pb2.NewCustomer]) -> Customer:
     try:
         return Customer(line, tenant, body())
     except UnicodeEncodeError:
@@ -179,7 +179,7 @@ def _read(line: int, tenant: str, body: Callable[[], pb.NewCustomer]) -> Custome
         return Customer(line, tenant, problem=" ".join(str(error).split()))
 
 
-def _date(message: pb.NewCustomer, text: str) -> None:
+def _date(message: tenant_pb2.NewCustomer, text: str) -> None:
     if text:
         at = timestamp(instants.instant(text, datetime.now(UTC)))
         message.trial_until.MergeFrom(at) if at is not None else None

@@ -8,7 +8,7 @@ from authz_service.domain.rules import Rule
 from authz_service.engine.entitlements import Entitlements, LimitInForce
 from authz_service.engine.remedies import RemedyKind
 from authz_service.gen.authz.v1 import authorization_pb2 as pb
-from authz_service.rpc.messages import catalog, values
+from authz_service.rpc.messages import catalog, tenants, values
 from authz_service.rpc.messages.values import CLASS_OF, REASONS
 from authz_service.usecases.decisions.explain import Explained
 
@@ -17,7 +17,7 @@ _KINDS: Final = {kind: cast("pb.RemedyKind.ValueType", kind.value) for kind in R
 
 def entitlements(found: Entitlements, revision: int) -> pb.GetEntitlementsResponse:
     return pb.GetEntitlementsResponse(
-        state=values.tenant_state_number(found.state),
+        state=tenants.STATES[found.state],
         tier=found.tier,
         add_ons=[add_on.removeprefix(ADD_ON) for add_on in found.add_ons],
         features=[

@@ -18,11 +18,11 @@ REASONS: Final = {each: pb.EventReason.Value(f"EVENT_REASON_{each.name}") for ea
 
 
 def state_filter(number: int) -> EventState | None:
-    return values._word(STATES, number, None, "state") if number else None
+    return values.word(STATES, number, None, "state") if number else None
 
 
 def reason_filter(number: int) -> EventReason | None:
-    return values._word(REASONS, number, None, "reason") if number else None
+    return values.word(REASONS, number, None, "reason") if number else None
 
 
 def attributes(request: Any) -> Attributes:

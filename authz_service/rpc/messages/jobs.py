@@ -21,11 +21,11 @@ REASONS: Final = {
 
 
 def kind_filter(number: int) -> JobKind | None:
-    return values._word(KINDS, number, None, "kind") if number else None
+    return values.word(KINDS, number, None, "kind") if number else None
 
 
 def state_filter(number: int) -> JobState | None:
-    return values._word(STATES, number, None, "state") if number else None
+    return values.word(STATES, number, None, "state") if number else None
 
 
 def mail_kind(number: int, field: str) -> JobKind:

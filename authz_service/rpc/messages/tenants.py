@@ -3,35 +3,41 @@
 from typing import Any, Final
 
 from authz_service.domain.catalog import ADD_ON, TIER, Limit, split_version
-from authz_service.domain.schedule import ScheduledChange, ScheduledKind
-from authz_service.domain.tenant import Holding, StatePeriod
+from authz_service.domain.tenant import Holding, StatePeriod, TenantState
 from authz_service.domain.window import Instant
 from authz_service.errors import ErrorReason, InvalidArgument
 from authz_service.gen.authz.v1 import error_reason_pb2, limit_pb2
-from authz_service.gen.authz.v1 import provisioning_pb2 as pb
-from authz_service.rpc.messages import catalog
-from authz_service.rpc.messages import values as convert
+from authz_service.gen.authz.v1 import tenant_pb2 as pb
+from authz_service.rpc.messages import catalog, members, values
+from authz_service.rpc.methods import Shown
+from authz_service.usecases.tenants.bulk_import import Imported, Outcome
 from authz_service.usecases.tenants.offboarding import Counts, LeftOut
 from authz_service.usecases.tenants.tenant_view import TenantNow
 
-_KINDS: Final = {
-    ScheduledKind.STATE: pb.SCHEDULED_KIND_STATE,
-    ScheduledKind.TIER: pb.SCHEDULED_KIND_TIER,
-    ScheduledKind.ADD_ON_START: pb.SCHEDULED_KIND_ADD_ON_START,
-    ScheduledKind.ADD_ON_END: pb.SCHEDULED_KIND_ADD_ON_END,
-    ScheduledKind.LIMIT: pb.SCHEDULED_KIND_LIMIT,
+STATES: Final = {
+    TenantState.ACTIVE: pb.TENANT_STATE_ACTIVE,
+    TenantState.TRIAL: pb.TENANT_STATE_TRIAL,
+    TenantState.GRACE: pb.TENANT_STATE_GRACE,
+    TenantState.SUSPENDED: pb.TENANT_STATE_SUSPENDED,
+    TenantState.OFFBOARDED: pb.TENANT_STATE_OFFBOARDED,
+}
+_OUTCOMES: Final = {
+    Outcome.CREATED: pb.IMPORT_OUTCOME_CREATED,
+    Outcome.UNCHANGED: pb.IMPORT_OUTCOME_UNCHANGED,
+    Outcome.DIFFERENT: pb.IMPORT_OUTCOME_DIFFERENT,
+    Outcome.REFUSED: pb.IMPORT_OUTCOME_REFUSED,
 }
 
 
 def optional_instant(request: Any, field: str) -> Instant | None:
-    return convert.instant(getattr(request, field)) if request.HasField(field) else None
+    return values.instant(getattr(request, field)) if request.HasField(field) else None
 
 
 def required_instant(request: Any, field: str) -> Instant:
     """Raises: INVALID_FIELD if it is unset: no date is never taken for some date."""
     if not request.HasField(field):
         raise InvalidArgument(ErrorReason.INVALID_FIELD, f"{field} is required", field=field)
-    return convert.instant(getattr(request, field))
+    return values.instant(getattr(request, field))
 
 
 def limits(messages: Any) -> tuple[Limit, ...]:
@@ -39,36 +45,32 @@ def limits(messages: Any) -> tuple[Limit, ...]:
     return tuple(catalog.limit(message, f"limits[{at}]") for at, message in enumerate(messages))
 
 
-def limits_messages(values: tuple[Limit, ...]) -> list[limit_pb2.Limit]:
-    return [catalog.limit_message(value) for value in values]
+def limits_messages(limits: tuple[Limit, ...]) -> list[limit_pb2.Limit]:
+    return [catalog.limit_message(limit) for limit in limits]
+
+
+def state_filter(number: int, field: str = "state") -> TenantState | None:
+    return values.word(STATES, number, None, field) if number else None
 
 
 def tenant_message(value: TenantNow) -> pb.Tenant:
     return pb.Tenant(
         id=value.id,
         display_name=value.display_name,
-        state=convert.tenant_state_number(value.state),
-        suspensions=[convert.suspension_number(reason) for reason in value.suspensions],
+        state=STATES[value.state],
+        suspensions=members.suspension_numbers(value.suspensions),
         tier=value.tier,
         add_ons=value.add_ons,
         limits=limits_messages(value.limits),
         periods=[_period_message(period) for period in value.periods],
         holdings=[_holding_message(holding) for holding in value.holdings],
-        create_time=convert.timestamp(value.created_at) if value.created_at else None,
+        create_time=values.timestamp(value.created_at) if value.created_at else None,
         revision=value.revision,
         tier_version=value.tier_version,
     )
 
 
-def scheduled_message(value: ScheduledChange) -> pb.ScheduledChange:
-    return pb.ScheduledChange(
-        id=value.id,
-        tenant=value.tenant,
-        kind=_KINDS[value.kind],
-        at=convert.timestamp(value.at),
-        before=value.before,
-        after=value.after,
-    )
+TENANT: Final = Shown("tenant", "tenants", tenant_message)
 
 
 def counts_message(value: Counts) -> pb.AccountCounts:
@@ -83,18 +85,32 @@ def counts_message(value: Counts) -> pb.AccountCounts:
 
 
 def left_out_message(value: LeftOut) -> pb.RoleLeftOut:
-    why = error_reason_pb2.ErrorReason.Value(f"ERROR_REASON_{value.why.value}")
-    return pb.RoleLeftOut(role=value.role, role_grants=value.grants, why=why)
+    return pb.RoleLeftOut(role=value.role, role_grants=value.grants, why=_reason_number(value.why))
+
+
+def import_message(value: Imported) -> pb.ImportResult:
+    message = pb.ImportResult(
+        tenant=value.tenant,
+        outcome=_OUTCOMES[value.outcome],
+        field=value.field,
+        message=value.message,
+        differences=value.differences,
+    )
+    if value.reason is not None:
+        message.error_reason = _reason_number(value.reason)
+    return message
+
+
+def _reason_number(reason: ErrorReason) -> error_reason_pb2.ErrorReason.ValueType:
+    return error_reason_pb2.ErrorReason.Value(f"ERROR_REASON_{reason.value}")
 
 
 def _period_message(value: StatePeriod) -> pb.TenantPeriod:
-    return pb.TenantPeriod(
-        state=convert.tenant_state_number(value.state), **convert.window_fields(value.window)
-    )
+    return pb.TenantPeriod(state=STATES[value.state], **values.window_fields(value.window))
 
 
 def _holding_message(value: Holding) -> pb.Holding:
-    message = pb.Holding(**convert.window_fields(value.window))  # type: ignore[arg-type] # names
+    message = pb.Holding(**values.window_fields(value.window))  # type: ignore[arg-type] # names
     if value.plan.startswith(TIER):
         message.tier, message.tier_version = split_version(value.plan.removeprefix(TIER))
     else:

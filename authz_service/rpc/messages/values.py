@@ -10,24 +10,18 @@ from authz_service.domain.decision import CLASSES, DecisionReason
 from authz_service.domain.exception import EVERYONE, ExceptionKind, TenantException
 from authz_service.domain.grant import GrantSource, RoleGrant
 from authz_service.domain.key import KeyKind
-from authz_service.domain.membership import MembershipState
-from authz_service.domain.tenant import SuspensionReason, TenantState
 from authz_service.domain.window import BEGINNING, FOREVER, Instant, Window
 from authz_service.errors import ErrorReason, InvalidArgument
 from authz_service.gen.authz.v1 import (
     authorization_pb2,
     exception_pb2,
     key_pb2,
-    provisioning_pb2,
     role_grant_pb2,
 )
 from authz_service.rpc.methods import Shown
 from authz_service.usecases.callers.keys_now import KeyNow
 from authz_service.usecases.kernel.paging import PageRequest
 from authz_service.usecases.kernel.point_in_time import Moment
-from authz_service.usecases.members.invitations import InvitationNow
-from authz_service.usecases.members.members import NewMember
-from authz_service.usecases.members.roster import MemberNow
 
 E = TypeVar("E")
 
@@ -43,31 +37,11 @@ _EXCEPTIONS: Final = {
     ExceptionKind.DENY: exception_pb2.EXCEPTION_KIND_DENY,
     ExceptionKind.REPLACE: exception_pb2.EXCEPTION_KIND_REPLACE,
 }
-_STATES: Final = {
-    TenantState.ACTIVE: provisioning_pb2.TENANT_STATE_ACTIVE,
-    TenantState.TRIAL: provisioning_pb2.TENANT_STATE_TRIAL,
-    TenantState.GRACE: provisioning_pb2.TENANT_STATE_GRACE,
-    TenantState.SUSPENDED: provisioning_pb2.TENANT_STATE_SUSPENDED,
-    TenantState.OFFBOARDED: provisioning_pb2.TENANT_STATE_OFFBOARDED,
-}
 _KEY_KINDS: Final = {
     KeyKind.APP: key_pb2.KEY_KIND_APP,
     KeyKind.JOB: key_pb2.KEY_KIND_JOB,
     KeyKind.OPERATOR: key_pb2.KEY_KIND_OPERATOR,
     KeyKind.SCIM: key_pb2.KEY_KIND_SCIM,
-}
-_SUSPENSIONS: Final = {
-    SuspensionReason.BILLING: provisioning_pb2.SUSPENSION_REASON_BILLING,
-    SuspensionReason.ADMIN: provisioning_pb2.SUSPENSION_REASON_ADMIN,
-    SuspensionReason.SCIM: provisioning_pb2.SUSPENSION_REASON_SCIM,
-    SuspensionReason.RISK: provisioning_pb2.SUSPENSION_REASON_RISK,
-    SuspensionReason.SEATS: provisioning_pb2.SUSPENSION_REASON_SEATS,
-}
-_MEMBERSHIPS: Final = {
-    MembershipState.INVITED: provisioning_pb2.MEMBERSHIP_STATE_INVITED,
-    MembershipState.ACTIVE: provisioning_pb2.MEMBERSHIP_STATE_ACTIVE,
-    MembershipState.SUSPENDED: provisioning_pb2.MEMBERSHIP_STATE_SUSPENDED,
-    MembershipState.REMOVED: provisioning_pb2.MEMBERSHIP_STATE_REMOVED,
 }
 
 
@@ -81,7 +55,7 @@ CLASS_OF: Final = {
 }
 
 
-def _word(words: Mapping[E, int], number: int, unset: E | None, field: str) -> E:
+def word(words: Mapping[E, int], number: int, unset: E | None, field: str) -> E:
     """Read an enum; `unset` stands for 0.
 
     Raises:
@@ -147,7 +121,7 @@ def moment_known(request: Any) -> Moment:
 
 
 def source(number: int, field: str = "source") -> GrantSource:
-    return _word(_SOURCES, number, GrantSource.MANUAL, field)
+    return word(_SOURCES, number, GrantSource.MANUAL, field)
 
 
 def source_filter(number: int, field: str = "source") -> GrantSource | None:
@@ -184,7 +158,7 @@ def exception(message: exception_pb2.TenantException) -> TenantException:
     return TenantException(
         id="",
         tenant=message.tenant,
-        kind=_word(_EXCEPTIONS, message.kind, None, "exception.kind"),
+        kind=word(_EXCEPTIONS, message.kind, None, "exception.kind"),
         permissions=frozenset(message.permissions),
         subject=message.subject or EVERYONE,
         scope=message.scope,
@@ -214,63 +188,12 @@ EXCEPTION: Final = Shown("exception", "exceptions", exception_message)
 
 
 def exception_kind_filter(number: int) -> ExceptionKind | None:
-    return _word(_EXCEPTIONS, number, None, "kind") if number else None
-
-
-def suspension_reason(number: int) -> SuspensionReason:
-    return _word(_SUSPENSIONS, number, SuspensionReason.ADMIN, "suspension_reason")
-
-
-def tenant_state_filter(number: int, field: str = "state") -> TenantState | None:
-    return _word(_STATES, number, None, field) if number else None
-
-
-def tenant_state_number(value: TenantState) -> provisioning_pb2.TenantState.ValueType:
-    return _STATES[value]
-
-
-def suspension_number(value: SuspensionReason) -> provisioning_pb2.SuspensionReason.ValueType:
-    return _SUSPENSIONS[value]
-
-
-def new_member(message: provisioning_pb2.NewMember) -> NewMember:
-    return NewMember(message.subject, tuple(message.roles), message.owner, message.managed_by)
-
-
-def member_state_filter(number: int) -> MembershipState | None:
-    return _word(_MEMBERSHIPS, number, None, "state") if number else None
-
-
-def member_message(value: MemberNow) -> provisioning_pb2.Member:
-    return provisioning_pb2.Member(
-        tenant=value.tenant,
-        subject=value.subject,
-        state=_MEMBERSHIPS[value.state],
-        suspensions=[_SUSPENSIONS[reason] for reason in value.suspensions],
-        roles=value.roles,
-        revision=value.revision,
-        owner=value.owner,
-        managed_by=value.managed_by,
-    )
-
-
-def invitation_message(value: InvitationNow) -> provisioning_pb2.Invitation:
-    return provisioning_pb2.Invitation(
-        id=value.id,
-        tenant=value.tenant,
-        email=value.email,
-        subject=value.subject,
-        roles=value.roles,
-        invited_by=value.invited_by,
-        send_time=timestamp(value.sent_at),
-        expire_time=timestamp(value.expires_at),
-        expired=value.expired,
-    )
+    return word(_EXCEPTIONS, number, None, "kind") if number else None
 
 
 def key_kind(number: int) -> KeyKind | None:
     """Read a kind; None for unspecified."""
-    return _word(_KEY_KINDS, number, None, "kind") if number else None
+    return word(_KEY_KINDS, number, None, "kind") if number else None
 
 
 def key_message(value: KeyNow) -> key_pb2.Key:

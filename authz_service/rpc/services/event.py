@@ -8,8 +8,7 @@ from authz_service.domain.billing_policy import BillingPolicy
 from authz_service.gen.authz.v1 import event_pb2 as pb
 from authz_service.rpc.calls import AdminCalls, Context
 from authz_service.rpc.messages import events as to
-from authz_service.rpc.messages import values
-from authz_service.rpc.services import tier_change
+from authz_service.rpc.messages import subscriptions, values
 from authz_service.usecases.billing import event_rpcs as events
 from authz_service.usecases.billing import preview, reconcile
 
@@ -48,7 +47,7 @@ class EventServicer:
             effects=found.effects,
             duplicate=found.duplicate,
             revision=answer.revision,
-            **(tier_change.effect_fields(found.change) if found.change is not None else {}),
+            **(subscriptions.effect_fields(found.change) if found.change is not None else {}),
         )
 
     def GetEvent(self, request: pb.GetEventRequest, context: Context) -> pb.GetEventResponse:

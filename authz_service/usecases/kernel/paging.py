@@ -110,8 +110,9 @@ def described(
     """Make the page that tells of the items of another one more than it was cut by."""
     fitting = _fitting(items)
     if fitting == len(items):
-        return Page(tuple(items), cut.next_token)
-    return Page(tuple(items[:fitting]), _token(key(items[fitting - 1]), query))
+        return Page(tuple(items), cut.next_token, cut.total_size)
+    token = _token(key(items[fitting - 1]), query)
+    return Page(tuple(items[:fitting]), token, cut.total_size)
 
 
 def weight(value: Any) -> int:

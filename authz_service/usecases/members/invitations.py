@@ -73,14 +73,6 @@ class InvitationNow:
     expired: bool
 
 
-@dataclass(frozen=True, slots=True)
-class FoundInvitations:
-    """A page of invitations, and how many there are on all pages."""
-
-    page: Page[InvitationNow]
-    total: int
-
-
 @change
 def invite_member(tx: Transaction, command: InviteMember) -> InvitationNow:
     tenant = preconditions.running_customer(tx.index, command.tenant, tx.now)
@@ -154,15 +146,14 @@ def get_invitation(view: View, query: OneInvitation) -> InvitationNow:
 
 
 @read
-def list_invitations(view: View, query: ListInvitations) -> FoundInvitations:
+def list_invitations(view: View, query: ListInvitations) -> Page[InvitationNow]:
     preconditions.tenant(view.index, query.tenant)
     held = view.index.tenants[query.tenant].invitations
     found = [held[invitation] for invitation in sorted(held)]
     filters = ["invitations", query.tenant]
     cut = paging.page(found, lambda invitation: invitation.id, query.page, filters)
     shown = tuple(invitation_now(item, view.now) for item in cut.items)
-    page = paging.described(cut, shown, lambda invitation: invitation.id, filters)
-    return FoundInvitations(page, len(found))
+    return paging.described(cut, shown, lambda invitation: invitation.id, filters)
 
 
 def invitation_now(invitation: Invitation, at: Instant) -> InvitationNow:

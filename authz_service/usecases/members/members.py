@@ -81,14 +81,6 @@ class ListMembers:
     owner: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class FoundMembers:
-    """A page of members, and how many there are on all pages."""
-
-    page: Page[MemberNow]
-    total: int
-
-
 @change
 def add_member(tx: Transaction, command: AddMember) -> MemberNow:
     tenant = preconditions.running_customer(tx.index, command.tenant, tx.now)
@@ -176,7 +168,7 @@ def get_member(view: View, query: OneMember) -> MemberNow:
 
 
 @read
-def list_members(view: View, query: ListMembers) -> FoundMembers:
+def list_members(view: View, query: ListMembers) -> Page[MemberNow]:
     preconditions.tenant(view.index, query.tenant)
     if query.role:
         checked("role", query.role)
@@ -189,8 +181,7 @@ def list_members(view: View, query: ListMembers) -> FoundMembers:
     members = [roster.find(view.index, query.tenant, subject) for subject in cut.items]
     with view.database.read() as connection:
         shown = roster.members_now(connection, view.index, members, view.now)
-    page = paging.described(cut, shown, lambda member: member.subject, filters)
-    return FoundMembers(page, len(found))
+    return paging.described(cut, shown, lambda member: member.subject, filters)
 
 
 def with_owner(index: Index, members: tuple[NewMember, ...]) -> tuple[NewMember, ...]:

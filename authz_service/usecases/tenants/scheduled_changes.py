@@ -29,21 +29,13 @@ class OneScheduled:
 
 
 @dataclass(frozen=True, slots=True)
-class FoundScheduled:
-    """A page of changes, and how many there are on all pages."""
-
-    page: Page[ScheduledChange]
-    total: int
-
-
-@dataclass(frozen=True, slots=True)
 class Cancelled:
     tenant: TenantNow
     change: ScheduledChange
 
 
 @read
-def list_scheduled_changes(view: View, query: ListScheduled) -> FoundScheduled:
+def list_scheduled_changes(view: View, query: ListScheduled) -> Page[ScheduledChange]:
     """List what lies ahead, the next change first."""
     if query.tenant:
         tenants = [preconditions.customer(view.index, query.tenant)]
@@ -51,8 +43,7 @@ def list_scheduled_changes(view: View, query: ListScheduled) -> FoundScheduled:
         tenants = [entry.fact for name, entry in view.index.tenants.items() if name != SYSTEM]
     found = [each for tenant in tenants for each in scheduled(tenant, view.now)]
     found.sort(key=_place)
-    cut = paging.page(found, _place, query.page, ["scheduled", query.tenant])
-    return FoundScheduled(cut, len(found))
+    return paging.page(found, _place, query.page, ["scheduled", query.tenant])
 
 
 @change

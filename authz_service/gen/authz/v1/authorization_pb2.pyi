@@ -6,7 +6,7 @@ isort:skip_file
 from authz_service.gen.authz.v1 import exception_pb2 as _exception_pb2
 from authz_service.gen.authz.v1 import feature_pb2 as _feature_pb2
 from authz_service.gen.authz.v1 import limit_pb2 as _limit_pb2
-from authz_service.gen.authz.v1 import provisioning_pb2 as _provisioning_pb2
+from authz_service.gen.authz.v1 import tenant_pb2 as _tenant_pb2
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -732,7 +732,7 @@ class GetEntitlementsResponse(_message.Message):
     PERMISSIONS_FIELD_NUMBER: _builtins.int
     EXCEPTIONS_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
-    state: _provisioning_pb2.TenantState.ValueType
+    state: _tenant_pb2.TenantState.ValueType
     """The tenant's state now."""
     tier: _builtins.str
     """The tier held; empty for none."""
@@ -761,7 +761,7 @@ class GetEntitlementsResponse(_message.Message):
     def __init__(
         self,
         *,
-        state: _provisioning_pb2.TenantState.ValueType = ...,
+        state: _tenant_pb2.TenantState.ValueType = ...,
         tier: _builtins.str = ...,
         add_ons: _abc.Iterable[_builtins.str] | None = ...,
         features: _abc.Iterable[Global___EntitledFeature] | None = ...,

@@ -4,7 +4,7 @@ isort:skip_file
 """
 
 from authz_service.gen.authz.v1 import change_pb2 as _change_pb2
-from authz_service.gen.authz.v1 import provisioning_pb2 as _provisioning_pb2
+from authz_service.gen.authz.v1 import subscription_pb2 as _subscription_pb2
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -480,15 +480,15 @@ class PreviewEventResponse(_message.Message):
         """Limits that would be others."""
 
     @_builtins.property
-    def members(self) -> _containers.RepeatedCompositeFieldContainer[_provisioning_pb2.MemberShift]:
+    def members(self) -> _containers.RepeatedCompositeFieldContainer[_subscription_pb2.MemberShift]:
         """Members who would gain or lose something, together where it is the same. Each stands in one group."""
 
     @_builtins.property
-    def exceeded(self) -> _containers.RepeatedCompositeFieldContainer[_provisioning_pb2.ExceededLimit]:
+    def exceeded(self) -> _containers.RepeatedCompositeFieldContainer[_subscription_pb2.ExceededLimit]:
         """Limits of which more is used than there would be."""
 
     @_builtins.property
-    def downgrade_steps(self) -> _containers.RepeatedCompositeFieldContainer[_provisioning_pb2.DowngradeStep]:
+    def downgrade_steps(self) -> _containers.RepeatedCompositeFieldContainer[_subscription_pb2.DowngradeStep]:
         """What the downgrade policy would do, in order."""
 
     def __init__(
@@ -501,9 +501,9 @@ class PreviewEventResponse(_message.Message):
         lost: _abc.Iterable[_builtins.str] | None = ...,
         features: _abc.Iterable[_change_pb2.ValueChange] | None = ...,
         limits: _abc.Iterable[_change_pb2.ValueChange] | None = ...,
-        members: _abc.Iterable[_provisioning_pb2.MemberShift] | None = ...,
-        exceeded: _abc.Iterable[_provisioning_pb2.ExceededLimit] | None = ...,
-        downgrade_steps: _abc.Iterable[_provisioning_pb2.DowngradeStep] | None = ...,
+        members: _abc.Iterable[_subscription_pb2.MemberShift] | None = ...,
+        exceeded: _abc.Iterable[_subscription_pb2.ExceededLimit] | None = ...,
+        downgrade_steps: _abc.Iterable[_subscription_pb2.DowngradeStep] | None = ...,
         duplicate: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015

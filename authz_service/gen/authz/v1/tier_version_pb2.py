@@ -24,12 +24,12 @@ _sym_db = _symbol_database.Default()
 
 from authz_service.gen.authz.v1 import change_pb2 as authz_dot_v1_dot_change__pb2
 from authz_service.gen.authz.v1 import options_pb2 as authz_dot_v1_dot_options__pb2
-from authz_service.gen.authz.v1 import provisioning_pb2 as authz_dot_v1_dot_provisioning__pb2
+from authz_service.gen.authz.v1 import tenant_pb2 as authz_dot_v1_dot_tenant__pb2
 from authz_service.gen.authz.v1 import tier_pb2 as authz_dot_v1_dot_tier__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1b\x61uthz/v1/tier_version.proto\x12\x08\x61uthz.v1\x1a\x15\x61uthz/v1/change.proto\x1a\x16\x61uthz/v1/options.proto\x1a\x1b\x61uthz/v1/provisioning.proto\x1a\x13\x61uthz/v1/tier.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x98\x01\n\x0bTierVersion\x12\x1c\n\x04tier\x18\x01 \x01(\x0b\x32\x0e.authz.v1.Tier\x12\x0f\n\x07version\x18\x02 \x01(\x05\x12\x0e\n\x06latest\x18\x03 \x01(\x08\x12\x17\n\x0f\x65xtends_version\x18\x04 \x01(\x05\x12\x16\n\x0epinned_tenants\x18\x05 \x01(\x03\x12\x19\n\x11\x66ollowing_tenants\x18\x06 \x01(\x03\"6\n\x15GetTierVersionRequest\x12\x0c\n\x04tier\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x05\"W\n\x16GetTierVersionResponse\x12+\n\x0ctier_version\x18\x01 \x01(\x0b\x32\x15.authz.v1.TierVersion\x12\x10\n\x08revision\x18\x02 \x01(\x03\"N\n\x17ListTierVersionsRequest\x12\x0c\n\x04tier\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"s\n\x18ListTierVersionsResponse\x12,\n\rtier_versions\x18\x01 \x03(\x0b\x32\x15.authz.v1.TierVersion\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x10\n\x08revision\x18\x03 \x01(\x03\"\x8a\x01\n\x13RollBackTierRequest\x12\x0c\n\x04tier\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x05\x12\x19\n\x11\x65xpected_revision\x18\x03 \x01(\x03\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x12\n\nrequest_id\x18\x05 \x01(\t\x12\x15\n\rvalidate_only\x18\x06 \x01(\x08\"w\n\x14RollBackTierResponse\x12+\n\x0ctier_version\x18\x01 \x01(\x0b\x32\x15.authz.v1.TierVersion\x12 \n\x06\x65\x66\x66\x65\x63t\x18\x02 \x01(\x0b\x32\x10.authz.v1.Effect\x12\x10\n\x08revision\x18\x03 \x01(\x03\"\xa4\x01\n\x10PinTenantRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x0c\n\x04tier\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\x05\x12&\n\x02\x61t\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06reason\x18\x05 \x01(\t\x12\x12\n\nrequest_id\x18\x06 \x01(\t\x12\x15\n\rvalidate_only\x18\x07 \x01(\x08\"G\n\x11PinTenantResponse\x12 \n\x06tenant\x18\x01 \x01(\x0b\x32\x10.authz.v1.Tenant\x12\x10\n\x08revision\x18\x02 \x01(\x03\"\xc8\x01\n\x15MigrateTenantsRequest\x12\x0c\n\x04tier\x18\x01 \x01(\t\x12\x15\n\rfrom_versions\x18\x02 \x03(\x05\x12\x12\n\nto_version\x18\x03 \x01(\x05\x12\x0f\n\x07tenants\x18\x04 \x03(\t\x12\x15\n\rtenant_prefix\x18\x05 \x01(\t\x12\x13\n\x0bsample_size\x18\x06 \x01(\x05\x12\x0e\n\x06reason\x18\x07 \x01(\t\x12\x12\n\nrequest_id\x18\x08 \x01(\t\x12\x15\n\rvalidate_only\x18\t \x01(\x08\"\x9a\x01\n\x16MigrateTenantsResponse\x12\x0f\n\x07tenants\x18\x01 \x01(\x03\x12\x14\n\x0ctenant_names\x18\x02 \x03(\t\x12 \n\x06\x65\x66\x66\x65\x63t\x18\x03 \x01(\x0b\x32\x10.authz.v1.Effect\x12%\n\tdecisions\x18\x04 \x03(\x0b\x32\x12.authz.v1.Decision\x12\x10\n\x08revision\x18\x05 \x01(\x03\x32\x9a\x04\n\x12TierVersionService\x12\x64\n\x0eGetTierVersion\x12\x1f.authz.v1.GetTierVersionRequest\x1a .authz.v1.GetTierVersionResponse\"\x0f\xa2\xbb\x18\x0b\n\ttiers:get\x12k\n\x10ListTierVersions\x12!.authz.v1.ListTierVersionsRequest\x1a\".authz.v1.ListTierVersionsResponse\"\x10\xa2\xbb\x18\x0c\n\ntiers:list\x12^\n\x0cRollBackTier\x12\x1d.authz.v1.RollBackTierRequest\x1a\x1e.authz.v1.RollBackTierResponse\"\x0f\xa2\xbb\x18\x0b\n\ttiers:put\x12\x64\n\tPinTenant\x12\x1a.authz.v1.PinTenantRequest\x1a\x1b.authz.v1.PinTenantResponse\"\x1e\xa2\xbb\x18\x1a\n\x10tenants:set_tier\x12\x06tenant\x12k\n\x0eMigrateTenants\x12\x1f.authz.v1.MigrateTenantsRequest\x1a .authz.v1.MigrateTenantsResponse\"\x16\xa2\xbb\x18\x12\n\x10tenants:set_tierb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1b\x61uthz/v1/tier_version.proto\x12\x08\x61uthz.v1\x1a\x15\x61uthz/v1/change.proto\x1a\x16\x61uthz/v1/options.proto\x1a\x15\x61uthz/v1/tenant.proto\x1a\x13\x61uthz/v1/tier.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x98\x01\n\x0bTierVersion\x12\x1c\n\x04tier\x18\x01 \x01(\x0b\x32\x0e.authz.v1.Tier\x12\x0f\n\x07version\x18\x02 \x01(\x05\x12\x0e\n\x06latest\x18\x03 \x01(\x08\x12\x17\n\x0f\x65xtends_version\x18\x04 \x01(\x05\x12\x16\n\x0epinned_tenants\x18\x05 \x01(\x03\x12\x19\n\x11\x66ollowing_tenants\x18\x06 \x01(\x03\"6\n\x15GetTierVersionRequest\x12\x0c\n\x04tier\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x05\"W\n\x16GetTierVersionResponse\x12+\n\x0ctier_version\x18\x01 \x01(\x0b\x32\x15.authz.v1.TierVersion\x12\x10\n\x08revision\x18\x02 \x01(\x03\"N\n\x17ListTierVersionsRequest\x12\x0c\n\x04tier\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"s\n\x18ListTierVersionsResponse\x12,\n\rtier_versions\x18\x01 \x03(\x0b\x32\x15.authz.v1.TierVersion\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x10\n\x08revision\x18\x03 \x01(\x03\"\x8a\x01\n\x13RollBackTierRequest\x12\x0c\n\x04tier\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x05\x12\x19\n\x11\x65xpected_revision\x18\x03 \x01(\x03\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x12\n\nrequest_id\x18\x05 \x01(\t\x12\x15\n\rvalidate_only\x18\x06 \x01(\x08\"w\n\x14RollBackTierResponse\x12+\n\x0ctier_version\x18\x01 \x01(\x0b\x32\x15.authz.v1.TierVersion\x12 \n\x06\x65\x66\x66\x65\x63t\x18\x02 \x01(\x0b\x32\x10.authz.v1.Effect\x12\x10\n\x08revision\x18\x03 \x01(\x03\"\xa4\x01\n\x10PinTenantRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x0c\n\x04tier\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\x05\x12&\n\x02\x61t\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06reason\x18\x05 \x01(\t\x12\x12\n\nrequest_id\x18\x06 \x01(\t\x12\x15\n\rvalidate_only\x18\x07 \x01(\x08\"G\n\x11PinTenantResponse\x12 \n\x06tenant\x18\x01 \x01(\x0b\x32\x10.authz.v1.Tenant\x12\x10\n\x08revision\x18\x02 \x01(\x03\"\xc8\x01\n\x15MigrateTenantsRequest\x12\x0c\n\x04tier\x18\x01 \x01(\t\x12\x15\n\rfrom_versions\x18\x02 \x03(\x05\x12\x12\n\nto_version\x18\x03 \x01(\x05\x12\x0f\n\x07tenants\x18\x04 \x03(\t\x12\x15\n\rtenant_prefix\x18\x05 \x01(\t\x12\x13\n\x0bsample_size\x18\x06 \x01(\x05\x12\x0e\n\x06reason\x18\x07 \x01(\t\x12\x12\n\nrequest_id\x18\x08 \x01(\t\x12\x15\n\rvalidate_only\x18\t \x01(\x08\"\x9a\x01\n\x16MigrateTenantsResponse\x12\x0f\n\x07tenants\x18\x01 \x01(\x03\x12\x14\n\x0ctenant_names\x18\x02 \x03(\t\x12 \n\x06\x65\x66\x66\x65\x63t\x18\x03 \x01(\x0b\x32\x10.authz.v1.Effect\x12%\n\tdecisions\x18\x04 \x03(\x0b\x32\x12.authz.v1.Decision\x12\x10\n\x08revision\x18\x05 \x01(\x03\x32\x9a\x04\n\x12TierVersionService\x12\x64\n\x0eGetTierVersion\x12\x1f.authz.v1.GetTierVersionRequest\x1a .authz.v1.GetTierVersionResponse\"\x0f\xa2\xbb\x18\x0b\n\ttiers:get\x12k\n\x10ListTierVersions\x12!.authz.v1.ListTierVersionsRequest\x1a\".authz.v1.ListTierVersionsResponse\"\x10\xa2\xbb\x18\x0c\n\ntiers:list\x12^\n\x0cRollBackTier\x12\x1d.authz.v1.RollBackTierRequest\x1a\x1e.authz.v1.RollBackTierResponse\"\x0f\xa2\xbb\x18\x0b\n\ttiers:put\x12\x64\n\tPinTenant\x12\x1a.authz.v1.PinTenantRequest\x1a\x1b.authz.v1.PinTenantResponse\"\x1e\xa2\xbb\x18\x1a\n\x10tenants:set_tier\x12\x06tenant\x12k\n\x0eMigrateTenants\x12\x1f.authz.v1.MigrateTenantsRequest\x1a .authz.v1.MigrateTenantsResponse\"\x16\xa2\xbb\x18\x12\n\x10tenants:set_tierb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -46,28 +46,28 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TIERVERSIONSERVICE'].methods_by_name['PinTenant']._serialized_options = b'\242\273\030\032\n\020tenants:set_tier\022\006tenant'
   _globals['_TIERVERSIONSERVICE'].methods_by_name['MigrateTenants']._loaded_options = None
   _globals['_TIERVERSIONSERVICE'].methods_by_name['MigrateTenants']._serialized_options = b'\242\273\030\022\n\020tenants:set_tier'
-  _globals['_TIERVERSION']._serialized_start=172
-  _globals['_TIERVERSION']._serialized_end=324
-  _globals['_GETTIERVERSIONREQUEST']._serialized_start=326
-  _globals['_GETTIERVERSIONREQUEST']._serialized_end=380
-  _globals['_GETTIERVERSIONRESPONSE']._serialized_start=382
-  _globals['_GETTIERVERSIONRESPONSE']._serialized_end=469
-  _globals['_LISTTIERVERSIONSREQUEST']._serialized_start=471
-  _globals['_LISTTIERVERSIONSREQUEST']._serialized_end=549
-  _globals['_LISTTIERVERSIONSRESPONSE']._serialized_start=551
-  _globals['_LISTTIERVERSIONSRESPONSE']._serialized_end=666
-  _globals['_ROLLBACKTIERREQUEST']._serialized_start=669
-  _globals['_ROLLBACKTIERREQUEST']._serialized_end=807
-  _globals['_ROLLBACKTIERRESPONSE']._serialized_start=809
-  _globals['_ROLLBACKTIERRESPONSE']._serialized_end=928
-  _globals['_PINTENANTREQUEST']._serialized_start=931
-  _globals['_PINTENANTREQUEST']._serialized_end=1095
-  _globals['_PINTENANTRESPONSE']._serialized_start=1097
-  _globals['_PINTENANTRESPONSE']._serialized_end=1168
-  _globals['_MIGRATETENANTSREQUEST']._serialized_start=1171
-  _globals['_MIGRATETENANTSREQUEST']._serialized_end=1371
-  _globals['_MIGRATETENANTSRESPONSE']._serialized_start=1374
-  _globals['_MIGRATETENANTSRESPONSE']._serialized_end=1528
-  _globals['_TIERVERSIONSERVICE']._serialized_start=1531
-  _globals['_TIERVERSIONSERVICE']._serialized_end=2069
+  _globals['_TIERVERSION']._serialized_start=166
+  _globals['_TIERVERSION']._serialized_end=318
+  _globals['_GETTIERVERSIONREQUEST']._serialized_start=320
+  _globals['_GETTIERVERSIONREQUEST']._serialized_end=374
+  _globals['_GETTIERVERSIONRESPONSE']._serialized_start=376
+  _globals['_GETTIERVERSIONRESPONSE']._serialized_end=463
+  _globals['_LISTTIERVERSIONSREQUEST']._serialized_start=465
+  _globals['_LISTTIERVERSIONSREQUEST']._serialized_end=543
+  _globals['_LISTTIERVERSIONSRESPONSE']._serialized_start=545
+  _globals['_LISTTIERVERSIONSRESPONSE']._serialized_end=660
+  _globals['_ROLLBACKTIERREQUEST']._serialized_start=663
+  _globals['_ROLLBACKTIERREQUEST']._serialized_end=801
+  _globals['_ROLLBACKTIERRESPONSE']._serialized_start=803
+  _globals['_ROLLBACKTIERRESPONSE']._serialized_end=922
+  _globals['_PINTENANTREQUEST']._serialized_start=925
+  _globals['_PINTENANTREQUEST']._serialized_end=1089
+  _globals['_PINTENANTRESPONSE']._serialized_start=1091
+  _globals['_PINTENANTRESPONSE']._serialized_end=1162
+  _globals['_MIGRATETENANTSREQUEST']._serialized_start=1165
+  _globals['_MIGRATETENANTSREQUEST']._serialized_end=1365
+  _globals['_MIGRATETENANTSRESPONSE']._serialized_start=1368
+  _globals['_MIGRATETENANTSRESPONSE']._serialized_end=1522
+  _globals['_TIERVERSIONSERVICE']._serialized_start=1525
+  _globals['_TIERVERSIONSERVICE']._serialized_end=2063
 # @@protoc_insertion_point(module_scope)

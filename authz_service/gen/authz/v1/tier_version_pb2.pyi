@@ -4,7 +4,7 @@ isort:skip_file
 """
 
 from authz_service.gen.authz.v1 import change_pb2 as _change_pb2
-from authz_service.gen.authz.v1 import provisioning_pb2 as _provisioning_pb2
+from authz_service.gen.authz.v1 import tenant_pb2 as _tenant_pb2
 from authz_service.gen.authz.v1 import tier_pb2 as _tier_pb2
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
@@ -319,13 +319,13 @@ class PinTenantResponse(_message.Message):
     revision: _builtins.int
     """The revision that made it so."""
     @_builtins.property
-    def tenant(self) -> _provisioning_pb2.Tenant:
+    def tenant(self) -> _tenant_pb2.Tenant:
         """The tenant as it is now."""
 
     def __init__(
         self,
         *,
-        tenant: _provisioning_pb2.Tenant | None = ...,
+        tenant: _tenant_pb2.Tenant | None = ...,
         revision: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["tenant", b"tenant"]  # noqa: Y015
