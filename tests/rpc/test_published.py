@@ -29,8 +29,8 @@ NUMBERED: Final[dict[str, tuple[str, type[IntEnum]]]] = {
     "RemedyKind": ("authorization.proto", RemedyKind),
 }
 NAMED: Final[dict[str, tuple[str, type[Enum], dict[Enum, int]]]] = {
-    "GrantSource": ("policy.proto", GrantSource, values._SOURCES),  # type: ignore[dict-item]
-    "ExceptionKind": ("policy.proto", ExceptionKind, values._EXCEPTIONS),  # type: ignore[dict-item]
+    "GrantSource": ("role_grant.proto", GrantSource, values._SOURCES),  # type: ignore[dict-item]
+    "ExceptionKind": ("exception.proto", ExceptionKind, values._EXCEPTIONS),  # type: ignore[dict-item]
     "TenantState": ("tenant.proto", TenantState, tenants.STATES),  # type: ignore[dict-item]
     "SuspensionReason": ("suspension.proto", SuspensionReason, members.SUSPENSIONS),  # type: ignore[dict-item]
     "MembershipState": ("member.proto", MembershipState, members.STATES),  # type: ignore[dict-item]
