@@ -22,7 +22,6 @@ from authz_service.domain.window import Instant
 from authz_service.gen.authz.v1 import (
     audit_pb2,
     authorization_pb2,
-    change_pb2,
     event_pb2,
     identity_pb2,
     job_pb2,
@@ -44,7 +43,6 @@ from authz_service.rpc.server import Port, PortSettings
 from authz_service.rpc.services import invitation, subscription
 from authz_service.rpc.services.audit import AuditServicer
 from authz_service.rpc.services.authorization import AuthorizationServicer
-from authz_service.rpc.services.change import ChangeServicer
 from authz_service.rpc.services.event import EventServicer
 from authz_service.rpc.services.identity import IdentityServicer
 from authz_service.rpc.services.job import JobServicer
@@ -266,7 +264,6 @@ class Service:
                     ),
                 ),
                 **_serves(rule_pb2, RuleServicer(calls, self._model)),
-                **_serves(change_pb2, ChangeServicer(calls)),
                 **_serves(tier_version_pb2, TierVersionServicer(calls)),
                 **_serves(event_pb2, EventServicer(calls, self._billing, self._events)),
             },

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from authz_service.gen.authz.v1.add_on_pb2_grpc import AddOnServiceStub
     from authz_service.gen.authz.v1.audit_pb2_grpc import AuditServiceStub
     from authz_service.gen.authz.v1.authorization_pb2_grpc import AuthorizationServiceStub
-    from authz_service.gen.authz.v1.change_pb2_grpc import ChangeServiceStub
+    from authz_service.gen.authz.v1.changeset_pb2_grpc import ChangesetServiceStub
     from authz_service.gen.authz.v1.event_pb2_grpc import EventServiceStub
     from authz_service.gen.authz.v1.exception_pb2_grpc import ExceptionServiceStub
     from authz_service.gen.authz.v1.feature_pb2_grpc import FeatureServiceStub
@@ -67,7 +67,7 @@ class Services(ABC):
     add_ons: "_Stub[AddOnServiceStub]" = _Stub("add_on")
     features: "_Stub[FeatureServiceStub]" = _Stub("feature")
     limits: "_Stub[LimitServiceStub]" = _Stub("limit")
-    changes: "_Stub[ChangeServiceStub]" = _Stub("change")
+    changesets: "_Stub[ChangesetServiceStub]" = _Stub("changeset")
     role_grants: "_Stub[RoleGrantServiceStub]" = _Stub("role_grant")
     exceptions: "_Stub[ExceptionServiceStub]" = _Stub("exception")
     tenants: "_Stub[TenantServiceStub]" = _Stub("tenant")

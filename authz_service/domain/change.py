@@ -11,7 +11,7 @@ from authz_service.domain.identity import Identity
 from authz_service.domain.invitation import Invitation
 from authz_service.domain.key import ApiKey
 from authz_service.domain.membership import Membership
-from authz_service.domain.scheduled_policy import ScheduledPolicyChange
+from authz_service.domain.scheduled_changeset import ScheduledChangeset
 from authz_service.domain.tenant import Tenant
 from authz_service.domain.window import BEGINNING, Instant
 
@@ -27,7 +27,7 @@ Fact: TypeAlias = (
     | ApiKey
     | Identity
     | Endpoint
-    | ScheduledPolicyChange
+    | ScheduledChangeset
 )
 
 Revision: TypeAlias = int

@@ -94,7 +94,7 @@ AnyChange: TypeAlias = Put | Delete | Give | Revoke | Except | EndException | Mo
 
 
 @dataclass(frozen=True, slots=True)
-class ChangeSet:
+class Changeset:
     """Changes in no order: the service takes definitions first, deletions last."""
 
     changes: tuple[AnyChange, ...] = ()
@@ -110,7 +110,7 @@ class ChangeSet:
         )
 
 
-def checked(command: ChangeSet) -> ChangeSet:
+def checked(command: Changeset) -> Changeset:
     """Return the set if each thing in it is changed once.
 
     Raises:

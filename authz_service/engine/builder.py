@@ -17,7 +17,7 @@ from authz_service.domain.identity import Identity
 from authz_service.domain.invitation import Invitation
 from authz_service.domain.key import ApiKey
 from authz_service.domain.membership import Membership
-from authz_service.domain.scheduled_policy import ScheduledPolicyChange
+from authz_service.domain.scheduled_changeset import ScheduledChangeset
 from authz_service.domain.tenant import Tenant
 from authz_service.engine import compiling
 from authz_service.engine.compiling import Catalogue
@@ -102,8 +102,8 @@ class Builder:
                 self._exception(tenant_id, change)
             case ApiKey() | Identity() | Endpoint() as fact:
                 self._around(fact, change.after)
-            case ScheduledPolicyChange(id=name):
-                ahead = change.after if isinstance(change.after, ScheduledPolicyChange) else None
+            case ScheduledChangeset(id=name):
+                ahead = change.after if isinstance(change.after, ScheduledChangeset) else None
                 self._scheduled = _with(self._scheduled, name, ahead)
             case _:
                 assert_never(change.fact)

@@ -176,7 +176,7 @@ def _seats(before: Index, after: Index, pair: _Pair, at: Instant) -> Iterator[Te
         return
     earlier = _seat_limit(before, pair.old, at) if pair.old is not None else None
     if earlier is None or bought < earlier:
-        detail = f"{members} of {bought} seats members"
+        detail = f"{members} of {bought} seats taken"
         yield TenantImpact(ImpactKind.SEATS_BELOW_TAKEN, SEATS, pair.tenant, detail=detail)
 
 

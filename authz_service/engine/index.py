@@ -16,7 +16,7 @@ from authz_service.domain.identity import Identity, IdentityKey
 from authz_service.domain.invitation import Invitation
 from authz_service.domain.key import ApiKey
 from authz_service.domain.membership import DIRECTORY, Keeper, Membership
-from authz_service.domain.scheduled_policy import ScheduledPolicyChange
+from authz_service.domain.scheduled_changeset import ScheduledChangeset
 from authz_service.domain.tenant import Tenant
 from authz_service.domain.window import BEGINNING, FOREVER, Instant
 from authz_service.engine.shards import Shards
@@ -155,7 +155,7 @@ class Index:
         keys: dict[str, ApiKey],
         identities: dict[IdentityKey, Identity],
         endpoints: dict[str, Endpoint],
-        scheduled: dict[str, ScheduledPolicyChange],
+        scheduled: dict[str, ScheduledChangeset],
     ) -> None:
         self.revision = revision
         self.permissions = permissions

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from authz_service.domain.change import FactChange
-from authz_service.domain.scheduled_policy import ScheduledPolicyChange
+from authz_service.domain.scheduled_changeset import ScheduledChangeset
 from authz_service.domain.window import Instant
 from authz_service.engine.builder import Builder
 from authz_service.engine.index import Index
@@ -20,7 +20,7 @@ def in_force(index: Index, at: Instant) -> Index:
     return index
 
 
-def due(index: Index, until: tuple[Instant, str]) -> list[ScheduledPolicyChange]:
+def due(index: Index, until: tuple[Instant, str]) -> list[ScheduledChangeset]:
     """List what is scheduled before a place, in the order in which it comes into force."""
     found = (each for each in index.scheduled.values() if each.place < until)
     return sorted(found, key=lambda each: each.place)
@@ -30,7 +30,7 @@ def _succeeded(index: Index) -> Index:
     first = min(index.scheduled.values(), key=lambda each: each.place)
     ended = FactChange(first, None)
     try:
-        made = _made(index, (ended, *first.planned))
+        made = _made(index, (ended, *first.changes))
     except ValueError:
         # It ends what is not there: memory and database have come apart, and checks must go on.
         # The unit of work, which finds the same, lets it lapse.

@@ -13,7 +13,7 @@ from authz_service.domain.identity import Identity
 from authz_service.domain.invitation import Invitation
 from authz_service.domain.key import ApiKey
 from authz_service.domain.membership import Membership
-from authz_service.domain.scheduled_policy import ScheduledPolicyChange
+from authz_service.domain.scheduled_changeset import ScheduledChangeset
 from authz_service.domain.tenant import Tenant
 from authz_service.domain.window import Instant
 from authz_service.store import scheduled_rows
@@ -34,7 +34,7 @@ _KINDS: Final[dict[str, TypeAdapter[Any]]] = {
         Invitation,
     )
 }
-_SCHEDULED: Final = ScheduledPolicyChange.__name__
+_SCHEDULED: Final = ScheduledChangeset.__name__
 _WIRE: Final = TypeAdapter(list[tuple[str, Any, Any]])
 
 
@@ -66,7 +66,7 @@ def _written(fact: Fact | None) -> Any:
     match fact:
         case None:
             return None
-        case ScheduledPolicyChange():
+        case ScheduledChangeset():
             return scheduled_rows.to_json(fact, items)
     return _KINDS[type(fact).__name__].dump_python(fact, mode="json")
 

@@ -15,7 +15,7 @@ from authz_service.domain.identity import Identity
 from authz_service.domain.invitation import Invitation
 from authz_service.domain.key import ApiKey
 from authz_service.domain.membership import Membership
-from authz_service.domain.scheduled_policy import ScheduledPolicyChange
+from authz_service.domain.scheduled_changeset import ScheduledChangeset
 from authz_service.domain.tenant import Tenant
 from authz_service.store import caller_rows, deltas, rows, scheduled_rows, schema
 
@@ -132,8 +132,8 @@ class Facts:
     def endpoints(self) -> list[Endpoint]:
         return [rows.endpoint(row) for row in self._rows(schema.endpoint)]
 
-    def scheduled(self) -> list[ScheduledPolicyChange]:
-        found = self._rows(schema.scheduled_policy_change)
+    def scheduled(self) -> list[ScheduledChangeset]:
+        found = self._rows(schema.scheduled_changeset)
         return [scheduled_rows.scheduled(row, deltas.changes_of) for row in found]
 
     def about(self, tenant: str, subject: str | None) -> Iterator[Fact]:

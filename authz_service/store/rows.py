@@ -15,7 +15,7 @@ from authz_service.domain.invitation import Invitation
 from authz_service.domain.key import ApiKey
 from authz_service.domain.membership import Membership, MembershipState
 from authz_service.domain.rules import UNLIMITED, Rule, rules_of
-from authz_service.domain.scheduled_policy import ScheduledPolicyChange
+from authz_service.domain.scheduled_changeset import ScheduledChangeset
 from authz_service.domain.tenant import (
     DatedLimit,
     Holding,
@@ -102,7 +102,7 @@ def _other_rows(fact: Fact) -> Iterator[tuple[Table, dict[str, Any]]]:
     match fact:
         case ApiKey() | Identity():
             yield caller_rows.row_of(fact)
-        case ScheduledPolicyChange():
+        case ScheduledChangeset():
             yield scheduled_rows.row_of(fact, deltas.items)
 
 

@@ -59,7 +59,7 @@ def _difference(
     due = sorted((each for each in facts.scheduled() if each.at <= at), key=lambda e: e.place)
     if not due:
         return frozenset(), []
-    changes = tuple(change for each in due for change in each.planned)
+    changes = tuple(change for each in due for change in each.changes)
     closing, opening = (
         [dict(row.values) for row in rows if row.table is schema.rule]
         for rows in writing.difference(Delta(0, changes))

@@ -247,14 +247,14 @@ endpoint = _fact_table(
     _number("created_at"),
 )
 
-scheduled_policy_change = _fact_table(
-    "scheduled_policy_change",
+scheduled_changeset = _fact_table(
+    "scheduled_changeset",
     ("scheduled",),
     _text("scheduled"),
     _number("at"),
     *map(_text, ("actor", "on_behalf_of", "reason")),
     _number("created_at"),
-    *map(_text, ("wanted", "planned", "told", "objection")),
+    *map(_text, ("changeset", "changes", "records", "blocker")),
 )
 """The last four are JSON: what was asked for, and what that comes to."""
 
@@ -377,6 +377,6 @@ FACT_TABLES: Final = (
     api_key,
     identity,
     endpoint,
-    scheduled_policy_change,
+    scheduled_changeset,
     rule,
 )

@@ -7,7 +7,7 @@ from pydantic import TypeAdapter
 from authz_service.domain.catalog import Permission, Plan, Role
 from authz_service.domain.changeset import (
     AnyChange,
-    ChangeSet,
+    Changeset,
     Delete,
     EndException,
     Except,
@@ -27,7 +27,7 @@ _KINDS: Final[dict[str, TypeAdapter[Any]]] = {
 }
 
 
-def write(command: ChangeSet) -> list[list[Any]]:
+def write(command: Changeset) -> list[list[Any]]:
     """Write a set: a list of [kind, value]; a definition that is put stands for itself."""
     found = (change.fact if isinstance(change, Put) else change for change in command.changes)
     return [
@@ -35,9 +35,9 @@ def write(command: ChangeSet) -> list[list[Any]]:
     ]
 
 
-def read(items: list[list[Any]]) -> ChangeSet:
+def read(items: list[list[Any]]) -> Changeset:
     """Read a set that `write` wrote. Raises: ValueError."""
-    return ChangeSet(tuple(_change(*item) for item in items))
+    return Changeset(tuple(_change(*item) for item in items))
 
 
 def _change(kind: str, value: Any) -> AnyChange:

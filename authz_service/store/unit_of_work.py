@@ -19,7 +19,7 @@ from authz_service.domain.audit import DONE, Actor, AuditRecord
 from authz_service.domain.call import Call
 from authz_service.domain.change import Delta, Fact, FactChange, Revision
 from authz_service.domain.job import Job
-from authz_service.domain.scheduled_policy import Objection, ScheduledPolicyChange
+from authz_service.domain.scheduled_changeset import Blocker, ScheduledChangeset
 from authz_service.domain.tenant import SYSTEM
 from authz_service.domain.tier_versions import numbered
 from authz_service.domain.window import Instant
@@ -121,17 +121,17 @@ def number_tiers(tx: Transaction) -> None:
         tx.record(AuditRecord("tier.version_dropped", SYSTEM, (plan.id,), plan, None, reason))
 
 
-def come_due(tx: Transaction, each: ScheduledPolicyChange) -> Transaction:
+def come_due(tx: Transaction, each: ScheduledChangeset) -> Transaction:
     """Make a scheduled change a revision of its own, by who scheduled it; return how it was made.
 
     `tx` lends the connection, the index and the instant, and is left as it is.
     """
-    action = "changes.came_due" if each.objection is None else "changes.lapsed"
+    action = "changes.came_due" if each.blocker is None else "changes.lapsed"
     step = replace(
         tx,
         call=Call(each.by, reason=each.reason),
-        changes=[FactChange(each, None), *each.planned],
-        records=[AuditRecord(action, SYSTEM, (each.id,), each, None, each.reason), *each.told],
+        changes=[FactChange(each, None), *each.changes],
+        records=[AuditRecord(action, SYSTEM, (each.id,), each, None, each.reason), *each.records],
         jobs=[],
         answer=None,
     )
@@ -151,8 +151,8 @@ def brought_to(tx: Transaction, until: tuple[Instant, str]) -> Iterator[Transact
                 after = step.after()
         except (Internal, ValueError, *INTEGRITY) as error:
             log.critical("what was scheduled cannot be done", id=each.id, error=str(error))
-            objection = Objection(ErrorReason.INTERNAL, str(error))
-            step = come_due(tx, replace(each, planned=(), told=(), objection=objection))
+            blocker = Blocker(ErrorReason.INTERNAL, str(error))
+            step = come_due(tx, replace(each, changes=(), records=(), blocker=blocker))
             after = step.after()
         tx.index = after
         yield step
@@ -281,7 +281,7 @@ class Store:
 
     def _planned_anew(self, tx: Transaction) -> Iterator[Transaction]:
         """Work out anew, in a revision of its own, what the transaction makes come otherwise."""
-        schedules = (isinstance(change.fact, ScheduledPolicyChange) for change in tx.changes)
+        schedules = (isinstance(change.fact, ScheduledChangeset) for change in tx.changes)
         if self._replan is None or not tx.changes or not (tx.index.scheduled or any(schedules)):
             return
         step = Transaction(tx.connection, tx.after(), Call(tx.call.actor), tx.now, tx.new_id)

@@ -8,17 +8,17 @@ from typing import Final, TypeVar
 from authz_service.app import new_id, now
 from authz_service.domain.audit import Actor
 from authz_service.domain.call import Call
-from authz_service.domain.changeset import ChangeSet, Put
+from authz_service.domain.changeset import Changeset, Put
 from authz_service.domain.decision import Question
 from authz_service.engine.decide import decide
 from authz_service.replication.replica import Replica
 from authz_service.store.database import Database
 from authz_service.store.unit_of_work import Store
 from authz_service.usecases.changesets.preview_apply import (
-    ApplyChange,
-    PreviewChange,
-    apply_change,
-    preview_change,
+    ApplyChangeset,
+    PreviewChangeset,
+    apply_changeset,
+    preview_changeset,
 )
 from authz_service.usecases.kernel.execution import View
 from tests.bench import databases
@@ -60,21 +60,21 @@ class _Bench:
 
     def turn(self, topic: Topic, *, first: bool) -> None:
         plan = self._replica.index.plans[TIERS[0]]
-        wanted = ChangeSet((Put(replace(plan, permissions=plan.permissions ^ {*_MOVED})),))
+        wanted = Changeset((Put(replace(plan, permissions=plan.permissions ^ {*_MOVED})),))
         view = View(self._replica.index, self._database, now())
         seen = self._timed(
             "preview, whole",
-            lambda: preview_change.body(view, PreviewChange(changes=wanted)),
+            lambda: preview_changeset.body(view, PreviewChangeset(changes=wanted)),
         )
         if first:
             touched = seen.summary.losing + seen.summary.gaining
             topic.title += f" ({seen.summary.tenants:,} tenants, {touched:,} users)"
         call = Call(Actor(KEY.subject), reason="bench")
-        asked = ApplyChange(changes=wanted, fingerprint=seen.fingerprint)
+        asked = ApplyChangeset(changes=wanted, fingerprint=seen.fingerprint)
 
         def apply() -> None:
             with self._store.transaction(call) as tx:
-                apply_change.body(tx, asked)
+                apply_changeset.body(tx, asked)
 
         before = self._answer()
         start = time.perf_counter()

@@ -6,7 +6,7 @@ from authz_service.domain.audit import Actor
 from authz_service.domain.call import Call
 from authz_service.domain.catalog import Feature, Limit, Permission, Plan, Role
 from authz_service.domain.change import Fact
-from authz_service.domain.changeset import AnyChange, ChangeSet
+from authz_service.domain.changeset import AnyChange, Changeset
 from authz_service.domain.grant import RoleGrant
 from authz_service.domain.key import ApiKey
 from authz_service.domain.membership import Membership
@@ -14,11 +14,11 @@ from authz_service.domain.tenant import SYSTEM, Holding, Tenant
 from authz_service.domain.window import Instant
 from authz_service.usecases.changesets.preview_apply import (
     AppliedChange,
-    ApplyChange,
+    ApplyChangeset,
     Preview,
-    PreviewChange,
-    apply_change,
-    preview_change,
+    PreviewChangeset,
+    apply_changeset,
+    preview_changeset,
 )
 from authz_service.usecases.kernel.execution import View
 from tests.conformance.store_world import StoreWorld
@@ -94,8 +94,8 @@ def preview(
     world: StoreWorld, *changes: AnyChange, sample: int = 0, at: Instant | None = None
 ) -> Preview:
     view = View(world.index, world.database, world.clock.now)
-    wanted = PreviewChange(changes=ChangeSet(changes), sample=sample, at=at)
-    return preview_change.body(view, wanted)
+    wanted = PreviewChangeset(changes=Changeset(changes), sample=sample, at=at)
+    return preview_changeset.body(view, wanted)
 
 
 def applied(
@@ -107,6 +107,6 @@ def applied(
     at: Instant | None = None,
 ) -> AppliedChange:
     """Apply what was previewed, or schedule it."""
-    wanted = ApplyChange(changes=ChangeSet(changes), fingerprint=fingerprint, at=at)
+    wanted = ApplyChangeset(changes=Changeset(changes), fingerprint=fingerprint, at=at)
     with world.store.transaction(Call(by, reason="agreed", validate_only=dry)) as tx:
-        return apply_change.body(tx, wanted)
+        return apply_changeset.body(tx, wanted)

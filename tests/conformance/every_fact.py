@@ -7,7 +7,7 @@ from authz_service.domain.audit import AuditRecord
 from authz_service.domain.catalog import Feature, Limit, Permission, Plan, Role
 from authz_service.domain.change import Fact, FactChange
 from authz_service.domain.changeset import (
-    ChangeSet,
+    Changeset,
     Delete,
     EndException,
     Except,
@@ -25,7 +25,7 @@ from authz_service.domain.identity import Identity, IdentityKind
 from authz_service.domain.invitation import Invitation
 from authz_service.domain.key import ApiKey, KeyKind
 from authz_service.domain.membership import Membership, MembershipState
-from authz_service.domain.scheduled_policy import Objection, ScheduledPolicyChange
+from authz_service.domain.scheduled_changeset import Blocker, ScheduledChangeset
 from authz_service.domain.tenant import (
     DatedLimit,
     Holding,
@@ -126,10 +126,10 @@ IDENTITY: Final = Identity("idn-1", IdentityKind.TOKEN, "https://idp.example", "
 ENDPOINT: Final = Endpoint(
     "end-1", "acme", "https://acme.example/hook?a=b", ("member.*", "role.created"), TEXT, "", 5
 )
-SCHEDULED: Final = ScheduledPolicyChange(
+SCHEDULED: Final = ScheduledChangeset(
     "sch-1",
     2_000_000_000_000_000,
-    ChangeSet(
+    Changeset(
         (
             Put(PERMISSION),
             Put(ROLE),
@@ -207,7 +207,7 @@ LIVES: Final = {
     "endpoint": Life(ENDPOINT, replace(ENDPOINT, kinds=("*",), disabled="gone", tenant="")),
     "scheduled policy": Life(
         SCHEDULED,
-        replace(SCHEDULED, planned=(), told=(), objection=Objection("STILL_IN_USE", TEXT, "acme")),
+        replace(SCHEDULED, changes=(), records=(), blocker=Blocker("STILL_IN_USE", TEXT, "acme")),
     ),
     "identity": Life(IDENTITY, replace(IDENTITY, expires_at=FOREVER, display_name="")),
     "api key": Life(KEY, replace(KEY, expires_at=FOREVER, previous_hash="", kind=KeyKind.APP)),

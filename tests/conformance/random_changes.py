@@ -8,7 +8,7 @@ from authz_service.domain.catalog import ADD_ON, TIER, Permission, Plan, Role
 from authz_service.domain.change import Fact
 from authz_service.domain.changeset import (
     AnyChange,
-    ChangeSet,
+    Changeset,
     Delete,
     EndException,
     Except,
@@ -43,14 +43,14 @@ class Drawing:
         self._making.roles = tuple(r.id for r in self._of(Role) if not r.tenant)
         self._making.tiers = tuple(p.id for p in self._of(Plan) if p.id.startswith(TIER))
 
-    def change_set(self) -> ChangeSet:
+    def change_set(self) -> Changeset:
         drawing = (
             self._put_role, self._put_plan, self._put_permission, self._put_own_role, self._give,
             self._revoke, self._except, self._end, self._move, self._hold, self._delete,
         )  # fmt: skip
         count = self.random.randint(1, 4)
         drawn = (self.random.choice(drawing)() for _ in range(count))
-        return ChangeSet(tuple(change for change in drawn if change is not None))
+        return Changeset(tuple(change for change in drawn if change is not None))
 
     def _put_role(self) -> AnyChange:
         return Put(self._making._role(self.random.choice(self._making.roles)))

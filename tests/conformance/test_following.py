@@ -145,7 +145,7 @@ def test_following_outlives_what_nobody_foresaw(
 def test_what_comes_due_is_made_facts_soon_after(store_world: StoreWorld) -> None:
     """The view `casbin_rule`, which stock Casbin reads, has it then, too."""
     store_world.put(
-        replace(SCHEDULED, at=NOON + 1, planned=(FactChange(None, PERMISSION),), told=())
+        replace(SCHEDULED, at=NOON + 1, changes=(FactChange(None, PERMISSION),), records=())
     )
     store_world.clock.now = NOON + 1
     settle = store_world.store.settle

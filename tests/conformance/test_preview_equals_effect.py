@@ -9,7 +9,7 @@ import pytest
 
 from authz_service.domain.catalog import Permission, Plan, Role
 from authz_service.domain.change import Fact
-from authz_service.domain.changeset import ChangeSet
+from authz_service.domain.changeset import Changeset
 from authz_service.domain.decision import Question
 from authz_service.domain.grant import RoleGrant
 from authz_service.domain.identifiers import enclosing
@@ -56,7 +56,7 @@ def named(index: Index, tenant: str, subject: str) -> set[str]:
     return scopes | {e.scope for e in (entry.exceptions if entry else ())}
 
 
-def everyone_affected(made: StoreWorld, changes: ChangeSet) -> list[Affected]:
+def everyone_affected(made: StoreWorld, changes: Changeset) -> list[Affected]:
     """Turn all pages, each of seven."""
     view = View(made.index, made.database, NOW)
     found: list[Affected] = []
@@ -110,7 +110,7 @@ def test_preview_of_a_random_change_set_equals_its_effect(
     assert done >= 15, (done, refused)
 
 
-def check(opened_world: StoreWorld, made: World, changes: ChangeSet, place: str) -> bool:
+def check(opened_world: StoreWorld, made: World, changes: Changeset, place: str) -> bool:
     """Preview a set and apply it; tell whether it could be made."""
     before = opened_world.index
     try:

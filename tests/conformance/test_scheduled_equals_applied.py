@@ -17,14 +17,14 @@ import pytest
 
 from authz_service.domain.catalog import Role
 from authz_service.domain.change import Fact, FactChange
-from authz_service.domain.changeset import ChangeSet
+from authz_service.domain.changeset import Changeset
 from authz_service.domain.decision import DecisionReason, Question
 from authz_service.domain.exception import TenantException
 from authz_service.domain.grant import RoleGrant
 from authz_service.domain.identifiers import enclosing
 from authz_service.domain.membership import Membership
-from authz_service.domain.scheduled_policy import ScheduledPolicyChange
-from authz_service.domain.scheduled_policy import in_force as facts_in_force
+from authz_service.domain.scheduled_changeset import ScheduledChangeset
+from authz_service.domain.scheduled_changeset import in_force as facts_in_force
 from authz_service.domain.tenant import SYSTEM, SuspensionReason, Tenant
 from authz_service.domain.window import Instant
 from authz_service.engine import scheduled
@@ -60,7 +60,7 @@ class Course:
     anew: int = 0
 
 
-def apply_now(there: StoreWorld, changes: ChangeSet) -> bool:
+def apply_now(there: StoreWorld, changes: Changeset) -> bool:
     """Apply a set, when what is due are facts; tell whether that could be done."""
     there.store.settle()
     try:
@@ -70,7 +70,7 @@ def apply_now(there: StoreWorld, changes: ChangeSet) -> bool:
     return True
 
 
-def schedule(there: StoreWorld, changes: ChangeSet, at: Instant) -> str:
+def schedule(there: StoreWorld, changes: Changeset, at: Instant) -> str:
     """Schedule a set; give its id, or "" where that is refused."""
     try:
         plan = preview(there, *changes.changes, at=at)
@@ -139,7 +139,7 @@ class Pair:
         for each in (ahead, by_hand):
             each.put(*OPERATORS, *sorted((stored(f, roles) for f in facts), key=loading_order))
         self.drawing = Drawing(self.made, facts)
-        self.waiting: list[tuple[Instant, str, ChangeSet]] = []
+        self.waiting: list[tuple[Instant, str, Changeset]] = []
         self.set_clocks(NOW)
 
     def set_clocks(self, at: Instant) -> None:
@@ -180,14 +180,14 @@ class Pair:
         while self.waiting and self.waiting[0][0] <= at:
             due, name, changes = self.waiting.pop(0)
             assert due == at
-            objection = self._objection(name)
+            blocker = self._blocker(name)
             done = apply_now(self.by_hand, changes)
-            assert done == (objection is None), (self.place, changes, objection)
+            assert done == (blocker is None), (self.place, changes, blocker)
             course.done += done
             course.refused += not done
 
-    def _objection(self, name: str) -> object:
-        return self.ahead.index.scheduled[name].objection
+    def _blocker(self, name: str) -> object:
+        return self.ahead.index.scheduled[name].blocker
 
     def compare(self, at: Instant) -> None:
         """Hold the two against each other, and what holds in force against Casbin."""
@@ -197,7 +197,7 @@ class Pair:
         restarted = scheduled.in_force(self.ahead.stored_index(), at)
         assert answers(restarted, self.made, at) == expected, self.place
         facts = facts_in_force(known(self.ahead, self.made), at)
-        mine = (each for each in facts if not isinstance(each, ScheduledPolicyChange))
+        mine = (each for each in facts if not isinstance(each, ScheduledChangeset))
         assert contents(mine) == contents(known(self.by_hand, self.made)), self.place
         exported = every_page(self.ahead, index.revision, at)
         rules = {(rule.ptype, rule.values) for rule in rules_in_force(facts, at)}

@@ -36,8 +36,8 @@ from authz_service.store.unit_of_work import Store, Transaction
 from authz_service.usecases.changesets import scheduling
 from authz_service.usecases.changesets.replanning import replan
 from authz_service.usecases.changesets.scheduling import (
-    ListScheduledPolicy,
-    OneScheduledPolicy,
+    ListScheduledChangesets,
+    OneScheduledChangeset,
     Scheduled,
 )
 from authz_service.usecases.decisions.explain import Explainer
@@ -104,15 +104,15 @@ def may(
 
 def listed(world: StoreWorld, size: int = 0, token: str = "") -> Page[Scheduled]:
     view = View(world.index, world.database, world.clock.now)
-    wanted = ListScheduledPolicy(page=PageRequest(size, token))
-    return scheduling.list_scheduled_policy_changes.body(view, wanted)
+    wanted = ListScheduledChangesets(page=PageRequest(size, token))
+    return scheduling.list_scheduled_changesets.body(view, wanted)
 
 
 def cancelled(
     world: StoreWorld, name: str, by: Actor = OPERATOR, *, dry: bool = False
 ) -> Scheduled:
     with world.store.transaction(Call(by, reason="not yet", validate_only=dry)) as tx:
-        return scheduling.cancel_scheduled_policy_change.body(tx, OneScheduledPolicy(id=name))
+        return scheduling.cancel_scheduled_changeset.body(tx, OneScheduledChangeset(id=name))
 
 
 def apply_now(world: StoreWorld, *changes: AnyChange) -> None:
@@ -277,8 +277,8 @@ def test_who_loses_the_right_before_the_instant_changes_nothing_there(world: Sto
     made = schedule(world, AUDITING, by=CLERK)
     world.end(RoleGrant(SYSTEM, CLERK.subject, "the-clerk", id="grant-clerk"))
     (found,) = listed(world).items
-    assert found.objection is not None
-    assert (found.id, found.objection.reason) == (made.id, "PERMISSION_DENIED")
+    assert found.blocker is not None
+    assert (found.id, found.blocker.reason) == (made.id, "PERMISSION_DENIED")
     world.clock.now = THEN
     world.store.settle()
     assert world.index.roles["editor"].fact == EDITOR
@@ -288,7 +288,7 @@ def test_who_loses_the_right_before_the_instant_changes_nothing_there(world: Sto
 def test_right_that_ends_before_the_instant_is_none_for_it(world: StoreWorld) -> None:
     held = RoleGrant(SYSTEM, CLERK.subject, "the-clerk", id="grant-clerk")
     world.replace(held, replace(held, window=Window(0, THEN)))
-    assert schedule(world, AUDITING, at=THEN - 1, by=CLERK).objection is None
+    assert schedule(world, AUDITING, at=THEN - 1, by=CLERK).blocker is None
     refusal = refused(lambda: schedule(world, AUDITING, at=THEN, by=CLERK))
     assert refusal.reason is ErrorReason.PERMISSION_DENIED
 
@@ -306,8 +306,8 @@ def test_account_that_does_not_end_after_all_is_asked_before_its_permission_goes
     schedule(world, Delete(ObjectKind.PERMISSION, "doc:spare"), at=LATER)
     world.replace(ending, beta)
     (found,) = listed(world).items
-    assert found.objection is not None
-    assert found.objection.reason == "STILL_IN_USE"
+    assert found.blocker is not None
+    assert found.blocker.reason == "STILL_IN_USE"
 
 
 def test_last_admin_is_not_lost_by_a_role_that_is_to_run_no_account_any_more(
@@ -319,10 +319,10 @@ def test_last_admin_is_not_lost_by_a_role_that_is_to_run_no_account_any_more(
     schedule(world, Put(replace(admin, admin=False)))
     world.end(boss)
     (found,) = listed(world).items
-    assert found.objection is not None
-    assert (found.objection.reason, found.objection.tenant) == ("CHANGESET_BLOCKED", "acme")
+    assert found.blocker is not None
+    assert (found.blocker.reason, found.blocker.tenant) == ("CHANGESET_BLOCKED", "acme")
     world.put(boss)
-    assert listed(world).items[0].objection is None
+    assert listed(world).items[0].blocker is None
 
 
 def test_change_of_its_objects_before_the_instant_is_taken_into_account(either: StoreWorld) -> None:
@@ -380,11 +380,11 @@ def test_what_would_be_refused_at_the_instant_is_shown_before_until_its_cause_is
     made = schedule(world, *wanted)
     apply_now(world, meanwhile)
     (found,) = listed(world).items
-    assert found.objection is not None
-    assert (found.objection.reason, found.objects) == (reason, ())
+    assert found.blocker is not None
+    assert (found.blocker.reason, found.objects) == (reason, ())
     undo(world, meanwhile)
     (again,) = listed(world).items
-    assert (again.objection, again.objects) == (None, made.objects)
+    assert (again.blocker, again.objects) == (None, made.objects)
 
 
 def test_removal_is_never_held_back_by_what_lies_ahead(world: StoreWorld) -> None:
@@ -393,8 +393,8 @@ def test_removal_is_never_held_back_by_what_lies_ahead(world: StoreWorld) -> Non
         RoleGrant("acme", "user:vera", "viewer", id="grant-2"), Membership("acme", "user:vera")
     )
     (found,) = listed(world).items
-    assert found.objection is not None
-    assert found.objection.reason == "NOT_A_MEMBER"
+    assert found.blocker is not None
+    assert found.blocker.reason == "NOT_A_MEMBER"
     world.clock.now = LATER
     world.store.settle()
     assert world.index.member("acme", "user:vera") is None
@@ -412,8 +412,8 @@ def test_later_sets_build_on_earlier_ones(either: StoreWorld) -> None:
     assert not may(either, "user:vera", "doc:write", LATER - 1)
     cancelled(either, first.id)
     (left,) = listed(either).items
-    assert left.objection is not None
-    assert (left.id, left.objection.reason) == (second.id, "ROLE_NOT_FOUND")
+    assert left.blocker is not None
+    assert (left.id, left.blocker.reason) == (second.id, "ROLE_NOT_FOUND")
 
 
 def test_what_stands_in_the_way_of_one_set_is_told_of_those_that_build_on_it(
@@ -422,8 +422,8 @@ def test_what_stands_in_the_way_of_one_set_is_told_of_those_that_build_on_it(
     schedule(world, Put(Role("signer")), Give(RoleGrant("beta", "user:bob", "viewer")))
     schedule(world, Put(Role("boss", includes=frozenset({"signer"}))), at=LATER)
     world.end(BOB, Membership("beta", "user:bob"))
-    objections = [each.objection and each.objection.reason for each in listed(world).items]
-    assert objections == ["NOT_A_MEMBER", "ROLE_NOT_FOUND"]
+    blockers = [each.blocker and each.blocker.reason for each in listed(world).items]
+    assert blockers == ["NOT_A_MEMBER", "ROLE_NOT_FOUND"]
 
 
 def test_sets_of_one_instant_come_into_force_in_the_order_they_were_scheduled(

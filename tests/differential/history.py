@@ -12,7 +12,7 @@ from authz_service.domain.identity import Identity
 from authz_service.domain.invitation import Invitation
 from authz_service.domain.key import ApiKey
 from authz_service.domain.membership import Membership
-from authz_service.domain.scheduled_policy import ScheduledPolicyChange
+from authz_service.domain.scheduled_changeset import ScheduledChangeset
 from authz_service.domain.tenant import Tenant
 
 Key: TypeAlias = tuple[type, tuple[str, ...]]
@@ -23,7 +23,7 @@ def key(fact: Fact) -> Key:
     match fact:
         case Permission() | Role() | Plan() | Tenant() | TenantException():
             return type(fact), (fact.id,)
-        case ApiKey() | Invitation() | Identity() | Endpoint() | ScheduledPolicyChange():
+        case ApiKey() | Invitation() | Identity() | Endpoint() | ScheduledChangeset():
             return type(fact), (fact.id,)
         case Membership():
             return type(fact), (fact.tenant, fact.subject)

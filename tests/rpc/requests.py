@@ -12,7 +12,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from authz_service.gen.authz.v1 import (
     add_on_pb2,
-    change_pb2,
+    changeset_pb2,
     exception_pb2,
     feature_pb2,
     invitation_pb2,
@@ -27,7 +27,6 @@ from authz_service.gen.authz.v1 import (
 )
 from authz_service.gen.authz.v1 import audit_pb2 as audit
 from authz_service.gen.authz.v1 import authorization_pb2 as checks
-from authz_service.gen.authz.v1 import change_pb2 as change
 from authz_service.gen.authz.v1 import event_pb2 as events
 from authz_service.gen.authz.v1 import identity_pb2 as identities
 from authz_service.gen.authz.v1 import job_pb2 as jobs
@@ -141,7 +140,7 @@ class Ready:
     @cached_property
     def spare(self) -> str:
         """A tier, an add-on, a feature f- and a limit l- of this name, and a permission, unused."""
-        self.account.operator.changes.ApplyPolicy(_spare(self.id))
+        self.account.operator.changesets.ApplyPolicy(_spare(self.id))
         return self.id
 
     @cached_property
@@ -221,11 +220,11 @@ def _identity(name: str, **more: Any) -> identities.Identity:
     return identities.Identity(kind=kind, name=name, roles=["checker"], **more)
 
 
-def _spare(name: str) -> change_pb2.ApplyPolicyRequest:
+def _spare(name: str) -> changeset_pb2.ApplyPolicyRequest:
     """Define what nothing uses, to be changed and deleted: `acme:spare` and the plans `acme`."""
     features = [feature_pb2.Feature(name=f"f-{name}", enabled=True)]
     limits = [limit_pb2.Limit(name=f"l-{name}", value=5, unit="thing")]
-    return change_pb2.ApplyPolicyRequest(
+    return changeset_pb2.ApplyPolicyRequest(
         permissions=[permission_pb2.Permission(id=f"{name}:spare")],
         tiers=[tier_pb2.Tier(id=name, features=features, limits=limits)],
         add_ons=[add_on_pb2.AddOn(id=name, features=features, limits=limits)],
@@ -236,40 +235,44 @@ def _question(kind: type[Any], ready: Ready) -> Any:
     return kind(tenant=ready.id, subject="user:ada", permission="invoices:view")
 
 
-def _granting(ready: Ready) -> list[change.WantedChange]:
+def _granting(ready: Ready) -> list[changeset_pb2.WantedChange]:
     grant = role_grant_pb2.RoleGrant(
         tenant=ready.id, subject="user:vera", role="editor", reason="work"
     )
-    return [change.WantedChange(role_grant=grant)]
+    return [changeset_pb2.WantedChange(role_grant=grant)]
 
 
 def _previewed(ready: Ready) -> Message:
     declared = permission_pb2.Permission(id=f"{fresh_name('previewed')}:view")
-    wanted = [change.WantedChange(permission=declared)]
-    seen = ready.account.operator.changes.PreviewChange(change.PreviewChangeRequest(changes=wanted))
-    return change.ApplyChangeRequest(changes=wanted, fingerprint=seen.fingerprint)
+    wanted = [changeset_pb2.WantedChange(permission=declared)]
+    seen = ready.account.operator.changesets.PreviewChangeset(
+        changeset_pb2.PreviewChangesetRequest(changes=wanted)
+    )
+    return changeset_pb2.ApplyChangesetRequest(changes=wanted, fingerprint=seen.fingerprint)
 
 
 def scheduled(ready: Ready) -> str:
     """Schedule the declaration of a permission for the next century; give the schedule's id."""
     declared = permission_pb2.Permission(id=f"{fresh_name('scheduled')}:view")
-    wanted, at = [change.WantedChange(permission=declared)], timestamp(NEW_CENTURY)
-    ask = ready.account.operator.changes
-    seen = ask.PreviewChange(change.PreviewChangeRequest(changes=wanted, at=at))
-    request = change.ApplyChangeRequest(changes=wanted, fingerprint=seen.fingerprint, at=at)
-    return ask.ApplyChange(request).scheduled.id
+    wanted, at = [changeset_pb2.WantedChange(permission=declared)], timestamp(NEW_CENTURY)
+    ask = ready.account.operator.changesets
+    seen = ask.PreviewChangeset(changeset_pb2.PreviewChangesetRequest(changes=wanted, at=at))
+    request = changeset_pb2.ApplyChangesetRequest(
+        changes=wanted, fingerprint=seen.fingerprint, at=at
+    )
+    return ask.ApplyChangeset(request).scheduled.id
 
 
 def _ahead(ready: Ready) -> str:
     """Give the id of something that lies ahead, and see that there is something."""
-    ask = ready.account.operator.changes
-    found = ask.ListScheduledPolicyChanges(change.ListScheduledPolicyChangesRequest()).scheduled
+    ask = ready.account.operator.changesets
+    found = ask.ListScheduledChangesets(changeset_pb2.ListScheduledChangesetsRequest()).scheduled
     return found[0].id if found else scheduled(ready)
 
 
 def _applied(ready: Ready) -> Message:
     name = fresh_name("applied")
-    return change_pb2.ApplyPolicyRequest(
+    return changeset_pb2.ApplyPolicyRequest(
         permissions=[permission_pb2.Permission(id=f"{name}:view")],
         roles=[role_pb2.Role(id=name, permissions=[f"{name}:view"])],
         tiers=[tier_pb2.Tier(id=name, permissions=[f"{name}:view"], assignable_roles=[name])],
@@ -295,10 +298,10 @@ READS: Final[dict[str, Callable[[Ready], Message]]] = {
     "ListTiers": lambda _: tier_pb2.ListTiersRequest(),
     "GetTierVersion": lambda _: versions.GetTierVersionRequest(tier="free", version=1),
     "ListTierVersions": lambda _: versions.ListTierVersionsRequest(tier="free"),
-    "PreviewChange": lambda r: change.PreviewChangeRequest(changes=_granting(r)),
-    "ListAffected": lambda r: change.ListAffectedRequest(changes=_granting(r)),
-    "ListScheduledPolicyChanges": lambda _: change.ListScheduledPolicyChangesRequest(),
-    "GetScheduledPolicyChange": lambda r: change.GetScheduledPolicyChangeRequest(id=_ahead(r)),
+    "PreviewChangeset": lambda r: changeset_pb2.PreviewChangesetRequest(changes=_granting(r)),
+    "ListAffected": lambda r: changeset_pb2.ListAffectedRequest(changes=_granting(r)),
+    "ListScheduledChangesets": lambda _: changeset_pb2.ListScheduledChangesetsRequest(),
+    "GetScheduledChangeset": lambda r: changeset_pb2.GetScheduledChangesetRequest(id=_ahead(r)),
     "GetAddOn": lambda r: add_on_pb2.GetAddOnRequest(id=r.spare),
     "ListAddOns": lambda _: add_on_pb2.ListAddOnsRequest(),
     "GetFeature": lambda r: feature_pb2.GetFeatureRequest(plan=f"tier/{r.spare}", name=f"f-{r.id}"),
@@ -404,8 +407,8 @@ CHANGES: Final[dict[str, Callable[[Ready], Message]]] = {
     ),
     "DeleteLimit": lambda r: limit_pb2.DeleteLimitRequest(plan=f"tier/{r.spare}", name=f"l-{r.id}"),
     "ApplyPolicy": _applied,
-    "ApplyChange": _previewed,
-    "CancelScheduledPolicyChange": lambda r: change.CancelScheduledPolicyChangeRequest(
+    "ApplyChangeset": _previewed,
+    "CancelScheduledChangeset": lambda r: changeset_pb2.CancelScheduledChangesetRequest(
         id=_ahead(r)
     ),
     "GrantRole": lambda r: role_grant_pb2.GrantRoleRequest(

@@ -8,7 +8,7 @@ import pytest
 from authz_service.errors import ErrorReason
 from authz_service.gen.authz.v1 import authorization_pb2 as checks
 from authz_service.gen.authz.v1 import (
-    change_pb2,
+    changeset_pb2,
     member_pb2,
     role_grant_pb2,
     role_pb2,
@@ -240,7 +240,7 @@ class TestAsActors:
         for request in (
             role_pb2.PutRoleRequest(role=shared),
             role_pb2.DeleteRoleRequest(id="viewer"),
-            change_pb2.ApplyPolicyRequest(roles=[shared]),
+            changeset_pb2.ApplyPolicyRequest(roles=[shared]),
         ):
             served.refuses(request, DENIED, by=product)
         reserved = role_pb2.Role(id="system/people", permissions=["members:add"])

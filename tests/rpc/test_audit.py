@@ -26,11 +26,11 @@ from tests.services import RPCS
 BY_ROW = {"ImportRules", "ImportCustomers"}
 """Changes that answer for what they are asked one by one, and do not refuse the whole."""
 
-GLOBAL = {"PutPermission", "PutTier", "ApplyPolicy", "ApplyChange", "CreateKey"}
+GLOBAL = {"PutPermission", "PutTier", "ApplyPolicy", "ApplyChangeset", "CreateKey"}
 GLOBAL |= {"IngestEvent", "RollBackTier", "MigrateTenants"}
 GLOBAL |= {name for name in BESIDE_FACTS if RPCS[name].containing_service.name == "EventService"}
 GLOBAL |= {"UpdateKey", "RotateKey", "RevokeKey", "RegisterIdentity", "UpdateIdentity"}
-GLOBAL |= {"RemoveIdentity", "CancelScheduledPolicyChange"}
+GLOBAL |= {"RemoveIdentity", "CancelScheduledChangeset"}
 GLOBAL |= {
     f"{verb}{kind}"
     for kind in ("Permission", "Tier", "AddOn", "Feature", "Limit")

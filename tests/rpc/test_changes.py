@@ -8,7 +8,7 @@ import pytest
 
 from authz_service.errors import ErrorReason
 from authz_service.gen.authz.v1 import (
-    change_pb2,
+    changeset_pb2,
     key_pb2,
     permission_pb2,
     role_pb2,
@@ -221,12 +221,12 @@ def test_policy_tells_what_it_created_updated_and_left(account: Account) -> None
     name = account.id
     permission = permission_pb2.Permission(id=f"{name}:view")
     role = role_pb2.Role(id=name, permissions=[permission.id])
-    request = change_pb2.ApplyPolicyRequest(permissions=[permission], roles=[role])
-    first = account.operator.changes.ApplyPolicy(request)
+    request = changeset_pb2.ApplyPolicyRequest(permissions=[permission], roles=[role])
+    first = account.operator.changesets.ApplyPolicy(request)
     assert list(first.created) == [f"permission {name}:view", f"role {name}"]
     request.roles[0].description = "Sees"
     request.tiers.add(id=name)
-    second = account.operator.changes.ApplyPolicy(request)
+    second = account.operator.changesets.ApplyPolicy(request)
     assert list(second.created) == [f"tier {name}"]
     assert list(second.updated) == [f"role {name}"]
     assert second.unchanged == 1

@@ -10,7 +10,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from authz_service.errors import ErrorReason
 from authz_service.gen.authz.v1 import authorization_pb2 as checks
 from authz_service.gen.authz.v1 import (
-    change_pb2,
+    changeset_pb2,
     exception_pb2,
     key_pb2,
     member_pb2,
@@ -27,7 +27,7 @@ from tests.rpc.requests import GOOD, made_ready
 from tests.services import RPCS
 
 MALFORMED: Final = "a b\n"
-OTHERS: Final = {"ApplyPolicy", "ApplyChange", "ImportCustomers", "CancelScheduledChange"}
+OTHERS: Final = {"ApplyPolicy", "ApplyChangeset", "ImportCustomers", "CancelScheduledChange"}
 """What puts many things at once names the thing, not its place (`tiers.pro.permissions`), or
 reports on each; the id of a scheduled change is what it does and when, any other is of no change.
 """
@@ -79,7 +79,7 @@ def blamed(name: str, path: str) -> str:
 def test_limit_without_an_amount_is_blamed_where_it_stands(server: Server) -> None:
     good, bad = {"name": "seats", "value": 1}, {"name": "projects"}
     tiers = [{"id": "one", "limits": [good]}, {"id": "two", "limits": [good, bad]}]
-    many = made(change_pb2.ApplyPolicyRequest, tiers=tiers)
+    many = made(changeset_pb2.ApplyPolicyRequest, tiers=tiers)
     server.refuses(many, ErrorReason.INVALID_FIELD, at="tiers[1].limits[1]")
     one = made(tier_pb2.PutTierRequest, tier=tiers[1])
     server.refuses(one, ErrorReason.INVALID_FIELD, at="tier.limits[1]")
@@ -187,11 +187,11 @@ def test_page_that_would_be_too_large_for_a_message_ends_early(server: Server) -
     names = [f"huge{'x' * 55}:{n:04}{'y' * 55}" for n in range(400)]
     declared = [permission_pb2.Permission(id=name) for name in names]
     roles = [role_pb2.Role(id=f"huge-{n:03}", permissions=names) for n in range(120)]
-    applied = change_pb2.ApplyPolicyRequest(permissions=declared)
-    server.operator.changes.ApplyPolicy(applied)
+    applied = changeset_pb2.ApplyPolicyRequest(permissions=declared)
+    server.operator.changesets.ApplyPolicy(applied)
     for start in range(0, 120, 40):
-        some = change_pb2.ApplyPolicyRequest(roles=roles[start : start + 40])
-        server.operator.changes.ApplyPolicy(some)
+        some = changeset_pb2.ApplyPolicyRequest(roles=roles[start : start + 40])
+        server.operator.changesets.ApplyPolicy(some)
     request = role_pb2.ListRolesRequest(page_size=1000)
     sizes: list[int] = []
     found: list[str] = []

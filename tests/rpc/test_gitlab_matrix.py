@@ -9,7 +9,7 @@ import pytest
 
 from authz_service.config import shipped_policies
 from authz_service.gen.authz.v1 import authorization_pb2 as checks
-from authz_service.gen.authz.v1 import change_pb2, member_pb2, tenant_pb2
+from authz_service.gen.authz.v1 import changeset_pb2, member_pb2, tenant_pb2
 from authz_service.policyfiles.matrix.matrix import read_matrix
 from authz_service.rpc.messages import catalog
 from tests.rpc.exported import asked, by_node, by_pycasbin, exported
@@ -56,15 +56,15 @@ def gitlab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         assert server.service.explainer.disagreements == 0
 
 
-def apply(server: Server) -> change_pb2.ApplyPolicyResponse:
+def apply(server: Server) -> changeset_pb2.ApplyPolicyResponse:
     policy = read_matrix(FILE.read_text(), TIERS).policy
-    request = change_pb2.ApplyPolicyRequest(
+    request = changeset_pb2.ApplyPolicyRequest(
         permissions=[catalog.permission_message(each) for each in policy.permissions],
         roles=[catalog.role_message(each) for each in policy.roles],
         tiers=[catalog.tier_message(each) for each in policy.tiers],
         reason="imported",
     )
-    return server.operator.changes.ApplyPolicy(request)
+    return server.operator.changesets.ApplyPolicy(request)
 
 
 def _customer(tier: str) -> tenant_pb2.OnboardTenantRequest:

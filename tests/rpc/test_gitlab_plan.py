@@ -6,8 +6,7 @@ from typing import Final
 
 import pytest
 
-from authz_service.gen.authz.v1 import change_pb2 as pb
-from authz_service.gen.authz.v1 import member_pb2, tenant_pb2, tier_pb2
+from authz_service.gen.authz.v1 import changeset_pb2, effect_pb2, member_pb2, tenant_pb2, tier_pb2
 from tests.rpc.harness import Server, serving
 from tests.rpc.test_gitlab_matrix import FILE, ROLES, TIERS, apply, batch_answers, decided
 
@@ -53,7 +52,7 @@ def gitlab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield server
 
 
-def changes(server: Server) -> list[pb.WantedChange]:
+def changes(server: Server) -> list[changeset_pb2.WantedChange]:
     """Write the three tiers anew, the five permissions in their new places."""
     tiers = {
         each.id: each
@@ -63,7 +62,7 @@ def changes(server: Server) -> list[pb.WantedChange]:
     for name, (old, new) in moved().items():
         tiers[old].permissions.remove(name)
         tiers[new].permissions.append(name)
-    return [pb.WantedChange(tier=tier) for tier in tiers.values()]
+    return [changeset_pb2.WantedChange(tier=tier) for tier in tiers.values()]
 
 
 def held(tier: str, needed: str) -> bool:
@@ -88,11 +87,13 @@ def expected() -> tuple[set[tuple[str, str, str]], set[tuple[str, str, str]]]:
     return gained, lost
 
 
-def all_affected(server: Server, wanted: list[pb.WantedChange]) -> list[pb.Affected]:
-    found: list[pb.Affected] = []
-    request = pb.ListAffectedRequest(changes=wanted, page_size=10)
+def all_affected(
+    server: Server, wanted: list[changeset_pb2.WantedChange]
+) -> list[effect_pb2.Affected]:
+    found: list[effect_pb2.Affected] = []
+    request = changeset_pb2.ListAffectedRequest(changes=wanted, page_size=10)
     while True:
-        page = server.operator.changes.ListAffected(request)
+        page = server.operator.changesets.ListAffected(request)
         found += page.affected
         request.page_token = page.next_page_token
         if not page.next_page_token:
@@ -121,8 +122,8 @@ def test_preview_names_the_tenants_and_users_of_the_table(gitlab: Server) -> Non
 
 
 def test_preview_counts_as_the_table_does(gitlab: Server) -> None:
-    request = pb.PreviewChangeRequest(changes=changes(gitlab))
-    effect = gitlab.operator.changes.PreviewChange(request).effect
+    request = changeset_pb2.PreviewChangesetRequest(changes=changes(gitlab))
+    effect = gitlab.operator.changesets.PreviewChangeset(request).effect
     gained, lost = expected()
     assert {each.permission for each in effect.permissions} == set(moved())
     for each in effect.permissions:
@@ -135,8 +136,8 @@ def test_preview_counts_as_the_table_does(gitlab: Server) -> None:
 
 
 def test_entitled_tenants_are_those_of_the_tiers_between(gitlab: Server) -> None:
-    request = pb.PreviewChangeRequest(changes=changes(gitlab))
-    effect = gitlab.operator.changes.PreviewChange(request).effect
+    request = changeset_pb2.PreviewChangesetRequest(changes=changes(gitlab))
+    effect = gitlab.operator.changesets.PreviewChangeset(request).effect
     for each in effect.permissions:
         old, new = moved()[each.permission]
         between = [t for t in TIERS if held(t, new) != held(t, old)]
@@ -148,11 +149,15 @@ def test_entitled_tenants_are_those_of_the_tiers_between(gitlab: Server) -> None
 def test_every_cell_is_answered_as_the_moved_table_says(gitlab: Server) -> None:
     """Stands last: it applies the change."""
     wanted = changes(gitlab)
-    seen = gitlab.operator.changes.PreviewChange(pb.PreviewChangeRequest(changes=wanted))
+    seen = gitlab.operator.changesets.PreviewChangeset(
+        changeset_pb2.PreviewChangesetRequest(changes=wanted)
+    )
     cells = decided()
     before = batch_answers(gitlab, cells)
-    request = pb.ApplyChangeRequest(changes=wanted, fingerprint=seen.fingerprint, reason="sales")
-    assert len(gitlab.operator.changes.ApplyChange(request).objects) == 3
+    request = changeset_pb2.ApplyChangesetRequest(
+        changes=wanted, fingerprint=seen.fingerprint, reason="sales"
+    )
+    assert len(gitlab.operator.changesets.ApplyChangeset(request).objects) == 3
     after = batch_answers(gitlab, cells)
     gained, lost = expected()
     for cell, was, now in zip(cells, before, after, strict=True):

@@ -12,7 +12,7 @@ from authz_service.domain.grant import RoleGrant
 from authz_service.domain.window import rfc3339
 from authz_service.errors import ErrorReason
 from authz_service.gen.authz.v1 import (
-    change_pb2,
+    changeset_pb2,
     exception_pb2,
     invitation_pb2,
     member_pb2,
@@ -98,7 +98,7 @@ class TestNarrowOperators:
         other = role_pb2.Role(id=fresh_name("other"), permissions=["audit:list"])
         for made in (wider, including, other):
             server.refuses(role_pb2.PutRoleRequest(role=made), EXCEEDS, by=by)
-            server.refuses(change_pb2.ApplyPolicyRequest(roles=[made]), EXCEEDS, by=by)
+            server.refuses(changeset_pb2.ApplyPolicyRequest(roles=[made]), EXCEEDS, by=by)
 
     def test_it_writes_product_roles_and_takes_rights_out(self, server: Server) -> None:
         by = narrow(server, "roles:put")
@@ -110,7 +110,7 @@ class TestNarrowOperators:
     def test_it_makes_no_right_a_thing_that_tiers_sell(self, server: Server) -> None:
         by = narrow(server, "permissions:put", "policies:apply")
         sold = permission_pb2.Permission(id="keys:create", internal=False)
-        request = change_pb2.ApplyPolicyRequest(permissions=[sold])
+        request = changeset_pb2.ApplyPolicyRequest(permissions=[sold])
         before = server.footprint()
         found = refusal(lambda: by.call(request))
         assert found.reason in (EXCEEDS, ErrorReason.RIGHT_RESERVED)

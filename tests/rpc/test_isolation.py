@@ -38,7 +38,7 @@ NOBODY: Final = "glober"
 """As long as B's name, and nobody's."""
 
 SHORT: Final = (
-    *("ListAffected", "ListTierVersions", "ListScheduledPolicyChanges"),
+    *("ListAffected", "ListTierVersions", "ListScheduledChangesets"),
     *("ListJobs", "ListEndpoints", "ListDeliveries"),
 )
 """Lists that have one item to tell here, so that there is no second page."""

@@ -9,7 +9,7 @@ from authz_service.domain.audit import AuditRecord
 from authz_service.domain.call import Call
 from authz_service.domain.catalog import Limit, Plan
 from authz_service.errors import ErrorReason
-from authz_service.gen.authz.v1 import add_on_pb2, change_pb2, limit_pb2, tier_pb2
+from authz_service.gen.authz.v1 import add_on_pb2, changeset_pb2, limit_pb2, tier_pb2
 from authz_service.usecases.bootstrap.seeding import SEEDER
 from tests.rpc.conftest import fresh_name
 from tests.rpc.harness import Server
@@ -52,7 +52,10 @@ def test_another_unit_is_refused_wherever_it_is_set(server: Server, rooms: str) 
             f"add_on.limits.{rooms}.unit",
         ),
         (limit_pb2.PutLimitRequest(plan=f"addon/{plain}", limit=halls), "limit.unit"),
-        (change_pb2.ApplyPolicyRequest(add_ons=[add_on]), f"add_ons.{other}.limits.{rooms}.unit"),
+        (
+            changeset_pb2.ApplyPolicyRequest(add_ons=[add_on]),
+            f"add_ons.{other}.limits.{rooms}.unit",
+        ),
     ]
     for request, at in requests:
         server.refuses(request, MISMATCH, at=at, says=f"tier '{rooms}' counts '{rooms}' in 'room'")
@@ -69,10 +72,10 @@ def test_unit_is_changed_where_one_alone_sets_it_and_otherwise_at_once(
     server.operator.call(tier_pb2.PutTierRequest(tier=tier(big, limit(rooms, "hall"))))
     desks = [tier(name, limit(rooms, "desk")) for name in (rooms, big)]
     server.refuses(tier_pb2.PutTierRequest(tier=desks[0]), MISMATCH, at=f"tier.limits.{rooms}.unit")
-    server.operator.call(change_pb2.ApplyPolicyRequest(tiers=desks))
+    server.operator.call(changeset_pb2.ApplyPolicyRequest(tiers=desks))
     apart = [desks[0], tier(big, limit(rooms, "seat"))]
     at = f"tiers.{big}.limits.{rooms}.unit"
-    server.refuses(change_pb2.ApplyPolicyRequest(tiers=apart), MISMATCH, at=at)
+    server.refuses(changeset_pb2.ApplyPolicyRequest(tiers=apart), MISMATCH, at=at)
 
 
 def test_what_an_older_version_let_through_is_changed_and_mended_as_before(

@@ -8,7 +8,7 @@ from google.protobuf.field_mask_pb2 import FieldMask
 
 from authz_service.config import shipped_policies
 from authz_service.errors import ErrorReason
-from authz_service.gen.authz.v1 import change_pb2, permission_pb2, role_pb2, tier_pb2
+from authz_service.gen.authz.v1 import changeset_pb2, permission_pb2, role_pb2, tier_pb2
 from authz_service.gen.authz.v1 import key_pb2 as keys
 from authz_service.usecases.kernel.lockout import OPERATING
 from authz_service.usecases.kernel.rights import RIGHTS
@@ -32,7 +32,7 @@ def test_last_operator_keeps_what_operating_takes(server: Server, right: str) ->
     requests: list[Any] = [
         role_pb2.PutRoleRequest(role=role),
         role_pb2.UpdateRoleRequest(role=role, update_mask=mask),
-        change_pb2.ApplyPolicyRequest(roles=[role]),
+        changeset_pb2.ApplyPolicyRequest(roles=[role]),
     ]
     for request in requests:
         found = server.refuses(request, ErrorReason.OPERATORS_LOCKED_OUT, says="another key first")
@@ -51,7 +51,9 @@ def test_another_role_of_a_key_is_enough(server: Server) -> None:
     wider = tier_pb2.Tier()
     wider.CopyFrom(internal)
     wider.assignable_roles.append(spare.id)
-    server.operator.changes.ApplyPolicy(change_pb2.ApplyPolicyRequest(roles=[spare], tiers=[wider]))
+    server.operator.changesets.ApplyPolicy(
+        changeset_pb2.ApplyPolicyRequest(roles=[spare], tiers=[wider])
+    )
     role = role_pb2.PutRoleRequest(
         role=without(operator_role(server), "keys:create"), validate_only=True
     )
@@ -75,7 +77,7 @@ def test_right_that_this_service_asks_stays_declared_and_internal(
             permission_pb2.UpdatePermissionRequest(permission=plain, update_mask=mask),
             "permission.internal",
         ),
-        (change_pb2.ApplyPolicyRequest(permissions=[plain]), f"permissions.{right}.internal"),
+        (changeset_pb2.ApplyPolicyRequest(permissions=[plain]), f"permissions.{right}.internal"),
     ]
     for request, field in refused:
         found = server.refuses(request, ErrorReason.RIGHT_RESERVED, at=field)

@@ -10,7 +10,7 @@ from google.protobuf.message import Message
 from authz_service.errors import ErrorReason
 from authz_service.gen.authz.v1 import authorization_pb2 as checks
 from authz_service.gen.authz.v1 import (
-    change_pb2,
+    changeset_pb2,
     exception_pb2,
     key_pb2,
     member_pb2,
@@ -42,9 +42,11 @@ HUGE_NAMES: Final[dict[str, Callable[[str], Message]]] = {
     "limit-unset": lambda of: made(
         tier_pb2.PutTierRequest, tier={"id": of, "limits": [{"name": HUGE}]}
     ),
-    "apply-permission": lambda _: made(change_pb2.ApplyPolicyRequest, permissions=[{"id": HUGE}]),
-    "apply-role": lambda _: made(change_pb2.ApplyPolicyRequest, roles=[{"id": HUGE}]),
-    "apply-tier": lambda _: made(change_pb2.ApplyPolicyRequest, tiers=[{"id": HUGE}]),
+    "apply-permission": lambda _: made(
+        changeset_pb2.ApplyPolicyRequest, permissions=[{"id": HUGE}]
+    ),
+    "apply-role": lambda _: made(changeset_pb2.ApplyPolicyRequest, roles=[{"id": HUGE}]),
+    "apply-tier": lambda _: made(changeset_pb2.ApplyPolicyRequest, tiers=[{"id": HUGE}]),
     "role-permission": lambda _: made(
         role_pb2.PutRoleRequest, role={"id": "huge", "permissions": [HUGE]}
     ),

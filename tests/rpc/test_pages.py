@@ -11,7 +11,7 @@ import pytest
 from authz_service.errors import ErrorReason
 from authz_service.gen.authz.v1 import (
     add_on_pb2,
-    change_pb2,
+    changeset_pb2,
     event_pb2,
     identity_pb2,
     member_pb2,
@@ -55,15 +55,15 @@ ITEMS: Final = {
     "ListEndpoints": "endpoints",
     "ListDeliveries": "deliveries",
     "ListAffected": "affected",
-    "ListScheduledPolicyChanges": "scheduled",
+    "ListScheduledChangesets": "scheduled",
     "ExportRules": "rules",
 }
 
 NARROWER: Final = role_pb2.Role(id="viewer", permissions=["invoices:view"])
 ASKED: Final = READS | {
     "ListEvents": lambda _: event_pb2.ListEventsRequest(),
-    "ListAffected": lambda _: change_pb2.ListAffectedRequest(
-        changes=[change_pb2.WantedChange(role=NARROWER)]
+    "ListAffected": lambda _: changeset_pb2.ListAffectedRequest(
+        changes=[changeset_pb2.WantedChange(role=NARROWER)]
     ),
 }
 """What is asked of each list so that there is something in it."""

@@ -7,7 +7,7 @@ import pytest
 from authz_service.errors import ErrorReason
 from authz_service.gen.authz.v1 import (
     add_on_pb2,
-    change_pb2,
+    changeset_pb2,
     permission_pb2,
     role_grant_pb2,
     role_pb2,
@@ -29,7 +29,7 @@ def account(any_server: Server, request: pytest.FixtureRequest) -> Account:
 
 
 def apply(account: Account, **definitions: Any) -> None:
-    account.operator.changes.ApplyPolicy(change_pb2.ApplyPolicyRequest(**definitions))
+    account.operator.changesets.ApplyPolicy(changeset_pb2.ApplyPolicyRequest(**definitions))
 
 
 def moved(answer: Any) -> dict[str, list[str]]:

@@ -7,7 +7,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from authz_service.errors import ErrorReason
 from authz_service.gen.authz.v1 import (
-    change_pb2,
+    changeset_pb2,
     exception_pb2,
     permission_pb2,
     role_grant_pb2,
@@ -350,7 +350,7 @@ def test_permission_that_a_tier_sells_cannot_become_internal(server: Server) -> 
 
 def test_policy_with_one_mistake_changes_nothing(server: Server) -> None:
     name = fresh_name("policy")
-    request = change_pb2.ApplyPolicyRequest(
+    request = changeset_pb2.ApplyPolicyRequest(
         permissions=[permission_pb2.Permission(id=f"{name}:view")],
         roles=[role_pb2.Role(id=name, permissions=[f"{name}:view"])],
         tiers=[tier_pb2.Tier(id=name, permissions=[f"{name}:edit"])],
@@ -366,11 +366,13 @@ def test_policy_with_one_mistake_changes_nothing(server: Server) -> None:
 
 def test_policy_that_names_something_twice_is_refused(server: Server) -> None:
     name = fresh_name("policy")
-    request = change_pb2.ApplyPolicyRequest(roles=[role_pb2.Role(id=name), role_pb2.Role(id=name)])
+    request = changeset_pb2.ApplyPolicyRequest(
+        roles=[role_pb2.Role(id=name), role_pb2.Role(id=name)]
+    )
     server.refuses(request, ErrorReason.INVALID_FIELD, at=f"roles.{name}", says="keep one")
 
 
 def test_policy_holds_no_tenants_own_role(acme: Account) -> None:
     name = f"{acme.id}/editor"
-    request = change_pb2.ApplyPolicyRequest(roles=[role_pb2.Role(id=name)])
+    request = changeset_pb2.ApplyPolicyRequest(roles=[role_pb2.Role(id=name)])
     acme.server.refuses(request, ErrorReason.INVALID_FIELD, at=f"roles.{name}", says="by itself")

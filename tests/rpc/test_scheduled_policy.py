@@ -9,7 +9,7 @@ import pytest
 from authz_service import app
 from authz_service.errors import ErrorReason
 from authz_service.gen.authz.v1 import authorization_pb2 as checks
-from authz_service.gen.authz.v1 import change_pb2 as pb
+from authz_service.gen.authz.v1 import changeset_pb2 as pb
 from authz_service.gen.authz.v1 import permission_pb2, role_pb2
 from tests.rpc.account import Account, timestamp
 from tests.rpc.conftest import fresh_name
@@ -47,17 +47,21 @@ def acme(server: Server, clock: Clock) -> Account:
     return account
 
 
-def previewed(account: Account, at: float, *permissions: str, **more: Any) -> pb.ApplyChangeRequest:
+def previewed(
+    account: Account, at: float, *permissions: str, **more: Any
+) -> pb.ApplyChangesetRequest:
     """Look at what the account's own role is to hold from an instant on, and ask for it."""
     role = role_pb2.Role(id=f"{account.id}/clerk", permissions=permissions)
     wanted, when = [pb.WantedChange(role=role)], timestamp(at)
-    asked_for = pb.PreviewChangeRequest(changes=wanted, at=when)
-    seen = account.operator.changes.PreviewChange(asked_for)
-    return pb.ApplyChangeRequest(changes=wanted, fingerprint=seen.fingerprint, at=when, **more)
+    asked_for = pb.PreviewChangesetRequest(changes=wanted, at=when)
+    seen = account.operator.changesets.PreviewChangeset(asked_for)
+    return pb.ApplyChangesetRequest(changes=wanted, fingerprint=seen.fingerprint, at=when, **more)
 
 
-def schedule(account: Account, at: float, *permissions: str, **more: Any) -> pb.ApplyChangeResponse:
-    return account.operator.changes.ApplyChange(previewed(account, at, *permissions, **more))
+def schedule(
+    account: Account, at: float, *permissions: str, **more: Any
+) -> pb.ApplyChangesetResponse:
+    return account.operator.changesets.ApplyChangeset(previewed(account, at, *permissions, **more))
 
 
 def test_checks_change_at_the_instant_while_nobody_writes(acme: Account, clock: Clock) -> None:
@@ -139,33 +143,33 @@ def test_schedule_is_shown_whole_by_its_id_and_short_in_the_list(
     acme: Account, clock: Clock
 ) -> None:
     request = previewed(acme, clock.seconds + 60, CREATE, reason="prices rise", request_id=acme.id)
-    made = acme.operator.changes.ApplyChange(request)
-    assert acme.operator.changes.ApplyChange(request) == made
+    made = acme.operator.changesets.ApplyChangeset(request)
+    assert acme.operator.changesets.ApplyChangeset(request) == made
     assert (made.scheduled.reason, made.scheduled.object_count) == ("prices rise", 1)
-    ask = acme.operator.changes
-    listed = ask.ListScheduledPolicyChanges(pb.ListScheduledPolicyChangesRequest())
+    ask = acme.operator.changesets
+    listed = ask.ListScheduledChangesets(pb.ListScheduledChangesetsRequest())
     assert made.scheduled in listed.scheduled
     assert listed.total_size == len(listed.scheduled)
-    one = pb.GetScheduledPolicyChangeRequest(id=made.scheduled.id)
-    whole = ask.GetScheduledPolicyChange(one).scheduled
+    one = pb.GetScheduledChangesetRequest(id=made.scheduled.id)
+    whole = ask.GetScheduledChangeset(one).scheduled
     assert list(whole.objects) == list(made.objects)
-    back = pb.CancelScheduledPolicyChangeRequest(id=made.scheduled.id, reason="not yet")
-    assert ask.CancelScheduledPolicyChange(back).scheduled == whole
+    back = pb.CancelScheduledChangesetRequest(id=made.scheduled.id, reason="not yet")
+    assert ask.CancelScheduledChangeset(back).scheduled == whole
     acme.server.refuses(one, ErrorReason.SCHEDULED_CHANGE_NOT_FOUND, at="id")
 
 
-def test_objection_names_the_account_that_stands_in_the_way(acme: Account, clock: Clock) -> None:
+def test_blocker_names_the_account_that_stands_in_the_way(acme: Account, clock: Clock) -> None:
     made = schedule(acme, clock.seconds + 60, CREATE).scheduled
     acme.offboard()
-    one = pb.GetScheduledPolicyChangeRequest(id=made.id)
-    found = acme.operator.changes.GetScheduledPolicyChange(one).scheduled
-    assert (found.objection.reason, found.object_count) == ("TENANT_STATE_CONFLICT", 0)
+    one = pb.GetScheduledChangesetRequest(id=made.id)
+    found = acme.operator.changesets.GetScheduledChangeset(one).scheduled
+    assert (found.blocker.reason, found.object_count) == ("TENANT_STATE_CONFLICT", 0)
 
 
 def test_instant_that_is_over_is_refused_by_its_field(acme: Account, clock: Clock) -> None:
     wanted = [pb.WantedChange(permission=permission_pb2.Permission(id="doc:late"))]
     for request in (
-        pb.PreviewChangeRequest(changes=wanted, at=timestamp(clock.seconds)),
+        pb.PreviewChangesetRequest(changes=wanted, at=timestamp(clock.seconds)),
         pb.ListAffectedRequest(changes=wanted, at=timestamp(clock.seconds)),
     ):
         acme.server.refuses(request, ErrorReason.SCHEDULE_IN_PAST, at="at")

@@ -6,7 +6,7 @@ import pytest
 
 from authz_service.errors import ErrorReason
 from authz_service.gen.authz.v1 import (
-    change_pb2,
+    effect_pb2,
     error_reason_pb2,
     limit_pb2,
     subscription_pb2,
@@ -69,8 +69,8 @@ def test_preview_tells_everything_over_the_wire(acme: Account) -> None:
     acme.add("carl", "editor")
     found = preview(acme, tier="free", usage=[subscription_pb2.LimitUse(limit="projects", used=3)])
     assert "invoices:export" in found.lost
-    assert change_pb2.ValueChange(name="seats", before="25 seat", after="3 seat") in found.limits
-    export = change_pb2.Reach(permission="invoices:export")
+    assert effect_pb2.ValueChange(name="seats", before="25 seat", after="3 seat") in found.limits
+    export = effect_pb2.Reach(permission="invoices:export")
     assert [list(each.subjects) for each in found.members if export in each.lost] == [
         ["user:ada"],
         ["user:bill"],
@@ -79,9 +79,9 @@ def test_preview_tells_everything_over_the_wire(acme: Account) -> None:
     assert (exceeded["seats"].used, exceeded["seats"].limit.value) == (4, 3)
     assert exceeded["seats"].policy == "block_new"
     assert (exceeded["projects"].used, exceeded["projects"].policy) == (3, "")
-    (concern,) = found.concerns
+    (concern,) = found.impacts
     assert (concern.kind, concern.object) == (
-        change_pb2.DECISION_KIND_ROLE_NOT_ASSIGNABLE,
+        effect_pb2.IMPACT_KIND_ROLE_NOT_ASSIGNABLE,
         "billing-admin",
     )
     assert list(found.downgrade_steps) == [ENDED]

@@ -16,7 +16,7 @@ from authz_service.cli.files.folder_changes import ChangePlan
 from authz_service.cli.options import POLICY, ScheduledAt, reads
 from authz_service.cli.session import Session
 from authz_service.client.failure import ExitCode
-from authz_service.gen.authz.v1 import change_pb2 as pb
+from authz_service.gen.authz.v1 import changeset_pb2 as pb
 
 commands = typer.Typer()
 
@@ -113,7 +113,7 @@ def _affected(session: Session, made: ChangePlan) -> pb.ListAffectedResponse:
     found = pb.ListAffectedResponse()
     with waiting("Naming who is affected") as tell:
         while True:
-            page = session.changes.ListAffected(request)
+            page = session.changesets.ListAffected(request)
             found.affected.extend(page.affected)
             tell(f"{len(found.affected):,}")
             request.page_token = page.next_page_token

@@ -16,8 +16,7 @@ from authz_service.cli.options import POLICY, Reason, ScheduledAt, changes
 from authz_service.cli.session import Session
 from authz_service.client.failure import ExitCode, Failure
 from authz_service.domain.policy_set import PolicySet
-from authz_service.gen.authz.v1 import change_pb2
-from authz_service.gen.authz.v1 import change_pb2 as pb
+from authz_service.gen.authz.v1 import changeset_pb2, effect_pb2
 
 commands = typer.Typer()
 imports = typer.Typer(help="Take over policy and customers from elsewhere.")
@@ -53,14 +52,14 @@ def apply(
     if session.output is out.Output.TABLE:
         show(session, made)
     if not made.preview.objects or session.dry_run:
-        _tell(session, made, pb.ApplyChangeResponse(revision=made.preview.revision))
+        _tell(session, made, changeset_pb2.ApplyChangesetResponse(revision=made.preview.revision))
         return
     session.confirm("Apply these changes?")
-    request = pb.ApplyChangeRequest(
+    request = changeset_pb2.ApplyChangesetRequest(
         changes=made.changes, fingerprint=made.preview.fingerprint, reason=reason, at=made.at
     )
     with waiting(f"Applying {len(made.changes):,} changes"):
-        answer = session.changes.ApplyChange(request)
+        answer = session.changesets.ApplyChangeset(request)
     _tell(session, made, answer)
 
 
@@ -72,13 +71,13 @@ def _kept(file: Path, folder: Path | None, *, more: bool) -> folder_changes.Chan
 
 
 def _tell(
-    session: Session, made: folder_changes.ChangePlan, answer: pb.ApplyChangeResponse
+    session: Session, made: folder_changes.ChangePlan, answer: changeset_pb2.ApplyChangesetResponse
 ) -> None:
     """Say what was done: for programs, names by what became of them."""
     if session.output is out.Output.JSON:
         names: dict[str, list[str]] = {"created": [], "updated": [], "deleted": []}
         for each in made.preview.objects:
-            kind = pb.ObjectChangeKind.Name(each.change).rpartition("_")[2].lower()
+            kind = effect_pb2.ObjectChangeKind.Name(each.change).rpartition("_")[2].lower()
             names[kind].append(f"{each.kind} {each.id}")
         told = {"revision": str(answer.revision), "unchanged": made.same, **names}
         told |= _scheduled(answer)
@@ -92,7 +91,7 @@ def _tell(
         session.say(f"applied, revision {answer.revision}")
 
 
-def _scheduled(answer: pb.ApplyChangeResponse) -> dict[str, Any]:
+def _scheduled(answer: changeset_pb2.ApplyChangesetResponse) -> dict[str, Any]:
     if not answer.HasField("scheduled"):
         return {}
     return {"scheduled": answer.scheduled.id, "at": answer.scheduled.at.ToJsonString()}
@@ -100,7 +99,7 @@ def _scheduled(answer: pb.ApplyChangeResponse) -> dict[str, Any]:
 
 def put(session: Session, policy: PolicySet, reason: str) -> None:
     """Send a policy and show what it changed."""
-    answer = session.changes.ApplyPolicy(request(policy, reason))
+    answer = session.changesets.ApplyPolicy(request(policy, reason))
     parts = [
         *(Text.assemble(("+ ", "green"), tables.shown(name)) for name in answer.created),
         *(Text.assemble(("~ ", "yellow"), tables.shown(name)) for name in answer.updated),
@@ -117,11 +116,11 @@ def put(session: Session, policy: PolicySet, reason: str) -> None:
     )
 
 
-def request(policy: PolicySet, reason: str = "") -> change_pb2.ApplyPolicyRequest:
+def request(policy: PolicySet, reason: str = "") -> changeset_pb2.ApplyPolicyRequest:
     """Write a policy as the message that puts it."""
     from authz_service.rpc.messages import catalog
 
-    return change_pb2.ApplyPolicyRequest(
+    return changeset_pb2.ApplyPolicyRequest(
         permissions=map(catalog.permission_message, policy.permissions),
         roles=map(catalog.role_message, policy.roles),
         tiers=map(catalog.tier_message, policy.tiers),

@@ -12,7 +12,7 @@ from authz_service.cli.display.words import instant
 from authz_service.cli.options import Limit, Reason, changes, reads
 from authz_service.cli.paging import every, total
 from authz_service.cli.session import Session
-from authz_service.gen.authz.v1 import change_pb2 as pb
+from authz_service.gen.authz.v1 import changeset_pb2 as pb
 
 app = typer.Typer(help="Changes of policy that come into force by themselves: authz apply --at.")
 
@@ -25,14 +25,14 @@ ScheduleId = Annotated[
 def list_scheduled(session: Session, limit: Limit = None) -> None:
     """List what lies ahead, the next one first."""
     answer = every(
-        session.changes.ListScheduledPolicyChanges,
-        pb.ListScheduledPolicyChangesRequest(),
+        session.changesets.ListScheduledChangesets,
+        pb.ListScheduledChangesetsRequest(),
         lambda page: page.scheduled,
         limit,
     )
     rows = [
         (each.id, instant(each.at), f"{each.object_count:,}", _who(each), each.reason,
-         _objection(each))
+         _blocker(each))
         for each in answer.scheduled
     ]  # fmt: skip
     columns = ("ID", "WHEN", "OBJECTS", "BY", "REASON", "WOULD BE REFUSED")
@@ -43,20 +43,20 @@ def list_scheduled(session: Session, limit: Limit = None) -> None:
 @reads(app, "get")
 def get_scheduled(session: Session, scheduled: ScheduleId) -> None:
     """Show one, with all that it would do as things stand."""
-    request = pb.GetScheduledPolicyChangeRequest(id=scheduled)
-    answer = session.changes.GetScheduledPolicyChange(request)
+    request = pb.GetScheduledChangesetRequest(id=scheduled)
+    answer = session.changesets.GetScheduledChangeset(request)
     session.show(answer, *_parts(answer.scheduled))
 
 
 @changes(app)
 def cancel(session: Session, scheduled: ScheduleId, reason: Reason = "") -> None:
     """Take one back before its instant."""
-    request = pb.CancelScheduledPolicyChangeRequest(id=scheduled, reason=reason)
-    answer = session.changes.CancelScheduledPolicyChange(request)
+    request = pb.CancelScheduledChangesetRequest(id=scheduled, reason=reason)
+    answer = session.changesets.CancelScheduledChangeset(request)
     session.show(answer, *_parts(answer.scheduled), note="cancelled")
 
 
-def _parts(scheduled: pb.ScheduledPolicyChange) -> tuple[Table | Text, ...]:
+def _parts(scheduled: pb.ScheduledChangeset) -> tuple[Table | Text, ...]:
     facts = tables.facts(
         [
             ("id", scheduled.id),
@@ -64,18 +64,18 @@ def _parts(scheduled: pb.ScheduledPolicyChange) -> tuple[Table | Text, ...]:
             ("by", _who(scheduled)),
             ("reason", scheduled.reason),
             ("scheduled", instant(scheduled.create_time)),
-            ("would be refused", _objection(scheduled)),
+            ("would be refused", _blocker(scheduled)),
         ]
     )
     return (facts, Text(), *object_parts(scheduled.objects))
 
 
-def _who(scheduled: pb.ScheduledPolicyChange) -> str:
+def _who(scheduled: pb.ScheduledChangeset) -> str:
     actor, behalf = scheduled.actor, scheduled.on_behalf_of
     return f"{behalf} by {actor}" if behalf else actor
 
 
-def _objection(scheduled: pb.ScheduledPolicyChange) -> str:
-    if not scheduled.HasField("objection"):
+def _blocker(scheduled: pb.ScheduledChangeset) -> str:
+    if not scheduled.HasField("blocker"):
         return ""
-    return f"{scheduled.objection.reason}: {scheduled.objection.message}"
+    return f"{scheduled.blocker.reason}: {scheduled.blocker.message}"

@@ -16,7 +16,7 @@ from authz_service.cli.display.tenant_table import tenant_facts
 from authz_service.cli.display.words import timestamp, word
 from authz_service.cli.options import Reason, ScheduledAt, Tenant, changes, reads
 from authz_service.cli.session import Session
-from authz_service.gen.authz.v1 import change_pb2, event_pb2, limit_pb2
+from authz_service.gen.authz.v1 import effect_pb2, event_pb2, limit_pb2
 from authz_service.gen.authz.v1 import subscription_pb2 as pb
 
 commands = typer.Typer()
@@ -106,12 +106,12 @@ def preview_tier(
         sample_size=sample,
     )
     answer = session.subscriptions.PreviewTierChange(request)
-    concerns = [
-        (word(change_pb2.DecisionKind, concern.kind), concern.object, concern.detail
-         or out.listed(concern.subjects))
-        for concern in answer.concerns
+    impacts = [
+        (word(effect_pb2.ImpactKind, impact.kind), impact.object, impact.detail
+         or out.listed(impact.subjects))
+        for impact in answer.impacts
     ]  # fmt: skip
-    to_decide = _table(("TO DECIDE", "ABOUT", "WHO OR WHAT"), concerns)
+    to_decide = _table(("TO DECIDE", "ABOUT", "WHO OR WHAT"), impacts)
     note = "preview, nothing was changed"
     session.show(answer, *effect_parts(answer), *to_decide, note=note)
 
@@ -167,11 +167,11 @@ def _table(columns: tuple[str, ...], rows: list[Any]) -> list[Table]:
     return [tables.table(columns, rows)] if rows else []
 
 
-def _moves(value: change_pb2.ValueChange) -> str:
+def _moves(value: effect_pb2.ValueChange) -> str:
     return f"{value.before or 'not set'} -> {value.after or 'not set'}"
 
 
-def _reaches(found: Iterable[change_pb2.Reach]) -> str:
+def _reaches(found: Iterable[effect_pb2.Reach]) -> str:
     named = (
         f"{each.permission} in {each.scope}" if each.scope else each.permission for each in found
     )

@@ -9,7 +9,7 @@ from authz_service.cli.changing import Expected
 from authz_service.cli.display import output as out
 from authz_service.cli.display import tables
 from authz_service.cli.display.plans import carried
-from authz_service.cli.display.preview import decision_parts, effect_parts
+from authz_service.cli.display.preview import effect_parts, impact_parts
 from authz_service.cli.display.tenant_table import tenant_facts, versioned
 from authz_service.cli.display.words import timestamp
 from authz_service.cli.options import Limit, Reason, ScheduledAt, Tenant, changes, reads
@@ -149,7 +149,7 @@ def migrate(
             ("such as", out.listed(answer.tenant_names[:10])),
         ]
     )
-    parts = (*effect_parts(answer.effect), *decision_parts(answer.decisions))
+    parts = (*effect_parts(answer.effect), *impact_parts(answer.impacts))
     session.show(answer, moved, *parts)
 
 

@@ -90,7 +90,7 @@ class _Story:
         self._server = server
         self._checks = connected(server.check_address).authorization
         admin = connected(server.admin_address)
-        self._changes, self._tenants = admin.changes, admin.tenants
+        self._changes, self._tenants = admin.changesets, admin.tenants
         self._subscriptions = admin.subscriptions
         self._role_grants, self._exceptions = admin.role_grants, admin.exceptions
         self._revision = 0

@@ -1,4 +1,4 @@
-"""A plan as a person reads it: the objects, the effect, what needs a decision."""
+"""A plan as a person reads it: the objects, the effect, what needs a impact."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
@@ -9,7 +9,7 @@ from rich.text import Text
 from authz_service.cli.display import output as out
 from authz_service.cli.display import tables
 from authz_service.cli.files.folder_changes import ChangePlan
-from authz_service.gen.authz.v1 import change_pb2 as pb
+from authz_service.gen.authz.v1 import effect_pb2 as pb
 
 _SIGNS: Final = {
     pb.OBJECT_CHANGE_KIND_CREATED: ("+ ", "green"),
@@ -17,12 +17,12 @@ _SIGNS: Final = {
     pb.OBJECT_CHANGE_KIND_DELETED: ("- ", "red"),
 }
 _SAID: Final = {
-    pb.DECISION_KIND_ROLE_VANISHES: "goes, and is granted",
-    pb.DECISION_KIND_PLAN_VANISHES: "goes, and is held",
-    pb.DECISION_KIND_ROLE_WIDER_THAN_TIER: "is wider than what is entitled",
-    pb.DECISION_KIND_SEATS_BELOW_TAKEN: "are fewer than are taken",
-    pb.DECISION_KIND_LAST_ADMIN: "is held by nobody any more: the last admin",
-    pb.DECISION_KIND_ROLE_NOT_ASSIGNABLE: "is granted, and is no longer assignable",
+    pb.IMPACT_KIND_ROLE_VANISHES: "goes, and is granted",
+    pb.IMPACT_KIND_PLAN_VANISHES: "goes, and is held",
+    pb.IMPACT_KIND_ROLE_WIDER_THAN_TIER: "is wider than what is entitled",
+    pb.IMPACT_KIND_SEATS_BELOW_TAKEN: "are fewer than are taken",
+    pb.IMPACT_KIND_LAST_ADMIN: "is held by nobody any more: the last admin",
+    pb.IMPACT_KIND_ROLE_NOT_ASSIGNABLE: "is granted, and is no longer assignable",
 }
 
 
@@ -35,7 +35,7 @@ def parts(plan: ChangePlan) -> Iterator[RenderableType]:
         yield _left(plan.left)
     if preview.objects:
         yield from effect_parts(preview.effect)
-        yield from decision_parts(preview.decisions)
+        yield from impact_parts(preview.impacts)
     yield Text(f"\n{summary(plan)}", "bold")
 
 
@@ -122,36 +122,36 @@ def _sample(names: Sequence[str], total: int, most: int = 3) -> str:
     return out.listed([*shown, f"and {total - len(shown):,} more"] if total > len(shown) else shown)
 
 
-def decision_parts(decisions: Sequence[pb.Decision]) -> Iterator[RenderableType]:
+def impact_parts(impacts: Sequence[pb.Impact]) -> Iterator[RenderableType]:
     """Lay out what somebody should decide."""
-    if decisions:
+    if impacts:
         yield Text("\nNeeds a decision", "bold")
-    for decision in decisions:
-        style = "bold red" if decision.blocking else "yellow"
+    for impact in impacts:
+        style = "bold red" if impact.blocking else "yellow"
         yield Text.assemble(
             ("! ", style),
-            tables.shown(f"{decision.object} {_SAID[decision.kind]}: {_where(decision)}"),
-            (f"  {_remedy(decision)}" if decision.blocking else "", "bold"),
+            tables.shown(f"{impact.object} {_SAID[impact.kind]}: {_where(impact)}"),
+            (f"  {_remedy(impact)}" if impact.blocking else "", "bold"),
         )
 
 
-def _where(each: pb.Decision) -> str:
-    names = [_concern(concern) for concern in each.concerns]
+def _where(each: pb.Impact) -> str:
+    names = [_in_tenant(impact) for impact in each.in_tenants]
     people = f"{out.counted(each.subjects, 'member')} of " if each.subjects else ""
     return f"{people}{out.counted(each.tenants, 'tenant')} ({_sample(names, each.tenants)})"
 
 
-def _concern(concern: pb.Concern) -> str:
-    more = concern.detail or _sample(concern.subjects, concern.subject_count, 2)
-    return f"{concern.tenant}: {more}" if more else concern.tenant
+def _in_tenant(impact: pb.TenantImpact) -> str:
+    more = impact.detail or _sample(impact.subjects, impact.subject_count, 2)
+    return f"{impact.tenant}: {more}" if more else impact.tenant
 
 
-def _remedy(each: pb.Decision) -> str:
+def _remedy(each: pb.Impact) -> str:
     kind, _, name = each.object.rpartition("/")
     match each.kind:
-        case pb.DECISION_KIND_ROLE_VANISHES:
+        case pb.IMPACT_KIND_ROLE_VANISHES:
             return f"blocks: --replace role:{each.object}=OTHER"
-        case pb.DECISION_KIND_PLAN_VANISHES:
+        case pb.IMPACT_KIND_PLAN_VANISHES:
             kind = "tier" if kind == "tier" else "add-on"
             return f"blocks: --replace {kind}:{name}=OTHER"
     return "blocks: grant an admin role first"

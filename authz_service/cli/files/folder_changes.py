@@ -16,7 +16,7 @@ from authz_service.client.failure import ExitCode, Failure
 from authz_service.domain.catalog import Permission, Plan, Role
 from authz_service.domain.policy_set import PolicySet
 from authz_service.gen.authz.v1 import add_on_pb2, permission_pb2, role_pb2, tier_pb2
-from authz_service.gen.authz.v1 import change_pb2 as pb
+from authz_service.gen.authz.v1 import changeset_pb2 as pb
 
 if TYPE_CHECKING:
     from google.protobuf.message import Message
@@ -39,7 +39,7 @@ class ChangePlan:
     """
 
     changes: tuple[pb.WantedChange, ...]
-    preview: pb.PreviewChangeResponse
+    preview: pb.PreviewChangesetResponse
     left: tuple[str, ...] = ()
     same: int = 0
     at: Timestamp | None = None
@@ -91,7 +91,7 @@ def planned(
     found = difference(policy, existing, _replacements(replacing), prune=prune)
     made = previewed(session, found.changes, at=at)
     if not found.changes:
-        made = replace(made, preview=pb.PreviewChangeResponse(revision=revision))
+        made = replace(made, preview=pb.PreviewChangesetResponse(revision=revision))
     return replace(made, left=tuple(found.left), same=found.same)
 
 
@@ -99,11 +99,11 @@ def previewed(
     session: Session, changes: Sequence[pb.WantedChange], at: Timestamp | None = None
 ) -> ChangePlan:
     """Ask what changes would do at an instant; nothing is asked where there are none."""
-    preview = pb.PreviewChangeResponse()
+    preview = pb.PreviewChangesetResponse()
     if changes:
         with waiting(f"Looking at what {len(changes):,} changes would do"):
-            request = pb.PreviewChangeRequest(changes=changes, at=at)
-            preview = session.changes.PreviewChange(request)
+            request = pb.PreviewChangesetRequest(changes=changes, at=at)
+            preview = session.changesets.PreviewChangeset(request)
     return ChangePlan(tuple(changes), preview, at=at)
 
 
@@ -181,7 +181,7 @@ def kept(file: Path) -> ChangePlan:
         if document["format"] != _FORMAT:
             raise ValueError(f"its format is {document['format']!r}, not {_FORMAT}")
         changes = [ParseDict(each, pb.WantedChange()) for each in document["changes"]]
-        preview = ParseDict(document["preview"], pb.PreviewChangeResponse())
+        preview = ParseDict(document["preview"], pb.PreviewChangesetResponse())
         at = _instant(document.get("at"))
     except (OSError, ValueError, KeyError, TypeError, ParseError) as error:
         why = error.strerror if isinstance(error, OSError) else str(error)

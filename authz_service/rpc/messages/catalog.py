@@ -8,7 +8,7 @@ from authz_service.domain.policy_set import PolicySet
 from authz_service.errors import ErrorReason, InvalidArgument
 from authz_service.gen.authz.v1 import (
     add_on_pb2,
-    change_pb2,
+    changeset_pb2,
     feature_pb2,
     limit_pb2,
     moved_pb2,
@@ -161,7 +161,7 @@ def _limits(messages: Iterable[limit_pb2.Limit], field: str) -> tuple[Limit, ...
     return tuple(limit(each, f"{field}.limits[{at}]") for at, each in enumerate(messages))
 
 
-def policy_set(message: change_pb2.ApplyPolicyRequest) -> PolicySet:
+def policy_set(message: changeset_pb2.ApplyPolicyRequest) -> PolicySet:
     return PolicySet(
         tuple(permission(each) for each in message.permissions),
         tuple(role(each) for each in message.roles),

@@ -5,7 +5,7 @@ from typing import Final
 
 from authz_service.domain.schedule import ScheduledChange, ScheduledKind
 from authz_service.gen.authz.v1 import subscription_pb2 as pb
-from authz_service.rpc.messages import catalog, changesets, values
+from authz_service.rpc.messages import catalog, effects, values
 from authz_service.rpc.methods import Fields, Shown
 from authz_service.usecases.tenants.downgrade_step import Step, StepKind
 from authz_service.usecases.tenants.tier_change import Exceeded, MemberShift, TierChange
@@ -47,7 +47,7 @@ def tier_change_fields(value: TierChange) -> Fields:
     """Write a preview; it is about the revision that was looked at."""
     return {
         **effect_fields(value),
-        "concerns": map(changesets.concern_message, value.impacts),
+        "impacts": map(effects.tenant_impact_message, value.impacts),
         "revision": value.revision,
     }
 
@@ -57,8 +57,8 @@ def effect_fields(value: TierChange) -> Fields:
     return {
         "gained": value.gained,
         "lost": value.lost,
-        "features": map(changesets.value_message, value.features),
-        "limits": map(changesets.value_message, value.limits),
+        "features": map(effects.value_message, value.features),
+        "limits": map(effects.value_message, value.limits),
         "members": map(_shift_message, value.members),
         "exceeded": map(_exceeded_message, value.exceeded),
         "downgrade_steps": step_messages(value.steps),
@@ -67,8 +67,8 @@ def effect_fields(value: TierChange) -> Fields:
 
 def _shift_message(value: MemberShift) -> pb.MemberShift:
     return pb.MemberShift(
-        gained=map(changesets.reach_message, value.shift.gained),
-        lost=map(changesets.reach_message, value.shift.lost),
+        gained=map(effects.reach_message, value.shift.gained),
+        lost=map(effects.reach_message, value.shift.lost),
         count=value.members.count,
         subjects=value.members.names,
     )

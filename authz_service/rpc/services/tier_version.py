@@ -2,7 +2,7 @@
 
 from authz_service.gen.authz.v1 import tier_version_pb2 as pb
 from authz_service.rpc.calls import AdminCalls, Context
-from authz_service.rpc.messages import catalog, changesets, tenants, values
+from authz_service.rpc.messages import catalog, effects, tenants, values
 from authz_service.usecases.catalog import tier_versions
 from authz_service.usecases.catalog.tier_versions import TierVersion
 
@@ -52,7 +52,7 @@ class TierVersionServicer:
         )
         return pb.RollBackTierResponse(
             tier_version=_message(answer.value.version),
-            effect=changesets.effect_message(answer.value.effect),
+            effect=effects.effect_message(answer.value.effect),
             revision=answer.revision,
         )
 
@@ -79,8 +79,8 @@ class TierVersionServicer:
         return pb.MigrateTenantsResponse(
             tenants=answer.value.count,
             tenant_names=answer.value.tenants,
-            effect=changesets.effect_message(answer.value.effect),
-            decisions=map(changesets.decision_message, answer.value.impacts),
+            effect=effects.effect_message(answer.value.effect),
+            impacts=map(effects.impact_message, answer.value.impacts),
             revision=answer.revision,
         )
 

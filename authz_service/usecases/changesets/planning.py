@@ -14,7 +14,7 @@ from authz_service.domain.catalog import Permission, Plan, Role
 from authz_service.domain.change import FactChange
 from authz_service.domain.changeset import (
     AnyChange,
-    ChangeSet,
+    Changeset,
     Delete,
     EndException,
     Except,
@@ -64,7 +64,7 @@ class Planned:
     impacts: tuple[TenantImpact, ...]
 
 
-def planned(tx: Transaction, command: ChangeSet) -> Planned:
+def planned(tx: Transaction, command: Changeset) -> Planned:
     """Run every step at the transaction's head, and change nothing.
 
     Definitions are taken together and first, so that they may name each other; then where tenants

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from authz_service.domain import changeset, comparison, fingerprint
 from authz_service.domain.audit import AuditRecord
 from authz_service.domain.change import Revision
-from authz_service.domain.changeset import ChangeSet
+from authz_service.domain.changeset import Changeset
 from authz_service.domain.comparison import ObjectChange
 from authz_service.domain.fingerprint import Fingerprint
 from authz_service.domain.schedule import checked_later
@@ -27,10 +27,10 @@ from authz_service.usecases.kernel.paging import DEFAULT_SAMPLE, Page, PageReque
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PreviewChange:
+class PreviewChangeset:
     """`sample` names are given with each total; 0 takes DEFAULT_SAMPLE. `at` None is now."""
 
-    changes: ChangeSet
+    changes: Changeset
     sample: int = 0
     at: Instant | None = None
     tenant: str = ""
@@ -38,15 +38,15 @@ class PreviewChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListAffected:
-    changes: ChangeSet
+    changes: Changeset
     page: PageRequest
     at: Instant | None = None
     tenant: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ApplyChange:
-    changes: ChangeSet
+class ApplyChangeset:
+    changes: Changeset
     fingerprint: str
     at: Instant | None = None
     tenant: str = ""
@@ -85,7 +85,7 @@ class AppliedChange:
 
 
 @read
-def preview_change(view: View, query: PreviewChange) -> Preview:
+def preview_changeset(view: View, query: PreviewChangeset) -> Preview:
     """Tell what a set would do: the objects, who gains and loses, what needs a impact."""
     sample, at = sample_size(query.sample), _later(query.at, view.now)
     with rehearsal_at(view, at) as (tx, step):
@@ -111,7 +111,7 @@ def list_affected(view: View, query: ListAffected) -> Page[Affected]:
 
 
 @change
-def apply_change(tx: Transaction, command: ApplyChange) -> AppliedChange:
+def apply_changeset(tx: Transaction, command: ApplyChangeset) -> AppliedChange:
     """Do what a preview showed, or schedule it, if it would show the same now."""
     promised = fingerprint.read(command.fingerprint)
     changes = changeset.checked(command.changes)
@@ -141,7 +141,7 @@ def _later(at: Instant | None, now: Instant) -> Instant | None:
 def _as_promised(
     tx: Transaction,
     step: Transaction,
-    changes: ChangeSet,
+    changes: Changeset,
     promised: Fingerprint,
     at: Instant | None,
 ) -> Planned:
@@ -158,12 +158,12 @@ def _as_promised(
     return plan
 
 
-def _digest(command: ChangeSet, at: Instant | None) -> str:
+def _digest(command: Changeset, at: Instant | None) -> str:
     return fingerprint.digest(command.changes if at is None else (command.changes, at))
 
 
 def _fingerprint(
-    tx: Transaction, plan: Planned, command: ChangeSet, at: Instant | None
+    tx: Transaction, plan: Planned, command: Changeset, at: Instant | None
 ) -> Fingerprint:
     return Fingerprint(
         tx.index.revision,
@@ -174,7 +174,7 @@ def _fingerprint(
 
 
 def _require_still_so(
-    tx: Transaction, plan: Planned, changes: ChangeSet, found: Fingerprint, promised: Fingerprint
+    tx: Transaction, plan: Planned, changes: Changeset, found: Fingerprint, promised: Fingerprint
 ) -> None:
     """Refuse a plan whose objects or decisions are others by now; its revision alone may be."""
     if found.objects != promised.objects:

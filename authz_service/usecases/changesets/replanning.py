@@ -15,7 +15,7 @@ from authz_service.domain.catalog import ADD_ON, TIER, Role
 from authz_service.domain.change import Fact, FactChange
 from authz_service.domain.changeset import (
     AnyChange,
-    ChangeSet,
+    Changeset,
     Delete,
     Except,
     Give,
@@ -26,7 +26,7 @@ from authz_service.domain.exception import TenantException
 from authz_service.domain.grant import RoleGrant
 from authz_service.domain.invitation import Invitation
 from authz_service.domain.membership import Membership
-from authz_service.domain.scheduled_policy import Objection, ScheduledPolicyChange
+from authz_service.domain.scheduled_changeset import Blocker, ScheduledChangeset
 from authz_service.domain.tenant import SYSTEM, Tenant
 from authz_service.domain.window import FOREVER
 from authz_service.engine.scheduled import due
@@ -34,7 +34,7 @@ from authz_service.errors import AuthzError, Internal, Unavailable
 from authz_service.store.unit_of_work import Transaction, come_due, rehearsed
 from authz_service.usecases.audit.auditing import tenant_of
 from authz_service.usecases.changesets.planning import planned
-from authz_service.usecases.changesets.scheduling import as_told, work_out
+from authz_service.usecases.changesets.scheduling import settled, work_out
 
 _PREFIXES: Final = {ObjectKind.TIER: TIER, ObjectKind.ADD_ON: ADD_ON}
 
@@ -61,39 +61,39 @@ def replan(tx: Transaction, changes: Sequence[FactChange]) -> None:
             world.index = come_due(world, now).after()
 
 
-def _anew(world: Transaction, each: ScheduledPolicyChange) -> ScheduledPolicyChange:
+def _anew(world: Transaction, each: ScheduledChangeset) -> ScheduledChangeset:
     call = Call(each.by, reason=each.reason)
     step = replace(world, call=call, now=each.at, changes=[], records=[])
     concerned: list[str] = []
     try:
-        plan = planned(step, each.wanted)
+        plan = planned(step, each.changeset)
         concerned += (impact.tenant for impact in plan.impacts if impact.blocking)
-        work_out(step, each.wanted, plan)
+        work_out(step, each.changeset, plan)
     except (Unavailable, Internal):
         raise
     except AuthzError as refusal:
         tenant = refusal.details.get("tenant") or next(iter(concerned), "")
-        objection = Objection(refusal.reason, refusal.message, tenant)
-        return replace(each, planned=(), told=(), objection=objection)
-    return replace(each, planned=tuple(step.changes), told=as_told(step.records), objection=None)
+        blocker = Blocker(refusal.reason, refusal.message, tenant)
+        return replace(each, changes=(), records=(), blocker=blocker)
+    return replace(each, changes=tuple(step.changes), records=settled(step.records), blocker=None)
 
 
-def _differ(one: ScheduledPolicyChange, other: ScheduledPolicyChange) -> bool:
+def _differ(one: ScheduledChangeset, other: ScheduledChangeset) -> bool:
     """Tell whether two plans of one set do otherwise; the ids they would give do not count."""
     if one is other:
         return False
-    before, after = map(fingerprint.digest_of_changes, (one.planned, other.planned))
-    return before != after or one.objection != other.objection
+    before, after = map(fingerprint.digest_of_changes, (one.changes, other.changes))
+    return before != after or one.blocker != other.blocker
 
 
-def _matter(changes: Sequence[FactChange], scheduled: ScheduledPolicyChange) -> bool:
+def _matter(changes: Sequence[FactChange], scheduled: ScheduledChangeset) -> bool:
     """Tell whether changes could make a set do something else at its instant.
 
     Those of the catalogue, of who may change it, and of accounts that the set changes always could;
     those of any account, if they name what it deletes, or it takes from a role that it runs one.
     """
-    tenants, going = {SYSTEM, *_tenants(scheduled)}, set(_going(scheduled.wanted))
-    demoting = any(map(_demotes, scheduled.planned))
+    tenants, going = {SYSTEM, *_tenants(scheduled)}, set(_going(scheduled.changeset))
+    demoting = any(map(_demotes, scheduled.changes))
     for change in changes:
         if demoting and isinstance(change.before, Membership | RoleGrant):
             return True
@@ -102,20 +102,20 @@ def _matter(changes: Sequence[FactChange], scheduled: ScheduledPolicyChange) -> 
                 continue
             if tenant_of(fact) in tenants or isinstance(fact, Role):
                 return True
-            if isinstance(fact, Tenant) and (going or scheduled.objection):
+            if isinstance(fact, Tenant) and (going or scheduled.blocker):
                 return True
             if going.intersection(_named(fact)):
                 return True
     return False
 
 
-def _tenants(scheduled: ScheduledPolicyChange) -> Iterator[str]:
-    for change in scheduled.planned:
+def _tenants(scheduled: ScheduledChangeset) -> Iterator[str]:
+    for change in scheduled.changes:
         yield tenant_of(change.fact)
-    for wanted in scheduled.wanted.changes:
+    for wanted in scheduled.changeset.changes:
         yield _tenant(wanted)
-    if scheduled.objection is not None:
-        yield scheduled.objection.tenant
+    if scheduled.blocker is not None:
+        yield scheduled.blocker.tenant
 
 
 def _tenant(command: AnyChange) -> str:
@@ -131,7 +131,7 @@ def _tenant(command: AnyChange) -> str:
     return command.tenant
 
 
-def _going(command: ChangeSet) -> Iterator[str]:
+def _going(command: Changeset) -> Iterator[str]:
     for change in command.changes:
         if isinstance(change, Delete):
             yield _PREFIXES.get(change.kind, "") + change.id

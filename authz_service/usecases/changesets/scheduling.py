@@ -8,10 +8,10 @@ from authz_service.domain import comparison
 from authz_service.domain.audit import AuditRecord, plain
 from authz_service.domain.catalog import Plan
 from authz_service.domain.change import FactChange
-from authz_service.domain.changeset import ChangeSet
+from authz_service.domain.changeset import Changeset
 from authz_service.domain.comparison import ObjectChange
 from authz_service.domain.identifiers import checked
-from authz_service.domain.scheduled_policy import Objection, ScheduledPolicyChange
+from authz_service.domain.scheduled_changeset import Blocker, ScheduledChangeset
 from authz_service.domain.tenant import SYSTEM
 from authz_service.domain.window import Instant, rfc3339
 from authz_service.engine import laws
@@ -25,7 +25,7 @@ from authz_service.usecases.kernel.execution import View, change, read
 from authz_service.usecases.kernel.paging import Page, PageRequest
 from authz_service.usecases.kernel.rights import access_of
 
-APPLY: Final = access_of("ApplyChange").right
+APPLY: Final = access_of("ApplyChangeset").right
 
 MAX_AHEAD: Final = 20
 """Sets that may lie ahead at once: each commit that could matter to them plans them anew."""
@@ -35,20 +35,20 @@ MAX_FACTS: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ListScheduledPolicy:
+class ListScheduledChangesets:
     page: PageRequest
     tenant: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OneScheduledPolicy:
+class OneScheduledChangeset:
     id: str
     tenant: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Scheduled:
-    """A set that lies ahead, and what it would do as things stand: nothing, if `objection`."""
+    """A set that lies ahead, and what it would do as things stand: nothing, if `blocker`."""
 
     id: str
     at: Instant
@@ -57,11 +57,11 @@ class Scheduled:
     reason: str
     created_at: Instant
     objects: tuple[ObjectChange, ...]
-    objection: Objection | None
+    blocker: Blocker | None
 
 
 @read
-def list_scheduled_policy_changes(view: View, query: ListScheduledPolicy) -> Page[Scheduled]:
+def list_scheduled_changesets(view: View, query: ListScheduledChangesets) -> Page[Scheduled]:
     """List what lies ahead, the next one first."""
     found = [_shown(each) for each in view.index.scheduled.values()]
     found.sort(key=_place)
@@ -70,22 +70,22 @@ def list_scheduled_policy_changes(view: View, query: ListScheduledPolicy) -> Pag
 
 
 @read
-def get_scheduled_policy_change(view: View, query: OneScheduledPolicy) -> Scheduled:
+def get_scheduled_changeset(view: View, query: OneScheduledChangeset) -> Scheduled:
     return _shown(_one(view.index, query.id))
 
 
 @change
-def cancel_scheduled_policy_change(tx: Transaction, command: OneScheduledPolicy) -> Scheduled:
+def cancel_scheduled_changeset(tx: Transaction, command: OneScheduledChangeset) -> Scheduled:
     """Take a set back before its instant. It takes the rights that applying it does."""
     found = _one(tx.index, command.id)
-    require_rights(tx, found.wanted)
+    require_rights(tx, found.changeset)
     tx.change(found, None)
     record = AuditRecord("changes.cancelled", SYSTEM, (found.id,), found, None, tx.call.reason)
     tx.record(record)
     return _shown(found)
 
 
-def require_rights(tx: Transaction, command: ChangeSet) -> None:
+def require_rights(tx: Transaction, command: Changeset) -> None:
     """Let through who may apply a set: each change takes its own right, too."""
     guard.require(tx.index, tx.call.actor, APPLY, "", tx.now)
     for each in command.changes:
@@ -93,7 +93,7 @@ def require_rights(tx: Transaction, command: ChangeSet) -> None:
         guard.require(tx.index, tx.call.actor, right, tenant, tx.now)
 
 
-def work_out(step: Transaction, command: ChangeSet, plan: Planned) -> None:
+def work_out(step: Transaction, command: Changeset, plan: Planned) -> None:
     """Let a transaction at the instant make what was planned, and ask all that a commit asks.
 
     Raises:
@@ -118,7 +118,7 @@ def work_out(step: Transaction, command: ChangeSet, plan: Planned) -> None:
         )
 
 
-def schedule(tx: Transaction, step: Transaction, command: ChangeSet, at: Instant) -> Scheduled:
+def schedule(tx: Transaction, step: Transaction, command: Changeset, at: Instant) -> Scheduled:
     """Schedule what was worked out at the instant. Raises: TOO_MANY_SCHEDULED."""
     if len(tx.index.scheduled) >= MAX_AHEAD:
         raise FailedPrecondition(
@@ -128,23 +128,23 @@ def schedule(tx: Transaction, step: Transaction, command: ChangeSet, at: Instant
             details={"limit": str(MAX_AHEAD)},
         )
     call = tx.call
-    made = ScheduledPolicyChange(
+    made = ScheduledChangeset(
         id=f"sch-{tx.new_id()}",
         at=at,
-        wanted=command,
+        changeset=command,
         actor=call.actor.subject,
         on_behalf_of=call.actor.on_behalf_of,
         reason=call.reason,
         created_at=tx.now,
-        planned=tuple(step.changes),
-        told=as_told(step.records),
+        changes=tuple(step.changes),
+        records=settled(step.records),
     )
     tx.change(None, made)
     tx.record(AuditRecord("changes.scheduled", SYSTEM, (made.id,), None, made, call.reason))
     return _shown(made)
 
 
-def as_told(records: Iterable[AuditRecord]) -> tuple[AuditRecord, ...]:
+def settled(records: Iterable[AuditRecord]) -> tuple[AuditRecord, ...]:
     """Give records as the audit will have them: they may have to wait for long."""
     return tuple(
         replace(record, before=plain(record.before), after=plain(record.after))
@@ -157,7 +157,7 @@ def objects(changes: Iterable[FactChange]) -> tuple[ObjectChange, ...]:
     return tuple(comparison.compared(each) for each in comparison.merged(changes))
 
 
-def _shown(found: ScheduledPolicyChange) -> Scheduled:
+def _shown(found: ScheduledChangeset) -> Scheduled:
     return Scheduled(
         found.id,
         found.at,
@@ -165,8 +165,8 @@ def _shown(found: ScheduledPolicyChange) -> Scheduled:
         found.on_behalf_of,
         found.reason,
         found.created_at,
-        objects(each for each in found.planned if not _keeps_a_version(each)),
-        found.objection,
+        objects(each for each in found.changes if not _keeps_a_version(each)),
+        found.blocker,
     )
 
 
@@ -176,7 +176,7 @@ def _keeps_a_version(change: FactChange) -> bool:
     return made_or_gone and isinstance(change.fact, Plan) and change.fact.is_kept
 
 
-def _one(index: Index, name: str) -> ScheduledPolicyChange:
+def _one(index: Index, name: str) -> ScheduledChangeset:
     found = index.scheduled.get(checked("id", name))
     if found is None:
         raise NotFound(

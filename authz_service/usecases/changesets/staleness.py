@@ -7,7 +7,7 @@ from authz_service.domain.catalog import TIER
 from authz_service.domain.change import Delta, FactChange, Revision
 from authz_service.domain.changeset import (
     AnyChange,
-    ChangeSet,
+    Changeset,
     Delete,
     EndException,
     Except,
@@ -35,7 +35,7 @@ _TOLD: Final = 3
 """Fields of an object that the message tells; all of them stand in ListChanges."""
 
 
-def involved(command: ChangeSet) -> set[Name]:
+def involved(command: Changeset) -> set[Name]:
     """Name the objects that a set is about, whether or not they exist."""
     return {name for change in command.changes for name in _names(change)}
 

@@ -9,7 +9,7 @@ import structlog
 from authz_service.domain.change import Fact, Revision
 from authz_service.domain.decision import DecisionReason, Question
 from authz_service.domain.rules import Rule
-from authz_service.domain.scheduled_policy import in_force
+from authz_service.domain.scheduled_changeset import in_force
 from authz_service.domain.window import Instant
 from authz_service.engine import scheduled
 from authz_service.engine.builder import build

@@ -50,7 +50,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     Example: one tenant's tier set twice in one set.
     """
     ERROR_REASON_FINGERPRINT_MISMATCH: _ErrorReason.ValueType  # 18
-    """INVALID_ARGUMENT. The fingerprint is that of another set of changes. `PreviewChange` gives the
+    """INVALID_ARGUMENT. The fingerprint is that of another set of changes. `PreviewChangeset` gives the
     one of this set.
     Example: a change was added after the preview.
     """
@@ -293,7 +293,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_TOO_MANY_SCHEDULED: _ErrorReason.ValueType  # 131
     """FAILED_PRECONDITION. As many changes of policy lie ahead as may at once, which `limit` in the
     metadata says. Cancel one, or take the new one into another.
-    Example: `ApplyChange` with an `at`, while 20 others wait.
+    Example: `ApplyChangeset` with an `at`, while 20 others wait.
     """
     ERROR_REASON_ADD_ON_HELD: _ErrorReason.ValueType  # 113
     """ALREADY_EXISTS. The tenant holds the add-on within some of the window asked for.
@@ -450,7 +450,7 @@ depend on which came first. The metadata has their places, `first` and `second`.
 Example: one tenant's tier set twice in one set.
 """
 ERROR_REASON_FINGERPRINT_MISMATCH: ErrorReason.ValueType  # 18
-"""INVALID_ARGUMENT. The fingerprint is that of another set of changes. `PreviewChange` gives the
+"""INVALID_ARGUMENT. The fingerprint is that of another set of changes. `PreviewChangeset` gives the
 one of this set.
 Example: a change was added after the preview.
 """
@@ -693,7 +693,7 @@ Example: `tier@2030-01-01T00:00:00Z`, cancelled yesterday.
 ERROR_REASON_TOO_MANY_SCHEDULED: ErrorReason.ValueType  # 131
 """FAILED_PRECONDITION. As many changes of policy lie ahead as may at once, which `limit` in the
 metadata says. Cancel one, or take the new one into another.
-Example: `ApplyChange` with an `at`, while 20 others wait.
+Example: `ApplyChangeset` with an `at`, while 20 others wait.
 """
 ERROR_REASON_ADD_ON_HELD: ErrorReason.ValueType  # 113
 """ALREADY_EXISTS. The tenant holds the add-on within some of the window asked for.

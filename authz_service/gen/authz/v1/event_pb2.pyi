@@ -3,7 +3,7 @@
 isort:skip_file
 """
 
-from authz_service.gen.authz.v1 import change_pb2 as _change_pb2
+from authz_service.gen.authz.v1 import effect_pb2 as _effect_pb2
 from authz_service.gen.authz.v1 import subscription_pb2 as _subscription_pb2
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
@@ -472,11 +472,11 @@ class PreviewEventResponse(_message.Message):
         """Permissions that the account would be entitled to no longer, by id."""
 
     @_builtins.property
-    def features(self) -> _containers.RepeatedCompositeFieldContainer[_change_pb2.ValueChange]:
+    def features(self) -> _containers.RepeatedCompositeFieldContainer[_effect_pb2.ValueChange]:
         """Features that would be others."""
 
     @_builtins.property
-    def limits(self) -> _containers.RepeatedCompositeFieldContainer[_change_pb2.ValueChange]:
+    def limits(self) -> _containers.RepeatedCompositeFieldContainer[_effect_pb2.ValueChange]:
         """Limits that would be others."""
 
     @_builtins.property
@@ -499,8 +499,8 @@ class PreviewEventResponse(_message.Message):
         revision: _builtins.int = ...,
         gained: _abc.Iterable[_builtins.str] | None = ...,
         lost: _abc.Iterable[_builtins.str] | None = ...,
-        features: _abc.Iterable[_change_pb2.ValueChange] | None = ...,
-        limits: _abc.Iterable[_change_pb2.ValueChange] | None = ...,
+        features: _abc.Iterable[_effect_pb2.ValueChange] | None = ...,
+        limits: _abc.Iterable[_effect_pb2.ValueChange] | None = ...,
         members: _abc.Iterable[_subscription_pb2.MemberShift] | None = ...,
         exceeded: _abc.Iterable[_subscription_pb2.ExceededLimit] | None = ...,
         downgrade_steps: _abc.Iterable[_subscription_pb2.DowngradeStep] | None = ...,

@@ -3,7 +3,7 @@
 isort:skip_file
 """
 
-from authz_service.gen.authz.v1 import change_pb2 as _change_pb2
+from authz_service.gen.authz.v1 import effect_pb2 as _effect_pb2
 from authz_service.gen.authz.v1 import limit_pb2 as _limit_pb2
 from authz_service.gen.authz.v1 import tenant_pb2 as _tenant_pb2
 from collections import abc as _abc
@@ -751,7 +751,7 @@ class PreviewTierChangeResponse(_message.Message):
     LIMITS_FIELD_NUMBER: _builtins.int
     MEMBERS_FIELD_NUMBER: _builtins.int
     EXCEEDED_FIELD_NUMBER: _builtins.int
-    CONCERNS_FIELD_NUMBER: _builtins.int
+    IMPACTS_FIELD_NUMBER: _builtins.int
     DOWNGRADE_STEPS_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
@@ -765,11 +765,11 @@ class PreviewTierChangeResponse(_message.Message):
         """Permissions that the account would be entitled to no longer, by id."""
 
     @_builtins.property
-    def features(self) -> _containers.RepeatedCompositeFieldContainer[_change_pb2.ValueChange]:
+    def features(self) -> _containers.RepeatedCompositeFieldContainer[_effect_pb2.ValueChange]:
         """Features that would be others."""
 
     @_builtins.property
-    def limits(self) -> _containers.RepeatedCompositeFieldContainer[_change_pb2.ValueChange]:
+    def limits(self) -> _containers.RepeatedCompositeFieldContainer[_effect_pb2.ValueChange]:
         """Limits that would be others."""
 
     @_builtins.property
@@ -781,7 +781,7 @@ class PreviewTierChangeResponse(_message.Message):
         """Limits of which more is used than there would be."""
 
     @_builtins.property
-    def concerns(self) -> _containers.RepeatedCompositeFieldContainer[_change_pb2.Concern]:
+    def impacts(self) -> _containers.RepeatedCompositeFieldContainer[_effect_pb2.TenantImpact]:
         """What else is to be decided: roles that leave the tier and who holds them, the account's own roles
         that would list more than it is entitled to.
         """
@@ -795,17 +795,17 @@ class PreviewTierChangeResponse(_message.Message):
         *,
         gained: _abc.Iterable[_builtins.str] | None = ...,
         lost: _abc.Iterable[_builtins.str] | None = ...,
-        features: _abc.Iterable[_change_pb2.ValueChange] | None = ...,
-        limits: _abc.Iterable[_change_pb2.ValueChange] | None = ...,
+        features: _abc.Iterable[_effect_pb2.ValueChange] | None = ...,
+        limits: _abc.Iterable[_effect_pb2.ValueChange] | None = ...,
         members: _abc.Iterable[Global___MemberShift] | None = ...,
         exceeded: _abc.Iterable[Global___ExceededLimit] | None = ...,
-        concerns: _abc.Iterable[_change_pb2.Concern] | None = ...,
+        impacts: _abc.Iterable[_effect_pb2.TenantImpact] | None = ...,
         downgrade_steps: _abc.Iterable[Global___DowngradeStep] | None = ...,
         revision: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["concerns", b"concerns", "downgrade_steps", b"downgrade_steps", "exceeded", b"exceeded", "features", b"features", "gained", b"gained", "limits", b"limits", "lost", b"lost", "members", b"members", "revision", b"revision"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["downgrade_steps", b"downgrade_steps", "exceeded", b"exceeded", "features", b"features", "gained", b"gained", "impacts", b"impacts", "limits", b"limits", "lost", b"lost", "members", b"members", "revision", b"revision"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -824,11 +824,11 @@ class MemberShift(_message.Message):
     count: _builtins.int
     """How many they are."""
     @_builtins.property
-    def gained(self) -> _containers.RepeatedCompositeFieldContainer[_change_pb2.Reach]:
+    def gained(self) -> _containers.RepeatedCompositeFieldContainer[_effect_pb2.Reach]:
         """What they gain."""
 
     @_builtins.property
-    def lost(self) -> _containers.RepeatedCompositeFieldContainer[_change_pb2.Reach]:
+    def lost(self) -> _containers.RepeatedCompositeFieldContainer[_effect_pb2.Reach]:
         """What they lose."""
 
     @_builtins.property
@@ -838,8 +838,8 @@ class MemberShift(_message.Message):
     def __init__(
         self,
         *,
-        gained: _abc.Iterable[_change_pb2.Reach] | None = ...,
-        lost: _abc.Iterable[_change_pb2.Reach] | None = ...,
+        gained: _abc.Iterable[_effect_pb2.Reach] | None = ...,
+        lost: _abc.Iterable[_effect_pb2.Reach] | None = ...,
         count: _builtins.int = ...,
         subjects: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...

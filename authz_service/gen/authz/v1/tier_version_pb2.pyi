@@ -3,7 +3,7 @@
 isort:skip_file
 """
 
-from authz_service.gen.authz.v1 import change_pb2 as _change_pb2
+from authz_service.gen.authz.v1 import effect_pb2 as _effect_pb2
 from authz_service.gen.authz.v1 import tenant_pb2 as _tenant_pb2
 from authz_service.gen.authz.v1 import tier_pb2 as _tier_pb2
 from collections import abc as _abc
@@ -242,14 +242,14 @@ class RollBackTierResponse(_message.Message):
         """The new version; the present one if nothing differs."""
 
     @_builtins.property
-    def effect(self) -> _change_pb2.Effect:
+    def effect(self) -> _effect_pb2.Effect:
         """Who gains and loses what."""
 
     def __init__(
         self,
         *,
         tier_version: Global___TierVersion | None = ...,
-        effect: _change_pb2.Effect | None = ...,
+        effect: _effect_pb2.Effect | None = ...,
         revision: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["effect", b"effect", "tier_version", b"tier_version"]  # noqa: Y015
@@ -403,7 +403,7 @@ class MigrateTenantsResponse(_message.Message):
     TENANTS_FIELD_NUMBER: _builtins.int
     TENANT_NAMES_FIELD_NUMBER: _builtins.int
     EFFECT_FIELD_NUMBER: _builtins.int
-    DECISIONS_FIELD_NUMBER: _builtins.int
+    IMPACTS_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
     tenants: _builtins.int
     """How many tenants were moved."""
@@ -414,11 +414,11 @@ class MigrateTenantsResponse(_message.Message):
         """The first of them, by id."""
 
     @_builtins.property
-    def effect(self) -> _change_pb2.Effect:
+    def effect(self) -> _effect_pb2.Effect:
         """Who gains and loses what."""
 
     @_builtins.property
-    def decisions(self) -> _containers.RepeatedCompositeFieldContainer[_change_pb2.Decision]:
+    def impacts(self) -> _containers.RepeatedCompositeFieldContainer[_effect_pb2.Impact]:
         """What somebody should decide about: roles and seats that the version does not have."""
 
     def __init__(
@@ -426,13 +426,13 @@ class MigrateTenantsResponse(_message.Message):
         *,
         tenants: _builtins.int = ...,
         tenant_names: _abc.Iterable[_builtins.str] | None = ...,
-        effect: _change_pb2.Effect | None = ...,
-        decisions: _abc.Iterable[_change_pb2.Decision] | None = ...,
+        effect: _effect_pb2.Effect | None = ...,
+        impacts: _abc.Iterable[_effect_pb2.Impact] | None = ...,
         revision: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["effect", b"effect"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["decisions", b"decisions", "effect", b"effect", "revision", b"revision", "tenant_names", b"tenant_names", "tenants", b"tenants"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["effect", b"effect", "impacts", b"impacts", "revision", b"revision", "tenant_names", b"tenant_names", "tenants", b"tenants"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

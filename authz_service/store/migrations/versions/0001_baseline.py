@@ -135,10 +135,10 @@ def catalog_tables() -> None:
     fact_table("role", ["role"], *texts("role", "tenant", "description"), *flags("admin"))
     fact_table("plan", ["plan"], *texts("plan", "description"), *numbers("version"))
     fact_table(
-        "scheduled_policy_change",
+        "scheduled_changeset",
         ["scheduled"],
         *texts("scheduled", "actor", "on_behalf_of", "reason"),
-        *texts("wanted", "planned", "told", "objection"),
+        *texts("changeset", "changes", "records", "blocker"),
         *numbers("at", "created_at"),
     )
 

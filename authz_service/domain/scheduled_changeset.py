@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from authz_service.domain.audit import Actor, AuditRecord
-from authz_service.domain.changeset import ChangeSet
+from authz_service.domain.changeset import Changeset
 from authz_service.domain.grant import RoleGrant
 from authz_service.domain.membership import Membership
 from authz_service.domain.window import Instant
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Objection:
+class Blocker:
     """Why nothing would happen at the instant, as things stand. `tenant` is whose facts say so."""
 
     reason: str
@@ -24,23 +24,23 @@ class Objection:
 
 
 @dataclass(frozen=True, slots=True)
-class ScheduledPolicyChange:
+class ScheduledChangeset:
     """What applying `wanted` at `at` comes to, worked out on the facts as they are now.
 
     At the instant the changes `planned` are made, in their order, and the events `told` of them.
-    Both are empty where there is an `objection`.
+    Both are empty where there is an `blocker`.
     """
 
     id: str
     at: Instant
-    wanted: ChangeSet
+    changeset: Changeset
     actor: str
     on_behalf_of: str
     reason: str
     created_at: Instant
-    planned: "tuple[FactChange, ...]" = ()
-    told: tuple[AuditRecord, ...] = field(default=(), hash=False)
-    objection: Objection | None = None
+    changes: "tuple[FactChange, ...]" = ()
+    records: tuple[AuditRecord, ...] = field(default=(), hash=False)
+    blocker: Blocker | None = None
 
     @property
     def place(self) -> tuple[Instant, str]:
@@ -55,14 +55,14 @@ class ScheduledPolicyChange:
 def in_force(facts: "Iterable[Fact]", at: Instant) -> "list[Fact]":
     """Give the facts as they are at an instant: what was scheduled up to it is done."""
     known = list(facts)
-    scheduled = (fact for fact in known if isinstance(fact, ScheduledPolicyChange))
+    scheduled = (fact for fact in known if isinstance(fact, ScheduledChangeset))
     due = sorted((each for each in scheduled if each.at <= at), key=lambda each: each.place)
     if not due:
         return known
     found = {_key(fact): fact for fact in known}
     for each in due:
         del found[_key(each)]
-        for change in each.planned:
+        for change in each.changes:
             if change.before is not None:
                 found.pop(_key(change.before), None)
             if change.after is not None:

@@ -3,7 +3,7 @@
 import grpc
 import warnings
 
-from authz_service.gen.authz.v1 import change_pb2 as authz_dot_v1_dot_change__pb2
+from authz_service.gen.authz.v1 import changeset_pb2 as authz_dot_v1_dot_changeset__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
 GRPC_VERSION = grpc.__version__
@@ -18,15 +18,15 @@ except ImportError:
 if _version_not_supported:
     raise RuntimeError(
         f'The grpc package installed is at version {GRPC_VERSION},'
-        + ' but the generated code in authz/v1/change_pb2_grpc.py depends on'
+        + ' but the generated code in authz/v1/changeset_pb2_grpc.py depends on'
         + f' grpcio>={GRPC_GENERATED_VERSION}.'
         + f' Please upgrade your grpc module to grpcio>={GRPC_GENERATED_VERSION}'
         + f' or downgrade your generated code using grpcio-tools<={GRPC_VERSION}.'
     )
 
 
-class ChangeServiceStub:
-    """Any set of changes: what it would do to whom, and then doing exactly that, in one step.
+class ChangesetServiceStub:
+    """Changesets: any number of changes of policy that are previewed and then applied together.
     """
 
     def __init__(self, channel):
@@ -35,48 +35,48 @@ class ChangeServiceStub:
         Args:
             channel: A grpc.Channel.
         """
-        self.PreviewChange = channel.unary_unary(
-                '/authz.v1.ChangeService/PreviewChange',
-                request_serializer=authz_dot_v1_dot_change__pb2.PreviewChangeRequest.SerializeToString,
-                response_deserializer=authz_dot_v1_dot_change__pb2.PreviewChangeResponse.FromString,
+        self.PreviewChangeset = channel.unary_unary(
+                '/authz.v1.ChangesetService/PreviewChangeset',
+                request_serializer=authz_dot_v1_dot_changeset__pb2.PreviewChangesetRequest.SerializeToString,
+                response_deserializer=authz_dot_v1_dot_changeset__pb2.PreviewChangesetResponse.FromString,
                 _registered_method=True)
         self.ListAffected = channel.unary_unary(
-                '/authz.v1.ChangeService/ListAffected',
-                request_serializer=authz_dot_v1_dot_change__pb2.ListAffectedRequest.SerializeToString,
-                response_deserializer=authz_dot_v1_dot_change__pb2.ListAffectedResponse.FromString,
+                '/authz.v1.ChangesetService/ListAffected',
+                request_serializer=authz_dot_v1_dot_changeset__pb2.ListAffectedRequest.SerializeToString,
+                response_deserializer=authz_dot_v1_dot_changeset__pb2.ListAffectedResponse.FromString,
                 _registered_method=True)
-        self.ApplyChange = channel.unary_unary(
-                '/authz.v1.ChangeService/ApplyChange',
-                request_serializer=authz_dot_v1_dot_change__pb2.ApplyChangeRequest.SerializeToString,
-                response_deserializer=authz_dot_v1_dot_change__pb2.ApplyChangeResponse.FromString,
+        self.ApplyChangeset = channel.unary_unary(
+                '/authz.v1.ChangesetService/ApplyChangeset',
+                request_serializer=authz_dot_v1_dot_changeset__pb2.ApplyChangesetRequest.SerializeToString,
+                response_deserializer=authz_dot_v1_dot_changeset__pb2.ApplyChangesetResponse.FromString,
                 _registered_method=True)
-        self.ListScheduledPolicyChanges = channel.unary_unary(
-                '/authz.v1.ChangeService/ListScheduledPolicyChanges',
-                request_serializer=authz_dot_v1_dot_change__pb2.ListScheduledPolicyChangesRequest.SerializeToString,
-                response_deserializer=authz_dot_v1_dot_change__pb2.ListScheduledPolicyChangesResponse.FromString,
+        self.ListScheduledChangesets = channel.unary_unary(
+                '/authz.v1.ChangesetService/ListScheduledChangesets',
+                request_serializer=authz_dot_v1_dot_changeset__pb2.ListScheduledChangesetsRequest.SerializeToString,
+                response_deserializer=authz_dot_v1_dot_changeset__pb2.ListScheduledChangesetsResponse.FromString,
                 _registered_method=True)
-        self.GetScheduledPolicyChange = channel.unary_unary(
-                '/authz.v1.ChangeService/GetScheduledPolicyChange',
-                request_serializer=authz_dot_v1_dot_change__pb2.GetScheduledPolicyChangeRequest.SerializeToString,
-                response_deserializer=authz_dot_v1_dot_change__pb2.GetScheduledPolicyChangeResponse.FromString,
+        self.GetScheduledChangeset = channel.unary_unary(
+                '/authz.v1.ChangesetService/GetScheduledChangeset',
+                request_serializer=authz_dot_v1_dot_changeset__pb2.GetScheduledChangesetRequest.SerializeToString,
+                response_deserializer=authz_dot_v1_dot_changeset__pb2.GetScheduledChangesetResponse.FromString,
                 _registered_method=True)
-        self.CancelScheduledPolicyChange = channel.unary_unary(
-                '/authz.v1.ChangeService/CancelScheduledPolicyChange',
-                request_serializer=authz_dot_v1_dot_change__pb2.CancelScheduledPolicyChangeRequest.SerializeToString,
-                response_deserializer=authz_dot_v1_dot_change__pb2.CancelScheduledPolicyChangeResponse.FromString,
+        self.CancelScheduledChangeset = channel.unary_unary(
+                '/authz.v1.ChangesetService/CancelScheduledChangeset',
+                request_serializer=authz_dot_v1_dot_changeset__pb2.CancelScheduledChangesetRequest.SerializeToString,
+                response_deserializer=authz_dot_v1_dot_changeset__pb2.CancelScheduledChangesetResponse.FromString,
                 _registered_method=True)
         self.ApplyPolicy = channel.unary_unary(
-                '/authz.v1.ChangeService/ApplyPolicy',
-                request_serializer=authz_dot_v1_dot_change__pb2.ApplyPolicyRequest.SerializeToString,
-                response_deserializer=authz_dot_v1_dot_change__pb2.ApplyPolicyResponse.FromString,
+                '/authz.v1.ChangesetService/ApplyPolicy',
+                request_serializer=authz_dot_v1_dot_changeset__pb2.ApplyPolicyRequest.SerializeToString,
+                response_deserializer=authz_dot_v1_dot_changeset__pb2.ApplyPolicyResponse.FromString,
                 _registered_method=True)
 
 
-class ChangeServiceServicer:
-    """Any set of changes: what it would do to whom, and then doing exactly that, in one step.
+class ChangesetServiceServicer:
+    """Changesets: any number of changes of policy that are previewed and then applied together.
     """
 
-    def PreviewChange(self, request, context):
+    def PreviewChangeset(self, request, context):
         """Tell what a set of changes would do, and change nothing: the objects, who gains and loses what,
         and what needs a decision. Takes the right `changes:preview` alone.
         """
@@ -91,7 +91,7 @@ class ChangeServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def ApplyChange(self, request, context):
+    def ApplyChangeset(self, request, context):
         """Do what a preview showed: all of it or nothing. Takes the right `changes:apply`, and for each
         change the right that it takes by itself, such as `roles:put`.
 
@@ -104,21 +104,21 @@ class ChangeServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def ListScheduledPolicyChanges(self, request, context):
+    def ListScheduledChangesets(self, request, context):
         """List the sets that lie ahead, the next one first.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def GetScheduledPolicyChange(self, request, context):
+    def GetScheduledChangeset(self, request, context):
         """Show one set that lies ahead, with all that it would do.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def CancelScheduledPolicyChange(self, request, context):
+    def CancelScheduledChangeset(self, request, context):
         """Take a set back before its instant. As for applying it, each change takes its own right, too.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -133,57 +133,57 @@ class ChangeServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
 
-def add_ChangeServiceServicer_to_server(servicer, server):
+def add_ChangesetServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
-            'PreviewChange': grpc.unary_unary_rpc_method_handler(
-                    servicer.PreviewChange,
-                    request_deserializer=authz_dot_v1_dot_change__pb2.PreviewChangeRequest.FromString,
-                    response_serializer=authz_dot_v1_dot_change__pb2.PreviewChangeResponse.SerializeToString,
+            'PreviewChangeset': grpc.unary_unary_rpc_method_handler(
+                    servicer.PreviewChangeset,
+                    request_deserializer=authz_dot_v1_dot_changeset__pb2.PreviewChangesetRequest.FromString,
+                    response_serializer=authz_dot_v1_dot_changeset__pb2.PreviewChangesetResponse.SerializeToString,
             ),
             'ListAffected': grpc.unary_unary_rpc_method_handler(
                     servicer.ListAffected,
-                    request_deserializer=authz_dot_v1_dot_change__pb2.ListAffectedRequest.FromString,
-                    response_serializer=authz_dot_v1_dot_change__pb2.ListAffectedResponse.SerializeToString,
+                    request_deserializer=authz_dot_v1_dot_changeset__pb2.ListAffectedRequest.FromString,
+                    response_serializer=authz_dot_v1_dot_changeset__pb2.ListAffectedResponse.SerializeToString,
             ),
-            'ApplyChange': grpc.unary_unary_rpc_method_handler(
-                    servicer.ApplyChange,
-                    request_deserializer=authz_dot_v1_dot_change__pb2.ApplyChangeRequest.FromString,
-                    response_serializer=authz_dot_v1_dot_change__pb2.ApplyChangeResponse.SerializeToString,
+            'ApplyChangeset': grpc.unary_unary_rpc_method_handler(
+                    servicer.ApplyChangeset,
+                    request_deserializer=authz_dot_v1_dot_changeset__pb2.ApplyChangesetRequest.FromString,
+                    response_serializer=authz_dot_v1_dot_changeset__pb2.ApplyChangesetResponse.SerializeToString,
             ),
-            'ListScheduledPolicyChanges': grpc.unary_unary_rpc_method_handler(
-                    servicer.ListScheduledPolicyChanges,
-                    request_deserializer=authz_dot_v1_dot_change__pb2.ListScheduledPolicyChangesRequest.FromString,
-                    response_serializer=authz_dot_v1_dot_change__pb2.ListScheduledPolicyChangesResponse.SerializeToString,
+            'ListScheduledChangesets': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListScheduledChangesets,
+                    request_deserializer=authz_dot_v1_dot_changeset__pb2.ListScheduledChangesetsRequest.FromString,
+                    response_serializer=authz_dot_v1_dot_changeset__pb2.ListScheduledChangesetsResponse.SerializeToString,
             ),
-            'GetScheduledPolicyChange': grpc.unary_unary_rpc_method_handler(
-                    servicer.GetScheduledPolicyChange,
-                    request_deserializer=authz_dot_v1_dot_change__pb2.GetScheduledPolicyChangeRequest.FromString,
-                    response_serializer=authz_dot_v1_dot_change__pb2.GetScheduledPolicyChangeResponse.SerializeToString,
+            'GetScheduledChangeset': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetScheduledChangeset,
+                    request_deserializer=authz_dot_v1_dot_changeset__pb2.GetScheduledChangesetRequest.FromString,
+                    response_serializer=authz_dot_v1_dot_changeset__pb2.GetScheduledChangesetResponse.SerializeToString,
             ),
-            'CancelScheduledPolicyChange': grpc.unary_unary_rpc_method_handler(
-                    servicer.CancelScheduledPolicyChange,
-                    request_deserializer=authz_dot_v1_dot_change__pb2.CancelScheduledPolicyChangeRequest.FromString,
-                    response_serializer=authz_dot_v1_dot_change__pb2.CancelScheduledPolicyChangeResponse.SerializeToString,
+            'CancelScheduledChangeset': grpc.unary_unary_rpc_method_handler(
+                    servicer.CancelScheduledChangeset,
+                    request_deserializer=authz_dot_v1_dot_changeset__pb2.CancelScheduledChangesetRequest.FromString,
+                    response_serializer=authz_dot_v1_dot_changeset__pb2.CancelScheduledChangesetResponse.SerializeToString,
             ),
             'ApplyPolicy': grpc.unary_unary_rpc_method_handler(
                     servicer.ApplyPolicy,
-                    request_deserializer=authz_dot_v1_dot_change__pb2.ApplyPolicyRequest.FromString,
-                    response_serializer=authz_dot_v1_dot_change__pb2.ApplyPolicyResponse.SerializeToString,
+                    request_deserializer=authz_dot_v1_dot_changeset__pb2.ApplyPolicyRequest.FromString,
+                    response_serializer=authz_dot_v1_dot_changeset__pb2.ApplyPolicyResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
-            'authz.v1.ChangeService', rpc_method_handlers)
+            'authz.v1.ChangesetService', rpc_method_handlers)
     server.add_generic_rpc_handlers((generic_handler,))
-    server.add_registered_method_handlers('authz.v1.ChangeService', rpc_method_handlers)
+    server.add_registered_method_handlers('authz.v1.ChangesetService', rpc_method_handlers)
 
 
  # This class is part of an EXPERIMENTAL API.
-class ChangeService:
-    """Any set of changes: what it would do to whom, and then doing exactly that, in one step.
+class ChangesetService:
+    """Changesets: any number of changes of policy that are previewed and then applied together.
     """
 
     @staticmethod
-    def PreviewChange(request,
+    def PreviewChangeset(request,
             target,
             options=(),
             channel_credentials=None,
@@ -196,9 +196,9 @@ class ChangeService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/authz.v1.ChangeService/PreviewChange',
-            authz_dot_v1_dot_change__pb2.PreviewChangeRequest.SerializeToString,
-            authz_dot_v1_dot_change__pb2.PreviewChangeResponse.FromString,
+            '/authz.v1.ChangesetService/PreviewChangeset',
+            authz_dot_v1_dot_changeset__pb2.PreviewChangesetRequest.SerializeToString,
+            authz_dot_v1_dot_changeset__pb2.PreviewChangesetResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -223,9 +223,9 @@ class ChangeService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/authz.v1.ChangeService/ListAffected',
-            authz_dot_v1_dot_change__pb2.ListAffectedRequest.SerializeToString,
-            authz_dot_v1_dot_change__pb2.ListAffectedResponse.FromString,
+            '/authz.v1.ChangesetService/ListAffected',
+            authz_dot_v1_dot_changeset__pb2.ListAffectedRequest.SerializeToString,
+            authz_dot_v1_dot_changeset__pb2.ListAffectedResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -237,7 +237,7 @@ class ChangeService:
             _registered_method=True)
 
     @staticmethod
-    def ApplyChange(request,
+    def ApplyChangeset(request,
             target,
             options=(),
             channel_credentials=None,
@@ -250,9 +250,9 @@ class ChangeService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/authz.v1.ChangeService/ApplyChange',
-            authz_dot_v1_dot_change__pb2.ApplyChangeRequest.SerializeToString,
-            authz_dot_v1_dot_change__pb2.ApplyChangeResponse.FromString,
+            '/authz.v1.ChangesetService/ApplyChangeset',
+            authz_dot_v1_dot_changeset__pb2.ApplyChangesetRequest.SerializeToString,
+            authz_dot_v1_dot_changeset__pb2.ApplyChangesetResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -264,7 +264,7 @@ class ChangeService:
             _registered_method=True)
 
     @staticmethod
-    def ListScheduledPolicyChanges(request,
+    def ListScheduledChangesets(request,
             target,
             options=(),
             channel_credentials=None,
@@ -277,9 +277,9 @@ class ChangeService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/authz.v1.ChangeService/ListScheduledPolicyChanges',
-            authz_dot_v1_dot_change__pb2.ListScheduledPolicyChangesRequest.SerializeToString,
-            authz_dot_v1_dot_change__pb2.ListScheduledPolicyChangesResponse.FromString,
+            '/authz.v1.ChangesetService/ListScheduledChangesets',
+            authz_dot_v1_dot_changeset__pb2.ListScheduledChangesetsRequest.SerializeToString,
+            authz_dot_v1_dot_changeset__pb2.ListScheduledChangesetsResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -291,7 +291,7 @@ class ChangeService:
             _registered_method=True)
 
     @staticmethod
-    def GetScheduledPolicyChange(request,
+    def GetScheduledChangeset(request,
             target,
             options=(),
             channel_credentials=None,
@@ -304,9 +304,9 @@ class ChangeService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/authz.v1.ChangeService/GetScheduledPolicyChange',
-            authz_dot_v1_dot_change__pb2.GetScheduledPolicyChangeRequest.SerializeToString,
-            authz_dot_v1_dot_change__pb2.GetScheduledPolicyChangeResponse.FromString,
+            '/authz.v1.ChangesetService/GetScheduledChangeset',
+            authz_dot_v1_dot_changeset__pb2.GetScheduledChangesetRequest.SerializeToString,
+            authz_dot_v1_dot_changeset__pb2.GetScheduledChangesetResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -318,7 +318,7 @@ class ChangeService:
             _registered_method=True)
 
     @staticmethod
-    def CancelScheduledPolicyChange(request,
+    def CancelScheduledChangeset(request,
             target,
             options=(),
             channel_credentials=None,
@@ -331,9 +331,9 @@ class ChangeService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/authz.v1.ChangeService/CancelScheduledPolicyChange',
-            authz_dot_v1_dot_change__pb2.CancelScheduledPolicyChangeRequest.SerializeToString,
-            authz_dot_v1_dot_change__pb2.CancelScheduledPolicyChangeResponse.FromString,
+            '/authz.v1.ChangesetService/CancelScheduledChangeset',
+            authz_dot_v1_dot_changeset__pb2.CancelScheduledChangesetRequest.SerializeToString,
+            authz_dot_v1_dot_changeset__pb2.CancelScheduledChangesetResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -358,9 +358,9 @@ class ChangeService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/authz.v1.ChangeService/ApplyPolicy',
-            authz_dot_v1_dot_change__pb2.ApplyPolicyRequest.SerializeToString,
-            authz_dot_v1_dot_change__pb2.ApplyPolicyResponse.FromString,
+            '/authz.v1.ChangesetService/ApplyPolicy',
+            authz_dot_v1_dot_changeset__pb2.ApplyPolicyRequest.SerializeToString,
+            authz_dot_v1_dot_changeset__pb2.ApplyPolicyResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -4,6 +4,7 @@ isort:skip_file
 """
 
 from authz_service.gen.authz.v1 import add_on_pb2 as _add_on_pb2
+from authz_service.gen.authz.v1 import effect_pb2 as _effect_pb2
 from authz_service.gen.authz.v1 import exception_pb2 as _exception_pb2
 from authz_service.gen.authz.v1 import permission_pb2 as _permission_pb2
 from authz_service.gen.authz.v1 import role_grant_pb2 as _role_grant_pb2
@@ -57,74 +58,6 @@ DEFINITION_KIND_TIER: DefinitionKind.ValueType  # 3
 DEFINITION_KIND_ADD_ON: DefinitionKind.ValueType  # 4
 """An add-on."""
 Global___DefinitionKind: _TypeAlias = DefinitionKind  # noqa: Y015
-
-class _ObjectChangeKind:
-    ValueType = _typing.NewType("ValueType", _builtins.int)
-    V: _TypeAlias = ValueType  # noqa: Y015
-
-class _ObjectChangeKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ObjectChangeKind.ValueType], _builtins.type):
-    DESCRIPTOR: _descriptor.EnumDescriptor
-    OBJECT_CHANGE_KIND_UNSPECIFIED: _ObjectChangeKind.ValueType  # 0
-    """Never sent."""
-    OBJECT_CHANGE_KIND_CREATED: _ObjectChangeKind.ValueType  # 1
-    """It is made."""
-    OBJECT_CHANGE_KIND_UPDATED: _ObjectChangeKind.ValueType  # 2
-    """It is changed."""
-    OBJECT_CHANGE_KIND_DELETED: _ObjectChangeKind.ValueType  # 3
-    """It is ended."""
-
-class ObjectChangeKind(_ObjectChangeKind, metaclass=_ObjectChangeKindEnumTypeWrapper):
-    """What happens to an object."""
-
-OBJECT_CHANGE_KIND_UNSPECIFIED: ObjectChangeKind.ValueType  # 0
-"""Never sent."""
-OBJECT_CHANGE_KIND_CREATED: ObjectChangeKind.ValueType  # 1
-"""It is made."""
-OBJECT_CHANGE_KIND_UPDATED: ObjectChangeKind.ValueType  # 2
-"""It is changed."""
-OBJECT_CHANGE_KIND_DELETED: ObjectChangeKind.ValueType  # 3
-"""It is ended."""
-Global___ObjectChangeKind: _TypeAlias = ObjectChangeKind  # noqa: Y015
-
-class _DecisionKind:
-    ValueType = _typing.NewType("ValueType", _builtins.int)
-    V: _TypeAlias = ValueType  # noqa: Y015
-
-class _DecisionKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_DecisionKind.ValueType], _builtins.type):
-    DESCRIPTOR: _descriptor.EnumDescriptor
-    DECISION_KIND_UNSPECIFIED: _DecisionKind.ValueType  # 0
-    """Never sent."""
-    DECISION_KIND_ROLE_VANISHES: _DecisionKind.ValueType  # 1
-    """A role goes that members hold. Blocks: name a replacement, or revoke it."""
-    DECISION_KIND_PLAN_VANISHES: _DecisionKind.ValueType  # 2
-    """A tier or add-on goes that tenants hold. Blocks: name a replacement, or move them."""
-    DECISION_KIND_ROLE_WIDER_THAN_TIER: _DecisionKind.ValueType  # 3
-    """A tenant's own role lists what the tenant is no longer entitled to. Checks deny it."""
-    DECISION_KIND_SEATS_BELOW_TAKEN: _DecisionKind.ValueType  # 4
-    """Fewer seats than the tenant has members. Nobody is removed; nobody can be added."""
-    DECISION_KIND_LAST_ADMIN: _DecisionKind.ValueType  # 5
-    """Nobody is left in the tenant with a role that runs the account. Blocks: grant one."""
-    DECISION_KIND_ROLE_NOT_ASSIGNABLE: _DecisionKind.ValueType  # 6
-    """Members hold a role that the tenant's plans no longer list as assignable. They keep it."""
-
-class DecisionKind(_DecisionKind, metaclass=_DecisionKindEnumTypeWrapper):
-    """What somebody has to decide about."""
-
-DECISION_KIND_UNSPECIFIED: DecisionKind.ValueType  # 0
-"""Never sent."""
-DECISION_KIND_ROLE_VANISHES: DecisionKind.ValueType  # 1
-"""A role goes that members hold. Blocks: name a replacement, or revoke it."""
-DECISION_KIND_PLAN_VANISHES: DecisionKind.ValueType  # 2
-"""A tier or add-on goes that tenants hold. Blocks: name a replacement, or move them."""
-DECISION_KIND_ROLE_WIDER_THAN_TIER: DecisionKind.ValueType  # 3
-"""A tenant's own role lists what the tenant is no longer entitled to. Checks deny it."""
-DECISION_KIND_SEATS_BELOW_TAKEN: DecisionKind.ValueType  # 4
-"""Fewer seats than the tenant has members. Nobody is removed; nobody can be added."""
-DECISION_KIND_LAST_ADMIN: DecisionKind.ValueType  # 5
-"""Nobody is left in the tenant with a role that runs the account. Blocks: grant one."""
-DECISION_KIND_ROLE_NOT_ASSIGNABLE: DecisionKind.ValueType  # 6
-"""Members hold a role that the tenant's plans no longer list as assignable. They keep it."""
-Global___DecisionKind: _TypeAlias = DecisionKind  # noqa: Y015
 
 @_typing.final
 class WantedChange(_message.Message):
@@ -325,7 +258,7 @@ class AddOnHolding(_message.Message):
 Global___AddOnHolding: _TypeAlias = AddOnHolding  # noqa: Y015
 
 @_typing.final
-class PreviewChangeRequest(_message.Message):
+class PreviewChangesetRequest(_message.Message):
     """The set to look at."""
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -360,411 +293,51 @@ class PreviewChangeRequest(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___PreviewChangeRequest: _TypeAlias = PreviewChangeRequest  # noqa: Y015
+Global___PreviewChangesetRequest: _TypeAlias = PreviewChangesetRequest  # noqa: Y015
 
 @_typing.final
-class PreviewChangeResponse(_message.Message):
+class PreviewChangesetResponse(_message.Message):
     """What the set would do."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     OBJECTS_FIELD_NUMBER: _builtins.int
     EFFECT_FIELD_NUMBER: _builtins.int
-    DECISIONS_FIELD_NUMBER: _builtins.int
+    IMPACTS_FIELD_NUMBER: _builtins.int
     FINGERPRINT_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
     fingerprint: _builtins.str
-    """What `ApplyChange` takes to do exactly this. Example: `41.90b1c2d3e4f5a6b7.…`."""
+    """What `ApplyChangeset` takes to do exactly this. Example: `41.90b1c2d3e4f5a6b7.…`."""
     revision: _builtins.int
     """The revision that was looked at."""
     @_builtins.property
-    def objects(self) -> _containers.RepeatedCompositeFieldContainer[Global___ObjectChange]:
+    def objects(self) -> _containers.RepeatedCompositeFieldContainer[_effect_pb2.ObjectChange]:
         """The objects that it changes, by kind, tenant and id; none if all is as wanted already."""
 
     @_builtins.property
-    def effect(self) -> Global___Effect:
+    def effect(self) -> _effect_pb2.Effect:
         """Who gains and loses what."""
 
     @_builtins.property
-    def decisions(self) -> _containers.RepeatedCompositeFieldContainer[Global___Decision]:
+    def impacts(self) -> _containers.RepeatedCompositeFieldContainer[_effect_pb2.Impact]:
         """What needs a decision, by kind and object."""
 
     def __init__(
         self,
         *,
-        objects: _abc.Iterable[Global___ObjectChange] | None = ...,
-        effect: Global___Effect | None = ...,
-        decisions: _abc.Iterable[Global___Decision] | None = ...,
+        objects: _abc.Iterable[_effect_pb2.ObjectChange] | None = ...,
+        effect: _effect_pb2.Effect | None = ...,
+        impacts: _abc.Iterable[_effect_pb2.Impact] | None = ...,
         fingerprint: _builtins.str = ...,
         revision: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["effect", b"effect"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["decisions", b"decisions", "effect", b"effect", "fingerprint", b"fingerprint", "objects", b"objects", "revision", b"revision"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["effect", b"effect", "fingerprint", b"fingerprint", "impacts", b"impacts", "objects", b"objects", "revision", b"revision"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___PreviewChangeResponse: _TypeAlias = PreviewChangeResponse  # noqa: Y015
-
-@_typing.final
-class ObjectChange(_message.Message):
-    """One object that changes."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    KIND_FIELD_NUMBER: _builtins.int
-    ID_FIELD_NUMBER: _builtins.int
-    TENANT_FIELD_NUMBER: _builtins.int
-    CHANGE_FIELD_NUMBER: _builtins.int
-    FIELDS_FIELD_NUMBER: _builtins.int
-    kind: _builtins.str
-    """What it is. Example: `role`, `tier`, `add-on`, `permission`, `tenant`, `role-grant`, `exception`."""
-    id: _builtins.str
-    """Its name. Example: `editor`; for a grant `user:alice editor (manual)`."""
-    tenant: _builtins.str
-    """The customer's account that it belongs to; empty for what is everybody's."""
-    change: Global___ObjectChangeKind.ValueType
-    """What happens to it."""
-    @_builtins.property
-    def fields(self) -> _containers.RepeatedCompositeFieldContainer[Global___FieldChange]:
-        """What differs, by field; all of its fields if it is made or ended."""
-
-    def __init__(
-        self,
-        *,
-        kind: _builtins.str = ...,
-        id: _builtins.str = ...,
-        tenant: _builtins.str = ...,
-        change: Global___ObjectChangeKind.ValueType = ...,
-        fields: _abc.Iterable[Global___FieldChange] | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "fields", b"fields", "id", b"id", "kind", b"kind", "tenant", b"tenant"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___ObjectChange: _TypeAlias = ObjectChange  # noqa: Y015
-
-@_typing.final
-class FieldChange(_message.Message):
-    """One field that differs."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    FIELD_FIELD_NUMBER: _builtins.int
-    BEFORE_FIELD_NUMBER: _builtins.int
-    AFTER_FIELD_NUMBER: _builtins.int
-    ADDED_FIELD_NUMBER: _builtins.int
-    REMOVED_FIELD_NUMBER: _builtins.int
-    field: _builtins.str
-    """Which. Example: `permissions`, `limits.seats`, `description`."""
-    before: _builtins.str
-    """A text before; empty if it was not set, or is a list."""
-    after: _builtins.str
-    """A text after; empty if it is not set, or is a list."""
-    @_builtins.property
-    def added(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """What a list gains."""
-
-    @_builtins.property
-    def removed(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """What a list loses."""
-
-    def __init__(
-        self,
-        *,
-        field: _builtins.str = ...,
-        before: _builtins.str = ...,
-        after: _builtins.str = ...,
-        added: _abc.Iterable[_builtins.str] | None = ...,
-        removed: _abc.Iterable[_builtins.str] | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["added", b"added", "after", b"after", "before", b"before", "field", b"field", "removed", b"removed"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___FieldChange: _TypeAlias = FieldChange  # noqa: Y015
-
-@_typing.final
-class Effect(_message.Message):
-    """Who gains and loses what. All numbers are totals; names are the first few."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    TENANTS_FIELD_NUMBER: _builtins.int
-    SUBJECTS_GAINING_FIELD_NUMBER: _builtins.int
-    SUBJECTS_LOSING_FIELD_NUMBER: _builtins.int
-    PERMISSIONS_FIELD_NUMBER: _builtins.int
-    FEATURES_FIELD_NUMBER: _builtins.int
-    LIMITS_FIELD_NUMBER: _builtins.int
-    tenants: _builtins.int
-    """Tenants in which anything changes."""
-    subjects_gaining: _builtins.int
-    """Members who may do something that they might not before, each counted once."""
-    subjects_losing: _builtins.int
-    """Members who may no longer do something, each counted once."""
-    @_builtins.property
-    def permissions(self) -> _containers.RepeatedCompositeFieldContainer[Global___PermissionEffect]:
-        """The permissions for which an answer changes, by id."""
-
-    @_builtins.property
-    def features(self) -> _containers.RepeatedCompositeFieldContainer[Global___ValueEffect]:
-        """The features that change, by name and value."""
-
-    @_builtins.property
-    def limits(self) -> _containers.RepeatedCompositeFieldContainer[Global___ValueEffect]:
-        """The limits that change, by name and value."""
-
-    def __init__(
-        self,
-        *,
-        tenants: _builtins.int = ...,
-        subjects_gaining: _builtins.int = ...,
-        subjects_losing: _builtins.int = ...,
-        permissions: _abc.Iterable[Global___PermissionEffect] | None = ...,
-        features: _abc.Iterable[Global___ValueEffect] | None = ...,
-        limits: _abc.Iterable[Global___ValueEffect] | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["features", b"features", "limits", b"limits", "permissions", b"permissions", "subjects_gaining", b"subjects_gaining", "subjects_losing", b"subjects_losing", "tenants", b"tenants"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___Effect: _TypeAlias = Effect  # noqa: Y015
-
-@_typing.final
-class PermissionEffect(_message.Message):
-    """What changes about one permission."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    PERMISSION_FIELD_NUMBER: _builtins.int
-    GAINED_FIELD_NUMBER: _builtins.int
-    LOST_FIELD_NUMBER: _builtins.int
-    permission: _builtins.str
-    """The permission."""
-    @_builtins.property
-    def gained(self) -> Global___EffectSide:
-        """Who gains it."""
-
-    @_builtins.property
-    def lost(self) -> Global___EffectSide:
-        """Who loses it."""
-
-    def __init__(
-        self,
-        *,
-        permission: _builtins.str = ...,
-        gained: Global___EffectSide | None = ...,
-        lost: Global___EffectSide | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["gained", b"gained", "lost", b"lost"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["gained", b"gained", "lost", b"lost", "permission", b"permission"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___PermissionEffect: _TypeAlias = PermissionEffect  # noqa: Y015
-
-@_typing.final
-class EffectSide(_message.Message):
-    """Who gains a permission, or who loses it."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    ENTITLED_TENANTS_FIELD_NUMBER: _builtins.int
-    ENTITLED_TENANT_NAMES_FIELD_NUMBER: _builtins.int
-    SUBJECTS_FIELD_NUMBER: _builtins.int
-    SUBJECT_TENANTS_FIELD_NUMBER: _builtins.int
-    SUBJECT_NAMES_FIELD_NUMBER: _builtins.int
-    entitled_tenants: _builtins.int
-    """Tenants whose entitlement gains or loses it, whether or not a member holds it."""
-    subjects: _builtins.int
-    """Members for whom the answer changes, in the whole tenant or in some scope."""
-    subject_tenants: _builtins.int
-    """The tenants of those members."""
-    @_builtins.property
-    def entitled_tenant_names(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The first of those tenants."""
-
-    @_builtins.property
-    def subject_names(self) -> _containers.RepeatedCompositeFieldContainer[Global___Person]:
-        """The first of those members."""
-
-    def __init__(
-        self,
-        *,
-        entitled_tenants: _builtins.int = ...,
-        entitled_tenant_names: _abc.Iterable[_builtins.str] | None = ...,
-        subjects: _builtins.int = ...,
-        subject_tenants: _builtins.int = ...,
-        subject_names: _abc.Iterable[Global___Person] | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["entitled_tenant_names", b"entitled_tenant_names", "entitled_tenants", b"entitled_tenants", "subject_names", b"subject_names", "subject_tenants", b"subject_tenants", "subjects", b"subjects"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___EffectSide: _TypeAlias = EffectSide  # noqa: Y015
-
-@_typing.final
-class Person(_message.Message):
-    """A member of a tenant."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    TENANT_FIELD_NUMBER: _builtins.int
-    SUBJECT_FIELD_NUMBER: _builtins.int
-    tenant: _builtins.str
-    """The customer's account."""
-    subject: _builtins.str
-    """The member. Example: `user:alice`."""
-    def __init__(
-        self,
-        *,
-        tenant: _builtins.str = ...,
-        subject: _builtins.str = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["subject", b"subject", "tenant", b"tenant"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___Person: _TypeAlias = Person  # noqa: Y015
-
-@_typing.final
-class ValueEffect(_message.Message):
-    """Tenants whose feature or limit changes alike."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    NAME_FIELD_NUMBER: _builtins.int
-    BEFORE_FIELD_NUMBER: _builtins.int
-    AFTER_FIELD_NUMBER: _builtins.int
-    TENANTS_FIELD_NUMBER: _builtins.int
-    TENANT_NAMES_FIELD_NUMBER: _builtins.int
-    name: _builtins.str
-    """The feature or limit. Example: `seats`."""
-    before: _builtins.str
-    """What it was; empty if nothing set it. Example: `10 seat`."""
-    after: _builtins.str
-    """What it is then; empty if nothing sets it. Example: `unlimited seat`."""
-    tenants: _builtins.int
-    """How many tenants."""
-    @_builtins.property
-    def tenant_names(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The first of those tenants."""
-
-    def __init__(
-        self,
-        *,
-        name: _builtins.str = ...,
-        before: _builtins.str = ...,
-        after: _builtins.str = ...,
-        tenants: _builtins.int = ...,
-        tenant_names: _abc.Iterable[_builtins.str] | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "before", b"before", "name", b"name", "tenant_names", b"tenant_names", "tenants", b"tenants"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___ValueEffect: _TypeAlias = ValueEffect  # noqa: Y015
-
-@_typing.final
-class Decision(_message.Message):
-    """One decision, in all tenants together. Applying the fingerprint takes those that do not block."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    KIND_FIELD_NUMBER: _builtins.int
-    OBJECT_FIELD_NUMBER: _builtins.int
-    BLOCKING_FIELD_NUMBER: _builtins.int
-    TENANTS_FIELD_NUMBER: _builtins.int
-    SUBJECTS_FIELD_NUMBER: _builtins.int
-    CONCERNS_FIELD_NUMBER: _builtins.int
-    kind: Global___DecisionKind.ValueType
-    """What it is about."""
-    object: _builtins.str
-    """The role, the plan (`tier/pro`) or the limit."""
-    blocking: _builtins.bool
-    """`ApplyChange` refuses the set until the set itself decides this."""
-    tenants: _builtins.int
-    """In how many tenants."""
-    subjects: _builtins.int
-    """How many of their members it concerns; 0 if it concerns the tenant as such."""
-    @_builtins.property
-    def concerns(self) -> _containers.RepeatedCompositeFieldContainer[Global___Concern]:
-        """The first of those tenants."""
-
-    def __init__(
-        self,
-        *,
-        kind: Global___DecisionKind.ValueType = ...,
-        object: _builtins.str = ...,
-        blocking: _builtins.bool = ...,
-        tenants: _builtins.int = ...,
-        subjects: _builtins.int = ...,
-        concerns: _abc.Iterable[Global___Concern] | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["blocking", b"blocking", "concerns", b"concerns", "kind", b"kind", "object", b"object", "subjects", b"subjects", "tenants", b"tenants"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___Decision: _TypeAlias = Decision  # noqa: Y015
-
-@_typing.final
-class Concern(_message.Message):
-    """A decision in one tenant."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    KIND_FIELD_NUMBER: _builtins.int
-    OBJECT_FIELD_NUMBER: _builtins.int
-    TENANT_FIELD_NUMBER: _builtins.int
-    SUBJECTS_FIELD_NUMBER: _builtins.int
-    SUBJECT_COUNT_FIELD_NUMBER: _builtins.int
-    DETAIL_FIELD_NUMBER: _builtins.int
-    kind: Global___DecisionKind.ValueType
-    """What it is about."""
-    object: _builtins.str
-    """The role, the plan or the limit."""
-    tenant: _builtins.str
-    """The customer's account."""
-    subject_count: _builtins.int
-    """How many members it concerns."""
-    detail: _builtins.str
-    """More, for people. Example: `12 of 10 seats taken`."""
-    @_builtins.property
-    def subjects(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The members it concerns; at most 100 of them."""
-
-    def __init__(
-        self,
-        *,
-        kind: Global___DecisionKind.ValueType = ...,
-        object: _builtins.str = ...,
-        tenant: _builtins.str = ...,
-        subjects: _abc.Iterable[_builtins.str] | None = ...,
-        subject_count: _builtins.int = ...,
-        detail: _builtins.str = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["detail", b"detail", "kind", b"kind", "object", b"object", "subject_count", b"subject_count", "subjects", b"subjects", "tenant", b"tenant"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___Concern: _TypeAlias = Concern  # noqa: Y015
+Global___PreviewChangesetResponse: _TypeAlias = PreviewChangesetResponse  # noqa: Y015
 
 @_typing.final
 class ListAffectedRequest(_message.Message):
@@ -782,11 +355,11 @@ class ListAffectedRequest(_message.Message):
     """`next_page_token` of the page before, of the same changes and instant."""
     @_builtins.property
     def changes(self) -> _containers.RepeatedCompositeFieldContainer[Global___WantedChange]:
-        """The changes, as for `PreviewChange`."""
+        """The changes, as for `PreviewChangeset`."""
 
     @_builtins.property
     def at(self) -> _timestamp_pb2.Timestamp:
-        """The instant, as for `PreviewChange`; now if unset."""
+        """The instant, as for `PreviewChangeset`; now if unset."""
 
     def __init__(
         self,
@@ -818,13 +391,13 @@ class ListAffectedResponse(_message.Message):
     revision: _builtins.int
     """The revision that was looked at."""
     @_builtins.property
-    def affected(self) -> _containers.RepeatedCompositeFieldContainer[Global___Affected]:
+    def affected(self) -> _containers.RepeatedCompositeFieldContainer[_effect_pb2.Affected]:
         """Who is affected, and how."""
 
     def __init__(
         self,
         *,
-        affected: _abc.Iterable[Global___Affected] | None = ...,
+        affected: _abc.Iterable[_effect_pb2.Affected] | None = ...,
         next_page_token: _builtins.str = ...,
         revision: _builtins.int = ...,
     ) -> None: ...
@@ -837,121 +410,7 @@ class ListAffectedResponse(_message.Message):
 Global___ListAffectedResponse: _TypeAlias = ListAffectedResponse  # noqa: Y015
 
 @_typing.final
-class Affected(_message.Message):
-    """A tenant or a member, and what changes for it."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    TENANT_FIELD_NUMBER: _builtins.int
-    SUBJECT_FIELD_NUMBER: _builtins.int
-    GAINED_FIELD_NUMBER: _builtins.int
-    LOST_FIELD_NUMBER: _builtins.int
-    FEATURES_FIELD_NUMBER: _builtins.int
-    LIMITS_FIELD_NUMBER: _builtins.int
-    CONCERNS_FIELD_NUMBER: _builtins.int
-    tenant: _builtins.str
-    """The customer's account."""
-    subject: _builtins.str
-    """The member; empty for the tenant itself, whose entitlement is then what changes."""
-    @_builtins.property
-    def gained(self) -> _containers.RepeatedCompositeFieldContainer[Global___Reach]:
-        """What it gains."""
-
-    @_builtins.property
-    def lost(self) -> _containers.RepeatedCompositeFieldContainer[Global___Reach]:
-        """What it loses."""
-
-    @_builtins.property
-    def features(self) -> _containers.RepeatedCompositeFieldContainer[Global___ValueChange]:
-        """The tenant's features that change."""
-
-    @_builtins.property
-    def limits(self) -> _containers.RepeatedCompositeFieldContainer[Global___ValueChange]:
-        """The tenant's limits that change."""
-
-    @_builtins.property
-    def concerns(self) -> _containers.RepeatedCompositeFieldContainer[Global___Concern]:
-        """What needs a decision in the tenant."""
-
-    def __init__(
-        self,
-        *,
-        tenant: _builtins.str = ...,
-        subject: _builtins.str = ...,
-        gained: _abc.Iterable[Global___Reach] | None = ...,
-        lost: _abc.Iterable[Global___Reach] | None = ...,
-        features: _abc.Iterable[Global___ValueChange] | None = ...,
-        limits: _abc.Iterable[Global___ValueChange] | None = ...,
-        concerns: _abc.Iterable[Global___Concern] | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["concerns", b"concerns", "features", b"features", "gained", b"gained", "limits", b"limits", "lost", b"lost", "subject", b"subject", "tenant", b"tenant"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___Affected: _TypeAlias = Affected  # noqa: Y015
-
-@_typing.final
-class Reach(_message.Message):
-    """A permission, somewhere."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    PERMISSION_FIELD_NUMBER: _builtins.int
-    SCOPE_FIELD_NUMBER: _builtins.int
-    permission: _builtins.str
-    """The permission."""
-    scope: _builtins.str
-    """The scope in which the answer changes, of those that a grant or a denial names; empty for the
-    tenant as a whole.
-    """
-    def __init__(
-        self,
-        *,
-        permission: _builtins.str = ...,
-        scope: _builtins.str = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["permission", b"permission", "scope", b"scope"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___Reach: _TypeAlias = Reach  # noqa: Y015
-
-@_typing.final
-class ValueChange(_message.Message):
-    """A feature or limit of one tenant."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    NAME_FIELD_NUMBER: _builtins.int
-    BEFORE_FIELD_NUMBER: _builtins.int
-    AFTER_FIELD_NUMBER: _builtins.int
-    name: _builtins.str
-    """The feature or limit."""
-    before: _builtins.str
-    """What it was; empty if nothing set it."""
-    after: _builtins.str
-    """What it is then; empty if nothing sets it."""
-    def __init__(
-        self,
-        *,
-        name: _builtins.str = ...,
-        before: _builtins.str = ...,
-        after: _builtins.str = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "before", b"before", "name", b"name"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___ValueChange: _TypeAlias = ValueChange  # noqa: Y015
-
-@_typing.final
-class ApplyChangeRequest(_message.Message):
+class ApplyChangesetRequest(_message.Message):
     """The set to apply."""
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -998,50 +457,50 @@ class ApplyChangeRequest(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___ApplyChangeRequest: _TypeAlias = ApplyChangeRequest  # noqa: Y015
+Global___ApplyChangesetRequest: _TypeAlias = ApplyChangesetRequest  # noqa: Y015
 
 @_typing.final
-class ApplyChangeResponse(_message.Message):
+class ApplyChangesetResponse(_message.Message):
     """What was changed, or will be."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     OBJECTS_FIELD_NUMBER: _builtins.int
-    DECISIONS_FIELD_NUMBER: _builtins.int
+    IMPACTS_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
     SCHEDULED_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
     """The revision that made it so, or scheduled it; the current one if nothing changed."""
     @_builtins.property
-    def objects(self) -> _containers.RepeatedCompositeFieldContainer[Global___ObjectChange]:
+    def objects(self) -> _containers.RepeatedCompositeFieldContainer[_effect_pb2.ObjectChange]:
         """The objects, as the preview showed them."""
 
     @_builtins.property
-    def decisions(self) -> _containers.RepeatedCompositeFieldContainer[Global___Decision]:
+    def impacts(self) -> _containers.RepeatedCompositeFieldContainer[_effect_pb2.Impact]:
         """The decisions that were taken by applying it."""
 
     @_builtins.property
-    def scheduled(self) -> Global___ScheduledPolicyChange:
+    def scheduled(self) -> Global___ScheduledChangeset:
         """What lies ahead now, if an `at` was given; its `objects` are those above."""
 
     def __init__(
         self,
         *,
-        objects: _abc.Iterable[Global___ObjectChange] | None = ...,
-        decisions: _abc.Iterable[Global___Decision] | None = ...,
+        objects: _abc.Iterable[_effect_pb2.ObjectChange] | None = ...,
+        impacts: _abc.Iterable[_effect_pb2.Impact] | None = ...,
         revision: _builtins.int = ...,
-        scheduled: Global___ScheduledPolicyChange | None = ...,
+        scheduled: Global___ScheduledChangeset | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["scheduled", b"scheduled"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["decisions", b"decisions", "objects", b"objects", "revision", b"revision", "scheduled", b"scheduled"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["impacts", b"impacts", "objects", b"objects", "revision", b"revision", "scheduled", b"scheduled"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___ApplyChangeResponse: _TypeAlias = ApplyChangeResponse  # noqa: Y015
+Global___ApplyChangesetResponse: _TypeAlias = ApplyChangesetResponse  # noqa: Y015
 
 @_typing.final
-class ScheduledPolicyChange(_message.Message):
+class ScheduledChangeset(_message.Message):
     """A set of changes that comes into force at an instant."""
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -1054,7 +513,7 @@ class ScheduledPolicyChange(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     OBJECT_COUNT_FIELD_NUMBER: _builtins.int
     OBJECTS_FIELD_NUMBER: _builtins.int
-    OBJECTION_FIELD_NUMBER: _builtins.int
+    BLOCKER_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Its id, given by the service. Example: `sch-0635f2a9c14d11c0ffee`."""
     actor: _builtins.str
@@ -1074,11 +533,11 @@ class ScheduledPolicyChange(_message.Message):
         """When it was scheduled."""
 
     @_builtins.property
-    def objects(self) -> _containers.RepeatedCompositeFieldContainer[Global___ObjectChange]:
+    def objects(self) -> _containers.RepeatedCompositeFieldContainer[_effect_pb2.ObjectChange]:
         """Those objects, by kind, tenant and id; left out in a list."""
 
     @_builtins.property
-    def objection(self) -> Global___Objection:
+    def blocker(self) -> Global___Blocker:
         """Why nothing would happen at the instant as things stand; unset if it would be applied."""
 
     def __init__(
@@ -1091,19 +550,19 @@ class ScheduledPolicyChange(_message.Message):
         reason: _builtins.str = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
         object_count: _builtins.int = ...,
-        objects: _abc.Iterable[Global___ObjectChange] | None = ...,
-        objection: Global___Objection | None = ...,
+        objects: _abc.Iterable[_effect_pb2.ObjectChange] | None = ...,
+        blocker: Global___Blocker | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "create_time", b"create_time", "objection", b"objection"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "blocker", b"blocker", "create_time", b"create_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "at", b"at", "create_time", b"create_time", "id", b"id", "object_count", b"object_count", "objection", b"objection", "objects", b"objects", "on_behalf_of", b"on_behalf_of", "reason", b"reason"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "at", b"at", "blocker", b"blocker", "create_time", b"create_time", "id", b"id", "object_count", b"object_count", "objects", b"objects", "on_behalf_of", b"on_behalf_of", "reason", b"reason"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___ScheduledPolicyChange: _TypeAlias = ScheduledPolicyChange  # noqa: Y015
+Global___ScheduledChangeset: _TypeAlias = ScheduledChangeset  # noqa: Y015
 
 @_typing.final
-class Objection(_message.Message):
+class Blocker(_message.Message):
     """Why a scheduled set would be refused."""
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -1130,10 +589,10 @@ class Objection(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___Objection: _TypeAlias = Objection  # noqa: Y015
+Global___Blocker: _TypeAlias = Blocker  # noqa: Y015
 
 @_typing.final
-class ListScheduledPolicyChangesRequest(_message.Message):
+class ListScheduledChangesetsRequest(_message.Message):
     """Which page to list."""
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -1156,10 +615,10 @@ class ListScheduledPolicyChangesRequest(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___ListScheduledPolicyChangesRequest: _TypeAlias = ListScheduledPolicyChangesRequest  # noqa: Y015
+Global___ListScheduledChangesetsRequest: _TypeAlias = ListScheduledChangesetsRequest  # noqa: Y015
 
 @_typing.final
-class ListScheduledPolicyChangesResponse(_message.Message):
+class ListScheduledChangesetsResponse(_message.Message):
     """A page of what lies ahead, by instant and id."""
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -1175,13 +634,13 @@ class ListScheduledPolicyChangesResponse(_message.Message):
     revision: _builtins.int
     """The revision that was looked at."""
     @_builtins.property
-    def scheduled(self) -> _containers.RepeatedCompositeFieldContainer[Global___ScheduledPolicyChange]:
+    def scheduled(self) -> _containers.RepeatedCompositeFieldContainer[Global___ScheduledChangeset]:
         """The sets, without their objects."""
 
     def __init__(
         self,
         *,
-        scheduled: _abc.Iterable[Global___ScheduledPolicyChange] | None = ...,
+        scheduled: _abc.Iterable[Global___ScheduledChangeset] | None = ...,
         next_page_token: _builtins.str = ...,
         total_size: _builtins.int = ...,
         revision: _builtins.int = ...,
@@ -1192,10 +651,10 @@ class ListScheduledPolicyChangesResponse(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___ListScheduledPolicyChangesResponse: _TypeAlias = ListScheduledPolicyChangesResponse  # noqa: Y015
+Global___ListScheduledChangesetsResponse: _TypeAlias = ListScheduledChangesetsResponse  # noqa: Y015
 
 @_typing.final
-class GetScheduledPolicyChangeRequest(_message.Message):
+class GetScheduledChangesetRequest(_message.Message):
     """Which set to show."""
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -1214,10 +673,10 @@ class GetScheduledPolicyChangeRequest(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___GetScheduledPolicyChangeRequest: _TypeAlias = GetScheduledPolicyChangeRequest  # noqa: Y015
+Global___GetScheduledChangesetRequest: _TypeAlias = GetScheduledChangesetRequest  # noqa: Y015
 
 @_typing.final
-class GetScheduledPolicyChangeResponse(_message.Message):
+class GetScheduledChangesetResponse(_message.Message):
     """The set."""
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -1227,13 +686,13 @@ class GetScheduledPolicyChangeResponse(_message.Message):
     revision: _builtins.int
     """The revision that was looked at."""
     @_builtins.property
-    def scheduled(self) -> Global___ScheduledPolicyChange:
+    def scheduled(self) -> Global___ScheduledChangeset:
         """The set, with all that it would do as things stand."""
 
     def __init__(
         self,
         *,
-        scheduled: Global___ScheduledPolicyChange | None = ...,
+        scheduled: Global___ScheduledChangeset | None = ...,
         revision: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["scheduled", b"scheduled"]  # noqa: Y015
@@ -1242,10 +701,10 @@ class GetScheduledPolicyChangeResponse(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___GetScheduledPolicyChangeResponse: _TypeAlias = GetScheduledPolicyChangeResponse  # noqa: Y015
+Global___GetScheduledChangesetResponse: _TypeAlias = GetScheduledChangesetResponse  # noqa: Y015
 
 @_typing.final
-class CancelScheduledPolicyChangeRequest(_message.Message):
+class CancelScheduledChangesetRequest(_message.Message):
     """The set to take back."""
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -1276,10 +735,10 @@ class CancelScheduledPolicyChangeRequest(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___CancelScheduledPolicyChangeRequest: _TypeAlias = CancelScheduledPolicyChangeRequest  # noqa: Y015
+Global___CancelScheduledChangesetRequest: _TypeAlias = CancelScheduledChangesetRequest  # noqa: Y015
 
 @_typing.final
-class CancelScheduledPolicyChangeResponse(_message.Message):
+class CancelScheduledChangesetResponse(_message.Message):
     """What was taken back."""
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -1289,13 +748,13 @@ class CancelScheduledPolicyChangeResponse(_message.Message):
     revision: _builtins.int
     """The revision that took it back."""
     @_builtins.property
-    def scheduled(self) -> Global___ScheduledPolicyChange:
+    def scheduled(self) -> Global___ScheduledChangeset:
         """The set, as it was."""
 
     def __init__(
         self,
         *,
-        scheduled: Global___ScheduledPolicyChange | None = ...,
+        scheduled: Global___ScheduledChangeset | None = ...,
         revision: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["scheduled", b"scheduled"]  # noqa: Y015
@@ -1304,7 +763,7 @@ class CancelScheduledPolicyChangeResponse(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___CancelScheduledPolicyChangeResponse: _TypeAlias = CancelScheduledPolicyChangeResponse  # noqa: Y015
+Global___CancelScheduledChangesetResponse: _TypeAlias = CancelScheduledChangesetResponse  # noqa: Y015
 
 @_typing.final
 class ApplyPolicyRequest(_message.Message):

@@ -3,7 +3,7 @@
 isort:skip_file
 """
 
-from authz_service.gen.authz.v1 import change_pb2 as _change_pb2
+from authz_service.gen.authz.v1 import changeset_pb2 as _changeset_pb2
 from collections import abc as _abc
 from grpc import aio as _aio
 import abc as _abc_1
@@ -26,20 +26,20 @@ class _ServicerContext(_grpc.ServicerContext, _aio.ServicerContext):  # type: ig
 GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
-class ChangeServiceStub:
-    """Any set of changes: what it would do to whom, and then doing exactly that, in one step."""
+class ChangesetServiceStub:
+    """Changesets: any number of changes of policy that are previewed and then applied together."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
-    def __new__(cls, channel: _aio.Channel) -> ChangeServiceAsyncStub: ...
-    PreviewChange: _grpc.UnaryUnaryMultiCallable[_change_pb2.PreviewChangeRequest, _change_pb2.PreviewChangeResponse]
+    def __new__(cls, channel: _aio.Channel) -> ChangesetServiceAsyncStub: ...
+    PreviewChangeset: _grpc.UnaryUnaryMultiCallable[_changeset_pb2.PreviewChangesetRequest, _changeset_pb2.PreviewChangesetResponse]
     """Tell what a set of changes would do, and change nothing: the objects, who gains and loses what,
     and what needs a decision. Takes the right `changes:preview` alone.
     """
-    ListAffected: _grpc.UnaryUnaryMultiCallable[_change_pb2.ListAffectedRequest, _change_pb2.ListAffectedResponse]
+    ListAffected: _grpc.UnaryUnaryMultiCallable[_changeset_pb2.ListAffectedRequest, _changeset_pb2.ListAffectedResponse]
     """Name every tenant and every member for whom a set of changes would change anything."""
-    ApplyChange: _grpc.UnaryUnaryMultiCallable[_change_pb2.ApplyChangeRequest, _change_pb2.ApplyChangeResponse]
+    ApplyChangeset: _grpc.UnaryUnaryMultiCallable[_changeset_pb2.ApplyChangesetRequest, _changeset_pb2.ApplyChangesetResponse]
     """Do what a preview showed: all of it or nothing. Takes the right `changes:apply`, and for each
     change the right that it takes by itself, such as `roles:put`.
 
@@ -48,27 +48,27 @@ class ChangeServiceStub:
     planned anew whenever something changes that could matter to it; if applying it would be refused
     at the instant, nothing happens there.
     """
-    ListScheduledPolicyChanges: _grpc.UnaryUnaryMultiCallable[_change_pb2.ListScheduledPolicyChangesRequest, _change_pb2.ListScheduledPolicyChangesResponse]
+    ListScheduledChangesets: _grpc.UnaryUnaryMultiCallable[_changeset_pb2.ListScheduledChangesetsRequest, _changeset_pb2.ListScheduledChangesetsResponse]
     """List the sets that lie ahead, the next one first."""
-    GetScheduledPolicyChange: _grpc.UnaryUnaryMultiCallable[_change_pb2.GetScheduledPolicyChangeRequest, _change_pb2.GetScheduledPolicyChangeResponse]
+    GetScheduledChangeset: _grpc.UnaryUnaryMultiCallable[_changeset_pb2.GetScheduledChangesetRequest, _changeset_pb2.GetScheduledChangesetResponse]
     """Show one set that lies ahead, with all that it would do."""
-    CancelScheduledPolicyChange: _grpc.UnaryUnaryMultiCallable[_change_pb2.CancelScheduledPolicyChangeRequest, _change_pb2.CancelScheduledPolicyChangeResponse]
+    CancelScheduledChangeset: _grpc.UnaryUnaryMultiCallable[_changeset_pb2.CancelScheduledChangesetRequest, _changeset_pb2.CancelScheduledChangesetResponse]
     """Take a set back before its instant. As for applying it, each change takes its own right, too."""
-    ApplyPolicy: _grpc.UnaryUnaryMultiCallable[_change_pb2.ApplyPolicyRequest, _change_pb2.ApplyPolicyResponse]
+    ApplyPolicy: _grpc.UnaryUnaryMultiCallable[_changeset_pb2.ApplyPolicyRequest, _changeset_pb2.ApplyPolicyResponse]
     """Put permissions, roles, tiers and add-ons in one step: all of it or none."""
 
 @_typing.type_check_only
-class ChangeServiceAsyncStub(ChangeServiceStub):
-    """Any set of changes: what it would do to whom, and then doing exactly that, in one step."""
+class ChangesetServiceAsyncStub(ChangesetServiceStub):
+    """Changesets: any number of changes of policy that are previewed and then applied together."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
-    PreviewChange: _aio.UnaryUnaryMultiCallable[_change_pb2.PreviewChangeRequest, _change_pb2.PreviewChangeResponse]  # type: ignore[assignment]
+    PreviewChangeset: _aio.UnaryUnaryMultiCallable[_changeset_pb2.PreviewChangesetRequest, _changeset_pb2.PreviewChangesetResponse]  # type: ignore[assignment]
     """Tell what a set of changes would do, and change nothing: the objects, who gains and loses what,
     and what needs a decision. Takes the right `changes:preview` alone.
     """
-    ListAffected: _aio.UnaryUnaryMultiCallable[_change_pb2.ListAffectedRequest, _change_pb2.ListAffectedResponse]  # type: ignore[assignment]
+    ListAffected: _aio.UnaryUnaryMultiCallable[_changeset_pb2.ListAffectedRequest, _changeset_pb2.ListAffectedResponse]  # type: ignore[assignment]
     """Name every tenant and every member for whom a set of changes would change anything."""
-    ApplyChange: _aio.UnaryUnaryMultiCallable[_change_pb2.ApplyChangeRequest, _change_pb2.ApplyChangeResponse]  # type: ignore[assignment]
+    ApplyChangeset: _aio.UnaryUnaryMultiCallable[_changeset_pb2.ApplyChangesetRequest, _changeset_pb2.ApplyChangesetResponse]  # type: ignore[assignment]
     """Do what a preview showed: all of it or nothing. Takes the right `changes:apply`, and for each
     change the right that it takes by itself, such as `roles:put`.
 
@@ -77,24 +77,24 @@ class ChangeServiceAsyncStub(ChangeServiceStub):
     planned anew whenever something changes that could matter to it; if applying it would be refused
     at the instant, nothing happens there.
     """
-    ListScheduledPolicyChanges: _aio.UnaryUnaryMultiCallable[_change_pb2.ListScheduledPolicyChangesRequest, _change_pb2.ListScheduledPolicyChangesResponse]  # type: ignore[assignment]
+    ListScheduledChangesets: _aio.UnaryUnaryMultiCallable[_changeset_pb2.ListScheduledChangesetsRequest, _changeset_pb2.ListScheduledChangesetsResponse]  # type: ignore[assignment]
     """List the sets that lie ahead, the next one first."""
-    GetScheduledPolicyChange: _aio.UnaryUnaryMultiCallable[_change_pb2.GetScheduledPolicyChangeRequest, _change_pb2.GetScheduledPolicyChangeResponse]  # type: ignore[assignment]
+    GetScheduledChangeset: _aio.UnaryUnaryMultiCallable[_changeset_pb2.GetScheduledChangesetRequest, _changeset_pb2.GetScheduledChangesetResponse]  # type: ignore[assignment]
     """Show one set that lies ahead, with all that it would do."""
-    CancelScheduledPolicyChange: _aio.UnaryUnaryMultiCallable[_change_pb2.CancelScheduledPolicyChangeRequest, _change_pb2.CancelScheduledPolicyChangeResponse]  # type: ignore[assignment]
+    CancelScheduledChangeset: _aio.UnaryUnaryMultiCallable[_changeset_pb2.CancelScheduledChangesetRequest, _changeset_pb2.CancelScheduledChangesetResponse]  # type: ignore[assignment]
     """Take a set back before its instant. As for applying it, each change takes its own right, too."""
-    ApplyPolicy: _aio.UnaryUnaryMultiCallable[_change_pb2.ApplyPolicyRequest, _change_pb2.ApplyPolicyResponse]  # type: ignore[assignment]
+    ApplyPolicy: _aio.UnaryUnaryMultiCallable[_changeset_pb2.ApplyPolicyRequest, _changeset_pb2.ApplyPolicyResponse]  # type: ignore[assignment]
     """Put permissions, roles, tiers and add-ons in one step: all of it or none."""
 
-class ChangeServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Any set of changes: what it would do to whom, and then doing exactly that, in one step."""
+class ChangesetServiceServicer(metaclass=_abc_1.ABCMeta):
+    """Changesets: any number of changes of policy that are previewed and then applied together."""
 
     @_abc_1.abstractmethod
-    def PreviewChange(
+    def PreviewChangeset(
         self,
-        request: _change_pb2.PreviewChangeRequest,
+        request: _changeset_pb2.PreviewChangesetRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_change_pb2.PreviewChangeResponse, _abc.Awaitable[_change_pb2.PreviewChangeResponse]]:
+    ) -> _typing.Union[_changeset_pb2.PreviewChangesetResponse, _abc.Awaitable[_changeset_pb2.PreviewChangesetResponse]]:
         """Tell what a set of changes would do, and change nothing: the objects, who gains and loses what,
         and what needs a decision. Takes the right `changes:preview` alone.
         """
@@ -102,17 +102,17 @@ class ChangeServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
     def ListAffected(
         self,
-        request: _change_pb2.ListAffectedRequest,
+        request: _changeset_pb2.ListAffectedRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_change_pb2.ListAffectedResponse, _abc.Awaitable[_change_pb2.ListAffectedResponse]]:
+    ) -> _typing.Union[_changeset_pb2.ListAffectedResponse, _abc.Awaitable[_changeset_pb2.ListAffectedResponse]]:
         """Name every tenant and every member for whom a set of changes would change anything."""
 
     @_abc_1.abstractmethod
-    def ApplyChange(
+    def ApplyChangeset(
         self,
-        request: _change_pb2.ApplyChangeRequest,
+        request: _changeset_pb2.ApplyChangesetRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_change_pb2.ApplyChangeResponse, _abc.Awaitable[_change_pb2.ApplyChangeResponse]]:
+    ) -> _typing.Union[_changeset_pb2.ApplyChangesetResponse, _abc.Awaitable[_changeset_pb2.ApplyChangesetResponse]]:
         """Do what a preview showed: all of it or nothing. Takes the right `changes:apply`, and for each
         change the right that it takes by itself, such as `roles:put`.
 
@@ -123,35 +123,35 @@ class ChangeServiceServicer(metaclass=_abc_1.ABCMeta):
         """
 
     @_abc_1.abstractmethod
-    def ListScheduledPolicyChanges(
+    def ListScheduledChangesets(
         self,
-        request: _change_pb2.ListScheduledPolicyChangesRequest,
+        request: _changeset_pb2.ListScheduledChangesetsRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_change_pb2.ListScheduledPolicyChangesResponse, _abc.Awaitable[_change_pb2.ListScheduledPolicyChangesResponse]]:
+    ) -> _typing.Union[_changeset_pb2.ListScheduledChangesetsResponse, _abc.Awaitable[_changeset_pb2.ListScheduledChangesetsResponse]]:
         """List the sets that lie ahead, the next one first."""
 
     @_abc_1.abstractmethod
-    def GetScheduledPolicyChange(
+    def GetScheduledChangeset(
         self,
-        request: _change_pb2.GetScheduledPolicyChangeRequest,
+        request: _changeset_pb2.GetScheduledChangesetRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_change_pb2.GetScheduledPolicyChangeResponse, _abc.Awaitable[_change_pb2.GetScheduledPolicyChangeResponse]]:
+    ) -> _typing.Union[_changeset_pb2.GetScheduledChangesetResponse, _abc.Awaitable[_changeset_pb2.GetScheduledChangesetResponse]]:
         """Show one set that lies ahead, with all that it would do."""
 
     @_abc_1.abstractmethod
-    def CancelScheduledPolicyChange(
+    def CancelScheduledChangeset(
         self,
-        request: _change_pb2.CancelScheduledPolicyChangeRequest,
+        request: _changeset_pb2.CancelScheduledChangesetRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_change_pb2.CancelScheduledPolicyChangeResponse, _abc.Awaitable[_change_pb2.CancelScheduledPolicyChangeResponse]]:
+    ) -> _typing.Union[_changeset_pb2.CancelScheduledChangesetResponse, _abc.Awaitable[_changeset_pb2.CancelScheduledChangesetResponse]]:
         """Take a set back before its instant. As for applying it, each change takes its own right, too."""
 
     @_abc_1.abstractmethod
     def ApplyPolicy(
         self,
-        request: _change_pb2.ApplyPolicyRequest,
+        request: _changeset_pb2.ApplyPolicyRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_change_pb2.ApplyPolicyResponse, _abc.Awaitable[_change_pb2.ApplyPolicyResponse]]:
+    ) -> _typing.Union[_changeset_pb2.ApplyPolicyResponse, _abc.Awaitable[_changeset_pb2.ApplyPolicyResponse]]:
         """Put permissions, roles, tiers and add-ons in one step: all of it or none."""
 
-def add_ChangeServiceServicer_to_server(servicer: ChangeServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
+def add_ChangesetServiceServicer_to_server(servicer: ChangesetServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
