@@ -5,20 +5,23 @@ concerns no customer stands in the chain of the tenant `system`.
 """
 
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from enum import Enum
 from functools import cache
 from hashlib import sha256
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeAlias
 
-from authz_service.domain.window import BEGINNING, FOREVER, Instant, Window, rfc3339
+from authz_service.domain.window import BEGINNING, FOREVER, Instant, Window, instant, rfc3339
 
 GENESIS: Final = "0" * 64
 """`prev_hash` of a chain's first entry."""
 
 DONE: Final = "done"
 """Outcome of what was carried out; a refusal's outcome is the reason's name."""
+
+Document: TypeAlias = Mapping[str, Any]
+"""A message of the API in JSON."""
 
 _CANONICAL: Final = json.JSONEncoder(
     ensure_ascii=False, separators=(",", ":"), sort_keys=True, check_circular=False
@@ -51,21 +54,27 @@ class AuditRecord:
     tenant: str
     targets: tuple[str, ...]
     before: Any = None
+    """The `Resource` as it was, or its `Document`; None if it was made, or nothing was changed."""
     after: Any = None
     reason: str = ""
     outcome: str = DONE
+    details: Mapping[str, str] = field(default_factory=dict, hash=False)
+    """More, for programs: the field that was refused, what was counted."""
 
 
 class AuditEntry(NamedTuple):
     """An entry in its final form. `entry` is its canonical JSON (RFC 8785), `prev_hash` included;
-    `hash` is the SHA-256 of those bytes, in hex.
+    `hash` is the SHA-256 of those bytes, in hex. `changes` counts the changes that it tells of.
     """
 
     tenant: str
     seq: int
     at: Instant
     actor: str
+    on_behalf_of: str
     action: str
+    outcome: str
+    changes: int
     revision: int
     entry: str
     hash: str
@@ -73,6 +82,7 @@ class AuditEntry(NamedTuple):
 
 def seal(
     record: AuditRecord,
+    changes: Sequence[Document],
     actor: Actor,
     *,
     seq: int,
@@ -81,28 +91,43 @@ def seal(
     request_id: str,
     revision: int,
 ) -> AuditEntry:
-    """Give an event its place: `seq` counts from 1 without gaps in each tenant's chain."""
-    body = canonical(
-        {
-            "tenant": record.tenant,
-            "seq": seq,
-            "at": rfc3339(at),
-            "actor": actor.subject,
-            "on_behalf_of": actor.on_behalf_of,
-            "action": record.action,
-            "outcome": record.outcome,
-            "targets": list(record.targets),
-            "before": plain(record.before),
-            "after": plain(record.after),
-            "reason": record.reason,
-            "request_id": request_id,
-            "source_address": actor.source_address,
-            "revision": revision,
-            "prev_hash": prev_hash,
-        }
+    """Give a record its place: `seq` counts from 1 without gaps in each tenant's chain.
+
+    The JSON is that of the message `AuditEntry`, without its hash; what is unset is left out.
+    """
+    done = record.outcome == DONE
+    fields = {
+        "tenant": record.tenant,
+        "seq": str(seq),
+        "entry_time": instant(at),
+        "actor": actor.subject,
+        "on_behalf_of": actor.on_behalf_of,
+        "action": record.action,
+        "outcome": f"AUDIT_OUTCOME_{'DONE' if done else 'REFUSED'}",
+        "refusal": "" if done else f"ERROR_REASON_{record.outcome}",
+        "targets": list(record.targets),
+        "changes": changes,
+        "details": {name: value for name, value in record.details.items() if value},
+        "reason": record.reason,
+        "request_id": request_id,
+        "source_address": actor.source_address,
+        "revision": str(revision) if revision else "",
+        "prev_hash": prev_hash,
+    }
+    body = canonical({name: value for name, value in fields.items() if value})
+    return AuditEntry(
+        record.tenant,
+        seq,
+        at,
+        actor.subject,
+        actor.on_behalf_of,
+        record.action,
+        record.outcome,
+        len(changes),
+        revision,
+        body,
+        sha256(body.encode()).hexdigest(),
     )
-    digest = sha256(body.encode()).hexdigest()
-    return AuditEntry(record.tenant, seq, at, actor.subject, record.action, revision, body, digest)
 
 
 def canonical(value: Any) -> str:

@@ -57,6 +57,14 @@ def rfc3339(at: Instant) -> str:
     return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
+def instant(at: Instant) -> str:
+    """Write an instant as protobuf does: RFC 3339 in UTC, with as many digits as it takes."""
+    moment = _EPOCH + timedelta(microseconds=at)
+    digits = "milliseconds" if at % 1000 == 0 else "microseconds"
+    digits = "seconds" if at % 1_000_000 == 0 else digits
+    return moment.isoformat(timespec=digits).replace("+00:00", "Z")
+
+
 def from_datetime(moment: datetime) -> Instant:
     """Convert an aware datetime; exact to the microsecond."""
     return (moment - _EPOCH) // timedelta(microseconds=1)

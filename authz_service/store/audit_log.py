@@ -1,22 +1,22 @@
-"""Reading the audit: entries as they were sealed, and the changes that they explain."""
+"""Reading the audit: entries as they were sealed, by what can be searched of them."""
 
-from collections.abc import Collection, Generator, Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, and_, func, not_, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, func, literal, or_, select, tuple_
 
 from authz_service.domain.audit import DONE, AuditEntry
-from authz_service.domain.change import Delta, Revision
+from authz_service.domain.change import Revision
 from authz_service.domain.window import Instant
-from authz_service.store import deltas
-from authz_service.store.schema import audit_entry, change_log
+from authz_service.store import change_log
+from authz_service.store.schema import audit_entry
 
 REFUSED: Final = "refused"
-"""As an outcome asked for: whatever was refused, for any reason."""
+"""As an outcome in a filter: whatever was refused, for any reason."""
 
-_CHANGED: Final = not_(audit_entry.c.action.contains(":"))
-"""What changed something is named `role.granted`; reads and refusals by the right: `roles:put`."""
+_AFTER_Z: Final = "{"
+"""Sorts after every character that an action may have."""
 
 _AT_ONCE: Final = {"yield_per": 1000}
 
@@ -27,21 +27,20 @@ class Filters:
 
     tenant: str = ""
     actor: str = ""
-    action: str = ""
+    on_behalf_of: str = ""
+    action_prefix: str = ""
     outcome: str = ""
     start: Instant | None = None
     end: Instant | None = None
-    newest_first: bool = False
+    oldest_first: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """A place in a listing: after this entry, and in the chain `bounded` not beyond `bound`."""
+class Revisions:
+    """Which revisions: `after` is exclusive and `until` inclusive; 0 leaves either open."""
 
-    tenant: str
-    seq: int
-    bounded: str
-    bound: int
+    after: Revision = 0
+    until: Revision = 0
 
 
 def tail(connection: Connection, tenant: str) -> int:
@@ -51,79 +50,104 @@ def tail(connection: Connection, tenant: str) -> int:
 
 
 def entries(
-    connection: Connection, filters: Filters, at_most: int, place: Place
+    connection: Connection,
+    filters: Filters,
+    at_most: int,
+    after: tuple[Any, ...],
+    bound: tuple[Any, ...],
 ) -> list[AuditEntry]:
-    """Read entries by tenant and number, those after the place alone."""
+    """Read entries by instant, tenant and number, those after the place `after` alone,
+    which is () for all.
+
+    In the chain `bound[0]` none has a number beyond `bound[1]`.
+    """
     log = audit_entry.c
-    last = log.seq.desc() if filters.newest_first else log.seq
-    passed = log.seq < place.seq if filters.newest_first else log.seq > place.seq
-    query = (
-        select(audit_entry)
-        .where(*_conditions(filters), or_(log.tenant != place.bounded, log.seq <= place.bound))
-        .order_by(log.tenant, last)
-        .limit(at_most)
-    )
-    if place.tenant:
-        query = query.where(
-            or_(log.tenant > place.tenant, and_(log.tenant == place.tenant, passed))
-        )
-    return [AuditEntry(*row) for row in connection.execute(query)]
+    query = select(audit_entry).where(*_conditions(filters))
+    query = query.where(or_(log.tenant != bound[0], log.seq <= bound[1]))
+    query = _from(query, (log.at, log.tenant, log.seq), after, filters.oldest_first)
+    return [AuditEntry(*row) for row in connection.execute(query.limit(at_most))]
+
+
+def entries_of_changes(
+    connection: Connection,
+    filters: Filters,
+    revisions: Revisions,
+    at_most: int,
+    since: tuple[Any, ...],
+) -> list[AuditEntry]:
+    """Read entries that tell of changes, by revision, tenant and number, from `since` on.
+
+    `since` is () for all.
+    """
+    log = audit_entry.c
+    query = select(audit_entry).where(log.changes > 0, *_conditions(filters))
+    query = query.where(*_within(connection, filters, revisions))
+    order = (log.revision, log.tenant, log.seq)
+    query = _from(query, order, since, filters.oldest_first, inclusive=True)
+    return [AuditEntry(*row) for row in connection.execute(query.limit(at_most))]
 
 
 def chain(connection: Connection, tenant: str, first: int) -> Generator[AuditEntry, None, None]:
     """Iterate over a chain from the entry `first` on."""
     log = audit_entry.c
     query = select(audit_entry).where(log.tenant == tenant, log.seq >= first).order_by(log.seq)
-    with connection.execute(query, execution_options=_AT_ONCE) as found:
-        for row in found:
+    with connection.execute(query, execution_options=_AT_ONCE) as rows:
+        for row in rows:
             yield AuditEntry(*row)
 
 
-def deltas_of(
-    connection: Connection, tenant: str, first: Revision, last: Revision
-) -> Generator[Delta, None, None]:
-    """Iterate over what the revisions from `first` to `last` changed, as far as the tenant's chain
-    tells of any of it. INVARIANT: whatever changes a tenant's facts says so in that tenant's chain.
-    """
-    log, entry = change_log.c, audit_entry.c
-    told = select(entry.revision).where(entry.tenant == tenant, _CHANGED)
-    told = told.where(entry.revision.between(first, last))
-    query = select(log.revision, log.delta, log.at).where(log.revision.in_(told))
-    query = query.order_by(log.revision)
-    with connection.execute(query, execution_options=_AT_ONCE) as found:
-        for number, delta, at in found:
-            yield deltas.read(number, delta, at)
+def _from(
+    query: Select[Any],
+    order: tuple[ColumnElement[Any], ...],
+    place: tuple[Any, ...],
+    oldest_first: bool,
+    *,
+    inclusive: bool = False,
+) -> Select[Any]:
+    """Order a query, and begin after a place, or at it."""
+    query = query.order_by(*(order if oldest_first else (column.desc() for column in order)))
+    if not place:
+        return query
+    columns, values = tuple_(*order), tuple_(*map(literal, place))
+    beyond = columns > values if oldest_first else columns < values
+    return query.where(or_(beyond, and_(*_equal(order, place))) if inclusive else beyond)
 
 
-def explanations(
-    connection: Connection, tenant: str, revisions: Collection[Revision]
-) -> list[AuditEntry]:
-    """Read the entries of a chain that tell of changes made in the revisions, oldest first."""
-    log = audit_entry.c
-    query = select(audit_entry).where(log.tenant == tenant, log.revision.in_(revisions), _CHANGED)
-    return [AuditEntry(*row) for row in connection.execute(query.order_by(log.seq))]
+def _equal(
+    order: tuple[ColumnElement[Any], ...], place: tuple[Any, ...]
+) -> Iterator[ColumnElement[bool]]:
+    return (column == value for column, value in zip(order, place, strict=True))
 
 
 def _conditions(filters: Filters) -> Iterator[ColumnElement[bool]]:
     log = audit_entry.c
-    if filters.tenant:
-        yield log.tenant == filters.tenant
-    if filters.actor:
-        yield log.actor == filters.actor
-    if filters.action:
-        yield log.action == filters.action
+    for name in ("tenant", "actor", "on_behalf_of"):
+        if value := getattr(filters, name):
+            yield log[name] == value
+    if filters.action_prefix:
+        yield log.action >= filters.action_prefix
+        yield log.action < filters.action_prefix + _AFTER_Z
     if filters.start is not None:
         yield log.at >= filters.start
     if filters.end is not None:
         yield log.at < filters.end
     if filters.outcome == REFUSED:
-        yield not_(_ended(DONE))
+        yield log.outcome != DONE
     elif filters.outcome:
-        yield _ended(filters.outcome)
+        yield log.outcome == filters.outcome
 
 
-def _ended(outcome: str) -> ColumnElement[bool]:
-    """Tell of an entry how it ended, by its canonical form: these keys are neighbours at the top
-    level, and in a text the quotes would be escaped.
-    """
-    return audit_entry.c.entry.contains(f'"outcome":"{outcome}","prev_hash":"', autoescape=True)
+def _within(
+    connection: Connection, filters: Filters, revisions: Revisions
+) -> Iterator[ColumnElement[bool]]:
+    """Bound the revisions, also by those that the times leave: so no index is read to its end."""
+    log = audit_entry.c
+    after, until = revisions.after, revisions.until
+    if filters.start is not None:
+        after = max(after, change_log.revision_at(connection, filters.start - 1) or 0)
+    if after:
+        yield log.revision > after
+    if until:
+        yield log.revision <= until
+    if filters.end is not None:
+        yield log.revision <= (change_log.revision_at(connection, filters.end - 1) or 0)

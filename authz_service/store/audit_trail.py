@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, select
 
+from authz_service.domain.audit import DONE
 from authz_service.domain.change import Revision
 from authz_service.store.schema import audit_entry
 
@@ -23,11 +24,10 @@ def done_at(connection: Connection, revision: Revision) -> list[Doing]:
     entry = audit_entry.c
     query = (
         select(entry.tenant, entry.action, entry.actor, entry.entry)
-        .where(entry.revision == revision)
+        .where(entry.revision == revision, entry.outcome == DONE)
         .order_by(entry.tenant, entry.seq)
     )
     return [
-        Doing(tenant, action, actor, tuple(json.loads(text)["targets"]))
+        Doing(tenant, action, actor, tuple(json.loads(text).get("targets", ())))
         for tenant, action, actor, text in connection.execute(query)
-        if json.loads(text)["outcome"] == "done"
     ]

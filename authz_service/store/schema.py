@@ -82,13 +82,31 @@ audit_entry = Table(
     Column("tenant", _TEXT, primary_key=True),
     Column("seq", BigInteger, primary_key=True, autoincrement=False),
     _number("at"),
-    _text("actor"),
-    _text("action"),
-    _number("revision"),
+    *map(_text, ("actor", "on_behalf_of", "action", "outcome")),
+    *map(_number, ("changes", "revision")),
     Column("entry", _TEXT, nullable=False),
     Column("hash", _TEXT, nullable=False),
+    Index(None, "at"),
+    *(Index(None, column, "at") for column in ("tenant", "actor", "action")),
     sqlite_with_rowid=False,  # found by its key alone, so the key is the table
 )
+"""`on_behalf_of`, `outcome` and `changes` (how many) are there to be searched, as the rest of what
+`entry` says. Most entries are of reads, so those that tell of changes have indexes of their own."""
+
+_OF_A_CUSTOMER: Final = text("on_behalf_of <> ''")
+Index(
+    "ix_audit_entry_on_behalf_of",
+    audit_entry.c.on_behalf_of,
+    audit_entry.c.at,
+    postgresql_where=_OF_A_CUSTOMER,
+    sqlite_where=_OF_A_CUSTOMER,
+)
+_OF_CHANGES: Final = text("changes > 0")
+for _name, _columns in (
+    ("ix_audit_entry_changes", (audit_entry.c.revision,)),
+    ("ix_audit_entry_tenant_changes", (audit_entry.c.tenant, audit_entry.c.revision)),
+):
+    Index(_name, *_columns, postgresql_where=_OF_CHANGES, sqlite_where=_OF_CHANGES)
 
 request = Table(
     "request",

@@ -174,7 +174,7 @@ def written(tx: Transaction) -> None:
     delta = tx.delta() if tx.changes else None
     closing, opening = writing.difference(delta) if delta else ([], [])
     writing.close_rows(connection, closing, tx.revision)
-    entries = writing.sealed(connection, tx.records, tx.call, tx.now, tx.revision)
+    entries = writing.sealed(connection, tx.records, tx.changes, tx.call, tx.now, tx.revision)
     with pipelined(connection):
         writing.open_rows(connection, opening, tx.revision)
         writing.append_entries(connection, entries)

@@ -1,6 +1,6 @@
 """The statements of a transaction: lock the head, write facts, audit and change log."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import Final
 
@@ -8,8 +8,9 @@ from sqlalchemy import Connection, Table, bindparam, select, update
 
 from authz_service.domain import audit
 from authz_service.domain.audit import AuditEntry, AuditRecord
+from authz_service.domain.audit_changes import told_by
 from authz_service.domain.call import Call
-from authz_service.domain.change import Delta, Revision
+from authz_service.domain.change import Delta, FactChange, Revision
 from authz_service.domain.window import Instant
 from authz_service.errors import ErrorReason, Internal
 from authz_service.store import change_log, schema, wakeup
@@ -59,20 +60,22 @@ def advance_head(connection: Connection, delta: Delta) -> None:
 
 def sealed(
     connection: Connection,
-    records: Iterable[AuditRecord],
+    records: Sequence[AuditRecord],
+    changes: Sequence[FactChange],
     call: Call,
     now: Instant,
     revision: Revision,
 ) -> list[AuditEntry]:
-    """Give each record its place at the end of its tenant's chain."""
+    """Append each record, with the changes it tells of, to its tenant's chain."""
     tails: dict[str, tuple[int, str]] = {}
     entries: list[AuditEntry] = []
-    for record in records:
+    for record, told in zip(records, told_by(records, changes, now), strict=True):
         if record.tenant not in tails:
             tails[record.tenant] = _tail(connection, record.tenant)
         seq, prev_hash = tails[record.tenant]
         entry = audit.seal(
             record,
+            told,
             call.actor,
             seq=seq + 1,
             prev_hash=prev_hash,

@@ -1,6 +1,5 @@
 """What a database holds, read without the code under test, and what must be true of it."""
 
-import json
 from collections import defaultdict
 from hashlib import sha256
 from typing import Any, NamedTuple, TypeAlias
@@ -12,6 +11,7 @@ from authz_service.engine.builder import apply
 from authz_service.engine.index import Index
 from authz_service.store import change_log, schema, snapshot
 from authz_service.store.database import Database
+from tests.audited import told
 from tests.differential.test_index_grows import described
 
 Contents: TypeAlias = dict[str, list[tuple[Any, ...]]]
@@ -24,14 +24,17 @@ class Entry(NamedTuple):
     seq: int
     at: int
     actor: str
+    on_behalf_of: str
     action: str
+    outcome: str
+    changes: int
     revision: int
     entry: str
     hash: str
 
     @property
     def document(self) -> Any:
-        return json.loads(self.entry)
+        return told(self.entry)
 
 
 def contents(database: Database) -> Contents:

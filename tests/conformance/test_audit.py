@@ -12,7 +12,7 @@ from authz_service.domain.call import Call
 from authz_service.domain.catalog import Permission, Role
 from authz_service.domain.grant import RoleGrant
 from authz_service.domain.membership import Membership
-from authz_service.domain.window import rfc3339
+from authz_service.domain.window import instant
 from authz_service.errors import AuthzError
 from authz_service.store import schema
 from authz_service.store.unit_of_work import Transaction
@@ -123,10 +123,12 @@ def test_an_entry_tells_who_did_what_to_whom_and_when(store_world: StoreWorld) -
     actor = Actor(OPS.subject, on_behalf_of="user:boss", source_address="ipv4:10.0.0.1:5")
     answer = granted(store_world, Call(actor, "r1", "c"), "project:1")
     entry = last(store_world, "acme")
-    assert entry.document == {
+    document = entry.document
+    assert document.pop("changes") == [{"after": {"role_grant": document["after"]}}]
+    assert document == {
         "tenant": "acme",
         "seq": 1,
-        "at": rfc3339(NOON),
+        "entry_time": instant(NOON),
         "actor": OPS.subject,
         "on_behalf_of": "user:boss",
         "action": "role.granted",
@@ -138,11 +140,10 @@ def test_an_entry_tells_who_did_what_to_whom_and_when(store_world: StoreWorld) -
             "subject": "user:alice",
             "role": "viewer",
             "scope": "project:1",
-            "window": {"valid_from": None, "valid_until": None},
-            "source": "manual",
-            "reason": "",
+            "source": "GRANT_SOURCE_MANUAL",
             "id": answer.value.id,
         },
+        "details": {},
         "reason": "",
         "request_id": "r1",
         "source_address": "ipv4:10.0.0.1:5",
@@ -160,7 +161,7 @@ def test_an_entry_is_stored_in_its_canonical_form(store_world: StoreWorld) -> No
             )
     for entry in ledger.chains(store_world.database)["acme"]:
         plain = json.dumps(
-            entry.document, ensure_ascii=False, sort_keys=True, separators=(",", ":")
+            json.loads(entry.entry), ensure_ascii=False, sort_keys=True, separators=(",", ":")
         )
         assert entry.entry == plain
     ledger.assert_whole(store_world.database)

@@ -5,16 +5,17 @@ revision and with what was before and after, whatever is done and whatever is re
 from collections import Counter
 from dataclasses import replace
 from random import Random
-from typing import Any, Final
+from typing import Final
 
 import pytest
 
-from authz_service.domain.audit import canonical, plain
+from authz_service.domain.audit import canonical
+from authz_service.domain.audit_changes import change_document
 from authz_service.domain.billing_policy import Downgrade, Excess
 from authz_service.domain.catalog import Limit, Role
 from authz_service.domain.change import FactChange
 from authz_service.domain.exception import ExceptionKind, TenantException
-from authz_service.domain.tenant import SuspensionReason, Tenant
+from authz_service.domain.tenant import SuspensionReason
 from authz_service.errors import AuthzError
 from authz_service.store import change_log
 from authz_service.usecases.grants.exceptions import GrantException, grant_exception
@@ -119,33 +120,27 @@ class Customer:
         self.accounts.do(onboarding.update_tenant, wanted)
 
 
-def of_change(change: FactChange) -> tuple[str, ...]:
-    """Say what the audit must say of a change; of a tenant it shows what holds now."""
-    if isinstance(change.fact, Tenant):
-        return "tenant", change.fact.id
-    return canonical(plain(change.before)), canonical(plain(change.after))
+def written(change: FactChange, at: int) -> str:
+    return canonical(change_document(change.before, change.after, at))
 
 
-def of_entry(entry: Any) -> tuple[str, ...]:
-    if entry["action"].startswith("tenant."):
-        return "tenant", *entry["targets"]
-    return canonical(entry["before"]), canonical(entry["after"])
-
-
-def changed(world: StoreWorld, after: int) -> dict[int, Counter[tuple[str, ...]]]:
+def changed(world: StoreWorld, after: int) -> dict[int, Counter[str]]:
     with world.database.read() as connection:
         found = list(change_log.read_after(connection, after))
-    return {delta.revision: Counter(map(of_change, delta.changes)) for delta in found}
+    return {
+        delta.revision: Counter(written(each, delta.at) for each in delta.changes)
+        for delta in found
+    }
 
 
-def audited(world: StoreWorld, after: int) -> dict[int, Counter[tuple[str, ...]]]:
+def audited(world: StoreWorld, after: int) -> dict[int, Counter[str]]:
     """Read what was done; a call that found nothing to change has an entry without any change."""
-    found: dict[int, Counter[tuple[str, ...]]] = {}
+    found: dict[int, Counter[str]] = {}
     for entry in ledger.chains(world.database)["acme"]:
-        said = entry.document
-        nothing = said["before"] is None and said["after"] is None
-        if entry.revision > after and said["outcome"] == "done" and not nothing:
-            found.setdefault(entry.revision, Counter())[of_entry(said)] += 1
+        told = entry.document["changes"]
+        assert len(told) <= 1
+        if entry.revision > after and told:
+            found.setdefault(entry.revision, Counter())[canonical(told[0])] += 1
     return found
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from authz_service.domain.change import Fact
 from authz_service.domain.decision import Question
+from authz_service.domain.documents import document
 from authz_service.domain.exception import EVERYONE, ExceptionKind, TenantException
 from authz_service.domain.grant import GrantSource, RoleGrant
 from authz_service.domain.identifiers import enclosing
@@ -17,6 +18,7 @@ from authz_service.domain.window import ALWAYS, Window
 from authz_service.engine.decide import decide
 from authz_service.errors import AuthzError
 from authz_service.reference.decision import Reference
+from authz_service.store.audit_log import Filters, Revisions
 from authz_service.usecases.audit import auditing
 from authz_service.usecases.audit.auditing import ListChanges
 from authz_service.usecases.grants import exceptions, role_grants
@@ -273,18 +275,23 @@ def test_changes_that_are_listed_are_all_that_were_made(clerk: Clerk) -> None:
     seeded = ledger.head(clerk.world.database)
     for number in range(STEPS):
         clerk.step(number)
-    held: dict[str, dict[str, Fact | None]] = {"RoleGrant": {}, "TenantException": {}}
+    standing: dict[str, dict[str, Any]] = {"role_grant": {}, "exception": {}}
     for tenant in TENANTS:
-        wanted = ListChanges(tenant=tenant, page=PageRequest(1000), after=seeded)
-        for each in clerk.world.executor.read(OPS, auditing.list_changes, wanted).value.items:
-            fact: Any = each.change.fact
-            kept = held[type(fact).__name__]
-            assert kept.pop(fact.id, None) == each.change.before
-            if each.change.after is not None:
-                kept[fact.id] = each.change.after
-            assert each.action.rpartition(".")[2] in ("granted", "updated", "revoked")
-    assert held["TenantException"] == clerk.exceptions
-    assert held["RoleGrant"].keys() == clerk.books.keys()
+        query = ListChanges(
+            filters=Filters(tenant, oldest_first=True),
+            page=PageRequest(1000),
+            revisions=Revisions(seeded),
+        )
+        for each in clerk.world.executor.read(OPS, auditing.list_changes, query).value.items:
+            before, after = each.change.get("before"), each.change.get("after")
+            ((kind, resource),) = dict(after or before or {}).items()
+            assert standing[kind].pop(resource["id"], None) == before
+            if after is not None:
+                standing[kind][resource["id"]] = after
+            assert each.entry["action"].rpartition(".")[2] in ("granted", "updated", "revoked")
+    exceptions = {name: document(fact, 0) for name, fact in clerk.exceptions.items()}
+    assert standing["exception"] == exceptions
+    assert standing["role_grant"].keys() == clerk.books.keys()
 
 
 def test_clerks_do_everything_and_are_refused_for_every_reason(store_world: StoreWorld) -> None:

@@ -15,6 +15,7 @@ from typing import Final
 
 import pytest
 
+from authz_service.domain.audit_changes import tenant_of
 from authz_service.domain.catalog import Role
 from authz_service.domain.change import Fact, FactChange
 from authz_service.domain.changeset import Changeset
@@ -33,7 +34,6 @@ from authz_service.engine.index import Index
 from authz_service.errors import AuthzError
 from authz_service.reference.decision import Reference
 from authz_service.reference.in_force import rules_in_force
-from authz_service.usecases.audit.auditing import tenant_of
 from tests.conformance.changing_world import OPERATORS, applied, preview
 from tests.conformance.random_changes import NOW, Drawing
 from tests.conformance.store_world import StoreWorld, opened

@@ -5,7 +5,6 @@ A new RPC is met here by itself once `requests.py` has a good request for it; a 
 is one more line in `_kinds`.
 """
 
-import json
 import re
 import time
 from collections import Counter
@@ -25,6 +24,7 @@ from authz_service.gen.authz.v1 import authorization_pb2 as checks
 from authz_service.gen.authz.v1 import identity_pb2 as identities
 from authz_service.gen.authz.v1 import key_pb2 as keys
 from authz_service.store import schema
+from tests.audited import told
 from tests.rpc.access import RIGHT_OF
 from tests.rpc.account import Account, timestamp
 from tests.rpc.certificates import Authority, files
@@ -300,7 +300,7 @@ def entries_since(server: Server, before: Mapping[str, int]) -> Counter[Told]:
         for tenant in lengths(server):
             since = (table.c.tenant == tenant, table.c.seq > before.get(tenant, 0))
             for (text,) in connection.execute(select(table.c.entry).where(*since)):
-                entry = json.loads(text)
+                entry = told(text)
                 found[entry["actor"], entry["on_behalf_of"], entry["outcome"]] += 1
     return found
 

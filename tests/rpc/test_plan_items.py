@@ -171,5 +171,9 @@ def test_change_of_an_item_is_audited_as_what_it_is(account: Account, plan: str)
     entry, *kept = added(account.server, before)
     assert {each["action"] for each in kept} == {"tier.version_kept"}
     assert (entry["action"], entry["targets"]) == ("limit.put", [plan, "seats"])
-    assert (entry["before"]["value"], entry["after"]["value"]) == (3, 9)
+    seats = [
+        next(limit["value"] for limit in entry[side]["limits"] if limit["name"] == "seats")
+        for side in ("before", "after")
+    ]
+    assert seats == ["3", "9"]
     assert entry["reason"] == "sale"

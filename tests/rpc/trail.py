@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import select
 
 from authz_service.store import schema
+from tests.audited import told
 from tests.rpc.harness import Server
 
 Entry = dict[str, Any]
@@ -37,7 +38,7 @@ def entries(server: Server, revision: int = 0) -> list[Entry]:
     query = select(table.c.entry).where(table.c.revision >= revision)
     with server.service.database.read() as connection:
         found = connection.execute(query.order_by(table.c.tenant, table.c.seq))
-        return [json.loads(row.entry) for row in found]
+        return [told(row.entry) for row in found]
 
 
 def broken(server: Server) -> list[tuple[str, int]]:
@@ -52,11 +53,11 @@ def broken(server: Server) -> list[tuple[str, int]]:
         said = json.loads(row.entry)
         canonical = json.dumps(said, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
         whole = (
-            (row.seq, said["seq"], said["prev_hash"]) == (seq, seq, link)
+            (row.seq, int(said["seq"]), said["prev_hash"]) == (seq, seq, link)
             and row.hash == sha256(row.entry.encode()).hexdigest()
             and row.entry == canonical
             and (row.actor, row.action, row.revision)
-            == (said["actor"], said["action"], said["revision"])
+            == (said["actor"], said["action"], int(said["revision"]))
         )
         if not whole:
             wrong.append((row.tenant, row.seq))

@@ -138,12 +138,19 @@ def test_an_exception_is_prolonged_and_widened(authz: Authz, tenant: str) -> Non
 def test_changes_tell_who_did_what_since_a_revision(authz: Authz, tenant: str) -> None:
     made = done(authz("grant", tenant, "user:vera", "editor", "--reason", "promoted", "-o", "json"))
     since = str(int(made["revision"]) - 1)
-    shown = done(authz("changes", tenant, "--after", since))
-    for part in ("role.granted", "RoleGrant", "made:", "role editor", "promoted", "service:key-"):
+    after = ("--after-revision", since)
+    shown = done(authz("changes", tenant, *after))
+    for part in ("granted editor to user:vera", "promoted", "first operator"):
         assert part in shown
     done(authz("grants", "update", tenant, made["role_grant"]["id"], "--grant-reason", "new"))
-    assert "reason promoted -> reason new" in authz("changes", tenant, "--after", since).out
-    assert "editor" not in authz("changes", tenant, "--until", since).out
+    newest = authz("changes", tenant, *after).out.splitlines()[1]
+    assert "grant of editor to user:vera: reason promoted → new" in newest
+    assert "editor" not in authz("changes", tenant, "--until-revision", since).out
+    assert "granted editor to user:vera" in authz("changes", "--since", "1h", *after).out
+    assert "granted" not in authz("changes", tenant, "--action", "member.", *after).out
+    document = done(authz("changes", tenant, "--action", "role.granted", "-o", "json"))
+    grant = document["changes"][0]["change"]["after"]["role_grant"]
+    assert (grant["role"], grant["subject"]) == ("editor", "user:vera")
 
 
 def test_the_audit_is_listed_and_verified(authz: Authz, tenant: str) -> None:
@@ -152,9 +159,13 @@ def test_the_audit_is_listed_and_verified(authz: Authz, tenant: str) -> None:
     listed = authz("audit", "list", "--tenant", tenant, "--outcome", "refused")
     assert "NOT_A_MEMBER" in listed.out
     assert "1 entry" in listed.err
-    latest = ("audit", "list", "--tenant", tenant, "--newest-first", "--limit", "1", "-o", "json")
+    latest = ("audit", "list", "--tenant", tenant, "--limit", "1", "-o", "json")
     newest = done(authz(*latest))["entries"][0]
-    assert '"action":"audit:list"' in newest["entry"]
+    assert (newest["action"], newest["outcome"]) == ("audit:list", "AUDIT_OUTCOME_DONE")
+    oldest = done(authz("audit", "list", "--tenant", tenant, "--oldest-first", "-o", "json"))
+    assert [int(entry["seq"]) for entry in oldest["entries"]] == list(
+        range(1, len(oldest["entries"]) + 1)
+    )
 
     whole = done(authz("audit", "verify", tenant, "-o", "json"))
     assert whole["whole"]

@@ -187,7 +187,7 @@ def test_disk_that_fills_up_is_found(
 @pytest.mark.parametrize(
     ("damage", "broken"),
     [
-        ("UPDATE audit_entry SET entry = replace(entry, 'done', 'none') WHERE seq = 2", 2),
+        ("UPDATE audit_entry SET entry = replace(entry, 'DONE', 'NONE') WHERE seq = 2", 2),
         ("DELETE FROM audit_entry WHERE seq = 2", 2),
         ("DELETE FROM audit_entry WHERE seq = 1", 1),
         ("UPDATE audit_entry SET hash = '00' WHERE seq = 1", 1),

@@ -7,15 +7,26 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from authz_service.cli import completion
 from authz_service.cli.display import output as out
 from authz_service.cli.display import tables
-from authz_service.cli.display.words import timestamp
-from authz_service.cli.options import From, Limit, Tenant, Until, reads
+from authz_service.cli.display.audited import columns_for, in_local_time, who
+from authz_service.cli.display.words import instant, timestamp
+from authz_service.cli.options import Limit, Tenant, reads
 from authz_service.cli.paging import every, total
+from authz_service.cli.search_options import (
+    ActionPrefix,
+    Actor,
+    OfTenant,
+    OldestFirst,
+    OnBehalfOf,
+    Since,
+    Until,
+)
 from authz_service.cli.session import Session
 from authz_service.client.failure import ExitCode
+from authz_service.domain.audit_words import entry_in_words
 from authz_service.gen.authz.v1 import audit_pb2 as pb
+from authz_service.gen.authz.v1 import error_reason_pb2
 
 app = typer.Typer(help="What was done, refused and read, by whom and why.")
 
@@ -24,44 +35,34 @@ app = typer.Typer(help="What was done, refused and read, by whom and why.")
 def list_entries(
     session: Session,
     *,
-    tenant: Annotated[
-        str,
-        typer.Option("--tenant", metavar="TENANT", help="Only this account's, or system's.",
-                     autocompletion=completion.tenants),
-    ] = "",
-    actor: Annotated[
-        str, typer.Option("--actor", metavar="SUBJECT", help="Only what this caller did.")
-    ] = "",
-    action: Annotated[
-        str,
-        typer.Option("--action", metavar="ACTION", help="As in role.granted; reads and refusals "
-                     "by their right: role_grants:create."),
-    ] = "",
+    tenant: OfTenant = "",
+    actor: Actor = "",
+    on_behalf_of: OnBehalfOf = "",
+    action: ActionPrefix = "",
     outcome: Annotated[
         str,
-        typer.Option("--outcome", metavar="OUTCOME", help="done, refused, or a reason: "
-                     "PERMISSION_DENIED."),
+        typer.Option("--outcome", metavar="OUTCOME", help="done, refused, or the reason of a "
+                     "refusal: PERMISSION_DENIED."),
     ] = "",
-    start: From = None,
+    start: Since = None,
     end: Until = None,
-    newest_first: Annotated[
-        bool, typer.Option("--newest-first", help="The newest of each account first.")
-    ] = False,
+    oldest_first: OldestFirst = False,
     limit: Limit = None,
 ) -> None:  # fmt: skip
-    """List audit entries, account by account, the oldest first."""
+    """List audit entries of one account or of all, the newest first."""
     request = pb.ListAuditEntriesRequest(
         tenant=tenant,
         actor=actor,
-        action=action,
-        outcome=outcome,
+        on_behalf_of=on_behalf_of,
+        action_prefix=action,
         start_time=timestamp(start),
         end_time=timestamp(end),
-        newest_first=newest_first,
+        oldest_first=oldest_first,
     )
+    _require_outcome(request, outcome)
     answer = every(session.audit.ListAuditEntries, request, lambda page: page.entries, limit)
-    found = answer.entries
-    session.show(answer, _table(found), note=total(len(found), "entry", answer))
+    note = total(len(answer.entries), "entry", answer)
+    session.show(answer, _table(answer.entries, tenant), note=note)
 
 
 @reads(app)
@@ -70,16 +71,16 @@ def verify(
     tenant: Tenant,
     *,
     after_seq: Annotated[
-        int, typer.Option("--after-seq", metavar="N", min=0, help="Begin at this entry.")
+        int, typer.Option("--after-seq", metavar="N", min=0, help="Begin after this entry.")
     ] = 0,
     after_hash: Annotated[
         str, typer.Option("--after-hash", metavar="HASH", help="The hash it had then.")
     ] = "",
 ) -> None:
-    """Tell whether an account's audit is whole; exit with 1 if it is not.
+    """Verify that an account's audit is whole; exit with 1 if it is not.
 
-    Keep the number and hash of the last entry elsewhere and give them next time: they show when
-    the end was cut off since.
+    Keep the number and the hash of the last entry elsewhere and give them next time: they show
+    whether the end was cut off in between.
     """
     request = pb.VerifyAuditRequest(tenant=tenant, after_seq=after_seq, after_hash=after_hash)
     answer = session.audit.VerifyAudit(request)
@@ -88,15 +89,33 @@ def verify(
         raise typer.Exit(ExitCode.DENIED)
 
 
-def _table(entries: Iterable[pb.AuditEntry]) -> Table:
+def _require_outcome(request: pb.ListAuditEntriesRequest, outcome: str) -> None:
+    """Set the filter by outcome. Raises: typer.BadParameter if there is no such outcome."""
+    if not outcome:
+        return
+    kind = f"AUDIT_OUTCOME_{outcome.upper()}"
+    reason = f"ERROR_REASON_{outcome.upper()}"
+    if kind in pb.AuditOutcome.keys()[1:]:
+        request.outcome = pb.AuditOutcome.Value(kind)
+    elif reason in error_reason_pb2.ErrorReason.keys()[1:]:
+        request.refusal = error_reason_pb2.ErrorReason.Value(reason)
+    else:
+        raise typer.BadParameter(f"--outcome {outcome!r}: done, refused, or a reason of refusal")
+
+
+def _table(entries: Iterable[pb.AuditEntry], tenant: str) -> Table:
     rows = [
-        (entry.tenant, str(entry.seq), said["at"], said["actor"], said["action"], said["outcome"],
-         out.listed(said["targets"]), said["reason"])
+        (
+            instant(entry.entry_time),
+            entry.tenant,
+            str(entry.seq),
+            entry_in_words(json.loads(entry.canonical_json), in_local_time),
+            who(entry),
+            entry.reason,
+        )
         for entry in entries
-        for said in (json.loads(entry.entry),)
-    ]  # fmt: skip
-    columns = ("TENANT", "SEQ", "AT", "ACTOR", "ACTION", "OUTCOME", "TARGETS", "REASON")
-    return tables.table(columns, rows)
+    ]
+    return columns_for(tenant, ("TIME", "TENANT", "ENTRY", "WHAT", "WHO", "REASON"), rows)
 
 
 def _verdict(answer: pb.VerifyAuditResponse) -> Table:
@@ -104,7 +123,7 @@ def _verdict(answer: pb.VerifyAuditResponse) -> Table:
     return tables.facts(
         [
             ("chain", f"{out.YES} whole" if answer.whole else broken),
-            ("verified", f"{answer.verified:,}"),
+            ("verified", f"{answer.verified_count:,}"),
             ("last entry", str(answer.last_seq)),
             ("last hash", answer.last_hash),
         ]

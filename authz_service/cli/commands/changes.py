@@ -1,16 +1,25 @@
-"""`authz changes`: what changed in an account between two revisions, by whom and why."""
+"""`authz changes`: what changed in an account or in all, by whom and why."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from google.protobuf.json_format import MessageToDict
 
-from authz_service.cli.display import output as out
-from authz_service.cli.display import tables
-from authz_service.cli.display.words import instant
-from authz_service.cli.options import CUSTOMERS, Limit, Tenant, reads
+from authz_service.cli import completion
+from authz_service.cli.display.audited import columns_for, in_local_time, who
+from authz_service.cli.display.words import instant, timestamp
+from authz_service.cli.options import CUSTOMERS, Limit, reads
 from authz_service.cli.paging import every, total
+from authz_service.cli.search_options import (
+    ActionPrefix,
+    Actor,
+    OldestFirst,
+    OnBehalfOf,
+    Since,
+    Until,
+)
 from authz_service.cli.session import Session
+from authz_service.domain.audit_words import change_in_words
 from authz_service.gen.authz.v1 import audit_pb2 as pb
 
 commands = typer.Typer()
@@ -19,48 +28,50 @@ commands = typer.Typer()
 @reads(commands, panel=CUSTOMERS)
 def changes(
     session: Session,
-    tenant: Tenant,
+    tenant: Annotated[
+        str,
+        typer.Argument(help="The account; all if not given. system: the catalogue and callers.",
+                       autocompletion=completion.tenants),
+    ] = "",
     *,
+    actor: Actor = "",
+    on_behalf_of: OnBehalfOf = "",
+    action: ActionPrefix = "",
+    start: Since = None,
+    end: Until = None,
     after: Annotated[
-        int, typer.Option("--after", metavar="REVISION", min=0, help="Only what came after it.")
+        int, typer.Option("--after-revision", metavar="N", min=0, help="Only what came after it.")
     ] = 0,
     until: Annotated[
         int,
-        typer.Option("--until", metavar="REVISION", min=0, help="Only up to this one, inclusive."),
+        typer.Option("--until-revision", metavar="N", min=0, help="Only up to it, inclusive."),
     ] = 0,
+    oldest_first: OldestFirst = False,
     limit: Limit = None,
-) -> None:
-    """List what changed in an account, the oldest first; system is the catalogue and the keys."""
-    request = pb.ListChangesRequest(tenant=tenant, after_revision=after, until_revision=until)
+) -> None:  # fmt: skip
+    """List what changed in one account or in all, the newest first."""
+    request = pb.ListChangesRequest(
+        tenant=tenant,
+        actor=actor,
+        on_behalf_of=on_behalf_of,
+        action_prefix=action,
+        start_time=timestamp(start),
+        end_time=timestamp(end),
+        after_revision=after,
+        until_revision=until,
+        oldest_first=oldest_first,
+    )
     answer = every(session.audit.ListChanges, request, lambda page: page.changes, limit)
-    found = answer.changes
     rows = [
-        (str(each.revision), instant(each.change_time), each.action, each.kind, each.id,
-         _difference(each), each.actor, each.reason)
-        for each in found
+        (instant(each.change_time), each.tenant, str(each.revision), _what(each), who(each),
+         each.reason)
+        for each in answer.changes
     ]  # fmt: skip
-    columns = ("REVISION", "AT", "ACTION", "KIND", "ID", "WHAT", "ACTOR", "REASON")
-    session.show(answer, tables.table(columns, rows), note=total(len(found), "change", answer))
+    columns = ("TIME", "TENANT", "REVISION", "WHAT", "WHO", "REASON")
+    note = total(len(rows), "change", answer)
+    session.show(answer, columns_for(tenant, columns, rows), note=note)
 
 
-def _difference(change: pb.Change) -> str:
-    """Say what is new, what is gone, or which fields are other than before."""
-    before, after = MessageToDict(change.before), MessageToDict(change.after)
-    if not before or not after:
-        return f"{'made' if after else 'ended'}: {_fields(after or before)}"
-    names = [name for name in after if after[name] != before.get(name)]
-    was = _fields({name: before.get(name) for name in names})
-    return f"{was} -> {_fields({name: after[name] for name in names})}"
-
-
-def _fields(values: dict[str, Any]) -> str:
-    return out.listed(f"{name} {_value(value)}" for name, value in values.items() if value)
-
-
-def _value(value: Any) -> str:
-    match value:
-        case dict():
-            return f"({_fields(value) or 'always'})"
-        case list():
-            return f"[{out.listed(map(_value, value))}]"
-    return str(value)
+def _what(change: pb.AuditedChange) -> str:
+    document = MessageToDict(change.change, preserving_proto_field_name=True)
+    return change_in_words(change.action, document, in_local_time)

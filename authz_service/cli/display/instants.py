@@ -45,6 +45,15 @@ def instant(text: str, now: datetime) -> datetime:
     raise ValueError(f"{text!r} is not an instant; write {FORMS}")
 
 
+def since(text: str, now: datetime) -> datetime:
+    """Read an instant; a length of time without a sign, such as 7d, counts back from `now`.
+
+    Raises:
+        ValueError: as `instant`.
+    """
+    return instant(f"-{text}" if _SPAN.fullmatch(text) else text, now)
+
+
 def span(text: str) -> timedelta:
     """Read a length of time. Raises: ValueError."""
     try:

@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 from authz_service.domain.catalog import ADD_ON, TIER, Limit, split_version
-from authz_service.domain.tenant import Holding, StatePeriod, TenantState
+from authz_service.domain.tenant import DatedLimit, Holding, StatePeriod, TenantState
 from authz_service.domain.window import Instant
 from authz_service.errors import ErrorReason, InvalidArgument
 from authz_service.gen.authz.v1 import error_reason_pb2, limit_pb2
@@ -67,6 +67,7 @@ def tenant_message(value: TenantNow) -> pb.Tenant:
         create_time=values.timestamp(value.created_at) if value.created_at else None,
         revision=value.revision,
         tier_version=value.tier_version,
+        dated_limits=[_dated_limit_message(dated) for dated in value.dated_limits],
     )
 
 
@@ -107,6 +108,11 @@ def _reason_number(reason: ErrorReason) -> error_reason_pb2.ErrorReason.ValueTyp
 
 def _period_message(value: StatePeriod) -> pb.TenantPeriod:
     return pb.TenantPeriod(state=STATES[value.state], **values.window_fields(value.window))
+
+
+def _dated_limit_message(value: DatedLimit) -> pb.DatedLimit:
+    window = values.window_fields(value.window)
+    return pb.DatedLimit(limit=catalog.limit_message(value.limit), **window)
 
 
 def _holding_message(value: Holding) -> pb.Holding:

@@ -1,16 +1,22 @@
 """AuditService: who did what, for whom and why."""
 
-from typing import Any
+from typing import Any, TypeVar
 
-from google.protobuf.struct_pb2 import Struct
+from google.protobuf.json_format import ParseDict
+from google.protobuf.message import Message
 
-from authz_service.domain.audit import AuditEntry, plain
+from authz_service.domain.audit import DONE, Document
+from authz_service.errors import ErrorReason, InvalidArgument
 from authz_service.gen.authz.v1 import audit_pb2 as pb
+from authz_service.gen.authz.v1 import error_reason_pb2
 from authz_service.rpc.calls import AdminCalls, Context
 from authz_service.rpc.messages import values
-from authz_service.store.audit_log import Filters
+from authz_service.rpc.messages.tenants import optional_instant
+from authz_service.store.audit_log import REFUSED, Filters, Revisions
 from authz_service.usecases.audit import auditing
-from authz_service.usecases.audit.auditing import Changed
+from authz_service.usecases.audit.auditing import AuditedChange, ShownEntry
+
+M = TypeVar("M", bound=Message)
 
 
 class AuditServicer:
@@ -25,10 +31,9 @@ class AuditServicer:
             context,
             auditing.list_changes,
             lambda r: auditing.ListChanges(
-                tenant=r.tenant,
+                filters=_filters(r),
                 page=values.page(r),
-                after=r.after_revision,
-                until=r.until_revision,
+                revisions=Revisions(r.after_revision, r.until_revision),
             ),
         )
         return pb.ListChangesResponse(
@@ -40,7 +45,14 @@ class AuditServicer:
     def ListAuditEntries(
         self, request: pb.ListAuditEntriesRequest, context: Context
     ) -> pb.ListAuditEntriesResponse:
-        answer = self._calls.read(request, context, auditing.list_audit_entries, _listing)
+        answer = self._calls.read(
+            request,
+            context,
+            auditing.list_audit_entries,
+            lambda r: auditing.ListAuditEntries(
+                filters=_filters(r, outcome=_outcome(r)), page=values.page(r)
+            ),
+        )
         return pb.ListAuditEntriesResponse(
             entries=[_entry(item) for item in answer.value.items],
             next_page_token=answer.value.next_token,
@@ -58,55 +70,70 @@ class AuditServicer:
                 tenant=r.tenant, after_seq=r.after_seq, after_hash=r.after_hash
             ),
         )
-        found = answer.value
+        verified = answer.value
         return pb.VerifyAuditResponse(
-            whole=not found.broken_seq,
-            broken_seq=found.broken_seq,
-            verified=found.verified,
-            last_seq=found.last_seq,
-            last_hash=found.last_hash,
+            whole=not verified.broken_seq,
+            broken_seq=verified.broken_seq,
+            verified_count=verified.verified,
+            last_seq=verified.last_seq,
+            last_hash=verified.last_hash,
             revision=answer.revision,
         )
 
 
-def _listing(request: pb.ListAuditEntriesRequest) -> auditing.ListAuditEntries:
-    filters = Filters(
+def _filters(request: Any, outcome: str = "") -> Filters:
+    return Filters(
         tenant=request.tenant,
         actor=request.actor,
-        action=request.action,
-        outcome=request.outcome,
-        start=values.instant(request.start_time) if request.HasField("start_time") else None,
-        end=values.instant(request.end_time) if request.HasField("end_time") else None,
-        newest_first=request.newest_first,
-    )
-    return auditing.ListAuditEntries(filters=filters, page=values.page(request))
-
-
-def _entry(sealed: AuditEntry) -> pb.AuditEntry:
-    return pb.AuditEntry(tenant=sealed.tenant, seq=sealed.seq, entry=sealed.entry, hash=sealed.hash)
-
-
-def _change(changed: Changed) -> pb.Change:
-    fact: Any = changed.change.fact
-    return pb.Change(
-        revision=changed.revision,
-        change_time=values.timestamp(changed.at),
-        kind=type(fact).__name__,
-        id=getattr(fact, "id", "") or getattr(fact, "subject", ""),
-        before=_struct(changed.change.before),
-        after=_struct(changed.change.after),
-        action=changed.action,
-        actor=changed.actor,
-        on_behalf_of=changed.on_behalf_of,
-        reason=changed.reason,
-        request_id=changed.request_id,
+        on_behalf_of=request.on_behalf_of,
+        action_prefix=request.action_prefix,
+        outcome=outcome,
+        start=optional_instant(request, "start_time"),
+        end=optional_instant(request, "end_time"),
+        oldest_first=request.oldest_first,
     )
 
 
-def _struct(fact: Any) -> Struct | None:
-    """Write a fact as the audit writes it; None for none."""
-    if fact is None:
-        return None
-    made = Struct()
-    made.update(plain(fact))
-    return made
+def _outcome(request: pb.ListAuditEntriesRequest) -> str:
+    """Read both filters of the outcome as one.
+
+    Raises:
+        InvalidArgument: INVALID_FIELD: no such value, or a reason for what was done.
+    """
+    if request.outcome not in pb.AuditOutcome.values():
+        raise _wrong(f"{request.outcome} is no outcome", "outcome")
+    if not request.refusal:
+        outcomes = {pb.AUDIT_OUTCOME_DONE: DONE, pb.AUDIT_OUTCOME_REFUSED: REFUSED}
+        return outcomes.get(request.outcome, "")
+    if request.outcome == pb.AUDIT_OUTCOME_DONE:
+        raise _wrong("what was done has no reason of refusal: leave one of both out", "refusal")
+    if request.refusal not in error_reason_pb2.ErrorReason.values():
+        raise _wrong(f"{request.refusal} is no reason", "refusal")
+    name = error_reason_pb2.ErrorReason.Name(request.refusal)
+    return name.removeprefix("ERROR_REASON_")
+
+
+def _wrong(message: str, field: str) -> InvalidArgument:
+    return InvalidArgument(ErrorReason.INVALID_FIELD, message, field=field)
+
+
+def _entry(shown: ShownEntry) -> pb.AuditEntry:
+    """Read the message out of the canonical JSON, which has its form."""
+    message = _parsed(shown.document, pb.AuditEntry())
+    message.hash = shown.entry.hash
+    message.canonical_json = shown.entry.entry
+    message.actor_display_name = shown.actor_display_name
+    return message
+
+
+def _change(audited: AuditedChange) -> pb.AuditedChange:
+    document = {**audited.entry, "change": audited.change}
+    document["change_time"] = document.pop("entry_time")
+    message = _parsed(document, pb.AuditedChange())
+    message.actor_display_name = audited.actor_display_name
+    return message
+
+
+def _parsed(document: Document, message: M) -> M:
+    # An entry outlives the release that sealed it: a field that is no more must not hide the rest.
+    return ParseDict(dict(document), message, ignore_unknown_fields=True)

@@ -1,36 +1,39 @@
-"""Who changed what and why, and what else stands in the audit."""
+"""Who changed what and why, and what else is in the audit."""
 
 import json
 import re
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from hashlib import sha256
 from itertools import islice
-from typing import Any
+from typing import Any, Final
 
-from authz_service.domain.audit import DONE, GENESIS, AuditEntry, broken_link, plain
-from authz_service.domain.change import Delta, Fact, FactChange, Revision
+from authz_service.domain.audit import DONE, GENESIS, AuditEntry, Document, broken_link
 from authz_service.domain.identifiers import checked
-from authz_service.domain.tenant import SYSTEM, Tenant
-from authz_service.domain.window import Instant, rfc3339
+from authz_service.domain.tenant import SYSTEM
+from authz_service.domain.window import instant
+from authz_service.engine.index import Index
 from authz_service.errors import ErrorReason, InvalidArgument
 from authz_service.store import audit_log
-from authz_service.store.audit_log import REFUSED, Filters, Place
+from authz_service.store.audit_log import REFUSED, Filters, Revisions
 from authz_service.usecases.kernel import paging, preconditions
 from authz_service.usecases.kernel.execution import View, read
 from authz_service.usecases.kernel.paging import Page, PageRequest
 
+_LARGEST: Final = 2**53
+"""Beyond any revision; a larger number may be none for a database."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListChanges:
-    """`after` is exclusive and `until` inclusive; 0 leaves either open."""
-
-    tenant: str
+    filters: Filters
     page: PageRequest
-    after: Revision = 0
-    until: Revision = 0
+    revisions: Revisions
+
+    @property
+    def tenant(self) -> str:
+        return self.filters.tenant
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,22 +56,22 @@ class VerifyAudit:
 
 
 @dataclass(frozen=True, slots=True)
-class Changed:
-    """One fact that changed. `number` counts the tenant's own changes within the revision."""
+class AuditedChange:
+    """One change of an entry, which is given without its changes. `number` counts from 0."""
 
-    revision: Revision
+    entry: Document
     number: int
-    at: Instant
-    change: FactChange
-    action: str = ""
-    actor: str = ""
-    on_behalf_of: str = ""
-    reason: str = ""
-    request_id: str = ""
+    change: Document
+    actor_display_name: str
 
-    @property
-    def key(self) -> str:
-        return f"{self.revision}.{self.number}"
+
+@dataclass(frozen=True, slots=True)
+class ShownEntry:
+    """An entry, and what its canonical JSON says."""
+
+    entry: AuditEntry
+    document: Document
+    actor_display_name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,47 +85,35 @@ class Verified:
 
 
 @read
-def list_changes(view: View, query: ListChanges) -> Page[Changed]:
-    preconditions.tenant(view.index, query.tenant)
-    _check_revisions(query)
-    head = view.index.revision
-    filters = ["changes", query.tenant, str(query.after), str(query.until)]
-    size, shown = paging.size(query.page), paging.start(query.page, filters)
-    first, number = _numbers(shown) if shown else (min(query.after, head) + 1, 0)
-    last = min(query.until or head, head)
+def list_changes(view: View, query: ListChanges) -> Page[AuditedChange]:
+    _check_revisions(query.revisions)
+    bounds = (query.revisions.after, query.revisions.until)
+    fingerprint = ["changes", *_checked(view, query.filters), *map(str, bounds)]
+    size, token = paging.size(query.page), paging.start(query.page, fingerprint)
+    place = _place(token, "revision/tenant/seq/number")
+    revisions = Revisions(*(min(revision, _LARGEST) for revision in bounds))
     with view.database.read() as connection:
-        # A revision far beyond the head finds nothing, and may be no number for a database.
-        deltas = audit_log.deltas_of(connection, query.tenant, min(first, head + 1), last)
-        with closing(deltas):
-            rest = (
-                c
-                for c in _changes(deltas, query.tenant)
-                if (c.revision, c.number) > (first, number)
-            )
-            found = list(islice(rest, size + 1))
-        revisions = {each.revision for each in found}
-        told = audit_log.explanations(connection, query.tenant, revisions)
-    return paging.cut(_explained(found, told), lambda each: each.key, size, filters)
+        # The first may be one whose changes were all on the page before.
+        entries = audit_log.entries_of_changes(
+            connection, query.filters, revisions, size + 2, place[:3]
+        )
+    changes = _changes(entries, place, _display_names(view.index))
+    return paging.cut(list(islice(changes, size + 1)), _change_token, size, fingerprint)
 
 
 @read
-def list_audit_entries(view: View, query: ListAuditEntries) -> Page[AuditEntry]:
-    filters = query.filters
-    if filters.tenant:
-        preconditions.tenant(view.index, filters.tenant)
-    fingerprint = ["audit", *(str(value) for value in _checked_filters(filters))]
-    size, shown = paging.size(query.page), paging.start(query.page, fingerprint)
+def list_audit_entries(view: View, query: ListAuditEntries) -> Page[ShownEntry]:
+    fingerprint = ["audit", *_checked(view, query.filters)]
+    size, token = paging.size(query.page), paging.start(query.page, fingerprint)
+    place = _place(token, "at/tenant/seq/tenant/seq")
     with view.database.read() as connection:
-        if shown:
-            place = _place(shown)
-        else:
-            # This read will stand in this chain; without a bound, no last page would be the last.
-            own = filters.tenant or SYSTEM
-            place = Place("", 0, own, audit_log.tail(connection, own))
-        found = audit_log.entries(connection, filters, size + 1, place)
-    return paging.cut(
-        found, lambda e: f"{e.tenant}/{e.seq}/{place.bounded}/{place.bound}", size, fingerprint
-    )
+        # This read will stand in this chain; without a bound, no last page would be the last.
+        own = query.filters.tenant or SYSTEM
+        bound = place[3:] or (own, audit_log.tail(connection, own))
+        entries = audit_log.entries(connection, query.filters, size + 1, place[:3], bound)
+    names = _display_names(view.index)
+    items = [ShownEntry(e, json.loads(e.entry), names.get(e.actor, "")) for e in entries]
+    return paging.cut(items, lambda item: _entry_token(item.entry, bound), size, fingerprint)
 
 
 @read
@@ -138,37 +129,32 @@ def verify_audit(view: View, query: VerifyAudit) -> Verified:
         return _walked(entries, (query.after_seq, query.after_hash or GENESIS))
 
 
-def tenant_of(fact: Fact) -> str:
-    """Name the tenant that a fact belongs to; `system` for the catalogue and the like."""
-    if isinstance(fact, Tenant):
-        return fact.id
-    return getattr(fact, "tenant", "") or SYSTEM
+def _changes(
+    entries: Iterable[AuditEntry], place: Sequence[Any], names: Mapping[str, str]
+) -> Iterator[AuditedChange]:
+    """Iterate over the changes of entries, those after the place alone."""
+    for entry in entries:
+        document = json.loads(entry.entry)
+        changes = document.pop("changes")
+        same = (entry.revision, entry.tenant, entry.seq) == tuple(place[:3])
+        for number, change in enumerate(changes):
+            if not same or number > place[3]:
+                yield AuditedChange(document, number, change, names.get(entry.actor, ""))
 
 
-def _changes(found: Iterable[Delta], tenant: str) -> Iterator[Changed]:
-    """Iterate over the tenant's own changes, numbered from 1 in each revision."""
-    for delta in found:
-        own = (change for change in delta.changes if tenant_of(change.fact) == tenant)
-        for number, change in enumerate(own, 1):
-            yield Changed(delta.revision, number, delta.at, change)
+def _change_token(change: AuditedChange) -> str:
+    entry = change.entry
+    return f"{entry['revision']}/{entry['tenant']}/{entry['seq']}/{change.number}"
 
 
-def _explained(found: Sequence[Changed], told: Iterable[AuditEntry]) -> list[Changed]:
-    """Say of each change who made it and why: by the entry about the very same facts, or else by
-    the first of its revision, which all come from one call.
-    """
-    entries = defaultdict[Revision, list[Any]](list)
-    for entry in told:
-        entries[entry.revision].append(json.loads(entry.entry))
-    return [_with_entry(each, entries[each.revision]) for each in found]
+def _entry_token(entry: AuditEntry, bound: Sequence[Any]) -> str:
+    return "/".join(map(str, (entry.at, entry.tenant, entry.seq, *bound)))
 
 
-def _with_entry(changed: Changed, entries: Sequence[Mapping[str, Any]]) -> Changed:
-    facts = (plain(changed.change.before), plain(changed.change.after))
-    same = (entry for entry in entries if (entry["before"], entry["after"]) == facts)
-    entry = next(same, entries[0])
-    names = ("action", "actor", "on_behalf_of", "reason", "request_id")
-    return replace(changed, **{name: entry[name] for name in names})
+def _display_names(index: Index) -> dict[str, str]:
+    """Name the callers of this service as people do, by subject."""
+    names = {key.subject: key.display_name for key in index.keys.values()}
+    return names | {each.subject: each.display_name for each in index.identities.values()}
 
 
 def _walked(entries: Iterable[AuditEntry], last: tuple[int, str]) -> Verified:
@@ -184,10 +170,21 @@ def _walked(entries: Iterable[AuditEntry], last: tuple[int, str]) -> Verified:
 
 def _filed_as_sealed(entry: AuditEntry) -> bool:
     """Tell whether the columns, by which entries are found, say what the sealed text says."""
-    said = json.loads(entry.entry)
-    names = ("tenant", "seq", "actor", "action", "revision")
-    return rfc3339(entry.at) == said["at"] and all(
-        getattr(entry, name) == said[name] for name in names
+    document = json.loads(entry.entry)
+    refusal = document.get("refusal", "").removeprefix("ERROR_REASON_")
+    sealed = {
+        "tenant": document["tenant"],
+        "seq": int(document["seq"]),
+        "actor": document.get("actor", ""),
+        "on_behalf_of": document.get("on_behalf_of", ""),
+        "action": document["action"],
+        "outcome": refusal or DONE,
+        "changes": len(document.get("changes", ())),
+        "revision": int(document.get("revision", 0)),
+    }
+    columns = entry._asdict()
+    return instant(entry.at) == document["entry_time"] and all(
+        columns[name] == value for name, value in sealed.items()
     )
 
 
@@ -198,24 +195,31 @@ def _stands(anchor: AuditEntry | None, query: VerifyAudit) -> bool:
     return sha256(anchor.entry.encode()).hexdigest() == query.after_hash
 
 
-def _check_revisions(query: ListChanges) -> None:
-    if query.after < 0:
+def _check_revisions(revisions: Revisions) -> None:
+    if revisions.after < 0:
         raise _wrong("a revision is 0 or more", "after_revision")
-    if query.until < 0 or 0 < query.until < query.after:
-        raise _wrong("it must not lie before after_revision; 0 for no end", "until_revision")
+    if revisions.until < 0 or 0 < revisions.until < revisions.after:
+        raise _wrong("it must not be before after_revision; 0 for no end", "until_revision")
 
 
-def _checked_filters(filters: Filters) -> tuple[object, ...]:
-    if filters.actor:
-        checked("subject", filters.actor, "actor")
-    if not re.fullmatch(r"[a-z_.:]{0,64}", filters.action):
-        raise _wrong("an action reads as in role.granted or role_grants:create", "action")
+def _checked(view: View, filters: Filters) -> list[str]:
+    """Return what tells these filters from others. Raises: what is wrong with one of them."""
+    if filters.tenant:
+        preconditions.tenant(view.index, filters.tenant)
+    for field in ("actor", "on_behalf_of"):
+        if subject := getattr(filters, field):
+            checked("subject", subject, field)
+    if not re.fullmatch(r"[a-z_.:]{0,64}", filters.action_prefix):
+        raise _wrong(
+            "an action reads as in role.granted or role_grants:create; give its beginning",
+            "action_prefix",
+        )
     if filters.outcome not in ("", DONE, REFUSED, *ErrorReason):
-        raise _wrong("an outcome is done, refused, or a reason as PERMISSION_DENIED", "outcome")
+        raise _wrong("an outcome is done, refused, or a reason of refusal", "outcome")
     for at, field in ((filters.start, "start_time"), (filters.end, "end_time")):
         if at is not None:
             preconditions.instant(at, field)
-    return tuple(getattr(filters, field.name) for field in fields(filters))
+    return [str(getattr(filters, field.name)) for field in fields(filters)]
 
 
 def _check_anchor(query: VerifyAudit) -> None:
@@ -225,28 +229,31 @@ def _check_anchor(query: VerifyAudit) -> None:
         raise _wrong("a hash is 64 hexadecimal digits in lower case", "after_hash")
 
 
-def _place(key: str) -> Place:
-    """Read a place out of a page token, which anybody may have written."""
-    match key.split("/"):
-        case [tenant, seq, bounded, bound]:
-            numbers = _numbers(f"{seq}.{bound}")
-            return Place(_named(tenant), numbers[0], _named(bounded), numbers[1])
-    raise paging.bad_token()
+def _place(token: str, parts: str) -> tuple[Any, ...]:
+    """Read a place out of a page token, which anybody may have written; () for the first page."""
+    if not token:
+        return ()
+    values, names = token.split("/"), parts.split("/")
+    if len(values) != len(names):
+        raise paging.bad_token()
+    return tuple(
+        _tenant(value) if name == "tenant" else _number(value)
+        for name, value in zip(names, values, strict=True)
+    )
 
 
-def _named(tenant: str) -> str:
+def _tenant(text: str) -> str:
     try:
-        return checked("tenant", tenant)
+        return checked("tenant", text)
     except InvalidArgument:
         raise paging.bad_token() from None
 
 
-def _numbers(text: str) -> tuple[int, int]:
-    """Read `4711.3` out of a page token; longer numbers are none for a database."""
-    found = re.fullmatch(r"(\d{1,18})\.(\d{1,18})", text, re.ASCII)
-    if found is None:
-        raise paging.bad_token()
-    return int(found[1]), int(found[2])
+def _number(text: str) -> int:
+    """Read a number; longer ones are none for a database."""
+    if re.fullmatch(r"\d{1,18}", text, re.ASCII):
+        return int(text)
+    raise paging.bad_token()
 
 
 def _wrong(message: str, field: str) -> InvalidArgument:

@@ -22,8 +22,8 @@ def lets_through(tx: Transaction, policy: BillingPolicy, tenant: str) -> bool:
     if len(closed) <= most:
         return True
     events.set_intake(tx.connection, replace(intake, breaker_opened_at=tx.now))
-    told = {"closed": len(closed), "allowed": most}
-    tx.record(AuditRecord("intake.breaker_opened", SYSTEM, ("intake",), None, told))
+    details = {"closed": str(len(closed)), "allowed": str(most)}
+    tx.record(AuditRecord("intake.breaker_opened", SYSTEM, ("intake",), details=details))
     return False
 
 

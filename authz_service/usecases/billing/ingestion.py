@@ -368,4 +368,5 @@ def release(
 def note(tx: Transaction, action: str, tenant: str, target: str, **told: object) -> None:
     """Audit what a person did to the intake or to an event."""
     chain = tenant if tx.index.tenant(tenant) is not None else SYSTEM
-    tx.record(AuditRecord(action, chain, (target,), None, told or None, tx.call.reason))
+    details = {name: str(value) for name, value in told.items()}
+    tx.record(AuditRecord(action, chain, (target,), reason=tx.call.reason, details=details))

@@ -1,6 +1,6 @@
 """A whole policy, put in one step."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from authz_service.domain.audit import AuditRecord
@@ -59,10 +59,25 @@ def put_all(tx: Transaction, policy: PolicySet) -> Applied:
         warnings=tuple(_warnings(tx, policy, found)),
     )
     if tx.changes:
-        changed = (*applied.created, *applied.updated)
-        tx.record(AuditRecord("policy.applied", SYSTEM, changed, None, applied, tx.call.reason))
+        _record(tx, found, applied)
         require_operable(tx)
     return applied
+
+
+def _record(tx: Transaction, definitions: Iterable[_Definition], applied: Applied) -> None:
+    """Say of each definition what became of it, and of all together that they came in one go."""
+    for each in definitions:
+        if each.before != each.after:
+            action = f"{each.name.partition(' ')[0].replace('-', '_')}.put"
+            target = (each.name.partition(" ")[2],)
+            tx.record(AuditRecord(action, SYSTEM, target, each.before, each.after, tx.call.reason))
+    details = {
+        "created": str(len(applied.created)),
+        "updated": str(len(applied.updated)),
+        "unchanged": str(applied.unchanged),
+    }
+    reason = tx.call.reason
+    tx.record(AuditRecord("policy.applied", SYSTEM, (), reason=reason, details=details))
 
 
 def _definitions(tx: Transaction, policy: PolicySet) -> Iterator[_Definition]:

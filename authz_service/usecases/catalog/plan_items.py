@@ -156,7 +156,7 @@ def _change(
     tx.change(before, after)
     item = now or was
     targets = (before.id, item.name) if item is not None else (before.id,)
-    tx.record(AuditRecord(action, SYSTEM, targets, was, now, tx.call.reason))
+    tx.record(AuditRecord(action, SYSTEM, targets, before, after, tx.call.reason))
 
 
 def _listed(

@@ -195,12 +195,13 @@ def _made(tx: Transaction, plan: Planned, promised: Fingerprint) -> AppliedChang
     for record in plan.records:
         tx.record(record)
     if plan.changes:
-        told = {
+        details = {
             "fingerprint": str(promised),
-            "objects": len(made),
-            "impacts": [f"{each.kind.value} {each.object}" for each in decided],
+            "objects": str(len(made)),
+            "impacts": ", ".join(f"{each.kind.value} {each.object}" for each in decided),
         }
-        tx.record(AuditRecord("changes.applied", SYSTEM, (), None, told, tx.call.reason))
+        reason = tx.call.reason
+        tx.record(AuditRecord("changes.applied", SYSTEM, (), reason=reason, details=details))
     return AppliedChange(made, decided)
 
 

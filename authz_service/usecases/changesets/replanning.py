@@ -10,6 +10,7 @@ from typing import Final
 
 from authz_service.domain import fingerprint
 from authz_service.domain.audit import AuditRecord
+from authz_service.domain.audit_changes import tenant_of
 from authz_service.domain.call import Call
 from authz_service.domain.catalog import ADD_ON, TIER, Role
 from authz_service.domain.change import Fact, FactChange
@@ -32,7 +33,6 @@ from authz_service.domain.window import FOREVER
 from authz_service.engine.scheduled import due
 from authz_service.errors import AuthzError, Internal, Unavailable
 from authz_service.store.unit_of_work import Transaction, come_due, rehearsed
-from authz_service.usecases.audit.auditing import tenant_of
 from authz_service.usecases.changesets.planning import planned
 from authz_service.usecases.changesets.scheduling import settled, work_out
 
@@ -75,7 +75,9 @@ def _anew(world: Transaction, each: ScheduledChangeset) -> ScheduledChangeset:
         tenant = refusal.details.get("tenant") or next(iter(concerned), "")
         blocker = Blocker(refusal.reason, refusal.message, tenant)
         return replace(each, changes=(), records=(), blocker=blocker)
-    return replace(each, changes=tuple(step.changes), records=settled(step.records), blocker=None)
+    return replace(
+        each, changes=tuple(step.changes), records=settled(step.records, each.at), blocker=None
+    )
 
 
 def _differ(one: ScheduledChangeset, other: ScheduledChangeset) -> bool:

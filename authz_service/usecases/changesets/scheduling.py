@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from authz_service.domain import comparison
-from authz_service.domain.audit import AuditRecord, plain
+from authz_service.domain.audit import AuditRecord
+from authz_service.domain.audit_changes import change_document
 from authz_service.domain.catalog import Plan
 from authz_service.domain.change import FactChange
 from authz_service.domain.changeset import Changeset
@@ -137,18 +138,19 @@ def schedule(tx: Transaction, step: Transaction, command: Changeset, at: Instant
         reason=call.reason,
         created_at=tx.now,
         changes=tuple(step.changes),
-        records=settled(step.records),
+        records=settled(step.records, at),
     )
     tx.change(None, made)
     tx.record(AuditRecord("changes.scheduled", SYSTEM, (made.id,), None, made, call.reason))
     return _shown(made)
 
 
-def settled(records: Iterable[AuditRecord]) -> tuple[AuditRecord, ...]:
+def settled(records: Iterable[AuditRecord], at: Instant) -> tuple[AuditRecord, ...]:
     """Give records as the audit will have them: they may have to wait for long."""
     return tuple(
-        replace(record, before=plain(record.before), after=plain(record.after))
+        replace(record, before=sides.get("before"), after=sides.get("after"))
         for record in records
+        for sides in (change_document(record.before, record.after, at),)
     )
 
 

@@ -115,8 +115,7 @@ def owned(found: Job | None, command: OneJob) -> Job:
 
 def _record(tx: Transaction, action: str, before: Job, after: Job) -> None:
     chain = before.tenant if _known(tx.index, before.tenant) else SYSTEM
-    states = ({"state": before.state.value}, {"state": after.state.value})
-    tx.record(AuditRecord(action, chain, (before.id,), *states, tx.call.reason))
+    tx.record(AuditRecord(action, chain, (before.id,), before, after, tx.call.reason))
 
 
 def _known(index: Index, tenant: str) -> bool:

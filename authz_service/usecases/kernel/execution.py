@@ -8,7 +8,7 @@ found nothing to change are audited too.
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Final, Generic, Protocol, TypeVar, get_type_hints
+from typing import Final, Generic, Protocol, TypeVar, get_type_hints
 
 from pydantic import TypeAdapter
 
@@ -259,8 +259,8 @@ class Executor:
 
 
 def _refused(right: str, chain: str, targets: tuple[str, ...], refusal: AuthzError) -> AuditRecord:
-    after: dict[str, Any] = {"field": refusal.field[:_MAX_TARGET], "details": refusal.details}
-    return AuditRecord(right, chain, targets, after=after, outcome=refusal.reason.value)
+    details = {"field": refusal.field[:_MAX_TARGET], **refusal.details}
+    return AuditRecord(right, chain, targets, details=details, outcome=refusal.reason.value)
 
 
 def _chain(index: Index, tenants: Collection[str]) -> str:

@@ -108,11 +108,11 @@ def _there(tx: Transaction, row: CustomerRow, seen: set[str]) -> Tenant | None:
 
 
 def _refused(tx: Transaction, row: CustomerRow, refusal: AuthzError) -> Imported:
-    told = {"field": refusal.field, "details": refusal.details}
+    details = {"field": refusal.field, **refusal.details}
     target = (f"tenant:{row.tenant[:_MOST_TARGET]}",)
     tx.record(
         AuditRecord(
-            import_customers.right, SYSTEM, target, after=told, outcome=refusal.reason.value
+            import_customers.right, SYSTEM, target, details=details, outcome=refusal.reason.value
         )
     )
     return Imported(row.tenant, Outcome.REFUSED, refusal.reason, refusal.field, refusal.message)

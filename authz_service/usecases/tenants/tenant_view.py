@@ -60,8 +60,6 @@ def changed(tx: Transaction, action: str, before: Tenant | None, after: Tenant) 
     if before == after:
         return tenant_now(after, tx.now)
     made = replace(after, revision=tx.index.revision + 1)
-    was = tenant_now(before, tx.now) if before is not None else None
-    now = tenant_now(made, tx.now)
     tx.change(before, made)
-    tx.record(AuditRecord(action, made.id, (made.id,), was, now, tx.call.reason))
-    return now
+    tx.record(AuditRecord(action, made.id, (made.id,), before, made, tx.call.reason))
+    return tenant_now(made, tx.now)

@@ -22,40 +22,64 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from authz_service.gen.authz.v1 import add_on_pb2 as authz_dot_v1_dot_add__on__pb2
+from authz_service.gen.authz.v1 import changeset_pb2 as authz_dot_v1_dot_changeset__pb2
+from authz_service.gen.authz.v1 import error_reason_pb2 as authz_dot_v1_dot_error__reason__pb2
+from authz_service.gen.authz.v1 import exception_pb2 as authz_dot_v1_dot_exception__pb2
+from authz_service.gen.authz.v1 import identity_pb2 as authz_dot_v1_dot_identity__pb2
+from authz_service.gen.authz.v1 import job_pb2 as authz_dot_v1_dot_job__pb2
+from authz_service.gen.authz.v1 import invitation_pb2 as authz_dot_v1_dot_invitation__pb2
+from authz_service.gen.authz.v1 import key_pb2 as authz_dot_v1_dot_key__pb2
+from authz_service.gen.authz.v1 import member_pb2 as authz_dot_v1_dot_member__pb2
 from authz_service.gen.authz.v1 import options_pb2 as authz_dot_v1_dot_options__pb2
-from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
+from authz_service.gen.authz.v1 import permission_pb2 as authz_dot_v1_dot_permission__pb2
+from authz_service.gen.authz.v1 import role_pb2 as authz_dot_v1_dot_role__pb2
+from authz_service.gen.authz.v1 import role_grant_pb2 as authz_dot_v1_dot_role__grant__pb2
+from authz_service.gen.authz.v1 import tenant_pb2 as authz_dot_v1_dot_tenant__pb2
+from authz_service.gen.authz.v1 import tier_pb2 as authz_dot_v1_dot_tier__pb2
+from authz_service.gen.authz.v1 import webhook_pb2 as authz_dot_v1_dot_webhook__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14\x61uthz/v1/audit.proto\x12\x08\x61uthz.v1\x1a\x16\x61uthz/v1/options.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x8f\x02\n\x06\x43hange\x12\x10\n\x08revision\x18\x01 \x01(\x03\x12/\n\x0b\x63hange_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04kind\x18\x03 \x01(\t\x12\n\n\x02id\x18\x04 \x01(\t\x12\'\n\x06\x62\x65\x66ore\x18\x05 \x01(\x0b\x32\x17.google.protobuf.Struct\x12&\n\x05\x61\x66ter\x18\x06 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x0e\n\x06\x61\x63tion\x18\x07 \x01(\t\x12\r\n\x05\x61\x63tor\x18\x08 \x01(\t\x12\x14\n\x0con_behalf_of\x18\t \x01(\t\x12\x0e\n\x06reason\x18\n \x01(\t\x12\x12\n\nrequest_id\x18\x0b \x01(\t\"{\n\x12ListChangesRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x16\n\x0e\x61\x66ter_revision\x18\x02 \x01(\x03\x12\x16\n\x0euntil_revision\x18\x03 \x01(\x03\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x12\n\npage_token\x18\x05 \x01(\t\"c\n\x13ListChangesResponse\x12!\n\x07\x63hanges\x18\x01 \x03(\x0b\x32\x10.authz.v1.Change\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x10\n\x08revision\x18\x03 \x01(\x03\"F\n\nAuditEntry\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x0b\n\x03seq\x18\x02 \x01(\x03\x12\r\n\x05\x65ntry\x18\x03 \x01(\t\x12\x0c\n\x04hash\x18\x04 \x01(\t\"\xf4\x01\n\x17ListAuditEntriesRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\r\n\x05\x61\x63tor\x18\x02 \x01(\t\x12\x0e\n\x06\x61\x63tion\x18\x03 \x01(\t\x12\x0f\n\x07outcome\x18\x04 \x01(\t\x12.\n\nstart_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0cnewest_first\x18\x07 \x01(\x08\x12\x11\n\tpage_size\x18\x08 \x01(\x05\x12\x12\n\npage_token\x18\t \x01(\t\"l\n\x18ListAuditEntriesResponse\x12%\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x14.authz.v1.AuditEntry\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x10\n\x08revision\x18\x03 \x01(\x03\"K\n\x12VerifyAuditRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x11\n\tafter_seq\x18\x02 \x01(\x03\x12\x12\n\nafter_hash\x18\x03 \x01(\t\"\x81\x01\n\x13VerifyAuditResponse\x12\r\n\x05whole\x18\x01 \x01(\x08\x12\x12\n\nbroken_seq\x18\x02 \x01(\x03\x12\x10\n\x08verified\x18\x03 \x01(\x03\x12\x10\n\x08last_seq\x18\x04 \x01(\x03\x12\x11\n\tlast_hash\x18\x05 \x01(\t\x12\x10\n\x08revision\x18\x06 \x01(\x03\x32\xcf\x02\n\x0c\x41uditService\x12\x64\n\x0bListChanges\x12\x1c.authz.v1.ListChangesRequest\x1a\x1d.authz.v1.ListChangesResponse\"\x18\xa2\xbb\x18\x14\n\naudit:list\x12\x06tenant\x12s\n\x10ListAuditEntries\x12!.authz.v1.ListAuditEntriesRequest\x1a\".authz.v1.ListAuditEntriesResponse\"\x18\xa2\xbb\x18\x14\n\naudit:list\x12\x06tenant\x12\x64\n\x0bVerifyAudit\x12\x1c.authz.v1.VerifyAuditRequest\x1a\x1d.authz.v1.VerifyAuditResponse\"\x18\xa2\xbb\x18\x14\n\naudit:list\x12\x06tenantb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14\x61uthz/v1/audit.proto\x12\x08\x61uthz.v1\x1a\x15\x61uthz/v1/add_on.proto\x1a\x18\x61uthz/v1/changeset.proto\x1a\x1b\x61uthz/v1/error_reason.proto\x1a\x18\x61uthz/v1/exception.proto\x1a\x17\x61uthz/v1/identity.proto\x1a\x12\x61uthz/v1/job.proto\x1a\x19\x61uthz/v1/invitation.proto\x1a\x12\x61uthz/v1/key.proto\x1a\x15\x61uthz/v1/member.proto\x1a\x16\x61uthz/v1/options.proto\x1a\x19\x61uthz/v1/permission.proto\x1a\x13\x61uthz/v1/role.proto\x1a\x19\x61uthz/v1/role_grant.proto\x1a\x15\x61uthz/v1/tenant.proto\x1a\x13\x61uthz/v1/tier.proto\x1a\x16\x61uthz/v1/webhook.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xbd\x04\n\x08Resource\x12*\n\npermission\x18\x01 \x01(\x0b\x32\x14.authz.v1.PermissionH\x00\x12\x1e\n\x04role\x18\x02 \x01(\x0b\x32\x0e.authz.v1.RoleH\x00\x12\x1e\n\x04tier\x18\x03 \x01(\x0b\x32\x0e.authz.v1.TierH\x00\x12!\n\x06\x61\x64\x64_on\x18\x04 \x01(\x0b\x32\x0f.authz.v1.AddOnH\x00\x12\"\n\x06tenant\x18\x05 \x01(\x0b\x32\x10.authz.v1.TenantH\x00\x12\"\n\x06member\x18\x06 \x01(\x0b\x32\x10.authz.v1.MemberH\x00\x12)\n\nrole_grant\x18\x07 \x01(\x0b\x32\x13.authz.v1.RoleGrantH\x00\x12.\n\texception\x18\x08 \x01(\x0b\x32\x19.authz.v1.TenantExceptionH\x00\x12*\n\ninvitation\x18\t \x01(\x0b\x32\x14.authz.v1.InvitationH\x00\x12\x1c\n\x03key\x18\n \x01(\x0b\x32\r.authz.v1.KeyH\x00\x12&\n\x08identity\x18\x0b \x01(\x0b\x32\x12.authz.v1.IdentityH\x00\x12&\n\x08\x65ndpoint\x18\x0c \x01(\x0b\x32\x12.authz.v1.EndpointH\x00\x12;\n\x13scheduled_changeset\x18\r \x01(\x0b\x32\x1c.authz.v1.ScheduledChangesetH\x00\x12\x1c\n\x03job\x18\x0e \x01(\x0b\x32\r.authz.v1.JobH\x00\x42\n\n\x08resource\"S\n\nFactChange\x12\"\n\x06\x62\x65\x66ore\x18\x01 \x01(\x0b\x32\x12.authz.v1.Resource\x12!\n\x05\x61\x66ter\x18\x02 \x01(\x0b\x32\x12.authz.v1.Resource\"\x8a\x02\n\rAuditedChange\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12/\n\x0b\x63hange_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06\x61\x63tion\x18\x04 \x01(\t\x12$\n\x06\x63hange\x18\x05 \x01(\x0b\x32\x14.authz.v1.FactChange\x12\r\n\x05\x61\x63tor\x18\x06 \x01(\t\x12\x1a\n\x12\x61\x63tor_display_name\x18\x07 \x01(\t\x12\x14\n\x0con_behalf_of\x18\x08 \x01(\t\x12\x0e\n\x06reason\x18\t \x01(\t\x12\x12\n\nrequest_id\x18\n \x01(\t\x12\x0b\n\x03seq\x18\x0b \x01(\x03\"\xab\x02\n\x12ListChangesRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\r\n\x05\x61\x63tor\x18\x02 \x01(\t\x12\x14\n\x0con_behalf_of\x18\x03 \x01(\t\x12\x15\n\raction_prefix\x18\x04 \x01(\t\x12.\n\nstart_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0coldest_first\x18\x07 \x01(\x08\x12\x16\n\x0e\x61\x66ter_revision\x18\x08 \x01(\x03\x12\x16\n\x0euntil_revision\x18\t \x01(\x03\x12\x11\n\tpage_size\x18\r \x01(\x05\x12\x12\n\npage_token\x18\x0e \x01(\t\"j\n\x13ListChangesResponse\x12(\n\x07\x63hanges\x18\x01 \x03(\x0b\x32\x17.authz.v1.AuditedChange\x12\x17\n\x0fnext_page_token\x18\r \x01(\t\x12\x10\n\x08revision\x18\x0e \x01(\x03\"\x9e\x04\n\nAuditEntry\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x0b\n\x03seq\x18\x02 \x01(\x03\x12.\n\nentry_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05\x61\x63tor\x18\x04 \x01(\t\x12\x14\n\x0con_behalf_of\x18\x05 \x01(\t\x12\x0e\n\x06\x61\x63tion\x18\x06 \x01(\t\x12\'\n\x07outcome\x18\x07 \x01(\x0e\x32\x16.authz.v1.AuditOutcome\x12&\n\x07refusal\x18\x08 \x01(\x0e\x32\x15.authz.v1.ErrorReason\x12\x0f\n\x07targets\x18\t \x03(\t\x12%\n\x07\x63hanges\x18\n \x03(\x0b\x32\x14.authz.v1.FactChange\x12\x32\n\x07\x64\x65tails\x18\x0b \x03(\x0b\x32!.authz.v1.AuditEntry.DetailsEntry\x12\x0e\n\x06reason\x18\x0c \x01(\t\x12\x12\n\nrequest_id\x18\r \x01(\t\x12\x16\n\x0esource_address\x18\x0e \x01(\t\x12\x10\n\x08revision\x18\x0f \x01(\x03\x12\x11\n\tprev_hash\x18\x10 \x01(\t\x12\x0c\n\x04hash\x18\x11 \x01(\t\x12\x16\n\x0e\x63\x61nonical_json\x18\x12 \x01(\t\x12\x1a\n\x12\x61\x63tor_display_name\x18\x13 \x01(\t\x1a.\n\x0c\x44\x65tailsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xd1\x02\n\x17ListAuditEntriesRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\r\n\x05\x61\x63tor\x18\x02 \x01(\t\x12\x14\n\x0con_behalf_of\x18\x03 \x01(\t\x12\x15\n\raction_prefix\x18\x04 \x01(\t\x12.\n\nstart_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0coldest_first\x18\x07 \x01(\x08\x12\'\n\x07outcome\x18\x08 \x01(\x0e\x32\x16.authz.v1.AuditOutcome\x12&\n\x07refusal\x18\t \x01(\x0e\x32\x15.authz.v1.ErrorReason\x12\x11\n\tpage_size\x18\r \x01(\x05\x12\x12\n\npage_token\x18\x0e \x01(\t\"l\n\x18ListAuditEntriesResponse\x12%\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x14.authz.v1.AuditEntry\x12\x17\n\x0fnext_page_token\x18\r \x01(\t\x12\x10\n\x08revision\x18\x0e \x01(\x03\"K\n\x12VerifyAuditRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x11\n\tafter_seq\x18\x02 \x01(\x03\x12\x12\n\nafter_hash\x18\x03 \x01(\t\"\x87\x01\n\x13VerifyAuditResponse\x12\r\n\x05whole\x18\x01 \x01(\x08\x12\x12\n\nbroken_seq\x18\x02 \x01(\x03\x12\x16\n\x0everified_count\x18\x03 \x01(\x03\x12\x10\n\x08last_seq\x18\x04 \x01(\x03\x12\x11\n\tlast_hash\x18\x05 \x01(\t\x12\x10\n\x08revision\x18\x0f \x01(\x03*`\n\x0c\x41uditOutcome\x12\x1d\n\x19\x41UDIT_OUTCOME_UNSPECIFIED\x10\x00\x12\x16\n\x12\x41UDIT_OUTCOME_DONE\x10\x01\x12\x19\n\x15\x41UDIT_OUTCOME_REFUSED\x10\x02\x32\xcf\x02\n\x0c\x41uditService\x12\x64\n\x0bListChanges\x12\x1c.authz.v1.ListChangesRequest\x1a\x1d.authz.v1.ListChangesResponse\"\x18\xa2\xbb\x18\x14\n\naudit:list\x12\x06tenant\x12s\n\x10ListAuditEntries\x12!.authz.v1.ListAuditEntriesRequest\x1a\".authz.v1.ListAuditEntriesResponse\"\x18\xa2\xbb\x18\x14\n\naudit:list\x12\x06tenant\x12\x64\n\x0bVerifyAudit\x12\x1c.authz.v1.VerifyAuditRequest\x1a\x1d.authz.v1.VerifyAuditResponse\"\x18\xa2\xbb\x18\x14\n\naudit:list\x12\x06tenantb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'authz.v1.audit_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_AUDITENTRY_DETAILSENTRY']._loaded_options = None
+  _globals['_AUDITENTRY_DETAILSENTRY']._serialized_options = b'8\001'
   _globals['_AUDITSERVICE'].methods_by_name['ListChanges']._loaded_options = None
   _globals['_AUDITSERVICE'].methods_by_name['ListChanges']._serialized_options = b'\242\273\030\024\n\naudit:list\022\006tenant'
   _globals['_AUDITSERVICE'].methods_by_name['ListAuditEntries']._loaded_options = None
   _globals['_AUDITSERVICE'].methods_by_name['ListAuditEntries']._serialized_options = b'\242\273\030\024\n\naudit:list\022\006tenant'
   _globals['_AUDITSERVICE'].methods_by_name['VerifyAudit']._loaded_options = None
   _globals['_AUDITSERVICE'].methods_by_name['VerifyAudit']._serialized_options = b'\242\273\030\024\n\naudit:list\022\006tenant'
-  _globals['_CHANGE']._serialized_start=122
-  _globals['_CHANGE']._serialized_end=393
-  _globals['_LISTCHANGESREQUEST']._serialized_start=395
-  _globals['_LISTCHANGESREQUEST']._serialized_end=518
-  _globals['_LISTCHANGESRESPONSE']._serialized_start=520
-  _globals['_LISTCHANGESRESPONSE']._serialized_end=619
-  _globals['_AUDITENTRY']._serialized_start=621
-  _globals['_AUDITENTRY']._serialized_end=691
-  _globals['_LISTAUDITENTRIESREQUEST']._serialized_start=694
-  _globals['_LISTAUDITENTRIESREQUEST']._serialized_end=938
-  _globals['_LISTAUDITENTRIESRESPONSE']._serialized_start=940
-  _globals['_LISTAUDITENTRIESRESPONSE']._serialized_end=1048
-  _globals['_VERIFYAUDITREQUEST']._serialized_start=1050
-  _globals['_VERIFYAUDITREQUEST']._serialized_end=1125
-  _globals['_VERIFYAUDITRESPONSE']._serialized_start=1128
-  _globals['_VERIFYAUDITRESPONSE']._serialized_end=1257
-  _globals['_AUDITSERVICE']._serialized_start=1260
-  _globals['_AUDITSERVICE']._serialized_end=1595
+  _globals['_AUDITOUTCOME']._serialized_start=3003
+  _globals['_AUDITOUTCOME']._serialized_end=3099
+  _globals['_RESOURCE']._serialized_start=454
+  _globals['_RESOURCE']._serialized_end=1027
+  _globals['_FACTCHANGE']._serialized_start=1029
+  _globals['_FACTCHANGE']._serialized_end=1112
+  _globals['_AUDITEDCHANGE']._serialized_start=1115
+  _globals['_AUDITEDCHANGE']._serialized_end=1381
+  _globals['_LISTCHANGESREQUEST']._serialized_start=1384
+  _globals['_LISTCHANGESREQUEST']._serialized_end=1683
+  _globals['_LISTCHANGESRESPONSE']._serialized_start=1685
+  _globals['_LISTCHANGESRESPONSE']._serialized_end=1791
+  _globals['_AUDITENTRY']._serialized_start=1794
+  _globals['_AUDITENTRY']._serialized_end=2336
+  _globals['_AUDITENTRY_DETAILSENTRY']._serialized_start=2290
+  _globals['_AUDITENTRY_DETAILSENTRY']._serialized_end=2336
+  _globals['_LISTAUDITENTRIESREQUEST']._serialized_start=2339
+  _globals['_LISTAUDITENTRIESREQUEST']._serialized_end=2676
+  _globals['_LISTAUDITENTRIESRESPONSE']._serialized_start=2678
+  _globals['_LISTAUDITENTRIESRESPONSE']._serialized_end=2786
+  _globals['_VERIFYAUDITREQUEST']._serialized_start=2788
+  _globals['_VERIFYAUDITREQUEST']._serialized_end=2863
+  _globals['_VERIFYAUDITRESPONSE']._serialized_start=2866
+  _globals['_VERIFYAUDITRESPONSE']._serialized_end=3001
+  _globals['_AUDITSERVICE']._serialized_start=3102
+  _globals['_AUDITSERVICE']._serialized_end=3437
 # @@protoc_insertion_point(module_scope)

@@ -3,12 +3,27 @@
 isort:skip_file
 """
 
+from authz_service.gen.authz.v1 import add_on_pb2 as _add_on_pb2
+from authz_service.gen.authz.v1 import changeset_pb2 as _changeset_pb2
+from authz_service.gen.authz.v1 import error_reason_pb2 as _error_reason_pb2
+from authz_service.gen.authz.v1 import exception_pb2 as _exception_pb2
+from authz_service.gen.authz.v1 import identity_pb2 as _identity_pb2
+from authz_service.gen.authz.v1 import invitation_pb2 as _invitation_pb2
+from authz_service.gen.authz.v1 import job_pb2 as _job_pb2
+from authz_service.gen.authz.v1 import key_pb2 as _key_pb2
+from authz_service.gen.authz.v1 import member_pb2 as _member_pb2
+from authz_service.gen.authz.v1 import permission_pb2 as _permission_pb2
+from authz_service.gen.authz.v1 import role_grant_pb2 as _role_grant_pb2
+from authz_service.gen.authz.v1 import role_pb2 as _role_pb2
+from authz_service.gen.authz.v1 import tenant_pb2 as _tenant_pb2
+from authz_service.gen.authz.v1 import tier_pb2 as _tier_pb2
+from authz_service.gen.authz.v1 import webhook_pb2 as _webhook_pb2
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
-from google.protobuf import struct_pb2 as _struct_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -20,109 +35,294 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _AuditOutcome:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _AuditOutcomeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AuditOutcome.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    AUDIT_OUTCOME_UNSPECIFIED: _AuditOutcome.ValueType  # 0
+    """Never sent; in a filter, any."""
+    AUDIT_OUTCOME_DONE: _AuditOutcome.ValueType  # 1
+    """The call was carried out."""
+    AUDIT_OUTCOME_REFUSED: _AuditOutcome.ValueType  # 2
+    """The call was refused."""
+
+class AuditOutcome(_AuditOutcome, metaclass=_AuditOutcomeEnumTypeWrapper):
+    """How an audited call ended."""
+
+AUDIT_OUTCOME_UNSPECIFIED: AuditOutcome.ValueType  # 0
+"""Never sent; in a filter, any."""
+AUDIT_OUTCOME_DONE: AuditOutcome.ValueType  # 1
+"""The call was carried out."""
+AUDIT_OUTCOME_REFUSED: AuditOutcome.ValueType  # 2
+"""The call was refused."""
+Global___AuditOutcome: _TypeAlias = AuditOutcome  # noqa: Y015
+
 @_typing.final
-class Change(_message.Message):
-    """One fact that was made, replaced or ended."""
+class Resource(_message.Message):
+    """A resource as an audit entry keeps it: without secrets, without addresses of people, and without
+    its `revision`, which is that of the entry. What is computed from other facts is left out too, such
+    as the roles of a member or of a key.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    REVISION_FIELD_NUMBER: _builtins.int
-    CHANGE_TIME_FIELD_NUMBER: _builtins.int
-    KIND_FIELD_NUMBER: _builtins.int
-    ID_FIELD_NUMBER: _builtins.int
-    BEFORE_FIELD_NUMBER: _builtins.int
-    AFTER_FIELD_NUMBER: _builtins.int
-    ACTION_FIELD_NUMBER: _builtins.int
-    ACTOR_FIELD_NUMBER: _builtins.int
-    ON_BEHALF_OF_FIELD_NUMBER: _builtins.int
-    REASON_FIELD_NUMBER: _builtins.int
-    REQUEST_ID_FIELD_NUMBER: _builtins.int
-    revision: _builtins.int
-    """The revision that changed it."""
-    kind: _builtins.str
-    """What kind of thing it is. Example: `RoleGrant`, `Membership`, `Tenant`, `Plan`."""
-    id: _builtins.str
-    """Which one it is. Example: `editor` for a role, `user:alice` for a membership, a grant's id."""
-    action: _builtins.str
-    """What was done, as the audit names it. Example: `role.granted`."""
-    actor: _builtins.str
-    """Who did it. Example: `service:key-0643f3a9c1e5`."""
-    on_behalf_of: _builtins.str
-    """On whose behalf, where the caller said so. Example: `user:alice`."""
-    reason: _builtins.str
-    """Why, in the words of who did it."""
-    request_id: _builtins.str
-    """The request id of the call."""
+    PERMISSION_FIELD_NUMBER: _builtins.int
+    ROLE_FIELD_NUMBER: _builtins.int
+    TIER_FIELD_NUMBER: _builtins.int
+    ADD_ON_FIELD_NUMBER: _builtins.int
+    TENANT_FIELD_NUMBER: _builtins.int
+    MEMBER_FIELD_NUMBER: _builtins.int
+    ROLE_GRANT_FIELD_NUMBER: _builtins.int
+    EXCEPTION_FIELD_NUMBER: _builtins.int
+    INVITATION_FIELD_NUMBER: _builtins.int
+    KEY_FIELD_NUMBER: _builtins.int
+    IDENTITY_FIELD_NUMBER: _builtins.int
+    ENDPOINT_FIELD_NUMBER: _builtins.int
+    SCHEDULED_CHANGESET_FIELD_NUMBER: _builtins.int
+    JOB_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def change_time(self) -> _timestamp_pb2.Timestamp:
-        """When that revision was made."""
+    def permission(self) -> _permission_pb2.Permission:
+        """A declared permission."""
 
     @_builtins.property
-    def before(self) -> _struct_pb2.Struct:
-        """The thing as it was; unset if it was made. Secrets are left out. Whole numbers of 2^53 or more are
-        text, instants are RFC 3339, and null is a window's open end.
-        """
+    def role(self) -> _role_pb2.Role:
+        """A role."""
 
     @_builtins.property
-    def after(self) -> _struct_pb2.Struct:
-        """The thing as it is since; unset if it was ended."""
+    def tier(self) -> _tier_pb2.Tier:
+        """A tier, or an earlier version of one."""
+
+    @_builtins.property
+    def add_on(self) -> _add_on_pb2.AddOn:
+        """An add-on."""
+
+    @_builtins.property
+    def tenant(self) -> _tenant_pb2.Tenant:
+        """An account, with the state, tier, add-ons and limits that it had at the time of the entry."""
+
+    @_builtins.property
+    def member(self) -> _member_pb2.Member:
+        """A membership."""
+
+    @_builtins.property
+    def role_grant(self) -> _role_grant_pb2.RoleGrant:
+        """A role grant."""
+
+    @_builtins.property
+    def exception(self) -> _exception_pb2.TenantException:
+        """An exception."""
+
+    @_builtins.property
+    def invitation(self) -> _invitation_pb2.Invitation:
+        """An invitation."""
+
+    @_builtins.property
+    def key(self) -> _key_pb2.Key:
+        """An API key."""
+
+    @_builtins.property
+    def identity(self) -> _identity_pb2.Identity:
+        """A registered identity."""
+
+    @_builtins.property
+    def endpoint(self) -> _webhook_pb2.Endpoint:
+        """A webhook endpoint."""
+
+    @_builtins.property
+    def scheduled_changeset(self) -> _changeset_pb2.ScheduledChangeset:
+        """A changeset that is scheduled for an instant."""
+
+    @_builtins.property
+    def job(self) -> _job_pb2.Job:
+        """A job that somebody retried or cancelled."""
 
     def __init__(
         self,
         *,
-        revision: _builtins.int = ...,
-        change_time: _timestamp_pb2.Timestamp | None = ...,
-        kind: _builtins.str = ...,
-        id: _builtins.str = ...,
-        before: _struct_pb2.Struct | None = ...,
-        after: _struct_pb2.Struct | None = ...,
-        action: _builtins.str = ...,
-        actor: _builtins.str = ...,
-        on_behalf_of: _builtins.str = ...,
-        reason: _builtins.str = ...,
-        request_id: _builtins.str = ...,
+        permission: _permission_pb2.Permission | None = ...,
+        role: _role_pb2.Role | None = ...,
+        tier: _tier_pb2.Tier | None = ...,
+        add_on: _add_on_pb2.AddOn | None = ...,
+        tenant: _tenant_pb2.Tenant | None = ...,
+        member: _member_pb2.Member | None = ...,
+        role_grant: _role_grant_pb2.RoleGrant | None = ...,
+        exception: _exception_pb2.TenantException | None = ...,
+        invitation: _invitation_pb2.Invitation | None = ...,
+        key: _key_pb2.Key | None = ...,
+        identity: _identity_pb2.Identity | None = ...,
+        endpoint: _webhook_pb2.Endpoint | None = ...,
+        scheduled_changeset: _changeset_pb2.ScheduledChangeset | None = ...,
+        job: _job_pb2.Job | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "before", b"before", "change_time", b"change_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["add_on", b"add_on", "endpoint", b"endpoint", "exception", b"exception", "identity", b"identity", "invitation", b"invitation", "job", b"job", "key", b"key", "member", b"member", "permission", b"permission", "resource", b"resource", "role", b"role", "role_grant", b"role_grant", "scheduled_changeset", b"scheduled_changeset", "tenant", b"tenant", "tier", b"tier"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "actor", b"actor", "after", b"after", "before", b"before", "change_time", b"change_time", "id", b"id", "kind", b"kind", "on_behalf_of", b"on_behalf_of", "reason", b"reason", "request_id", b"request_id", "revision", b"revision"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["add_on", b"add_on", "endpoint", b"endpoint", "exception", b"exception", "identity", b"identity", "invitation", b"invitation", "job", b"job", "key", b"key", "member", b"member", "permission", b"permission", "resource", b"resource", "role", b"role", "role_grant", b"role_grant", "scheduled_changeset", b"scheduled_changeset", "tenant", b"tenant", "tier", b"tier"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_resource: _TypeAlias = _typing.Literal["permission", "role", "tier", "add_on", "tenant", "member", "role_grant", "exception", "invitation", "key", "identity", "endpoint", "scheduled_changeset", "job"]  # noqa: Y015
+    _WhichOneofArgType_resource: _TypeAlias = _typing.Literal["resource", b"resource"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_resource) -> _WhichOneofReturnType_resource | None: ...
+
+Global___Resource: _TypeAlias = Resource  # noqa: Y015
+
+@_typing.final
+class FactChange(_message.Message):
+    """One resource before and after a change."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BEFORE_FIELD_NUMBER: _builtins.int
+    AFTER_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def before(self) -> Global___Resource:
+        """The resource as it was; unset if the change created it."""
+
+    @_builtins.property
+    def after(self) -> Global___Resource:
+        """The resource as it is since; unset if the change ended it."""
+
+    def __init__(
+        self,
+        *,
+        before: Global___Resource | None = ...,
+        after: Global___Resource | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "before", b"before"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "before", b"before"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___Change: _TypeAlias = Change  # noqa: Y015
+Global___FactChange: _TypeAlias = FactChange  # noqa: Y015
 
 @_typing.final
-class ListChangesRequest(_message.Message):
-    """Between which revisions to list changes."""
+class AuditedChange(_message.Message):
+    """A change, with who made it and why."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     TENANT_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    CHANGE_TIME_FIELD_NUMBER: _builtins.int
+    ACTION_FIELD_NUMBER: _builtins.int
+    CHANGE_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
+    ACTOR_DISPLAY_NAME_FIELD_NUMBER: _builtins.int
+    ON_BEHALF_OF_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    SEQ_FIELD_NUMBER: _builtins.int
+    tenant: _builtins.str
+    """The account that the resource belongs to; `system` for the catalogue and for callers."""
+    revision: _builtins.int
+    """The revision that made the change."""
+    action: _builtins.str
+    """What was done. Example: `role.granted`."""
+    actor: _builtins.str
+    """Who made the change. Example: `service:key-0643f3a9c1e5`."""
+    actor_display_name: _builtins.str
+    """The display name of the actor's key or identity; empty if it has none or was revoked."""
+    on_behalf_of: _builtins.str
+    """The customer's user on whose behalf the actor called. Example: `user:alice`."""
+    reason: _builtins.str
+    """Why, in the caller's words."""
+    request_id: _builtins.str
+    """The request id of the call."""
+    seq: _builtins.int
+    """The number of the audit entry in the account's chain."""
+    @_builtins.property
+    def change_time(self) -> _timestamp_pb2.Timestamp:
+        """When the change was made."""
+
+    @_builtins.property
+    def change(self) -> Global___FactChange:
+        """What changed."""
+
+    def __init__(
+        self,
+        *,
+        tenant: _builtins.str = ...,
+        revision: _builtins.int = ...,
+        change_time: _timestamp_pb2.Timestamp | None = ...,
+        action: _builtins.str = ...,
+        change: Global___FactChange | None = ...,
+        actor: _builtins.str = ...,
+        actor_display_name: _builtins.str = ...,
+        on_behalf_of: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        seq: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "change_time", b"change_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "actor", b"actor", "actor_display_name", b"actor_display_name", "change", b"change", "change_time", b"change_time", "on_behalf_of", b"on_behalf_of", "reason", b"reason", "request_id", b"request_id", "revision", b"revision", "seq", b"seq", "tenant", b"tenant"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AuditedChange: _TypeAlias = AuditedChange  # noqa: Y015
+
+@_typing.final
+class ListChangesRequest(_message.Message):
+    """Which changes to list. Every condition that is set must hold."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
+    ON_BEHALF_OF_FIELD_NUMBER: _builtins.int
+    ACTION_PREFIX_FIELD_NUMBER: _builtins.int
+    START_TIME_FIELD_NUMBER: _builtins.int
+    END_TIME_FIELD_NUMBER: _builtins.int
+    OLDEST_FIRST_FIELD_NUMBER: _builtins.int
     AFTER_REVISION_FIELD_NUMBER: _builtins.int
     UNTIL_REVISION_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     tenant: _builtins.str
-    """The customer's account; `system` for the catalogue of permissions, roles and tiers, and for keys."""
+    """Only changes in this account; `system` for the catalogue and for callers. Empty for all accounts."""
+    actor: _builtins.str
+    """Only changes that this caller made. Example: `service:key-0643f3a9c1e5`."""
+    on_behalf_of: _builtins.str
+    """Only changes made on behalf of this user. Example: `user:alice`."""
+    action_prefix: _builtins.str
+    """Only actions that begin with this. Examples: `role.granted`, `role.`, `tier`."""
+    oldest_first: _builtins.bool
+    """The oldest first, instead of the newest."""
     after_revision: _builtins.int
-    """Only what changed after this revision; 0 for all from the first on. Example: 4711."""
+    """Only changes after this revision; 0 for all. Example: 4711."""
     until_revision: _builtins.int
-    """Only what changed up to this revision, inclusive; 0 for no end. Example: 4720."""
+    """Only changes up to and including this revision; 0 for no end. Example: 4720."""
     page_size: _builtins.int
     """At most this many; 100 if 0, at most 1,000."""
     page_token: _builtins.str
-    """`next_page_token` of the page before, of the same query."""
+    """`next_page_token` of the previous page, for the same query."""
+    @_builtins.property
+    def start_time(self) -> _timestamp_pb2.Timestamp:
+        """Only changes made at this time or later."""
+
+    @_builtins.property
+    def end_time(self) -> _timestamp_pb2.Timestamp:
+        """Only changes made before this time."""
+
     def __init__(
         self,
         *,
         tenant: _builtins.str = ...,
+        actor: _builtins.str = ...,
+        on_behalf_of: _builtins.str = ...,
+        action_prefix: _builtins.str = ...,
+        start_time: _timestamp_pb2.Timestamp | None = ...,
+        end_time: _timestamp_pb2.Timestamp | None = ...,
+        oldest_first: _builtins.bool = ...,
         after_revision: _builtins.int = ...,
         until_revision: _builtins.int = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["after_revision", b"after_revision", "page_size", b"page_size", "page_token", b"page_token", "tenant", b"tenant", "until_revision", b"until_revision"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action_prefix", b"action_prefix", "actor", b"actor", "after_revision", b"after_revision", "end_time", b"end_time", "oldest_first", b"oldest_first", "on_behalf_of", b"on_behalf_of", "page_size", b"page_size", "page_token", b"page_token", "start_time", b"start_time", "tenant", b"tenant", "until_revision", b"until_revision"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -130,7 +330,7 @@ Global___ListChangesRequest: _TypeAlias = ListChangesRequest  # noqa: Y015
 
 @_typing.final
 class ListChangesResponse(_message.Message):
-    """A page of changes, oldest first, those of one revision in the order in which they were made."""
+    """A page of changes, by revision, account and number."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -140,15 +340,15 @@ class ListChangesResponse(_message.Message):
     next_page_token: _builtins.str
     """Empty on the last page."""
     revision: _builtins.int
-    """The revision the answer was given at."""
+    """The revision at which the question was answered."""
     @_builtins.property
-    def changes(self) -> _containers.RepeatedCompositeFieldContainer[Global___Change]:
+    def changes(self) -> _containers.RepeatedCompositeFieldContainer[Global___AuditedChange]:
         """The changes."""
 
     def __init__(
         self,
         *,
-        changes: _abc.Iterable[Global___Change] | None = ...,
+        changes: _abc.Iterable[Global___AuditedChange] | None = ...,
         next_page_token: _builtins.str = ...,
         revision: _builtins.int = ...,
     ) -> None: ...
@@ -166,32 +366,121 @@ class AuditEntry(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class DetailsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     TENANT_FIELD_NUMBER: _builtins.int
     SEQ_FIELD_NUMBER: _builtins.int
-    ENTRY_FIELD_NUMBER: _builtins.int
+    ENTRY_TIME_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
+    ON_BEHALF_OF_FIELD_NUMBER: _builtins.int
+    ACTION_FIELD_NUMBER: _builtins.int
+    OUTCOME_FIELD_NUMBER: _builtins.int
+    REFUSAL_FIELD_NUMBER: _builtins.int
+    TARGETS_FIELD_NUMBER: _builtins.int
+    CHANGES_FIELD_NUMBER: _builtins.int
+    DETAILS_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    SOURCE_ADDRESS_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    PREV_HASH_FIELD_NUMBER: _builtins.int
     HASH_FIELD_NUMBER: _builtins.int
+    CANONICAL_JSON_FIELD_NUMBER: _builtins.int
+    ACTOR_DISPLAY_NAME_FIELD_NUMBER: _builtins.int
     tenant: _builtins.str
-    """Whose chain it stands in."""
+    """The account in whose chain the entry is; `system` for what concerns no customer."""
     seq: _builtins.int
-    """Its number there, from 1 without gaps."""
-    entry: _builtins.str
-    """The entry as it was sealed: JSON in the canonical form of RFC 8785, with `tenant`, `seq`, `at`, `actor`,
-    `on_behalf_of`, `action`, `outcome`, `targets`, `before`, `after`, `reason`, `request_id`,
-    `source_address`, `revision` and `prev_hash`, the hash of the entry before.
+    """The number of the entry in that chain, from 1 without gaps."""
+    actor: _builtins.str
+    """Who called. Example: `service:key-0643f3a9c1e5`."""
+    on_behalf_of: _builtins.str
+    """The customer's user on whose behalf the actor called. Example: `user:alice`."""
+    action: _builtins.str
+    """What was done, as in `role.granted`. Reads, refusals and calls that changed nothing are named by
+    the permission they take, as in `role_grants:create`.
     """
+    outcome: Global___AuditOutcome.ValueType
+    """How it ended."""
+    refusal: _error_reason_pb2.ErrorReason.ValueType
+    """Why it was refused; unset if it was done."""
+    reason: _builtins.str
+    """Why, in the caller's words."""
+    request_id: _builtins.str
+    """The request id of the call."""
+    source_address: _builtins.str
+    """The address the call came from. Example: `ipv4:192.0.2.7:50412`."""
+    revision: _builtins.int
+    """The revision that the entry's changes made; of a read or a refusal, the one it saw."""
+    prev_hash: _builtins.str
+    """The hash of the previous entry of the chain, in hexadecimal; 64 zeros for the first."""
     hash: _builtins.str
-    """The SHA-256 of the entry's bytes in UTF-8, in hex."""
+    """The SHA-256 of the UTF-8 bytes of `canonical_json`, in hexadecimal."""
+    canonical_json: _builtins.str
+    """The entry as it was sealed: the JSON form of the fields above from `tenant` to `prev_hash`, in the
+    canonical form of RFC 8785.
+    """
+    actor_display_name: _builtins.str
+    """The display name of the actor's key or identity; empty if it has none or was revoked. Not sealed."""
+    @_builtins.property
+    def entry_time(self) -> _timestamp_pb2.Timestamp:
+        """When it happened."""
+
+    @_builtins.property
+    def targets(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What it was about. Examples: `user:alice`, `tenant:acme`."""
+
+    @_builtins.property
+    def changes(self) -> _containers.RepeatedCompositeFieldContainer[Global___FactChange]:
+        """The changes it made; empty for reads and refusals."""
+
+    @_builtins.property
+    def details(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """More, by name. Example: `field` of a refusal, `created` of an applied policy."""
+
     def __init__(
         self,
         *,
         tenant: _builtins.str = ...,
         seq: _builtins.int = ...,
-        entry: _builtins.str = ...,
+        entry_time: _timestamp_pb2.Timestamp | None = ...,
+        actor: _builtins.str = ...,
+        on_behalf_of: _builtins.str = ...,
+        action: _builtins.str = ...,
+        outcome: Global___AuditOutcome.ValueType = ...,
+        refusal: _error_reason_pb2.ErrorReason.ValueType = ...,
+        targets: _abc.Iterable[_builtins.str] | None = ...,
+        changes: _abc.Iterable[Global___FactChange] | None = ...,
+        details: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        reason: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        source_address: _builtins.str = ...,
+        revision: _builtins.int = ...,
+        prev_hash: _builtins.str = ...,
         hash: _builtins.str = ...,
+        canonical_json: _builtins.str = ...,
+        actor_display_name: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["entry_time", b"entry_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["entry", b"entry", "hash", b"hash", "seq", b"seq", "tenant", b"tenant"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "actor", b"actor", "actor_display_name", b"actor_display_name", "canonical_json", b"canonical_json", "changes", b"changes", "details", b"details", "entry_time", b"entry_time", "hash", b"hash", "on_behalf_of", b"on_behalf_of", "outcome", b"outcome", "prev_hash", b"prev_hash", "reason", b"reason", "refusal", b"refusal", "request_id", b"request_id", "revision", b"revision", "seq", b"seq", "source_address", b"source_address", "targets", b"targets", "tenant", b"tenant"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -199,59 +488,65 @@ Global___AuditEntry: _TypeAlias = AuditEntry  # noqa: Y015
 
 @_typing.final
 class ListAuditEntriesRequest(_message.Message):
-    """Which entries to list."""
+    """Which entries to list. Every condition that is set must hold."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     TENANT_FIELD_NUMBER: _builtins.int
     ACTOR_FIELD_NUMBER: _builtins.int
-    ACTION_FIELD_NUMBER: _builtins.int
-    OUTCOME_FIELD_NUMBER: _builtins.int
+    ON_BEHALF_OF_FIELD_NUMBER: _builtins.int
+    ACTION_PREFIX_FIELD_NUMBER: _builtins.int
     START_TIME_FIELD_NUMBER: _builtins.int
     END_TIME_FIELD_NUMBER: _builtins.int
-    NEWEST_FIRST_FIELD_NUMBER: _builtins.int
+    OLDEST_FIRST_FIELD_NUMBER: _builtins.int
+    OUTCOME_FIELD_NUMBER: _builtins.int
+    REFUSAL_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     tenant: _builtins.str
-    """Only the chain of this account, or of `system`; empty for every chain, one after the other."""
+    """Only the chain of this account, or of `system`; empty for all chains."""
     actor: _builtins.str
-    """Only what this caller did. Example: `service:key-0643f3a9c1e5`."""
-    action: _builtins.str
-    """Only this action. What changed something is named as in `role.granted`, reads and refusals by the
-    right that was asked for, as in `role_grants:create`.
-    """
-    outcome: _builtins.str
-    """`done`, `refused` for all that was refused, or a reason of refusal, as in `PERMISSION_DENIED`."""
-    newest_first: _builtins.bool
-    """Within each chain the newest first, instead of the oldest."""
+    """Only calls of this caller. Example: `service:key-0643f3a9c1e5`."""
+    on_behalf_of: _builtins.str
+    """Only calls on behalf of this user. Example: `user:alice`."""
+    action_prefix: _builtins.str
+    """Only actions that begin with this. Examples: `role.granted`, `role.`, `role_grants:`."""
+    oldest_first: _builtins.bool
+    """The oldest first, instead of the newest."""
+    outcome: Global___AuditOutcome.ValueType
+    """Only calls that ended so."""
+    refusal: _error_reason_pb2.ErrorReason.ValueType
+    """Only calls that were refused for this reason."""
     page_size: _builtins.int
     """At most this many; 100 if 0, at most 1,000."""
     page_token: _builtins.str
-    """`next_page_token` of the page before, of the same query."""
+    """`next_page_token` of the previous page, for the same query."""
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
-        """Only from this instant on; unset for all."""
+        """Only entries of this time or later."""
 
     @_builtins.property
     def end_time(self) -> _timestamp_pb2.Timestamp:
-        """Only before this instant; unset for all."""
+        """Only entries before this time."""
 
     def __init__(
         self,
         *,
         tenant: _builtins.str = ...,
         actor: _builtins.str = ...,
-        action: _builtins.str = ...,
-        outcome: _builtins.str = ...,
+        on_behalf_of: _builtins.str = ...,
+        action_prefix: _builtins.str = ...,
         start_time: _timestamp_pb2.Timestamp | None = ...,
         end_time: _timestamp_pb2.Timestamp | None = ...,
-        newest_first: _builtins.bool = ...,
+        oldest_first: _builtins.bool = ...,
+        outcome: Global___AuditOutcome.ValueType = ...,
+        refusal: _error_reason_pb2.ErrorReason.ValueType = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "actor", b"actor", "end_time", b"end_time", "newest_first", b"newest_first", "outcome", b"outcome", "page_size", b"page_size", "page_token", b"page_token", "start_time", b"start_time", "tenant", b"tenant"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action_prefix", b"action_prefix", "actor", b"actor", "end_time", b"end_time", "oldest_first", b"oldest_first", "on_behalf_of", b"on_behalf_of", "outcome", b"outcome", "page_size", b"page_size", "page_token", b"page_token", "refusal", b"refusal", "start_time", b"start_time", "tenant", b"tenant"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -259,8 +554,8 @@ Global___ListAuditEntriesRequest: _TypeAlias = ListAuditEntriesRequest  # noqa: 
 
 @_typing.final
 class ListAuditEntriesResponse(_message.Message):
-    """A page of entries, by chain and then by number. The list ends with what stood in the chain when its
-    first page was asked for: looking at a page adds an entry of its own.
+    """A page of entries, by time, account and number. The list ends with the entries that existed when its
+    first page was read: reading a page adds an entry.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -271,7 +566,7 @@ class ListAuditEntriesResponse(_message.Message):
     next_page_token: _builtins.str
     """Empty on the last page."""
     revision: _builtins.int
-    """The revision the answer was given at."""
+    """The revision at which the question was answered."""
     @_builtins.property
     def entries(self) -> _containers.RepeatedCompositeFieldContainer[Global___AuditEntry]:
         """The entries."""
@@ -303,10 +598,10 @@ class VerifyAuditRequest(_message.Message):
     tenant: _builtins.str
     """The account whose chain it is, or `system`."""
     after_seq: _builtins.int
-    """Begin at this entry, which was verified before; 0 for the first. Example: 4711."""
+    """Begin after this entry, which was verified before; 0 to begin with the first. Example: 4711."""
     after_hash: _builtins.str
-    """The `last_hash` that was told then; required with `after_seq`. Only a hash that was kept elsewhere
-    shows that the end of a chain was cut off, or all of it sealed anew.
+    """The `last_hash` of that verification; required with `after_seq`. Only a hash kept elsewhere shows
+    that the end of a chain was cut off, or that the whole chain was sealed anew.
     """
     def __init__(
         self,
@@ -325,41 +620,41 @@ Global___VerifyAuditRequest: _TypeAlias = VerifyAuditRequest  # noqa: Y015
 
 @_typing.final
 class VerifyAuditResponse(_message.Message):
-    """What was found."""
+    """The result of a verification."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     WHOLE_FIELD_NUMBER: _builtins.int
     BROKEN_SEQ_FIELD_NUMBER: _builtins.int
-    VERIFIED_FIELD_NUMBER: _builtins.int
+    VERIFIED_COUNT_FIELD_NUMBER: _builtins.int
     LAST_SEQ_FIELD_NUMBER: _builtins.int
     LAST_HASH_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
     whole: _builtins.bool
-    """Whether every entry is there, unaltered, and follows the one before."""
+    """Whether every entry exists, is unaltered, and follows the previous one."""
     broken_seq: _builtins.int
     """The number of the first entry that is missing, altered or does not follow; 0 if the chain is whole."""
-    verified: _builtins.int
-    """How many entries were looked at and found right."""
+    verified_count: _builtins.int
+    """How many entries were verified."""
     last_seq: _builtins.int
-    """The number of the last entry that was found right; 0 for an empty chain."""
+    """The number of the last entry that was verified; 0 for an empty chain."""
     last_hash: _builtins.str
-    """The hash of that entry, to be kept elsewhere and sent as `after_hash` next time."""
+    """The hash of that entry: keep it elsewhere and send it as `after_hash` next time."""
     revision: _builtins.int
-    """The revision the answer was given at."""
+    """The revision at which the question was answered."""
     def __init__(
         self,
         *,
         whole: _builtins.bool = ...,
         broken_seq: _builtins.int = ...,
-        verified: _builtins.int = ...,
+        verified_count: _builtins.int = ...,
         last_seq: _builtins.int = ...,
         last_hash: _builtins.str = ...,
         revision: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["broken_seq", b"broken_seq", "last_hash", b"last_hash", "last_seq", b"last_seq", "revision", b"revision", "verified", b"verified", "whole", b"whole"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["broken_seq", b"broken_seq", "last_hash", b"last_hash", "last_seq", b"last_seq", "revision", b"revision", "verified_count", b"verified_count", "whole", b"whole"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -26,9 +26,10 @@ if _version_not_supported:
 
 
 class AuditServiceStub:
-    """Who did what, for whom and why. Every customer's account has a chain of entries of its own, each
-    sealed with the hash of the one before; what concerns no customer stands in the chain of `system`.
-    Nothing here can be changed; looking is itself entered.
+    """AuditService answers who did what, for whom and why. Each customer's account has a chain of audit
+    entries of its own, and every entry is sealed with the hash of the one before it; what concerns no
+    customer is in the chain of `system`. Nothing in a chain can be changed, and reading it adds an
+    entry.
     """
 
     def __init__(self, channel):
@@ -55,27 +56,30 @@ class AuditServiceStub:
 
 
 class AuditServiceServicer:
-    """Who did what, for whom and why. Every customer's account has a chain of entries of its own, each
-    sealed with the hash of the one before; what concerns no customer stands in the chain of `system`.
-    Nothing here can be changed; looking is itself entered.
+    """AuditService answers who did what, for whom and why. Each customer's account has a chain of audit
+    entries of its own, and every entry is sealed with the hash of the one before it; what concerns no
+    customer is in the chain of `system`. Nothing in a chain can be changed, and reading it adds an
+    entry.
     """
 
     def ListChanges(self, request, context):
-        """List what changed in an account between two revisions, oldest first, and who changed it.
+        """List the changes of facts, with who made each of them and why, the newest first: of one account
+        or of all.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListAuditEntries(self, request, context):
-        """List audit entries as they were sealed: what was done, what was refused, what was read.
+        """List audit entries, the newest first: what was done, what was refused and what was read, in one
+        account or in all.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def VerifyAudit(self, request, context):
-        """Walk a chain and tell whether it is whole, or where it breaks.
+        """Verify that a chain is whole, or find where it breaks.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -108,9 +112,10 @@ def add_AuditServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class AuditService:
-    """Who did what, for whom and why. Every customer's account has a chain of entries of its own, each
-    sealed with the hash of the one before; what concerns no customer stands in the chain of `system`.
-    Nothing here can be changed; looking is itself entered.
+    """AuditService answers who did what, for whom and why. Each customer's account has a chain of audit
+    entries of its own, and every entry is sealed with the hash of the one before it; what concerns no
+    customer is in the chain of `system`. Nothing in a chain can be changed, and reading it adds an
+    entry.
     """
 
     @staticmethod

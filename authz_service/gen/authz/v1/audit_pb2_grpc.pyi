@@ -27,9 +27,10 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class AuditServiceStub:
-    """Who did what, for whom and why. Every customer's account has a chain of entries of its own, each
-    sealed with the hash of the one before; what concerns no customer stands in the chain of `system`.
-    Nothing here can be changed; looking is itself entered.
+    """AuditService answers who did what, for whom and why. Each customer's account has a chain of audit
+    entries of its own, and every entry is sealed with the hash of the one before it; what concerns no
+    customer is in the chain of `system`. Nothing in a chain can be changed, and reading it adds an
+    entry.
     """
 
     @_typing.overload
@@ -37,31 +38,41 @@ class AuditServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> AuditServiceAsyncStub: ...
     ListChanges: _grpc.UnaryUnaryMultiCallable[_audit_pb2.ListChangesRequest, _audit_pb2.ListChangesResponse]
-    """List what changed in an account between two revisions, oldest first, and who changed it."""
+    """List the changes of facts, with who made each of them and why, the newest first: of one account
+    or of all.
+    """
     ListAuditEntries: _grpc.UnaryUnaryMultiCallable[_audit_pb2.ListAuditEntriesRequest, _audit_pb2.ListAuditEntriesResponse]
-    """List audit entries as they were sealed: what was done, what was refused, what was read."""
+    """List audit entries, the newest first: what was done, what was refused and what was read, in one
+    account or in all.
+    """
     VerifyAudit: _grpc.UnaryUnaryMultiCallable[_audit_pb2.VerifyAuditRequest, _audit_pb2.VerifyAuditResponse]
-    """Walk a chain and tell whether it is whole, or where it breaks."""
+    """Verify that a chain is whole, or find where it breaks."""
 
 @_typing.type_check_only
 class AuditServiceAsyncStub(AuditServiceStub):
-    """Who did what, for whom and why. Every customer's account has a chain of entries of its own, each
-    sealed with the hash of the one before; what concerns no customer stands in the chain of `system`.
-    Nothing here can be changed; looking is itself entered.
+    """AuditService answers who did what, for whom and why. Each customer's account has a chain of audit
+    entries of its own, and every entry is sealed with the hash of the one before it; what concerns no
+    customer is in the chain of `system`. Nothing in a chain can be changed, and reading it adds an
+    entry.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListChanges: _aio.UnaryUnaryMultiCallable[_audit_pb2.ListChangesRequest, _audit_pb2.ListChangesResponse]  # type: ignore[assignment]
-    """List what changed in an account between two revisions, oldest first, and who changed it."""
+    """List the changes of facts, with who made each of them and why, the newest first: of one account
+    or of all.
+    """
     ListAuditEntries: _aio.UnaryUnaryMultiCallable[_audit_pb2.ListAuditEntriesRequest, _audit_pb2.ListAuditEntriesResponse]  # type: ignore[assignment]
-    """List audit entries as they were sealed: what was done, what was refused, what was read."""
+    """List audit entries, the newest first: what was done, what was refused and what was read, in one
+    account or in all.
+    """
     VerifyAudit: _aio.UnaryUnaryMultiCallable[_audit_pb2.VerifyAuditRequest, _audit_pb2.VerifyAuditResponse]  # type: ignore[assignment]
-    """Walk a chain and tell whether it is whole, or where it breaks."""
+    """Verify that a chain is whole, or find where it breaks."""
 
 class AuditServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Who did what, for whom and why. Every customer's account has a chain of entries of its own, each
-    sealed with the hash of the one before; what concerns no customer stands in the chain of `system`.
-    Nothing here can be changed; looking is itself entered.
+    """AuditService answers who did what, for whom and why. Each customer's account has a chain of audit
+    entries of its own, and every entry is sealed with the hash of the one before it; what concerns no
+    customer is in the chain of `system`. Nothing in a chain can be changed, and reading it adds an
+    entry.
     """
 
     @_abc_1.abstractmethod
@@ -70,7 +81,9 @@ class AuditServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _audit_pb2.ListChangesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_audit_pb2.ListChangesResponse, _abc.Awaitable[_audit_pb2.ListChangesResponse]]:
-        """List what changed in an account between two revisions, oldest first, and who changed it."""
+        """List the changes of facts, with who made each of them and why, the newest first: of one account
+        or of all.
+        """
 
     @_abc_1.abstractmethod
     def ListAuditEntries(
@@ -78,7 +91,9 @@ class AuditServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _audit_pb2.ListAuditEntriesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_audit_pb2.ListAuditEntriesResponse, _abc.Awaitable[_audit_pb2.ListAuditEntriesResponse]]:
-        """List audit entries as they were sealed: what was done, what was refused, what was read."""
+        """List audit entries, the newest first: what was done, what was refused and what was read, in one
+        account or in all.
+        """
 
     @_abc_1.abstractmethod
     def VerifyAudit(
@@ -86,6 +101,6 @@ class AuditServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _audit_pb2.VerifyAuditRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_audit_pb2.VerifyAuditResponse, _abc.Awaitable[_audit_pb2.VerifyAuditResponse]]:
-        """Walk a chain and tell whether it is whole, or where it breaks."""
+        """Verify that a chain is whole, or find where it breaks."""
 
 def add_AuditServiceServicer_to_server(servicer: AuditServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -111,6 +111,7 @@ class Tenant(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
     TIER_VERSION_FIELD_NUMBER: _builtins.int
+    DATED_LIMITS_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """The tenant's id. Example: `acme`."""
     display_name: _builtins.str
@@ -149,6 +150,10 @@ class Tenant(_message.Message):
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When it was onboarded; unset if that is not known."""
 
+    @_builtins.property
+    def dated_limits(self) -> _containers.RepeatedCompositeFieldContainer[Global___DatedLimit]:
+        """Limits of its own that hold within a window only, past and to come."""
+
     def __init__(
         self,
         *,
@@ -164,14 +169,51 @@ class Tenant(_message.Message):
         create_time: _timestamp_pb2.Timestamp | None = ...,
         revision: _builtins.int = ...,
         tier_version: _builtins.int = ...,
+        dated_limits: _abc.Iterable[Global___DatedLimit] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["add_ons", b"add_ons", "create_time", b"create_time", "display_name", b"display_name", "holdings", b"holdings", "id", b"id", "limits", b"limits", "periods", b"periods", "revision", b"revision", "state", b"state", "suspensions", b"suspensions", "tier", b"tier", "tier_version", b"tier_version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["add_ons", b"add_ons", "create_time", b"create_time", "dated_limits", b"dated_limits", "display_name", b"display_name", "holdings", b"holdings", "id", b"id", "limits", b"limits", "periods", b"periods", "revision", b"revision", "state", b"state", "suspensions", b"suspensions", "tier", b"tier", "tier_version", b"tier_version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Tenant: _TypeAlias = Tenant  # noqa: Y015
+
+@_typing.final
+class DatedLimit(_message.Message):
+    """A limit of an account's own and when it holds."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LIMIT_FIELD_NUMBER: _builtins.int
+    VALID_FROM_FIELD_NUMBER: _builtins.int
+    VALID_UNTIL_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def limit(self) -> _limit_pb2.Limit:
+        """The limit."""
+
+    @_builtins.property
+    def valid_from(self) -> _timestamp_pb2.Timestamp:
+        """From when on; unset for always before."""
+
+    @_builtins.property
+    def valid_until(self) -> _timestamp_pb2.Timestamp:
+        """Until when, exclusive; unset for no end."""
+
+    def __init__(
+        self,
+        *,
+        limit: _limit_pb2.Limit | None = ...,
+        valid_from: _timestamp_pb2.Timestamp | None = ...,
+        valid_until: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["limit", b"limit", "valid_from", b"valid_from", "valid_until", b"valid_until"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["limit", b"limit", "valid_from", b"valid_from", "valid_until", b"valid_until"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DatedLimit: _TypeAlias = DatedLimit  # noqa: Y015
 
 @_typing.final
 class TenantPeriod(_message.Message):

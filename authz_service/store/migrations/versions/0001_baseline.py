@@ -110,11 +110,12 @@ def ledger_tables() -> None:
         "tenant",
         "seq",
         *numbers("at"),
-        *texts("actor", "action"),
-        *numbers("revision"),
+        *texts("actor", "on_behalf_of", "action", "outcome"),
+        *numbers("changes", "revision"),
         sa.Column("entry", TEXT, nullable=False),
         sa.Column("hash", TEXT, nullable=False),
     )
+    audit_indexes()
     keyed_table(
         "request",
         ["caller", "request_id"],
@@ -123,6 +124,19 @@ def ledger_tables() -> None:
         *numbers("revision"),
         sa.Column("answer", TEXT, nullable=False),
     )
+
+
+def audit_indexes() -> None:
+    for columns in (["at"], ["tenant", "at"], ["actor", "at"], ["action", "at"]):
+        index(f"ix_audit_entry_{'_'.join(columns)}", "audit_entry", columns)
+    for name, columns, where in (
+        ("on_behalf_of", ["on_behalf_of", "at"], "on_behalf_of <> ''"),
+        ("changes", ["revision"], "changes > 0"),
+        ("tenant_changes", ["tenant", "revision"], "changes > 0"),
+    ):
+        partial_index(
+            f"ix_audit_entry_{name}", "audit_entry", columns, sa.text(where), unique=False
+        )
 
 
 def catalog_tables() -> None:

@@ -1,0 +1,284 @@
+"""Facts as the API's JSON has them: the fields of the messages in proto/, by their names there.
+
+The audit seals this form, so whoever reads an entry reads the messages of the API. It follows the
+JSON mapping of protobuf (instants in RFC 3339, enums by name, 64-bit numbers as text, nothing for
+what is unset); a test parses every kind of fact into its message and writes it back.
+
+Secrets are left out, and so are addresses of people: a chain cannot be rewritten. `revision` is
+left out too; the entry has its own.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final, TypeAlias
+
+from authz_service.domain.audit import Document
+from authz_service.domain.catalog import (
+    ADD_ON,
+    TIER,
+    Feature,
+    Limit,
+    Permission,
+    Plan,
+    Role,
+    split_version,
+)
+from authz_service.domain.change import Fact
+from authz_service.domain.endpoint import Endpoint
+from authz_service.domain.exception import EVERYONE, TenantException
+from authz_service.domain.grant import RoleGrant
+from authz_service.domain.identity import Identity
+from authz_service.domain.invitation import Invitation
+from authz_service.domain.job import Job, JobReason
+from authz_service.domain.key import ApiKey
+from authz_service.domain.membership import Membership
+from authz_service.domain.scheduled_changeset import ScheduledChangeset
+from authz_service.domain.tenant import DatedLimit, Holding, StatePeriod, Tenant
+from authz_service.domain.window import BEGINNING, FOREVER, Instant, Window, instant
+
+Resource: TypeAlias = Fact | Job
+"""What the message `Resource` of audit.proto holds."""
+
+
+def document(resource: Resource, at: Instant) -> Document:
+    """Write the message `Resource`: one field, named by what it is.
+
+    An account is written with the state, tier, add-ons and limits that it has at `at`.
+    """
+    match resource:
+        case Plan():
+            return {"tier" if resource.id.startswith(TIER) else "add_on": _plan(resource)}
+        case Tenant():
+            return {"tenant": _tenant(resource, at)}
+        case ApiKey():
+            return {"key": _key(resource, at)}
+    name, write = _WRITERS[type(resource)]
+    return {name: write(resource)}
+
+
+def _permission(fact: Permission) -> Document:
+    return _set(
+        id=fact.id,
+        internal=fact.internal,
+        description=fact.description,
+        deprecated=fact.deprecated,
+        replaced_by=fact.replaced_by,
+    )
+
+
+def _role(fact: Role) -> Document:
+    return _set(
+        id=fact.id,
+        permissions=sorted(fact.permissions),
+        includes=sorted(fact.includes),
+        description=fact.description,
+        admin=fact.admin,
+    )
+
+
+def _plan(fact: Plan) -> Document:
+    return _set(
+        id=fact.name,
+        extends=fact.extends.removeprefix(TIER),
+        permissions=sorted(fact.permissions),
+        features=_each(_feature, fact.features),
+        limits=_each(_limit, fact.limits),
+        assignable_roles=sorted(fact.assignable_roles),
+        description=fact.description,
+    )
+
+
+def _feature(feature: Feature) -> Document:
+    if feature.kind == "value":
+        return {"name": feature.name, "text": feature.value}
+    return {"name": feature.name, "enabled": feature.value == "true"}
+
+
+def _limit(limit: Limit) -> Document:
+    amount = {"unlimited": True} if limit.value is None else {"value": str(limit.value)}
+    return {"name": limit.name, **amount, "unit": limit.unit}
+
+
+def _tenant(fact: Tenant, at: Instant) -> Document:
+    return _set(
+        id=fact.id,
+        display_name=fact.display_name,
+        state=f"TENANT_STATE_{fact.state_at(at).name}",
+        suspensions=_suspensions(fact),
+        tier=fact.tier_at(at),
+        add_ons=list(fact.add_ons_at(at)),
+        limits=_each(_limit, fact.limits_at(at)),
+        periods=_each(_period, fact.periods),
+        holdings=_each(_holding, fact.holdings),
+        create_time=instant(fact.created_at) if fact.created_at else "",
+        tier_version=fact.tier_version_at(at),
+        dated_limits=_each(_dated_limit, fact.dated_limits),
+    )
+
+
+def _period(period: StatePeriod) -> Document:
+    return {"state": f"TENANT_STATE_{period.state.name}", **_window(period.window)}
+
+
+def _holding(holding: Holding) -> Document:
+    if holding.plan.startswith(ADD_ON):
+        return {"add_on": holding.plan.removeprefix(ADD_ON), **_window(holding.window)}
+    tier, version = split_version(holding.plan.removeprefix(TIER))
+    return {"tier": tier, **_window(holding.window), **_set(tier_version=version)}
+
+
+def _dated_limit(dated: DatedLimit) -> Document:
+    return {"limit": _limit(dated.limit), **_window(dated.window)}
+
+
+def _member(fact: Membership) -> Document:
+    return _set(
+        tenant=fact.tenant,
+        subject=fact.subject,
+        state=f"MEMBERSHIP_STATE_{fact.state.name}",
+        suspensions=_suspensions(fact),
+        owner=fact.owner,
+        managed_by=fact.managed_by,
+    )
+
+
+def _role_grant(fact: RoleGrant) -> Document:
+    return _set(
+        id=fact.id,
+        tenant=fact.tenant,
+        subject=fact.subject,
+        role=fact.role,
+        scope=fact.scope,
+        **_window(fact.window),
+        source=f"GRANT_SOURCE_{fact.source.name}",
+        reason=fact.reason,
+    )
+
+
+def _exception(fact: TenantException) -> Document:
+    return _set(
+        id=fact.id,
+        tenant=fact.tenant,
+        kind=f"EXCEPTION_KIND_{fact.kind.name}",
+        permissions=sorted(fact.permissions),
+        subject="" if fact.subject == EVERYONE else fact.subject,
+        scope=fact.scope,
+        **_window(fact.window),
+        reason=fact.reason,
+        approver=fact.approver,
+    )
+
+
+def _invitation(fact: Invitation) -> Document:
+    return _set(
+        id=fact.id,
+        tenant=fact.tenant,
+        subject=fact.subject,
+        roles=list(fact.roles),
+        invited_by=fact.invited_by,
+        send_time=instant(fact.sent_at),
+        expire_time=instant(fact.expires_at),
+    )
+
+
+def _key(fact: ApiKey, at: Instant) -> Document:
+    return _set(
+        id=fact.id,
+        display_name=fact.display_name,
+        create_time=instant(fact.created_at),
+        expire_time=_end(fact.expires_at),
+        kind=f"KEY_KIND_{fact.kind.name}" if fact.kind else "",
+        previous_expire_time=_end(fact.previous_expires_at) if fact.has_previous(at) else "",
+    )
+
+
+def _identity(fact: Identity) -> Document:
+    return _set(
+        id=fact.id,
+        kind=f"IDENTITY_KIND_{fact.kind.name}",
+        issuer=fact.issuer,
+        name=fact.name,
+        display_name=fact.display_name,
+        create_time=instant(fact.created_at),
+        expire_time=_end(fact.expires_at),
+    )
+
+
+def _endpoint(fact: Endpoint) -> Document:
+    return _set(
+        id=fact.id,
+        tenant=fact.tenant,
+        url=fact.url,
+        kinds=list(fact.kinds),
+        description=fact.description,
+        disabled=bool(fact.disabled),
+        disabled_reason=fact.disabled,
+        create_time=instant(fact.created_at),
+    )
+
+
+def _scheduled(fact: ScheduledChangeset) -> Document:
+    blocker = fact.blocker
+    return _set(
+        id=fact.id,
+        at=instant(fact.at),
+        actor=fact.actor,
+        on_behalf_of=fact.on_behalf_of,
+        reason=fact.reason,
+        create_time=instant(fact.created_at),
+        object_count=len(fact.changeset.changes),
+        blocker=blocker
+        and _set(reason=blocker.reason, message=blocker.message, tenant=blocker.tenant),
+    )
+
+
+def _job(job: Job) -> Document:
+    return _set(
+        id=job.id,
+        kind=f"JOB_KIND_{job.kind.name}",
+        tenant=job.tenant,
+        state=f"JOB_STATE_{job.state.name}",
+        target=job.target,
+        subject=job.subject,
+        attempts=job.attempts,
+        reason="" if job.reason is JobReason.NONE else f"JOB_REASON_{job.reason.name}",
+        message=job.message,
+        create_time=instant(job.created_at),
+        next_time=instant(job.next_at) if job.open else "",
+        end_time=instant(job.ended_at) if job.ended_at else "",
+    )
+
+
+def _suspensions(fact: Tenant | Membership) -> list[str]:
+    return sorted(f"SUSPENSION_REASON_{reason.name}" for reason in fact.suspensions)
+
+
+def _window(window: Window) -> dict[str, str]:
+    start = {"valid_from": instant(window.valid_from)} if window.valid_from != BEGINNING else {}
+    return start | ({"valid_until": until} if (until := _end(window.valid_until)) else {})
+
+
+def _end(at: Instant) -> str:
+    return "" if at == FOREVER else instant(at)
+
+
+def _each(write: Callable[[Any], Document], items: Iterable[Any]) -> list[Document]:
+    return [write(item) for item in items]
+
+
+def _set(**fields: Any) -> dict[str, Any]:
+    """Leave out what is unset, as protobuf does."""
+    return {name: value for name, value in fields.items() if value}
+
+
+_WRITERS: Final[Mapping[type[Any], tuple[str, Callable[[Any], Document]]]] = {
+    Permission: ("permission", _permission),
+    Role: ("role", _role),
+    Membership: ("member", _member),
+    RoleGrant: ("role_grant", _role_grant),
+    TenantException: ("exception", _exception),
+    Invitation: ("invitation", _invitation),
+    Identity: ("identity", _identity),
+    Endpoint: ("endpoint", _endpoint),
+    ScheduledChangeset: ("scheduled_changeset", _scheduled),
+    Job: ("job", _job),
+}
