@@ -47,6 +47,9 @@ differential: .venv/dev ## a million random questions, index against Casbin
 fuzz: .venv/dev ## 100,000 made-up requests to every RPC, by every kind of caller
 	@AUTHZ_FUZZ_REQUESTS=100000 $(bin)/pytest -n logical --timeout=0 -q tests/fuzz $(ARGS)
 
+billing: .venv/dev ## every situation of billing in twenty orders, signed, on both databases
+	@AUTHZ_BILLING_ORDERS=20 $(bin)/pytest -n logical --timeout=0 -q tests/billing $(ARGS)
+
 bench: .venv/dev ## measure, beside others, in one run
 	@$(bin)/python -m tests.bench $(ARGS)
 

@@ -87,7 +87,7 @@ class Share:
 def fold(meanings: Iterable[Meaning], merging: Merging) -> Contract:
     """Compute a contract. Order and repetition of the meanings make no difference."""
     distinct = {(meaning.source, meaning.id): meaning for meaning in meanings}
-    everything = sorted(distinct.values(), key=_in_time)
+    everything = sorted(distinct.values(), key=lambda meaning: meaning.time)
     grouped: defaultdict[tuple[str, str], list[Meaning]] = defaultdict(list)
     for meaning in everything:
         if meaning.agreement:
@@ -108,19 +108,16 @@ def fold(meanings: Iterable[Meaning], merging: Merging) -> Contract:
     )
 
 
-def _in_time(meaning: Meaning) -> tuple[Instant, int, str]:
-    return meaning.time, meaning.rank, repr(meaning.clauses)
-
-
 def _opening(meanings: Iterable[Meaning]) -> Contract:
     """Read who asked for the account, under which name, and who runs it."""
-    opened, name, admins = False, "", dict[Admin, None]()
-    for meaning in meanings:
-        for clause in meaning.clauses:
-            opened = opened or clause.verb is Verb.ONBOARD
-            name = clause.display_name or name
-            admins |= {clause.admin: None} if clause.admin else {}
-    return Contract(opened, name, tuple(admins))
+    asking = [m for m in meanings if any(clause.verb is Verb.ONBOARD for clause in m.clauses)]
+    # By content within one instant, for want of anything else that could order them.
+    asking.sort(key=lambda meaning: (meaning.time, meaning.rank, repr(meaning.clauses)))
+    name, admins = "", dict[Admin, None]()
+    for clause in (clause for meaning in asking for clause in meaning.clauses):
+        name = clause.display_name or name
+        admins |= {clause.admin: None} if clause.admin else {}
+    return Contract(bool(asking), name, tuple(admins))
 
 
 def share_at(contract: Contract, merging: Merging, at: Instant) -> Share:
