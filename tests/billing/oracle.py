@@ -80,9 +80,10 @@ def _paying(heard: list[tuple[int, str, object]], day: int) -> bool:
             status, since = "past_due", at
         elif verb == "paid" and status == "past_due":
             status = "active"
-        elif verb == "payment_failed":
-            if status == "active" or (status == "trial" and until <= at):
-                status, since = "past_due", at
+        elif verb == "payment_failed" and (
+            status == "active" or (status == "trial" and until <= at)
+        ):
+            status, since = "past_due", at
     if status == "trial":
         return day < until
     return status == "active" or (status == "past_due" and day < since + GRACE)

@@ -37,8 +37,8 @@ PAST_DUE: Final = {"status": "active"}
 
 
 def _paused(s: Stripe, behavior: str = "void", until: float | None = None) -> list[Event]:
-    pause = {"behavior": behavior, "resumes_at": None if until is None else s.at(until)}
-    before = {"pause_collection": None}
+    pause: Event = {"behavior": behavior, "resumes_at": None if until is None else s.at(until)}
+    before: Event = {"pause_collection": None}
     return [*s.opened(), s.updated("pause", 5, previous=before, pause_collection=pause)]
 
 
@@ -47,18 +47,18 @@ def _unpaused(s: Stripe, day: float = 9) -> list[Event]:
 
 
 def _cancelled(s: Stripe) -> list[Event]:
-    before = {"cancel_at": None, "canceled_at": None}
+    before: Event = {"cancel_at": None, "canceled_at": None}
     told = s.updated("cancel", 35, previous=before, cancel_at=s.at(60), canceled_at=s.at(35))
     return [*s.opened(), told]
 
 
 def _taken_back(s: Stripe) -> list[Event]:
-    before = {"cancel_at": s.at(60), "canceled_at": s.at(35)}
+    before: Event = {"cancel_at": s.at(60), "canceled_at": s.at(35)}
     return [*_cancelled(s), s.updated("stay", 36, previous=before)]
 
 
 def _at_period_end(s: Stripe) -> list[Event]:
-    before = {"cancel_at_period_end": False}
+    before: Event = {"cancel_at_period_end": False}
     return [
         *s.opened(),
         s.updated("cancel", 35, previous=before, period=30, cancel_at_period_end=True),
@@ -66,7 +66,7 @@ def _at_period_end(s: Stripe) -> list[Event]:
 
 
 def _trial(s: Stripe) -> list[Event]:
-    trial = {"status": "trialing", "trial_end": s.at(52), "trial_start": s.at(38)}
+    trial: Event = {"status": "trialing", "trial_end": s.at(52), "trial_start": s.at(38)}
     return [
         s.checkout("checkout", 38, payment_status="no_payment_required"),
         s.created("created", 38, **trial),
@@ -75,8 +75,8 @@ def _trial(s: Stripe) -> list[Event]:
 
 
 def _trial_paid(s: Stripe) -> list[Event]:
-    trial = {"status": "trialing", "trial_end": s.at(14), "trial_start": s.at(0)}
-    before = {"status": "trialing"}
+    trial: Event = {"status": "trialing", "trial_end": s.at(14), "trial_start": s.at(0)}
+    before: Event = {"status": "trialing"}
     return [
         s.checkout("checkout", 0, payment_status="no_payment_required"),
         s.created("created", 0, **trial),
@@ -87,8 +87,8 @@ def _trial_paid(s: Stripe) -> list[Event]:
 
 
 def _trial_without_card(s: Stripe) -> list[Event]:
-    trial = {"trial_end": s.at(14), "trial_start": s.at(0)}
-    before = {"status": "trialing"}
+    trial: Event = {"trial_end": s.at(14), "trial_start": s.at(0)}
+    before: Event = {"status": "trialing"}
     return [
         s.checkout("checkout", 0, payment_status="no_payment_required"),
         s.created("created", 0, status="trialing", **trial),
@@ -98,7 +98,7 @@ def _trial_without_card(s: Stripe) -> list[Event]:
 
 
 def _trial_resumed(s: Stripe) -> list[Event]:
-    trial = {"trial_end": s.at(14), "trial_start": s.at(0)}
+    trial: Event = {"trial_end": s.at(14), "trial_start": s.at(0)}
     return [
         *_trial_without_card(s),
         s.subscription("resumed", "resumed", 20, period=20, **trial),
@@ -107,7 +107,7 @@ def _trial_resumed(s: Stripe) -> list[Event]:
 
 
 def _first_unpaid(s: Stripe) -> list[Event]:
-    before = {"status": "incomplete"}
+    before: Event = {"status": "incomplete"}
     reason = "subscription_create"
     return [
         *s.opened(price="price_free", quantity=1),
@@ -146,14 +146,14 @@ def _session_paid_later(s: Stripe) -> list[Event]:
 
 
 def _smaller(s: Stripe) -> list[Event]:
-    before = {"items": {"data": [{"price": {"id": "price_enterprise"}}]}}
-    small = {"price": "price_professional_monthly", "quantity": 3}
+    before: Event = {"items": {"data": [{"price": {"id": "price_enterprise"}}]}}
+    small: Event = {"price": "price_professional_monthly", "quantity": 3}
     return [*s.opened(), s.updated("turn", 30, previous=before, period=30, **small)]
 
 
 def _replaced(s: Stripe, metadata: bool = False) -> list[Event]:
-    names = {"tenant": s.tenant} | ({"replaces": f"sub_{s.tenant}_a"} if metadata else {})
-    small = {"price": "price_professional_monthly", "quantity": 9}
+    names: Event = {"tenant": s.tenant} | ({"replaces": f"sub_{s.tenant}_a"} if metadata else {})
+    small: Event = {"price": "price_professional_monthly", "quantity": 9}
     return [
         *s.opened(),
         s.created("new", 30, "b", metadata=names, **small),
@@ -182,7 +182,7 @@ def _paid_again(s: Stripe) -> list[Event]:
 
 
 def _resubscribed(s: Stripe) -> list[Event]:
-    small = {"price": "price_professional_monthly", "quantity": 3}
+    small: Event = {"price": "price_professional_monthly", "quantity": 3}
     return [*s.opened(), s.deleted("end", 20), s.created("again", 21, "b", **small)]
 
 
@@ -207,13 +207,14 @@ def _old_customer_deleted(s: Stripe) -> list[Event]:
 
 
 def _add_on_apart(s: Stripe, then: list[Event]) -> list[Event]:
-    apart = {"price": "price_api_calls_million", "quantity": 3}
+    apart: Event = {"price": "price_api_calls_million", "quantity": 3}
     return [*s.opened(), s.created("apart", 10, "b", **apart), *then]
 
 
 def _flicker(s: Stripe) -> list[Event]:
     """Pause, go on and pause again within one second."""
-    pause, none = {"pause_collection": PAUSE}, {"pause_collection": None}
+    pause: Event = {"pause_collection": PAUSE}
+    none: Event = {"pause_collection": None}
     return [
         *s.opened(),
         s.updated("p1", 5, previous=none, pause_collection=PAUSE),
@@ -310,7 +311,7 @@ SITUATIONS: Final[dict[str, Situation]] = {
                     quantity=3,
                 )
             ],
-        ),  # fmt: skip
+        ),
         OPEN,
     ),
     "two by mistake": (

@@ -122,7 +122,7 @@ class Stripe:
         return self.subscription(id_, "updated", day, sub, previous=previous, **other)
 
     def deleted(self, id_: str, day: float, sub: str = "a", **other: Any) -> Event:
-        ended = {"status": "canceled", "ended_at": self.at(day), "canceled_at": self.at(day)}
+        ended: Event = {"status": "canceled", "ended_at": self.at(day), "canceled_at": self.at(day)}
         return self.subscription(id_, "deleted", day, sub, **(ended | other))
 
     def invoice(

@@ -508,7 +508,7 @@ CHANGES: Final[dict[str, Callable[[Ready], Message]]] = {
     "RevokeInvitation": lambda r: invitation_pb2.RevokeInvitationRequest(
         tenant=r.id, id=r.invited.invitation.id
     ),
-    "IngestEvent": lambda r: _event(f"{r.id}-up", "change_plan", tenant=r.id, plans="enterprise"),
+    "IngestEvent": lambda r: _event(f"{r.id}-up", "onboard", tenant=r.id, plans="enterprise"),
     "ReplayEvent": lambda r: events.ReplayEventRequest(source="billing-job", id=r.event),
     "DiscardEvent": lambda r: events.DiscardEventRequest(source="billing-job", id=r.event),
     "MapSubject": lambda r: events.MapSubjectRequest(
