@@ -99,5 +99,5 @@ clean: ## remove what these commands made, except var/
 	@$(bin)/npm ci --prefix tests/node --silent || echo "npm's registry was not reached: tests by node-casbin are skipped"
 	@touch $@
 
-.PHONY: help run demo test check $(checks) differential fuzz bench gen fmt lock release-image clean
+.PHONY: help run demo test check $(checks) differential fuzz billing bench gen fmt lock release-image clean
 .DELETE_ON_ERROR:
