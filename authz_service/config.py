@@ -1,4 +1,4 @@
-"""Settings, read once from the environment (`AUTHZ_*`) by `app.py` and `cli/`, then frozen."""
+"""Settings, read once from the environment (`AUTHZ_*`) by `app/` and `cli/`, then frozen."""
 
 import sys
 from pathlib import Path
@@ -158,6 +158,11 @@ class Settings(BaseSettings):
     web_max_body_bytes: int = Field(
         default=1024 * 1024, ge=1024, description="Largest HTTP body taken."
     )
+    web_metrics: bool = Field(
+        default=False,
+        description="Whether the HTTP port serves /metrics and /health as well. Only where nobody "
+        "outside can call it.",
+    )
     web_public_url: str = Field(
         default="",
         description="How senders call the HTTP port, https://HOST, where a proxy stands before it: "
@@ -265,8 +270,8 @@ class Settings(BaseSettings):
     )
     metrics_port: int | None = Field(
         default=None,
-        description="Port of Prometheus metrics over HTTP (9464 is usual); 0 for a free one. Off "
-        "if not set.",
+        description="Port of Prometheus metrics (/metrics, 9464 is usual) and of /health over "
+        "HTTP; 0 for a free one. Off if not set.",
     )
     metrics_host: str = Field(
         default="127.0.0.1", description="Address the metrics port listens on."

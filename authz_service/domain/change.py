@@ -1,9 +1,11 @@
 """What a transaction changes: facts that hold from its revision on, facts that no longer do."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from authz_service.domain.audit import Actor, AuditRecord
 from authz_service.domain.catalog import Permission, Plan, Role
+from authz_service.domain.changeset import Changeset
 from authz_service.domain.endpoint import Endpoint
 from authz_service.domain.exception import TenantException
 from authz_service.domain.grant import RoleGrant
@@ -11,9 +13,47 @@ from authz_service.domain.identity import Identity
 from authz_service.domain.invitation import Invitation
 from authz_service.domain.key import ApiKey
 from authz_service.domain.membership import Membership
-from authz_service.domain.scheduled_changeset import ScheduledChangeset
 from authz_service.domain.tenant import Tenant
 from authz_service.domain.window import BEGINNING, Instant
+
+
+@dataclass(frozen=True, slots=True)
+class Blocker:
+    """Why nothing would happen at the instant, as things stand. `tenant` is whose facts say so."""
+
+    reason: str
+    message: str
+    tenant: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduledChangeset:
+    """A changeset that applies at `at`, with what that comes to on the facts as they are now.
+
+    At the instant the `changes` are made, in their order, and the `records` of them written. Both
+    are empty where there is a `blocker`.
+    """
+
+    id: str
+    at: Instant
+    changeset: Changeset
+    actor: str
+    on_behalf_of: str
+    reason: str
+    created_at: Instant
+    changes: "tuple[FactChange, ...]" = ()
+    records: tuple[AuditRecord, ...] = field(default=(), hash=False)
+    blocker: Blocker | None = None
+
+    @property
+    def place(self) -> tuple[Instant, str]:
+        """What orders them: the instant, then the one that was scheduled first."""
+        return self.at, self.id
+
+    @property
+    def by(self) -> Actor:
+        return Actor(self.actor, self.on_behalf_of)
+
 
 Fact: TypeAlias = (
     Permission

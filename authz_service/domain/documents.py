@@ -22,7 +22,7 @@ from authz_service.domain.catalog import (
     Role,
     split_version,
 )
-from authz_service.domain.change import Fact
+from authz_service.domain.change import Fact, ScheduledChangeset
 from authz_service.domain.endpoint import Endpoint
 from authz_service.domain.exception import EVERYONE, TenantException
 from authz_service.domain.grant import RoleGrant
@@ -31,7 +31,6 @@ from authz_service.domain.invitation import Invitation
 from authz_service.domain.job import Job, JobReason
 from authz_service.domain.key import ApiKey
 from authz_service.domain.membership import Membership
-from authz_service.domain.scheduled_changeset import ScheduledChangeset
 from authz_service.domain.tenant import DatedLimit, Holding, StatePeriod, Tenant
 from authz_service.domain.window import BEGINNING, FOREVER, Instant, Window, instant
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TypeVar, assert_never
 
 from authz_service.domain.catalog import Permission, Plan, Role
-from authz_service.domain.change import Delta, Fact, FactChange
+from authz_service.domain.change import Delta, Fact, FactChange, ScheduledChangeset
 from authz_service.domain.endpoint import Endpoint
 from authz_service.domain.exception import TenantException
 from authz_service.domain.grant import RoleGrant
@@ -17,7 +17,6 @@ from authz_service.domain.identity import Identity
 from authz_service.domain.invitation import Invitation
 from authz_service.domain.key import ApiKey
 from authz_service.domain.membership import Membership
-from authz_service.domain.scheduled_changeset import ScheduledChangeset
 from authz_service.domain.tenant import Tenant
 from authz_service.engine import compiling
 from authz_service.engine.compiling import Catalogue

@@ -10,13 +10,13 @@ from collections.abc import Mapping
 from typing import Final, NamedTuple, TypeAlias, assert_never
 
 from authz_service.domain.catalog import Permission, Plan, Role
+from authz_service.domain.change import ScheduledChangeset
 from authz_service.domain.endpoint import Endpoint
 from authz_service.domain.exception import TenantException
 from authz_service.domain.identity import Identity, IdentityKey
 from authz_service.domain.invitation import Invitation
 from authz_service.domain.key import ApiKey
 from authz_service.domain.membership import DIRECTORY, Keeper, Membership
-from authz_service.domain.scheduled_changeset import ScheduledChangeset
 from authz_service.domain.tenant import Tenant
 from authz_service.domain.window import BEGINNING, FOREVER, Instant
 from authz_service.engine.shards import Shards

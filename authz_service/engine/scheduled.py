@@ -2,8 +2,7 @@
 
 from collections.abc import Iterable
 
-from authz_service.domain.change import FactChange
-from authz_service.domain.scheduled_changeset import ScheduledChangeset
+from authz_service.domain.change import FactChange, ScheduledChangeset
 from authz_service.domain.window import Instant
 from authz_service.engine.builder import Builder
 from authz_service.engine.index import Index

@@ -22,15 +22,13 @@ from authz_service.errors import ErrorReason, InvalidArgument, ResourceExhausted
 from authz_service.rpc.admission_queue import AtOnce, Line, Threads
 from authz_service.rpc.errors import to_status
 from authz_service.serving.call_stats import Observation
+from authz_service.serving.rate_limits import TokenBuckets
 
 log = structlog.get_logger()
 
 Context = grpc.ServicerContext
 T = TypeVar("T")
 
-_MOST_CALLERS: Final = 10_000
-_WHOLE: Final = 1 - 1e-6
-"""A token but for rounding, so that who waited as long as it was told to is let through."""
 REST: Final = 3e-4
 """Seconds that the thread which takes calls in rests after one that it had to refuse."""
 _RETRY_AFTER: Final = 1.0
@@ -54,37 +52,6 @@ class LimitSettings:
     max_seconds: float
     per_second: float
     standing_seconds: float = inf
-
-
-class TokenBuckets:
-    """A bucket for each caller, which holds what one second brings.
-
-    A call passes while there is a whole token left, and may take more than there are: a batch of a
-    thousand is let through, and the debt is waited off. Callers unseen for long are forgotten;
-    a forgotten one starts with a full bucket.
-    """
-
-    def __init__(self, per_second: float, most: int = _MOST_CALLERS) -> None:
-        self._rate = per_second / 1e6
-        self._full = max(per_second, 1.0)
-        self._most = most
-        self._lock = threading.Lock()
-        self._buckets: dict[int, tuple[float, Instant]] = {}
-
-    def __len__(self) -> int:
-        return len(self._buckets)
-
-    def take(self, caller: int, tokens: int, at: Instant) -> float:
-        """Take tokens and return 0, or take none and return the seconds until there is one."""
-        with self._lock:
-            left, before = self._buckets.pop(caller, (self._full, at))
-            # A clock that was set back brings nothing, and takes nothing away.
-            left = min(self._full, left + max(0, at - before) * self._rate)
-            passes = left > _WHOLE
-            self._buckets[caller] = (left - max(tokens, 1) if passes else left, at)
-            if len(self._buckets) > self._most:
-                del self._buckets[next(iter(self._buckets))]
-        return 0.0 if passes else (1 - left) / self._rate / 1e6
 
 
 class Limits:

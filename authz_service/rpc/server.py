@@ -14,9 +14,10 @@ from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
 from authz_service.domain.window import Instant
 from authz_service.rpc.admission import Limits, LimitSettings, on_threads
 from authz_service.rpc.calls import handlers
+from authz_service.rpc.certificates import Certificates
 from authz_service.rpc.credentials import Credentials
 from authz_service.serving.call_stats import Observation
-from authz_service.serving.tls import Certificates, TlsFiles
+from authz_service.serving.tls import TlsFiles
 
 SERVING: Final = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING: Final = health_pb2.HealthCheckResponse.NOT_SERVING

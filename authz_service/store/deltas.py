@@ -5,7 +5,7 @@ from typing import Any, Final
 from pydantic import TypeAdapter
 
 from authz_service.domain.catalog import Permission, Plan, Role
-from authz_service.domain.change import Delta, Fact, FactChange, Revision
+from authz_service.domain.change import Delta, Fact, FactChange, Revision, ScheduledChangeset
 from authz_service.domain.endpoint import Endpoint
 from authz_service.domain.exception import TenantException
 from authz_service.domain.grant import RoleGrant
@@ -13,7 +13,6 @@ from authz_service.domain.identity import Identity
 from authz_service.domain.invitation import Invitation
 from authz_service.domain.key import ApiKey
 from authz_service.domain.membership import Membership
-from authz_service.domain.scheduled_changeset import ScheduledChangeset
 from authz_service.domain.tenant import Tenant
 from authz_service.domain.window import Instant
 from authz_service.store import scheduled_rows

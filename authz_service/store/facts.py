@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Table, TextClause, and_, func, or_, select, tuple_
 
 from authz_service.domain.catalog import Permission, Plan, Role
-from authz_service.domain.change import Fact, Revision
+from authz_service.domain.change import Fact, Revision, ScheduledChangeset
 from authz_service.domain.endpoint import Endpoint
 from authz_service.domain.exception import TenantException
 from authz_service.domain.grant import RoleGrant
@@ -15,7 +15,6 @@ from authz_service.domain.identity import Identity
 from authz_service.domain.invitation import Invitation
 from authz_service.domain.key import ApiKey
 from authz_service.domain.membership import Membership
-from authz_service.domain.scheduled_changeset import ScheduledChangeset
 from authz_service.domain.tenant import Tenant
 from authz_service.store import caller_rows, deltas, rows, scheduled_rows, schema
 

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Table
 
 from authz_service.domain.catalog import Feature, Limit, Permission, Plan, Role
-from authz_service.domain.change import Fact
+from authz_service.domain.change import Fact, ScheduledChangeset
 from authz_service.domain.endpoint import Endpoint
 from authz_service.domain.exception import ExceptionKind, TenantException
 from authz_service.domain.grant import GrantSource, RoleGrant
@@ -15,7 +15,6 @@ from authz_service.domain.invitation import Invitation
 from authz_service.domain.key import ApiKey
 from authz_service.domain.membership import Membership, MembershipState
 from authz_service.domain.rules import UNLIMITED, Rule, rules_of
-from authz_service.domain.scheduled_changeset import ScheduledChangeset
 from authz_service.domain.tenant import (
     DatedLimit,
     Holding,

@@ -8,8 +8,7 @@ from pydantic import TypeAdapter
 from sqlalchemy import Table
 
 from authz_service.domain.audit import AuditRecord, plain
-from authz_service.domain.change import FactChange
-from authz_service.domain.scheduled_changeset import Blocker, ScheduledChangeset
+from authz_service.domain.change import Blocker, FactChange, ScheduledChangeset
 from authz_service.store import schema, set_json
 
 _RECORDS: Final = TypeAdapter(tuple[AuditRecord, ...])

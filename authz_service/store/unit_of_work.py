@@ -17,9 +17,15 @@ from sqlalchemy import Connection
 
 from authz_service.domain.audit import DONE, Actor, AuditRecord
 from authz_service.domain.call import Call
-from authz_service.domain.change import Delta, Fact, FactChange, Revision
+from authz_service.domain.change import (
+    Blocker,
+    Delta,
+    Fact,
+    FactChange,
+    Revision,
+    ScheduledChangeset,
+)
 from authz_service.domain.job import Job
-from authz_service.domain.scheduled_changeset import Blocker, ScheduledChangeset
 from authz_service.domain.tenant import SYSTEM
 from authz_service.domain.tier_versions import numbered
 from authz_service.domain.window import Instant

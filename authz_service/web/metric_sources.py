@@ -19,7 +19,7 @@ class Worker(Protocol):
     counts: Mapping[tuple[str, str], int]
 
 
-def sources(  # noqa: PLR0913, PLR0917 - where figures come from, given by app.py alone
+def sources(  # noqa: PLR0913, PLR0917 - where figures come from, given by app/ports.py alone
     ports: Sequence[tuple[Calls, Callable[[], int]]],
     bounds: Sequence[float],
     store: Store,

@@ -3,14 +3,11 @@
 No label ever holds what a caller sent: methods, codes, reasons, actions and ports are closed sets.
 """
 
-import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import accumulate
-from socketserver import ThreadingMixIn
-from typing import Any, ClassVar, Final, Protocol, TypeAlias
-from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
-from wsgiref.types import StartResponse, WSGIEnvironment
+from typing import Protocol, TypeAlias
 
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 from prometheus_client.core import (
@@ -19,8 +16,13 @@ from prometheus_client.core import (
     HistogramMetricFamily,
     Metric,
 )
-from prometheus_client.exposition import make_wsgi_app
+from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from authz_service.web.mounts import Threads
 
 Ended: TypeAlias = tuple[str, str]
 
@@ -121,61 +123,16 @@ class ServiceCollector(Collector):
         yield waiting
 
 
-class MetricsServer:
-    """Answers `GET /metrics` on a port of its own."""
-
-    def __init__(self, host: str, port: int, sources: Sources) -> None:
-        """Bind the address.
-
-        Raises:
-            OSError: the address is taken, or not this machine's.
-        """
-        try:
-            self._server = make_server(host, port, _app(sources), _Server, _Quiet)
-        except OSError as error:
-            message = f"cannot listen on {host}:{port} for metrics: {error.strerror}"
-            raise OSError(error.errno, message) from error
-        self.number = int(self._server.server_port)
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, name="metrics", daemon=True
-        )
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def stop(self) -> None:
-        if self._thread.is_alive():
-            self._server.shutdown()
-            self._thread.join()
-        self._server.server_close()
-
-
-class _Server(ThreadingMixIn, WSGIServer):
-    daemon_threads = True
-
-
-class _Quiet(WSGIRequestHandler):
-    timeout: ClassVar[float] = 10.0  # a client that says nothing holds no thread for ever
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - so named there
-        """Log no scrapes."""
-
-
-_NOT_FOUND: Final = [("Content-Type", "text/plain; charset=utf-8")]
-
-
-def _app(sources: Sources) -> Callable[[WSGIEnvironment, StartResponse], Iterable[bytes]]:
+def routes(sources: Sources, threads: Threads) -> list[Route]:
+    """List the route that answers a scrape."""
     registry = CollectorRegistry()
     registry.register(ServiceCollector(sources))
     for kind in (ProcessCollector, PlatformCollector, GCCollector):
         kind(registry=registry)
-    metrics = make_wsgi_app(registry)
 
-    def answer(environment: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
-        if environment.get("PATH_INFO") != "/metrics":
-            start("404 Not Found", _NOT_FOUND)
-            return [b"metrics are at /metrics\n"]
-        answered: Iterable[bytes] = metrics(environment, start)
-        return answered
+    async def scrape(request: Request) -> Response:
+        encode, content_type = choose_encoder(request.headers.get("accept", ""))
+        content = await threads.run(partial(encode, registry))
+        return Response(content, headers={"Content-Type": content_type})
 
-    return answer
+    return [Route("/metrics", scrape)]

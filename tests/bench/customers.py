@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Final
 
-from authz_service.app import new_id, now
+from authz_service.app.door import new_id, now
 from authz_service.domain.audit import Actor
 from authz_service.domain.call import Call
 from authz_service.replication.replica import Replica

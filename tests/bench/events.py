@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from itertools import count
 from typing import Final
 
-from authz_service.app import new_id, now
+from authz_service.app.door import new_id, now
 from authz_service.domain.audit import Actor
 from authz_service.domain.billing_event import EventState
 from authz_service.domain.call import Call

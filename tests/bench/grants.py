@@ -14,7 +14,7 @@ from typing import Final
 
 from sqlalchemy import Column, Integer, MetaData, Table, Text, create_engine, insert
 
-from authz_service.app import new_id, now
+from authz_service.app.door import new_id, now
 from authz_service.domain.audit import Actor
 from authz_service.domain.call import Call
 from authz_service.domain.grant import RoleGrant

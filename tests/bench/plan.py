@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final, TypeVar
 
-from authz_service.app import new_id, now
+from authz_service.app.door import new_id, now
 from authz_service.domain.audit import Actor
 from authz_service.domain.call import Call
 from authz_service.domain.changeset import Changeset, Put

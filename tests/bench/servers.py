@@ -15,7 +15,7 @@ from typing import Any, Final
 import grpc
 from google.protobuf.message_factory import GetMessageClass
 
-from authz_service.app import Service
+from authz_service.app.service import Service
 from authz_service.config import Settings
 from authz_service.gen.authz.v1 import authorization_pb2 as pb
 from authz_service.serving import logs

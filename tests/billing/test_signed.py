@@ -15,7 +15,7 @@ from typing import Final
 import httpx
 import pytest
 
-from authz_service import app
+from authz_service.app import setup
 from authz_service.config import Settings, shipped_policies
 from authz_service.domain.tenant import Tenant, TenantState
 from authz_service.store import events as store
@@ -43,7 +43,7 @@ def server(
             yield started
         return
     with fresh_database(request.getfixturevalue("postgres_base_url")) as url:
-        app.migrate(Settings(database_url=url))
+        setup.migrate(Settings(database_url=url))
         with serving(folder, database_url=url, **web) as started:
             yield started
 
@@ -60,7 +60,7 @@ def patient(folder: Path) -> Path:
 
 
 def post(server: Server, event: Event) -> None:
-    port = server.service.event_port
+    port = server.service.web_port
     assert port is not None
     body, now = json.dumps(event).encode(), int(time.time())
     signature = hmac.new(SECRET.encode(), f"{now}.".encode() + body, hashlib.sha256).hexdigest()

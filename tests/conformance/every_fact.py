@@ -5,7 +5,7 @@ from typing import Final, NamedTuple
 
 from authz_service.domain.audit import AuditRecord
 from authz_service.domain.catalog import Feature, Limit, Permission, Plan, Role
-from authz_service.domain.change import Fact, FactChange
+from authz_service.domain.change import Blocker, Fact, FactChange, ScheduledChangeset
 from authz_service.domain.changeset import (
     Changeset,
     Delete,
@@ -25,7 +25,6 @@ from authz_service.domain.identity import Identity, IdentityKind
 from authz_service.domain.invitation import Invitation
 from authz_service.domain.key import ApiKey, KeyKind
 from authz_service.domain.membership import Membership, MembershipState
-from authz_service.domain.scheduled_changeset import Blocker, ScheduledChangeset
 from authz_service.domain.tenant import (
     DatedLimit,
     Holding,

@@ -17,14 +17,13 @@ import pytest
 
 from authz_service.domain.audit_changes import tenant_of
 from authz_service.domain.catalog import Role
-from authz_service.domain.change import Fact, FactChange
+from authz_service.domain.change import Fact, FactChange, ScheduledChangeset
 from authz_service.domain.changeset import Changeset
 from authz_service.domain.decision import DecisionReason, Question
 from authz_service.domain.exception import TenantException
 from authz_service.domain.grant import RoleGrant
 from authz_service.domain.identifiers import enclosing
 from authz_service.domain.membership import Membership
-from authz_service.domain.scheduled_changeset import ScheduledChangeset
 from authz_service.domain.scheduled_changeset import in_force as facts_in_force
 from authz_service.domain.tenant import SYSTEM, SuspensionReason, Tenant
 from authz_service.domain.window import Instant

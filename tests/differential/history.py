@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from authz_service.domain.catalog import Permission, Plan, Role
-from authz_service.domain.change import Delta, Fact, FactChange
+from authz_service.domain.change import Delta, Fact, FactChange, ScheduledChangeset
 from authz_service.domain.endpoint import Endpoint
 from authz_service.domain.exception import TenantException
 from authz_service.domain.grant import RoleGrant
@@ -12,7 +12,6 @@ from authz_service.domain.identity import Identity
 from authz_service.domain.invitation import Invitation
 from authz_service.domain.key import ApiKey
 from authz_service.domain.membership import Membership
-from authz_service.domain.scheduled_changeset import ScheduledChangeset
 from authz_service.domain.tenant import Tenant
 
 Key: TypeAlias = tuple[type, tuple[str, ...]]

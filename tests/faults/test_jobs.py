@@ -14,7 +14,7 @@ import pytest
 from grpc import Channel
 from sqlalchemy import text
 
-from authz_service import app
+from authz_service.app import setup
 from authz_service.cli.demo.throwaway_server import Trial, trial_server
 from authz_service.config import Settings
 from authz_service.gen.authz.v1 import invitation_pb2, member_pb2, tenant_pb2
@@ -97,7 +97,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/authz.db"
     found = str(request.getfixturevalue("postgres_url"))
-    app.migrate(Settings(database_url=found))
+    setup.migrate(Settings(database_url=found))
     return found
 
 
@@ -180,7 +180,7 @@ def test_rolled_back_change_enqueues_nothing(mails: MailServer, url: str, tmp_pa
 def test_two_processes_share_the_work_and_one_goes_on_for_a_dead_one(
     mails: MailServer, postgres_url: str, tmp_path: Path
 ) -> None:
-    app.migrate(Settings(database_url=postgres_url))
+    setup.migrate(Settings(database_url=postgres_url))
     mails.inbox.slow = 0.3
     settings = mailing(postgres_url, mails.port)
     folders = [tmp_path / name for name in ("one", "two")]

@@ -10,7 +10,7 @@ from typing import Any, Final
 import pytest
 import structlog
 
-from authz_service import app
+from authz_service.app import setup
 from authz_service.config import Settings
 from authz_service.serving import logs
 from tests.fuzz.callers import STRONG
@@ -36,7 +36,7 @@ def test_nothing_comes_apart_on_postgresql_either(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], postgres_base_url: str
 ) -> None:
     with fresh_database(postgres_base_url) as url:
-        app.migrate(Settings(database_url=url))
+        setup.migrate(Settings(database_url=url))
         _played(tmp_path, capsys, FRESH, 300, database_url=url)
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from tests.house.tree import PACKAGE, modules, name, parsed
 
-AT_THE_DOOR = (PACKAGE / "app.py", PACKAGE / "cli", PACKAGE / "client")
+AT_THE_DOOR = (PACKAGE / "app", PACKAGE / "cli", PACKAGE / "client")
 # `time.monotonic` measures a wait and decides nothing, so it may be read anywhere.
 BANNED_NAMES = re.compile(
     r"(.*\.)?(datetime\.(now|utcnow|today)|date\.today)"

@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from authz_service import app
+from authz_service.app import setup
 from authz_service.config import Settings
 from authz_service.domain.job import JobReason, JobState
 from authz_service.errors import ErrorReason, InvalidArgument
@@ -35,7 +35,7 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/authz.db"
     url = str(request.getfixturevalue("postgres_url"))
-    app.migrate(Settings(database_url=url))
+    setup.migrate(Settings(database_url=url))
     return url
 
 

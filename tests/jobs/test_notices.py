@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from authz_service import app
+from authz_service.app import door
 from authz_service.domain.window import Instant
 from authz_service.gen.authz.v1 import member_pb2, tenant_pb2
 from authz_service.store import jobs as stored
@@ -20,7 +20,7 @@ DAYS = (7, 1)
 @pytest.fixture
 def acme(tmp_path: Path) -> Iterator[World]:
     with world(tmp_path) as made:
-        end = app.now() + 30 * DAY
+        end = door.now() + 30 * DAY
         made.server.operator.tenants.OnboardTenant(
             tenant_pb2.OnboardTenantRequest(
                 tenant="acme",
@@ -41,7 +41,7 @@ def given(acme: World, days_before: float) -> list[str]:
     database = acme.server.service.database
     with database.read() as connection:
         found = list(ahead(connection, index, now, now + max(DAYS) * DAY))
-    due = list(notices(index, found, now, DAYS, True, app.new_id))
+    due = list(notices(index, found, now, DAYS, True, door.new_id))
     with database.write() as connection:
         return [job.subject for job in due if enqueue(connection, acme.queue, job, now)]
 

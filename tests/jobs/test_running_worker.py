@@ -5,7 +5,7 @@ from pathlib import Path
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from authz_service import app
+from authz_service.app import door
 from authz_service.gen.authz.v1 import job_pb2 as pb
 from authz_service.gen.authz.v1 import member_pb2, subscription_pb2, tenant_pb2
 from tests.jobs.receiver import receiver
@@ -28,7 +28,7 @@ def prepared(acme: World, falls_due: int) -> None:
         tenant_pb2.OnboardTenantRequest(
             tenant="acme",
             tier="professional",
-            trial_until=instant(app.now() + 3 * DAY),
+            trial_until=instant(door.now() + 3 * DAY),
             members=members,
         )
     )
@@ -47,18 +47,18 @@ def roles(server: Server) -> list[str]:
 
 
 def test_worker_gives_notice_and_puts_in_order_what_a_date_leaves(tmp_path: Path) -> None:
-    falls_due = app.now() + 3 * SECOND
+    falls_due = door.now() + 3 * SECOND
     with receiver() as told:
         with world(tmp_path) as acme:
             prepared(acme, falls_due)
             acme.endpoint(told.url, "acme", "notice.*")
         running = {"jobs": True, "jobs_silent_seconds": 1.0, "webhook_allow_private": True}
         with serving(tmp_path, **running) as server:
-            assert roles(server) == ["billing-admin", "viewer"] or app.now() >= falls_due
+            assert roles(server) == ["billing-admin", "viewer"] or door.now() >= falls_due
             deadline = time.monotonic() + PATIENCE
             while done(server) != {pb.JOB_KIND_WEBHOOK, pb.JOB_KIND_DOWNGRADE}:
                 assert time.monotonic() < deadline
                 time.sleep(0.1)
-            assert app.now() >= falls_due
+            assert door.now() >= falls_due
             assert roles(server) == ["viewer"]
     assert any(b"notice.trial_ends" in got.body for got in told.got)

@@ -11,7 +11,7 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.field_mask_pb2 import FieldMask
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
-from authz_service import app
+from authz_service.app import setup
 from authz_service.config import Settings
 from authz_service.domain.job import JobState
 from authz_service.errors import ErrorReason
@@ -51,7 +51,7 @@ def test_change_is_delivered_signed_and_names_what_can_be_fetched(
     settings: dict[str, Any] = {}
     if dialect == "postgresql":
         settings["database_url"] = request.getfixturevalue("postgres_url")
-        app.migrate(Settings(**settings))
+        setup.migrate(Settings(**settings))
     with world(tmp_path, **settings) as acme:
         acme.onboard("acme", "ada")
         made = acme.endpoint(told.url, "acme", "invitation.*")

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from authz_service import app
+from authz_service.app import door
 from authz_service.config import Settings
 from authz_service.domain.job import Job, JobState
 from authz_service.domain.window import Instant
@@ -42,14 +42,15 @@ class World:
     queue: HandQueue = field(default_factory=HandQueue)
 
     def now(self) -> Instant:
-        return app.now() + self.ahead
+        return door.now() + self.ahead
 
     def working(self) -> Working:
         """Make what does jobs, with this world's clock, no jitter and retries kept for the test."""
-        door = Door(self.now, app.new_id, app.new_secret, lambda: 0.0)
+        outside = Door(self.now, door.new_id, door.new_secret, lambda: 0.0)
         service = self.server.service
-        parts = Jobs(self.settings, service.database.url, door)
-        crafts = parts._crafts(service.store, lambda: service.replica.index, service._billing)
+        jobs = Jobs(self.settings, service.database.url, outside)
+        billing = service._parts.billing_policy
+        crafts = jobs._crafts(service.store, lambda: service.replica.index, billing)
         return Working(service.database, self.queue, crafts, self.now, lambda: 0.0)
 
     def attempt(self, job: str) -> JobState | None:

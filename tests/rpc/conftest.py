@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from authz_service import app
+from authz_service.app import setup
 from authz_service.config import Settings
 from tests.postgres import fresh_database
 from tests.rpc.account import Account
@@ -36,7 +36,7 @@ def postgres_served(
     """Serve from PostgreSQL to all tests of a file that ask for it."""
     folder: Path = tmp_path_factory.mktemp("postgres-server")
     with fresh_database(postgres_base_url) as url:
-        app.migrate(Settings(database_url=url))
+        setup.migrate(Settings(database_url=url))
         with serving(folder, database_url=url) as started:
             yield started
             _assert_whole(started)

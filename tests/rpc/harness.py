@@ -25,7 +25,7 @@ from sqlalchemy import (
     union_all,
 )
 
-from authz_service import app
+from authz_service.app.service import Service
 from authz_service.client.services import Services
 from authz_service.config import Settings
 from authz_service.errors import ErrorReason
@@ -105,7 +105,7 @@ class Caller(Services):
 class Server:
     """A service that runs, with its first operator as a caller."""
 
-    service: app.Service
+    service: Service
     settings: Settings
     operator_key: str
     operator: Caller = field(init=False)
@@ -209,7 +209,7 @@ def serving(folder: Path, **settings: Any) -> Iterator[Server]:
         "jobs": False,  # tests do them by hand, or in a process of their own
     }
     configured = Settings(**(chosen | settings))
-    service = app.Service(configured)
+    service = Service(configured)
     service.start()
     server = Server(service, configured, configured.key_file.read_text().strip())
     try:

@@ -14,7 +14,7 @@ import httpx
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from authz_service import app
+from authz_service.app import setup
 from authz_service.config import Settings, shipped_policies
 from authz_service.errors import ErrorReason
 from authz_service.gen.authz.v1 import event_pb2 as pb
@@ -47,7 +47,7 @@ def posted(
             yield started
         return
     with fresh_database(request.getfixturevalue("postgres_base_url")) as url:
-        app.migrate(Settings(database_url=url))
+        setup.migrate(Settings(database_url=url))
         with serving(folder, database_url=url, **web) as started:
             yield started
 
@@ -62,7 +62,7 @@ def now() -> int:
 
 
 def post(server: Server, source: str, body: bytes, **headers: str) -> httpx.Response:
-    port = server.service.event_port
+    port = server.service.web_port
     assert port is not None
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     url = f"http://127.0.0.1:{port.number}/events/{source}"
@@ -181,7 +181,7 @@ def test_deal_won_in_the_crm_opens_an_account(posted: Server, tenant: str) -> No
     }
     deal["eventId"] = f"deal-{tenant}"
     body, at = json.dumps([deal]).encode(), f"{now()}000"
-    port = posted.service.event_port
+    port = posted.service.web_port
     assert port is not None
     uri = f"POSThttp://127.0.0.1:{port.number}/events/hubspot"
     digest = hmac.digest(HUBSPOT.encode(), uri.encode() + body + at.encode(), "sha256")
@@ -256,7 +256,7 @@ def test_signed_nonsense_never_breaks_the_intake(posted: Server, body: bytes) ->
 def test_unknown_source_too_large_body_and_other_methods_are_refused(posted: Server) -> None:
     assert post(posted, "nobody", b"{}").status_code == 404
     assert stripe(posted, b" " * (1024 * 1024 + 1)).status_code == 413
-    port = posted.service.event_port
+    port = posted.service.web_port
     assert port is not None
     url = f"http://127.0.0.1:{port.number}/events/stripe"
     assert httpx.get(url, trust_env=False).status_code == 405

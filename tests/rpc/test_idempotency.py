@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import pytest
 
-from authz_service import app
+from authz_service.app import setup
 from authz_service.config import Settings
 from authz_service.errors import ErrorReason
 from tests.postgres import fresh_database
@@ -119,7 +119,7 @@ def restarting(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[dict[
         yield {}
         return
     with fresh_database(request.getfixturevalue("postgres_base_url")) as url:
-        app.migrate(Settings(database_url=url))
+        setup.migrate(Settings(database_url=url))
         yield {"database_url": url}
 
 

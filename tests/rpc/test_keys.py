@@ -9,7 +9,7 @@ import pytest
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.field_mask_pb2 import FieldMask
 
-from authz_service import app
+from authz_service.app import door
 from authz_service.domain.key import PATTERN
 from authz_service.domain.tenant import SYSTEM
 from authz_service.errors import ErrorReason
@@ -27,7 +27,7 @@ DAY: Final = 86_400
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr(app, "now", clock)
+    monkeypatch.setattr(door, "now", clock)
     return clock
 
 
@@ -417,7 +417,7 @@ def test_last_use_makes_no_revision_and_no_audit_entry(clocked: Server) -> None:
     made = create(clocked)
     is_good(clocked, made.credential)
     before = clocked.footprint(), clocked.service.store.entries.copy()
-    clocked.service._key_use.flush()
+    clocked.service._parts.key_use.flush()
     assert (clocked.footprint(), clocked.service.store.entries) == before
 
 

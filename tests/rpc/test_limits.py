@@ -23,6 +23,7 @@ from authz_service.gen.authz.v1.authorization_pb2_grpc import AuthorizationServi
 from authz_service.rpc.admission import LimitSettings
 from authz_service.rpc.credentials import Credentials
 from authz_service.rpc.server import Port, PortSettings
+from authz_service.serving.authentication import Authentication
 from authz_service.serving.call_stats import Observation
 from authz_service.serving.tokens import Tokens
 from tests.rpc.account import Account
@@ -123,7 +124,7 @@ def opened(*, threads: int = 1, max_waiting: int = 2, max_streams: int = 1000) -
     )
     settings = PortSettings("127.0.0.1", 0, limits, 1 << 20, max_streams, 256)
     service, gate = pb.DESCRIPTOR.services_by_name["AuthorizationService"], Gate()
-    credentials = Credentials(Tokens([], lambda: 0), certificates=False)
+    credentials = Credentials(Authentication(Tokens([], lambda: 0)), certificates=False)
     port = Port(settings, {service: gate}, lambda: "id", Observation("x"), lambda: 0, credentials)
     port.start()
     port.set_serving(serving=True)

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
 
+import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from authz_service import app
+from authz_service.app.service import Service
 from authz_service.config import Settings
 from authz_service.domain.decision import DecisionReason
 from authz_service.gen.authz.v1 import authorization_pb2 as checks
@@ -162,7 +163,7 @@ def test_metrics_port_that_is_taken_stops_the_start_and_leaves_no_trace(
         metrics_port=metrics.number,
     )
     with pytest.raises(OSError, match="for metrics"):
-        app.Service(settings)
+        Service(settings)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -193,3 +194,13 @@ def test_time_at_a_bucket_s_bound_is_in_it(bound: float) -> None:
     observed.mine.end(("A.B", "OK"), bound * 1.001)
     buckets, _ = observed.times()["A.B", "OK"]
     assert buckets[BOUNDS.index(bound)] == buckets[BOUNDS.index(bound) + 1] == 1
+
+
+def test_http_port_serves_metrics_and_health_only_if_set_to(tmp_path: Path) -> None:
+    for name, exposed, status in (("shut", False, 404), ("open", True, 200)):
+        with serving(tmp_path / name, web_port=0, web_metrics=exposed) as server:
+            web = server.service.web_port
+            assert web is not None
+            for path in ("metrics", "health"):
+                answer = httpx.get(f"http://127.0.0.1:{web.number}/{path}", trust_env=False)
+                assert answer.status_code == status

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from authz_service import app
+from authz_service.app import door
 from authz_service.errors import ErrorReason
 from authz_service.gen.authz.v1 import authorization_pb2 as checks
 from authz_service.gen.authz.v1 import changeset_pb2 as pb
@@ -26,7 +26,7 @@ CREATE = "invoices:create"
 def clock() -> Iterator[Clock]:
     with pytest.MonkeyPatch.context() as patch:
         made = Clock()
-        patch.setattr(app, "now", made)
+        patch.setattr(door, "now", made)
         yield made
 
 

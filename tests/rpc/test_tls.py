@@ -17,12 +17,13 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from structlog.testing import capture_logs
 
-from authz_service import app
+from authz_service.app.service import Service
 from authz_service.config import Settings
 from authz_service.errors import AuthzError, ErrorReason, FailedPrecondition, InvalidArgument
 from authz_service.gen.authz.v1 import authorization_pb2 as checks
 from authz_service.gen.authz.v1 import tenant_pb2
-from authz_service.serving.tls import Certificates, TlsFiles
+from authz_service.rpc.certificates import Certificates
+from authz_service.serving.tls import TlsFiles
 from tests.commands import Authz, authz_command
 from tests.rpc.certificates import Authority, Files, Pair, files, serial
 from tests.rpc.harness import PATIENCE, Caller, Server, serving
@@ -197,7 +198,7 @@ def test_plaintext_off_loopback_is_refused_before_anything_is_written(
 ) -> None:
     url = f"sqlite:///{tmp_path}/authz.db"
     with pytest.raises(FailedPrecondition) as refused:
-        app.Service(Settings(database_url=url, host=host, check_port=0, admin_port=0))
+        Service(Settings(database_url=url, host=host, check_port=0, admin_port=0))
     assert refused.value.reason is ErrorReason.PLAINTEXT_REFUSED
     assert "AUTHZ_TLS_CERT" in refused.value.message
     assert "AUTHZ_PLAINTEXT=allow" in refused.value.message
@@ -252,7 +253,7 @@ def encrypted(key: Path) -> Path:
 def refusal_of(folder: Path, **settings: Any) -> AuthzError:
     url = f"sqlite:///{folder}/authz.db"
     with pytest.raises(InvalidArgument) as refused:
-        app.Service(Settings(database_url=url, check_port=0, admin_port=0, **settings))
+        Service(Settings(database_url=url, check_port=0, admin_port=0, **settings))
     assert not (folder / "authz.db").exists()
     return refused.value
 

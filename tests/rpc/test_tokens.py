@@ -17,7 +17,7 @@ from grpc_status import rpc_status
 from joserfc.jwk import ECKey, OctKey, OKPKey, RSAKey
 from structlog.testing import capture_logs
 
-from authz_service import app
+from authz_service.app.service import Service
 from authz_service.config import Settings
 from authz_service.errors import AuthzError, ErrorReason
 from authz_service.gen.authz.v1 import authorization_pb2 as checks
@@ -403,6 +403,6 @@ def test_issuer_that_cannot_be_meant_so_is_refused_at_start(
 ) -> None:
     url = f"sqlite:///{tmp_path}/authz.db"
     with pytest.raises(AuthzError) as refused:
-        app.Service(Settings(database_url=url, check_port=0, admin_port=0, **settings))
+        Service(Settings(database_url=url, check_port=0, admin_port=0, **settings))
     assert (refused.value.reason, refused.value.field) == (ErrorReason.INVALID_FIELD, field)
     assert not list(tmp_path.iterdir())

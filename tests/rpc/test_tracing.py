@@ -14,7 +14,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, StatusCode
 
-from authz_service import app
+from authz_service.app.service import Service
 from authz_service.config import Settings
 from authz_service.errors import AuthzError
 from authz_service.gen.authz.v1 import authorization_pb2 as checks
@@ -214,6 +214,6 @@ def test_traces_without_their_packages_are_refused_at_the_start(
         database_url=f"sqlite:///{tmp_path}/authz.db", otlp_endpoint="http://127.0.0.1:4317"
     )
     with pytest.raises(AuthzError, match=r"opentelemetry: install authz-service\[otel\]") as raised:
-        app.Service(settings)
+        Service(settings)
     assert raised.value.field == "AUTHZ_OTLP_ENDPOINT"
     assert list(tmp_path.iterdir()) == []

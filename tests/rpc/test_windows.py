@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import pytest
 
-from authz_service import app
+from authz_service.app import door
 from authz_service.gen.authz.v1 import authorization_pb2 as checks
 from authz_service.gen.authz.v1 import exception_pb2, key_pb2, member_pb2
 from tests.rpc.account import DENY, GRANT, REPLACE, Account, timestamp
@@ -29,7 +29,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr(app, "now", clock)
+    monkeypatch.setattr(door, "now", clock)
     return clock
 
 

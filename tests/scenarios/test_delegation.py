@@ -14,7 +14,7 @@ from typing import Any, Final
 import grpc
 import pytest
 
-from authz_service import app
+from authz_service.app import setup
 from authz_service.cli.demo.throwaway_server import trial_server
 from authz_service.config import Settings
 from authz_service.domain.invitation import Invitation
@@ -63,7 +63,7 @@ def served(
         if request.param == "postgresql":
             base = request.getfixturevalue("postgres_base_url")
             url = stack.enter_context(fresh_database(base))
-            app.migrate(Settings(database_url=url))
+            setup.migrate(Settings(database_url=url))
             users["database_url"] = url
         server = stack.enter_context(serving(tmp_path_factory.mktemp("delegation"), **users))
         yield server

@@ -6,10 +6,9 @@ from typing import Any, get_args
 import pytest
 from google.protobuf.json_format import MessageToDict, ParseDict
 
-from authz_service.domain.change import Fact
+from authz_service.domain.change import Blocker, Fact
 from authz_service.domain.documents import Resource, document
 from authz_service.domain.job import Job, JobKind, JobReason, JobState
-from authz_service.domain.scheduled_changeset import Blocker
 from authz_service.domain.window import instant
 from authz_service.gen.authz.v1 import audit_pb2 as pb
 from tests.conformance import every_fact

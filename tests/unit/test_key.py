@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from authz_service.app import new_id, new_secret
+from authz_service.app.door import new_id, new_secret
 from authz_service.domain.key import (
     ALPHABET,
     PATTERN,

@@ -13,9 +13,10 @@ from structlog.testing import capture_logs
 
 from authz_service.errors import ErrorReason, ResourceExhausted
 from authz_service.gen.authz.v1 import authorization_pb2 as pb
-from authz_service.rpc.admission import Limits, LimitSettings, TokenBuckets
+from authz_service.rpc.admission import Limits, LimitSettings
 from authz_service.rpc.admission_queue import BURST, LONGEST_SPELL, SHORT, Line
 from authz_service.serving.call_stats import Observation
+from authz_service.serving.rate_limits import TokenBuckets
 from authz_service.usecases.kernel.rights import access_of
 
 SECOND = 1_000_000

@@ -8,6 +8,7 @@ import typer
 
 from authz_service.cli.display import output as out
 from authz_service.cli.display import tables
+from authz_service.cli.files.event_files import read_file
 from authz_service.cli.options import local, reads
 from authz_service.cli.session import Session
 from authz_service.client.failure import ExitCode, Failure
@@ -68,15 +69,6 @@ def try_events(
         session.print(tables.table(("EVENT", "TYPE", "TENANT", "SAYS", "EFFECT"), rows))
     parked = any(each.reason.value not in ("none", "ignored") for each in tried)
     raise typer.Exit(ExitCode.DENIED if parked else ExitCode.DONE)
-
-
-def read_file(file: Path) -> bytes:
-    """Read a file of events. Raises: Failure."""
-    try:
-        return file.read_bytes()
-    except OSError as error:
-        message = f"{file} cannot be read: {error.strerror}"
-        raise Failure(ExitCode.USAGE, "UNREADABLE_FILE", message, field="FILE") from None
 
 
 def _policy(folder: Path) -> "BillingPolicy":

@@ -7,10 +7,10 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from authz_service.cli.commands.billing import read_file
 from authz_service.cli.display import output as out
 from authz_service.cli.display import tables
 from authz_service.cli.display.words import instant, word
+from authz_service.cli.files.event_files import read_file
 from authz_service.cli.options import Limit, Reason, Tenant, changes, reads
 from authz_service.cli.paging import every, total
 from authz_service.cli.session import Session

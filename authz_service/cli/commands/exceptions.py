@@ -1,16 +1,13 @@
 """`authz exceptions`: one-offs for one customer, each with a reason and an approver."""
 
-from collections.abc import Iterable
 from datetime import datetime
 from typing import Annotated
 
 import typer
 from google.protobuf.field_mask_pb2 import FieldMask
-from rich.table import Table
 
-from authz_service.cli.display import output as out
-from authz_service.cli.display import tables
-from authz_service.cli.display.words import named_ends, timestamp, window, word
+from authz_service.cli.display.exceptions import exception_table
+from authz_service.cli.display.words import named_ends, timestamp
 from authz_service.cli.options import (
     ExpectedRevision,
     From,
@@ -217,25 +214,6 @@ def list_exceptions(
     answer = every(session.exceptions.ListExceptions, request, lambda page: page.exceptions, limit)
     found = answer.exceptions
     session.show(answer, exception_table(found), note=total(len(found), "exception", answer))
-
-
-def exception_table(exceptions: Iterable[pb.TenantException]) -> Table:
-    """Lay out exceptions."""
-    rows = [
-        (
-            exception.id,
-            word(pb.ExceptionKind, exception.kind),
-            out.listed(exception.permissions),
-            exception.subject,
-            exception.scope,
-            window(exception),
-            exception.approver,
-            exception.reason,
-        )
-        for exception in exceptions
-    ]
-    columns = ("ID", "KIND", "PERMISSIONS", "SUBJECT", "SCOPE", "IN FORCE", "APPROVER", "REASON")
-    return tables.table(columns, rows)
 
 
 def _put(

@@ -7,12 +7,12 @@ import typer
 from google.protobuf.json_format import MessageToDict
 from rich.text import Text
 
+from authz_service.cli.change_plan import ChangePlan
 from authz_service.cli.display import output as out
 from authz_service.cli.display import preview, tables
 from authz_service.cli.display.progress import waiting
 from authz_service.cli.display.words import instant, timestamp
 from authz_service.cli.files import folder_changes
-from authz_service.cli.files.folder_changes import ChangePlan
 from authz_service.cli.options import POLICY, ScheduledAt, reads
 from authz_service.cli.session import Session
 from authz_service.client.failure import ExitCode

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 from rich.text import Text
 
+from authz_service.cli.change_plan import ChangePlan
 from authz_service.cli.commands.plan import Folder, Prune, Replace, document, show
 from authz_service.cli.display import output as out
 from authz_service.cli.display import tables
@@ -63,16 +64,14 @@ def apply(
     _tell(session, made, answer)
 
 
-def _kept(file: Path, folder: Path | None, *, more: bool) -> folder_changes.ChangePlan:
+def _kept(file: Path, folder: Path | None, *, more: bool) -> ChangePlan:
     if folder is not None or more:
         message = "--plan holds all that is to be applied; give neither a folder nor other options"
         raise Failure(ExitCode.USAGE, "USAGE", message, field="--plan")
     return folder_changes.kept(file)
 
 
-def _tell(
-    session: Session, made: folder_changes.ChangePlan, answer: changeset_pb2.ApplyChangesetResponse
-) -> None:
+def _tell(session: Session, made: ChangePlan, answer: changeset_pb2.ApplyChangesetResponse) -> None:
     """Say what was done: for programs, names by what became of them."""
     if session.output is out.Output.JSON:
         names: dict[str, list[str]] = {"created": [], "updated": [], "deleted": []}

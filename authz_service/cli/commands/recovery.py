@@ -5,7 +5,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from authz_service.app import new_id, new_secret, now
+from authz_service.app.door import new_id, new_secret, now
 from authz_service.config import Settings
 from authz_service.domain.key import write
 from authz_service.errors import ErrorReason, FailedPrecondition

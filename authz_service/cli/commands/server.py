@@ -23,7 +23,7 @@ def serve(
 ) -> None:
     """Serve until asked to stop, as the AUTHZ_* variables say."""
     gc.disable()  # a start makes much and drops little: it takes a quarter less time
-    from authz_service.app import serve as run
+    from authz_service.app.service import serve as run
 
     try:
         chosen = session.settings
@@ -42,7 +42,7 @@ def serve(
 @local(commands, panel=SERVER)
 def migrate(session: Session) -> None:
     """Bring the database to the schema of this version."""
-    from authz_service.app import migrate as run
+    from authz_service.app.setup import migrate as run
 
     applied = run(session.settings)
     if session.output is out.Output.JSON:

@@ -4,9 +4,9 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from authz_service.cli.commands.exceptions import exception_table
 from authz_service.cli.display import output as out
 from authz_service.cli.display import tables
+from authz_service.cli.display.exceptions import exception_table
 from authz_service.cli.display.words import word
 from authz_service.gen.authz.v1 import authorization_pb2 as pb
 from authz_service.gen.authz.v1 import feature_pb2, limit_pb2, tenant_pb2

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from google.protobuf.json_format import MessageToDict, ParseDict, ParseError
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from authz_service.cli.change_plan import ChangePlan
 from authz_service.cli.display.progress import waiting
 from authz_service.cli.paging import every
 from authz_service.cli.session import Session
@@ -28,21 +29,6 @@ _KINDS: Final = {
     "tier": pb.DEFINITION_KIND_TIER,
     "add-on": pb.DEFINITION_KIND_ADD_ON,
 }
-
-
-@dataclass(frozen=True, slots=True)
-class ChangePlan:
-    """What is to be asked, and what the service said to it.
-
-    `left` are objects in force that the files do not have and that stay; `same` counts those that
-    are in force as the files have them. `at` None is now.
-    """
-
-    changes: tuple[pb.WantedChange, ...]
-    preview: pb.PreviewChangesetResponse
-    left: tuple[str, ...] = ()
-    same: int = 0
-    at: Timestamp | None = None
 
 
 @dataclass(slots=True)

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from authz_service.domain import changeset
+from authz_service.domain.change import Blocker
 from authz_service.domain.changeset import AnyChange, Changeset, ObjectKind
-from authz_service.domain.scheduled_changeset import Blocker
 from authz_service.errors import ErrorReason, InvalidArgument
 from authz_service.gen.authz.v1 import changeset_pb2 as pb
 from authz_service.rpc.messages import catalog, effects, values

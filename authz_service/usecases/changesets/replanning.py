@@ -13,7 +13,7 @@ from authz_service.domain.audit import AuditRecord
 from authz_service.domain.audit_changes import tenant_of
 from authz_service.domain.call import Call
 from authz_service.domain.catalog import ADD_ON, TIER, Role
-from authz_service.domain.change import Fact, FactChange
+from authz_service.domain.change import Blocker, Fact, FactChange, ScheduledChangeset
 from authz_service.domain.changeset import (
     AnyChange,
     Changeset,
@@ -27,7 +27,6 @@ from authz_service.domain.exception import TenantException
 from authz_service.domain.grant import RoleGrant
 from authz_service.domain.invitation import Invitation
 from authz_service.domain.membership import Membership
-from authz_service.domain.scheduled_changeset import Blocker, ScheduledChangeset
 from authz_service.domain.tenant import SYSTEM, Tenant
 from authz_service.domain.window import FOREVER
 from authz_service.engine.scheduled import due

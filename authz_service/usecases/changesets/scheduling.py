@@ -8,11 +8,10 @@ from authz_service.domain import comparison
 from authz_service.domain.audit import AuditRecord
 from authz_service.domain.audit_changes import change_document
 from authz_service.domain.catalog import Plan
-from authz_service.domain.change import FactChange
+from authz_service.domain.change import Blocker, FactChange, ScheduledChangeset
 from authz_service.domain.changeset import Changeset
 from authz_service.domain.comparison import ObjectChange
 from authz_service.domain.identifiers import checked
-from authz_service.domain.scheduled_changeset import Blocker, ScheduledChangeset
 from authz_service.domain.tenant import SYSTEM
 from authz_service.domain.window import Instant, rfc3339
 from authz_service.engine import laws

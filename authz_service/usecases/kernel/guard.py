@@ -34,12 +34,10 @@ from authz_service.errors import (
     PermissionDenied,
     Unauthenticated,
 )
+from authz_service.serving.authentication import ACTOR_FIELD
 from authz_service.usecases.kernel import escalation
 from authz_service.usecases.kernel.escalation import Given, Outlasting
 from authz_service.usecases.kernel.rights import NAME_ACTORS, OVERRIDE, any_of
-
-ACTOR_FIELD: Final = "x-authz-actor"
-"""The metadata that names the actor, as a refusal calls it."""
 
 _NAMED: Final = 5
 """Permissions that a refusal spells out."""

@@ -1,0 +1,59 @@
+"""What happens before a process serves: migration, first policies, first key."""
+
+import os
+from functools import partial
+from pathlib import Path
+
+from authz_service.app import door
+from authz_service.app.parts import Parts
+from authz_service.config import Settings
+from authz_service.jobs.queue import DbosQueue
+from authz_service.policyfiles import policy_files
+from authz_service.store import migrate as migrations
+from authz_service.store.database import Database
+from authz_service.usecases.bootstrap import seeding
+
+
+def prepare(parts: Parts) -> None:
+    """Migrate the embedded database, refuse another that is behind; seed an empty one.
+
+    Raises:
+        AuthzError: the database does not answer or is behind, or the policy files are wrong.
+    """
+    if parts.database.dialect == "sqlite":
+        migrations.migrate(parts.database)
+    else:
+        migrations.require_migrated(parts.database)
+    parts.replica.load()
+    parts.jobs.prepare(parts.replica.index)
+    if not parts.replica.index.revision:
+        seeding.seed(parts.store, policy_files.read_folder(parts.settings.policies_dir))
+    if not parts.replica.index.keys:
+        keep = partial(_keep_key, parts.settings.key_file)
+        seeding.first_key(parts.store, door.new_secret(), keep)
+
+
+def migrate(settings: Settings) -> list[str]:
+    """Bring the database to this version's schema; name the migrations applied."""
+    database = Database(settings.database_url, busy_seconds=settings.busy_seconds)
+    try:
+        applied = migrations.migrate(database)
+        if database.dialect == "postgresql":
+            DbosQueue(database.url).migrate()
+        return applied
+    finally:
+        database.close()
+
+
+def _keep_key(path: Path, credential: str) -> None:
+    """Write the first operator key where only its owner reads it, and show it once."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.exists():
+        # It may be the only key to another database.
+        path.rename(path.with_name(f"{path.name}.before-{door.now()}"))
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(credential + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    print(f"First operator key, kept in {path}: {credential}", flush=True)  # noqa: T201

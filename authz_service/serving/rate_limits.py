@@ -1,0 +1,41 @@
+"""How often one caller may call: a bucket of tokens for each."""
+
+import threading
+from typing import Final
+
+from authz_service.domain.window import Instant
+
+_MOST_CALLERS: Final = 10_000
+_WHOLE: Final = 1 - 1e-6
+"""A token but for rounding, so that who waited as long as it was told to is let through."""
+
+
+class TokenBuckets:
+    """A bucket for each caller, which holds what one second brings.
+
+    A call passes while there is a whole token left, and may take more than there are: a batch of a
+    thousand is let through, and the debt is waited off. Callers unseen for long are forgotten;
+    a forgotten one starts with a full bucket.
+    """
+
+    def __init__(self, per_second: float, most: int = _MOST_CALLERS) -> None:
+        self._rate = per_second / 1e6
+        self._full = max(per_second, 1.0)
+        self._most = most
+        self._lock = threading.Lock()
+        self._buckets: dict[int, tuple[float, Instant]] = {}
+
+    def __len__(self) -> int:
+        return len(self._buckets)
+
+    def take(self, caller: int, tokens: int, at: Instant) -> float:
+        """Take tokens and return 0, or take none and return the seconds until there is one."""
+        with self._lock:
+            left, before = self._buckets.pop(caller, (self._full, at))
+            # A clock that was set back brings nothing, and takes nothing away.
+            left = min(self._full, left + max(0, at - before) * self._rate)
+            passes = left > _WHOLE
+            self._buckets[caller] = (left - max(tokens, 1) if passes else left, at)
+            if len(self._buckets) > self._most:
+                del self._buckets[next(iter(self._buckets))]
+        return 0.0 if passes else (1 - left) / self._rate / 1e6
