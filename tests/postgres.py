@@ -275,7 +275,7 @@ def _is_ready(server: "subprocess.Popen[Any]", status: Path) -> bool:
     """Wait until the server takes connections; false if it ended instead, or took too long."""
     deadline = time.monotonic() + STARTS_WITHIN
     while server.poll() is None and time.monotonic() < deadline:
-        if status.exists() and [*status.read_text().split(), ""][-2] == "ready":
+        if status.exists() and ["", *status.read_text().split()][-1] == "ready":
             return True
         time.sleep(0.01)
     return False

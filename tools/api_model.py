@@ -1,7 +1,7 @@
 """What the proto files say, comments included, in the shape that a reference page needs."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final, TypeAlias
@@ -49,6 +49,10 @@ class Type:
     fields: tuple[Field, ...]
     is_enum: bool
 
+    @property
+    def field_names(self) -> frozenset[str]:
+        return frozenset(field.name for field in self.fields)
+
 
 @dataclass(frozen=True, slots=True)
 class Access:
@@ -70,6 +74,8 @@ class Rpc:
     request: str
     response: str
     access: Access
+    changes: bool
+    """Whether it changes anything: then its request carries a `request_id`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +99,9 @@ class Api:
     @cached_property
     def services(self) -> list[Service]:
         """The services, by name."""
-        services = (each for file in self._files for each in _services(file, self._access))
+        services = (
+            service for file in self._files for service in _services(file, self._access, self.types)
+        )
         return sorted(services, key=lambda service: service.name)
 
     @cached_property
@@ -124,15 +132,19 @@ def _access_reader(files: FileDescriptorSet) -> Callable[[MethodDescriptorProto]
 
     def read(method: MethodDescriptorProto) -> Access:
         option = options.FromString(method.options.SerializeToString()).Extensions[extension]
-        return Access(
-            option.right, option.tenant, option.role, option.right_in_tenant, option.weight
+        right, narrower = (
+            name and f"authz.{name.removeprefix('authz.')}"
+            for name in (option.right, option.right_in_tenant)
         )
+        return Access(right, option.tenant, option.role, narrower, option.weight)
 
     return read
 
 
 def _services(
-    file: FileDescriptorProto, access: Callable[[MethodDescriptorProto], Access]
+    file: FileDescriptorProto,
+    access: Callable[[MethodDescriptorProto], Access],
+    types: Mapping[str, Type],
 ) -> list[Service]:
     comments = _comments(file)
     return [
@@ -147,6 +159,7 @@ def _services(
                     rpc.input_type.removeprefix(OURS),
                     rpc.output_type.removeprefix(OURS),
                     access(rpc),
+                    "request_id" in types[rpc.input_type.removeprefix(OURS)].field_names,
                 )
                 for number, rpc in enumerate(service.method)
             ),

@@ -1,6 +1,7 @@
 """What happens before a process serves: migration, first policies, first key."""
 
 import os
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 
@@ -9,9 +10,12 @@ from authz_service.app.parts import Parts
 from authz_service.config import Settings
 from authz_service.jobs.queue import DbosQueue
 from authz_service.policyfiles import policy_files
+from authz_service.replication.replica import Replica
 from authz_service.store import migrate as migrations
 from authz_service.store.database import Database
-from authz_service.usecases.bootstrap import seeding
+from authz_service.store.unit_of_work import Store
+from authz_service.usecases.bootstrap import declaring, seeding
+from authz_service.usecases.changesets.replanning import replan
 
 
 def prepare(parts: Parts) -> None:
@@ -28,21 +32,27 @@ def prepare(parts: Parts) -> None:
     parts.jobs.prepare(parts.replica.index)
     if not parts.replica.index.revision:
         seeding.seed(parts.store, policy_files.read_folder(parts.settings.policies_dir))
+    elif parts.database.dialect == "sqlite":
+        declaring.declare(parts.store, "start of a release")
+    else:
+        declaring.require_declared(parts.replica.index)
     if not parts.replica.index.keys:
         keep = partial(_keep_key, parts.settings.key_file)
         seeding.first_key(parts.store, door.new_secret(), keep)
 
 
-def migrate(settings: Settings) -> list[str]:
-    """Bring the database to this version's schema; name the migrations applied."""
-    database = Database(settings.database_url, busy_seconds=settings.busy_seconds)
-    try:
+def migrate(settings: Settings) -> tuple[list[str], tuple[str, ...]]:
+    """Bring the database to this version's schema, and to its rights and roles; name both."""
+    with closing(Database(settings.database_url, busy_seconds=settings.busy_seconds)) as database:
         applied = migrations.migrate(database)
         if database.dialect == "postgresql":
             DbosQueue(database.url).migrate()
-        return applied
-    finally:
-        database.close()
+        replica = Replica(database)
+        replica.load()
+        if not replica.index.revision:
+            return applied, ()
+        store = Store(database, replica, door.now, door.new_id, replan=replan)
+        return applied, declaring.declare(store, "migration to a release")
 
 
 def _keep_key(path: Path, credential: str) -> None:

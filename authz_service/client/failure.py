@@ -120,8 +120,8 @@ _ADVICE: Final[Mapping[str, str]] = {
     "REVISION_MISMATCH": "it has changed since: look at it again, and repeat with its revision",
     "STILL_IN_USE": "take it out there, or name what takes its place: --replacement NAME",
     "OPERATORS_LOCKED_OUT": "make another key that holds the right first: authz keys create NAME "
-    "--role operator",
-    "RIGHT_RESERVED": "leave it declared and internal; take it out of roles instead",
+    "--role authz.operator",
+    "NAME_RESERVED": "names that begin with `authz.` are the service's own: choose another name",
     "LAST_ADMIN": "make somebody else an admin first: authz grant TENANT SUBJECT ROLE",
     "MEMBER_IS_OWNER": "run authz members transfer-ownership TENANT SUBJECT first",
     "MEMBER_MANAGED": "change the member in the customer's directory",
@@ -141,9 +141,10 @@ _ADVICE: Final[Mapping[str, str]] = {
     "RATE_LIMITED": _LATER,
     "OVERLOADED": _LATER,
     "PLAINTEXT_REFUSED": "see the chapter TLS of docs/operating.md",
-    "LAST_OPERATOR_KEY": "make another with authz keys create NAME --role operator first; if all "
+    "LAST_OPERATOR_KEY": "make another with authz keys create NAME --role authz.operator first; if "
+    "all "
     "are lost, authz recover",
-    "KEY_KIND_CONFLICT": "make a key of its own with authz keys create NAME --role operator",
+    "KEY_KIND_CONFLICT": "make a key of its own with authz keys create NAME --role authz.operator",
     "KEY_NOT_ROTATED": "see the keys with authz keys list; authz keys revoke KEY ends it whole",
     "KEY_EXPIRED": "run authz keys update KEY --until WHEN first",
     "EVENT_NOT_FOUND": "see the events with authz events list",

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from authz_service.domain.audit import Document
+from authz_service.domain.own_policy import OWN
 
 Shown = Callable[[str], str]
 """Writes an RFC 3339 instant as its reader wants it."""
@@ -70,8 +71,8 @@ def _joined(*parts: str) -> str:
 
 
 def _done(action: str) -> str:
-    """Write `role_grants:list` as `role grants: list`, `policy.applied` as `policy applied`."""
-    return action.replace("_", " ").replace(":", ": ").replace(".", " ")
+    """Write `authz.role_grants:list` as `role grants: list`, and `tier.put` as `tier put`."""
+    return action.removeprefix(OWN).replace("_", " ").replace(":", ": ").replace(".", " ")
 
 
 def _resource(message: Document) -> tuple[str, Document]:

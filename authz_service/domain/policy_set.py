@@ -2,10 +2,11 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import Final
 
+from authz_service.domain import own_policy
 from authz_service.domain.catalog import (
     ADD_ON,
     TIER,
@@ -40,6 +41,15 @@ class PolicySet:
     roles: tuple[Role, ...] = ()
     tiers: tuple[Plan, ...] = ()
     add_ons: tuple[Plan, ...] = ()
+
+    @property
+    def product(self) -> "PolicySet":
+        """All but the service's own permissions and roles."""
+        return replace(
+            self,
+            permissions=tuple(p for p in self.permissions if not own_policy.is_own(p.id)),
+            roles=tuple(role for role in self.roles if not own_policy.is_own(role.id)),
+        )
 
     @property
     def plans(self) -> tuple[Plan, ...]:
@@ -98,7 +108,7 @@ def violations(policy: PolicySet, existing: PolicySet = EMPTY) -> Iterator[Viola
 
 @dataclass(frozen=True, slots=True)
 class _World:
-    """What exists once the policy is applied."""
+    """What exists once the policy is applied; the service's own always does."""
 
     permissions: Mapping[str, Permission]
     roles: Mapping[str, Role]
@@ -107,8 +117,11 @@ class _World:
     @classmethod
     def of(cls, policy: PolicySet, existing: PolicySet) -> "_World":
         return cls(
-            {p.id: p for p in (*existing.permissions, *policy.permissions)},
-            {r.id: r for r in (*existing.roles, *policy.roles)},
+            {
+                p.id: p
+                for p in (*own_policy.PERMISSIONS, *existing.permissions, *policy.permissions)
+            },
+            {r.id: r for r in (*own_policy.ROLES, *existing.roles, *policy.roles)},
             {t.name: t for t in (*existing.tiers, *policy.tiers)},
         )
 
@@ -116,6 +129,7 @@ class _World:
 def _permission(permission: Permission, world: _World) -> Iterator[Violation]:
     path = ("permissions", permission.id)
     yield from _identifier("permission", permission.id, path)
+    yield from _reserved("permission", permission, own_policy.PERMISSIONS, path)
     yield from _description(permission.description, path)
     if not permission.replaced_by:
         return
@@ -131,6 +145,7 @@ def _permission(permission: Permission, world: _World) -> Iterator[Violation]:
 def _role(role: Role, world: _World) -> Iterator[Violation]:
     path = ("roles", role.id)
     yield from _identifier("role", role.id, path)
+    yield from _reserved("role", role, own_policy.ROLES, path)
     if role.tenant:
         yield _invalid(
             path,
@@ -320,6 +335,19 @@ def _identifier(kind: str, value: str, path: tuple[str, ...]) -> Iterator[Violat
         checked_identifier(kind, value)
     except InvalidArgument as wrong:
         yield Violation(path, wrong.reason, wrong.message)
+
+
+def _reserved(
+    kind: str, fact: Permission | Role, own: Iterable[Permission | Role], path: tuple[str, ...]
+) -> Iterator[Violation]:
+    """Refuse the service's own names; what is exactly as its release has it changes nothing."""
+    if own_policy.is_own(fact.id) and fact not in own:
+        yield Violation(
+            path,
+            ErrorReason.NAME_RESERVED,
+            f"names that begin with {own_policy.OWN!r} are the service's own: give the {kind} "
+            "another name",
+        )
 
 
 def _description(text: str, path: tuple[str, ...]) -> Iterator[Violation]:

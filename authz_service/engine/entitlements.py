@@ -5,7 +5,7 @@ from typing import Final
 
 from authz_service.domain.catalog import ADD_ON, Feature, Limit, Plan, chain
 from authz_service.domain.exception import ExceptionKind, TenantException
-from authz_service.domain.tenant import Tenant, TenantState
+from authz_service.domain.tenant import SYSTEM, Tenant, TenantState
 from authz_service.domain.window import Instant
 from authz_service.engine.index import Index, TenantEntry
 
@@ -112,7 +112,17 @@ def _permissions(
     return tuple(PermissionInForce(name, sources[name]) for name in declared)
 
 
+def _is_internal(index: Index, role: str) -> bool:
+    entries = (index.permissions.get(name) for name in index.role_permissions(role))
+    return all(entry is None or entry.internal for entry in entries)
+
+
 def assignable_roles(index: Index, tenant: Tenant, at: Instant) -> frozenset[str]:
-    """Name the global roles that the tenant's plans let it grant."""
+    """Name the global roles that the tenant's plans let it grant.
+
+    To `system` nothing is sold: its members can be granted what holds no permission for sale.
+    """
+    if tenant.id == SYSTEM:
+        return frozenset(name for name in index.roles if _is_internal(index, name))
     listed = (plan.assignable_roles for plan in _plans(index, tenant, at))
     return frozenset[str]().union(*listed)

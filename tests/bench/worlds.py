@@ -30,14 +30,14 @@ PERMISSIONS: Final = tuple(
 )  # fmt: skip
 ROLES: Final = (
     "viewer", "editor", "accountant", "manager", "owner",
-    "auditor", "support", "developer", "analyst", "guest",
+    "authz.auditor", "support", "developer", "analyst", "guest",
 )  # fmt: skip
 TIERS: Final = ("tier/free", "tier/professional", "tier/enterprise")
 KEY: Final = ApiKey("key-bench", digest("secret-of-the-benchmark"), kind=KeyKind.APP)
 CREDENTIAL: Final = write(KeyKind.APP, KEY.id, "secret-of-the-benchmark")
 INTERNAL: Final = (
-    "decisions:check", "role_grants:create", "changes:apply", "tiers:put",
-    "tenants:import", "members:remove",
+    "authz.decisions:check", "authz.role_grants:create", "authz.changes:apply", "authz.tiers:put",
+    "authz.tenants:import", "authz.members:remove",
 )  # fmt: skip
 AT: Final = 1_800_000_000_000_000
 """The instant at which in-process questions are asked."""
@@ -146,8 +146,7 @@ def callers() -> Iterator[Fact]:
     """Iterate over the tenant `system` and the one key that may ask and grant anything."""
     yield from (Permission(name, internal=True) for name in INTERNAL)
     yield Role("caller", frozenset(INTERNAL))
-    yield Plan("tier/internal", assignable_roles=frozenset({"caller"}))
-    yield Tenant(SYSTEM, holdings=(Holding("tier/internal"),))
+    yield Tenant(SYSTEM)
     yield KEY
     yield Membership(SYSTEM, KEY.subject)
     yield RoleGrant(SYSTEM, KEY.subject, "caller", id="grant-bench")

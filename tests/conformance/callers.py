@@ -18,7 +18,9 @@ CRM: Final = Actor("service:crm")
 GUEST: Final = Actor("service:guest")
 """A caller without any right."""
 
-RIGHTS: Final = frozenset({"role_grants:create", "role_grants:delete", "members:add"})
+RIGHTS: Final = frozenset(
+    {"authz.role_grants:create", "authz.role_grants:delete", "authz.members:add"}
+)
 VIEWER: Final = GrantRole(grant=RoleGrant("acme", "user:alice", "viewer"))
 
 
@@ -29,14 +31,13 @@ def seed(world: StoreWorld) -> Revision:
         Permission("doc:read"),
         *(Permission(right, internal=True) for right in sorted(RIGHTS)),
         Role("viewer", frozenset({"doc:read"})),
-        Role("operator", RIGHTS),
+        Role("authz.operator", RIGHTS),
         Plan(
             "tier/pro", permissions=frozenset({"doc:read"}), assignable_roles=frozenset({"viewer"})
         ),
-        Plan("tier/internal", assignable_roles=frozenset({"operator"})),
-        Tenant(SYSTEM, holdings=(Holding("tier/internal"),)),
+        Tenant(SYSTEM),
         *(Membership(SYSTEM, subject) for subject in (*operators, GUEST.subject)),
-        *(RoleGrant(SYSTEM, subject, "operator", id=subject) for subject in operators),
+        *(RoleGrant(SYSTEM, subject, "authz.operator", id=subject) for subject in operators),
         Tenant("acme", holdings=(Holding("tier/pro"),)),
         Membership("acme", "user:alice"),
     )

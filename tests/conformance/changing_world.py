@@ -28,18 +28,34 @@ CLERK: Final = Actor("service:key-clerk")
 """May apply changes, but only those to roles."""
 
 RIGHTS: Final = (
-    "changes:apply", "changes:preview", "permissions:put", "permissions:delete", "roles:put",
-    "roles:delete", "tiers:put", "tiers:delete", "add_ons:put", "add_ons:delete", "keys:create",
-    "role_grants:create", "role_grants:delete", "exceptions:create", "exceptions:delete",
-    "tenants:set_tier", "tenants:add_add_on", "tenants:remove_add_on", "policies:apply",
-)  # fmt: skip
+    "authz.changes:apply",
+    "authz.changes:preview",
+    "authz.permissions:put",
+    "authz.permissions:delete",
+    "authz.roles:put",
+    "authz.roles:delete",
+    "authz.tiers:put",
+    "authz.tiers:delete",
+    "authz.add_ons:put",
+    "authz.add_ons:delete",
+    "authz.keys:create",
+    "authz.role_grants:create",
+    "authz.role_grants:delete",
+    "authz.exceptions:create",
+    "authz.exceptions:delete",
+    "authz.tenants:set_tier",
+    "authz.tenants:add_add_on",
+    "authz.tenants:remove_add_on",
+    "authz.policies:apply",
+)
 
 OPERATORS: Final[tuple[Fact, ...]] = (
     *(Permission(right, internal=True) for right in RIGHTS),
     Role("the-operator", frozenset(RIGHTS)),
-    Role("the-clerk", frozenset({"changes:apply", "changes:preview", "roles:put"})),
-    Plan("tier/the-internal", assignable_roles=frozenset({"the-operator", "the-clerk"})),
-    Tenant(SYSTEM, holdings=(Holding("tier/the-internal"),)),
+    Role(
+        "the-clerk", frozenset({"authz.changes:apply", "authz.changes:preview", "authz.roles:put"})
+    ),
+    Tenant(SYSTEM),
     Membership(SYSTEM, OPERATOR.subject),
     Membership(SYSTEM, CLERK.subject),
     ApiKey("key-ops", "hash"),

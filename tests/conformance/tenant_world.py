@@ -30,7 +30,8 @@ class TenantWorld:
         self.world = world
         seeding.seed(world.store, shipped())
         world.put(
-            Membership(SYSTEM, OPS.subject), RoleGrant(SYSTEM, OPS.subject, "operator", id="ops")
+            Membership(SYSTEM, OPS.subject),
+            RoleGrant(SYSTEM, OPS.subject, "authz.operator", id="ops"),
         )
         self.onboard("acme", ada=("admin",), vera=("viewer",))
 

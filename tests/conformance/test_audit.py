@@ -113,10 +113,10 @@ def test_swapped_entries_are_found(audited: StoreWorld) -> None:
 def test_an_entry_tells_who_did_what_to_whom_and_when(store_world: StoreWorld) -> None:
     seed(store_world)
     store_world.put(
-        Permission("actors:name", internal=True),
-        Role("namer", frozenset({"actors:name"})),
+        Permission("authz.actors:name", internal=True),
+        Role("namer", frozenset({"authz.actors:name"})),
         RoleGrant("system", OPS.subject, "namer", id="namer"),
-        Role("boss", frozenset({"role_grants:create", "doc:read"})),
+        Role("boss", frozenset({"authz.role_grants:create", "doc:read"})),
         Membership("acme", "user:boss"),
         RoleGrant("acme", "user:boss", "boss", id="boss"),
     )

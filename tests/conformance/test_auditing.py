@@ -209,7 +209,7 @@ def test_entries_come_to_an_end_though_every_look_adds_one(
     whole = entries(world, tenant=tenant, oldest_first=oldest_first)
     own = tenant or "system"
     looks = [each for each in entries(world, 1, tenant=tenant) if each not in whole]
-    assert {(each.tenant, each.action) for each in looks} == {(own, "audit:list")}
+    assert {(each.tenant, each.action) for each in looks} == {(own, "authz.audit:list")}
     assert len(looks) == 1
     again = entries(world, 1, tenant=tenant, oldest_first=oldest_first)
     assert [each for each in again if each in whole] == whole
@@ -222,10 +222,10 @@ def test_entries_are_filtered(world: StoreWorld) -> None:
         return [each.action for each in entries(world, tenant="acme", **how)]
 
     assert found(action_prefix="role.revoked") == ["role.revoked"]
-    assert found(actor=ONLY_ACME.subject) == ["role_grants:create"]
-    assert found(outcome="refused") == found(outcome="NOT_A_MEMBER") == ["role_grants:create"]
+    assert found(actor=ONLY_ACME.subject) == ["authz.role_grants:create"]
+    assert found(outcome="refused") == found(outcome="NOT_A_MEMBER") == ["authz.role_grants:create"]
     assert found(outcome="PERMISSION_DENIED") == []
-    assert "role_grants:create" not in found(outcome="done")
+    assert "authz.role_grants:create" not in found(outcome="done")
     assert found(start=NOON + 1)[0] == "role_grant.updated"
     assert found(end=NOON + 1) == ["role.granted", "role.granted"]
     assert found(start=NOON + 60_000_000, end=NOON + 120_000_000) == ["role_grant.updated"]
@@ -306,7 +306,7 @@ def test_refused_read_leaves_an_entry_that_names_what_was_looked_for(world: Stor
     wanted = GetRoleGrant(tenant="acme", id="gone")
     refused(lambda: world.executor.read(OPS, get_role_grant, wanted))
     last = ledger.chains(world.database)["acme"][-1].document
-    assert (last["action"], last["outcome"]) == ("role_grants:get", "ROLE_GRANT_NOT_FOUND")
+    assert (last["action"], last["outcome"]) == ("authz.role_grants:get", "ROLE_GRANT_NOT_FOUND")
     assert last["targets"] == ["tenant:acme", "gone"]
 
 

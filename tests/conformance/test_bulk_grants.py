@@ -88,7 +88,7 @@ def test_nothing_new_makes_no_revision_and_is_audited(world: StoreWorld) -> None
     assert bulk_grant(world, grant(), call=call).revision == made
     last = ledger.chains(world.database)["acme"][-1].document
     assert (last["action"], last["outcome"], last["revision"]) == (
-        "role_grants:create",
+        "authz.role_grants:create",
         "done",
         made,
     )

@@ -194,7 +194,7 @@ def test_tidying_is_done_in_the_transaction_of_the_event(came: EventWorld) -> No
 def test_replacement_that_the_tier_does_not_offer_is_refused_and_changes_nothing(
     came: EventWorld,
 ) -> None:
-    downgrading(came, Downgrade(TIERS, roles={"billing-admin": "operator"}))
+    downgrading(came, Downgrade(TIERS, roles={"billing-admin": "authz.operator"}))
     before = came.shown()
     taken = came.bring("change_plan", came.now - DAY, plans="free")
     assert taken.event.reason is EventReason.REFUSED

@@ -2,19 +2,19 @@
 
 import pytest
 
-from authz_service.domain.catalog import Permission, Plan, Role
+from authz_service.domain.catalog import Permission, Role
 from authz_service.domain.change import Fact
 from authz_service.domain.grant import RoleGrant
 from authz_service.domain.key import ApiKey
 from authz_service.domain.membership import Membership
-from authz_service.domain.tenant import SYSTEM, Holding, Tenant
+from authz_service.domain.tenant import SYSTEM, Tenant
 from authz_service.domain.window import FOREVER, Window
 from authz_service.errors import ErrorReason, FailedPrecondition
 from authz_service.store.unit_of_work import Transaction
 from authz_service.usecases.kernel.lockout import OPERATING, require_operable
 from tests.conformance.store_world import CALL, NOON, StoreWorld
 
-ROLE = Role("operator", frozenset(OPERATING))
+ROLE = Role("authz.operator", frozenset(OPERATING))
 
 
 def caller(name: str, expires_at: int = FOREVER, **grant: object) -> tuple[Fact, Fact, Fact]:
@@ -28,8 +28,7 @@ def caller(name: str, expires_at: int = FOREVER, **grant: object) -> tuple[Fact,
 def operated(store_world: StoreWorld) -> StoreWorld:
     """Make a service that one key operates."""
     rights = [Permission(name, internal=True) for name in OPERATING]
-    plan = Plan("tier/internal", assignable_roles=frozenset({ROLE.id}))
-    store_world.put(*rights, ROLE, plan, Tenant(SYSTEM, holdings=(Holding(plan.id),)))
+    store_world.put(*rights, ROLE, Tenant(SYSTEM))
     store_world.put(*caller("key-1"))
     return store_world
 

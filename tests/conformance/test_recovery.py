@@ -36,7 +36,7 @@ def seeded(store_world: StoreWorld) -> StoreWorld:
 
 def recovered(world: StoreWorld) -> tuple[tuple[str, ...], str]:
     """Recover; name what was mended, and the caller that the new key proves."""
-    mended = recovery.mend(world.store, shipped(), "all lost", validate_only=False)
+    mended = recovery.mend(world.store, "all lost", validate_only=False)
     key = recovery.new_operator(world.store, "secret", "all lost")
     assert key.kind is KeyKind.OPERATOR
     credential = write(key.kind, key.id, "secret")
@@ -44,7 +44,13 @@ def recovered(world: StoreWorld) -> tuple[tuple[str, ...], str]:
 
 
 def may_operate(world: StoreWorld, caller: str) -> bool:
-    needed = ("keys:create", "policies:apply", "roles:put", "tenants:onboard", "decisions:check")
+    needed = (
+        "authz.keys:create",
+        "authz.policies:apply",
+        "authz.roles:put",
+        "authz.tenants:onboard",
+        "authz.decisions:check",
+    )
     return all(
         decide(world.index, Question(SYSTEM, caller, right), world.clock.now).allowed
         for right in needed
@@ -57,29 +63,25 @@ def replaced(index: Index, role: str, after: Role) -> FactChange:
 
 
 DAMAGE: dict[str, Callable[[Index], list[FactChange]]] = {
-    "role-emptied": lambda index: [replaced(index, "operator", Role("operator"))],
-    "included-role-emptied": lambda index: [replaced(index, "provisioner", Role("provisioner"))],
+    "role-emptied": lambda index: [replaced(index, "authz.operator", Role("authz.operator"))],
+    "included-role-emptied": lambda index: [
+        replaced(index, "authz.provisioner", Role("authz.provisioner"))
+    ],
     "role-in-a-circle": lambda index: [
-        replaced(index, "operator", Role("operator")),
-        replaced(index, "auditor", Role("auditor", includes=frozenset({"operator"}))),
+        replaced(index, "authz.operator", Role("authz.operator")),
+        replaced(
+            index, "authz.auditor", Role("authz.auditor", includes=frozenset({"authz.operator"}))
+        ),
     ],
-    "role-gone": lambda index: [FactChange(entry(index, "operator"), None)],
-    "tier-emptied": lambda index: [
-        FactChange(
-            index.plans["tier/internal"],
-            replace(index.plans["tier/internal"], assignable_roles=frozenset({"checker"})),
-        )
-    ],
+    "role-gone": lambda index: [FactChange(entry(index, "authz.operator"), None)],
     "permission-for-sale": lambda index: [
         FactChange(
-            index.permissions["keys:create"].fact,
-            replace(index.permissions["keys:create"].fact, internal=False),
+            index.permissions["authz.keys:create"].fact,
+            replace(index.permissions["authz.keys:create"].fact, internal=False),
         )
     ],
     "all-at-once": lambda index: [
-        change
-        for name in ("role-emptied", "tier-emptied", "permission-for-sale")
-        for change in DAMAGE[name](index)
+        change for name in ("role-emptied", "permission-for-sale") for change in DAMAGE[name](index)
     ],
 }
 
@@ -112,27 +114,6 @@ def test_new_key_operates_whatever_was_damaged(
     ledger.assert_whole(seeded.database)
 
 
-def test_what_still_does_its_part_is_left_as_it_was_made(seeded: StoreWorld) -> None:
-    narrow = Role("checker", frozenset({"decisions:check"}), description="ours")
-    wide = replace(entry(seeded.index, "operator"), description="ours")
-    explain = replace(wide, permissions=wide.permissions | {"decisions:explain"})
-    seeded.commit(
-        replaced(seeded.index, "checker", narrow), replaced(seeded.index, "operator", explain)
-    )
-    mended, caller = recovered(seeded)
-    assert mended == ()
-    assert entry(seeded.index, "checker") == narrow
-    assert may_operate(seeded, caller)
-
-
-def test_roles_that_the_tier_was_given_beside_stay_in_it(seeded: StoreWorld) -> None:
-    tier = seeded.index.plans["tier/internal"]
-    seeded.commit(FactChange(tier, replace(tier, assignable_roles=frozenset({"viewer"}))))
-    assert recovered(seeded)[0] == ("tier internal",)
-    offered = seeded.index.plans["tier/internal"].assignable_roles
-    assert offered == tier.assignable_roles | {"viewer"}
-
-
 def test_recovery_is_audited_as_the_services_own_with_its_reason(seeded: StoreWorld) -> None:
     seeded.commit(*DAMAGE["all-at-once"](seeded.index))
     known = len(ledger.chains(seeded.database)[SYSTEM])
@@ -140,14 +121,14 @@ def test_recovery_is_audited_as_the_services_own_with_its_reason(seeded: StoreWo
     added = ledger.chains(seeded.database)[SYSTEM][known:]
     assert {each.actor for each in added} == {"service:authz"}
     actions = {each.action for each in added}
-    assert {"key.created", "permission.put", "role.granted", "role.put", "tier.put"} <= actions
+    assert {"key.created", "own_policy.declared", "role.granted"} <= actions
     assert {each.document["reason"] for each in added} == {"all lost"}
 
 
 def test_recovery_asks_for_a_reason(seeded: StoreWorld) -> None:
     before = ledger.contents(seeded.database)
     for attempt in (
-        lambda: recovery.mend(seeded.store, shipped(), " ", validate_only=False),
+        lambda: recovery.mend(seeded.store, " ", validate_only=False),
         lambda: recovery.new_operator(seeded.store, "secret", ""),
     ):
         with pytest.raises(InvalidArgument, match="reason"):
@@ -156,10 +137,10 @@ def test_recovery_asks_for_a_reason(seeded: StoreWorld) -> None:
 
 
 def test_looking_what_would_be_mended_changes_nothing(seeded: StoreWorld) -> None:
-    seeded.commit(*DAMAGE["tier-emptied"](seeded.index))
+    seeded.commit(*DAMAGE["role-gone"](seeded.index))
     before = ledger.contents(seeded.database)
-    found = recovery.mend(seeded.store, shipped(), "look", validate_only=True)
-    assert found == ("tier internal",)
+    found = recovery.mend(seeded.store, "look", validate_only=True)
+    assert found == ("authz.operator",)
     assert ledger.contents(seeded.database) == before
 
 

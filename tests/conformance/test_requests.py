@@ -95,7 +95,7 @@ def test_request_ids_compare_byte_for_byte(seeded: StoreWorld) -> None:
 
 def test_a_caller_that_lost_the_right_is_not_given_the_first_answer(seeded: StoreWorld) -> None:
     granted(seeded, calling("r1", actor=CRM))
-    seeded.end(RoleGrant("system", CRM.subject, "operator", id=CRM.subject))
+    seeded.end(RoleGrant("system", CRM.subject, "authz.operator", id=CRM.subject))
     reason = refusal(lambda: granted(seeded, calling("r1", actor=CRM)))
     assert reason is ErrorReason.PERMISSION_DENIED
 

@@ -261,14 +261,16 @@ def test_who_may_not_apply_it_may_neither_schedule_nor_cancel_it(world: StoreWor
     refusal = refused(lambda: schedule(world, ENOUGH, by=CLERK))
     assert (refusal.reason, refusal.details["permission"]) == (
         ErrorReason.PERMISSION_DENIED,
-        "tiers:put",
+        "authz.tiers:put",
     )
     made = schedule(world, ENOUGH)
     assert refused(lambda: cancelled(world, made.id, CLERK)).reason is ErrorReason.PERMISSION_DENIED
 
 
 def test_nobody_schedules_to_give_what_they_do_not_hold(world: StoreWorld) -> None:
-    wider = Put(Role("the-clerk", frozenset({"changes:apply", "roles:put", "tiers:put"})))
+    wider = Put(
+        Role("the-clerk", frozenset({"authz.changes:apply", "authz.roles:put", "authz.tiers:put"}))
+    )
     refusal = refused(lambda: schedule(world, wider, by=CLERK))
     assert refusal.reason is ErrorReason.GRANT_EXCEEDS_OWN_RIGHTS
 

@@ -387,11 +387,15 @@ def fill(accounts: TenantWorld) -> None:
         InviteMember(tenant="acme", token_hash="0f" * 32, lifetime=DAY, email="i@example.com"),
     )
     for tenants in (("acme",), ("acme", "beta"), ()):
-        key = keys.CreateKey(secret_hash="1f" * 32, roles=("checker",), tenants=tenants)
+        key = keys.CreateKey(secret_hash="1f" * 32, roles=("authz.checker",), tenants=tenants)
         accounts.do(keys.create_key, key)
         name = ",".join(tenants) or "everywhere"
         identity = identities.RegisterIdentity(
-            kind=IdentityKind.CERTIFICATE, issuer="", name=name, roles=("checker",), tenants=tenants
+            kind=IdentityKind.CERTIFICATE,
+            issuer="",
+            name=name,
+            roles=("authz.checker",),
+            tenants=tenants,
         )
         accounts.do(identities.register_identity, identity)
 

@@ -15,7 +15,13 @@ from tests.rpc.issuer import AUDIENCE, issuing
 
 Metadata = tuple[tuple[str, str | bytes], ...]
 
-_KINDS: Final = ("operator", "product", "checker", "auditor", "provisioner")
+_KINDS: Final = (
+    "authz.operator",
+    "authz.product",
+    "authz.checker",
+    "authz.auditor",
+    "authz.provisioner",
+)
 _NO_KEYS: Final = (
     *("", "Bearer", "Bearer ", "Basic YTpi", "Bearer authz_op_"),
     "Bearer eyJhbGciOiJub25lIn0.eyJzdWIiOiJhIn0.",
@@ -23,7 +29,12 @@ _NO_KEYS: Final = (
 )
 _ACTORS: Final = ("user:ada", "user:vera", "user:nobody", "staff:eve", "service:x", "", "user:*")
 
-STRONG: Final = ("operator", "operator", "token of role operator", "certificate of role operator")
+STRONG: Final = (
+    "authz.operator",
+    "authz.operator",
+    "token of role operator",
+    "certificate of role operator",
+)
 """Who get furthest: what they send is worth the most requests."""
 USERS: Final = ("user 'ada' by token", "product for 'user:ada'", "user 'vera' by token")
 
@@ -76,7 +87,7 @@ class Doors:
         """Name every kind of caller; one of each role may do it for the account `bound` alone."""
         for name, metadata in (*_by_key(server, bound), *self._by_token(server, bound)):
             yield name, Calling(metadata, server.checks, server.admin)
-        for name, role in (("crm", "operator"), ("mesh", "checker")):
+        for name, role in (("crm", "authz.operator"), ("mesh", "authz.checker")):
             self._registered(server, identities.IDENTITY_KIND_CERTIFICATE, name, role)
             yield f"certificate of role {role}", Calling((), *self._connected(server, name))
         yield "certificate of nobody", Calling((), server.checks, server.admin)
@@ -90,7 +101,7 @@ class Doors:
         server.operator.call(identities.RegisterIdentityRequest(identity=identity))
 
     def _by_token(self, server: Server, bound: str) -> Iterator[tuple[str, Metadata]]:
-        for name, role in (("jobs", "operator"), ("billing", "provisioner")):
+        for name, role in (("jobs", "authz.operator"), ("billing", "authz.provisioner")):
             self._registered(server, identities.IDENTITY_KIND_TOKEN, name, role)
             yield f"token of role {role}", _bearer(self._services.token(name))
         jobs: Metadata = _bearer(self._services.token("jobs"))
@@ -114,17 +125,17 @@ class Doors:
 
 def _by_key(server: Server, bound: str) -> Iterator[tuple[str, Metadata]]:
     key = server.operator_key
-    keys = {kind: server.new_key(kind) for kind in _KINDS[1:]} | {"operator": key}
+    keys = {kind: server.new_key(kind) for kind in _KINDS[1:]} | {"authz.operator": key}
     for kind in _KINDS:
         yield kind, _bearer(keys[kind])
         yield f"{kind} of another tenant", _bearer(server.new_key(kind, tenants=(bound,)))
     for actor in _ACTORS:
         acting: Metadata = (("x-authz-actor", actor),)
-        yield f"product for {actor!r}", _bearer(keys["product"]) + acting
+        yield f"product for {actor!r}", _bearer(keys["authz.product"]) + acting
         yield f"operator for {actor!r}", _bearer(key) + acting
     twice: Metadata = (("x-authz-actor", "user:ada"), ("x-authz-actor", "user:vera"))
-    yield "product for two", _bearer(keys["product"]) + twice
-    yield "two keys", _bearer(keys["checker"]) + _bearer(key)
+    yield "product for two", _bearer(keys["authz.product"]) + twice
+    yield "two keys", _bearer(keys["authz.checker"]) + _bearer(key)
     yield "a wrong secret", _bearer(key[:-9] + "0" * 9)
     for text in (*_NO_KEYS, "bearer " + key):
         yield f"{text[:20]!r}", (("authorization", text),)

@@ -6,7 +6,7 @@ import pytest
 from google.protobuf.descriptor import FieldDescriptor
 
 from authz_service.gen import access
-from tests.rpc.access import ACCESS
+from tests.rpc.access import ACCESS, own
 from tests.services import RPCS
 
 
@@ -41,6 +41,13 @@ def test_weight_is_the_length_of_a_repeated_field(name: str) -> None:
 def test_every_rpc_names_a_right_and_the_table_repeats_every_option() -> None:
     assert [name for name, option in ACCESS.items() if not option.right] == []
     assert {
-        name: (option.right, option.tenant, option.role, option.right_in_tenant, option.weight)
+        name: (
+            own(option.right),
+            option.tenant,
+            option.role,
+            own(option.right_in_tenant),
+            option.weight,
+            "request_id" in RPCS[name].input_type.fields_by_name,
+        )
         for name, option in ACCESS.items()
     } == {name: tuple(taken) for name, taken in access.ACCESS.items()}

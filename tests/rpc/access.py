@@ -11,9 +11,17 @@ from tests.services import RPCS
 ACCESS: Final = {
     name: rpc.GetOptions().Extensions[options_pb2.access] for name, rpc in RPCS.items()
 }
-RIGHT_OF: Final = {name: access.right for name, access in ACCESS.items()}
+
+
+def own(right: str) -> str:
+    return right and f"authz.{right.removeprefix('authz.')}"
+
+
+RIGHT_OF: Final = {name: own(access.right) for name, access in ACCESS.items()}
 IN_TENANT: Final = {
-    access.right: access.right_in_tenant for access in ACCESS.values() if access.right_in_tenant
+    own(access.right): own(access.right_in_tenant)
+    for access in ACCESS.values()
+    if access.right_in_tenant
 }
 """What is enough in place of a right where the request is about one customer."""
 

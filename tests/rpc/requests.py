@@ -96,7 +96,7 @@ class Ready:
 
     @cached_property
     def key(self) -> str:
-        made = self.account.operator.keys.CreateKey(keys.CreateKeyRequest(roles=["checker"]))
+        made = self.account.operator.keys.CreateKey(keys.CreateKeyRequest(roles=["authz.checker"]))
         return made.key.id
 
     @cached_property
@@ -217,7 +217,7 @@ def _template(tenant: str) -> jobs.PutMailTemplateRequest:
 
 def _identity(name: str, **more: Any) -> identities.Identity:
     kind = identities.IDENTITY_KIND_CERTIFICATE
-    return identities.Identity(kind=kind, name=name, roles=["checker"], **more)
+    return identities.Identity(kind=kind, name=name, roles=["authz.checker"], **more)
 
 
 def _spare(name: str) -> changeset_pb2.ApplyPolicyRequest:
@@ -523,13 +523,13 @@ CHANGES: Final[dict[str, Callable[[Ready], Message]]] = {
     "PauseIntake": lambda _: events.PauseIntakeRequest(reason="a flood"),
     "ResumeIntake": lambda _: events.ResumeIntakeRequest(),
     "CreateKey": lambda r: keys.CreateKeyRequest(
-        roles=["checker"], tenants=[r.id], display_name="backend"
+        roles=["authz.checker"], tenants=[r.id], display_name="backend"
     ),
     "UpdateKey": lambda r: keys.UpdateKeyRequest(
         id=r.key,
         update_mask=FieldMask(paths=["display_name", "roles"]),
         display_name="frontend",
-        roles=["checker", "auditor"],
+        roles=["authz.checker", "authz.auditor"],
     ),
     "RotateKey": lambda r: keys.RotateKeyRequest(id=r.key, reason="every quarter"),
     "RegisterIdentity": lambda r: identities.RegisterIdentityRequest(
@@ -539,7 +539,7 @@ CHANGES: Final[dict[str, Callable[[Ready], Message]]] = {
         id=r.identity,
         update_mask=FieldMask(paths=["display_name", "roles"]),
         display_name="frontend",
-        roles=["checker", "auditor"],
+        roles=["authz.checker", "authz.auditor"],
     ),
     "RemoveIdentity": lambda r: identities.RemoveIdentityRequest(id=r.identity, reason="left"),
     "RetryJob": lambda r: jobs.RetryJobRequest(tenant=r.id, id=r.job),

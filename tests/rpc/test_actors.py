@@ -14,7 +14,6 @@ from authz_service.gen.authz.v1 import (
     role_pb2,
     subscription_pb2,
     tenant_pb2,
-    tier_pb2,
 )
 from authz_service.gen.authz.v1 import key_pb2 as keys
 from tests.rpc.account import Account, member
@@ -59,7 +58,7 @@ def adding(account: Account, who: str, *roles: str) -> member_pb2.AddMemberReque
 
 def acting(server: Server, actor: str, *roles: str, tenants: tuple[str, ...] = ()) -> Caller:
     """Make a key with roles, a product's if none is named, that names an actor in each call."""
-    key = server.new_key(*(roles or ("product",)), tenants=tenants)
+    key = server.new_key(*(roles or ("authz.product",)), tenants=tenants)
     return server.caller_with(("authorization", f"Bearer {key}"), ("x-authz-actor", actor))
 
 
@@ -103,7 +102,7 @@ class TestByTheirOwnToken:
             role_pb2.PutRoleRequest(role=role_pb2.Role(id="viewer")),
             member_pb2.ListMembersRequest(tenant="system"),
             role_grant_pb2.ListRoleGrantsRequest(tenant="system"),
-            member_pb2.AddMemberRequest(tenant="system", member=member("ada", "operator")),
+            member_pb2.AddMemberRequest(tenant="system", member=member("ada", "authz.operator")),
             role_pb2.PutRoleRequest(role=role_pb2.Role(id="system/x")),
         ],
         ids=lambda request: f"{type(request).__name__}-{len(str(request))}",
@@ -118,7 +117,9 @@ class TestByTheirOwnToken:
         self, served: Server, issuer: Issuer, acme: Account
     ) -> None:
         ada = served.caller(issuer.token("ada"))
-        role = role_pb2.Role(id=f"{acme.id}/people", permissions=["members:add", "invoices:view"])
+        role = role_pb2.Role(
+            id=f"{acme.id}/people", permissions=["authz.members:add", "invoices:view"]
+        )
         ada.call(role_pb2.PutRoleRequest(role=role))
         assert ada.call(role_pb2.GetRoleRequest(id=role.id)).role.id == role.id
         listed = ada.call(role_pb2.ListRolesRequest(tenant=acme.id)).roles
@@ -133,7 +134,7 @@ class TestByTheirOwnToken:
     def test_role_of_its_own_never_holds_what_no_role_of_its_tier_does(
         self, served: Server, acme: Account
     ) -> None:
-        for right in ("exceptions:create", "tenants:set_tier", "keys:create"):
+        for right in ("authz.exceptions:create", "authz.tenants:set_tier", "authz.keys:create"):
             role = role_pb2.Role(id=f"{acme.id}/wide", permissions=[right])
             served.refuses(
                 role_pb2.PutRoleRequest(role=role),
@@ -189,28 +190,29 @@ class TestAsActors:
         self, served: Server, acme: Account
     ) -> None:
         role = fresh_name("names-actors")
-        put = role_pb2.PutRoleRequest(role=role_pb2.Role(id=role, permissions=["actors:name"]))
+        put = role_pb2.PutRoleRequest(
+            role=role_pb2.Role(id=role, permissions=["authz.actors:name"])
+        )
         served.operator.call(put)
-        offer(served, role)
         found = served.refuses(adding(acme, "nina"), DENIED, by=acting(served, "user:ada", role))
-        assert found.metadata == {"permission": "members:add"}
+        assert found.metadata == {"permission": "authz.members:add"}
         assert "service:key-" in found.message
 
     def test_caller_that_may_name_nobody_is_refused_before_anything_else(
         self, served: Server, acme: Account
     ) -> None:
         for actor in ("user:ada", "user:zoe", "nonsense", "", "service:x"):
-            provisioner = acting(served, actor, "provisioner")
+            provisioner = acting(served, actor, "authz.provisioner")
             for request in (adding(acme, "nina"), member_pb2.AddMemberRequest()):
                 found = served.refuses(request, DENIED, by=provisioner)
-                assert found.metadata == {"permission": "actors:name"}
+                assert found.metadata == {"permission": "authz.actors:name"}
 
     def test_key_bound_to_one_account_names_actors_there_alone(
         self, served: Server, acme: Account, globex: Account
     ) -> None:
         bound = acting(served, "user:gus", tenants=(acme.id,))
         found = served.refuses(adding(globex, "nina"), DENIED, by=bound)
-        assert found.metadata == {"permission": "actors:name"}
+        assert found.metadata == {"permission": "authz.actors:name"}
 
     @pytest.mark.parametrize(
         "actor", ["", "ada", "service:ada", "staff:ada", "user:", "user:a b", "user:ada,user:gus"]
@@ -229,11 +231,13 @@ class TestAsActors:
         self, served: Server, acme: Account
     ) -> None:
         acme.set_tier("enterprise")  # whose roles may include admin
-        own = role_pb2.Role(id=f"{acme.id}/people", permissions=["members:add"], includes=["admin"])
+        own = role_pb2.Role(
+            id=f"{acme.id}/people", permissions=["authz.members:add"], includes=["admin"]
+        )
         ada, vera = acting(served, "user:ada"), acting(served, "user:vera")
         ada.call(role_pb2.CreateRoleRequest(role=own))
         served.refuses(role_pb2.PutRoleRequest(role=own), DENIED, by=vera)
-        product = served.caller(served.new_key("product"))
+        product = served.caller(served.new_key("authz.product"))
         own.description = "Sees to people"
         product.call(role_pb2.PutRoleRequest(role=own))
         shared = role_pb2.Role(id=fresh_name("shared"), permissions=["invoices:view"])
@@ -243,16 +247,16 @@ class TestAsActors:
             changeset_pb2.ApplyPolicyRequest(roles=[shared]),
         ):
             served.refuses(request, DENIED, by=product)
-        reserved = role_pb2.Role(id="system/people", permissions=["members:add"])
+        reserved = role_pb2.Role(id="system/people", permissions=["authz.members:add"])
         found = refusal(lambda: product.call(role_pb2.PutRoleRequest(role=reserved)))
         assert found.reason == ErrorReason.TENANT_RESERVED
-        bound = served.caller(served.new_key("product", tenants=(acme.id,)))
-        elsewhere = role_pb2.Role(id="nowhere/people", permissions=["members:add"])
+        bound = served.caller(served.new_key("authz.product", tenants=(acme.id,)))
+        elsewhere = role_pb2.Role(id="nowhere/people", permissions=["authz.members:add"])
         served.refuses(role_pb2.PutRoleRequest(role=elsewhere), DENIED, by=bound)
         ada.call(role_pb2.DeleteRoleRequest(id=own.id))
 
     def test_two_actors_are_none(self, served: Server, acme: Account) -> None:
-        key = served.new_key("product")
+        key = served.new_key("authz.product")
         both = served.caller_with(
             ("authorization", f"Bearer {key}"),
             ("x-authz-actor", "user:ada"),
@@ -277,10 +281,10 @@ class TestAsActors:
     def test_operator_acting_for_a_user_is_no_more_than_the_user(
         self, served: Server, acme: Account
     ) -> None:
-        acting_operator = acting(served, "user:ada", "operator")
+        acting_operator = acting(served, "user:ada", "authz.operator")
         tier = subscription_pb2.SetTierRequest(tenant=acme.id, tier="enterprise")
         served.refuses(tier, DENIED, by=acting_operator)
-        served.refuses(keys.CreateKeyRequest(roles=["checker"]), DENIED, by=acting_operator)
+        served.refuses(keys.CreateKeyRequest(roles=["authz.checker"]), DENIED, by=acting_operator)
 
     def test_user_names_no_actor(self, served: Server, issuer: Issuer, acme: Account) -> None:
         token = issuer.token("ada")
@@ -288,13 +292,13 @@ class TestAsActors:
             ("authorization", f"Bearer {token}"), ("x-authz-actor", "user:vera")
         )
         found = served.refuses(adding(acme, "nina"), DENIED, by=caller)
-        assert found.metadata == {"permission": "actors:name"}
+        assert found.metadata == {"permission": "authz.actors:name"}
 
     def test_request_id_of_one_actor_is_not_another_ones(
         self, served: Server, acme: Account
     ) -> None:
         acme.add("bob", "admin")
-        key = served.new_key("product")
+        key = served.new_key("authz.product")
         request = adding(acme, "nina")
         request.request_id = fresh_name("request")
         by = {
@@ -306,11 +310,3 @@ class TestAsActors:
         first = by["ada"].call(request)
         assert by["ada"].call(request) == first
         served.refuses(request, ErrorReason.REQUEST_ID_REUSED, at="request_id", by=by["bob"])
-
-
-def offer(server: Server, role: str) -> None:
-    """Let callers be given a role: the tier of `system` lists it."""
-    tier = server.operator.tiers.GetTier(tier_pb2.GetTierRequest(id="internal")).tier
-    tier.assignable_roles.append(role)
-    tier.ClearField("revision")
-    server.operator.tiers.PutTier(tier_pb2.PutTierRequest(tier=tier))

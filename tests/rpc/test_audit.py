@@ -195,7 +195,7 @@ HUGE = "x" * 100_000
 
 
 def test_refusal_writes_no_more_than_a_name_can_have(server: Server) -> None:
-    caller = server.caller(server.new_key("checker"))
+    caller = server.caller(server.new_key("authz.checker"))
     before = mark(server)
     for request in (
         subscription_pb2.SetTierRequest(tenant=HUGE),
@@ -214,7 +214,7 @@ def test_refusal_writes_no_more_than_a_name_can_have(server: Server) -> None:
 @pytest.mark.parametrize("name", [*CHANGES, *ADMIN_READS])
 def test_call_without_the_right_is_audited(ready: Ready, name: str) -> None:
     server = ready.account.server
-    caller = server.caller(server.new_key("checker"))
+    caller = server.caller(server.new_key("authz.checker"))
     request = (CHANGES | READS)[name](ready)
     before = mark(server)
     server.refuses(request, ErrorReason.PERMISSION_DENIED, by=caller)
@@ -249,7 +249,11 @@ def test_stranger_leaves_no_trace(server: Server) -> None:
 
 def test_no_entry_holds_a_key_or_its_hash(ready: Ready) -> None:
     server = ready.account.server
-    credentials = [server.operator_key, server.new_key("checker"), server.new_key("operator")]
+    credentials = [
+        server.operator_key,
+        server.new_key("authz.checker"),
+        server.new_key("authz.operator"),
+    ]
     server.caller(credentials[2]).call(CHANGES["SetTier"](ready))
     refusal(lambda: server.caller(credentials[1]).call(CHANGES["RevokeRole"](ready)))
     secrets = [each.rpartition("_")[2] for each in credentials]
@@ -260,7 +264,7 @@ def test_no_entry_holds_a_key_or_its_hash(ready: Ready) -> None:
 
 
 def test_no_log_of_changes_holds_a_key(server: Server) -> None:
-    secret = server.new_key("checker").rpartition("_")[2]
+    secret = server.new_key("authz.checker").rpartition("_")[2]
     with server.service.database.read() as connection:
         told = str(connection.execute(select(schema.change_log.c.delta)).all())
         told += str(connection.execute(select(schema.request.c.answer)).all())
@@ -288,7 +292,7 @@ def test_chain_that_was_tampered_with_is_found_broken(tmp_path: Path) -> None:
 
 def test_every_change_is_readable_back_to_who_did_it(account: Account) -> None:
     account.onboard("free", ada=["admin"], vera=[])
-    other = account.server.new_key("provisioner", tenants=(account.id,))
+    other = account.server.new_key("authz.provisioner", tenants=(account.id,))
     before = mark(account.server)
     request = member_pb2.RemoveMemberRequest(tenant=account.id, subject="user:vera")
     account.server.caller(other).members.RemoveMember(request)

@@ -41,7 +41,7 @@ ELSEWHERE: Final = "elsewhere"
 OPEN: Final = "open"
 """The account of the users who call: nothing suspends it."""
 
-NAME_ACTORS: Final = "actors:name"
+NAME_ACTORS: Final = "authz.actors:name"
 MISSING: Final = ErrorReason.CREDENTIALS_MISSING
 INVALID: Final = ErrorReason.CREDENTIALS_INVALID
 KEY_BEARER: Final = "authorization"
@@ -184,21 +184,24 @@ class _World:
         return f"service:{self.server.operator.call(request).identity.id}"
 
     def services_known(self) -> dict[str, Kind]:
-        keys_ = {role: self.key(role) for role in ("checker", "product", "provisioner", "auditor")}
-        keys_["operator"] = self.key("operator")
-        keys_["operator-of-this-tenant"] = self.key("operator", HERE, f"{HERE}-ended")
-        keys_["operator-of-another-tenant"] = self.key("operator", ELSEWHERE)
+        keys_ = {
+            role: self.key(role)
+            for role in ("authz.checker", "authz.product", "authz.provisioner", "authz.auditor")
+        }
+        keys_["authz.operator"] = self.key("authz.operator")
+        keys_["operator-of-this-tenant"] = self.key("authz.operator", HERE, f"{HERE}-ended")
+        keys_["operator-of-another-tenant"] = self.key("authz.operator", ELSEWHERE)
         found = {name: Kind(caller, service, id_) for name, (caller, id_, service) in keys_.items()}
-        for name, role in (("billing", "provisioner"), ("search", "checker")):
+        for name, role in (("billing", "authz.provisioner"), ("search", "authz.checker")):
             subject = self.registered("TOKEN", name, role)
             caller = self.bearing(self.services.token(name))
             found[f"token-of-a-{role}"] = Kind(caller, Service(role), subject)
-        subject = self.registered("CERTIFICATE", "crm", "provisioner")
-        found["certificate"] = Kind(self.shown("crm"), Service("provisioner"), subject)
+        subject = self.registered("CERTIFICATE", "crm", "authz.provisioner")
+        found["certificate"] = Kind(self.shown("crm"), Service("authz.provisioner"), subject)
         return found
 
     def new_key(self, **more: Any) -> keys.CreateKeyResponse:
-        request = keys.CreateKeyRequest(roles=["operator"], **more)
+        request = keys.CreateKeyRequest(roles=["authz.operator"], **more)
         return self.server.operator.keys.CreateKey(request)
 
     def users_known(self) -> dict[str, Kind]:
@@ -214,12 +217,12 @@ class _World:
     def actors(self) -> dict[str, Kind]:
         admin, member = User({OPEN: "admin"}), User({OPEN: "viewer"})
         made = {
-            "actor-admin": ("product", (), "user:ada", admin),
-            "actor-member": ("product", (), "user:vera", member),
-            "actor-nobody": ("product", (), "user:zoe", User()),
-            "actor-of-an-operator": ("operator", (), "user:ada", admin),
-            "actor-of-who-may-name-none": ("provisioner", (), "user:ada", admin),
-            "actor-out-of-bounds": ("product", (ELSEWHERE,), "user:ada", admin),
+            "actor-admin": ("authz.product", (), "user:ada", admin),
+            "actor-member": ("authz.product", (), "user:vera", member),
+            "actor-nobody": ("authz.product", (), "user:zoe", User()),
+            "actor-of-an-operator": ("authz.operator", (), "user:ada", admin),
+            "actor-of-who-may-name-none": ("authz.provisioner", (), "user:ada", admin),
+            "actor-out-of-bounds": ("authz.product", (ELSEWHERE,), "user:ada", admin),
         }
         found = {}
         for name, (role, bound, actor, user) in made.items():
@@ -234,7 +237,7 @@ class _World:
         self.server.operator.keys.RevokeKey(keys.RevokeKeyRequest(id=gone.key.id))
         at_once = keys.RotateKeyRequest(id=turned.key.id, overlap=Duration())
         self.server.operator.keys.RotateKey(at_once)
-        self.registered("CERTIFICATE", "brief", "operator", expire_time=soon)
+        self.registered("CERTIFICATE", "brief", "authz.operator", expire_time=soon)
         past = time.time() - 600
         texts = {
             "wrong-key": good.credential[:-9] + "A" * 9,
@@ -396,7 +399,7 @@ def test_matrix_has_allowed_and_refused_callers_of_every_known_kind(world: World
 def test_known_caller_is_told_apart_from_nobody_by_what_it_may_ask(world: World) -> None:
     question = checks.CheckRequest(tenant=OPEN, subject="user:ada", permission="invoices:view")
     assert {name for name, kind in world.kinds.items() if lets_in_with(kind, question)} == {
-        *("checker", "product", "operator"),
+        *("authz.checker", "authz.product", "authz.operator"),
         "token-of-a-checker",
     }
 

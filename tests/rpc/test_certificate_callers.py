@@ -86,7 +86,7 @@ def told(caller: Caller, request: Any = QUESTION) -> Refusal:
 def test_registered_name_on_a_certificate_is_a_caller(
     served: Server, authority: Authority, operator: Caller, name: str, pair: dict[str, Any]
 ) -> None:
-    made = register(operator, name, "checker")
+    made = register(operator, name, "authz.checker")
     with showing(served, authority, authority.sign(**pair)) as caller:
         caller.checks.Check(QUESTION)
         found = told(caller, keys.ListKeysRequest())
@@ -97,8 +97,8 @@ def test_registered_name_on_a_certificate_is_a_caller(
 def test_unregistered_expired_and_removed_are_told_the_same(
     served: Server, authority: Authority, operator: Caller
 ) -> None:
-    register(operator, "expires", "checker", expire_time=timestamp(time.time() + 0.3))
-    gone = register(operator, "gone", "checker")
+    register(operator, "expires", "authz.checker", expire_time=timestamp(time.time() + 0.3))
+    gone = register(operator, "gone", "authz.checker")
     operator.identities.RemoveIdentity(pb.RemoveIdentityRequest(id=gone.id))
     found = []
     for name in ("nobody", "gone", "expires"):
@@ -122,7 +122,7 @@ def lets_in(caller: Caller) -> bool:
 def test_key_or_token_that_is_sent_counts_alone(
     served: Server, authority: Authority, operator: Caller
 ) -> None:
-    register(operator, "both", "operator")
+    register(operator, "both", "authz.operator")
     pair = authority.sign("both")
     for sent, reason in (
         ("Bearer authz_no_key", INVALID),
@@ -137,7 +137,7 @@ def test_key_or_token_that_is_sent_counts_alone(
 def test_certificate_identity_is_no_token_and_names_compare_whole(
     served: Server, authority: Authority, operator: Caller
 ) -> None:
-    register(operator, "exact.example.com", "checker")
+    register(operator, "exact.example.com", "authz.checker")
     for name in ("Exact.example.com", "exact.example.com.", "x.exact.example.com"):
         with showing(served, authority, authority.sign(name)) as caller:
             assert told(caller).reason == INVALID
@@ -150,14 +150,14 @@ def test_identity_is_listed_got_and_removed_with_its_rights(account: Account) ->
     made = register(
         by,
         name,
-        *("checker", "auditor"),
+        *("authz.checker", "authz.auditor"),
         tenants=[account.id],
         display_name="backend",
         expire_time=ends,
     )
     assert (made.name, list(made.roles), list(made.tenants)) == (
         name,
-        ["auditor", "checker"],
+        ["authz.auditor", "authz.checker"],
         [account.id],
     )
     assert made.expire_time == ends
@@ -175,11 +175,11 @@ def test_identity_is_listed_got_and_removed_with_its_rights(account: Account) ->
     account.server.refuses(
         pb.RemoveIdentityRequest(id=made.id), ErrorReason.IDENTITY_NOT_FOUND, at="id"
     )
-    assert register(by, name, "checker").id != made.id
+    assert register(by, name, "authz.checker").id != made.id
 
 
 def test_pages_of_identities_hold_each_once(server: Server) -> None:
-    made = {register(server.operator, fresh_name("paged"), "checker").id for _ in range(5)}
+    made = {register(server.operator, fresh_name("paged"), "authz.checker").id for _ in range(5)}
     found, token = [], ""
     while True:
         request = pb.ListIdentitiesRequest(page_size=2, page_token=token)
@@ -193,8 +193,8 @@ def test_pages_of_identities_hold_each_once(server: Server) -> None:
 
 def test_same_name_is_registered_once_a_kind_and_issuer(server: Server) -> None:
     name = fresh_name("name")
-    first = register(server.operator, name, "checker")
-    again = pb.Identity(kind=CERTIFICATE, name=name, roles=["checker"])
+    first = register(server.operator, name, "authz.checker")
+    again = pb.Identity(kind=CERTIFICATE, name=name, roles=["authz.checker"])
     found = server.refuses(
         pb.RegisterIdentityRequest(identity=again),
         ErrorReason.IDENTITY_EXISTS,
@@ -203,14 +203,14 @@ def test_same_name_is_registered_once_a_kind_and_issuer(server: Server) -> None:
     assert found.metadata == {"id": first.id}
     for issuer in ("https://a.example", "https://b.example"):
         token = pb.Identity(
-            kind=pb.IDENTITY_KIND_TOKEN, issuer=issuer, name=name, roles=["checker"]
+            kind=pb.IDENTITY_KIND_TOKEN, issuer=issuer, name=name, roles=["authz.checker"]
         )
         request = pb.RegisterIdentityRequest(identity=token)
         assert server.operator.identities.RegisterIdentity(request).identity.issuer == issuer
 
 
 def wanted(**fields: Any) -> pb.Identity:
-    good: dict[str, Any] = {"kind": CERTIFICATE, "name": "x", "roles": ["checker"]}
+    good: dict[str, Any] = {"kind": CERTIFICATE, "name": "x", "roles": ["authz.checker"]}
     return pb.Identity(**(good | fields))
 
 

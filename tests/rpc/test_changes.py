@@ -161,7 +161,7 @@ def test_everything_is_as_it_was_after_a_restart(tmp_path: Path) -> None:
 
 def test_request_id_of_one_caller_is_free_for_another(ready: Ready) -> None:
     server = ready.account.server
-    other = server.caller(server.new_key("operator"))
+    other = server.caller(server.new_key("authz.operator"))
     request = with_id("SetTier", ready)
     ready.account.operator.call(request)
     request.tier = "free"
@@ -213,7 +213,7 @@ def test_read_tells_the_revision_it_was_answered_at(account: Account) -> None:
 
 
 def test_dry_run_of_a_key_shows_no_credential(server: Server) -> None:
-    request = key_pb2.CreateKeyRequest(roles=["checker"], validate_only=True)
+    request = key_pb2.CreateKeyRequest(roles=["authz.checker"], validate_only=True)
     assert not server.operator.keys.CreateKey(request).credential
 
 

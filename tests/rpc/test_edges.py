@@ -109,7 +109,7 @@ def test_instant_out_of_range_is_refused_by_its_path(account: Account, at: Times
             exception_pb2.GrantExceptionRequest,
             exception={"tenant": account.id, "valid_until": at},
         ),
-        "expire_time": key_pb2.CreateKeyRequest(roles=["checker"], expire_time=at),
+        "expire_time": key_pb2.CreateKeyRequest(roles=["authz.checker"], expire_time=at),
         "unused_since": key_pb2.ListKeysRequest(unused_since=at),
     }
     for path, request in wrong.items():
@@ -169,7 +169,7 @@ def test_key_bound_to_a_tenant_reads_that_tenants_own_roles(account: Account) ->
     other = Account(account.server, f"{account.id}-other")
     other.onboard("professional")
     other.put_role("clerk", "invoices:view")
-    caller = account.server.caller(account.server.new_key("auditor", tenants=(account.id,)))
+    caller = account.server.caller(account.server.new_key("authz.auditor", tenants=(account.id,)))
     found = caller.roles.GetRole(role_pb2.GetRoleRequest(id=f"{account.id}/clerk")).role
     assert found.permissions == ["invoices:view"]
     told = [

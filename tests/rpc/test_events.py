@@ -530,7 +530,7 @@ def test_list_pages_in_the_order_in_which_events_came(posted: Server, tenant: st
 
 def test_key_of_one_tenant_compares_no_other(posted: Server, tenant: str) -> None:
     opened(posted, tenant)
-    bound = posted.caller(posted.new_key("provisioner", tenants=(tenant,)))
+    bound = posted.caller(posted.new_key("authz.provisioner", tenants=(tenant,)))
     other = pb.DesiredContract(tenant=f"{tenant}-other", plans=[pb.SoldPlan(plan="free")])
     request = pb.ReconcileRequest(tenant=tenant, source="billing-job", desired=[other], repair=True)
     posted.refuses(request, ErrorReason.INVALID_FIELD, at="desired[0].tenant", by=bound)

@@ -19,30 +19,27 @@ from authz_service.gen.authz.v1 import (
     permission_pb2,
     role_grant_pb2,
     role_pb2,
-    subscription_pb2,
     suspension_pb2,
     tenant_pb2,
     tier_pb2,
 )
 from authz_service.gen.authz.v1 import identity_pb2 as identities
 from authz_service.gen.authz.v1 import key_pb2 as keys
-from authz_service.usecases.bootstrap.seeding import SEEDER
+from authz_service.usecases.bootstrap.declaring import SEEDER
 from tests.rpc.account import Account, member, timestamp
 from tests.rpc.conftest import fresh_name
 from tests.rpc.harness import Caller, Server, refusal
-from tests.rpc.test_actors import acting, offer
+from tests.rpc.test_actors import acting
 from tests.rpc.trail import entries
 
 EXCEEDS = ErrorReason.GRANT_EXCEEDS_OWN_RIGHTS
 
 
-def new_role(server: Server, *permissions: str, offered: bool = True) -> str:
-    """Put a role of this service's callers, and let them be given it."""
+def new_role(server: Server, *permissions: str) -> str:
+    """Put a role of this service's callers."""
     role = fresh_name("role")
     made = role_pb2.Role(id=role, permissions=permissions)
     server.operator.roles.PutRole(role_pb2.PutRoleRequest(role=made))
-    if offered:
-        offer(server, role)
     return role
 
 
@@ -62,7 +59,9 @@ class TestNarrowOperators:
         self, account: Account
     ) -> None:
         account.onboard("free", ada=["admin"])
-        support = narrow(account.server, "tenants:get", "tenants:suspend", "tenants:resume")
+        support = narrow(
+            account.server, "authz.tenants:get", "authz.tenants:suspend", "authz.tenants:resume"
+        )
         support.call(tenant_pb2.GetTenantRequest(tenant=account.id))
         reason = suspension_pb2.SUSPENSION_REASON_RISK
         asked: dict[str, Any] = {"tenant": account.id, "suspension_reason": reason}
@@ -70,78 +69,77 @@ class TestNarrowOperators:
         support.call(tenant_pb2.ResumeTenantRequest(**asked))
         for request in (
             tenant_pb2.OffboardTenantRequest(tenant=account.id),
-            keys.CreateKeyRequest(roles=["operator"]),
+            keys.CreateKeyRequest(roles=["authz.operator"]),
             role_pb2.PutRoleRequest(role=role_pb2.Role(id="viewer")),
         ):
             account.server.refuses(request, ErrorReason.PERMISSION_DENIED, by=support)
 
     def test_it_makes_callers_of_its_own_rights_and_none_of_others(self, server: Server) -> None:
-        by = narrow(server, "keys:create", "identities:register", "decisions:check")
-        within = new_role(server, "decisions:check")
+        by = narrow(
+            server, "authz.keys:create", "authz.identities:register", "authz.decisions:check"
+        )
+        within = new_role(server, "authz.decisions:check")
         by.call(keys.CreateKeyRequest(roles=[within]))
         by.call(registration(within))
-        for role in ("checker", "operator", "provisioner"):
+        for role in ("authz.checker", "authz.operator", "authz.provisioner"):
             for request in (keys.CreateKeyRequest(roles=[role]), registration(role)):
                 server.refuses(request, EXCEEDS, by=by)
 
     def test_refusal_names_some_of_what_would_be_too_much(self, server: Server) -> None:
-        by = narrow(server, "keys:create", "decisions:check")
-        found = server.refuses(keys.CreateKeyRequest(roles=["checker"]), EXCEEDS, by=by)
-        assert found.metadata == {"permissions": "decisions:explain"}
-        assert "role 'checker'" in found.message
+        by = narrow(server, "authz.keys:create", "authz.decisions:check")
+        found = server.refuses(keys.CreateKeyRequest(roles=["authz.checker"]), EXCEEDS, by=by)
+        assert found.metadata == {"permissions": "authz.decisions:explain"}
+        assert "role 'authz.checker'" in found.message
 
     def test_it_puts_into_no_role_what_it_does_not_hold(self, server: Server) -> None:
-        role = new_role(server, "roles:put", "policies:apply", "permissions:put")
+        role = new_role(server, "authz.roles:put", "authz.policies:apply", "authz.permissions:put")
         by = server.caller(server.new_key(role))
-        wider = role_pb2.Role(id=role, permissions=["roles:put", "policies:apply", "keys:create"])
-        including = role_pb2.Role(id=role, permissions=["roles:put"], includes=["operator"])
-        other = role_pb2.Role(id=fresh_name("other"), permissions=["audit:list"])
+        wider = role_pb2.Role(
+            id=role, permissions=["authz.roles:put", "authz.policies:apply", "authz.keys:create"]
+        )
+        including = role_pb2.Role(
+            id=role, permissions=["authz.roles:put"], includes=["authz.operator"]
+        )
+        other = role_pb2.Role(id=fresh_name("other"), permissions=["authz.audit:list"])
         for made in (wider, including, other):
             server.refuses(role_pb2.PutRoleRequest(role=made), EXCEEDS, by=by)
             server.refuses(changeset_pb2.ApplyPolicyRequest(roles=[made]), EXCEEDS, by=by)
 
     def test_it_writes_product_roles_and_takes_rights_out(self, server: Server) -> None:
-        by = narrow(server, "roles:put")
-        role = new_role(server, "keys:create", "audit:list", offered=False)
-        for permissions in (["audit:list", "invoices:view"], ["audit:list"], ["invoices:view"]):
+        by = narrow(server, "authz.roles:put")
+        role = new_role(server, "authz.keys:create", "authz.audit:list")
+        for permissions in (
+            ["authz.audit:list", "invoices:view"],
+            ["authz.audit:list"],
+            ["invoices:view"],
+        ):
             made = role_pb2.Role(id=role, permissions=permissions)
             by.call(role_pb2.PutRoleRequest(role=made))
 
     def test_it_makes_no_right_a_thing_that_tiers_sell(self, server: Server) -> None:
-        by = narrow(server, "permissions:put", "policies:apply")
-        sold = permission_pb2.Permission(id="keys:create", internal=False)
+        by = narrow(server, "authz.permissions:put", "authz.policies:apply")
+        sold = permission_pb2.Permission(id="authz.keys:create", internal=False)
         request = changeset_pb2.ApplyPolicyRequest(permissions=[sold])
         before = server.footprint()
         found = refusal(lambda: by.call(request))
-        assert found.reason in (EXCEEDS, ErrorReason.RIGHT_RESERVED)
+        assert found.reason in (EXCEEDS, ErrorReason.NAME_RESERVED)
         assert server.footprint() == before
 
     def test_it_offers_customers_no_role_with_rights_it_lacks(self, server: Server) -> None:
-        by = narrow(server, "tiers:put")
-        tier = tier_pb2.Tier(id=fresh_name("tier"), assignable_roles=["viewer", "operator"])
+        by = narrow(server, "authz.tiers:put")
+        tier = tier_pb2.Tier(id=fresh_name("tier"), assignable_roles=["viewer", "authz.operator"])
         found = server.refuses(tier_pb2.PutTierRequest(tier=tier), EXCEEDS, by=by)
-        assert "'operator'" in found.message
+        assert "'authz.operator'" in found.message
         by.call(
             tier_pb2.PutTierRequest(
                 tier=tier_pb2.Tier(id=fresh_name("tier"), assignable_roles=["viewer", "admin"])
             )
         )
 
-    def test_it_extends_no_customer_tier_by_the_one_of_callers(self, server: Server) -> None:
-        by = narrow(server, "tiers:put")
-        tier = tier_pb2.Tier(id=fresh_name("tier"), extends="internal")
-        server.refuses(tier_pb2.PutTierRequest(tier=tier), EXCEEDS, by=by)
-
-    def test_it_moves_no_customer_to_the_tier_of_callers(self, account: Account) -> None:
-        account.onboard("free", ada=["admin"])
-        by = account.server.caller(account.server.new_key("provisioner"))
-        request = subscription_pb2.SetTierRequest(tenant=account.id, tier="internal")
-        account.server.refuses(request, EXCEEDS, by=by)
-
     def test_it_takes_over_no_wider_key_by_a_new_secret(self, server: Server) -> None:
-        by = narrow(server, "keys:rotate", "keys:list", "decisions:check")
-        wide = server.operator.keys.CreateKey(keys.CreateKeyRequest(roles=["operator"])).key
-        like = new_role(server, "decisions:check")
+        by = narrow(server, "authz.keys:rotate", "authz.keys:list", "authz.decisions:check")
+        wide = server.operator.keys.CreateKey(keys.CreateKeyRequest(roles=["authz.operator"])).key
+        like = new_role(server, "authz.decisions:check")
         own = server.operator.keys.CreateKey(keys.CreateKeyRequest(roles=[like])).key
         server.refuses(keys.RotateKeyRequest(id=wide.id), EXCEEDS, by=by)
         by.call(keys.RotateKeyRequest(id=own.id))
@@ -149,9 +147,9 @@ class TestNarrowOperators:
     def test_right_for_one_customer_is_given_for_that_one_alone(self, account: Account) -> None:
         server = account.server
         account.onboard("free", ada=["admin"])
-        role = new_role(server, "keys:create", "decisions:check")
-        within = new_role(server, "decisions:check")
-        general = new_role(server, "keys:create")
+        role = new_role(server, "authz.keys:create", "authz.decisions:check")
+        within = new_role(server, "authz.decisions:check")
+        general = new_role(server, "authz.keys:create")
         made = server.operator.keys.CreateKey(keys.CreateKeyRequest(roles=[general]))
         _grant_in_system(server, made.key.id, role, f"tenant:{account.id}")
         by = server.caller(made.credential)
@@ -161,7 +159,7 @@ class TestNarrowOperators:
     def test_provisioning_key_grants_customers_roles_that_it_does_not_hold(
         self, account: Account
     ) -> None:
-        by = account.server.caller(account.server.new_key("provisioner"))
+        by = account.server.caller(account.server.new_key("authz.provisioner"))
         by.call(
             tenant_pb2.OnboardTenantRequest(
                 tenant=account.id, tier="free", members=[member("nina", "admin")]
@@ -185,14 +183,19 @@ class TestCustomersAdmins:
         account.onboard("professional", ada=["admin"], vera=["viewer"], hugo=["viewer"])
         account.put_role(
             "people",
-            *("members:add", "role_grants:create", "roles:put", "roles:get"),
-            *("invitations:create", "invitations:resend"),
+            *(
+                "authz.members:add",
+                "authz.role_grants:create",
+                "authz.roles:put",
+                "authz.roles:get",
+            ),
+            *("authz.invitations:create", "authz.invitations:resend"),
         )
         account.grant("hugo", f"{account.id}/people")
         return account
 
     def by(self, account: Account, who: str) -> Caller:
-        return acting(account.server, f"user:{who}", "operator")
+        return acting(account.server, f"user:{who}", "authz.operator")
 
     def granting(
         self, account: Account, role: str, scope: str = ""
@@ -251,7 +254,7 @@ class TestCustomersAdmins:
                 tenant=acme.id, email="nina@example.com", roles=["admin"]
             )
         )
-        product = acme.server.caller(acme.server.new_key("product"))
+        product = acme.server.caller(acme.server.new_key("authz.product"))
         product.call(
             invitation_pb2.AcceptInvitationRequest(
                 tenant=acme.id, token=made.token, subject="user:nina"
@@ -263,7 +266,9 @@ class TestCustomersAdmins:
         role, tier = fresh_name("accepts"), fresh_name("tier")
         operator = acme.operator
         operator.roles.PutRole(
-            role_pb2.PutRoleRequest(role=role_pb2.Role(id=role, permissions=["invitations:accept"]))
+            role_pb2.PutRoleRequest(
+                role=role_pb2.Role(id=role, permissions=["authz.invitations:accept"])
+            )
         )
         offered = tier_pb2.Tier(id=tier, extends="professional", assignable_roles=[role])
         operator.tiers.PutTier(tier_pb2.PutTierRequest(tier=offered))
@@ -281,7 +286,12 @@ class TestCustomersAdmins:
     ) -> None:
         hugo = self.by(acme, "hugo")
         people = f"{acme.id}/people"
-        held = ["members:add", "role_grants:create", "roles:put", "roles:get"]
+        held = [
+            "authz.members:add",
+            "authz.role_grants:create",
+            "authz.roles:put",
+            "authz.roles:get",
+        ]
         wider = role_pb2.Role(id=people, permissions=[*held, "invoices:void"])
         including = role_pb2.Role(id=f"{acme.id}/x", includes=["billing-admin"])
         for role in (wider, including):
@@ -332,7 +342,7 @@ class TestForHowLong:
 
     @pytest.fixture
     def tina(self, acme: Account) -> Caller:
-        return acting(acme.server, "user:tina", "operator")
+        return acting(acme.server, "user:tina", "authz.operator")
 
     def granting(
         self, account: Account, role: str, **window: float
@@ -391,13 +401,13 @@ class TestForHowLong:
         self, acme: Account
     ) -> None:
         role, tier = fresh_name("amends"), fresh_name("tier")
-        amends = role_pb2.Role(id=role, permissions=["role_grants:update"])
+        amends = role_pb2.Role(id=role, permissions=["authz.role_grants:update"])
         acme.operator.call(role_pb2.PutRoleRequest(role=amends))
         offered = tier_pb2.Tier(id=tier, extends="professional", assignable_roles=[role])
         acme.operator.call(tier_pb2.PutTierRequest(tier=offered))
         acme.set_tier(tier)
         acme.grant("tina", role)
-        tina = acting(acme.server, "user:tina", "operator")
+        tina = acting(acme.server, "user:tina", "authz.operator")
         held = acme.grant("vera", "admin")
         held.reason = "while Ada is away"
         tina.call(amending(held, "reason"))
@@ -408,14 +418,16 @@ class TestForHowLong:
 
     def test_key_that_ends_gives_members_and_keys_what_lasts(self, account: Account) -> None:
         ends = timestamp(self.SOON)
-        made = account.operator.call(keys.CreateKeyRequest(roles=["operator"], expire_time=ends))
+        made = account.operator.call(
+            keys.CreateKeyRequest(roles=["authz.operator"], expire_time=ends)
+        )
         by = account.server.caller(made.credential)
         new = [member("nina", "admin")]
         by.call(tenant_pb2.OnboardTenantRequest(tenant=account.id, tier="free", members=new))
         by.call(role_grant_pb2.GrantRoleRequest(role_grant=role_grant_pb2.RoleGrant(
             tenant=account.id, subject="user:nina", role="editor"
         )))  # fmt: skip
-        lasting = by.call(keys.CreateKeyRequest(roles=["operator"])).key
+        lasting = by.call(keys.CreateKeyRequest(roles=["authz.operator"])).key
         assert not lasting.HasField("expire_time")
 
 

@@ -325,7 +325,7 @@ def kind(change: audit.AuditedChange) -> str:
 
 
 def test_key_bound_to_a_tenant_sees_its_own_audit_alone(account: Account) -> None:
-    key = account.server.new_key("auditor", tenants=(account.id,))
+    key = account.server.new_key("authz.auditor", tenants=(account.id,))
     caller = account.server.caller(key)
     listed = caller.audit.ListAuditEntries(audit.ListAuditEntriesRequest(tenant=account.id))
     assert {each.tenant for each in listed.entries} == {account.id}

@@ -14,7 +14,6 @@ from authz_service.gen.authz.v1 import role_pb2
 from tests.rpc.account import Account, timestamp
 from tests.rpc.conftest import fresh_name
 from tests.rpc.harness import Caller, Server, serving
-from tests.rpc.test_actors import offer
 from tests.rpc.trail import added, mark
 
 EXCEEDS: Final = ErrorReason.GRANT_EXCEEDS_OWN_RIGHTS
@@ -23,7 +22,7 @@ IN_AN_HOUR: Final = timestamp(time.time() + 3600)
 
 def registered(server: Server, *roles: str, **more: Any) -> pb.Identity:
     kind = pb.IDENTITY_KIND_CERTIFICATE
-    named = roles or ("checker",)
+    named = roles or ("authz.checker",)
     identity = pb.Identity(kind=kind, name=fresh_name("name"), roles=named, **more)
     request = pb.RegisterIdentityRequest(identity=identity)
     return server.operator.identities.RegisterIdentity(request).identity
@@ -42,23 +41,24 @@ def narrow(server: Server, *permissions: str) -> Caller:
     role = fresh_name("role")
     made = role_pb2.Role(id=role, permissions=permissions)
     server.operator.call(role_pb2.PutRoleRequest(role=made))
-    offer(server, role)
     return server.caller(server.new_key(role))
 
 
 def test_what_is_named_is_changed_and_nothing_else(account: Account) -> None:
     account.onboard("free")
     server = account.server
-    made = registered(server, "checker", display_name="before", expire_time=IN_AN_HOUR)
+    made = registered(server, "authz.checker", display_name="before", expire_time=IN_AN_HOUR)
     renamed = server.operator.call(updating(made, display_name="after")).identity
     assert (renamed.display_name, renamed.expire_time) == ("after", IN_AN_HOUR)
-    bound = server.operator.call(updating(made, roles=["auditor"], tenants=[account.id])).identity
-    assert (list(bound.roles), list(bound.tenants)) == (["auditor"], [account.id])
+    bound = server.operator.call(
+        updating(made, roles=["authz.auditor"], tenants=[account.id])
+    ).identity
+    assert (list(bound.roles), list(bound.tenants)) == (["authz.auditor"], [account.id])
     request = pb.UpdateIdentityRequest(
         id=made.id, update_mask=FieldMask(paths=["tenants", "expire_time"])
     )
     free = server.operator.call(request).identity
-    assert (list(free.roles), list(free.tenants)) == (["auditor"], [])
+    assert (list(free.roles), list(free.tenants)) == (["authz.auditor"], [])
     assert not free.HasField("expire_time")
     assert (free.name, free.kind, free.create_time) == (made.name, made.kind, made.create_time)
     assert got(server, made) == free
@@ -66,7 +66,7 @@ def test_what_is_named_is_changed_and_nothing_else(account: Account) -> None:
 
 def test_change_says_why_in_the_audit_and_the_same_again_changes_nothing(server: Server) -> None:
     made, before = registered(server), mark(server)
-    request = updating(made, display_name="search", roles=["checker", "auditor"])
+    request = updating(made, display_name="search", roles=["authz.checker", "authz.auditor"])
     request.reason = "it lists too"
     server.operator.call(request)
     told = added(server, before)
@@ -81,14 +81,18 @@ def test_revision_is_that_of_the_identity_or_of_its_rights(server: Server) -> No
     assert made.revision == server.revision == got(server, made).revision
     registered(server)
     assert got(server, made).revision == made.revision
-    for fields in ({"roles": ["auditor"]}, {"display_name": "x"}, {"roles": ["checker"]}):
+    for fields in (
+        {"roles": ["authz.auditor"]},
+        {"display_name": "x"},
+        {"roles": ["authz.checker"]},
+    ):
         answer = server.operator.call(updating(made, **fields))
         assert answer.revision == answer.identity.revision == got(server, made).revision
 
 
 def test_change_of_what_has_changed_since_it_was_read_is_refused(server: Server) -> None:
     made = registered(server)
-    server.operator.call(updating(made, roles=["auditor"]))
+    server.operator.call(updating(made, roles=["authz.auditor"]))
     request = updating(made, display_name="late")
     request.expected_revision = made.revision
     server.refuses(request, ErrorReason.REVISION_MISMATCH, at="expected_revision")
@@ -97,16 +101,16 @@ def test_change_of_what_has_changed_since_it_was_read_is_refused(server: Server)
 
 
 def test_key_is_guarded_by_its_revision_too(server: Server) -> None:
-    made = server.operator.call(keys.CreateKeyRequest(roles=["checker"])).key
+    made = server.operator.call(keys.CreateKeyRequest(roles=["authz.checker"])).key
     request = keys.UpdateKeyRequest(
-        id=made.id, update_mask=FieldMask(paths=["roles"]), roles=["auditor"],
+        id=made.id, update_mask=FieldMask(paths=["roles"]), roles=["authz.auditor"],
         expected_revision=made.revision,
     )  # fmt: skip
     changed = server.operator.call(request).key
     assert changed.revision == server.revision > made.revision
     read = server.operator.call(keys.GetKeyRequest(id=made.id)).key
     assert read.revision == changed.revision
-    request.roles[:] = ["checker"]
+    request.roles[:] = ["authz.checker"]
     server.refuses(request, ErrorReason.REVISION_MISMATCH, at="expected_revision")
 
 
@@ -142,12 +146,14 @@ def test_unknown_identity_and_malformed_id_are_told_apart(server: Server) -> Non
 
 
 def test_nobody_gives_or_prolongs_by_a_change_what_it_does_not_hold(server: Server) -> None:
-    by = narrow(server, "identities:update", "decisions:check", "decisions:explain")
-    wide = registered(server, "operator", expire_time=IN_AN_HOUR)
+    by = narrow(
+        server, "authz.identities:update", "authz.decisions:check", "authz.decisions:explain"
+    )
+    wide = registered(server, "authz.operator", expire_time=IN_AN_HOUR)
     own = registered(server, expire_time=IN_AN_HOUR)
     forever = FieldMask(paths=["expire_time"])
     for request in (
-        updating(own, roles=["operator"]),
+        updating(own, roles=["authz.operator"]),
         pb.UpdateIdentityRequest(id=wide.id, update_mask=forever),
     ):
         server.refuses(request, EXCEEDS, by=by)
@@ -157,9 +163,11 @@ def test_nobody_gives_or_prolongs_by_a_change_what_it_does_not_hold(server: Serv
 
 def test_last_operator_stays_one_also_if_it_is_an_identity(tmp_path: Path) -> None:
     with serving(tmp_path) as server:
-        by = narrow(server, "identities:update", "identities:remove", "decisions:check")
-        boss = registered(server, "operator")
+        by = narrow(
+            server, "authz.identities:update", "authz.identities:remove", "authz.decisions:check"
+        )
+        boss = registered(server, "authz.operator")
         server.operator.call(keys.RevokeKeyRequest(id=server.operator_key.split("_")[2]))
-        demoting = updating(boss, roles=["checker"])
+        demoting = updating(boss, roles=["authz.checker"])
         for request in (pb.RemoveIdentityRequest(id=boss.id), demoting):
             server.refuses(request, ErrorReason.OPERATORS_LOCKED_OUT, by=by)

@@ -208,7 +208,7 @@ def test_own_role_may_hold_what_an_exception_entitles_to(account: Account) -> No
 
 def test_own_role_with_a_permission_of_the_service_itself_is_refused(account: Account) -> None:
     account.onboard("enterprise")
-    own = role_pb2.Role(id=f"{account.id}/x", permissions=["keys:create"])
+    own = role_pb2.Role(id=f"{account.id}/x", permissions=["authz.keys:create"])
     request = role_pb2.PutRoleRequest(role=own)
     account.server.refuses(request, ErrorReason.ROLE_WIDER_THAN_TIER, at="role.permissions")
 

@@ -139,9 +139,9 @@ def made_a(server: Server) -> Ready:
 def callers(server: Server, issuer: Issuer, a: Ready) -> dict[str, Caller]:
     """Make everybody who may do something in A and nothing in B."""
     return {
-        "operator": server.caller(server.new_key("operator", tenants=(a.id,))),
-        "auditor": server.caller(server.new_key("auditor", tenants=(a.id,))),
-        "product": acting(server, "user:ada", tenants=(a.id,)),
+        "authz.operator": server.caller(server.new_key("authz.operator", tenants=(a.id,))),
+        "authz.auditor": server.caller(server.new_key("authz.auditor", tenants=(a.id,))),
+        "authz.product": acting(server, "user:ada", tenants=(a.id,)),
         "product-of-all": acting(server, "user:ann"),
         "admin": server.caller(issuer.token("ann")),
         "member": server.caller(issuer.token("val")),
@@ -294,7 +294,7 @@ ATTACKS: Final[dict[str, Callable[[Ready, str], Message]]] = {
             tenant=a.id, subject="user:ann", role="admin", scope=f"tenant:{b}"
         )
     ),
-    "key-for-another": lambda _, b: keys.CreateKeyRequest(roles=["checker"], tenants=[b]),
+    "key-for-another": lambda _, b: keys.CreateKeyRequest(roles=["authz.checker"], tenants=[b]),
     "role-of-another": lambda a, b: role_grant_pb2.GrantRoleRequest(
         role_grant=role_grant_pb2.RoleGrant(tenant=a.id, subject="user:ann", role=f"{b}/mine")
     ),
@@ -305,7 +305,7 @@ ATTACKS: Final[dict[str, Callable[[Ready, str], Message]]] = {
         tenant=a.id, member=member("eve", f"{b}/mine")
     ),
     "among-callers": lambda *_: member_pb2.AddMemberRequest(
-        tenant=SYSTEM, member=member("ann", "operator")
+        tenant=SYSTEM, member=member("ann", "authz.operator")
     ),
     "among-many": lambda a, b: role_grant_pb2.BulkGrantRolesRequest(
         role_grants=[

@@ -15,7 +15,7 @@ from authz_service.domain.tenant import SYSTEM
 from authz_service.errors import ErrorReason
 from authz_service.gen.authz.v1 import authorization_pb2 as checks
 from authz_service.gen.authz.v1 import key_pb2 as pb
-from authz_service.gen.authz.v1 import role_pb2, tier_pb2
+from authz_service.gen.authz.v1 import role_pb2
 from tests.rpc.account import Account, timestamp
 from tests.rpc.conftest import fresh_name
 from tests.rpc.harness import Caller, Server, refusal, serving
@@ -39,7 +39,9 @@ def clocked(clock: Clock, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 
 def create(server: Server, *roles: str, **fields: Any) -> pb.CreateKeyResponse:
-    return server.operator.keys.CreateKey(pb.CreateKeyRequest(roles=roles or ["checker"], **fields))
+    return server.operator.keys.CreateKey(
+        pb.CreateKeyRequest(roles=roles or ["authz.checker"], **fields)
+    )
 
 
 def rotate(server: Server, key_id: str, **fields: Any) -> pb.RotateKeyResponse:
@@ -77,10 +79,10 @@ def is_good(server: Server, credential: str) -> bool:
 @pytest.mark.parametrize(
     ("role", "word", "kind"),
     [
-        ("checker", "app", pb.KEY_KIND_APP),
-        ("auditor", "app", pb.KEY_KIND_APP),
-        ("provisioner", "job", pb.KEY_KIND_JOB),
-        ("operator", "op", pb.KEY_KIND_OPERATOR),
+        ("authz.checker", "app", pb.KEY_KIND_APP),
+        ("authz.auditor", "app", pb.KEY_KIND_APP),
+        ("authz.provisioner", "job", pb.KEY_KIND_JOB),
+        ("authz.operator", "op", pb.KEY_KIND_OPERATOR),
     ],
 )
 def test_key_is_of_the_kind_that_its_roles_make_it(
@@ -101,7 +103,7 @@ def test_the_first_key_is_an_operators(server: Server) -> None:
 
 
 def test_key_of_a_chosen_kind_says_so(server: Server) -> None:
-    made = create(server, "provisioner", kind=pb.KEY_KIND_SCIM)
+    made = create(server, "authz.provisioner", kind=pb.KEY_KIND_SCIM)
     assert made.credential.startswith("authz_scim_")
     assert made.key.kind == pb.KEY_KIND_SCIM
 
@@ -110,17 +112,17 @@ def test_key_of_a_chosen_kind_says_so(server: Server) -> None:
 def test_key_that_makes_keys_cannot_look_harmless(
     server: Server, kind: pb.KeyKind.ValueType
 ) -> None:
-    request = pb.CreateKeyRequest(roles=["checker", "operator"], kind=kind)
+    request = pb.CreateKeyRequest(roles=["authz.checker", "authz.operator"], kind=kind)
     server.refuses(request, ErrorReason.KEY_KIND_CONFLICT, at="kind", says="kind operator")
-    harmless = create(server, "checker", kind=kind).key
+    harmless = create(server, "authz.checker", kind=kind).key
     wider = pb.UpdateKeyRequest(
-        id=harmless.id, update_mask=FieldMask(paths=["roles"]), roles=["operator"]
+        id=harmless.id, update_mask=FieldMask(paths=["roles"]), roles=["authz.operator"]
     )
     server.refuses(wider, ErrorReason.KEY_KIND_CONFLICT, at="roles")
 
 
 def test_kind_that_nobody_knows_is_refused(server: Server) -> None:
-    request = pb.CreateKeyRequest(roles=["checker"], kind=99)  # type: ignore[arg-type]
+    request = pb.CreateKeyRequest(roles=["authz.checker"], kind=99)  # type: ignore[arg-type]
     server.refuses(request, ErrorReason.INVALID_FIELD, at="kind")
 
 
@@ -129,7 +131,7 @@ def test_key_has_a_thousand_rights_at_most(account: Account) -> None:
     tenants = [account.id, *(f"{account.id}-{n}" for n in range(333))]
     for tenant in tenants[1:]:
         Account(account.server, tenant).onboard("free")
-    roles = ["checker", "auditor", "provisioner"]
+    roles = ["authz.checker", "authz.auditor", "authz.provisioner"]
     request = pb.CreateKeyRequest(roles=roles, tenants=tenants)
     account.server.refuses(request, ErrorReason.BATCH_TOO_LARGE, at="tenants", says="1002")
     made = create(account.server, *roles, tenants=tenants[:333]).key
@@ -141,7 +143,7 @@ def test_key_has_a_thousand_rights_at_most(account: Account) -> None:
 
 
 def test_rotated_key_has_two_secrets_one_id_and_the_same_rights(any_server: Server) -> None:
-    made = create(any_server, "checker", "auditor", display_name="backend")
+    made = create(any_server, "authz.checker", "authz.auditor", display_name="backend")
     rotated = rotate(any_server, made.key.id, reason="every quarter")
     assert rotated.credential != made.credential
     assert rotated.credential.startswith(f"authz_app_{made.key.id}_")
@@ -261,17 +263,19 @@ def test_expired_key_is_not_rotated_but_can_be_prolonged_first(
 def test_key_is_changed_where_the_mask_says_and_nowhere_else(any_server: Server) -> None:
     account = Account(any_server, fresh_name("masked"))
     account.onboard("free")
-    made = create(any_server, "checker", display_name="backend")
+    made = create(any_server, "authz.checker", display_name="backend")
     named = update(any_server, made.key.id, display_name="frontend")
-    assert (named.display_name, list(named.roles)) == ("frontend", ["checker"])
-    wider = update(any_server, made.key.id, roles=["checker", "auditor"], tenants=[account.id])
-    assert list(wider.roles) == ["auditor", "checker"]
+    assert (named.display_name, list(named.roles)) == ("frontend", ["authz.checker"])
+    wider = update(
+        any_server, made.key.id, roles=["authz.checker", "authz.auditor"], tenants=[account.id]
+    )
+    assert list(wider.roles) == ["authz.auditor", "authz.checker"]
     assert list(wider.tenants) == [account.id]
     ended = update(any_server, made.key.id, expire_time=timestamp(4_000_000_000))
     assert ended.expire_time == timestamp(4_000_000_000)
     open_again = update(any_server, made.key.id, expire_time=None, tenants=[])
     assert not open_again.HasField("expire_time")
-    assert list(open_again.roles) == ["auditor", "checker"]
+    assert list(open_again.roles) == ["authz.auditor", "authz.checker"]
     assert not open_again.tenants
     assert got(any_server, made.key.id).display_name == "frontend"
 
@@ -279,24 +283,24 @@ def test_key_is_changed_where_the_mask_says_and_nowhere_else(any_server: Server)
 def test_changed_rights_are_the_keys_rights(any_server: Server) -> None:
     account = Account(any_server, fresh_name("rights"))
     account.onboard("free", ada=["admin"])
-    made = create(any_server, "checker")
+    made = create(any_server, "authz.checker")
     caller = any_server.caller(made.credential)
     request = pb.ListKeysRequest()
     assert refusal(lambda: caller.keys.ListKeys(request)).reason == "PERMISSION_DENIED"
-    update(any_server, made.key.id, roles=["auditor"])
+    update(any_server, made.key.id, roles=["authz.auditor"])
     caller.keys.ListKeys(request)
     asked = checks.CheckRequest(tenant=account.id, subject="user:ada", permission="invoices:view")
     assert refusal(lambda: caller.checks.Check(asked)).reason == "PERMISSION_DENIED"
-    update(any_server, made.key.id, roles=["checker"], tenants=[account.id])
+    update(any_server, made.key.id, roles=["authz.checker"], tenants=[account.id])
     assert caller.checks.Check(asked).allowed
     asked.tenant = "nowhere"
     assert refusal(lambda: caller.checks.Check(asked)).reason == "PERMISSION_DENIED"
 
 
 def test_change_that_changes_nothing_makes_no_revision(server: Server) -> None:
-    made = create(server, "checker", display_name="same")
+    made = create(server, "authz.checker", display_name="same")
     before = server.revision
-    update(server, made.key.id, display_name="same", roles=["checker"])
+    update(server, made.key.id, display_name="same", roles=["authz.checker"])
     assert server.revision == before
 
 
@@ -349,15 +353,15 @@ def test_unknown_key_and_malformed_id_are_told_apart(server: Server, kind: str) 
 def test_keys_are_found_by_role_tenant_kind_and_end(clocked: Server, clock: Clock) -> None:
     for tenant in ("acme", "globex"):
         Account(clocked, tenant).onboard("free")
-    app_key = create(clocked, "checker", tenants=["acme", "globex"]).key.id
-    job = create(clocked, "provisioner", tenants=["acme"]).key.id
-    short = create(clocked, "checker", expire_time=timestamp(NOON + 60)).key.id
+    app_key = create(clocked, "authz.checker", tenants=["acme", "globex"]).key.id
+    job = create(clocked, "authz.provisioner", tenants=["acme"]).key.id
+    short = create(clocked, "authz.checker", expire_time=timestamp(NOON + 60)).key.id
     first = clocked.operator_key.split("_")[2]
     assert listed(clocked) == sorted([first, app_key, job, short])
-    assert listed(clocked, role="checker") == sorted([app_key, short])
+    assert listed(clocked, role="authz.checker") == sorted([app_key, short])
     assert listed(clocked, for_tenant="acme") == sorted([app_key, job])
     assert listed(clocked, kind=pb.KEY_KIND_JOB) == [job]
-    assert listed(clocked, role="checker", for_tenant="globex") == [app_key]
+    assert listed(clocked, role="authz.checker", for_tenant="globex") == [app_key]
     assert listed(clocked, expired=True) == []
     clock.seconds = NOON + 60
     assert listed(clocked, expired=True) == [short]
@@ -366,8 +370,8 @@ def test_keys_are_found_by_role_tenant_kind_and_end(clocked: Server, clock: Cloc
 
 def test_every_page_tells_how_many_there_are(clocked: Server) -> None:
     for _ in range(4):
-        create(clocked, "checker")
-    request = pb.ListKeysRequest(page_size=3, role="checker")
+        create(clocked, "authz.checker")
+    request = pb.ListKeysRequest(page_size=3, role="authz.checker")
     first = clocked.operator.keys.ListKeys(request)
     request.page_token = first.next_page_token
     second = clocked.operator.keys.ListKeys(request)
@@ -397,15 +401,17 @@ def test_last_use_is_shown_before_it_is_written_and_after_a_restart(
     with serving(folder) as server:
         assert got(server, used.key.id).last_use_time == timestamp(NOON + 5)
         assert not got(server, unused.key.id).HasField("last_use_time")
-        assert listed(server, role="checker", unused_since=timestamp(NOON + 5)) == [unused.key.id]
-        later = listed(server, role="checker", unused_since=timestamp(NOON + 5 + TICK))
+        assert listed(server, role="authz.checker", unused_since=timestamp(NOON + 5)) == [
+            unused.key.id
+        ]
+        later = listed(server, role="authz.checker", unused_since=timestamp(NOON + 5 + TICK))
         assert later == sorted([used.key.id, unused.key.id])
 
 
 def test_administration_is_a_use_and_a_refused_credential_is_none(
     clocked: Server, clock: Clock
 ) -> None:
-    made = create(clocked, "auditor")
+    made = create(clocked, "authz.auditor")
     clock.seconds = NOON + 5
     clocked.caller(made.credential).keys.ListKeys(pb.ListKeysRequest())
     clock.seconds = NOON + 9
@@ -425,16 +431,18 @@ def test_last_operator_key_is_neither_revoked_nor_weakened(clocked: Server) -> N
     name = clocked.operator_key.split("_")[2]
     wrong = [
         pb.RevokeKeyRequest(id=name),
-        pb.UpdateKeyRequest(id=name, update_mask=FieldMask(paths=["roles"]), roles=["checker"]),
+        pb.UpdateKeyRequest(
+            id=name, update_mask=FieldMask(paths=["roles"]), roles=["authz.checker"]
+        ),
     ]
     for request in wrong:
         clocked.refuses(request, ErrorReason.LAST_OPERATOR_KEY, at="id", says="`authz recover`")
-    other = clocked.caller(create(clocked, "operator").credential)
+    other = clocked.caller(create(clocked, "authz.operator").credential)
     other.keys.RevokeKey(pb.RevokeKeyRequest(id=name))
 
 
 def test_another_operator_that_has_expired_does_not_count(clocked: Server, clock: Clock) -> None:
-    create(clocked, "operator", expire_time=timestamp(NOON + 60))
+    create(clocked, "authz.operator", expire_time=timestamp(NOON + 60))
     clock.seconds = NOON + 60
     request = pb.RevokeKeyRequest(id=clocked.operator_key.split("_")[2])
     clocked.refuses(request, ErrorReason.LAST_OPERATOR_KEY, at="id")
@@ -446,18 +454,17 @@ def rotator(server: Server) -> Caller:
     role = fresh_name("rotator")
     put = role_pb2.PutRoleRequest(
         role=role_pb2.Role(
-            id=role, permissions=["keys:rotate", "keys:update"], includes=["checker"]
+            id=role,
+            permissions=["authz.keys:rotate", "authz.keys:update"],
+            includes=["authz.checker"],
         )
     )
     server.operator.roles.PutRole(put)
-    tier = server.operator.tiers.GetTier(tier_pb2.GetTierRequest(id="internal")).tier
-    tier.assignable_roles.append(role)
-    server.operator.tiers.PutTier(tier_pb2.PutTierRequest(tier=tier))
     return server.caller(server.new_key(role))
 
 
 def test_nobody_rotates_a_key_that_opens_more_than_the_own(server: Server, rotator: Caller) -> None:
-    mine, theirs = create(server, "checker"), create(server, "operator")
+    mine, theirs = create(server, "authz.checker"), create(server, "authz.operator")
     rotator.keys.RotateKey(pb.RotateKeyRequest(id=mine.key.id))
     request = pb.RotateKeyRequest(id=theirs.key.id)
     server.refuses(request, ErrorReason.GRANT_EXCEEDS_OWN_RIGHTS, by=rotator)
@@ -466,7 +473,7 @@ def test_nobody_rotates_a_key_that_opens_more_than_the_own(server: Server, rotat
 def test_nobody_prolongs_a_key_that_opens_more_than_the_own(
     server: Server, rotator: Caller
 ) -> None:
-    made = create(server, "operator", expire_time=timestamp(4_000_000_000))
+    made = create(server, "authz.operator", expire_time=timestamp(4_000_000_000))
     request = pb.UpdateKeyRequest(id=made.key.id, update_mask=FieldMask(paths=["expire_time"]))
     server.refuses(request, ErrorReason.GRANT_EXCEEDS_OWN_RIGHTS, by=rotator)
     request.expire_time.CopyFrom(timestamp(3_000_000_000))

@@ -10,7 +10,7 @@ from authz_service.domain.call import Call
 from authz_service.domain.catalog import Limit, Plan
 from authz_service.errors import ErrorReason
 from authz_service.gen.authz.v1 import add_on_pb2, changeset_pb2, limit_pb2, tier_pb2
-from authz_service.usecases.bootstrap.seeding import SEEDER
+from authz_service.usecases.bootstrap.declaring import SEEDER
 from tests.rpc.conftest import fresh_name
 from tests.rpc.harness import Server
 

@@ -137,7 +137,7 @@ def opened(*, threads: int = 1, max_waiting: int = 2, max_streams: int = 1000) -
 
 def test_caller_beyond_its_rate_is_told_so_and_when_to_come_back(tmp_path: Path) -> None:
     with serving(tmp_path, rate_checks_per_second=0.001) as server:
-        other = server.caller(server.new_key("operator"))
+        other = server.caller(server.new_key("authz.operator"))
         assert server.operator.checks.Check(QUESTION).revision
         found = refused(lambda: server.operator.checks.Check(QUESTION))
         assert found.code is grpc.StatusCode.RESOURCE_EXHAUSTED
@@ -159,7 +159,7 @@ def test_wrong_keys_use_up_nothing_of_a_good_one(tmp_path: Path) -> None:
 
 def test_changes_have_a_rate_of_their_own_and_a_refused_one_leaves_no_trace(tmp_path: Path) -> None:
     with serving(tmp_path, rate_changes_per_second=0.001) as server:
-        assert server.new_key("operator")
+        assert server.new_key("authz.operator")
         before = server.footprint()
         asked = tenant_pb2.OnboardTenantRequest(tenant="acme", tier="free")
         assert refused(lambda: server.operator.call(asked)).reason == ErrorReason.RATE_LIMITED
@@ -188,7 +188,7 @@ def test_each_item_of_a_bulk_change_counts(tmp_path: Path) -> None:
             role_grant_pb2.BulkRevokeRolesRequest(revocations=ends),
             tenant_pb2.ImportCustomersRequest(customers=new),
         )
-        callers = [server.caller(server.new_key("operator")) for _ in bulk]
+        callers = [server.caller(server.new_key("authz.operator")) for _ in bulk]
         for caller, asked in zip(callers, bulk, strict=True):
             caller.call(asked)
             found = refused(partial(caller.call, LIST))

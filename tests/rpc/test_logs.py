@@ -67,7 +67,7 @@ def everything(server: Server) -> None:
     refusal(lambda: wrong.keys.ListKeys(key_pb2.ListKeysRequest()))
     refusal(lambda: wrong.checks.Check(checks.CheckRequest(tenant="acme", subject=SOMEBODY)))
     refusal(lambda: Caller(server.checks, server.admin).keys.ListKeys(key_pb2.ListKeysRequest()))
-    server.new_key("checker")
+    server.new_key("authz.checker")
     acme.remove(SOMEBODY)
 
 
@@ -75,7 +75,7 @@ def everything(server: Server) -> None:
 def test_no_log_of_a_run_holds_a_key_or_a_person(tmp_path: Path, log: Log, level: str) -> None:
     with logged(tmp_path, log_level=level) as server:
         everything(server)
-        other = server.new_key("checker")
+        other = server.new_key("authz.checker")
         secrets = [key.rpartition("_")[2] for key in (server.operator_key, other)]
     assert log.lines(event="call answered")
     assert log.lines(event="call refused")

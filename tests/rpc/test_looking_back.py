@@ -93,14 +93,14 @@ def test_the_rights_asked_are_those_of_now(account: Account) -> None:
     """A key of today asks about a time when it did not exist, one that is revoked asks nothing."""
     account.onboard("professional", ada=["admin"])
     known = account.server.revision
-    young = account.server.caller(account.server.new_key("checker"))
+    young = account.server.caller(account.server.new_key("authz.checker"))
     request = checks.ListPermissionsRequest(
         tenant=account.id, subject="user:ada", as_known_at=known
     )
     assert young.checks.ListPermissions(request).revision == known
     other = Account(account.server, f"{account.id[:50]}-b")
     other.onboard(ada=["admin"])
-    stranger = account.server.caller(account.server.new_key("checker", tenants=(other.id,)))
+    stranger = account.server.caller(account.server.new_key("authz.checker", tenants=(other.id,)))
     account.server.refuses(request, ErrorReason.PERMISSION_DENIED, by=stranger)
 
 

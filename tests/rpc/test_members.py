@@ -24,7 +24,7 @@ def acme(any_server: Server, request: pytest.FixtureRequest) -> Account:
 
 @pytest.fixture
 def provisioner(acme: Account) -> Caller:
-    return acme.server.caller(acme.server.new_key("provisioner"))
+    return acme.server.caller(acme.server.new_key("authz.provisioner"))
 
 
 def suspension(
@@ -350,7 +350,7 @@ def test_roles_of_a_member_that_a_directory_keeps_are_read_only_to_keys_too(
     ]
     managed = ErrorReason.MEMBER_MANAGED
     for request, at in requests:
-        acme.server.refuses(request, managed, at=at, says="members:override", by=provisioner)
+        acme.server.refuses(request, managed, at=at, says="authz.members:override", by=provisioner)
     for request, _ in requests:
         acme.operator.call(request)
     assert acme.may("dora", "team:manage")

@@ -1,102 +1,100 @@
 """No change of the policy leaves the service without somebody who could undo it."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import yaml
 from google.protobuf.field_mask_pb2 import FieldMask
 
-from authz_service.config import shipped_policies
 from authz_service.errors import ErrorReason
-from authz_service.gen.authz.v1 import changeset_pb2, permission_pb2, role_pb2, tier_pb2
+from authz_service.gen.authz.v1 import changeset_pb2, permission_pb2, role_pb2
 from authz_service.gen.authz.v1 import key_pb2 as keys
 from authz_service.usecases.kernel.lockout import OPERATING
-from authz_service.usecases.kernel.rights import RIGHTS
-from tests.rpc.access import RIGHT_OF
-from tests.rpc.harness import Server
+from tests.rpc.harness import Caller, Server, serving
 
 
-def operator_role(server: Server) -> role_pb2.Role:
-    return server.operator.roles.GetRole(role_pb2.GetRoleRequest(id="operator")).role
+@pytest.fixture(scope="module")
+def composed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, Caller]]:
+    """Serve with one key, whose role operations have composed of rights of the service."""
+    with serving(tmp_path_factory.mktemp("composed")) as server:
+        role = role_pb2.Role(id="boss", permissions=[*OPERATING, "authz.keys:revoke"])
+        server.operator.roles.PutRole(role_pb2.PutRoleRequest(role=role))
+        boss = server.caller(server.new_key("boss"))
+        first = server.operator_key.split("_")[2]
+        boss.keys.RevokeKey(keys.RevokeKeyRequest(id=first))
+        yield server, boss
 
 
-def without(role: role_pb2.Role, right: str) -> role_pb2.Role:
-    kept = [name for name in role.permissions if name != right]
-    return role_pb2.Role(id=role.id, permissions=kept, includes=role.includes)
+def without(*rights: str) -> role_pb2.Role:
+    kept = [name for name in (*OPERATING, "authz.keys:revoke") if name not in rights]
+    return role_pb2.Role(id="boss", permissions=kept)
 
 
 @pytest.mark.parametrize("right", OPERATING)
-def test_last_operator_keeps_what_operating_takes(server: Server, right: str) -> None:
-    role = without(operator_role(server), right)
+def test_last_operator_keeps_what_operating_takes(
+    composed: tuple[Server, Caller], right: str
+) -> None:
+    server, boss = composed
     mask = FieldMask(paths=["permissions"])
     requests: list[Any] = [
-        role_pb2.PutRoleRequest(role=role),
-        role_pb2.UpdateRoleRequest(role=role, update_mask=mask),
-        changeset_pb2.ApplyPolicyRequest(roles=[role]),
+        role_pb2.PutRoleRequest(role=without(right)),
+        role_pb2.UpdateRoleRequest(role=without(right), update_mask=mask),
+        changeset_pb2.ApplyPolicyRequest(roles=[without(right)]),
     ]
     for request in requests:
-        found = server.refuses(request, ErrorReason.OPERATORS_LOCKED_OUT, says="another key first")
+        found = server.refuses(
+            request, ErrorReason.OPERATORS_LOCKED_OUT, says="another key first", by=boss
+        )
         assert found.metadata == {"right": right}
 
 
-def test_what_operating_does_not_take_may_go(server: Server) -> None:
-    role = without(operator_role(server), "keys:revoke")
-    request = role_pb2.PutRoleRequest(role=role, validate_only=True)
-    assert "keys:revoke" not in server.operator.roles.PutRole(request).role.permissions
+def test_what_operating_does_not_take_may_go(composed: tuple[Server, Caller]) -> None:
+    _, boss = composed
+    narrower = without("authz.keys:revoke")
+    request = role_pb2.PutRoleRequest(role=narrower, validate_only=True)
+    assert boss.roles.PutRole(request).role.permissions == sorted(narrower.permissions)
 
 
-def test_another_role_of_a_key_is_enough(server: Server) -> None:
+def test_another_key_is_enough(server: Server) -> None:
     spare = role_pb2.Role(id="spare-operator", permissions=OPERATING)
-    internal = server.operator.tiers.GetTier(tier_pb2.GetTierRequest(id="internal")).tier
-    wider = tier_pb2.Tier()
-    wider.CopyFrom(internal)
-    wider.assignable_roles.append(spare.id)
-    server.operator.changesets.ApplyPolicy(
-        changeset_pb2.ApplyPolicyRequest(roles=[spare], tiers=[wider])
-    )
-    role = role_pb2.PutRoleRequest(
-        role=without(operator_role(server), "keys:create"), validate_only=True
-    )
-    server.refuses(role, ErrorReason.OPERATORS_LOCKED_OUT)
-    wanted = keys.CreateKeyRequest(roles=[spare.id])
-    made = server.operator.keys.CreateKey(wanted).key
-    server.operator.roles.PutRole(role)
+    server.operator.changesets.ApplyPolicy(changeset_pb2.ApplyPolicyRequest(roles=[spare]))
+    made = server.operator.keys.CreateKey(keys.CreateKeyRequest(roles=[spare.id])).key
+    emptied = role_pb2.PutRoleRequest(role=role_pb2.Role(id=spare.id), validate_only=True)
+    server.operator.roles.PutRole(emptied)
     server.operator.keys.RevokeKey(keys.RevokeKeyRequest(id=made.id))
 
 
-@pytest.mark.parametrize("right", ["tenants:get", "roles:put", "decisions:check"])
-def test_right_that_this_service_asks_stays_declared_and_internal(
-    server: Server, right: str
-) -> None:
-    plain = permission_pb2.Permission(id=right, description="now for sale")
+@pytest.mark.parametrize("right", ["authz.tenants:get", "authz.roles:put", "authz.decisions:check"])
+def test_rights_of_this_service_are_neither_changed_nor_deleted(server: Server, right: str) -> None:
+    ours = permission_pb2.Permission(id=right, description="now for sale")
     mask = FieldMask(paths=["internal"])
     refused: list[tuple[Any, str]] = [
         (permission_pb2.DeletePermissionRequest(id=right, replacement="invoices:view"), "id"),
-        (permission_pb2.PutPermissionRequest(permission=plain), "permission.internal"),
-        (
-            permission_pb2.UpdatePermissionRequest(permission=plain, update_mask=mask),
-            "permission.internal",
-        ),
-        (changeset_pb2.ApplyPolicyRequest(permissions=[plain]), f"permissions.{right}.internal"),
+        (permission_pb2.PutPermissionRequest(permission=ours), "permission"),
+        (permission_pb2.UpdatePermissionRequest(permission=ours, update_mask=mask), "permission"),
+        (changeset_pb2.ApplyPolicyRequest(permissions=[ours]), f"permissions.{right}"),
     ]
     for request, field in refused:
-        found = server.refuses(request, ErrorReason.RIGHT_RESERVED, at=field)
-        assert found.metadata == {"permission": right}
+        server.refuses(request, ErrorReason.NAME_RESERVED, at=field, says="service's own")
 
 
-def test_every_right_that_is_asked_is_known() -> None:
-    assert set(RIGHT_OF.values()) <= RIGHTS
+@pytest.mark.parametrize("role", ["authz.operator", "authz.checker", "authz.product"])
+def test_roles_of_this_service_are_neither_changed_nor_deleted(server: Server, role: str) -> None:
+    emptied = role_pb2.Role(id=role, description="ours")
+    mask = FieldMask(paths=["permissions"])
+    refused: list[tuple[Any, str]] = [
+        (role_pb2.DeleteRoleRequest(id=role, replacement="viewer"), "id"),
+        (role_pb2.PutRoleRequest(role=emptied), "role"),
+        (role_pb2.UpdateRoleRequest(role=emptied, update_mask=mask), "role"),
+        (changeset_pb2.ApplyPolicyRequest(roles=[emptied]), f"roles.{role}"),
+    ]
+    for request, field in refused:
+        server.refuses(request, ErrorReason.NAME_RESERVED, at=field, says="service's own")
 
 
-def test_rights_are_what_the_shipped_catalogue_declares_as_internal() -> None:
-    catalogue = yaml.safe_load((shipped_policies() / "catalogue.yaml").read_text())
-    internal = {name for name, said in catalogue["permissions"].items() if said.get("internal")}
-    assert internal == RIGHTS
-
-
-def test_tier_of_the_callers_is_not_deleted(server: Server) -> None:
-    request = tier_pb2.DeleteTierRequest(id="internal")
-    found = server.refuses(request, ErrorReason.STILL_IN_USE, at="id")
-    assert found.metadata == {"tenant": "1: system"}
-    request.replacement = "free"
-    server.refuses(request, ErrorReason.TENANT_RESERVED, at="replacement")
+def test_names_of_the_service_are_not_for_new_permissions_and_roles(server: Server) -> None:
+    permission = permission_pb2.Permission(id="authz.invoices:view")
+    request = permission_pb2.CreatePermissionRequest(permission=permission)
+    server.refuses(request, ErrorReason.NAME_RESERVED, at="permission", says="another name")
+    request_ = role_pb2.CreateRoleRequest(role=role_pb2.Role(id="authz.clerk"))
+    server.refuses(request_, ErrorReason.NAME_RESERVED, at="role", says="another name")

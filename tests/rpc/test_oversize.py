@@ -79,7 +79,7 @@ def test_caller_without_the_right_hears_so_however_huge_the_name(
     account: Account, build: Callable[[str], Message]
 ) -> None:
     caller = account.server.caller(
-        account.server.new_key("auditor", tenants=(account_of(account),))
+        account.server.new_key("authz.auditor", tenants=(account_of(account),))
     )
     found = refusal(lambda: caller.call(build("elsewhere")))
     assert found.reason == ErrorReason.PERMISSION_DENIED
@@ -169,7 +169,7 @@ TEXTS: Final[dict[str, tuple[str, Callable[[Account], Message]]]] = {
     ),
     "key-name": (
         "display_name",
-        lambda _: key_pb2.CreateKeyRequest(roles=["checker"], display_name=LONG),
+        lambda _: key_pb2.CreateKeyRequest(roles=["authz.checker"], display_name=LONG),
     ),
     "permission": (
         "permission.description",

@@ -84,7 +84,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ready]:
             account.grant(f"u{number}", "editor", f"project:{number}")
             account.except_(DENY, "invoices:send", subject=f"user:u{number}")
             account.put_role(f"own-{number}", "invoices:view")
-            account.server.new_key("checker")
+            account.server.new_key("authz.checker")
             account.operator.add_ons.PutAddOn(
                 add_on_pb2.PutAddOnRequest(add_on=add_on_pb2.AddOn(id=f"add-{number}"))
             )
@@ -103,7 +103,7 @@ def _hear_and_know(account: Account, name: str) -> None:
     )
     account.operator.events.IngestEvent(heard)
     known = identity_pb2.Identity(
-        kind=identity_pb2.IDENTITY_KIND_CERTIFICATE, name=name, roles=["checker"]
+        kind=identity_pb2.IDENTITY_KIND_CERTIFICATE, name=name, roles=["authz.checker"]
     )
     account.operator.identities.RegisterIdentity(
         identity_pb2.RegisterIdentityRequest(identity=known)

@@ -245,8 +245,11 @@ def test_replacement_leaves_every_account_its_admin(world: Account) -> None:
 
 
 def test_role_of_keys_is_not_replaced_here(world: Account) -> None:
-    world.server.new_key("checker")
-    request = delete("Role", "checker", "operator")
+    n = world.id
+    composed = role_pb2.Role(id=f"{n}-support", permissions=["authz.tenants:get"])
+    world.operator.roles.PutRole(role_pb2.PutRoleRequest(role=composed))
+    world.server.new_key(composed.id)
+    request = delete("Role", composed.id, "authz.operator")
     world.server.refuses(request, ErrorReason.TENANT_RESERVED, at="replacement")
 
 

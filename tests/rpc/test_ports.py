@@ -274,7 +274,7 @@ def test_log_of_an_unexpected_error_holds_no_secret(
     before = structlog.get_config()
     try:
         logs.set_up(server.settings.log_level, log_format)
-        refusal(lambda: server.new_key("checker"))
+        refusal(lambda: server.new_key("authz.checker"))
     finally:
         structlog.configure(**before)
     logged = capfd.readouterr().err

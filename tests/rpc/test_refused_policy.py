@@ -124,7 +124,7 @@ def test_grant_of_a_role_that_the_tier_does_not_list_is_refused(account: Account
 
 def test_grant_of_the_services_own_roles_to_a_customer_is_refused(acme: Account) -> None:
     acme.server.refuses(
-        grant(acme, role="operator"), ErrorReason.ROLE_NOT_ASSIGNABLE, at="role_grant.role"
+        grant(acme, role="authz.operator"), ErrorReason.ROLE_NOT_ASSIGNABLE, at="role_grant.role"
     )
 
 
@@ -302,7 +302,11 @@ TIERS: Final[dict[str, tuple[dict[str, Any], ErrorReason, str]]] = {
         ErrorReason.ROLE_NOT_FOUND,
         "assignable_roles",
     ),
-    "sells-internal": ({"permissions": ["keys:create"]}, ErrorReason.INVALID_FIELD, "permissions"),
+    "sells-internal": (
+        {"permissions": ["authz.keys:create"]},
+        ErrorReason.INVALID_FIELD,
+        "permissions",
+    ),
     "no-amount": (
         {"limits": [{"name": "seats", "unit": "seat"}]},
         ErrorReason.INVALID_FIELD,

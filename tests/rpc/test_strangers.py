@@ -39,9 +39,9 @@ def requests(tenant: str) -> dict[str, Any]:
 def strangers(account: Account) -> dict[str, Caller]:
     server = account.server
     return {
-        "bound": server.caller(server.new_key("operator", tenants=(account.id,))),
+        "bound": server.caller(server.new_key("authz.operator", tenants=(account.id,))),
         "actor": acting(server, "user:ada"),
-        "without": server.caller(server.new_key("auditor", tenants=(account.id,))),
+        "without": server.caller(server.new_key("authz.auditor", tenants=(account.id,))),
     }
 
 

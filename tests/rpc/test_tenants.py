@@ -284,7 +284,7 @@ def test_list_finds_by_every_filter_and_says_how_many(
 
 def test_offboarded_account_comes_back_with_what_fits_its_new_tier(acme: Account) -> None:
     acme.grant("vera", "billing-admin")
-    key = acme.server.new_key("checker", tenants=(acme.id,))
+    key = acme.server.new_key("authz.checker", tenants=(acme.id,))
     ended = acme.offboard().ended
     assert (ended.members, ended.role_grants, ended.keys) == (2, 3, 1)
     asked = checks.CheckRequest(tenant=acme.id, subject="user:ada", permission="invoices:view")

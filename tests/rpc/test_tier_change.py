@@ -146,7 +146,7 @@ def test_repeated_request_gets_the_first_answer(any_server: Server) -> None:
 
 def test_key_of_one_customer_imports_no_other(acme: Account) -> None:
     server = acme.server
-    caller = server.caller(server.new_key("provisioner", tenants=(acme.id,)))
+    caller = server.caller(server.new_key("authz.provisioner", tenants=(acme.id,)))
     mine = tenant_pb2.NewCustomer(tenant=acme.id, tier="professional")
     other = tenant_pb2.NewCustomer(tenant=f"{acme.id}-other", tier="free")
     request = tenant_pb2.ImportCustomersRequest(customers=[mine, other])

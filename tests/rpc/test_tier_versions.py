@@ -151,10 +151,10 @@ def test_nobody_is_moved_to_an_old_version_that_offers_rights_the_mover_lacks(
     """What a version offers that is not sold any more is asked of whoever moves a tenant to it."""
     account = on_its_tier
     server = account.server
-    offering = tier_pb2.Tier(id=account.id, permissions=SECOND, assignable_roles=["operator"])
+    offering = tier_pb2.Tier(id=account.id, permissions=SECOND, assignable_roles=["authz.operator"])
     account.operator.tiers.PutTier(tier_pb2.PutTierRequest(tier=offering))
     sell(account, *FIRST)
-    narrow = server.caller(server.new_key("provisioner"))
+    narrow = server.caller(server.new_key("authz.provisioner"))
     request = pb.PinTenantRequest(tenant=account.id, version=3)
     server.refuses(request, ErrorReason.GRANT_EXCEEDS_OWN_RIGHTS, by=narrow)
     call(account, request)

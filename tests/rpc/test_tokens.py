@@ -43,7 +43,7 @@ def served(issuer: Issuer, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     folder = tmp_path_factory.mktemp("tokens")
     with serving(folder, jwt_issuer=issuer.name, jwt_audience=AUDIENCE) as server:
         Account(server, "acme").onboard("free", ada=["viewer"])
-        register(server, issuer, "billing", "checker")
+        register(server, issuer, "billing", "authz.checker")
         yield server
 
 
@@ -76,7 +76,7 @@ def test_default_algorithms_are_taken(tmp_path: Path, made: tuple[Any, str]) -> 
         own.keys = [key]
         configured = {"jwt_issuer": own.name, "jwt_audience": AUDIENCE}
         with serving(tmp_path, jwt_jwks_url=own.jwks_url, **configured) as server:
-            register(server, own, "billing", "checker")
+            register(server, own, "billing", "authz.checker")
             server.caller(own.token("billing", key=key, alg=alg)).checks.Check(QUESTION)
 
 
@@ -160,8 +160,8 @@ def test_expired_and_removed_identities_are_told_what_wrong_keys_and_tokens_are(
     served: Server, issuer: Issuer
 ) -> None:
     soon = timestamp(time.time() + 0.4)
-    register(served, issuer, "expiring", "checker", expire_time=soon)
-    gone = register(served, issuer, "gone", "checker")
+    register(served, issuer, "expiring", "authz.checker", expire_time=soon)
+    gone = register(served, issuer, "gone", "authz.checker")
     caller = served.caller(issuer.token("gone"))
     caller.checks.Check(QUESTION)
     served.operator.identities.RemoveIdentity(identities.RemoveIdentityRequest(id=gone.id))
@@ -238,7 +238,7 @@ def test_keys_rotate_while_calls_run_and_none_is_lost(tmp_path: Path) -> None:
         issuing() as own,
         serving(tmp_path, jwt_issuer=own.name, jwt_audience=AUDIENCE) as server,
     ):
-        register(server, own, "billing", "checker")
+        register(server, own, "billing", "authz.checker")
         lost: list[str] = []
         done, counts = threading.Event(), [0] * 6
 
@@ -279,7 +279,7 @@ def test_withdrawn_key_is_refused_within_the_stated_time(tmp_path: Path) -> None
             tmp_path, jwt_issuer=own.name, jwt_audience=AUDIENCE, jwks_refresh_seconds=0.1
         ) as server,
     ):
-        register(server, own, "billing", "checker")
+        register(server, own, "billing", "authz.checker")
         old = server.caller(own.token("billing"))
         for _ in range(3):  # the first may come before the keys do
             old.checks.Check(QUESTION)
@@ -301,7 +301,7 @@ def test_issuer_that_fails_leaves_its_keys_in_use_and_a_line_in_the_log(tmp_path
             tmp_path, jwt_issuer=own.name, jwt_audience=AUDIENCE, jwks_refresh_seconds=0.05
         ) as server,
     ):
-        register(server, own, "billing", "checker")
+        register(server, own, "billing", "authz.checker")
         server.caller(own.token("billing")).checks.Check(QUESTION)
         own.failing = True
         fetched, deadline = own.fetches, time.monotonic() + 20
@@ -321,7 +321,7 @@ def test_shared_secret_that_an_issuer_publishes_verifies_nothing(tmp_path: Path)
         issuing() as own,
         serving(tmp_path, jwt_issuer=own.name, jwt_audience=AUDIENCE) as server,
     ):
-        register(server, own, "billing", "checker")
+        register(server, own, "billing", "authz.checker")
         own.keys = [secret, *own.keys]
         caller = server.caller(own.token("billing", key=secret, alg="HS256"))
         server.refuses(QUESTION, ErrorReason.CREDENTIALS_INVALID, by=caller)
@@ -335,7 +335,7 @@ def test_rate_is_a_subjects_whatever_the_number_of_its_tokens(tmp_path: Path) ->
         ) as server,
     ):
         for name in ("billing", "shipping"):
-            register(server, own, name, "checker")
+            register(server, own, name, "authz.checker")
         forged = server.caller(own.token("billing", key=ECKey.generate_key("P-256", {"kid": "k1"})))
         for _ in range(5):
             refusal(partial(forged.checks.Check, QUESTION))

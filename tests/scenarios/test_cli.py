@@ -258,7 +258,9 @@ def test_the_catalogue_of_the_house_is_listed(authz: Authz) -> None:
 def test_a_key_holds_what_it_was_given_until_it_is_revoked(
     authz: Authz, server: Trial, tenant: str
 ) -> None:
-    made = authz("keys", "create", "billing", "--role", "checker", "--until", "+90d", "-o", "json")
+    made = authz(
+        "keys", "create", "billing", "--role", "authz.checker", "--until", "+90d", "-o", "json"
+    )
     assert made.code == 0, made.err
     environment = {**server.environment, "AUTHZ_KEY": made.document["credential"]}
     assert run(environment, "check", tenant, "user:ada", "invoices:view").code == 0
@@ -273,7 +275,7 @@ def test_a_key_holds_what_it_was_given_until_it_is_revoked(
 
 
 def test_an_identity_is_registered_shown_and_removed(authz: Authz, tenant: str) -> None:
-    asked = ["spiffe://example.com/x", "--role", "checker", "--tenant", tenant, "-o", "json"]
+    asked = ["spiffe://example.com/x", "--role", "authz.checker", "--tenant", tenant, "-o", "json"]
     made = authz("identities", "register", *asked)
     assert made.code == 0, made.err
     identity = made.document["identity"]
@@ -283,8 +285,11 @@ def test_an_identity_is_registered_shown_and_removed(authz: Authz, tenant: str) 
     assert "spiffe://example.com/x" in authz("identities", "get", identity["id"]).out
     assert identity["id"] in authz("identities", "list").out
     changing = ("identities", "update", identity["id"], "-o", "json")
-    named = authz(*changing, "--name", "mesh", "--role", "auditor", "--all-tenants").document
-    assert (named["identity"]["display_name"], named["identity"]["roles"]) == ("mesh", ["auditor"])
+    named = authz(*changing, "--name", "mesh", "--role", "authz.auditor", "--all-tenants").document
+    assert (named["identity"]["display_name"], named["identity"]["roles"]) == (
+        "mesh",
+        ["authz.auditor"],
+    )
     assert named["identity"]["tenants"] == []
     late = authz(*changing, "--until", "+1d", "--expected-revision", "1")
     assert (late.code, late.failure["reason"]) == (3, "REVISION_MISMATCH")
@@ -295,7 +300,15 @@ def test_an_identity_is_registered_shown_and_removed(authz: Authz, tenant: str) 
 
 
 def test_a_token_is_registered_by_its_issuer(authz: Authz) -> None:
-    asked = ["jobs", "--role", "checker", "--issuer", "https://idp.example.com/", "-o", "json"]
+    asked = [
+        "jobs",
+        "--role",
+        "authz.checker",
+        "--issuer",
+        "https://idp.example.com/",
+        "-o",
+        "json",
+    ]
     made = authz("identities", "register", *asked)
     assert made.document["identity"]["issuer"] == "https://idp.example.com/"
     assert made.document["identity"]["kind"] == "IDENTITY_KIND_TOKEN"

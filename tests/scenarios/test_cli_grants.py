@@ -161,7 +161,7 @@ def test_the_audit_is_listed_and_verified(authz: Authz, tenant: str) -> None:
     assert "1 entry" in listed.err
     latest = ("audit", "list", "--tenant", tenant, "--limit", "1", "-o", "json")
     newest = done(authz(*latest))["entries"][0]
-    assert (newest["action"], newest["outcome"]) == ("audit:list", "AUDIT_OUTCOME_DONE")
+    assert (newest["action"], newest["outcome"]) == ("authz.audit:list", "AUDIT_OUTCOME_DONE")
     oldest = done(authz("audit", "list", "--tenant", tenant, "--oldest-first", "-o", "json"))
     assert [int(entry["seq"]) for entry in oldest["entries"]] == list(
         range(1, len(oldest["entries"]) + 1)

@@ -103,7 +103,7 @@ def test_wrong_usage_is_told_before_anything_is_sent(
 
 
 def test_lockout_is_refused_with_what_to_do(authz: Authz) -> None:
-    ran = authz("roles", "put", "operator", "-o", "json")
+    ran = authz("roles", "put", "authz.operator", "-o", "json")
     assert ran.code == 3
     assert ran.failure["reason"] == "OPERATORS_LOCKED_OUT"
     assert ran.failure["advice"]

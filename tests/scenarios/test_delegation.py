@@ -80,7 +80,7 @@ class Desk:
         server = self.account.server
         if self._road == "token":
             return server.caller(self._issuer.token(who))
-        key = server.new_key("product")
+        key = server.new_key("authz.product")
         actor = ("x-authz-actor", f"user:{who}")
         return server.caller_with(("authorization", f"Bearer {key}"), actor)
 
@@ -118,7 +118,7 @@ class Desk:
         return role_pb2.PutRoleRequest(role=role)
 
 
-@pytest.fixture(params=["token", "product"])
+@pytest.fixture(params=["token", "authz.product"])
 def desk(served: Server, issuer: Issuer, request: pytest.FixtureRequest) -> Desk:
     """Open an account on `free`, with ada its admin in one of three seats."""
     account = Account(served, fresh_name(request.node.name))
@@ -129,9 +129,14 @@ def desk(served: Server, issuer: Issuer, request: pytest.FixtureRequest) -> Desk
 def lesser(desk: Desk) -> None:
     """Let bob manage people, and hold little else."""
     desk.account.put_role(
-        "people", "members:add", "members:set_roles", "invitations:create", "role_grants:create",
-        "roles:put", "invoices:view",
-    )  # fmt: skip
+        "people",
+        "authz.members:add",
+        "authz.members:set_roles",
+        "authz.invitations:create",
+        "authz.role_grants:create",
+        "authz.roles:put",
+        "invoices:view",
+    )
     desk.account.add("bob", f"{desk.account.id}/people")
 
 
@@ -164,7 +169,7 @@ def test_what_an_admin_did_is_in_the_audit_under_its_name(desk: Desk, served: Se
     assert [(each["action"], each["outcome"]) for each in entries] == [
         ("member.added", "done"),
         ("role.granted", "done"),
-        ("members:remove", "MEMBER_NOT_FOUND"),
+        ("authz.members:remove", "MEMBER_NOT_FOUND"),
     ]
     assert {each["on_behalf_of"] or each["actor"] for each in entries} == {"user:ada"}
 
@@ -285,7 +290,7 @@ def test_of_two_admins_that_race_for_the_last_seat_one_gets_it(
 ) -> None:
     account = Account(served, fresh_name("race"))
     account.onboard("free", ada=["admin"], abe=["admin"])
-    roads = [Desk(account, issuer, "token"), Desk(account, issuer, "product")]
+    roads = [Desk(account, issuer, "token"), Desk(account, issuer, "authz.product")]
     ada, abe = roads[0].of("ada"), roads[1].of("abe")
     for turn in range(8):
         asked = [roads[0].adding(f"a{turn}"), roads[1].inviting(f"b{turn}@example.com")]

@@ -254,7 +254,7 @@ def test_key_that_is_no_good_is_found(
 def test_key_without_the_right_to_ask_is_accepted_all_the_same(
     authz: Authz, doctor: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made = authz("keys", "create", "reader", "--role", "auditor", "-o", "json").document
+    made = authz("keys", "create", "reader", "--role", "authz.auditor", "-o", "json").document
     monkeypatch.setenv("AUTHZ_KEY", made["credential"])
     ran = doctor("-o", "json")
     assert ran.code == 0

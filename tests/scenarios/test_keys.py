@@ -31,7 +31,7 @@ def with_key(server: Trial, key: str, *arguments: str) -> Ran:
 
 def created(authz: Authz, name: str, *options: str) -> tuple[str, str]:
     """Create a key; return its id and what its user keeps."""
-    ran = authz("keys", "create", name, *(options or ("--role", "checker")), "-o", "json")
+    ran = authz("keys", "create", name, *(options or ("--role", "authz.checker")), "-o", "json")
     assert ran.code == 0, ran.err
     return ran.document["key"]["id"], ran.document["credential"]
 
@@ -68,8 +68,8 @@ def test_overlap_that_is_no_length_of_time_is_wrong_usage(authz: Authz) -> None:
 
 
 def test_keys_are_found_by_what_they_are_and_how_they_are_used(authz: Authz, server: Trial) -> None:
-    idle, _ = created(authz, "idle", "--role", "checker", "--until", "+30d")
-    busy, key = created(authz, "busy", "--role", "provisioner", "--kind", "scim")
+    idle, _ = created(authz, "idle", "--role", "authz.checker", "--until", "+30d")
+    busy, key = created(authz, "busy", "--role", "authz.provisioner", "--kind", "scim")
     assert with_key(server, key, "tenants", "list").code == 0
     listed = authz("keys", "list", "--unused-since", "-1h")
     assert (idle in listed.out, busy in listed.out) == (True, False)
@@ -82,10 +82,12 @@ def test_keys_are_found_by_what_they_are_and_how_they_are_used(authz: Authz, ser
 
 def test_key_is_renamed_and_given_other_rights(authz: Authz) -> None:
     name, _ = created(authz, "before")
-    changed = authz("keys", "update", name, "--name", "after", "--role", "auditor", "-o", "json")
+    changed = authz(
+        "keys", "update", name, "--name", "after", "--role", "authz.auditor", "-o", "json"
+    )
     assert changed.code == 0, changed.err
     assert changed.document["key"]["display_name"] == "after"
-    assert changed.document["key"]["roles"] == ["auditor"]
+    assert changed.document["key"]["roles"] == ["authz.auditor"]
     limited = authz("keys", "update", name, "--until", "+1d", "-o", "json")
     assert limited.document["key"]["expire_time"]
     endless = authz("keys", "update", name, "--forever", "-o", "json")
@@ -124,7 +126,7 @@ def test_lost_operator_key_is_recovered_while_the_server_runs(tmp_path: Path) ->
         eventually(
             lambda: with_key(server, key, "keys", "list").code == 0, "the server knows the key"
         )
-        assert with_key(server, key, "keys", "create", "next", "--role", "operator").code == 0
+        assert with_key(server, key, "keys", "create", "next", "--role", "authz.operator").code == 0
     with sqlite3.connect(tmp_path / "authz.db") as database:
         entries = "SELECT actor, entry FROM audit_entry WHERE action = 'key.created'"
         told = [entry for actor, entry in database.execute(entries) if actor == "service:authz"]
@@ -136,8 +138,8 @@ def test_damaged_policy_is_mended_by_the_recovery(tmp_path: Path) -> None:
     with trial_server(tmp_path) as server:
         environment = dict(server.environment)
     broken = (
-        "DELETE FROM rule WHERE v0 = 'role/operator'",
-        "DELETE FROM rule WHERE v0 = 'tier/internal' AND v1 = 'role/operator'",
+        "DELETE FROM rule WHERE v0 = 'role/authz.operator'",
+        "DELETE FROM permission WHERE permission = 'authz.keys:create'",
     )
     with sqlite3.connect(tmp_path / "authz.db") as database:
         for statement in broken:
@@ -146,10 +148,10 @@ def test_damaged_policy_is_mended_by_the_recovery(tmp_path: Path) -> None:
     looked = run(environment, "recover", "--reason", "look", "--check", "-o", "json")
     assert looked.code == 0, looked.err
     assert looked.document["credential"] == ""
-    assert {"role operator", "tier internal"} <= set(looked.document["mended"])
+    assert {"authz.operator", "authz.keys:create"} <= set(looked.document["mended"])
     ran = run(environment, "recover", "--reason", "damaged")
     assert ran.code == 0, ran.err
-    assert "mended: role operator" in ran.out
+    assert "mended: authz.keys:create" in ran.out
     (key,) = PATTERN.findall(ran.out)
     with trial_server(tmp_path) as server:
         assert with_key(server, key, "keys", "list").code == 0

@@ -89,7 +89,7 @@ def test_a_stretch_is_verified_from_the_entry_that_it_follows() -> None:
 
 
 def test_a_refusal_says_why() -> None:
-    record = AuditRecord("role_grants:create", "acme", (), outcome="PERMISSION_DENIED")
+    record = AuditRecord("authz.role_grants:create", "acme", (), outcome="PERMISSION_DENIED")
     entry = json.loads(_seal(record).entry)
     assert entry["outcome"] == "AUDIT_OUTCOME_REFUSED"
     assert entry["refusal"] == "ERROR_REASON_PERMISSION_DENIED"

@@ -80,7 +80,7 @@ def test_change_that_shows_no_field_is_told_by_its_action() -> None:
 
 
 def test_entries_in_words() -> None:
-    read = {"action": "role_grants:list", "targets": ["tenant:acme"]}
+    read = {"action": "authz.role_grants:list", "targets": ["tenant:acme"]}
     assert entry_in_words(read) == "role grants: list tenant:acme"
     refused = {"action": "roles:create", "refusal": "ERROR_REASON_PERMISSION_DENIED"}
     assert entry_in_words(refused) == "refused roles:create (PERMISSION_DENIED)"

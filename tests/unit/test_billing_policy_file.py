@@ -1,10 +1,12 @@
 """billing.yaml: every mistake is told with its line, and the shipped file has none."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from authz_service.config import shipped_policies
+from authz_service.domain.catalog import Role
 from authz_service.policyfiles import billing_policy_file, policy_files
 from authz_service.policyfiles.problem import PolicyFileError
 from authz_service.usecases.billing.policy_reload import BillingPolicyInUse
@@ -29,7 +31,8 @@ first_admin: {roles: [admin]}
 
 
 def problems(text: str) -> list[str]:
-    known = policy_files.read_folder(shipped_policies())
+    shipped = policy_files.read_folder(shipped_policies())
+    known = replace(shipped, roles=(*shipped.roles, Role("clerk")))
     with pytest.raises(PolicyFileError) as raised:
         billing_policy_file.read(text, known)
     return [str(problem) for problem in raised.value.problems]
@@ -61,7 +64,7 @@ def test_good_file_is_read() -> None:
         ("plans: plan}", "plan: plan}", "did you mean `plans`?"),
         ("do: [onboard]", "do: [upgrade]", "expected onboard, change_plan"),
         ("roles: [admin]", "roles: [boss]", "there is no role 'boss'"),
-        ("roles: [admin]", "roles: [operator]", "does not list role 'operator' as assignable"),
+        ("roles: [admin]", "roles: [clerk]", "does not list role 'clerk' as assignable"),
         ("order: [free,", "order: [gratis,", "there is no tier 'gratis'"),
         ("professional, enterprise]", "professional]", "is not in downgrade.order"),
         ("{each: 1}", "{each: 0}", "expected a whole number, unlimited"),

@@ -360,9 +360,9 @@ def test_first_members_come_with_their_roles(
 
 
 def test_a_new_key_is_shown(authz: Authz, fake: FakeServer) -> None:
-    key = key_pb2.Key(id="key-1", display_name="billing", roles=["checker"])
+    key = key_pb2.Key(id="key-1", display_name="billing", roles=["authz.checker"])
     fake.answers["CreateKey"] = key_pb2.CreateKeyResponse(key=key, credential="authz_key-1_x")
-    ran = authz("keys", "create", "billing", "--role", "checker")
+    ran = authz("keys", "create", "billing", "--role", "authz.checker")
     assert ran.out.splitlines()[-1].split() == ["key", "authz_key-1_x"]
     assert "shown this once" in ran.err
 
@@ -371,7 +371,10 @@ def test_a_key_whose_first_answer_was_lost_is_said_to_be_lost(
     authz: Authz, fake: FakeServer
 ) -> None:
     fake.answers["CreateKey"] = key_pb2.CreateKeyResponse(key=key_pb2.Key(id="key-1"))
-    assert "authz keys revoke key-1" in authz("keys", "create", "billing", "--role", "checker").out
+    assert (
+        "authz keys revoke key-1"
+        in authz("keys", "create", "billing", "--role", "authz.checker").out
+    )
 
 
 def test_a_port_without_the_service_is_told_from_a_refusal(authz: Authz, fake: FakeServer) -> None:

@@ -6,14 +6,14 @@ from authz_service.domain.audit import Actor
 from authz_service.domain.catalog import Permission, Role
 from authz_service.domain.grant import RoleGrant
 from authz_service.domain.membership import Membership
+from authz_service.domain.own_policy import NAME_ACTORS
 from authz_service.domain.tenant import SYSTEM, Tenant
 from authz_service.engine.builder import build
 from authz_service.engine.index import Index
 from authz_service.errors import PermissionDenied
 from authz_service.usecases.kernel import guard
-from authz_service.usecases.kernel.rights import NAME_ACTORS
 
-RIGHT = "keys:create"
+RIGHT = "authz.keys:create"
 USER, KEY = "user:ada", "service:key-1"
 
 
@@ -24,10 +24,10 @@ def index() -> Index:
         [
             Permission(RIGHT, internal=True),
             Permission(NAME_ACTORS, internal=True),
-            Role("operator", frozenset({RIGHT, NAME_ACTORS})),
+            Role("authz.operator", frozenset({RIGHT, NAME_ACTORS})),
             *(Tenant(each) for each in (SYSTEM, "acme")),
             *(Membership(SYSTEM, each) for each in (USER, KEY)),
-            *(RoleGrant(SYSTEM, each, "operator") for each in (USER, KEY)),
+            *(RoleGrant(SYSTEM, each, "authz.operator") for each in (USER, KEY)),
         ],
         1,
     )

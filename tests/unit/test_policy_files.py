@@ -14,6 +14,7 @@ from jsonschema import Draft202012Validator
 
 from authz_service.domain import identifiers
 from authz_service.domain.catalog import Feature, Limit, Permission, Plan, Role, chain
+from authz_service.domain.own_policy import RIGHTS
 from authz_service.domain.policy_set import PolicySet, checked
 from authz_service.errors import ErrorReason, InvalidArgument
 from authz_service.policyfiles import policy_files
@@ -103,45 +104,7 @@ def test_files_are_read_as_they_stand() -> None:
     )
 
 
-ADMINISTRATION = {
-    "decisions": ["check", "explain"],
-    "permissions": ["put", "get", "list", "delete"],
-    "roles": ["put", "get", "list", "delete"],
-    "own_roles": ["put", "delete"],
-    "tiers": ["put", "get", "list", "delete"],
-    "add_ons": ["put", "get", "list", "delete"],
-    "features": ["put", "get", "list", "delete"],
-    "limits": ["put", "get", "list", "delete"],
-    "policies": ["apply"],
-    "changes": ["apply", "preview"],
-    "role_grants": ["create", "update", "delete", "list", "get"],
-    "exceptions": ["create", "update", "delete", "get", "list"],
-    "tenants": [
-        *("onboard", "get", "list", "set_tier", "suspend", "resume", "offboard", "update"),
-        *("add_add_on", "remove_add_on", "set_limits", "start_trial", "start_grace", "activate"),
-        *("list_scheduled", "cancel_scheduled", "reactivate", "transfer_ownership"),
-        *("import", "preview_tier"),
-    ],
-    "members": ["add", "remove", "get", "list", "suspend", "resume", "set_roles", "override"],
-    "invitations": ["create", "accept", "resend", "revoke", "get", "list"],
-    "keys": ["create", "get", "list", "update", "rotate", "revoke"],
-    "identities": ["register", "get", "list", "update", "remove"],
-    "actors": ["name"],
-    "rules": ["export", "import"],
-    "events": [
-        *("ingest", "preview", "get", "list", "replay", "discard", "map_subject", "reconcile"),
-        *("pause", "resume"),
-    ],
-    "jobs": ["cancel", "get", "list", "retry"],
-    "mail_templates": ["put", "get", "delete"],
-    "webhooks": [
-        *("create", "get", "list", "update", "delete", "rotate", "ping"),
-        *("deliveries", "redeliver"),
-    ],
-    "audit": ["list"],
-}
-
-CUSTOMERS_OWN = ("members", "invitations", "role_grants", "roles")
+CUSTOMERS_OWN = ("authz.members", "authz.invitations", "authz.role_grants", "authz.roles")
 """What a customer's admin may manage, in the customer's account alone."""
 
 
@@ -150,60 +113,25 @@ def shipped() -> PolicySet:
     return policy_files.read_folder(POLICIES)
 
 
-def test_shipped_administration_is_complete(shipped: PolicySet) -> None:
-    assert {p.id for p in shipped.permissions if p.internal} == {
-        f"{resource}:{action}" for resource, actions in ADMINISTRATION.items() for action in actions
-    }
-
-
 def held(policy: PolicySet, role: str) -> set[str]:
     roles = {r.id: r for r in policy.roles}
     found = roles[role]
     return set(found.permissions).union(*(held(policy, name) for name in found.includes))
 
 
-def test_shipped_administration_roles_hold_what_their_work_needs(shipped: PolicySet) -> None:
-    internal = {p.id for p in shipped.permissions if p.internal}
-    reads = {p for p in internal if p.endswith((":get", ":list"))} | {"tenants:list_scheduled"}
-    looks = {"decisions:explain", "changes:preview", "events:preview", "rules:export"}
-    looks |= {"webhooks:deliveries", "tenants:preview_tier"}
-    people = {p for p in internal if p.split(":")[0] in ("members", "role_grants", "invitations")}
-    events = {f"events:{verb}" for verb in ("ingest", "preview", "map_subject", "reconcile")}
-    provisions = {p for p in internal if p.startswith("tenants:")} | people | events
-    provisions -= {"members:override"}
-    checks = {"decisions:check", "decisions:explain"}
-    assert held(shipped, "checker") == checks
-    assert held(shipped, "auditor") == reads | looks
-    own_roles = {"own_roles:put", "own_roles:delete"}
-    assert (
-        own_roles
-        < held(shipped, "product")
-        <= checks | people | reads | own_roles | {"actors:name"}
-    )
-    assert provisions <= held(shipped, "provisioner") <= provisions | reads
-    assert held(shipped, "operator") == internal
-
-
-def test_shipped_internal_tier_offers_the_five_roles_alone_and_sells_nothing(
-    shipped: PolicySet,
-) -> None:
-    tiers = {t.name: t for t in shipped.tiers}
-    administration = {"checker", "operator", "product", "provisioner", "auditor"}
-    assert tiers["internal"].assignable_roles == administration
-    assert not tiers["internal"].permissions
-    assert not tiers["internal"].extends
-    assert not any(t.assignable_roles & administration for t in shipped.tiers[:3])
-
-
 def test_shipped_customer_roles_administer_their_own_people_alone(shipped: PolicySet) -> None:
-    internal = {p.id for p in shipped.permissions if p.internal}
-    customer = {r for t in shipped.tiers if t.name != "internal" for r in t.assignable_roles}
+    customer = {r for t in shipped.tiers for r in t.assignable_roles}
     assert customer == {"viewer", "editor", "billing-admin", "admin"}
+    assert customer == {role.id for role in shipped.roles}
     for role in customer - {"admin"}:
-        assert not held(shipped, role) & internal
-    rights = held(shipped, "admin") & internal
+        assert not held(shipped, role) & RIGHTS.keys()
+    rights = held(shipped, "admin") & RIGHTS.keys()
     assert {right.split(":")[0] for right in rights} == set(CUSTOMERS_OWN)
-    assert not rights & {"members:override", "invitations:accept", "role_grants:update"}
+    assert not rights & {
+        "authz.members:override",
+        "authz.invitations:accept",
+        "authz.role_grants:update",
+    }
 
 
 def test_shipped_enterprise_tier_carries_every_product_permission(shipped: PolicySet) -> None:

@@ -23,8 +23,8 @@ POLICIES = Path(__file__).parents[2] / "policies"
 POLICY = read_folder(POLICIES)
 FILES = running.read([POLICIES / "cases"], POLICY)
 
-PRODUCT = sorted(each.id for each in POLICY.permissions if not each.internal)
-TIERS = {tier.name: tier for tier in POLICY.tiers if tier.name != "internal"}
+PRODUCT = sorted(permission.id for permission in POLICY.permissions)
+TIERS = {tier.name: tier for tier in POLICY.tiers}
 CUSTOMER_ROLES = sorted(frozenset[str]().union(*(t.assignable_roles for t in TIERS.values())))
 ROLES = {role.id: role for role in POLICY.roles if role.id in CUSTOMER_ROLES}
 

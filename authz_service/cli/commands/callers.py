@@ -12,7 +12,7 @@ from authz_service.cli import completion
 ROLES: Final = typer.Option(
     "--role",
     metavar="ROLE",
-    help="checker, operator, product, provisioner or auditor. Repeat for more.",
+    help="authz.checker, .operator, .product, .provisioner, .auditor or your own. Repeat for more.",
     autocompletion=completion.roles,
 )
 TENANTS: Final = typer.Option(

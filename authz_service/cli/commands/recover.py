@@ -24,8 +24,8 @@ def recover(
 ) -> None:
     """Make an operator's key on the database itself, when all are lost.
 
-    It takes no key: whoever can write the database is trusted. Role operator and tier internal are
-    put back as shipped if they no longer do their part. A server that runs takes it up by itself.
+    It takes no key: whoever can write the database is trusted. Rights and
+    roles of this release are put back where they are not as it has them. Running servers follow.
     """
     from authz_service.cli.commands.recovery import recovered
 

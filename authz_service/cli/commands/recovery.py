@@ -9,7 +9,6 @@ from authz_service.app.door import new_id, new_secret, now
 from authz_service.config import Settings
 from authz_service.domain.key import write
 from authz_service.errors import ErrorReason, FailedPrecondition
-from authz_service.policyfiles import policy_files
 from authz_service.replication.replica import Replica
 from authz_service.store.database import Database
 from authz_service.store.migrate import require_migrated
@@ -33,9 +32,8 @@ def recovered(settings: Settings, reason: str, *, dry_run: bool) -> Recovered:
     Raises:
         AuthzError: the database does not answer, lacks migrations, or was never served.
     """
-    shipped = policy_files.read_folder(settings.policies_dir)
     with _store(settings) as store:
-        mended = recovery.mend(store, shipped, reason, validate_only=dry_run)
+        mended = recovery.mend(store, reason, validate_only=dry_run)
         if dry_run:
             return Recovered(mended)
         secret = new_secret()

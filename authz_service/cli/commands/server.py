@@ -41,12 +41,17 @@ def serve(
 
 @local(commands, panel=SERVER)
 def migrate(session: Session) -> None:
-    """Bring the database to the schema of this version."""
+    """Bring the database to the schema of this version, and to its rights and roles."""
     from authz_service.app.setup import migrate as run
 
-    applied = run(session.settings)
+    applied, declared = run(session.settings)
     if session.output is out.Output.JSON:
-        out.print_document({"applied": applied})
+        out.print_document({"applied": applied, "declared": list(declared)})
         return
-    session.print(*map(shown, applied))
-    session.say(f"{out.counted(len(applied), 'migration')} applied" if applied else "up to date")
+    session.print(*map(shown, (*applied, *declared)))
+    counts = []
+    if applied:
+        counts.append(f"{out.counted(len(applied), 'migration')} applied")
+    if declared:
+        counts.append(f"{out.counted(len(declared), 'definition')} of the service's own renewed")
+    session.say(", ".join(counts) or "up to date")

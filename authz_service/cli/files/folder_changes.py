@@ -41,7 +41,7 @@ class Difference:
 
 
 def in_force(session: Session) -> tuple[PolicySet, int]:
-    """Read the whole policy in force, by id, and the revision of the newest answer."""
+    """Read the policy in force, by id, but for the service's own; and the newest revision."""
     from authz_service.rpc.messages import catalog as convert
 
     with waiting("Reading the policy in force"):
@@ -61,7 +61,7 @@ def in_force(session: Session) -> tuple[PolicySet, int]:
         tuple(map(convert.tier, tiers.tiers)),
         tuple(map(convert.add_on, add_ons.add_ons)),
     )
-    return policy, max(each.revision for each in (permissions, roles, tiers, add_ons))
+    return policy.product, max(each.revision for each in (permissions, roles, tiers, add_ons))
 
 
 def planned(
@@ -96,13 +96,13 @@ def previewed(
 def difference(
     policy: PolicySet, existing: PolicySet, replacing: Mapping[tuple[str, str], str], *, prune: bool
 ) -> Difference:
-    """Compare two policies, definition by definition.
+    """Compare two policies, definition by definition; the service's own are left alone.
 
     What `policy` lacks goes if it is to be pruned, or if something replaces it.
     """
     from authz_service.rpc.messages import catalog as convert
 
-    found = Difference()
+    found, policy = Difference(), policy.product
     sections: tuple[tuple[str, Iterable[Any], Iterable[Any], Callable[[Any], Message]], ...] = (
         ("permission", policy.permissions, existing.permissions, convert.permission_message),
         ("role", policy.roles, existing.roles, convert.role_message),

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
+from authz_service.domain import own_policy
 from authz_service.domain.catalog import ADD_ON, TIER, Role, checked_inclusion
 from authz_service.domain.change import Fact
 from authz_service.domain.exception import EVERYONE, ExceptionKind, TenantException
@@ -96,7 +97,7 @@ def _own_roles(tenant_id: str, roles: Place, known: Known) -> Iterator[tuple[str
 
 
 def _check_inclusions(own_roles: dict[str, Role], roles: Place, policy: PolicySet) -> None:
-    every = {role.id: role for role in policy.roles} | own_roles
+    every = {role.id: role for role in (*own_policy.ROLES, *policy.roles)} | own_roles
     graph = {name: sorted(role.includes) for name, role in every.items()}
     for role_id in own_roles:
         place = roles.at(role_id.partition("/")[2]).at("includes")

@@ -11,7 +11,7 @@ from datetime import datetime
 from difflib import get_close_matches
 from typing import Final
 
-from authz_service.domain import identifiers
+from authz_service.domain import identifiers, own_policy
 from authz_service.domain.policy_set import PolicySet
 from authz_service.domain.window import (
     BEGINNING,
@@ -33,7 +33,7 @@ _FORM: Final = "write it as in 2026-03-01T12:00:00Z, between the years 1970 and 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """The names that a policy declares."""
+    """The names that a policy declares, and those that the service itself does."""
 
     permissions: frozenset[str]
     roles: frozenset[str]
@@ -44,8 +44,8 @@ class Known:
     @classmethod
     def of(cls, policy: PolicySet) -> "Known":
         return cls(
-            frozenset(permission.id for permission in policy.permissions),
-            frozenset(role.id for role in policy.roles),
+            frozenset(p.id for p in (*own_policy.PERMISSIONS, *policy.permissions)),
+            frozenset(role.id for role in (*own_policy.ROLES, *policy.roles)),
             frozenset(tier.name for tier in policy.tiers),
             frozenset(add_on.name for add_on in policy.add_ons),
             frozenset(limit.name for plan in policy.plans for limit in plan.limits),

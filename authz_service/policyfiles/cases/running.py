@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from authz_service.domain import own_policy
 from authz_service.domain.change import Fact
 from authz_service.domain.decision import DecisionReason
 from authz_service.domain.policy_case import CaseFile, Expectation
@@ -84,7 +85,9 @@ def read(paths: Iterable[Path], policy: PolicySet) -> tuple[CaseFile, ...]:
 
 def run(policy: PolicySet, files: Iterable[CaseFile]) -> Iterator[Answered]:
     """Ask every question, in the order written, of the policy and the file's own tenants."""
-    catalogue: tuple[Fact, ...] = (*policy.permissions, *policy.roles, *policy.plans)
+    permissions = dict.fromkeys(own_policy.PERMISSIONS + policy.permissions)
+    roles = dict.fromkeys(own_policy.ROLES + policy.roles)
+    catalogue: tuple[Fact, ...] = (*permissions, *roles, *policy.plans)
     for file in files:
         index = build((*catalogue, *file.facts), _REVISION)
         for expectation in file.expectations:

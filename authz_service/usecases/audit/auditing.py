@@ -211,7 +211,7 @@ def _checked(view: View, filters: Filters) -> list[str]:
             checked("subject", subject, field)
     if not re.fullmatch(r"[a-z_.:]{0,64}", filters.action_prefix):
         raise _wrong(
-            "an action reads as in role.granted or role_grants:create; give its beginning",
+            "an action reads as in role.granted or authz.role_grants:create; give its beginning",
             "action_prefix",
         )
     if filters.outcome not in ("", DONE, REFUSED, *ErrorReason):

@@ -1,26 +1,21 @@
-"""The first revision: the shipped policy, the tenant `system`, and an operator's key."""
+"""The first revisions: the service's own policy, the product's, and an operator's key."""
 
 from collections.abc import Callable
 
-from authz_service.domain.audit import Actor, AuditRecord
+from authz_service.domain.audit import AuditRecord
 from authz_service.domain.call import Call
-from authz_service.domain.catalog import TIER
 from authz_service.domain.key import KeyKind, digest, write
+from authz_service.domain.own_policy import OPERATOR
 from authz_service.domain.policy_set import PolicySet
-from authz_service.domain.tenant import SYSTEM, Holding, Tenant
+from authz_service.domain.tenant import SYSTEM, Tenant
 from authz_service.store.unit_of_work import Store
+from authz_service.usecases.bootstrap.declaring import SEEDER, declare_in
 from authz_service.usecases.callers.keys import CreateKey, make_key
 from authz_service.usecases.catalog.apply_policy import put_all
 
-SEEDER = Actor("service:authz")
-"""The service itself, in the audit."""
-
-INTERNAL_TIER = "internal"
-OPERATOR = "operator"
-
 
 def seed(store: Store, policy: PolicySet) -> bool:
-    """Put the policy and the tenant `system` into an empty database, in one transaction.
+    """Put the tenant `system`, the service's own policy and the product's into an empty database.
 
     Returns False, and does nothing, if the database has any revision already.
     """
@@ -28,9 +23,10 @@ def seed(store: Store, policy: PolicySet) -> bool:
     with store.transaction(call) as tx:
         if tx.index.revision:
             return False
-        put_all(tx, policy)
-        system = Tenant(SYSTEM, "authz-service", holdings=(Holding(TIER + INTERNAL_TIER),))
+        system = Tenant(SYSTEM, "authz-service")
         tx.change(None, system)
+        declare_in(tx)
+        put_all(tx, policy)
         tx.record(AuditRecord("tenant.onboarded", SYSTEM, (SYSTEM,), None, system, call.reason))
     return True
 

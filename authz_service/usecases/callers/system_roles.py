@@ -24,7 +24,7 @@ def paired(
     """
     wanted = set(roles)
     if not wanted:
-        message = f"{at}roles: name at least one role, such as `checker`"
+        message = f"{at}roles: name at least one role, such as `authz.checker`"
         raise InvalidArgument(ErrorReason.INVALID_FIELD, message, field=f"{at}roles")
     for tenant in tenants:
         preconditions.customer(tx.index, tenant, f"{at}tenants")

@@ -22,7 +22,7 @@ from authz_service.usecases.kernel import preconditions
 from authz_service.usecases.kernel.execution import change
 from authz_service.usecases.members.seats import require_room
 
-_APPROVER: Final = "rules:import"
+_APPROVER: Final = "authz.rules:import"
 """Who an exception says approved it: nobody in person."""
 
 

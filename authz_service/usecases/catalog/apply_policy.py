@@ -11,7 +11,6 @@ from authz_service.store.unit_of_work import Transaction
 from authz_service.usecases.catalog import validation
 from authz_service.usecases.kernel.execution import change
 from authz_service.usecases.kernel.lockout import require_operable
-from authz_service.usecases.kernel.rights import require_not_asked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,9 +47,8 @@ def apply_policy(tx: Transaction, command: ApplyPolicy) -> Applied:
 def put_all(tx: Transaction, policy: PolicySet) -> Applied:
     validation.check(tx.index, policy, "")
     validation.check_inclusion(tx.index, policy.roles, "roles")
-    found = list(_definitions(tx, policy))
+    found = list(_definitions(tx, policy.product))
     for each in found:
-        _require_lawful(each)
         tx.change(each.before, each.after)
     applied = Applied(
         created=tuple(each.name for each in found if each.before is None),
@@ -91,12 +89,6 @@ def _definitions(tx: Transaction, policy: PolicySet) -> Iterator[_Definition]:
         yield _Definition(f"role {role.id}", held.fact if held is not None else None, role)
     for plan in policy.plans:
         yield _Definition(f"{plan.kind} {plan.name}", index.plans.get(plan.id), plan)
-
-
-def _require_lawful(each: _Definition) -> None:
-    match each.before, each.after:
-        case Permission(internal=True), Permission(id=name, internal=False):
-            require_not_asked(name, f"permissions.{name}.internal")
 
 
 def _warnings(tx: Transaction, policy: PolicySet, found: list[_Definition]) -> Iterator[str]:

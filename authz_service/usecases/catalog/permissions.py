@@ -23,7 +23,7 @@ from authz_service.usecases.kernel import paging, preconditions
 from authz_service.usecases.kernel.execution import View, change, read
 from authz_service.usecases.kernel.lockout import require_operable
 from authz_service.usecases.kernel.paging import Page, PageRequest
-from authz_service.usecases.kernel.rights import require_not_asked
+from authz_service.usecases.kernel.rights import require_not_own
 
 UPDATABLE: Final = ("internal", "description", "deprecated", "replaced_by")
 
@@ -92,7 +92,7 @@ def delete_permission(tx: Transaction, command: DeleteObject) -> Deleted[Permiss
         preconditions.permission(tx.index, command.replacement, "replacement")
     before = tx.index.permissions[name].fact
     require_revision(before, command.expected_revision, f"permission {name!r}")
-    require_not_asked(name, "id")
+    require_not_own(name, "id")
     return delete(tx, "permission", before, command.replacement)
 
 
@@ -124,8 +124,6 @@ def _found(index: Index, name: str) -> Permission | None:
 
 
 def _write(tx: Transaction, before: Permission | None, after: Permission) -> Permission:
-    if before is not None and before.internal and not after.internal:
-        require_not_asked(after.id, "permission.internal")
     validation.check(tx.index, PolicySet(permissions=(after,)), "permission")
     now = write(tx, "permission", before, after)
     require_operable(tx)

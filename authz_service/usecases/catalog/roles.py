@@ -21,6 +21,7 @@ from authz_service.usecases.kernel import paging, preconditions
 from authz_service.usecases.kernel.execution import View, change, read
 from authz_service.usecases.kernel.lockout import require_operable
 from authz_service.usecases.kernel.paging import Page, PageRequest
+from authz_service.usecases.kernel.rights import require_not_own
 
 UPDATABLE: Final = ("permissions", "includes", "description", "admin")
 
@@ -103,6 +104,7 @@ def update_role(tx: Transaction, command: UpdateRole) -> Role:
 def delete_role(tx: Transaction, command: DeleteRole) -> Deleted[Role]:
     going = preconditions.role(tx.index, command.id, "id").fact
     require_revision(going, command.expected_revision, f"role {going.id!r}")
+    require_not_own(going.id, "id")
     if command.replacement:
         _require_fit(tx, going, command.replacement)
     return delete(tx, "role", going, command.replacement)

@@ -15,12 +15,13 @@ from authz_service.domain.identifiers import enclosing
 from authz_service.domain.identity import USER, Identity
 from authz_service.domain.invitation import Invitation
 from authz_service.domain.key import ApiKey
+from authz_service.domain.own_policy import RIGHTS
 from authz_service.domain.tenant import SYSTEM, Tenant
 from authz_service.domain.window import ALWAYS, Instant, Window
 from authz_service.engine.builder import apply
 from authz_service.engine.decide import reason, role_objection
 from authz_service.engine.index import Index
-from authz_service.usecases.kernel.rights import RIGHTS, any_of
+from authz_service.usecases.kernel.rights import any_of
 
 TENANT_SCOPE: Final = "tenant:"
 """In `system`, a role held for one customer is held in the scope `tenant:acme`."""
@@ -135,7 +136,7 @@ def _asked(subject: str, each: Given) -> frozenset[str]:
     """Name which of the permissions given the giver must hold itself."""
     if subject.startswith(USER):
         return each.permissions
-    return frozenset() if each.to_members else each.permissions & RIGHTS
+    return frozenset() if each.to_members else each.permissions & RIGHTS.keys()
 
 
 def _place(subject: str, each: Given) -> tuple[str, tuple[str, ...]]:
@@ -241,12 +242,10 @@ def _offered(index: Index) -> frozenset[str]:
 
 
 def _withheld(index: Index) -> set[str]:
-    """Name the plans of `system`, whose offer is for this service's callers, and what is kept of
-    tiers: a version that is not sold any more offers nothing until somebody is moved to it.
+    """Name what is kept of tiers: a version that is not sold any more offers nothing until somebody
+    is moved to it.
     """
-    system = index.tenant(SYSTEM)
-    reserved = {holding.plan for holding in system.holdings} if system is not None else set()
-    return reserved | {name for name, plan in index.plans.items() if plan.is_kept}
+    return {name for name, plan in index.plans.items() if plan.is_kept}
 
 
 def _assignable(index: Index, plans: Iterable[str]) -> frozenset[str]:

@@ -23,6 +23,7 @@ from authz_service.domain.identity import (
     TokenProof,
 )
 from authz_service.domain.membership import Keeper, Membership
+from authz_service.domain.own_policy import NAME_ACTORS, OVERRIDE
 from authz_service.domain.tenant import SYSTEM
 from authz_service.domain.window import Instant, rfc3339
 from authz_service.engine.decide import decide
@@ -37,7 +38,7 @@ from authz_service.errors import (
 from authz_service.serving.authentication import ACTOR_FIELD
 from authz_service.usecases.kernel import escalation
 from authz_service.usecases.kernel.escalation import Given, Outlasting
-from authz_service.usecases.kernel.rights import NAME_ACTORS, OVERRIDE, any_of
+from authz_service.usecases.kernel.rights import any_of
 
 _NAMED: Final = 5
 """Permissions that a refusal spells out."""
@@ -176,7 +177,7 @@ def require_keeper(
 ) -> None:
     """Let a member that a directory keeps be changed by that directory alone, which is `by`.
 
-    Whoever else holds `members:override` may, too; no product and no provisioning does.
+    Whoever else holds `authz.members:override` may, too; no product and no provisioning does.
 
     Raises:
         FailedPrecondition: MEMBER_MANAGED.

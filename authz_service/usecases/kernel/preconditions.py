@@ -105,6 +105,14 @@ def assignable(index: Index, to: Tenant, role_id: str, at: Instant, field: str) 
     if owner:
         return
     allowed = assignable_roles(index, to, at)
+    if role_id not in allowed and to.id == SYSTEM:
+        raise FailedPrecondition(
+            ErrorReason.ROLE_NOT_ASSIGNABLE,
+            f"role {role_id!r} holds permissions that tiers sell; a caller of this service can "
+            f"hold {', '.join(sorted(allowed))}, or a role composed of this service's rights",
+            field=field,
+            details={"role": role_id},
+        )
     if role_id not in allowed:
         raise FailedPrecondition(
             ErrorReason.ROLE_NOT_ASSIGNABLE,

@@ -110,7 +110,7 @@ def require_unmanaged(tx: Transaction, member: Membership, by: Keeper) -> None:
     """Check that a directory keeps the member only if it is the one that asks.
 
     Raises:
-        FailedPrecondition: MEMBER_MANAGED, unless the caller holds `members:override`.
+        FailedPrecondition: MEMBER_MANAGED, unless the caller holds `authz.members:override`.
     """
     guard.require_keeper(tx.index, tx.call.actor, member, tx.now, "subject", by)
 

@@ -415,7 +415,7 @@ class AuditEntry(_message.Message):
     """The customer's user on whose behalf the actor called. Example: `user:alice`."""
     action: _builtins.str
     """What was done, as in `role.granted`. Reads, refusals and calls that changed nothing are named by
-    the permission they take, as in `role_grants:create`.
+    the permission they take, as in `authz.role_grants:create`.
     """
     outcome: Global___AuditOutcome.ValueType
     """How it ended."""

@@ -30,7 +30,7 @@ class AuthorizationServiceStub:
     """The question that products ask all day: may this subject do this, in this customer's account,
     now? Answered from memory at one revision; a database that is down does not stop it.
 
-    Every call needs an API key with the right `decisions:check` (`decisions:explain` for Explain).
+    Every call needs an API key with the right `authz.decisions:check` (`authz.decisions:explain` for Explain).
     A denial is an answer (OK), never an error; an error means that no answer was given.
     """
 
@@ -65,7 +65,7 @@ class AuthorizationServiceAsyncStub(AuthorizationServiceStub):
     """The question that products ask all day: may this subject do this, in this customer's account,
     now? Answered from memory at one revision; a database that is down does not stop it.
 
-    Every call needs an API key with the right `decisions:check` (`decisions:explain` for Explain).
+    Every call needs an API key with the right `authz.decisions:check` (`authz.decisions:explain` for Explain).
     A denial is an answer (OK), never an error; an error means that no answer was given.
     """
 
@@ -96,7 +96,7 @@ class AuthorizationServiceServicer(metaclass=_abc_1.ABCMeta):
     """The question that products ask all day: may this subject do this, in this customer's account,
     now? Answered from memory at one revision; a database that is down does not stop it.
 
-    Every call needs an API key with the right `decisions:check` (`decisions:explain` for Explain).
+    Every call needs an API key with the right `authz.decisions:check` (`authz.decisions:explain` for Explain).
     A denial is an answer (OK), never an error; an error means that no answer was given.
     """
 

@@ -78,7 +78,7 @@ class ChangesetServiceServicer:
 
     def PreviewChangeset(self, request, context):
         """Tell what a set of changes would do, and change nothing: the objects, who gains and loses what,
-        and what needs a decision. Takes the right `changes:preview` alone.
+        and what needs a decision. Takes the right `authz.changes:preview` alone.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -92,8 +92,8 @@ class ChangesetServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ApplyChangeset(self, request, context):
-        """Do what a preview showed: all of it or nothing. Takes the right `changes:apply`, and for each
-        change the right that it takes by itself, such as `roles:put`.
+        """Do what a preview showed: all of it or nothing. Takes the right `authz.changes:apply`, and for each
+        change the right that it takes by itself, such as `authz.roles:put`.
 
         With an `at` in the future the set comes into force at that instant by itself, on every server
         and whether or not anything is written then, as if its author applied it there. Until then it is

@@ -35,13 +35,13 @@ class ChangesetServiceStub:
     def __new__(cls, channel: _aio.Channel) -> ChangesetServiceAsyncStub: ...
     PreviewChangeset: _grpc.UnaryUnaryMultiCallable[_changeset_pb2.PreviewChangesetRequest, _changeset_pb2.PreviewChangesetResponse]
     """Tell what a set of changes would do, and change nothing: the objects, who gains and loses what,
-    and what needs a decision. Takes the right `changes:preview` alone.
+    and what needs a decision. Takes the right `authz.changes:preview` alone.
     """
     ListAffected: _grpc.UnaryUnaryMultiCallable[_changeset_pb2.ListAffectedRequest, _changeset_pb2.ListAffectedResponse]
     """Name every tenant and every member for whom a set of changes would change anything."""
     ApplyChangeset: _grpc.UnaryUnaryMultiCallable[_changeset_pb2.ApplyChangesetRequest, _changeset_pb2.ApplyChangesetResponse]
-    """Do what a preview showed: all of it or nothing. Takes the right `changes:apply`, and for each
-    change the right that it takes by itself, such as `roles:put`.
+    """Do what a preview showed: all of it or nothing. Takes the right `authz.changes:apply`, and for each
+    change the right that it takes by itself, such as `authz.roles:put`.
 
     With an `at` in the future the set comes into force at that instant by itself, on every server
     and whether or not anything is written then, as if its author applied it there. Until then it is
@@ -64,13 +64,13 @@ class ChangesetServiceAsyncStub(ChangesetServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     PreviewChangeset: _aio.UnaryUnaryMultiCallable[_changeset_pb2.PreviewChangesetRequest, _changeset_pb2.PreviewChangesetResponse]  # type: ignore[assignment]
     """Tell what a set of changes would do, and change nothing: the objects, who gains and loses what,
-    and what needs a decision. Takes the right `changes:preview` alone.
+    and what needs a decision. Takes the right `authz.changes:preview` alone.
     """
     ListAffected: _aio.UnaryUnaryMultiCallable[_changeset_pb2.ListAffectedRequest, _changeset_pb2.ListAffectedResponse]  # type: ignore[assignment]
     """Name every tenant and every member for whom a set of changes would change anything."""
     ApplyChangeset: _aio.UnaryUnaryMultiCallable[_changeset_pb2.ApplyChangesetRequest, _changeset_pb2.ApplyChangesetResponse]  # type: ignore[assignment]
-    """Do what a preview showed: all of it or nothing. Takes the right `changes:apply`, and for each
-    change the right that it takes by itself, such as `roles:put`.
+    """Do what a preview showed: all of it or nothing. Takes the right `authz.changes:apply`, and for each
+    change the right that it takes by itself, such as `authz.roles:put`.
 
     With an `at` in the future the set comes into force at that instant by itself, on every server
     and whether or not anything is written then, as if its author applied it there. Until then it is
@@ -96,7 +96,7 @@ class ChangesetServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_changeset_pb2.PreviewChangesetResponse, _abc.Awaitable[_changeset_pb2.PreviewChangesetResponse]]:
         """Tell what a set of changes would do, and change nothing: the objects, who gains and loses what,
-        and what needs a decision. Takes the right `changes:preview` alone.
+        and what needs a decision. Takes the right `authz.changes:preview` alone.
         """
 
     @_abc_1.abstractmethod
@@ -113,8 +113,8 @@ class ChangesetServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _changeset_pb2.ApplyChangesetRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_changeset_pb2.ApplyChangesetResponse, _abc.Awaitable[_changeset_pb2.ApplyChangesetResponse]]:
-        """Do what a preview showed: all of it or nothing. Takes the right `changes:apply`, and for each
-        change the right that it takes by itself, such as `roles:put`.
+        """Do what a preview showed: all of it or nothing. Takes the right `authz.changes:apply`, and for each
+        change the right that it takes by itself, such as `authz.roles:put`.
 
         With an `at` in the future the set comes into force at that instant by itself, on every server
         and whether or not anything is written then, as if its author applied it there. Until then it is

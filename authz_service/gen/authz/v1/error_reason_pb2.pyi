@@ -84,7 +84,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_PERMISSION_DENIED: _ErrorReason.ValueType  # 22
     """PERMISSION_DENIED. The caller is known but holds no right to do this, or not for this tenant; or
     the actor that it names in `x-authz-actor` does not. Whether the tenant exists is not told.
-    Example: `permission` "members:add" in the metadata, for a key with role `checker`.
+    Example: `permission` "authz.members:add" in the metadata, for a key with role `authz.checker`.
     """
     ERROR_REASON_GRANT_EXCEEDS_OWN_RIGHTS: _ErrorReason.ValueType  # 23
     """PERMISSION_DENIED. The change would give permissions that the caller, or the actor it names, does
@@ -248,12 +248,12 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_OPERATORS_LOCKED_OUT: _ErrorReason.ValueType  # 88
     """FAILED_PRECONDITION. The step would leave nobody who can operate this service: no live key would
     hold the right, for all tenants, that `right` names. Give it to another key first.
-    Example: `keys:create` taken out of the role `operator`.
+    Example: `authz.keys:create` taken out of the role `authz.operator`.
     """
-    ERROR_REASON_RIGHT_RESERVED: _ErrorReason.ValueType  # 89
-    """FAILED_PRECONDITION. This service itself asks the permission of its callers: it stays declared,
-    and `internal`.
-    Example: `DeletePermission` of `members:add`.
+    ERROR_REASON_NAME_RESERVED: _ErrorReason.ValueType  # 89
+    """FAILED_PRECONDITION. Permissions and roles whose names begin with `authz.` are the service's own:
+    they come with its release, and nobody declares, changes or deletes them. Choose another name.
+    Example: `DeletePermission` of `authz.members:add`.
     """
     ERROR_REASON_LAST_ADMIN: _ErrorReason.ValueType  # 90
     """FAILED_PRECONDITION. The step would leave an open account without an active member that holds an
@@ -267,7 +267,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """
     ERROR_REASON_MEMBER_MANAGED: _ErrorReason.ValueType  # 92
     """FAILED_PRECONDITION. The customer's directory keeps the member and its roles; `managed_by` names
-    it. Change the member there, or call with the right `members:override`.
+    it. Change the member there, or call with the right `authz.members:override`.
     Example: `SetMemberRoles` of a member with `managed_by` "scim".
     """
     ERROR_REASON_MEMBER_STATE_CONFLICT: _ErrorReason.ValueType  # 93
@@ -339,11 +339,11 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """FAILED_PRECONDITION. Without this key, or without this right of it, nobody could operate the
     service any more. Create another operator's key first. If they are all lost, `authz recover`
     makes one, on the machine that holds the database.
-    Example: `RevokeKey` of the only key with role `operator`.
+    Example: `RevokeKey` of the only key with role `authz.operator`.
     """
     ERROR_REASON_KEY_KIND_CONFLICT: _ErrorReason.ValueType  # 117
     """FAILED_PRECONDITION. A key's kind, which its text shows, would say less than the key opens.
-    Example: role `operator` for a key of kind `app`. Create a key of kind operator.
+    Example: role `authz.operator` for a key of kind `app`. Create a key of kind operator.
     """
     ERROR_REASON_KEY_NOT_ROTATED: _ErrorReason.ValueType  # 118
     """FAILED_PRECONDITION. The key has no previous secret that is still good.
@@ -484,7 +484,7 @@ Example: a key that was revoked a minute ago.
 ERROR_REASON_PERMISSION_DENIED: ErrorReason.ValueType  # 22
 """PERMISSION_DENIED. The caller is known but holds no right to do this, or not for this tenant; or
 the actor that it names in `x-authz-actor` does not. Whether the tenant exists is not told.
-Example: `permission` "members:add" in the metadata, for a key with role `checker`.
+Example: `permission` "authz.members:add" in the metadata, for a key with role `authz.checker`.
 """
 ERROR_REASON_GRANT_EXCEEDS_OWN_RIGHTS: ErrorReason.ValueType  # 23
 """PERMISSION_DENIED. The change would give permissions that the caller, or the actor it names, does
@@ -648,12 +648,12 @@ name a `replacement`, to which everything is moved.
 ERROR_REASON_OPERATORS_LOCKED_OUT: ErrorReason.ValueType  # 88
 """FAILED_PRECONDITION. The step would leave nobody who can operate this service: no live key would
 hold the right, for all tenants, that `right` names. Give it to another key first.
-Example: `keys:create` taken out of the role `operator`.
+Example: `authz.keys:create` taken out of the role `authz.operator`.
 """
-ERROR_REASON_RIGHT_RESERVED: ErrorReason.ValueType  # 89
-"""FAILED_PRECONDITION. This service itself asks the permission of its callers: it stays declared,
-and `internal`.
-Example: `DeletePermission` of `members:add`.
+ERROR_REASON_NAME_RESERVED: ErrorReason.ValueType  # 89
+"""FAILED_PRECONDITION. Permissions and roles whose names begin with `authz.` are the service's own:
+they come with its release, and nobody declares, changes or deletes them. Choose another name.
+Example: `DeletePermission` of `authz.members:add`.
 """
 ERROR_REASON_LAST_ADMIN: ErrorReason.ValueType  # 90
 """FAILED_PRECONDITION. The step would leave an open account without an active member that holds an
@@ -667,7 +667,7 @@ Example: `RemoveMember` of the owner.
 """
 ERROR_REASON_MEMBER_MANAGED: ErrorReason.ValueType  # 92
 """FAILED_PRECONDITION. The customer's directory keeps the member and its roles; `managed_by` names
-it. Change the member there, or call with the right `members:override`.
+it. Change the member there, or call with the right `authz.members:override`.
 Example: `SetMemberRoles` of a member with `managed_by` "scim".
 """
 ERROR_REASON_MEMBER_STATE_CONFLICT: ErrorReason.ValueType  # 93
@@ -739,11 +739,11 @@ ERROR_REASON_LAST_OPERATOR_KEY: ErrorReason.ValueType  # 94
 """FAILED_PRECONDITION. Without this key, or without this right of it, nobody could operate the
 service any more. Create another operator's key first. If they are all lost, `authz recover`
 makes one, on the machine that holds the database.
-Example: `RevokeKey` of the only key with role `operator`.
+Example: `RevokeKey` of the only key with role `authz.operator`.
 """
 ERROR_REASON_KEY_KIND_CONFLICT: ErrorReason.ValueType  # 117
 """FAILED_PRECONDITION. A key's kind, which its text shows, would say less than the key opens.
-Example: role `operator` for a key of kind `app`. Create a key of kind operator.
+Example: role `authz.operator` for a key of kind `app`. Create a key of kind operator.
 """
 ERROR_REASON_KEY_NOT_ROTATED: ErrorReason.ValueType  # 118
 """FAILED_PRECONDITION. The key has no previous secret that is still good.

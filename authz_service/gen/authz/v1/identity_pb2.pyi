@@ -77,7 +77,7 @@ class Identity(_message.Message):
     """The revision that last changed it or its rights, for `expected_revision`."""
     @_builtins.property
     def roles(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Roles held in the tenant `system`. Example: `checker`."""
+        """Roles held in the tenant `system`. Example: `authz.checker`."""
 
     @_builtins.property
     def tenants(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:

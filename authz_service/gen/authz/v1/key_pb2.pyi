@@ -80,7 +80,7 @@ class Key(_message.Message):
     """The revision that last changed it or its rights, for `expected_revision`."""
     @_builtins.property
     def roles(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Roles held in the tenant `system`. Example: `checker`."""
+        """Roles held in the tenant `system`. Example: `authz.checker`."""
 
     @_builtins.property
     def tenants(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
@@ -151,8 +151,8 @@ class CreateKeyRequest(_message.Message):
     """
     @_builtins.property
     def roles(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Roles to hold, at least one of those that the tier `internal` lists: `checker`, `operator`,
-        `provisioner`, `auditor`.
+        """Roles to hold, at least one of those that the tier `internal` lists: `authz.checker`, `authz.operator`,
+        `authz.provisioner`, `authz.auditor`.
         """
 
     @_builtins.property
@@ -282,7 +282,7 @@ class ListKeysRequest(_message.Message):
     page_token: _builtins.str
     """`next_page_token` of the page before, of the same query."""
     role: _builtins.str
-    """Only keys that hold this role. Example: `operator`."""
+    """Only keys that hold this role. Example: `authz.operator`."""
     for_tenant: _builtins.str
     """Only keys that are bound to this tenant, beside others or not; a key held for all is not."""
     kind: Global___KeyKind.ValueType

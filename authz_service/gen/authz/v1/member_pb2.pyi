@@ -80,7 +80,7 @@ class Member(_message.Message):
     """
     managed_by: _builtins.str
     """Who keeps the membership: `scim` for the customer's directory, empty for nobody in particular. To
-    all others but holders of `members:override` such a member is read-only.
+    all others but holders of `authz.members:override` such a member is read-only.
     """
     @_builtins.property
     def suspensions(self) -> _containers.RepeatedScalarFieldContainer[_suspension_pb2.SuspensionReason.ValueType]:
@@ -127,7 +127,7 @@ class NewMember(_message.Message):
     first with an admin role is the owner.
     """
     managed_by: _builtins.str
-    """`scim` if the customer's directory keeps the membership; takes the right `members:override`."""
+    """`scim` if the customer's directory keeps the membership; takes the right `authz.members:override`."""
     @_builtins.property
     def roles(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Roles to grant on the whole tenant."""

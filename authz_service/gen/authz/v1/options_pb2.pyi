@@ -34,7 +34,7 @@ class Access(_message.Message):
     RIGHT_IN_TENANT_FIELD_NUMBER: _builtins.int
     WEIGHT_FIELD_NUMBER: _builtins.int
     right: _builtins.str
-    """The right that the caller must hold. Example: `role_grants:create`."""
+    """The right that the caller must hold. Example: `authz.role_grants:create`."""
     tenant: _builtins.str
     """The path of the field that names the tenant; through a repeated field, several tenants. The
     caller must hold the right for each. Examples: `tenant`, `role_grants.tenant`.
@@ -45,7 +45,7 @@ class Access(_message.Message):
     """
     right_in_tenant: _builtins.str
     """A narrower right that is enough where the request is about one tenant. Example:
-    `own_roles:put`.
+    `authz.own_roles:put`.
     """
     weight: _builtins.str
     """The path of the repeated field whose length is the number of calls that this one counts as in

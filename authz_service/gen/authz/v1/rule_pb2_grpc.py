@@ -64,7 +64,7 @@ class RuleServiceServicer:
 
         Left out is what is outside its window then, and role grants of whoever is no active member of
         an open tenant: stock Casbin knows of neither. A rule that two sources give is listed once a
-        source; Casbin takes repetitions as one. Takes the right `rules:export`.
+        source; Casbin takes repetitions as one. Takes the right `authz.rules:export`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -81,7 +81,7 @@ class RuleServiceServicer:
         the domains that the policy names. Names are told apart by how they are used: a role that nobody
         has is no member and takes no seat. What is there already stays. Lines that cannot be taken over
         are left out and named with the reason; all others are made in one transaction. Takes the right
-        `rules:import`.
+        `authz.rules:import`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -43,7 +43,7 @@ class RuleServiceStub:
 
     Left out is what is outside its window then, and role grants of whoever is no active member of
     an open tenant: stock Casbin knows of neither. A rule that two sources give is listed once a
-    source; Casbin takes repetitions as one. Takes the right `rules:export`.
+    source; Casbin takes repetitions as one. Takes the right `authz.rules:export`.
     """
     ImportRules: _grpc.UnaryUnaryMultiCallable[_rule_pb2.ImportRulesRequest, _rule_pb2.ImportRulesResponse]
     """ImportRules takes over another Casbin user's policy: a model of roles, with or without domains,
@@ -56,7 +56,7 @@ class RuleServiceStub:
     the domains that the policy names. Names are told apart by how they are used: a role that nobody
     has is no member and takes no seat. What is there already stays. Lines that cannot be taken over
     are left out and named with the reason; all others are made in one transaction. Takes the right
-    `rules:import`.
+    `authz.rules:import`.
     """
 
 @_typing.type_check_only
@@ -74,7 +74,7 @@ class RuleServiceAsyncStub(RuleServiceStub):
 
     Left out is what is outside its window then, and role grants of whoever is no active member of
     an open tenant: stock Casbin knows of neither. A rule that two sources give is listed once a
-    source; Casbin takes repetitions as one. Takes the right `rules:export`.
+    source; Casbin takes repetitions as one. Takes the right `authz.rules:export`.
     """
     ImportRules: _aio.UnaryUnaryMultiCallable[_rule_pb2.ImportRulesRequest, _rule_pb2.ImportRulesResponse]  # type: ignore[assignment]
     """ImportRules takes over another Casbin user's policy: a model of roles, with or without domains,
@@ -87,7 +87,7 @@ class RuleServiceAsyncStub(RuleServiceStub):
     the domains that the policy names. Names are told apart by how they are used: a role that nobody
     has is no member and takes no seat. What is there already stays. Lines that cannot be taken over
     are left out and named with the reason; all others are made in one transaction. Takes the right
-    `rules:import`.
+    `authz.rules:import`.
     """
 
 class RuleServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -108,7 +108,7 @@ class RuleServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Left out is what is outside its window then, and role grants of whoever is no active member of
         an open tenant: stock Casbin knows of neither. A rule that two sources give is listed once a
-        source; Casbin takes repetitions as one. Takes the right `rules:export`.
+        source; Casbin takes repetitions as one. Takes the right `authz.rules:export`.
         """
 
     @_abc_1.abstractmethod
@@ -127,7 +127,7 @@ class RuleServiceServicer(metaclass=_abc_1.ABCMeta):
         the domains that the policy names. Names are told apart by how they are used: a role that nobody
         has is no member and takes no seat. What is there already stays. Lines that cannot be taken over
         are left out and named with the reason; all others are made in one transaction. Takes the right
-        `rules:import`.
+        `authz.rules:import`.
         """
 
 def add_RuleServiceServicer_to_server(servicer: RuleServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -73,14 +73,14 @@ class TierVersionServiceServicer:
     """
 
     def GetTierVersion(self, request, context):
-        """Get one version of a tier. Takes the right `tiers:get`.
+        """Get one version of a tier. Takes the right `authz.tiers:get`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListTierVersions(self, request, context):
-        """List the versions of a tier, the latest first. Takes the right `tiers:list`.
+        """List the versions of a tier, the latest first. Takes the right `authz.tiers:list`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -88,7 +88,7 @@ class TierVersionServiceServicer:
 
     def RollBackTier(self, request, context):
         """Sell an earlier version again, as a new version: who follows the tier is answered as then, bit
-        for bit. Takes the right `tiers:put`.
+        for bit. Takes the right `authz.tiers:put`.
 
         If what it extended is another by now, it takes all that it had of that into itself, and extends
         nothing. Refused if it names what is no longer declared.
@@ -99,7 +99,7 @@ class TierVersionServiceServicer:
 
     def PinTenant(self, request, context):
         """Let a tenant hold a version of a tier and no other, at once or from an instant on. Takes the
-        right `tenants:set_tier`.
+        right `authz.tenants:set_tier`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -107,7 +107,7 @@ class TierVersionServiceServicer:
 
     def MigrateTenants(self, request, context):
         """Move many tenants from versions of a tier to another version of it, in one step. Takes the right
-        `tenants:set_tier` for all tenants. With `validate_only` it is the preview.
+        `authz.tenants:set_tier` for all tenants. With `validate_only` it is the preview.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

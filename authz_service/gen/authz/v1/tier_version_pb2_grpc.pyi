@@ -38,23 +38,23 @@ class TierVersionServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> TierVersionServiceAsyncStub: ...
     GetTierVersion: _grpc.UnaryUnaryMultiCallable[_tier_version_pb2.GetTierVersionRequest, _tier_version_pb2.GetTierVersionResponse]
-    """Get one version of a tier. Takes the right `tiers:get`."""
+    """Get one version of a tier. Takes the right `authz.tiers:get`."""
     ListTierVersions: _grpc.UnaryUnaryMultiCallable[_tier_version_pb2.ListTierVersionsRequest, _tier_version_pb2.ListTierVersionsResponse]
-    """List the versions of a tier, the latest first. Takes the right `tiers:list`."""
+    """List the versions of a tier, the latest first. Takes the right `authz.tiers:list`."""
     RollBackTier: _grpc.UnaryUnaryMultiCallable[_tier_version_pb2.RollBackTierRequest, _tier_version_pb2.RollBackTierResponse]
     """Sell an earlier version again, as a new version: who follows the tier is answered as then, bit
-    for bit. Takes the right `tiers:put`.
+    for bit. Takes the right `authz.tiers:put`.
 
     If what it extended is another by now, it takes all that it had of that into itself, and extends
     nothing. Refused if it names what is no longer declared.
     """
     PinTenant: _grpc.UnaryUnaryMultiCallable[_tier_version_pb2.PinTenantRequest, _tier_version_pb2.PinTenantResponse]
     """Let a tenant hold a version of a tier and no other, at once or from an instant on. Takes the
-    right `tenants:set_tier`.
+    right `authz.tenants:set_tier`.
     """
     MigrateTenants: _grpc.UnaryUnaryMultiCallable[_tier_version_pb2.MigrateTenantsRequest, _tier_version_pb2.MigrateTenantsResponse]
     """Move many tenants from versions of a tier to another version of it, in one step. Takes the right
-    `tenants:set_tier` for all tenants. With `validate_only` it is the preview.
+    `authz.tenants:set_tier` for all tenants. With `validate_only` it is the preview.
     """
 
 @_typing.type_check_only
@@ -67,23 +67,23 @@ class TierVersionServiceAsyncStub(TierVersionServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetTierVersion: _aio.UnaryUnaryMultiCallable[_tier_version_pb2.GetTierVersionRequest, _tier_version_pb2.GetTierVersionResponse]  # type: ignore[assignment]
-    """Get one version of a tier. Takes the right `tiers:get`."""
+    """Get one version of a tier. Takes the right `authz.tiers:get`."""
     ListTierVersions: _aio.UnaryUnaryMultiCallable[_tier_version_pb2.ListTierVersionsRequest, _tier_version_pb2.ListTierVersionsResponse]  # type: ignore[assignment]
-    """List the versions of a tier, the latest first. Takes the right `tiers:list`."""
+    """List the versions of a tier, the latest first. Takes the right `authz.tiers:list`."""
     RollBackTier: _aio.UnaryUnaryMultiCallable[_tier_version_pb2.RollBackTierRequest, _tier_version_pb2.RollBackTierResponse]  # type: ignore[assignment]
     """Sell an earlier version again, as a new version: who follows the tier is answered as then, bit
-    for bit. Takes the right `tiers:put`.
+    for bit. Takes the right `authz.tiers:put`.
 
     If what it extended is another by now, it takes all that it had of that into itself, and extends
     nothing. Refused if it names what is no longer declared.
     """
     PinTenant: _aio.UnaryUnaryMultiCallable[_tier_version_pb2.PinTenantRequest, _tier_version_pb2.PinTenantResponse]  # type: ignore[assignment]
     """Let a tenant hold a version of a tier and no other, at once or from an instant on. Takes the
-    right `tenants:set_tier`.
+    right `authz.tenants:set_tier`.
     """
     MigrateTenants: _aio.UnaryUnaryMultiCallable[_tier_version_pb2.MigrateTenantsRequest, _tier_version_pb2.MigrateTenantsResponse]  # type: ignore[assignment]
     """Move many tenants from versions of a tier to another version of it, in one step. Takes the right
-    `tenants:set_tier` for all tenants. With `validate_only` it is the preview.
+    `authz.tenants:set_tier` for all tenants. With `validate_only` it is the preview.
     """
 
 class TierVersionServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -99,7 +99,7 @@ class TierVersionServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _tier_version_pb2.GetTierVersionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_tier_version_pb2.GetTierVersionResponse, _abc.Awaitable[_tier_version_pb2.GetTierVersionResponse]]:
-        """Get one version of a tier. Takes the right `tiers:get`."""
+        """Get one version of a tier. Takes the right `authz.tiers:get`."""
 
     @_abc_1.abstractmethod
     def ListTierVersions(
@@ -107,7 +107,7 @@ class TierVersionServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _tier_version_pb2.ListTierVersionsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_tier_version_pb2.ListTierVersionsResponse, _abc.Awaitable[_tier_version_pb2.ListTierVersionsResponse]]:
-        """List the versions of a tier, the latest first. Takes the right `tiers:list`."""
+        """List the versions of a tier, the latest first. Takes the right `authz.tiers:list`."""
 
     @_abc_1.abstractmethod
     def RollBackTier(
@@ -116,7 +116,7 @@ class TierVersionServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_tier_version_pb2.RollBackTierResponse, _abc.Awaitable[_tier_version_pb2.RollBackTierResponse]]:
         """Sell an earlier version again, as a new version: who follows the tier is answered as then, bit
-        for bit. Takes the right `tiers:put`.
+        for bit. Takes the right `authz.tiers:put`.
 
         If what it extended is another by now, it takes all that it had of that into itself, and extends
         nothing. Refused if it names what is no longer declared.
@@ -129,7 +129,7 @@ class TierVersionServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_tier_version_pb2.PinTenantResponse, _abc.Awaitable[_tier_version_pb2.PinTenantResponse]]:
         """Let a tenant hold a version of a tier and no other, at once or from an instant on. Takes the
-        right `tenants:set_tier`.
+        right `authz.tenants:set_tier`.
         """
 
     @_abc_1.abstractmethod
@@ -139,7 +139,7 @@ class TierVersionServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_tier_version_pb2.MigrateTenantsResponse, _abc.Awaitable[_tier_version_pb2.MigrateTenantsResponse]]:
         """Move many tenants from versions of a tier to another version of it, in one step. Takes the right
-        `tenants:set_tier` for all tenants. With `validate_only` it is the preview.
+        `authz.tenants:set_tier` for all tenants. With `validate_only` it is the preview.
         """
 
 def add_TierVersionServiceServicer_to_server(servicer: TierVersionServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
