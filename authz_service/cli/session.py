@@ -15,7 +15,7 @@ from authz_service.client.services import Services
 
 # gRPC and the settings cost more than all the rest: imported when a command calls, not for --help.
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     import grpc
@@ -96,11 +96,18 @@ class Session(Services):
         if self.output is Output.JSON:
             out.print_json(answer)
             return
-        self.print(*parts)
+        self.print(*parts, *self._preview(answer))
         revision = f"revision {answer.revision}" if hasattr(answer, "revision") else ""
         said = ", ".join(filter(None, [note, revision]))
         self.say(f"dry run, nothing was changed: this is what would be ({said})"
                  if self.dry_run else said)  # fmt: skip
+
+    def _preview(self, answer: Message) -> "Iterator[RenderableType]":
+        """Lay out the effect of a dry run, which the answer to every change carries."""
+        if self.dry_run and "preview" in answer.DESCRIPTOR.fields_by_name:
+            from authz_service.cli.display.preview import preview_parts
+
+            yield from preview_parts(getattr(answer, "preview"))  # noqa: B009 - of any message
 
     def print(self, *parts: RenderableType) -> None:
         """Print for people, on standard output."""

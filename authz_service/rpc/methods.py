@@ -19,7 +19,8 @@ from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
 from authz_service.rpc.calls import AdminCalls, Context
-from authz_service.usecases.kernel.execution import ChangeCase, Command, ReadCase
+from authz_service.rpc.messages import effects
+from authz_service.usecases.kernel.execution import Answer, ChangeCase, Command, ReadCase
 from authz_service.usecases.kernel.paging import Page
 
 C = TypeVar("C", bound=Command)
@@ -50,7 +51,7 @@ class Method:
                 answer = calls.read(request, context, self.case, self.command)
             case _:
                 assert_never(self.case)
-        return {"revision": answer.revision, **self.fields(answer.value)}
+        return {**_common(answer), **self.fields(answer.value)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +72,18 @@ class IssuingMethod(Generic[C, T]):
         """Run the use case with a new secret and write its answer."""
         secret = self.new_secret()
         answer = calls.change(request, context, self.case, lambda r: self.command(r, secret))
-        fields = {"revision": answer.revision, **self.fields(answer.value)}
+        fields = {**_common(answer), **self.fields(answer.value)}
         if answer.repeated or request.validate_only:
             return fields
         return {**fields, **self.secret_fields(answer.value, secret)}
+
+
+def _common(answer: Answer[Any]) -> Fields:
+    """Write what every answer has: its revision, and a dry run its preview."""
+    if answer.preview is None:
+        return {"revision": answer.revision}
+    preview = effects.preview_message(answer.preview)
+    return {"revision": answer.revision, "preview": preview}
 
 
 def change(

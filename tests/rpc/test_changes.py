@@ -11,11 +11,13 @@ from authz_service.gen.authz.v1 import (
     changeset_pb2,
     key_pb2,
     permission_pb2,
+    role_grant_pb2,
     role_pb2,
     subscription_pb2,
     tenant_pb2,
     tier_pb2,
 )
+from authz_service.rpc import administration
 from tests.rpc.account import Account
 from tests.rpc.harness import Server, made, serving
 from tests.rpc.requests import BESIDE_FACTS, CHANGES, Ready, made_ready
@@ -88,6 +90,9 @@ def _forget(message: Any) -> None:
         message.ClearField("periods")
 
 
+TABLED = {method.name for service in administration.SERVICES for method in service.methods}
+
+
 def with_id(name: str, ready: Ready, request_id: str = "") -> Any:
     request: Any = CHANGES[name](ready)
     request.request_id = request_id or f"{ready.id}-{name}"
@@ -109,9 +114,31 @@ def test_dry_run_answers_as_the_change_will_and_writes_nothing(ready: Ready, nam
     request.validate_only = True
     told = ready.account.operator.call(request)
     assert ready.account.server.footprint() == before
+    told.ClearField("preview")
     request.validate_only = False
     done = ready.account.operator.call(request)
     assert shape(told) == shape(done)
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in CHANGES if name in TABLED.difference(BESIDE_FACTS)]
+)
+def test_dry_run_shows_the_objects_that_would_change(ready: Ready, name: str) -> None:
+    request: Any = CHANGES[name](ready)
+    request.validate_only = True
+    assert ready.account.operator.call(request).preview.objects
+
+
+def test_dry_run_shows_who_would_gain_and_lose_what(ready: Ready) -> None:
+    account = ready.account
+    grant = role_grant_pb2.RoleGrant(tenant=account.id, subject="user:vera", role="editor")
+    dry = role_grant_pb2.GrantRoleRequest(role_grant=grant, validate_only=True)
+    gaining = account.operator.role_grants.GrantRole(dry).preview.effect
+    assert (gaining.subjects_gaining, gaining.subjects_losing) == (1, 0)
+    free = subscription_pb2.SetTierRequest(tenant=account.id, tier="free", validate_only=True)
+    losing = account.operator.subscriptions.SetTier(free).preview
+    assert losing.effect.subjects_losing > 0
+    assert "seats" in {value.name for value in losing.effect.limits}
 
 
 @pytest.mark.parametrize("name", CHANGES)

@@ -1,10 +1,12 @@
 """`authz plan`: what a folder of policy files would change, for whom, and what needs a decision."""
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from google.protobuf.json_format import MessageToDict
+from rich.console import RenderableType
 from rich.text import Text
 
 from authz_service.cli.change_plan import ChangePlan
@@ -75,7 +77,7 @@ def plan(
 
 def show(session: Session, made: ChangePlan) -> None:
     """Print a plan for people."""
-    session.print(*preview.parts(made))
+    session.print(*_parts(made))
 
 
 def _show(
@@ -119,3 +121,34 @@ def _affected(session: Session, made: ChangePlan) -> pb.ListAffectedResponse:
             request.page_token = page.next_page_token
             if not page.next_page_token:
                 return found
+
+
+def _parts(plan: ChangePlan) -> Iterator[RenderableType]:
+    """Lay out a plan, whole: nothing is left out without its total."""
+    yield from preview.object_parts(plan.preview.objects)
+    if plan.left:
+        yield Text(f"\nNot in the files, and left as they are ({len(plan.left):,})", "bold")
+        yield _left(plan.left)
+    if plan.preview.objects:
+        yield from preview.effect_parts(plan.preview.effect)
+        yield from preview.impact_parts(plan.preview.impacts)
+    yield Text(f"\n{_summary(plan)}", "bold")
+
+
+def _left(objects: Iterable[str]) -> RenderableType:
+    """Lay out objects, `role clerk`, by their kind."""
+    names: dict[str, list[str]] = {}
+    for each in objects:
+        kind, _, name = each.partition(" ")
+        names.setdefault(kind, []).append(name)
+    return tables.facts((f"  {kind}", out.listed(names[kind])) for kind in names)
+
+
+def _summary(plan: ChangePlan) -> str:
+    """Say in one line what is made, changed and ended."""
+    kinds = [each.change for each in plan.preview.objects]
+    if not kinds:
+        return "No changes: what is in force is as the files say."
+    made, changed, ended = (kinds.count(kind) for kind in preview.SIGNS)
+    same = f", {plan.same:,} unchanged" if plan.same else ""
+    return f"{made:,} to create, {changed:,} to update, {ended:,} to delete{same}"

@@ -1,4 +1,4 @@
-"""A plan as a person reads it: the objects, the effect, what needs a impact."""
+"""What changes, for whom, and what somebody has to accept: for people."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
@@ -11,7 +11,7 @@ from authz_service.cli.display import output as out
 from authz_service.cli.display import tables
 from authz_service.gen.authz.v1 import effect_pb2 as pb
 
-_SIGNS: Final = {
+SIGNS: Final = {
     pb.OBJECT_CHANGE_KIND_CREATED: ("+ ", "green"),
     pb.OBJECT_CHANGE_KIND_UPDATED: ("~ ", "yellow"),
     pb.OBJECT_CHANGE_KIND_DELETED: ("- ", "red"),
@@ -26,42 +26,21 @@ _SAID: Final = {
 }
 
 
-def parts(plan: ChangePlan) -> Iterator[RenderableType]:
-    """Lay out a plan, whole: nothing is left out without its total."""
-    preview = plan.preview
-    yield from object_parts(preview.objects)
-    if plan.left:
-        yield Text(f"\nNot in the files, and left as they are ({len(plan.left):,})", "bold")
-        yield _left(plan.left)
+def preview_parts(preview: pb.Preview) -> Iterator[RenderableType]:
+    """Lay out what a dry run would do to objects and people."""
     if preview.objects:
+        yield Text("\nWould change", "bold")
+        yield from object_parts(preview.objects)
         yield from effect_parts(preview.effect)
         yield from impact_parts(preview.impacts)
-    yield Text(f"\n{summary(plan)}", "bold")
-
-
-def _left(objects: Iterable[str]) -> RenderableType:
-    """Lay out objects, `role clerk`, by their kind."""
-    names: dict[str, list[str]] = {}
-    for each in objects:
-        kind, _, name = each.partition(" ")
-        names.setdefault(kind, []).append(name)
-    return tables.facts((f"  {kind}", out.listed(names[kind])) for kind in names)
-
-
-def summary(plan: ChangePlan) -> str:
-    """Say in one line what is made, changed and ended."""
-    kinds = [each.change for each in plan.preview.objects]
-    if not kinds:
-        return "No changes: what is in force is as the files say."
-    made, changed, ended = (kinds.count(kind) for kind in _SIGNS)
-    same = f", {plan.same:,} unchanged" if plan.same else ""
-    return f"{made:,} to create, {changed:,} to update, {ended:,} to delete{same}"
+    for warning in preview.warnings:
+        yield Text.assemble(("! ", "bold yellow"), tables.shown(warning))
 
 
 def object_parts(objects: Iterable[pb.ObjectChange]) -> Iterator[Text]:
     """Lay out objects: made, changed field by field, ended."""
     for each in objects:
-        sign, style = _SIGNS[each.change]
+        sign, style = SIGNS[each.change]
         name = " ".join(part for part in (each.kind, _owner(each), each.id) if part)
         yield Text.assemble((sign, style), tables.shown(name))
         if each.change == pb.OBJECT_CHANGE_KIND_UPDATED:
@@ -125,7 +104,7 @@ def _sample(names: Sequence[str], total: int, most: int = 3) -> str:
 def impact_parts(impacts: Sequence[pb.Impact]) -> Iterator[RenderableType]:
     """Lay out what somebody should decide."""
     if impacts:
-        yield Text("\nNeeds a decision", "bold")
+        yield Text("\nNeeds your consent", "bold")
     for impact in impacts:
         style = "bold red" if impact.blocking else "yellow"
         yield Text.assemble(

@@ -8,6 +8,7 @@ from authz_service.engine.effect_summary import Side, Summary, ValueEffect
 from authz_service.engine.impact import Impact, ImpactKind, TenantImpact
 from authz_service.gen.authz.v1 import effect_pb2 as pb
 from authz_service.usecases.changesets.preview_apply import Affected
+from authz_service.usecases.kernel.previews import Preview
 
 _MOST_SUBJECTS: Final = 100
 """Members that one impact names; ListAffected and the count tell of all."""
@@ -20,6 +21,15 @@ _IMPACTS: Final = {
     ImpactKind.LAST_ADMIN: pb.IMPACT_KIND_LAST_ADMIN,
     ImpactKind.ROLE_NOT_ASSIGNABLE: pb.IMPACT_KIND_ROLE_NOT_ASSIGNABLE,
 }
+
+
+def preview_message(value: Preview) -> pb.Preview:
+    return pb.Preview(
+        objects=map(object_message, value.objects),
+        effect=effect_message(value.summary),
+        impacts=map(impact_message, value.impacts),
+        warnings=value.warnings,
+    )
 
 
 def object_message(value: ObjectChange) -> pb.ObjectChange:

@@ -10,11 +10,12 @@ from sqlalchemy import Connection
 from authz_service.domain.audit import Actor
 from authz_service.domain.call import Call
 from authz_service.domain.window import Instant
-from authz_service.engine.builder import Builder, apply
+from authz_service.engine.builder import apply
 from authz_service.engine.index import Index
 from authz_service.store import change_log, writing
 from authz_service.store.unit_of_work import Transaction, brought_to, rehearsed
 from authz_service.usecases.kernel.execution import View
+from authz_service.usecases.kernel.previews import index_with
 
 
 @contextmanager
@@ -66,10 +67,7 @@ def next_step(tx: Transaction) -> Iterator[Transaction]:
 
 def ahead(tx: Transaction) -> Index:
     """Give the index with what was made so far, still at the head's revision."""
-    builder = Builder(tx.index)
-    for change in tx.changes:
-        builder.change(change)
-    return builder.finish(tx.index.revision)
+    return index_with(tx.index, tx.changes)
 
 
 def _made_up(view: View, connection: Connection) -> Transaction:

@@ -24,7 +24,9 @@ from authz_service.errors import AuthzError, Internal, Unavailable
 from authz_service.gen.access import Access
 from authz_service.store.database import Database
 from authz_service.store.unit_of_work import Store, Transaction
-from authz_service.usecases.kernel import guard
+from authz_service.usecases.kernel import guard, previews
+from authz_service.usecases.kernel.paging import DEFAULT_SAMPLE
+from authz_service.usecases.kernel.previews import Preview
 from authz_service.usecases.kernel.rights import access_of
 
 _MAX_TARGET: Final = 200
@@ -65,11 +67,15 @@ def _its_tenants(command: CommandOfMany) -> Collection[str]:
 
 @dataclass(frozen=True, slots=True)
 class Answer(Generic[T]):
-    """What a use case says, and at which revision. `repeated` marks an earlier call's answer."""
+    """What a use case says, and at which revision.
+
+    `repeated` marks an earlier call's answer; a dry run has a `preview`.
+    """
 
     revision: Revision
     value: T
     repeated: bool = False
+    preview: Preview | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,7 +244,7 @@ class Executor:
                 )
             if call.request_id:
                 tx.answer = case.codec.dump_json(value).decode()
-            return Answer(tx.revision, value)
+            return Answer(tx.revision, value, preview=_preview(tx))
 
     def _note_refusal(
         self,
@@ -256,6 +262,12 @@ class Executor:
         """Audit what changed nothing."""
         with self._store.transaction(replace(call, request_id="", validate_only=False)) as tx:
             tx.record(record)
+
+
+def _preview(tx: Transaction) -> Preview | None:
+    if not tx.call.validate_only:
+        return None
+    return previews.preview(tx.index, tx.changes, tx.now, DEFAULT_SAMPLE)
 
 
 def _refused(right: str, chain: str, targets: tuple[str, ...], refusal: AuthzError) -> AuditRecord:

@@ -22,10 +22,11 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from authz_service.gen.authz.v1 import effect_pb2 as authz_dot_v1_dot_effect__pb2
 from authz_service.gen.authz.v1 import options_pb2 as authz_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16\x61uthz/v1/feature.proto\x12\x08\x61uthz.v1\x1a\x16\x61uthz/v1/options.proto\"C\n\x07\x46\x65\x61ture\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x11\n\x07\x65nabled\x18\x02 \x01(\x08H\x00\x12\x0e\n\x04text\x18\x03 \x01(\tH\x00\x42\x07\n\x05value\"V\n\x0bPlanFeature\x12\x0c\n\x04plan\x18\x01 \x01(\t\x12\"\n\x07\x66\x65\x61ture\x18\x02 \x01(\x0b\x32\x11.authz.v1.Feature\x12\x15\n\rplan_revision\x18\x03 \x01(\x03\"\x9b\x01\n\x11PutFeatureRequest\x12\x0c\n\x04plan\x18\x01 \x01(\t\x12\"\n\x07\x66\x65\x61ture\x18\x02 \x01(\x0b\x32\x11.authz.v1.Feature\x12\x19\n\x11\x65xpected_revision\x18\x03 \x01(\x03\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x12\n\nrequest_id\x18\x05 \x01(\t\x12\x15\n\rvalidate_only\x18\x06 \x01(\x08\"S\n\x12PutFeatureResponse\x12+\n\x0cplan_feature\x18\x01 \x01(\x0b\x32\x15.authz.v1.PlanFeature\x12\x10\n\x08revision\x18\x02 \x01(\x03\"\x88\x01\n\x14\x44\x65leteFeatureRequest\x12\x0c\n\x04plan\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x19\n\x11\x65xpected_revision\x18\x03 \x01(\x03\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x12\n\nrequest_id\x18\x05 \x01(\t\x12\x15\n\rvalidate_only\x18\x06 \x01(\x08\"V\n\x15\x44\x65leteFeatureResponse\x12+\n\x0cplan_feature\x18\x01 \x01(\x0b\x32\x15.authz.v1.PlanFeature\x12\x10\n\x08revision\x18\x02 \x01(\x03\"/\n\x11GetFeatureRequest\x12\x0c\n\x04plan\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\"S\n\x12GetFeatureResponse\x12+\n\x0cplan_feature\x18\x01 \x01(\x0b\x32\x15.authz.v1.PlanFeature\x12\x10\n\x08revision\x18\x02 \x01(\x03\"X\n\x13ListFeaturesRequest\x12\x0c\n\x04plan\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\"\x83\x01\n\x14ListFeaturesResponse\x12,\n\rplan_features\x18\x01 \x03(\x0b\x32\x15.authz.v1.PlanFeature\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x10\n\x08revision\x18\x03 \x01(\x03\x12\x12\n\ntotal_size\x18\x04 \x01(\x03\x32\x97\x03\n\x0e\x46\x65\x61tureService\x12[\n\nPutFeature\x12\x1b.authz.v1.PutFeatureRequest\x1a\x1c.authz.v1.PutFeatureResponse\"\x12\xa2\xbb\x18\x0e\n\x0c\x66\x65\x61tures:put\x12g\n\rDeleteFeature\x12\x1e.authz.v1.DeleteFeatureRequest\x1a\x1f.authz.v1.DeleteFeatureResponse\"\x15\xa2\xbb\x18\x11\n\x0f\x66\x65\x61tures:delete\x12[\n\nGetFeature\x12\x1b.authz.v1.GetFeatureRequest\x1a\x1c.authz.v1.GetFeatureResponse\"\x12\xa2\xbb\x18\x0e\n\x0c\x66\x65\x61tures:get\x12\x62\n\x0cListFeatures\x12\x1d.authz.v1.ListFeaturesRequest\x1a\x1e.authz.v1.ListFeaturesResponse\"\x13\xa2\xbb\x18\x0f\n\rfeatures:listb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16\x61uthz/v1/feature.proto\x12\x08\x61uthz.v1\x1a\x15\x61uthz/v1/effect.proto\x1a\x16\x61uthz/v1/options.proto\"C\n\x07\x46\x65\x61ture\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x11\n\x07\x65nabled\x18\x02 \x01(\x08H\x00\x12\x0e\n\x04text\x18\x03 \x01(\tH\x00\x42\x07\n\x05value\"V\n\x0bPlanFeature\x12\x0c\n\x04plan\x18\x01 \x01(\t\x12\"\n\x07\x66\x65\x61ture\x18\x02 \x01(\x0b\x32\x11.authz.v1.Feature\x12\x15\n\rplan_revision\x18\x03 \x01(\x03\"\x9b\x01\n\x11PutFeatureRequest\x12\x0c\n\x04plan\x18\x01 \x01(\t\x12\"\n\x07\x66\x65\x61ture\x18\x02 \x01(\x0b\x32\x11.authz.v1.Feature\x12\x19\n\x11\x65xpected_revision\x18\x03 \x01(\x03\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x12\n\nrequest_id\x18\x05 \x01(\t\x12\x15\n\rvalidate_only\x18\x06 \x01(\x08\"w\n\x12PutFeatureResponse\x12+\n\x0cplan_feature\x18\x01 \x01(\x0b\x32\x15.authz.v1.PlanFeature\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12\"\n\x07preview\x18\x0e \x01(\x0b\x32\x11.authz.v1.Preview\"\x88\x01\n\x14\x44\x65leteFeatureRequest\x12\x0c\n\x04plan\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x19\n\x11\x65xpected_revision\x18\x03 \x01(\x03\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x12\n\nrequest_id\x18\x05 \x01(\t\x12\x15\n\rvalidate_only\x18\x06 \x01(\x08\"z\n\x15\x44\x65leteFeatureResponse\x12+\n\x0cplan_feature\x18\x01 \x01(\x0b\x32\x15.authz.v1.PlanFeature\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12\"\n\x07preview\x18\x0e \x01(\x0b\x32\x11.authz.v1.Preview\"/\n\x11GetFeatureRequest\x12\x0c\n\x04plan\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\"S\n\x12GetFeatureResponse\x12+\n\x0cplan_feature\x18\x01 \x01(\x0b\x32\x15.authz.v1.PlanFeature\x12\x10\n\x08revision\x18\x02 \x01(\x03\"X\n\x13ListFeaturesRequest\x12\x0c\n\x04plan\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\"\x83\x01\n\x14ListFeaturesResponse\x12,\n\rplan_features\x18\x01 \x03(\x0b\x32\x15.authz.v1.PlanFeature\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x10\n\x08revision\x18\x03 \x01(\x03\x12\x12\n\ntotal_size\x18\x04 \x01(\x03\x32\x97\x03\n\x0e\x46\x65\x61tureService\x12[\n\nPutFeature\x12\x1b.authz.v1.PutFeatureRequest\x1a\x1c.authz.v1.PutFeatureResponse\"\x12\xa2\xbb\x18\x0e\n\x0c\x66\x65\x61tures:put\x12g\n\rDeleteFeature\x12\x1e.authz.v1.DeleteFeatureRequest\x1a\x1f.authz.v1.DeleteFeatureResponse\"\x15\xa2\xbb\x18\x11\n\x0f\x66\x65\x61tures:delete\x12[\n\nGetFeature\x12\x1b.authz.v1.GetFeatureRequest\x1a\x1c.authz.v1.GetFeatureResponse\"\x12\xa2\xbb\x18\x0e\n\x0c\x66\x65\x61tures:get\x12\x62\n\x0cListFeatures\x12\x1d.authz.v1.ListFeaturesRequest\x1a\x1e.authz.v1.ListFeaturesResponse\"\x13\xa2\xbb\x18\x0f\n\rfeatures:listb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -40,26 +41,26 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_FEATURESERVICE'].methods_by_name['GetFeature']._serialized_options = b'\242\273\030\016\n\014features:get'
   _globals['_FEATURESERVICE'].methods_by_name['ListFeatures']._loaded_options = None
   _globals['_FEATURESERVICE'].methods_by_name['ListFeatures']._serialized_options = b'\242\273\030\017\n\rfeatures:list'
-  _globals['_FEATURE']._serialized_start=60
-  _globals['_FEATURE']._serialized_end=127
-  _globals['_PLANFEATURE']._serialized_start=129
-  _globals['_PLANFEATURE']._serialized_end=215
-  _globals['_PUTFEATUREREQUEST']._serialized_start=218
-  _globals['_PUTFEATUREREQUEST']._serialized_end=373
-  _globals['_PUTFEATURERESPONSE']._serialized_start=375
-  _globals['_PUTFEATURERESPONSE']._serialized_end=458
-  _globals['_DELETEFEATUREREQUEST']._serialized_start=461
-  _globals['_DELETEFEATUREREQUEST']._serialized_end=597
-  _globals['_DELETEFEATURERESPONSE']._serialized_start=599
-  _globals['_DELETEFEATURERESPONSE']._serialized_end=685
-  _globals['_GETFEATUREREQUEST']._serialized_start=687
-  _globals['_GETFEATUREREQUEST']._serialized_end=734
-  _globals['_GETFEATURERESPONSE']._serialized_start=736
-  _globals['_GETFEATURERESPONSE']._serialized_end=819
-  _globals['_LISTFEATURESREQUEST']._serialized_start=821
-  _globals['_LISTFEATURESREQUEST']._serialized_end=909
-  _globals['_LISTFEATURESRESPONSE']._serialized_start=912
-  _globals['_LISTFEATURESRESPONSE']._serialized_end=1043
-  _globals['_FEATURESERVICE']._serialized_start=1046
-  _globals['_FEATURESERVICE']._serialized_end=1453
+  _globals['_FEATURE']._serialized_start=83
+  _globals['_FEATURE']._serialized_end=150
+  _globals['_PLANFEATURE']._serialized_start=152
+  _globals['_PLANFEATURE']._serialized_end=238
+  _globals['_PUTFEATUREREQUEST']._serialized_start=241
+  _globals['_PUTFEATUREREQUEST']._serialized_end=396
+  _globals['_PUTFEATURERESPONSE']._serialized_start=398
+  _globals['_PUTFEATURERESPONSE']._serialized_end=517
+  _globals['_DELETEFEATUREREQUEST']._serialized_start=520
+  _globals['_DELETEFEATUREREQUEST']._serialized_end=656
+  _globals['_DELETEFEATURERESPONSE']._serialized_start=658
+  _globals['_DELETEFEATURERESPONSE']._serialized_end=780
+  _globals['_GETFEATUREREQUEST']._serialized_start=782
+  _globals['_GETFEATUREREQUEST']._serialized_end=829
+  _globals['_GETFEATURERESPONSE']._serialized_start=831
+  _globals['_GETFEATURERESPONSE']._serialized_end=914
+  _globals['_LISTFEATURESREQUEST']._serialized_start=916
+  _globals['_LISTFEATURESREQUEST']._serialized_end=1004
+  _globals['_LISTFEATURESRESPONSE']._serialized_start=1007
+  _globals['_LISTFEATURESRESPONSE']._serialized_end=1138
+  _globals['_FEATURESERVICE']._serialized_start=1141
+  _globals['_FEATURESERVICE']._serialized_end=1548
 # @@protoc_insertion_point(module_scope)

@@ -22,13 +22,14 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from authz_service.gen.authz.v1 import effect_pb2 as authz_dot_v1_dot_effect__pb2
 from authz_service.gen.authz.v1 import member_pb2 as authz_dot_v1_dot_member__pb2
 from authz_service.gen.authz.v1 import options_pb2 as authz_dot_v1_dot_options__pb2
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x61uthz/v1/invitation.proto\x12\x08\x61uthz.v1\x1a\x15\x61uthz/v1/member.proto\x1a\x16\x61uthz/v1/options.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xdc\x01\n\nInvitation\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06tenant\x18\x02 \x01(\t\x12\r\n\x05\x65mail\x18\x03 \x01(\t\x12\x0f\n\x07subject\x18\x04 \x01(\t\x12\r\n\x05roles\x18\x05 \x03(\t\x12\x12\n\ninvited_by\x18\x06 \x01(\t\x12-\n\tsend_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpire_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07\x65xpired\x18\t \x01(\x08\"\xbc\x01\n\x13InviteMemberRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x0f\n\x07subject\x18\x02 \x01(\t\x12\r\n\x05\x65mail\x18\x03 \x01(\t\x12\r\n\x05roles\x18\x04 \x03(\t\x12+\n\x08lifetime\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0e\n\x06reason\x18\x06 \x01(\t\x12\x12\n\nrequest_id\x18\x07 \x01(\t\x12\x15\n\rvalidate_only\x18\x08 \x01(\x08\"a\n\x14InviteMemberResponse\x12(\n\ninvitation\x18\x01 \x01(\x0b\x32\x14.authz.v1.Invitation\x12\r\n\x05token\x18\x02 \x01(\t\x12\x10\n\x08revision\x18\x03 \x01(\x03\"\x84\x01\n\x17\x41\x63\x63\x65ptInvitationRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\r\n\x05token\x18\x02 \x01(\t\x12\x0f\n\x07subject\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x12\n\nrequest_id\x18\x05 \x01(\t\x12\x15\n\rvalidate_only\x18\x06 \x01(\x08\"N\n\x18\x41\x63\x63\x65ptInvitationResponse\x12 \n\x06member\x18\x01 \x01(\x0b\x32\x10.authz.v1.Member\x12\x10\n\x08revision\x18\x02 \x01(\x03\"\x9d\x01\n\x17ResendInvitationRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\n\n\x02id\x18\x02 \x01(\t\x12+\n\x08lifetime\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x12\n\nrequest_id\x18\x05 \x01(\t\x12\x15\n\rvalidate_only\x18\x06 \x01(\x08\"e\n\x18ResendInvitationResponse\x12(\n\ninvitation\x18\x01 \x01(\x0b\x32\x14.authz.v1.Invitation\x12\r\n\x05token\x18\x02 \x01(\t\x12\x10\n\x08revision\x18\x03 \x01(\x03\"p\n\x17RevokeInvitationRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\n\n\x02id\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t\x12\x15\n\rvalidate_only\x18\x05 \x01(\x08\"V\n\x18RevokeInvitationResponse\x12(\n\ninvitation\x18\x01 \x01(\x0b\x32\x14.authz.v1.Invitation\x12\x10\n\x08revision\x18\x02 \x01(\x03\"2\n\x14GetInvitationRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\n\n\x02id\x18\x02 \x01(\t\"S\n\x15GetInvitationResponse\x12(\n\ninvitation\x18\x01 \x01(\x0b\x32\x14.authz.v1.Invitation\x12\x10\n\x08revision\x18\x02 \x01(\x03\"O\n\x16ListInvitationsRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"\x83\x01\n\x17ListInvitationsResponse\x12)\n\x0binvitations\x18\x01 \x03(\x0b\x32\x14.authz.v1.Invitation\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x10\n\x08revision\x18\x03 \x01(\x03\x12\x12\n\ntotal_size\x18\x04 \x01(\x05\x32\xe4\x05\n\x11InvitationService\x12o\n\x0cInviteMember\x12\x1d.authz.v1.InviteMemberRequest\x1a\x1e.authz.v1.InviteMemberResponse\" \xa2\xbb\x18\x1c\n\x12invitations:create\x12\x06tenant\x12{\n\x10\x41\x63\x63\x65ptInvitation\x12!.authz.v1.AcceptInvitationRequest\x1a\".authz.v1.AcceptInvitationResponse\" \xa2\xbb\x18\x1c\n\x12invitations:accept\x12\x06tenant\x12{\n\x10ResendInvitation\x12!.authz.v1.ResendInvitationRequest\x1a\".authz.v1.ResendInvitationResponse\" \xa2\xbb\x18\x1c\n\x12invitations:resend\x12\x06tenant\x12{\n\x10RevokeInvitation\x12!.authz.v1.RevokeInvitationRequest\x1a\".authz.v1.RevokeInvitationResponse\" \xa2\xbb\x18\x1c\n\x12invitations:revoke\x12\x06tenant\x12o\n\rGetInvitation\x12\x1e.authz.v1.GetInvitationRequest\x1a\x1f.authz.v1.GetInvitationResponse\"\x1d\xa2\xbb\x18\x19\n\x0finvitations:get\x12\x06tenant\x12v\n\x0fListInvitations\x12 .authz.v1.ListInvitationsRequest\x1a!.authz.v1.ListInvitationsResponse\"\x1e\xa2\xbb\x18\x1a\n\x10invitations:list\x12\x06tenantb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x61uthz/v1/invitation.proto\x12\x08\x61uthz.v1\x1a\x15\x61uthz/v1/effect.proto\x1a\x15\x61uthz/v1/member.proto\x1a\x16\x61uthz/v1/options.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xdc\x01\n\nInvitation\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06tenant\x18\x02 \x01(\t\x12\r\n\x05\x65mail\x18\x03 \x01(\t\x12\x0f\n\x07subject\x18\x04 \x01(\t\x12\r\n\x05roles\x18\x05 \x03(\t\x12\x12\n\ninvited_by\x18\x06 \x01(\t\x12-\n\tsend_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpire_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07\x65xpired\x18\t \x01(\x08\"\xbc\x01\n\x13InviteMemberRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x0f\n\x07subject\x18\x02 \x01(\t\x12\r\n\x05\x65mail\x18\x03 \x01(\t\x12\r\n\x05roles\x18\x04 \x03(\t\x12+\n\x08lifetime\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0e\n\x06reason\x18\x06 \x01(\t\x12\x12\n\nrequest_id\x18\x07 \x01(\t\x12\x15\n\rvalidate_only\x18\x08 \x01(\x08\"\x85\x01\n\x14InviteMemberResponse\x12(\n\ninvitation\x18\x01 \x01(\x0b\x32\x14.authz.v1.Invitation\x12\r\n\x05token\x18\x02 \x01(\t\x12\x10\n\x08revision\x18\x03 \x01(\x03\x12\"\n\x07preview\x18\x0e \x01(\x0b\x32\x11.authz.v1.Preview\"\x84\x01\n\x17\x41\x63\x63\x65ptInvitationRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\r\n\x05token\x18\x02 \x01(\t\x12\x0f\n\x07subject\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x12\n\nrequest_id\x18\x05 \x01(\t\x12\x15\n\rvalidate_only\x18\x06 \x01(\x08\"r\n\x18\x41\x63\x63\x65ptInvitationResponse\x12 \n\x06member\x18\x01 \x01(\x0b\x32\x10.authz.v1.Member\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12\"\n\x07preview\x18\x0e \x01(\x0b\x32\x11.authz.v1.Preview\"\x9d\x01\n\x17ResendInvitationRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\n\n\x02id\x18\x02 \x01(\t\x12+\n\x08lifetime\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x12\n\nrequest_id\x18\x05 \x01(\t\x12\x15\n\rvalidate_only\x18\x06 \x01(\x08\"\x89\x01\n\x18ResendInvitationResponse\x12(\n\ninvitation\x18\x01 \x01(\x0b\x32\x14.authz.v1.Invitation\x12\r\n\x05token\x18\x02 \x01(\t\x12\x10\n\x08revision\x18\x03 \x01(\x03\x12\"\n\x07preview\x18\x0e \x01(\x0b\x32\x11.authz.v1.Preview\"p\n\x17RevokeInvitationRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\n\n\x02id\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t\x12\x15\n\rvalidate_only\x18\x05 \x01(\x08\"z\n\x18RevokeInvitationResponse\x12(\n\ninvitation\x18\x01 \x01(\x0b\x32\x14.authz.v1.Invitation\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12\"\n\x07preview\x18\x0e \x01(\x0b\x32\x11.authz.v1.Preview\"2\n\x14GetInvitationRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\n\n\x02id\x18\x02 \x01(\t\"S\n\x15GetInvitationResponse\x12(\n\ninvitation\x18\x01 \x01(\x0b\x32\x14.authz.v1.Invitation\x12\x10\n\x08revision\x18\x02 \x01(\x03\"O\n\x16ListInvitationsRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"\x83\x01\n\x17ListInvitationsResponse\x12)\n\x0binvitations\x18\x01 \x03(\x0b\x32\x14.authz.v1.Invitation\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x10\n\x08revision\x18\x03 \x01(\x03\x12\x12\n\ntotal_size\x18\x04 \x01(\x05\x32\xe4\x05\n\x11InvitationService\x12o\n\x0cInviteMember\x12\x1d.authz.v1.InviteMemberRequest\x1a\x1e.authz.v1.InviteMemberResponse\" \xa2\xbb\x18\x1c\n\x12invitations:create\x12\x06tenant\x12{\n\x10\x41\x63\x63\x65ptInvitation\x12!.authz.v1.AcceptInvitationRequest\x1a\".authz.v1.AcceptInvitationResponse\" \xa2\xbb\x18\x1c\n\x12invitations:accept\x12\x06tenant\x12{\n\x10ResendInvitation\x12!.authz.v1.ResendInvitationRequest\x1a\".authz.v1.ResendInvitationResponse\" \xa2\xbb\x18\x1c\n\x12invitations:resend\x12\x06tenant\x12{\n\x10RevokeInvitation\x12!.authz.v1.RevokeInvitationRequest\x1a\".authz.v1.RevokeInvitationResponse\" \xa2\xbb\x18\x1c\n\x12invitations:revoke\x12\x06tenant\x12o\n\rGetInvitation\x12\x1e.authz.v1.GetInvitationRequest\x1a\x1f.authz.v1.GetInvitationResponse\"\x1d\xa2\xbb\x18\x19\n\x0finvitations:get\x12\x06tenant\x12v\n\x0fListInvitations\x12 .authz.v1.ListInvitationsRequest\x1a!.authz.v1.ListInvitationsResponse\"\x1e\xa2\xbb\x18\x1a\n\x10invitations:list\x12\x06tenantb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -47,32 +48,32 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_INVITATIONSERVICE'].methods_by_name['GetInvitation']._serialized_options = b'\242\273\030\031\n\017invitations:get\022\006tenant'
   _globals['_INVITATIONSERVICE'].methods_by_name['ListInvitations']._loaded_options = None
   _globals['_INVITATIONSERVICE'].methods_by_name['ListInvitations']._serialized_options = b'\242\273\030\032\n\020invitations:list\022\006tenant'
-  _globals['_INVITATION']._serialized_start=152
-  _globals['_INVITATION']._serialized_end=372
-  _globals['_INVITEMEMBERREQUEST']._serialized_start=375
-  _globals['_INVITEMEMBERREQUEST']._serialized_end=563
-  _globals['_INVITEMEMBERRESPONSE']._serialized_start=565
-  _globals['_INVITEMEMBERRESPONSE']._serialized_end=662
-  _globals['_ACCEPTINVITATIONREQUEST']._serialized_start=665
-  _globals['_ACCEPTINVITATIONREQUEST']._serialized_end=797
-  _globals['_ACCEPTINVITATIONRESPONSE']._serialized_start=799
-  _globals['_ACCEPTINVITATIONRESPONSE']._serialized_end=877
-  _globals['_RESENDINVITATIONREQUEST']._serialized_start=880
-  _globals['_RESENDINVITATIONREQUEST']._serialized_end=1037
-  _globals['_RESENDINVITATIONRESPONSE']._serialized_start=1039
-  _globals['_RESENDINVITATIONRESPONSE']._serialized_end=1140
-  _globals['_REVOKEINVITATIONREQUEST']._serialized_start=1142
-  _globals['_REVOKEINVITATIONREQUEST']._serialized_end=1254
-  _globals['_REVOKEINVITATIONRESPONSE']._serialized_start=1256
-  _globals['_REVOKEINVITATIONRESPONSE']._serialized_end=1342
-  _globals['_GETINVITATIONREQUEST']._serialized_start=1344
-  _globals['_GETINVITATIONREQUEST']._serialized_end=1394
-  _globals['_GETINVITATIONRESPONSE']._serialized_start=1396
-  _globals['_GETINVITATIONRESPONSE']._serialized_end=1479
-  _globals['_LISTINVITATIONSREQUEST']._serialized_start=1481
-  _globals['_LISTINVITATIONSREQUEST']._serialized_end=1560
-  _globals['_LISTINVITATIONSRESPONSE']._serialized_start=1563
-  _globals['_LISTINVITATIONSRESPONSE']._serialized_end=1694
-  _globals['_INVITATIONSERVICE']._serialized_start=1697
-  _globals['_INVITATIONSERVICE']._serialized_end=2437
+  _globals['_INVITATION']._serialized_start=175
+  _globals['_INVITATION']._serialized_end=395
+  _globals['_INVITEMEMBERREQUEST']._serialized_start=398
+  _globals['_INVITEMEMBERREQUEST']._serialized_end=586
+  _globals['_INVITEMEMBERRESPONSE']._serialized_start=589
+  _globals['_INVITEMEMBERRESPONSE']._serialized_end=722
+  _globals['_ACCEPTINVITATIONREQUEST']._serialized_start=725
+  _globals['_ACCEPTINVITATIONREQUEST']._serialized_end=857
+  _globals['_ACCEPTINVITATIONRESPONSE']._serialized_start=859
+  _globals['_ACCEPTINVITATIONRESPONSE']._serialized_end=973
+  _globals['_RESENDINVITATIONREQUEST']._serialized_start=976
+  _globals['_RESENDINVITATIONREQUEST']._serialized_end=1133
+  _globals['_RESENDINVITATIONRESPONSE']._serialized_start=1136
+  _globals['_RESENDINVITATIONRESPONSE']._serialized_end=1273
+  _globals['_REVOKEINVITATIONREQUEST']._serialized_start=1275
+  _globals['_REVOKEINVITATIONREQUEST']._serialized_end=1387
+  _globals['_REVOKEINVITATIONRESPONSE']._serialized_start=1389
+  _globals['_REVOKEINVITATIONRESPONSE']._serialized_end=1511
+  _globals['_GETINVITATIONREQUEST']._serialized_start=1513
+  _globals['_GETINVITATIONREQUEST']._serialized_end=1563
+  _globals['_GETINVITATIONRESPONSE']._serialized_start=1565
+  _globals['_GETINVITATIONRESPONSE']._serialized_end=1648
+  _globals['_LISTINVITATIONSREQUEST']._serialized_start=1650
+  _globals['_LISTINVITATIONSREQUEST']._serialized_end=1729
+  _globals['_LISTINVITATIONSRESPONSE']._serialized_start=1732
+  _globals['_LISTINVITATIONSRESPONSE']._serialized_end=1863
+  _globals['_INVITATIONSERVICE']._serialized_start=1866
+  _globals['_INVITATIONSERVICE']._serialized_end=2606
 # @@protoc_insertion_point(module_scope)

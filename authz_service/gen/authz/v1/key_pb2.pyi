@@ -3,6 +3,7 @@
 isort:skip_file
 """
 
+from authz_service.gen.authz.v1 import effect_pb2 as _effect_pb2
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import duration_pb2 as _duration_pb2
@@ -191,6 +192,7 @@ class CreateKeyResponse(_message.Message):
     KEY_FIELD_NUMBER: _builtins.int
     CREDENTIAL_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
+    PREVIEW_FIELD_NUMBER: _builtins.int
     credential: _builtins.str
     """What the caller sends as `authorization: Bearer <credential>`. Only in the first answer."""
     revision: _builtins.int
@@ -199,16 +201,21 @@ class CreateKeyResponse(_message.Message):
     def key(self) -> Global___Key:
         """The key."""
 
+    @_builtins.property
+    def preview(self) -> _effect_pb2.Preview:
+        """What the call would do, and to whom; set if `validate_only` was."""
+
     def __init__(
         self,
         *,
         key: Global___Key | None = ...,
         credential: _builtins.str = ...,
         revision: _builtins.int = ...,
+        preview: _effect_pb2.Preview | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["key", b"key"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "preview", b"preview"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["credential", b"credential", "key", b"key", "revision", b"revision"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["credential", b"credential", "key", b"key", "preview", b"preview", "revision", b"revision"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -426,21 +433,27 @@ class UpdateKeyResponse(_message.Message):
 
     KEY_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
+    PREVIEW_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
     """The revision from which on it is so."""
     @_builtins.property
     def key(self) -> Global___Key:
         """The key."""
 
+    @_builtins.property
+    def preview(self) -> _effect_pb2.Preview:
+        """What the call would do, and to whom; set if `validate_only` was."""
+
     def __init__(
         self,
         *,
         key: Global___Key | None = ...,
         revision: _builtins.int = ...,
+        preview: _effect_pb2.Preview | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["key", b"key"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "preview", b"preview"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "revision", b"revision"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "preview", b"preview", "revision", b"revision"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -495,6 +508,7 @@ class RotateKeyResponse(_message.Message):
     KEY_FIELD_NUMBER: _builtins.int
     CREDENTIAL_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
+    PREVIEW_FIELD_NUMBER: _builtins.int
     credential: _builtins.str
     """What the caller sends from now on. Only in the first answer."""
     revision: _builtins.int
@@ -503,16 +517,21 @@ class RotateKeyResponse(_message.Message):
     def key(self) -> Global___Key:
         """The key."""
 
+    @_builtins.property
+    def preview(self) -> _effect_pb2.Preview:
+        """What the call would do, and to whom; set if `validate_only` was."""
+
     def __init__(
         self,
         *,
         key: Global___Key | None = ...,
         credential: _builtins.str = ...,
         revision: _builtins.int = ...,
+        preview: _effect_pb2.Preview | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["key", b"key"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "preview", b"preview"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["credential", b"credential", "key", b"key", "revision", b"revision"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["credential", b"credential", "key", b"key", "preview", b"preview", "revision", b"revision"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -564,21 +583,27 @@ class RevokeKeyResponse(_message.Message):
 
     KEY_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
+    PREVIEW_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
     """The revision from which on the key, or its previous secret, is refused."""
     @_builtins.property
     def key(self) -> Global___Key:
         """The key."""
 
+    @_builtins.property
+    def preview(self) -> _effect_pb2.Preview:
+        """What the call would do, and to whom; set if `validate_only` was."""
+
     def __init__(
         self,
         *,
         key: Global___Key | None = ...,
         revision: _builtins.int = ...,
+        preview: _effect_pb2.Preview | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["key", b"key"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "preview", b"preview"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "revision", b"revision"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "preview", b"preview", "revision", b"revision"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -22,11 +22,12 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from authz_service.gen.authz.v1 import effect_pb2 as authz_dot_v1_dot_effect__pb2
 from authz_service.gen.authz.v1 import options_pb2 as authz_dot_v1_dot_options__pb2
 from authz_service.gen.authz.v1 import suspension_pb2 as authz_dot_v1_dot_suspension__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15\x61uthz/v1/member.proto\x12\x08\x61uthz.v1\x1a\x16\x61uthz/v1/options.proto\x1a\x19\x61uthz/v1/suspension.proto\"\xc8\x01\n\x06Member\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x0f\n\x07subject\x18\x02 \x01(\t\x12(\n\x05state\x18\x03 \x01(\x0e\x32\x19.authz.v1.MembershipState\x12/\n\x0bsuspensions\x18\x04 \x03(\x0e\x32\x1a.authz.v1.SuspensionReason\x12\r\n\x05roles\x18\x05 \x03(\t\x12\x10\n\x08revision\x18\x06 \x01(\x03\x12\r\n\x05owner\x18\x07 \x01(\x08\x12\x12\n\nmanaged_by\x18\x08 \x01(\t\"N\n\tNewMember\x12\x0f\n\x07subject\x18\x01 \x01(\t\x12\r\n\x05roles\x18\x02 \x03(\t\x12\r\n\x05owner\x18\x03 \x01(\x08\x12\x12\n\nmanaged_by\x18\x04 \x01(\t\"\x82\x01\n\x10\x41\x64\x64MemberRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12#\n\x06member\x18\x02 \x01(\x0b\x32\x13.authz.v1.NewMember\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t\x12\x15\n\rvalidate_only\x18\x05 \x01(\x08\"G\n\x11\x41\x64\x64MemberResponse\x12 \n\x06member\x18\x01 \x01(\x0b\x32\x10.authz.v1.Member\x12\x10\n\x08revision\x18\x02 \x01(\x03\"q\n\x13RemoveMemberRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x0f\n\x07subject\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t\x12\x15\n\rvalidate_only\x18\x05 \x01(\x08\"J\n\x14RemoveMemberResponse\x12 \n\x06member\x18\x01 \x01(\x0b\x32\x10.authz.v1.Member\x12\x10\n\x08revision\x18\x02 \x01(\x03\"3\n\x10GetMemberRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x0f\n\x07subject\x18\x02 \x01(\t\"G\n\x11GetMemberResponse\x12 \n\x06member\x18\x01 \x01(\x0b\x32\x10.authz.v1.Member\x12\x10\n\x08revision\x18\x02 \x01(\x03\"\xaa\x01\n\x12ListMembersRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12(\n\x05state\x18\x04 \x01(\x0e\x32\x19.authz.v1.MembershipState\x12\x0c\n\x04role\x18\x05 \x01(\t\x12\x16\n\x0esubject_prefix\x18\x06 \x01(\t\x12\r\n\x05owner\x18\x07 \x01(\x08\"w\n\x13ListMembersResponse\x12!\n\x07members\x18\x01 \x03(\x0b\x32\x10.authz.v1.Member\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x10\n\x08revision\x18\x03 \x01(\x03\x12\x12\n\ntotal_size\x18\x04 \x01(\x05\"\xa9\x01\n\x14SuspendMemberRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x0f\n\x07subject\x18\x02 \x01(\t\x12\x35\n\x11suspension_reason\x18\x03 \x01(\x0e\x32\x1a.authz.v1.SuspensionReason\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x12\n\nrequest_id\x18\x05 \x01(\t\x12\x15\n\rvalidate_only\x18\x06 \x01(\x08\"K\n\x15SuspendMemberResponse\x12 \n\x06member\x18\x01 \x01(\x0b\x32\x10.authz.v1.Member\x12\x10\n\x08revision\x18\x02 \x01(\x03\"\xa8\x01\n\x13ResumeMemberRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x0f\n\x07subject\x18\x02 \x01(\t\x12\x35\n\x11suspension_reason\x18\x03 \x01(\x0e\x32\x1a.authz.v1.SuspensionReason\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x12\n\nrequest_id\x18\x05 \x01(\t\x12\x15\n\rvalidate_only\x18\x06 \x01(\x08\"J\n\x14ResumeMemberResponse\x12 \n\x06member\x18\x01 \x01(\x0b\x32\x10.authz.v1.Member\x12\x10\n\x08revision\x18\x02 \x01(\x03\"\x82\x01\n\x15SetMemberRolesRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x0f\n\x07subject\x18\x02 \x01(\t\x12\r\n\x05roles\x18\x03 \x03(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x12\n\nrequest_id\x18\x05 \x01(\t\x12\x15\n\rvalidate_only\x18\x06 \x01(\x08\"L\n\x16SetMemberRolesResponse\x12 \n\x06member\x18\x01 \x01(\x0b\x32\x10.authz.v1.Member\x12\x10\n\x08revision\x18\x02 \x01(\x03\"q\n\x18TransferOwnershipRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\n\n\x02to\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t\x12\x15\n\rvalidate_only\x18\x05 \x01(\x08\"v\n\x19TransferOwnershipResponse\x12\x1f\n\x05owner\x18\x01 \x01(\x0b\x32\x10.authz.v1.Member\x12&\n\x0c\x66ormer_owner\x18\x02 \x01(\x0b\x32\x10.authz.v1.Member\x12\x10\n\x08revision\x18\x03 \x01(\x03*\xac\x01\n\x0fMembershipState\x12 \n\x1cMEMBERSHIP_STATE_UNSPECIFIED\x10\x00\x12\x1c\n\x18MEMBERSHIP_STATE_INVITED\x10\x01\x12\x1b\n\x17MEMBERSHIP_STATE_ACTIVE\x10\x02\x12\x1e\n\x1aMEMBERSHIP_STATE_SUSPENDED\x10\x03\x12\x1c\n\x18MEMBERSHIP_STATE_REMOVED\x10\x04\x32\x83\x07\n\rMemberService\x12_\n\tAddMember\x12\x1a.authz.v1.AddMemberRequest\x1a\x1b.authz.v1.AddMemberResponse\"\x19\xa2\xbb\x18\x15\n\x0bmembers:add\x12\x06tenant\x12k\n\x0cRemoveMember\x12\x1d.authz.v1.RemoveMemberRequest\x1a\x1e.authz.v1.RemoveMemberResponse\"\x1c\xa2\xbb\x18\x18\n\x0emembers:remove\x12\x06tenant\x12_\n\tGetMember\x12\x1a.authz.v1.GetMemberRequest\x1a\x1b.authz.v1.GetMemberResponse\"\x19\xa2\xbb\x18\x15\n\x0bmembers:get\x12\x06tenant\x12\x66\n\x0bListMembers\x12\x1c.authz.v1.ListMembersRequest\x1a\x1d.authz.v1.ListMembersResponse\"\x1a\xa2\xbb\x18\x16\n\x0cmembers:list\x12\x06tenant\x12o\n\rSuspendMember\x12\x1e.authz.v1.SuspendMemberRequest\x1a\x1f.authz.v1.SuspendMemberResponse\"\x1d\xa2\xbb\x18\x19\n\x0fmembers:suspend\x12\x06tenant\x12k\n\x0cResumeMember\x12\x1d.authz.v1.ResumeMemberRequest\x1a\x1e.authz.v1.ResumeMemberResponse\"\x1c\xa2\xbb\x18\x18\n\x0emembers:resume\x12\x06tenant\x12t\n\x0eSetMemberRoles\x12\x1f.authz.v1.SetMemberRolesRequest\x1a .authz.v1.SetMemberRolesResponse\"\x1f\xa2\xbb\x18\x1b\n\x11members:set_roles\x12\x06tenant\x12\x86\x01\n\x11TransferOwnership\x12\".authz.v1.TransferOwnershipRequest\x1a#.authz.v1.TransferOwnershipResponse\"(\xa2\xbb\x18$\n\x1atenants:transfer_ownership\x12\x06tenantb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15\x61uthz/v1/member.proto\x12\x08\x61uthz.v1\x1a\x15\x61uthz/v1/effect.proto\x1a\x16\x61uthz/v1/options.proto\x1a\x19\x61uthz/v1/suspension.proto\"\xc8\x01\n\x06Member\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x0f\n\x07subject\x18\x02 \x01(\t\x12(\n\x05state\x18\x03 \x01(\x0e\x32\x19.authz.v1.MembershipState\x12/\n\x0bsuspensions\x18\x04 \x03(\x0e\x32\x1a.authz.v1.SuspensionReason\x12\r\n\x05roles\x18\x05 \x03(\t\x12\x10\n\x08revision\x18\x06 \x01(\x03\x12\r\n\x05owner\x18\x07 \x01(\x08\x12\x12\n\nmanaged_by\x18\x08 \x01(\t\"N\n\tNewMember\x12\x0f\n\x07subject\x18\x01 \x01(\t\x12\r\n\x05roles\x18\x02 \x03(\t\x12\r\n\x05owner\x18\x03 \x01(\x08\x12\x12\n\nmanaged_by\x18\x04 \x01(\t\"\x82\x01\n\x10\x41\x64\x64MemberRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12#\n\x06member\x18\x02 \x01(\x0b\x32\x13.authz.v1.NewMember\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t\x12\x15\n\rvalidate_only\x18\x05 \x01(\x08\"k\n\x11\x41\x64\x64MemberResponse\x12 \n\x06member\x18\x01 \x01(\x0b\x32\x10.authz.v1.Member\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12\"\n\x07preview\x18\x0e \x01(\x0b\x32\x11.authz.v1.Preview\"q\n\x13RemoveMemberRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x0f\n\x07subject\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t\x12\x15\n\rvalidate_only\x18\x05 \x01(\x08\"n\n\x14RemoveMemberResponse\x12 \n\x06member\x18\x01 \x01(\x0b\x32\x10.authz.v1.Member\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12\"\n\x07preview\x18\x0e \x01(\x0b\x32\x11.authz.v1.Preview\"3\n\x10GetMemberRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x0f\n\x07subject\x18\x02 \x01(\t\"G\n\x11GetMemberResponse\x12 \n\x06member\x18\x01 \x01(\x0b\x32\x10.authz.v1.Member\x12\x10\n\x08revision\x18\x02 \x01(\x03\"\xaa\x01\n\x12ListMembersRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12(\n\x05state\x18\x04 \x01(\x0e\x32\x19.authz.v1.MembershipState\x12\x0c\n\x04role\x18\x05 \x01(\t\x12\x16\n\x0esubject_prefix\x18\x06 \x01(\t\x12\r\n\x05owner\x18\x07 \x01(\x08\"w\n\x13ListMembersResponse\x12!\n\x07members\x18\x01 \x03(\x0b\x32\x10.authz.v1.Member\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x10\n\x08revision\x18\x03 \x01(\x03\x12\x12\n\ntotal_size\x18\x04 \x01(\x05\"\xa9\x01\n\x14SuspendMemberRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x0f\n\x07subject\x18\x02 \x01(\t\x12\x35\n\x11suspension_reason\x18\x03 \x01(\x0e\x32\x1a.authz.v1.SuspensionReason\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x12\n\nrequest_id\x18\x05 \x01(\t\x12\x15\n\rvalidate_only\x18\x06 \x01(\x08\"o\n\x15SuspendMemberResponse\x12 \n\x06member\x18\x01 \x01(\x0b\x32\x10.authz.v1.Member\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12\"\n\x07preview\x18\x0e \x01(\x0b\x32\x11.authz.v1.Preview\"\xa8\x01\n\x13ResumeMemberRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x0f\n\x07subject\x18\x02 \x01(\t\x12\x35\n\x11suspension_reason\x18\x03 \x01(\x0e\x32\x1a.authz.v1.SuspensionReason\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x12\n\nrequest_id\x18\x05 \x01(\t\x12\x15\n\rvalidate_only\x18\x06 \x01(\x08\"n\n\x14ResumeMemberResponse\x12 \n\x06member\x18\x01 \x01(\x0b\x32\x10.authz.v1.Member\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12\"\n\x07preview\x18\x0e \x01(\x0b\x32\x11.authz.v1.Preview\"\x82\x01\n\x15SetMemberRolesRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x0f\n\x07subject\x18\x02 \x01(\t\x12\r\n\x05roles\x18\x03 \x03(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x12\n\nrequest_id\x18\x05 \x01(\t\x12\x15\n\rvalidate_only\x18\x06 \x01(\x08\"p\n\x16SetMemberRolesResponse\x12 \n\x06member\x18\x01 \x01(\x0b\x32\x10.authz.v1.Member\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12\"\n\x07preview\x18\x0e \x01(\x0b\x32\x11.authz.v1.Preview\"q\n\x18TransferOwnershipRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\n\n\x02to\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t\x12\x15\n\rvalidate_only\x18\x05 \x01(\x08\"\x9a\x01\n\x19TransferOwnershipResponse\x12\x1f\n\x05owner\x18\x01 \x01(\x0b\x32\x10.authz.v1.Member\x12&\n\x0c\x66ormer_owner\x18\x02 \x01(\x0b\x32\x10.authz.v1.Member\x12\x10\n\x08revision\x18\x03 \x01(\x03\x12\"\n\x07preview\x18\x0e \x01(\x0b\x32\x11.authz.v1.Preview*\xac\x01\n\x0fMembershipState\x12 \n\x1cMEMBERSHIP_STATE_UNSPECIFIED\x10\x00\x12\x1c\n\x18MEMBERSHIP_STATE_INVITED\x10\x01\x12\x1b\n\x17MEMBERSHIP_STATE_ACTIVE\x10\x02\x12\x1e\n\x1aMEMBERSHIP_STATE_SUSPENDED\x10\x03\x12\x1c\n\x18MEMBERSHIP_STATE_REMOVED\x10\x04\x32\x83\x07\n\rMemberService\x12_\n\tAddMember\x12\x1a.authz.v1.AddMemberRequest\x1a\x1b.authz.v1.AddMemberResponse\"\x19\xa2\xbb\x18\x15\n\x0bmembers:add\x12\x06tenant\x12k\n\x0cRemoveMember\x12\x1d.authz.v1.RemoveMemberRequest\x1a\x1e.authz.v1.RemoveMemberResponse\"\x1c\xa2\xbb\x18\x18\n\x0emembers:remove\x12\x06tenant\x12_\n\tGetMember\x12\x1a.authz.v1.GetMemberRequest\x1a\x1b.authz.v1.GetMemberResponse\"\x19\xa2\xbb\x18\x15\n\x0bmembers:get\x12\x06tenant\x12\x66\n\x0bListMembers\x12\x1c.authz.v1.ListMembersRequest\x1a\x1d.authz.v1.ListMembersResponse\"\x1a\xa2\xbb\x18\x16\n\x0cmembers:list\x12\x06tenant\x12o\n\rSuspendMember\x12\x1e.authz.v1.SuspendMemberRequest\x1a\x1f.authz.v1.SuspendMemberResponse\"\x1d\xa2\xbb\x18\x19\n\x0fmembers:suspend\x12\x06tenant\x12k\n\x0cResumeMember\x12\x1d.authz.v1.ResumeMemberRequest\x1a\x1e.authz.v1.ResumeMemberResponse\"\x1c\xa2\xbb\x18\x18\n\x0emembers:resume\x12\x06tenant\x12t\n\x0eSetMemberRoles\x12\x1f.authz.v1.SetMemberRolesRequest\x1a .authz.v1.SetMemberRolesResponse\"\x1f\xa2\xbb\x18\x1b\n\x11members:set_roles\x12\x06tenant\x12\x86\x01\n\x11TransferOwnership\x12\".authz.v1.TransferOwnershipRequest\x1a#.authz.v1.TransferOwnershipResponse\"(\xa2\xbb\x18$\n\x1atenants:transfer_ownership\x12\x06tenantb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -49,44 +50,44 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_MEMBERSERVICE'].methods_by_name['SetMemberRoles']._serialized_options = b'\242\273\030\033\n\021members:set_roles\022\006tenant'
   _globals['_MEMBERSERVICE'].methods_by_name['TransferOwnership']._loaded_options = None
   _globals['_MEMBERSERVICE'].methods_by_name['TransferOwnership']._serialized_options = b'\242\273\030$\n\032tenants:transfer_ownership\022\006tenant'
-  _globals['_MEMBERSHIPSTATE']._serialized_start=2129
-  _globals['_MEMBERSHIPSTATE']._serialized_end=2301
-  _globals['_MEMBER']._serialized_start=87
-  _globals['_MEMBER']._serialized_end=287
-  _globals['_NEWMEMBER']._serialized_start=289
-  _globals['_NEWMEMBER']._serialized_end=367
-  _globals['_ADDMEMBERREQUEST']._serialized_start=370
-  _globals['_ADDMEMBERREQUEST']._serialized_end=500
-  _globals['_ADDMEMBERRESPONSE']._serialized_start=502
-  _globals['_ADDMEMBERRESPONSE']._serialized_end=573
-  _globals['_REMOVEMEMBERREQUEST']._serialized_start=575
-  _globals['_REMOVEMEMBERREQUEST']._serialized_end=688
-  _globals['_REMOVEMEMBERRESPONSE']._serialized_start=690
-  _globals['_REMOVEMEMBERRESPONSE']._serialized_end=764
-  _globals['_GETMEMBERREQUEST']._serialized_start=766
-  _globals['_GETMEMBERREQUEST']._serialized_end=817
-  _globals['_GETMEMBERRESPONSE']._serialized_start=819
-  _globals['_GETMEMBERRESPONSE']._serialized_end=890
-  _globals['_LISTMEMBERSREQUEST']._serialized_start=893
-  _globals['_LISTMEMBERSREQUEST']._serialized_end=1063
-  _globals['_LISTMEMBERSRESPONSE']._serialized_start=1065
-  _globals['_LISTMEMBERSRESPONSE']._serialized_end=1184
-  _globals['_SUSPENDMEMBERREQUEST']._serialized_start=1187
-  _globals['_SUSPENDMEMBERREQUEST']._serialized_end=1356
-  _globals['_SUSPENDMEMBERRESPONSE']._serialized_start=1358
-  _globals['_SUSPENDMEMBERRESPONSE']._serialized_end=1433
-  _globals['_RESUMEMEMBERREQUEST']._serialized_start=1436
-  _globals['_RESUMEMEMBERREQUEST']._serialized_end=1604
-  _globals['_RESUMEMEMBERRESPONSE']._serialized_start=1606
-  _globals['_RESUMEMEMBERRESPONSE']._serialized_end=1680
-  _globals['_SETMEMBERROLESREQUEST']._serialized_start=1683
-  _globals['_SETMEMBERROLESREQUEST']._serialized_end=1813
-  _globals['_SETMEMBERROLESRESPONSE']._serialized_start=1815
-  _globals['_SETMEMBERROLESRESPONSE']._serialized_end=1891
-  _globals['_TRANSFEROWNERSHIPREQUEST']._serialized_start=1893
-  _globals['_TRANSFEROWNERSHIPREQUEST']._serialized_end=2006
-  _globals['_TRANSFEROWNERSHIPRESPONSE']._serialized_start=2008
-  _globals['_TRANSFEROWNERSHIPRESPONSE']._serialized_end=2126
-  _globals['_MEMBERSERVICE']._serialized_start=2304
-  _globals['_MEMBERSERVICE']._serialized_end=3203
+  _globals['_MEMBERSHIPSTATE']._serialized_start=2369
+  _globals['_MEMBERSHIPSTATE']._serialized_end=2541
+  _globals['_MEMBER']._serialized_start=110
+  _globals['_MEMBER']._serialized_end=310
+  _globals['_NEWMEMBER']._serialized_start=312
+  _globals['_NEWMEMBER']._serialized_end=390
+  _globals['_ADDMEMBERREQUEST']._serialized_start=393
+  _globals['_ADDMEMBERREQUEST']._serialized_end=523
+  _globals['_ADDMEMBERRESPONSE']._serialized_start=525
+  _globals['_ADDMEMBERRESPONSE']._serialized_end=632
+  _globals['_REMOVEMEMBERREQUEST']._serialized_start=634
+  _globals['_REMOVEMEMBERREQUEST']._serialized_end=747
+  _globals['_REMOVEMEMBERRESPONSE']._serialized_start=749
+  _globals['_REMOVEMEMBERRESPONSE']._serialized_end=859
+  _globals['_GETMEMBERREQUEST']._serialized_start=861
+  _globals['_GETMEMBERREQUEST']._serialized_end=912
+  _globals['_GETMEMBERRESPONSE']._serialized_start=914
+  _globals['_GETMEMBERRESPONSE']._serialized_end=985
+  _globals['_LISTMEMBERSREQUEST']._serialized_start=988
+  _globals['_LISTMEMBERSREQUEST']._serialized_end=1158
+  _globals['_LISTMEMBERSRESPONSE']._serialized_start=1160
+  _globals['_LISTMEMBERSRESPONSE']._serialized_end=1279
+  _globals['_SUSPENDMEMBERREQUEST']._serialized_start=1282
+  _globals['_SUSPENDMEMBERREQUEST']._serialized_end=1451
+  _globals['_SUSPENDMEMBERRESPONSE']._serialized_start=1453
+  _globals['_SUSPENDMEMBERRESPONSE']._serialized_end=1564
+  _globals['_RESUMEMEMBERREQUEST']._serialized_start=1567
+  _globals['_RESUMEMEMBERREQUEST']._serialized_end=1735
+  _globals['_RESUMEMEMBERRESPONSE']._serialized_start=1737
+  _globals['_RESUMEMEMBERRESPONSE']._serialized_end=1847
+  _globals['_SETMEMBERROLESREQUEST']._serialized_start=1850
+  _globals['_SETMEMBERROLESREQUEST']._serialized_end=1980
+  _globals['_SETMEMBERROLESRESPONSE']._serialized_start=1982
+  _globals['_SETMEMBERROLESRESPONSE']._serialized_end=2094
+  _globals['_TRANSFEROWNERSHIPREQUEST']._serialized_start=2096
+  _globals['_TRANSFEROWNERSHIPREQUEST']._serialized_end=2209
+  _globals['_TRANSFEROWNERSHIPRESPONSE']._serialized_start=2212
+  _globals['_TRANSFEROWNERSHIPRESPONSE']._serialized_end=2366
+  _globals['_MEMBERSERVICE']._serialized_start=2544
+  _globals['_MEMBERSERVICE']._serialized_end=3443
 # @@protoc_insertion_point(module_scope)

@@ -3,6 +3,7 @@
 isort:skip_file
 """
 
+from authz_service.gen.authz.v1 import effect_pb2 as _effect_pb2
 from authz_service.gen.authz.v1 import moved_pb2 as _moved_pb2
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
@@ -112,21 +113,27 @@ class PutPermissionResponse(_message.Message):
 
     PERMISSION_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
+    PREVIEW_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
     """The revision that made it so."""
     @_builtins.property
     def permission(self) -> Global___Permission:
         """The permission as it is now."""
 
+    @_builtins.property
+    def preview(self) -> _effect_pb2.Preview:
+        """What the call would do, and to whom; set if `validate_only` was."""
+
     def __init__(
         self,
         *,
         permission: Global___Permission | None = ...,
         revision: _builtins.int = ...,
+        preview: _effect_pb2.Preview | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["permission", b"permission"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["permission", b"permission", "preview", b"preview"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["permission", b"permission", "revision", b"revision"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["permission", b"permission", "preview", b"preview", "revision", b"revision"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -307,21 +314,27 @@ class CreatePermissionResponse(_message.Message):
 
     PERMISSION_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
+    PREVIEW_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
     """The revision that made it so."""
     @_builtins.property
     def permission(self) -> Global___Permission:
         """The permission as it is now."""
 
+    @_builtins.property
+    def preview(self) -> _effect_pb2.Preview:
+        """What the call would do, and to whom; set if `validate_only` was."""
+
     def __init__(
         self,
         *,
         permission: Global___Permission | None = ...,
         revision: _builtins.int = ...,
+        preview: _effect_pb2.Preview | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["permission", b"permission"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["permission", b"permission", "preview", b"preview"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["permission", b"permission", "revision", b"revision"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["permission", b"permission", "preview", b"preview", "revision", b"revision"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -381,21 +394,27 @@ class UpdatePermissionResponse(_message.Message):
 
     PERMISSION_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
+    PREVIEW_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
     """The revision that made it so; the current one if nothing changed."""
     @_builtins.property
     def permission(self) -> Global___Permission:
         """The permission as it is now."""
 
+    @_builtins.property
+    def preview(self) -> _effect_pb2.Preview:
+        """What the call would do, and to whom; set if `validate_only` was."""
+
     def __init__(
         self,
         *,
         permission: Global___Permission | None = ...,
         revision: _builtins.int = ...,
+        preview: _effect_pb2.Preview | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["permission", b"permission"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["permission", b"permission", "preview", b"preview"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["permission", b"permission", "revision", b"revision"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["permission", b"permission", "preview", b"preview", "revision", b"revision"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -454,6 +473,7 @@ class DeletePermissionResponse(_message.Message):
     PERMISSION_FIELD_NUMBER: _builtins.int
     MOVED_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
+    PREVIEW_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
     """The revision that made it so."""
     @_builtins.property
@@ -464,16 +484,21 @@ class DeletePermissionResponse(_message.Message):
     def moved(self) -> _containers.RepeatedCompositeFieldContainer[_moved_pb2.Moved]:
         """What was moved to the replacement, by kind. Empty if nothing used it."""
 
+    @_builtins.property
+    def preview(self) -> _effect_pb2.Preview:
+        """What the call would do, and to whom; set if `validate_only` was."""
+
     def __init__(
         self,
         *,
         permission: Global___Permission | None = ...,
         moved: _abc.Iterable[_moved_pb2.Moved] | None = ...,
         revision: _builtins.int = ...,
+        preview: _effect_pb2.Preview | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["permission", b"permission"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["permission", b"permission", "preview", b"preview"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["moved", b"moved", "permission", b"permission", "revision", b"revision"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["moved", b"moved", "permission", b"permission", "preview", b"preview", "revision", b"revision"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

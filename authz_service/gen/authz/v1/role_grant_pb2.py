@@ -22,12 +22,13 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from authz_service.gen.authz.v1 import effect_pb2 as authz_dot_v1_dot_effect__pb2
 from authz_service.gen.authz.v1 import options_pb2 as authz_dot_v1_dot_options__pb2
 from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x61uthz/v1/role_grant.proto\x12\x08\x61uthz.v1\x1a\x16\x61uthz/v1/options.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xff\x01\n\tRoleGrant\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06tenant\x18\x02 \x01(\t\x12\x0f\n\x07subject\x18\x03 \x01(\t\x12\x0c\n\x04role\x18\x04 \x01(\t\x12\r\n\x05scope\x18\x05 \x01(\t\x12.\n\nvalid_from\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bvalid_until\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12%\n\x06source\x18\x08 \x01(\x0e\x32\x15.authz.v1.GrantSource\x12\x0e\n\x06reason\x18\t \x01(\t\x12\x10\n\x08revision\x18\n \x01(\x03\"f\n\x10GrantRoleRequest\x12\'\n\nrole_grant\x18\x01 \x01(\x0b\x32\x13.authz.v1.RoleGrant\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12\x15\n\rvalidate_only\x18\x03 \x01(\x08\"N\n\x11GrantRoleResponse\x12\'\n\nrole_grant\x18\x01 \x01(\x0b\x32\x13.authz.v1.RoleGrant\x12\x10\n\x08revision\x18\x02 \x01(\x03\"\xb3\x01\n\x11RevokeRoleRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x0f\n\x07subject\x18\x02 \x01(\t\x12\x0c\n\x04role\x18\x03 \x01(\t\x12\r\n\x05scope\x18\x04 \x01(\t\x12%\n\x06source\x18\x05 \x01(\x0e\x32\x15.authz.v1.GrantSource\x12\x0e\n\x06reason\x18\x06 \x01(\t\x12\x12\n\nrequest_id\x18\x07 \x01(\t\x12\x15\n\rvalidate_only\x18\x08 \x01(\x08\"P\n\x12RevokeRoleResponse\x12(\n\x0brole_grants\x18\x01 \x03(\x0b\x32\x13.authz.v1.RoleGrant\x12\x10\n\x08revision\x18\x02 \x01(\x03\"|\n\x15\x42ulkGrantRolesRequest\x12(\n\x0brole_grants\x18\x01 \x03(\x0b\x32\x13.authz.v1.RoleGrant\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\"Q\n\x0f\x42ulkGrantResult\x12\'\n\x07outcome\x18\x01 \x01(\x0e\x32\x16.authz.v1.GrantOutcome\x12\x15\n\rrole_grant_id\x18\x02 \x01(\t\"V\n\x16\x42ulkGrantRolesResponse\x12*\n\x07results\x18\x01 \x03(\x0b\x32\x19.authz.v1.BulkGrantResult\x12\x10\n\x08revision\x18\x02 \x01(\x03\"u\n\x0eRoleRevocation\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x0f\n\x07subject\x18\x02 \x01(\t\x12\x0c\n\x04role\x18\x03 \x01(\t\x12\r\n\x05scope\x18\x04 \x01(\t\x12%\n\x06source\x18\x05 \x01(\x0e\x32\x15.authz.v1.GrantSource\"\x82\x01\n\x16\x42ulkRevokeRolesRequest\x12-\n\x0brevocations\x18\x01 \x03(\x0b\x32\x18.authz.v1.RoleRevocation\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\"T\n\x10\x42ulkRevokeResult\x12(\n\x07outcome\x18\x01 \x01(\x0e\x32\x17.authz.v1.RevokeOutcome\x12\x16\n\x0erole_grant_ids\x18\x02 \x03(\t\"X\n\x17\x42ulkRevokeRolesResponse\x12+\n\x07results\x18\x01 \x03(\x0b\x32\x1a.authz.v1.BulkRevokeResult\x12\x10\n\x08revision\x18\x02 \x01(\x03\"\xc8\x01\n\x16UpdateRoleGrantRequest\x12\'\n\nrole_grant\x18\x01 \x01(\x0b\x32\x13.authz.v1.RoleGrant\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x19\n\x11\x65xpected_revision\x18\x03 \x01(\x03\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x12\n\nrequest_id\x18\x05 \x01(\t\x12\x15\n\rvalidate_only\x18\x06 \x01(\x08\"T\n\x17UpdateRoleGrantResponse\x12\'\n\nrole_grant\x18\x01 \x01(\x0b\x32\x13.authz.v1.RoleGrant\x12\x10\n\x08revision\x18\x02 \x01(\x03\"\x8a\x01\n\x16\x44\x65leteRoleGrantRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\n\n\x02id\x18\x02 \x01(\t\x12\x19\n\x11\x65xpected_revision\x18\x03 \x01(\x03\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x12\n\nrequest_id\x18\x05 \x01(\t\x12\x15\n\rvalidate_only\x18\x06 \x01(\x08\"T\n\x17\x44\x65leteRoleGrantResponse\x12\'\n\nrole_grant\x18\x01 \x01(\x0b\x32\x13.authz.v1.RoleGrant\x12\x10\n\x08revision\x18\x02 \x01(\x03\"1\n\x13GetRoleGrantRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\n\n\x02id\x18\x02 \x01(\t\"Q\n\x14GetRoleGrantResponse\x12\'\n\nrole_grant\x18\x01 \x01(\x0b\x32\x13.authz.v1.RoleGrant\x12\x10\n\x08revision\x18\x02 \x01(\x03\"\xdf\x01\n\x15ListRoleGrantsRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x0f\n\x07subject\x18\x02 \x01(\t\x12\x0c\n\x04role\x18\x03 \x01(\t\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x12\n\npage_token\x18\x05 \x01(\t\x12\x12\n\x05scope\x18\x06 \x01(\tH\x00\x88\x01\x01\x12%\n\x06source\x18\x07 \x01(\x0e\x32\x15.authz.v1.GrantSource\x12+\n\x07live_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x08\n\x06_scope\"\x81\x01\n\x16ListRoleGrantsResponse\x12(\n\x0brole_grants\x18\x01 \x03(\x0b\x32\x13.authz.v1.RoleGrant\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x10\n\x08revision\x18\x03 \x01(\x03\x12\x12\n\ntotal_size\x18\x04 \x01(\x03*\xa4\x01\n\x0bGrantSource\x12\x1c\n\x18GRANT_SOURCE_UNSPECIFIED\x10\x00\x12\x17\n\x13GRANT_SOURCE_MANUAL\x10\x01\x12\x19\n\x15GRANT_SOURCE_CONTRACT\x10\x02\x12\x15\n\x11GRANT_SOURCE_SCIM\x10\x03\x12\x14\n\x10GRANT_SOURCE_SSO\x10\x04\x12\x16\n\x12GRANT_SOURCE_STAFF\x10\x05*h\n\x0cGrantOutcome\x12\x1d\n\x19GRANT_OUTCOME_UNSPECIFIED\x10\x00\x12\x19\n\x15GRANT_OUTCOME_GRANTED\x10\x01\x12\x1e\n\x1aGRANT_OUTCOME_ALREADY_HELD\x10\x02*q\n\rRevokeOutcome\x12\x1e\n\x1aREVOKE_OUTCOME_UNSPECIFIED\x10\x00\x12\x1a\n\x16REVOKE_OUTCOME_REVOKED\x10\x01\x12$\n REVOKE_OUTCOME_NOTHING_TO_REVOKE\x10\x02\x32\xf8\x07\n\x10RoleGrantService\x12q\n\tGrantRole\x12\x1a.authz.v1.GrantRoleRequest\x1a\x1b.authz.v1.GrantRoleResponse\"+\xa2\xbb\x18\'\n\x12role_grants:create\x12\x11role_grant.tenant\x12i\n\nRevokeRole\x12\x1b.authz.v1.RevokeRoleRequest\x1a\x1c.authz.v1.RevokeRoleResponse\" \xa2\xbb\x18\x1c\n\x12role_grants:delete\x12\x06tenant\x12\x8e\x01\n\x0e\x42ulkGrantRoles\x12\x1f.authz.v1.BulkGrantRolesRequest\x1a .authz.v1.BulkGrantRolesResponse\"9\xa2\xbb\x18\x35\n\x12role_grants:create\x12\x12role_grants.tenant*\x0brole_grants\x12\x91\x01\n\x0f\x42ulkRevokeRoles\x12 .authz.v1.BulkRevokeRolesRequest\x1a!.authz.v1.BulkRevokeRolesResponse\"9\xa2\xbb\x18\x35\n\x12role_grants:delete\x12\x12revocations.tenant*\x0brevocations\x12\x83\x01\n\x0fUpdateRoleGrant\x12 .authz.v1.UpdateRoleGrantRequest\x1a!.authz.v1.UpdateRoleGrantResponse\"+\xa2\xbb\x18\'\n\x12role_grants:update\x12\x11role_grant.tenant\x12x\n\x0f\x44\x65leteRoleGrant\x12 .authz.v1.DeleteRoleGrantRequest\x1a!.authz.v1.DeleteRoleGrantResponse\" \xa2\xbb\x18\x1c\n\x12role_grants:delete\x12\x06tenant\x12l\n\x0cGetRoleGrant\x12\x1d.authz.v1.GetRoleGrantRequest\x1a\x1e.authz.v1.GetRoleGrantResponse\"\x1d\xa2\xbb\x18\x19\n\x0frole_grants:get\x12\x06tenant\x12s\n\x0eListRoleGrants\x12\x1f.authz.v1.ListRoleGrantsRequest\x1a .authz.v1.ListRoleGrantsResponse\"\x1e\xa2\xbb\x18\x1a\n\x10role_grants:list\x12\x06tenantb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x61uthz/v1/role_grant.proto\x12\x08\x61uthz.v1\x1a\x15\x61uthz/v1/effect.proto\x1a\x16\x61uthz/v1/options.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xff\x01\n\tRoleGrant\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06tenant\x18\x02 \x01(\t\x12\x0f\n\x07subject\x18\x03 \x01(\t\x12\x0c\n\x04role\x18\x04 \x01(\t\x12\r\n\x05scope\x18\x05 \x01(\t\x12.\n\nvalid_from\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bvalid_until\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12%\n\x06source\x18\x08 \x01(\x0e\x32\x15.authz.v1.GrantSource\x12\x0e\n\x06reason\x18\t \x01(\t\x12\x10\n\x08revision\x18\n \x01(\x03\"f\n\x10GrantRoleRequest\x12\'\n\nrole_grant\x18\x01 \x01(\x0b\x32\x13.authz.v1.RoleGrant\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12\x15\n\rvalidate_only\x18\x03 \x01(\x08\"r\n\x11GrantRoleResponse\x12\'\n\nrole_grant\x18\x01 \x01(\x0b\x32\x13.authz.v1.RoleGrant\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12\"\n\x07preview\x18\x0e \x01(\x0b\x32\x11.authz.v1.Preview\"\xb3\x01\n\x11RevokeRoleRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x0f\n\x07subject\x18\x02 \x01(\t\x12\x0c\n\x04role\x18\x03 \x01(\t\x12\r\n\x05scope\x18\x04 \x01(\t\x12%\n\x06source\x18\x05 \x01(\x0e\x32\x15.authz.v1.GrantSource\x12\x0e\n\x06reason\x18\x06 \x01(\t\x12\x12\n\nrequest_id\x18\x07 \x01(\t\x12\x15\n\rvalidate_only\x18\x08 \x01(\x08\"t\n\x12RevokeRoleResponse\x12(\n\x0brole_grants\x18\x01 \x03(\x0b\x32\x13.authz.v1.RoleGrant\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12\"\n\x07preview\x18\x0e \x01(\x0b\x32\x11.authz.v1.Preview\"|\n\x15\x42ulkGrantRolesRequest\x12(\n\x0brole_grants\x18\x01 \x03(\x0b\x32\x13.authz.v1.RoleGrant\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\"Q\n\x0f\x42ulkGrantResult\x12\'\n\x07outcome\x18\x01 \x01(\x0e\x32\x16.authz.v1.GrantOutcome\x12\x15\n\rrole_grant_id\x18\x02 \x01(\t\"z\n\x16\x42ulkGrantRolesResponse\x12*\n\x07results\x18\x01 \x03(\x0b\x32\x19.authz.v1.BulkGrantResult\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12\"\n\x07preview\x18\x0e \x01(\x0b\x32\x11.authz.v1.Preview\"u\n\x0eRoleRevocation\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x0f\n\x07subject\x18\x02 \x01(\t\x12\x0c\n\x04role\x18\x03 \x01(\t\x12\r\n\x05scope\x18\x04 \x01(\t\x12%\n\x06source\x18\x05 \x01(\x0e\x32\x15.authz.v1.GrantSource\"\x82\x01\n\x16\x42ulkRevokeRolesRequest\x12-\n\x0brevocations\x18\x01 \x03(\x0b\x32\x18.authz.v1.RoleRevocation\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\"T\n\x10\x42ulkRevokeResult\x12(\n\x07outcome\x18\x01 \x01(\x0e\x32\x17.authz.v1.RevokeOutcome\x12\x16\n\x0erole_grant_ids\x18\x02 \x03(\t\"|\n\x17\x42ulkRevokeRolesResponse\x12+\n\x07results\x18\x01 \x03(\x0b\x32\x1a.authz.v1.BulkRevokeResult\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12\"\n\x07preview\x18\x0e \x01(\x0b\x32\x11.authz.v1.Preview\"\xc8\x01\n\x16UpdateRoleGrantRequest\x12\'\n\nrole_grant\x18\x01 \x01(\x0b\x32\x13.authz.v1.RoleGrant\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x19\n\x11\x65xpected_revision\x18\x03 \x01(\x03\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x12\n\nrequest_id\x18\x05 \x01(\t\x12\x15\n\rvalidate_only\x18\x06 \x01(\x08\"x\n\x17UpdateRoleGrantResponse\x12\'\n\nrole_grant\x18\x01 \x01(\x0b\x32\x13.authz.v1.RoleGrant\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12\"\n\x07preview\x18\x0e \x01(\x0b\x32\x11.authz.v1.Preview\"\x8a\x01\n\x16\x44\x65leteRoleGrantRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\n\n\x02id\x18\x02 \x01(\t\x12\x19\n\x11\x65xpected_revision\x18\x03 \x01(\x03\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x12\n\nrequest_id\x18\x05 \x01(\t\x12\x15\n\rvalidate_only\x18\x06 \x01(\x08\"x\n\x17\x44\x65leteRoleGrantResponse\x12\'\n\nrole_grant\x18\x01 \x01(\x0b\x32\x13.authz.v1.RoleGrant\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12\"\n\x07preview\x18\x0e \x01(\x0b\x32\x11.authz.v1.Preview\"1\n\x13GetRoleGrantRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\n\n\x02id\x18\x02 \x01(\t\"Q\n\x14GetRoleGrantResponse\x12\'\n\nrole_grant\x18\x01 \x01(\x0b\x32\x13.authz.v1.RoleGrant\x12\x10\n\x08revision\x18\x02 \x01(\x03\"\xdf\x01\n\x15ListRoleGrantsRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x0f\n\x07subject\x18\x02 \x01(\t\x12\x0c\n\x04role\x18\x03 \x01(\t\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x12\n\npage_token\x18\x05 \x01(\t\x12\x12\n\x05scope\x18\x06 \x01(\tH\x00\x88\x01\x01\x12%\n\x06source\x18\x07 \x01(\x0e\x32\x15.authz.v1.GrantSource\x12+\n\x07live_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x08\n\x06_scope\"\x81\x01\n\x16ListRoleGrantsResponse\x12(\n\x0brole_grants\x18\x01 \x03(\x0b\x32\x13.authz.v1.RoleGrant\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x10\n\x08revision\x18\x03 \x01(\x03\x12\x12\n\ntotal_size\x18\x04 \x01(\x03*\xa4\x01\n\x0bGrantSource\x12\x1c\n\x18GRANT_SOURCE_UNSPECIFIED\x10\x00\x12\x17\n\x13GRANT_SOURCE_MANUAL\x10\x01\x12\x19\n\x15GRANT_SOURCE_CONTRACT\x10\x02\x12\x15\n\x11GRANT_SOURCE_SCIM\x10\x03\x12\x14\n\x10GRANT_SOURCE_SSO\x10\x04\x12\x16\n\x12GRANT_SOURCE_STAFF\x10\x05*h\n\x0cGrantOutcome\x12\x1d\n\x19GRANT_OUTCOME_UNSPECIFIED\x10\x00\x12\x19\n\x15GRANT_OUTCOME_GRANTED\x10\x01\x12\x1e\n\x1aGRANT_OUTCOME_ALREADY_HELD\x10\x02*q\n\rRevokeOutcome\x12\x1e\n\x1aREVOKE_OUTCOME_UNSPECIFIED\x10\x00\x12\x1a\n\x16REVOKE_OUTCOME_REVOKED\x10\x01\x12$\n REVOKE_OUTCOME_NOTHING_TO_REVOKE\x10\x02\x32\xf8\x07\n\x10RoleGrantService\x12q\n\tGrantRole\x12\x1a.authz.v1.GrantRoleRequest\x1a\x1b.authz.v1.GrantRoleResponse\"+\xa2\xbb\x18\'\n\x12role_grants:create\x12\x11role_grant.tenant\x12i\n\nRevokeRole\x12\x1b.authz.v1.RevokeRoleRequest\x1a\x1c.authz.v1.RevokeRoleResponse\" \xa2\xbb\x18\x1c\n\x12role_grants:delete\x12\x06tenant\x12\x8e\x01\n\x0e\x42ulkGrantRoles\x12\x1f.authz.v1.BulkGrantRolesRequest\x1a .authz.v1.BulkGrantRolesResponse\"9\xa2\xbb\x18\x35\n\x12role_grants:create\x12\x12role_grants.tenant*\x0brole_grants\x12\x91\x01\n\x0f\x42ulkRevokeRoles\x12 .authz.v1.BulkRevokeRolesRequest\x1a!.authz.v1.BulkRevokeRolesResponse\"9\xa2\xbb\x18\x35\n\x12role_grants:delete\x12\x12revocations.tenant*\x0brevocations\x12\x83\x01\n\x0fUpdateRoleGrant\x12 .authz.v1.UpdateRoleGrantRequest\x1a!.authz.v1.UpdateRoleGrantResponse\"+\xa2\xbb\x18\'\n\x12role_grants:update\x12\x11role_grant.tenant\x12x\n\x0f\x44\x65leteRoleGrant\x12 .authz.v1.DeleteRoleGrantRequest\x1a!.authz.v1.DeleteRoleGrantResponse\" \xa2\xbb\x18\x1c\n\x12role_grants:delete\x12\x06tenant\x12l\n\x0cGetRoleGrant\x12\x1d.authz.v1.GetRoleGrantRequest\x1a\x1e.authz.v1.GetRoleGrantResponse\"\x1d\xa2\xbb\x18\x19\n\x0frole_grants:get\x12\x06tenant\x12s\n\x0eListRoleGrants\x12\x1f.authz.v1.ListRoleGrantsRequest\x1a .authz.v1.ListRoleGrantsResponse\"\x1e\xa2\xbb\x18\x1a\n\x10role_grants:list\x12\x06tenantb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -50,52 +51,52 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ROLEGRANTSERVICE'].methods_by_name['GetRoleGrant']._serialized_options = b'\242\273\030\031\n\017role_grants:get\022\006tenant'
   _globals['_ROLEGRANTSERVICE'].methods_by_name['ListRoleGrants']._loaded_options = None
   _globals['_ROLEGRANTSERVICE'].methods_by_name['ListRoleGrants']._serialized_options = b'\242\273\030\032\n\020role_grants:list\022\006tenant'
-  _globals['_GRANTSOURCE']._serialized_start=2570
-  _globals['_GRANTSOURCE']._serialized_end=2734
-  _globals['_GRANTOUTCOME']._serialized_start=2736
-  _globals['_GRANTOUTCOME']._serialized_end=2840
-  _globals['_REVOKEOUTCOME']._serialized_start=2842
-  _globals['_REVOKEOUTCOME']._serialized_end=2955
-  _globals['_ROLEGRANT']._serialized_start=131
-  _globals['_ROLEGRANT']._serialized_end=386
-  _globals['_GRANTROLEREQUEST']._serialized_start=388
-  _globals['_GRANTROLEREQUEST']._serialized_end=490
-  _globals['_GRANTROLERESPONSE']._serialized_start=492
-  _globals['_GRANTROLERESPONSE']._serialized_end=570
-  _globals['_REVOKEROLEREQUEST']._serialized_start=573
-  _globals['_REVOKEROLEREQUEST']._serialized_end=752
-  _globals['_REVOKEROLERESPONSE']._serialized_start=754
-  _globals['_REVOKEROLERESPONSE']._serialized_end=834
-  _globals['_BULKGRANTROLESREQUEST']._serialized_start=836
-  _globals['_BULKGRANTROLESREQUEST']._serialized_end=960
-  _globals['_BULKGRANTRESULT']._serialized_start=962
-  _globals['_BULKGRANTRESULT']._serialized_end=1043
-  _globals['_BULKGRANTROLESRESPONSE']._serialized_start=1045
-  _globals['_BULKGRANTROLESRESPONSE']._serialized_end=1131
-  _globals['_ROLEREVOCATION']._serialized_start=1133
-  _globals['_ROLEREVOCATION']._serialized_end=1250
-  _globals['_BULKREVOKEROLESREQUEST']._serialized_start=1253
-  _globals['_BULKREVOKEROLESREQUEST']._serialized_end=1383
-  _globals['_BULKREVOKERESULT']._serialized_start=1385
-  _globals['_BULKREVOKERESULT']._serialized_end=1469
-  _globals['_BULKREVOKEROLESRESPONSE']._serialized_start=1471
-  _globals['_BULKREVOKEROLESRESPONSE']._serialized_end=1559
-  _globals['_UPDATEROLEGRANTREQUEST']._serialized_start=1562
-  _globals['_UPDATEROLEGRANTREQUEST']._serialized_end=1762
-  _globals['_UPDATEROLEGRANTRESPONSE']._serialized_start=1764
-  _globals['_UPDATEROLEGRANTRESPONSE']._serialized_end=1848
-  _globals['_DELETEROLEGRANTREQUEST']._serialized_start=1851
-  _globals['_DELETEROLEGRANTREQUEST']._serialized_end=1989
-  _globals['_DELETEROLEGRANTRESPONSE']._serialized_start=1991
-  _globals['_DELETEROLEGRANTRESPONSE']._serialized_end=2075
-  _globals['_GETROLEGRANTREQUEST']._serialized_start=2077
-  _globals['_GETROLEGRANTREQUEST']._serialized_end=2126
-  _globals['_GETROLEGRANTRESPONSE']._serialized_start=2128
-  _globals['_GETROLEGRANTRESPONSE']._serialized_end=2209
-  _globals['_LISTROLEGRANTSREQUEST']._serialized_start=2212
-  _globals['_LISTROLEGRANTSREQUEST']._serialized_end=2435
-  _globals['_LISTROLEGRANTSRESPONSE']._serialized_start=2438
-  _globals['_LISTROLEGRANTSRESPONSE']._serialized_end=2567
-  _globals['_ROLEGRANTSERVICE']._serialized_start=2958
-  _globals['_ROLEGRANTSERVICE']._serialized_end=3974
+  _globals['_GRANTSOURCE']._serialized_start=2809
+  _globals['_GRANTSOURCE']._serialized_end=2973
+  _globals['_GRANTOUTCOME']._serialized_start=2975
+  _globals['_GRANTOUTCOME']._serialized_end=3079
+  _globals['_REVOKEOUTCOME']._serialized_start=3081
+  _globals['_REVOKEOUTCOME']._serialized_end=3194
+  _globals['_ROLEGRANT']._serialized_start=154
+  _globals['_ROLEGRANT']._serialized_end=409
+  _globals['_GRANTROLEREQUEST']._serialized_start=411
+  _globals['_GRANTROLEREQUEST']._serialized_end=513
+  _globals['_GRANTROLERESPONSE']._serialized_start=515
+  _globals['_GRANTROLERESPONSE']._serialized_end=629
+  _globals['_REVOKEROLEREQUEST']._serialized_start=632
+  _globals['_REVOKEROLEREQUEST']._serialized_end=811
+  _globals['_REVOKEROLERESPONSE']._serialized_start=813
+  _globals['_REVOKEROLERESPONSE']._serialized_end=929
+  _globals['_BULKGRANTROLESREQUEST']._serialized_start=931
+  _globals['_BULKGRANTROLESREQUEST']._serialized_end=1055
+  _globals['_BULKGRANTRESULT']._serialized_start=1057
+  _globals['_BULKGRANTRESULT']._serialized_end=1138
+  _globals['_BULKGRANTROLESRESPONSE']._serialized_start=1140
+  _globals['_BULKGRANTROLESRESPONSE']._serialized_end=1262
+  _globals['_ROLEREVOCATION']._serialized_start=1264
+  _globals['_ROLEREVOCATION']._serialized_end=1381
+  _globals['_BULKREVOKEROLESREQUEST']._serialized_start=1384
+  _globals['_BULKREVOKEROLESREQUEST']._serialized_end=1514
+  _globals['_BULKREVOKERESULT']._serialized_start=1516
+  _globals['_BULKREVOKERESULT']._serialized_end=1600
+  _globals['_BULKREVOKEROLESRESPONSE']._serialized_start=1602
+  _globals['_BULKREVOKEROLESRESPONSE']._serialized_end=1726
+  _globals['_UPDATEROLEGRANTREQUEST']._serialized_start=1729
+  _globals['_UPDATEROLEGRANTREQUEST']._serialized_end=1929
+  _globals['_UPDATEROLEGRANTRESPONSE']._serialized_start=1931
+  _globals['_UPDATEROLEGRANTRESPONSE']._serialized_end=2051
+  _globals['_DELETEROLEGRANTREQUEST']._serialized_start=2054
+  _globals['_DELETEROLEGRANTREQUEST']._serialized_end=2192
+  _globals['_DELETEROLEGRANTRESPONSE']._serialized_start=2194
+  _globals['_DELETEROLEGRANTRESPONSE']._serialized_end=2314
+  _globals['_GETROLEGRANTREQUEST']._serialized_start=2316
+  _globals['_GETROLEGRANTREQUEST']._serialized_end=2365
+  _globals['_GETROLEGRANTRESPONSE']._serialized_start=2367
+  _globals['_GETROLEGRANTRESPONSE']._serialized_end=2448
+  _globals['_LISTROLEGRANTSREQUEST']._serialized_start=2451
+  _globals['_LISTROLEGRANTSREQUEST']._serialized_end=2674
+  _globals['_LISTROLEGRANTSRESPONSE']._serialized_start=2677
+  _globals['_LISTROLEGRANTSRESPONSE']._serialized_end=2806
+  _globals['_ROLEGRANTSERVICE']._serialized_start=3197
+  _globals['_ROLEGRANTSERVICE']._serialized_end=4213
 # @@protoc_insertion_point(module_scope)

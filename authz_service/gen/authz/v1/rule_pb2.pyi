@@ -3,6 +3,7 @@
 isort:skip_file
 """
 
+from authz_service.gen.authz.v1 import effect_pb2 as _effect_pb2
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -254,6 +255,7 @@ class ImportRulesResponse(_message.Message):
     REVISION_FIELD_NUMBER: _builtins.int
     EXPANDED_FIELD_NUMBER: _builtins.int
     UNHELD_ROLES_FIELD_NUMBER: _builtins.int
+    PREVIEW_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
     """Revision from which all of it holds."""
     @_builtins.property
@@ -278,6 +280,10 @@ class ImportRulesResponse(_message.Message):
         that are people in `people`.
         """
 
+    @_builtins.property
+    def preview(self) -> _effect_pb2.Preview:
+        """What the call would do, and to whom; set if `validate_only` was."""
+
     def __init__(
         self,
         *,
@@ -287,10 +293,11 @@ class ImportRulesResponse(_message.Message):
         revision: _builtins.int = ...,
         expanded: _abc.Iterable[Global___ExpandedRule] | None = ...,
         unheld_roles: _abc.Iterable[_builtins.str] | None = ...,
+        preview: _effect_pb2.Preview | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["preview", b"preview"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["expanded", b"expanded", "left_out", b"left_out", "made", b"made", "renamed", b"renamed", "revision", b"revision", "unheld_roles", b"unheld_roles"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expanded", b"expanded", "left_out", b"left_out", "made", b"made", "preview", b"preview", "renamed", b"renamed", "revision", b"revision", "unheld_roles", b"unheld_roles"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -3,6 +3,7 @@
 isort:skip_file
 """
 
+from authz_service.gen.authz.v1 import effect_pb2 as _effect_pb2
 from authz_service.gen.authz.v1 import error_reason_pb2 as _error_reason_pb2
 from authz_service.gen.authz.v1 import limit_pb2 as _limit_pb2
 from authz_service.gen.authz.v1 import member_pb2 as _member_pb2
@@ -420,6 +421,7 @@ class OnboardTenantResponse(_message.Message):
     TENANT_FIELD_NUMBER: _builtins.int
     MEMBERS_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
+    PREVIEW_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
     """The revision that made it so."""
     @_builtins.property
@@ -430,16 +432,21 @@ class OnboardTenantResponse(_message.Message):
     def members(self) -> _containers.RepeatedCompositeFieldContainer[_member_pb2.Member]:
         """Its members."""
 
+    @_builtins.property
+    def preview(self) -> _effect_pb2.Preview:
+        """What the call would do, and to whom; set if `validate_only` was."""
+
     def __init__(
         self,
         *,
         tenant: Global___Tenant | None = ...,
         members: _abc.Iterable[_member_pb2.Member] | None = ...,
         revision: _builtins.int = ...,
+        preview: _effect_pb2.Preview | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["tenant", b"tenant"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["preview", b"preview", "tenant", b"tenant"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["members", b"members", "revision", b"revision", "tenant", b"tenant"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["members", b"members", "preview", b"preview", "revision", b"revision", "tenant", b"tenant"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -501,21 +508,27 @@ class UpdateTenantResponse(_message.Message):
 
     TENANT_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
+    PREVIEW_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
     """The revision that made it so; the current one if nothing changed."""
     @_builtins.property
     def tenant(self) -> Global___Tenant:
         """The tenant as it is now."""
 
+    @_builtins.property
+    def preview(self) -> _effect_pb2.Preview:
+        """What the call would do, and to whom; set if `validate_only` was."""
+
     def __init__(
         self,
         *,
         tenant: Global___Tenant | None = ...,
         revision: _builtins.int = ...,
+        preview: _effect_pb2.Preview | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["tenant", b"tenant"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["preview", b"preview", "tenant", b"tenant"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["revision", b"revision", "tenant", b"tenant"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["preview", b"preview", "revision", b"revision", "tenant", b"tenant"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -573,21 +586,27 @@ class StartTrialResponse(_message.Message):
 
     TENANT_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
+    PREVIEW_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
     """The revision that made it so; the current one if nothing changed."""
     @_builtins.property
     def tenant(self) -> Global___Tenant:
         """The tenant as it is now."""
 
+    @_builtins.property
+    def preview(self) -> _effect_pb2.Preview:
+        """What the call would do, and to whom; set if `validate_only` was."""
+
     def __init__(
         self,
         *,
         tenant: Global___Tenant | None = ...,
         revision: _builtins.int = ...,
+        preview: _effect_pb2.Preview | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["tenant", b"tenant"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["preview", b"preview", "tenant", b"tenant"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["revision", b"revision", "tenant", b"tenant"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["preview", b"preview", "revision", b"revision", "tenant", b"tenant"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -641,21 +660,27 @@ class StartGraceResponse(_message.Message):
 
     TENANT_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
+    PREVIEW_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
     """The revision that made it so; the current one if nothing changed."""
     @_builtins.property
     def tenant(self) -> Global___Tenant:
         """The tenant as it is now."""
 
+    @_builtins.property
+    def preview(self) -> _effect_pb2.Preview:
+        """What the call would do, and to whom; set if `validate_only` was."""
+
     def __init__(
         self,
         *,
         tenant: Global___Tenant | None = ...,
         revision: _builtins.int = ...,
+        preview: _effect_pb2.Preview | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["tenant", b"tenant"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["preview", b"preview", "tenant", b"tenant"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["revision", b"revision", "tenant", b"tenant"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["preview", b"preview", "revision", b"revision", "tenant", b"tenant"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -703,21 +728,27 @@ class ActivateTenantResponse(_message.Message):
 
     TENANT_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
+    PREVIEW_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
     """The revision that made it so; the current one if nothing changed."""
     @_builtins.property
     def tenant(self) -> Global___Tenant:
         """The tenant as it is now."""
 
+    @_builtins.property
+    def preview(self) -> _effect_pb2.Preview:
+        """What the call would do, and to whom; set if `validate_only` was."""
+
     def __init__(
         self,
         *,
         tenant: Global___Tenant | None = ...,
         revision: _builtins.int = ...,
+        preview: _effect_pb2.Preview | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["tenant", b"tenant"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["preview", b"preview", "tenant", b"tenant"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["revision", b"revision", "tenant", b"tenant"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["preview", b"preview", "revision", b"revision", "tenant", b"tenant"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -769,21 +800,27 @@ class SuspendTenantResponse(_message.Message):
 
     TENANT_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
+    PREVIEW_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
     """The revision that made it so."""
     @_builtins.property
     def tenant(self) -> Global___Tenant:
         """The tenant as it is now."""
 
+    @_builtins.property
+    def preview(self) -> _effect_pb2.Preview:
+        """What the call would do, and to whom; set if `validate_only` was."""
+
     def __init__(
         self,
         *,
         tenant: Global___Tenant | None = ...,
         revision: _builtins.int = ...,
+        preview: _effect_pb2.Preview | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["tenant", b"tenant"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["preview", b"preview", "tenant", b"tenant"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["revision", b"revision", "tenant", b"tenant"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["preview", b"preview", "revision", b"revision", "tenant", b"tenant"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -835,21 +872,27 @@ class ResumeTenantResponse(_message.Message):
 
     TENANT_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
+    PREVIEW_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
     """The revision that made it so."""
     @_builtins.property
     def tenant(self) -> Global___Tenant:
         """The tenant as it is now."""
 
+    @_builtins.property
+    def preview(self) -> _effect_pb2.Preview:
+        """What the call would do, and to whom; set if `validate_only` was."""
+
     def __init__(
         self,
         *,
         tenant: Global___Tenant | None = ...,
         revision: _builtins.int = ...,
+        preview: _effect_pb2.Preview | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["tenant", b"tenant"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["preview", b"preview", "tenant", b"tenant"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["revision", b"revision", "tenant", b"tenant"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["preview", b"preview", "revision", b"revision", "tenant", b"tenant"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -904,6 +947,7 @@ class OffboardTenantResponse(_message.Message):
     TENANT_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
     ENDED_FIELD_NUMBER: _builtins.int
+    PREVIEW_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
     """The revision that made it so."""
     @_builtins.property
@@ -914,16 +958,21 @@ class OffboardTenantResponse(_message.Message):
     def ended(self) -> Global___AccountCounts:
         """What ended with it; nothing yet if it is to end at an instant."""
 
+    @_builtins.property
+    def preview(self) -> _effect_pb2.Preview:
+        """What the call would do, and to whom; set if `validate_only` was."""
+
     def __init__(
         self,
         *,
         tenant: Global___Tenant | None = ...,
         revision: _builtins.int = ...,
         ended: Global___AccountCounts | None = ...,
+        preview: _effect_pb2.Preview | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["ended", b"ended", "tenant", b"tenant"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["ended", b"ended", "preview", b"preview", "tenant", b"tenant"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["ended", b"ended", "revision", b"revision", "tenant", b"tenant"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ended", b"ended", "preview", b"preview", "revision", b"revision", "tenant", b"tenant"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -977,6 +1026,7 @@ class ReactivateTenantResponse(_message.Message):
     RESTORED_FIELD_NUMBER: _builtins.int
     LEFT_OUT_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
+    PREVIEW_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
     """The revision that made it so; the current one if nothing changed."""
     @_builtins.property
@@ -991,6 +1041,10 @@ class ReactivateTenantResponse(_message.Message):
     def left_out(self) -> _containers.RepeatedCompositeFieldContainer[Global___RoleLeftOut]:
         """Roles that did not come back to those who held them, by role."""
 
+    @_builtins.property
+    def preview(self) -> _effect_pb2.Preview:
+        """What the call would do, and to whom; set if `validate_only` was."""
+
     def __init__(
         self,
         *,
@@ -998,10 +1052,11 @@ class ReactivateTenantResponse(_message.Message):
         restored: Global___AccountCounts | None = ...,
         left_out: _abc.Iterable[Global___RoleLeftOut] | None = ...,
         revision: _builtins.int = ...,
+        preview: _effect_pb2.Preview | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["restored", b"restored", "tenant", b"tenant"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["preview", b"preview", "restored", b"restored", "tenant", b"tenant"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["left_out", b"left_out", "restored", b"restored", "revision", b"revision", "tenant", b"tenant"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["left_out", b"left_out", "preview", b"preview", "restored", b"restored", "revision", b"revision", "tenant", b"tenant"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1329,21 +1384,27 @@ class ImportCustomersResponse(_message.Message):
 
     RESULTS_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
+    PREVIEW_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
     """The revision that made it so; the current one if nothing changed."""
     @_builtins.property
     def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___ImportResult]:
         """What became of each account, in the order of the request."""
 
+    @_builtins.property
+    def preview(self) -> _effect_pb2.Preview:
+        """What the call would do, and to whom; set if `validate_only` was."""
+
     def __init__(
         self,
         *,
         results: _abc.Iterable[Global___ImportResult] | None = ...,
         revision: _builtins.int = ...,
+        preview: _effect_pb2.Preview | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["preview", b"preview"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["results", b"results", "revision", b"revision"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["preview", b"preview", "results", b"results", "revision", b"revision"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -3,6 +3,7 @@
 isort:skip_file
 """
 
+from authz_service.gen.authz.v1 import effect_pb2 as _effect_pb2
 from authz_service.gen.authz.v1 import feature_pb2 as _feature_pb2
 from authz_service.gen.authz.v1 import limit_pb2 as _limit_pb2
 from authz_service.gen.authz.v1 import moved_pb2 as _moved_pb2
@@ -136,21 +137,27 @@ class PutTierResponse(_message.Message):
 
     TIER_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
+    PREVIEW_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
     """The revision that made it so."""
     @_builtins.property
     def tier(self) -> Global___Tier:
         """The tier as it is now."""
 
+    @_builtins.property
+    def preview(self) -> _effect_pb2.Preview:
+        """What the call would do, and to whom; set if `validate_only` was."""
+
     def __init__(
         self,
         *,
         tier: Global___Tier | None = ...,
         revision: _builtins.int = ...,
+        preview: _effect_pb2.Preview | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["tier", b"tier"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["preview", b"preview", "tier", b"tier"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["revision", b"revision", "tier", b"tier"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["preview", b"preview", "revision", b"revision", "tier", b"tier"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -320,21 +327,27 @@ class CreateTierResponse(_message.Message):
 
     TIER_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
+    PREVIEW_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
     """The revision that made it so."""
     @_builtins.property
     def tier(self) -> Global___Tier:
         """The tier as it is now."""
 
+    @_builtins.property
+    def preview(self) -> _effect_pb2.Preview:
+        """What the call would do, and to whom; set if `validate_only` was."""
+
     def __init__(
         self,
         *,
         tier: Global___Tier | None = ...,
         revision: _builtins.int = ...,
+        preview: _effect_pb2.Preview | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["tier", b"tier"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["preview", b"preview", "tier", b"tier"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["revision", b"revision", "tier", b"tier"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["preview", b"preview", "revision", b"revision", "tier", b"tier"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -396,21 +409,27 @@ class UpdateTierResponse(_message.Message):
 
     TIER_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
+    PREVIEW_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
     """The revision that made it so; the current one if nothing changed."""
     @_builtins.property
     def tier(self) -> Global___Tier:
         """The tier as it is now."""
 
+    @_builtins.property
+    def preview(self) -> _effect_pb2.Preview:
+        """What the call would do, and to whom; set if `validate_only` was."""
+
     def __init__(
         self,
         *,
         tier: Global___Tier | None = ...,
         revision: _builtins.int = ...,
+        preview: _effect_pb2.Preview | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["tier", b"tier"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["preview", b"preview", "tier", b"tier"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["revision", b"revision", "tier", b"tier"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["preview", b"preview", "revision", b"revision", "tier", b"tier"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -469,6 +488,7 @@ class DeleteTierResponse(_message.Message):
     TIER_FIELD_NUMBER: _builtins.int
     MOVED_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
+    PREVIEW_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
     """The revision that made it so."""
     @_builtins.property
@@ -479,16 +499,21 @@ class DeleteTierResponse(_message.Message):
     def moved(self) -> _containers.RepeatedCompositeFieldContainer[_moved_pb2.Moved]:
         """What was moved to the replacement, by kind. Empty if nothing used it."""
 
+    @_builtins.property
+    def preview(self) -> _effect_pb2.Preview:
+        """What the call would do, and to whom; set if `validate_only` was."""
+
     def __init__(
         self,
         *,
         tier: Global___Tier | None = ...,
         moved: _abc.Iterable[_moved_pb2.Moved] | None = ...,
         revision: _builtins.int = ...,
+        preview: _effect_pb2.Preview | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["tier", b"tier"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["preview", b"preview", "tier", b"tier"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["moved", b"moved", "revision", b"revision", "tier", b"tier"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["moved", b"moved", "preview", b"preview", "revision", b"revision", "tier", b"tier"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

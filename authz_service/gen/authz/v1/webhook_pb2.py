@@ -22,6 +22,7 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from authz_service.gen.authz.v1 import effect_pb2 as authz_dot_v1_dot_effect__pb2
 from authz_service.gen.authz.v1 import job_pb2 as authz_dot_v1_dot_job__pb2
 from authz_service.gen.authz.v1 import options_pb2 as authz_dot_v1_dot_options__pb2
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
@@ -29,7 +30,7 @@ from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mas
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16\x61uthz/v1/webhook.proto\x12\x08\x61uthz.v1\x1a\x12\x61uthz/v1/job.proto\x1a\x16\x61uthz/v1/options.proto\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb3\x01\n\x08\x45ndpoint\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06tenant\x18\x02 \x01(\t\x12\x0b\n\x03url\x18\x03 \x01(\t\x12\r\n\x05kinds\x18\x04 \x03(\t\x12\x13\n\x0b\x64\x65scription\x18\x05 \x01(\t\x12\x10\n\x08\x64isabled\x18\x06 \x01(\x08\x12\x17\n\x0f\x64isabled_reason\x18\x07 \x01(\t\x12/\n\x0b\x63reate_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x88\x01\n\x15\x43reateEndpointRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12$\n\x08\x65ndpoint\x18\x02 \x01(\x0b\x32\x12.authz.v1.Endpoint\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t\x12\x15\n\rvalidate_only\x18\x05 \x01(\x08\"`\n\x16\x43reateEndpointResponse\x12$\n\x08\x65ndpoint\x18\x01 \x01(\x0b\x32\x12.authz.v1.Endpoint\x12\x0e\n\x06secret\x18\x02 \x01(\t\x12\x10\n\x08revision\x18\x03 \x01(\x03\"0\n\x12GetEndpointRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\n\n\x02id\x18\x02 \x01(\t\"M\n\x13GetEndpointResponse\x12$\n\x08\x65ndpoint\x18\x01 \x01(\x0b\x32\x12.authz.v1.Endpoint\x12\x10\n\x08revision\x18\x02 \x01(\x03\"M\n\x14ListEndpointsRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"}\n\x15ListEndpointsResponse\x12%\n\tendpoints\x18\x01 \x03(\x0b\x32\x12.authz.v1.Endpoint\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x10\n\x08revision\x18\x03 \x01(\x03\x12\x12\n\ntotal_size\x18\x04 \x01(\x05\"\xc5\x01\n\x15UpdateEndpointRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\n\n\x02id\x18\x02 \x01(\t\x12$\n\x08\x65ndpoint\x18\x03 \x01(\x0b\x32\x12.authz.v1.Endpoint\x12/\n\x0bupdate_mask\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x0e\n\x06reason\x18\x05 \x01(\t\x12\x12\n\nrequest_id\x18\x06 \x01(\t\x12\x15\n\rvalidate_only\x18\x07 \x01(\x08\"P\n\x16UpdateEndpointResponse\x12$\n\x08\x65ndpoint\x18\x01 \x01(\x0b\x32\x12.authz.v1.Endpoint\x12\x10\n\x08revision\x18\x02 \x01(\x03\"n\n\x15\x44\x65leteEndpointRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\n\n\x02id\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t\x12\x15\n\rvalidate_only\x18\x05 \x01(\x08\"P\n\x16\x44\x65leteEndpointResponse\x12$\n\x08\x65ndpoint\x18\x01 \x01(\x0b\x32\x12.authz.v1.Endpoint\x12\x10\n\x08revision\x18\x02 \x01(\x03\"\xa0\x01\n\x1bRotateEndpointSecretRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\n\n\x02id\x18\x02 \x01(\t\x12*\n\x07overlap\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x12\n\nrequest_id\x18\x05 \x01(\t\x12\x15\n\rvalidate_only\x18\x06 \x01(\x08\"f\n\x1cRotateEndpointSecretResponse\x12$\n\x08\x65ndpoint\x18\x01 \x01(\x0b\x32\x12.authz.v1.Endpoint\x12\x0e\n\x06secret\x18\x02 \x01(\t\x12\x10\n\x08revision\x18\x03 \x01(\x03\"l\n\x13PingEndpointRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\n\n\x02id\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t\x12\x15\n\rvalidate_only\x18\x05 \x01(\x08\"I\n\x14PingEndpointResponse\x12\x1f\n\x08\x64\x65livery\x18\x01 \x01(\x0b\x32\r.authz.v1.Job\x12\x10\n\x08revision\x18\x02 \x01(\x03\"}\n\x15ListDeliveriesRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\n\n\x02id\x18\x02 \x01(\t\x12!\n\x05state\x18\x03 \x01(\x0e\x32\x12.authz.v1.JobState\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x12\n\npage_token\x18\x05 \x01(\t\"f\n\x16ListDeliveriesResponse\x12!\n\ndeliveries\x18\x01 \x03(\x0b\x32\r.authz.v1.Job\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x10\n\x08revision\x18\x03 \x01(\x03\"\x83\x01\n\x18RedeliverDeliveryRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x10\n\x08\x65ndpoint\x18\x02 \x01(\t\x12\n\n\x02id\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x12\n\nrequest_id\x18\x05 \x01(\t\x12\x15\n\rvalidate_only\x18\x06 \x01(\x08\"N\n\x19RedeliverDeliveryResponse\x12\x1f\n\x08\x64\x65livery\x18\x01 \x01(\x0b\x32\r.authz.v1.Job\x12\x10\n\x08revision\x18\x02 \x01(\x03\x32\xae\x08\n\x0eWebhookService\x12r\n\x0e\x43reateEndpoint\x12\x1f.authz.v1.CreateEndpointRequest\x1a .authz.v1.CreateEndpointResponse\"\x1d\xa2\xbb\x18\x19\n\x0fwebhooks:create\x12\x06tenant\x12\x66\n\x0bGetEndpoint\x12\x1c.authz.v1.GetEndpointRequest\x1a\x1d.authz.v1.GetEndpointResponse\"\x1a\xa2\xbb\x18\x16\n\x0cwebhooks:get\x12\x06tenant\x12m\n\rListEndpoints\x12\x1e.authz.v1.ListEndpointsRequest\x1a\x1f.authz.v1.ListEndpointsResponse\"\x1b\xa2\xbb\x18\x17\n\rwebhooks:list\x12\x06tenant\x12r\n\x0eUpdateEndpoint\x12\x1f.authz.v1.UpdateEndpointRequest\x1a .authz.v1.UpdateEndpointResponse\"\x1d\xa2\xbb\x18\x19\n\x0fwebhooks:update\x12\x06tenant\x12r\n\x0e\x44\x65leteEndpoint\x12\x1f.authz.v1.DeleteEndpointRequest\x1a .authz.v1.DeleteEndpointResponse\"\x1d\xa2\xbb\x18\x19\n\x0fwebhooks:delete\x12\x06tenant\x12\x84\x01\n\x14RotateEndpointSecret\x12%.authz.v1.RotateEndpointSecretRequest\x1a&.authz.v1.RotateEndpointSecretResponse\"\x1d\xa2\xbb\x18\x19\n\x0fwebhooks:rotate\x12\x06tenant\x12j\n\x0cPingEndpoint\x12\x1d.authz.v1.PingEndpointRequest\x1a\x1e.authz.v1.PingEndpointResponse\"\x1b\xa2\xbb\x18\x17\n\rwebhooks:ping\x12\x06tenant\x12v\n\x0eListDeliveries\x12\x1f.authz.v1.ListDeliveriesRequest\x1a .authz.v1.ListDeliveriesResponse\"!\xa2\xbb\x18\x1d\n\x13webhooks:deliveries\x12\x06tenant\x12~\n\x11RedeliverDelivery\x12\".authz.v1.RedeliverDeliveryRequest\x1a#.authz.v1.RedeliverDeliveryResponse\" \xa2\xbb\x18\x1c\n\x12webhooks:redeliver\x12\x06tenantb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16\x61uthz/v1/webhook.proto\x12\x08\x61uthz.v1\x1a\x15\x61uthz/v1/effect.proto\x1a\x12\x61uthz/v1/job.proto\x1a\x16\x61uthz/v1/options.proto\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb3\x01\n\x08\x45ndpoint\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06tenant\x18\x02 \x01(\t\x12\x0b\n\x03url\x18\x03 \x01(\t\x12\r\n\x05kinds\x18\x04 \x03(\t\x12\x13\n\x0b\x64\x65scription\x18\x05 \x01(\t\x12\x10\n\x08\x64isabled\x18\x06 \x01(\x08\x12\x17\n\x0f\x64isabled_reason\x18\x07 \x01(\t\x12/\n\x0b\x63reate_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x88\x01\n\x15\x43reateEndpointRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12$\n\x08\x65ndpoint\x18\x02 \x01(\x0b\x32\x12.authz.v1.Endpoint\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t\x12\x15\n\rvalidate_only\x18\x05 \x01(\x08\"\x84\x01\n\x16\x43reateEndpointResponse\x12$\n\x08\x65ndpoint\x18\x01 \x01(\x0b\x32\x12.authz.v1.Endpoint\x12\x0e\n\x06secret\x18\x02 \x01(\t\x12\x10\n\x08revision\x18\x03 \x01(\x03\x12\"\n\x07preview\x18\x0e \x01(\x0b\x32\x11.authz.v1.Preview\"0\n\x12GetEndpointRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\n\n\x02id\x18\x02 \x01(\t\"M\n\x13GetEndpointResponse\x12$\n\x08\x65ndpoint\x18\x01 \x01(\x0b\x32\x12.authz.v1.Endpoint\x12\x10\n\x08revision\x18\x02 \x01(\x03\"M\n\x14ListEndpointsRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"}\n\x15ListEndpointsResponse\x12%\n\tendpoints\x18\x01 \x03(\x0b\x32\x12.authz.v1.Endpoint\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x10\n\x08revision\x18\x03 \x01(\x03\x12\x12\n\ntotal_size\x18\x04 \x01(\x05\"\xc5\x01\n\x15UpdateEndpointRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\n\n\x02id\x18\x02 \x01(\t\x12$\n\x08\x65ndpoint\x18\x03 \x01(\x0b\x32\x12.authz.v1.Endpoint\x12/\n\x0bupdate_mask\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x0e\n\x06reason\x18\x05 \x01(\t\x12\x12\n\nrequest_id\x18\x06 \x01(\t\x12\x15\n\rvalidate_only\x18\x07 \x01(\x08\"t\n\x16UpdateEndpointResponse\x12$\n\x08\x65ndpoint\x18\x01 \x01(\x0b\x32\x12.authz.v1.Endpoint\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12\"\n\x07preview\x18\x0e \x01(\x0b\x32\x11.authz.v1.Preview\"n\n\x15\x44\x65leteEndpointRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\n\n\x02id\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t\x12\x15\n\rvalidate_only\x18\x05 \x01(\x08\"t\n\x16\x44\x65leteEndpointResponse\x12$\n\x08\x65ndpoint\x18\x01 \x01(\x0b\x32\x12.authz.v1.Endpoint\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12\"\n\x07preview\x18\x0e \x01(\x0b\x32\x11.authz.v1.Preview\"\xa0\x01\n\x1bRotateEndpointSecretRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\n\n\x02id\x18\x02 \x01(\t\x12*\n\x07overlap\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x12\n\nrequest_id\x18\x05 \x01(\t\x12\x15\n\rvalidate_only\x18\x06 \x01(\x08\"\x8a\x01\n\x1cRotateEndpointSecretResponse\x12$\n\x08\x65ndpoint\x18\x01 \x01(\x0b\x32\x12.authz.v1.Endpoint\x12\x0e\n\x06secret\x18\x02 \x01(\t\x12\x10\n\x08revision\x18\x03 \x01(\x03\x12\"\n\x07preview\x18\x0e \x01(\x0b\x32\x11.authz.v1.Preview\"l\n\x13PingEndpointRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\n\n\x02id\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t\x12\x15\n\rvalidate_only\x18\x05 \x01(\x08\"m\n\x14PingEndpointResponse\x12\x1f\n\x08\x64\x65livery\x18\x01 \x01(\x0b\x32\r.authz.v1.Job\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12\"\n\x07preview\x18\x0e \x01(\x0b\x32\x11.authz.v1.Preview\"}\n\x15ListDeliveriesRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\n\n\x02id\x18\x02 \x01(\t\x12!\n\x05state\x18\x03 \x01(\x0e\x32\x12.authz.v1.JobState\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x12\n\npage_token\x18\x05 \x01(\t\"f\n\x16ListDeliveriesResponse\x12!\n\ndeliveries\x18\x01 \x03(\x0b\x32\r.authz.v1.Job\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x10\n\x08revision\x18\x03 \x01(\x03\"\x83\x01\n\x18RedeliverDeliveryRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x10\n\x08\x65ndpoint\x18\x02 \x01(\t\x12\n\n\x02id\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x12\n\nrequest_id\x18\x05 \x01(\t\x12\x15\n\rvalidate_only\x18\x06 \x01(\x08\"r\n\x19RedeliverDeliveryResponse\x12\x1f\n\x08\x64\x65livery\x18\x01 \x01(\x0b\x32\r.authz.v1.Job\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12\"\n\x07preview\x18\x0e \x01(\x0b\x32\x11.authz.v1.Preview2\xae\x08\n\x0eWebhookService\x12r\n\x0e\x43reateEndpoint\x12\x1f.authz.v1.CreateEndpointRequest\x1a .authz.v1.CreateEndpointResponse\"\x1d\xa2\xbb\x18\x19\n\x0fwebhooks:create\x12\x06tenant\x12\x66\n\x0bGetEndpoint\x12\x1c.authz.v1.GetEndpointRequest\x1a\x1d.authz.v1.GetEndpointResponse\"\x1a\xa2\xbb\x18\x16\n\x0cwebhooks:get\x12\x06tenant\x12m\n\rListEndpoints\x12\x1e.authz.v1.ListEndpointsRequest\x1a\x1f.authz.v1.ListEndpointsResponse\"\x1b\xa2\xbb\x18\x17\n\rwebhooks:list\x12\x06tenant\x12r\n\x0eUpdateEndpoint\x12\x1f.authz.v1.UpdateEndpointRequest\x1a .authz.v1.UpdateEndpointResponse\"\x1d\xa2\xbb\x18\x19\n\x0fwebhooks:update\x12\x06tenant\x12r\n\x0e\x44\x65leteEndpoint\x12\x1f.authz.v1.DeleteEndpointRequest\x1a .authz.v1.DeleteEndpointResponse\"\x1d\xa2\xbb\x18\x19\n\x0fwebhooks:delete\x12\x06tenant\x12\x84\x01\n\x14RotateEndpointSecret\x12%.authz.v1.RotateEndpointSecretRequest\x1a&.authz.v1.RotateEndpointSecretResponse\"\x1d\xa2\xbb\x18\x19\n\x0fwebhooks:rotate\x12\x06tenant\x12j\n\x0cPingEndpoint\x12\x1d.authz.v1.PingEndpointRequest\x1a\x1e.authz.v1.PingEndpointResponse\"\x1b\xa2\xbb\x18\x17\n\rwebhooks:ping\x12\x06tenant\x12v\n\x0eListDeliveries\x12\x1f.authz.v1.ListDeliveriesRequest\x1a .authz.v1.ListDeliveriesResponse\"!\xa2\xbb\x18\x1d\n\x13webhooks:deliveries\x12\x06tenant\x12~\n\x11RedeliverDelivery\x12\".authz.v1.RedeliverDeliveryRequest\x1a#.authz.v1.RedeliverDeliveryResponse\" \xa2\xbb\x18\x1c\n\x12webhooks:redeliver\x12\x06tenantb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -54,44 +55,44 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_WEBHOOKSERVICE'].methods_by_name['ListDeliveries']._serialized_options = b'\242\273\030\035\n\023webhooks:deliveries\022\006tenant'
   _globals['_WEBHOOKSERVICE'].methods_by_name['RedeliverDelivery']._loaded_options = None
   _globals['_WEBHOOKSERVICE'].methods_by_name['RedeliverDelivery']._serialized_options = b'\242\273\030\034\n\022webhooks:redeliver\022\006tenant'
-  _globals['_ENDPOINT']._serialized_start=180
-  _globals['_ENDPOINT']._serialized_end=359
-  _globals['_CREATEENDPOINTREQUEST']._serialized_start=362
-  _globals['_CREATEENDPOINTREQUEST']._serialized_end=498
-  _globals['_CREATEENDPOINTRESPONSE']._serialized_start=500
-  _globals['_CREATEENDPOINTRESPONSE']._serialized_end=596
-  _globals['_GETENDPOINTREQUEST']._serialized_start=598
-  _globals['_GETENDPOINTREQUEST']._serialized_end=646
-  _globals['_GETENDPOINTRESPONSE']._serialized_start=648
-  _globals['_GETENDPOINTRESPONSE']._serialized_end=725
-  _globals['_LISTENDPOINTSREQUEST']._serialized_start=727
-  _globals['_LISTENDPOINTSREQUEST']._serialized_end=804
-  _globals['_LISTENDPOINTSRESPONSE']._serialized_start=806
-  _globals['_LISTENDPOINTSRESPONSE']._serialized_end=931
-  _globals['_UPDATEENDPOINTREQUEST']._serialized_start=934
-  _globals['_UPDATEENDPOINTREQUEST']._serialized_end=1131
-  _globals['_UPDATEENDPOINTRESPONSE']._serialized_start=1133
-  _globals['_UPDATEENDPOINTRESPONSE']._serialized_end=1213
-  _globals['_DELETEENDPOINTREQUEST']._serialized_start=1215
-  _globals['_DELETEENDPOINTREQUEST']._serialized_end=1325
-  _globals['_DELETEENDPOINTRESPONSE']._serialized_start=1327
-  _globals['_DELETEENDPOINTRESPONSE']._serialized_end=1407
-  _globals['_ROTATEENDPOINTSECRETREQUEST']._serialized_start=1410
-  _globals['_ROTATEENDPOINTSECRETREQUEST']._serialized_end=1570
-  _globals['_ROTATEENDPOINTSECRETRESPONSE']._serialized_start=1572
-  _globals['_ROTATEENDPOINTSECRETRESPONSE']._serialized_end=1674
-  _globals['_PINGENDPOINTREQUEST']._serialized_start=1676
-  _globals['_PINGENDPOINTREQUEST']._serialized_end=1784
-  _globals['_PINGENDPOINTRESPONSE']._serialized_start=1786
-  _globals['_PINGENDPOINTRESPONSE']._serialized_end=1859
-  _globals['_LISTDELIVERIESREQUEST']._serialized_start=1861
-  _globals['_LISTDELIVERIESREQUEST']._serialized_end=1986
-  _globals['_LISTDELIVERIESRESPONSE']._serialized_start=1988
-  _globals['_LISTDELIVERIESRESPONSE']._serialized_end=2090
-  _globals['_REDELIVERDELIVERYREQUEST']._serialized_start=2093
-  _globals['_REDELIVERDELIVERYREQUEST']._serialized_end=2224
-  _globals['_REDELIVERDELIVERYRESPONSE']._serialized_start=2226
-  _globals['_REDELIVERDELIVERYRESPONSE']._serialized_end=2304
-  _globals['_WEBHOOKSERVICE']._serialized_start=2307
-  _globals['_WEBHOOKSERVICE']._serialized_end=3377
+  _globals['_ENDPOINT']._serialized_start=203
+  _globals['_ENDPOINT']._serialized_end=382
+  _globals['_CREATEENDPOINTREQUEST']._serialized_start=385
+  _globals['_CREATEENDPOINTREQUEST']._serialized_end=521
+  _globals['_CREATEENDPOINTRESPONSE']._serialized_start=524
+  _globals['_CREATEENDPOINTRESPONSE']._serialized_end=656
+  _globals['_GETENDPOINTREQUEST']._serialized_start=658
+  _globals['_GETENDPOINTREQUEST']._serialized_end=706
+  _globals['_GETENDPOINTRESPONSE']._serialized_start=708
+  _globals['_GETENDPOINTRESPONSE']._serialized_end=785
+  _globals['_LISTENDPOINTSREQUEST']._serialized_start=787
+  _globals['_LISTENDPOINTSREQUEST']._serialized_end=864
+  _globals['_LISTENDPOINTSRESPONSE']._serialized_start=866
+  _globals['_LISTENDPOINTSRESPONSE']._serialized_end=991
+  _globals['_UPDATEENDPOINTREQUEST']._serialized_start=994
+  _globals['_UPDATEENDPOINTREQUEST']._serialized_end=1191
+  _globals['_UPDATEENDPOINTRESPONSE']._serialized_start=1193
+  _globals['_UPDATEENDPOINTRESPONSE']._serialized_end=1309
+  _globals['_DELETEENDPOINTREQUEST']._serialized_start=1311
+  _globals['_DELETEENDPOINTREQUEST']._serialized_end=1421
+  _globals['_DELETEENDPOINTRESPONSE']._serialized_start=1423
+  _globals['_DELETEENDPOINTRESPONSE']._serialized_end=1539
+  _globals['_ROTATEENDPOINTSECRETREQUEST']._serialized_start=1542
+  _globals['_ROTATEENDPOINTSECRETREQUEST']._serialized_end=1702
+  _globals['_ROTATEENDPOINTSECRETRESPONSE']._serialized_start=1705
+  _globals['_ROTATEENDPOINTSECRETRESPONSE']._serialized_end=1843
+  _globals['_PINGENDPOINTREQUEST']._serialized_start=1845
+  _globals['_PINGENDPOINTREQUEST']._serialized_end=1953
+  _globals['_PINGENDPOINTRESPONSE']._serialized_start=1955
+  _globals['_PINGENDPOINTRESPONSE']._serialized_end=2064
+  _globals['_LISTDELIVERIESREQUEST']._serialized_start=2066
+  _globals['_LISTDELIVERIESREQUEST']._serialized_end=2191
+  _globals['_LISTDELIVERIESRESPONSE']._serialized_start=2193
+  _globals['_LISTDELIVERIESRESPONSE']._serialized_end=2295
+  _globals['_REDELIVERDELIVERYREQUEST']._serialized_start=2298
+  _globals['_REDELIVERDELIVERYREQUEST']._serialized_end=2429
+  _globals['_REDELIVERDELIVERYRESPONSE']._serialized_start=2431
+  _globals['_REDELIVERDELIVERYRESPONSE']._serialized_end=2545
+  _globals['_WEBHOOKSERVICE']._serialized_start=2548
+  _globals['_WEBHOOKSERVICE']._serialized_end=3618
 # @@protoc_insertion_point(module_scope)
