@@ -150,6 +150,9 @@ def _role_grant(fact: RoleGrant) -> Document:
         **_window(fact.window),
         source=f"GRANT_SOURCE_{fact.source.name}",
         reason=fact.reason,
+        origin=f"GRANT_ORIGIN_{fact.origin.name}",
+        substitute_for=fact.substitute_for,
+        held_back=f"HOLD_REASON_{fact.held_back.name}" if fact.held_back else "",
     )
 
 

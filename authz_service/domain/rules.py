@@ -48,12 +48,18 @@ def _rules(fact: CasbinFact) -> Iterator[Rule]:
         case Tenant():
             yield from _tenant(fact)
         case RoleGrant():
-            who = f"{fact.subject}@{domain(fact.tenant, fact.scope)}"
-            yield Rule("g", (who, f"role/{fact.role}"), fact.window)
+            if not fact.held_back:
+                yield grant_rule(fact)
         case TenantException():
             yield from _exception(fact)
         case _:
             assert_never(fact)
+
+
+def grant_rule(grant: RoleGrant) -> Rule:
+    """Write the rule of a grant, which Casbin sees unless the grant is held back."""
+    who = f"{grant.subject}@{domain(grant.tenant, grant.scope)}"
+    return Rule("g", (who, f"role/{grant.role}"), grant.window)
 
 
 def domain(tenant: str, scope: str) -> str:

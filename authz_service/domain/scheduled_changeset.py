@@ -36,7 +36,7 @@ def _key(fact: Fact) -> tuple[Any, ...]:
     kind = type(fact).__name__
     match fact:
         case RoleGrant() as g:
-            return kind, g.tenant, g.subject, g.role, g.scope, g.window, g.source
+            return kind, g.tenant, g.subject, g.role, g.scope, g.window, g.source, g.held_back
         case Membership(tenant=tenant, subject=subject):
             return kind, tenant, subject
     return kind, fact.id

@@ -182,9 +182,9 @@ class Builder:
         if members is None or member is None:
             return
         grants = list(self._grants(member))
-        if isinstance(change.before, RoleGrant):
+        if isinstance(change.before, RoleGrant) and not change.before.held_back:
             grants.remove(compiling.grant_entry(change.before))
-        if isinstance(change.after, RoleGrant):
+        if isinstance(change.after, RoleGrant) and not change.after.held_back:
             grants.append(compiling.grant_entry(change.after))
         membership = (
             member.membership

@@ -1,7 +1,7 @@
 """Facts to rows and back. Both directions side by side, no decisions inside."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Table
 
@@ -9,12 +9,12 @@ from authz_service.domain.catalog import Feature, Limit, Permission, Plan, Role
 from authz_service.domain.change import Fact, ScheduledChangeset
 from authz_service.domain.endpoint import Endpoint
 from authz_service.domain.exception import ExceptionKind, TenantException
-from authz_service.domain.grant import GrantSource, RoleGrant
+from authz_service.domain.grant import GrantOrigin, GrantSource, HeldBack, RoleGrant
 from authz_service.domain.identity import Identity
 from authz_service.domain.invitation import Invitation
 from authz_service.domain.key import ApiKey
 from authz_service.domain.membership import Membership, MembershipState
-from authz_service.domain.rules import UNLIMITED, Rule, rules_of
+from authz_service.domain.rules import UNLIMITED, Rule, grant_rule, rules_of
 from authz_service.domain.tenant import (
     DatedLimit,
     Holding,
@@ -25,6 +25,12 @@ from authz_service.domain.tenant import (
 )
 from authz_service.domain.window import ALWAYS, Window
 from authz_service.store import caller_rows, deltas, scheduled_rows, schema
+
+_RULE_CONTEXT: Final = (
+    *("tenant", "subject", "scope", "source", "reason", "grant_id", "exception_id"),
+    *("origin", "substitute_for", "held_back"),
+)
+"""What a rule's row says beside the rule."""
 
 
 class Row(NamedTuple):
@@ -37,7 +43,8 @@ class Row(NamedTuple):
 def rows_of(fact: Fact) -> list[Row]:
     """List the rows a fact stands for, its Casbin rules last."""
     rows = [Row(table, tuple(values.items())) for table, values in _own_rows(fact)]
-    rules = rules_of(fact)
+    # A grant that is held back is kept as the rule that it is going to be again.
+    rules = [grant_rule(fact)] if isinstance(fact, RoleGrant) else rules_of(fact)
     if rules:
         context = _rule_context(fact)
         ordered = sorted(rules, key=lambda rule: (rule.ptype, rule.values))
@@ -163,9 +170,7 @@ def _exception_values(fact: TenantException) -> dict[str, Any]:
 
 
 def _rule_context(fact: Fact) -> dict[str, str]:
-    context = dict.fromkeys(
-        ("tenant", "subject", "scope", "source", "reason", "grant_id", "exception_id"), ""
-    )
+    context = dict.fromkeys(_RULE_CONTEXT, "")
     match fact:
         case Tenant():
             context["tenant"] = fact.id
@@ -179,6 +184,9 @@ def _rule_context(fact: Fact) -> dict[str, str]:
                 "source": fact.source.value,
                 "reason": fact.reason,
                 "grant_id": fact.id,
+                "origin": fact.origin.value,
+                "substitute_for": fact.substitute_for,
+                "held_back": fact.held_back.value,
             }
         case TenantException():
             context |= {"tenant": fact.tenant, "exception_id": fact.id}
@@ -341,6 +349,9 @@ def role_grant(row: Any) -> RoleGrant:
         source=GrantSource(row.source),
         reason=row.reason,
         id=row.grant_id,
+        origin=GrantOrigin(row.origin),
+        substitute_for=row.substitute_for,
+        held_back=HeldBack(row.held_back),
         revision=row.opened_revision,
     )
 

@@ -76,9 +76,9 @@ def _ids(connection: Connection, facts: Facts, row: dict[str, Any]) -> Iterator[
 
 def _stands(facts: Facts, row: dict[str, Any], at: Instant) -> bool:
     """Tell whether a rule's window covers the instant, and it is no role grant, or one to an active
-    member of an open tenant.
+    member of an open tenant that is not held back.
     """
-    covered = Window(row["valid_from"], row["valid_until"]).covers(at)
+    covered = not row["held_back"] and Window(row["valid_from"], row["valid_until"]).covers(at)
     if not covered or not row["subject"]:
         return covered
     members = facts.memberships(row["tenant"], row["subject"])

@@ -123,7 +123,10 @@ request = Table(
 
 rule = _fact_table(
     "rule",
-    ("v0", "v1", "v2", "v3", "ptype", "valid_from", "valid_until", "source", "exception_id"),
+    (
+        *("v0", "v1", "v2", "v3", "ptype", "valid_from", "valid_until", "source", "exception_id"),
+        "held_back",
+    ),
     _text("ptype"),
     *(_text(f"v{i}") for i in range(6)),
     _text("tenant"),
@@ -135,9 +138,13 @@ rule = _fact_table(
     _text("reason"),
     _text("grant_id"),
     _text("exception_id"),
+    *map(_text, ("origin", "substitute_for", "held_back")),
     history=("tenant", "subject"),
 )
-"""Casbin's rules. `subject` is set on role grants alone, `exception_id` on an exception's rules."""
+"""Casbin's rules. `subject` is set on role grants alone, `exception_id` on an exception's rules.
+
+A role grant that is `held_back` is stored here too, and is no rule as long as it is.
+"""
 
 OF_NO_SUBJECT: Final = text("subject = ''")
 """Every rule but role grants, of which there are a thousand times as many."""

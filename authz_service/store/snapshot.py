@@ -33,7 +33,11 @@ _GRANTS: Final = select(
     schema.rule.c.scope,
     schema.rule.c.valid_from,
     schema.rule.c.valid_until,
-).where(schema.rule.c.closed_revision.is_(None), schema.rule.c.subject != "")
+).where(
+    schema.rule.c.closed_revision.is_(None),
+    schema.rule.c.subject != "",
+    schema.rule.c.held_back == "",
+)
 
 
 def read_index(connection: Connection) -> Index:

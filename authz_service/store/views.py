@@ -1,8 +1,8 @@
 """The rules in force: the view `casbin_rule`, and the same of any instant and revision.
 
 A rule is in force if it is open and its window covers the instant; a role grant also needs an
-active member and an open tenant, so that stock Casbin, which knows neither, answers as this
-service does.
+active member and an open tenant, and not to be held back, so that stock Casbin, which knows none
+of these, answers as this service does.
 """
 
 from typing import Final
@@ -19,7 +19,7 @@ _VALUES: Final = ", ".join(f"NULLIF(r.v{i}, '') AS v{i}" for i in range(6))
 
 _IN_FORCE: Final = """
 FROM rule r
-WHERE {r_open}
+WHERE {r_open} AND r.held_back = ''
   AND r.valid_from <= {now} AND {now} < r.valid_until
   AND (r.subject = '' OR (
     EXISTS (

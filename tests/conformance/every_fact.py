@@ -20,7 +20,7 @@ from authz_service.domain.changeset import (
 )
 from authz_service.domain.endpoint import Endpoint
 from authz_service.domain.exception import ExceptionKind, TenantException
-from authz_service.domain.grant import GrantSource, RoleGrant
+from authz_service.domain.grant import GrantOrigin, GrantSource, HeldBack, RoleGrant
 from authz_service.domain.identity import Identity, IdentityKind
 from authz_service.domain.invitation import Invitation
 from authz_service.domain.key import ApiKey, KeyKind
@@ -93,6 +93,14 @@ GRANT: Final = RoleGrant(
     GrantSource.CONTRACT,
     TEXT,
     "g1",
+)
+HELD_BACK: Final = replace(
+    GRANT,
+    id="g3",
+    window=Window(10, 30),
+    origin=GrantOrigin.SUBSTITUTE,
+    substitute_for="g1",
+    held_back=HeldBack.NOT_OFFERED,
 )
 GRANTING: Final = TenantException(
     "x1",
@@ -198,6 +206,7 @@ LIVES: Final = {
         INVITATION, replace(INVITATION, email="", roles=(), token_hash="1f" * 32, expires_at=90)
     ),
     "role grant": Life(GRANT, replace(GRANT, window=ALWAYS, source=GrantSource.SSO, id="g2")),
+    "role grant held back": Life(HELD_BACK, replace(HELD_BACK, held_back=HeldBack.NO)),
     "grant exception": Life(
         GRANTING, replace(GRANTING, permissions=frozenset({"doc:print"}), window=Window(10))
     ),

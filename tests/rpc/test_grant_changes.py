@@ -57,6 +57,23 @@ def test_only_what_the_mask_names_is_changed(account: Account) -> None:
     assert not updated(account, made, "valid_until").HasField("valid_until")
 
 
+def test_nobody_writes_what_the_downgrade_policy_knows_its_grants_by(account: Account) -> None:
+    of_the_policy: dict[str, Any] = {
+        "origin": role_grant_pb2.GRANT_ORIGIN_SUBSTITUTE,
+        "substitute_for": "g1",
+        "held_back": role_grant_pb2.HOLD_REASON_NOT_OFFERED,
+    }
+    made = account.grant("vera", "editor", **of_the_policy)
+    again = updated(account, made, "reason", reason="other", **of_the_policy)
+    for grant in (made, again):
+        assert grant.origin == role_grant_pb2.GRANT_ORIGIN_GRANTED
+        assert (grant.substitute_for, grant.held_back) == ("", 0)
+    for field in of_the_policy:
+        request = update(account, made, field, **of_the_policy)
+        account.server.refuses(request, ErrorReason.INVALID_FIELD, at="update_mask")
+    assert account.may("vera", "invoices:create")
+
+
 def test_check_sees_the_changed_window_at_once(account: Account) -> None:
     made = account.grant("vera", "editor")
     assert account.may("vera", "invoices:create")

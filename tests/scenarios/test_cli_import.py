@@ -183,7 +183,7 @@ def test_tier_is_previewed_then_set_and_what_does_not_fit_is_seen_to(
     moved = done(authz("tenants", "set-tier", name, "free", *asked[-3:]))
     assert moved["downgrade_steps"] == seen["downgrade_steps"] != []
     (held,) = (line for line in authz("grants", "list", name).out.splitlines() if "bob" in line)
-    assert "downgrade policy, not offered" in held
+    assert "held back, not offered" in held
     assert authz("check", name, "user:bob", "invoices:view").code == 1
     again = authz("tenants", "apply-downgrade-policy", name)
     assert (again.code, "all fits" in again.err) == (0, True)

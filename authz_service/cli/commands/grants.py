@@ -235,7 +235,7 @@ def bulk_revoke(session: Session, file: bulk_files.File, reason: Reason = "") ->
 
 def _table(grants: Iterable[pb.RoleGrant]) -> Table:
     rows = [
-        (each.subject, each.role, each.scope, window(each), word(pb.GrantSource, each.source),
+        (each.subject, each.role, each.scope, _in_force(each), word(pb.GrantSource, each.source),
          each.reason, each.id)
         for each in grants
     ]  # fmt: skip
@@ -250,12 +250,19 @@ def _facts(grant: pb.RoleGrant) -> Table:
             ("subject", grant.subject),
             ("role", grant.role),
             ("scope", grant.scope),
-            ("in force", window(grant)),
+            ("in force", _in_force(grant)),
             ("source", word(pb.GrantSource, grant.source)),
             ("reason", grant.reason),
             ("revision", str(grant.revision)),
         ]
     )
+
+
+def _in_force(grant: pb.RoleGrant) -> str:
+    """Say when a grant is in force, or why it is not although its window may be open."""
+    if not grant.held_back:
+        return window(grant)
+    return f"held back, {word(pb.HoldReason, grant.held_back).replace('_', ' ')}"
 
 
 def _source(source: GrantSource) -> pb.GrantSource.ValueType:

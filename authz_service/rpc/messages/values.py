@@ -8,7 +8,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from authz_service.domain.decision import CLASSES, DecisionReason
 from authz_service.domain.exception import EVERYONE, ExceptionKind, TenantException
-from authz_service.domain.grant import GrantSource, RoleGrant
+from authz_service.domain.grant import GrantOrigin, GrantSource, HeldBack, RoleGrant
 from authz_service.domain.key import KeyKind
 from authz_service.domain.window import BEGINNING, FOREVER, Instant, Window
 from authz_service.errors import ErrorReason, InvalidArgument
@@ -31,6 +31,16 @@ _SOURCES: Final = {
     GrantSource.SCIM: role_grant_pb2.GRANT_SOURCE_SCIM,
     GrantSource.SSO: role_grant_pb2.GRANT_SOURCE_SSO,
     GrantSource.STAFF: role_grant_pb2.GRANT_SOURCE_STAFF,
+}
+_ORIGINS: Final = {
+    GrantOrigin.GRANTED: role_grant_pb2.GRANT_ORIGIN_GRANTED,
+    GrantOrigin.SUBSTITUTE: role_grant_pb2.GRANT_ORIGIN_SUBSTITUTE,
+    GrantOrigin.READ_ONLY: role_grant_pb2.GRANT_ORIGIN_READ_ONLY,
+}
+_HOLD_REASONS: Final = {
+    HeldBack.NO: role_grant_pb2.HOLD_REASON_UNSPECIFIED,
+    HeldBack.NOT_OFFERED: role_grant_pb2.HOLD_REASON_NOT_OFFERED,
+    HeldBack.NO_SEAT: role_grant_pb2.HOLD_REASON_NO_SEAT,
 }
 _EXCEPTIONS: Final = {
     ExceptionKind.GRANT: exception_pb2.EXCEPTION_KIND_GRANT,
@@ -150,6 +160,9 @@ def role_grant_message(value: RoleGrant) -> role_grant_pb2.RoleGrant:
         source=_SOURCES[value.source],
         reason=value.reason,
         revision=value.revision,
+        origin=_ORIGINS[value.origin],
+        substitute_for=value.substitute_for,
+        held_back=_HOLD_REASONS[value.held_back],
         **window_fields(value.window),
     )
 

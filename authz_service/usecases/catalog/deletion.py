@@ -123,7 +123,7 @@ def _told(fact: Fact) -> tuple[str, str, str]:
 
 def _likeness(grant: RoleGrant) -> tuple[Any, ...]:
     """Give what makes two grants of one role the same."""
-    return grant.tenant, grant.subject, grant.scope, grant.window, grant.source
+    return grant.tenant, grant.subject, grant.scope, grant.window, grant.source, grant.held_back
 
 
 def _require_no_caller(found: Iterable[Use]) -> None:

@@ -52,10 +52,9 @@ def _check_definitions(tx: Transaction, facts: Iterable[object]) -> None:
 
 
 def _grants(moved: Iterable[Use]) -> Iterator[tuple[str, str]]:
-    """Yield each tenant and role once, of the grants moved."""
-    grants = (use.successor for use in moved)
-    pairs = {(g.tenant, g.role): None for g in grants if isinstance(g, RoleGrant)}
-    yield from pairs
+    """Yield each tenant and role once, of the grants moved; what is held back is not offered."""
+    grants = (use.successor for use in moved if isinstance(use.successor, RoleGrant))
+    yield from {(grant.tenant, grant.role): None for grant in grants if not grant.held_back}
 
 
 def _check_assignable(tx: Transaction, after: Index, tenant_id: str, role: str) -> None:

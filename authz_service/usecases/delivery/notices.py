@@ -94,7 +94,9 @@ def _keys(index: Index, now: Instant, until: Instant) -> Iterator[Ahead]:
 def _grants(connection: Connection, now: Instant, until: Instant) -> Iterator[Ahead]:
     end = rule.c.valid_until
     query = select(rule.c.tenant, rule.c.subject, rule.c.v1, rule.c.grant_id, end).where(
-        rule.c.closed_revision.is_(None), rule.c.subject != "", end != FOREVER, end > now
+        rule.c.closed_revision.is_(None),
+        *(rule.c.subject != "", rule.c.held_back == ""),
+        *(end != FOREVER, end > now),
     )
     for row in connection.execute(query.where(end <= until)):
         what = f"role {row.v1.removeprefix('role/')} of {row.subject} ends"

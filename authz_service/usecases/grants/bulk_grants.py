@@ -107,7 +107,12 @@ def _held(tx: Transaction, wanted: Iterable[RoleGrant]) -> dict[_Same, str]:
         for grant in wanted
         if grant_entry(grant) in tx.index.grants(grant.tenant, grant.subject)
     )
-    return {_same(grant): grant.id for found in _grants_of(tx, holders).values() for grant in found}
+    return {
+        _same(grant): grant.id
+        for grants in _grants_of(tx, holders).values()
+        for grant in grants
+        if not grant.held_back
+    }
 
 
 def _grants_of(

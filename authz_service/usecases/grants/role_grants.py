@@ -259,7 +259,7 @@ def _conditions(query: ListRoleGrants) -> list[ColumnElement[bool]]:
         conditions.append(rule.c.source == query.source.value)
     if query.live_at is not None:
         at = preconditions.instant(query.live_at, "live_at")
-        conditions += [rule.c.valid_from <= at, rule.c.valid_until > at]
+        conditions += [rule.c.valid_from <= at, rule.c.valid_until > at, rule.c.held_back == ""]
     return conditions
 
 
@@ -273,13 +273,14 @@ def _one(tx: Transaction, tenant: str, grant_id: str, field: str) -> RoleGrant:
 
 
 def _require_new(tx: Transaction, grant: RoleGrant) -> None:
-    if grant_entry(grant) not in tx.index.grants(grant.tenant, grant.subject):
+    in_force = tx.index.grants(grant.tenant, grant.subject)
+    if not grant.held_back and grant_entry(grant) not in in_force:
         return
     same = Facts(tx.connection).role_grants(
         grant.tenant, rule.c.subject == grant.subject, rule.c.source == grant.source.value
     )
     for held in same:
-        if grant_entry(held) == grant_entry(grant):
+        if held.held_back is grant.held_back and grant_entry(held) == grant_entry(grant):
             raise AlreadyExists(
                 ErrorReason.ROLE_GRANT_EXISTS,
                 f"{grant.subject} has been granted {grant.role!r} so already, as {held.id}; "

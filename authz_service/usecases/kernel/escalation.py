@@ -159,8 +159,11 @@ def _held_before(before: object, grant: RoleGrant) -> bool:
     """Tell whether a grant takes the place of one that gave as much, and for as long."""
     if not isinstance(before, RoleGrant):
         return False
-    alike = replace(grant, window=before.window, reason=before.reason) == before
-    return alike and before.window.contains(grant.window)
+    as_before = replace(
+        grant, window=before.window, reason=before.reason, held_back=before.held_back
+    )
+    comes_back = before.held_back and not grant.held_back
+    return as_before == before and not comes_back and before.window.contains(grant.window)
 
 
 def _by_policy(

@@ -154,7 +154,9 @@ def give_lacking(
     held = {
         grant.role
         for grant in manual_roles(tx, tenant.id, subject)
-        if grant.window.covers(tx.now) and grant.window.valid_until == FOREVER
+        if grant.window.covers(tx.now)
+        and grant.window.valid_until == FOREVER
+        and not grant.held_back
     }
     for role in roles:
         if role not in held:

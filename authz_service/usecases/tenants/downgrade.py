@@ -1,11 +1,10 @@
 """The downgrade policy at work: what no longer fits into an account, and what fits again.
 
-Who has no seat follows from who joined when, and a role that is held back leaves a mark of what it
-was. So applying the policy again changes nothing, and applying it after an upgrade gives back what
-it took: where an account ends does not depend on the plans that it had in between.
+Who has no seat follows from who joined when, and a grant that is held back stays what it was,
+except that it gives nothing. So applying the policy again changes nothing, and applying it after
+an upgrade gives back what it took: the account ends the same whatever plans it had in between.
 """
 
-from collections import defaultdict
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -14,45 +13,27 @@ from typing import Final
 from authz_service.domain.audit import AuditRecord
 from authz_service.domain.billing_policy import Downgrade, Excess
 from authz_service.domain.catalog import SEATS
-from authz_service.domain.grant import GrantSource, RoleGrant
+from authz_service.domain.grant import GrantOrigin, GrantSource, HeldBack, RoleGrant
 from authz_service.domain.invitation import Invitation
 from authz_service.domain.membership import Membership, MembershipState, resumed, suspended
 from authz_service.domain.tenant import SuspensionReason, Tenant
-from authz_service.domain.window import FOREVER, Window
+from authz_service.domain.window import FOREVER
 from authz_service.engine import laws, seats
 from authz_service.engine.entitlements import assignable_roles, limit_in_force
 from authz_service.engine.index import MemberEntry
 from authz_service.errors import ErrorReason, FailedPrecondition
-from authz_service.store.facts import Facts
-from authz_service.store.joining import (
-    grant_before,
-    grants_because,
-    grants_ended_for,
-    joining_order,
-)
+from authz_service.store.joining import joining_order
 from authz_service.store.unit_of_work import Transaction
-from authz_service.usecases.grants.role_grants import enter, take
 from authz_service.usecases.kernel import preconditions
 from authz_service.usecases.kernel.dry_run import next_step
 from authz_service.usecases.members import roster
 from authz_service.usecases.tenants.downgrade_step import Step, StepKind
+from authz_service.usecases.tenants.policy_grants import PolicyGrants
 
 WHY: Final = "downgrade policy"
-"""How the audit's reason begins."""
-
-_NO_SEAT: Final = f"{WHY}, no seat: "
-"""How the reason of a read-only grant begins, by which it is known again."""
-
-_HELD_BACK: Final = f"{WHY}, not offered: "
-"""How the reason of a grant begins that the policy ended: all but its window is as it was."""
-
-_INSTEAD: Final = f"{WHY}, instead of "
-"""How the reason of a grant begins that took the place of one that is held back."""
+"""How the reasons of what it does begin, for people to read."""
 
 _MOST_REASON: Final = 1000
-
-_MOST_ALIKE: Final = 1000
-"""Grants that differ in their windows alone, and are held back at one instant."""
 
 
 def fit(tx: Transaction, tenant_id: str, policy: Downgrade) -> tuple[Step, ...]:
@@ -91,11 +72,7 @@ class _Fitting:
         self._members = entry.members
         self._invitations = dict(entry.invitations)
         self._excess = self.policy.limits.get(SEATS, Excess.BLOCK_NEW)
-        ours = grants_because(self.tx.connection, self.tenant.id, WHY)
-        self._somebody_reads = any(map(self._is_read_only, ours))
-        self._marks: defaultdict[str, list[RoleGrant]] = defaultdict(list)
-        for grant in filter(self._is_mark, ours):
-            self._marks[grant.subject].append(grant)
+        self._grants = PolicyGrants(self.tx, self.tenant.id)
         offered = assignable_roles(self.tx.index, self.tenant, self.tx.now)
         roles = self.policy.roles.items()
         self._leaving = {role: other for role, other in roles if role not in offered}
@@ -103,15 +80,6 @@ class _Fitting:
     @cached_property
     def _order(self) -> list[str]:
         return joining_order(self.tx.connection, self.tenant.id)
-
-    @cached_property
-    def _grants(self) -> dict[str, list[RoleGrant]]:
-        """The grants of each member, kept up to date; read when the invited are gone."""
-        found: dict[str, list[RoleGrant]] = {subject: [] for subject in self._order}
-        for grant in Facts(self.tx.connection).role_grants(self.tenant.id):
-            if grant.subject in found and not self._is_mark(grant):
-                found[grant.subject].append(grant)
-        return found
 
     @cached_property
     def _kept(self) -> frozenset[str]:
@@ -132,7 +100,7 @@ class _Fitting:
             and SuspensionReason.SEATS in member.membership.suspensions
             for _, member in self._members.items()
         )
-        if over <= 0 and not waiting and not self._somebody_reads:
+        if over <= 0 and not waiting and not self._grants.anybody_lacks_a_seat:
             return
         crowd = self._newest(over)
         for subject in self._order:
@@ -141,21 +109,23 @@ class _Fitting:
             self._read_only(subject, subject in crowd)
 
     def given_back(self) -> None:
-        """Give back the roles that were held back and that leave no more, the last one first.
+        """Give back the roles that were held back and do not leave any more.
 
-        Who only reads for want of a seat has them back with the seat.
+        Whoever lacks a seat has them back with the seat.
         """
-        marks = [mark for found in self._marks.values() for mark in found]
-        for mark in sorted(marks, key=lambda each: each.revision, reverse=True):
-            if mark.role not in self._leaving and self.tx.index.role(mark.role):
-                self._give_back(mark)
+        for grant in self._grants.held_back():
+            still_held_back = self._grants.is_held_back(grant)  # and did not stand in for another
+            leaves = grant.role in self._leaving
+            if still_held_back and not leaves and not self._grants.lacks_a_seat(grant.subject):
+                self._grants.give_back(grant)
+                self._done(StepKind.ROLE_RESTORED, grant.subject, grant.role, scope=grant.scope)
 
     def held_back(self) -> None:
         """Replace or end what the policy names among the roles that left the account's plans."""
         if self.tx.changes or self._anybody_holds(self._leaving):
             for subject in self._order:
-                for grant in tuple(self._grants[subject]):
-                    if grant.role in self._leaving and grant.window.valid_until > self.tx.now:
+                for grant in self._grants.running(subject):
+                    if grant.role in self._leaving:
                         self._move(grant, self._leaving[grant.role])
         for invitation in self._invitations.values():
             self._promise(invitation, self._leaving)
@@ -188,6 +158,7 @@ class _Fitting:
             if member is not None:
                 roster.end_membership(self.tx, member, but=invitation)
                 self._order.remove(member.subject)
+                self._grants.forget(member.subject)
             self._done(StepKind.INVITATION_ENDED, invitation.subject or invitation.email)
         return len(going)
 
@@ -221,46 +192,38 @@ class _Fitting:
             self._done(StepKind.MEMBER_RESUMED, subject)
 
     def _read_only(self, subject: str, crowded: bool) -> None:
-        wanted = crowded and self._excess is Excess.READ_ONLY_EXCESS
-        role, held = self.policy.read_only_role, self._grants[subject]
-        live = [grant for grant in held if grant.window.valid_until > self.tx.now]
-        ours = next((grant for grant in held if self._is_read_only(grant)), None)
-        if wanted and ours is None and any(grant.role != role for grant in live):
-            self._require_offered(role)
-            for grant in live:
-                self._take(grant)
-            source, reason = GrantSource.CONTRACT, f"{_NO_SEAT}{self.why}"
-            grant = RoleGrant(self.tenant.id, subject, role, source=source)
-            self._give(replace(grant, reason=reason[:_MOST_REASON]))
-            self._done(StepKind.MEMBER_READ_ONLY, subject, replacement=role)
-        elif not wanted and ours is not None:
-            self._restore(ours)
+        if crowded and self._excess is Excess.READ_ONLY_EXCESS:
+            self._take_all_but_reading(subject)
+        elif self._grants.lacks_a_seat(subject):
+            role = self._grants.end_read_only(subject)
+            self._grants.give_back_seat(subject)
+            self._done(StepKind.MEMBER_RESTORED, subject, role)
 
-    def _restore(self, ours: RoleGrant) -> None:
-        """Give back the roles that ended when this read-only grant was made."""
-        connection, tenant, subject = self.tx.connection, self.tenant.id, ours.subject
-        self._take(ours)
-        for grant in grants_ended_for(connection, tenant, subject, ours.id):
-            if self.tx.index.role(grant.role):
-                self._again(grant)
-        self._done(StepKind.MEMBER_RESTORED, subject, ours.role)
-
-    def _is_read_only(self, grant: RoleGrant) -> bool:
-        return grant.source is GrantSource.CONTRACT and grant.reason.startswith(_NO_SEAT)
-
-    def _is_mark(self, grant: RoleGrant) -> bool:
-        return grant.reason.startswith(_HELD_BACK) and grant.window.valid_until <= self.tx.now
+    def _take_all_but_reading(self, subject: str) -> None:
+        role, grants = self.policy.read_only_role, self._grants.running(subject)
+        reads = any(grant.origin is GrantOrigin.READ_ONLY for grant in grants)
+        if reads or all(grant.role == role for grant in grants):
+            return
+        self._require_offered(role)
+        for grant in grants:
+            self._grants.hold_back(grant, HeldBack.NO_SEAT)
+        reason = f"{WHY}, no seat: {self.why}"[:_MOST_REASON]
+        read_only = RoleGrant(self.tenant.id, subject, role, reason=reason)
+        source, origin = GrantSource.CONTRACT, GrantOrigin.READ_ONLY
+        self._grants.give(replace(read_only, source=source, origin=origin))
+        self._done(StepKind.MEMBER_READ_ONLY, subject, replacement=role)
 
     def _move(self, grant: RoleGrant, other: str) -> None:
         runs = not grant.scope and self._is_admin(grant.role) and not self._is_admin(other)
         endless = grant.window.covers(self.tx.now) and grant.window.valid_until == FOREVER
         if grant.subject in self._kept and runs and endless:
             return
-        self._mark(grant)
+        held_back = self._grants.hold_back(grant, HeldBack.NOT_OFFERED)
         if other:
             self._require_offered(other)
-            reason = f"{_INSTEAD}{grant.role}: {self.why}"[:_MOST_REASON]
-            self._give(replace(grant, role=other, reason=reason))
+            reason = f"{WHY}, instead of {grant.role}: {self.why}"[:_MOST_REASON]
+            substitute = replace(grant, role=other, reason=reason, origin=GrantOrigin.SUBSTITUTE)
+            self._grants.give(replace(substitute, substitute_for=held_back.id))
         kind = StepKind.ROLE_REPLACED if other else StepKind.ROLE_ENDED
         self._done(kind, grant.subject, grant.role, other, grant.scope)
 
@@ -279,65 +242,6 @@ class _Fitting:
         for role in going:
             kind = StepKind.ROLE_REPLACED if leaving[role] else StepKind.ROLE_ENDED
             self._done(kind, invitation.subject or invitation.email, role, leaving[role])
-
-    def _mark(self, grant: RoleGrant) -> None:
-        """End a grant so that it can be given back: it stays, with a window that is over."""
-        start = min(grant.window.valid_from, self.tx.now - _MOST_ALIKE)
-        over = (Window(start, end) for end in range(self.tx.now, self.tx.now - _MOST_ALIKE, -1))
-        mine, held = self._marks[grant.subject], self._grants[grant.subject]
-        taken = {_sort(each) for each in (*mine, *held)}
-        reason = f"{_HELD_BACK}{self.why}"[:_MOST_REASON]
-        marks = (replace(grant, window=window, reason=reason) for window in over)
-        mark = next(each for each in marks if _sort(each) not in taken)
-        self._write("role.held_back", grant, mark)
-        mine.append(mark)
-        held.remove(grant)
-
-    def _give_back(self, mark: RoleGrant) -> None:
-        """Let a grant be what it was before it was held back; what took its place goes."""
-        was = grant_before(self.tx.connection, self.tenant.id, mark.subject, mark.id, _HELD_BACK)
-        held = self._grants.get(mark.subject)
-        if was is None or held is None or any(map(self._is_read_only, held)):
-            return
-        self._marks[mark.subject].remove(mark)
-        for grant in tuple(held):
-            instead = grant.reason.startswith(f"{_INSTEAD}{was.role}: ")
-            if instead and _sort(replace(grant, role=was.role)) == _sort(was):
-                self._take(grant)
-        was = replace(was, role=mark.role)  # of another name by now, where one took its place
-        if _sort(was) in map(_sort, held):
-            take(self.tx, mark)
-        else:
-            self._write("role.restored", mark, was)
-            held.append(was)
-        self._done(StepKind.ROLE_RESTORED, mark.subject, mark.role, scope=mark.scope)
-
-    def _write(self, action: str, before: RoleGrant, after: RoleGrant) -> None:
-        after = replace(after, revision=self.tx.index.revision + 1)
-        self.tx.change(before, after)
-        who, why = (after.subject,), self.tx.call.reason
-        self.tx.record(AuditRecord(action, after.tenant, who, before, after, why))
-
-    def _take(self, grant: RoleGrant) -> None:
-        take(self.tx, grant)
-        self._grants[grant.subject].remove(grant)
-
-    def _give(self, grant: RoleGrant) -> None:
-        """Grant a role, unless the same grant is in force."""
-        held = self._grants[grant.subject]
-        if _sort(grant) not in map(_sort, held):
-            held.append(enter(self.tx, grant))
-
-    def _again(self, grant: RoleGrant) -> None:
-        """Let a grant that is no fact any more be one as it was, unless the same one is."""
-        held = self._grants[grant.subject]
-        if _sort(grant) in map(_sort, held):
-            return
-        back = replace(grant, revision=self.tx.index.revision + 1)
-        self.tx.change(None, back)
-        who, why = (grant.subject,), self.tx.call.reason
-        self.tx.record(AuditRecord("role.restored", grant.tenant, who, None, back, why))
-        held.append(back)
 
     def _is_admin(self, role: str) -> bool:
         found = self.tx.index.role(role)
@@ -361,11 +265,6 @@ class _Fitting:
         self, kind: StepKind, subject: str, role: str = "", replacement: str = "", scope: str = ""
     ) -> None:
         self.steps.append(Step(kind, subject, role, replacement, scope))
-
-
-def _sort(grant: RoleGrant) -> tuple[object, ...]:
-    """Give what makes two grants of one member the same."""
-    return grant.role, grant.scope, grant.window, grant.source
 
 
 def _listed(names: Iterable[str]) -> str:

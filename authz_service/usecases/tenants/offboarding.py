@@ -200,11 +200,11 @@ def _restored(tx: Transaction, tenant: Tenant, now: TenantNow, ended: Ended) -> 
 
 
 def _comes_back(grant: RoleGrant, objection: ErrorReason | None, at: Instant) -> bool:
-    """Tell whether a grant is made anew; one that is over, such as a role held back, gives nothing
+    """Tell whether a grant is made anew; one that is over or held back gives nothing
     that a tier would have to offer.
     """
-    over = grant.window.valid_until <= at
-    return objection is None or (over and objection is ErrorReason.ROLE_NOT_ASSIGNABLE)
+    gives_nothing = bool(grant.held_back) or grant.window.valid_until <= at
+    return objection is None or (gives_nothing and objection is ErrorReason.ROLE_NOT_ASSIGNABLE)
 
 
 def _objection(tx: Transaction, tenant: Tenant, role: str) -> ErrorReason | None:

@@ -58,6 +58,66 @@ GRANT_SOURCE_STAFF: GrantSource.ValueType  # 5
 """An approved staff access."""
 Global___GrantSource: _TypeAlias = GrantSource  # noqa: Y015
 
+class _GrantOrigin:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _GrantOriginEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_GrantOrigin.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    GRANT_ORIGIN_UNSPECIFIED: _GrantOrigin.ValueType  # 0
+    """Never given."""
+    GRANT_ORIGIN_GRANTED: _GrantOrigin.ValueType  # 1
+    """A caller granted the role, or a billing event did."""
+    GRANT_ORIGIN_SUBSTITUTE: _GrantOrigin.ValueType  # 2
+    """The downgrade policy gave it in place of the grant `substitute_for`, which it holds back; it ends
+    when that one comes back.
+    """
+    GRANT_ORIGIN_READ_ONLY: _GrantOrigin.ValueType  # 3
+    """The downgrade policy gave it to a member without a seat, whose other grants it holds back; it ends
+    when there is a seat again.
+    """
+
+class GrantOrigin(_GrantOrigin, metaclass=_GrantOriginEnumTypeWrapper):
+    """How a grant came about."""
+
+GRANT_ORIGIN_UNSPECIFIED: GrantOrigin.ValueType  # 0
+"""Never given."""
+GRANT_ORIGIN_GRANTED: GrantOrigin.ValueType  # 1
+"""A caller granted the role, or a billing event did."""
+GRANT_ORIGIN_SUBSTITUTE: GrantOrigin.ValueType  # 2
+"""The downgrade policy gave it in place of the grant `substitute_for`, which it holds back; it ends
+when that one comes back.
+"""
+GRANT_ORIGIN_READ_ONLY: GrantOrigin.ValueType  # 3
+"""The downgrade policy gave it to a member without a seat, whose other grants it holds back; it ends
+when there is a seat again.
+"""
+Global___GrantOrigin: _TypeAlias = GrantOrigin  # noqa: Y015
+
+class _HoldReason:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _HoldReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_HoldReason.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    HOLD_REASON_UNSPECIFIED: _HoldReason.ValueType  # 0
+    """The grant is not held back."""
+    HOLD_REASON_NOT_OFFERED: _HoldReason.ValueType  # 1
+    """The account's tier and add-ons do not offer the role any more."""
+    HOLD_REASON_NO_SEAT: _HoldReason.ValueType  # 2
+    """The member has no seat."""
+
+class HoldReason(_HoldReason, metaclass=_HoldReasonEnumTypeWrapper):
+    """Why the downgrade policy holds a grant back."""
+
+HOLD_REASON_UNSPECIFIED: HoldReason.ValueType  # 0
+"""The grant is not held back."""
+HOLD_REASON_NOT_OFFERED: HoldReason.ValueType  # 1
+"""The account's tier and add-ons do not offer the role any more."""
+HOLD_REASON_NO_SEAT: HoldReason.ValueType  # 2
+"""The member has no seat."""
+Global___HoldReason: _TypeAlias = HoldReason  # noqa: Y015
+
 class _GrantOutcome:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -122,6 +182,9 @@ class RoleGrant(_message.Message):
     SOURCE_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
+    ORIGIN_FIELD_NUMBER: _builtins.int
+    SUBSTITUTE_FOR_FIELD_NUMBER: _builtins.int
+    HELD_BACK_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Given by the service; ignored in a change."""
     tenant: _builtins.str
@@ -138,6 +201,16 @@ class RoleGrant(_message.Message):
     """Why it was given."""
     revision: _builtins.int
     """The revision that changed it last, for `expected_revision`; ignored in a change. Example: 4711."""
+    origin: Global___GrantOrigin.ValueType
+    """How it came about. Set by the service; ignored in a change."""
+    substitute_for: _builtins.str
+    """The id of the grant in whose place the downgrade policy gave this one; empty for others. Set by
+    the service; ignored in a change.
+    """
+    held_back: Global___HoldReason.ValueType
+    """Why the downgrade policy holds it back: until the account has room for it again, it gives nothing.
+    Set by the service; ignored in a change.
+    """
     @_builtins.property
     def valid_from(self) -> _timestamp_pb2.Timestamp:
         """From when it holds, inclusive; unset for always."""
@@ -159,10 +232,13 @@ class RoleGrant(_message.Message):
         source: Global___GrantSource.ValueType = ...,
         reason: _builtins.str = ...,
         revision: _builtins.int = ...,
+        origin: Global___GrantOrigin.ValueType = ...,
+        substitute_for: _builtins.str = ...,
+        held_back: Global___HoldReason.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["valid_from", b"valid_from", "valid_until", b"valid_until"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "reason", b"reason", "revision", b"revision", "role", b"role", "scope", b"scope", "source", b"source", "subject", b"subject", "tenant", b"tenant", "valid_from", b"valid_from", "valid_until", b"valid_until"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["held_back", b"held_back", "id", b"id", "origin", b"origin", "reason", b"reason", "revision", b"revision", "role", b"role", "scope", b"scope", "source", b"source", "subject", b"subject", "substitute_for", b"substitute_for", "tenant", b"tenant", "valid_from", b"valid_from", "valid_until", b"valid_until"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

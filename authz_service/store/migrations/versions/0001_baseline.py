@@ -198,9 +198,13 @@ def tenant_tables() -> None:
 def rule_table() -> None:
     fact_table(
         "rule",
-        ["v0", "v1", "v2", "v3", "ptype", "valid_from", "valid_until", "source", "exception_id"],
+        [
+            *("v0", "v1", "v2", "v3", "ptype", "valid_from", "valid_until", "source"),
+            *("exception_id", "held_back"),
+        ],
         *texts("ptype", "v0", "v1", "v2", "v3", "v4", "v5", "tenant", "subject", "scope"),
         *texts("source", "reason", "grant_id", "exception_id"),
+        *texts("origin", "substitute_for", "held_back"),
         *numbers("valid_from", "valid_until"),
     )
     index("ix_rule_tenant_subject", "rule", ["tenant", "subject"])
