@@ -36,6 +36,14 @@ def _number(name: str) -> Column[int]:
     return Column(name, BigInteger, nullable=False)
 
 
+def _texts(*names: str) -> list[Column[str]]:
+    return [_text(name) for name in names]
+
+
+def _numbers(*names: str) -> list[Column[int]]:
+    return [_number(name) for name in names]
+
+
 def _flag(name: str) -> Column[bool]:
     return Column(name, Boolean, nullable=False)
 
@@ -82,8 +90,8 @@ audit_entry = Table(
     Column("tenant", _TEXT, primary_key=True),
     Column("seq", BigInteger, primary_key=True, autoincrement=False),
     _number("at"),
-    *map(_text, ("actor", "on_behalf_of", "action", "outcome")),
-    *map(_number, ("changes", "revision")),
+    *_texts("actor", "on_behalf_of", "action", "outcome"),
+    *_numbers("changes", "revision"),
     Column("entry", _TEXT, nullable=False),
     Column("hash", _TEXT, nullable=False),
     Index(None, "at"),
@@ -129,16 +137,10 @@ rule = _fact_table(
     ),
     _text("ptype"),
     *(_text(f"v{i}") for i in range(6)),
-    _text("tenant"),
-    _text("subject"),
-    _text("scope"),
-    _number("valid_from"),
-    _number("valid_until"),
-    _text("source"),
-    _text("reason"),
-    _text("grant_id"),
-    _text("exception_id"),
-    *map(_text, ("origin", "substitute_for", "held_back")),
+    *_texts("tenant", "subject", "scope"),
+    *_numbers("valid_from", "valid_until"),
+    *_texts("source", "reason", "grant_id", "exception_id"),
+    *_texts("origin", "substitute_for", "held_back"),
     history=("tenant", "subject"),
 )
 """Casbin's rules. `subject` is set on role grants alone, `exception_id` on an exception's rules.
@@ -154,26 +156,19 @@ Index("ix_rule_v0", rule.c.v0, postgresql_where=OF_NO_SUBJECT, sqlite_where=OF_N
 tenant = _fact_table(
     "tenant",
     ("tenant",),
-    _text("tenant"),
-    _text("display_name"),
-    _text("suspensions"),
+    *_texts("tenant", "display_name", "suspensions"),
     _number("created_at"),
 )
 tenant_period = _fact_table(
     "tenant_period",
     ("tenant", "valid_from"),
-    _text("tenant"),
-    _text("state"),
-    _number("valid_from"),
-    _number("valid_until"),
+    *_texts("tenant", "state"),
+    *_numbers("valid_from", "valid_until"),
 )
 member = _fact_table(
     "member",
     ("tenant", "subject"),
-    _text("tenant"),
-    _text("subject"),
-    _text("lifecycle"),
-    _text("suspensions"),
+    *_texts("tenant", "subject", "lifecycle", "suspensions"),
     _flag("owner"),
     _text("managed_by"),
     history=("tenant", "subject"),
@@ -191,16 +186,17 @@ Index(
 invitation = _fact_table(
     "invitation",
     ("invitation",),
-    _text("invitation"),
-    _text("tenant"),
-    _text("email"),
-    _text("subject"),
-    _text("roles"),
-    _text("token_hash"),
-    _text("mailed_hash"),
-    _text("invited_by"),
-    _number("sent_at"),
-    _number("expires_at"),
+    *_texts(
+        "invitation",
+        "tenant",
+        "email",
+        "subject",
+        "roles",
+        "token_hash",
+        "mailed_hash",
+        "invited_by",
+    ),
+    *_numbers("sent_at", "expires_at"),
     history=("tenant",),
 )
 permission = _fact_table(
@@ -218,57 +214,36 @@ role = _fact_table(
 plan = _fact_table(
     "plan",
     ("plan",),
-    _text("plan"),
-    _text("description"),
+    *_texts("plan", "description"),
     _number("version"),
 )
 exception = _fact_table(
     "exception",
     ("exception",),
-    _text("exception"),
-    _text("tenant"),
-    _text("kind"),
-    _text("subject"),
-    _text("scope"),
-    _number("valid_from"),
-    _number("valid_until"),
-    _text("reason"),
-    _text("approver"),
+    *_texts("exception", "tenant", "kind", "subject", "scope"),
+    *_numbers("valid_from", "valid_until"),
+    *_texts("reason", "approver"),
 )
 api_key = _fact_table(
     "api_key",
     ("key",),
-    _text("key"),
-    _text("secret_hash"),
-    _text("display_name"),
-    _number("created_at"),
-    _number("expires_at"),
-    _text("kind"),
-    _text("previous_hash"),
+    *_texts("key", "secret_hash", "display_name"),
+    *_numbers("created_at", "expires_at"),
+    *_texts("kind", "previous_hash"),
     _number("previous_expires_at"),
 )
 
 identity = _fact_table(
     "identity",
     ("kind", "issuer", "name"),
-    _text("identity"),
-    _text("kind"),
-    _text("issuer"),
-    _text("name"),
-    _text("display_name"),
-    _number("created_at"),
-    _number("expires_at"),
+    *_texts("identity", "kind", "issuer", "name", "display_name"),
+    *_numbers("created_at", "expires_at"),
 )
 
 endpoint = _fact_table(
     "endpoint",
     ("endpoint",),
-    _text("endpoint"),
-    _text("tenant"),
-    _text("url"),
-    _text("kinds"),
-    _text("description"),
-    _text("disabled"),
+    *_texts("endpoint", "tenant", "url", "kinds", "description", "disabled"),
     _number("created_at"),
 )
 
@@ -277,9 +252,9 @@ scheduled_changeset = _fact_table(
     ("scheduled",),
     _text("scheduled"),
     _number("at"),
-    *map(_text, ("actor", "on_behalf_of", "reason")),
+    *_texts("actor", "on_behalf_of", "reason"),
     _number("created_at"),
-    *map(_text, ("changeset", "changes", "records", "blocker")),
+    *_texts("changeset", "changes", "records", "blocker"),
 )
 """The last four are JSON: what was asked for, and what that comes to."""
 
@@ -298,11 +273,11 @@ job = Table(
     "job",
     metadata,
     Column("number", _ID, primary_key=True, autoincrement=True),
-    *map(_text, ("job", "kind", "tenant", "key", "target", "subject", "data")),
+    *_texts("job", "kind", "tenant", "key", "target", "subject", "data"),
     _number("created_at"),
     _text("state"),
-    *map(_number, ("turn", "attempts", "next_at", "ended_at")),
-    *map(_text, ("reason", "message")),
+    *_numbers("turn", "attempts", "next_at", "ended_at"),
+    *_texts("reason", "message"),
     Index("ux_job_job", "job", unique=True),
     Index("ux_job_key", "key", unique=True),
     Index(None, "kind", "state"),
@@ -325,7 +300,7 @@ mail_template = Table(
     metadata,
     Column("tenant", _TEXT, primary_key=True),
     Column("kind", _TEXT, primary_key=True),
-    *map(_text, ("subject", "text", "html")),
+    *_texts("subject", "text", "html"),
     sqlite_with_rowid=False,
 )
 """Mails in a tenant's own words, or in the vendor's for all (tenant "")."""
@@ -343,21 +318,12 @@ event = Table(
     "event",
     metadata,
     Column("number", _ID, primary_key=True, autoincrement=True),
-    _text("source"),
-    _text("event_id"),
-    _text("type"),
+    *_texts("source", "event_id", "type"),
     _number("time"),
-    _text("subject"),
-    _text("data"),
+    *_texts("subject", "data"),
     _number("received_at"),
-    _text("state"),
-    _text("reason"),
-    _text("message"),
-    _text("tenant"),
-    _text("meaning"),
-    _number("revision"),
-    _number("closing_at"),
-    _number("deliveries"),
+    *_texts("state", "reason", "message", "tenant", "meaning"),
+    *_numbers("revision", "closing_at", "deliveries"),
     _text("passage"),
     Index("ux_event_source_event_id", "source", "event_id", unique=True),
     Index(None, "tenant", "state"),
@@ -384,8 +350,7 @@ intake = Table(
     Column("id", Integer, primary_key=True),
     _flag("paused"),
     _text("reason"),
-    _number("breaker_opened_at"),
-    _number("counted_from"),
+    *_numbers("breaker_opened_at", "counted_from"),
     CheckConstraint("id = 1", name="one_intake"),
 )
 """Whether events are taken in: one row, or none as long as nobody and nothing stopped them."""
