@@ -41,6 +41,7 @@ from authz_service.rpc.services.webhook import WebhookServicer
 from authz_service.serving.call_stats import BOUNDS
 from authz_service.serving.tls import TlsFiles, require_no_listeners, tls_files
 from authz_service.usecases.billing.event_rpcs import EventDoor
+from authz_service.usecases.decisions.decider import Decider
 from authz_service.usecases.kernel.execution import Executor
 from authz_service.web import health, metrics
 from authz_service.web.billing_events import EventEdge
@@ -55,15 +56,14 @@ _INSIDE: Final = MountLimits(threads=2, requests=10, body_bytes=0)
 def check_port(parts: Parts) -> Port:
     """Bind the port of AuthorizationService. Raises: AuthzError, OSError."""
     settings, observed = parts.settings, parts.observation("checks")
-    servicer = AuthorizationServicer(
+    decider = Decider(
         parts.replica,
         parts.explainer,
         door.now,
         parts.shadow.offer,
+        observed,
         settings.max_deadline,
         max(1, settings.check_threads // 2),
-        observed,
-        parts.credentials,
     )
     limits = _limits(
         settings,
@@ -73,7 +73,7 @@ def check_port(parts: Parts) -> Port:
     )
     return Port(
         _port_settings(settings, settings.check_port, limits),
-        _serves(authorization_pb2, servicer),
+        _serves(authorization_pb2, AuthorizationServicer(decider, parts.credentials)),
         door.new_id,
         observed,
         door.now,

@@ -1,26 +1,11 @@
-"""Questions as they come in, read fast: what is well-formed is told by the index itself.
-
-An identifier that the index knows is well-formed, so only an answer that says "unknown" makes us
-look at the alphabet; a check that is allowed costs no pattern.
-"""
+"""Questions out of messages."""
 
 from functools import lru_cache
 from typing import Any, Final
 
-from authz_service.domain.decision import DecisionReason, Question, Usage
+from authz_service.domain.decision import Question, Usage
 from authz_service.domain.identifiers import checked, enclosing
 from authz_service.errors import ErrorReason, InvalidArgument
-
-_UNKNOWN: Final = frozenset(
-    {
-        DecisionReason.UNKNOWN_PERMISSION,
-        DecisionReason.UNKNOWN_TENANT,
-        # Of a tenant that is closed the subject was not looked up.
-        DecisionReason.TENANT_SUSPENDED,
-        DecisionReason.TENANT_OFFBOARDED,
-        DecisionReason.NOT_A_MEMBER,
-    }
-)
 
 _MAX_AMOUNT: Final = 2**62
 """What is used and what is wanted must add up within an int64."""
@@ -67,16 +52,3 @@ def usage(message: Any) -> Usage:
                 field=f"usage.{name}",
             )
     return Usage(checked("limit", message.limit, "usage.limit"), message.used, quantity)
-
-
-def told_apart(reason: DecisionReason, asked: Question) -> DecisionReason:
-    """Return the reason, unless it denies something unknown that could not be known.
-
-    Raises:
-        InvalidArgument: an identifier of the question is malformed.
-    """
-    if reason in _UNKNOWN:
-        checked("tenant", asked.tenant)
-        checked("subject", asked.subject)
-        checked("permission", asked.permission)
-    return reason
