@@ -165,9 +165,9 @@ def _wider_roles(before: Index, after: Index, pair: _Pair, at: Instant) -> Itera
 
 
 def _excess(index: Index, entry: TenantEntry, at: Instant) -> dict[str, frozenset[str]]:
-    """Give what each of a tenant's own roles holds beyond what the tenant is entitled to."""
+    """Give what each of a tenant's own roles lists beyond what the tenant is entitled to."""
     bought = frozenset(e.permission for e in entitlements(index, entry, at).permissions)
-    return {role: index.role_permissions(role) - bought for role in entry.own_roles}
+    return {name: role.fact.permissions - bought for name, role in entry.own_roles.items()}
 
 
 def _seats(before: Index, after: Index, pair: _Pair, at: Instant) -> Iterator[TenantImpact]:

@@ -176,20 +176,34 @@ def test_own_role_wider_than_its_tier_is_refused(account: Account) -> None:
 
 
 @pytest.mark.parametrize("through", ["viewer", "own"])
-def test_own_role_wider_than_its_tier_through_what_it_includes_is_refused(
+def test_own_role_includes_what_reaches_past_its_tier_and_the_check_cuts_it(
     account: Account, through: str
 ) -> None:
     account.onboard("professional")
     included = "viewer"
     if through == "own":
-        account.put_role("below", "reports:view")
+        account.put_role("below", "reports:view", "invoices:view")
         included = f"{account.id}/below"
     account.set_tier("free")
+    account.put_role("x", includes=(included,))
+    account.add("emil", f"{account.id}/x")
+    assert account.may("emil", "invoices:view")
+    assert account.reason("emil", "reports:view") == "NOT_ENTITLED"
+    account.set_tier("professional")
+    assert account.may("emil", "reports:view")
+
+
+@pytest.mark.parametrize("included", ["authz.provisioner", "authz.operator"])
+def test_own_role_includes_no_rights_of_the_service_that_no_assignable_role_has(
+    account: Account, included: str
+) -> None:
+    account.onboard("enterprise")
     wide = role_pb2.Role(id=f"{account.id}/x", includes=[included])
     found = account.server.refuses(
         role_pb2.PutRoleRequest(role=wide), ErrorReason.ROLE_WIDER_THAN_TIER, at="role.permissions"
     )
-    assert found.metadata == {"permissions": "reports:view"}
+    assert "authz.add_ons:get" in found.metadata["permissions"]
+    assert "authz.members:add" not in found.metadata["permissions"]
 
 
 def test_own_role_never_gives_more_than_the_tier_after_a_downgrade(account: Account) -> None:

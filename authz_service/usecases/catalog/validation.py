@@ -67,19 +67,29 @@ def check_own_role(tx: Transaction, role: Role) -> None:
 
 
 def too_much(index: Index, owner: Tenant, role: Role, at: Instant) -> frozenset[str]:
-    """Name what a tenant's own role would hold and the tenant is not entitled to.
+    """Name what a tenant's own role would list and the tenant is not entitled to.
 
-    Of what no tier sells, it may hold what some role holds that the tenant can assign.
+    What it includes may reach past the tier: a check cuts that. It does not cut what no tier
+    sells: of that the role may hold, itself or by inclusion, what the assignable roles do.
     """
     entry = index.tenants.get(owner.id)
     in_force = entitlements(index, entry, at).permissions if entry is not None else ()
-    held = role.permissions.union(*(index.role_permissions(name) for name in role.includes))
-    excess = held - {each.permission for each in in_force}
-    if not excess:
-        return excess
-    given = (index.role_permissions(name) for name in assignable_roles(index, owner, at))
-    assigned = excess.intersection(frozenset[str]().union(*given))
-    return excess - {name for name in assigned if index.permissions[name].internal}
+    entitled = {item.permission for item in in_force}
+    included = _union(index.role_permissions(name) for name in role.includes)
+    internal = {name for name in role.permissions | included if _is_internal(index, name)}
+    unsold = internal - entitled
+    if unsold:
+        unsold -= _union(map(index.role_permissions, assignable_roles(index, owner, at)))
+    return (role.permissions - internal - entitled) | unsold
+
+
+def _union(permissions: Iterable[frozenset[str]]) -> frozenset[str]:
+    return frozenset[str]().union(*permissions)
+
+
+def _is_internal(index: Index, permission: str) -> bool:
+    entry = index.permissions.get(permission)
+    return entry is not None and entry.internal
 
 
 def too_wide(

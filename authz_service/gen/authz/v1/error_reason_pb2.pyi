@@ -63,7 +63,9 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     Example: an eighth role below `admin`. Include what is needed directly.
     """
     ERROR_REASON_ROLE_WIDER_THAN_TIER: _ErrorReason.ValueType  # 8
-    """FAILED_PRECONDITION. A tenant's own role would hold a permission that its tier lacks.
+    """FAILED_PRECONDITION. A tenant's own role would list a permission that its tier lacks, or hold a right
+    that none of the tenant's assignable roles has. Including a standard role that reaches past the tier
+    is fine: checks deny what the tier lacks.
     Example: `acme/clerk` with `sso:configure` in tier `free`. Move the tenant up first.
     """
     ERROR_REASON_PERMISSION_DEPRECATED: _ErrorReason.ValueType  # 9
@@ -463,7 +465,9 @@ ERROR_REASON_INCLUSION_TOO_DEEP: ErrorReason.ValueType  # 7
 Example: an eighth role below `admin`. Include what is needed directly.
 """
 ERROR_REASON_ROLE_WIDER_THAN_TIER: ErrorReason.ValueType  # 8
-"""FAILED_PRECONDITION. A tenant's own role would hold a permission that its tier lacks.
+"""FAILED_PRECONDITION. A tenant's own role would list a permission that its tier lacks, or hold a right
+that none of the tenant's assignable roles has. Including a standard role that reaches past the tier
+is fine: checks deny what the tier lacks.
 Example: `acme/clerk` with `sso:configure` in tier `free`. Move the tenant up first.
 """
 ERROR_REASON_PERMISSION_DEPRECATED: ErrorReason.ValueType  # 9
