@@ -1,7 +1,7 @@
 """The events of one agreement, in the order in which they happened.
 
 Within one instant the order follows from meaning: the rank of the event's type, then what an event
-says that the agreement was before it, then the later period. Where nothing of this tells, every
+says that the agreement was before it, then the later sequence. Where nothing of this tells, every
 order is followed. A later event that leaves no difference between them settles the matter; as long
 as none does, the events whose order matters are unclear and count for nothing. Ids never decide.
 """
@@ -24,8 +24,8 @@ class Meaning:
 
     `agreement` is "" for what concerns all agreements of `subject`, or the account alone. `rank`
     orders types of events within one instant. `before` and `after` are digests of what the sender
-    says that the agreement was and is, "" if it does not. `period` is the start of the period that
-    the event describes, 0 if it names none.
+    says that the agreement was and is, "" if it does not. `sequence` is the larger the later: the
+    start of a period, the version of an object; 0 if the event has none.
     """
 
     time: Instant
@@ -37,7 +37,7 @@ class Meaning:
     rank: int = 0
     before: str = ""
     after: str = ""
-    period: Instant = 0
+    sequence: int = 0
 
 
 Name: TypeAlias = tuple[str, str]
@@ -102,10 +102,10 @@ def _orders(branch: Branch, together: list[Meaning]) -> Sequence[Sequence[Meanin
     chains = list(_chains(branch.digest, together)) or list(_chains("", together))
     if chains:
         return chains
-    periods = sorted(together, key=lambda meaning: meaning.period)
-    starts = [meaning.period for meaning in periods]
+    numbered = sorted(together, key=lambda meaning: meaning.sequence)
+    starts = [meaning.sequence for meaning in numbered]
     if 0 not in starts and len(set(starts)) == len(starts):
-        return [periods]
+        return [numbered]
     if len(together) <= _MOST_ORDERS:
         return list(permutations(together))
     by_content = sorted(together, key=lambda meaning: repr(meaning.clauses))

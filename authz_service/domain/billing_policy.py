@@ -26,6 +26,7 @@ class Scheme(StrEnum):
     STANDARD_WEBHOOKS = "standard-webhooks"
     HUBSPOT_V3 = "hubspot-v3"
     HMAC = "hmac"
+    BASIC = "basic"
     TRUSTED_RPC = "trusted-rpc"
 
 
@@ -35,6 +36,33 @@ class Excess(StrEnum):
     BLOCK_NEW = "block_new"
     READ_ONLY_EXCESS = "read_only_excess"
     SUSPEND_NEWEST = "suspend_newest"
+
+
+class Encoding(StrEnum):
+    """How a signature is written."""
+
+    HEX = "hex"
+    BASE64 = "base64"
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """How a source signs with HMAC-SHA256.
+
+    `header` has the signature: alone, or with `separator` among parts `name=value`, of which
+    `part` is the signature and `timestamp_part` the time. `timestamp_header` may have the time
+    instead. `text` is what is signed, with {body}, {timestamp} and {id} in it. `id_header` has the
+    event's id; "" for what a source does not do.
+    """
+
+    header: str = "x-signature"
+    encoding: Encoding = Encoding.HEX
+    text: str = "{body}"
+    separator: str = ""
+    part: str = ""
+    timestamp_part: str = ""
+    timestamp_header: str = ""
+    id_header: str = ""
 
 
 class TimeUnit(StrEnum):
@@ -96,7 +124,7 @@ class Source:
 
     The expressions find an event's attributes in what it sends; the id may be put together from
     several. `data` is the part that the rules look at. `order` lists types of events in the order
-    in which those of one instant count. `header` is where plain HMAC has its signature.
+    in which those of one instant count. `signature` is for HMAC.
     """
 
     name: str
@@ -104,7 +132,7 @@ class Source:
     attributes: Mapping[str, tuple[Expression, ...]]
     tenant: Expression | None = None
     data: Expression | None = None
-    header: str = ""
+    signature: Signature = Signature()
     times: Times = Times()
     order: tuple[str, ...] = ()
     snapshot: Snapshot | None = None

@@ -13,12 +13,14 @@ from authz_service.domain.billing_policy import (
     BillingPolicy,
     BreakerSettings,
     Downgrade,
+    Encoding,
     EventRule,
     Excess,
     Expression,
     NoQuantity,
     ParkRule,
     Scheme,
+    Signature,
     Snapshot,
     SoldPlan,
     Source,
@@ -129,7 +131,7 @@ def _source(document: Document, name: str, body: Mapping[str, Any]) -> Source:
         | {key: (paths[key],) for key in _ATTRIBUTES if key in paths},
         paths.get("tenant"),
         paths.get("data"),
-        body.get("header", "x-signature").lower(),
+        _signature(document, (*at, "signature"), body.get("signature", {})),
         _times(document, (*at, "times"), body["times"]),
         tuple(body.get("order", ())),
         _snapshot(body["snapshot"]) if "snapshot" in body else None,
@@ -151,6 +153,27 @@ def _attributes(
     texts = body["id"] if isinstance(body["id"], list) else [body["id"]]
     parts = [_compiled(document, (*at, "id"), text) for text in texts]
     return {"id": tuple(part for part in parts if part is not None)}
+
+
+def _signature(document: Document, at: Steps, body: Mapping[str, str]) -> Signature:
+    text = body.get("text", "{body}")
+    parts = ("separator" in body, "part" in body)
+    if any(parts) and not all(parts):
+        document.blame(at, "`separator` and `part` need each other: where in the header is it?")
+    timed = "timestamp_part" in body or "timestamp_header" in body
+    if "{body}" not in text or timed != ("{timestamp}" in text):
+        message = "the signed text has {body} in it, and {timestamp} exactly if there is one"
+        document.blame((*at, "text"), message)
+    return Signature(
+        body.get("header", "x-signature").lower(),
+        Encoding(body.get("encoding", "hex")),
+        text,
+        body.get("separator", ""),
+        body.get("part", ""),
+        body.get("timestamp_part", ""),
+        body.get("timestamp_header", "").lower(),
+        body.get("id_header", "").lower(),
+    )
 
 
 def _times(document: Document, at: Steps, body: Mapping[str, str]) -> Times:

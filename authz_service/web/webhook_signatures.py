@@ -3,7 +3,8 @@
     stripe             Stripe-Signature: t=<s>,v1=<hex>[,v1=...]   over `<t>.<body>`
     standard-webhooks  webhook-id, -timestamp, -signature          over `<id>.<timestamp>.<body>`
     hubspot-v3         X-HubSpot-Signature-v3, -Request-Timestamp  over method, URI, body, timestamp
-    hmac               a header of the source's choice             over the body
+    hmac               as `signature` of the source says
+    basic              Authorization: Basic <user:password>        over nothing: TLS protects it
 
 Of the two secrets that a source may have, either is good. A signature that bears a time is good
 for five minutes around it.
@@ -20,7 +21,7 @@ from typing import Final, assert_never
 
 from standardwebhooks import Webhook
 
-from authz_service.domain.billing_policy import Scheme, Source
+from authz_service.domain.billing_policy import Encoding, Scheme, Signature, Source
 from authz_service.domain.window import Instant
 
 TOLERANCE: Final = 300
@@ -77,7 +78,11 @@ def verify(source: Source, secrets: Sequence[str], delivery: Delivery, now: Inst
         case Scheme.HUBSPOT_V3:
             _hubspot(secrets, delivery, seconds)
         case Scheme.HMAC:
-            _plain(source.header, secrets, delivery)
+            _hmac(source.signature, secrets, delivery, seconds)
+            return delivery.headers.get(source.signature.id_header, "")
+        case Scheme.BASIC:
+            _basic(secrets, delivery)
+            return delivery.headers.get(source.signature.id_header, "")
         case Scheme.TRUSTED_RPC:
             raise Forged("this source is heard through IngestEvent only")
         case _:
@@ -121,15 +126,47 @@ def _hubspot(secrets: Sequence[str], delivery: Delivery, now: int) -> None:
     _require_one([_header(delivery, "x-hubspot-signature-v3")], expected)
 
 
-def _plain(header: str, secrets: Sequence[str], delivery: Delivery) -> None:
-    given = _header(delivery, header).removeprefix("sha256=").lower()
-    _require_one([given], [_hex(secret, delivery.body) for secret in secrets])
+def _hmac(how: Signature, secrets: Sequence[str], delivery: Delivery, now: int) -> None:
+    """Check a signature that is written as the source's options say."""
+    value, timestamp = _header(delivery, how.header), ""
+    if how.separator:
+        pairs = (item.strip().partition("=")[::2] for item in value.split(how.separator))
+        parts = dict(pairs)
+        value, timestamp = parts.get(how.part, ""), parts.get(how.timestamp_part, "")
+    if how.timestamp_header:
+        timestamp = _header(delivery, how.timestamp_header)
+    if timestamp or "{timestamp}" in how.text:
+        _require_fresh(timestamp, now)
+    id_ = delivery.headers.get(how.id_header, "") if how.id_header else ""
+    before, _, after = how.text.partition("{body}")
+    head, tail = (
+        text.replace("{timestamp}", timestamp).replace("{id}", id_).encode()
+        for text in (before, after)
+    )
+    signed = head + delivery.body + tail
+    if how.encoding is Encoding.HEX:
+        expected = [_hex(secret, signed) for secret in secrets]
+        value = value.removeprefix("sha256=").lower()
+    else:
+        digests = (hmac.digest(secret.encode(), signed, hashlib.sha256) for secret in secrets)
+        expected = [base64.b64encode(digest).decode() for digest in digests]
+    _require_one([value], expected)
+
+
+def _basic(secrets: Sequence[str], delivery: Delivery) -> None:
+    scheme, _, value = _header(delivery, "authorization").partition(" ")
+    if scheme.lower() != "basic":
+        raise Forged("it does not authenticate as HTTP's basic scheme does")
+    expected = [base64.b64encode(secret.encode()).decode() for secret in secrets]
+    _require_one([value.strip()], expected)
 
 
 def require_usable(scheme: Scheme, secret: str) -> None:
     """Check a secret when it is set. Raises: ValueError; it does not repeat the secret."""
     if not secret or not secret.isascii() or not secret.isprintable():
         raise ValueError("a secret is printable ASCII")
+    if scheme is Scheme.BASIC and not all(secret.partition(":")):
+        raise ValueError("a secret of basic authentication is user:password")
     if scheme is not Scheme.STANDARD_WEBHOOKS:
         return
     content = secret.removeprefix("whsec_")

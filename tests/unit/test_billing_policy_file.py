@@ -41,7 +41,8 @@ def problems(text: str) -> list[str]:
 def test_shipped_file_agrees_with_the_shipped_catalogue() -> None:
     known = policy_files.read_folder(shipped_policies())
     policy = billing_policy_file.read_folder(shipped_policies(), known)
-    assert {"stripe", "hubspot", "cloudevents", "billing-job"} == set(policy.sources)
+    known_to = {"stripe", "hubspot", "hubspot-webhooks", "salesforce", "chargebee"}
+    assert known_to | {"cloudevents", "billing-job"} == set(policy.sources)
 
 
 def test_good_file_is_read() -> None:
@@ -71,6 +72,23 @@ def test_good_file_is_read() -> None:
         ("{each: 1}", "-1", "expected a whole number, unlimited"),
         ("when: now", "when: now, limits: {seats: read_only_excess}", "downgrade.read_only_role"),
         ("when: now", "when: later", "expected now or term_end"),
+        ("times: {unit: seconds}", "times: {}", "sources.crm.times.unit: it is missing"),
+        ("times: {unit: seconds}", "times: {unit: days}", "expected seconds, milliseconds"),
+        ("unit: seconds", "unit: seconds, zone: Europe/Nowhere", "there is no time zone"),
+        ("unit: seconds", "unit: seconds, end_day: maybe", "expected inclusive or exclusive"),
+        ("{type: won, do", "{type: won, when: '!a.b', do", "write `!(a.b)`"),
+        ("{type: won, do", "{type: won, when: '(a == b).c', do", "it can never find anything"),
+        ("{type: won, do", "{type: won, when: \"!a == 'b'\", do", "it can never hold"),
+        ("{type: won, do", "{type: won, when: \"a == 'x' && a == 'y'\", do", "it can never hold"),
+        ("{type: won, do", "{type: won, when: \"a > 'x'\", do", "it can never hold"),
+        ("{type: won, do", "{type: won, when: \"'x' == 'y'\", do", "compares two literals"),
+        ("plans: plan}", "plans: '" + "|".join(["[@, @]"] * 9) + "'}", "its cost has no bound"),
+        ("plans: plan}", "plans: '" + "||".join(["a"] * 150) + "'}", "more than 200 parts"),
+        ("{type: won, do: [onboard]}", "{type: won, do: {a: [onboard]}}", "need each other"),
+        ("{type: won, do: [onboard]}", "{type: won, by: a, do: []}", "need each other"),
+        ("agreement: id, ", "", "change_plan takes the field `agreement`"),
+        ("scheme: hmac", "scheme: hmac\n    signature: {part: h1}", "need each other"),
+        ("scheme: hmac", "scheme: hmac\n    signature: {text: '{timestamp}{body}'}", "has {body}"),
         ("sources:", "source:", "unknown key"),
     ],
 )
@@ -96,3 +114,31 @@ def test_file_that_changes_is_read_again_and_a_wrong_one_leaves_the_good_one(
     assert set(in_use().plans) == {"silver"}
     file.write_text(GOOD + "\n")
     assert set(in_use().plans) == {"gold"}
+
+
+def test_quantity_that_no_limit_takes_is_refused() -> None:
+    reads = GOOD.replace("plans: plan}", 'plans: "[{plan: plan, quantity: seats}]"}')
+    assert billing_policy_file.read(reads).plans
+    dropped = reads.replace("limits: {seats: {each: 1}}", "limits: {seats: 25}")
+    (problem,) = problems(dropped)
+    assert "plans.gold: no limit takes its quantity" in problem
+    assert billing_policy_file.read(
+        dropped.replace("{seats: 25}", "{seats: 25}, quantity: ignored")
+    )
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "!(a.b)",
+        "a && !b",
+        "items[?type == 'x'].{plan: id, quantity: n}",
+        "max(items[].end || `[]`)",
+        "contains(['a', 'b'], c)",
+        "a == 'x' || a == 'y'",
+        "count > `0`",
+    ],
+)
+def test_sound_expression_is_taken(expression: str) -> None:
+    text = GOOD.replace("{type: won, do", f'{{type: won, when: "{expression}", do')
+    assert billing_policy_file.read(text).sources

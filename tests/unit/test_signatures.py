@@ -5,12 +5,15 @@ libraries. HubSpot: the request of its documentation. Plain HMAC: GitHub's publi
 not published was computed with `openssl dgst -sha256 -hmac`.
 """
 
+import base64
+import hashlib
+import hmac
 from dataclasses import replace
 from typing import Final
 
 import pytest
 
-from authz_service.domain.billing_policy import Scheme, Source
+from authz_service.domain.billing_policy import Encoding, Scheme, Signature, Source
 from authz_service.web.webhook_signatures import Delivery, Forged, require_usable, verify
 
 SECOND: Final = 1_000_000
@@ -77,7 +80,7 @@ TIMED: Final = [Scheme.STRIPE, Scheme.STANDARD_WEBHOOKS, Scheme.HUBSPOT_V3]
 
 
 def source(scheme: Scheme) -> Source:
-    return Source("any", scheme, {}, header="x-hub-signature-256")
+    return Source("any", scheme, {}, signature=Signature(header="x-hub-signature-256"))
 
 
 def headers(delivery: Delivery, **changed: str) -> Delivery:
@@ -181,3 +184,52 @@ def test_secret_that_cannot_be_used_is_refused_when_it_is_set() -> None:
     for scheme, secret in [(Scheme.STANDARD_WEBHOOKS, "whsec_é"), (Scheme.HMAC, "")]:
         with pytest.raises(ValueError, match="secret"):
             require_usable(scheme, secret)
+
+
+PADDLE: Final = Signature(
+    header="paddle-signature",
+    separator=";",
+    part="h1",
+    timestamp_part="ts",
+    text="{timestamp}:{body}",
+)
+LAGO: Final = Signature(
+    header="x-lago-signature", encoding=Encoding.BASE64, id_header="x-lago-unique-key"
+)
+
+
+def signed_by(how: Signature, headers: dict[str, str], body: bytes = b"{}") -> str:
+    source = Source("any", Scheme.HMAC, {}, signature=how)
+    return verify(source, ["secret"], Delivery("POST", "", headers, body), STRIPE_AT * SECOND)
+
+
+def test_signature_is_written_as_the_options_say() -> None:
+    at = str(STRIPE_AT)
+    digest = hmac.new(b"secret", f"{at}:{{}}".encode(), hashlib.sha256).hexdigest()
+    assert signed_by(PADDLE, {"paddle-signature": f"ts={at};h1={digest}"}) == ""
+    plain = base64.b64encode(hmac.digest(b"secret", b"{}", "sha256")).decode()
+    headers = {"x-lago-signature": plain, "x-lago-unique-key": "key-1"}
+    assert signed_by(LAGO, headers) == "key-1"
+    for wrong in (
+        {"paddle-signature": f"h1={digest}"},
+        {"paddle-signature": f"ts={STRIPE_AT - 301};h1={digest}"},
+        {"paddle-signature": f"ts={at};h1={digest[:-1]}0"},
+        {},
+    ):
+        with pytest.raises(Forged):
+            signed_by(PADDLE, wrong)
+
+
+def test_basic_authentication_takes_user_and_password_together() -> None:
+    source = Source("any", Scheme.BASIC, {})
+
+    def sent(value: str) -> str:
+        delivery = Delivery("POST", "", {"authorization": value}, b"{}")
+        return verify(source, ["user:pass"], delivery, 0)
+
+    assert sent("Basic " + base64.b64encode(b"user:pass").decode()) == ""
+    for wrong in ("Basic " + base64.b64encode(b"user:past").decode(), "Bearer x", "Basic", ""):
+        with pytest.raises(Forged):
+            sent(wrong)
+    with pytest.raises(ValueError, match="user:password"):
+        require_usable(Scheme.BASIC, "password")

@@ -15,6 +15,7 @@ from authz_service.client.failure import ExitCode, Failure
 
 if TYPE_CHECKING:
     from authz_service.domain.billing_policy import BillingPolicy
+    from authz_service.policyfiles.problem import PolicyFileError
     from authz_service.usecases.billing.offline_preview import Tried
 
 app = typer.Typer(help="What events of billing and CRM systems do: check it, try it.")
@@ -27,9 +28,15 @@ Policies = Annotated[
 
 @local(app)
 def check(session: Session, policies: Policies = None) -> None:
-    """Check billing.yaml, also against the tiers and roles beside it."""
-    policy = _policy(policies or session.settings.policies_dir)
-    counts = {"sources": len(policy.sources), "plans": len(policy.plans)}
+    """Check billing.yaml: its expressions, the tiers and roles beside it, and its cases.
+
+    Cases are recorded events of a sender in cases/billing. If there are any, each rule must be
+    fired by one of them.
+    """
+    folder = policies or session.settings.policies_dir
+    policy = _policy(folder)
+    cases = _run_cases(folder, policy)
+    counts = {"sources": len(policy.sources), "plans": len(policy.plans), "cases": cases}
     if session.output is out.Output.JSON:
         out.print_document({"ok": True, **counts})
         return
@@ -79,10 +86,32 @@ def _policy(folder: Path) -> "BillingPolicy":
     try:
         return billing_policy_file.read_folder(folder, policy_files.read_folder(folder))
     except PolicyFileError as wrong:
-        raise Failure(
-            ExitCode.USAGE, "INVALID_POLICY", wrong.message, field=wrong.field,
-            details=wrong.details, advice="mend the file and run the command again",
-        ) from None  # fmt: skip
+        raise _invalid(wrong) from None
+
+
+def _run_cases(folder: Path, policy: "BillingPolicy") -> int:
+    """Run the billing cases of a folder; return how many there are."""
+    from authz_service.policyfiles.problem import PolicyFileError
+    from authz_service.usecases.billing import policy_cases
+
+    try:
+        report = policy_cases.run(folder, policy)
+        if report.problems:
+            raise PolicyFileError(report.problems)
+    except PolicyFileError as wrong:
+        raise _invalid(wrong) from None
+    return report.cases
+
+
+def _invalid(wrong: "PolicyFileError") -> Failure:
+    return Failure(
+        ExitCode.USAGE,
+        "INVALID_POLICY",
+        wrong.message,
+        field=wrong.field,
+        details=wrong.details,
+        advice="mend the file and run the command again",
+    )
 
 
 def _try(policy: "BillingPolicy", source: str, content: bytes) -> "list[Tried]":

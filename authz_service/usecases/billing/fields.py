@@ -8,6 +8,8 @@ from authz_service.domain.billing_policy import EventRule, Expression, Times
 from authz_service.domain.window import Instant
 from authz_service.usecases.billing import values
 
+_MOST_DIGITS = 17
+
 
 class Fields:
     """What one rule finds in one event."""
@@ -34,6 +36,14 @@ class Fields:
             return None
         return values.instant(value, name, self._times, ends=ends)
 
+    def number(self, name: str) -> int:
+        """Read a whole number; 0 if it is not there."""
+        value = self.value(name)
+        digits = isinstance(value, str) and value.isascii() and value.isdecimal()
+        if digits and len(value) < _MOST_DIGITS:
+            return int(value)
+        return value if isinstance(value, int) and not isinstance(value, bool) else 0
+
     def required_instant(self, name: str) -> Instant:
         """Read the instant at which something ends. Raises: Unreadable, if it is not there."""
         return values.instant(self.value(name), name, self._times, ends=True)
@@ -57,5 +67,9 @@ def _plan(item: Any) -> tuple[str, object]:
         case {"plan": str(name)} if name:
             quantity = item.get("quantity")
             digits = isinstance(quantity, str) and quantity.isascii() and quantity.isdecimal()
-            return name, int(quantity) if digits and len(quantity) < 16 else quantity
+            if digits and len(quantity) < _MOST_DIGITS:
+                return name, int(quantity)
+            # Salesforce writes whole numbers as 12.0.
+            whole = isinstance(quantity, float) and quantity.is_integer()
+            return name, int(quantity) if whole else quantity
     raise values.malformed(f"`plans` finds {str(item)[:100]!r}, which names no plan")

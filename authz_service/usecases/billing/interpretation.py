@@ -4,6 +4,7 @@ Nothing is assumed in place of what is missing, and it decides nothing else.
 """
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Any, Final, assert_never
@@ -72,7 +73,7 @@ def read(policy: BillingPolicy, event: InboundEvent, now: Instant) -> Reading:
     for park in source.park_when:
         if holds(park.when, event.data, "park_when"):
             raise Unreadable(EventReason.PARKED_BY_POLICY, park.reason)
-    clauses, agreement, period = _statement(policy, source, rules, event)
+    clauses, agreement, sequence = _statement(policy, source, rules, event)
     if not clauses:
         return Reading(_tenant(source, event))
     after = _digest(clauses) if source.snapshot else ""
@@ -88,9 +89,19 @@ def read(policy: BillingPolicy, event: InboundEvent, now: Instant) -> Reading:
             _rank(source, event),
             _before(policy, source, rules, event),
             after,
-            period,
+            sequence,
         ),
     )
+
+
+def fired(source: Source, event: InboundEvent) -> Iterator[tuple[int, str]]:
+    """Name the rules that an event fires: their positions, and the values of their `by`."""
+    for position, rule in enumerate(source.rules):
+        if not fnmatchcase(event.type, rule.type):
+            continue
+        if rule.when is not None and not holds(rule.when, event.data, "when"):
+            continue
+        yield position, "" if rule.by is None else _value(rule, event)
 
 
 def _require_ignored(source: Source, event: InboundEvent) -> None:
@@ -104,8 +115,8 @@ def _require_ignored(source: Source, event: InboundEvent) -> None:
 
 def _statement(
     policy: BillingPolicy, source: Source, rules: list[EventRule], event: InboundEvent
-) -> tuple[tuple[Clause, ...], str, Instant]:
-    """Read what the rules that apply make of an event: clauses, agreement, start of its period."""
+) -> tuple[tuple[Clause, ...], str, int]:
+    """Read what the rules that apply make of an event: clauses, agreement, sequence."""
     applying = [rule for rule in rules if rule.when is None or holds(rule.when, event.data, "when")]
     if not applying:
         raise Unreadable(
@@ -115,35 +126,41 @@ def _statement(
         )
     agreements: set[str] = set()
     clauses: list[Clause] = []
-    periods: list[Instant] = []
+    sequences: list[int] = []
     for rule in applying:
         fields = Fields(rule, event, source.times)
         verbs = _verbs(rule, event)
         clauses += [_clause(policy, fields, verb) for verb in verbs]
         agreements |= {_agreement(fields, verb) for verb in verbs}
-        periods.append(fields.instant("period") or 0)
+        sequences.append(fields.number("sequence"))
     if len(agreements - {""}) > 1:
         raise malformed(f"its rules find several agreements: {', '.join(sorted(agreements))}")
-    return tuple(clauses), max(agreements, default=""), max(periods)
+    return tuple(clauses), max(agreements, default=""), max(sequences)
 
 
 def _verbs(rule: EventRule, event: InboundEvent) -> tuple[Verb, ...]:
     if rule.by is None:
         return rule.do
-    value = find(rule.by, event.data, "by")
-    name = {None: "none", True: "true", False: "false"}.get(value, value) if _is_flat(value) else ""
-    verbs = rule.cases.get(str(name))
+    value = _value(rule, event)
+    verbs = rule.cases.get(value)
     if verbs is None:
         raise Unreadable(
             EventReason.UNKNOWN_STATUS,
-            f"`by` of {rule.type!r} finds {str(value)[:60]!r}, to which the billing policy gives "
-            "no meaning: add it to the rule's `do`",
+            f"`by` of {rule.type!r} finds {value[:60]!r}, to which the billing policy gives no "
+            "meaning: add it to the rule's `do`",
         )
     return verbs
 
 
-def _is_flat(value: Any) -> bool:
-    return value is None or isinstance(value, bool | str | int)
+def _value(rule: EventRule, event: InboundEvent) -> str:
+    """Write what a rule goes by as the keys of `do` are written."""
+    value = None if rule.by is None else find(rule.by, event.data, "by")
+    match value:
+        case None:
+            return "none"
+        case bool():
+            return str(value).lower()
+    return str(value)
 
 
 def _agreement(fields: Fields, verb: Verb) -> str:
