@@ -122,9 +122,10 @@ def test_quantity_that_no_limit_takes_is_refused() -> None:
     dropped = reads.replace("limits: {seats: {each: 1}}", "limits: {seats: 25}")
     (problem,) = problems(dropped)
     assert "plans.gold: no limit takes its quantity" in problem
-    assert billing_policy_file.read(
+    ignoring = billing_policy_file.read(
         dropped.replace("{seats: 25}", "{seats: 25}, quantity: ignored")
     )
+    assert ignoring.plans["gold"].ignores_quantity
 
 
 @pytest.mark.parametrize(

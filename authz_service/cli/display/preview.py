@@ -6,7 +6,6 @@ from typing import Final
 from rich.console import RenderableType
 from rich.text import Text
 
-from authz_service.cli.change_plan import ChangePlan
 from authz_service.cli.display import output as out
 from authz_service.cli.display import tables
 from authz_service.gen.authz.v1 import effect_pb2 as pb
