@@ -76,18 +76,12 @@ def activated(tenant: Tenant, at: Instant) -> Tenant:
     return _going_on(replace(tenant, periods=_ends(tenant, at)), BEGINNING, (_ACTIVE,))
 
 
-def offboarded(tenant: Tenant, at: Instant, now: Instant, *, tidying: bool = False) -> Tenant:
+def offboarded(tenant: Tenant, at: Instant, now: Instant) -> Tenant:
     """End the tenant from `at` on, which is `now` or later; an end scheduled before gives way.
 
-    One that has ended is ended once more only when that is for `tidying` up after a date.
-    Raises: FailedPrecondition.
+    Raises: FailedPrecondition if it has ended.
     """
-    if tidying:
-        # INVARIANT: the last period is one that the tidying began, if only a microsecond after the
-        # date: by its revision `store/endings.py` knows what ended with the tenant.
-        at = max(at, tenant.periods[-1].window.valid_from + 1)
-    else:
-        require_not_offboarded(tenant, now, "offboarded again")
+    require_not_offboarded(tenant, now, "offboarded again")
     running = [p for p in tenant.periods if p not in _ends(tenant, now)]
     if len(running) < len(tenant.periods) and running:
         running[-1] = replace(running[-1], window=Window(running[-1].window.valid_from))
@@ -102,7 +96,7 @@ def reactivated(tenant: Tenant, at: Instant) -> Tenant:
     """
     if tenant.state_at(at) is not TenantState.OFFBOARDED:
         raise _conflict(tenant, "is not offboarded; resume or activate it instead")
-    return replace(tenant, periods=(_ACTIVE,))
+    return replace(tenant, periods=(_ACTIVE,), ended_revision=0)
 
 
 def require_not_offboarded(tenant: Tenant, at: Instant, change: str) -> None:

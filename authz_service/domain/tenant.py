@@ -62,8 +62,9 @@ class Tenant:
 
     `limits` are the tenant's own, what its contract bought: each stands in the place of what tier
     and add-ons come to. Of one name there is either one without dates, or some in `dated_limits`
-    whose windows do not overlap. `revision` is that of the last commit which changed the tenant: it
-    says when, and is no part of what the tenant is.
+    whose windows do not overlap. `ended_revision` is that of the offboarding that ended all access
+    in the tenant, 0 if none did: what it ended comes back with the tenant. `revision` is that of
+    the last commit which changed the tenant: it says when, and is no part of what the tenant is.
     """
 
     id: str
@@ -75,6 +76,7 @@ class Tenant:
     created_at: Instant = 0
     revision: int = field(default=0, compare=False)
     dated_limits: tuple[DatedLimit, ...] = ()
+    ended_revision: int = 0
 
     def __post_init__(self) -> None:
         # INVARIANT: each once and in one order, tiers first, so that equal tenants compare equal

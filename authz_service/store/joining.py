@@ -1,31 +1,42 @@
 """In which order the members of a tenant joined it."""
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 
 from authz_service.domain.change import Revision
 from authz_service.store import schema
 
 
-def joining_order(
-    connection: Connection, tenant: str, ended_in: Revision | None = None
-) -> list[str]:
-    """Name the tenant's members, first the one who has been a member longest; or those whom a
-    revision ended, in the order in which they had joined.
+def joining_order(connection: Connection, tenant: str) -> list[str]:
+    """Name the tenant's members, first the one who has been a member longest; of those who joined
+    in one revision, by name.
 
-    A row that takes the place of another goes on with its membership; who was removed and came
-    back joined when they came back.
+    A member that is changed goes on being one, and so does one that ends and comes back with its
+    tenant; who was removed and came back joined when they came back.
     """
+    returns = _returns(connection, tenant)
+    joined: dict[str, Revision] = {}
+    left: dict[str, Revision | None] = {}
     member = schema.member.c
     query = (
-        select(member.id, member.subject, member.opened_revision, member.closed_revision)
+        select(member.subject, member.opened_revision, member.closed_revision)
         .where(member.tenant == tenant)
-        .order_by(member.id)
+        .order_by(member.subject, member.opened_revision)
     )
-    joined: dict[str, int] = {}
-    ended: dict[str, Revision | None] = {}
-    for row in connection.execute(query):
-        if ended.get(row.subject) != row.opened_revision:
-            joined[row.subject] = row.id
-        ended[row.subject] = row.closed_revision
-    members = (subject for subject, closed in ended.items() if closed == ended_in)
-    return sorted(members, key=lambda subject: joined[subject])
+    for subject, opened, closed in connection.execute(query):
+        last = left.get(subject)
+        if opened not in (last, returns.get(last or 0)):
+            joined[subject] = opened
+        left[subject] = closed
+    members = (subject for subject, closed in left.items() if closed is None)
+    return sorted(members, key=lambda subject: (joined[subject], subject))
+
+
+def _returns(connection: Connection, tenant: str) -> dict[Revision, Revision]:
+    """Read in which revision a tenant came back, by the one that had ended all access in it."""
+    row = schema.tenant.c
+    query = (
+        select(row.ended_revision, func.max(row.closed_revision))
+        .where(row.tenant == tenant, row.ended_revision != 0, row.closed_revision.is_not(None))
+        .group_by(row.ended_revision)
+    )
+    return {int(ended): int(back) for ended, back in connection.execute(query)}

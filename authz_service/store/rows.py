@@ -120,6 +120,7 @@ def _tenant_rows(fact: Tenant) -> Iterator[tuple[Table, dict[str, Any]]]:
             "display_name": fact.display_name,
             "suspensions": _joined(fact.suspensions),
             "created_at": fact.created_at,
+            "ended_revision": fact.ended_revision,
         },
     )
     for period in fact.periods:
@@ -308,6 +309,7 @@ def tenant(row: Any, periods: Iterable[Any], rules: Iterable[Any], closed: int =
         limits=tuple(limit for limit, when in limits if when == ALWAYS),
         dated_limits=tuple(DatedLimit(limit, when) for limit, when in limits if when != ALWAYS),
         created_at=row.created_at,
+        ended_revision=row.ended_revision,
         revision=max(closed, *(each.opened_revision for each in opened)),
     )
 

@@ -157,7 +157,7 @@ tenant = _fact_table(
     "tenant",
     ("tenant",),
     *_texts("tenant", "display_name", "suspensions"),
-    _number("created_at"),
+    *_numbers("created_at", "ended_revision"),
 )
 tenant_period = _fact_table(
     "tenant_period",

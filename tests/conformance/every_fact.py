@@ -62,6 +62,7 @@ TENANT: Final = Tenant(
     holdings=(Holding("tier/pro"), Holding("addon/audit", Window(5, 9))),
     limits=(Limit("seats", 40, "seat"), Limit("calls", None, "call")),
     created_at=7,
+    ended_revision=3,
     dated_limits=(DatedLimit(Limit("rows", 9, "row"), Window(5, 9)),),
 )
 OWN_ROLE: Final = Role("acme/clerk", frozenset({"doc:read"}), frozenset({"viewer"}), TEXT, True)

@@ -11,6 +11,7 @@ from authz_service.domain.catalog import Role
 from authz_service.domain.grant import GrantOrigin, GrantSource, HeldBack, RoleGrant
 from authz_service.domain.window import ALWAYS, FOREVER, Window
 from authz_service.errors import ErrorReason
+from authz_service.store.joining import joining_order
 from authz_service.usecases.catalog.deletion import DeleteObject
 from authz_service.usecases.catalog.roles import delete_role
 from authz_service.usecases.grants import role_grants
@@ -242,3 +243,26 @@ def test_policy_that_changes_its_mind_about_seats_gives_the_roles_back(acme: Des
     steps = acme.tidy(Downgrade(limits={"seats": Excess.SUSPEND_NEWEST}))
     assert who(steps, StepKind.MEMBER_SUSPENDED) == who(steps, StepKind.MEMBER_RESTORED) == ["dora"]
     assert acme.roles_of("dora") == {"editor"}
+
+
+def test_members_of_one_step_joined_by_name_and_ids_of_rows_say_nothing(acme: Desk) -> None:
+    """Whoever came back with the account, in whatever order its rows were written, is as old."""
+    acme.add("emil", "carl")
+    acme.offboard()
+    acme.reactivate()
+    steps = acme.shift("free", Downgrade(limits={"seats": Excess.SUSPEND_NEWEST}))
+    assert who(steps, StepKind.MEMBER_SUSPENDED) == ["emil", "carl"]
+    acme.onboard("twins", "professional", zoe=("admin",), eve=("viewer",), adam=("viewer",))
+    with acme.world.database.read() as connection:
+        assert joining_order(connection, "twins") == ["user:adam", "user:eve", "user:zoe"]
+
+
+def test_account_that_ended_by_its_date_and_then_by_hand_ends_on_its_date(acme: Desk) -> None:
+    acme.offboard(at=acme.now + DAY)
+    periods = acme.tenant().periods
+    acme.wait(acme.now + DAY)
+    assert acme.offboard().members == 3
+    assert acme.tenant().periods == periods
+    assert acme.tenant().ended_revision == acme.world.index.revision
+    assert acme.reactivate().restored.members == 3
+    assert acme.tenant().ended_revision == 0

@@ -150,7 +150,7 @@ class _Fitting:
     def _end_invitations(self, over: int) -> int:
         """End up to so many invitations that take a seat, the last ones first; tell how many."""
         taking = [each for each in self._invitations.values() if self._takes_a_seat(each)]
-        going = sorted(taking, key=lambda each: (each.sent_at, each.id), reverse=True)[:over]
+        going = sorted(taking, key=_last_sent, reverse=True)[:over]
         for invitation in going:
             del self._invitations[invitation.id]
             roster.end_invitation(self.tx, "invitation.revoked", invitation)
@@ -265,6 +265,10 @@ class _Fitting:
         self, kind: StepKind, subject: str, role: str = "", replacement: str = "", scope: str = ""
     ) -> None:
         self.steps.append(Step(kind, subject, role, replacement, scope))
+
+
+def _last_sent(invitation: Invitation) -> tuple[object, ...]:
+    return invitation.sent_at, invitation.subject, invitation.email
 
 
 def _listed(names: Iterable[str]) -> str:

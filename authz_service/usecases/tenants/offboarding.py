@@ -1,7 +1,7 @@
 """The end of a customer's account, and its way back."""
 
 from collections import Counter
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 from authz_service.domain.audit import AuditRecord
 from authz_service.domain.grant import RoleGrant
@@ -93,8 +93,9 @@ def offboard_tenant(tx: Transaction, command: OffboardTenant) -> Offboarded:
         after = offboarded(tenant, at, tx.now)
         return _offboarded(changed(tx, "tenant.offboarding_scheduled", tenant, after), Counts())
     over = tenant.state_at(tx.now) is TenantState.OFFBOARDED
-    tidying = over and _anything_left(tx, tenant.id)
-    after = offboarded(tenant, tx.now, tx.now, tidying=tidying)
+    left_over = over and _anything_left(tx, tenant.id)
+    after = tenant if left_over else offboarded(tenant, tx.now, tx.now)
+    after = replace(after, ended_revision=tx.index.revision + 1)
     now = changed(tx, "tenant.offboarded", tenant, after)
     return _offboarded(now, _take_down(tx, tenant.id))
 
@@ -107,7 +108,7 @@ def reactivate_tenant(tx: Transaction, command: ReactivateTenant) -> Reactivated
     preconditions.tier(tx.index, command.tier or after.tier_at(tx.now))
     if command.tier:
         after = moved_to_tier(after, command.tier)
-    ended = ended_with_tenant(tx.connection, tenant.id)
+    ended = ended_with_tenant(tx.connection, tenant)
     now = changed(tx, "tenant.reactivated", tenant, after)
     return _restored(tx, after, now, ended)
 

@@ -162,7 +162,7 @@ def tenant_tables() -> None:
         "tenant",
         ["tenant"],
         *texts("tenant", "display_name", "suspensions"),
-        *numbers("created_at"),
+        *numbers("created_at", "ended_revision"),
     )
     fact_table(
         "tenant_period",
