@@ -9,8 +9,8 @@ from authz_service.domain.contract import Contract, Merging
 from authz_service.domain.contract_change import Action, Aspect, Phased, aspects
 from authz_service.domain.tenant import (
     DatedLimit,
-    Holding,
     StatePeriod,
+    SubscriptionItem,
     Tenant,
     TenantState,
 )
@@ -26,12 +26,12 @@ def led(tenant: Tenant, action: Action, now: Instant, unit_of: Callable[[str], s
         case Aspect.DISPLAY_NAME:
             return replace(tenant, display_name=action.after or tenant.display_name)
         case Aspect.TIER:
-            tiers = [Holding(TIER + name, window) for name, window in action.after]
-            return _holding(tenant, lambda plan: plan.startswith(TIER), tiers)
+            tiers = [SubscriptionItem(TIER + name, window) for name, window in action.after]
+            return _item(tenant, lambda plan: plan.startswith(TIER), tiers)
         case Aspect.ADD_ON:
             add_on = ADD_ON + action.name
-            phases = [Holding(add_on, window) for _, window in action.after or ()]
-            return _holding(tenant, lambda plan: plan == add_on, phases)
+            phases = [SubscriptionItem(add_on, window) for _, window in action.after or ()]
+            return _item(tenant, lambda plan: plan == add_on, phases)
         case Aspect.LIMIT:
             return _limited(tenant, action.name, action.after or (), unit_of)
         case Aspect.STATE:
@@ -91,16 +91,16 @@ def _shown(aspect: Aspect, value: Any, now: Instant) -> Any:
 
 
 def _phases(tenant: Tenant, chosen: Callable[[str], bool], now: Instant) -> Phased:
-    ahead = [h for h in tenant.holdings if chosen(h.plan) and h.window.valid_until > now]
+    ahead = [h for h in tenant.subscription_items if chosen(h.plan) and h.window.valid_until > now]
     ahead.sort(key=lambda h: h.window.valid_from)
     return tuple(
         (_tier(h) if h.plan.startswith(TIER) else True, _cut(h.window, now)) for h in ahead
     )
 
 
-def _tier(holding: Holding) -> str:
+def _tier(item: SubscriptionItem) -> str:
     """Name the tier, whichever version: a contract sells tiers, operations pin versions."""
-    return split_version(holding.plan.removeprefix(TIER))[0]
+    return split_version(item.plan.removeprefix(TIER))[0]
 
 
 def _cut(window: Window, now: Instant) -> Window:
@@ -116,9 +116,9 @@ def _ahead(periods: tuple[StatePeriod, ...], now: Instant) -> tuple[StatePeriod,
     )
 
 
-def _holding(tenant: Tenant, replaced: Callable[[str], bool], by: list[Holding]) -> Tenant:
-    others = tuple(h for h in tenant.holdings if not replaced(h.plan))
-    return replace(tenant, holdings=(*others, *by))
+def _item(tenant: Tenant, replaced: Callable[[str], bool], by: list[SubscriptionItem]) -> Tenant:
+    others = tuple(h for h in tenant.subscription_items if not replaced(h.plan))
+    return replace(tenant, subscription_items=(*others, *by))
 
 
 def _limited(tenant: Tenant, name: str, phases: Phased, unit_of: Callable[[str], str]) -> Tenant:

@@ -31,7 +31,7 @@ from authz_service.domain.invitation import Invitation
 from authz_service.domain.job import Job, JobReason
 from authz_service.domain.key import ApiKey
 from authz_service.domain.membership import Membership
-from authz_service.domain.tenant import DatedLimit, Holding, StatePeriod, Tenant
+from authz_service.domain.tenant import DatedLimit, StatePeriod, SubscriptionItem, Tenant
 from authz_service.domain.window import BEGINNING, FOREVER, Instant, Window, instant
 
 Resource: TypeAlias = Fact | Job
@@ -107,7 +107,7 @@ def _tenant(fact: Tenant, at: Instant) -> Document:
         add_ons=list(fact.add_ons_at(at)),
         limits=_each(_limit, fact.limits_at(at)),
         periods=_each(_period, fact.periods),
-        holdings=_each(_holding, fact.holdings),
+        subscription_items=_each(_item, fact.subscription_items),
         create_time=instant(fact.created_at) if fact.created_at else "",
         tier_version=fact.tier_version_at(at),
         dated_limits=_each(_dated_limit, fact.dated_limits),
@@ -118,11 +118,11 @@ def _period(period: StatePeriod) -> Document:
     return {"state": f"TENANT_STATE_{period.state.name}", **_window(period.window)}
 
 
-def _holding(holding: Holding) -> Document:
-    if holding.plan.startswith(ADD_ON):
-        return {"add_on": holding.plan.removeprefix(ADD_ON), **_window(holding.window)}
-    tier, version = split_version(holding.plan.removeprefix(TIER))
-    return {"tier": tier, **_window(holding.window), **_set(tier_version=version)}
+def _item(item: SubscriptionItem) -> Document:
+    if item.plan.startswith(ADD_ON):
+        return {"add_on": item.plan.removeprefix(ADD_ON), **_window(item.window)}
+    tier, version = split_version(item.plan.removeprefix(TIER))
+    return {"tier": tier, **_window(item.window), **_set(tier_version=version)}
 
 
 def _dated_limit(dated: DatedLimit) -> Document:
@@ -136,7 +136,7 @@ def _member(fact: Membership) -> Document:
         state=f"MEMBERSHIP_STATE_{fact.state.name}",
         suspensions=_suspensions(fact),
         owner=fact.owner,
-        managed_by=fact.managed_by,
+        managed_by=fact.managed_by and f"MANAGED_BY_{fact.managed_by.name}",
     )
 
 

@@ -2,15 +2,16 @@
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Final, Literal, TypeAlias
 
 from authz_service.domain.tenant import SuspensionReason
 from authz_service.errors import ErrorReason, FailedPrecondition
 
-Keeper: TypeAlias = Literal["", "scim"]
-"""Who keeps a membership: nobody in particular, or the customer's own directory."""
 
-DIRECTORY: Final[Keeper] = "scim"
+class ManagedBy(StrEnum):
+    """Who manages a membership: nobody in particular, or the customer's own directory."""
+
+    NOBODY = ""
+    SCIM = "scim"
 
 
 class MembershipState(StrEnum):
@@ -32,7 +33,7 @@ class Membership:
     lifecycle: MembershipState = MembershipState.ACTIVE
     suspensions: frozenset[SuspensionReason] = frozenset()
     owner: bool = False
-    managed_by: Keeper = ""
+    managed_by: ManagedBy = ManagedBy.NOBODY
 
     @property
     def state(self) -> MembershipState:

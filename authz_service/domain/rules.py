@@ -88,8 +88,8 @@ def _plan(plan: Plan) -> Iterator[Rule]:
 
 
 def _tenant(tenant: Tenant) -> Iterator[Rule]:
-    for holding in tenant.holdings:
-        yield Rule("g2", (tenant.id, holding.plan), holding.window)
+    for item in tenant.subscription_items:
+        yield Rule("g2", (tenant.id, item.plan), item.window)
     yield from _limits(tenant.id, tenant.limits)
     for dated in tenant.dated_limits:
         yield from _limits(tenant.id, [dated.limit], dated.window)

@@ -9,11 +9,11 @@ from enum import StrEnum
 from typing import TypeVar, assert_never
 
 from authz_service.domain.catalog import ADD_ON, TIER, Limit
-from authz_service.domain.tenant import DatedLimit, Holding, StatePeriod, Tenant
+from authz_service.domain.tenant import DatedLimit, StatePeriod, SubscriptionItem, Tenant
 from authz_service.domain.window import ALWAYS, FOREVER, LATEST, Instant, Window, rfc3339
 from authz_service.errors import AuthzError, ErrorReason, FailedPrecondition, InvalidArgument
 
-S = TypeVar("S", StatePeriod, Holding, DatedLimit)
+S = TypeVar("S", StatePeriod, SubscriptionItem, DatedLimit)
 
 
 class ScheduledKind(StrEnum):
@@ -46,7 +46,7 @@ class ScheduledChange:
 
 def scheduled(tenant: Tenant, now: Instant) -> list[ScheduledChange]:
     """List what will change after `now`, in the order in which it will."""
-    windows = [p.window for p in tenant.periods] + [h.window for h in tenant.holdings]
+    windows = [p.window for p in tenant.periods] + [h.window for h in tenant.subscription_items]
     windows += [limit.window for limit in tenant.dated_limits]
     edges = {edge for window in windows for edge in (window.valid_from, window.valid_until)}
     coming = sorted(edge for edge in edges if now < edge < FOREVER)
@@ -61,14 +61,14 @@ def cancelled(tenant: Tenant, change: ScheduledChange) -> Tenant:
         case ScheduledKind.LIMIT:
             return _without_limit_edge(tenant, change)
         case ScheduledKind.TIER:
-            changing = [held for held in tenant.holdings if held.plan.startswith(TIER)]
+            changing = [held for held in tenant.subscription_items if held.plan.startswith(TIER)]
         case ScheduledKind.ADD_ON_START | ScheduledKind.ADD_ON_END:
             plan = ADD_ON + (change.after or change.before)
-            changing = [held for held in tenant.holdings if held.plan == plan]
+            changing = [held for held in tenant.subscription_items if held.plan == plan]
         case _:
             assert_never(change.kind)
-    kept = (held for held in tenant.holdings if held not in changing)
-    return replace(tenant, holdings=(*kept, *_without_edge(changing, change.at)))
+    kept = (held for held in tenant.subscription_items if held not in changing)
+    return replace(tenant, subscription_items=(*kept, *_without_edge(changing, change.at)))
 
 
 def checked_later(at: Instant, now: Instant, field: str) -> Instant:
@@ -104,10 +104,10 @@ def changes_at(tenant: Tenant, at: Instant) -> Iterator[ScheduledChange]:
     ):
         if before != after:
             yield ScheduledChange(tenant.id, kind, at, str(before), str(after))
-    held, holding = set(tenant.add_ons_at(last)), set(tenant.add_ons_at(at))
-    for name in sorted(held - holding):
+    add_ons, later = set(tenant.add_ons_at(last)), set(tenant.add_ons_at(at))
+    for name in sorted(add_ons - later):
         yield ScheduledChange(tenant.id, ScheduledKind.ADD_ON_END, at, name, "")
-    for name in sorted(holding - held):
+    for name in sorted(later - add_ons):
         yield ScheduledChange(tenant.id, ScheduledKind.ADD_ON_START, at, "", name)
     for name in sorted({dated_limit.limit.name for dated_limit in tenant.dated_limits}):
         old, new = _amount(tenant.limit(name, last)), _amount(tenant.limit(name, at))

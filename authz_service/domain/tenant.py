@@ -41,7 +41,7 @@ class StatePeriod:
 
 
 @dataclass(frozen=True, slots=True)
-class Holding:
+class SubscriptionItem:
     """A tenant holds a plan (`tier/pro`, `addon/audit`) for a window."""
 
     plan: str
@@ -71,7 +71,7 @@ class Tenant:
     display_name: str = ""
     periods: tuple[StatePeriod, ...] = (StatePeriod(TenantState.ACTIVE),)
     suspensions: frozenset[SuspensionReason] = frozenset()
-    holdings: tuple[Holding, ...] = ()
+    subscription_items: tuple[SubscriptionItem, ...] = ()
     limits: tuple[Limit, ...] = ()
     created_at: Instant = 0
     revision: int = field(default=0, compare=False)
@@ -82,9 +82,9 @@ class Tenant:
         # INVARIANT: each once and in one order, tiers first, so that equal tenants compare equal
         # however they were written: rows have no order of their own.
         periods = sorted(set(self.periods), key=lambda period: period.window.valid_from)
-        holdings = sorted(set(self.holdings), key=_tiers_first)
+        subscription_items = sorted(set(self.subscription_items), key=_tiers_first)
         object.__setattr__(self, "periods", tuple(periods))
-        object.__setattr__(self, "holdings", tuple(holdings))
+        object.__setattr__(self, "subscription_items", tuple(subscription_items))
         limits = sorted(self.limits, key=lambda limit: limit.name)
         object.__setattr__(self, "limits", tuple(limits))
         dated = sorted(self.dated_limits, key=lambda d: (d.limit.name, d.window.valid_from))
@@ -102,7 +102,7 @@ class Tenant:
         return next(covering, TenantState.SUSPENDED)
 
     def plans_at(self, at: Instant) -> tuple[str, ...]:
-        return tuple(h.plan for h in self.holdings if h.window.covers(at))
+        return tuple(h.plan for h in self.subscription_items if h.window.covers(at))
 
     def tier_at(self, at: Instant) -> str:
         """Name the tier held, without its `tier/` and its version; "" for none."""
@@ -136,6 +136,6 @@ class Tenant:
         return next((limit for limit in self.limits_at(at) if limit.name == name), None)
 
 
-def _tiers_first(held: Holding) -> tuple[bool, str, Instant, Instant]:
+def _tiers_first(held: SubscriptionItem) -> tuple[bool, str, Instant, Instant]:
     window = held.window
     return not held.plan.startswith(TIER), held.plan, window.valid_from, window.valid_until

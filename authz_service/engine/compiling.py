@@ -133,9 +133,9 @@ def set_tenant(entry: TenantEntry, tenant: Tenant, plan_bits: Mapping[str, int])
     kinds = {(period.state in OPEN_STATES, period.window) for period in tenant.periods}
     entry.always_open = not tenant.suspensions and kinds == {(True, ALWAYS)}
     entry.plans = 0
-    for holding in tenant.holdings:
-        if holding.window == ALWAYS:
-            entry.plans |= plan_bits.get(holding.plan, 0)
+    for item in tenant.subscription_items:
+        if item.window == ALWAYS:
+            entry.plans |= plan_bits.get(item.plan, 0)
 
 
 def set_exceptions(entry: TenantEntry, exceptions: Iterable[TenantException]) -> None:

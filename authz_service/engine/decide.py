@@ -125,9 +125,9 @@ def entitlement_objection(
         return None if held else DecisionReason.NOT_ENTITLED
     windows = [e.window for e in tenant.entitling.get(name, ())]
     windows += [
-        holding.window
-        for holding in tenant.fact.holdings
-        if permission.plans & index.plan_bits.get(holding.plan, 0)
+        item.window
+        for item in tenant.fact.subscription_items
+        if permission.plans & index.plan_bits.get(item.plan, 0)
     ]
     if any(window.covers(at) for window in windows):
         return None

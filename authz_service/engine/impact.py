@@ -144,7 +144,7 @@ def _vanishing_plans(
 ) -> Iterator[TenantImpact]:
     vanishing = before.plans.keys() - after.plans.keys()
     bought = (
-        {h.plan for h in pair.new.fact.holdings if h.window.valid_until > at}
+        {h.plan for h in pair.new.fact.subscription_items if h.window.valid_until > at}
         if vanishing
         else set()
     )

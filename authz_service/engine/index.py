@@ -16,7 +16,7 @@ from authz_service.domain.exception import TenantException
 from authz_service.domain.identity import Identity, IdentityKey
 from authz_service.domain.invitation import Invitation
 from authz_service.domain.key import ApiKey
-from authz_service.domain.membership import DIRECTORY, Keeper, Membership
+from authz_service.domain.membership import ManagedBy, Membership
 from authz_service.domain.tenant import Tenant
 from authz_service.domain.window import BEGINNING, FOREVER, Instant
 from authz_service.engine.shards import Shards
@@ -223,14 +223,14 @@ class Index:
         return tenant.members.get(subject) if tenant is not None else None
 
 
-def standing(*, owner: bool, managed_by: Keeper) -> int:
+def standing(*, owner: bool, managed_by: ManagedBy) -> int:
     """Give the bits of an active member below those of its roles."""
     return ACTIVE | (OWNER if owner else 0) | (MANAGED if managed_by else 0)
 
 
 def plain_member(tenant_id: str, subject: str, mask: int) -> Membership:
     """Read the membership that a plain member's mask stands for."""
-    managed_by: Keeper = DIRECTORY if mask & MANAGED else ""
+    managed_by = ManagedBy.SCIM if mask & MANAGED else ManagedBy.NOBODY
     return Membership(tenant_id, subject, owner=bool(mask & OWNER), managed_by=managed_by)
 
 

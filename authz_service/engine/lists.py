@@ -60,5 +60,5 @@ def subjects_with(
 def _plain(tenant: TenantEntry) -> bool:
     """Tell whether the tenant's entitlement is its plans without windows, and nothing else."""
     return not tenant.exceptions and all(
-        holding.window == ALWAYS for holding in tenant.fact.holdings
+        item.window == ALWAYS for item in tenant.fact.subscription_items
     )

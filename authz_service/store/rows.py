@@ -13,12 +13,12 @@ from authz_service.domain.grant import GrantOrigin, GrantSource, HeldBack, RoleG
 from authz_service.domain.identity import Identity
 from authz_service.domain.invitation import Invitation
 from authz_service.domain.key import ApiKey
-from authz_service.domain.membership import Membership, MembershipState
+from authz_service.domain.membership import ManagedBy, Membership, MembershipState
 from authz_service.domain.rules import UNLIMITED, Rule, grant_rule, rules_of
 from authz_service.domain.tenant import (
     DatedLimit,
-    Holding,
     StatePeriod,
+    SubscriptionItem,
     SuspensionReason,
     Tenant,
     TenantState,
@@ -305,7 +305,9 @@ def tenant(row: Any, periods: Iterable[Any], rules: Iterable[Any], closed: int =
         display_name=row.display_name,
         periods=tuple(StatePeriod(TenantState(p.state), window(p)) for p in lines),
         suspensions=suspensions(row.suspensions),
-        holdings=tuple(Holding(r.v1, window(r)) for r in held if r.ptype == "g2"),
+        subscription_items=tuple(
+            SubscriptionItem(r.v1, window(r)) for r in held if r.ptype == "g2"
+        ),
         limits=tuple(limit for limit, when in limits if when == ALWAYS),
         dated_limits=tuple(DatedLimit(limit, when) for limit, when in limits if when != ALWAYS),
         created_at=row.created_at,
@@ -321,7 +323,7 @@ def membership(row: Any) -> Membership:
         lifecycle=MembershipState(row.lifecycle),
         suspensions=suspensions(row.suspensions),
         owner=bool(row.owner),
-        managed_by=row.managed_by,
+        managed_by=ManagedBy(row.managed_by),
     )
 
 

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, Select, select
 
 from authz_service.domain.change import Fact, FactChange
 from authz_service.domain.grant import RoleGrant
-from authz_service.domain.membership import Membership, MembershipState
+from authz_service.domain.membership import ManagedBy, Membership, MembershipState
 from authz_service.domain.window import BEGINNING, FOREVER, Window
 from authz_service.engine.builder import Builder
 from authz_service.engine.index import Index, Member, standing
@@ -90,7 +90,9 @@ def _plain_members(found: Iterable[Any], by_tenant: dict[str, dict[str, Member]]
             members[subject] = standing(owner=bool(owner), managed_by=managed_by)
         else:
             state, held_back = MembershipState(lifecycle), rows.suspensions(suspensions)
-            special.append(Membership(tenant, subject, state, held_back, bool(owner), managed_by))
+            special.append(
+                Membership(tenant, subject, state, held_back, bool(owner), ManagedBy(managed_by))
+            )
     return special
 
 

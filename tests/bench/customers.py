@@ -15,11 +15,11 @@ from authz_service.store.database import Database
 from authz_service.store.unit_of_work import Store
 from authz_service.usecases.kernel.execution import Executor
 from authz_service.usecases.members.members import NewMember
-from authz_service.usecases.tenants.bulk_import import (
+from authz_service.usecases.tenants.batch_onboarding import (
+    BatchOnboardTenants,
     CustomerRow,
-    ImportCustomers,
     Outcome,
-    import_customers,
+    batch_onboard_tenants,
 )
 from authz_service.usecases.tenants.onboarding import OnboardTenant
 from tests.bench import databases
@@ -74,7 +74,7 @@ def _measure(topic: Topic, name: str, url: str, count: int) -> None:
 
 def _take(executor: Executor, rows: tuple[CustomerRow, ...], number: int, wanted: Outcome) -> None:
     call = Call(Actor(KEY.subject), request_id=f"r-{number:09}", fingerprint=f"{number:064x}")
-    answer = executor.change(call, import_customers, ImportCustomers(customers=rows))
+    answer = executor.change(call, batch_onboard_tenants, BatchOnboardTenants(customers=rows))
     if {each.outcome for each in answer.value} != {wanted}:
         raise AssertionError(f"not all were {wanted}")
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Final
 
 from authz_service.domain.change import Delta, FactChange
-from authz_service.domain.tenant import Holding
+from authz_service.domain.tenant import SubscriptionItem
 from authz_service.engine.builder import apply
 from authz_service.engine.index import Index
 from tests.bench.figures import Topic
@@ -55,8 +55,8 @@ def _grants(world: World) -> Callable[[Index, int], FactChange]:
 def _moves(world: World) -> Callable[[Index, int], FactChange]:
     def move(index: Index, number: int) -> FactChange:
         tenant = index.tenants[f"tenant-{number % world.tenants:05}"].fact
-        to = TIERS[(TIERS.index(tenant.holdings[0].plan) + 1) % len(TIERS)]
-        return FactChange(tenant, replace(tenant, holdings=(Holding(to),)))
+        to = TIERS[(TIERS.index(tenant.subscription_items[0].plan) + 1) % len(TIERS)]
+        return FactChange(tenant, replace(tenant, subscription_items=(SubscriptionItem(to),)))
 
     return move
 

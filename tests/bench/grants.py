@@ -21,7 +21,7 @@ from authz_service.domain.grant import RoleGrant
 from authz_service.replication.replica import Replica
 from authz_service.store.database import Database
 from authz_service.store.unit_of_work import Store
-from authz_service.usecases.grants.bulk_grants import BulkGrantRoles, bulk_grant_roles
+from authz_service.usecases.grants.batch_grants import BatchGrantRoles, batch_grant_roles
 from authz_service.usecases.grants.role_grants import GrantRole, grant_role
 from authz_service.usecases.kernel.execution import Executor
 from tests.bench import databases
@@ -92,8 +92,8 @@ class _Granter:
         return self.executor.change(self._call(), grant_role, GrantRole(grant=next(self.grants)))
 
     def grant_many(self) -> object:
-        wanted = BulkGrantRoles(grants=tuple(islice(self.grants, BULK)))
-        return self.executor.change(self._call(), bulk_grant_roles, wanted)
+        wanted = BatchGrantRoles(grants=tuple(islice(self.grants, BULK)))
+        return self.executor.change(self._call(), batch_grant_roles, wanted)
 
     def _call(self) -> Call:
         number = next(self.numbers)

@@ -16,7 +16,7 @@ from authz_service.domain.decision import Question
 from authz_service.domain.grant import RoleGrant
 from authz_service.domain.key import ApiKey, KeyKind, digest, write
 from authz_service.domain.membership import Membership
-from authz_service.domain.tenant import SYSTEM, Holding, Tenant
+from authz_service.domain.tenant import SYSTEM, SubscriptionItem, Tenant
 from authz_service.engine.builder import Builder
 from authz_service.engine.index import ACTIVE, Index, Member
 
@@ -60,8 +60,10 @@ class World:
         return self.members + (self.members + 9) // 10
 
     def tenant(self, number: int) -> Tenant:
-        holdings = (Holding(TIERS[number % 3]),)
-        return Tenant(f"tenant-{number:05}", f"Customer {number}", holdings=holdings)
+        subscription_items = (SubscriptionItem(TIERS[number % 3]),)
+        return Tenant(
+            f"tenant-{number:05}", f"Customer {number}", subscription_items=subscription_items
+        )
 
     def people(self) -> Iterator[tuple[str, str, tuple[str, ...]]]:
         """Iterate over tenants, subjects and their roles, as if all customers had grown at once:

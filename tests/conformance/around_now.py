@@ -44,8 +44,12 @@ def _moved(fact: Fact | None, edges: dict[Instant, Instant]) -> Fact | None:
             return replace(fact, window=_window(fact.window, edges))
         case Tenant():
             periods = (replace(p, window=_window(p.window, edges)) for p in fact.periods)
-            holdings = (replace(h, window=_window(h.window, edges)) for h in fact.holdings)
-            return replace(fact, periods=tuple(periods), holdings=tuple(holdings))
+            subscription_items = (
+                replace(h, window=_window(h.window, edges)) for h in fact.subscription_items
+            )
+            return replace(
+                fact, periods=tuple(periods), subscription_items=tuple(subscription_items)
+            )
     return fact
 
 

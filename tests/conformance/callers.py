@@ -9,7 +9,7 @@ from authz_service.domain.catalog import Permission, Plan, Role
 from authz_service.domain.change import Revision
 from authz_service.domain.grant import RoleGrant
 from authz_service.domain.membership import Membership
-from authz_service.domain.tenant import SYSTEM, Holding, Tenant
+from authz_service.domain.tenant import SYSTEM, SubscriptionItem, Tenant
 from authz_service.usecases.grants.role_grants import GrantRole, grant_role
 from authz_service.usecases.kernel.execution import Answer
 from tests.conformance.store_world import OPS, StoreWorld
@@ -38,7 +38,7 @@ def seed(world: StoreWorld) -> Revision:
         Tenant(SYSTEM),
         *(Membership(SYSTEM, subject) for subject in (*operators, GUEST.subject)),
         *(RoleGrant(SYSTEM, subject, "authz.operator", id=subject) for subject in operators),
-        Tenant("acme", holdings=(Holding("tier/pro"),)),
+        Tenant("acme", subscription_items=(SubscriptionItem("tier/pro"),)),
         Membership("acme", "user:alice"),
     )
 

@@ -10,7 +10,7 @@ from authz_service.domain.changeset import AnyChange, Changeset
 from authz_service.domain.grant import RoleGrant
 from authz_service.domain.key import ApiKey
 from authz_service.domain.membership import Membership
-from authz_service.domain.tenant import SYSTEM, Holding, Tenant
+from authz_service.domain.tenant import SYSTEM, SubscriptionItem, Tenant
 from authz_service.domain.window import Instant
 from authz_service.usecases.changesets.preview_apply import (
     AppliedChange,
@@ -89,8 +89,8 @@ CUSTOMERS: Final[tuple[Fact, ...]] = (
     FREE,
     PRO,
     Plan("addon/audit", permissions=frozenset({"doc:audit"})),
-    Tenant("acme", holdings=(Holding("tier/pro"),)),
-    Tenant("beta", holdings=(Holding("tier/free"),)),
+    Tenant("acme", subscription_items=(SubscriptionItem("tier/pro"),)),
+    Tenant("beta", subscription_items=(SubscriptionItem("tier/free"),)),
     Role("acme/clerk", frozenset({"doc:write"})),
     *(Membership("acme", f"user:{name}") for name in ("ada", "vera", "eve", "max")),
     *(Membership("beta", f"user:{name}") for name in ("bob", "ada")),

@@ -113,7 +113,7 @@ class EventWorld:
             return found and [s for s, _ in self.world.index.tenants[tenant].members.items()]
         entry = self.world.index.tenants[tenant]
         edges = {p.window.valid_from for p in found.periods}
-        edges |= {h.window.valid_from for h in found.holdings}
+        edges |= {h.window.valid_from for h in found.subscription_items}
         edges |= {p.window.valid_until for p in found.periods}
         times = sorted({self.now, *(edge for edge in edges if edge > self.now)})
         ahead = [(t, found.state_at(t), found.tier_at(t), found.add_ons_at(t)) for t in times[:-1]]

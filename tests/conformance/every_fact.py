@@ -24,11 +24,11 @@ from authz_service.domain.grant import GrantOrigin, GrantSource, HeldBack, RoleG
 from authz_service.domain.identity import Identity, IdentityKind
 from authz_service.domain.invitation import Invitation
 from authz_service.domain.key import ApiKey, KeyKind
-from authz_service.domain.membership import Membership, MembershipState
+from authz_service.domain.membership import ManagedBy, Membership, MembershipState
 from authz_service.domain.tenant import (
     DatedLimit,
-    Holding,
     StatePeriod,
+    SubscriptionItem,
     SuspensionReason,
     Tenant,
     TenantState,
@@ -59,7 +59,10 @@ TENANT: Final = Tenant(
         StatePeriod(TenantState.ACTIVE, Window(1_000)),
     ),
     suspensions=frozenset({SuspensionReason.BILLING, SuspensionReason.RISK}),
-    holdings=(Holding("tier/pro"), Holding("addon/audit", Window(5, 9))),
+    subscription_items=(
+        SubscriptionItem("tier/pro"),
+        SubscriptionItem("addon/audit", Window(5, 9)),
+    ),
     limits=(Limit("seats", 40, "seat"), Limit("calls", None, "call")),
     created_at=7,
     ended_revision=3,
@@ -72,7 +75,7 @@ MEMBER: Final = Membership(
     MembershipState.INVITED,
     frozenset({SuspensionReason.ADMIN, SuspensionReason.SCIM}),
     owner=True,
-    managed_by="scim",
+    managed_by=ManagedBy.SCIM,
 )
 INVITATION: Final = Invitation(
     "i1",
@@ -159,7 +162,7 @@ SCHEDULED: Final = ScheduledChangeset(
     (
         FactChange(ROLE, replace(ROLE, permissions=frozenset())),
         FactChange(None, GRANT),
-        FactChange(TENANT, replace(TENANT, holdings=())),
+        FactChange(TENANT, replace(TENANT, subscription_items=())),
         FactChange(DENYING, None),
     ),
     (AuditRecord("role.put", "acme", ("viewer",), {"id": "viewer"}, None, TEXT),),
@@ -193,7 +196,7 @@ LIVES: Final = {
             TENANT,
             periods=(StatePeriod(TenantState.OFFBOARDED, Window(1_000)),),
             suspensions=frozenset(),
-            holdings=(Holding("tier/pro", Window(3, 4)),),
+            subscription_items=(SubscriptionItem("tier/pro", Window(3, 4)),),
             limits=(Limit("seats", None, "seat"), Limit("zero", 0, "thing")),
             dated_limits=(
                 DatedLimit(Limit("rows", None, "row"), Window(5, 9)),

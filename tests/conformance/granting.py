@@ -10,13 +10,13 @@ from authz_service.domain.call import Call
 from authz_service.domain.catalog import Permission, Plan, Role
 from authz_service.domain.grant import RoleGrant
 from authz_service.domain.membership import Membership
-from authz_service.domain.tenant import SYSTEM, Holding, Tenant
+from authz_service.domain.tenant import SYSTEM, SubscriptionItem, Tenant
 from authz_service.errors import AuthzError
-from authz_service.usecases.grants.bulk_grants import (
-    BulkGrantRoles,
-    BulkRevokeRoles,
-    bulk_grant_roles,
-    bulk_revoke_roles,
+from authz_service.usecases.grants.batch_grants import (
+    BatchGrantRoles,
+    BatchRevokeRoles,
+    batch_grant_roles,
+    batch_revoke_roles,
 )
 from authz_service.usecases.kernel.execution import Answer
 from tests.conformance.store_world import OPS, StoreWorld
@@ -56,7 +56,7 @@ def seed(world: StoreWorld) -> None:
         Membership(SYSTEM, ONLY_ACME.subject),
         RoleGrant(SYSTEM, OPS.subject, "authz.operator", id="of-ops"),
         RoleGrant(SYSTEM, ONLY_ACME.subject, "authz.operator", "tenant:acme", id="of-acme-only"),
-        *(Tenant(tenant, holdings=(Holding("tier/pro"),)) for tenant in TENANTS),
+        *(Tenant(tenant, subscription_items=(SubscriptionItem("tier/pro"),)) for tenant in TENANTS),
         *(Membership(tenant, subject) for tenant in TENANTS for subject in SUBJECTS),
     )
 
@@ -72,13 +72,13 @@ def grant(
 
 
 def bulk_grant(world: StoreWorld, *grants: RoleGrant, call: Call | None = None) -> Answer[Any]:
-    wanted = BulkGrantRoles(grants=grants)
-    return world.executor.change(call or calling(), bulk_grant_roles, wanted)
+    wanted = BatchGrantRoles(grants=grants)
+    return world.executor.change(call or calling(), batch_grant_roles, wanted)
 
 
 def bulk_revoke(world: StoreWorld, *described: Any, call: Call | None = None) -> Answer[Any]:
-    wanted = BulkRevokeRoles(revocations=described)
-    return world.executor.change(call or calling(), bulk_revoke_roles, wanted)
+    wanted = BatchRevokeRoles(revocations=described)
+    return world.executor.change(call or calling(), batch_revoke_roles, wanted)
 
 
 def refused(body: Callable[[], object]) -> AuthzError:

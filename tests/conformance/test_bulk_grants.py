@@ -8,7 +8,7 @@ import pytest
 from authz_service.domain.grant import GrantSource
 from authz_service.domain.window import Window
 from authz_service.errors import ErrorReason, FailedPrecondition, NotFound, PermissionDenied
-from authz_service.usecases.grants.bulk_grants import Granted
+from authz_service.usecases.grants.batch_grants import Granted
 from authz_service.usecases.grants.role_grants import RevokeRole
 from tests.conformance import granting, ledger
 from tests.conformance.granting import (

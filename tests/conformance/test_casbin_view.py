@@ -19,8 +19,8 @@ from authz_service.domain.grant import RoleGrant
 from authz_service.domain.identifiers import enclosing
 from authz_service.domain.membership import Membership, MembershipState
 from authz_service.domain.tenant import (
-    Holding,
     StatePeriod,
+    SubscriptionItem,
     SuspensionReason,
     Tenant,
     TenantState,
@@ -77,7 +77,7 @@ def test_casbin_on_the_live_database_answers_as_the_engine_does(
     assert answers.count(True) >= 10
 
 
-OPEN = Tenant("acme", holdings=(Holding("tier/pro"),))
+OPEN = Tenant("acme", subscription_items=(SubscriptionItem("tier/pro"),))
 MEMBER = Membership("acme", "user:alice")
 GRANT = RoleGrant("acme", "user:alice", "viewer")
 CATALOGUE: tuple[Fact, ...] = (
@@ -138,11 +138,20 @@ CASES = {
     ),
     "grant on a scope": case(NOTHING, OPEN, MEMBER, replace(GRANT, scope="doc:1")),
     "tier over": case(
-        "admin:all", replace(OPEN, holdings=(Holding("tier/pro", PAST),)), MEMBER, GRANT
+        "admin:all",
+        replace(OPEN, subscription_items=(SubscriptionItem("tier/pro", PAST),)),
+        MEMBER,
+        GRANT,
     ),
     "tier not begun": case(
         "admin:all",
-        replace(OPEN, holdings=(Holding("tier/pro", FUTURE), Holding("tier/free"))),
+        replace(
+            OPEN,
+            subscription_items=(
+                SubscriptionItem("tier/pro", FUTURE),
+                SubscriptionItem("tier/free"),
+            ),
+        ),
         MEMBER,
         GRANT,
     ),

@@ -9,12 +9,12 @@ from authz_service.domain.catalog import Limit
 from authz_service.errors import AuthzError, ErrorReason, InvalidArgument
 from authz_service.usecases.members import members
 from authz_service.usecases.members.members import NewMember
-from authz_service.usecases.tenants.bulk_import import (
+from authz_service.usecases.tenants.batch_onboarding import (
+    BatchOnboardTenants,
     CustomerRow,
-    ImportCustomers,
     Imported,
     Outcome,
-    import_customers,
+    batch_onboard_tenants,
 )
 from authz_service.usecases.tenants.onboarding import OnboardTenant
 from tests.conformance.store_world import StoreWorld
@@ -35,7 +35,7 @@ def row(tenant: str, tier: str = "free", *people: NewMember, **more: Any) -> Cus
 
 
 def taken(accounts: TenantWorld, *rows: CustomerRow, **call: Any) -> tuple[Imported, ...]:
-    return accounts.do(import_customers, ImportCustomers(customers=rows), **call).value
+    return accounts.do(batch_onboard_tenants, BatchOnboardTenants(customers=rows), **call).value
 
 
 def outcomes(found: Iterable[Imported]) -> list[str]:

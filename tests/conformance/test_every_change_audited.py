@@ -18,7 +18,7 @@ from authz_service.domain.exception import ExceptionKind, TenantException
 from authz_service.domain.tenant import SuspensionReason
 from authz_service.errors import AuthzError
 from authz_service.store import change_log
-from authz_service.usecases.grants.exceptions import GrantException, grant_exception
+from authz_service.usecases.grants.exceptions import CreateException, create_exception
 from authz_service.usecases.tenants import onboarding, states, subscriptions, tier_change
 from tests.conformance import ledger
 from tests.conformance.event_world import EventWorld
@@ -112,7 +112,7 @@ class Customer:
         kind = self.random.choice((ExceptionKind.DENY, ExceptionKind.GRANT))
         permissions = frozenset({"reports:schedule"})
         wanted = TenantException("", "acme", kind, permissions, reason="agreed", approver="boss")
-        self.accounts.do(grant_exception, GrantException(exception=wanted))
+        self.accounts.do(create_exception, CreateException(exception=wanted))
 
     def rename(self) -> None:
         name = self.random.choice(("Acme", "Acme Ltd"))

@@ -12,7 +12,7 @@ from authz_service.domain.exception import ExceptionKind, TenantException
 from authz_service.domain.grant import RoleGrant
 from authz_service.domain.key import ApiKey
 from authz_service.domain.membership import Membership
-from authz_service.domain.tenant import Holding, StatePeriod, Tenant, TenantState
+from authz_service.domain.tenant import StatePeriod, SubscriptionItem, Tenant, TenantState
 from authz_service.domain.window import FOREVER, LATEST, Window
 from authz_service.errors import Internal
 from authz_service.store import schema
@@ -139,7 +139,7 @@ def test_windows_at_the_edges_of_bigint_are_kept(store_world: StoreWorld, window
     tenant = Tenant(
         "acme",
         periods=(StatePeriod(TenantState.GRACE, window),),
-        holdings=(Holding("tier/pro", window),),
+        subscription_items=(SubscriptionItem("tier/pro", window),),
     )
     grant = RoleGrant("acme", "user:a", "viewer", window=window)
     kinds = (ExceptionKind.GRANT, ExceptionKind.DENY, ExceptionKind.REPLACE)

@@ -22,11 +22,11 @@ from authz_service.store.audit_log import Filters, Revisions
 from authz_service.usecases.audit import auditing
 from authz_service.usecases.audit.auditing import ListChanges
 from authz_service.usecases.grants import exceptions, role_grants
-from authz_service.usecases.grants.bulk_grants import (
-    BulkGrantRoles,
-    BulkRevokeRoles,
-    bulk_grant_roles,
-    bulk_revoke_roles,
+from authz_service.usecases.grants.batch_grants import (
+    BatchGrantRoles,
+    BatchRevokeRoles,
+    batch_grant_roles,
+    batch_revoke_roles,
 )
 from authz_service.usecases.kernel.paging import PageRequest
 from tests.conformance import granting, ledger
@@ -132,7 +132,7 @@ class Clerk:
                 else:
                     assert replace(self.books[result.id], id="", reason="") == grant
 
-        return bulk_grant_roles, BulkGrantRoles(grants=wanted), book
+        return batch_grant_roles, BatchGrantRoles(grants=wanted), book
 
     def _bulk_revoke(self) -> _Op:
         wanted = tuple(self._a_revocation() for _ in range(self.random.randint(1, 6)))
@@ -142,7 +142,7 @@ class Clerk:
                 for grant_id in ids:
                     assert described.describes(self.books.pop(grant_id))
 
-        return bulk_revoke_roles, BulkRevokeRoles(revocations=wanted), book
+        return batch_revoke_roles, BatchRevokeRoles(revocations=wanted), book
 
     def _update(self) -> _Op:
         grant_id, tenant = self._held()
@@ -175,8 +175,8 @@ class Clerk:
             reason="agreed",
             approver="user:boss",
         )
-        wanted = exceptions.GrantException(exception=made)
-        return exceptions.grant_exception, wanted, self._put_exception
+        wanted = exceptions.CreateException(exception=made)
+        return exceptions.create_exception, wanted, self._put_exception
 
     def _update_exception(self) -> _Op:
         if not self.exceptions:
@@ -184,7 +184,7 @@ class Clerk:
         held = self.exceptions[self.random.choice(sorted(self.exceptions))]
         if self.random.random() < 0.4:
             one = exceptions.OneException(tenant=held.tenant, id=held.id)
-            return exceptions.revoke_exception, one, lambda e: self.exceptions.pop(e.id)
+            return exceptions.delete_exception, one, lambda e: self.exceptions.pop(e.id)
         wanted = exceptions.UpdateException(
             tenant=held.tenant,
             id=held.id,
@@ -301,9 +301,9 @@ def test_clerks_do_everything_and_are_refused_for_every_reason(store_world: Stor
     for number in range(6 * STEPS):
         clerk.step(number)
     assert clerk.outcomes >= {
-        *("GrantRole", "RevokeRole", "BulkGrantRoles", "BulkRevokeRoles", "UpdateRoleGrant"),
-        *("DeleteRoleGrant", "GrantException", "UpdateException", "OneException"),
+        *("GrantRole", "RevokeRole", "BatchGrantRoles", "BatchRevokeRoles", "UpdateRoleGrant"),
+        *("DeleteRoleGrant", "CreateException", "UpdateException", "OneException"),
         *("GrantRole: ROLE_GRANT_EXISTS", "GrantRole: ROLE_NOT_ASSIGNABLE"),
-        *("RevokeRole: ROLE_GRANT_NOT_FOUND", "BulkGrantRoles: ROLE_NOT_ASSIGNABLE"),
+        *("RevokeRole: ROLE_GRANT_NOT_FOUND", "BatchGrantRoles: ROLE_NOT_ASSIGNABLE"),
         *("UpdateRoleGrant: REVISION_MISMATCH", "UpdateRoleGrant: ROLE_GRANT_EXISTS"),
     }

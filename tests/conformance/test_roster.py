@@ -19,8 +19,8 @@ from authz_service.domain.change import Fact, FactChange
 from authz_service.domain.decision import DecisionReason, Question
 from authz_service.domain.grant import GrantSource, RoleGrant
 from authz_service.domain.invitation import digest
-from authz_service.domain.membership import Membership, MembershipState
-from authz_service.domain.tenant import SYSTEM, Holding, SuspensionReason, Tenant
+from authz_service.domain.membership import ManagedBy, Membership, MembershipState
+from authz_service.domain.tenant import SYSTEM, SubscriptionItem, SuspensionReason, Tenant
 from authz_service.domain.window import FOREVER, Window
 from authz_service.engine.decide import decide
 from authz_service.engine.seats import taken
@@ -39,7 +39,7 @@ HOUR: Final = 3_600_000_000
 SEATS: Final = 4
 SUBJECTS: Final = ("user:a", "user:b", "user:c", "user:d", "user:e", "service:s")
 ROLES: Final = ("admin", "viewer", "acme/boss")
-ACME: Final = Tenant("acme", holdings=(Holding("tier/pro"),))
+ACME: Final = Tenant("acme", subscription_items=(SubscriptionItem("tier/pro"),))
 ADA: Final = Membership("acme", "user:ada")
 ADMIN: Final = RoleGrant("acme", "user:ada", "admin", id="g1")
 
@@ -240,9 +240,9 @@ class Crowd:
         return self.random.choice(["gone", *self.world.index.tenants["acme"].invitations])
 
     def add(self) -> None:
-        keeper = self.random.choice(("", "", "scim"))
+        keeper = self.random.choice((ManagedBy.NOBODY, ManagedBy.NOBODY, ManagedBy.SCIM))
         new = members.NewMember(self.who(), self.some_roles(), managed_by=keeper)
-        wanted = members.AddMember(tenant="acme", member=new, by="scim")
+        wanted = members.AddMember(tenant="acme", member=new, by=ManagedBy.SCIM)
         do(self.world, members.add_member, wanted)
 
     def invite(self) -> None:
@@ -280,17 +280,17 @@ class Crowd:
 
     def _suspension(self, case: ChangeCase[Any, Any]) -> None:
         wanted = members.MemberSuspension(
-            tenant="acme", subject=self.who(), reason=self.why(), by="scim"
+            tenant="acme", subject=self.who(), reason=self.why(), by=ManagedBy.SCIM
         )
         do(self.world, case, wanted)
 
     def remove(self) -> None:
-        wanted = members.OneMember(tenant="acme", subject=self.who(), by="scim")
+        wanted = members.OneMember(tenant="acme", subject=self.who(), by=ManagedBy.SCIM)
         do(self.world, members.remove_member, wanted)
 
     def set_roles(self) -> None:
         wanted = members.SetMemberRoles(
-            tenant="acme", subject=self.who(), roles=self.some_roles(), by="scim"
+            tenant="acme", subject=self.who(), roles=self.some_roles(), by=ManagedBy.SCIM
         )
         do(self.world, members.set_member_roles, wanted)
 

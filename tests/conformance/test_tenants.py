@@ -15,7 +15,7 @@ from authz_service.domain.window import Window
 from authz_service.errors import AuthzError, ErrorReason
 from authz_service.usecases.callers import identities, keys
 from authz_service.usecases.grants import role_grants
-from authz_service.usecases.grants.exceptions import GrantException, grant_exception
+from authz_service.usecases.grants.exceptions import CreateException, create_exception
 from authz_service.usecases.kernel.paging import PageRequest
 from authz_service.usecases.members import members
 from authz_service.usecases.members.invitations import InviteMember, invite_member
@@ -258,7 +258,7 @@ def test_add_on_that_ran_out_is_bought_again(accounts: TenantWorld) -> None:
     add_on(accounts, "audit", 0, accounts.now + DAY)
     accounts.wait(accounts.now + DAY)
     add_on(accounts, "audit")
-    assert [held.plan for held in accounts.tenant().holdings] == [
+    assert [held.plan for held in accounts.tenant().subscription_items] == [
         "tier/professional",
         "addon/audit",
     ]
@@ -381,7 +381,7 @@ def fill(accounts: TenantWorld) -> None:
         exception = TenantException(
             "", "acme", kind, frozenset({permission}), reason="agreed", approver="boss"
         )
-        accounts.do(grant_exception, GrantException(exception=exception))
+        accounts.do(create_exception, CreateException(exception=exception))
     accounts.do(
         invite_member,
         InviteMember(tenant="acme", token_hash="0f" * 32, lifetime=DAY, email="i@example.com"),

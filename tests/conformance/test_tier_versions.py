@@ -12,7 +12,7 @@ from authz_service.domain.catalog import Feature, Limit, Permission, Plan, Role
 from authz_service.domain.decision import DecisionReason, Question
 from authz_service.domain.grant import RoleGrant
 from authz_service.domain.membership import Membership
-from authz_service.domain.tenant import Holding, Tenant
+from authz_service.domain.tenant import SubscriptionItem, Tenant
 from authz_service.domain.window import Window
 from authz_service.engine.decide import reason
 from authz_service.engine.entitlements import Entitlements, entitlements
@@ -51,7 +51,7 @@ def world(store_world: StoreWorld) -> StoreWorld:
     everything = Role("all", frozenset(NAMES))
     store_world.put(*map(Permission, NAMES), everything, FREE, PRO, TOP)
     for plan in (FREE, PRO, TOP):
-        tenant = Tenant(plan.name, holdings=(Holding(plan.id),))
+        tenant = Tenant(plan.name, subscription_items=(SubscriptionItem(plan.id),))
         member = Membership(plan.name, "user:a")
         store_world.put(tenant, member, RoleGrant(plan.name, "user:a", "all", id=plan.name))
     return store_world
@@ -148,7 +148,7 @@ def test_who_is_pinned_stays_as_it_was_whatever_changes(world: StoreWorld, lower
     sell(world, replace(lower, permissions=frozenset(), limits=(Limit("seats", 1, "seat"),)))
     assert (may(world, "top"), [each.limit for each in bought(world, "top").limits]) == then
     pin(world, "top", 0)
-    assert world.index.tenants["top"].fact.holdings == (Holding("tier/top"),)
+    assert world.index.tenants["top"].fact.subscription_items == (SubscriptionItem("tier/top"),)
     assert (may(world, "top"), [each.limit for each in bought(world, "top").limits]) != then
 
 
@@ -170,9 +170,9 @@ def test_a_version_that_is_not_there_is_refused_with_its_own_reason(world: Store
 def test_a_pin_can_be_dated(world: StoreWorld) -> None:
     sell(world, replace(PRO, permissions=frozenset()))
     pin(world, "pro", 1, at=NOON + 10)
-    assert world.index.tenants["pro"].fact.holdings == (
-        Holding("tier/pro", Window(0, NOON + 10)),
-        Holding("tier/pro@1", Window(NOON + 10)),
+    assert world.index.tenants["pro"].fact.subscription_items == (
+        SubscriptionItem("tier/pro", Window(0, NOON + 10)),
+        SubscriptionItem("tier/pro@1", Window(NOON + 10)),
     )
     late = PinTenant(tenant="pro", version=1, at=NOON)
     assert refused(world, pin_tenant, late) == (ErrorReason.SCHEDULE_IN_PAST, "at")
@@ -269,7 +269,7 @@ def test_versions_are_listed_the_latest_first_with_who_holds_them(world: StoreWo
 def test_tenants_are_migrated_together_and_the_preview_shows_the_same(world: StoreWorld) -> None:
     for name in ("a1", "a2", "b1"):
         member, grant = Membership(name, "user:a"), RoleGrant(name, "user:a", "all", id=name)
-        world.put(Tenant(name, holdings=(Holding("tier/pro"),)), member, grant)
+        world.put(Tenant(name, subscription_items=(SubscriptionItem("tier/pro"),)), member, grant)
     pin(world, "a1", 1)
     sell(world, replace(PRO, permissions=frozenset(NAMES[3:])))
     wanted = MigrateTenants(tier="pro", to_version=1, tenant_prefix="a")
@@ -333,7 +333,7 @@ def test_change_then_roll_back_and_every_decision_is_as_before(
         tier = random.choice(list(then))
         number = random.choice([*then[tier]])
         world.put(
-            Tenant(pinned, holdings=(Holding(f"tier/{tier}"),)),
+            Tenant(pinned, subscription_items=(SubscriptionItem(f"tier/{tier}"),)),
             Membership(pinned, "user:a"),
             RoleGrant(pinned, "user:a", "all", id=pinned),
         )

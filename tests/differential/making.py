@@ -12,10 +12,10 @@ from authz_service.domain.exception import EVERYONE, ExceptionKind, TenantExcept
 from authz_service.domain.grant import GrantSource, RoleGrant
 from authz_service.domain.invitation import Invitation
 from authz_service.domain.key import ApiKey
-from authz_service.domain.membership import DIRECTORY, Keeper, Membership, MembershipState
+from authz_service.domain.membership import ManagedBy, Membership, MembershipState
 from authz_service.domain.tenant import (
-    Holding,
     StatePeriod,
+    SubscriptionItem,
     SuspensionReason,
     Tenant,
     TenantState,
@@ -77,12 +77,12 @@ class Making:
 
     def change_something(self) -> None:
         """Do one of the things that the use cases do, the everyday ones more often."""
-        everyday = (self.grant_role, self.regrant, self.revoke, self.grant_exception)
+        everyday = (self.grant_role, self.regrant, self.revoke, self.create_exception)
         rarer = (
             self.change_member,
             self.change_tenant,
             self.change_catalogue,
-            self.revoke_exception,
+            self.delete_exception,
             self.invite,
         )
         seldom = (self.remove_member, self.remove_catalogue_entry, self.add_member, self.change_key)
@@ -105,7 +105,7 @@ class Making:
     def revoke(self) -> None:
         self._end(self._existing(RoleGrant))
 
-    def grant_exception(self) -> None:
+    def create_exception(self) -> None:
         tenant = self._existing(Tenant)
         if tenant is not None:
             self.history.put(self._exception(tenant.id))
@@ -118,7 +118,7 @@ class Making:
         elif tenant is not None:
             self.history.put(self._invitation(tenant.id))
 
-    def revoke_exception(self) -> None:
+    def delete_exception(self) -> None:
         self._end(self._existing(TenantException))
 
     def change_member(self) -> None:
@@ -208,7 +208,7 @@ class Making:
             tenant_id,
             periods=self._periods(),
             suspensions=frozenset(suspensions),
-            holdings=self._holdings(),
+            subscription_items=self._holdings(),
             limits=self._own_limits(),
         )
 
@@ -226,19 +226,22 @@ class Making:
         drawn = list(map(StatePeriod, states, spans))
         return tuple(period for period in drawn if not self._chance(0.03))
 
-    def _holdings(self) -> tuple[Holding, ...]:
+    def _holdings(self) -> tuple[SubscriptionItem, ...]:
         first, second = self.random.choice(self.tiers), self.random.choice(self.tiers)
         moved = self.random.choice(INSTANTS)
-        tiers: tuple[Holding, ...] = (Holding(first),)
+        tiers: tuple[SubscriptionItem, ...] = (SubscriptionItem(first),)
         if self._chance(0.3):
-            tiers = Holding(first, Window(BEGINNING, moved)), Holding(second, Window(moved))
-        add_ons = (Holding(self.random.choice(ADD_ONS), self._window()) for _ in range(2))
+            tiers = (
+                SubscriptionItem(first, Window(BEGINNING, moved)),
+                SubscriptionItem(second, Window(moved)),
+            )
+        add_ons = (SubscriptionItem(self.random.choice(ADD_ONS), self._window()) for _ in range(2))
         return (*tiers, *(held for held in add_ons if self._chance(0.5)))
 
     def _membership(self, tenant: str, subject: str) -> Membership:
         suspensions = self._some(tuple(SuspensionReason), 2) if self._chance(0.06) else ()
         lifecycle = MembershipState.INVITED if self._chance(0.03) else MembershipState.ACTIVE
-        managed_by: Keeper = DIRECTORY if self._chance(0.2) else ""
+        managed_by = ManagedBy.SCIM if self._chance(0.2) else ManagedBy.NOBODY
         held_back = frozenset(suspensions)
         return Membership(tenant, subject, lifecycle, held_back, managed_by=managed_by)
 

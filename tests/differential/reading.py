@@ -94,15 +94,15 @@ class Reading:
         granting = self._exceptions(tenant.id, ExceptionKind.GRANT)
         windows = [e.window for e in granting if permission in e.permissions]
         windows += [
-            holding.window
-            for holding in tenant.holdings
-            if any(permission in plan.permissions for plan in self._plans(holding.plan))
+            item.window
+            for item in tenant.subscription_items
+            if any(permission in plan.permissions for plan in self._plans(item.plan))
         ]
         return self._by(windows, Reason.NOT_ENTITLED, Reason.ENTITLEMENT_EXPIRED)
 
     def _limit(self, tenant: Tenant, usage: Usage) -> Reason | None:
         own = [limit.value for limit in tenant.limits if limit.name == usage.limit]
-        held = {holding.plan for holding in tenant.holdings if self._now(holding.window)}
+        held = {item.plan for item in tenant.subscription_items if self._now(item.window)}
         values: list[int | None] = []
         for plan in held:
             named = [

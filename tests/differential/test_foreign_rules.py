@@ -15,7 +15,7 @@ from authz_service.domain.exception import ExceptionKind, TenantException
 from authz_service.domain.grant import RoleGrant
 from authz_service.domain.membership import Membership
 from authz_service.domain.rules import Rule
-from authz_service.domain.tenant import Holding, Tenant
+from authz_service.domain.tenant import SubscriptionItem, Tenant
 from authz_service.engine.builder import build
 from authz_service.engine.decide import decide
 from authz_service.errors import InvalidArgument
@@ -110,7 +110,7 @@ def facts(of: Translation) -> Iterator[Fact]:
     yield from map(Permission, sorted(of.permissions))
     yield Plan("tier/imported", permissions=frozenset(of.permissions))
     for tenant in of.tenants:
-        yield Tenant(tenant, holdings=(Holding("tier/imported"),))
+        yield Tenant(tenant, subscription_items=(SubscriptionItem("tier/imported"),))
     yield from of.roles.values()
     held = (*of.grants, *of.denials)
     for tenant, subject in sorted({(each.tenant, each.subject) for each in held}):

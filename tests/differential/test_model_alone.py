@@ -15,7 +15,7 @@ from authz_service.domain.grant import RoleGrant
 from authz_service.domain.identifiers import _PATTERNS, MAX_INCLUSION, enclosing
 from authz_service.domain.membership import Membership
 from authz_service.domain.rules import INTERNAL, REPLACE, Rule, domain
-from authz_service.domain.tenant import Holding, Tenant
+from authz_service.domain.tenant import SubscriptionItem, Tenant
 from authz_service.engine.builder import build
 from authz_service.engine.decide import decide
 from authz_service.reference.decision import Reference
@@ -102,7 +102,7 @@ def role_chain(length: int) -> list[Fact]:
         last,
         Permission("doc:read"),
         Plan("tier/free", permissions=frozenset({"doc:read"})),
-        Tenant("acme", holdings=(Holding("tier/free"),)),
+        Tenant("acme", subscription_items=(SubscriptionItem("tier/free"),)),
         Membership("acme", "user:a"),
         RoleGrant("acme", "user:a", "r1", "project:1/page:2"),
     ]
@@ -117,7 +117,7 @@ def tier_chain(length: int) -> list[Fact]:
         last,
         Permission("doc:read"),
         Role("reader", frozenset({"doc:read"})),
-        Tenant("acme", holdings=(Holding("tier/1"),)),
+        Tenant("acme", subscription_items=(SubscriptionItem("tier/1"),)),
         Membership("acme", "user:a"),
         RoleGrant("acme", "user:a", "reader", "project:1"),
     ]

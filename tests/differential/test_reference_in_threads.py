@@ -12,7 +12,7 @@ from authz_service.domain.catalog import Permission, Plan, Role
 from authz_service.domain.decision import DecisionReason, Question
 from authz_service.domain.grant import RoleGrant
 from authz_service.domain.membership import Membership
-from authz_service.domain.tenant import Holding, Tenant
+from authz_service.domain.tenant import SubscriptionItem, Tenant
 from authz_service.reference.decision import Reference
 
 MODEL: Final = (Path(__file__).parents[2] / "policies" / "model.conf").read_text()
@@ -20,7 +20,7 @@ FACTS: Final = (
     Permission("doc:read"),
     Role("reader", frozenset({"doc:read"})),
     Plan("tier/pro", permissions=frozenset({"doc:read"})),
-    Tenant("acme", holdings=(Holding("tier/pro"),)),
+    Tenant("acme", subscription_items=(SubscriptionItem("tier/pro"),)),
     Membership("acme", "user:ada"),
     RoleGrant("acme", "user:ada", "reader", id="g"),
 )

@@ -12,7 +12,7 @@ from authz_service.domain.grant import GrantSource, RoleGrant
 from authz_service.domain.identifiers import enclosing
 from authz_service.domain.membership import Membership, MembershipState
 from authz_service.domain.rules import INTERNAL, REPLACE
-from authz_service.domain.tenant import Holding, SuspensionReason, Tenant
+from authz_service.domain.tenant import SubscriptionItem, SuspensionReason, Tenant
 from authz_service.domain.window import Window
 from authz_service.reference.decision import Reference
 from authz_service.reference.enforcer import enforcer, request
@@ -30,7 +30,9 @@ FACTS: tuple[Fact, ...] = (
     Plan("tier/pro", "tier/free", limits=(Limit("seats", 5, "seat"),)),
     Plan("tier/free", permissions=READ, limits=(Limit("seats", 1, "seat"),)),
     Plan("addon/more", limits=(Limit("seats", 2, "seat"),)),
-    Tenant("acme", holdings=(Holding("tier/pro"), Holding("addon/more"))),
+    Tenant(
+        "acme", subscription_items=(SubscriptionItem("tier/pro"), SubscriptionItem("addon/more"))
+    ),
     Membership("acme", "user:a"),
     RoleGrant("acme", "user:a", "editor", "project:1"),
 )

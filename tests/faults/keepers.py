@@ -29,7 +29,7 @@ class Grant(NamedTuple):
         return [f"{self.subject}@{self.tenant}", f"role/{self.role}"]
 
 
-class Keeper(Protocol):
+class ManagedBy(Protocol):
     """Keeps grants in memory, for checks, and in a database. Whatever fails raises."""
 
     def add(self, *grants: Grant) -> None:

@@ -17,7 +17,7 @@ from sqlalchemy_adapter import Adapter, CasbinRule
 
 from authz_service.store.casbin_adapter import ReadOnlyAdapter
 from tests.conformance.store_world import opened
-from tests.faults.keepers import Grant, Keeper, Ours, Stock
+from tests.faults.keepers import Grant, ManagedBy, Ours, Stock
 
 T = TypeVar("T")
 
@@ -47,7 +47,7 @@ class Side(NamedTuple):
     """Whose parts a test is run over."""
 
     stock: bool
-    keeper: Keeper
+    keeper: ManagedBy
 
     def shows(self, found: T, *, right: T, stock: T) -> None:
         """Assert that ours gives what is right, and the stock parts what is described."""

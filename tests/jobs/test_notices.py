@@ -25,7 +25,7 @@ def acme(tmp_path: Path) -> Iterator[World]:
             tenant_pb2.OnboardTenantRequest(
                 tenant="acme",
                 tier="professional",
-                trial_until=Timestamp(seconds=end // 1_000_000),
+                trial_end_time=Timestamp(seconds=end // 1_000_000),
                 members=[member_pb2.NewMember(subject="user:ada", roles=["admin"])],
             )
         )

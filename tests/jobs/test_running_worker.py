@@ -28,11 +28,13 @@ def prepared(acme: World, falls_due: int) -> None:
         tenant_pb2.OnboardTenantRequest(
             tenant="acme",
             tier="professional",
-            trial_until=instant(door.now() + 3 * DAY),
+            trial_end_time=instant(door.now() + 3 * DAY),
             members=members,
         )
     )
-    move = subscription_pb2.SetTierRequest(tenant="acme", tier="free", at=instant(falls_due))
+    move = subscription_pb2.SetTierRequest(
+        tenant="acme", tier="free", effective_time=instant(falls_due)
+    )
     acme.server.operator.subscriptions.SetTier(move)
 
 

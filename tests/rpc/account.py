@@ -92,7 +92,9 @@ class Account:
 
     def move(self, tier: str, at: float) -> tenant_pb2.Tenant:
         """Schedule a tier."""
-        request = subscription_pb2.SetTierRequest(tenant=self.id, tier=tier, at=timestamp(at))
+        request = subscription_pb2.SetTierRequest(
+            tenant=self.id, tier=tier, effective_time=timestamp(at)
+        )
         return self.operator.subscriptions.SetTier(request).tenant
 
     def add_on(self, name: str, **window: Any) -> tenant_pb2.Tenant:
@@ -105,11 +107,13 @@ class Account:
         return self.operator.subscriptions.SetLimits(request).tenant
 
     def grace(self, until: float) -> tenant_pb2.Tenant:
-        request = tenant_pb2.StartGraceRequest(tenant=self.id, until=timestamp(until))
+        request = tenant_pb2.StartGraceRequest(tenant=self.id, grace_end_time=timestamp(until))
         return self.operator.tenants.StartGrace(request).tenant
 
     def trial(self, until: float, **then: Any) -> tenant_pb2.Tenant:
-        request = tenant_pb2.StartTrialRequest(tenant=self.id, until=timestamp(until), **then)
+        request = tenant_pb2.StartTrialRequest(
+            tenant=self.id, trial_end_time=timestamp(until), **then
+        )
         return self.operator.tenants.StartTrial(request).tenant
 
     def activate(self) -> tenant_pb2.Tenant:
@@ -174,7 +178,7 @@ class Account:
         return self.operator.members.SetMemberRoles(request)
 
     def transfer(self, to: str) -> member_pb2.TransferOwnershipResponse:
-        request = member_pb2.TransferOwnershipRequest(tenant=self.id, to=subject_of(to))
+        request = member_pb2.TransferOwnershipRequest(tenant=self.id, new_owner=subject_of(to))
         return self.operator.members.TransferOwnership(request)
 
     def invite(self, whom: str, *roles: str, **more: Any) -> invitation_pb2.InviteMemberResponse:
@@ -202,8 +206,8 @@ class Account:
     ) -> exception_pb2.TenantException:
         """Make an exception, with a reason and an approver."""
         exception = self.exception(kind, *permissions, **more)
-        request = exception_pb2.GrantExceptionRequest(exception=exception)
-        return self.operator.exceptions.GrantException(request).exception
+        request = exception_pb2.CreateExceptionRequest(exception=exception)
+        return self.operator.exceptions.CreateException(request).exception
 
     def exception(
         self, kind: exception_pb2.ExceptionKind.ValueType, *permissions: str, **more: Any
@@ -212,9 +216,9 @@ class Account:
         known = {"tenant": self.id, **approved} | more
         return exception_pb2.TenantException(kind=kind, permissions=permissions, **known)
 
-    def revoke_exception(self, exception: str) -> exception_pb2.RevokeExceptionResponse:
-        request = exception_pb2.RevokeExceptionRequest(tenant=self.id, id=exception)
-        return self.operator.exceptions.RevokeException(request)
+    def delete_exception(self, exception: str) -> exception_pb2.DeleteExceptionResponse:
+        request = exception_pb2.DeleteExceptionRequest(tenant=self.id, id=exception)
+        return self.operator.exceptions.DeleteException(request)
 
     def put_role(
         self, name: str, *permissions: str, includes: tuple[str, ...] = ()

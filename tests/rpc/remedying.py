@@ -72,7 +72,7 @@ def _added(asked: Asked, _: list[str]) -> None:
 
 def _revoked(asked: Asked, exceptions: list[str]) -> None:
     for exception in exceptions:
-        asked.account.revoke_exception(exception)
+        asked.account.delete_exception(exception)
 
 
 def _granted(asked: Asked, roles: list[str]) -> None:

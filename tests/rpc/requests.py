@@ -419,11 +419,11 @@ CHANGES: Final[dict[str, Callable[[Ready], Message]]] = {
     "RevokeRole": lambda r: role_grant_pb2.RevokeRoleRequest(
         tenant=r.id, subject="user:vera", role="viewer", reason="left"
     ),
-    "BulkGrantRoles": lambda r: role_grant_pb2.BulkGrantRolesRequest(
+    "BatchGrantRoles": lambda r: role_grant_pb2.BatchGrantRolesRequest(
         role_grants=[role_grant_pb2.RoleGrant(tenant=r.id, subject="user:vera", role="editor")],
         reason="work",
     ),
-    "BulkRevokeRoles": lambda r: role_grant_pb2.BulkRevokeRolesRequest(
+    "BatchRevokeRoles": lambda r: role_grant_pb2.BatchRevokeRolesRequest(
         revocations=[role_grant_pb2.RoleRevocation(tenant=r.id, subject="user:vera", role="viewer")]
     ),
     "UpdateRoleGrant": lambda r: role_grant_pb2.UpdateRoleGrantRequest(
@@ -435,10 +435,10 @@ CHANGES: Final[dict[str, Callable[[Ready], Message]]] = {
         exception=exception_pb2.TenantException(tenant=r.id, id=r.exception, approver="user:chief"),
         update_mask=FieldMask(paths=["approver"]),
     ),
-    "GrantException": lambda r: exception_pb2.GrantExceptionRequest(
+    "CreateException": lambda r: exception_pb2.CreateExceptionRequest(
         exception=r.account.exception(DENY, "invoices:send")
     ),
-    "RevokeException": lambda r: exception_pb2.RevokeExceptionRequest(tenant=r.id, id=r.exception),
+    "DeleteException": lambda r: exception_pb2.DeleteExceptionRequest(tenant=r.id, id=r.exception),
     "OnboardTenant": lambda r: tenant_pb2.OnboardTenantRequest(
         tenant=f"{r.id}-new", tier="free", members=[member("nina", "admin")], display_name="Nina's"
     ),
@@ -449,9 +449,9 @@ CHANGES: Final[dict[str, Callable[[Ready], Message]]] = {
     ),
     "SetTier": lambda r: subscription_pb2.SetTierRequest(tenant=r.id, tier="enterprise"),
     "ApplyDowngradePolicy": lambda r: subscription_pb2.ApplyDowngradePolicyRequest(tenant=r.fallen),
-    "ImportCustomers": lambda r: tenant_pb2.ImportCustomersRequest(
-        customers=[
-            tenant_pb2.NewCustomer(
+    "BatchOnboardTenants": lambda r: tenant_pb2.BatchOnboardTenantsRequest(
+        tenants=[
+            tenant_pb2.NewTenant(
                 tenant=f"{r.id}-taken-over", tier="free", members=[member("nina", "admin")]
             )
         ]
@@ -465,7 +465,8 @@ CHANGES: Final[dict[str, Callable[[Ready], Message]]] = {
     "OffboardTenant": lambda r: tenant_pb2.OffboardTenantRequest(tenant=r.id),
     "ReactivateTenant": lambda r: tenant_pb2.ReactivateTenantRequest(tenant=r.ended),
     "UpdateTenant": lambda r: tenant_pb2.UpdateTenantRequest(
-        tenant=r.id, display_name="Ready Ltd", update_mask=FieldMask(paths=["display_name"])
+        tenant=tenant_pb2.Tenant(id=r.id, display_name="Ready Ltd"),
+        update_mask=FieldMask(paths=["display_name"]),
     ),
     "AddAddOn": lambda r: subscription_pb2.AddAddOnRequest(tenant=r.id, add_on="extra-seats"),
     "RemoveAddOn": lambda r: subscription_pb2.RemoveAddOnRequest(tenant=r.id, add_on=r.bought),
@@ -474,9 +475,11 @@ CHANGES: Final[dict[str, Callable[[Ready], Message]]] = {
         limits=[limit_pb2.Limit(name="seats", value=40, unit="seat")],
         removed=[r.limit],
     ),
-    "StartTrial": lambda r: tenant_pb2.StartTrialRequest(tenant=r.id, until=timestamp(NEW_CENTURY)),
+    "StartTrial": lambda r: tenant_pb2.StartTrialRequest(
+        tenant=r.id, trial_end_time=timestamp(NEW_CENTURY)
+    ),
     "StartGrace": lambda r: tenant_pb2.StartGraceRequest(
-        tenant=r.in_grace, until=timestamp(NEW_CENTURY + 1)
+        tenant=r.in_grace, grace_end_time=timestamp(NEW_CENTURY + 1)
     ),
     "ActivateTenant": lambda r: tenant_pb2.ActivateTenantRequest(tenant=r.in_grace),
     "CancelScheduledChange": lambda r: subscription_pb2.CancelScheduledChangeRequest(
@@ -495,7 +498,9 @@ CHANGES: Final[dict[str, Callable[[Ready], Message]]] = {
     "SetMemberRoles": lambda r: member_pb2.SetMemberRolesRequest(
         tenant=r.id, subject="user:vera", roles=["editor"]
     ),
-    "TransferOwnership": lambda r: member_pb2.TransferOwnershipRequest(tenant=r.id, to="user:vera"),
+    "TransferOwnership": lambda r: member_pb2.TransferOwnershipRequest(
+        tenant=r.id, new_owner="user:vera"
+    ),
     "InviteMember": lambda r: invitation_pb2.InviteMemberRequest(
         tenant=r.id, subject="user:nina", email="nina@example.com", roles=["viewer"]
     ),

@@ -23,7 +23,7 @@ from tests.rpc.requests import BESIDE_FACTS, CHANGES, READS, Ready, about, made_
 from tests.rpc.trail import added, broken, entries, mark
 from tests.services import RPCS
 
-BY_ROW = {"ImportRules", "ImportCustomers"}
+BY_ROW = {"ImportRules", "BatchOnboardTenants"}
 """Changes that answer for what they are asked one by one, and do not refuse the whole."""
 
 GLOBAL = {"PutPermission", "PutTier", "ApplyPolicy", "ApplyChangeset", "CreateKey"}
@@ -71,7 +71,7 @@ def test_entry_stands_in_the_chain_of_the_tenant_that_it_is_about(ready: Ready, 
         "OnboardTenant": f"{ready.id}-new",
         "ReactivateTenant": f"{ready.id}-ended",
         "ApplyDowngradePolicy": f"{ready.id}-fallen",
-        "ImportCustomers": f"{ready.id}-taken-over",
+        "BatchOnboardTenants": f"{ready.id}-taken-over",
         "IngestEvent": ready.id,
         "ImportRules": f"{ready.id}-taken",
         "MigrateTenants": ready.id,  # asked of the tier, told of each tenant that is moved

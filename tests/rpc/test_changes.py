@@ -72,7 +72,7 @@ def without_secret(answer: Any) -> Any:
 def _forget(message: Any) -> None:
     if message.DESCRIPTOR.name in (
         "RoleGrant",
-        "BulkGrantResult",
+        "BatchGrantResult",
         "TenantException",
         "Key",
         "Identity",
@@ -161,7 +161,7 @@ def test_request_id_with_other_content_is_refused(ready: Ready, name: str) -> No
         request.reason = "another"
     elif name == "GrantRole":
         request.role_grant.scope = "project:1"
-    elif name == "GrantException":
+    elif name == "CreateException":
         request.exception.approver = "user:other"
     elif name == "IngestEvent":
         request.subject = "another"

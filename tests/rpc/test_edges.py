@@ -27,7 +27,7 @@ from tests.rpc.requests import GOOD, made_ready
 from tests.services import RPCS
 
 MALFORMED: Final = "a b\n"
-OTHERS: Final = {"ApplyPolicy", "ApplyChangeset", "ImportCustomers", "CancelScheduledChange"}
+OTHERS: Final = {"ApplyPolicy", "ApplyChangeset", "BatchOnboardTenants", "CancelScheduledChange"}
 """What puts many things at once names the thing, not its place (`tiers.pro.permissions`), or
 reports on each; the id of a scheduled change is what it does and when, any other is of no change.
 """
@@ -106,7 +106,7 @@ def test_instant_out_of_range_is_refused_by_its_path(account: Account, at: Times
             role_grant_pb2.GrantRoleRequest, role_grant=grant | {"valid_until": at}
         ),
         "exception.valid_until": made(
-            exception_pb2.GrantExceptionRequest,
+            exception_pb2.CreateExceptionRequest,
             exception={"tenant": account.id, "valid_until": at},
         ),
         "expire_time": key_pb2.CreateKeyRequest(roles=["authz.checker"], expire_time=at),

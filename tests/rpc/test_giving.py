@@ -390,7 +390,7 @@ class TestForHowLong:
             inviting(tenant=acme.id, email="nina@example.com", roles=["editor"]),
             setting(tenant=acme.id, subject="user:tina", roles=["viewer", "admin"]),
             role_pb2.PutRoleRequest(role=wide),
-            role_grant_pb2.BulkGrantRolesRequest(
+            role_grant_pb2.BatchGrantRolesRequest(
                 role_grants=[self.granting(acme, "editor").role_grant]
             ),
         ):

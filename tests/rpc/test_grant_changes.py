@@ -238,8 +238,8 @@ def test_grants_are_filtered_and_counted(account: Account) -> None:
     assert len(found()) == 4
     assert found(source=scim) == found(scope="project:1") == [("editor", "project:1")]
     assert found(scope="") == [("admin", ""), ("viewer", ""), ("editor", "")]
-    assert found(live_at=PAST) == [("admin", ""), ("viewer", ""), ("editor", "project:1")]
-    assert found(role="editor", live_at=SOON) == [("editor", "project:1"), ("editor", "")]
+    assert found(live_time=PAST) == [("admin", ""), ("viewer", ""), ("editor", "project:1")]
+    assert found(role="editor", live_time=SOON) == [("editor", "project:1"), ("editor", "")]
     assert found(role="editor", scope="project:9") == []
     request = role_grant_pb2.ListRoleGrantsRequest(tenant=account.id, scope="no scope")
     account.server.refuses(request, ErrorReason.INVALID_IDENTIFIER, at="scope")
@@ -260,7 +260,7 @@ def test_exceptions_are_filtered_and_counted(account: Account) -> None:
     assert found(kind=DENY) == found(permission="invoices:view") == [one, two]
     assert found(subject="user:ada") == [one]
     assert found(subject="") == [two, three]
-    assert found(live_at=PAST) == [one, three]
+    assert found(live_time=PAST) == [one, three]
     assert found(kind=GRANT, permission="invoices:view") == []
     paged = exception_pb2.ListExceptionsRequest(tenant=account.id, page_size=1)
     assert account.operator.exceptions.ListExceptions(paged).total_size == 3
@@ -268,7 +268,7 @@ def test_exceptions_are_filtered_and_counted(account: Account) -> None:
 
 def test_refusal_of_a_thousand_huge_items_arrives(account: Account) -> None:
     bad = role_grant_pb2.RoleGrant(tenant="é" * 200, subject="user:" + "x" * 500, role="é" * 100)
-    request = role_grant_pb2.BulkGrantRolesRequest(role_grants=[bad] * 1000)
+    request = role_grant_pb2.BatchGrantRolesRequest(role_grants=[bad] * 1000)
     found = account.server.refuses(
         request, ErrorReason.INVALID_IDENTIFIER, at="role_grants[0].tenant", says="1000 of 1000"
     )
@@ -284,8 +284,8 @@ def test_bulk_outcomes_are_told_in_the_order_of_the_request(account: Account) ->
         role_grant_pb2.RoleGrant(tenant=account.id, subject=subject, role="editor")
         for subject in ("user:ada", "user:vera")
     ]
-    answer = account.operator.role_grants.BulkGrantRoles(
-        role_grant_pb2.BulkGrantRolesRequest(role_grants=wanted)
+    answer = account.operator.role_grants.BatchGrantRoles(
+        role_grant_pb2.BatchGrantRolesRequest(role_grants=wanted)
     )
     granted, kept = answer.results
     assert granted.outcome == role_grant_pb2.GRANT_OUTCOME_GRANTED
@@ -297,8 +297,8 @@ def test_bulk_outcomes_are_told_in_the_order_of_the_request(account: Account) ->
         role_grant_pb2.RoleRevocation(tenant=account.id, subject=subject, role="editor")
         for subject in ("user:vera", "user:vera", "user:ada")
     ]
-    ended = account.operator.role_grants.BulkRevokeRoles(
-        role_grant_pb2.BulkRevokeRolesRequest(revocations=gone)
+    ended = account.operator.role_grants.BatchRevokeRoles(
+        role_grant_pb2.BatchRevokeRolesRequest(revocations=gone)
     )
     assert [list(each.role_grant_ids) for each in ended.results] == [
         [held.id],

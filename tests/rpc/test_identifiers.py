@@ -81,13 +81,13 @@ def grant(field: str) -> Build:
 def denial(field: str) -> Build:
     def build(account: Account, bad: str) -> Message:
         exception = account.exception(DENY, "invoices:view", **{field: bad})
-        return exception_pb2.GrantExceptionRequest(exception=exception)
+        return exception_pb2.CreateExceptionRequest(exception=exception)
 
     return build
 
 
 def denial_of(account: Account, bad: str) -> Message:
-    return exception_pb2.GrantExceptionRequest(exception=account.exception(DENY, bad))
+    return exception_pb2.CreateExceptionRequest(exception=account.exception(DENY, bad))
 
 
 def member_with(account: Account, subject: str, *roles: str) -> Message:

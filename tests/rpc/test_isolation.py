@@ -112,7 +112,7 @@ def two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Two]:
 
 def _fill(b: Ready) -> None:
     """Put the mark wherever B's own words stand."""
-    named = tenant_pb2.UpdateTenantRequest(tenant=B, display_name=SECRET)
+    named = tenant_pb2.UpdateTenantRequest(tenant=tenant_pb2.Tenant(id=B, display_name=SECRET))
     named.update_mask.paths.append("display_name")
     b.account.operator.call(named)
     for number in range(4):
@@ -307,7 +307,7 @@ ATTACKS: Final[dict[str, Callable[[Ready, str], Message]]] = {
     "among-callers": lambda *_: member_pb2.AddMemberRequest(
         tenant=SYSTEM, member=member("ann", "authz.operator")
     ),
-    "among-many": lambda a, b: role_grant_pb2.BulkGrantRolesRequest(
+    "among-many": lambda a, b: role_grant_pb2.BatchGrantRolesRequest(
         role_grants=[
             role_grant_pb2.RoleGrant(tenant=tenant, subject="user:ada", role="admin")
             for tenant in (a.id, b)

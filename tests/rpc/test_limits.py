@@ -182,11 +182,11 @@ def test_each_item_of_a_bulk_change_counts(tmp_path: Path) -> None:
             )
             for each in grants
         ]
-        new = [tenant_pb2.NewCustomer(tenant=f"acme-{n}", tier="free") for n in range(200)]
+        new = [tenant_pb2.NewTenant(tenant=f"acme-{n}", tier="free") for n in range(200)]
         bulk = (
-            role_grant_pb2.BulkGrantRolesRequest(role_grants=grants),
-            role_grant_pb2.BulkRevokeRolesRequest(revocations=ends),
-            tenant_pb2.ImportCustomersRequest(customers=new),
+            role_grant_pb2.BatchGrantRolesRequest(role_grants=grants),
+            role_grant_pb2.BatchRevokeRolesRequest(revocations=ends),
+            tenant_pb2.BatchOnboardTenantsRequest(tenants=new),
         )
         callers = [server.caller(server.new_key("authz.operator")) for _ in bulk]
         for caller, asked in zip(callers, bulk, strict=True):

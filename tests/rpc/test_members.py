@@ -232,16 +232,16 @@ def test_transfer_to_the_owner_changes_nothing(acme: Account) -> None:
 
 def test_only_an_active_user_that_is_a_member_becomes_the_owner(acme: Account) -> None:
     def to(who: str) -> member_pb2.TransferOwnershipRequest:
-        return member_pb2.TransferOwnershipRequest(tenant=acme.id, to=subject_of(who))
+        return member_pb2.TransferOwnershipRequest(tenant=acme.id, new_owner=subject_of(who))
 
     acme.add("service:bot", "admin")
     acme.hold_back("vera", "RISK")
     acme.invite("user:ivan")
     refuses = acme.server.refuses
-    refuses(to("nobody"), ErrorReason.NOT_A_MEMBER, at="to")
-    refuses(to("service:bot"), ErrorReason.INVALID_FIELD, at="to")
-    refuses(to("vera"), ErrorReason.MEMBER_STATE_CONFLICT, at="to", says="suspended")
-    refuses(to("ivan"), ErrorReason.MEMBER_STATE_CONFLICT, at="to", says="invited")
+    refuses(to("nobody"), ErrorReason.NOT_A_MEMBER, at="new_owner")
+    refuses(to("service:bot"), ErrorReason.INVALID_FIELD, at="new_owner")
+    refuses(to("vera"), ErrorReason.MEMBER_STATE_CONFLICT, at="new_owner", says="suspended")
+    refuses(to("ivan"), ErrorReason.MEMBER_STATE_CONFLICT, at="new_owner", says="invited")
 
 
 def only_admin(account: Account) -> Account:
@@ -303,11 +303,13 @@ def test_neither_policy_nor_the_end_of_an_account_is_held_back(acme: Account) ->
 def test_a_member_that_a_directory_keeps_is_read_only_to_all_but_those_who_may_override(
     acme: Account, provisioner: Caller
 ) -> None:
-    new = member_pb2.NewMember(subject="user:dora", roles=["viewer"], managed_by="scim")
+    new = member_pb2.NewMember(
+        subject="user:dora", roles=["viewer"], managed_by=member_pb2.MANAGED_BY_SCIM
+    )
     added = member_pb2.AddMemberRequest(tenant=acme.id, member=new)
     managed = ErrorReason.MEMBER_MANAGED
     acme.server.refuses(added, managed, at="subject", by=provisioner)
-    assert acme.operator.call(added).member.managed_by == "scim"
+    assert acme.operator.call(added).member.managed_by == member_pb2.MANAGED_BY_SCIM
     for request in (
         suspension(acme, "dora"),
         roles(acme, "dora", "editor"),
@@ -327,7 +329,9 @@ def test_a_member_that_a_directory_keeps_is_read_only_to_all_but_those_who_may_o
 def test_roles_of_a_member_that_a_directory_keeps_are_read_only_to_keys_too(
     acme: Account, provisioner: Caller
 ) -> None:
-    new = member_pb2.NewMember(subject="user:dora", roles=["viewer"], managed_by="scim")
+    new = member_pb2.NewMember(
+        subject="user:dora", roles=["viewer"], managed_by=member_pb2.MANAGED_BY_SCIM
+    )
     acme.operator.call(member_pb2.AddMemberRequest(tenant=acme.id, member=new))
     held = acme.grant("dora", "editor", "project:42")
     more = role_grant_pb2.RoleGrant(tenant=acme.id, subject="user:dora", role="admin")
@@ -339,9 +343,9 @@ def test_roles_of_a_member_that_a_directory_keeps_are_read_only_to_keys_too(
     revoked = {"tenant": acme.id, "subject": "user:dora", "role": "viewer"}
     requests: list[tuple[Message, str]] = [
         (role_grant_pb2.GrantRoleRequest(role_grant=more), "role_grant.subject"),
-        (role_grant_pb2.BulkGrantRolesRequest(role_grants=[more]), "role_grants[0].subject"),
+        (role_grant_pb2.BatchGrantRolesRequest(role_grants=[more]), "role_grants[0].subject"),
         (made(role_grant_pb2.RevokeRoleRequest, **revoked), "subject"),
-        (role_grant_pb2.BulkRevokeRolesRequest(revocations=[less]), "revocations[0].subject"),
+        (role_grant_pb2.BatchRevokeRolesRequest(revocations=[less]), "revocations[0].subject"),
         (
             role_grant_pb2.UpdateRoleGrantRequest(role_grant=ended, update_mask=mask),
             "role_grant.id",
@@ -357,9 +361,11 @@ def test_roles_of_a_member_that_a_directory_keeps_are_read_only_to_keys_too(
 
 
 def test_only_known_directories_keep_members(acme: Account) -> None:
-    new = member_pb2.NewMember(subject="user:dora", managed_by="ldap")
+    new = member_pb2.NewMember(subject="user:dora", managed_by=member_pb2.ManagedBy.ValueType(9))
     request = member_pb2.AddMemberRequest(tenant=acme.id, member=new)
-    acme.server.refuses(request, ErrorReason.INVALID_FIELD, at="member.managed_by", says="scim")
+    acme.server.refuses(
+        request, ErrorReason.INVALID_FIELD, at="member.managed_by", says="named values"
+    )
 
 
 def test_members_are_found_by_state_role_beginning_and_owner(acme: Account) -> None:

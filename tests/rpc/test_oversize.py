@@ -30,7 +30,7 @@ HUGE: Final = "é" * 50_000
 
 HUGE_NAMES: Final[dict[str, Callable[[str], Message]]] = {
     "get-exception": lambda of: exception_pb2.GetExceptionRequest(tenant=of, id=HUGE),
-    "revoke-exception": lambda of: exception_pb2.RevokeExceptionRequest(tenant=of, id=HUGE),
+    "revoke-exception": lambda of: exception_pb2.DeleteExceptionRequest(tenant=of, id=HUGE),
     "get-role-grant": lambda of: role_grant_pb2.GetRoleGrantRequest(tenant=of, id=HUGE),
     "revoke-key": lambda _: key_pb2.RevokeKeyRequest(id=HUGE),
     "feature": lambda of: made(
@@ -151,13 +151,13 @@ TEXTS: Final[dict[str, tuple[str, Callable[[Account], Message]]]] = {
     ),
     "exception-reason": (
         "exception.reason",
-        lambda a: exception_pb2.GrantExceptionRequest(
+        lambda a: exception_pb2.CreateExceptionRequest(
             exception=a.exception(DENY, "invoices:view", reason=LONG)
         ),
     ),
     "approver": (
         "exception.approver",
-        lambda a: exception_pb2.GrantExceptionRequest(
+        lambda a: exception_pb2.CreateExceptionRequest(
             exception=a.exception(DENY, "invoices:view", approver=LONG)
         ),
     ),

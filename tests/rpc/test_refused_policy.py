@@ -32,7 +32,7 @@ def grant(account: Account, **fields: Any) -> role_grant_pb2.GrantRoleRequest:
 
 def exception(account: Account, kind: Any = DENY, *names: str, **fields: Any) -> Any:
     made = account.exception(kind, *(names or ("invoices:view",)), **fields)
-    return exception_pb2.GrantExceptionRequest(exception=made)
+    return exception_pb2.CreateExceptionRequest(exception=made)
 
 
 def put_role(name: str, *permissions: str, includes: tuple[str, ...] = ()) -> Any:
@@ -237,7 +237,7 @@ def test_exception_that_contradicts_itself_is_refused(
 
 @pytest.mark.parametrize("kind", [GRANT, DENY], ids=["grant", "deny"])
 def test_exception_about_no_permission_is_refused(acme: Account, kind: Any) -> None:
-    request = exception_pb2.GrantExceptionRequest(exception=acme.exception(kind))
+    request = exception_pb2.CreateExceptionRequest(exception=acme.exception(kind))
     acme.server.refuses(request, ErrorReason.INVALID_FIELD, at="exception.permissions")
 
 
@@ -248,8 +248,8 @@ def test_exception_in_an_unknown_tenant_is_refused(acme: Account) -> None:
 
 def test_exception_is_revoked_once(acme: Account) -> None:
     made = acme.except_(DENY, "invoices:view")
-    acme.revoke_exception(made.id)
-    request = exception_pb2.RevokeExceptionRequest(tenant=acme.id, id=made.id)
+    acme.delete_exception(made.id)
+    request = exception_pb2.DeleteExceptionRequest(tenant=acme.id, id=made.id)
     acme.server.refuses(request, ErrorReason.EXCEPTION_NOT_FOUND, at="id", says="list them")
 
 
@@ -257,7 +257,7 @@ def test_exception_of_another_tenant_is_neither_shown_nor_revoked(acme: Account)
     other = Account(acme.server, f"{acme.id}2")
     other.onboard("professional")
     theirs = other.except_(DENY, "invoices:view")
-    for request in (exception_pb2.GetExceptionRequest, exception_pb2.RevokeExceptionRequest):
+    for request in (exception_pb2.GetExceptionRequest, exception_pb2.DeleteExceptionRequest):
         asked = request(tenant=acme.id, id=theirs.id)
         acme.server.refuses(asked, ErrorReason.EXCEPTION_NOT_FOUND, at="id")
 

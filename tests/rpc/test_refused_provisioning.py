@@ -34,13 +34,13 @@ IN_A_TENANT: Final = [
     for name, rpc in RPCS.items()
     if {"tenant", "role_grant", "exception"} & set(rpc.input_type.fields_by_name)
     and name not in ("OnboardTenant", "ListRoles")
-] + ["PutRole", "CreateRole", "BulkGrantRoles", "BulkRevokeRoles"]
+] + ["PutRole", "CreateRole", "BatchGrantRoles", "BatchRevokeRoles"]
 TENANT_FIELD: Final = {
     "GrantRole": "role_grant.tenant",
     "UpdateRoleGrant": "role_grant.tenant",
-    "BulkGrantRoles": "role_grants[0].tenant",
-    "BulkRevokeRoles": "revocations[0].tenant",
-    "GrantException": "exception.tenant",
+    "BatchGrantRoles": "role_grants[0].tenant",
+    "BatchRevokeRoles": "revocations[0].tenant",
+    "CreateException": "exception.tenant",
     "UpdateException": "exception.tenant",
     "PutRole": "role.id",
     "CreateRole": "role.id",
@@ -105,7 +105,7 @@ def test_key_for_the_reserved_tenant_is_refused(server: Server) -> None:
 def test_helper_knows_which_requests_name_a_tenant(account: Account) -> None:
     ready = made_ready(account)
     named = {name for name in GOOD if names_tenant(name, ready)}
-    opened = {"OnboardTenant", "ImportCustomers"}
+    opened = {"OnboardTenant", "BatchOnboardTenants"}
     assert named == {*IN_A_TENANT, *OF_OWN_ROLES, *opened, "ListRoles", "BatchCheck"}
 
 
@@ -205,7 +205,7 @@ ENDED: Final = [
     "AddAddOn",
     "AddMember",
     "CancelScheduledChange",
-    "GrantException",
+    "CreateException",
     "GrantRole",
     "InviteMember",
     "OffboardTenant",

@@ -118,7 +118,7 @@ def test_right_is_asked_before_anything_is_found_wrong(
 
 MALFORMED: Final[dict[str, Any]] = {
     "unknown-enum-number": made(role_grant_pb2.GrantRoleRequest, role_grant={"source": 99}),
-    "unset-enum": made(exception_pb2.GrantExceptionRequest, exception={"tenant": "acme"}),
+    "unset-enum": made(exception_pb2.CreateExceptionRequest, exception={"tenant": "acme"}),
     "limit-without-amount": made(
         tier_pb2.PutTierRequest, tier={"id": "x", "limits": [{"name": "a"}]}
     ),
@@ -178,7 +178,7 @@ def other(server: Server) -> Account:
     return opened
 
 
-NEW: Final = {"OnboardTenant", "ImportCustomers"}
+NEW: Final = {"OnboardTenant", "BatchOnboardTenants"}
 """RPCs about tenants that are not there yet."""
 
 NOT_ABOUT_ONE: Final = {
@@ -237,7 +237,7 @@ WRONG_IN_OWN: Final[dict[str, Any]] = {
         role_grant_pb2.GrantRoleRequest, role_grant={"tenant": t, "source": 99}
     ),
     "exception": lambda t: made(
-        exception_pb2.GrantExceptionRequest, exception={"tenant": t, "kind": 99}
+        exception_pb2.CreateExceptionRequest, exception={"tenant": t, "kind": 99}
     ),
     "suspend": lambda t: made(tenant_pb2.SuspendTenantRequest, tenant=t, suspension_reason=99),
     "role": lambda t: made(role_pb2.PutRoleRequest, role={"id": f"{t}/x"}, reason="x" * 1001),

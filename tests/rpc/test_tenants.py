@@ -55,14 +55,17 @@ def test_unit_of_an_own_limit_is_that_of_the_plans(acme: Account) -> None:
 
 def test_tenant_shows_its_dates_its_plans_and_when_it_was_opened(acme: Account) -> None:
     acme.add_on("audit", valid_until=timestamp(NEW_CENTURY))
-    tenant = acme.trial(NEW_CENTURY, then=tenant_pb2.TENANT_STATE_ACTIVE)
+    tenant = acme.trial(NEW_CENTURY, after_trial=tenant_pb2.TENANT_STATE_ACTIVE)
     assert [each.state for each in tenant.periods[-2:]] == [
         tenant_pb2.TENANT_STATE_TRIAL,
         tenant_pb2.TENANT_STATE_ACTIVE,
     ]
     assert tenant.periods[-1].valid_from == timestamp(NEW_CENTURY)
-    assert [(h.tier, h.add_on) for h in tenant.holdings] == [("professional", ""), ("", "audit")]
-    assert tenant.holdings[1].valid_until == timestamp(NEW_CENTURY)
+    assert [(h.tier, h.add_on) for h in tenant.subscription_items] == [
+        ("professional", ""),
+        ("", "audit"),
+    ]
+    assert tenant.subscription_items[1].valid_until == timestamp(NEW_CENTURY)
     assert tenant.HasField("create_time")
     assert tenant.revision == acme.server.revision
     assert acme.now().tenant == tenant
@@ -79,8 +82,8 @@ def test_members_and_seats_are_counted(acme: Account) -> None:
 
 
 def update(acme: Account, **more: Any) -> tenant_pb2.UpdateTenantRequest:
-    asked: dict[str, Any] = {"tenant": acme.id, "display_name": "Acme"} | more
-    return tenant_pb2.UpdateTenantRequest(**asked)
+    tenant = tenant_pb2.Tenant(id=acme.id, display_name="Acme")
+    return tenant_pb2.UpdateTenantRequest(tenant=tenant, **more)
 
 
 def test_update_changes_what_the_mask_names_and_guards_the_revision(acme: Account) -> None:
@@ -89,7 +92,7 @@ def test_update_changes_what_the_mask_names_and_guards_the_revision(acme: Accoun
     request = update(acme, update_mask=mask, expected_revision=seen)
     tenant = acme.operator.tenants.UpdateTenant(request).tenant
     assert (tenant.display_name, tenant.revision > seen) == ("Acme", True)
-    request.display_name = "Other"
+    request.tenant.display_name = "Other"
     found = acme.server.refuses(request, ErrorReason.REVISION_MISMATCH, at="expected_revision")
     assert found.metadata == {"revision": str(tenant.revision)}
 
@@ -105,35 +108,45 @@ def test_mask_that_names_nothing_or_what_cannot_be_changed_is_refused(
 LATER: Final = timestamp(NEW_CENTURY)
 PAST: Final = timestamp(1_000_000_000)
 WRONG: Final[dict[str, tuple[Any, ErrorReason, str]]] = {
-    "trial without an end": (tenant_pb2.StartTrialRequest(), ErrorReason.INVALID_FIELD, "until"),
-    "grace without an end": (tenant_pb2.StartGraceRequest(), ErrorReason.INVALID_FIELD, "until"),
+    "trial without an end": (
+        tenant_pb2.StartTrialRequest(),
+        ErrorReason.INVALID_FIELD,
+        "trial_end_time",
+    ),
+    "grace without an end": (
+        tenant_pb2.StartGraceRequest(),
+        ErrorReason.INVALID_FIELD,
+        "grace_end_time",
+    ),
     "trial in the past": (
-        tenant_pb2.StartTrialRequest(until=PAST),
+        tenant_pb2.StartTrialRequest(trial_end_time=PAST),
         ErrorReason.SCHEDULE_IN_PAST,
-        "until",
+        "trial_end_time",
     ),
     "grace in the past": (
-        tenant_pb2.StartGraceRequest(until=PAST),
+        tenant_pb2.StartGraceRequest(grace_end_time=PAST),
         ErrorReason.SCHEDULE_IN_PAST,
-        "until",
+        "grace_end_time",
     ),
     "trial before grace": (
-        tenant_pb2.StartTrialRequest(until=LATER, then=tenant_pb2.TENANT_STATE_GRACE),
+        tenant_pb2.StartTrialRequest(
+            trial_end_time=LATER, after_trial=tenant_pb2.TENANT_STATE_GRACE
+        ),
         ErrorReason.INVALID_FIELD,
-        "then",
+        "after_trial",
     ),
     "tier in the past": (
-        subscription_pb2.SetTierRequest(tier="free", at=PAST),
+        subscription_pb2.SetTierRequest(tier="free", effective_time=PAST),
         ErrorReason.SCHEDULE_IN_PAST,
-        "at",
+        "effective_time",
     ),
     "end in the past": (
-        tenant_pb2.OffboardTenantRequest(at=PAST),
+        tenant_pb2.OffboardTenantRequest(end_time=PAST),
         ErrorReason.SCHEDULE_IN_PAST,
-        "at",
+        "end_time",
     ),
     "unknown tier at an instant": (
-        subscription_pb2.SetTierRequest(tier="platinum", at=LATER),
+        subscription_pb2.SetTierRequest(tier="platinum", effective_time=LATER),
         ErrorReason.TIER_NOT_FOUND,
         "tier",
     ),
@@ -193,7 +206,7 @@ def test_what_cannot_be_is_refused_and_changes_nothing(
 
 
 ONBOARDING: Final[dict[str, tuple[dict[str, Any], ErrorReason, str]]] = {
-    "trial in the past": ({"trial_until": PAST}, ErrorReason.SCHEDULE_IN_PAST, "trial_until"),
+    "trial in the past": ({"trial_end_time": PAST}, ErrorReason.SCHEDULE_IN_PAST, "trial_until"),
     "what follows no trial": (
         {"after_trial": tenant_pb2.TENANT_STATE_ACTIVE},
         ErrorReason.INVALID_FIELD,
@@ -293,5 +306,5 @@ def test_offboarded_account_comes_back_with_what_fits_its_new_tier(acme: Account
     assert (back.restored.members, back.restored.role_grants) == (2, 2)
     (left_out,) = back.left_out
     assert (left_out.role, left_out.role_grants) == ("billing-admin", 1)
-    assert left_out.why == error_reason_pb2.ERROR_REASON_ROLE_NOT_ASSIGNABLE
+    assert left_out.error_reason == error_reason_pb2.ERROR_REASON_ROLE_NOT_ASSIGNABLE
     assert acme.may("vera", "invoices:view")

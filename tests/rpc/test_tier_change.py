@@ -35,10 +35,10 @@ def preview(account: Account, **asked: Any) -> subscription_pb2.PreviewTierChang
 
 
 def imported(
-    server: Server, *customers: tenant_pb2.NewCustomer, **call: Any
-) -> list[tenant_pb2.ImportResult]:
-    request = tenant_pb2.ImportCustomersRequest(customers=customers, **call)
-    return list(server.operator.tenants.ImportCustomers(request).results)
+    server: Server, *customers: tenant_pb2.NewTenant, **call: Any
+) -> list[tenant_pb2.OnboardResult]:
+    request = tenant_pb2.BatchOnboardTenantsRequest(tenants=customers, **call)
+    return list(server.operator.tenants.BatchOnboardTenants(request).results)
 
 
 ENDED = subscription_pb2.DowngradeStep(
@@ -77,8 +77,11 @@ def test_preview_tells_everything_over_the_wire(acme: Account) -> None:
     ]
     exceeded = {each.limit.name: each for each in found.exceeded}
     assert (exceeded["seats"].used, exceeded["seats"].limit.value) == (4, 3)
-    assert exceeded["seats"].policy == "block_new"
-    assert (exceeded["projects"].used, exceeded["projects"].policy) == (3, "")
+    assert exceeded["seats"].policy == subscription_pb2.EXCESS_POLICY_BLOCK_NEW
+    assert (exceeded["projects"].used, exceeded["projects"].policy) == (
+        3,
+        subscription_pb2.EXCESS_POLICY_UNSPECIFIED,
+    )
     (concern,) = found.impacts
     assert (concern.kind, concern.object) == (
         effect_pb2.IMPACT_KIND_ROLE_NOT_ASSIGNABLE,
@@ -102,11 +105,10 @@ def test_use_of_a_limit_that_nothing_would_set_is_exceeded(acme: Account) -> Non
     assert (exceeded.limit.unit, exceeded.limit.unlimited) == ("", False)
 
 
-def test_policy_is_refused_ahead_of_time(acme: Account) -> None:
-    request = subscription_pb2.SetTierRequest(
-        tenant=acme.id, tier="free", at=timestamp(NEW_CENTURY), apply_downgrade_policy=True
-    )
-    acme.server.refuses(request, ErrorReason.INVALID_FIELD, at="apply_downgrade_policy")
+def test_policy_is_applied_now_or_not_by_this_call() -> None:
+    request = subscription_pb2.SetTierRequest(effective_time=timestamp(NEW_CENTURY))
+    request.apply_downgrade_policy = True
+    assert not request.HasField("effective_time")
 
 
 def test_customer_that_cannot_be_read_is_refused_alone(any_server: Server) -> None:
@@ -114,42 +116,46 @@ def test_customer_that_cannot_be_read_is_refused_alone(any_server: Server) -> No
     endless = limit_pb2.Limit(name="seats", unit="seat")
     found = imported(
         any_server,
-        tenant_pb2.NewCustomer(tenant=names[0], tier="free", members=[member("ada", "admin")]),
-        tenant_pb2.NewCustomer(tenant=names[1], tier="free", limits=[endless]),
-        tenant_pb2.NewCustomer(tenant=names[2], tier="free", after_trial=99),  # type: ignore[arg-type]
+        tenant_pb2.NewTenant(tenant=names[0], tier="free", members=[member("ada", "admin")]),
+        tenant_pb2.NewTenant(tenant=names[1], tier="free", limits=[endless]),
+        tenant_pb2.NewTenant(tenant=names[2], tier="free", after_trial=99),  # type: ignore[arg-type]
     )
-    refused = tenant_pb2.IMPORT_OUTCOME_REFUSED
-    assert [each.outcome for each in found] == [tenant_pb2.IMPORT_OUTCOME_CREATED, refused, refused]
+    refused = tenant_pb2.ONBOARD_OUTCOME_REFUSED
+    assert [each.outcome for each in found] == [
+        tenant_pb2.ONBOARD_OUTCOME_CREATED,
+        refused,
+        refused,
+    ]
     assert [each.field for each in found] == ["", "limits[0]", "after_trial"]
     assert found[1].error_reason == error_reason_pb2.ERROR_REASON_INVALID_FIELD
 
 
 def test_customer_that_is_there_is_told_from_one_that_is_another(any_server: Server) -> None:
     name = fresh_name("import")
-    whole = tenant_pb2.NewCustomer(tenant=name, tier="free", members=[member("ada", "admin")])
-    other = tenant_pb2.NewCustomer(tenant=name, tier="professional")
+    whole = tenant_pb2.NewTenant(tenant=name, tier="free", members=[member("ada", "admin")])
+    other = tenant_pb2.NewTenant(tenant=name, tier="professional")
     outcomes = [imported(any_server, each)[0] for each in (whole, whole, other)]
     assert [each.outcome for each in outcomes] == [
-        tenant_pb2.IMPORT_OUTCOME_CREATED,
-        tenant_pb2.IMPORT_OUTCOME_UNCHANGED,
-        tenant_pb2.IMPORT_OUTCOME_DIFFERENT,
+        tenant_pb2.ONBOARD_OUTCOME_CREATED,
+        tenant_pb2.ONBOARD_OUTCOME_UNCHANGED,
+        tenant_pb2.ONBOARD_OUTCOME_DIFFERENT,
     ]
     assert list(outcomes[2].differences) == ["tier"]
 
 
 def test_repeated_request_gets_the_first_answer(any_server: Server) -> None:
-    customer = tenant_pb2.NewCustomer(tenant=fresh_name("import"), tier="free")
+    customer = tenant_pb2.NewTenant(tenant=fresh_name("import"), tier="free")
     first, second = (imported(any_server, customer, request_id=customer.tenant) for _ in range(2))
     assert first == second
-    assert first[0].outcome == tenant_pb2.IMPORT_OUTCOME_CREATED
+    assert first[0].outcome == tenant_pb2.ONBOARD_OUTCOME_CREATED
 
 
 def test_key_of_one_customer_imports_no_other(acme: Account) -> None:
     server = acme.server
     caller = server.caller(server.new_key("authz.provisioner", tenants=(acme.id,)))
-    mine = tenant_pb2.NewCustomer(tenant=acme.id, tier="professional")
-    other = tenant_pb2.NewCustomer(tenant=f"{acme.id}-other", tier="free")
-    request = tenant_pb2.ImportCustomersRequest(customers=[mine, other])
+    mine = tenant_pb2.NewTenant(tenant=acme.id, tier="professional")
+    other = tenant_pb2.NewTenant(tenant=f"{acme.id}-other", tier="free")
+    request = tenant_pb2.BatchOnboardTenantsRequest(tenants=[mine, other])
     server.refuses(request, ErrorReason.PERMISSION_DENIED, by=caller)
-    answer = caller.call(tenant_pb2.ImportCustomersRequest(customers=[mine]))
-    assert answer.results[0].outcome == tenant_pb2.IMPORT_OUTCOME_UNCHANGED
+    answer = caller.call(tenant_pb2.BatchOnboardTenantsRequest(tenants=[mine]))
+    assert answer.results[0].outcome == tenant_pb2.ONBOARD_OUTCOME_UNCHANGED

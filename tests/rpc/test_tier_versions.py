@@ -69,7 +69,10 @@ def test_a_pinned_tenant_says_so_and_follows_again(on_its_tier: Account) -> None
         account, pb.PinTenantRequest(tenant=account.id, version=1, reason="grandfathered")
     )
     assert (pinned.tenant.tier, pinned.tenant.tier_version) == (account.id, 1)
-    assert (pinned.tenant.holdings[0].tier, pinned.tenant.holdings[0].tier_version) == (
+    assert (
+        pinned.tenant.subscription_items[0].tier,
+        pinned.tenant.subscription_items[0].tier_version,
+    ) == (
         account.id,
         1,
     )

@@ -74,7 +74,7 @@ def test_grant_exception_entitles_to_what_the_tier_lacks_but_gives_no_role(acme:
     exception = acme.except_(GRANT, "sso:configure")
     assert acme.may("ada", "sso:configure")
     assert acme.reason("vera", "sso:configure") == "ROLE_MISSING"
-    acme.revoke_exception(exception.id)
+    acme.delete_exception(exception.id)
     assert acme.reason("ada", "sso:configure") == "NOT_ENTITLED"
 
 
@@ -82,7 +82,7 @@ def test_deny_exception_closes_a_permission_for_everyone(acme: Account) -> None:
     exception = acme.except_(DENY, "invoices:view")
     assert acme.reason("ada", "invoices:view") == "DENIED_BY_EXCEPTION"
     assert acme.reason("vera", "invoices:view") == "DENIED_BY_EXCEPTION"
-    acme.revoke_exception(exception.id)
+    acme.delete_exception(exception.id)
     assert acme.may("vera", "invoices:view")
 
 
@@ -110,7 +110,7 @@ def test_replace_exception_is_the_whole_entitlement(acme: Account) -> None:
     assert acme.may("ada", "sso:configure")
     assert acme.may("ada", "team:view")
     assert acme.reason("ada", "invoices:view") == "NOT_ENTITLED"
-    acme.revoke_exception(exception.id)
+    acme.delete_exception(exception.id)
     assert acme.may("ada", "invoices:view")
     assert not acme.may("ada", "sso:configure")
 

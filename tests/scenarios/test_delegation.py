@@ -225,7 +225,9 @@ def test_nobody_gives_more_than_they_hold(desk: Desk) -> None:
 
 def test_member_that_a_directory_keeps_is_read_only(desk: Desk) -> None:
     account = desk.account
-    dora = member_pb2.NewMember(subject="user:dora", roles=["viewer", "editor"], managed_by="scim")
+    dora = member_pb2.NewMember(
+        subject="user:dora", roles=["viewer", "editor"], managed_by=member_pb2.MANAGED_BY_SCIM
+    )
     account.operator.call(member_pb2.AddMemberRequest(tenant=account.id, member=dora))
     (editor,) = [
         each.id
@@ -244,8 +246,11 @@ def test_member_that_a_directory_keeps_is_read_only(desk: Desk) -> None:
         (desk.granting("dora", "admin"), "role_grant.subject"),
         (desk.revoking("dora", "viewer"), "subject"),
         (role_grant_pb2.DeleteRoleGrantRequest(tenant=account.id, id=editor), "id"),
-        (role_grant_pb2.BulkGrantRolesRequest(role_grants=[described]), "role_grants[0].subject"),
-        (role_grant_pb2.BulkRevokeRolesRequest(revocations=[revocation]), "revocations[0].subject"),
+        (role_grant_pb2.BatchGrantRolesRequest(role_grants=[described]), "role_grants[0].subject"),
+        (
+            role_grant_pb2.BatchRevokeRolesRequest(revocations=[revocation]),
+            "revocations[0].subject",
+        ),
     ):
         found = desk.refuses("ada", request, MANAGED, at=at, says="directory keeps user:dora")
         assert found.metadata["managed_by"] == "scim"

@@ -11,7 +11,7 @@ from authz_service.domain.exception import EVERYONE, ExceptionKind, TenantExcept
 from authz_service.domain.grant import RoleGrant
 from authz_service.domain.identifiers import enclosing
 from authz_service.domain.membership import Membership
-from authz_service.domain.tenant import Holding, Tenant
+from authz_service.domain.tenant import SubscriptionItem, Tenant
 from authz_service.domain.window import ALWAYS, FOREVER, Instant, Window
 from authz_service.engine.builder import build
 from authz_service.engine.decide import decide
@@ -36,7 +36,7 @@ CUSTOMER: tuple[Fact, ...] = (
     Plan("tier/free", "", frozenset({"doc:read"}), limits=(Limit("seats", 3, "seat"),)),
     Plan("tier/pro", "tier/free", frozenset({"doc:write"})),
     Plan("addon/audit", "", frozenset({"doc:audit"}), limits=(Limit("seats", 2, "seat"),)),
-    Tenant("acme", holdings=(Holding("tier/pro"),)),
+    Tenant("acme", subscription_items=(SubscriptionItem("tier/pro"),)),
     Membership("acme", "user:a"),
 )
 
@@ -83,5 +83,5 @@ def replacing(*permissions: str, window: Window = ALWAYS, name: str = "only") ->
     )
 
 
-def acme(*holdings: Holding) -> Tenant:
-    return Tenant("acme", holdings=holdings)
+def acme(*subscription_items: SubscriptionItem) -> Tenant:
+    return Tenant("acme", subscription_items=subscription_items)

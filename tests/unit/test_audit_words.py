@@ -11,7 +11,13 @@ from authz_service.domain.documents import Resource
 from authz_service.domain.grant import RoleGrant
 from authz_service.domain.key import ApiKey, KeyKind
 from authz_service.domain.membership import Membership
-from authz_service.domain.tenant import Holding, StatePeriod, SuspensionReason, Tenant, TenantState
+from authz_service.domain.tenant import (
+    StatePeriod,
+    SubscriptionItem,
+    SuspensionReason,
+    Tenant,
+    TenantState,
+)
 from authz_service.domain.window import Window
 from tests.conformance import every_fact
 
@@ -19,7 +25,7 @@ DAY = 86_400_000_000
 GRANT = RoleGrant("acme", "user:alice", "editor", window=Window(0, DAY), id="g1")
 VERA = Membership("acme", "user:vera")
 PRO = Plan("tier/pro", permissions=frozenset({"doc:read"}), limits=(Limit("seats", 5, "seat"),))
-ACME = Tenant("acme", "Acme", holdings=(Holding("tier/free"),))
+ACME = Tenant("acme", "Acme", subscription_items=(SubscriptionItem("tier/free"),))
 
 CHANGES: dict[str, tuple[Resource | None, Resource | None, str]] = {
     "grant": (None, GRANT, "granted editor to user:alice until 1970-01-02T00:00:00Z"),

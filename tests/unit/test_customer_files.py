@@ -23,8 +23,8 @@ def read(text: str | bytes, form: Form = Form.CSV) -> list[Customer]:
     return list(customers(Source(io.BytesIO(content), len(content)), form))
 
 
-def message(**more: Any) -> tenant_pb2.NewCustomer:
-    return tenant_pb2.NewCustomer(tenant="acme", tier="free", **more)
+def message(**more: Any) -> tenant_pb2.NewTenant:
+    return tenant_pb2.NewTenant(tenant="acme", tier="free", **more)
 
 
 def test_lines_of_one_tenant_are_one_customer() -> None:
@@ -40,7 +40,7 @@ def test_lines_of_one_tenant_are_one_customer() -> None:
     whole = message(display_name="Acme GmbH", add_ons=add_ons, members=[ada, bob])
     assert found == [
         Customer(2, "acme", whole),
-        Customer(4, "beta", tenant_pb2.NewCustomer(tenant="beta", tier="free")),
+        Customer(4, "beta", tenant_pb2.NewTenant(tenant="beta", tier="free")),
     ]
 
 
@@ -48,13 +48,13 @@ def test_json_lines_are_the_message_itself() -> None:
     (found,) = read(
         '{"tenant": "acme", "tier": "free", "limits": [{"name": "seats", "value": 9, '
         '"unit": "seat"}], "members": [{"subject": "user:ada", "roles": ["admin"], "owner": true}]'
-        ', "trial_until": "2100-01-01", "after_trial": "active"}\n',
+        ', "trial_end_time": "2100-01-01", "after_trial": "active"}\n',
         Form.JSONL,
     )
     assert found.message is not None
     assert found.message.limits[0].value == 9
     assert found.message.members[0].owner
-    assert found.message.trial_until.ToJsonString() == "2100-01-01T00:00:00Z"
+    assert found.message.trial_end_time.ToJsonString() == "2100-01-01T00:00:00Z"
     assert found.message.after_trial == tenant_pb2.TENANT_STATE_ACTIVE
 
 
@@ -66,7 +66,7 @@ def test_json_lines_are_the_message_itself() -> None:
         ("[]", "not a JSON object"),
         ('{"tenant": "acme", "teir": "free"}', "no field named"),
         ('{"tenant": 5}', "tenant"),
-        ('{"tenant": "acme", "trial_until": "soon"}', "not an instant"),
+        ('{"tenant": "acme", "trial_end_time": "soon"}', "not an instant"),
         ('{"tenant": "acme", "after_trial": "happy"}', "happy"),
         ('{"tenant": "\\ud800"}', "surrogate"),
     ],

@@ -7,7 +7,7 @@ from authz_service.domain.change import Delta, FactChange
 from authz_service.domain.fingerprint import digest_of_changes
 from authz_service.domain.grant import RoleGrant
 from authz_service.domain.membership import Membership
-from authz_service.domain.tenant import Holding, Tenant
+from authz_service.domain.tenant import SubscriptionItem, Tenant
 from authz_service.engine.builder import apply
 from authz_service.engine.effect import Reach, Shift, effect
 from tests.unit.engine_facts import NOW, deny, grant, index
@@ -22,8 +22,8 @@ def test_denial_for_one_member_leaves_another_with_the_same_role_alone() -> None
 
 
 def test_limit_of_a_tenants_own_is_not_taken_for_that_of_another_on_the_same_tier() -> None:
-    held = (Holding("tier/pro"),)
-    own = Tenant("own", holdings=held, limits=(Limit("seats", 99, "seat"),))
+    held = (SubscriptionItem("tier/pro"),)
+    own = Tenant("own", subscription_items=held, limits=(Limit("seats", 99, "seat"),))
     before = index(own)
     free = before.plans["tier/free"]
     fewer = replace(free, limits=(Limit("seats", 2, "seat"),))

@@ -9,7 +9,7 @@ from authz_service.domain.decision import Question
 from authz_service.domain.grant import GrantSource, RoleGrant
 from authz_service.domain.key import ApiKey
 from authz_service.domain.membership import Membership, MembershipState
-from authz_service.domain.tenant import Holding, Tenant
+from authz_service.domain.tenant import SubscriptionItem, Tenant
 from authz_service.engine.builder import Builder, apply, build
 from authz_service.engine.compiling import pack
 from authz_service.engine.decide import decide
@@ -66,7 +66,7 @@ def test_changes_of_one_delta_build_on_each_other() -> None:
         (None, Permission("doc:read")),
         (None, Role("reader", frozenset({"doc:read"}))),
         (None, Plan("tier/free", permissions=frozenset({"doc:read"}))),
-        (None, Tenant("acme", holdings=(Holding("tier/free"),))),
+        (None, Tenant("acme", subscription_items=(SubscriptionItem("tier/free"),))),
         (None, MEMBER),
         (None, grant()),
     )
@@ -110,7 +110,7 @@ def test_role_that_takes_the_place_of_a_removed_one_is_not_given_to_its_holders(
 
 
 def test_tier_held_before_it_is_defined_entitles_once_it_is() -> None:
-    base = index(grant(), Tenant("acme", holdings=(Holding("tier/new"),)))
+    base = index(grant(), Tenant("acme", subscription_items=(SubscriptionItem("tier/new"),)))
     assert answer(base) is Reason.NOT_ENTITLED
     defined = after(base, (None, Plan("tier/new", permissions=frozenset({"doc:read"}))))
     assert answer(defined) is Reason.ALLOWED

@@ -8,8 +8,8 @@ from authz_service.domain.decision import Decision, Question, Usage
 from authz_service.domain.decision import DecisionReason as Reason
 from authz_service.domain.membership import Membership, MembershipState
 from authz_service.domain.tenant import (
-    Holding,
     StatePeriod,
+    SubscriptionItem,
     SuspensionReason,
     Tenant,
     TenantState,
@@ -33,11 +33,11 @@ from tests.unit.engine_facts import (
     replacing,
 )
 
-PRO = (Holding("tier/pro"),)
+PRO = (SubscriptionItem("tier/pro"),)
 
 
 def state(*periods: StatePeriod) -> Tenant:
-    return Tenant("acme", periods=periods, holdings=PRO)
+    return Tenant("acme", periods=periods, subscription_items=PRO)
 
 
 def test_member_with_role_and_entitlement_is_allowed() -> None:
@@ -79,7 +79,9 @@ def test_tenant_in_a_closed_state_lets_nobody_act(closed_state: str, reason: Rea
 
 
 def test_suspension_for_any_reason_closes_an_active_tenant() -> None:
-    suspended = Tenant("acme", suspensions=frozenset({SuspensionReason.BILLING}), holdings=PRO)
+    suspended = Tenant(
+        "acme", suspensions=frozenset({SuspensionReason.BILLING}), subscription_items=PRO
+    )
     assert ask(suspended, grant()) is Reason.TENANT_SUSPENDED
 
 
@@ -212,7 +214,7 @@ def test_limit_that_no_plan_sets_is_unknown() -> None:
 
 
 def test_limit_of_a_plan_no_longer_held_is_unknown() -> None:
-    held = acme(Holding("tier/free", PAST))
+    held = acme(SubscriptionItem("tier/free", PAST))
     asked = ask(held, grant(), entitle("doc:read"), usage=Usage("seats", 0))
     assert asked is Reason.LIMIT_UNKNOWN
 

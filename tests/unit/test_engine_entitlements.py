@@ -5,7 +5,7 @@ import pytest
 from authz_service.domain.catalog import Feature, Limit, Plan
 from authz_service.domain.decision import DecisionReason as Reason
 from authz_service.domain.decision import Question
-from authz_service.domain.tenant import Holding, StatePeriod, Tenant, TenantState
+from authz_service.domain.tenant import StatePeriod, SubscriptionItem, Tenant, TenantState
 from authz_service.domain.window import FOREVER, Window
 from authz_service.engine.entitlements import (
     Entitlements,
@@ -31,7 +31,11 @@ from tests.unit.engine_facts import (
     replacing,
 )
 
-FREE, PRO, AUDIT = Holding("tier/free"), Holding("tier/pro"), Holding("addon/audit")
+FREE, PRO, AUDIT = (
+    SubscriptionItem("tier/free"),
+    SubscriptionItem("tier/pro"),
+    SubscriptionItem("addon/audit"),
+)
 
 
 def bought(built: Index) -> Entitlements:
@@ -65,7 +69,7 @@ def test_tenant_that_holds_nothing_is_entitled_to_nothing() -> None:
 
 
 def test_plan_that_does_not_exist_entitles_to_nothing() -> None:
-    assert ask(acme(Holding("tier/ghost")), grant()) is Reason.NOT_ENTITLED
+    assert ask(acme(SubscriptionItem("tier/ghost")), grant()) is Reason.NOT_ENTITLED
 
 
 def test_add_on_entitles_beside_the_tier() -> None:
@@ -84,12 +88,15 @@ def test_add_on_entitles_beside_the_tier() -> None:
     ids=["before", "first instant", "last instant", "end"],
 )
 def test_window_of_a_holding_is_half_open(at: int, reason: Reason) -> None:
-    held = acme(Holding("tier/pro", Window(NOW, NOW + 10)))
+    held = acme(SubscriptionItem("tier/pro", Window(NOW, NOW + 10)))
     assert ask(held, grant(), at=at) is reason
 
 
 def test_change_of_tier_takes_effect_on_the_instant() -> None:
-    moving = acme(Holding("tier/free", Window(0, NOW)), Holding("tier/pro", Window(NOW, FOREVER)))
+    moving = acme(
+        SubscriptionItem("tier/free", Window(0, NOW)),
+        SubscriptionItem("tier/pro", Window(NOW, FOREVER)),
+    )
     asked = {"permission": "doc:write"}
     assert ask(moving, grant("editor"), at=NOW - 1, **asked) is Reason.NOT_ENTITLED  # type: ignore[arg-type]
     assert ask(moving, grant("editor"), at=NOW, **asked) is Reason.ALLOWED  # type: ignore[arg-type]
@@ -153,7 +160,9 @@ def test_entitlements_under_a_replacement_are_what_it_lists() -> None:
 def test_entitlements_name_tier_add_ons_state_and_live_exceptions() -> None:
     live = deny(window=PRESENT)
     built = index(
-        acme(PRO, AUDIT, Holding("addon/old", PAST)), live, entitle("doc:audit", window=PAST)
+        acme(PRO, AUDIT, SubscriptionItem("addon/old", PAST)),
+        live,
+        entitle("doc:audit", window=PAST),
     )
     found = bought(built)
     assert (found.tenant, found.state, found.tier) == ("acme", TenantState.ACTIVE, "pro")
@@ -202,8 +211,8 @@ def test_unlimited_in_any_plan_is_unlimited() -> None:
 def test_add_on_held_by_two_windows_at_once_counts_once() -> None:
     renewed = acme(
         PRO,
-        Holding("addon/audit", Window(0, NOW + 10)),
-        Holding("addon/audit", Window(NOW - 10, FOREVER)),
+        SubscriptionItem("addon/audit", Window(0, NOW + 10)),
+        SubscriptionItem("addon/audit", Window(NOW - 10, FOREVER)),
     )
     found = seats(index(renewed))
     assert found == LimitInForce(Limit("seats", 5, "seat"), ("tier/free", "addon/audit"))
@@ -211,24 +220,26 @@ def test_add_on_held_by_two_windows_at_once_counts_once() -> None:
 
 
 def test_limit_that_nothing_held_sets_is_none() -> None:
-    assert seats(index(acme(Holding("tier/pro", FUTURE)))) is None
+    assert seats(index(acme(SubscriptionItem("tier/pro", FUTURE)))) is None
 
 
 def test_own_limit_stands_in_the_place_of_tier_and_add_on() -> None:
     mine = Limit("seats", 40, "seat")
-    bought_more = Tenant("acme", holdings=(PRO, AUDIT), limits=(mine,))
+    bought_more = Tenant("acme", subscription_items=(PRO, AUDIT), limits=(mine,))
     assert seats(index(bought_more)) == LimitInForce(mine, ("tenant",))
 
 
 def test_entitlements_tell_a_limit_that_only_the_tenant_has() -> None:
     mine = Limit("rockets", None, "rocket")
-    built = index(Tenant("acme", holdings=(PRO,), limits=(mine,)))
+    built = index(Tenant("acme", subscription_items=(PRO,), limits=(mine,)))
     assert LimitInForce(mine, ("tenant",)) in bought(built).limits
     assert [each.limit.name for each in bought(built).limits] == ["rockets", "seats"]
 
 
 def test_account_that_a_date_closed_is_opened_by_activation() -> None:
-    lapsed = Tenant("acme", periods=(StatePeriod(TenantState.GRACE, PAST),), holdings=(PRO,))
+    lapsed = Tenant(
+        "acme", periods=(StatePeriod(TenantState.GRACE, PAST),), subscription_items=(PRO,)
+    )
     told = explain(index(lapsed, grant()), Question("acme", "user:a", "doc:read"), NOW)
     assert told.decision.reason is Reason.TENANT_SUSPENDED
     (remedy,) = told.remedies

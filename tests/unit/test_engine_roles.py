@@ -8,7 +8,7 @@ from authz_service.domain.catalog import Role
 from authz_service.domain.decision import DecisionReason as Reason
 from authz_service.domain.grant import GrantSource, RoleGrant
 from authz_service.domain.membership import Membership
-from authz_service.domain.tenant import Holding, Tenant
+from authz_service.domain.tenant import SubscriptionItem, Tenant
 from authz_service.domain.window import Window
 from tests.unit.engine_facts import FUTURE, NOW, PAST, PRESENT, ask, grant, index
 
@@ -122,7 +122,10 @@ def test_roles_granted_on_two_scopes_do_not_mix() -> None:
 
 
 def test_grant_in_one_tenant_gives_nothing_in_another() -> None:
-    other = (Tenant("other", holdings=(Holding("tier/pro"),)), Membership("other", "user:a"))
+    other = (
+        Tenant("other", subscription_items=(SubscriptionItem("tier/pro"),)),
+        Membership("other", "user:a"),
+    )
     assert ask(*other, grant(tenant="acme"), tenant="other") is Reason.ROLE_MISSING
     assert ask(*other, grant(tenant="other"), tenant="other") is Reason.ALLOWED
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from authz_service.domain.membership import (
+    ManagedBy,
     Membership,
     MembershipState,
     joined,
@@ -14,7 +15,7 @@ from authz_service.domain.membership import (
 from authz_service.domain.tenant import SuspensionReason
 from authz_service.errors import ErrorReason, FailedPrecondition
 
-VERA = Membership("acme", "user:vera", owner=True, managed_by="scim")
+VERA = Membership("acme", "user:vera", owner=True, managed_by=ManagedBy.SCIM)
 INVITED = replace(VERA, lifecycle=MembershipState.INVITED)
 ADMIN, RISK = SuspensionReason.ADMIN, SuspensionReason.RISK
 

@@ -2,11 +2,11 @@
 
 import pytest
 
-from authz_service.domain.holdings import moved_to_tier
 from authz_service.domain.lifecycle import offboarded, resumed, suspended
+from authz_service.domain.subscription import moved_to_tier
 from authz_service.domain.tenant import (
-    Holding,
     StatePeriod,
+    SubscriptionItem,
     SuspensionReason,
     Tenant,
     TenantState,
@@ -14,7 +14,9 @@ from authz_service.domain.tenant import (
 from authz_service.domain.window import Window
 from authz_service.errors import ErrorReason, FailedPrecondition
 
-ACME = Tenant("acme", holdings=(Holding("tier/free"), Holding("addon/audit")))
+ACME = Tenant(
+    "acme", subscription_items=(SubscriptionItem("tier/free"), SubscriptionItem("addon/audit"))
+)
 BILLING, RISK = SuspensionReason.BILLING, SuspensionReason.RISK
 
 

@@ -9,16 +9,16 @@ from hypothesis import strategies as st
 from authz_service.domain.catalog import Limit
 from authz_service.domain.contract_account import led
 from authz_service.domain.contract_change import Action, Aspect
-from authz_service.domain.holdings import (
+from authz_service.domain.lifecycle import activated, in_grace, offboarded, on_trial
+from authz_service.domain.schedule import ScheduledChange, ScheduledKind, cancelled, scheduled
+from authz_service.domain.subscription import (
     moved_to_tier,
     moving_to_tier,
     with_add_on,
     with_limits,
     without_add_on,
 )
-from authz_service.domain.lifecycle import activated, in_grace, offboarded, on_trial
-from authz_service.domain.schedule import ScheduledChange, ScheduledKind, cancelled, scheduled
-from authz_service.domain.tenant import Holding, StatePeriod, Tenant, TenantState
+from authz_service.domain.tenant import StatePeriod, SubscriptionItem, Tenant, TenantState
 from authz_service.domain.window import FOREVER, Instant, Window
 from authz_service.errors import AuthzError
 
@@ -74,7 +74,7 @@ def stepped(tenant: Tenant, step: tuple[str, str, Instant]) -> Tenant:
 
 @st.composite
 def tenants(draw: st.DrawFn) -> Tenant:
-    tenant = Tenant("acme", holdings=(Holding("tier/free"),))
+    tenant = Tenant("acme", subscription_items=(SubscriptionItem("tier/free"),))
     for step in draw(st.lists(STEPS, max_size=8)):
         tenant = stepped(tenant, step)
     return tenant
@@ -101,8 +101,8 @@ def test_dates_never_overlap_and_never_leave_a_gap(tenant: Tenant) -> None:
         assert len(set(names)) == len(names)
 
 
-def live(tenant: Tenant, at: Instant) -> list[Holding]:
-    return [held for held in tenant.holdings if held.window.covers(at)]
+def live(tenant: Tenant, at: Instant) -> list[SubscriptionItem]:
+    return [held for held in tenant.subscription_items if held.window.covers(at)]
 
 
 @given(tenants())
@@ -141,14 +141,16 @@ def test_cancelling_one_aspect_leaves_the_others(tenant: Tenant) -> None:
     for change in scheduled(tenant, NOW):
         without = cancelled(tenant, change)
         if change.kind is ScheduledKind.STATE:
-            assert without.holdings == tenant.holdings
+            assert without.subscription_items == tenant.subscription_items
         else:
             assert without.periods == tenant.periods
 
 
 def test_id_of_a_change_says_what_will_be_and_when() -> None:
     noon = 1_780_315_200_000_000
-    moving = moving_to_tier(Tenant("acme", holdings=(Holding("tier/free"),)), "pro", noon, NOW)
+    moving = moving_to_tier(
+        Tenant("acme", subscription_items=(SubscriptionItem("tier/free"),)), "pro", noon, NOW
+    )
     assert [each.id for each in scheduled(moving, NOW)] == ["tier:pro@2026-06-01T12:00:00Z"]
     odd = in_grace(Tenant("acme"), noon + 1, NOW)
     assert [e.id for e in scheduled(odd, NOW)] == ["state:suspended@2026-06-01T12:00:00.000001Z"]

@@ -35,7 +35,7 @@ commands = typer.Typer()
 
 
 @changes(commands, "customers")
-def import_customers(
+def batch_onboard_tenants(
     session: Session,
     file: Annotated[
         Path, typer.Argument(metavar="FILE", help="CSV or JSON lines; - is standard input.")
@@ -58,10 +58,10 @@ def import_customers(
 ) -> None:  # fmt: skip
     """Open the accounts of a file with their members, each whole or not at all.
 
-    JSON lines: one customer a line, with tenant, tier and, where wanted, display_name, add_ons,
-    limits, members (subject, roles, owner), trial_until, after_trial. CSV: one member a line, with
-    the columns tenant, tier and, where wanted, display_name, add_ons, trial_until, subject, roles,
-    owner; consecutive lines of one tenant are one customer. Names in a cell are parted by blanks.
+    JSON lines: one customer a line, with tenant, tier and optionally display_name, add_ons, limits,
+    members (subject, roles, owner), trial_end_time, after_trial. CSV: one member a line, with the
+    columns tenant, tier and optionally display_name, add_ons, trial_end_time, subject, roles,
+    owner; consecutive lines of one tenant are one customer. Separate names in a cell by blanks.
 
     A customer that is there already is left as it is, so the same file can be imported again.
     """
@@ -91,9 +91,9 @@ def import_customers(
 def _taken(session: Session, batch: list[Customer], number: int, reason: str) -> Iterator[Result]:
     """Send a batch; yield what became of each customer, in the order of the file."""
     sent = [each.message for each in batch if each.message is not None]
-    answered: Iterable[pb.ImportResult] = ()
+    answered: Iterable[pb.OnboardResult] = ()
     if sent:
-        request = pb.ImportCustomersRequest(customers=sent, reason=reason)
+        request = pb.BatchOnboardTenantsRequest(tenants=sent, reason=reason)
         if session.request_id:
             request.request_id = f"{session.request_id}-{number}"
         answered = _call(session, request).results
@@ -105,17 +105,19 @@ def _taken(session: Session, batch: list[Customer], number: int, reason: str) ->
             yield _answered(each, next(answers))
 
 
-def _call(session: Session, request: pb.ImportCustomersRequest) -> pb.ImportCustomersResponse:
+def _call(
+    session: Session, request: pb.BatchOnboardTenantsRequest
+) -> pb.BatchOnboardTenantsResponse:
     try:
-        return session.tenants.ImportCustomers(request)
+        return session.tenants.BatchOnboardTenants(request)
     except Failure as failure:
         again = "what was imported stays; go on with --resume"
         failure.advice = "; ".join(filter(None, [failure.advice, again]))
         raise
 
 
-def _answered(customer: Customer, answer: pb.ImportResult) -> Result:
-    outcome = word(pb.ImportOutcome, answer.outcome)
+def _answered(customer: Customer, answer: pb.OnboardResult) -> Result:
+    outcome = word(pb.OnboardOutcome, answer.outcome)
     reason = code(error_reason_pb2.ErrorReason, answer.error_reason) if answer.error_reason else ""
     told = {"field": answer.field, "message": answer.message}
     return _result(customer, outcome, reason=reason, **told, differences=list(answer.differences))

@@ -118,8 +118,8 @@ def revoke(
     reason: Reason = "",
 ) -> None:
     """End an exception."""
-    request = pb.RevokeExceptionRequest(tenant=tenant, id=exception, reason=reason)
-    answer = session.exceptions.RevokeException(request)
+    request = pb.DeleteExceptionRequest(tenant=tenant, id=exception, reason=reason)
+    answer = session.exceptions.DeleteException(request)
     session.show(answer, exception_table([answer.exception]), note="revoked")
 
 
@@ -207,7 +207,7 @@ def list_exceptions(
 ) -> None:
     """List an account's exceptions, those over or not yet begun among them."""
     request = pb.ListExceptionsRequest(
-        tenant=tenant, permission=permission, subject=subject, live_at=timestamp(live_at)
+        tenant=tenant, permission=permission, subject=subject, live_time=timestamp(live_at)
     )
     if kind:
         request.kind = pb.ExceptionKind.Value(f"EXCEPTION_KIND_{kind.name}")
@@ -227,5 +227,5 @@ def _put(
     for field, at in (("valid_from", valid_from), ("valid_until", valid_until)):
         if at is not None:
             getattr(command, field).FromDatetime(at)
-    answer = session.exceptions.GrantException(pb.GrantExceptionRequest(exception=command))
+    answer = session.exceptions.CreateException(pb.CreateExceptionRequest(exception=command))
     session.show(answer, exception_table([answer.exception]))

@@ -123,7 +123,7 @@ def list_grants(
         subject=subject,
         role=role,
         scope=scope,
-        live_at=timestamp(live_at),
+        live_time=timestamp(live_at),
     )
     if source:
         request.source = _source(source)
@@ -206,8 +206,8 @@ def bulk_grant(session: Session, file: bulk_files.File, reason: Reason = "") -> 
     reason. --reason is for those that give none.
     """
     grants = bulk_files.grants(file)
-    request = pb.BulkGrantRolesRequest(role_grants=grants, reason=reason)
-    answer = session.role_grants.BulkGrantRoles(request)
+    request = pb.BatchGrantRolesRequest(role_grants=grants, reason=reason)
+    answer = session.role_grants.BatchGrantRoles(request)
     rows = [
         (each.tenant, each.subject, each.role, each.scope, word(pb.GrantOutcome, result.outcome),
          result.role_grant_id)
@@ -223,8 +223,8 @@ def bulk_revoke(session: Session, file: bulk_files.File, reason: Reason = "") ->
     Columns: tenant, subject, role and, where wanted, scope, source.
     """
     revocations = bulk_files.revocations(file)
-    request = pb.BulkRevokeRolesRequest(revocations=revocations, reason=reason)
-    answer = session.role_grants.BulkRevokeRoles(request)
+    request = pb.BatchRevokeRolesRequest(revocations=revocations, reason=reason)
+    answer = session.role_grants.BatchRevokeRoles(request)
     rows = [
         (each.tenant, each.subject, each.role, each.scope, word(pb.RevokeOutcome, result.outcome),
          out.listed(result.role_grant_ids))

@@ -105,7 +105,7 @@ def transfer_ownership(
     session: Session, tenant: Tenant, subject: Subject, reason: Reason = ""
 ) -> None:
     """Make another member the owner of the account."""
-    request = member_pb2.TransferOwnershipRequest(tenant=tenant, to=subject, reason=reason)
+    request = member_pb2.TransferOwnershipRequest(tenant=tenant, new_owner=subject, reason=reason)
     answer = session.members.TransferOwnership(request)
     session.show(answer, member_facts(answer.owner))
 
@@ -136,12 +136,12 @@ def list_members(
     answer = every(session.members.ListMembers, request, lambda page: page.members, limit)
     rows = [
         (member.subject, word(member_pb2.MembershipState, member.state),
-         "owner" if member.owner else "", member.managed_by, out.listed(member.roles))
+         "owner" if member.owner else "", managed_by(member), out.listed(member.roles))
         for member in answer.members
     ]  # fmt: skip
     session.show(
         answer,
-        tables.table(("SUBJECT", "STATE", "OWNER", "KEPT BY", "ROLES"), rows),
+        tables.table(("SUBJECT", "STATE", "OWNER", "MANAGED BY", "ROLES"), rows),
         note=total(len(rows), "member", answer),
     )
 
@@ -165,6 +165,10 @@ def new_member(text: str) -> member_pb2.NewMember:
     return member_pb2.NewMember(subject=subject, roles=[role for role in roles.split(",") if role])
 
 
+def managed_by(member: member_pb2.Member) -> str:
+    return word(member_pb2.ManagedBy, member.managed_by) if member.managed_by else ""
+
+
 def member_facts(member: member_pb2.Member) -> Table:
     """Lay out a member."""
     suspensions = [
@@ -178,7 +182,7 @@ def member_facts(member: member_pb2.Member) -> Table:
             ("suspended for", out.listed(suspensions)),
             ("roles", out.listed(member.roles)),
             ("owner", "yes" if member.owner else ""),
-            ("kept by", member.managed_by),
+            ("managed by", managed_by(member)),
         ]
     )
 

@@ -60,7 +60,9 @@ def remove(
     session: Session, tenant: Tenant, add_on: AddOn, at: ScheduledAt = None, reason: Reason = ""
 ) -> None:
     """Take an add-on away, at once or at an instant."""
-    request = pb.RemoveAddOnRequest(tenant=tenant, add_on=add_on, at=timestamp(at), reason=reason)
+    request = pb.RemoveAddOnRequest(
+        tenant=tenant, add_on=add_on, end_time=timestamp(at), reason=reason
+    )
     answer = session.subscriptions.RemoveAddOn(request)
     session.show(answer, tenant_facts(answer.tenant))
 

@@ -66,7 +66,10 @@ def trial(
 ) -> None:
     """Put an account on trial until an instant, or give its trial another end."""
     request = tenant_pb2.StartTrialRequest(
-        tenant=tenant, until=_required(until), then=state_number(then), reason=reason
+        tenant=tenant,
+        trial_end_time=_required(until),
+        after_trial=state_number(then),
+        reason=reason,
     )
     answer = session.tenants.StartTrial(request)
     session.show(answer, tenant_facts(answer.tenant))
@@ -75,7 +78,9 @@ def trial(
 @changes(commands)
 def grace(session: Session, tenant: Tenant, until: Until = None, reason: Reason = "") -> None:
     """Keep an account open although something is due; it is suspended at the instant by itself."""
-    request = tenant_pb2.StartGraceRequest(tenant=tenant, until=_required(until), reason=reason)
+    request = tenant_pb2.StartGraceRequest(
+        tenant=tenant, grace_end_time=_required(until), reason=reason
+    )
     answer = session.tenants.StartGrace(request)
     session.show(answer, tenant_facts(answer.tenant))
 
@@ -103,7 +108,7 @@ def scheduled(
     )
     rows = [
         (
-            instant(change.at),
+            instant(change.effective_time),
             change.tenant,
             _kind(change.kind),
             change.before,
@@ -139,7 +144,7 @@ def offboard(session: Session, tenant: Tenant, at: ScheduledAt = None, reason: R
     With --at, access ends at that instant by itself; all else stays until you offboard again.
     """
     session.confirm(f"End {tenant} and all access in it?")
-    request = tenant_pb2.OffboardTenantRequest(tenant=tenant, at=timestamp(at), reason=reason)
+    request = tenant_pb2.OffboardTenantRequest(tenant=tenant, end_time=timestamp(at), reason=reason)
     answer = session.tenants.OffboardTenant(request)
     session.show(answer, tenant_facts(answer.tenant, ("ended", counts(answer.ended))))
 
@@ -157,8 +162,12 @@ def reactivate(
     request = tenant_pb2.ReactivateTenantRequest(tenant=tenant, tier=tier, reason=reason)
     answer = session.tenants.ReactivateTenant(request)
     left_out = [
-        (each.role, str(each.role_grants), word(error_reason_pb2.ErrorReason, each.why).upper())
-        for each in answer.left_out
+        (
+            role.role,
+            str(role.role_grants),
+            word(error_reason_pb2.ErrorReason, role.error_reason).upper(),
+        )
+        for role in answer.left_out
     ]
     facts = tenant_facts(answer.tenant, ("restored", counts(answer.restored)))
     lost = tables.table(("ROLE LEFT OUT", "GRANTS", "WHY"), left_out)

@@ -86,7 +86,7 @@ def onboard(
             display_name=name,
             tier=tier,
             trial=trial,
-            trial_until=timestamp(trial_until),
+            trial_end_time=timestamp(trial_until),
             after_trial=state_number(then),
             add_ons=add_on or (),
             limits=[own_limit(each) for each in limit or ()],
@@ -165,8 +165,7 @@ def update(
 ) -> None:
     """Change what an account is called."""
     request = pb.UpdateTenantRequest(
-        tenant=tenant,
-        display_name=name,
+        tenant=pb.Tenant(id=tenant, display_name=name),
         update_mask=FieldMask(paths=["display_name"]),
         expected_revision=expected,
         reason=reason,

@@ -48,7 +48,7 @@ def set_tier(
     request = pb.SetTierRequest(
         tenant=tenant,
         tier=tier,
-        at=timestamp(at),
+        effective_time=timestamp(at),
         apply_downgrade_policy=apply_policy,
         reason=reason,
     )
@@ -100,7 +100,7 @@ def preview_tier(
         tier=tier,
         add_ons=add_on or (),
         removed_add_ons=remove_add_on or (),
-        at=timestamp(at),
+        effective_time=timestamp(at),
         apply_downgrade_policy=apply_policy,
         usage=[_use(each) for each in use or ()],
         sample_size=sample,
@@ -139,7 +139,7 @@ def effect_parts(
         for member in answer.members
     ]
     exceeded = [
-        (each.limit.name, f"{each.used:,}", _then(each.limit), each.policy)
+        (each.limit.name, f"{each.used:,}", _then(each.limit), _excess(each.policy))
         for each in answer.exceeded
     ]
     return [
@@ -181,3 +181,7 @@ def _reaches(found: Iterable[effect_pb2.Reach]) -> str:
 def _named(shift: pb.MemberShift) -> str:
     more = shift.count - len(shift.subjects)
     return out.listed([*shift.subjects, *([f"and {more:,} more"] if more else [])])
+
+
+def _excess(policy: pb.ExcessPolicy.ValueType) -> str:
+    return word(pb.ExcessPolicy, policy) if policy else ""

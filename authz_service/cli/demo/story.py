@@ -215,16 +215,16 @@ class _Story:
             "Sales promised it to the bakery",
             f"authz exceptions grant bakery {SECURITY} --reason 'promised in the pilot' "
             "--approver 'head of sales'",
-            lambda: self._exceptions.GrantException(
-                exception_pb2.GrantExceptionRequest(exception=wanted)
+            lambda: self._exceptions.CreateException(
+                exception_pb2.CreateExceptionRequest(exception=wanted)
             ),
         )
         self._ask("May Dan use it?", "user:dan", SECURITY)
-        ended = exception_pb2.RevokeExceptionRequest(tenant="bakery", id=given.exception.id)
+        ended = exception_pb2.DeleteExceptionRequest(tenant="bakery", id=given.exception.id)
         self._change(
             "The pilot is over",
             f"authz exceptions revoke bakery {given.exception.id}",
-            lambda: self._exceptions.RevokeException(ended),
+            lambda: self._exceptions.DeleteException(ended),
         )
         self._ask("And now?", "user:dan", SECURITY, denied)
 

@@ -18,7 +18,7 @@ def tenant_facts(tenant: tenant_pb2.Tenant, *more: tuple[str, str]) -> Table:
     ]
     limits = [f"{limit.name} {limit_value(limit)}" for limit in tenant.limits]
     states = [(word(tenant_pb2.TenantState, period.state), period) for period in tenant.periods]
-    held = [(_held(holding), holding) for holding in tenant.holdings]
+    items = [(_plan(item), item) for item in tenant.subscription_items]
     return tables.facts(
         [
             ("tenant", tenant.id),
@@ -29,7 +29,7 @@ def tenant_facts(tenant: tenant_pb2.Tenant, *more: tuple[str, str]) -> Table:
             ("add-ons", out.listed(tenant.add_ons)),
             ("own limits", out.listed(limits)),
             ("dated states", _dated(states)),
-            ("dated plans", _dated(held)),
+            ("dated plans", _dated(items)),
             ("onboarded", instant(tenant.create_time)),
             ("revision", str(tenant.revision or "")),
             *more,
@@ -54,8 +54,8 @@ def counts(found: tenant_pb2.AccountCounts) -> str:
     return out.listed(out.counted(number, noun) for number, noun in numbers if number)
 
 
-def _held(holding: tenant_pb2.Holding) -> str:
-    return versioned(holding.tier, holding.tier_version) or holding.add_on
+def _plan(item: tenant_pb2.SubscriptionItem) -> str:
+    return versioned(item.tier, item.tier_version) or item.add_on
 
 
 def _dated(named: Iterable[tuple[str, Windowed]]) -> str:

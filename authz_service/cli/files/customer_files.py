@@ -22,7 +22,7 @@ from authz_service.domain.tenant import TenantState
 from authz_service.gen.authz.v1 import member_pb2, tenant_pb2
 
 REQUIRED: Final = ("tenant", "tier")
-OPTIONAL: Final = ("display_name", "add_ons", "trial_until", "subject", "roles", "owner")
+OPTIONAL: Final = ("display_name", "add_ons", "trial_end_time", "subject", "roles", "owner")
 _OF_MEMBER: Final = ("subject", "roles", "owner")
 _LONGEST_LINE: Final = 16 * 1024 * 1024
 
@@ -40,7 +40,7 @@ class Customer:
 
     line: int
     tenant: str
-    message: tenant_pb2.NewCustomer | None = None
+    message: tenant_pb2.NewTenant | None = None
     problem: str = ""
 
 
@@ -103,13 +103,13 @@ def _of_json(lines: Iterable[str]) -> Iterator[Customer]:
         yield _read(number, tenant, partial(_from_document, document))
 
 
-def _from_document(document: Any) -> tenant_pb2.NewCustomer:
+def _from_document(document: Any) -> tenant_pb2.NewTenant:
     """Read the message as JSON, dates and the state after a trial as a person writes them."""
     if not isinstance(document, dict):
         raise ValueError("it is not a JSON object")
     plain = dict(document)
-    until, then = plain.pop("trial_until", ""), plain.pop("after_trial", "")
-    message = ParseDict(plain, tenant_pb2.NewCustomer())
+    until, then = plain.pop("trial_end_time", ""), plain.pop("after_trial", "")
+    message = ParseDict(plain, tenant_pb2.NewTenant())
     _date(message, str(until))
     if then:
         message.after_trial = tenant_pb2.TenantState.Value(f"TENANT_STATE_{TenantState(then).name}")
@@ -139,7 +139,7 @@ def _of_rows(rows: "csv.DictReader[str]") -> Iterator[Customer]:
         yield _read(found[0][0], tenant, partial(_from_rows, rows_of_it))
 
 
-def _from_rows(rows: list[dict[str, Any]]) -> tenant_pb2.NewCustomer:
+def _from_rows(rows: list[dict[str, Any]]) -> tenant_pb2.NewTenant:
     if any(None in row or None in row.values() for row in rows):
         raise ValueError("a line has not as many values as line 1 has columns")
     told = [{name: value.strip() for name, value in row.items()} for row in rows]
@@ -150,14 +150,14 @@ def _from_rows(rows: list[dict[str, Any]]) -> tenant_pb2.NewCustomer:
                 raise ValueError(
                     f"its lines do not agree on {name}: {first[name]!r}, {row[name]!r}"
                 )
-    message = tenant_pb2.NewCustomer(
+    message = tenant_pb2.NewTenant(
         tenant=first["tenant"],
         tier=first["tier"],
         display_name=first.get("display_name", ""),
         add_ons=_listed(first.get("add_ons", "")),
         members=[_member(row) for row in told if row.get("subject")],
     )
-    _date(message, first.get("trial_until", ""))
+    _date(message, first.get("trial_end_time", ""))
     return message
 
 
@@ -169,7 +169,7 @@ def _member(row: dict[str, str]) -> member_pb2.NewMember:
     return member_pb2.NewMember(subject=row["subject"], roles=roles, owner=owner in ("yes", "true"))
 
 
-def _read(line: int, tenant: str, body: Callable[[], tenant_pb2.NewCustomer]) -> Customer:
+def _read(line: int, tenant: str, body: Callable[[], tenant_pb2.NewTenant]) -> Customer:
     try:
         return Customer(line, tenant, body())
     except UnicodeEncodeError:
@@ -179,10 +179,10 @@ def _read(line: int, tenant: str, body: Callable[[], tenant_pb2.NewCustomer]) ->
         return Customer(line, tenant, problem=" ".join(str(error).split()))
 
 
-def _date(message: tenant_pb2.NewCustomer, text: str) -> None:
+def _date(message: tenant_pb2.NewTenant, text: str) -> None:
     if text:
         at = timestamp(instants.instant(text, datetime.now(UTC)))
-        message.trial_until.MergeFrom(at) if at is not None else None
+        message.trial_end_time.MergeFrom(at) if at is not None else None
 
 
 def _listed(text: str) -> list[str]:

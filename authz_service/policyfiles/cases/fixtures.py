@@ -10,8 +10,8 @@ from authz_service.domain.grant import RoleGrant
 from authz_service.domain.membership import Membership, MembershipState
 from authz_service.domain.policy_set import PolicySet
 from authz_service.domain.tenant import (
-    Holding,
     StatePeriod,
+    SubscriptionItem,
     SuspensionReason,
     Tenant,
     TenantState,
@@ -48,18 +48,18 @@ def _tenant(tenant_id: str, place: Place, known: Known) -> Tenant:
         periods=tuple(StatePeriod(s, window) for p, window in periods for s in _state(p))
         or (StatePeriod(TenantState.ACTIVE),),
         suspensions=_suspensions(place),
-        holdings=(
-            *(Holding(TIER + each.text, window) for each, window in held),
+        subscription_items=(
+            *(SubscriptionItem(TIER + each.text, window) for each, window in held),
             *_add_ons(place.at("add_ons"), known),
         ),
     )
 
 
-def _add_ons(place: Place, known: Known) -> Iterator[Holding]:
+def _add_ons(place: Place, known: Known) -> Iterator[SubscriptionItem]:
     """Read names, and names with windows; unlike tiers, several hold at a time."""
     for item in place.items():
         named = item if item.text else item.at("add_on")
-        yield Holding(ADD_ON + named.declared("add-on", known.add_ons), item.window())
+        yield SubscriptionItem(ADD_ON + named.declared("add-on", known.add_ons), item.window())
 
 
 def _dated(place: Place, key: str) -> Iterator[tuple[Place, Window]]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Final
 
-from authz_service.domain.membership import MembershipState
+from authz_service.domain.membership import ManagedBy, MembershipState
 from authz_service.domain.tenant import SuspensionReason
 from authz_service.gen.authz.v1 import invitation_pb2, suspension_pb2
 from authz_service.gen.authz.v1 import member_pb2 as pb
@@ -27,6 +27,11 @@ STATES: Final = {
     MembershipState.REMOVED: pb.MEMBERSHIP_STATE_REMOVED,
 }
 
+MANAGED_BY: Final = {
+    ManagedBy.NOBODY: pb.MANAGED_BY_UNSPECIFIED,
+    ManagedBy.SCIM: pb.MANAGED_BY_SCIM,
+}
+
 
 def suspension_reason(number: int) -> SuspensionReason:
     return values.word(SUSPENSIONS, number, SuspensionReason.ADMIN, "suspension_reason")
@@ -43,11 +48,20 @@ def state_filter(number: int) -> MembershipState | None:
 
 
 def new_members(messages: Iterable[pb.NewMember]) -> tuple[NewMember, ...]:
-    return tuple(map(new_member, messages))
+    return tuple(
+        new_member(message, f"members[{position}].managed_by")
+        for position, message in enumerate(messages)
+    )
 
 
-def new_member(message: pb.NewMember) -> NewMember:
-    return NewMember(message.subject, tuple(message.roles), message.owner, message.managed_by)
+def new_member(message: pb.NewMember, field: str = "member.managed_by") -> NewMember:
+    """Read a member to add; `field` is to blame for a manager that does not exist."""
+    return NewMember(
+        message.subject,
+        tuple(message.roles),
+        message.owner,
+        values.word(MANAGED_BY, message.managed_by, None, field),
+    )
 
 
 def member_message(value: MemberNow) -> pb.Member:
@@ -59,7 +73,7 @@ def member_message(value: MemberNow) -> pb.Member:
         roles=value.roles,
         revision=value.revision,
         owner=value.owner,
-        managed_by=value.managed_by,
+        managed_by=MANAGED_BY[value.managed_by],
     )
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import Final
 
+from authz_service.domain.billing_policy import Excess
 from authz_service.domain.schedule import ScheduledChange, ScheduledKind
 from authz_service.gen.authz.v1 import subscription_pb2 as pb
 from authz_service.rpc.messages import catalog, effects, values
@@ -28,13 +29,20 @@ _STEP_KINDS: Final = {
     StepKind.ROLE_RESTORED: pb.DOWNGRADE_STEP_KIND_ROLE_RESTORED,
 }
 
+_EXCESS_POLICIES: Final = {
+    None: pb.EXCESS_POLICY_UNSPECIFIED,
+    Excess.BLOCK_NEW: pb.EXCESS_POLICY_BLOCK_NEW,
+    Excess.READ_ONLY_EXCESS: pb.EXCESS_POLICY_READ_ONLY_EXCESS,
+    Excess.SUSPEND_NEWEST: pb.EXCESS_POLICY_SUSPEND_NEWEST,
+}
+
 
 def scheduled_message(value: ScheduledChange) -> pb.ScheduledChange:
     return pb.ScheduledChange(
         id=value.id,
         tenant=value.tenant,
         kind=_SCHEDULED_KINDS[value.kind],
-        at=values.timestamp(value.at),
+        effective_time=values.timestamp(value.at),
         before=value.before,
         after=value.after,
     )
@@ -75,7 +83,7 @@ def _shift_message(value: MemberShift) -> pb.MemberShift:
 
 
 def _exceeded_message(value: Exceeded) -> pb.ExceededLimit:
-    message = pb.ExceededLimit(used=value.used, policy=value.policy)
+    message = pb.ExceededLimit(used=value.used, policy=_EXCESS_POLICIES[value.policy])
     if value.limit is not None:
         message.limit.CopyFrom(catalog.limit_message(value.limit))
     else:

@@ -3,14 +3,14 @@
 from typing import Any, Final
 
 from authz_service.domain.catalog import ADD_ON, TIER, Limit, split_version
-from authz_service.domain.tenant import DatedLimit, Holding, StatePeriod, TenantState
+from authz_service.domain.tenant import DatedLimit, StatePeriod, SubscriptionItem, TenantState
 from authz_service.domain.window import Instant
 from authz_service.errors import ErrorReason, InvalidArgument
 from authz_service.gen.authz.v1 import error_reason_pb2, limit_pb2
 from authz_service.gen.authz.v1 import tenant_pb2 as pb
 from authz_service.rpc.messages import catalog, members, values
 from authz_service.rpc.methods import Shown
-from authz_service.usecases.tenants.bulk_import import Imported, Outcome
+from authz_service.usecases.tenants.batch_onboarding import Imported, Outcome
 from authz_service.usecases.tenants.offboarding import Counts, LeftOut
 from authz_service.usecases.tenants.tenant_view import TenantNow
 
@@ -22,10 +22,10 @@ STATES: Final = {
     TenantState.OFFBOARDED: pb.TENANT_STATE_OFFBOARDED,
 }
 _OUTCOMES: Final = {
-    Outcome.CREATED: pb.IMPORT_OUTCOME_CREATED,
-    Outcome.UNCHANGED: pb.IMPORT_OUTCOME_UNCHANGED,
-    Outcome.DIFFERENT: pb.IMPORT_OUTCOME_DIFFERENT,
-    Outcome.REFUSED: pb.IMPORT_OUTCOME_REFUSED,
+    Outcome.CREATED: pb.ONBOARD_OUTCOME_CREATED,
+    Outcome.UNCHANGED: pb.ONBOARD_OUTCOME_UNCHANGED,
+    Outcome.DIFFERENT: pb.ONBOARD_OUTCOME_DIFFERENT,
+    Outcome.REFUSED: pb.ONBOARD_OUTCOME_REFUSED,
 }
 
 
@@ -63,7 +63,7 @@ def tenant_message(value: TenantNow) -> pb.Tenant:
         add_ons=value.add_ons,
         limits=limits_messages(value.limits),
         periods=[_period_message(period) for period in value.periods],
-        holdings=[_holding_message(holding) for holding in value.holdings],
+        subscription_items=[_item_message(item) for item in value.subscription_items],
         create_time=values.timestamp(value.created_at) if value.created_at else None,
         revision=value.revision,
         tier_version=value.tier_version,
@@ -86,11 +86,13 @@ def counts_message(value: Counts) -> pb.AccountCounts:
 
 
 def left_out_message(value: LeftOut) -> pb.RoleLeftOut:
-    return pb.RoleLeftOut(role=value.role, role_grants=value.grants, why=_reason_number(value.why))
+    return pb.RoleLeftOut(
+        role=value.role, role_grants=value.grants, error_reason=_reason_number(value.why)
+    )
 
 
-def import_message(value: Imported) -> pb.ImportResult:
-    message = pb.ImportResult(
+def onboard_message(value: Imported) -> pb.OnboardResult:
+    message = pb.OnboardResult(
         tenant=value.tenant,
         outcome=_OUTCOMES[value.outcome],
         field=value.field,
@@ -115,8 +117,8 @@ def _dated_limit_message(value: DatedLimit) -> pb.DatedLimit:
     return pb.DatedLimit(limit=catalog.limit_message(value.limit), **window)
 
 
-def _holding_message(value: Holding) -> pb.Holding:
-    message = pb.Holding(**values.window_fields(value.window))  # type: ignore[arg-type] # names
+def _item_message(value: SubscriptionItem) -> pb.SubscriptionItem:
+    message = pb.SubscriptionItem(**values.window_fields(value.window))  # type: ignore[arg-type] # names
     if value.plan.startswith(TIER):
         message.tier, message.tier_version = split_version(value.plan.removeprefix(TIER))
     else:

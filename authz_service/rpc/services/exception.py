@@ -9,18 +9,18 @@ from authz_service.rpc.messages.values import EXCEPTION
 from authz_service.rpc.methods import Service, change, read
 from authz_service.usecases.grants import exceptions
 from authz_service.usecases.grants.exceptions import (
-    GrantException,
+    CreateException,
     ListExceptions,
     OneException,
     UpdateException,
 )
 
 
-def _grant(request: pb.GrantExceptionRequest) -> GrantException:
-    return GrantException(exception=values.exception(request.exception))
+def _grant(request: pb.CreateExceptionRequest) -> CreateException:
+    return CreateException(exception=values.exception(request.exception))
 
 
-def _one(request: pb.GetExceptionRequest | pb.RevokeExceptionRequest) -> OneException:
+def _one(request: pb.GetExceptionRequest | pb.DeleteExceptionRequest) -> OneException:
     return OneException(tenant=request.tenant, id=request.id)
 
 
@@ -45,15 +45,15 @@ def _listing(request: pb.ListExceptionsRequest) -> ListExceptions:
         kind=values.exception_kind_filter(request.kind),
         permission=request.permission,
         subject=(request.subject or EVERYONE) if request.HasField("subject") else None,
-        live_at=values.instant(request.live_at) if request.HasField("live_at") else None,
+        live_at=values.instant(request.live_time) if request.HasField("live_time") else None,
     )
 
 
 SERVICE: Final = Service(
     pb.DESCRIPTOR.services_by_name["ExceptionService"],
-    change(exceptions.grant_exception, _grant, EXCEPTION.one),
+    change(exceptions.create_exception, _grant, EXCEPTION.one),
     change(exceptions.update_exception, _update, EXCEPTION.one),
-    change(exceptions.revoke_exception, _one, EXCEPTION.one),
+    change(exceptions.delete_exception, _one, EXCEPTION.one),
     read(exceptions.get_exception, _one, EXCEPTION.one),
     read(exceptions.list_exceptions, _listing, EXCEPTION.page),
 )

@@ -34,7 +34,7 @@ def _roles(request: pb.SetMemberRolesRequest) -> members.SetMemberRoles:
 
 
 def _transfer(request: pb.TransferOwnershipRequest) -> TransferOwnership:
-    return TransferOwnership(tenant=request.tenant, to=request.to)
+    return TransferOwnership(tenant=request.tenant, to=request.new_owner)
 
 
 def _owners(value: Transferred) -> Fields:

@@ -7,8 +7,8 @@ from authz_service.gen.authz.v1 import role_grant_pb2 as pb
 from authz_service.rpc.messages import values
 from authz_service.rpc.messages.values import ROLE_GRANT
 from authz_service.rpc.methods import Fields, Service, change, read
-from authz_service.usecases.grants import bulk_grants, role_grants
-from authz_service.usecases.grants.bulk_grants import BulkGrantRoles, BulkRevokeRoles, Granted
+from authz_service.usecases.grants import batch_grants, role_grants
+from authz_service.usecases.grants.batch_grants import BatchGrantRoles, BatchRevokeRoles, Granted
 from authz_service.usecases.grants.role_grants import (
     DeleteRoleGrant,
     GetRoleGrant,
@@ -39,30 +39,30 @@ def _revoked(grants: tuple[RoleGrant, ...]) -> Fields:
     return {"role_grants": map(values.role_grant_message, grants)}
 
 
-def _grants(request: pb.BulkGrantRolesRequest) -> BulkGrantRoles:
+def _grants(request: pb.BatchGrantRolesRequest) -> BatchGrantRoles:
     grants = (
         values.role_grant(message, f"role_grants[{number}]")
         for number, message in enumerate(request.role_grants)
     )
-    return BulkGrantRoles(grants=tuple(grants))
+    return BatchGrantRoles(grants=tuple(grants))
 
 
-def _grant_result(value: Granted) -> pb.BulkGrantResult:
+def _grant_result(value: Granted) -> pb.BatchGrantResult:
     outcome = pb.GRANT_OUTCOME_GRANTED if value.made else pb.GRANT_OUTCOME_ALREADY_HELD
-    return pb.BulkGrantResult(outcome=outcome, role_grant_id=value.id)
+    return pb.BatchGrantResult(outcome=outcome, role_grant_id=value.id)
 
 
-def _revocations(request: pb.BulkRevokeRolesRequest) -> BulkRevokeRoles:
+def _revocations(request: pb.BatchRevokeRolesRequest) -> BatchRevokeRoles:
     revocations = (
         _revocation(message, f"revocations[{number}].source")
         for number, message in enumerate(request.revocations)
     )
-    return BulkRevokeRoles(revocations=tuple(revocations))
+    return BatchRevokeRoles(revocations=tuple(revocations))
 
 
-def _revoke_result(ids: tuple[str, ...]) -> pb.BulkRevokeResult:
+def _revoke_result(ids: tuple[str, ...]) -> pb.BatchRevokeResult:
     outcome = pb.REVOKE_OUTCOME_REVOKED if ids else pb.REVOKE_OUTCOME_NOTHING_TO_REVOKE
-    return pb.BulkRevokeResult(outcome=outcome, role_grant_ids=ids)
+    return pb.BatchRevokeResult(outcome=outcome, role_grant_ids=ids)
 
 
 def _update(request: pb.UpdateRoleGrantRequest) -> UpdateRoleGrant:
@@ -94,7 +94,7 @@ def _listing(request: pb.ListRoleGrantsRequest) -> ListRoleGrants:
         role=request.role,
         scope=request.scope if request.HasField("scope") else None,
         source=values.source_filter(request.source),
-        live_at=values.instant(request.live_at) if request.HasField("live_at") else None,
+        live_at=values.instant(request.live_time) if request.HasField("live_time") else None,
     )
 
 
@@ -103,12 +103,12 @@ SERVICE: Final = Service(
     change(role_grants.grant_role, _grant, ROLE_GRANT.one),
     change(role_grants.revoke_role, _revocation, _revoked),
     change(
-        bulk_grants.bulk_grant_roles,
+        batch_grants.batch_grant_roles,
         _grants,
         lambda grants: {"results": map(_grant_result, grants)},
     ),
     change(
-        bulk_grants.bulk_revoke_roles,
+        batch_grants.batch_revoke_roles,
         _revocations,
         lambda ids: {"results": map(_revoke_result, ids)},
     ),

@@ -25,7 +25,7 @@ def service(billing_policy: Callable[[], BillingPolicy]) -> Service:
         return onboarding.SetTier(
             tenant=request.tenant,
             tier=request.tier,
-            at=tenants.optional_instant(request, "at"),
+            at=tenants.optional_instant(request, "effective_time"),
             downgrade=billing_policy().downgrade if request.apply_downgrade_policy else None,
         )
 
@@ -36,7 +36,7 @@ def service(billing_policy: Callable[[], BillingPolicy]) -> Service:
             tier=request.tier,
             add_ons=tuple(request.add_ons),
             removed=tuple(request.removed_add_ons),
-            at=tenants.optional_instant(request, "at"),
+            at=tenants.optional_instant(request, "effective_time"),
             apply=request.apply_downgrade_policy,
             usage=tuple(tier_change.Use(use.limit, use.used) for use in request.usage),
             sample=request.sample_size,
@@ -76,7 +76,7 @@ def _addition(request: pb.AddAddOnRequest) -> subscriptions.AddAddOn:
 
 
 def _removal(request: pb.RemoveAddOnRequest) -> subscriptions.RemoveAddOn:
-    at = tenants.optional_instant(request, "at")
+    at = tenants.optional_instant(request, "end_time")
     return subscriptions.RemoveAddOn(tenant=request.tenant, add_on=request.add_on, at=at)
 
 

@@ -7,18 +7,18 @@ from authz_service.gen.authz.v1 import tenant_pb2 as pb
 from authz_service.rpc.messages import catalog, members, tenants, values
 from authz_service.rpc.messages.tenants import TENANT, tenant_message
 from authz_service.rpc.methods import Fields, Service, change, read
-from authz_service.usecases.tenants import bulk_import, offboarding, onboarding, states
-from authz_service.usecases.tenants.bulk_import import CustomerRow, ImportCustomers
+from authz_service.usecases.tenants import batch_onboarding, offboarding, onboarding, states
+from authz_service.usecases.tenants.batch_onboarding import BatchOnboardTenants, CustomerRow
 from authz_service.usecases.tenants.onboarding import OnboardTenant, OneTenant
 
 
-def _onboarding(message: pb.OnboardTenantRequest | pb.NewCustomer) -> OnboardTenant:
+def _onboarding(message: pb.OnboardTenantRequest | pb.NewTenant) -> OnboardTenant:
     return OnboardTenant(
         tenant=message.tenant,
         tier=message.tier,
         display_name=message.display_name,
         trial=isinstance(message, pb.OnboardTenantRequest) and message.trial,
-        trial_until=tenants.optional_instant(message, "trial_until"),
+        trial_until=tenants.optional_instant(message, "trial_end_time"),
         after_trial=tenants.state_filter(message.after_trial, "after_trial"),
         add_ons=tuple(message.add_ons),
         limits=tenants.limits(message.limits),
@@ -33,11 +33,11 @@ def _onboarded(value: onboarding.Onboarded) -> Fields:
     }
 
 
-def _import(request: pb.ImportCustomersRequest) -> ImportCustomers:
-    return ImportCustomers(customers=tuple(map(_row, request.customers)))
+def _batch(request: pb.BatchOnboardTenantsRequest) -> BatchOnboardTenants:
+    return BatchOnboardTenants(customers=tuple(map(_row, request.tenants)))
 
 
-def _row(message: pb.NewCustomer) -> CustomerRow:
+def _row(message: pb.NewTenant) -> CustomerRow:
     """Read one customer; what cannot be read is refused with it, and not with all."""
     count = len(message.members)
     try:
@@ -48,8 +48,8 @@ def _row(message: pb.NewCustomer) -> CustomerRow:
 
 def _update(request: pb.UpdateTenantRequest) -> onboarding.UpdateTenant:
     return onboarding.UpdateTenant(
-        tenant=request.tenant,
-        display_name=request.display_name,
+        tenant=request.tenant.id,
+        display_name=request.tenant.display_name,
         mask=tuple(request.update_mask.paths),
         expected_revision=request.expected_revision,
     )
@@ -63,13 +63,13 @@ def _suspension(request: Any) -> states.Suspension:
 def _trial(request: pb.StartTrialRequest) -> states.StartTrial:
     return states.StartTrial(
         tenant=request.tenant,
-        until=tenants.required_instant(request, "until"),
-        then=tenants.state_filter(request.then, "then"),
+        until=tenants.required_instant(request, "trial_end_time"),
+        then=tenants.state_filter(request.after_trial, "after_trial"),
     )
 
 
 def _grace(request: pb.StartGraceRequest) -> states.StartGrace:
-    until = tenants.required_instant(request, "until")
+    until = tenants.required_instant(request, "grace_end_time")
     return states.StartGrace(tenant=request.tenant, until=until)
 
 
@@ -78,7 +78,7 @@ def _one(request: Any) -> OneTenant:
 
 
 def _offboarding(request: pb.OffboardTenantRequest) -> offboarding.OffboardTenant:
-    at = tenants.optional_instant(request, "at")
+    at = tenants.optional_instant(request, "end_time")
     return offboarding.OffboardTenant(tenant=request.tenant, at=at)
 
 
@@ -122,9 +122,9 @@ SERVICE: Final = Service(
     pb.DESCRIPTOR.services_by_name["TenantService"],
     change(onboarding.onboard_tenant, _onboarding, _onboarded),
     change(
-        bulk_import.import_customers,
-        _import,
-        lambda rows: {"results": map(tenants.import_message, rows)},
+        batch_onboarding.batch_onboard_tenants,
+        _batch,
+        lambda rows: {"results": map(tenants.onboard_message, rows)},
     ),
     change(onboarding.update_tenant, _update, TENANT.one),
     change(states.suspend_tenant, _suspension, TENANT.one),

@@ -94,7 +94,7 @@ def _has_ended(index: Index, tenant_id: str, now: Instant) -> bool:
 
 
 def _bought(tenant: Tenant) -> tuple[object, ...]:
-    return tenant.holdings, tenant.limits, tenant.dated_limits
+    return tenant.subscription_items, tenant.limits, tenant.dated_limits
 
 
 def _came_back(tx: Transaction, tenant_id: str, aspects: set[Aspect]) -> bool:

@@ -12,7 +12,7 @@ from authz_service.domain.exception import ExceptionKind, TenantException
 from authz_service.domain.grant import RoleGrant
 from authz_service.domain.identifiers import checked
 from authz_service.domain.membership import Membership
-from authz_service.domain.tenant import SYSTEM, Holding, Tenant
+from authz_service.domain.tenant import SYSTEM, SubscriptionItem, Tenant
 from authz_service.engine.index import GrantEntry
 from authz_service.reference.foreign_model import Line, Shape, read_shape
 from authz_service.reference.foreign_rules import Expanded, LeftOut, Translation, translate
@@ -132,7 +132,7 @@ class _Importing:
 
     def tenant(self, name: str, tier: str) -> None:
         if self.tx.index.tenant(name) is None:
-            opened = Tenant(name, holdings=(Holding(TIER + tier),))
+            opened = Tenant(name, subscription_items=(SubscriptionItem(TIER + tier),))
             self._put("tenant.onboarded", name, name, None, opened)
         else:
             preconditions.running_customer(self.tx.index, name, self.tx.now, "lines")

@@ -31,7 +31,7 @@ CASES: Final[dict[ObjectKind, ChangeCase[Any, Any]]] = {
 def remove(step: Transaction, command: Delete) -> None:
     """Delete one definition.
 
-    Without a replacement, grants and holdings are left to dangle: `concerns` tells of them, and
+    Without a replacement, grants and subscription items dangle: `concerns` tells of them, and
     no such change is applied. A definition, exception or invitation that names it refuses at once.
     """
     going = find(step.index, command.kind, command.id)

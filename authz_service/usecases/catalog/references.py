@@ -1,6 +1,6 @@
 """Who uses what is to be deleted, and what each would be with the replacement in its place.
 
-What is over does not count: ended grants, exceptions and holdings, and offboarded tenants.
+What is over does not count: ended grants, exceptions and subscription items, and offboarded tenants.
 """
 
 from collections.abc import Iterator
@@ -90,14 +90,16 @@ def _of_plan(tx: Transaction, name: str, other: str) -> Iterator[Use]:
             yield Use(plan.kind, plan.name, plan, replace(plan, extends=other))
     for entry in _tenants(tx.index, tx.now):
         tenant = entry.fact
-        holdings = tuple(
+        subscription_items = tuple(
             replace(held, plan=other)
             if split_version(held.plan)[0] == name and held.window.valid_until > tx.now
             else held
-            for held in tenant.holdings
+            for held in tenant.subscription_items
         )
         if name in {split_version(p)[0] for p in _held(tenant, tx.now)}:
-            yield Use("tenant", tenant.id, tenant, replace(tenant, holdings=holdings))
+            yield Use(
+                "tenant", tenant.id, tenant, replace(tenant, subscription_items=subscription_items)
+            )
 
 
 def _plans(tx: Transaction, other: str) -> Iterator[Plan]:
@@ -113,7 +115,7 @@ def _plans(tx: Transaction, other: str) -> Iterator[Plan]:
 
 def _held(tenant: Tenant, at: Instant) -> set[str]:
     """Name the plans that a tenant holds now or will hold."""
-    return {held.plan for held in tenant.holdings if held.window.valid_until > at}
+    return {held.plan for held in tenant.subscription_items if held.window.valid_until > at}
 
 
 def _roles(index: Index, at: Instant) -> Iterator[Role]:

@@ -8,11 +8,11 @@ from typing import Final
 from authz_service.domain.audit import AuditRecord
 from authz_service.domain.catalog import TIER, Plan, kept_id, split_version
 from authz_service.domain.change import Revision
-from authz_service.domain.holdings import moved_to_tier, moving_to_tier
 from authz_service.domain.identifiers import checked
 from authz_service.domain.lifecycle import require_not_offboarded
 from authz_service.domain.policy_set import violations
 from authz_service.domain.schedule import checked_later
+from authz_service.domain.subscription import moved_to_tier, moving_to_tier
 from authz_service.domain.tenant import SYSTEM, Tenant, TenantState
 from authz_service.domain.tier_versions import frozen, kept_of, next_version, restored
 from authz_service.domain.window import Instant
@@ -200,15 +200,15 @@ def _selected(tx: Transaction, command: MigrateTenants) -> Iterator[Tenant]:
 
 def _moved(tenant: Tenant, tier: str, leaving: set[str], to: str, now: Instant) -> Tenant:
     """Hold `to` in the place of the versions that are left, within the same windows."""
-    holdings = (
+    subscription_items = (
         replace(held, plan=to)
         if held.window.valid_until > now
         and split_version(held.plan)[0] == tier
         and (not leaving or held.plan in leaving)
         else held
-        for held in tenant.holdings
+        for held in tenant.subscription_items
     )
-    return replace(tenant, holdings=tuple(holdings))
+    return replace(tenant, subscription_items=tuple(subscription_items))
 
 
 def _held(tx: Transaction, tier: str, version: int, field: str) -> str:
@@ -247,7 +247,7 @@ def _holders(index: Index, at: Instant) -> Counter[str]:
     """Count by plan the tenants that hold it, now or later."""
     found: Counter[str] = Counter()
     for entry in index.tenants.values():
-        found.update({h.plan for h in entry.fact.holdings if h.window.valid_until > at})
+        found.update({h.plan for h in entry.fact.subscription_items if h.window.valid_until > at})
     return found
 
 

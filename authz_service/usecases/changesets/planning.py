@@ -37,10 +37,10 @@ from authz_service.usecases.catalog.permissions import put_permission
 from authz_service.usecases.catalog.roles import PutRole, put_role
 from authz_service.usecases.catalog.tiers import put_tier
 from authz_service.usecases.grants.exceptions import (
-    GrantException,
+    CreateException,
     OneException,
-    grant_exception,
-    revoke_exception,
+    create_exception,
+    delete_exception,
 )
 from authz_service.usecases.grants.role_grants import GrantRole, RevokeRole, grant_role, revoke_role
 from authz_service.usecases.kernel.execution import ChangeCase
@@ -171,14 +171,14 @@ def _call(change: AnyChange) -> tuple[ChangeCase[Any, Any], Any, str]:
         case Give(grant=grant):
             return grant_role, GrantRole(grant=grant), ""
         case Except(exception=exception):
-            return grant_exception, GrantException(exception=exception), ""
+            return create_exception, CreateException(exception=exception), ""
         case Revoke(tenant, subject, role, scope, source):
             request = RevokeRole(
                 tenant=tenant, subject=subject, role=role, scope=scope, source=source
             )
             return revoke_role, request, "revoke_role."
         case EndException(tenant, id_):
-            return revoke_exception, OneException(tenant=tenant, id=id_), "end_exception."
+            return delete_exception, OneException(tenant=tenant, id=id_), "end_exception."
         case MoveToTier(tenant, tier):
             return set_tier, SetTier(tenant=tenant, tier=tier), "set_tier."
         case HoldAddOn(tenant, add_on, held):

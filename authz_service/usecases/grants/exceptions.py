@@ -19,7 +19,7 @@ UPDATABLE: Final = field_masks.WINDOW | {"reason", "approver", "permissions"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GrantException:
+class CreateException:
     exception: TenantException
 
     @property
@@ -68,7 +68,7 @@ class ListExceptions:
 
 
 @change
-def grant_exception(tx: Transaction, command: GrantException) -> TenantException:
+def create_exception(tx: Transaction, command: CreateException) -> TenantException:
     exception = command.exception
     preconditions.running_customer(tx.index, exception.tenant, tx.now, "exception.tenant")
     _check(tx.index, exception)
@@ -103,7 +103,7 @@ def _amend(tx: Transaction, held: TenantException, command: TenantException) -> 
 
 
 @change
-def revoke_exception(tx: Transaction, command: OneException) -> TenantException:
+def delete_exception(tx: Transaction, command: OneException) -> TenantException:
     preconditions.customer(tx.index, command.tenant)
     held = _find(tx.index, command.tenant, command.id)
     end_exception(tx, held)

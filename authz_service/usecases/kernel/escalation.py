@@ -181,8 +181,8 @@ def _by_policy(
         case Plan(id=plan):
             for role in sorted(_offered(after) - _offered(index)):
                 yield _given(after, role, "", f"{plan}, which offers role {role!r},")
-        case Tenant(id=tenant, holdings=holdings) if tenant != SYSTEM:
-            plans = {holding.plan for holding in holdings} & _withheld(index)
+        case Tenant(id=tenant, subscription_items=subscription_items) if tenant != SYSTEM:
+            plans = {item.plan for item in subscription_items} & _withheld(index)
             for role in sorted(_assignable(index, plans) - _offered(index)):
                 yield _given(after, role, tenant, f"a tier that offers role {role!r}")
         case Tenant():

@@ -22,7 +22,7 @@ from authz_service.domain.identity import (
     Presented,
     TokenProof,
 )
-from authz_service.domain.membership import Keeper, Membership
+from authz_service.domain.membership import ManagedBy, Membership
 from authz_service.domain.own_policy import NAME_ACTORS, OVERRIDE
 from authz_service.domain.tenant import SYSTEM
 from authz_service.domain.window import Instant, rfc3339
@@ -173,7 +173,12 @@ def require_unmanaged(index: Index, changes: Sequence[FactChange], actor: Actor)
 
 
 def require_keeper(
-    index: Index, actor: Actor, member: Membership, at: Instant, field: str, by: Keeper = ""
+    index: Index,
+    actor: Actor,
+    member: Membership,
+    at: Instant,
+    field: str,
+    by: ManagedBy = ManagedBy.NOBODY,
 ) -> None:
     """Let a member that a directory keeps be changed by that directory alone, which is `by`.
 
@@ -182,7 +187,7 @@ def require_keeper(
     Raises:
         FailedPrecondition: MEMBER_MANAGED.
     """
-    if member.managed_by in ("", by):
+    if member.managed_by in (ManagedBy.NOBODY, by):
         return
     try:
         require(index, actor, OVERRIDE, member.tenant, at)

@@ -1,12 +1,11 @@
 """Who belongs to a tenant: a customer's roster."""
 
 from dataclasses import dataclass, replace
-from typing import get_args
 
 from authz_service.domain.grant import RoleGrant
 from authz_service.domain.identifiers import checked
 from authz_service.domain.membership import (
-    Keeper,
+    ManagedBy,
     Membership,
     MembershipState,
     resumed,
@@ -30,7 +29,7 @@ class NewMember:
     subject: str
     roles: tuple[str, ...] = ()
     owner: bool = False
-    managed_by: str = ""
+    managed_by: ManagedBy = ManagedBy.NOBODY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,14 +38,14 @@ class AddMember:
 
     tenant: str
     member: NewMember
-    by: Keeper = ""
+    by: ManagedBy = ManagedBy.NOBODY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OneMember:
     tenant: str
     subject: str
-    by: Keeper = ""
+    by: ManagedBy = ManagedBy.NOBODY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +55,7 @@ class MemberSuspension:
     tenant: str
     subject: str
     reason: SuspensionReason
-    by: Keeper = ""
+    by: ManagedBy = ManagedBy.NOBODY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +65,7 @@ class SetMemberRoles:
     tenant: str
     subject: str
     roles: tuple[str, ...]
-    by: Keeper = ""
+    by: ManagedBy = ManagedBy.NOBODY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +91,7 @@ def add_member(tx: Transaction, command: AddMember) -> MemberNow:
 
 
 def join(
-    tx: Transaction, tenant: Tenant, new: NewMember, field: str, by: Keeper = ""
+    tx: Transaction, tenant: Tenant, new: NewMember, field: str, by: ManagedBy = ManagedBy.NOBODY
 ) -> Membership:
     """Make a subject a member and grant its first roles. The caller sees to seats and owners."""
     subject = preconditions.customer_subject(new.subject, f"{field}subject")
@@ -105,8 +104,7 @@ def join(
     roster.require_each_once(new.roles, f"{field}roles")
     if new.owner and not _can_own(tx.index, new):
         raise _wrong("an owner is a `user:` with an admin role among roles", f"{field}owner")
-    managed_by = _keeper(new.managed_by, f"{field}managed_by")
-    membership = Membership(tenant.id, subject, owner=new.owner, managed_by=managed_by)
+    membership = Membership(tenant.id, subject, owner=new.owner, managed_by=new.managed_by)
     roster.require_unmanaged(tx, membership, by)
     roster.changed(tx, "member.added", None, membership)
     for role in new.roles:
@@ -247,13 +245,6 @@ def _require_no_owner(index: Index, tenant: str) -> None:
             field="member.owner",
             details={"owner": owner.subject},
         )
-
-
-def _keeper(name: str, field: str) -> Keeper:
-    for known in get_args(Keeper):
-        if name == known:
-            return known  # type: ignore[no-any-return]  # what get_args gives is Any
-    raise _wrong("managed_by must be `scim` or empty", field)
 
 
 def _wrong(message: str, field: str) -> InvalidArgument:

@@ -44,23 +44,25 @@ def transfer_ownership(tx: Transaction, command: TransferOwnership) -> Transferr
     if not holds_admin_role(tx.index, tenant.id, member.subject, tx.now):
         role = _admin_role(tx, tenant)
         grant = RoleGrant(tenant.id, member.subject, role, reason=tx.call.reason)
-        give(tx, tenant, grant, "to")
+        give(tx, tenant, grant, "new_owner")
     before = roster.as_changed(tx, former) if former is not None else None
     return Transferred(roster.as_changed(tx, member), before)
 
 
 def _able(tx: Transaction, command: TransferOwnership) -> Membership:
     """Find a member that can be the owner. Raises: INVALID_FIELD, MEMBER_STATE_CONFLICT."""
-    if not preconditions.customer_subject(command.to, "to").startswith("user:"):
+    if not preconditions.customer_subject(command.to, "new_owner").startswith("user:"):
         raise InvalidArgument(
-            ErrorReason.INVALID_FIELD, "only a `user:` can own an account; name one", field="to"
+            ErrorReason.INVALID_FIELD,
+            "only a `user:` can own an account; name one",
+            field="new_owner",
         )
-    member = preconditions.member(tx.index, command.tenant, command.to, "to")
+    member = preconditions.member(tx.index, command.tenant, command.to, "new_owner")
     if member.state is not MembershipState.ACTIVE:
         raise FailedPrecondition(
             ErrorReason.MEMBER_STATE_CONFLICT,
             f"{member.subject} is {member.state} and cannot own the account; name an active member",
-            field="to",
+            field="new_owner",
             details={"state": member.state},
         )
     return member
@@ -76,5 +78,5 @@ def _admin_role(tx: Transaction, tenant: Tenant) -> str:
         ErrorReason.ROLE_NOT_ASSIGNABLE,
         "the new owner holds no admin role on the whole account, without end; grant it one first "
         f"(assignable: {', '.join(found) or 'none'})",
-        field="to",
+        field="new_owner",
     )

@@ -9,7 +9,7 @@ from authz_service.domain.audit import AuditRecord
 from authz_service.domain.grant import GrantSource, RoleGrant
 from authz_service.domain.identifiers import checked
 from authz_service.domain.invitation import Invitation
-from authz_service.domain.membership import Keeper, Membership, MembershipState
+from authz_service.domain.membership import ManagedBy, Membership, MembershipState
 from authz_service.domain.tenant import SuspensionReason, Tenant
 from authz_service.domain.window import FOREVER, Instant
 from authz_service.engine.index import OWNER, Index
@@ -32,7 +32,7 @@ class MemberNow:
     suspensions: tuple[SuspensionReason, ...]
     roles: tuple[str, ...]
     owner: bool = False
-    managed_by: str = ""
+    managed_by: ManagedBy = ManagedBy.NOBODY
     revision: int = 0
 
 
@@ -106,7 +106,7 @@ def find(index: Index, tenant: str, subject: str) -> Membership:
     return found
 
 
-def require_unmanaged(tx: Transaction, member: Membership, by: Keeper) -> None:
+def require_unmanaged(tx: Transaction, member: Membership, by: ManagedBy) -> None:
     """Check that a directory keeps the member only if it is the one that asks.
 
     Raises:

@@ -5,12 +5,12 @@ from dataclasses import dataclass, fields, replace
 
 from authz_service.domain.audit import AuditRecord
 from authz_service.domain.grant import RoleGrant
-from authz_service.domain.holdings import moved_to_tier
 from authz_service.domain.identity import Identity
 from authz_service.domain.key import ApiKey
 from authz_service.domain.lifecycle import offboarded, reactivated
 from authz_service.domain.membership import MembershipState
 from authz_service.domain.schedule import checked_later
+from authz_service.domain.subscription import moved_to_tier
 from authz_service.domain.tenant import SYSTEM, Tenant, TenantState
 from authz_service.domain.window import Instant
 from authz_service.errors import AuthzError, ErrorReason
@@ -89,7 +89,7 @@ def offboard_tenant(tx: Transaction, command: OffboardTenant) -> Offboarded:
     """
     tenant = preconditions.customer(tx.index, command.tenant)
     if command.at is not None:
-        at = checked_later(command.at, tx.now, "at")
+        at = checked_later(command.at, tx.now, "end_time")
         after = offboarded(tenant, at, tx.now)
         return _offboarded(changed(tx, "tenant.offboarding_scheduled", tenant, after), Counts())
     over = tenant.state_at(tx.now) is TenantState.OFFBOARDED

@@ -5,11 +5,11 @@ from dataclasses import dataclass, fields, replace
 
 from authz_service.domain.billing_policy import Downgrade
 from authz_service.domain.catalog import ADD_ON, SEATS, Limit
-from authz_service.domain.holdings import moved_to_tier, moving_to_tier
 from authz_service.domain.identifiers import checked
 from authz_service.domain.lifecycle import require_not_offboarded, trial
 from authz_service.domain.schedule import checked_later
-from authz_service.domain.tenant import SYSTEM, Holding, StatePeriod, Tenant, TenantState
+from authz_service.domain.subscription import moved_to_tier, moving_to_tier
+from authz_service.domain.tenant import SYSTEM, StatePeriod, SubscriptionItem, Tenant, TenantState
 from authz_service.domain.window import Instant
 from authz_service.engine import seats
 from authz_service.engine.entitlements import LimitInForce, limit_in_force
@@ -129,7 +129,7 @@ def open_account(tx: Transaction, command: OnboardTenant) -> TenantNow:
         command.tenant,
         command.display_name,
         _first_periods(command, tx.now),
-        holdings=_first_holdings(tx, command),
+        subscription_items=_first_items(tx, command),
         created_at=tx.now,
     )
     require_limits(tx.index, tenant, command.limits)
@@ -162,11 +162,11 @@ def set_tier(tx: Transaction, command: SetTier) -> Moved:
     require_not_offboarded(tenant, tx.now, "moved to a tier")
     preconditions.tier(tx.index, command.tier)
     if command.at is not None:
-        at = checked_later(command.at, tx.now, "at")
+        at = checked_later(command.at, tx.now, "effective_time")
         if command.downgrade is not None:
             raise _wrong(
                 "the downgrade policy cannot be applied ahead of time, and is applied by itself at "
-                "that instant; leave it or `at` out",
+                "that instant; leave it or `effective_time` out",
                 "apply_downgrade_policy",
             )
         after = moving_to_tier(tenant, command.tier, at, tx.now)
@@ -226,10 +226,10 @@ def _matching(view: View, query: ListTenants) -> Iterator[Tenant]:
 def _first_periods(command: OnboardTenant, now: Instant) -> tuple[StatePeriod, ...]:
     if command.trial_until is None:
         if command.after_trial is not None:
-            raise _wrong("after_trial follows a trial that ends; set trial_until", "after_trial")
+            raise _wrong("after_trial follows a trial that ends; set trial_end_time", "after_trial")
         return (StatePeriod(TenantState.TRIAL if command.trial else TenantState.ACTIVE),)
     then = after_trial(command.after_trial, "after_trial")
-    return trial(checked_later(command.trial_until, now, "trial_until"), then)
+    return trial(checked_later(command.trial_until, now, "trial_end_time"), then)
 
 
 def after_trial(command: TenantState | None, field: str) -> TenantState:
@@ -240,12 +240,12 @@ def after_trial(command: TenantState | None, field: str) -> TenantState:
     return then
 
 
-def _first_holdings(tx: Transaction, command: OnboardTenant) -> tuple[Holding, ...]:
+def _first_items(tx: Transaction, command: OnboardTenant) -> tuple[SubscriptionItem, ...]:
     if len(set(command.add_ons)) < len(command.add_ons):
         raise _wrong("the same one is named twice; name each once", "add_ons")
     plans = [preconditions.tier(tx.index, command.tier)]
     plans += [preconditions.add_on(tx.index, name, "add_ons") for name in command.add_ons]
-    return tuple(Holding(plan.id) for plan in plans)
+    return tuple(SubscriptionItem(plan.id) for plan in plans)
 
 
 def _require_free(tx: Transaction, tenant: str) -> None:

@@ -53,8 +53,8 @@ def resume_tenant(tx: Transaction, command: Suspension) -> TenantNow:
 def start_trial(tx: Transaction, command: StartTrial) -> TenantNow:
     """Put a tenant on trial, or give its trial another end."""
     tenant = preconditions.customer(tx.index, command.tenant)
-    until = checked_later(command.until, tx.now, "until")
-    after = on_trial(tenant, until, after_trial(command.then, "then"), tx.now)
+    until = checked_later(command.until, tx.now, "trial_end_time")
+    after = on_trial(tenant, until, after_trial(command.then, "after_trial"), tx.now)
     return changed(tx, "tenant.trial_started", tenant, after)
 
 
@@ -62,7 +62,7 @@ def start_trial(tx: Transaction, command: StartTrial) -> TenantNow:
 def start_grace(tx: Transaction, command: StartGrace) -> TenantNow:
     """Keep a tenant open until an instant although something is due, or name another instant."""
     tenant = preconditions.customer(tx.index, command.tenant)
-    until = checked_later(command.until, tx.now, "until")
+    until = checked_later(command.until, tx.now, "grace_end_time")
     return changed(tx, "tenant.grace_started", tenant, in_grace(tenant, until, tx.now))
 
 

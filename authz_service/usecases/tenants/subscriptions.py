@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from authz_service.domain.catalog import Limit, chain
-from authz_service.domain.holdings import with_add_on, with_limits, without_add_on
 from authz_service.domain.identifiers import checked
 from authz_service.domain.lifecycle import require_not_offboarded
 from authz_service.domain.policy_set import MAX_LIMIT
 from authz_service.domain.schedule import checked_later
+from authz_service.domain.subscription import with_add_on, with_limits, without_add_on
 from authz_service.domain.tenant import Tenant
 from authz_service.domain.window import ALWAYS, FOREVER, Instant, Window
 from authz_service.engine.index import Index
@@ -63,7 +63,7 @@ def remove_add_on(tx: Transaction, command: RemoveAddOn) -> TenantNow:
     """End an add-on, now or at an instant. Neither state nor catalogue can prevent it."""
     tenant = preconditions.customer(tx.index, command.tenant)
     name = checked("add_on", command.add_on)
-    at = tx.now if command.at is None else checked_later(command.at, tx.now, "at")
+    at = tx.now if command.at is None else checked_later(command.at, tx.now, "end_time")
     after = without_add_on(tenant, name, at, tx.now)
     return changed(tx, "tenant.add_on_removed", tenant, after)
 
@@ -117,8 +117,8 @@ def _require_sound(limit: Limit, field: str) -> None:
 
 def _unit(index: Index, tenant: Tenant, name: str) -> str:
     """Name the unit in which the plans held, now or at some other time, count a limit; or ""."""
-    for holding in tenant.holdings:
-        for plan in chain(index.plans, holding.plan):
+    for item in tenant.subscription_items:
+        for plan in chain(index.plans, item.plan):
             for limit in plan.limits:
                 if limit.name == name:
                     return limit.unit

@@ -6,8 +6,8 @@ from authz_service.domain.audit import AuditRecord
 from authz_service.domain.catalog import Limit
 from authz_service.domain.tenant import (
     DatedLimit,
-    Holding,
     StatePeriod,
+    SubscriptionItem,
     SuspensionReason,
     Tenant,
     TenantState,
@@ -18,7 +18,7 @@ from authz_service.store.unit_of_work import Transaction
 
 @dataclass(frozen=True, slots=True)
 class TenantNow:
-    """A tenant as it stands at an instant; `periods` and `holdings` also say what is to come."""
+    """A tenant at an instant; `periods` and `subscription_items` also show past and future."""
 
     id: str
     display_name: str
@@ -28,7 +28,7 @@ class TenantNow:
     add_ons: tuple[str, ...]
     limits: tuple[Limit, ...]
     periods: tuple[StatePeriod, ...]
-    holdings: tuple[Holding, ...]
+    subscription_items: tuple[SubscriptionItem, ...]
     created_at: Instant
     revision: int
     tier_version: int
@@ -47,7 +47,7 @@ def tenant_now(tenant: Tenant, at: Instant) -> TenantNow:
         add_ons=tenant.add_ons_at(at),
         limits=tenant.limits_at(at),
         periods=tenant.periods,
-        holdings=tenant.holdings,
+        subscription_items=tenant.subscription_items,
         created_at=tenant.created_at,
         revision=tenant.revision,
         tier_version=tenant.tier_version_at(at),

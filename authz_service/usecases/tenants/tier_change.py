@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from authz_service.domain.billing_policy import Downgrade
+from authz_service.domain.billing_policy import Downgrade, Excess
 from authz_service.domain.catalog import SEATS, Limit
 from authz_service.domain.change import Revision
 from authz_service.domain.identifiers import checked
@@ -86,7 +86,7 @@ class Exceeded:
     name: str
     limit: Limit | None
     used: int
-    policy: str
+    policy: Excess | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,9 +192,9 @@ def exceeded(
         value = found.limit.value if found is not None else 0
         unsold = found is None and use is counted  # not sold by seats
         if value is not None and use.used > value and not unsold:
-            said = policy.limits.get(use.limit, "")
+            said = policy.limits.get(use.limit)
             limit = found.limit if found is not None else None
-            yield Exceeded(use.limit, limit, use.used, str(said))
+            yield Exceeded(use.limit, limit, use.used, said)
 
 
 def _impacts(before: Index, after: Index, at: Instant) -> Iterator[TenantImpact]:

@@ -28,47 +28,47 @@ from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mas
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18\x61uthz/v1/exception.proto\x12\x08\x61uthz.v1\x1a\x15\x61uthz/v1/effect.proto\x1a\x16\x61uthz/v1/options.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x9e\x02\n\x0fTenantException\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06tenant\x18\x02 \x01(\t\x12%\n\x04kind\x18\x03 \x01(\x0e\x32\x17.authz.v1.ExceptionKind\x12\x13\n\x0bpermissions\x18\x04 \x03(\t\x12\x0f\n\x07subject\x18\x05 \x01(\t\x12\r\n\x05scope\x18\x06 \x01(\t\x12.\n\nvalid_from\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bvalid_until\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06reason\x18\t \x01(\t\x12\x10\n\x08\x61pprover\x18\n \x01(\t\x12\x10\n\x08revision\x18\x0b \x01(\x03\"p\n\x15GrantExceptionRequest\x12,\n\texception\x18\x01 \x01(\x0b\x32\x19.authz.v1.TenantException\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12\x15\n\rvalidate_only\x18\x03 \x01(\x08\"|\n\x16GrantExceptionResponse\x12,\n\texception\x18\x01 \x01(\x0b\x32\x19.authz.v1.TenantException\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12\"\n\x07preview\x18\x0e \x01(\x0b\x32\x11.authz.v1.Preview\"\xcd\x01\n\x16UpdateExceptionRequest\x12,\n\texception\x18\x01 \x01(\x0b\x32\x19.authz.v1.TenantException\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x19\n\x11\x65xpected_revision\x18\x03 \x01(\x03\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x12\n\nrequest_id\x18\x05 \x01(\t\x12\x15\n\rvalidate_only\x18\x06 \x01(\x08\"}\n\x17UpdateExceptionResponse\x12,\n\texception\x18\x01 \x01(\x0b\x32\x19.authz.v1.TenantException\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12\"\n\x07preview\x18\x0e \x01(\x0b\x32\x11.authz.v1.Preview\"o\n\x16RevokeExceptionRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\n\n\x02id\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t\x12\x15\n\rvalidate_only\x18\x05 \x01(\x08\"}\n\x17RevokeExceptionResponse\x12,\n\texception\x18\x01 \x01(\x0b\x32\x19.authz.v1.TenantException\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12\"\n\x07preview\x18\x0e \x01(\x0b\x32\x11.authz.v1.Preview\"1\n\x13GetExceptionRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\n\n\x02id\x18\x02 \x01(\t\"V\n\x14GetExceptionResponse\x12,\n\texception\x18\x01 \x01(\x0b\x32\x19.authz.v1.TenantException\x12\x10\n\x08revision\x18\x02 \x01(\x03\"\xd8\x01\n\x15ListExceptionsRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12%\n\x04kind\x18\x04 \x01(\x0e\x32\x17.authz.v1.ExceptionKind\x12\x12\n\npermission\x18\x05 \x01(\t\x12\x14\n\x07subject\x18\x06 \x01(\tH\x00\x88\x01\x01\x12+\n\x07live_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\n\n\x08_subject\"\x86\x01\n\x16ListExceptionsResponse\x12-\n\nexceptions\x18\x01 \x03(\x0b\x32\x19.authz.v1.TenantException\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x10\n\x08revision\x18\x03 \x01(\x03\x12\x12\n\ntotal_size\x18\x04 \x01(\x03*~\n\rExceptionKind\x12\x1e\n\x1a\x45XCEPTION_KIND_UNSPECIFIED\x10\x00\x12\x18\n\x14\x45XCEPTION_KIND_GRANT\x10\x01\x12\x17\n\x13\x45XCEPTION_KIND_DENY\x10\x02\x12\x1a\n\x16\x45XCEPTION_KIND_REPLACE\x10\x03\x32\xf0\x04\n\x10\x45xceptionService\x12~\n\x0eGrantException\x12\x1f.authz.v1.GrantExceptionRequest\x1a .authz.v1.GrantExceptionResponse\")\xa2\xbb\x18%\n\x11\x65xceptions:create\x12\x10\x65xception.tenant\x12\x81\x01\n\x0fUpdateException\x12 .authz.v1.UpdateExceptionRequest\x1a!.authz.v1.UpdateExceptionResponse\")\xa2\xbb\x18%\n\x11\x65xceptions:update\x12\x10\x65xception.tenant\x12w\n\x0fRevokeException\x12 .authz.v1.RevokeExceptionRequest\x1a!.authz.v1.RevokeExceptionResponse\"\x1f\xa2\xbb\x18\x1b\n\x11\x65xceptions:delete\x12\x06tenant\x12k\n\x0cGetException\x12\x1d.authz.v1.GetExceptionRequest\x1a\x1e.authz.v1.GetExceptionResponse\"\x1c\xa2\xbb\x18\x18\n\x0e\x65xceptions:get\x12\x06tenant\x12r\n\x0eListExceptions\x12\x1f.authz.v1.ListExceptionsRequest\x1a .authz.v1.ListExceptionsResponse\"\x1d\xa2\xbb\x18\x19\n\x0f\x65xceptions:list\x12\x06tenantb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18\x61uthz/v1/exception.proto\x12\x08\x61uthz.v1\x1a\x15\x61uthz/v1/effect.proto\x1a\x16\x61uthz/v1/options.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x9e\x02\n\x0fTenantException\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06tenant\x18\x02 \x01(\t\x12\x0f\n\x07subject\x18\x03 \x01(\t\x12\x13\n\x0bpermissions\x18\x04 \x03(\t\x12\r\n\x05scope\x18\x05 \x01(\t\x12.\n\nvalid_from\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bvalid_until\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12%\n\x04kind\x18\x08 \x01(\x0e\x32\x17.authz.v1.ExceptionKind\x12\x0e\n\x06reason\x18\t \x01(\t\x12\x10\n\x08\x61pprover\x18\n \x01(\t\x12\x10\n\x08revision\x18\x0f \x01(\x03\"q\n\x16\x43reateExceptionRequest\x12,\n\texception\x18\x01 \x01(\x0b\x32\x19.authz.v1.TenantException\x12\x12\n\nrequest_id\x18\r \x01(\t\x12\x15\n\rvalidate_only\x18\x0e \x01(\x08\"}\n\x17\x43reateExceptionResponse\x12,\n\texception\x18\x01 \x01(\x0b\x32\x19.authz.v1.TenantException\x12\"\n\x07preview\x18\x0e \x01(\x0b\x32\x11.authz.v1.Preview\x12\x10\n\x08revision\x18\x0f \x01(\x03\"\xcd\x01\n\x16UpdateExceptionRequest\x12,\n\texception\x18\x01 \x01(\x0b\x32\x19.authz.v1.TenantException\x12/\n\x0bupdate_mask\x18\n \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x19\n\x11\x65xpected_revision\x18\x0c \x01(\x03\x12\x12\n\nrequest_id\x18\r \x01(\t\x12\x15\n\rvalidate_only\x18\x0e \x01(\x08\x12\x0e\n\x06reason\x18\x0f \x01(\t\"}\n\x17UpdateExceptionResponse\x12,\n\texception\x18\x01 \x01(\x0b\x32\x19.authz.v1.TenantException\x12\"\n\x07preview\x18\x0e \x01(\x0b\x32\x11.authz.v1.Preview\x12\x10\n\x08revision\x18\x0f \x01(\x03\"o\n\x16\x44\x65leteExceptionRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\n\n\x02id\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\r \x01(\t\x12\x15\n\rvalidate_only\x18\x0e \x01(\x08\x12\x0e\n\x06reason\x18\x0f \x01(\t\"}\n\x17\x44\x65leteExceptionResponse\x12,\n\texception\x18\x01 \x01(\x0b\x32\x19.authz.v1.TenantException\x12\"\n\x07preview\x18\x0e \x01(\x0b\x32\x11.authz.v1.Preview\x12\x10\n\x08revision\x18\x0f \x01(\x03\"1\n\x13GetExceptionRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\n\n\x02id\x18\x02 \x01(\t\"V\n\x14GetExceptionResponse\x12,\n\texception\x18\x01 \x01(\x0b\x32\x19.authz.v1.TenantException\x12\x10\n\x08revision\x18\x0f \x01(\x03\"\xda\x01\n\x15ListExceptionsRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12-\n\tlive_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x07subject\x18\x03 \x01(\tH\x00\x88\x01\x01\x12\x12\n\npermission\x18\x04 \x01(\t\x12%\n\x04kind\x18\x08 \x01(\x0e\x32\x17.authz.v1.ExceptionKind\x12\x11\n\tpage_size\x18\r \x01(\x05\x12\x12\n\npage_token\x18\x0e \x01(\tB\n\n\x08_subject\"\x86\x01\n\x16ListExceptionsResponse\x12-\n\nexceptions\x18\x02 \x03(\x0b\x32\x19.authz.v1.TenantException\x12\x17\n\x0fnext_page_token\x18\r \x01(\t\x12\x10\n\x08revision\x18\x0e \x01(\x03\x12\x12\n\ntotal_size\x18\x0f \x01(\x05*~\n\rExceptionKind\x12\x1e\n\x1a\x45XCEPTION_KIND_UNSPECIFIED\x10\x00\x12\x18\n\x14\x45XCEPTION_KIND_GRANT\x10\x01\x12\x17\n\x13\x45XCEPTION_KIND_DENY\x10\x02\x12\x1a\n\x16\x45XCEPTION_KIND_REPLACE\x10\x03\x32\xf4\x04\n\x10\x45xceptionService\x12\x81\x01\n\x0f\x43reateException\x12 .authz.v1.CreateExceptionRequest\x1a!.authz.v1.CreateExceptionResponse\")\xa2\xbb\x18%\n\x11\x65xceptions:create\x12\x10\x65xception.tenant\x12\x81\x01\n\x0fUpdateException\x12 .authz.v1.UpdateExceptionRequest\x1a!.authz.v1.UpdateExceptionResponse\")\xa2\xbb\x18%\n\x11\x65xceptions:update\x12\x10\x65xception.tenant\x12w\n\x0f\x44\x65leteException\x12 .authz.v1.DeleteExceptionRequest\x1a!.authz.v1.DeleteExceptionResponse\"\x1f\xa2\xbb\x18\x1b\n\x11\x65xceptions:delete\x12\x06tenant\x12k\n\x0cGetException\x12\x1d.authz.v1.GetExceptionRequest\x1a\x1e.authz.v1.GetExceptionResponse\"\x1c\xa2\xbb\x18\x18\n\x0e\x65xceptions:get\x12\x06tenant\x12r\n\x0eListExceptions\x12\x1f.authz.v1.ListExceptionsRequest\x1a .authz.v1.ListExceptionsResponse\"\x1d\xa2\xbb\x18\x19\n\x0f\x65xceptions:list\x12\x06tenantb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'authz.v1.exception_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_EXCEPTIONSERVICE'].methods_by_name['GrantException']._loaded_options = None
-  _globals['_EXCEPTIONSERVICE'].methods_by_name['GrantException']._serialized_options = b'\242\273\030%\n\021exceptions:create\022\020exception.tenant'
+  _globals['_EXCEPTIONSERVICE'].methods_by_name['CreateException']._loaded_options = None
+  _globals['_EXCEPTIONSERVICE'].methods_by_name['CreateException']._serialized_options = b'\242\273\030%\n\021exceptions:create\022\020exception.tenant'
   _globals['_EXCEPTIONSERVICE'].methods_by_name['UpdateException']._loaded_options = None
   _globals['_EXCEPTIONSERVICE'].methods_by_name['UpdateException']._serialized_options = b'\242\273\030%\n\021exceptions:update\022\020exception.tenant'
-  _globals['_EXCEPTIONSERVICE'].methods_by_name['RevokeException']._loaded_options = None
-  _globals['_EXCEPTIONSERVICE'].methods_by_name['RevokeException']._serialized_options = b'\242\273\030\033\n\021exceptions:delete\022\006tenant'
+  _globals['_EXCEPTIONSERVICE'].methods_by_name['DeleteException']._loaded_options = None
+  _globals['_EXCEPTIONSERVICE'].methods_by_name['DeleteException']._serialized_options = b'\242\273\030\033\n\021exceptions:delete\022\006tenant'
   _globals['_EXCEPTIONSERVICE'].methods_by_name['GetException']._loaded_options = None
   _globals['_EXCEPTIONSERVICE'].methods_by_name['GetException']._serialized_options = b'\242\273\030\030\n\016exceptions:get\022\006tenant'
   _globals['_EXCEPTIONSERVICE'].methods_by_name['ListExceptions']._loaded_options = None
   _globals['_EXCEPTIONSERVICE'].methods_by_name['ListExceptions']._serialized_options = b'\242\273\030\031\n\017exceptions:list\022\006tenant'
-  _globals['_EXCEPTIONKIND']._serialized_start=1751
-  _globals['_EXCEPTIONKIND']._serialized_end=1877
+  _globals['_EXCEPTIONKIND']._serialized_start=1755
+  _globals['_EXCEPTIONKIND']._serialized_end=1881
   _globals['_TENANTEXCEPTION']._serialized_start=153
   _globals['_TENANTEXCEPTION']._serialized_end=439
-  _globals['_GRANTEXCEPTIONREQUEST']._serialized_start=441
-  _globals['_GRANTEXCEPTIONREQUEST']._serialized_end=553
-  _globals['_GRANTEXCEPTIONRESPONSE']._serialized_start=555
-  _globals['_GRANTEXCEPTIONRESPONSE']._serialized_end=679
-  _globals['_UPDATEEXCEPTIONREQUEST']._serialized_start=682
-  _globals['_UPDATEEXCEPTIONREQUEST']._serialized_end=887
-  _globals['_UPDATEEXCEPTIONRESPONSE']._serialized_start=889
-  _globals['_UPDATEEXCEPTIONRESPONSE']._serialized_end=1014
-  _globals['_REVOKEEXCEPTIONREQUEST']._serialized_start=1016
-  _globals['_REVOKEEXCEPTIONREQUEST']._serialized_end=1127
-  _globals['_REVOKEEXCEPTIONRESPONSE']._serialized_start=1129
-  _globals['_REVOKEEXCEPTIONRESPONSE']._serialized_end=1254
-  _globals['_GETEXCEPTIONREQUEST']._serialized_start=1256
-  _globals['_GETEXCEPTIONREQUEST']._serialized_end=1305
-  _globals['_GETEXCEPTIONRESPONSE']._serialized_start=1307
-  _globals['_GETEXCEPTIONRESPONSE']._serialized_end=1393
-  _globals['_LISTEXCEPTIONSREQUEST']._serialized_start=1396
-  _globals['_LISTEXCEPTIONSREQUEST']._serialized_end=1612
-  _globals['_LISTEXCEPTIONSRESPONSE']._serialized_start=1615
-  _globals['_LISTEXCEPTIONSRESPONSE']._serialized_end=1749
-  _globals['_EXCEPTIONSERVICE']._serialized_start=1880
-  _globals['_EXCEPTIONSERVICE']._serialized_end=2504
+  _globals['_CREATEEXCEPTIONREQUEST']._serialized_start=441
+  _globals['_CREATEEXCEPTIONREQUEST']._serialized_end=554
+  _globals['_CREATEEXCEPTIONRESPONSE']._serialized_start=556
+  _globals['_CREATEEXCEPTIONRESPONSE']._serialized_end=681
+  _globals['_UPDATEEXCEPTIONREQUEST']._serialized_start=684
+  _globals['_UPDATEEXCEPTIONREQUEST']._serialized_end=889
+  _globals['_UPDATEEXCEPTIONRESPONSE']._serialized_start=891
+  _globals['_UPDATEEXCEPTIONRESPONSE']._serialized_end=1016
+  _globals['_DELETEEXCEPTIONREQUEST']._serialized_start=1018
+  _globals['_DELETEEXCEPTIONREQUEST']._serialized_end=1129
+  _globals['_DELETEEXCEPTIONRESPONSE']._serialized_start=1131
+  _globals['_DELETEEXCEPTIONRESPONSE']._serialized_end=1256
+  _globals['_GETEXCEPTIONREQUEST']._serialized_start=1258
+  _globals['_GETEXCEPTIONREQUEST']._serialized_end=1307
+  _globals['_GETEXCEPTIONRESPONSE']._serialized_start=1309
+  _globals['_GETEXCEPTIONRESPONSE']._serialized_end=1395
+  _globals['_LISTEXCEPTIONSREQUEST']._serialized_start=1398
+  _globals['_LISTEXCEPTIONSREQUEST']._serialized_end=1616
+  _globals['_LISTEXCEPTIONSRESPONSE']._serialized_start=1619
+  _globals['_LISTEXCEPTIONSRESPONSE']._serialized_end=1753
+  _globals['_EXCEPTIONSERVICE']._serialized_start=1884
+  _globals['_EXCEPTIONSERVICE']._serialized_end=2512
 # @@protoc_insertion_point(module_scope)

@@ -33,9 +33,9 @@ class _ExceptionKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Excepti
     EXCEPTION_KIND_GRANT: _ExceptionKind.ValueType  # 1
     """Entitle the tenant to permissions that its tier lacks. A role is still needed."""
     EXCEPTION_KIND_DENY: _ExceptionKind.ValueType  # 2
-    """Take permissions away, from everyone or one subject, in the tenant or one scope."""
+    """Deny permissions to everyone or one subject, in the whole tenant or one scope."""
     EXCEPTION_KIND_REPLACE: _ExceptionKind.ValueType  # 3
-    """Be the tenant's whole entitlement to permissions, in place of tier and add-ons."""
+    """Replace everything the tenant's tier and add-ons entitle it to."""
 
 class ExceptionKind(_ExceptionKind, metaclass=_ExceptionKindEnumTypeWrapper):
     """What an exception does."""
@@ -45,9 +45,9 @@ EXCEPTION_KIND_UNSPECIFIED: ExceptionKind.ValueType  # 0
 EXCEPTION_KIND_GRANT: ExceptionKind.ValueType  # 1
 """Entitle the tenant to permissions that its tier lacks. A role is still needed."""
 EXCEPTION_KIND_DENY: ExceptionKind.ValueType  # 2
-"""Take permissions away, from everyone or one subject, in the tenant or one scope."""
+"""Deny permissions to everyone or one subject, in the whole tenant or one scope."""
 EXCEPTION_KIND_REPLACE: ExceptionKind.ValueType  # 3
-"""Be the tenant's whole entitlement to permissions, in place of tier and add-ons."""
+"""Replace everything the tenant's tier and add-ons entitle it to."""
 Global___ExceptionKind: _TypeAlias = ExceptionKind  # noqa: Y015
 
 @_typing.final
@@ -58,54 +58,56 @@ class TenantException(_message.Message):
 
     ID_FIELD_NUMBER: _builtins.int
     TENANT_FIELD_NUMBER: _builtins.int
-    KIND_FIELD_NUMBER: _builtins.int
-    PERMISSIONS_FIELD_NUMBER: _builtins.int
     SUBJECT_FIELD_NUMBER: _builtins.int
+    PERMISSIONS_FIELD_NUMBER: _builtins.int
     SCOPE_FIELD_NUMBER: _builtins.int
     VALID_FROM_FIELD_NUMBER: _builtins.int
     VALID_UNTIL_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     APPROVER_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """Given by the service; ignored in a change."""
+    """Assigned by the service; ignored in requests."""
     tenant: _builtins.str
-    """The customer's account."""
-    kind: Global___ExceptionKind.ValueType
-    """What it does."""
+    """The tenant's id."""
     subject: _builtins.str
     """DENY only: whom it denies; empty for everyone."""
     scope: _builtins.str
     """DENY only: where it denies; empty for the whole tenant."""
+    kind: Global___ExceptionKind.ValueType
+    """What it does."""
     reason: _builtins.str
     """Why; required."""
     approver: _builtins.str
     """Who approved it; required."""
     revision: _builtins.int
-    """The revision that changed it last, for `expected_revision`; ignored in a change. Example: 4711."""
+    """The revision that last changed it, to send back as `expected_revision`; ignored in requests.
+    Example: 4711.
+    """
     @_builtins.property
     def permissions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The permissions it is about. Only REPLACE may have none."""
+        """Its permissions. Only REPLACE may have none."""
 
     @_builtins.property
     def valid_from(self) -> _timestamp_pb2.Timestamp:
-        """From when it holds, inclusive; unset for always."""
+        """From when it applies, inclusive; unset for no beginning."""
 
     @_builtins.property
     def valid_until(self) -> _timestamp_pb2.Timestamp:
-        """Until when it holds, exclusive; unset for never ending."""
+        """Until when it applies, exclusive; unset for no end."""
 
     def __init__(
         self,
         *,
         id: _builtins.str = ...,
         tenant: _builtins.str = ...,
-        kind: Global___ExceptionKind.ValueType = ...,
-        permissions: _abc.Iterable[_builtins.str] | None = ...,
         subject: _builtins.str = ...,
+        permissions: _abc.Iterable[_builtins.str] | None = ...,
         scope: _builtins.str = ...,
         valid_from: _timestamp_pb2.Timestamp | None = ...,
         valid_until: _timestamp_pb2.Timestamp | None = ...,
+        kind: Global___ExceptionKind.ValueType = ...,
         reason: _builtins.str = ...,
         approver: _builtins.str = ...,
         revision: _builtins.int = ...,
@@ -119,8 +121,8 @@ class TenantException(_message.Message):
 Global___TenantException: _TypeAlias = TenantException  # noqa: Y015
 
 @_typing.final
-class GrantExceptionRequest(_message.Message):
-    """The exception to make."""
+class CreateExceptionRequest(_message.Message):
+    """The exception to create."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -148,19 +150,19 @@ class GrantExceptionRequest(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___GrantExceptionRequest: _TypeAlias = GrantExceptionRequest  # noqa: Y015
+Global___CreateExceptionRequest: _TypeAlias = CreateExceptionRequest  # noqa: Y015
 
 @_typing.final
-class GrantExceptionResponse(_message.Message):
-    """The exception made."""
+class CreateExceptionResponse(_message.Message):
+    """The exception created."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     EXCEPTION_FIELD_NUMBER: _builtins.int
-    REVISION_FIELD_NUMBER: _builtins.int
     PREVIEW_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
-    """The revision that made it so."""
+    """The revision that made the change."""
     @_builtins.property
     def exception(self) -> Global___TenantException:
         """The exception as it is now."""
@@ -173,8 +175,8 @@ class GrantExceptionResponse(_message.Message):
         self,
         *,
         exception: Global___TenantException | None = ...,
-        revision: _builtins.int = ...,
         preview: _effect_pb2.Preview | None = ...,
+        revision: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["exception", b"exception", "preview", b"preview"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -182,36 +184,38 @@ class GrantExceptionResponse(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___GrantExceptionResponse: _TypeAlias = GrantExceptionResponse  # noqa: Y015
+Global___CreateExceptionResponse: _TypeAlias = CreateExceptionResponse  # noqa: Y015
 
 @_typing.final
 class UpdateExceptionRequest(_message.Message):
-    """What to change in an exception."""
+    """Which fields of an exception to change, and to what."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     EXCEPTION_FIELD_NUMBER: _builtins.int
     UPDATE_MASK_FIELD_NUMBER: _builtins.int
     EXPECTED_REVISION_FIELD_NUMBER: _builtins.int
-    REASON_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
     expected_revision: _builtins.int
-    """Refuse if the exception's `revision` is another by now; 0 for no such guard. Example: 4711."""
-    reason: _builtins.str
-    """Why it is changed, for the audit; up to 1,000 characters."""
+    """Refuse with REVISION_MISMATCH unless this is the `revision` of the exception; 0 accepts any."""
     request_id: _builtins.str
     """A retry with the same id gets the first answer; the same id with other content is refused."""
     validate_only: _builtins.bool
     """Answer with the full effect, and change nothing."""
+    reason: _builtins.str
+    """Why, for the audit; up to 1,000 characters."""
     @_builtins.property
     def exception(self) -> Global___TenantException:
-        """The exception: `tenant` and `id` say which, of the rest only what the mask names is looked at."""
+        """Its `tenant` and `id`, and the new values of the fields that `update_mask` names; other fields
+        are ignored.
+        """
 
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
-        """What to change: `valid_from`, `valid_until`, `reason`, `approver`, `permissions`; at least one. A
-        window's end that is named here and unset in the exception is open from now on.
+        """The fields to change, at least one: `valid_from`, `valid_until`, `reason`, `approver`,
+        `permissions`. Naming an end of the window that is unset in `exception` removes it.
         """
 
     def __init__(
@@ -220,9 +224,9 @@ class UpdateExceptionRequest(_message.Message):
         exception: Global___TenantException | None = ...,
         update_mask: _field_mask_pb2.FieldMask | None = ...,
         expected_revision: _builtins.int = ...,
-        reason: _builtins.str = ...,
         request_id: _builtins.str = ...,
         validate_only: _builtins.bool = ...,
+        reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["exception", b"exception", "update_mask", b"update_mask"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -239,10 +243,10 @@ class UpdateExceptionResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     EXCEPTION_FIELD_NUMBER: _builtins.int
-    REVISION_FIELD_NUMBER: _builtins.int
     PREVIEW_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
-    """The revision that made it so; the current one if nothing changed."""
+    """The revision that made the change; the current one if nothing changed."""
     @_builtins.property
     def exception(self) -> Global___TenantException:
         """The exception as it is now."""
@@ -255,8 +259,8 @@ class UpdateExceptionResponse(_message.Message):
         self,
         *,
         exception: Global___TenantException | None = ...,
-        revision: _builtins.int = ...,
         preview: _effect_pb2.Preview | None = ...,
+        revision: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["exception", b"exception", "preview", b"preview"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -267,34 +271,34 @@ class UpdateExceptionResponse(_message.Message):
 Global___UpdateExceptionResponse: _TypeAlias = UpdateExceptionResponse  # noqa: Y015
 
 @_typing.final
-class RevokeExceptionRequest(_message.Message):
+class DeleteExceptionRequest(_message.Message):
     """Which exception to end."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     TENANT_FIELD_NUMBER: _builtins.int
     ID_FIELD_NUMBER: _builtins.int
-    REASON_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
     tenant: _builtins.str
-    """The customer's account."""
+    """The tenant's id."""
     id: _builtins.str
     """The exception's id."""
-    reason: _builtins.str
-    """Why, for the audit; up to 1,000 characters."""
     request_id: _builtins.str
     """A retry with the same id gets the first answer; the same id with other content is refused."""
     validate_only: _builtins.bool
     """Answer with the full effect, and change nothing."""
+    reason: _builtins.str
+    """Why, for the audit; up to 1,000 characters."""
     def __init__(
         self,
         *,
         tenant: _builtins.str = ...,
         id: _builtins.str = ...,
-        reason: _builtins.str = ...,
         request_id: _builtins.str = ...,
         validate_only: _builtins.bool = ...,
+        reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -302,19 +306,19 @@ class RevokeExceptionRequest(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___RevokeExceptionRequest: _TypeAlias = RevokeExceptionRequest  # noqa: Y015
+Global___DeleteExceptionRequest: _TypeAlias = DeleteExceptionRequest  # noqa: Y015
 
 @_typing.final
-class RevokeExceptionResponse(_message.Message):
+class DeleteExceptionResponse(_message.Message):
     """The exception ended."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     EXCEPTION_FIELD_NUMBER: _builtins.int
-    REVISION_FIELD_NUMBER: _builtins.int
     PREVIEW_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
-    """The revision that made it so."""
+    """The revision that made the change."""
     @_builtins.property
     def exception(self) -> Global___TenantException:
         """The exception as it was."""
@@ -327,8 +331,8 @@ class RevokeExceptionResponse(_message.Message):
         self,
         *,
         exception: Global___TenantException | None = ...,
-        revision: _builtins.int = ...,
         preview: _effect_pb2.Preview | None = ...,
+        revision: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["exception", b"exception", "preview", b"preview"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -336,7 +340,7 @@ class RevokeExceptionResponse(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___RevokeExceptionResponse: _TypeAlias = RevokeExceptionResponse  # noqa: Y015
+Global___DeleteExceptionResponse: _TypeAlias = DeleteExceptionResponse  # noqa: Y015
 
 @_typing.final
 class GetExceptionRequest(_message.Message):
@@ -347,7 +351,7 @@ class GetExceptionRequest(_message.Message):
     TENANT_FIELD_NUMBER: _builtins.int
     ID_FIELD_NUMBER: _builtins.int
     tenant: _builtins.str
-    """The customer's account."""
+    """The tenant's id."""
     id: _builtins.str
     """The exception's id."""
     def __init__(
@@ -366,14 +370,14 @@ Global___GetExceptionRequest: _TypeAlias = GetExceptionRequest  # noqa: Y015
 
 @_typing.final
 class GetExceptionResponse(_message.Message):
-    """The exception asked for."""
+    """The exception."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     EXCEPTION_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
-    """The revision the answer was given at."""
+    """The revision that the response is based on."""
     @_builtins.property
     def exception(self) -> Global___TenantException:
         """The exception."""
@@ -399,42 +403,42 @@ class ListExceptionsRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     TENANT_FIELD_NUMBER: _builtins.int
+    LIVE_TIME_FIELD_NUMBER: _builtins.int
+    SUBJECT_FIELD_NUMBER: _builtins.int
+    PERMISSION_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
-    KIND_FIELD_NUMBER: _builtins.int
-    PERMISSION_FIELD_NUMBER: _builtins.int
-    SUBJECT_FIELD_NUMBER: _builtins.int
-    LIVE_AT_FIELD_NUMBER: _builtins.int
     tenant: _builtins.str
-    """The customer's account."""
-    page_size: _builtins.int
-    """At most this many; 100 if 0, at most 1,000."""
-    page_token: _builtins.str
-    """`next_page_token` of the page before, of the same query."""
-    kind: Global___ExceptionKind.ValueType
-    """Only of this kind; unset for all."""
+    """The tenant's id."""
+    subject: _builtins.str
+    """Only those that deny this subject; empty for those that apply to everyone; unset for all."""
     permission: _builtins.str
     """Only those about this permission; empty for all."""
-    subject: _builtins.str
-    """Only those that deny this subject; set and empty for those that are for everyone; unset for all."""
+    kind: Global___ExceptionKind.ValueType
+    """Only of this kind; unset for all."""
+    page_size: _builtins.int
+    """Items a page, up to 1,000; 0 for 100."""
+    page_token: _builtins.str
+    """`next_page_token` of the previous page of the same query; empty for the first page."""
     @_builtins.property
-    def live_at(self) -> _timestamp_pb2.Timestamp:
-        """Only those whose window holds this instant; unset for all."""
+    def live_time(self) -> _timestamp_pb2.Timestamp:
+        """Only those in force at this time; unset for all, past and future ones too."""
 
     def __init__(
         self,
         *,
         tenant: _builtins.str = ...,
+        live_time: _timestamp_pb2.Timestamp | None = ...,
+        subject: _builtins.str | None = ...,
+        permission: _builtins.str = ...,
+        kind: Global___ExceptionKind.ValueType = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
-        kind: Global___ExceptionKind.ValueType = ...,
-        permission: _builtins.str = ...,
-        subject: _builtins.str | None = ...,
-        live_at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_subject", b"_subject", "live_at", b"live_at", "subject", b"subject"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_subject", b"_subject", "live_time", b"live_time", "subject", b"subject"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_subject", b"_subject", "kind", b"kind", "live_at", b"live_at", "page_size", b"page_size", "page_token", b"page_token", "permission", b"permission", "subject", b"subject", "tenant", b"tenant"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_subject", b"_subject", "kind", b"kind", "live_time", b"live_time", "page_size", b"page_size", "page_token", b"page_token", "permission", b"permission", "subject", b"subject", "tenant", b"tenant"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__subject: _TypeAlias = _typing.Literal["subject"]  # noqa: Y015
     _WhichOneofArgType__subject: _TypeAlias = _typing.Literal["_subject", b"_subject"]  # noqa: Y015
@@ -444,8 +448,8 @@ Global___ListExceptionsRequest: _TypeAlias = ListExceptionsRequest  # noqa: Y015
 
 @_typing.final
 class ListExceptionsResponse(_message.Message):
-    """A page of exceptions, by id. Exceptions whose window is over or not yet begun are among them, unless
-    `live_at` leaves them out.
+    """A page of exceptions, by id. Expired and future exceptions are included unless `live_time`
+    excludes them.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -457,9 +461,9 @@ class ListExceptionsResponse(_message.Message):
     next_page_token: _builtins.str
     """Empty on the last page."""
     revision: _builtins.int
-    """The revision the answer was given at."""
+    """The revision that the response is based on."""
     total_size: _builtins.int
-    """How many exceptions all pages have together, at that revision."""
+    """How many exceptions match, on all pages."""
     @_builtins.property
     def exceptions(self) -> _containers.RepeatedCompositeFieldContainer[Global___TenantException]:
         """The exceptions."""

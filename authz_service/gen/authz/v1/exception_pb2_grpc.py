@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class ExceptionServiceStub:
-    """Exceptions: what one tenant gets, or is denied, apart from its tier.
+    """Exceptions: what one tenant is entitled to, or denied, apart from its plans.
     """
 
     def __init__(self, channel):
@@ -35,20 +35,20 @@ class ExceptionServiceStub:
         Args:
             channel: A grpc.Channel.
         """
-        self.GrantException = channel.unary_unary(
-                '/authz.v1.ExceptionService/GrantException',
-                request_serializer=authz_dot_v1_dot_exception__pb2.GrantExceptionRequest.SerializeToString,
-                response_deserializer=authz_dot_v1_dot_exception__pb2.GrantExceptionResponse.FromString,
+        self.CreateException = channel.unary_unary(
+                '/authz.v1.ExceptionService/CreateException',
+                request_serializer=authz_dot_v1_dot_exception__pb2.CreateExceptionRequest.SerializeToString,
+                response_deserializer=authz_dot_v1_dot_exception__pb2.CreateExceptionResponse.FromString,
                 _registered_method=True)
         self.UpdateException = channel.unary_unary(
                 '/authz.v1.ExceptionService/UpdateException',
                 request_serializer=authz_dot_v1_dot_exception__pb2.UpdateExceptionRequest.SerializeToString,
                 response_deserializer=authz_dot_v1_dot_exception__pb2.UpdateExceptionResponse.FromString,
                 _registered_method=True)
-        self.RevokeException = channel.unary_unary(
-                '/authz.v1.ExceptionService/RevokeException',
-                request_serializer=authz_dot_v1_dot_exception__pb2.RevokeExceptionRequest.SerializeToString,
-                response_deserializer=authz_dot_v1_dot_exception__pb2.RevokeExceptionResponse.FromString,
+        self.DeleteException = channel.unary_unary(
+                '/authz.v1.ExceptionService/DeleteException',
+                request_serializer=authz_dot_v1_dot_exception__pb2.DeleteExceptionRequest.SerializeToString,
+                response_deserializer=authz_dot_v1_dot_exception__pb2.DeleteExceptionResponse.FromString,
                 _registered_method=True)
         self.GetException = channel.unary_unary(
                 '/authz.v1.ExceptionService/GetException',
@@ -63,32 +63,32 @@ class ExceptionServiceStub:
 
 
 class ExceptionServiceServicer:
-    """Exceptions: what one tenant gets, or is denied, apart from its tier.
+    """Exceptions: what one tenant is entitled to, or denied, apart from its plans.
     """
 
-    def GrantException(self, request, context):
-        """Make a one-off exception for one tenant.
+    def CreateException(self, request, context):
+        """Create an exception for a tenant.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def UpdateException(self, request, context):
-        """Change the window, the reason, the approver or the permissions of an exception.
+        """Change the window, reason, approver or permissions of an exception.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def RevokeException(self, request, context):
-        """End an exception.
+    def DeleteException(self, request, context):
+        """End an exception. Its history stays.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetException(self, request, context):
-        """Get one exception.
+        """Get an exception.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -104,20 +104,20 @@ class ExceptionServiceServicer:
 
 def add_ExceptionServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
-            'GrantException': grpc.unary_unary_rpc_method_handler(
-                    servicer.GrantException,
-                    request_deserializer=authz_dot_v1_dot_exception__pb2.GrantExceptionRequest.FromString,
-                    response_serializer=authz_dot_v1_dot_exception__pb2.GrantExceptionResponse.SerializeToString,
+            'CreateException': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateException,
+                    request_deserializer=authz_dot_v1_dot_exception__pb2.CreateExceptionRequest.FromString,
+                    response_serializer=authz_dot_v1_dot_exception__pb2.CreateExceptionResponse.SerializeToString,
             ),
             'UpdateException': grpc.unary_unary_rpc_method_handler(
                     servicer.UpdateException,
                     request_deserializer=authz_dot_v1_dot_exception__pb2.UpdateExceptionRequest.FromString,
                     response_serializer=authz_dot_v1_dot_exception__pb2.UpdateExceptionResponse.SerializeToString,
             ),
-            'RevokeException': grpc.unary_unary_rpc_method_handler(
-                    servicer.RevokeException,
-                    request_deserializer=authz_dot_v1_dot_exception__pb2.RevokeExceptionRequest.FromString,
-                    response_serializer=authz_dot_v1_dot_exception__pb2.RevokeExceptionResponse.SerializeToString,
+            'DeleteException': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteException,
+                    request_deserializer=authz_dot_v1_dot_exception__pb2.DeleteExceptionRequest.FromString,
+                    response_serializer=authz_dot_v1_dot_exception__pb2.DeleteExceptionResponse.SerializeToString,
             ),
             'GetException': grpc.unary_unary_rpc_method_handler(
                     servicer.GetException,
@@ -138,11 +138,11 @@ def add_ExceptionServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class ExceptionService:
-    """Exceptions: what one tenant gets, or is denied, apart from its tier.
+    """Exceptions: what one tenant is entitled to, or denied, apart from its plans.
     """
 
     @staticmethod
-    def GrantException(request,
+    def CreateException(request,
             target,
             options=(),
             channel_credentials=None,
@@ -155,9 +155,9 @@ class ExceptionService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/authz.v1.ExceptionService/GrantException',
-            authz_dot_v1_dot_exception__pb2.GrantExceptionRequest.SerializeToString,
-            authz_dot_v1_dot_exception__pb2.GrantExceptionResponse.FromString,
+            '/authz.v1.ExceptionService/CreateException',
+            authz_dot_v1_dot_exception__pb2.CreateExceptionRequest.SerializeToString,
+            authz_dot_v1_dot_exception__pb2.CreateExceptionResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -196,7 +196,7 @@ class ExceptionService:
             _registered_method=True)
 
     @staticmethod
-    def RevokeException(request,
+    def DeleteException(request,
             target,
             options=(),
             channel_credentials=None,
@@ -209,9 +209,9 @@ class ExceptionService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/authz.v1.ExceptionService/RevokeException',
-            authz_dot_v1_dot_exception__pb2.RevokeExceptionRequest.SerializeToString,
-            authz_dot_v1_dot_exception__pb2.RevokeExceptionResponse.FromString,
+            '/authz.v1.ExceptionService/DeleteException',
+            authz_dot_v1_dot_exception__pb2.DeleteExceptionRequest.SerializeToString,
+            authz_dot_v1_dot_exception__pb2.DeleteExceptionResponse.FromString,
             options,
             channel_credentials,
             insecure,

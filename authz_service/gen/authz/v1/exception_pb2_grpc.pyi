@@ -27,49 +27,49 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class ExceptionServiceStub:
-    """Exceptions: what one tenant gets, or is denied, apart from its tier."""
+    """Exceptions: what one tenant is entitled to, or denied, apart from its plans."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> ExceptionServiceAsyncStub: ...
-    GrantException: _grpc.UnaryUnaryMultiCallable[_exception_pb2.GrantExceptionRequest, _exception_pb2.GrantExceptionResponse]
-    """Make a one-off exception for one tenant."""
+    CreateException: _grpc.UnaryUnaryMultiCallable[_exception_pb2.CreateExceptionRequest, _exception_pb2.CreateExceptionResponse]
+    """Create an exception for a tenant."""
     UpdateException: _grpc.UnaryUnaryMultiCallable[_exception_pb2.UpdateExceptionRequest, _exception_pb2.UpdateExceptionResponse]
-    """Change the window, the reason, the approver or the permissions of an exception."""
-    RevokeException: _grpc.UnaryUnaryMultiCallable[_exception_pb2.RevokeExceptionRequest, _exception_pb2.RevokeExceptionResponse]
-    """End an exception."""
+    """Change the window, reason, approver or permissions of an exception."""
+    DeleteException: _grpc.UnaryUnaryMultiCallable[_exception_pb2.DeleteExceptionRequest, _exception_pb2.DeleteExceptionResponse]
+    """End an exception. Its history stays."""
     GetException: _grpc.UnaryUnaryMultiCallable[_exception_pb2.GetExceptionRequest, _exception_pb2.GetExceptionResponse]
-    """Get one exception."""
+    """Get an exception."""
     ListExceptions: _grpc.UnaryUnaryMultiCallable[_exception_pb2.ListExceptionsRequest, _exception_pb2.ListExceptionsResponse]
     """List a tenant's exceptions."""
 
 @_typing.type_check_only
 class ExceptionServiceAsyncStub(ExceptionServiceStub):
-    """Exceptions: what one tenant gets, or is denied, apart from its tier."""
+    """Exceptions: what one tenant is entitled to, or denied, apart from its plans."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
-    GrantException: _aio.UnaryUnaryMultiCallable[_exception_pb2.GrantExceptionRequest, _exception_pb2.GrantExceptionResponse]  # type: ignore[assignment]
-    """Make a one-off exception for one tenant."""
+    CreateException: _aio.UnaryUnaryMultiCallable[_exception_pb2.CreateExceptionRequest, _exception_pb2.CreateExceptionResponse]  # type: ignore[assignment]
+    """Create an exception for a tenant."""
     UpdateException: _aio.UnaryUnaryMultiCallable[_exception_pb2.UpdateExceptionRequest, _exception_pb2.UpdateExceptionResponse]  # type: ignore[assignment]
-    """Change the window, the reason, the approver or the permissions of an exception."""
-    RevokeException: _aio.UnaryUnaryMultiCallable[_exception_pb2.RevokeExceptionRequest, _exception_pb2.RevokeExceptionResponse]  # type: ignore[assignment]
-    """End an exception."""
+    """Change the window, reason, approver or permissions of an exception."""
+    DeleteException: _aio.UnaryUnaryMultiCallable[_exception_pb2.DeleteExceptionRequest, _exception_pb2.DeleteExceptionResponse]  # type: ignore[assignment]
+    """End an exception. Its history stays."""
     GetException: _aio.UnaryUnaryMultiCallable[_exception_pb2.GetExceptionRequest, _exception_pb2.GetExceptionResponse]  # type: ignore[assignment]
-    """Get one exception."""
+    """Get an exception."""
     ListExceptions: _aio.UnaryUnaryMultiCallable[_exception_pb2.ListExceptionsRequest, _exception_pb2.ListExceptionsResponse]  # type: ignore[assignment]
     """List a tenant's exceptions."""
 
 class ExceptionServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Exceptions: what one tenant gets, or is denied, apart from its tier."""
+    """Exceptions: what one tenant is entitled to, or denied, apart from its plans."""
 
     @_abc_1.abstractmethod
-    def GrantException(
+    def CreateException(
         self,
-        request: _exception_pb2.GrantExceptionRequest,
+        request: _exception_pb2.CreateExceptionRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_exception_pb2.GrantExceptionResponse, _abc.Awaitable[_exception_pb2.GrantExceptionResponse]]:
-        """Make a one-off exception for one tenant."""
+    ) -> _typing.Union[_exception_pb2.CreateExceptionResponse, _abc.Awaitable[_exception_pb2.CreateExceptionResponse]]:
+        """Create an exception for a tenant."""
 
     @_abc_1.abstractmethod
     def UpdateException(
@@ -77,15 +77,15 @@ class ExceptionServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _exception_pb2.UpdateExceptionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_exception_pb2.UpdateExceptionResponse, _abc.Awaitable[_exception_pb2.UpdateExceptionResponse]]:
-        """Change the window, the reason, the approver or the permissions of an exception."""
+        """Change the window, reason, approver or permissions of an exception."""
 
     @_abc_1.abstractmethod
-    def RevokeException(
+    def DeleteException(
         self,
-        request: _exception_pb2.RevokeExceptionRequest,
+        request: _exception_pb2.DeleteExceptionRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_exception_pb2.RevokeExceptionResponse, _abc.Awaitable[_exception_pb2.RevokeExceptionResponse]]:
-        """End an exception."""
+    ) -> _typing.Union[_exception_pb2.DeleteExceptionResponse, _abc.Awaitable[_exception_pb2.DeleteExceptionResponse]]:
+        """End an exception. Its history stays."""
 
     @_abc_1.abstractmethod
     def GetException(
@@ -93,7 +93,7 @@ class ExceptionServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _exception_pb2.GetExceptionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_exception_pb2.GetExceptionResponse, _abc.Awaitable[_exception_pb2.GetExceptionResponse]]:
-        """Get one exception."""
+        """Get an exception."""
 
     @_abc_1.abstractmethod
     def ListExceptions(

@@ -24,51 +24,51 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class Invitation(_message.Message):
-    """A standing offer to become a member. It takes a seat as long as it is open."""
+    """A standing offer to become a member. It takes a seat while it is open."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     ID_FIELD_NUMBER: _builtins.int
     TENANT_FIELD_NUMBER: _builtins.int
-    EMAIL_FIELD_NUMBER: _builtins.int
     SUBJECT_FIELD_NUMBER: _builtins.int
     ROLES_FIELD_NUMBER: _builtins.int
+    EMAIL_FIELD_NUMBER: _builtins.int
     INVITED_BY_FIELD_NUMBER: _builtins.int
     SEND_TIME_FIELD_NUMBER: _builtins.int
     EXPIRE_TIME_FIELD_NUMBER: _builtins.int
     EXPIRED_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """The invitation's id, given by the service."""
+    """Its id, assigned by the service."""
     tenant: _builtins.str
-    """The customer's account."""
-    email: _builtins.str
-    """The address that it goes to; empty if the subject was named instead."""
+    """The tenant's id."""
     subject: _builtins.str
-    """Who is invited, if that is known; then there is a member in state INVITED as well."""
+    """Who is invited, if known; then there is also a member in state INVITED."""
+    email: _builtins.str
+    """The email address it is sent to; empty if only the subject is known."""
     invited_by: _builtins.str
-    """Who invited: the caller, or the person that it called for."""
+    """Who invited: the caller, or the person on whose behalf it called."""
     expired: _builtins.bool
-    """Its time is over: it takes no seat, and only sending it again opens it."""
+    """Whether it has expired. An expired invitation takes no seat and has to be resent."""
     @_builtins.property
     def roles(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Roles that are granted on the whole tenant when it is accepted."""
+        """Roles to grant on the whole tenant on acceptance."""
 
     @_builtins.property
     def send_time(self) -> _timestamp_pb2.Timestamp:
-        """When its present token was made."""
+        """When its current token was issued."""
 
     @_builtins.property
     def expire_time(self) -> _timestamp_pb2.Timestamp:
-        """When it ends by itself."""
+        """When it expires."""
 
     def __init__(
         self,
         *,
         id: _builtins.str = ...,
         tenant: _builtins.str = ...,
-        email: _builtins.str = ...,
         subject: _builtins.str = ...,
         roles: _abc.Iterable[_builtins.str] | None = ...,
+        email: _builtins.str = ...,
         invited_by: _builtins.str = ...,
         send_time: _timestamp_pb2.Timestamp | None = ...,
         expire_time: _timestamp_pb2.Timestamp | None = ...,
@@ -90,34 +90,34 @@ class InviteMemberRequest(_message.Message):
 
     TENANT_FIELD_NUMBER: _builtins.int
     SUBJECT_FIELD_NUMBER: _builtins.int
-    EMAIL_FIELD_NUMBER: _builtins.int
     ROLES_FIELD_NUMBER: _builtins.int
+    EMAIL_FIELD_NUMBER: _builtins.int
     LIFETIME_FIELD_NUMBER: _builtins.int
-    REASON_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
     tenant: _builtins.str
-    """The customer's account."""
+    """The tenant's id."""
     subject: _builtins.str
-    """Who, if that is known: `user:<id>`. Only this subject can accept."""
+    """Who is invited, if known: `user:<id>`. Only this subject can accept."""
     email: _builtins.str
-    """The address that the invitation goes to, if the subject is not known or is to get mail. Whoever
-    has the token can accept. Example: `alice@example.com`. Kept in lower case.
+    """The email address to send the invitation to; required if `subject` is empty. Without `subject`,
+    whoever has the token can accept. Stored in lower case. Example: `alice@example.com`.
     """
-    reason: _builtins.str
-    """Why, for the audit; up to 1,000 characters."""
     request_id: _builtins.str
     """A retry with the same id gets the first answer; the same id with other content is refused."""
     validate_only: _builtins.bool
     """Answer with the full effect, and change nothing."""
+    reason: _builtins.str
+    """Why, for the audit; up to 1,000 characters."""
     @_builtins.property
     def roles(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Roles to grant on the whole tenant when it is accepted."""
+        """Roles to grant on the whole tenant on acceptance."""
 
     @_builtins.property
     def lifetime(self) -> _duration_pb2.Duration:
-        """How long it is open; unset for the server's AUTHZ_INVITATION_DAYS, 7 days if that is not set. At
-        most 365 days.
+        """How long it is open, up to 365 days; unset for the server's AUTHZ_INVITATION_DAYS (7 days by
+        default).
         """
 
     def __init__(
@@ -125,12 +125,12 @@ class InviteMemberRequest(_message.Message):
         *,
         tenant: _builtins.str = ...,
         subject: _builtins.str = ...,
-        email: _builtins.str = ...,
         roles: _abc.Iterable[_builtins.str] | None = ...,
+        email: _builtins.str = ...,
         lifetime: _duration_pb2.Duration | None = ...,
-        reason: _builtins.str = ...,
         request_id: _builtins.str = ...,
         validate_only: _builtins.bool = ...,
+        reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["lifetime", b"lifetime"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -142,18 +142,18 @@ Global___InviteMemberRequest: _TypeAlias = InviteMemberRequest  # noqa: Y015
 
 @_typing.final
 class InviteMemberResponse(_message.Message):
-    """The invitation made."""
+    """The invitation created."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     INVITATION_FIELD_NUMBER: _builtins.int
     TOKEN_FIELD_NUMBER: _builtins.int
-    REVISION_FIELD_NUMBER: _builtins.int
     PREVIEW_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
     token: _builtins.str
-    """What the invited person comes back with: put it into the link. Only in the first answer."""
+    """The token to put into the link for the invited person. Only in the first response."""
     revision: _builtins.int
-    """The revision that made it so."""
+    """The revision that made the change."""
     @_builtins.property
     def invitation(self) -> Global___Invitation:
         """The invitation."""
@@ -167,8 +167,8 @@ class InviteMemberResponse(_message.Message):
         *,
         invitation: Global___Invitation | None = ...,
         token: _builtins.str = ...,
-        revision: _builtins.int = ...,
         preview: _effect_pb2.Preview | None = ...,
+        revision: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["invitation", b"invitation", "preview", b"preview"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -187,30 +187,30 @@ class AcceptInvitationRequest(_message.Message):
     TENANT_FIELD_NUMBER: _builtins.int
     TOKEN_FIELD_NUMBER: _builtins.int
     SUBJECT_FIELD_NUMBER: _builtins.int
-    REASON_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
     tenant: _builtins.str
-    """The customer's account."""
+    """The tenant's id."""
     token: _builtins.str
     """The token of the invitation."""
     subject: _builtins.str
-    """Who accepts, `user:<id>`: the caller has made sure of that."""
-    reason: _builtins.str
-    """Why, for the audit; up to 1,000 characters."""
+    """Who accepts, `user:<id>`. The caller must have authenticated this person."""
     request_id: _builtins.str
     """A retry with the same id gets the first answer; the same id with other content is refused."""
     validate_only: _builtins.bool
     """Answer with the full effect, and change nothing."""
+    reason: _builtins.str
+    """Why, for the audit; up to 1,000 characters."""
     def __init__(
         self,
         *,
         tenant: _builtins.str = ...,
         token: _builtins.str = ...,
         subject: _builtins.str = ...,
-        reason: _builtins.str = ...,
         request_id: _builtins.str = ...,
         validate_only: _builtins.bool = ...,
+        reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -227,10 +227,10 @@ class AcceptInvitationResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     MEMBER_FIELD_NUMBER: _builtins.int
-    REVISION_FIELD_NUMBER: _builtins.int
     PREVIEW_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
-    """The revision that made it so."""
+    """The revision that made the change."""
     @_builtins.property
     def member(self) -> _member_pb2.Member:
         """The member as it is now."""
@@ -243,8 +243,8 @@ class AcceptInvitationResponse(_message.Message):
         self,
         *,
         member: _member_pb2.Member | None = ...,
-        revision: _builtins.int = ...,
         preview: _effect_pb2.Preview | None = ...,
+        revision: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["member", b"member", "preview", b"preview"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -256,29 +256,29 @@ Global___AcceptInvitationResponse: _TypeAlias = AcceptInvitationResponse  # noqa
 
 @_typing.final
 class ResendInvitationRequest(_message.Message):
-    """The invitation to send again."""
+    """The invitation to resend."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     TENANT_FIELD_NUMBER: _builtins.int
     ID_FIELD_NUMBER: _builtins.int
     LIFETIME_FIELD_NUMBER: _builtins.int
-    REASON_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
     tenant: _builtins.str
-    """The customer's account."""
+    """The tenant's id."""
     id: _builtins.str
     """The invitation's id."""
-    reason: _builtins.str
-    """Why, for the audit; up to 1,000 characters."""
     request_id: _builtins.str
     """A retry with the same id gets the first answer; the same id with other content is refused."""
     validate_only: _builtins.bool
     """Answer with the full effect, and change nothing."""
+    reason: _builtins.str
+    """Why, for the audit; up to 1,000 characters."""
     @_builtins.property
     def lifetime(self) -> _duration_pb2.Duration:
-        """How long it is open from now on; unset for the server's AUTHZ_INVITATION_DAYS. At most 365 days."""
+        """How long it is open from now on, up to 365 days; unset for the server's AUTHZ_INVITATION_DAYS."""
 
     def __init__(
         self,
@@ -286,9 +286,9 @@ class ResendInvitationRequest(_message.Message):
         tenant: _builtins.str = ...,
         id: _builtins.str = ...,
         lifetime: _duration_pb2.Duration | None = ...,
-        reason: _builtins.str = ...,
         request_id: _builtins.str = ...,
         validate_only: _builtins.bool = ...,
+        reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["lifetime", b"lifetime"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -306,12 +306,12 @@ class ResendInvitationResponse(_message.Message):
 
     INVITATION_FIELD_NUMBER: _builtins.int
     TOKEN_FIELD_NUMBER: _builtins.int
-    REVISION_FIELD_NUMBER: _builtins.int
     PREVIEW_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
     token: _builtins.str
-    """The new token. Only in the first answer."""
+    """The new token. Only in the first response."""
     revision: _builtins.int
-    """The revision that made it so."""
+    """The revision that made the change."""
     @_builtins.property
     def invitation(self) -> Global___Invitation:
         """The invitation."""
@@ -325,8 +325,8 @@ class ResendInvitationResponse(_message.Message):
         *,
         invitation: Global___Invitation | None = ...,
         token: _builtins.str = ...,
-        revision: _builtins.int = ...,
         preview: _effect_pb2.Preview | None = ...,
+        revision: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["invitation", b"invitation", "preview", b"preview"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -338,33 +338,33 @@ Global___ResendInvitationResponse: _TypeAlias = ResendInvitationResponse  # noqa
 
 @_typing.final
 class RevokeInvitationRequest(_message.Message):
-    """The invitation to end."""
+    """The invitation to revoke."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     TENANT_FIELD_NUMBER: _builtins.int
     ID_FIELD_NUMBER: _builtins.int
-    REASON_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
     tenant: _builtins.str
-    """The customer's account."""
+    """The tenant's id."""
     id: _builtins.str
     """The invitation's id."""
-    reason: _builtins.str
-    """Why, for the audit; up to 1,000 characters."""
     request_id: _builtins.str
     """A retry with the same id gets the first answer; the same id with other content is refused."""
     validate_only: _builtins.bool
     """Answer with the full effect, and change nothing."""
+    reason: _builtins.str
+    """Why, for the audit; up to 1,000 characters."""
     def __init__(
         self,
         *,
         tenant: _builtins.str = ...,
         id: _builtins.str = ...,
-        reason: _builtins.str = ...,
         request_id: _builtins.str = ...,
         validate_only: _builtins.bool = ...,
+        reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -376,15 +376,15 @@ Global___RevokeInvitationRequest: _TypeAlias = RevokeInvitationRequest  # noqa: 
 
 @_typing.final
 class RevokeInvitationResponse(_message.Message):
-    """The invitation ended."""
+    """The invitation revoked."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     INVITATION_FIELD_NUMBER: _builtins.int
-    REVISION_FIELD_NUMBER: _builtins.int
     PREVIEW_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
-    """The revision that made it so."""
+    """The revision that made the change."""
     @_builtins.property
     def invitation(self) -> Global___Invitation:
         """The invitation as it was."""
@@ -397,8 +397,8 @@ class RevokeInvitationResponse(_message.Message):
         self,
         *,
         invitation: Global___Invitation | None = ...,
-        revision: _builtins.int = ...,
         preview: _effect_pb2.Preview | None = ...,
+        revision: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["invitation", b"invitation", "preview", b"preview"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -417,7 +417,7 @@ class GetInvitationRequest(_message.Message):
     TENANT_FIELD_NUMBER: _builtins.int
     ID_FIELD_NUMBER: _builtins.int
     tenant: _builtins.str
-    """The customer's account."""
+    """The tenant's id."""
     id: _builtins.str
     """The invitation's id."""
     def __init__(
@@ -436,14 +436,14 @@ Global___GetInvitationRequest: _TypeAlias = GetInvitationRequest  # noqa: Y015
 
 @_typing.final
 class GetInvitationResponse(_message.Message):
-    """The invitation asked for."""
+    """The invitation."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     INVITATION_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
-    """The revision the answer was given at."""
+    """The revision that the response is based on."""
     @_builtins.property
     def invitation(self) -> Global___Invitation:
         """The invitation."""
@@ -472,11 +472,11 @@ class ListInvitationsRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     tenant: _builtins.str
-    """The customer's account."""
+    """The tenant's id."""
     page_size: _builtins.int
-    """At most this many; 100 if 0, at most 1,000."""
+    """Items a page, up to 1,000; 0 for 100."""
     page_token: _builtins.str
-    """`next_page_token` of the page before, of the same query."""
+    """`next_page_token` of the previous page of the same query; empty for the first page."""
     def __init__(
         self,
         *,
@@ -494,7 +494,7 @@ Global___ListInvitationsRequest: _TypeAlias = ListInvitationsRequest  # noqa: Y0
 
 @_typing.final
 class ListInvitationsResponse(_message.Message):
-    """A page of invitations, by id, which is oldest first."""
+    """A page of invitations, oldest first."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -505,9 +505,9 @@ class ListInvitationsResponse(_message.Message):
     next_page_token: _builtins.str
     """Empty on the last page."""
     revision: _builtins.int
-    """The revision the answer was given at."""
+    """The revision that the response is based on."""
     total_size: _builtins.int
-    """How many there are, on all pages."""
+    """How many invitations there are, on all pages."""
     @_builtins.property
     def invitations(self) -> _containers.RepeatedCompositeFieldContainer[Global___Invitation]:
         """The invitations."""

@@ -72,35 +72,36 @@ class InvitationServiceServicer:
     """
 
     def InviteMember(self, request, context):
-        """Invite somebody to become a member. The answer holds the token, this once.
+        """Invite someone to become a member. Only the first response contains the token.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def AcceptInvitation(self, request, context):
-        """Make whoever holds a token a member with the roles of the invitation. A token is good for once.
+        """Accept an invitation: the holder of its token becomes a member with the roles of the
+        invitation. A token works once.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ResendInvitation(self, request, context):
-        """Make a new token for an invitation and let its time begin anew; the old token is dead.
+        """Issue a new token for an invitation and restart its lifetime; the old token stops working.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RevokeInvitation(self, request, context):
-        """End an invitation before it is accepted. Never refused for tier or state.
+        """Revoke an invitation before it is accepted. Never refused because of tier or state.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetInvitation(self, request, context):
-        """Get one open invitation.
+        """Get an open invitation.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

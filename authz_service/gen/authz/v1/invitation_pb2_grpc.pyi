@@ -34,15 +34,17 @@ class InvitationServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> InvitationServiceAsyncStub: ...
     InviteMember: _grpc.UnaryUnaryMultiCallable[_invitation_pb2.InviteMemberRequest, _invitation_pb2.InviteMemberResponse]
-    """Invite somebody to become a member. The answer holds the token, this once."""
+    """Invite someone to become a member. Only the first response contains the token."""
     AcceptInvitation: _grpc.UnaryUnaryMultiCallable[_invitation_pb2.AcceptInvitationRequest, _invitation_pb2.AcceptInvitationResponse]
-    """Make whoever holds a token a member with the roles of the invitation. A token is good for once."""
+    """Accept an invitation: the holder of its token becomes a member with the roles of the
+    invitation. A token works once.
+    """
     ResendInvitation: _grpc.UnaryUnaryMultiCallable[_invitation_pb2.ResendInvitationRequest, _invitation_pb2.ResendInvitationResponse]
-    """Make a new token for an invitation and let its time begin anew; the old token is dead."""
+    """Issue a new token for an invitation and restart its lifetime; the old token stops working."""
     RevokeInvitation: _grpc.UnaryUnaryMultiCallable[_invitation_pb2.RevokeInvitationRequest, _invitation_pb2.RevokeInvitationResponse]
-    """End an invitation before it is accepted. Never refused for tier or state."""
+    """Revoke an invitation before it is accepted. Never refused because of tier or state."""
     GetInvitation: _grpc.UnaryUnaryMultiCallable[_invitation_pb2.GetInvitationRequest, _invitation_pb2.GetInvitationResponse]
-    """Get one open invitation."""
+    """Get an open invitation."""
     ListInvitations: _grpc.UnaryUnaryMultiCallable[_invitation_pb2.ListInvitationsRequest, _invitation_pb2.ListInvitationsResponse]
     """List a tenant's open invitations."""
 
@@ -52,15 +54,17 @@ class InvitationServiceAsyncStub(InvitationServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     InviteMember: _aio.UnaryUnaryMultiCallable[_invitation_pb2.InviteMemberRequest, _invitation_pb2.InviteMemberResponse]  # type: ignore[assignment]
-    """Invite somebody to become a member. The answer holds the token, this once."""
+    """Invite someone to become a member. Only the first response contains the token."""
     AcceptInvitation: _aio.UnaryUnaryMultiCallable[_invitation_pb2.AcceptInvitationRequest, _invitation_pb2.AcceptInvitationResponse]  # type: ignore[assignment]
-    """Make whoever holds a token a member with the roles of the invitation. A token is good for once."""
+    """Accept an invitation: the holder of its token becomes a member with the roles of the
+    invitation. A token works once.
+    """
     ResendInvitation: _aio.UnaryUnaryMultiCallable[_invitation_pb2.ResendInvitationRequest, _invitation_pb2.ResendInvitationResponse]  # type: ignore[assignment]
-    """Make a new token for an invitation and let its time begin anew; the old token is dead."""
+    """Issue a new token for an invitation and restart its lifetime; the old token stops working."""
     RevokeInvitation: _aio.UnaryUnaryMultiCallable[_invitation_pb2.RevokeInvitationRequest, _invitation_pb2.RevokeInvitationResponse]  # type: ignore[assignment]
-    """End an invitation before it is accepted. Never refused for tier or state."""
+    """Revoke an invitation before it is accepted. Never refused because of tier or state."""
     GetInvitation: _aio.UnaryUnaryMultiCallable[_invitation_pb2.GetInvitationRequest, _invitation_pb2.GetInvitationResponse]  # type: ignore[assignment]
-    """Get one open invitation."""
+    """Get an open invitation."""
     ListInvitations: _aio.UnaryUnaryMultiCallable[_invitation_pb2.ListInvitationsRequest, _invitation_pb2.ListInvitationsResponse]  # type: ignore[assignment]
     """List a tenant's open invitations."""
 
@@ -73,7 +77,7 @@ class InvitationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _invitation_pb2.InviteMemberRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_invitation_pb2.InviteMemberResponse, _abc.Awaitable[_invitation_pb2.InviteMemberResponse]]:
-        """Invite somebody to become a member. The answer holds the token, this once."""
+        """Invite someone to become a member. Only the first response contains the token."""
 
     @_abc_1.abstractmethod
     def AcceptInvitation(
@@ -81,7 +85,9 @@ class InvitationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _invitation_pb2.AcceptInvitationRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_invitation_pb2.AcceptInvitationResponse, _abc.Awaitable[_invitation_pb2.AcceptInvitationResponse]]:
-        """Make whoever holds a token a member with the roles of the invitation. A token is good for once."""
+        """Accept an invitation: the holder of its token becomes a member with the roles of the
+        invitation. A token works once.
+        """
 
     @_abc_1.abstractmethod
     def ResendInvitation(
@@ -89,7 +95,7 @@ class InvitationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _invitation_pb2.ResendInvitationRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_invitation_pb2.ResendInvitationResponse, _abc.Awaitable[_invitation_pb2.ResendInvitationResponse]]:
-        """Make a new token for an invitation and let its time begin anew; the old token is dead."""
+        """Issue a new token for an invitation and restart its lifetime; the old token stops working."""
 
     @_abc_1.abstractmethod
     def RevokeInvitation(
@@ -97,7 +103,7 @@ class InvitationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _invitation_pb2.RevokeInvitationRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_invitation_pb2.RevokeInvitationResponse, _abc.Awaitable[_invitation_pb2.RevokeInvitationResponse]]:
-        """End an invitation before it is accepted. Never refused for tier or state."""
+        """Revoke an invitation before it is accepted. Never refused because of tier or state."""
 
     @_abc_1.abstractmethod
     def GetInvitation(
@@ -105,7 +111,7 @@ class InvitationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _invitation_pb2.GetInvitationRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_invitation_pb2.GetInvitationResponse, _abc.Awaitable[_invitation_pb2.GetInvitationResponse]]:
-        """Get one open invitation."""
+        """Get an open invitation."""
 
     @_abc_1.abstractmethod
     def ListInvitations(

@@ -30,28 +30,48 @@ class _MembershipStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Membe
     MEMBERSHIP_STATE_UNSPECIFIED: _MembershipState.ValueType  # 0
     """Never sent."""
     MEMBERSHIP_STATE_INVITED: _MembershipState.ValueType  # 1
-    """Invited, not accepted."""
+    """Invited; the invitation has not been accepted."""
     MEMBERSHIP_STATE_ACTIVE: _MembershipState.ValueType  # 2
-    """In force."""
+    """Active."""
     MEMBERSHIP_STATE_SUSPENDED: _MembershipState.ValueType  # 3
-    """Closed for now."""
+    """Suspended: every check is denied until all suspension reasons are lifted."""
     MEMBERSHIP_STATE_REMOVED: _MembershipState.ValueType  # 4
-    """Ended."""
+    """Offboarded."""
 
 class MembershipState(_MembershipState, metaclass=_MembershipStateEnumTypeWrapper):
-    """Where a membership stands."""
+    """The state of a membership."""
 
 MEMBERSHIP_STATE_UNSPECIFIED: MembershipState.ValueType  # 0
 """Never sent."""
 MEMBERSHIP_STATE_INVITED: MembershipState.ValueType  # 1
-"""Invited, not accepted."""
+"""Invited; the invitation has not been accepted."""
 MEMBERSHIP_STATE_ACTIVE: MembershipState.ValueType  # 2
-"""In force."""
+"""Active."""
 MEMBERSHIP_STATE_SUSPENDED: MembershipState.ValueType  # 3
-"""Closed for now."""
+"""Suspended: every check is denied until all suspension reasons are lifted."""
 MEMBERSHIP_STATE_REMOVED: MembershipState.ValueType  # 4
-"""Ended."""
+"""Offboarded."""
 Global___MembershipState: _TypeAlias = MembershipState  # noqa: Y015
+
+class _ManagedBy:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ManagedByEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ManagedBy.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    MANAGED_BY_UNSPECIFIED: _ManagedBy.ValueType  # 0
+    """Nobody in particular: whoever has the right may change it."""
+    MANAGED_BY_SCIM: _ManagedBy.ValueType  # 1
+    """The customer's directory, through SCIM."""
+
+class ManagedBy(_ManagedBy, metaclass=_ManagedByEnumTypeWrapper):
+    """Who manages a membership."""
+
+MANAGED_BY_UNSPECIFIED: ManagedBy.ValueType  # 0
+"""Nobody in particular: whoever has the right may change it."""
+MANAGED_BY_SCIM: ManagedBy.ValueType  # 1
+"""The customer's directory, through SCIM."""
+Global___ManagedBy: _TypeAlias = ManagedBy  # noqa: Y015
 
 @_typing.final
 class Member(_message.Message):
@@ -60,48 +80,48 @@ class Member(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     TENANT_FIELD_NUMBER: _builtins.int
-    SUBJECT_FIELD_NUMBER: _builtins.int
-    STATE_FIELD_NUMBER: _builtins.int
-    SUSPENSIONS_FIELD_NUMBER: _builtins.int
-    ROLES_FIELD_NUMBER: _builtins.int
-    REVISION_FIELD_NUMBER: _builtins.int
     OWNER_FIELD_NUMBER: _builtins.int
+    SUBJECT_FIELD_NUMBER: _builtins.int
+    ROLES_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
     MANAGED_BY_FIELD_NUMBER: _builtins.int
+    SUSPENSIONS_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
     tenant: _builtins.str
-    """The customer's account."""
+    """The tenant's id."""
+    owner: _builtins.bool
+    """Whether it owns the tenant. The owner cannot be removed, suspended for reason ADMIN or lose its
+    last admin role until the ownership is transferred.
+    """
     subject: _builtins.str
     """Who. Example: `user:alice`."""
     state: Global___MembershipState.ValueType
     """Where the membership stands."""
+    managed_by: Global___ManagedBy.ValueType
+    """Who manages the membership. Only its manager, and callers with the right
+    `authz.members:override`, can change a managed member.
+    """
     revision: _builtins.int
     """The revision that last changed the membership or a role grant of it."""
-    owner: _builtins.bool
-    """Owns the account. The owner cannot be removed, suspended for reason ADMIN or deprived of its last
-    admin role before the ownership is transferred.
-    """
-    managed_by: _builtins.str
-    """Who keeps the membership: `scim` for the customer's directory, empty for nobody in particular. To
-    all others but holders of `authz.members:override` such a member is read-only.
-    """
-    @_builtins.property
-    def suspensions(self) -> _containers.RepeatedScalarFieldContainer[_suspension_pb2.SuspensionReason.ValueType]:
-        """What suspends it."""
-
     @_builtins.property
     def roles(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Roles granted on the whole tenant and in force now. `ListRoleGrants` tells all."""
+        """Roles granted on the whole tenant and in force now. `ListRoleGrants` lists all grants."""
+
+    @_builtins.property
+    def suspensions(self) -> _containers.RepeatedScalarFieldContainer[_suspension_pb2.SuspensionReason.ValueType]:
+        """Why it is suspended; empty unless it is."""
 
     def __init__(
         self,
         *,
         tenant: _builtins.str = ...,
-        subject: _builtins.str = ...,
-        state: Global___MembershipState.ValueType = ...,
-        suspensions: _abc.Iterable[_suspension_pb2.SuspensionReason.ValueType] | None = ...,
-        roles: _abc.Iterable[_builtins.str] | None = ...,
-        revision: _builtins.int = ...,
         owner: _builtins.bool = ...,
-        managed_by: _builtins.str = ...,
+        subject: _builtins.str = ...,
+        roles: _abc.Iterable[_builtins.str] | None = ...,
+        state: Global___MembershipState.ValueType = ...,
+        managed_by: Global___ManagedBy.ValueType = ...,
+        suspensions: _abc.Iterable[_suspension_pb2.SuspensionReason.ValueType] | None = ...,
+        revision: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -113,22 +133,22 @@ Global___Member: _TypeAlias = Member  # noqa: Y015
 
 @_typing.final
 class NewMember(_message.Message):
-    """A member to be."""
+    """A member to add."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    OWNER_FIELD_NUMBER: _builtins.int
     SUBJECT_FIELD_NUMBER: _builtins.int
     ROLES_FIELD_NUMBER: _builtins.int
-    OWNER_FIELD_NUMBER: _builtins.int
     MANAGED_BY_FIELD_NUMBER: _builtins.int
+    owner: _builtins.bool
+    """Whether it owns the tenant, which requires an admin role among `roles`. If no member of
+    `OnboardTenant` is the owner, the first user with an admin role becomes it.
+    """
     subject: _builtins.str
     """Who. Example: `user:alice`."""
-    owner: _builtins.bool
-    """Owns the account; takes an admin role among `roles`. If no member of `OnboardTenant` says so, the
-    first with an admin role is the owner.
-    """
-    managed_by: _builtins.str
-    """`scim` if the customer's directory keeps the membership; takes the right `authz.members:override`."""
+    managed_by: Global___ManagedBy.ValueType
+    """Who manages the membership; setting it requires the right `authz.members:override`."""
     @_builtins.property
     def roles(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Roles to grant on the whole tenant."""
@@ -136,10 +156,10 @@ class NewMember(_message.Message):
     def __init__(
         self,
         *,
+        owner: _builtins.bool = ...,
         subject: _builtins.str = ...,
         roles: _abc.Iterable[_builtins.str] | None = ...,
-        owner: _builtins.bool = ...,
-        managed_by: _builtins.str = ...,
+        managed_by: Global___ManagedBy.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -157,29 +177,29 @@ class AddMemberRequest(_message.Message):
 
     TENANT_FIELD_NUMBER: _builtins.int
     MEMBER_FIELD_NUMBER: _builtins.int
-    REASON_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
     tenant: _builtins.str
-    """The customer's account."""
-    reason: _builtins.str
-    """Why, for the audit; up to 1,000 characters."""
+    """The tenant's id."""
     request_id: _builtins.str
     """A retry with the same id gets the first answer; the same id with other content is refused."""
     validate_only: _builtins.bool
     """Answer with the full effect, and change nothing."""
+    reason: _builtins.str
+    """Why, for the audit; up to 1,000 characters."""
     @_builtins.property
     def member(self) -> Global___NewMember:
-        """Who, with which roles."""
+        """The member, with its roles."""
 
     def __init__(
         self,
         *,
         tenant: _builtins.str = ...,
         member: Global___NewMember | None = ...,
-        reason: _builtins.str = ...,
         request_id: _builtins.str = ...,
         validate_only: _builtins.bool = ...,
+        reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["member", b"member"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -196,10 +216,10 @@ class AddMemberResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     MEMBER_FIELD_NUMBER: _builtins.int
-    REVISION_FIELD_NUMBER: _builtins.int
     PREVIEW_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
-    """The revision that made it so."""
+    """The revision that made the change."""
     @_builtins.property
     def member(self) -> Global___Member:
         """The member as it is now."""
@@ -212,8 +232,8 @@ class AddMemberResponse(_message.Message):
         self,
         *,
         member: Global___Member | None = ...,
-        revision: _builtins.int = ...,
         preview: _effect_pb2.Preview | None = ...,
+        revision: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["member", b"member", "preview", b"preview"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -225,33 +245,33 @@ Global___AddMemberResponse: _TypeAlias = AddMemberResponse  # noqa: Y015
 
 @_typing.final
 class RemoveMemberRequest(_message.Message):
-    """The membership to end."""
+    """The member to remove."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     TENANT_FIELD_NUMBER: _builtins.int
     SUBJECT_FIELD_NUMBER: _builtins.int
-    REASON_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
     tenant: _builtins.str
-    """The customer's account."""
+    """The tenant's id."""
     subject: _builtins.str
     """Who."""
-    reason: _builtins.str
-    """Why, for the audit; up to 1,000 characters."""
     request_id: _builtins.str
     """A retry with the same id gets the first answer; the same id with other content is refused."""
     validate_only: _builtins.bool
     """Answer with the full effect, and change nothing."""
+    reason: _builtins.str
+    """Why, for the audit; up to 1,000 characters."""
     def __init__(
         self,
         *,
         tenant: _builtins.str = ...,
         subject: _builtins.str = ...,
-        reason: _builtins.str = ...,
         request_id: _builtins.str = ...,
         validate_only: _builtins.bool = ...,
+        reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -263,15 +283,15 @@ Global___RemoveMemberRequest: _TypeAlias = RemoveMemberRequest  # noqa: Y015
 
 @_typing.final
 class RemoveMemberResponse(_message.Message):
-    """The membership ended."""
+    """The member removed."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     MEMBER_FIELD_NUMBER: _builtins.int
-    REVISION_FIELD_NUMBER: _builtins.int
     PREVIEW_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
-    """The revision that made it so."""
+    """The revision that made the change."""
     @_builtins.property
     def member(self) -> Global___Member:
         """The member as it is now."""
@@ -284,8 +304,8 @@ class RemoveMemberResponse(_message.Message):
         self,
         *,
         member: Global___Member | None = ...,
-        revision: _builtins.int = ...,
         preview: _effect_pb2.Preview | None = ...,
+        revision: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["member", b"member", "preview", b"preview"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -304,7 +324,7 @@ class GetMemberRequest(_message.Message):
     TENANT_FIELD_NUMBER: _builtins.int
     SUBJECT_FIELD_NUMBER: _builtins.int
     tenant: _builtins.str
-    """The customer's account."""
+    """The tenant's id."""
     subject: _builtins.str
     """Who."""
     def __init__(
@@ -323,14 +343,14 @@ Global___GetMemberRequest: _TypeAlias = GetMemberRequest  # noqa: Y015
 
 @_typing.final
 class GetMemberResponse(_message.Message):
-    """The member asked for."""
+    """The member."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     MEMBER_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
-    """The revision the answer was given at."""
+    """The revision that the response is based on."""
     @_builtins.property
     def member(self) -> Global___Member:
         """The member."""
@@ -356,36 +376,36 @@ class ListMembersRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     TENANT_FIELD_NUMBER: _builtins.int
+    OWNER_FIELD_NUMBER: _builtins.int
+    SUBJECT_PREFIX_FIELD_NUMBER: _builtins.int
+    ROLE_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
-    STATE_FIELD_NUMBER: _builtins.int
-    ROLE_FIELD_NUMBER: _builtins.int
-    SUBJECT_PREFIX_FIELD_NUMBER: _builtins.int
-    OWNER_FIELD_NUMBER: _builtins.int
     tenant: _builtins.str
-    """The customer's account."""
-    page_size: _builtins.int
-    """At most this many; 100 if 0, at most 1,000."""
-    page_token: _builtins.str
-    """`next_page_token` of the page before, of the same query."""
-    state: Global___MembershipState.ValueType
-    """Only those in this state; unset for any."""
-    role: _builtins.str
-    """Only those with this role in `Member.roles`; empty for any."""
-    subject_prefix: _builtins.str
-    """Only those whose subject begins so. Example: `user:al`."""
+    """The tenant's id."""
     owner: _builtins.bool
     """Only the owner."""
+    subject_prefix: _builtins.str
+    """Only those whose subject has this prefix. Example: `user:al`."""
+    role: _builtins.str
+    """Only those with this role in `Member.roles`; empty for any."""
+    state: Global___MembershipState.ValueType
+    """Only those in this state; unset for any."""
+    page_size: _builtins.int
+    """Items a page, up to 1,000; 0 for 100."""
+    page_token: _builtins.str
+    """`next_page_token` of the previous page of the same query; empty for the first page."""
     def __init__(
         self,
         *,
         tenant: _builtins.str = ...,
+        owner: _builtins.bool = ...,
+        subject_prefix: _builtins.str = ...,
+        role: _builtins.str = ...,
+        state: Global___MembershipState.ValueType = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
-        state: Global___MembershipState.ValueType = ...,
-        role: _builtins.str = ...,
-        subject_prefix: _builtins.str = ...,
-        owner: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -408,9 +428,9 @@ class ListMembersResponse(_message.Message):
     next_page_token: _builtins.str
     """Empty on the last page."""
     revision: _builtins.int
-    """The revision the answer was given at."""
+    """The revision that the response is based on."""
     total_size: _builtins.int
-    """How many members the query finds, on all pages."""
+    """How many members match, on all pages."""
     @_builtins.property
     def members(self) -> _containers.RepeatedCompositeFieldContainer[Global___Member]:
         """The members."""
@@ -433,37 +453,37 @@ Global___ListMembersResponse: _TypeAlias = ListMembersResponse  # noqa: Y015
 
 @_typing.final
 class SuspendMemberRequest(_message.Message):
-    """The member to hold back."""
+    """The member to suspend."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     TENANT_FIELD_NUMBER: _builtins.int
-    SUBJECT_FIELD_NUMBER: _builtins.int
     SUSPENSION_REASON_FIELD_NUMBER: _builtins.int
-    REASON_FIELD_NUMBER: _builtins.int
+    SUBJECT_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
     tenant: _builtins.str
-    """The customer's account."""
+    """The tenant's id."""
+    suspension_reason: _suspension_pb2.SuspensionReason.ValueType
+    """The suspension reason to add."""
     subject: _builtins.str
     """Who."""
-    suspension_reason: _suspension_pb2.SuspensionReason.ValueType
-    """What suspends the member."""
-    reason: _builtins.str
-    """Why, for the audit; up to 1,000 characters."""
     request_id: _builtins.str
     """A retry with the same id gets the first answer; the same id with other content is refused."""
     validate_only: _builtins.bool
     """Answer with the full effect, and change nothing."""
+    reason: _builtins.str
+    """Why, for the audit; up to 1,000 characters."""
     def __init__(
         self,
         *,
         tenant: _builtins.str = ...,
-        subject: _builtins.str = ...,
         suspension_reason: _suspension_pb2.SuspensionReason.ValueType = ...,
-        reason: _builtins.str = ...,
+        subject: _builtins.str = ...,
         request_id: _builtins.str = ...,
         validate_only: _builtins.bool = ...,
+        reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -475,15 +495,15 @@ Global___SuspendMemberRequest: _TypeAlias = SuspendMemberRequest  # noqa: Y015
 
 @_typing.final
 class SuspendMemberResponse(_message.Message):
-    """The member held back."""
+    """The member suspended."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     MEMBER_FIELD_NUMBER: _builtins.int
-    REVISION_FIELD_NUMBER: _builtins.int
     PREVIEW_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
-    """The revision that made it so."""
+    """The revision that made the change."""
     @_builtins.property
     def member(self) -> Global___Member:
         """The member as it is now."""
@@ -496,8 +516,8 @@ class SuspendMemberResponse(_message.Message):
         self,
         *,
         member: Global___Member | None = ...,
-        revision: _builtins.int = ...,
         preview: _effect_pb2.Preview | None = ...,
+        revision: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["member", b"member", "preview", b"preview"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -509,37 +529,37 @@ Global___SuspendMemberResponse: _TypeAlias = SuspendMemberResponse  # noqa: Y015
 
 @_typing.final
 class ResumeMemberRequest(_message.Message):
-    """The member to let act again."""
+    """The member to resume."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     TENANT_FIELD_NUMBER: _builtins.int
-    SUBJECT_FIELD_NUMBER: _builtins.int
     SUSPENSION_REASON_FIELD_NUMBER: _builtins.int
-    REASON_FIELD_NUMBER: _builtins.int
+    SUBJECT_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
     tenant: _builtins.str
-    """The customer's account."""
+    """The tenant's id."""
+    suspension_reason: _suspension_pb2.SuspensionReason.ValueType
+    """The suspension reason to lift."""
     subject: _builtins.str
     """Who."""
-    suspension_reason: _suspension_pb2.SuspensionReason.ValueType
-    """What no longer suspends the member."""
-    reason: _builtins.str
-    """Why, for the audit; up to 1,000 characters."""
     request_id: _builtins.str
     """A retry with the same id gets the first answer; the same id with other content is refused."""
     validate_only: _builtins.bool
     """Answer with the full effect, and change nothing."""
+    reason: _builtins.str
+    """Why, for the audit; up to 1,000 characters."""
     def __init__(
         self,
         *,
         tenant: _builtins.str = ...,
-        subject: _builtins.str = ...,
         suspension_reason: _suspension_pb2.SuspensionReason.ValueType = ...,
-        reason: _builtins.str = ...,
+        subject: _builtins.str = ...,
         request_id: _builtins.str = ...,
         validate_only: _builtins.bool = ...,
+        reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -551,15 +571,15 @@ Global___ResumeMemberRequest: _TypeAlias = ResumeMemberRequest  # noqa: Y015
 
 @_typing.final
 class ResumeMemberResponse(_message.Message):
-    """The member, free to act if nothing else suspends it."""
+    """The member, resumed unless another reason suspends it."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     MEMBER_FIELD_NUMBER: _builtins.int
-    REVISION_FIELD_NUMBER: _builtins.int
     PREVIEW_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
-    """The revision that made it so."""
+    """The revision that made the change."""
     @_builtins.property
     def member(self) -> Global___Member:
         """The member as it is now."""
@@ -572,8 +592,8 @@ class ResumeMemberResponse(_message.Message):
         self,
         *,
         member: Global___Member | None = ...,
-        revision: _builtins.int = ...,
         preview: _effect_pb2.Preview | None = ...,
+        revision: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["member", b"member", "preview", b"preview"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -585,30 +605,30 @@ Global___ResumeMemberResponse: _TypeAlias = ResumeMemberResponse  # noqa: Y015
 
 @_typing.final
 class SetMemberRolesRequest(_message.Message):
-    """The roles that a member shall hold."""
+    """The roles to set."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     TENANT_FIELD_NUMBER: _builtins.int
     SUBJECT_FIELD_NUMBER: _builtins.int
     ROLES_FIELD_NUMBER: _builtins.int
-    REASON_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
     tenant: _builtins.str
-    """The customer's account."""
+    """The tenant's id."""
     subject: _builtins.str
     """Who."""
-    reason: _builtins.str
-    """Why, for the audit; up to 1,000 characters."""
     request_id: _builtins.str
     """A retry with the same id gets the first answer; the same id with other content is refused."""
     validate_only: _builtins.bool
     """Answer with the full effect, and change nothing."""
+    reason: _builtins.str
+    """Why, for the audit; up to 1,000 characters."""
     @_builtins.property
     def roles(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """All roles that the member shall hold by source MANUAL on the whole tenant, from now on and without
-        end. Empty takes every one.
+        """Roles the member should have by source MANUAL on the whole tenant, without end; omit to remove
+        all.
         """
 
     def __init__(
@@ -617,9 +637,9 @@ class SetMemberRolesRequest(_message.Message):
         tenant: _builtins.str = ...,
         subject: _builtins.str = ...,
         roles: _abc.Iterable[_builtins.str] | None = ...,
-        reason: _builtins.str = ...,
         request_id: _builtins.str = ...,
         validate_only: _builtins.bool = ...,
+        reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -631,15 +651,15 @@ Global___SetMemberRolesRequest: _TypeAlias = SetMemberRolesRequest  # noqa: Y015
 
 @_typing.final
 class SetMemberRolesResponse(_message.Message):
-    """The roles that a member holds."""
+    """The member with its roles."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     MEMBER_FIELD_NUMBER: _builtins.int
-    REVISION_FIELD_NUMBER: _builtins.int
     PREVIEW_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
-    """The revision that made it so."""
+    """The revision that made the change."""
     @_builtins.property
     def member(self) -> Global___Member:
         """The member as it is now."""
@@ -652,8 +672,8 @@ class SetMemberRolesResponse(_message.Message):
         self,
         *,
         member: Global___Member | None = ...,
-        revision: _builtins.int = ...,
         preview: _effect_pb2.Preview | None = ...,
+        revision: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["member", b"member", "preview", b"preview"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -665,39 +685,39 @@ Global___SetMemberRolesResponse: _TypeAlias = SetMemberRolesResponse  # noqa: Y0
 
 @_typing.final
 class TransferOwnershipRequest(_message.Message):
-    """Who shall own the account."""
+    """The owner to be."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     TENANT_FIELD_NUMBER: _builtins.int
-    TO_FIELD_NUMBER: _builtins.int
-    REASON_FIELD_NUMBER: _builtins.int
+    NEW_OWNER_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
     tenant: _builtins.str
-    """The customer's account."""
-    to: _builtins.str
-    """The new owner, `user:<id>`: an active member. Without an admin role it is granted one, if there
-    is only one that it could be.
+    """The tenant's id."""
+    new_owner: _builtins.str
+    """The new owner, `user:<id>`: an active member. If it has no admin role, it is granted one,
+    provided that only one can be assigned.
     """
-    reason: _builtins.str
-    """Why, for the audit; up to 1,000 characters."""
     request_id: _builtins.str
     """A retry with the same id gets the first answer; the same id with other content is refused."""
     validate_only: _builtins.bool
     """Answer with the full effect, and change nothing."""
+    reason: _builtins.str
+    """Why, for the audit; up to 1,000 characters."""
     def __init__(
         self,
         *,
         tenant: _builtins.str = ...,
-        to: _builtins.str = ...,
-        reason: _builtins.str = ...,
+        new_owner: _builtins.str = ...,
         request_id: _builtins.str = ...,
         validate_only: _builtins.bool = ...,
+        reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["reason", b"reason", "request_id", b"request_id", "tenant", b"tenant", "to", b"to", "validate_only", b"validate_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["new_owner", b"new_owner", "reason", b"reason", "request_id", b"request_id", "tenant", b"tenant", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -705,23 +725,23 @@ Global___TransferOwnershipRequest: _TypeAlias = TransferOwnershipRequest  # noqa
 
 @_typing.final
 class TransferOwnershipResponse(_message.Message):
-    """The account with its new owner."""
+    """The new owner and the former one."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    OWNER_FIELD_NUMBER: _builtins.int
     FORMER_OWNER_FIELD_NUMBER: _builtins.int
-    REVISION_FIELD_NUMBER: _builtins.int
+    OWNER_FIELD_NUMBER: _builtins.int
     PREVIEW_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
-    """The revision that made it so."""
+    """The revision that made the change."""
+    @_builtins.property
+    def former_owner(self) -> Global___Member:
+        """The former owner; unset if there was none."""
+
     @_builtins.property
     def owner(self) -> Global___Member:
         """The owner."""
-
-    @_builtins.property
-    def former_owner(self) -> Global___Member:
-        """Who was the owner before; unset if nobody was."""
 
     @_builtins.property
     def preview(self) -> _effect_pb2.Preview:
@@ -730,10 +750,10 @@ class TransferOwnershipResponse(_message.Message):
     def __init__(
         self,
         *,
-        owner: Global___Member | None = ...,
         former_owner: Global___Member | None = ...,
-        revision: _builtins.int = ...,
+        owner: Global___Member | None = ...,
         preview: _effect_pb2.Preview | None = ...,
+        revision: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["former_owner", b"former_owner", "owner", b"owner", "preview", b"preview"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...

@@ -82,21 +82,21 @@ class MemberServiceServicer:
     """
 
     def AddMember(self, request, context):
-        """Make a subject a member, with roles if wanted.
+        """Add a member to a tenant, optionally with roles.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RemoveMember(self, request, context):
-        """End a membership and every role grant of it. Never refused for tier or state.
+        """Remove a member and end all its role grants. Never refused because of tier or state.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetMember(self, request, context):
-        """Get one member.
+        """Get a member.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -110,31 +110,31 @@ class MemberServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def SuspendMember(self, request, context):
-        """Hold a member back for one reason: everything is denied to it until every reason is lifted. Its
-        roles stay, so that lifting the last reason gives back exactly what it had.
+        """Suspend a member for a reason: every check is denied until all suspension reasons are lifted.
+        Roles stay, so lifting the last reason gives back exactly what the member had.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ResumeMember(self, request, context):
-        """Lift one reason.
+        """Lift one suspension reason.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def SetMemberRoles(self, request, context):
-        """Say which roles a member holds on the whole tenant: those it lacks are granted, those that are
-        not named are revoked, in one step. Grants on a scope and those that a contract, a directory or
-        single sign-on keeps stay as they are.
+        """Set the roles of a member on the whole tenant: in one step, missing roles are granted and all
+        others revoked. Grants on a scope, and grants that a contract, a directory or single sign-on
+        manages, stay as they are.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def TransferOwnership(self, request, context):
-        """Make another member the owner of the account, of which there is one at most.
+        """Make another member the owner of the tenant. A tenant has at most one owner.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -34,26 +34,26 @@ class MemberServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> MemberServiceAsyncStub: ...
     AddMember: _grpc.UnaryUnaryMultiCallable[_member_pb2.AddMemberRequest, _member_pb2.AddMemberResponse]
-    """Make a subject a member, with roles if wanted."""
+    """Add a member to a tenant, optionally with roles."""
     RemoveMember: _grpc.UnaryUnaryMultiCallable[_member_pb2.RemoveMemberRequest, _member_pb2.RemoveMemberResponse]
-    """End a membership and every role grant of it. Never refused for tier or state."""
+    """Remove a member and end all its role grants. Never refused because of tier or state."""
     GetMember: _grpc.UnaryUnaryMultiCallable[_member_pb2.GetMemberRequest, _member_pb2.GetMemberResponse]
-    """Get one member."""
+    """Get a member."""
     ListMembers: _grpc.UnaryUnaryMultiCallable[_member_pb2.ListMembersRequest, _member_pb2.ListMembersResponse]
     """List a tenant's members."""
     SuspendMember: _grpc.UnaryUnaryMultiCallable[_member_pb2.SuspendMemberRequest, _member_pb2.SuspendMemberResponse]
-    """Hold a member back for one reason: everything is denied to it until every reason is lifted. Its
-    roles stay, so that lifting the last reason gives back exactly what it had.
+    """Suspend a member for a reason: every check is denied until all suspension reasons are lifted.
+    Roles stay, so lifting the last reason gives back exactly what the member had.
     """
     ResumeMember: _grpc.UnaryUnaryMultiCallable[_member_pb2.ResumeMemberRequest, _member_pb2.ResumeMemberResponse]
-    """Lift one reason."""
+    """Lift one suspension reason."""
     SetMemberRoles: _grpc.UnaryUnaryMultiCallable[_member_pb2.SetMemberRolesRequest, _member_pb2.SetMemberRolesResponse]
-    """Say which roles a member holds on the whole tenant: those it lacks are granted, those that are
-    not named are revoked, in one step. Grants on a scope and those that a contract, a directory or
-    single sign-on keeps stay as they are.
+    """Set the roles of a member on the whole tenant: in one step, missing roles are granted and all
+    others revoked. Grants on a scope, and grants that a contract, a directory or single sign-on
+    manages, stay as they are.
     """
     TransferOwnership: _grpc.UnaryUnaryMultiCallable[_member_pb2.TransferOwnershipRequest, _member_pb2.TransferOwnershipResponse]
-    """Make another member the owner of the account, of which there is one at most."""
+    """Make another member the owner of the tenant. A tenant has at most one owner."""
 
 @_typing.type_check_only
 class MemberServiceAsyncStub(MemberServiceStub):
@@ -61,26 +61,26 @@ class MemberServiceAsyncStub(MemberServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     AddMember: _aio.UnaryUnaryMultiCallable[_member_pb2.AddMemberRequest, _member_pb2.AddMemberResponse]  # type: ignore[assignment]
-    """Make a subject a member, with roles if wanted."""
+    """Add a member to a tenant, optionally with roles."""
     RemoveMember: _aio.UnaryUnaryMultiCallable[_member_pb2.RemoveMemberRequest, _member_pb2.RemoveMemberResponse]  # type: ignore[assignment]
-    """End a membership and every role grant of it. Never refused for tier or state."""
+    """Remove a member and end all its role grants. Never refused because of tier or state."""
     GetMember: _aio.UnaryUnaryMultiCallable[_member_pb2.GetMemberRequest, _member_pb2.GetMemberResponse]  # type: ignore[assignment]
-    """Get one member."""
+    """Get a member."""
     ListMembers: _aio.UnaryUnaryMultiCallable[_member_pb2.ListMembersRequest, _member_pb2.ListMembersResponse]  # type: ignore[assignment]
     """List a tenant's members."""
     SuspendMember: _aio.UnaryUnaryMultiCallable[_member_pb2.SuspendMemberRequest, _member_pb2.SuspendMemberResponse]  # type: ignore[assignment]
-    """Hold a member back for one reason: everything is denied to it until every reason is lifted. Its
-    roles stay, so that lifting the last reason gives back exactly what it had.
+    """Suspend a member for a reason: every check is denied until all suspension reasons are lifted.
+    Roles stay, so lifting the last reason gives back exactly what the member had.
     """
     ResumeMember: _aio.UnaryUnaryMultiCallable[_member_pb2.ResumeMemberRequest, _member_pb2.ResumeMemberResponse]  # type: ignore[assignment]
-    """Lift one reason."""
+    """Lift one suspension reason."""
     SetMemberRoles: _aio.UnaryUnaryMultiCallable[_member_pb2.SetMemberRolesRequest, _member_pb2.SetMemberRolesResponse]  # type: ignore[assignment]
-    """Say which roles a member holds on the whole tenant: those it lacks are granted, those that are
-    not named are revoked, in one step. Grants on a scope and those that a contract, a directory or
-    single sign-on keeps stay as they are.
+    """Set the roles of a member on the whole tenant: in one step, missing roles are granted and all
+    others revoked. Grants on a scope, and grants that a contract, a directory or single sign-on
+    manages, stay as they are.
     """
     TransferOwnership: _aio.UnaryUnaryMultiCallable[_member_pb2.TransferOwnershipRequest, _member_pb2.TransferOwnershipResponse]  # type: ignore[assignment]
-    """Make another member the owner of the account, of which there is one at most."""
+    """Make another member the owner of the tenant. A tenant has at most one owner."""
 
 class MemberServiceServicer(metaclass=_abc_1.ABCMeta):
     """Members: the subjects that belong to a tenant."""
@@ -91,7 +91,7 @@ class MemberServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _member_pb2.AddMemberRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_member_pb2.AddMemberResponse, _abc.Awaitable[_member_pb2.AddMemberResponse]]:
-        """Make a subject a member, with roles if wanted."""
+        """Add a member to a tenant, optionally with roles."""
 
     @_abc_1.abstractmethod
     def RemoveMember(
@@ -99,7 +99,7 @@ class MemberServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _member_pb2.RemoveMemberRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_member_pb2.RemoveMemberResponse, _abc.Awaitable[_member_pb2.RemoveMemberResponse]]:
-        """End a membership and every role grant of it. Never refused for tier or state."""
+        """Remove a member and end all its role grants. Never refused because of tier or state."""
 
     @_abc_1.abstractmethod
     def GetMember(
@@ -107,7 +107,7 @@ class MemberServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _member_pb2.GetMemberRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_member_pb2.GetMemberResponse, _abc.Awaitable[_member_pb2.GetMemberResponse]]:
-        """Get one member."""
+        """Get a member."""
 
     @_abc_1.abstractmethod
     def ListMembers(
@@ -123,8 +123,8 @@ class MemberServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _member_pb2.SuspendMemberRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_member_pb2.SuspendMemberResponse, _abc.Awaitable[_member_pb2.SuspendMemberResponse]]:
-        """Hold a member back for one reason: everything is denied to it until every reason is lifted. Its
-        roles stay, so that lifting the last reason gives back exactly what it had.
+        """Suspend a member for a reason: every check is denied until all suspension reasons are lifted.
+        Roles stay, so lifting the last reason gives back exactly what the member had.
         """
 
     @_abc_1.abstractmethod
@@ -133,7 +133,7 @@ class MemberServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _member_pb2.ResumeMemberRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_member_pb2.ResumeMemberResponse, _abc.Awaitable[_member_pb2.ResumeMemberResponse]]:
-        """Lift one reason."""
+        """Lift one suspension reason."""
 
     @_abc_1.abstractmethod
     def SetMemberRoles(
@@ -141,9 +141,9 @@ class MemberServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _member_pb2.SetMemberRolesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_member_pb2.SetMemberRolesResponse, _abc.Awaitable[_member_pb2.SetMemberRolesResponse]]:
-        """Say which roles a member holds on the whole tenant: those it lacks are granted, those that are
-        not named are revoked, in one step. Grants on a scope and those that a contract, a directory or
-        single sign-on keeps stay as they are.
+        """Set the roles of a member on the whole tenant: in one step, missing roles are granted and all
+        others revoked. Grants on a scope, and grants that a contract, a directory or single sign-on
+        manages, stay as they are.
         """
 
     @_abc_1.abstractmethod
@@ -152,6 +152,6 @@ class MemberServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _member_pb2.TransferOwnershipRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_member_pb2.TransferOwnershipResponse, _abc.Awaitable[_member_pb2.TransferOwnershipResponse]]:
-        """Make another member the owner of the account, of which there is one at most."""
+        """Make another member the owner of the tenant. A tenant has at most one owner."""
 
 def add_MemberServiceServicer_to_server(servicer: MemberServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -29,7 +29,7 @@ class _GrantSource:
 class _GrantSourceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_GrantSource.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     GRANT_SOURCE_UNSPECIFIED: _GrantSource.ValueType  # 0
-    """Taken as MANUAL in a change, as any source in a filter."""
+    """Means MANUAL in a change and any source in a filter."""
     GRANT_SOURCE_MANUAL: _GrantSource.ValueType  # 1
     """A person."""
     GRANT_SOURCE_CONTRACT: _GrantSource.ValueType  # 2
@@ -39,13 +39,13 @@ class _GrantSourceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_GrantSour
     GRANT_SOURCE_SSO: _GrantSource.ValueType  # 4
     """The customer's identity provider, by SSO."""
     GRANT_SOURCE_STAFF: _GrantSource.ValueType  # 5
-    """An approved staff access."""
+    """Approved staff access."""
 
 class GrantSource(_GrantSource, metaclass=_GrantSourceEnumTypeWrapper):
-    """Who keeps a grant. Each source takes back only its own."""
+    """Who manages a grant. Each source revokes only its own grants."""
 
 GRANT_SOURCE_UNSPECIFIED: GrantSource.ValueType  # 0
-"""Taken as MANUAL in a change, as any source in a filter."""
+"""Means MANUAL in a change and any source in a filter."""
 GRANT_SOURCE_MANUAL: GrantSource.ValueType  # 1
 """A person."""
 GRANT_SOURCE_CONTRACT: GrantSource.ValueType  # 2
@@ -55,7 +55,7 @@ GRANT_SOURCE_SCIM: GrantSource.ValueType  # 3
 GRANT_SOURCE_SSO: GrantSource.ValueType  # 4
 """The customer's identity provider, by SSO."""
 GRANT_SOURCE_STAFF: GrantSource.ValueType  # 5
-"""An approved staff access."""
+"""Approved staff access."""
 Global___GrantSource: _TypeAlias = GrantSource  # noqa: Y015
 
 class _GrantOrigin:
@@ -69,12 +69,12 @@ class _GrantOriginEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_GrantOrig
     GRANT_ORIGIN_GRANTED: _GrantOrigin.ValueType  # 1
     """A caller granted the role, or a billing event did."""
     GRANT_ORIGIN_SUBSTITUTE: _GrantOrigin.ValueType  # 2
-    """The downgrade policy gave it in place of the grant `substitute_for`, which it holds back; it ends
-    when that one comes back.
+    """The downgrade policy gave it in place of the grant `substitute_for`, which it holds back; it
+    ends when that one comes back.
     """
     GRANT_ORIGIN_READ_ONLY: _GrantOrigin.ValueType  # 3
-    """The downgrade policy gave it to a member without a seat, whose other grants it holds back; it ends
-    when there is a seat again.
+    """The downgrade policy gave it to a member without a seat, whose other grants it holds back; it
+    ends when there is a seat again.
     """
 
 class GrantOrigin(_GrantOrigin, metaclass=_GrantOriginEnumTypeWrapper):
@@ -85,12 +85,12 @@ GRANT_ORIGIN_UNSPECIFIED: GrantOrigin.ValueType  # 0
 GRANT_ORIGIN_GRANTED: GrantOrigin.ValueType  # 1
 """A caller granted the role, or a billing event did."""
 GRANT_ORIGIN_SUBSTITUTE: GrantOrigin.ValueType  # 2
-"""The downgrade policy gave it in place of the grant `substitute_for`, which it holds back; it ends
-when that one comes back.
+"""The downgrade policy gave it in place of the grant `substitute_for`, which it holds back; it
+ends when that one comes back.
 """
 GRANT_ORIGIN_READ_ONLY: GrantOrigin.ValueType  # 3
-"""The downgrade policy gave it to a member without a seat, whose other grants it holds back; it ends
-when there is a seat again.
+"""The downgrade policy gave it to a member without a seat, whose other grants it holds back; it
+ends when there is a seat again.
 """
 Global___GrantOrigin: _TypeAlias = GrantOrigin  # noqa: Y015
 
@@ -127,19 +127,19 @@ class _GrantOutcomeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_GrantOut
     GRANT_OUTCOME_UNSPECIFIED: _GrantOutcome.ValueType  # 0
     """Never sent."""
     GRANT_OUTCOME_GRANTED: _GrantOutcome.ValueType  # 1
-    """It was made."""
+    """The grant was created."""
     GRANT_OUTCOME_ALREADY_HELD: _GrantOutcome.ValueType  # 2
-    """The same grant from the same source was in force, or stands in this request before."""
+    """The same grant from the same source already exists, or appears earlier in the request."""
 
 class GrantOutcome(_GrantOutcome, metaclass=_GrantOutcomeEnumTypeWrapper):
-    """What became of one grant that was asked for."""
+    """The outcome of one requested grant."""
 
 GRANT_OUTCOME_UNSPECIFIED: GrantOutcome.ValueType  # 0
 """Never sent."""
 GRANT_OUTCOME_GRANTED: GrantOutcome.ValueType  # 1
-"""It was made."""
+"""The grant was created."""
 GRANT_OUTCOME_ALREADY_HELD: GrantOutcome.ValueType  # 2
-"""The same grant from the same source was in force, or stands in this request before."""
+"""The same grant from the same source already exists, or appears earlier in the request."""
 Global___GrantOutcome: _TypeAlias = GrantOutcome  # noqa: Y015
 
 class _RevokeOutcome:
@@ -151,19 +151,19 @@ class _RevokeOutcomeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RevokeO
     REVOKE_OUTCOME_UNSPECIFIED: _RevokeOutcome.ValueType  # 0
     """Never sent."""
     REVOKE_OUTCOME_REVOKED: _RevokeOutcome.ValueType  # 1
-    """At least one grant was ended."""
+    """At least one grant was revoked."""
     REVOKE_OUTCOME_NOTHING_TO_REVOKE: _RevokeOutcome.ValueType  # 2
-    """No grant answers the description, or one before it in this request ended them."""
+    """No grant matches, or an earlier revocation of the request has ended those that did."""
 
 class RevokeOutcome(_RevokeOutcome, metaclass=_RevokeOutcomeEnumTypeWrapper):
-    """What became of one revocation that was asked for."""
+    """The outcome of one requested revocation."""
 
 REVOKE_OUTCOME_UNSPECIFIED: RevokeOutcome.ValueType  # 0
 """Never sent."""
 REVOKE_OUTCOME_REVOKED: RevokeOutcome.ValueType  # 1
-"""At least one grant was ended."""
+"""At least one grant was revoked."""
 REVOKE_OUTCOME_NOTHING_TO_REVOKE: RevokeOutcome.ValueType  # 2
-"""No grant answers the description, or one before it in this request ended them."""
+"""No grant matches, or an earlier revocation of the request has ended those that did."""
 Global___RevokeOutcome: _TypeAlias = RevokeOutcome  # noqa: Y015
 
 @_typing.final
@@ -181,43 +181,45 @@ class RoleGrant(_message.Message):
     VALID_UNTIL_FIELD_NUMBER: _builtins.int
     SOURCE_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
-    REVISION_FIELD_NUMBER: _builtins.int
     ORIGIN_FIELD_NUMBER: _builtins.int
     SUBSTITUTE_FOR_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
     HELD_BACK_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """Given by the service; ignored in a change."""
+    """Assigned by the service; ignored in requests."""
     tenant: _builtins.str
-    """The customer's account."""
+    """The tenant's id."""
     subject: _builtins.str
-    """Who holds the role. Example: `user:alice`."""
+    """Who has the role. Example: `user:alice`."""
     role: _builtins.str
     """The role. Example: `editor`, or `acme/editor` for the tenant's own."""
     scope: _builtins.str
-    """Where it holds, one or two `type:id` segments; empty for the whole tenant."""
+    """Where it applies, one or two `type:id` segments; empty for the whole tenant."""
     source: Global___GrantSource.ValueType
-    """Who keeps it."""
+    """Who manages it."""
     reason: _builtins.str
-    """Why it was given."""
-    revision: _builtins.int
-    """The revision that changed it last, for `expected_revision`; ignored in a change. Example: 4711."""
+    """Why it was granted."""
     origin: Global___GrantOrigin.ValueType
     """How it came about. Set by the service; ignored in a change."""
     substitute_for: _builtins.str
     """The id of the grant in whose place the downgrade policy gave this one; empty for others. Set by
     the service; ignored in a change.
     """
+    revision: _builtins.int
+    """The revision that last changed it, to send back as `expected_revision`; ignored in requests.
+    Example: 4711.
+    """
     held_back: Global___HoldReason.ValueType
-    """Why the downgrade policy holds it back: until the account has room for it again, it gives nothing.
-    Set by the service; ignored in a change.
+    """Why the downgrade policy holds it back: until the account has room for it again, it gives
+    nothing. Set by the service; ignored in a change.
     """
     @_builtins.property
     def valid_from(self) -> _timestamp_pb2.Timestamp:
-        """From when it holds, inclusive; unset for always."""
+        """From when it applies, inclusive; unset for no beginning."""
 
     @_builtins.property
     def valid_until(self) -> _timestamp_pb2.Timestamp:
-        """Until when it holds, exclusive; unset for never ending."""
+        """Until when it applies, exclusive; unset for no end."""
 
     def __init__(
         self,
@@ -231,9 +233,9 @@ class RoleGrant(_message.Message):
         valid_until: _timestamp_pb2.Timestamp | None = ...,
         source: Global___GrantSource.ValueType = ...,
         reason: _builtins.str = ...,
-        revision: _builtins.int = ...,
         origin: Global___GrantOrigin.ValueType = ...,
         substitute_for: _builtins.str = ...,
+        revision: _builtins.int = ...,
         held_back: Global___HoldReason.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["valid_from", b"valid_from", "valid_until", b"valid_until"]  # noqa: Y015
@@ -246,7 +248,7 @@ Global___RoleGrant: _TypeAlias = RoleGrant  # noqa: Y015
 
 @_typing.final
 class GrantRoleRequest(_message.Message):
-    """The grant to make. Its reason is the reason of the change."""
+    """The grant to create. Its reason is also the reason of the change."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -278,15 +280,15 @@ Global___GrantRoleRequest: _TypeAlias = GrantRoleRequest  # noqa: Y015
 
 @_typing.final
 class GrantRoleResponse(_message.Message):
-    """The grant made."""
+    """The grant created."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     ROLE_GRANT_FIELD_NUMBER: _builtins.int
-    REVISION_FIELD_NUMBER: _builtins.int
     PREVIEW_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
-    """The revision that made it so."""
+    """The revision that made the change."""
     @_builtins.property
     def role_grant(self) -> Global___RoleGrant:
         """The grant as it is now."""
@@ -299,8 +301,8 @@ class GrantRoleResponse(_message.Message):
         self,
         *,
         role_grant: Global___RoleGrant | None = ...,
-        revision: _builtins.int = ...,
         preview: _effect_pb2.Preview | None = ...,
+        revision: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["preview", b"preview", "role_grant", b"role_grant"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -321,25 +323,25 @@ class RevokeRoleRequest(_message.Message):
     ROLE_FIELD_NUMBER: _builtins.int
     SCOPE_FIELD_NUMBER: _builtins.int
     SOURCE_FIELD_NUMBER: _builtins.int
-    REASON_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
     tenant: _builtins.str
-    """The customer's account."""
+    """The tenant's id."""
     subject: _builtins.str
-    """Who holds the role."""
+    """Who has the role."""
     role: _builtins.str
     """The role."""
     scope: _builtins.str
-    """The very scope of the grant; empty for grants on the whole tenant."""
+    """The exact scope of the grant; empty for grants on the whole tenant."""
     source: Global___GrantSource.ValueType
-    """Only grants that this source keeps; unset for all."""
-    reason: _builtins.str
-    """Why, for the audit; up to 1,000 characters."""
+    """Only grants of this source; unset for all."""
     request_id: _builtins.str
     """A retry with the same id gets the first answer; the same id with other content is refused."""
     validate_only: _builtins.bool
     """Answer with the full effect, and change nothing."""
+    reason: _builtins.str
+    """Why, for the audit; up to 1,000 characters."""
     def __init__(
         self,
         *,
@@ -348,9 +350,9 @@ class RevokeRoleRequest(_message.Message):
         role: _builtins.str = ...,
         scope: _builtins.str = ...,
         source: Global___GrantSource.ValueType = ...,
-        reason: _builtins.str = ...,
         request_id: _builtins.str = ...,
         validate_only: _builtins.bool = ...,
+        reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -367,10 +369,10 @@ class RevokeRoleResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     ROLE_GRANTS_FIELD_NUMBER: _builtins.int
-    REVISION_FIELD_NUMBER: _builtins.int
     PREVIEW_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
-    """The revision that made it so."""
+    """The revision that made the change."""
     @_builtins.property
     def role_grants(self) -> _containers.RepeatedCompositeFieldContainer[Global___RoleGrant]:
         """The grants, at least one."""
@@ -383,8 +385,8 @@ class RevokeRoleResponse(_message.Message):
         self,
         *,
         role_grants: _abc.Iterable[Global___RoleGrant] | None = ...,
-        revision: _builtins.int = ...,
         preview: _effect_pb2.Preview | None = ...,
+        revision: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["preview", b"preview"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -395,32 +397,32 @@ class RevokeRoleResponse(_message.Message):
 Global___RevokeRoleResponse: _TypeAlias = RevokeRoleResponse  # noqa: Y015
 
 @_typing.final
-class BulkGrantRolesRequest(_message.Message):
-    """The grants to make."""
+class BatchGrantRolesRequest(_message.Message):
+    """The grants to create."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     ROLE_GRANTS_FIELD_NUMBER: _builtins.int
-    REASON_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
-    reason: _builtins.str
-    """The reason of every grant that gives none of its own; up to 1,000 characters."""
+    REASON_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """A retry with the same id gets the first answer; the same id with other content is refused."""
     validate_only: _builtins.bool
     """Answer with the full effect, and change nothing."""
+    reason: _builtins.str
+    """The reason of each grant that has none of its own; up to 1,000 characters."""
     @_builtins.property
     def role_grants(self) -> _containers.RepeatedCompositeFieldContainer[Global___RoleGrant]:
-        """The grants, 1 to 1,000, of any number of accounts. The right is asked for each account."""
+        """The grants, 1 to 1,000, in any number of tenants. The caller needs the right in each of them."""
 
     def __init__(
         self,
         *,
         role_grants: _abc.Iterable[Global___RoleGrant] | None = ...,
-        reason: _builtins.str = ...,
         request_id: _builtins.str = ...,
         validate_only: _builtins.bool = ...,
+        reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -428,25 +430,25 @@ class BulkGrantRolesRequest(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___BulkGrantRolesRequest: _TypeAlias = BulkGrantRolesRequest  # noqa: Y015
+Global___BatchGrantRolesRequest: _TypeAlias = BatchGrantRolesRequest  # noqa: Y015
 
 @_typing.final
-class BulkGrantResult(_message.Message):
-    """What became of one of the grants of a `BulkGrantRolesRequest`."""
+class BatchGrantResult(_message.Message):
+    """The result for one grant of a `BatchGrantRolesRequest`."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    OUTCOME_FIELD_NUMBER: _builtins.int
     ROLE_GRANT_ID_FIELD_NUMBER: _builtins.int
-    outcome: Global___GrantOutcome.ValueType
-    """Made, or held before."""
+    OUTCOME_FIELD_NUMBER: _builtins.int
     role_grant_id: _builtins.str
-    """The id of the grant that is in force now."""
+    """The id of the grant."""
+    outcome: Global___GrantOutcome.ValueType
+    """Whether it was created or already existed."""
     def __init__(
         self,
         *,
-        outcome: Global___GrantOutcome.ValueType = ...,
         role_grant_id: _builtins.str = ...,
+        outcome: Global___GrantOutcome.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -454,25 +456,25 @@ class BulkGrantResult(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___BulkGrantResult: _TypeAlias = BulkGrantResult  # noqa: Y015
+Global___BatchGrantResult: _TypeAlias = BatchGrantResult  # noqa: Y015
 
 @_typing.final
-class BulkGrantRolesResponse(_message.Message):
-    """What became of the grants. If one of them is refused, all are: then the metadata of the
-    `google.rpc.ErrorInfo` has `refused`, how many items are to be mended, and for each of them, as many as
-    fit, `item-<index>`, such as `item-3: "ROLE_NOT_FOUND role_grants[3].role"`.
+class BatchGrantRolesResponse(_message.Message):
+    """The results. If one grant is refused, all are. The metadata of the `google.rpc.ErrorInfo` then
+    has `refused`, the number of refused items, and for each of them, as far as they fit,
+    `item-<index>`, such as `item-3: "ROLE_NOT_FOUND role_grants[3].role"`.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
 
     RESULTS_FIELD_NUMBER: _builtins.int
-    REVISION_FIELD_NUMBER: _builtins.int
     PREVIEW_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
-    """The revision that made it so; the current one if nothing changed."""
+    """The revision that made the change; the current one if nothing changed."""
     @_builtins.property
-    def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___BulkGrantResult]:
-        """One for each grant of the request, in its order."""
+    def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___BatchGrantResult]:
+        """One for each grant, in the order of the request."""
 
     @_builtins.property
     def preview(self) -> _effect_pb2.Preview:
@@ -481,9 +483,9 @@ class BulkGrantRolesResponse(_message.Message):
     def __init__(
         self,
         *,
-        results: _abc.Iterable[Global___BulkGrantResult] | None = ...,
-        revision: _builtins.int = ...,
+        results: _abc.Iterable[Global___BatchGrantResult] | None = ...,
         preview: _effect_pb2.Preview | None = ...,
+        revision: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["preview", b"preview"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -491,11 +493,11 @@ class BulkGrantRolesResponse(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___BulkGrantRolesResponse: _TypeAlias = BulkGrantRolesResponse  # noqa: Y015
+Global___BatchGrantRolesResponse: _TypeAlias = BatchGrantRolesResponse  # noqa: Y015
 
 @_typing.final
 class RoleRevocation(_message.Message):
-    """A description of grants to revoke."""
+    """Which grants to revoke."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -505,15 +507,15 @@ class RoleRevocation(_message.Message):
     SCOPE_FIELD_NUMBER: _builtins.int
     SOURCE_FIELD_NUMBER: _builtins.int
     tenant: _builtins.str
-    """The customer's account."""
+    """The tenant's id."""
     subject: _builtins.str
-    """Who holds the role."""
+    """Who has the role."""
     role: _builtins.str
     """The role."""
     scope: _builtins.str
-    """The very scope of the grant; empty for grants on the whole tenant."""
+    """The exact scope of the grant; empty for grants on the whole tenant."""
     source: Global___GrantSource.ValueType
-    """Only grants that this source keeps; unset for all."""
+    """Only grants of this source; unset for all."""
     def __init__(
         self,
         *,
@@ -532,32 +534,34 @@ class RoleRevocation(_message.Message):
 Global___RoleRevocation: _TypeAlias = RoleRevocation  # noqa: Y015
 
 @_typing.final
-class BulkRevokeRolesRequest(_message.Message):
-    """What to revoke."""
+class BatchRevokeRolesRequest(_message.Message):
+    """The revocations."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     REVOCATIONS_FIELD_NUMBER: _builtins.int
-    REASON_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
-    reason: _builtins.str
-    """Why, for the audit; up to 1,000 characters."""
+    REASON_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """A retry with the same id gets the first answer; the same id with other content is refused."""
     validate_only: _builtins.bool
     """Answer with the full effect, and change nothing."""
+    reason: _builtins.str
+    """Why, for the audit; up to 1,000 characters."""
     @_builtins.property
     def revocations(self) -> _containers.RepeatedCompositeFieldContainer[Global___RoleRevocation]:
-        """The descriptions, 1 to 1,000, of any number of accounts. The right is asked for each account."""
+        """The revocations, 1 to 1,000, in any number of tenants. The caller needs the right in each of
+        them.
+        """
 
     def __init__(
         self,
         *,
         revocations: _abc.Iterable[Global___RoleRevocation] | None = ...,
-        reason: _builtins.str = ...,
         request_id: _builtins.str = ...,
         validate_only: _builtins.bool = ...,
+        reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -565,27 +569,27 @@ class BulkRevokeRolesRequest(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___BulkRevokeRolesRequest: _TypeAlias = BulkRevokeRolesRequest  # noqa: Y015
+Global___BatchRevokeRolesRequest: _TypeAlias = BatchRevokeRolesRequest  # noqa: Y015
 
 @_typing.final
-class BulkRevokeResult(_message.Message):
-    """What became of one of the revocations of a `BulkRevokeRolesRequest`."""
+class BatchRevokeResult(_message.Message):
+    """The result for one revocation of a `BatchRevokeRolesRequest`."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    OUTCOME_FIELD_NUMBER: _builtins.int
     ROLE_GRANT_IDS_FIELD_NUMBER: _builtins.int
+    OUTCOME_FIELD_NUMBER: _builtins.int
     outcome: Global___RevokeOutcome.ValueType
-    """Revoked, or nothing to revoke."""
+    """Whether anything was revoked."""
     @_builtins.property
     def role_grant_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The ids of the grants that it ended, oldest first."""
+        """The ids of the revoked grants, oldest first."""
 
     def __init__(
         self,
         *,
-        outcome: Global___RevokeOutcome.ValueType = ...,
         role_grant_ids: _abc.Iterable[_builtins.str] | None = ...,
+        outcome: Global___RevokeOutcome.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -593,24 +597,24 @@ class BulkRevokeResult(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___BulkRevokeResult: _TypeAlias = BulkRevokeResult  # noqa: Y015
+Global___BatchRevokeResult: _TypeAlias = BatchRevokeResult  # noqa: Y015
 
 @_typing.final
-class BulkRevokeRolesResponse(_message.Message):
-    """What became of the revocations. If one of them is refused, all are: the metadata of the
-    `google.rpc.ErrorInfo` names them as it does for `BulkGrantRoles`.
+class BatchRevokeRolesResponse(_message.Message):
+    """The results. If one revocation is refused, all are; the `google.rpc.ErrorInfo` lists them as for
+    `BatchGrantRoles`.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
 
     RESULTS_FIELD_NUMBER: _builtins.int
-    REVISION_FIELD_NUMBER: _builtins.int
     PREVIEW_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
-    """The revision that made it so; the current one if nothing changed."""
+    """The revision that made the change; the current one if nothing changed."""
     @_builtins.property
-    def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___BulkRevokeResult]:
-        """One for each revocation of the request, in its order."""
+    def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___BatchRevokeResult]:
+        """One for each revocation, in the order of the request."""
 
     @_builtins.property
     def preview(self) -> _effect_pb2.Preview:
@@ -619,9 +623,9 @@ class BulkRevokeRolesResponse(_message.Message):
     def __init__(
         self,
         *,
-        results: _abc.Iterable[Global___BulkRevokeResult] | None = ...,
-        revision: _builtins.int = ...,
+        results: _abc.Iterable[Global___BatchRevokeResult] | None = ...,
         preview: _effect_pb2.Preview | None = ...,
+        revision: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["preview", b"preview"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -629,36 +633,38 @@ class BulkRevokeRolesResponse(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___BulkRevokeRolesResponse: _TypeAlias = BulkRevokeRolesResponse  # noqa: Y015
+Global___BatchRevokeRolesResponse: _TypeAlias = BatchRevokeRolesResponse  # noqa: Y015
 
 @_typing.final
 class UpdateRoleGrantRequest(_message.Message):
-    """What to change in a grant."""
+    """Which fields of a grant to change, and to what."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     ROLE_GRANT_FIELD_NUMBER: _builtins.int
     UPDATE_MASK_FIELD_NUMBER: _builtins.int
     EXPECTED_REVISION_FIELD_NUMBER: _builtins.int
-    REASON_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
     expected_revision: _builtins.int
-    """Refuse if the grant's `revision` is another by now; 0 for no such guard. Example: 4711."""
-    reason: _builtins.str
-    """Why it is changed, for the audit; up to 1,000 characters."""
+    """Refuse with REVISION_MISMATCH unless this is the `revision` of the grant; 0 accepts any."""
     request_id: _builtins.str
     """A retry with the same id gets the first answer; the same id with other content is refused."""
     validate_only: _builtins.bool
     """Answer with the full effect, and change nothing."""
+    reason: _builtins.str
+    """Why, for the audit; up to 1,000 characters."""
     @_builtins.property
     def role_grant(self) -> Global___RoleGrant:
-        """The grant: `tenant` and `id` say which, of the rest only what the mask names is looked at."""
+        """Its `tenant` and `id`, and the new values of the fields that `update_mask` names; other fields
+        are ignored.
+        """
 
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
-        """What to change: `valid_from`, `valid_until`, `reason`; at least one. A window's end that is named
-        here and unset in the grant is open from now on.
+        """The fields to change, at least one: `valid_from`, `valid_until`, `reason`. Naming an end of the
+        window that is unset in `role_grant` removes it.
         """
 
     def __init__(
@@ -667,9 +673,9 @@ class UpdateRoleGrantRequest(_message.Message):
         role_grant: Global___RoleGrant | None = ...,
         update_mask: _field_mask_pb2.FieldMask | None = ...,
         expected_revision: _builtins.int = ...,
-        reason: _builtins.str = ...,
         request_id: _builtins.str = ...,
         validate_only: _builtins.bool = ...,
+        reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["role_grant", b"role_grant", "update_mask", b"update_mask"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -686,10 +692,10 @@ class UpdateRoleGrantResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     ROLE_GRANT_FIELD_NUMBER: _builtins.int
-    REVISION_FIELD_NUMBER: _builtins.int
     PREVIEW_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
-    """The revision that made it so; the current one if nothing changed."""
+    """The revision that made the change; the current one if nothing changed."""
     @_builtins.property
     def role_grant(self) -> Global___RoleGrant:
         """The grant as it is now."""
@@ -702,8 +708,8 @@ class UpdateRoleGrantResponse(_message.Message):
         self,
         *,
         role_grant: Global___RoleGrant | None = ...,
-        revision: _builtins.int = ...,
         preview: _effect_pb2.Preview | None = ...,
+        revision: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["preview", b"preview", "role_grant", b"role_grant"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -722,30 +728,30 @@ class DeleteRoleGrantRequest(_message.Message):
     TENANT_FIELD_NUMBER: _builtins.int
     ID_FIELD_NUMBER: _builtins.int
     EXPECTED_REVISION_FIELD_NUMBER: _builtins.int
-    REASON_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
     tenant: _builtins.str
-    """The customer's account."""
+    """The tenant's id."""
     id: _builtins.str
     """The grant's id."""
     expected_revision: _builtins.int
-    """Refuse if the grant's `revision` is another by now; 0 for no such guard. Example: 4711."""
-    reason: _builtins.str
-    """Why, for the audit; up to 1,000 characters."""
+    """Refuse with REVISION_MISMATCH unless this is the `revision` of the grant; 0 accepts any."""
     request_id: _builtins.str
     """A retry with the same id gets the first answer; the same id with other content is refused."""
     validate_only: _builtins.bool
     """Answer with the full effect, and change nothing."""
+    reason: _builtins.str
+    """Why, for the audit; up to 1,000 characters."""
     def __init__(
         self,
         *,
         tenant: _builtins.str = ...,
         id: _builtins.str = ...,
         expected_revision: _builtins.int = ...,
-        reason: _builtins.str = ...,
         request_id: _builtins.str = ...,
         validate_only: _builtins.bool = ...,
+        reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -762,10 +768,10 @@ class DeleteRoleGrantResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     ROLE_GRANT_FIELD_NUMBER: _builtins.int
-    REVISION_FIELD_NUMBER: _builtins.int
     PREVIEW_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
-    """The revision that made it so."""
+    """The revision that made the change."""
     @_builtins.property
     def role_grant(self) -> Global___RoleGrant:
         """The grant as it was."""
@@ -778,8 +784,8 @@ class DeleteRoleGrantResponse(_message.Message):
         self,
         *,
         role_grant: Global___RoleGrant | None = ...,
-        revision: _builtins.int = ...,
         preview: _effect_pb2.Preview | None = ...,
+        revision: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["preview", b"preview", "role_grant", b"role_grant"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -798,7 +804,7 @@ class GetRoleGrantRequest(_message.Message):
     TENANT_FIELD_NUMBER: _builtins.int
     ID_FIELD_NUMBER: _builtins.int
     tenant: _builtins.str
-    """The customer's account."""
+    """The tenant's id."""
     id: _builtins.str
     """The grant's id."""
     def __init__(
@@ -817,14 +823,14 @@ Global___GetRoleGrantRequest: _TypeAlias = GetRoleGrantRequest  # noqa: Y015
 
 @_typing.final
 class GetRoleGrantResponse(_message.Message):
-    """The grant asked for."""
+    """The grant."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     ROLE_GRANT_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
-    """The revision the answer was given at."""
+    """The revision that the response is based on."""
     @_builtins.property
     def role_grant(self) -> Global___RoleGrant:
         """The grant."""
@@ -850,46 +856,46 @@ class ListRoleGrantsRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     TENANT_FIELD_NUMBER: _builtins.int
+    LIVE_TIME_FIELD_NUMBER: _builtins.int
     SUBJECT_FIELD_NUMBER: _builtins.int
     ROLE_FIELD_NUMBER: _builtins.int
-    PAGE_SIZE_FIELD_NUMBER: _builtins.int
-    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     SCOPE_FIELD_NUMBER: _builtins.int
     SOURCE_FIELD_NUMBER: _builtins.int
-    LIVE_AT_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     tenant: _builtins.str
-    """The customer's account."""
+    """The tenant's id."""
     subject: _builtins.str
     """Only this subject's; empty for all."""
     role: _builtins.str
     """Only of this role; empty for all."""
-    page_size: _builtins.int
-    """At most this many; 100 if 0, at most 1,000."""
-    page_token: _builtins.str
-    """`next_page_token` of the page before, of the same query."""
     scope: _builtins.str
-    """Only those on this very scope; set and empty for those on the whole tenant; unset for all."""
+    """Only those on exactly this scope; empty for those on the whole tenant; unset for all."""
     source: Global___GrantSource.ValueType
-    """Only those that this source keeps; unset for all."""
+    """Only those of this source; unset for all."""
+    page_size: _builtins.int
+    """Items a page, up to 1,000; 0 for 100."""
+    page_token: _builtins.str
+    """`next_page_token` of the previous page of the same query; empty for the first page."""
     @_builtins.property
-    def live_at(self) -> _timestamp_pb2.Timestamp:
-        """Only those whose window holds this instant; unset for all."""
+    def live_time(self) -> _timestamp_pb2.Timestamp:
+        """Only those in force at this time; unset for all, past and future ones too."""
 
     def __init__(
         self,
         *,
         tenant: _builtins.str = ...,
+        live_time: _timestamp_pb2.Timestamp | None = ...,
         subject: _builtins.str = ...,
         role: _builtins.str = ...,
-        page_size: _builtins.int = ...,
-        page_token: _builtins.str = ...,
         scope: _builtins.str | None = ...,
         source: Global___GrantSource.ValueType = ...,
-        live_at: _timestamp_pb2.Timestamp | None = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_scope", b"_scope", "live_at", b"live_at", "scope", b"scope"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_scope", b"_scope", "live_time", b"live_time", "scope", b"scope"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_scope", b"_scope", "live_at", b"live_at", "page_size", b"page_size", "page_token", b"page_token", "role", b"role", "scope", b"scope", "source", b"source", "subject", b"subject", "tenant", b"tenant"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_scope", b"_scope", "live_time", b"live_time", "page_size", b"page_size", "page_token", b"page_token", "role", b"role", "scope", b"scope", "source", b"source", "subject", b"subject", "tenant", b"tenant"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__scope: _TypeAlias = _typing.Literal["scope"]  # noqa: Y015
     _WhichOneofArgType__scope: _TypeAlias = _typing.Literal["_scope", b"_scope"]  # noqa: Y015
@@ -899,8 +905,8 @@ Global___ListRoleGrantsRequest: _TypeAlias = ListRoleGrantsRequest  # noqa: Y015
 
 @_typing.final
 class ListRoleGrantsResponse(_message.Message):
-    """A page of grants, oldest first. Grants whose window is over or not yet begun are among them, unless
-    `live_at` leaves them out.
+    """A page of grants, oldest first. Expired and future grants are included unless `live_time`
+    excludes them.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -912,9 +918,9 @@ class ListRoleGrantsResponse(_message.Message):
     next_page_token: _builtins.str
     """Empty on the last page."""
     revision: _builtins.int
-    """The revision the answer was given at."""
+    """The revision that the response is based on."""
     total_size: _builtins.int
-    """How many grants all pages have together, at that revision."""
+    """How many grants match, on all pages."""
     @_builtins.property
     def role_grants(self) -> _containers.RepeatedCompositeFieldContainer[Global___RoleGrant]:
         """The grants."""

@@ -45,15 +45,15 @@ class RoleGrantServiceStub:
                 request_serializer=authz_dot_v1_dot_role__grant__pb2.RevokeRoleRequest.SerializeToString,
                 response_deserializer=authz_dot_v1_dot_role__grant__pb2.RevokeRoleResponse.FromString,
                 _registered_method=True)
-        self.BulkGrantRoles = channel.unary_unary(
-                '/authz.v1.RoleGrantService/BulkGrantRoles',
-                request_serializer=authz_dot_v1_dot_role__grant__pb2.BulkGrantRolesRequest.SerializeToString,
-                response_deserializer=authz_dot_v1_dot_role__grant__pb2.BulkGrantRolesResponse.FromString,
+        self.BatchGrantRoles = channel.unary_unary(
+                '/authz.v1.RoleGrantService/BatchGrantRoles',
+                request_serializer=authz_dot_v1_dot_role__grant__pb2.BatchGrantRolesRequest.SerializeToString,
+                response_deserializer=authz_dot_v1_dot_role__grant__pb2.BatchGrantRolesResponse.FromString,
                 _registered_method=True)
-        self.BulkRevokeRoles = channel.unary_unary(
-                '/authz.v1.RoleGrantService/BulkRevokeRoles',
-                request_serializer=authz_dot_v1_dot_role__grant__pb2.BulkRevokeRolesRequest.SerializeToString,
-                response_deserializer=authz_dot_v1_dot_role__grant__pb2.BulkRevokeRolesResponse.FromString,
+        self.BatchRevokeRoles = channel.unary_unary(
+                '/authz.v1.RoleGrantService/BatchRevokeRoles',
+                request_serializer=authz_dot_v1_dot_role__grant__pb2.BatchRevokeRolesRequest.SerializeToString,
+                response_deserializer=authz_dot_v1_dot_role__grant__pb2.BatchRevokeRolesResponse.FromString,
                 _registered_method=True)
         self.UpdateRoleGrant = channel.unary_unary(
                 '/authz.v1.RoleGrantService/UpdateRoleGrant',
@@ -89,44 +89,45 @@ class RoleGrantServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RevokeRole(self, request, context):
-        """Revoke every grant that answers the description. Never refused for tier or state.
+        """Revoke all grants that match the request. Never refused because of tier or state.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def BulkGrantRoles(self, request, context):
-        """Grant up to 1,000 roles, of several accounts if wanted: all of them or none. A role that is held
-        so already is no error here: its outcome says so.
+    def BatchGrantRoles(self, request, context):
+        """Grant up to 1,000 roles, in one tenant or several: all of them or none. A grant that already
+        exists is not an error; its outcome says so.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def BulkRevokeRoles(self, request, context):
-        """Revoke up to 1,000 roles, of several accounts if wanted: all of them or none. A role that nobody
-        holds is no error here: its outcome says so. Never refused for tier or state.
+    def BatchRevokeRoles(self, request, context):
+        """Revoke up to 1,000 roles, in one tenant or several: all of them or none. A revocation that
+        matches no grant is not an error; its outcome says so. Never refused because of tier or state.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def UpdateRoleGrant(self, request, context):
-        """Change the window or the reason of a grant. Shortening is never refused for tier or state.
+        """Change the window or the reason of a grant. Shortening a window is never refused because of
+        tier or state.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DeleteRoleGrant(self, request, context):
-        """End one grant, by its id. Never refused for tier or state.
+        """End one grant by its id. Never refused because of tier or state.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetRoleGrant(self, request, context):
-        """Get one grant in force.
+        """Get a grant.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -152,15 +153,15 @@ def add_RoleGrantServiceServicer_to_server(servicer, server):
                     request_deserializer=authz_dot_v1_dot_role__grant__pb2.RevokeRoleRequest.FromString,
                     response_serializer=authz_dot_v1_dot_role__grant__pb2.RevokeRoleResponse.SerializeToString,
             ),
-            'BulkGrantRoles': grpc.unary_unary_rpc_method_handler(
-                    servicer.BulkGrantRoles,
-                    request_deserializer=authz_dot_v1_dot_role__grant__pb2.BulkGrantRolesRequest.FromString,
-                    response_serializer=authz_dot_v1_dot_role__grant__pb2.BulkGrantRolesResponse.SerializeToString,
+            'BatchGrantRoles': grpc.unary_unary_rpc_method_handler(
+                    servicer.BatchGrantRoles,
+                    request_deserializer=authz_dot_v1_dot_role__grant__pb2.BatchGrantRolesRequest.FromString,
+                    response_serializer=authz_dot_v1_dot_role__grant__pb2.BatchGrantRolesResponse.SerializeToString,
             ),
-            'BulkRevokeRoles': grpc.unary_unary_rpc_method_handler(
-                    servicer.BulkRevokeRoles,
-                    request_deserializer=authz_dot_v1_dot_role__grant__pb2.BulkRevokeRolesRequest.FromString,
-                    response_serializer=authz_dot_v1_dot_role__grant__pb2.BulkRevokeRolesResponse.SerializeToString,
+            'BatchRevokeRoles': grpc.unary_unary_rpc_method_handler(
+                    servicer.BatchRevokeRoles,
+                    request_deserializer=authz_dot_v1_dot_role__grant__pb2.BatchRevokeRolesRequest.FromString,
+                    response_serializer=authz_dot_v1_dot_role__grant__pb2.BatchRevokeRolesResponse.SerializeToString,
             ),
             'UpdateRoleGrant': grpc.unary_unary_rpc_method_handler(
                     servicer.UpdateRoleGrant,
@@ -249,7 +250,7 @@ class RoleGrantService:
             _registered_method=True)
 
     @staticmethod
-    def BulkGrantRoles(request,
+    def BatchGrantRoles(request,
             target,
             options=(),
             channel_credentials=None,
@@ -262,9 +263,9 @@ class RoleGrantService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/authz.v1.RoleGrantService/BulkGrantRoles',
-            authz_dot_v1_dot_role__grant__pb2.BulkGrantRolesRequest.SerializeToString,
-            authz_dot_v1_dot_role__grant__pb2.BulkGrantRolesResponse.FromString,
+            '/authz.v1.RoleGrantService/BatchGrantRoles',
+            authz_dot_v1_dot_role__grant__pb2.BatchGrantRolesRequest.SerializeToString,
+            authz_dot_v1_dot_role__grant__pb2.BatchGrantRolesResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -276,7 +277,7 @@ class RoleGrantService:
             _registered_method=True)
 
     @staticmethod
-    def BulkRevokeRoles(request,
+    def BatchRevokeRoles(request,
             target,
             options=(),
             channel_credentials=None,
@@ -289,9 +290,9 @@ class RoleGrantService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/authz.v1.RoleGrantService/BulkRevokeRoles',
-            authz_dot_v1_dot_role__grant__pb2.BulkRevokeRolesRequest.SerializeToString,
-            authz_dot_v1_dot_role__grant__pb2.BulkRevokeRolesResponse.FromString,
+            '/authz.v1.RoleGrantService/BatchRevokeRoles',
+            authz_dot_v1_dot_role__grant__pb2.BatchRevokeRolesRequest.SerializeToString,
+            authz_dot_v1_dot_role__grant__pb2.BatchRevokeRolesResponse.FromString,
             options,
             channel_credentials,
             insecure,

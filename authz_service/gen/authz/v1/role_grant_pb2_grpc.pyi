@@ -36,21 +36,23 @@ class RoleGrantServiceStub:
     GrantRole: _grpc.UnaryUnaryMultiCallable[_role_grant_pb2.GrantRoleRequest, _role_grant_pb2.GrantRoleResponse]
     """Grant a role to a member."""
     RevokeRole: _grpc.UnaryUnaryMultiCallable[_role_grant_pb2.RevokeRoleRequest, _role_grant_pb2.RevokeRoleResponse]
-    """Revoke every grant that answers the description. Never refused for tier or state."""
-    BulkGrantRoles: _grpc.UnaryUnaryMultiCallable[_role_grant_pb2.BulkGrantRolesRequest, _role_grant_pb2.BulkGrantRolesResponse]
-    """Grant up to 1,000 roles, of several accounts if wanted: all of them or none. A role that is held
-    so already is no error here: its outcome says so.
+    """Revoke all grants that match the request. Never refused because of tier or state."""
+    BatchGrantRoles: _grpc.UnaryUnaryMultiCallable[_role_grant_pb2.BatchGrantRolesRequest, _role_grant_pb2.BatchGrantRolesResponse]
+    """Grant up to 1,000 roles, in one tenant or several: all of them or none. A grant that already
+    exists is not an error; its outcome says so.
     """
-    BulkRevokeRoles: _grpc.UnaryUnaryMultiCallable[_role_grant_pb2.BulkRevokeRolesRequest, _role_grant_pb2.BulkRevokeRolesResponse]
-    """Revoke up to 1,000 roles, of several accounts if wanted: all of them or none. A role that nobody
-    holds is no error here: its outcome says so. Never refused for tier or state.
+    BatchRevokeRoles: _grpc.UnaryUnaryMultiCallable[_role_grant_pb2.BatchRevokeRolesRequest, _role_grant_pb2.BatchRevokeRolesResponse]
+    """Revoke up to 1,000 roles, in one tenant or several: all of them or none. A revocation that
+    matches no grant is not an error; its outcome says so. Never refused because of tier or state.
     """
     UpdateRoleGrant: _grpc.UnaryUnaryMultiCallable[_role_grant_pb2.UpdateRoleGrantRequest, _role_grant_pb2.UpdateRoleGrantResponse]
-    """Change the window or the reason of a grant. Shortening is never refused for tier or state."""
+    """Change the window or the reason of a grant. Shortening a window is never refused because of
+    tier or state.
+    """
     DeleteRoleGrant: _grpc.UnaryUnaryMultiCallable[_role_grant_pb2.DeleteRoleGrantRequest, _role_grant_pb2.DeleteRoleGrantResponse]
-    """End one grant, by its id. Never refused for tier or state."""
+    """End one grant by its id. Never refused because of tier or state."""
     GetRoleGrant: _grpc.UnaryUnaryMultiCallable[_role_grant_pb2.GetRoleGrantRequest, _role_grant_pb2.GetRoleGrantResponse]
-    """Get one grant in force."""
+    """Get a grant."""
     ListRoleGrants: _grpc.UnaryUnaryMultiCallable[_role_grant_pb2.ListRoleGrantsRequest, _role_grant_pb2.ListRoleGrantsResponse]
     """List a tenant's grants."""
 
@@ -62,21 +64,23 @@ class RoleGrantServiceAsyncStub(RoleGrantServiceStub):
     GrantRole: _aio.UnaryUnaryMultiCallable[_role_grant_pb2.GrantRoleRequest, _role_grant_pb2.GrantRoleResponse]  # type: ignore[assignment]
     """Grant a role to a member."""
     RevokeRole: _aio.UnaryUnaryMultiCallable[_role_grant_pb2.RevokeRoleRequest, _role_grant_pb2.RevokeRoleResponse]  # type: ignore[assignment]
-    """Revoke every grant that answers the description. Never refused for tier or state."""
-    BulkGrantRoles: _aio.UnaryUnaryMultiCallable[_role_grant_pb2.BulkGrantRolesRequest, _role_grant_pb2.BulkGrantRolesResponse]  # type: ignore[assignment]
-    """Grant up to 1,000 roles, of several accounts if wanted: all of them or none. A role that is held
-    so already is no error here: its outcome says so.
+    """Revoke all grants that match the request. Never refused because of tier or state."""
+    BatchGrantRoles: _aio.UnaryUnaryMultiCallable[_role_grant_pb2.BatchGrantRolesRequest, _role_grant_pb2.BatchGrantRolesResponse]  # type: ignore[assignment]
+    """Grant up to 1,000 roles, in one tenant or several: all of them or none. A grant that already
+    exists is not an error; its outcome says so.
     """
-    BulkRevokeRoles: _aio.UnaryUnaryMultiCallable[_role_grant_pb2.BulkRevokeRolesRequest, _role_grant_pb2.BulkRevokeRolesResponse]  # type: ignore[assignment]
-    """Revoke up to 1,000 roles, of several accounts if wanted: all of them or none. A role that nobody
-    holds is no error here: its outcome says so. Never refused for tier or state.
+    BatchRevokeRoles: _aio.UnaryUnaryMultiCallable[_role_grant_pb2.BatchRevokeRolesRequest, _role_grant_pb2.BatchRevokeRolesResponse]  # type: ignore[assignment]
+    """Revoke up to 1,000 roles, in one tenant or several: all of them or none. A revocation that
+    matches no grant is not an error; its outcome says so. Never refused because of tier or state.
     """
     UpdateRoleGrant: _aio.UnaryUnaryMultiCallable[_role_grant_pb2.UpdateRoleGrantRequest, _role_grant_pb2.UpdateRoleGrantResponse]  # type: ignore[assignment]
-    """Change the window or the reason of a grant. Shortening is never refused for tier or state."""
+    """Change the window or the reason of a grant. Shortening a window is never refused because of
+    tier or state.
+    """
     DeleteRoleGrant: _aio.UnaryUnaryMultiCallable[_role_grant_pb2.DeleteRoleGrantRequest, _role_grant_pb2.DeleteRoleGrantResponse]  # type: ignore[assignment]
-    """End one grant, by its id. Never refused for tier or state."""
+    """End one grant by its id. Never refused because of tier or state."""
     GetRoleGrant: _aio.UnaryUnaryMultiCallable[_role_grant_pb2.GetRoleGrantRequest, _role_grant_pb2.GetRoleGrantResponse]  # type: ignore[assignment]
-    """Get one grant in force."""
+    """Get a grant."""
     ListRoleGrants: _aio.UnaryUnaryMultiCallable[_role_grant_pb2.ListRoleGrantsRequest, _role_grant_pb2.ListRoleGrantsResponse]  # type: ignore[assignment]
     """List a tenant's grants."""
 
@@ -97,26 +101,26 @@ class RoleGrantServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _role_grant_pb2.RevokeRoleRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_role_grant_pb2.RevokeRoleResponse, _abc.Awaitable[_role_grant_pb2.RevokeRoleResponse]]:
-        """Revoke every grant that answers the description. Never refused for tier or state."""
+        """Revoke all grants that match the request. Never refused because of tier or state."""
 
     @_abc_1.abstractmethod
-    def BulkGrantRoles(
+    def BatchGrantRoles(
         self,
-        request: _role_grant_pb2.BulkGrantRolesRequest,
+        request: _role_grant_pb2.BatchGrantRolesRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_role_grant_pb2.BulkGrantRolesResponse, _abc.Awaitable[_role_grant_pb2.BulkGrantRolesResponse]]:
-        """Grant up to 1,000 roles, of several accounts if wanted: all of them or none. A role that is held
-        so already is no error here: its outcome says so.
+    ) -> _typing.Union[_role_grant_pb2.BatchGrantRolesResponse, _abc.Awaitable[_role_grant_pb2.BatchGrantRolesResponse]]:
+        """Grant up to 1,000 roles, in one tenant or several: all of them or none. A grant that already
+        exists is not an error; its outcome says so.
         """
 
     @_abc_1.abstractmethod
-    def BulkRevokeRoles(
+    def BatchRevokeRoles(
         self,
-        request: _role_grant_pb2.BulkRevokeRolesRequest,
+        request: _role_grant_pb2.BatchRevokeRolesRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_role_grant_pb2.BulkRevokeRolesResponse, _abc.Awaitable[_role_grant_pb2.BulkRevokeRolesResponse]]:
-        """Revoke up to 1,000 roles, of several accounts if wanted: all of them or none. A role that nobody
-        holds is no error here: its outcome says so. Never refused for tier or state.
+    ) -> _typing.Union[_role_grant_pb2.BatchRevokeRolesResponse, _abc.Awaitable[_role_grant_pb2.BatchRevokeRolesResponse]]:
+        """Revoke up to 1,000 roles, in one tenant or several: all of them or none. A revocation that
+        matches no grant is not an error; its outcome says so. Never refused because of tier or state.
         """
 
     @_abc_1.abstractmethod
@@ -125,7 +129,9 @@ class RoleGrantServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _role_grant_pb2.UpdateRoleGrantRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_role_grant_pb2.UpdateRoleGrantResponse, _abc.Awaitable[_role_grant_pb2.UpdateRoleGrantResponse]]:
-        """Change the window or the reason of a grant. Shortening is never refused for tier or state."""
+        """Change the window or the reason of a grant. Shortening a window is never refused because of
+        tier or state.
+        """
 
     @_abc_1.abstractmethod
     def DeleteRoleGrant(
@@ -133,7 +139,7 @@ class RoleGrantServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _role_grant_pb2.DeleteRoleGrantRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_role_grant_pb2.DeleteRoleGrantResponse, _abc.Awaitable[_role_grant_pb2.DeleteRoleGrantResponse]]:
-        """End one grant, by its id. Never refused for tier or state."""
+        """End one grant by its id. Never refused because of tier or state."""
 
     @_abc_1.abstractmethod
     def GetRoleGrant(
@@ -141,7 +147,7 @@ class RoleGrantServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _role_grant_pb2.GetRoleGrantRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_role_grant_pb2.GetRoleGrantResponse, _abc.Awaitable[_role_grant_pb2.GetRoleGrantResponse]]:
-        """Get one grant in force."""
+        """Get a grant."""
 
     @_abc_1.abstractmethod
     def ListRoleGrants(

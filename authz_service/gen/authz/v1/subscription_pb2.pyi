@@ -32,31 +32,31 @@ class _ScheduledKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Schedul
     SCHEDULED_KIND_UNSPECIFIED: _ScheduledKind.ValueType  # 0
     """Never sent."""
     SCHEDULED_KIND_STATE: _ScheduledKind.ValueType  # 1
-    """The state of the account, by its dates: the end of a trial or a grace, or of the account."""
+    """The state of the tenant: the end of its trial, its grace period or its account."""
     SCHEDULED_KIND_TIER: _ScheduledKind.ValueType  # 2
     """The tier."""
     SCHEDULED_KIND_ADD_ON_START: _ScheduledKind.ValueType  # 3
-    """An add-on begins to be held."""
+    """An add-on starts."""
     SCHEDULED_KIND_ADD_ON_END: _ScheduledKind.ValueType  # 4
-    """An add-on is held no longer."""
+    """An add-on ends."""
     SCHEDULED_KIND_LIMIT: _ScheduledKind.ValueType  # 5
-    """A limit of the account's own, as its contract dates it."""
+    """One of the tenant's own limits, dated by its contract."""
 
 class ScheduledKind(_ScheduledKind, metaclass=_ScheduledKindEnumTypeWrapper):
-    """What a scheduled change changes."""
+    """What a scheduled change is about."""
 
 SCHEDULED_KIND_UNSPECIFIED: ScheduledKind.ValueType  # 0
 """Never sent."""
 SCHEDULED_KIND_STATE: ScheduledKind.ValueType  # 1
-"""The state of the account, by its dates: the end of a trial or a grace, or of the account."""
+"""The state of the tenant: the end of its trial, its grace period or its account."""
 SCHEDULED_KIND_TIER: ScheduledKind.ValueType  # 2
 """The tier."""
 SCHEDULED_KIND_ADD_ON_START: ScheduledKind.ValueType  # 3
-"""An add-on begins to be held."""
+"""An add-on starts."""
 SCHEDULED_KIND_ADD_ON_END: ScheduledKind.ValueType  # 4
-"""An add-on is held no longer."""
+"""An add-on ends."""
 SCHEDULED_KIND_LIMIT: ScheduledKind.ValueType  # 5
-"""A limit of the account's own, as its contract dates it."""
+"""One of the tenant's own limits, dated by its contract."""
 Global___ScheduledKind: _TypeAlias = ScheduledKind  # noqa: Y015
 
 class _DowngradeStepKind:
@@ -68,25 +68,25 @@ class _DowngradeStepKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Dow
     DOWNGRADE_STEP_KIND_UNSPECIFIED: _DowngradeStepKind.ValueType  # 0
     """Never sent."""
     DOWNGRADE_STEP_KIND_MEMBER_SUSPENDED: _DowngradeStepKind.ValueType  # 1
-    """There is no seat for a member, which is suspended for reason SEATS; the last to join go first, the
-    owner and the last admin never.
+    """A member without a seat is suspended for reason SEATS. Those who joined last go first; the
+    owner and the last admin never do.
     """
     DOWNGRADE_STEP_KIND_MEMBER_RESUMED: _DowngradeStepKind.ValueType  # 2
-    """There is a seat again for a member that was suspended for reason SEATS."""
+    """A member that was suspended for reason SEATS has a seat again."""
     DOWNGRADE_STEP_KIND_MEMBER_READ_ONLY: _DowngradeStepKind.ValueType  # 3
-    """There is no seat for a member, whose roles give way to the read-only role of the policy."""
+    """A member without a seat gets the read-only role of the policy in place of its roles."""
     DOWNGRADE_STEP_KIND_MEMBER_RESTORED: _DowngradeStepKind.ValueType  # 4
-    """There is a seat again for such a member: it has the roles back that can still be granted."""
+    """Such a member has a seat again and gets back the roles that can still be granted."""
     DOWNGRADE_STEP_KIND_INVITATION_ENDED: _DowngradeStepKind.ValueType  # 5
-    """There is no seat for an invitation, which is ended. Invitations go before members."""
+    """An invitation without a seat is ended. Invitations go before members."""
     DOWNGRADE_STEP_KIND_ROLE_REPLACED: _DowngradeStepKind.ValueType  # 6
-    """A role that the plans no longer list as assignable gives way to another. Its grant stays, with a
-    window that is over, so that it can be given back.
+    """A role that the plans no longer list as assignable is replaced by another. The grant is held
+    back, so that it can be restored.
     """
     DOWNGRADE_STEP_KIND_ROLE_ENDED: _DowngradeStepKind.ValueType  # 7
-    """A role that the plans no longer list as assignable ends in the same way, and none takes its place."""
+    """A role that the plans no longer list as assignable is held back without a replacement."""
     DOWNGRADE_STEP_KIND_ROLE_RESTORED: _DowngradeStepKind.ValueType  # 8
-    """A role that was ended or replaced can be granted again: it is held as before."""
+    """A role that was held back can be granted again and is restored."""
 
 class DowngradeStepKind(_DowngradeStepKind, metaclass=_DowngradeStepKindEnumTypeWrapper):
     """What the downgrade policy does about something that no longer fits, or fits again."""
@@ -94,70 +94,98 @@ class DowngradeStepKind(_DowngradeStepKind, metaclass=_DowngradeStepKindEnumType
 DOWNGRADE_STEP_KIND_UNSPECIFIED: DowngradeStepKind.ValueType  # 0
 """Never sent."""
 DOWNGRADE_STEP_KIND_MEMBER_SUSPENDED: DowngradeStepKind.ValueType  # 1
-"""There is no seat for a member, which is suspended for reason SEATS; the last to join go first, the
-owner and the last admin never.
+"""A member without a seat is suspended for reason SEATS. Those who joined last go first; the
+owner and the last admin never do.
 """
 DOWNGRADE_STEP_KIND_MEMBER_RESUMED: DowngradeStepKind.ValueType  # 2
-"""There is a seat again for a member that was suspended for reason SEATS."""
+"""A member that was suspended for reason SEATS has a seat again."""
 DOWNGRADE_STEP_KIND_MEMBER_READ_ONLY: DowngradeStepKind.ValueType  # 3
-"""There is no seat for a member, whose roles give way to the read-only role of the policy."""
+"""A member without a seat gets the read-only role of the policy in place of its roles."""
 DOWNGRADE_STEP_KIND_MEMBER_RESTORED: DowngradeStepKind.ValueType  # 4
-"""There is a seat again for such a member: it has the roles back that can still be granted."""
+"""Such a member has a seat again and gets back the roles that can still be granted."""
 DOWNGRADE_STEP_KIND_INVITATION_ENDED: DowngradeStepKind.ValueType  # 5
-"""There is no seat for an invitation, which is ended. Invitations go before members."""
+"""An invitation without a seat is ended. Invitations go before members."""
 DOWNGRADE_STEP_KIND_ROLE_REPLACED: DowngradeStepKind.ValueType  # 6
-"""A role that the plans no longer list as assignable gives way to another. Its grant stays, with a
-window that is over, so that it can be given back.
+"""A role that the plans no longer list as assignable is replaced by another. The grant is held
+back, so that it can be restored.
 """
 DOWNGRADE_STEP_KIND_ROLE_ENDED: DowngradeStepKind.ValueType  # 7
-"""A role that the plans no longer list as assignable ends in the same way, and none takes its place."""
+"""A role that the plans no longer list as assignable is held back without a replacement."""
 DOWNGRADE_STEP_KIND_ROLE_RESTORED: DowngradeStepKind.ValueType  # 8
-"""A role that was ended or replaced can be granted again: it is held as before."""
+"""A role that was held back can be granted again and is restored."""
 Global___DowngradeStepKind: _TypeAlias = DowngradeStepKind  # noqa: Y015
+
+class _ExcessPolicy:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ExcessPolicyEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ExcessPolicy.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    EXCESS_POLICY_UNSPECIFIED: _ExcessPolicy.ValueType  # 0
+    """The downgrade policy says nothing."""
+    EXCESS_POLICY_BLOCK_NEW: _ExcessPolicy.ValueType  # 1
+    """Existing usage stays; nothing new is allowed."""
+    EXCESS_POLICY_READ_ONLY_EXCESS: _ExcessPolicy.ValueType  # 2
+    """The excess becomes read-only."""
+    EXCESS_POLICY_SUSPEND_NEWEST: _ExcessPolicy.ValueType  # 3
+    """The newest are suspended until the rest fits."""
+
+class ExcessPolicy(_ExcessPolicy, metaclass=_ExcessPolicyEnumTypeWrapper):
+    """What becomes of usage that a smaller limit has no room for."""
+
+EXCESS_POLICY_UNSPECIFIED: ExcessPolicy.ValueType  # 0
+"""The downgrade policy says nothing."""
+EXCESS_POLICY_BLOCK_NEW: ExcessPolicy.ValueType  # 1
+"""Existing usage stays; nothing new is allowed."""
+EXCESS_POLICY_READ_ONLY_EXCESS: ExcessPolicy.ValueType  # 2
+"""The excess becomes read-only."""
+EXCESS_POLICY_SUSPEND_NEWEST: ExcessPolicy.ValueType  # 3
+"""The newest are suspended until the rest fits."""
+Global___ExcessPolicy: _TypeAlias = ExcessPolicy  # noqa: Y015
 
 @_typing.final
 class ScheduledChange(_message.Message):
-    """A change that lies ahead. It happens by itself, on the instant, whatever else is running."""
+    """A change that takes effect at a set time, whatever else is running."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     ID_FIELD_NUMBER: _builtins.int
     TENANT_FIELD_NUMBER: _builtins.int
-    KIND_FIELD_NUMBER: _builtins.int
-    AT_FIELD_NUMBER: _builtins.int
     BEFORE_FIELD_NUMBER: _builtins.int
+    EFFECTIVE_TIME_FIELD_NUMBER: _builtins.int
     AFTER_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """The id within its tenant: what will be, and when. The same however often it is listed.
-    Example: `tier:professional@2026-12-01T00:00:00Z`, `state:suspended@2026-12-01T00:00:00Z`.
+    """Its id within the tenant, which does not change: what takes effect, and when. Examples:
+    `tier:professional@2026-12-01T00:00:00Z`, `state:suspended@2026-12-01T00:00:00Z`.
     """
     tenant: _builtins.str
-    """The customer's account."""
-    kind: Global___ScheduledKind.ValueType
-    """What changes."""
+    """The tenant's id."""
     before: _builtins.str
-    """What gives way: a tier, a state, an add-on, a limit with its amount; empty for nothing.
-    Examples: `trial`, `seats=40`.
+    """What it replaces or ends: a tier, a state, an add-on or a limit with its amount; empty for
+    nothing. Examples: `trial`, `seats=40`.
     """
     after: _builtins.str
-    """What takes its place. Example: `suspended`."""
+    """What takes its place; empty for nothing. Example: `suspended`."""
+    kind: Global___ScheduledKind.ValueType
+    """What changes."""
     @_builtins.property
-    def at(self) -> _timestamp_pb2.Timestamp:
-        """On which instant."""
+    def effective_time(self) -> _timestamp_pb2.Timestamp:
+        """When it takes effect."""
 
     def __init__(
         self,
         *,
         id: _builtins.str = ...,
         tenant: _builtins.str = ...,
-        kind: Global___ScheduledKind.ValueType = ...,
-        at: _timestamp_pb2.Timestamp | None = ...,
         before: _builtins.str = ...,
+        effective_time: _timestamp_pb2.Timestamp | None = ...,
         after: _builtins.str = ...,
+        kind: Global___ScheduledKind.ValueType = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["effective_time", b"effective_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "at", b"at", "before", b"before", "id", b"id", "kind", b"kind", "tenant", b"tenant"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "before", b"before", "effective_time", b"effective_time", "id", b"id", "kind", b"kind", "tenant", b"tenant"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -165,53 +193,54 @@ Global___ScheduledChange: _TypeAlias = ScheduledChange  # noqa: Y015
 
 @_typing.final
 class SetTierRequest(_message.Message):
-    """The tenant to move."""
+    """The tenant to move, and where to."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     TENANT_FIELD_NUMBER: _builtins.int
+    APPLY_DOWNGRADE_POLICY_FIELD_NUMBER: _builtins.int
+    EFFECTIVE_TIME_FIELD_NUMBER: _builtins.int
     TIER_FIELD_NUMBER: _builtins.int
-    REASON_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
-    AT_FIELD_NUMBER: _builtins.int
-    APPLY_DOWNGRADE_POLICY_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
     tenant: _builtins.str
-    """The customer's account."""
+    """The tenant's id."""
+    apply_downgrade_policy: _builtins.bool
+    """Move now, and apply the downgrade policy in the same step."""
     tier: _builtins.str
-    """The tier to hold from now on, or from `at` on."""
-    reason: _builtins.str
-    """Why, for the audit; up to 1,000 characters."""
+    """The tier to move to."""
     request_id: _builtins.str
     """A retry with the same id gets the first answer; the same id with other content is refused."""
     validate_only: _builtins.bool
     """Answer with the full effect, and change nothing."""
-    apply_downgrade_policy: _builtins.bool
-    """Let the downgrade policy take care of what no longer fits, in the same step. Not with `at`: then it
-    does so by itself shortly after that instant, in a job (`ListJobs`).
-    """
+    reason: _builtins.str
+    """Why, for the audit; up to 1,000 characters."""
     @_builtins.property
-    def at(self) -> _timestamp_pb2.Timestamp:
-        """When to move, in the future; unset for now. The present tier is held until that instant. To move
-        at an instant to the tier that is held already only cancels a scheduled move.
+    def effective_time(self) -> _timestamp_pb2.Timestamp:
+        """When to move, in the future. The tenant keeps its present tier until then. Scheduling a move
+        to the present tier only cancels a scheduled move. A job applies the downgrade policy shortly
+        after (`ListJobs`).
         """
 
     def __init__(
         self,
         *,
         tenant: _builtins.str = ...,
+        apply_downgrade_policy: _builtins.bool = ...,
+        effective_time: _timestamp_pb2.Timestamp | None = ...,
         tier: _builtins.str = ...,
-        reason: _builtins.str = ...,
         request_id: _builtins.str = ...,
         validate_only: _builtins.bool = ...,
-        at: _timestamp_pb2.Timestamp | None = ...,
-        apply_downgrade_policy: _builtins.bool = ...,
+        reason: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["apply_downgrade_policy", b"apply_downgrade_policy", "effective_time", b"effective_time", "timing", b"timing"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["apply_downgrade_policy", b"apply_downgrade_policy", "at", b"at", "reason", b"reason", "request_id", b"request_id", "tenant", b"tenant", "tier", b"tier", "validate_only", b"validate_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["apply_downgrade_policy", b"apply_downgrade_policy", "effective_time", b"effective_time", "reason", b"reason", "request_id", b"request_id", "tenant", b"tenant", "tier", b"tier", "timing", b"timing", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType_timing: _TypeAlias = _typing.Literal["apply_downgrade_policy", "effective_time"]  # noqa: Y015
+    _WhichOneofArgType_timing: _TypeAlias = _typing.Literal["timing", b"timing"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_timing) -> _WhichOneofReturnType_timing | None: ...
 
 Global___SetTierRequest: _TypeAlias = SetTierRequest  # noqa: Y015
 
@@ -222,11 +251,11 @@ class SetTierResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     TENANT_FIELD_NUMBER: _builtins.int
-    REVISION_FIELD_NUMBER: _builtins.int
     DOWNGRADE_STEPS_FIELD_NUMBER: _builtins.int
     PREVIEW_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
-    """The revision that made it so."""
+    """The revision that made the change."""
     @_builtins.property
     def tenant(self) -> _tenant_pb2.Tenant:
         """The tenant as it is now."""
@@ -243,9 +272,9 @@ class SetTierResponse(_message.Message):
         self,
         *,
         tenant: _tenant_pb2.Tenant | None = ...,
-        revision: _builtins.int = ...,
         downgrade_steps: _abc.Iterable[Global___DowngradeStep] | None = ...,
         preview: _effect_pb2.Preview | None = ...,
+        revision: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["preview", b"preview", "tenant", b"tenant"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -257,7 +286,7 @@ Global___SetTierResponse: _TypeAlias = SetTierResponse  # noqa: Y015
 
 @_typing.final
 class AddAddOnRequest(_message.Message):
-    """The add-on to give."""
+    """The add-on to add."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -265,27 +294,27 @@ class AddAddOnRequest(_message.Message):
     ADD_ON_FIELD_NUMBER: _builtins.int
     VALID_FROM_FIELD_NUMBER: _builtins.int
     VALID_UNTIL_FIELD_NUMBER: _builtins.int
-    REASON_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
     tenant: _builtins.str
-    """The customer's account."""
+    """The tenant's id."""
     add_on: _builtins.str
     """The add-on. Example: `audit`."""
-    reason: _builtins.str
-    """Why, for the audit; up to 1,000 characters."""
     request_id: _builtins.str
     """A retry with the same id gets the first answer; the same id with other content is refused."""
     validate_only: _builtins.bool
     """Answer with the full effect, and change nothing."""
+    reason: _builtins.str
+    """Why, for the audit; up to 1,000 characters."""
     @_builtins.property
     def valid_from(self) -> _timestamp_pb2.Timestamp:
-        """From when it is held; unset for at once."""
+        """From when, inclusive; unset for now."""
 
     @_builtins.property
     def valid_until(self) -> _timestamp_pb2.Timestamp:
-        """Until when, exclusive and in the future; unset for no end. Windows of one add-on do not overlap: to
-        renew, begin where the present one ends.
+        """Until when, exclusive and in the future; unset for no end. Windows of one add-on cannot
+        overlap: to renew, start where the present window ends.
         """
 
     def __init__(
@@ -295,9 +324,9 @@ class AddAddOnRequest(_message.Message):
         add_on: _builtins.str = ...,
         valid_from: _timestamp_pb2.Timestamp | None = ...,
         valid_until: _timestamp_pb2.Timestamp | None = ...,
-        reason: _builtins.str = ...,
         request_id: _builtins.str = ...,
         validate_only: _builtins.bool = ...,
+        reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["valid_from", b"valid_from", "valid_until", b"valid_until"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -314,10 +343,10 @@ class AddAddOnResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     TENANT_FIELD_NUMBER: _builtins.int
-    REVISION_FIELD_NUMBER: _builtins.int
     PREVIEW_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
-    """The revision that made it so; the current one if nothing changed."""
+    """The revision that made the change; the current one if nothing changed."""
     @_builtins.property
     def tenant(self) -> _tenant_pb2.Tenant:
         """The tenant as it is now."""
@@ -330,8 +359,8 @@ class AddAddOnResponse(_message.Message):
         self,
         *,
         tenant: _tenant_pb2.Tenant | None = ...,
-        revision: _builtins.int = ...,
         preview: _effect_pb2.Preview | None = ...,
+        revision: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["preview", b"preview", "tenant", b"tenant"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -343,43 +372,43 @@ Global___AddAddOnResponse: _TypeAlias = AddAddOnResponse  # noqa: Y015
 
 @_typing.final
 class RemoveAddOnRequest(_message.Message):
-    """The add-on to take away."""
+    """The add-on to remove."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     TENANT_FIELD_NUMBER: _builtins.int
     ADD_ON_FIELD_NUMBER: _builtins.int
-    AT_FIELD_NUMBER: _builtins.int
-    REASON_FIELD_NUMBER: _builtins.int
+    END_TIME_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
     tenant: _builtins.str
-    """The customer's account."""
+    """The tenant's id."""
     add_on: _builtins.str
     """The add-on."""
-    reason: _builtins.str
-    """Why, for the audit; up to 1,000 characters."""
     request_id: _builtins.str
     """A retry with the same id gets the first answer; the same id with other content is refused."""
     validate_only: _builtins.bool
     """Answer with the full effect, and change nothing."""
+    reason: _builtins.str
+    """Why, for the audit; up to 1,000 characters."""
     @_builtins.property
-    def at(self) -> _timestamp_pb2.Timestamp:
-        """When to end it, in the future; unset for now. What is scheduled to begin later is taken back too."""
+    def end_time(self) -> _timestamp_pb2.Timestamp:
+        """When to end it, in the future; unset for now. A scheduled later start is cancelled too."""
 
     def __init__(
         self,
         *,
         tenant: _builtins.str = ...,
         add_on: _builtins.str = ...,
-        at: _timestamp_pb2.Timestamp | None = ...,
-        reason: _builtins.str = ...,
+        end_time: _timestamp_pb2.Timestamp | None = ...,
         request_id: _builtins.str = ...,
         validate_only: _builtins.bool = ...,
+        reason: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["add_on", b"add_on", "at", b"at", "reason", b"reason", "request_id", b"request_id", "tenant", b"tenant", "validate_only", b"validate_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["add_on", b"add_on", "end_time", b"end_time", "reason", b"reason", "request_id", b"request_id", "tenant", b"tenant", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -392,10 +421,10 @@ class RemoveAddOnResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     TENANT_FIELD_NUMBER: _builtins.int
-    REVISION_FIELD_NUMBER: _builtins.int
     PREVIEW_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
-    """The revision that made it so; the current one if nothing changed."""
+    """The revision that made the change; the current one if nothing changed."""
     @_builtins.property
     def tenant(self) -> _tenant_pb2.Tenant:
         """The tenant as it is now."""
@@ -408,8 +437,8 @@ class RemoveAddOnResponse(_message.Message):
         self,
         *,
         tenant: _tenant_pb2.Tenant | None = ...,
-        revision: _builtins.int = ...,
         preview: _effect_pb2.Preview | None = ...,
+        revision: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["preview", b"preview", "tenant", b"tenant"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -421,43 +450,43 @@ Global___RemoveAddOnResponse: _TypeAlias = RemoveAddOnResponse  # noqa: Y015
 
 @_typing.final
 class SetLimitsRequest(_message.Message):
-    """The limits to set and to remove. Those not named stay."""
+    """The limits to set and to remove. All others stay."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     TENANT_FIELD_NUMBER: _builtins.int
-    LIMITS_FIELD_NUMBER: _builtins.int
     REMOVED_FIELD_NUMBER: _builtins.int
-    REASON_FIELD_NUMBER: _builtins.int
+    LIMITS_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
     tenant: _builtins.str
-    """The customer's account."""
-    reason: _builtins.str
-    """Why, for the audit; up to 1,000 characters."""
+    """The tenant's id."""
     request_id: _builtins.str
     """A retry with the same id gets the first answer; the same id with other content is refused."""
     validate_only: _builtins.bool
     """Answer with the full effect, and change nothing."""
-    @_builtins.property
-    def limits(self) -> _containers.RepeatedCompositeFieldContainer[_limit_pb2.Limit]:
-        """Limits to have from now on, up to 100. Each says its value or that it is unlimited, and the unit in
-        which the tenant's plans count it. Example: `seats`, 40, `seat`.
-        """
-
+    reason: _builtins.str
+    """Why, for the audit; up to 1,000 characters."""
     @_builtins.property
     def removed(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Names of limits not to have any more: what tier and add-ons come to holds again."""
+        """Names of limits to remove, so that the plans' limits apply again."""
+
+    @_builtins.property
+    def limits(self) -> _containers.RepeatedCompositeFieldContainer[_limit_pb2.Limit]:
+        """Limits to set, up to 100. Each has an amount or is unlimited, in the unit of the tenant's
+        plans. Example: `seats`, 40, `seat`.
+        """
 
     def __init__(
         self,
         *,
         tenant: _builtins.str = ...,
-        limits: _abc.Iterable[_limit_pb2.Limit] | None = ...,
         removed: _abc.Iterable[_builtins.str] | None = ...,
-        reason: _builtins.str = ...,
+        limits: _abc.Iterable[_limit_pb2.Limit] | None = ...,
         request_id: _builtins.str = ...,
         validate_only: _builtins.bool = ...,
+        reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -474,10 +503,10 @@ class SetLimitsResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     TENANT_FIELD_NUMBER: _builtins.int
-    REVISION_FIELD_NUMBER: _builtins.int
     PREVIEW_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
-    """The revision that made it so; the current one if nothing changed."""
+    """The revision that made the change; the current one if nothing changed."""
     @_builtins.property
     def tenant(self) -> _tenant_pb2.Tenant:
         """The tenant as it is now."""
@@ -490,8 +519,8 @@ class SetLimitsResponse(_message.Message):
         self,
         *,
         tenant: _tenant_pb2.Tenant | None = ...,
-        revision: _builtins.int = ...,
         preview: _effect_pb2.Preview | None = ...,
+        revision: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["preview", b"preview", "tenant", b"tenant"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -511,11 +540,11 @@ class ListScheduledChangesRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     tenant: _builtins.str
-    """Only those of this account; empty for all accounts."""
+    """Only this tenant's; empty for all tenants."""
     page_size: _builtins.int
-    """At most this many; 100 if 0, at most 1,000."""
+    """Items a page, up to 1,000; 0 for 100."""
     page_token: _builtins.str
-    """`next_page_token` of the page before, of the same query."""
+    """`next_page_token` of the previous page of the same query; empty for the first page."""
     def __init__(
         self,
         *,
@@ -544,9 +573,9 @@ class ListScheduledChangesResponse(_message.Message):
     next_page_token: _builtins.str
     """Empty on the last page."""
     revision: _builtins.int
-    """The revision the answer was given at."""
+    """The revision that the response is based on."""
     total_size: _builtins.int
-    """How many changes there are on all pages."""
+    """How many changes match, on all pages."""
     @_builtins.property
     def changes(self) -> _containers.RepeatedCompositeFieldContainer[Global___ScheduledChange]:
         """The changes."""
@@ -569,33 +598,33 @@ Global___ListScheduledChangesResponse: _TypeAlias = ListScheduledChangesResponse
 
 @_typing.final
 class CancelScheduledChangeRequest(_message.Message):
-    """The scheduled change to take back."""
+    """The scheduled change to cancel."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     TENANT_FIELD_NUMBER: _builtins.int
     ID_FIELD_NUMBER: _builtins.int
-    REASON_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
     tenant: _builtins.str
-    """The customer's account."""
+    """The tenant's id."""
     id: _builtins.str
     """The change's id."""
-    reason: _builtins.str
-    """Why, for the audit; up to 1,000 characters."""
     request_id: _builtins.str
     """A retry with the same id gets the first answer; the same id with other content is refused."""
     validate_only: _builtins.bool
     """Answer with the full effect, and change nothing."""
+    reason: _builtins.str
+    """Why, for the audit; up to 1,000 characters."""
     def __init__(
         self,
         *,
         tenant: _builtins.str = ...,
         id: _builtins.str = ...,
-        reason: _builtins.str = ...,
         request_id: _builtins.str = ...,
         validate_only: _builtins.bool = ...,
+        reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -607,23 +636,23 @@ Global___CancelScheduledChangeRequest: _TypeAlias = CancelScheduledChangeRequest
 
 @_typing.final
 class CancelScheduledChangeResponse(_message.Message):
-    """The change taken back."""
+    """The change cancelled."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     TENANT_FIELD_NUMBER: _builtins.int
     CHANGE_FIELD_NUMBER: _builtins.int
-    REVISION_FIELD_NUMBER: _builtins.int
     PREVIEW_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
-    """The revision that made it so; the current one if nothing changed."""
+    """The revision that made the change; the current one if nothing changed."""
     @_builtins.property
     def tenant(self) -> _tenant_pb2.Tenant:
         """The tenant as it is now."""
 
     @_builtins.property
     def change(self) -> Global___ScheduledChange:
-        """The change that will not be."""
+        """The change that will not happen."""
 
     @_builtins.property
     def preview(self) -> _effect_pb2.Preview:
@@ -634,8 +663,8 @@ class CancelScheduledChangeResponse(_message.Message):
         *,
         tenant: _tenant_pb2.Tenant | None = ...,
         change: Global___ScheduledChange | None = ...,
-        revision: _builtins.int = ...,
         preview: _effect_pb2.Preview | None = ...,
+        revision: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "preview", b"preview", "tenant", b"tenant"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -647,33 +676,35 @@ Global___CancelScheduledChangeResponse: _TypeAlias = CancelScheduledChangeRespon
 
 @_typing.final
 class DowngradeStep(_message.Message):
-    """One thing that the downgrade policy does."""
+    """A single action of the downgrade policy."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    KIND_FIELD_NUMBER: _builtins.int
+    REPLACEMENT_FIELD_NUMBER: _builtins.int
     SUBJECT_FIELD_NUMBER: _builtins.int
     ROLE_FIELD_NUMBER: _builtins.int
-    REPLACEMENT_FIELD_NUMBER: _builtins.int
     SCOPE_FIELD_NUMBER: _builtins.int
-    kind: Global___DowngradeStepKind.ValueType
-    """What it does."""
-    subject: _builtins.str
-    """To whom: a member, or whoever was invited, by subject or else by address. Example: `user:alice`."""
-    role: _builtins.str
-    """The role that is replaced, ended or given back. Example: `billing-admin`."""
+    KIND_FIELD_NUMBER: _builtins.int
     replacement: _builtins.str
     """The role that takes its place; empty for none."""
+    subject: _builtins.str
+    """Whom it affects: a member, or an invited person by subject or email address. Example:
+    `user:alice`.
+    """
+    role: _builtins.str
+    """The role that is replaced, held back or restored. Example: `billing-admin`."""
     scope: _builtins.str
     """The scope of the role; empty for the whole tenant."""
+    kind: Global___DowngradeStepKind.ValueType
+    """What it does."""
     def __init__(
         self,
         *,
-        kind: Global___DowngradeStepKind.ValueType = ...,
+        replacement: _builtins.str = ...,
         subject: _builtins.str = ...,
         role: _builtins.str = ...,
-        replacement: _builtins.str = ...,
         scope: _builtins.str = ...,
+        kind: Global___DowngradeStepKind.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -685,59 +716,59 @@ Global___DowngradeStep: _TypeAlias = DowngradeStep  # noqa: Y015
 
 @_typing.final
 class PreviewTierChangeRequest(_message.Message):
-    """The change to look at."""
+    """The change to preview."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     TENANT_FIELD_NUMBER: _builtins.int
-    TIER_FIELD_NUMBER: _builtins.int
-    ADD_ONS_FIELD_NUMBER: _builtins.int
-    REMOVED_ADD_ONS_FIELD_NUMBER: _builtins.int
-    AT_FIELD_NUMBER: _builtins.int
     APPLY_DOWNGRADE_POLICY_FIELD_NUMBER: _builtins.int
+    TIER_FIELD_NUMBER: _builtins.int
+    EFFECTIVE_TIME_FIELD_NUMBER: _builtins.int
+    REMOVED_ADD_ONS_FIELD_NUMBER: _builtins.int
     USAGE_FIELD_NUMBER: _builtins.int
+    ADD_ONS_FIELD_NUMBER: _builtins.int
     SAMPLE_SIZE_FIELD_NUMBER: _builtins.int
     tenant: _builtins.str
-    """The customer's account."""
-    tier: _builtins.str
-    """The tier to move to; empty for the one that is held."""
+    """The tenant's id."""
     apply_downgrade_policy: _builtins.bool
-    """Count what the downgrade policy would do as a part of the change. `downgrade_steps` tells of it in
-    any case; with `at`, if anything changes on that instant.
+    """Whether to include the effect of the downgrade policy in the preview. `downgrade_steps` lists
+    its actions in any case.
     """
+    tier: _builtins.str
+    """The tier to move to; empty for the present one."""
     sample_size: _builtins.int
-    """How many members to name with each total; 100 if 0, at most 1,000."""
+    """How many members to name with each total, up to 1,000; 0 for 100."""
     @_builtins.property
-    def add_ons(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Add-ons to hold from then on. Example: `audit`."""
+    def effective_time(self) -> _timestamp_pb2.Timestamp:
+        """When the change would take effect, in the future; unset for now."""
 
     @_builtins.property
     def removed_add_ons(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Add-ons to hold no longer."""
-
-    @_builtins.property
-    def at(self) -> _timestamp_pb2.Timestamp:
-        """When, in the future; unset for now. The answer is about that instant."""
+        """Add-ons to remove."""
 
     @_builtins.property
     def usage(self) -> _containers.RepeatedCompositeFieldContainer[Global___LimitUse]:
-        """What is used of limits that the product counts; seats are counted here. Up to 100."""
+        """Current usage of limits that the product counts, up to 100. The service counts seats itself."""
+
+    @_builtins.property
+    def add_ons(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Add-ons to add. Example: `audit`."""
 
     def __init__(
         self,
         *,
         tenant: _builtins.str = ...,
-        tier: _builtins.str = ...,
-        add_ons: _abc.Iterable[_builtins.str] | None = ...,
-        removed_add_ons: _abc.Iterable[_builtins.str] | None = ...,
-        at: _timestamp_pb2.Timestamp | None = ...,
         apply_downgrade_policy: _builtins.bool = ...,
+        tier: _builtins.str = ...,
+        effective_time: _timestamp_pb2.Timestamp | None = ...,
+        removed_add_ons: _abc.Iterable[_builtins.str] | None = ...,
         usage: _abc.Iterable[Global___LimitUse] | None = ...,
+        add_ons: _abc.Iterable[_builtins.str] | None = ...,
         sample_size: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["effective_time", b"effective_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["add_ons", b"add_ons", "apply_downgrade_policy", b"apply_downgrade_policy", "at", b"at", "removed_add_ons", b"removed_add_ons", "sample_size", b"sample_size", "tenant", b"tenant", "tier", b"tier", "usage", b"usage"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["add_ons", b"add_ons", "apply_downgrade_policy", b"apply_downgrade_policy", "effective_time", b"effective_time", "removed_add_ons", b"removed_add_ons", "sample_size", b"sample_size", "tenant", b"tenant", "tier", b"tier", "usage", b"usage"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -776,61 +807,61 @@ class PreviewTierChangeResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     GAINED_FIELD_NUMBER: _builtins.int
+    DOWNGRADE_STEPS_FIELD_NUMBER: _builtins.int
     LOST_FIELD_NUMBER: _builtins.int
+    MEMBERS_FIELD_NUMBER: _builtins.int
     FEATURES_FIELD_NUMBER: _builtins.int
     LIMITS_FIELD_NUMBER: _builtins.int
-    MEMBERS_FIELD_NUMBER: _builtins.int
     EXCEEDED_FIELD_NUMBER: _builtins.int
     IMPACTS_FIELD_NUMBER: _builtins.int
-    DOWNGRADE_STEPS_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
-    """The revision that was looked at."""
+    """The revision that the preview is based on."""
     @_builtins.property
     def gained(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Permissions that the account would be entitled to and is not now, by id."""
-
-    @_builtins.property
-    def lost(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Permissions that the account would be entitled to no longer, by id."""
-
-    @_builtins.property
-    def features(self) -> _containers.RepeatedCompositeFieldContainer[_effect_pb2.ValueChange]:
-        """Features that would be others."""
-
-    @_builtins.property
-    def limits(self) -> _containers.RepeatedCompositeFieldContainer[_effect_pb2.ValueChange]:
-        """Limits that would be others."""
-
-    @_builtins.property
-    def members(self) -> _containers.RepeatedCompositeFieldContainer[Global___MemberShift]:
-        """Members who would gain or lose something, together where it is the same. Each stands in one group."""
-
-    @_builtins.property
-    def exceeded(self) -> _containers.RepeatedCompositeFieldContainer[Global___ExceededLimit]:
-        """Limits of which more is used than there would be."""
-
-    @_builtins.property
-    def impacts(self) -> _containers.RepeatedCompositeFieldContainer[_effect_pb2.TenantImpact]:
-        """What else is to be decided: roles that leave the tier and who holds them, the account's own roles
-        that would list more than it is entitled to.
-        """
+        """Permissions that the tenant would become entitled to, by id."""
 
     @_builtins.property
     def downgrade_steps(self) -> _containers.RepeatedCompositeFieldContainer[Global___DowngradeStep]:
         """What the downgrade policy would do, in order."""
 
+    @_builtins.property
+    def lost(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Permissions that the tenant would no longer be entitled to, by id."""
+
+    @_builtins.property
+    def members(self) -> _containers.RepeatedCompositeFieldContainer[Global___MemberShift]:
+        """Members who would gain or lose something, grouped by what they gain and lose."""
+
+    @_builtins.property
+    def features(self) -> _containers.RepeatedCompositeFieldContainer[_effect_pb2.ValueChange]:
+        """Features that would change."""
+
+    @_builtins.property
+    def limits(self) -> _containers.RepeatedCompositeFieldContainer[_effect_pb2.ValueChange]:
+        """Limits that would change."""
+
+    @_builtins.property
+    def exceeded(self) -> _containers.RepeatedCompositeFieldContainer[Global___ExceededLimit]:
+        """Limits that current usage would exceed."""
+
+    @_builtins.property
+    def impacts(self) -> _containers.RepeatedCompositeFieldContainer[_effect_pb2.TenantImpact]:
+        """What else needs a decision: roles that the tier would no longer offer and who has them, and the
+        tenant's own roles that would exceed its entitlement.
+        """
+
     def __init__(
         self,
         *,
         gained: _abc.Iterable[_builtins.str] | None = ...,
+        downgrade_steps: _abc.Iterable[Global___DowngradeStep] | None = ...,
         lost: _abc.Iterable[_builtins.str] | None = ...,
+        members: _abc.Iterable[Global___MemberShift] | None = ...,
         features: _abc.Iterable[_effect_pb2.ValueChange] | None = ...,
         limits: _abc.Iterable[_effect_pb2.ValueChange] | None = ...,
-        members: _abc.Iterable[Global___MemberShift] | None = ...,
         exceeded: _abc.Iterable[Global___ExceededLimit] | None = ...,
         impacts: _abc.Iterable[_effect_pb2.TenantImpact] | None = ...,
-        downgrade_steps: _abc.Iterable[Global___DowngradeStep] | None = ...,
         revision: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
@@ -843,16 +874,16 @@ Global___PreviewTierChangeResponse: _TypeAlias = PreviewTierChangeResponse  # no
 
 @_typing.final
 class MemberShift(_message.Message):
-    """Members for whom the same changes."""
+    """Members who gain and lose the same."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     GAINED_FIELD_NUMBER: _builtins.int
-    LOST_FIELD_NUMBER: _builtins.int
     COUNT_FIELD_NUMBER: _builtins.int
+    LOST_FIELD_NUMBER: _builtins.int
     SUBJECTS_FIELD_NUMBER: _builtins.int
     count: _builtins.int
-    """How many they are."""
+    """How many members."""
     @_builtins.property
     def gained(self) -> _containers.RepeatedCompositeFieldContainer[_effect_pb2.Reach]:
         """What they gain."""
@@ -869,8 +900,8 @@ class MemberShift(_message.Message):
         self,
         *,
         gained: _abc.Iterable[_effect_pb2.Reach] | None = ...,
-        lost: _abc.Iterable[_effect_pb2.Reach] | None = ...,
         count: _builtins.int = ...,
+        lost: _abc.Iterable[_effect_pb2.Reach] | None = ...,
         subjects: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
@@ -883,7 +914,7 @@ Global___MemberShift: _TypeAlias = MemberShift  # noqa: Y015
 
 @_typing.final
 class ExceededLimit(_message.Message):
-    """A limit of which more is used than there would be."""
+    """A limit that current usage would exceed."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -892,20 +923,22 @@ class ExceededLimit(_message.Message):
     POLICY_FIELD_NUMBER: _builtins.int
     used: _builtins.int
     """How much is used."""
-    policy: _builtins.str
-    """What the downgrade policy says about it: `block_new`, `read_only_excess` or `suspend_newest`. For
-    seats it is done here; for all other limits the product does it.
+    policy: Global___ExcessPolicy.ValueType
+    """What the downgrade policy says about the excess. The service enforces it for seats; the product
+    does for all other limits.
     """
     @_builtins.property
     def limit(self) -> _limit_pb2.Limit:
-        """The limit as it would be; without an amount where nothing would set it, and all use is denied."""
+        """The limit as it would be; without an amount if no plan would set it and all use would be
+        denied.
+        """
 
     def __init__(
         self,
         *,
         limit: _limit_pb2.Limit | None = ...,
         used: _builtins.int = ...,
-        policy: _builtins.str = ...,
+        policy: Global___ExcessPolicy.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["limit", b"limit"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -917,29 +950,29 @@ Global___ExceededLimit: _TypeAlias = ExceededLimit  # noqa: Y015
 
 @_typing.final
 class ApplyDowngradePolicyRequest(_message.Message):
-    """The account to look after."""
+    """The tenant to apply the policy to."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     TENANT_FIELD_NUMBER: _builtins.int
-    REASON_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
     tenant: _builtins.str
-    """The customer's account."""
-    reason: _builtins.str
-    """Why, for the audit; up to 1,000 characters."""
+    """The tenant's id."""
     request_id: _builtins.str
     """A retry with the same id gets the first answer; the same id with other content is refused."""
     validate_only: _builtins.bool
     """Answer with the full effect, and change nothing."""
+    reason: _builtins.str
+    """Why, for the audit; up to 1,000 characters."""
     def __init__(
         self,
         *,
         tenant: _builtins.str = ...,
-        reason: _builtins.str = ...,
         request_id: _builtins.str = ...,
         validate_only: _builtins.bool = ...,
+        reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -951,18 +984,18 @@ Global___ApplyDowngradePolicyRequest: _TypeAlias = ApplyDowngradePolicyRequest  
 
 @_typing.final
 class ApplyDowngradePolicyResponse(_message.Message):
-    """What was done."""
+    """What the policy did."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     DOWNGRADE_STEPS_FIELD_NUMBER: _builtins.int
-    REVISION_FIELD_NUMBER: _builtins.int
     PREVIEW_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
-    """The revision that made it so; the current one if nothing changed."""
+    """The revision that made the change; the current one if nothing changed."""
     @_builtins.property
     def downgrade_steps(self) -> _containers.RepeatedCompositeFieldContainer[Global___DowngradeStep]:
-        """The steps, in order; none if all fits."""
+        """The steps, in order; none if everything fits."""
 
     @_builtins.property
     def preview(self) -> _effect_pb2.Preview:
@@ -972,8 +1005,8 @@ class ApplyDowngradePolicyResponse(_message.Message):
         self,
         *,
         downgrade_steps: _abc.Iterable[Global___DowngradeStep] | None = ...,
-        revision: _builtins.int = ...,
         preview: _effect_pb2.Preview | None = ...,
+        revision: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["preview", b"preview"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...

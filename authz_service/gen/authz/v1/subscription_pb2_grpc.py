@@ -82,63 +82,63 @@ class SubscriptionServiceServicer:
     """
 
     def SetTier(self, request, context):
-        """Move a tenant to a tier: at once, so that the next check sees it, or at an instant, on which it
-        happens by itself. There is one scheduled move at most: this one takes the place of any before.
+        """Move a tenant to a tier, now (the next check sees it) or at a set time. A tenant has at most
+        one scheduled move; a new call replaces it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def PreviewTierChange(self, request, context):
-        """Tell what another tier, or other add-ons, would do to an account, and change nothing: who gains and
-        loses what, what no longer fits, and what the downgrade policy would do about it.
+        """Preview what another tier or other add-ons would do to a tenant, without changing anything: who
+        gains and loses what, what no longer fits, and what the downgrade policy would do about it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ApplyDowngradePolicy(self, request, context):
-        """Let the downgrade policy of `policies/billing.yaml` take care of what does not fit into the
-        account as it stands now, and give back what it took and fits again. Events do it by themselves, and
-        so do the dates of an account, by a job; `SetTier` does it in one step if asked to. Nothing happens
-        if all fits.
+        """Apply the downgrade policy of the billing policy to a tenant: it takes away what no longer fits
+        and gives back what fits again. Billing events do this themselves, a job does it when a
+        scheduled change takes effect, and `SetTier` does it on request. Nothing happens if everything
+        fits.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def AddAddOn(self, request, context):
-        """Give a tenant an add-on beside its tier, at once or within a window.
+        """Add an add-on to a tenant's subscription, from now on or for a window.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RemoveAddOn(self, request, context):
-        """Take an add-on away, at once or at an instant. Never refused for tier or state.
+        """Remove an add-on from a tenant's subscription, now or at a set time. Never refused because of
+        tier or state.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def SetLimits(self, request, context):
-        """Set or remove limits of the tenant's own, such as the 40 seats of its contract. Each stands in the
-        place of what tier and add-ons come to, from now on and without end: what its contract dates for
-        later gives way.
+        """Set or remove a tenant's own limits, such as the 40 seats of its contract. Each replaces what
+        its plans provide, from now on and without end; dated limits of the same name are dropped.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListScheduledChanges(self, request, context):
-        """List what will change by itself: tiers, add-ons, limits, states.
+        """List scheduled changes of tiers, add-ons, limits and states.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CancelScheduledChange(self, request, context):
-        """Take a scheduled change back: what was to end with it goes on.
+        """Cancel a scheduled change: what it would have ended continues.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

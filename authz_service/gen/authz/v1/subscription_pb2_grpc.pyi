@@ -34,32 +34,33 @@ class SubscriptionServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> SubscriptionServiceAsyncStub: ...
     SetTier: _grpc.UnaryUnaryMultiCallable[_subscription_pb2.SetTierRequest, _subscription_pb2.SetTierResponse]
-    """Move a tenant to a tier: at once, so that the next check sees it, or at an instant, on which it
-    happens by itself. There is one scheduled move at most: this one takes the place of any before.
+    """Move a tenant to a tier, now (the next check sees it) or at a set time. A tenant has at most
+    one scheduled move; a new call replaces it.
     """
     PreviewTierChange: _grpc.UnaryUnaryMultiCallable[_subscription_pb2.PreviewTierChangeRequest, _subscription_pb2.PreviewTierChangeResponse]
-    """Tell what another tier, or other add-ons, would do to an account, and change nothing: who gains and
-    loses what, what no longer fits, and what the downgrade policy would do about it.
+    """Preview what another tier or other add-ons would do to a tenant, without changing anything: who
+    gains and loses what, what no longer fits, and what the downgrade policy would do about it.
     """
     ApplyDowngradePolicy: _grpc.UnaryUnaryMultiCallable[_subscription_pb2.ApplyDowngradePolicyRequest, _subscription_pb2.ApplyDowngradePolicyResponse]
-    """Let the downgrade policy of `policies/billing.yaml` take care of what does not fit into the
-    account as it stands now, and give back what it took and fits again. Events do it by themselves, and
-    so do the dates of an account, by a job; `SetTier` does it in one step if asked to. Nothing happens
-    if all fits.
+    """Apply the downgrade policy of the billing policy to a tenant: it takes away what no longer fits
+    and gives back what fits again. Billing events do this themselves, a job does it when a
+    scheduled change takes effect, and `SetTier` does it on request. Nothing happens if everything
+    fits.
     """
     AddAddOn: _grpc.UnaryUnaryMultiCallable[_subscription_pb2.AddAddOnRequest, _subscription_pb2.AddAddOnResponse]
-    """Give a tenant an add-on beside its tier, at once or within a window."""
+    """Add an add-on to a tenant's subscription, from now on or for a window."""
     RemoveAddOn: _grpc.UnaryUnaryMultiCallable[_subscription_pb2.RemoveAddOnRequest, _subscription_pb2.RemoveAddOnResponse]
-    """Take an add-on away, at once or at an instant. Never refused for tier or state."""
+    """Remove an add-on from a tenant's subscription, now or at a set time. Never refused because of
+    tier or state.
+    """
     SetLimits: _grpc.UnaryUnaryMultiCallable[_subscription_pb2.SetLimitsRequest, _subscription_pb2.SetLimitsResponse]
-    """Set or remove limits of the tenant's own, such as the 40 seats of its contract. Each stands in the
-    place of what tier and add-ons come to, from now on and without end: what its contract dates for
-    later gives way.
+    """Set or remove a tenant's own limits, such as the 40 seats of its contract. Each replaces what
+    its plans provide, from now on and without end; dated limits of the same name are dropped.
     """
     ListScheduledChanges: _grpc.UnaryUnaryMultiCallable[_subscription_pb2.ListScheduledChangesRequest, _subscription_pb2.ListScheduledChangesResponse]
-    """List what will change by itself: tiers, add-ons, limits, states."""
+    """List scheduled changes of tiers, add-ons, limits and states."""
     CancelScheduledChange: _grpc.UnaryUnaryMultiCallable[_subscription_pb2.CancelScheduledChangeRequest, _subscription_pb2.CancelScheduledChangeResponse]
-    """Take a scheduled change back: what was to end with it goes on."""
+    """Cancel a scheduled change: what it would have ended continues."""
 
 @_typing.type_check_only
 class SubscriptionServiceAsyncStub(SubscriptionServiceStub):
@@ -67,32 +68,33 @@ class SubscriptionServiceAsyncStub(SubscriptionServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     SetTier: _aio.UnaryUnaryMultiCallable[_subscription_pb2.SetTierRequest, _subscription_pb2.SetTierResponse]  # type: ignore[assignment]
-    """Move a tenant to a tier: at once, so that the next check sees it, or at an instant, on which it
-    happens by itself. There is one scheduled move at most: this one takes the place of any before.
+    """Move a tenant to a tier, now (the next check sees it) or at a set time. A tenant has at most
+    one scheduled move; a new call replaces it.
     """
     PreviewTierChange: _aio.UnaryUnaryMultiCallable[_subscription_pb2.PreviewTierChangeRequest, _subscription_pb2.PreviewTierChangeResponse]  # type: ignore[assignment]
-    """Tell what another tier, or other add-ons, would do to an account, and change nothing: who gains and
-    loses what, what no longer fits, and what the downgrade policy would do about it.
+    """Preview what another tier or other add-ons would do to a tenant, without changing anything: who
+    gains and loses what, what no longer fits, and what the downgrade policy would do about it.
     """
     ApplyDowngradePolicy: _aio.UnaryUnaryMultiCallable[_subscription_pb2.ApplyDowngradePolicyRequest, _subscription_pb2.ApplyDowngradePolicyResponse]  # type: ignore[assignment]
-    """Let the downgrade policy of `policies/billing.yaml` take care of what does not fit into the
-    account as it stands now, and give back what it took and fits again. Events do it by themselves, and
-    so do the dates of an account, by a job; `SetTier` does it in one step if asked to. Nothing happens
-    if all fits.
+    """Apply the downgrade policy of the billing policy to a tenant: it takes away what no longer fits
+    and gives back what fits again. Billing events do this themselves, a job does it when a
+    scheduled change takes effect, and `SetTier` does it on request. Nothing happens if everything
+    fits.
     """
     AddAddOn: _aio.UnaryUnaryMultiCallable[_subscription_pb2.AddAddOnRequest, _subscription_pb2.AddAddOnResponse]  # type: ignore[assignment]
-    """Give a tenant an add-on beside its tier, at once or within a window."""
+    """Add an add-on to a tenant's subscription, from now on or for a window."""
     RemoveAddOn: _aio.UnaryUnaryMultiCallable[_subscription_pb2.RemoveAddOnRequest, _subscription_pb2.RemoveAddOnResponse]  # type: ignore[assignment]
-    """Take an add-on away, at once or at an instant. Never refused for tier or state."""
+    """Remove an add-on from a tenant's subscription, now or at a set time. Never refused because of
+    tier or state.
+    """
     SetLimits: _aio.UnaryUnaryMultiCallable[_subscription_pb2.SetLimitsRequest, _subscription_pb2.SetLimitsResponse]  # type: ignore[assignment]
-    """Set or remove limits of the tenant's own, such as the 40 seats of its contract. Each stands in the
-    place of what tier and add-ons come to, from now on and without end: what its contract dates for
-    later gives way.
+    """Set or remove a tenant's own limits, such as the 40 seats of its contract. Each replaces what
+    its plans provide, from now on and without end; dated limits of the same name are dropped.
     """
     ListScheduledChanges: _aio.UnaryUnaryMultiCallable[_subscription_pb2.ListScheduledChangesRequest, _subscription_pb2.ListScheduledChangesResponse]  # type: ignore[assignment]
-    """List what will change by itself: tiers, add-ons, limits, states."""
+    """List scheduled changes of tiers, add-ons, limits and states."""
     CancelScheduledChange: _aio.UnaryUnaryMultiCallable[_subscription_pb2.CancelScheduledChangeRequest, _subscription_pb2.CancelScheduledChangeResponse]  # type: ignore[assignment]
-    """Take a scheduled change back: what was to end with it goes on."""
+    """Cancel a scheduled change: what it would have ended continues."""
 
 class SubscriptionServiceServicer(metaclass=_abc_1.ABCMeta):
     """What a tenant has subscribed to: its tier, its add-ons and the limits of its contract."""
@@ -103,8 +105,8 @@ class SubscriptionServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _subscription_pb2.SetTierRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_subscription_pb2.SetTierResponse, _abc.Awaitable[_subscription_pb2.SetTierResponse]]:
-        """Move a tenant to a tier: at once, so that the next check sees it, or at an instant, on which it
-        happens by itself. There is one scheduled move at most: this one takes the place of any before.
+        """Move a tenant to a tier, now (the next check sees it) or at a set time. A tenant has at most
+        one scheduled move; a new call replaces it.
         """
 
     @_abc_1.abstractmethod
@@ -113,8 +115,8 @@ class SubscriptionServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _subscription_pb2.PreviewTierChangeRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_subscription_pb2.PreviewTierChangeResponse, _abc.Awaitable[_subscription_pb2.PreviewTierChangeResponse]]:
-        """Tell what another tier, or other add-ons, would do to an account, and change nothing: who gains and
-        loses what, what no longer fits, and what the downgrade policy would do about it.
+        """Preview what another tier or other add-ons would do to a tenant, without changing anything: who
+        gains and loses what, what no longer fits, and what the downgrade policy would do about it.
         """
 
     @_abc_1.abstractmethod
@@ -123,10 +125,10 @@ class SubscriptionServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _subscription_pb2.ApplyDowngradePolicyRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_subscription_pb2.ApplyDowngradePolicyResponse, _abc.Awaitable[_subscription_pb2.ApplyDowngradePolicyResponse]]:
-        """Let the downgrade policy of `policies/billing.yaml` take care of what does not fit into the
-        account as it stands now, and give back what it took and fits again. Events do it by themselves, and
-        so do the dates of an account, by a job; `SetTier` does it in one step if asked to. Nothing happens
-        if all fits.
+        """Apply the downgrade policy of the billing policy to a tenant: it takes away what no longer fits
+        and gives back what fits again. Billing events do this themselves, a job does it when a
+        scheduled change takes effect, and `SetTier` does it on request. Nothing happens if everything
+        fits.
         """
 
     @_abc_1.abstractmethod
@@ -135,7 +137,7 @@ class SubscriptionServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _subscription_pb2.AddAddOnRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_subscription_pb2.AddAddOnResponse, _abc.Awaitable[_subscription_pb2.AddAddOnResponse]]:
-        """Give a tenant an add-on beside its tier, at once or within a window."""
+        """Add an add-on to a tenant's subscription, from now on or for a window."""
 
     @_abc_1.abstractmethod
     def RemoveAddOn(
@@ -143,7 +145,9 @@ class SubscriptionServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _subscription_pb2.RemoveAddOnRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_subscription_pb2.RemoveAddOnResponse, _abc.Awaitable[_subscription_pb2.RemoveAddOnResponse]]:
-        """Take an add-on away, at once or at an instant. Never refused for tier or state."""
+        """Remove an add-on from a tenant's subscription, now or at a set time. Never refused because of
+        tier or state.
+        """
 
     @_abc_1.abstractmethod
     def SetLimits(
@@ -151,9 +155,8 @@ class SubscriptionServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _subscription_pb2.SetLimitsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_subscription_pb2.SetLimitsResponse, _abc.Awaitable[_subscription_pb2.SetLimitsResponse]]:
-        """Set or remove limits of the tenant's own, such as the 40 seats of its contract. Each stands in the
-        place of what tier and add-ons come to, from now on and without end: what its contract dates for
-        later gives way.
+        """Set or remove a tenant's own limits, such as the 40 seats of its contract. Each replaces what
+        its plans provide, from now on and without end; dated limits of the same name are dropped.
         """
 
     @_abc_1.abstractmethod
@@ -162,7 +165,7 @@ class SubscriptionServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _subscription_pb2.ListScheduledChangesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_subscription_pb2.ListScheduledChangesResponse, _abc.Awaitable[_subscription_pb2.ListScheduledChangesResponse]]:
-        """List what will change by itself: tiers, add-ons, limits, states."""
+        """List scheduled changes of tiers, add-ons, limits and states."""
 
     @_abc_1.abstractmethod
     def CancelScheduledChange(
@@ -170,6 +173,6 @@ class SubscriptionServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _subscription_pb2.CancelScheduledChangeRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_subscription_pb2.CancelScheduledChangeResponse, _abc.Awaitable[_subscription_pb2.CancelScheduledChangeResponse]]:
-        """Take a scheduled change back: what was to end with it goes on."""
+        """Cancel a scheduled change: what it would have ended continues."""
 
 def add_SubscriptionServiceServicer_to_server(servicer: SubscriptionServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

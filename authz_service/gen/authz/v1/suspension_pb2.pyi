@@ -23,35 +23,35 @@ class _SuspensionReason:
 class _SuspensionReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SuspensionReason.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     SUSPENSION_REASON_UNSPECIFIED: _SuspensionReason.ValueType  # 0
-    """Taken as ADMIN."""
+    """Means ADMIN."""
     SUSPENSION_REASON_BILLING: _SuspensionReason.ValueType  # 1
     """Payment is due."""
     SUSPENSION_REASON_ADMIN: _SuspensionReason.ValueType  # 2
-    """A person decided so."""
+    """An administrator's decision."""
     SUSPENSION_REASON_SCIM: _SuspensionReason.ValueType  # 3
-    """The customer's directory said so."""
+    """The customer's directory deactivated the member."""
     SUSPENSION_REASON_RISK: _SuspensionReason.ValueType  # 4
     """Abuse or a break-in is suspected."""
     SUSPENSION_REASON_SEATS: _SuspensionReason.ValueType  # 5
-    """The account has no seat for this member any more. Only the downgrade policy lays it on, on
-    members alone, and lifts it when there is a seat again.
+    """The tenant has no seat left for this member. Only the downgrade policy sets this, and only on
+    members; it lifts it when a seat is free again.
     """
 
 class SuspensionReason(_SuspensionReason, metaclass=_SuspensionReasonEnumTypeWrapper):
-    """Who closed a tenant or a membership. Each is lifted alone."""
+    """Why a tenant or a member is suspended. Each reason is lifted on its own."""
 
 SUSPENSION_REASON_UNSPECIFIED: SuspensionReason.ValueType  # 0
-"""Taken as ADMIN."""
+"""Means ADMIN."""
 SUSPENSION_REASON_BILLING: SuspensionReason.ValueType  # 1
 """Payment is due."""
 SUSPENSION_REASON_ADMIN: SuspensionReason.ValueType  # 2
-"""A person decided so."""
+"""An administrator's decision."""
 SUSPENSION_REASON_SCIM: SuspensionReason.ValueType  # 3
-"""The customer's directory said so."""
+"""The customer's directory deactivated the member."""
 SUSPENSION_REASON_RISK: SuspensionReason.ValueType  # 4
 """Abuse or a break-in is suspected."""
 SUSPENSION_REASON_SEATS: SuspensionReason.ValueType  # 5
-"""The account has no seat for this member any more. Only the downgrade policy lays it on, on
-members alone, and lifts it when there is a seat again.
+"""The tenant has no seat left for this member. Only the downgrade policy sets this, and only on
+members; it lifts it when a seat is free again.
 """
 Global___SuspensionReason: _TypeAlias = SuspensionReason  # noqa: Y015

@@ -37,62 +37,62 @@ class _TenantStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TenantSta
     TENANT_STATE_ACTIVE: _TenantState.ValueType  # 1
     """Open."""
     TENANT_STATE_TRIAL: _TenantState.ValueType  # 2
-    """Open, on trial."""
+    """Open, on a trial."""
     TENANT_STATE_GRACE: _TenantState.ValueType  # 3
-    """Open, although something is due."""
+    """Open, although a payment is due."""
     TENANT_STATE_SUSPENDED: _TenantState.ValueType  # 4
-    """Closed for now."""
+    """Suspended: every check is denied until all suspension reasons are lifted."""
     TENANT_STATE_OFFBOARDED: _TenantState.ValueType  # 5
-    """Ended."""
+    """Offboarded."""
 
 class TenantState(_TenantState, metaclass=_TenantStateEnumTypeWrapper):
-    """Where a tenant stands."""
+    """The state of a tenant."""
 
 TENANT_STATE_UNSPECIFIED: TenantState.ValueType  # 0
 """In a filter: any."""
 TENANT_STATE_ACTIVE: TenantState.ValueType  # 1
 """Open."""
 TENANT_STATE_TRIAL: TenantState.ValueType  # 2
-"""Open, on trial."""
+"""Open, on a trial."""
 TENANT_STATE_GRACE: TenantState.ValueType  # 3
-"""Open, although something is due."""
+"""Open, although a payment is due."""
 TENANT_STATE_SUSPENDED: TenantState.ValueType  # 4
-"""Closed for now."""
+"""Suspended: every check is denied until all suspension reasons are lifted."""
 TENANT_STATE_OFFBOARDED: TenantState.ValueType  # 5
-"""Ended."""
+"""Offboarded."""
 Global___TenantState: _TypeAlias = TenantState  # noqa: Y015
 
-class _ImportOutcome:
+class _OnboardOutcome:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
 
-class _ImportOutcomeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ImportOutcome.ValueType], _builtins.type):
+class _OnboardOutcomeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_OnboardOutcome.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
-    IMPORT_OUTCOME_UNSPECIFIED: _ImportOutcome.ValueType  # 0
+    ONBOARD_OUTCOME_UNSPECIFIED: _OnboardOutcome.ValueType  # 0
     """Never sent."""
-    IMPORT_OUTCOME_CREATED: _ImportOutcome.ValueType  # 1
-    """It was opened, with all that was asked for."""
-    IMPORT_OUTCOME_UNCHANGED: _ImportOutcome.ValueType  # 2
-    """It was there already, with all that was asked for. Nothing was changed."""
-    IMPORT_OUTCOME_DIFFERENT: _ImportOutcome.ValueType  # 3
-    """It was there already and is another. Nothing was changed; `differences` tells."""
-    IMPORT_OUTCOME_REFUSED: _ImportOutcome.ValueType  # 4
-    """It cannot be opened so. Nothing was changed; `error_reason`, `field` and `message` tell."""
+    ONBOARD_OUTCOME_CREATED: _OnboardOutcome.ValueType  # 1
+    """The tenant was onboarded as requested."""
+    ONBOARD_OUTCOME_UNCHANGED: _OnboardOutcome.ValueType  # 2
+    """The tenant already existed as requested. Nothing was changed."""
+    ONBOARD_OUTCOME_DIFFERENT: _OnboardOutcome.ValueType  # 3
+    """A tenant with this id exists and differs; see `differences`. Nothing was changed."""
+    ONBOARD_OUTCOME_REFUSED: _OnboardOutcome.ValueType  # 4
+    """The tenant cannot be onboarded; see `error_reason`, `field` and `message`. Nothing was changed."""
 
-class ImportOutcome(_ImportOutcome, metaclass=_ImportOutcomeEnumTypeWrapper):
-    """What became of an account to import."""
+class OnboardOutcome(_OnboardOutcome, metaclass=_OnboardOutcomeEnumTypeWrapper):
+    """The outcome of onboarding one tenant of a batch."""
 
-IMPORT_OUTCOME_UNSPECIFIED: ImportOutcome.ValueType  # 0
+ONBOARD_OUTCOME_UNSPECIFIED: OnboardOutcome.ValueType  # 0
 """Never sent."""
-IMPORT_OUTCOME_CREATED: ImportOutcome.ValueType  # 1
-"""It was opened, with all that was asked for."""
-IMPORT_OUTCOME_UNCHANGED: ImportOutcome.ValueType  # 2
-"""It was there already, with all that was asked for. Nothing was changed."""
-IMPORT_OUTCOME_DIFFERENT: ImportOutcome.ValueType  # 3
-"""It was there already and is another. Nothing was changed; `differences` tells."""
-IMPORT_OUTCOME_REFUSED: ImportOutcome.ValueType  # 4
-"""It cannot be opened so. Nothing was changed; `error_reason`, `field` and `message` tell."""
-Global___ImportOutcome: _TypeAlias = ImportOutcome  # noqa: Y015
+ONBOARD_OUTCOME_CREATED: OnboardOutcome.ValueType  # 1
+"""The tenant was onboarded as requested."""
+ONBOARD_OUTCOME_UNCHANGED: OnboardOutcome.ValueType  # 2
+"""The tenant already existed as requested. Nothing was changed."""
+ONBOARD_OUTCOME_DIFFERENT: OnboardOutcome.ValueType  # 3
+"""A tenant with this id exists and differs; see `differences`. Nothing was changed."""
+ONBOARD_OUTCOME_REFUSED: OnboardOutcome.ValueType  # 4
+"""The tenant cannot be onboarded; see `error_reason`, `field` and `message`. Nothing was changed."""
+Global___OnboardOutcome: _TypeAlias = OnboardOutcome  # noqa: Y015
 
 @_typing.final
 class Tenant(_message.Message):
@@ -102,54 +102,54 @@ class Tenant(_message.Message):
 
     ID_FIELD_NUMBER: _builtins.int
     DISPLAY_NAME_FIELD_NUMBER: _builtins.int
-    STATE_FIELD_NUMBER: _builtins.int
-    SUSPENSIONS_FIELD_NUMBER: _builtins.int
     TIER_FIELD_NUMBER: _builtins.int
-    ADD_ONS_FIELD_NUMBER: _builtins.int
+    TIER_VERSION_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
     LIMITS_FIELD_NUMBER: _builtins.int
+    ADD_ONS_FIELD_NUMBER: _builtins.int
+    SUSPENSIONS_FIELD_NUMBER: _builtins.int
     PERIODS_FIELD_NUMBER: _builtins.int
-    HOLDINGS_FIELD_NUMBER: _builtins.int
+    SUBSCRIPTION_ITEMS_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
-    TIER_VERSION_FIELD_NUMBER: _builtins.int
     DATED_LIMITS_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """The tenant's id. Example: `acme`."""
     display_name: _builtins.str
     """Its name, for people; up to 200 characters."""
-    state: Global___TenantState.ValueType
-    """Where it stands now."""
     tier: _builtins.str
-    """The tier it holds now."""
-    revision: _builtins.int
-    """The revision that changed it last, for `expected_revision`. Example: 4711."""
+    """Its tier now."""
     tier_version: _builtins.int
-    """The version of the tier that it stays at; 0 if it follows the latest."""
-    @_builtins.property
-    def suspensions(self) -> _containers.RepeatedScalarFieldContainer[_suspension_pb2.SuspensionReason.ValueType]:
-        """What suspends it."""
-
-    @_builtins.property
-    def add_ons(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The add-ons it holds now."""
-
+    """The tier version it is pinned to; 0 if it follows the latest."""
+    state: Global___TenantState.ValueType
+    """Its state now."""
+    revision: _builtins.int
+    """The revision that last changed it, to send back as `expected_revision`. Example: 4711."""
     @_builtins.property
     def limits(self) -> _containers.RepeatedCompositeFieldContainer[_limit_pb2.Limit]:
-        """Limits of its own that hold now; `ListScheduledChanges` tells what its contract dates.
-        `GetEntitlements` tells all that are in force.
+        """Its own limits in force now. `GetEntitlements` lists all limits in force;
+        `ListScheduledChanges` shows those that its contract dates for later.
         """
 
     @_builtins.property
-    def periods(self) -> _containers.RepeatedCompositeFieldContainer[Global___TenantPeriod]:
-        """The states that its dates give it, past and to come; what `suspensions` holds lies over them."""
+    def add_ons(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Its add-ons now."""
 
     @_builtins.property
-    def holdings(self) -> _containers.RepeatedCompositeFieldContainer[Global___Holding]:
-        """The tier and the add-ons it holds, with their windows, past and to come."""
+    def suspensions(self) -> _containers.RepeatedScalarFieldContainer[_suspension_pb2.SuspensionReason.ValueType]:
+        """Why it is suspended; empty unless it is."""
+
+    @_builtins.property
+    def periods(self) -> _containers.RepeatedCompositeFieldContainer[Global___TenantPeriod]:
+        """Its past, present and scheduled states. `suspensions` overrides them."""
+
+    @_builtins.property
+    def subscription_items(self) -> _containers.RepeatedCompositeFieldContainer[Global___SubscriptionItem]:
+        """Its tiers and add-ons with their windows: past, present and scheduled."""
 
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
-        """When it was onboarded; unset if that is not known."""
+        """When it was onboarded; unset if unknown."""
 
     @_builtins.property
     def dated_limits(self) -> _containers.RepeatedCompositeFieldContainer[Global___DatedLimit]:
@@ -160,21 +160,21 @@ class Tenant(_message.Message):
         *,
         id: _builtins.str = ...,
         display_name: _builtins.str = ...,
-        state: Global___TenantState.ValueType = ...,
-        suspensions: _abc.Iterable[_suspension_pb2.SuspensionReason.ValueType] | None = ...,
         tier: _builtins.str = ...,
-        add_ons: _abc.Iterable[_builtins.str] | None = ...,
+        tier_version: _builtins.int = ...,
+        state: Global___TenantState.ValueType = ...,
         limits: _abc.Iterable[_limit_pb2.Limit] | None = ...,
+        add_ons: _abc.Iterable[_builtins.str] | None = ...,
+        suspensions: _abc.Iterable[_suspension_pb2.SuspensionReason.ValueType] | None = ...,
         periods: _abc.Iterable[Global___TenantPeriod] | None = ...,
-        holdings: _abc.Iterable[Global___Holding] | None = ...,
+        subscription_items: _abc.Iterable[Global___SubscriptionItem] | None = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
         revision: _builtins.int = ...,
-        tier_version: _builtins.int = ...,
         dated_limits: _abc.Iterable[Global___DatedLimit] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["add_ons", b"add_ons", "create_time", b"create_time", "dated_limits", b"dated_limits", "display_name", b"display_name", "holdings", b"holdings", "id", b"id", "limits", b"limits", "periods", b"periods", "revision", b"revision", "state", b"state", "suspensions", b"suspensions", "tier", b"tier", "tier_version", b"tier_version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["add_ons", b"add_ons", "create_time", b"create_time", "dated_limits", b"dated_limits", "display_name", b"display_name", "id", b"id", "limits", b"limits", "periods", b"periods", "revision", b"revision", "state", b"state", "subscription_items", b"subscription_items", "suspensions", b"suspensions", "tier", b"tier", "tier_version", b"tier_version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -195,7 +195,7 @@ class DatedLimit(_message.Message):
 
     @_builtins.property
     def valid_from(self) -> _timestamp_pb2.Timestamp:
-        """From when on; unset for always before."""
+        """From when, inclusive; unset for no beginning."""
 
     @_builtins.property
     def valid_until(self) -> _timestamp_pb2.Timestamp:
@@ -218,7 +218,7 @@ Global___DatedLimit: _TypeAlias = DatedLimit  # noqa: Y015
 
 @_typing.final
 class TenantPeriod(_message.Message):
-    """A state and when it holds."""
+    """A state and its window."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -229,7 +229,7 @@ class TenantPeriod(_message.Message):
     """The state."""
     @_builtins.property
     def valid_from(self) -> _timestamp_pb2.Timestamp:
-        """From when on; unset for always before."""
+        """From when, inclusive; unset for no beginning."""
 
     @_builtins.property
     def valid_until(self) -> _timestamp_pb2.Timestamp:
@@ -251,25 +251,25 @@ class TenantPeriod(_message.Message):
 Global___TenantPeriod: _TypeAlias = TenantPeriod  # noqa: Y015
 
 @_typing.final
-class Holding(_message.Message):
-    """A plan and when it is held."""
+class SubscriptionItem(_message.Message):
+    """A plan on a tenant, with its window."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    TIER_FIELD_NUMBER: _builtins.int
     ADD_ON_FIELD_NUMBER: _builtins.int
+    TIER_FIELD_NUMBER: _builtins.int
+    TIER_VERSION_FIELD_NUMBER: _builtins.int
     VALID_FROM_FIELD_NUMBER: _builtins.int
     VALID_UNTIL_FIELD_NUMBER: _builtins.int
-    TIER_VERSION_FIELD_NUMBER: _builtins.int
-    tier: _builtins.str
-    """A tier. Example: `professional`."""
     add_on: _builtins.str
     """An add-on. Example: `audit`."""
+    tier: _builtins.str
+    """A tier. Example: `professional`."""
     tier_version: _builtins.int
-    """The version of the tier that is held; 0 if it is the latest, whichever that is, or an add-on."""
+    """The tier version it is pinned to; 0 for the latest, and for an add-on."""
     @_builtins.property
     def valid_from(self) -> _timestamp_pb2.Timestamp:
-        """From when on; unset for always before."""
+        """From when, inclusive; unset for no beginning."""
 
     @_builtins.property
     def valid_until(self) -> _timestamp_pb2.Timestamp:
@@ -278,55 +278,55 @@ class Holding(_message.Message):
     def __init__(
         self,
         *,
-        tier: _builtins.str = ...,
         add_on: _builtins.str = ...,
+        tier: _builtins.str = ...,
+        tier_version: _builtins.int = ...,
         valid_from: _timestamp_pb2.Timestamp | None = ...,
         valid_until: _timestamp_pb2.Timestamp | None = ...,
-        tier_version: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["add_on", b"add_on", "plan", b"plan", "tier", b"tier", "valid_from", b"valid_from", "valid_until", b"valid_until"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
     _ClearFieldArgType: _TypeAlias = _typing.Literal["add_on", b"add_on", "plan", b"plan", "tier", b"tier", "tier_version", b"tier_version", "valid_from", b"valid_from", "valid_until", b"valid_until"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_plan: _TypeAlias = _typing.Literal["tier", "add_on"]  # noqa: Y015
+    _WhichOneofReturnType_plan: _TypeAlias = _typing.Literal["add_on", "tier"]  # noqa: Y015
     _WhichOneofArgType_plan: _TypeAlias = _typing.Literal["plan", b"plan"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_plan) -> _WhichOneofReturnType_plan | None: ...
 
-Global___Holding: _TypeAlias = Holding  # noqa: Y015
+Global___SubscriptionItem: _TypeAlias = SubscriptionItem  # noqa: Y015
 
 @_typing.final
 class AccountCounts(_message.Message):
-    """How many of each an offboarding ended, or a reactivation brought back."""
+    """How many of each kind an offboarding ended or a reactivation brought back."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    MEMBERS_FIELD_NUMBER: _builtins.int
     ROLE_GRANTS_FIELD_NUMBER: _builtins.int
     EXCEPTIONS_FIELD_NUMBER: _builtins.int
     INVITATIONS_FIELD_NUMBER: _builtins.int
+    MEMBERS_FIELD_NUMBER: _builtins.int
     KEYS_FIELD_NUMBER: _builtins.int
     IDENTITIES_FIELD_NUMBER: _builtins.int
-    members: _builtins.int
-    """Memberships."""
     role_grants: _builtins.int
     """Role grants."""
     exceptions: _builtins.int
     """Exceptions."""
     invitations: _builtins.int
-    """Open invitations. They do not come back."""
+    """Open invitations. A reactivation does not bring them back."""
+    members: _builtins.int
+    """Memberships."""
     keys: _builtins.int
-    """API keys that were bound to this account alone. They do not come back."""
+    """API keys bound to this tenant alone. A reactivation does not bring them back."""
     identities: _builtins.int
-    """Registered identities (tokens, certificates) that were bound to this account alone. They do
-    not come back.
+    """Registered identities (tokens, certificates) bound to this tenant alone. A reactivation does
+    not bring them back.
     """
     def __init__(
         self,
         *,
-        members: _builtins.int = ...,
         role_grants: _builtins.int = ...,
         exceptions: _builtins.int = ...,
         invitations: _builtins.int = ...,
+        members: _builtins.int = ...,
         keys: _builtins.int = ...,
         identities: _builtins.int = ...,
     ) -> None: ...
@@ -340,53 +340,53 @@ Global___AccountCounts: _TypeAlias = AccountCounts  # noqa: Y015
 
 @_typing.final
 class OnboardTenantRequest(_message.Message):
-    """The account to open."""
+    """The tenant to onboard."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     TENANT_FIELD_NUMBER: _builtins.int
     DISPLAY_NAME_FIELD_NUMBER: _builtins.int
     TIER_FIELD_NUMBER: _builtins.int
-    TRIAL_FIELD_NUMBER: _builtins.int
     MEMBERS_FIELD_NUMBER: _builtins.int
-    REASON_FIELD_NUMBER: _builtins.int
+    TRIAL_END_TIME_FIELD_NUMBER: _builtins.int
+    LIMITS_FIELD_NUMBER: _builtins.int
+    ADD_ONS_FIELD_NUMBER: _builtins.int
+    AFTER_TRIAL_FIELD_NUMBER: _builtins.int
+    TRIAL_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
-    ADD_ONS_FIELD_NUMBER: _builtins.int
-    LIMITS_FIELD_NUMBER: _builtins.int
-    TRIAL_UNTIL_FIELD_NUMBER: _builtins.int
-    AFTER_TRIAL_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
     tenant: _builtins.str
     """The tenant's id."""
     display_name: _builtins.str
     """Its name, for people; up to 200 characters."""
     tier: _builtins.str
     """The tier it starts on."""
+    after_trial: Global___TenantState.ValueType
+    """The state that follows the trial: SUSPENDED (the default) or ACTIVE."""
     trial: _builtins.bool
-    """Starts on trial instead of active."""
-    reason: _builtins.str
-    """Why, for the audit; up to 1,000 characters."""
+    """Whether it starts on a trial without end. `trial_end_time` starts a trial that ends."""
     request_id: _builtins.str
     """A retry with the same id gets the first answer; the same id with other content is refused."""
     validate_only: _builtins.bool
     """Answer with the full effect, and change nothing."""
-    after_trial: Global___TenantState.ValueType
-    """What follows the trial: SUSPENDED, as if unset, or ACTIVE."""
+    reason: _builtins.str
+    """Why, for the audit; up to 1,000 characters."""
     @_builtins.property
     def members(self) -> _containers.RepeatedCompositeFieldContainer[_member_pb2.NewMember]:
-        """The first admin, and whoever else starts with it; up to 1,000."""
+        """The first admin and any other members it starts with; up to 1,000."""
 
     @_builtins.property
-    def add_ons(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The add-ons it starts with, held without end."""
+    def trial_end_time(self) -> _timestamp_pb2.Timestamp:
+        """When its trial ends; starts a trial even if `trial` is not set."""
 
     @_builtins.property
     def limits(self) -> _containers.RepeatedCompositeFieldContainer[_limit_pb2.Limit]:
         """Limits of its own, as `SetLimits` takes them; up to 100."""
 
     @_builtins.property
-    def trial_until(self) -> _timestamp_pb2.Timestamp:
-        """When the trial ends by itself; makes it a trial. Unset with `trial`: a trial without end."""
+    def add_ons(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The add-ons it starts with, without end."""
 
     def __init__(
         self,
@@ -394,19 +394,19 @@ class OnboardTenantRequest(_message.Message):
         tenant: _builtins.str = ...,
         display_name: _builtins.str = ...,
         tier: _builtins.str = ...,
-        trial: _builtins.bool = ...,
         members: _abc.Iterable[_member_pb2.NewMember] | None = ...,
-        reason: _builtins.str = ...,
+        trial_end_time: _timestamp_pb2.Timestamp | None = ...,
+        limits: _abc.Iterable[_limit_pb2.Limit] | None = ...,
+        add_ons: _abc.Iterable[_builtins.str] | None = ...,
+        after_trial: Global___TenantState.ValueType = ...,
+        trial: _builtins.bool = ...,
         request_id: _builtins.str = ...,
         validate_only: _builtins.bool = ...,
-        add_ons: _abc.Iterable[_builtins.str] | None = ...,
-        limits: _abc.Iterable[_limit_pb2.Limit] | None = ...,
-        trial_until: _timestamp_pb2.Timestamp | None = ...,
-        after_trial: Global___TenantState.ValueType = ...,
+        reason: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["trial_until", b"trial_until"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["trial_end_time", b"trial_end_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["add_ons", b"add_ons", "after_trial", b"after_trial", "display_name", b"display_name", "limits", b"limits", "members", b"members", "reason", b"reason", "request_id", b"request_id", "tenant", b"tenant", "tier", b"tier", "trial", b"trial", "trial_until", b"trial_until", "validate_only", b"validate_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["add_ons", b"add_ons", "after_trial", b"after_trial", "display_name", b"display_name", "limits", b"limits", "members", b"members", "reason", b"reason", "request_id", b"request_id", "tenant", b"tenant", "tier", b"tier", "trial", b"trial", "trial_end_time", b"trial_end_time", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -414,16 +414,16 @@ Global___OnboardTenantRequest: _TypeAlias = OnboardTenantRequest  # noqa: Y015
 
 @_typing.final
 class OnboardTenantResponse(_message.Message):
-    """The account opened."""
+    """The tenant onboarded."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     TENANT_FIELD_NUMBER: _builtins.int
     MEMBERS_FIELD_NUMBER: _builtins.int
-    REVISION_FIELD_NUMBER: _builtins.int
     PREVIEW_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
-    """The revision that made it so."""
+    """The revision that made the change."""
     @_builtins.property
     def tenant(self) -> Global___Tenant:
         """The tenant."""
@@ -441,8 +441,8 @@ class OnboardTenantResponse(_message.Message):
         *,
         tenant: Global___Tenant | None = ...,
         members: _abc.Iterable[_member_pb2.Member] | None = ...,
-        revision: _builtins.int = ...,
         preview: _effect_pb2.Preview | None = ...,
+        revision: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["preview", b"preview", "tenant", b"tenant"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -454,47 +454,45 @@ Global___OnboardTenantResponse: _TypeAlias = OnboardTenantResponse  # noqa: Y015
 
 @_typing.final
 class UpdateTenantRequest(_message.Message):
-    """What to change in a tenant."""
+    """Which fields of a tenant to change, and to what."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     TENANT_FIELD_NUMBER: _builtins.int
-    DISPLAY_NAME_FIELD_NUMBER: _builtins.int
     UPDATE_MASK_FIELD_NUMBER: _builtins.int
     EXPECTED_REVISION_FIELD_NUMBER: _builtins.int
-    REASON_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
-    tenant: _builtins.str
-    """The customer's account."""
-    display_name: _builtins.str
-    """Its new name, for people; up to 200 characters."""
+    REASON_FIELD_NUMBER: _builtins.int
     expected_revision: _builtins.int
-    """Refuse if the tenant's `revision` is another by now; 0 for no such guard. Example: 4711."""
-    reason: _builtins.str
-    """Why, for the audit; up to 1,000 characters."""
+    """Refuse with REVISION_MISMATCH unless this is the `revision` of the tenant; 0 accepts any."""
     request_id: _builtins.str
     """A retry with the same id gets the first answer; the same id with other content is refused."""
     validate_only: _builtins.bool
     """Answer with the full effect, and change nothing."""
+    reason: _builtins.str
+    """Why, for the audit; up to 1,000 characters."""
+    @_builtins.property
+    def tenant(self) -> Global___Tenant:
+        """Its `id`, and the new values of the fields that `update_mask` names; other fields are ignored."""
+
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
-        """What to change: `display_name`."""
+        """The fields to change: `display_name`."""
 
     def __init__(
         self,
         *,
-        tenant: _builtins.str = ...,
-        display_name: _builtins.str = ...,
+        tenant: Global___Tenant | None = ...,
         update_mask: _field_mask_pb2.FieldMask | None = ...,
         expected_revision: _builtins.int = ...,
-        reason: _builtins.str = ...,
         request_id: _builtins.str = ...,
         validate_only: _builtins.bool = ...,
+        reason: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["update_mask", b"update_mask"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["tenant", b"tenant", "update_mask", b"update_mask"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["display_name", b"display_name", "expected_revision", b"expected_revision", "reason", b"reason", "request_id", b"request_id", "tenant", b"tenant", "update_mask", b"update_mask", "validate_only", b"validate_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expected_revision", b"expected_revision", "reason", b"reason", "request_id", b"request_id", "tenant", b"tenant", "update_mask", b"update_mask", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -507,10 +505,10 @@ class UpdateTenantResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     TENANT_FIELD_NUMBER: _builtins.int
-    REVISION_FIELD_NUMBER: _builtins.int
     PREVIEW_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
-    """The revision that made it so; the current one if nothing changed."""
+    """The revision that made the change; the current one if nothing changed."""
     @_builtins.property
     def tenant(self) -> Global___Tenant:
         """The tenant as it is now."""
@@ -523,8 +521,8 @@ class UpdateTenantResponse(_message.Message):
         self,
         *,
         tenant: Global___Tenant | None = ...,
-        revision: _builtins.int = ...,
         preview: _effect_pb2.Preview | None = ...,
+        revision: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["preview", b"preview", "tenant", b"tenant"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -536,43 +534,43 @@ Global___UpdateTenantResponse: _TypeAlias = UpdateTenantResponse  # noqa: Y015
 
 @_typing.final
 class StartTrialRequest(_message.Message):
-    """The trial to begin, or to give another end."""
+    """The trial to start, or to give another end."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     TENANT_FIELD_NUMBER: _builtins.int
-    UNTIL_FIELD_NUMBER: _builtins.int
-    THEN_FIELD_NUMBER: _builtins.int
-    REASON_FIELD_NUMBER: _builtins.int
+    TRIAL_END_TIME_FIELD_NUMBER: _builtins.int
+    AFTER_TRIAL_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
     tenant: _builtins.str
-    """The customer's account."""
-    then: Global___TenantState.ValueType
-    """What follows: SUSPENDED, as if unset, or ACTIVE."""
-    reason: _builtins.str
-    """Why, for the audit; up to 1,000 characters."""
+    """The tenant's id."""
+    after_trial: Global___TenantState.ValueType
+    """The state that follows the trial: SUSPENDED (the default) or ACTIVE."""
     request_id: _builtins.str
     """A retry with the same id gets the first answer; the same id with other content is refused."""
     validate_only: _builtins.bool
     """Answer with the full effect, and change nothing."""
+    reason: _builtins.str
+    """Why, for the audit; up to 1,000 characters."""
     @_builtins.property
-    def until(self) -> _timestamp_pb2.Timestamp:
+    def trial_end_time(self) -> _timestamp_pb2.Timestamp:
         """When it ends, in the future."""
 
     def __init__(
         self,
         *,
         tenant: _builtins.str = ...,
-        until: _timestamp_pb2.Timestamp | None = ...,
-        then: Global___TenantState.ValueType = ...,
-        reason: _builtins.str = ...,
+        trial_end_time: _timestamp_pb2.Timestamp | None = ...,
+        after_trial: Global___TenantState.ValueType = ...,
         request_id: _builtins.str = ...,
         validate_only: _builtins.bool = ...,
+        reason: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["until", b"until"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["trial_end_time", b"trial_end_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["reason", b"reason", "request_id", b"request_id", "tenant", b"tenant", "then", b"then", "until", b"until", "validate_only", b"validate_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after_trial", b"after_trial", "reason", b"reason", "request_id", b"request_id", "tenant", b"tenant", "trial_end_time", b"trial_end_time", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -585,10 +583,10 @@ class StartTrialResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     TENANT_FIELD_NUMBER: _builtins.int
-    REVISION_FIELD_NUMBER: _builtins.int
     PREVIEW_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
-    """The revision that made it so; the current one if nothing changed."""
+    """The revision that made the change; the current one if nothing changed."""
     @_builtins.property
     def tenant(self) -> Global___Tenant:
         """The tenant as it is now."""
@@ -601,8 +599,8 @@ class StartTrialResponse(_message.Message):
         self,
         *,
         tenant: Global___Tenant | None = ...,
-        revision: _builtins.int = ...,
         preview: _effect_pb2.Preview | None = ...,
+        revision: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["preview", b"preview", "tenant", b"tenant"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -614,39 +612,39 @@ Global___StartTrialResponse: _TypeAlias = StartTrialResponse  # noqa: Y015
 
 @_typing.final
 class StartGraceRequest(_message.Message):
-    """The grace to give."""
+    """The grace period to start."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     TENANT_FIELD_NUMBER: _builtins.int
-    UNTIL_FIELD_NUMBER: _builtins.int
-    REASON_FIELD_NUMBER: _builtins.int
+    GRACE_END_TIME_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
     tenant: _builtins.str
-    """The customer's account."""
-    reason: _builtins.str
-    """Why, for the audit; up to 1,000 characters."""
+    """The tenant's id."""
     request_id: _builtins.str
     """A retry with the same id gets the first answer; the same id with other content is refused."""
     validate_only: _builtins.bool
     """Answer with the full effect, and change nothing."""
+    reason: _builtins.str
+    """Why, for the audit; up to 1,000 characters."""
     @_builtins.property
-    def until(self) -> _timestamp_pb2.Timestamp:
-        """When the account is suspended, in the future, unless `ActivateTenant` comes first."""
+    def grace_end_time(self) -> _timestamp_pb2.Timestamp:
+        """When the tenant is suspended, in the future, unless `ActivateTenant` comes first."""
 
     def __init__(
         self,
         *,
         tenant: _builtins.str = ...,
-        until: _timestamp_pb2.Timestamp | None = ...,
-        reason: _builtins.str = ...,
+        grace_end_time: _timestamp_pb2.Timestamp | None = ...,
         request_id: _builtins.str = ...,
         validate_only: _builtins.bool = ...,
+        reason: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["until", b"until"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["grace_end_time", b"grace_end_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["reason", b"reason", "request_id", b"request_id", "tenant", b"tenant", "until", b"until", "validate_only", b"validate_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["grace_end_time", b"grace_end_time", "reason", b"reason", "request_id", b"request_id", "tenant", b"tenant", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -659,10 +657,10 @@ class StartGraceResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     TENANT_FIELD_NUMBER: _builtins.int
-    REVISION_FIELD_NUMBER: _builtins.int
     PREVIEW_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
-    """The revision that made it so; the current one if nothing changed."""
+    """The revision that made the change; the current one if nothing changed."""
     @_builtins.property
     def tenant(self) -> Global___Tenant:
         """The tenant as it is now."""
@@ -675,8 +673,8 @@ class StartGraceResponse(_message.Message):
         self,
         *,
         tenant: Global___Tenant | None = ...,
-        revision: _builtins.int = ...,
         preview: _effect_pb2.Preview | None = ...,
+        revision: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["preview", b"preview", "tenant", b"tenant"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -688,29 +686,29 @@ Global___StartGraceResponse: _TypeAlias = StartGraceResponse  # noqa: Y015
 
 @_typing.final
 class ActivateTenantRequest(_message.Message):
-    """The tenant to let be active."""
+    """The tenant to activate."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     TENANT_FIELD_NUMBER: _builtins.int
-    REASON_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
     tenant: _builtins.str
-    """The customer's account."""
-    reason: _builtins.str
-    """Why, for the audit; up to 1,000 characters."""
+    """The tenant's id."""
     request_id: _builtins.str
     """A retry with the same id gets the first answer; the same id with other content is refused."""
     validate_only: _builtins.bool
     """Answer with the full effect, and change nothing."""
+    reason: _builtins.str
+    """Why, for the audit; up to 1,000 characters."""
     def __init__(
         self,
         *,
         tenant: _builtins.str = ...,
-        reason: _builtins.str = ...,
         request_id: _builtins.str = ...,
         validate_only: _builtins.bool = ...,
+        reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -727,10 +725,10 @@ class ActivateTenantResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     TENANT_FIELD_NUMBER: _builtins.int
-    REVISION_FIELD_NUMBER: _builtins.int
     PREVIEW_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
-    """The revision that made it so; the current one if nothing changed."""
+    """The revision that made the change; the current one if nothing changed."""
     @_builtins.property
     def tenant(self) -> Global___Tenant:
         """The tenant as it is now."""
@@ -743,8 +741,8 @@ class ActivateTenantResponse(_message.Message):
         self,
         *,
         tenant: Global___Tenant | None = ...,
-        revision: _builtins.int = ...,
         preview: _effect_pb2.Preview | None = ...,
+        revision: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["preview", b"preview", "tenant", b"tenant"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -756,33 +754,33 @@ Global___ActivateTenantResponse: _TypeAlias = ActivateTenantResponse  # noqa: Y0
 
 @_typing.final
 class SuspendTenantRequest(_message.Message):
-    """The tenant to close."""
+    """The tenant to suspend."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     TENANT_FIELD_NUMBER: _builtins.int
     SUSPENSION_REASON_FIELD_NUMBER: _builtins.int
-    REASON_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
     tenant: _builtins.str
-    """The customer's account."""
+    """The tenant's id."""
     suspension_reason: _suspension_pb2.SuspensionReason.ValueType
-    """What suspends it."""
-    reason: _builtins.str
-    """Why, for the audit; up to 1,000 characters."""
+    """Why it is suspended; empty unless it is."""
     request_id: _builtins.str
     """A retry with the same id gets the first answer; the same id with other content is refused."""
     validate_only: _builtins.bool
     """Answer with the full effect, and change nothing."""
+    reason: _builtins.str
+    """Why, for the audit; up to 1,000 characters."""
     def __init__(
         self,
         *,
         tenant: _builtins.str = ...,
         suspension_reason: _suspension_pb2.SuspensionReason.ValueType = ...,
-        reason: _builtins.str = ...,
         request_id: _builtins.str = ...,
         validate_only: _builtins.bool = ...,
+        reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -794,15 +792,15 @@ Global___SuspendTenantRequest: _TypeAlias = SuspendTenantRequest  # noqa: Y015
 
 @_typing.final
 class SuspendTenantResponse(_message.Message):
-    """The tenant closed."""
+    """The tenant suspended."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     TENANT_FIELD_NUMBER: _builtins.int
-    REVISION_FIELD_NUMBER: _builtins.int
     PREVIEW_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
-    """The revision that made it so."""
+    """The revision that made the change."""
     @_builtins.property
     def tenant(self) -> Global___Tenant:
         """The tenant as it is now."""
@@ -815,8 +813,8 @@ class SuspendTenantResponse(_message.Message):
         self,
         *,
         tenant: Global___Tenant | None = ...,
-        revision: _builtins.int = ...,
         preview: _effect_pb2.Preview | None = ...,
+        revision: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["preview", b"preview", "tenant", b"tenant"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -828,33 +826,33 @@ Global___SuspendTenantResponse: _TypeAlias = SuspendTenantResponse  # noqa: Y015
 
 @_typing.final
 class ResumeTenantRequest(_message.Message):
-    """The tenant to open again."""
+    """The tenant to resume."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     TENANT_FIELD_NUMBER: _builtins.int
     SUSPENSION_REASON_FIELD_NUMBER: _builtins.int
-    REASON_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
     tenant: _builtins.str
-    """The customer's account."""
+    """The tenant's id."""
     suspension_reason: _suspension_pb2.SuspensionReason.ValueType
-    """What no longer suspends it."""
-    reason: _builtins.str
-    """Why, for the audit; up to 1,000 characters."""
+    """The suspension reason to lift."""
     request_id: _builtins.str
     """A retry with the same id gets the first answer; the same id with other content is refused."""
     validate_only: _builtins.bool
     """Answer with the full effect, and change nothing."""
+    reason: _builtins.str
+    """Why, for the audit; up to 1,000 characters."""
     def __init__(
         self,
         *,
         tenant: _builtins.str = ...,
         suspension_reason: _suspension_pb2.SuspensionReason.ValueType = ...,
-        reason: _builtins.str = ...,
         request_id: _builtins.str = ...,
         validate_only: _builtins.bool = ...,
+        reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -866,15 +864,15 @@ Global___ResumeTenantRequest: _TypeAlias = ResumeTenantRequest  # noqa: Y015
 
 @_typing.final
 class ResumeTenantResponse(_message.Message):
-    """The tenant, open again if nothing else suspends it."""
+    """The tenant, resumed unless another reason suspends it."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     TENANT_FIELD_NUMBER: _builtins.int
-    REVISION_FIELD_NUMBER: _builtins.int
     PREVIEW_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
-    """The revision that made it so."""
+    """The revision that made the change."""
     @_builtins.property
     def tenant(self) -> Global___Tenant:
         """The tenant as it is now."""
@@ -887,8 +885,8 @@ class ResumeTenantResponse(_message.Message):
         self,
         *,
         tenant: Global___Tenant | None = ...,
-        revision: _builtins.int = ...,
         preview: _effect_pb2.Preview | None = ...,
+        revision: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["preview", b"preview", "tenant", b"tenant"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -900,39 +898,39 @@ Global___ResumeTenantResponse: _TypeAlias = ResumeTenantResponse  # noqa: Y015
 
 @_typing.final
 class OffboardTenantRequest(_message.Message):
-    """The tenant to end."""
+    """The tenant to offboard."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     TENANT_FIELD_NUMBER: _builtins.int
-    REASON_FIELD_NUMBER: _builtins.int
+    END_TIME_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
-    AT_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
     tenant: _builtins.str
-    """The customer's account."""
-    reason: _builtins.str
-    """Why, for the audit; up to 1,000 characters."""
+    """The tenant's id."""
     request_id: _builtins.str
     """A retry with the same id gets the first answer; the same id with other content is refused."""
     validate_only: _builtins.bool
     """Answer with the full effect, and change nothing."""
+    reason: _builtins.str
+    """Why, for the audit; up to 1,000 characters."""
     @_builtins.property
-    def at(self) -> _timestamp_pb2.Timestamp:
-        """When it ends, in the future; unset for now. An end that was scheduled before gives way."""
+    def end_time(self) -> _timestamp_pb2.Timestamp:
+        """When it ends, in the future; unset for now. Replaces an end that was scheduled before."""
 
     def __init__(
         self,
         *,
         tenant: _builtins.str = ...,
-        reason: _builtins.str = ...,
+        end_time: _timestamp_pb2.Timestamp | None = ...,
         request_id: _builtins.str = ...,
         validate_only: _builtins.bool = ...,
-        at: _timestamp_pb2.Timestamp | None = ...,
+        reason: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "reason", b"reason", "request_id", b"request_id", "tenant", b"tenant", "validate_only", b"validate_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "reason", b"reason", "request_id", b"request_id", "tenant", b"tenant", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -940,23 +938,23 @@ Global___OffboardTenantRequest: _TypeAlias = OffboardTenantRequest  # noqa: Y015
 
 @_typing.final
 class OffboardTenantResponse(_message.Message):
-    """The tenant ended."""
+    """The tenant offboarded."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     TENANT_FIELD_NUMBER: _builtins.int
-    REVISION_FIELD_NUMBER: _builtins.int
     ENDED_FIELD_NUMBER: _builtins.int
     PREVIEW_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
-    """The revision that made it so."""
+    """The revision that made the change."""
     @_builtins.property
     def tenant(self) -> Global___Tenant:
         """The tenant as it is now."""
 
     @_builtins.property
     def ended(self) -> Global___AccountCounts:
-        """What ended with it; nothing yet if it is to end at an instant."""
+        """What ended with it; nothing yet if its end is scheduled."""
 
     @_builtins.property
     def preview(self) -> _effect_pb2.Preview:
@@ -966,9 +964,9 @@ class OffboardTenantResponse(_message.Message):
         self,
         *,
         tenant: Global___Tenant | None = ...,
-        revision: _builtins.int = ...,
         ended: Global___AccountCounts | None = ...,
         preview: _effect_pb2.Preview | None = ...,
+        revision: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["ended", b"ended", "preview", b"preview", "tenant", b"tenant"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -980,33 +978,33 @@ Global___OffboardTenantResponse: _TypeAlias = OffboardTenantResponse  # noqa: Y0
 
 @_typing.final
 class ReactivateTenantRequest(_message.Message):
-    """The tenant to bring back."""
+    """The tenant to reactivate."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     TENANT_FIELD_NUMBER: _builtins.int
     TIER_FIELD_NUMBER: _builtins.int
-    REASON_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
     tenant: _builtins.str
-    """The customer's account."""
+    """The tenant's id."""
     tier: _builtins.str
-    """The tier to hold; empty for the one it had."""
-    reason: _builtins.str
-    """Why, for the audit; up to 1,000 characters."""
+    """Its tier; empty for the one it had."""
     request_id: _builtins.str
     """A retry with the same id gets the first answer; the same id with other content is refused."""
     validate_only: _builtins.bool
     """Answer with the full effect, and change nothing."""
+    reason: _builtins.str
+    """Why, for the audit; up to 1,000 characters."""
     def __init__(
         self,
         *,
         tenant: _builtins.str = ...,
         tier: _builtins.str = ...,
-        reason: _builtins.str = ...,
         request_id: _builtins.str = ...,
         validate_only: _builtins.bool = ...,
+        reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -1018,17 +1016,17 @@ Global___ReactivateTenantRequest: _TypeAlias = ReactivateTenantRequest  # noqa: 
 
 @_typing.final
 class ReactivateTenantResponse(_message.Message):
-    """The tenant brought back."""
+    """The tenant reactivated."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     TENANT_FIELD_NUMBER: _builtins.int
     RESTORED_FIELD_NUMBER: _builtins.int
     LEFT_OUT_FIELD_NUMBER: _builtins.int
-    REVISION_FIELD_NUMBER: _builtins.int
     PREVIEW_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
-    """The revision that made it so; the current one if nothing changed."""
+    """The revision that made the change; the current one if nothing changed."""
     @_builtins.property
     def tenant(self) -> Global___Tenant:
         """The tenant as it is now."""
@@ -1039,7 +1037,7 @@ class ReactivateTenantResponse(_message.Message):
 
     @_builtins.property
     def left_out(self) -> _containers.RepeatedCompositeFieldContainer[Global___RoleLeftOut]:
-        """Roles that did not come back to those who held them, by role."""
+        """Roles that were not granted again, by role."""
 
     @_builtins.property
     def preview(self) -> _effect_pb2.Preview:
@@ -1051,8 +1049,8 @@ class ReactivateTenantResponse(_message.Message):
         tenant: Global___Tenant | None = ...,
         restored: Global___AccountCounts | None = ...,
         left_out: _abc.Iterable[Global___RoleLeftOut] | None = ...,
-        revision: _builtins.int = ...,
         preview: _effect_pb2.Preview | None = ...,
+        revision: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["preview", b"preview", "restored", b"restored", "tenant", b"tenant"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -1064,29 +1062,29 @@ Global___ReactivateTenantResponse: _TypeAlias = ReactivateTenantResponse  # noqa
 
 @_typing.final
 class RoleLeftOut(_message.Message):
-    """A role that a reactivation could not give back."""
+    """A role that a reactivation could not grant again."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    ROLE_FIELD_NUMBER: _builtins.int
     ROLE_GRANTS_FIELD_NUMBER: _builtins.int
-    WHY_FIELD_NUMBER: _builtins.int
-    role: _builtins.str
-    """The role."""
+    ERROR_REASON_FIELD_NUMBER: _builtins.int
+    ROLE_FIELD_NUMBER: _builtins.int
     role_grants: _builtins.int
     """How many grants of it did not come back."""
-    why: _error_reason_pb2.ErrorReason.ValueType
+    error_reason: _error_reason_pb2.ErrorReason.ValueType
     """Why: ROLE_NOT_FOUND if it was deleted, ROLE_NOT_ASSIGNABLE if the tier does not list it."""
+    role: _builtins.str
+    """The role."""
     def __init__(
         self,
         *,
-        role: _builtins.str = ...,
         role_grants: _builtins.int = ...,
-        why: _error_reason_pb2.ErrorReason.ValueType = ...,
+        error_reason: _error_reason_pb2.ErrorReason.ValueType = ...,
+        role: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["role", b"role", "role_grants", b"role_grants", "why", b"why"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["error_reason", b"error_reason", "role", b"role", "role_grants", b"role_grants"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1100,7 +1098,7 @@ class GetTenantRequest(_message.Message):
 
     TENANT_FIELD_NUMBER: _builtins.int
     tenant: _builtins.str
-    """The customer's account."""
+    """The tenant's id."""
     def __init__(
         self,
         *,
@@ -1116,37 +1114,37 @@ Global___GetTenantRequest: _TypeAlias = GetTenantRequest  # noqa: Y015
 
 @_typing.final
 class GetTenantResponse(_message.Message):
-    """The tenant asked for."""
+    """The tenant."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     TENANT_FIELD_NUMBER: _builtins.int
-    REVISION_FIELD_NUMBER: _builtins.int
-    MEMBERS_FIELD_NUMBER: _builtins.int
     SEATS_TAKEN_FIELD_NUMBER: _builtins.int
     SEATS_FIELD_NUMBER: _builtins.int
-    revision: _builtins.int
-    """The revision the answer was given at."""
+    MEMBERS_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    seats_taken: _builtins.int
+    """How many seats are taken: by members, and by open invitations to people who are not members."""
     members: _builtins.int
     """How many members it has, in any state."""
-    seats_taken: _builtins.int
-    """How many seats are taken: by members, and by open invitations of those who are none."""
+    revision: _builtins.int
+    """The revision that the response is based on."""
     @_builtins.property
     def tenant(self) -> Global___Tenant:
         """The tenant."""
 
     @_builtins.property
     def seats(self) -> _limit_pb2.Limit:
-        """How many seats it bought; unset if it is not sold by seats."""
+        """Its limit of seats; unset if its plans do not limit seats."""
 
     def __init__(
         self,
         *,
         tenant: Global___Tenant | None = ...,
-        revision: _builtins.int = ...,
-        members: _builtins.int = ...,
         seats_taken: _builtins.int = ...,
         seats: _limit_pb2.Limit | None = ...,
+        members: _builtins.int = ...,
+        revision: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["seats", b"seats", "tenant", b"tenant"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -1162,37 +1160,37 @@ class ListTenantsRequest(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    STATE_FIELD_NUMBER: _builtins.int
+    ID_PREFIX_FIELD_NUMBER: _builtins.int
+    ADD_ON_FIELD_NUMBER: _builtins.int
     TIER_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
-    ADD_ON_FIELD_NUMBER: _builtins.int
-    ID_PREFIX_FIELD_NUMBER: _builtins.int
-    TEXT_FIELD_NUMBER: _builtins.int
-    state: Global___TenantState.ValueType
-    """Only those in this state; unset for any."""
+    id_prefix: _builtins.str
+    """Only those whose id has this prefix. Example: `acme-`."""
+    add_on: _builtins.str
+    """Only those with this add-on now; empty for any."""
     tier: _builtins.str
     """Only those on this tier; empty for any."""
-    page_size: _builtins.int
-    """At most this many; 100 if 0, at most 1,000."""
-    page_token: _builtins.str
-    """`next_page_token` of the page before, of the same query."""
-    add_on: _builtins.str
-    """Only those that hold this add-on now; empty for any."""
-    id_prefix: _builtins.str
-    """Only those whose id begins so. Example: `acme-`."""
     text: _builtins.str
-    """Only those whose display name holds this text, whatever its case; up to 200 characters."""
+    """Only those whose display name contains this text, ignoring case; up to 200 characters."""
+    state: Global___TenantState.ValueType
+    """Only those in this state; unset for any."""
+    page_size: _builtins.int
+    """Items a page, up to 1,000; 0 for 100."""
+    page_token: _builtins.str
+    """`next_page_token` of the previous page of the same query; empty for the first page."""
     def __init__(
         self,
         *,
-        state: Global___TenantState.ValueType = ...,
+        id_prefix: _builtins.str = ...,
+        add_on: _builtins.str = ...,
         tier: _builtins.str = ...,
+        text: _builtins.str = ...,
+        state: Global___TenantState.ValueType = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
-        add_on: _builtins.str = ...,
-        id_prefix: _builtins.str = ...,
-        text: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -1215,9 +1213,9 @@ class ListTenantsResponse(_message.Message):
     next_page_token: _builtins.str
     """Empty on the last page."""
     revision: _builtins.int
-    """The revision the answer was given at."""
+    """The revision that the response is based on."""
     total_size: _builtins.int
-    """How many tenants the query finds, on all pages."""
+    """How many tenants match, on all pages."""
     @_builtins.property
     def tenants(self) -> _containers.RepeatedCompositeFieldContainer[Global___Tenant]:
         """The tenants."""
@@ -1239,42 +1237,42 @@ class ListTenantsResponse(_message.Message):
 Global___ListTenantsResponse: _TypeAlias = ListTenantsResponse  # noqa: Y015
 
 @_typing.final
-class NewCustomer(_message.Message):
-    """An account to open, as `OnboardTenant` takes it."""
+class NewTenant(_message.Message):
+    """A tenant to onboard, as in `OnboardTenantRequest`."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     TENANT_FIELD_NUMBER: _builtins.int
     DISPLAY_NAME_FIELD_NUMBER: _builtins.int
     TIER_FIELD_NUMBER: _builtins.int
-    ADD_ONS_FIELD_NUMBER: _builtins.int
-    LIMITS_FIELD_NUMBER: _builtins.int
     MEMBERS_FIELD_NUMBER: _builtins.int
-    TRIAL_UNTIL_FIELD_NUMBER: _builtins.int
+    TRIAL_END_TIME_FIELD_NUMBER: _builtins.int
+    LIMITS_FIELD_NUMBER: _builtins.int
+    ADD_ONS_FIELD_NUMBER: _builtins.int
     AFTER_TRIAL_FIELD_NUMBER: _builtins.int
     tenant: _builtins.str
-    """The tenant's id, which is also the key by which a repeated import knows it."""
+    """The tenant's id, by which a repeated batch recognizes it."""
     display_name: _builtins.str
     """Its name, for people; up to 200 characters."""
     tier: _builtins.str
     """The tier it starts on."""
     after_trial: Global___TenantState.ValueType
-    """What follows the trial: SUSPENDED, as if unset, or ACTIVE."""
+    """The state that follows the trial: SUSPENDED (the default) or ACTIVE."""
     @_builtins.property
-    def add_ons(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The add-ons it starts with."""
+    def members(self) -> _containers.RepeatedCompositeFieldContainer[_member_pb2.NewMember]:
+        """Its members. If none is the owner, the first user with an admin role becomes it."""
+
+    @_builtins.property
+    def trial_end_time(self) -> _timestamp_pb2.Timestamp:
+        """When its trial ends; unset for no trial."""
 
     @_builtins.property
     def limits(self) -> _containers.RepeatedCompositeFieldContainer[_limit_pb2.Limit]:
         """Limits of its own, as `SetLimits` takes them; up to 100."""
 
     @_builtins.property
-    def members(self) -> _containers.RepeatedCompositeFieldContainer[_member_pb2.NewMember]:
-        """Its members. If none says that it is the owner, the first user with an admin role is."""
-
-    @_builtins.property
-    def trial_until(self) -> _timestamp_pb2.Timestamp:
-        """When its trial ends by itself; unset if it is on none."""
+    def add_ons(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The add-ons it starts with."""
 
     def __init__(
         self,
@@ -1282,59 +1280,59 @@ class NewCustomer(_message.Message):
         tenant: _builtins.str = ...,
         display_name: _builtins.str = ...,
         tier: _builtins.str = ...,
-        add_ons: _abc.Iterable[_builtins.str] | None = ...,
-        limits: _abc.Iterable[_limit_pb2.Limit] | None = ...,
         members: _abc.Iterable[_member_pb2.NewMember] | None = ...,
-        trial_until: _timestamp_pb2.Timestamp | None = ...,
+        trial_end_time: _timestamp_pb2.Timestamp | None = ...,
+        limits: _abc.Iterable[_limit_pb2.Limit] | None = ...,
+        add_ons: _abc.Iterable[_builtins.str] | None = ...,
         after_trial: Global___TenantState.ValueType = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["trial_until", b"trial_until"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["trial_end_time", b"trial_end_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["add_ons", b"add_ons", "after_trial", b"after_trial", "display_name", b"display_name", "limits", b"limits", "members", b"members", "tenant", b"tenant", "tier", b"tier", "trial_until", b"trial_until"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["add_ons", b"add_ons", "after_trial", b"after_trial", "display_name", b"display_name", "limits", b"limits", "members", b"members", "tenant", b"tenant", "tier", b"tier", "trial_end_time", b"trial_end_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___NewCustomer: _TypeAlias = NewCustomer  # noqa: Y015
+Global___NewTenant: _TypeAlias = NewTenant  # noqa: Y015
 
 @_typing.final
-class ImportCustomersRequest(_message.Message):
-    """The accounts to open."""
+class BatchOnboardTenantsRequest(_message.Message):
+    """The tenants to onboard."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    CUSTOMERS_FIELD_NUMBER: _builtins.int
-    REASON_FIELD_NUMBER: _builtins.int
+    TENANTS_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
-    reason: _builtins.str
-    """Why, for the audit; up to 1,000 characters."""
+    REASON_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """A retry with the same id gets the first answer; the same id with other content is refused."""
     validate_only: _builtins.bool
     """Answer with the full effect, and change nothing."""
+    reason: _builtins.str
+    """Why, for the audit; up to 1,000 characters."""
     @_builtins.property
-    def customers(self) -> _containers.RepeatedCompositeFieldContainer[Global___NewCustomer]:
-        """1 to 1,000 accounts, with 1,000 members at most in all."""
+    def tenants(self) -> _containers.RepeatedCompositeFieldContainer[Global___NewTenant]:
+        """1 to 1,000 tenants with up to 1,000 members in total."""
 
     def __init__(
         self,
         *,
-        customers: _abc.Iterable[Global___NewCustomer] | None = ...,
-        reason: _builtins.str = ...,
+        tenants: _abc.Iterable[Global___NewTenant] | None = ...,
         request_id: _builtins.str = ...,
         validate_only: _builtins.bool = ...,
+        reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["customers", b"customers", "reason", b"reason", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reason", b"reason", "request_id", b"request_id", "tenants", b"tenants", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___ImportCustomersRequest: _TypeAlias = ImportCustomersRequest  # noqa: Y015
+Global___BatchOnboardTenantsRequest: _TypeAlias = BatchOnboardTenantsRequest  # noqa: Y015
 
 @_typing.final
-class ImportResult(_message.Message):
-    """What became of one account."""
+class OnboardResult(_message.Message):
+    """The outcome for one tenant."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1345,24 +1343,24 @@ class ImportResult(_message.Message):
     MESSAGE_FIELD_NUMBER: _builtins.int
     DIFFERENCES_FIELD_NUMBER: _builtins.int
     tenant: _builtins.str
-    """The tenant's id, as it was sent."""
-    outcome: Global___ImportOutcome.ValueType
-    """What became of it."""
+    """The tenant's id, as sent."""
+    outcome: Global___OnboardOutcome.ValueType
+    """The outcome."""
     error_reason: _error_reason_pb2.ErrorReason.ValueType
     """Why it was refused."""
     field: _builtins.str
-    """The field at fault, within the account. Example: `members[2].roles`."""
+    """The invalid field, within the tenant. Example: `members[2].roles`."""
     message: _builtins.str
-    """What is wrong, and what to do about it, for people."""
+    """What is wrong and how to fix it, for people."""
     @_builtins.property
     def differences(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Where an account that was there differs. Example: `tier`, `members user:bob`."""
+        """Where an existing tenant differs. Examples: `tier`, `members user:bob`."""
 
     def __init__(
         self,
         *,
         tenant: _builtins.str = ...,
-        outcome: Global___ImportOutcome.ValueType = ...,
+        outcome: Global___OnboardOutcome.ValueType = ...,
         error_reason: _error_reason_pb2.ErrorReason.ValueType = ...,
         field: _builtins.str = ...,
         message: _builtins.str = ...,
@@ -1374,22 +1372,22 @@ class ImportResult(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___ImportResult: _TypeAlias = ImportResult  # noqa: Y015
+Global___OnboardResult: _TypeAlias = OnboardResult  # noqa: Y015
 
 @_typing.final
-class ImportCustomersResponse(_message.Message):
-    """What was opened."""
+class BatchOnboardTenantsResponse(_message.Message):
+    """What was onboarded."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     RESULTS_FIELD_NUMBER: _builtins.int
-    REVISION_FIELD_NUMBER: _builtins.int
     PREVIEW_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
-    """The revision that made it so; the current one if nothing changed."""
+    """The revision that made the change; the current one if nothing changed."""
     @_builtins.property
-    def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___ImportResult]:
-        """What became of each account, in the order of the request."""
+    def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___OnboardResult]:
+        """The outcomes, in the order of the request."""
 
     @_builtins.property
     def preview(self) -> _effect_pb2.Preview:
@@ -1398,9 +1396,9 @@ class ImportCustomersResponse(_message.Message):
     def __init__(
         self,
         *,
-        results: _abc.Iterable[Global___ImportResult] | None = ...,
-        revision: _builtins.int = ...,
+        results: _abc.Iterable[Global___OnboardResult] | None = ...,
         preview: _effect_pb2.Preview | None = ...,
+        revision: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["preview", b"preview"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -1408,4 +1406,4 @@ class ImportCustomersResponse(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___ImportCustomersResponse: _TypeAlias = ImportCustomersResponse  # noqa: Y015
+Global___BatchOnboardTenantsResponse: _TypeAlias = BatchOnboardTenantsResponse  # noqa: Y015

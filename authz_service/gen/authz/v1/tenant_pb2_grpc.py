@@ -26,8 +26,8 @@ if _version_not_supported:
 
 
 class TenantServiceStub:
-    """Tenants: customers' accounts, from onboarding to offboarding. Lifecycle jobs can repeat every call
-    under its `request_id` without harm.
+    """Tenants: customers' accounts, from onboarding to offboarding. Lifecycle jobs can repeat every
+    call under its `request_id` without harm.
     """
 
     def __init__(self, channel):
@@ -41,10 +41,10 @@ class TenantServiceStub:
                 request_serializer=authz_dot_v1_dot_tenant__pb2.OnboardTenantRequest.SerializeToString,
                 response_deserializer=authz_dot_v1_dot_tenant__pb2.OnboardTenantResponse.FromString,
                 _registered_method=True)
-        self.ImportCustomers = channel.unary_unary(
-                '/authz.v1.TenantService/ImportCustomers',
-                request_serializer=authz_dot_v1_dot_tenant__pb2.ImportCustomersRequest.SerializeToString,
-                response_deserializer=authz_dot_v1_dot_tenant__pb2.ImportCustomersResponse.FromString,
+        self.BatchOnboardTenants = channel.unary_unary(
+                '/authz.v1.TenantService/BatchOnboardTenants',
+                request_serializer=authz_dot_v1_dot_tenant__pb2.BatchOnboardTenantsRequest.SerializeToString,
+                response_deserializer=authz_dot_v1_dot_tenant__pb2.BatchOnboardTenantsResponse.FromString,
                 _registered_method=True)
         self.UpdateTenant = channel.unary_unary(
                 '/authz.v1.TenantService/UpdateTenant',
@@ -99,89 +99,90 @@ class TenantServiceStub:
 
 
 class TenantServiceServicer:
-    """Tenants: customers' accounts, from onboarding to offboarding. Lifecycle jobs can repeat every call
-    under its `request_id` without harm.
+    """Tenants: customers' accounts, from onboarding to offboarding. Lifecycle jobs can repeat every
+    call under its `request_id` without harm.
     """
 
     def OnboardTenant(self, request, context):
-        """Open an account in one step: tenant, tier, first admin and roles.
+        """Onboard a tenant in one step: its account, tier, first admin and roles.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def ImportCustomers(self, request, context):
-        """Open many accounts, each whole or not at all, in one step. An account that is there already is
-        left as it is, so that an import can be repeated.
+    def BatchOnboardTenants(self, request, context):
+        """Onboard many tenants in one step, each of them completely or not at all. Tenants that already
+        exist are left unchanged, so the batch can be repeated.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def UpdateTenant(self, request, context):
-        """Change what a tenant is called.
+        """Change a tenant's display name.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def SuspendTenant(self, request, context):
-        """Close an account for one reason. Everything in it is denied until every reason is lifted.
+        """Suspend a tenant for a reason: every check is denied until all suspension reasons are lifted.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ResumeTenant(self, request, context):
-        """Lift one reason.
+        """Lift one suspension reason.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def StartTrial(self, request, context):
-        """Put an account on trial until an instant, or give its trial another end. What follows happens by
-        itself. Reasons that suspend the account go on.
+        """Start a trial, or change the end of the current one. The state that follows takes effect
+        automatically. Suspension reasons stay.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def StartGrace(self, request, context):
-        """Keep an account open although something is due, until it is suspended at an instant by itself.
-        Called again, the instant is another. Reasons that suspend the account go on.
+        """Start a grace period in which a tenant with a payment due keeps working; it is suspended
+        automatically when the period ends. Calling this again changes the end. Suspension reasons
+        stay.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ActivateTenant(self, request, context):
-        """Let an account be active without end: its trial has led to a contract, what was due is paid, or
-        it is to open again after one of them ran out. A scheduled end of the account stays.
+        """Make a tenant active without end: its trial became a contract, or what was due is paid, even if
+        the trial or grace period has already run out. A scheduled offboarding stays.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def OffboardTenant(self, request, context):
-        """End an account: its members, role grants, exceptions and invitations, and the keys that are bound
-        to it alone, all in one step. Its id is not given again. With an instant, access ends on it by
-        itself and all else stays until this is called again.
+        """Offboard a tenant: in one step, end its members, role grants, exceptions and invitations, and
+        the keys bound to it alone. Its id is never reused. With `end_time`, access ends at that time
+        and everything else stays until this is called again.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ReactivateTenant(self, request, context):
-        """Bring an offboarded account back, active, with the members, role grants and exceptions that its
-        end took from it. Invitations and keys are made anew.
+        """Bring an offboarded tenant back, active, with the members, role grants and exceptions that
+        offboarding ended. Invitations and keys have to be created again.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetTenant(self, request, context):
-        """Get one tenant, with its members and seats counted.
+        """Get a tenant, with the numbers of its members and seats.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -202,10 +203,10 @@ def add_TenantServiceServicer_to_server(servicer, server):
                     request_deserializer=authz_dot_v1_dot_tenant__pb2.OnboardTenantRequest.FromString,
                     response_serializer=authz_dot_v1_dot_tenant__pb2.OnboardTenantResponse.SerializeToString,
             ),
-            'ImportCustomers': grpc.unary_unary_rpc_method_handler(
-                    servicer.ImportCustomers,
-                    request_deserializer=authz_dot_v1_dot_tenant__pb2.ImportCustomersRequest.FromString,
-                    response_serializer=authz_dot_v1_dot_tenant__pb2.ImportCustomersResponse.SerializeToString,
+            'BatchOnboardTenants': grpc.unary_unary_rpc_method_handler(
+                    servicer.BatchOnboardTenants,
+                    request_deserializer=authz_dot_v1_dot_tenant__pb2.BatchOnboardTenantsRequest.FromString,
+                    response_serializer=authz_dot_v1_dot_tenant__pb2.BatchOnboardTenantsResponse.SerializeToString,
             ),
             'UpdateTenant': grpc.unary_unary_rpc_method_handler(
                     servicer.UpdateTenant,
@@ -266,8 +267,8 @@ def add_TenantServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class TenantService:
-    """Tenants: customers' accounts, from onboarding to offboarding. Lifecycle jobs can repeat every call
-    under its `request_id` without harm.
+    """Tenants: customers' accounts, from onboarding to offboarding. Lifecycle jobs can repeat every
+    call under its `request_id` without harm.
     """
 
     @staticmethod
@@ -298,7 +299,7 @@ class TenantService:
             _registered_method=True)
 
     @staticmethod
-    def ImportCustomers(request,
+    def BatchOnboardTenants(request,
             target,
             options=(),
             channel_credentials=None,
@@ -311,9 +312,9 @@ class TenantService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/authz.v1.TenantService/ImportCustomers',
-            authz_dot_v1_dot_tenant__pb2.ImportCustomersRequest.SerializeToString,
-            authz_dot_v1_dot_tenant__pb2.ImportCustomersResponse.FromString,
+            '/authz.v1.TenantService/BatchOnboardTenants',
+            authz_dot_v1_dot_tenant__pb2.BatchOnboardTenantsRequest.SerializeToString,
+            authz_dot_v1_dot_tenant__pb2.BatchOnboardTenantsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -27,8 +27,8 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class TenantServiceStub:
-    """Tenants: customers' accounts, from onboarding to offboarding. Lifecycle jobs can repeat every call
-    under its `request_id` without harm.
+    """Tenants: customers' accounts, from onboarding to offboarding. Lifecycle jobs can repeat every
+    call under its `request_id` without harm.
     """
 
     @_typing.overload
@@ -36,91 +36,93 @@ class TenantServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> TenantServiceAsyncStub: ...
     OnboardTenant: _grpc.UnaryUnaryMultiCallable[_tenant_pb2.OnboardTenantRequest, _tenant_pb2.OnboardTenantResponse]
-    """Open an account in one step: tenant, tier, first admin and roles."""
-    ImportCustomers: _grpc.UnaryUnaryMultiCallable[_tenant_pb2.ImportCustomersRequest, _tenant_pb2.ImportCustomersResponse]
-    """Open many accounts, each whole or not at all, in one step. An account that is there already is
-    left as it is, so that an import can be repeated.
+    """Onboard a tenant in one step: its account, tier, first admin and roles."""
+    BatchOnboardTenants: _grpc.UnaryUnaryMultiCallable[_tenant_pb2.BatchOnboardTenantsRequest, _tenant_pb2.BatchOnboardTenantsResponse]
+    """Onboard many tenants in one step, each of them completely or not at all. Tenants that already
+    exist are left unchanged, so the batch can be repeated.
     """
     UpdateTenant: _grpc.UnaryUnaryMultiCallable[_tenant_pb2.UpdateTenantRequest, _tenant_pb2.UpdateTenantResponse]
-    """Change what a tenant is called."""
+    """Change a tenant's display name."""
     SuspendTenant: _grpc.UnaryUnaryMultiCallable[_tenant_pb2.SuspendTenantRequest, _tenant_pb2.SuspendTenantResponse]
-    """Close an account for one reason. Everything in it is denied until every reason is lifted."""
+    """Suspend a tenant for a reason: every check is denied until all suspension reasons are lifted."""
     ResumeTenant: _grpc.UnaryUnaryMultiCallable[_tenant_pb2.ResumeTenantRequest, _tenant_pb2.ResumeTenantResponse]
-    """Lift one reason."""
+    """Lift one suspension reason."""
     StartTrial: _grpc.UnaryUnaryMultiCallable[_tenant_pb2.StartTrialRequest, _tenant_pb2.StartTrialResponse]
-    """Put an account on trial until an instant, or give its trial another end. What follows happens by
-    itself. Reasons that suspend the account go on.
+    """Start a trial, or change the end of the current one. The state that follows takes effect
+    automatically. Suspension reasons stay.
     """
     StartGrace: _grpc.UnaryUnaryMultiCallable[_tenant_pb2.StartGraceRequest, _tenant_pb2.StartGraceResponse]
-    """Keep an account open although something is due, until it is suspended at an instant by itself.
-    Called again, the instant is another. Reasons that suspend the account go on.
+    """Start a grace period in which a tenant with a payment due keeps working; it is suspended
+    automatically when the period ends. Calling this again changes the end. Suspension reasons
+    stay.
     """
     ActivateTenant: _grpc.UnaryUnaryMultiCallable[_tenant_pb2.ActivateTenantRequest, _tenant_pb2.ActivateTenantResponse]
-    """Let an account be active without end: its trial has led to a contract, what was due is paid, or
-    it is to open again after one of them ran out. A scheduled end of the account stays.
+    """Make a tenant active without end: its trial became a contract, or what was due is paid, even if
+    the trial or grace period has already run out. A scheduled offboarding stays.
     """
     OffboardTenant: _grpc.UnaryUnaryMultiCallable[_tenant_pb2.OffboardTenantRequest, _tenant_pb2.OffboardTenantResponse]
-    """End an account: its members, role grants, exceptions and invitations, and the keys that are bound
-    to it alone, all in one step. Its id is not given again. With an instant, access ends on it by
-    itself and all else stays until this is called again.
+    """Offboard a tenant: in one step, end its members, role grants, exceptions and invitations, and
+    the keys bound to it alone. Its id is never reused. With `end_time`, access ends at that time
+    and everything else stays until this is called again.
     """
     ReactivateTenant: _grpc.UnaryUnaryMultiCallable[_tenant_pb2.ReactivateTenantRequest, _tenant_pb2.ReactivateTenantResponse]
-    """Bring an offboarded account back, active, with the members, role grants and exceptions that its
-    end took from it. Invitations and keys are made anew.
+    """Bring an offboarded tenant back, active, with the members, role grants and exceptions that
+    offboarding ended. Invitations and keys have to be created again.
     """
     GetTenant: _grpc.UnaryUnaryMultiCallable[_tenant_pb2.GetTenantRequest, _tenant_pb2.GetTenantResponse]
-    """Get one tenant, with its members and seats counted."""
+    """Get a tenant, with the numbers of its members and seats."""
     ListTenants: _grpc.UnaryUnaryMultiCallable[_tenant_pb2.ListTenantsRequest, _tenant_pb2.ListTenantsResponse]
     """List tenants."""
 
 @_typing.type_check_only
 class TenantServiceAsyncStub(TenantServiceStub):
-    """Tenants: customers' accounts, from onboarding to offboarding. Lifecycle jobs can repeat every call
-    under its `request_id` without harm.
+    """Tenants: customers' accounts, from onboarding to offboarding. Lifecycle jobs can repeat every
+    call under its `request_id` without harm.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     OnboardTenant: _aio.UnaryUnaryMultiCallable[_tenant_pb2.OnboardTenantRequest, _tenant_pb2.OnboardTenantResponse]  # type: ignore[assignment]
-    """Open an account in one step: tenant, tier, first admin and roles."""
-    ImportCustomers: _aio.UnaryUnaryMultiCallable[_tenant_pb2.ImportCustomersRequest, _tenant_pb2.ImportCustomersResponse]  # type: ignore[assignment]
-    """Open many accounts, each whole or not at all, in one step. An account that is there already is
-    left as it is, so that an import can be repeated.
+    """Onboard a tenant in one step: its account, tier, first admin and roles."""
+    BatchOnboardTenants: _aio.UnaryUnaryMultiCallable[_tenant_pb2.BatchOnboardTenantsRequest, _tenant_pb2.BatchOnboardTenantsResponse]  # type: ignore[assignment]
+    """Onboard many tenants in one step, each of them completely or not at all. Tenants that already
+    exist are left unchanged, so the batch can be repeated.
     """
     UpdateTenant: _aio.UnaryUnaryMultiCallable[_tenant_pb2.UpdateTenantRequest, _tenant_pb2.UpdateTenantResponse]  # type: ignore[assignment]
-    """Change what a tenant is called."""
+    """Change a tenant's display name."""
     SuspendTenant: _aio.UnaryUnaryMultiCallable[_tenant_pb2.SuspendTenantRequest, _tenant_pb2.SuspendTenantResponse]  # type: ignore[assignment]
-    """Close an account for one reason. Everything in it is denied until every reason is lifted."""
+    """Suspend a tenant for a reason: every check is denied until all suspension reasons are lifted."""
     ResumeTenant: _aio.UnaryUnaryMultiCallable[_tenant_pb2.ResumeTenantRequest, _tenant_pb2.ResumeTenantResponse]  # type: ignore[assignment]
-    """Lift one reason."""
+    """Lift one suspension reason."""
     StartTrial: _aio.UnaryUnaryMultiCallable[_tenant_pb2.StartTrialRequest, _tenant_pb2.StartTrialResponse]  # type: ignore[assignment]
-    """Put an account on trial until an instant, or give its trial another end. What follows happens by
-    itself. Reasons that suspend the account go on.
+    """Start a trial, or change the end of the current one. The state that follows takes effect
+    automatically. Suspension reasons stay.
     """
     StartGrace: _aio.UnaryUnaryMultiCallable[_tenant_pb2.StartGraceRequest, _tenant_pb2.StartGraceResponse]  # type: ignore[assignment]
-    """Keep an account open although something is due, until it is suspended at an instant by itself.
-    Called again, the instant is another. Reasons that suspend the account go on.
+    """Start a grace period in which a tenant with a payment due keeps working; it is suspended
+    automatically when the period ends. Calling this again changes the end. Suspension reasons
+    stay.
     """
     ActivateTenant: _aio.UnaryUnaryMultiCallable[_tenant_pb2.ActivateTenantRequest, _tenant_pb2.ActivateTenantResponse]  # type: ignore[assignment]
-    """Let an account be active without end: its trial has led to a contract, what was due is paid, or
-    it is to open again after one of them ran out. A scheduled end of the account stays.
+    """Make a tenant active without end: its trial became a contract, or what was due is paid, even if
+    the trial or grace period has already run out. A scheduled offboarding stays.
     """
     OffboardTenant: _aio.UnaryUnaryMultiCallable[_tenant_pb2.OffboardTenantRequest, _tenant_pb2.OffboardTenantResponse]  # type: ignore[assignment]
-    """End an account: its members, role grants, exceptions and invitations, and the keys that are bound
-    to it alone, all in one step. Its id is not given again. With an instant, access ends on it by
-    itself and all else stays until this is called again.
+    """Offboard a tenant: in one step, end its members, role grants, exceptions and invitations, and
+    the keys bound to it alone. Its id is never reused. With `end_time`, access ends at that time
+    and everything else stays until this is called again.
     """
     ReactivateTenant: _aio.UnaryUnaryMultiCallable[_tenant_pb2.ReactivateTenantRequest, _tenant_pb2.ReactivateTenantResponse]  # type: ignore[assignment]
-    """Bring an offboarded account back, active, with the members, role grants and exceptions that its
-    end took from it. Invitations and keys are made anew.
+    """Bring an offboarded tenant back, active, with the members, role grants and exceptions that
+    offboarding ended. Invitations and keys have to be created again.
     """
     GetTenant: _aio.UnaryUnaryMultiCallable[_tenant_pb2.GetTenantRequest, _tenant_pb2.GetTenantResponse]  # type: ignore[assignment]
-    """Get one tenant, with its members and seats counted."""
+    """Get a tenant, with the numbers of its members and seats."""
     ListTenants: _aio.UnaryUnaryMultiCallable[_tenant_pb2.ListTenantsRequest, _tenant_pb2.ListTenantsResponse]  # type: ignore[assignment]
     """List tenants."""
 
 class TenantServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Tenants: customers' accounts, from onboarding to offboarding. Lifecycle jobs can repeat every call
-    under its `request_id` without harm.
+    """Tenants: customers' accounts, from onboarding to offboarding. Lifecycle jobs can repeat every
+    call under its `request_id` without harm.
     """
 
     @_abc_1.abstractmethod
@@ -129,16 +131,16 @@ class TenantServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _tenant_pb2.OnboardTenantRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_tenant_pb2.OnboardTenantResponse, _abc.Awaitable[_tenant_pb2.OnboardTenantResponse]]:
-        """Open an account in one step: tenant, tier, first admin and roles."""
+        """Onboard a tenant in one step: its account, tier, first admin and roles."""
 
     @_abc_1.abstractmethod
-    def ImportCustomers(
+    def BatchOnboardTenants(
         self,
-        request: _tenant_pb2.ImportCustomersRequest,
+        request: _tenant_pb2.BatchOnboardTenantsRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_tenant_pb2.ImportCustomersResponse, _abc.Awaitable[_tenant_pb2.ImportCustomersResponse]]:
-        """Open many accounts, each whole or not at all, in one step. An account that is there already is
-        left as it is, so that an import can be repeated.
+    ) -> _typing.Union[_tenant_pb2.BatchOnboardTenantsResponse, _abc.Awaitable[_tenant_pb2.BatchOnboardTenantsResponse]]:
+        """Onboard many tenants in one step, each of them completely or not at all. Tenants that already
+        exist are left unchanged, so the batch can be repeated.
         """
 
     @_abc_1.abstractmethod
@@ -147,7 +149,7 @@ class TenantServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _tenant_pb2.UpdateTenantRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_tenant_pb2.UpdateTenantResponse, _abc.Awaitable[_tenant_pb2.UpdateTenantResponse]]:
-        """Change what a tenant is called."""
+        """Change a tenant's display name."""
 
     @_abc_1.abstractmethod
     def SuspendTenant(
@@ -155,7 +157,7 @@ class TenantServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _tenant_pb2.SuspendTenantRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_tenant_pb2.SuspendTenantResponse, _abc.Awaitable[_tenant_pb2.SuspendTenantResponse]]:
-        """Close an account for one reason. Everything in it is denied until every reason is lifted."""
+        """Suspend a tenant for a reason: every check is denied until all suspension reasons are lifted."""
 
     @_abc_1.abstractmethod
     def ResumeTenant(
@@ -163,7 +165,7 @@ class TenantServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _tenant_pb2.ResumeTenantRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_tenant_pb2.ResumeTenantResponse, _abc.Awaitable[_tenant_pb2.ResumeTenantResponse]]:
-        """Lift one reason."""
+        """Lift one suspension reason."""
 
     @_abc_1.abstractmethod
     def StartTrial(
@@ -171,8 +173,8 @@ class TenantServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _tenant_pb2.StartTrialRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_tenant_pb2.StartTrialResponse, _abc.Awaitable[_tenant_pb2.StartTrialResponse]]:
-        """Put an account on trial until an instant, or give its trial another end. What follows happens by
-        itself. Reasons that suspend the account go on.
+        """Start a trial, or change the end of the current one. The state that follows takes effect
+        automatically. Suspension reasons stay.
         """
 
     @_abc_1.abstractmethod
@@ -181,8 +183,9 @@ class TenantServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _tenant_pb2.StartGraceRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_tenant_pb2.StartGraceResponse, _abc.Awaitable[_tenant_pb2.StartGraceResponse]]:
-        """Keep an account open although something is due, until it is suspended at an instant by itself.
-        Called again, the instant is another. Reasons that suspend the account go on.
+        """Start a grace period in which a tenant with a payment due keeps working; it is suspended
+        automatically when the period ends. Calling this again changes the end. Suspension reasons
+        stay.
         """
 
     @_abc_1.abstractmethod
@@ -191,8 +194,8 @@ class TenantServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _tenant_pb2.ActivateTenantRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_tenant_pb2.ActivateTenantResponse, _abc.Awaitable[_tenant_pb2.ActivateTenantResponse]]:
-        """Let an account be active without end: its trial has led to a contract, what was due is paid, or
-        it is to open again after one of them ran out. A scheduled end of the account stays.
+        """Make a tenant active without end: its trial became a contract, or what was due is paid, even if
+        the trial or grace period has already run out. A scheduled offboarding stays.
         """
 
     @_abc_1.abstractmethod
@@ -201,9 +204,9 @@ class TenantServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _tenant_pb2.OffboardTenantRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_tenant_pb2.OffboardTenantResponse, _abc.Awaitable[_tenant_pb2.OffboardTenantResponse]]:
-        """End an account: its members, role grants, exceptions and invitations, and the keys that are bound
-        to it alone, all in one step. Its id is not given again. With an instant, access ends on it by
-        itself and all else stays until this is called again.
+        """Offboard a tenant: in one step, end its members, role grants, exceptions and invitations, and
+        the keys bound to it alone. Its id is never reused. With `end_time`, access ends at that time
+        and everything else stays until this is called again.
         """
 
     @_abc_1.abstractmethod
@@ -212,8 +215,8 @@ class TenantServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _tenant_pb2.ReactivateTenantRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_tenant_pb2.ReactivateTenantResponse, _abc.Awaitable[_tenant_pb2.ReactivateTenantResponse]]:
-        """Bring an offboarded account back, active, with the members, role grants and exceptions that its
-        end took from it. Invitations and keys are made anew.
+        """Bring an offboarded tenant back, active, with the members, role grants and exceptions that
+        offboarding ended. Invitations and keys have to be created again.
         """
 
     @_abc_1.abstractmethod
@@ -222,7 +225,7 @@ class TenantServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _tenant_pb2.GetTenantRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_tenant_pb2.GetTenantResponse, _abc.Awaitable[_tenant_pb2.GetTenantResponse]]:
-        """Get one tenant, with its members and seats counted."""
+        """Get a tenant, with the numbers of its members and seats."""
 
     @_abc_1.abstractmethod
     def ListTenants(

@@ -4,14 +4,14 @@ from collections.abc import Collection, Iterable
 from dataclasses import replace
 
 from authz_service.domain.catalog import ADD_ON, TIER, Limit
-from authz_service.domain.tenant import Holding, Tenant
+from authz_service.domain.tenant import SubscriptionItem, Tenant
 from authz_service.domain.window import FOREVER, Instant, Window, rfc3339
 from authz_service.errors import AlreadyExists, ErrorReason, NotFound
 
 
 def moved_to_tier(tenant: Tenant, tier: str) -> Tenant:
     """Hold `tier` and no other, without end; a move scheduled before gives way."""
-    return _with_tiers(tenant, [Holding(TIER + tier)])
+    return _with_tiers(tenant, [SubscriptionItem(TIER + tier)])
 
 
 def moving_to_tier(tenant: Tenant, tier: str, at: Instant, now: Instant) -> Tenant:
@@ -19,11 +19,13 @@ def moving_to_tier(tenant: Tenant, tier: str, at: Instant, now: Instant) -> Tena
 
     To the present tier there is nothing to move.
     """
-    present = [h for h in tenant.holdings if h.plan.startswith(TIER) and h.window.covers(now)]
+    present = [
+        h for h in tenant.subscription_items if h.plan.startswith(TIER) and h.window.covers(now)
+    ]
     if any(held.plan == TIER + tier for held in present):
         return moved_to_tier(tenant, tier)
     until = (replace(h, window=Window(h.window.valid_from, at)) for h in present)
-    return _with_tiers(tenant, [*until, Holding(TIER + tier, Window(at))])
+    return _with_tiers(tenant, [*until, SubscriptionItem(TIER + tier, Window(at))])
 
 
 def with_add_on(tenant: Tenant, add_on: str, window: Window, now: Instant) -> Tenant:
@@ -44,7 +46,9 @@ def with_add_on(tenant: Tenant, add_on: str, window: Window, now: Instant) -> Te
                 field="add_on",
                 details={"add_on": add_on},
             )
-    return replace(tenant, holdings=(*others, *running, Holding(ADD_ON + add_on, window)))
+    return replace(
+        tenant, subscription_items=(*others, *running, SubscriptionItem(ADD_ON + add_on, window))
+    )
 
 
 def without_add_on(tenant: Tenant, add_on: str, at: Instant, now: Instant) -> Tenant:
@@ -63,9 +67,9 @@ def without_add_on(tenant: Tenant, add_on: str, at: Instant, now: Instant) -> Te
             details={"add_on": add_on},
         )
     if at <= now:
-        return replace(tenant, holdings=others)
+        return replace(tenant, subscription_items=others)
     until = (replace(h, window=_until(h.window, at)) for h in same if h.window.valid_from < at)
-    return replace(tenant, holdings=(*others, *until))
+    return replace(tenant, subscription_items=(*others, *until))
 
 
 def with_limits(tenant: Tenant, limits: Iterable[Limit], removed: Collection[str]) -> Tenant:
@@ -94,15 +98,17 @@ def with_limits(tenant: Tenant, limits: Iterable[Limit], removed: Collection[str
     return replace(tenant, limits=tuple(own.values()), dated_limits=kept)
 
 
-def _with_tiers(tenant: Tenant, tiers: Iterable[Holding]) -> Tenant:
-    kept = (held for held in tenant.holdings if not held.plan.startswith(TIER))
-    return replace(tenant, holdings=(*tiers, *kept))
+def _with_tiers(tenant: Tenant, tiers: Iterable[SubscriptionItem]) -> Tenant:
+    kept = (held for held in tenant.subscription_items if not held.plan.startswith(TIER))
+    return replace(tenant, subscription_items=(*tiers, *kept))
 
 
-def _split(tenant: Tenant, add_on: str) -> tuple[list[Holding], tuple[Holding, ...]]:
-    """Part the holdings of one add-on from all others."""
-    same = [held for held in tenant.holdings if held.plan == ADD_ON + add_on]
-    return same, tuple(held for held in tenant.holdings if held not in same)
+def _split(
+    tenant: Tenant, add_on: str
+) -> tuple[list[SubscriptionItem], tuple[SubscriptionItem, ...]]:
+    """Separate the items of one add-on from all others."""
+    same = [held for held in tenant.subscription_items if held.plan == ADD_ON + add_on]
+    return same, tuple(held for held in tenant.subscription_items if held not in same)
 
 
 def _until(window: Window, at: Instant) -> Window:

@@ -42,7 +42,7 @@ class CustomerRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ImportCustomers:
+class BatchOnboardTenants:
     customers: tuple[CustomerRow, ...]
     tenant: str = ""
 
@@ -64,11 +64,11 @@ class Imported:
 
 
 @change_of_many
-def import_customers(tx: Transaction, command: ImportCustomers) -> tuple[Imported, ...]:
+def batch_onboard_tenants(tx: Transaction, command: BatchOnboardTenants) -> tuple[Imported, ...]:
     """Open those that are not there; tell of each, in order, what became of it."""
-    preconditions.batch(len(command.customers), "customers", at_least=1)
+    preconditions.batch(len(command.customers), "tenants", at_least=1)
     members = sum(row.members for row in command.customers)
-    preconditions.batch(members, "customers", at_most=MAX_MEMBERS)
+    preconditions.batch(members, "tenants", at_most=MAX_MEMBERS)
     seen: set[str] = set()
     return tuple(_imported(tx, row, seen) for row in command.customers)
 
@@ -112,7 +112,11 @@ def _refused(tx: Transaction, row: CustomerRow, refusal: AuthzError) -> Imported
     target = (f"tenant:{row.tenant[:_MOST_TARGET]}",)
     tx.record(
         AuditRecord(
-            import_customers.right, SYSTEM, target, details=details, outcome=refusal.reason.value
+            batch_onboard_tenants.right,
+            SYSTEM,
+            target,
+            details=details,
+            outcome=refusal.reason.value,
         )
     )
     return Imported(row.tenant, Outcome.REFUSED, refusal.reason, refusal.field, refusal.message)
@@ -126,7 +130,7 @@ def _differences(tx: Transaction, there: Tenant, command: OnboardTenant) -> Iter
         yield "display_name"
     if command.tier != there.tier_at(tx.now):
         yield "tier"
-    held = {holding.plan for holding in there.holdings}
+    held = {item.plan for item in there.subscription_items}
     yield from (f"add_ons {name}" for name in command.add_ons if ADD_ON + name not in held)
     yield from (f"limits {limit.name}" for limit in command.limits if limit not in there.limits)
     for member in command.members:

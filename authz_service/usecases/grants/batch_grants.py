@@ -25,7 +25,7 @@ _Same: TypeAlias = tuple[str, str, GrantEntry, GrantSource]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BulkGrantRoles:
+class BatchGrantRoles:
     grants: tuple[RoleGrant, ...]
     tenant: str = ""
 
@@ -35,7 +35,7 @@ class BulkGrantRoles:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BulkRevokeRoles:
+class BatchRevokeRoles:
     revocations: tuple[RevokeRole, ...]
     tenant: str = ""
 
@@ -53,7 +53,7 @@ class Granted:
 
 
 @change_of_many
-def bulk_grant_roles(tx: Transaction, command: BulkGrantRoles) -> tuple[Granted, ...]:
+def batch_grant_roles(tx: Transaction, command: BatchGrantRoles) -> tuple[Granted, ...]:
     """Tell of each grant, in order, what became of it."""
     held = _held(tx, command.grants)
 
@@ -71,7 +71,7 @@ def bulk_grant_roles(tx: Transaction, command: BulkGrantRoles) -> tuple[Granted,
 
 
 @change_of_many
-def bulk_revoke_roles(tx: Transaction, command: BulkRevokeRoles) -> tuple[tuple[str, ...], ...]:
+def batch_revoke_roles(tx: Transaction, command: BatchRevokeRoles) -> tuple[tuple[str, ...], ...]:
     """Tell of each revocation, in order, the ids of the grants that it ended."""
     left = _grants_of(
         tx, ((revocation.tenant, revocation.subject) for revocation in command.revocations)
