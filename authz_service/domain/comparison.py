@@ -106,7 +106,7 @@ def _fields(fact: Fact) -> dict[str, Any]:
 
 
 def _parts(field: str, values: list[Mapping[str, Any]]) -> Iterator[tuple[str, Any]]:
-    """Write features and limits by name; what has none, such as a subscription item, as a list of texts."""
+    """Write features and limits by name, and what has no name as a list of texts."""
     if all("name" in value for value in values):
         for value in values:
             rest = [v for k, v in value.items() if k not in ("name", "kind")]

@@ -206,7 +206,7 @@ def test_what_cannot_be_is_refused_and_changes_nothing(
 
 
 ONBOARDING: Final[dict[str, tuple[dict[str, Any], ErrorReason, str]]] = {
-    "trial in the past": ({"trial_end_time": PAST}, ErrorReason.SCHEDULE_IN_PAST, "trial_until"),
+    "trial in the past": ({"trial_end_time": PAST}, ErrorReason.SCHEDULE_IN_PAST, "trial_end_time"),
     "what follows no trial": (
         {"after_trial": tenant_pb2.TENANT_STATE_ACTIVE},
         ErrorReason.INVALID_FIELD,

@@ -1,6 +1,6 @@
 """Who uses what is to be deleted, and what each would be with the replacement in its place.
 
-What is over does not count: ended grants, exceptions and subscription items, and offboarded tenants.
+What is over does not count: ended grants, exceptions, subscription items, offboarded tenants.
 """
 
 from collections.abc import Iterator
