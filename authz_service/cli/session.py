@@ -75,15 +75,15 @@ class Session(Services):
         return self._connection(self.settings.admin_port).admin_channel
 
     def _connection(self, port: int) -> "Connection":
-        from authz_service.client.connection import Connection, address_of, key_of
-        from authz_service.client.tls import credentials_of
+        from authz_service.cli.credentials import key_from, tls_from
+        from authz_service.client.connection import Connection, address_of
 
         return Connection(
             address_of(self.address, self.settings.host, port),
-            key_of(self.settings),
+            key_from(self.settings),
             timeout=self._timeout,
             max_message_bytes=self.settings.max_message_bytes,
-            credentials=credentials_of(self.settings),
+            credentials=tls_from(self.settings),
             request_id=self.request_id,
             dry_run=self.dry_run,
         )

@@ -4,6 +4,7 @@ import ipaddress
 import json
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Final, NamedTuple
 from uuid import uuid4
 
@@ -14,7 +15,6 @@ from grpc_status import rpc_status
 from authz_service.client.failure import ExitCode, Failure, advice_on
 from authz_service.client.services import Services
 from authz_service.client.tls import refused_handshake
-from authz_service.config import Settings
 from authz_service.errors import ErrorReason
 
 # Repeating is safe: every change carries a request id, and a repeated one gets the first answer.
@@ -173,16 +173,18 @@ def address_of(given: str, host: str, port: int) -> str:
     return f"[{bare}]:{port}" if ":" in bare else f"{bare}:{port}"
 
 
-def key_of(settings: Settings) -> str:
-    """Return the key to call with; "" if there is none and a certificate is shown instead.
+def key_of(key: str, file: Path, *, certificate: bool) -> str:
+    """Return the key to call with, `key` or the content of `file`.
+
+    It is "" if there is neither and a `certificate` is shown instead.
 
     Raises:
         Failure: there is neither, or what there is cannot be used.
     """
-    if settings.key:
-        return _fit(settings.key.strip(), "AUTHZ_KEY")
-    file = settings.key_file.absolute()
-    if settings.tls_client_cert is not None and not file.exists():
+    if key:
+        return _fit(key.strip(), "AUTHZ_KEY")
+    file = file.absolute()
+    if certificate and not file.exists():
         return ""
     try:
         key = file.read_text().strip()

@@ -1,12 +1,13 @@
 """TLS to the server: what the CLI trusts and shows, and what a failed handshake means."""
 
 import ssl
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 import grpc
 
 from authz_service.client.failure import ExitCode, Failure
-from authz_service.config import Settings
 
 _HUNG_UP: Final = (
     "if it serves TLS, set AUTHZ_TLS_CA; if it asks for certificates, set AUTHZ_TLS_CLIENT_CERT "
@@ -42,13 +43,22 @@ _HANDSHAKES: Final = {
 """By what gRPC says, the first that fits: what that is in plain words, and what to do."""
 
 
-def credentials_of(settings: Settings) -> grpc.ChannelCredentials | None:
+@dataclass(frozen=True, slots=True)
+class ClientTls:
+    """PEM files: the CAs to trust, and the certificate to show with its key. None: plaintext."""
+
+    ca: Path | None = None
+    certificate: Path | None = None
+    key: Path | None = None
+
+
+def credentials_of(files: ClientTls) -> grpc.ChannelCredentials | None:
     """Return what to connect with; None for plaintext.
 
     Raises:
         Failure: a file cannot be used.
     """
-    ca, shown, key = settings.tls_ca, settings.tls_client_cert, settings.tls_client_key
+    ca, shown, key = files.ca, files.certificate, files.key
     if ca is None and shown is None and key is None:
         return None
     if ca is None or (shown is None) != (key is None):

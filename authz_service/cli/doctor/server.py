@@ -13,13 +13,13 @@ import grpc
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 from grpc_health.v1.health_pb2_grpc import HealthStub
 
+from authz_service.cli.credentials import key_from, tls_from
 from authz_service.cli.display import output as out
 from authz_service.cli.doctor.finding import Finding, State, examined, ok, problem, warning
 from authz_service.cli.paging import every
 from authz_service.cli.session import Session
-from authz_service.client.connection import address_of, failure_of, key_of
+from authz_service.client.connection import address_of, failure_of
 from authz_service.client.failure import ExitCode, Failure
-from authz_service.client.tls import credentials_of
 from authz_service.config import Settings
 from authz_service.domain import key as keys
 from authz_service.domain.tenant import SYSTEM
@@ -68,7 +68,7 @@ def _port(session: Session, name: str, port: int) -> Finding:
 def _channel(address: str, settings: Settings) -> grpc.Channel:
     """Connect as the CLI does, without a key: health is told to everybody."""
     options = [("grpc.enable_http_proxy", 0)]
-    credentials = credentials_of(settings)
+    credentials = tls_from(settings)
     if credentials is None:
         return grpc.insecure_channel(address, options)
     return grpc.secure_channel(address, credentials, options)
@@ -96,7 +96,7 @@ def _key_file(file: Path) -> Finding:
 
 
 def _key(session: Session) -> Finding:
-    text = key_of(session.settings)
+    text = key_from(session.settings)
     if not text:
         return _certificate_shown(session)
     parts = keys.parse(text)
