@@ -4,8 +4,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import URL
-
 from authz_service.config import Settings
 from authz_service.domain.billing_policy import BillingPolicy
 from authz_service.domain.job import MAILS, SECOND, JobKind
@@ -16,6 +14,7 @@ from authz_service.jobs.posting import Poster
 from authz_service.jobs.queue import DbosQueue
 from authz_service.jobs.smtp import Smtp, SmtpSettings
 from authz_service.jobs.worker import Worker, WorkerSettings
+from authz_service.store.database import DatabaseUrl
 from authz_service.store.unit_of_work import Store
 from authz_service.usecases.delivery.attempts import Craft, Working
 from authz_service.usecases.delivery.downgrade_jobs import Tidying
@@ -69,7 +68,7 @@ def mailer(settings: Settings) -> Smtp | None:
 class Jobs:
     """What a process needs to enqueue jobs, and to do them."""
 
-    def __init__(self, settings: Settings, url: URL, door: Door) -> None:
+    def __init__(self, settings: Settings, url: DatabaseUrl, door: Door) -> None:
         """Make ready; nothing is opened.
 
         Raises:

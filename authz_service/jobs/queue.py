@@ -9,12 +9,9 @@ from collections.abc import Collection
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import URL, Connection
-from sqlalchemy.exc import ProgrammingError
-
 from authz_service.domain.job import Job, JobKind
 from authz_service.errors import ErrorReason, FailedPrecondition
-from authz_service.store.database import translated
+from authz_service.store.database import NO_SUCH_TABLE, Connection, DatabaseUrl, translated
 
 if TYPE_CHECKING:
     from dbos import DBOSClient
@@ -33,7 +30,7 @@ WEBHOOK: Final = "authz-webhook"
 _WAITING: Final = frozenset({"ENQUEUED", "DELAYED"})
 
 
-def database_url(url: URL) -> str:
+def database_url(url: DatabaseUrl) -> str:
     """Write the URL as DBOS reads it."""
     if url.get_backend_name() == "postgresql":
         url = url.set(drivername="postgresql")
@@ -43,7 +40,7 @@ def database_url(url: URL) -> str:
 class DbosQueue:
     """Attempts that wait. DBOS is imported when first needed: many processes never do."""
 
-    def __init__(self, url: URL) -> None:
+    def __init__(self, url: DatabaseUrl) -> None:
         self.url = database_url(url)
         self._one = threading.Lock()
 
@@ -67,7 +64,7 @@ class DbosQueue:
         with translated():
             try:
                 self._client.list_workflows(limit=1, load_input=False, load_output=False)
-            except ProgrammingError as error:
+            except NO_SUCH_TABLE as error:
                 raise FailedPrecondition(
                     ErrorReason.DATABASE_BEHIND,
                     "the database lacks the tables of the queue; run `authz migrate` first",

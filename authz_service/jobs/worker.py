@@ -13,16 +13,14 @@ from time import monotonic
 from typing import Final
 
 import structlog
-from sqlalchemy import and_, or_
 
-from authz_service.domain.job import SECOND, JobKind, JobState
+from authz_service.domain.job import SECOND, JobState
 from authz_service.domain.window import Instant
 from authz_service.engine.index import Index
 from authz_service.errors import AuthzError
 from authz_service.jobs.queue import APP, ATTEMPT, MAIL, VERSION, WEBHOOK, DbosQueue, serializer
 from authz_service.store import jobs
 from authz_service.store.database import Database
-from authz_service.store.schema import job as table
 from authz_service.usecases.delivery.attempts import Working, take_up
 from authz_service.usecases.delivery.notices import DAY, ahead, notices
 from authz_service.usecases.delivery.outbox import enqueue
@@ -179,10 +177,8 @@ class Worker:
         silent_since = now - int(self._settings.silent_seconds * SECOND)
         with self._database.read() as connection:
             dead = jobs.silent(connection, silent_since)
-            dated = and_(table.c.kind == JobKind.DOWNGRADE.value, table.c.next_at <= now)
-            late_ = or_(table.c.next_at < now - _OVERDUE, dated)
-            overdue = (table.c.state.in_(_OPEN), late_)
-            late = [each.attempt_id for each in jobs.page(connection, 0, _MOST, *overdue)]
+            overdue = jobs.overdue(connection, now, _OVERDUE, _MOST)
+            late = [job.attempt_id for job in overdue]
         left = {each for name in dead for each in self._queue.begun_by(name)}
         if late:
             left |= self._queue.lost(late, dead)

@@ -5,7 +5,6 @@ import time
 from contextlib import closing
 
 import structlog
-from sqlalchemy import Connection
 
 from authz_service.domain.change import Delta, Revision
 from authz_service.domain.window import Instant
@@ -13,7 +12,7 @@ from authz_service.engine.builder import apply
 from authz_service.engine.index import Index
 from authz_service.errors import ErrorReason, Internal, Unavailable
 from authz_service.store import change_log, snapshot
-from authz_service.store.database import Database
+from authz_service.store.database import Connection, Database
 
 log = structlog.get_logger()
 

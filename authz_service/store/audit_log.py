@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, func, literal, or_, select, tuple_
 
-from authz_service.domain.audit import DONE, AuditEntry
+from authz_service.domain.audit import DONE, GENESIS, AuditEntry
 from authz_service.domain.change import Revision
 from authz_service.domain.window import Instant
 from authz_service.store import change_log
@@ -151,3 +151,20 @@ def _within(
         yield log.revision <= until
     if filters.end is not None:
         yield log.revision <= (change_log.revision_at(connection, filters.end - 1) or 0)
+
+
+def newest_sealed(
+    connection: Connection, tenant: str, at_most: int
+) -> tuple[tuple[int, str], list[tuple[int, str, str]]]:
+    """Read a chain's newest entries as (seq, entry, hash), oldest first.
+
+    Before them stand the seq and the hash of the entry that they follow.
+    """
+    row = audit_entry.c
+    query = select(row.seq, row.entry, row.hash).where(row.tenant == tenant)
+    newest = connection.execute(query.order_by(row.seq.desc()).limit(at_most + 1))
+    sealed = [(int(seq), str(entry), str(digest)) for seq, entry, digest in newest][::-1]
+    if len(sealed) <= at_most:
+        return (0, GENESIS), sealed
+    (seq, _, digest), *rest = sealed
+    return (seq, digest), rest

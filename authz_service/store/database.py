@@ -6,17 +6,27 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from time import monotonic, sleep
-from typing import Any, Final, TypeVar, cast
+from typing import Any, Final, TypeAlias, TypeVar, cast
 
 import psycopg
+import sqlalchemy
 from psycopg.abc import PQGen
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, InterfaceError, OperationalError
+from sqlalchemy import Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, InterfaceError, OperationalError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.pool import QueuePool
 
 from authz_service.errors import ErrorReason, InvalidArgument, Unavailable
 
 T = TypeVar("T")
+
+Connection: TypeAlias = sqlalchemy.Connection
+"""An open transaction. Above the store it is handed on to the store's questions, nothing else."""
+
+DatabaseUrl: TypeAlias = sqlalchemy.URL
+
+NO_SUCH_TABLE: Final = ProgrammingError
+"""What is raised for a table that no migration has made yet."""
 
 _UNUSABLE: Final = (
     OperationalError,
@@ -34,6 +44,12 @@ INTEGRITY: Final = (sqlite3.IntegrityError, psycopg.IntegrityError)
 
 _LATER_THAN_THE_SERVER: Final = 1.0
 """Seconds that a server gets to say itself that a statement took too long."""
+
+_NOW: Final = {
+    "sqlite": "SELECT (julianday('now') - 2440587.5) * 86400",
+    "postgresql": "SELECT extract(epoch FROM clock_timestamp())",
+}
+"""How each database tells the time, in seconds since the epoch."""
 
 _PRAGMAS: Final = (
     "journal_mode = WAL",
@@ -100,6 +116,16 @@ class Database:
                 connection.execution_options(isolation_level="REPEATABLE READ")
             yield connection
 
+    def clock(self) -> float:
+        """Ask the database for its own time, in seconds since the epoch. Raises: Unavailable."""
+        with self.read() as connection:
+            return float(connection.exec_driver_sql(_NOW[self.dialect]).scalar_one())
+
+    @property
+    def connections_in_use(self) -> int:
+        pool = self.engine.pool
+        return pool.checkedout() if isinstance(pool, QueuePool) else 0
+
     @contextmanager
     def unhurried(self, connection: Connection) -> Iterator[None]:
         """Let the statements of a transaction take as long as they take, as a migration may."""
@@ -153,7 +179,7 @@ def translated() -> Iterator[None]:
         ) from error
 
 
-def _parsed(url: str) -> URL:
+def _parsed(url: str) -> DatabaseUrl:
     try:
         parsed = make_url(url)
     except ArgumentError:
@@ -169,7 +195,7 @@ def _parsed(url: str) -> URL:
     )
 
 
-def _engine(url: URL, busy_seconds: float) -> Engine:
+def _engine(url: DatabaseUrl, busy_seconds: float) -> Engine:
     if url.get_backend_name() == "postgresql":
         engine = create_engine(url, pool_pre_ping=True, pool_timeout=busy_seconds)
 

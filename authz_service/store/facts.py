@@ -16,7 +16,9 @@ from authz_service.domain.invitation import Invitation
 from authz_service.domain.key import ApiKey
 from authz_service.domain.membership import Membership
 from authz_service.domain.tenant import Tenant
+from authz_service.domain.window import FOREVER, Instant
 from authz_service.store import caller_rows, deltas, rows, scheduled_rows, schema
+from authz_service.store.filters import EVERY_GRANT, GrantFilter
 
 rule = schema.rule
 
@@ -83,27 +85,35 @@ class Facts:
     def invitations(self, tenant: str | None = None) -> list[Invitation]:
         return [rows.invitation(row) for row in self._of(schema.invitation, tenant)]
 
-    def role_grants(self, tenant: str | None, *conditions: ColumnElement[bool]) -> list[RoleGrant]:
-        """List the tenant's grants that meet the conditions on columns of `rule`."""
-        found = self._of(rule, tenant, rule.c.subject != "", *conditions)
+    def role_grants(
+        self, tenant: str | None, matching: GrantFilter = EVERY_GRANT
+    ) -> list[RoleGrant]:
+        """List the tenant's grants that the filter lets through."""
+        return [rows.role_grant(row) for row in self._of(rule, tenant, *matching.conditions())]
+
+    def role_grants_ending(self, after: Instant, until: Instant) -> list[RoleGrant]:
+        """List all tenants' grants that end after one instant, and at another at the latest."""
+        end = rule.c.valid_until
+        ending = (end > after, end <= until, end != FOREVER, rule.c.held_back == "")
+        found = self._rows(rule, *EVERY_GRANT.conditions(), *ending)
         return [rows.role_grant(row) for row in found]
 
     def role_grants_after(
-        self, tenant: str, grant_id: str, at_most: int, *conditions: ColumnElement[bool]
+        self, tenant: str, grant_id: str, at_most: int, matching: GrantFilter = EVERY_GRANT
     ) -> list[RoleGrant]:
         """List up to `at_most` grants by id, those after `grant_id` only."""
         query = (
             select(rule)
-            .where(self.in_force(rule), rule.c.tenant == tenant, rule.c.subject != "")
-            .where(rule.c.grant_id > grant_id, *conditions)
+            .where(self.in_force(rule), rule.c.tenant == tenant, *matching.conditions())
+            .where(rule.c.grant_id > grant_id)
             .order_by(rule.c.grant_id)
             .limit(at_most)
         )
         return [rows.role_grant(row) for row in self._connection.execute(query)]
 
-    def count_role_grants(self, tenant: str, *conditions: ColumnElement[bool]) -> int:
-        """Count the tenant's grants that meet the conditions on columns of `rule`."""
-        mine = (rule.c.tenant == tenant, rule.c.subject != "", *conditions)
+    def count_role_grants(self, tenant: str, matching: GrantFilter) -> int:
+        """Count the tenant's grants that the filter lets through."""
+        mine = (rule.c.tenant == tenant, *matching.conditions())
         query = select(func.count()).select_from(rule).where(self.in_force(rule), *mine)
         return int(self._connection.execute(query).scalar_one())
 
@@ -147,8 +157,7 @@ class Facts:
         yield from self.roles(tenant)
         yield from self.exceptions(tenant)
         yield from self.memberships(tenant, subject)
-        mine = () if subject is None else (rule.c.subject == subject,)
-        yield from self.role_grants(tenant, *mine)
+        yield from self.role_grants(tenant, GrantFilter(subject=subject))
 
     def _closed(self, *prefixes: str) -> dict[str, Revision]:
         """Tell when each role or plan last lost a rule."""

@@ -7,17 +7,20 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Select, delete, func, insert, select, update
+from sqlalchemy import Connection, Select, and_, delete, func, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from authz_service.domain.job import Job, JobKind, JobReason, JobState
 from authz_service.domain.window import Instant
 from authz_service.store import schema
+from authz_service.store.filters import EVERY_JOB, JobFilter
 
 _INSERT: Final[Mapping[str, Any]] = {"postgresql": postgresql.insert, "sqlite": sqlite.insert}
 
 job = schema.job
 worker = schema.worker
+
+_STILL_OPEN: Final = job.c.state.in_([JobState.WAITING.value, JobState.RUNNING.value])
 
 
 def add(connection: Connection, made: Job) -> bool:
@@ -39,20 +42,30 @@ def replace(connection: Connection, changed: Job) -> None:
 
 
 def page(
-    connection: Connection, before: int, at_most: int, *conditions: ColumnElement[bool]
+    connection: Connection, before: int, at_most: int, matching: JobFilter = EVERY_JOB
 ) -> list[Job]:
     """List jobs, the newest first: those before number `before`, 0 for all."""
-    query: Select[Any] = select(job).where(*conditions)
+    query: Select[Any] = select(job).where(*matching.conditions())
     if before:
         query = query.where(job.c.number < before)
-    found = connection.execute(query.order_by(job.c.number.desc()).limit(at_most))
-    return [_job(row) for row in found]
+    rows = connection.execute(query.order_by(job.c.number.desc()).limit(at_most))
+    return [_job(row) for row in rows]
+
+
+def overdue(connection: Connection, now: Instant, patience: int, at_most: int) -> list[Job]:
+    """List open jobs that were to be attempted more than `patience` microseconds ago.
+
+    Downgrades are dated: they are overdue as soon as they are due.
+    """
+    dated = and_(job.c.kind == JobKind.DOWNGRADE.value, job.c.next_at <= now)
+    late = or_(job.c.next_at < now - patience, dated)
+    query = select(job).where(_STILL_OPEN, late).order_by(job.c.number.desc()).limit(at_most)
+    return [_job(row) for row in connection.execute(query)]
 
 
 def any_due(connection: Connection, at: Instant) -> bool:
     """Tell whether an attempt is to be made at an instant, or was before it."""
-    still_open = job.c.state.in_([JobState.WAITING.value, JobState.RUNNING.value])
-    query = select(job.c.number).where(still_open, job.c.next_at <= at).limit(1)
+    query = select(job.c.number).where(_STILL_OPEN, job.c.next_at <= at).limit(1)
     return connection.execute(query).first() is not None
 
 

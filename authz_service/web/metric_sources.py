@@ -3,8 +3,6 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
-from sqlalchemy.pool import QueuePool
-
 from authz_service.replication.following import Following
 from authz_service.replication.replica import Replica
 from authz_service.store.unit_of_work import Store
@@ -31,8 +29,6 @@ def sources(  # noqa: PLR0913, PLR0917 - where figures come from, given by app/p
     worker: Worker,
 ) -> Sources:
     """Put the figures of one process together."""
-    pool = store.database.engine.pool
-    in_use = pool.checkedout if isinstance(pool, QueuePool) else lambda: 0
     return Sources(
         ports=ports,
         bounds=bounds,
@@ -51,7 +47,7 @@ def sources(  # noqa: PLR0913, PLR0917 - where figures come from, given by app/p
             ),
             "authz_database_connections_in_use": (
                 "Connections of the pool that are in use.",
-                in_use,
+                lambda: store.database.connections_in_use,
             ),
         },
         counters={

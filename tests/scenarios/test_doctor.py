@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from authz_service.cli.demo.throwaway_server import Trial, trial_server
 from authz_service.cli.doctor import database as doctor_database
 from authz_service.domain.key import KeyKind, write
+from authz_service.store import database as store_database
 from tests.commands import Authz, Ran, authz_command
 from tests.jobs.mail_server import mail_server
 from tests.rpc.harness import serving
@@ -169,7 +170,7 @@ def test_clock_that_is_off_is_found(
     doctor: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ahead = "SELECT (julianday('now') - 2440587.5) * 86400 + 90"
-    monkeypatch.setitem(doctor_database._NOW, "sqlite", ahead)
+    monkeypatch.setitem(store_database._NOW, "sqlite", ahead)
     assert "+90.0 s" in the_problem(doctor("-o", "json"), "clock")
 
 

@@ -7,13 +7,11 @@ from contextlib import closing
 from pathlib import Path
 from typing import Final
 
-from sqlalchemy import Connection, select, text
-
 from authz_service.cli.doctor.finding import Finding, examined, ok, problem, warning
 from authz_service.config import Settings
-from authz_service.domain.audit import GENESIS, broken_link
+from authz_service.domain.audit import broken_link
 from authz_service.domain.tenant import SYSTEM
-from authz_service.store import migrate, schema
+from authz_service.store import audit_log, migrate
 from authz_service.store.database import Database
 from authz_service.store.facts import head
 
@@ -24,12 +22,6 @@ _ENTRIES: Final = 1000
 _LEAST_FREE: Final = 100 * 1024**2
 _LITTLE_FREE: Final = 1024**3
 _LONGEST_WAIT: Final = 5.0
-
-_NOW: Final = {
-    "sqlite": "SELECT (julianday('now') - 2440587.5) * 86400",
-    "postgresql": "SELECT extract(epoch FROM clock_timestamp())",
-}
-"""How each database tells the time, in seconds since the epoch."""
 
 
 def database_findings(settings: Settings) -> Iterator[Finding]:
@@ -67,8 +59,7 @@ def _opened(settings: Settings) -> Database:
 
 
 def _answers(database: Database) -> Finding:
-    with database.read() as connection:
-        connection.execute(text("SELECT 1"))
+    database.clock()
     return ok("database", f"{database.url.render_as_string(hide_password=True)} answers")
 
 
@@ -82,10 +73,9 @@ def _migrated(database: Database) -> Finding:
 
 
 def _clock(database: Database) -> Finding:
-    with database.read() as connection:
-        before = time.time()
-        there = float(connection.execute(text(_NOW[database.dialect])).scalar_one())
-        after = time.time()
+    before = time.time()
+    there = database.clock()
+    after = time.time()
     apart = there - (before + after) / 2
     if abs(apart) - (after - before) / 2 >= _CLOCKS_APART:
         return problem(
@@ -108,7 +98,7 @@ def _disk(file: Path) -> Finding:
 
 def _audit(database: Database) -> Finding:
     with database.read() as connection:
-        before, entries = _last_entries(connection)
+        before, entries = audit_log.newest_sealed(connection, SYSTEM, _ENTRIES)
     broken = broken_link(entries, before)
     if broken is not None:
         return problem(
@@ -118,17 +108,3 @@ def _audit(database: Database) -> Finding:
             "compare it with a backup",
         )
     return ok("audit", f"the last {len(entries):,} entries of `{SYSTEM}` are whole")
-
-
-def _last_entries(
-    connection: Connection,
-) -> tuple[tuple[int, str], list[tuple[int, str, str]]]:
-    """Read the newest entries, oldest first, and the seq and hash of the one that they follow."""
-    row = schema.audit_entry.c
-    query = select(row.seq, row.entry, row.hash).where(row.tenant == SYSTEM)
-    newest = connection.execute(query.order_by(row.seq.desc()).limit(_ENTRIES + 1))
-    found = [(int(seq), str(entry), str(digest)) for seq, entry, digest in newest][::-1]
-    if len(found) <= _ENTRIES:
-        return (0, GENESIS), found
-    (seq, _, digest), *rest = found
-    return (seq, digest), rest

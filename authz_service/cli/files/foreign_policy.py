@@ -6,14 +6,15 @@ from itertools import groupby
 from pathlib import Path
 from typing import Final, NamedTuple
 
-import sqlalchemy
 from rich.progress import Progress
 
 from authz_service.cli.display import output as out
 from authz_service.cli.session import Session
 from authz_service.client.failure import ExitCode, Failure
+from authz_service.errors import InvalidArgument
 from authz_service.gen.authz.v1 import rule_pb2 as pb
 from authz_service.reference.foreign_model import Shape, read_shape
+from authz_service.store import foreign_table
 
 MOST: Final = 20_000
 """Rules that one call carries."""
@@ -43,20 +44,12 @@ def from_file(path: Path) -> list[Found]:
 def from_table(url: str) -> list[Found]:
     """Read a live table `casbin_rule`. Raises: Failure, if it cannot be read."""
     try:
-        engine = sqlalchemy.create_engine(url)
-        with engine.connect() as connection:
-            rows = connection.execute(
-                sqlalchemy.text("SELECT * FROM casbin_rule ORDER BY id")
-            ).mappings()
-            return [
-                Found(f"id {row['id']}", row["ptype"], _values(row[f"v{i}"] for i in range(6)))
-                for row in rows
-            ]
-    except sqlalchemy.exc.SQLAlchemyError as error:
-        said = str(getattr(error, "orig", None) or error).partition("\n")[0]
-        raise Failure(
-            ExitCode.USAGE, "UNREADABLE_POLICY", f"casbin_rule was not read: {said}"
-        ) from None
+        return [
+            Found(f"id {number}", ptype, _values(values))
+            for number, ptype, values in foreign_table.rules_of(url)
+        ]
+    except InvalidArgument as error:
+        raise Failure(ExitCode.USAGE, "UNREADABLE_POLICY", error.message) from None
 
 
 def send(

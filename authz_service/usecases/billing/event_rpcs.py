@@ -4,8 +4,6 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from sqlalchemy import Connection
-
 from authz_service.domain.audit import Actor
 from authz_service.domain.billing_event import (
     RELEASED_BY_RESUMING,
@@ -31,6 +29,7 @@ from authz_service.errors import (
     NotFound,
 )
 from authz_service.store import events as store
+from authz_service.store.database import Connection
 from authz_service.store.unit_of_work import Store, Transaction
 from authz_service.usecases.billing import circuit_breaker, ingestion
 from authz_service.usecases.billing.envelopes import (

@@ -7,7 +7,7 @@ from authz_service.domain.tenant import SYSTEM
 from authz_service.engine.index import Index
 from authz_service.errors import ErrorReason, InvalidArgument
 from authz_service.store.facts import Facts
-from authz_service.store.schema import rule
+from authz_service.store.filters import GrantFilter
 from authz_service.store.unit_of_work import Transaction
 from authz_service.usecases.grants.role_grants import give, take
 from authz_service.usecases.kernel import preconditions
@@ -45,7 +45,7 @@ def give_all(
 
 def hold_only(tx: Transaction, subject: str, rights: set[tuple[str, str]]) -> None:
     """Let a caller hold these and no others; those that it keeps are not touched."""
-    held = Facts(tx.connection).role_grants(SYSTEM, rule.c.subject == subject)
+    held = Facts(tx.connection).role_grants(SYSTEM, GrantFilter(subject=subject))
     for grant in held:
         if (grant.role, grant.scope) not in rights:
             take(tx, grant)
@@ -53,7 +53,7 @@ def hold_only(tx: Transaction, subject: str, rights: set[tuple[str, str]]) -> No
 
 
 def take_all(tx: Transaction, subject: str) -> None:
-    for grant in Facts(tx.connection).role_grants(SYSTEM, rule.c.subject == subject):
+    for grant in Facts(tx.connection).role_grants(SYSTEM, GrantFilter(subject=subject)):
         take(tx, grant)
 
 

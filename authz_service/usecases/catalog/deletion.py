@@ -13,7 +13,7 @@ from authz_service.domain.invitation import Invitation
 from authz_service.domain.tenant import SYSTEM, Tenant
 from authz_service.errors import ErrorReason, FailedPrecondition, InvalidArgument
 from authz_service.store.facts import Facts
-from authz_service.store.schema import rule
+from authz_service.store.filters import GrantFilter
 from authz_service.store.unit_of_work import Transaction
 from authz_service.usecases.catalog import objects
 from authz_service.usecases.catalog.objects import owner_of
@@ -86,9 +86,8 @@ def _move(tx: Transaction, found: Iterable[Use]) -> None:
             _replace(tx, use.fact, use.successor)
             continue
         if held is None:
-            others = Facts(tx.connection).role_grants(
-                None, rule.c.v1 == f"role/{use.successor.role}"
-            )
+            same_role = GrantFilter(role=use.successor.role)
+            others = Facts(tx.connection).role_grants(None, same_role)
             held = {_likeness(other) for other in others}
         _replace(tx, use.fact, None if _likeness(use.successor) in held else use.successor)
 

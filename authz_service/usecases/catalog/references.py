@@ -12,7 +12,7 @@ from authz_service.domain.tenant import Tenant, TenantState
 from authz_service.domain.window import Instant
 from authz_service.engine.index import Index, TenantEntry
 from authz_service.store.facts import Facts
-from authz_service.store.schema import rule
+from authz_service.store.filters import GrantFilter
 from authz_service.store.unit_of_work import Transaction
 
 
@@ -77,7 +77,7 @@ def _of_role(tx: Transaction, name: str, other: str) -> Iterator[Use]:
 
 
 def _grants(tx: Transaction, name: str, other: str) -> Iterator[Use]:
-    for grant in Facts(tx.connection).role_grants(None, rule.c.v1 == f"role/{name}"):
+    for grant in Facts(tx.connection).role_grants(None, GrantFilter(role=name)):
         tenant = tx.index.tenant(grant.tenant)
         if tenant is not None and _is_open(tenant, tx.now) and grant.window.valid_until > tx.now:
             moved = replace(grant, role=other)

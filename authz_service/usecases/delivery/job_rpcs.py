@@ -10,7 +10,7 @@ from authz_service.domain.tenant import SYSTEM
 from authz_service.engine.index import Index
 from authz_service.errors import ErrorReason, FailedPrecondition, NotFound
 from authz_service.store import jobs as store
-from authz_service.store.schema import job as table
+from authz_service.store.filters import JobFilter
 from authz_service.store.unit_of_work import Transaction
 from authz_service.usecases.kernel import paging, preconditions
 from authz_service.usecases.kernel.execution import View, change, read
@@ -38,16 +38,11 @@ class OneJob:
 @read
 def list_jobs(view: View, query: ListJobs) -> Page[Job]:
     """List jobs, the newest first."""
-    conditions = []
     if query.tenant:
         preconditions.tenant(view.index, query.tenant)
-        conditions.append(table.c.tenant == query.tenant)
-    if query.kind is not None:
-        conditions.append(table.c.kind == query.kind.value)
-    if query.state is not None:
-        conditions.append(table.c.state == query.state.value)
+    matching = JobFilter(tenant=query.tenant or None, kind=query.kind, state=query.state)
     filters = ["jobs", query.tenant, str(query.kind), str(query.state)]
-    return newest(view, query.page, filters, *conditions)
+    return newest(view, query.page, filters, matching)
 
 
 @read
@@ -85,15 +80,15 @@ def restarted(tx: Transaction, found: Job, action: str) -> Job:
     return after
 
 
-def newest(view: View, request: PageRequest, query: list[str], *conditions: object) -> Page[Job]:
-    """Cut a page out of the jobs that meet the conditions, the newest first."""
-    wanted, after = paging.size(request), paging.start(request, query)
+def newest(view: View, request: PageRequest, query: list[str], matching: JobFilter) -> Page[Job]:
+    """Cut a page out of the jobs that the filter lets through, the newest first."""
+    size, after = paging.size(request), paging.start(request, query)
     if after and not after.isdecimal():
         raise paging.bad_token()
     before = int(after[:_LONGEST_NUMBER]) if after else 0
     with view.database.read() as connection:
-        found = store.page(connection, before, wanted + 1, *conditions)  # type: ignore[arg-type]
-    return paging.cut(found, lambda each: str(each.number), wanted, query)
+        jobs = store.page(connection, before, size + 1, matching)
+    return paging.cut(jobs, lambda job: str(job.number), size, query)
 
 
 _LONGEST_NUMBER: Final = 18

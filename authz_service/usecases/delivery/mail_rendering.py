@@ -7,11 +7,11 @@ from typing import Final
 
 from jinja2 import StrictUndefined, TemplateError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
-from sqlalchemy import Connection
 
 from authz_service.domain.job import MAILS, JobKind
 from authz_service.errors import ErrorReason, InvalidArgument
 from authz_service.store import jobs
+from authz_service.store.database import Connection
 
 _SHIPPED: Final = Path(__file__).parents[2] / "templates"
 _LONGEST: Final = 50_000

@@ -8,16 +8,15 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import Connection, select
-
 from authz_service.domain.audit import AuditRecord
 from authz_service.domain.endpoint import Endpoint
 from authz_service.domain.job import Job, JobKind
 from authz_service.domain.schedule import ScheduledChange, ScheduledKind, scheduled
 from authz_service.domain.tenant import SYSTEM, TenantState
-from authz_service.domain.window import FOREVER, Instant, rfc3339
+from authz_service.domain.window import Instant, rfc3339
 from authz_service.engine.index import Index
-from authz_service.store.schema import rule
+from authz_service.store.database import Connection
+from authz_service.store.facts import Facts
 from authz_service.usecases.delivery.outbox import delivery
 
 DAY: Final = 86_400_000_000
@@ -92,15 +91,9 @@ def _keys(index: Index, now: Instant, until: Instant) -> Iterator[Ahead]:
 
 
 def _grants(connection: Connection, now: Instant, until: Instant) -> Iterator[Ahead]:
-    end = rule.c.valid_until
-    query = select(rule.c.tenant, rule.c.subject, rule.c.v1, rule.c.grant_id, end).where(
-        rule.c.closed_revision.is_(None),
-        *(rule.c.subject != "", rule.c.held_back == ""),
-        *(end != FOREVER, end > now),
-    )
-    for row in connection.execute(query.where(end <= until)):
-        what = f"role {row.v1.removeprefix('role/')} of {row.subject} ends"
-        yield Ahead(EXPIRY, row.tenant, f"grant:{row.grant_id}", what, row.valid_until)
+    for grant in Facts(connection).role_grants_ending(now, until):
+        what = f"role {grant.role} of {grant.subject} ends"
+        yield Ahead(EXPIRY, grant.tenant, f"grant:{grant.id}", what, grant.window.valid_until)
 
 
 def _listening(index: Index, each: Ahead) -> list[Endpoint]:

@@ -8,8 +8,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from sqlalchemy import Connection
-
 from authz_service.domain.audit import DONE, AuditRecord
 from authz_service.domain.invitation import Invitation
 from authz_service.domain.job import SECOND, Job, JobKind
@@ -17,6 +15,7 @@ from authz_service.domain.membership import MembershipState
 from authz_service.domain.tenant import Tenant
 from authz_service.domain.window import Instant, rfc3339
 from authz_service.store import jobs
+from authz_service.store.database import Connection
 from authz_service.store.unit_of_work import Transaction
 from authz_service.usecases.delivery.dates import tidying
 

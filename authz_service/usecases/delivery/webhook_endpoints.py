@@ -13,7 +13,7 @@ from authz_service.domain.window import FOREVER
 from authz_service.engine.index import Index
 from authz_service.errors import ErrorReason, FailedPrecondition, InvalidArgument, NotFound
 from authz_service.store import jobs as store
-from authz_service.store.schema import job as table
+from authz_service.store.filters import JobFilter
 from authz_service.store.unit_of_work import Transaction
 from authz_service.usecases.delivery import job_rpcs
 from authz_service.usecases.delivery.job_rpcs import OneJob
@@ -211,11 +211,9 @@ def list_endpoints(view: View, query: ListEndpoints) -> Page[Endpoint]:
 @read
 def list_deliveries(view: View, query: ListDeliveries) -> Page[Job]:
     found = find(view.index, query.tenant, query.id)
-    conditions = [table.c.target == found.id]
-    if query.state is not None:
-        conditions.append(table.c.state == query.state.value)
+    matching = JobFilter(target=found.id, state=query.state)
     filters = ["deliveries", found.id, str(query.state)]
-    return job_rpcs.newest(view, query.page, filters, *conditions)
+    return job_rpcs.newest(view, query.page, filters, matching)
 
 
 def find(index: Index, tenant: str, endpoint: str) -> Endpoint:

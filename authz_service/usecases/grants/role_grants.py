@@ -7,8 +7,6 @@ Whatever makes, changes or ends a grant, here or in another use case, passes thr
 from dataclasses import dataclass, replace
 from typing import Final
 
-from sqlalchemy import ColumnElement
-
 from authz_service.domain.audit import AuditRecord
 from authz_service.domain.change import Revision
 from authz_service.domain.grant import GrantSource, RoleGrant
@@ -18,7 +16,7 @@ from authz_service.domain.window import Instant, Window
 from authz_service.engine.compiling import grant_entry
 from authz_service.errors import AlreadyExists, ErrorReason, NotFound
 from authz_service.store.facts import Facts
-from authz_service.store.schema import rule
+from authz_service.store.filters import GrantFilter
 from authz_service.store.unit_of_work import Transaction
 from authz_service.usecases.kernel import field_masks, guard, paging, preconditions
 from authz_service.usecases.kernel.execution import View, change, read
@@ -176,14 +174,10 @@ def revoke_role(tx: Transaction, command: RevokeRole) -> tuple[RoleGrant, ...]:
     checked("role", command.role)
     if command.scope:
         checked("scope", command.scope)
-    source = () if command.source is None else (rule.c.source == command.source.value,)
-    revoked = Facts(tx.connection).role_grants(
-        command.tenant,
-        rule.c.subject == command.subject,
-        rule.c.v1 == f"role/{command.role}",
-        rule.c.scope == command.scope,
-        *source,
+    matching = GrantFilter(
+        subject=command.subject, role=command.role, scope=command.scope, source=command.source
     )
+    revoked = Facts(tx.connection).role_grants(command.tenant, matching)
     if not revoked:
         raise _no_grant(f"{command.subject} holds no such grant of {command.role!r}", "role")
     require_unmanaged(tx, revoked[0], "subject")
@@ -223,22 +217,19 @@ def get_role_grant(view: View, query: GetRoleGrant) -> RoleGrant:
     preconditions.tenant(view.index, query.tenant)
     with view.database.read() as connection:
         facts = Facts(connection, view.index.revision)
-        found = facts.role_grants(query.tenant, rule.c.grant_id == checked("id", query.id))
-    if not found:
-        raise _no_grant(f"no grant {query.id!r} is in force in {query.tenant!r}", "id")
-    return found[0]
+        return _only(facts, query.tenant, query.id, "id")
 
 
 @read
 def list_role_grants(view: View, query: ListRoleGrants) -> Page[RoleGrant]:
     preconditions.tenant(view.index, query.tenant)
-    conditions = _conditions(query)
+    matching = _matching(query)
     filters = ["role_grants", query.tenant, *(str(filtered) for filtered in _filters(query))]
     size, after = paging.size(query.page), paging.start(query.page, filters)
     with view.database.read() as connection:
         facts = Facts(connection, view.index.revision)
-        found = facts.role_grants_after(query.tenant, after, size + 1, *conditions)
-        total = facts.count_role_grants(query.tenant, *conditions)
+        found = facts.role_grants_after(query.tenant, after, size + 1, matching)
+        total = facts.count_role_grants(query.tenant, matching)
     return replace(paging.cut(found, lambda grant: grant.id, size, filters), total_size=total)
 
 
@@ -246,39 +237,36 @@ def _filters(query: ListRoleGrants) -> tuple[object, ...]:
     return query.subject, query.role, query.scope, query.source, query.live_at
 
 
-def _conditions(query: ListRoleGrants) -> list[ColumnElement[bool]]:
-    """Write the filters as conditions on columns of `rule`."""
-    conditions: list[ColumnElement[bool]] = []
-    if query.subject:
-        conditions.append(rule.c.subject == checked("subject", query.subject))
-    if query.role:
-        conditions.append(rule.c.v1 == f"role/{checked('role', query.role)}")
-    if query.scope is not None:
-        conditions.append(rule.c.scope == (query.scope and checked("scope", query.scope)))
-    if query.source is not None:
-        conditions.append(rule.c.source == query.source.value)
-    if query.live_at is not None:
-        at = preconditions.instant(query.live_at, "live_at")
-        conditions += [rule.c.valid_from <= at, rule.c.valid_until > at, rule.c.held_back == ""]
-    return conditions
+def _matching(query: ListRoleGrants) -> GrantFilter:
+    """Check the filters, and give them to the store. Raises: INVALID_IDENTIFIER, INVALID_FIELD."""
+    scope, live_at = query.scope, query.live_at
+    return GrantFilter(
+        subject=checked("subject", query.subject) if query.subject else None,
+        role=checked("role", query.role) if query.role else None,
+        scope=checked("scope", scope) if scope else scope,
+        source=query.source,
+        live_at=None if live_at is None else preconditions.instant(live_at, "live_at"),
+    )
 
 
 def _one(tx: Transaction, tenant: str, grant_id: str, field: str) -> RoleGrant:
     """Find one grant in force. Raises: ROLE_GRANT_NOT_FOUND."""
-    mine = rule.c.grant_id == checked("id", grant_id, field)
-    found = Facts(tx.connection).role_grants(tenant, mine)
-    if not found:
+    return _only(Facts(tx.connection), tenant, grant_id, field)
+
+
+def _only(facts: Facts, tenant: str, grant_id: str, field: str) -> RoleGrant:
+    grants = facts.role_grants(tenant, GrantFilter(id=checked("id", grant_id, field)))
+    if not grants:
         raise _no_grant(f"no grant {grant_id!r} is in force in {tenant!r}", field)
-    return found[0]
+    return grants[0]
 
 
 def _require_new(tx: Transaction, grant: RoleGrant) -> None:
     in_force = tx.index.grants(grant.tenant, grant.subject)
     if not grant.held_back and grant_entry(grant) not in in_force:
         return
-    same = Facts(tx.connection).role_grants(
-        grant.tenant, rule.c.subject == grant.subject, rule.c.source == grant.source.value
-    )
+    mine = GrantFilter(subject=grant.subject, source=grant.source)
+    same = Facts(tx.connection).role_grants(grant.tenant, mine)
     for held in same:
         if held.held_back is grant.held_back and grant_entry(held) == grant_entry(grant):
             raise AlreadyExists(

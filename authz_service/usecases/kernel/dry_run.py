@@ -5,14 +5,13 @@ from contextlib import contextmanager
 from dataclasses import replace
 from itertools import count
 
-from sqlalchemy import Connection
-
 from authz_service.domain.audit import Actor
 from authz_service.domain.call import Call
 from authz_service.domain.window import Instant
 from authz_service.engine.builder import apply
 from authz_service.engine.index import Index
 from authz_service.store import change_log, writing
+from authz_service.store.database import Connection
 from authz_service.store.unit_of_work import Transaction, brought_to, rehearsed
 from authz_service.usecases.kernel.execution import View
 from authz_service.usecases.kernel.previews import index_with

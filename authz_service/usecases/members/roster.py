@@ -3,8 +3,6 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection
-
 from authz_service.domain.audit import AuditRecord
 from authz_service.domain.grant import GrantSource, RoleGrant
 from authz_service.domain.identifiers import checked
@@ -14,9 +12,10 @@ from authz_service.domain.tenant import SuspensionReason, Tenant
 from authz_service.domain.window import FOREVER, Instant
 from authz_service.engine.index import OWNER, Index
 from authz_service.errors import ErrorReason, InvalidArgument, NotFound
+from authz_service.store.database import Connection
 from authz_service.store.facts import Facts
+from authz_service.store.filters import GrantFilter
 from authz_service.store.member_revisions import member_revisions
-from authz_service.store.schema import rule
 from authz_service.store.unit_of_work import Transaction
 from authz_service.usecases.grants.role_grants import give, take
 from authz_service.usecases.kernel import guard
@@ -123,7 +122,7 @@ def changed(tx: Transaction, action: str, before: Membership | None, after: Memb
 
 def end_membership(tx: Transaction, member: Membership, but: Invitation | None = None) -> None:
     """End a membership, every grant of it and every invitation to it, `but` the one ended."""
-    mine = rule.c.subject == member.subject
+    mine = GrantFilter(subject=member.subject)
     for grant in Facts(tx.connection).role_grants(member.tenant, mine):
         take(tx, grant)
     for invitation in tx.index.tenants[member.tenant].invitations.values():
@@ -143,8 +142,8 @@ def end_invitation(tx: Transaction, action: str, invitation: Invitation) -> None
 
 def manual_roles(tx: Transaction, tenant: str, subject: str) -> list[RoleGrant]:
     """List the manual grants on the whole tenant, whatever their window."""
-    mine = (rule.c.subject == subject, rule.c.scope == "", rule.c.source == GrantSource.MANUAL)
-    return Facts(tx.connection).role_grants(tenant, *mine)
+    mine = GrantFilter(subject=subject, scope="", source=GrantSource.MANUAL)
+    return Facts(tx.connection).role_grants(tenant, mine)
 
 
 def give_lacking(

@@ -16,7 +16,7 @@ from authz_service.domain.window import Instant
 from authz_service.errors import AuthzError, ErrorReason
 from authz_service.store.endings import Ended, ended_with_tenant
 from authz_service.store.facts import Facts
-from authz_service.store.schema import rule
+from authz_service.store.filters import GrantFilter
 from authz_service.store.unit_of_work import Transaction
 from authz_service.usecases.callers.identities import end_identity
 from authz_service.usecases.callers.keys import end_key
@@ -154,7 +154,7 @@ def _anything_left(tx: Transaction, tenant: str) -> bool:
 def _callers_of(tx: Transaction, tenant: str) -> tuple[list[ApiKey], list[Identity]]:
     """List the keys, and the identities, that hold all their rights for this tenant alone."""
     scope = TENANT_SCOPE + tenant
-    bound = {g.subject for g in Facts(tx.connection).role_grants(SYSTEM, rule.c.scope == scope)}
+    bound = {g.subject for g in Facts(tx.connection).role_grants(SYSTEM, GrantFilter(scope=scope))}
     alone = sorted(
         subject
         for subject in bound
