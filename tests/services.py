@@ -5,6 +5,7 @@ from pkgutil import iter_modules
 from typing import Any, Final
 
 from google.protobuf.descriptor import FileDescriptor, MethodDescriptor, ServiceDescriptor
+from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.message_factory import GetMessageClass
 
 from authz_service.gen.authz import v1
@@ -23,6 +24,10 @@ RPCS: Final[dict[str, MethodDescriptor]] = {
     method.name: method for service in SERVICES.values() for method in service.methods
 }
 """Every RPC by its name, which no two services share."""
+
+
+PUT: Final[dict[str, Any]] = {"update_mask": FieldMask(paths=["*"]), "allow_missing": True}
+"""Fields of an update that creates an object or replaces all of it."""
 
 
 def request(rpc: str, **fields: Any) -> Any:

@@ -80,7 +80,7 @@ def permissions(context: typer.Context, incomplete: str) -> list[Named]:
     def ask(session: Session) -> Iterable[Named]:
         from authz_service.gen.authz.v1 import permission_pb2 as pb
 
-        found = session.permissions.ListCatalogue(pb.ListCatalogueRequest(page_size=_MOST))
+        found = session.permissions.ListPermissions(pb.ListPermissionsRequest(page_size=_MOST))
         return [(permission.id, permission.description) for permission in found.permissions]
 
     return _beginning(context, incomplete, ask)

@@ -72,6 +72,14 @@ RoleName = Annotated[
         autocompletion=completion.roles,
     ),
 ]
+TierName = Annotated[
+    str,
+    typer.Argument(
+        metavar="TIER",
+        help="As authz tiers list shows them.",
+        autocompletion=completion.tiers,
+    ),
+]
 PermissionName = Annotated[
     str,
     typer.Argument(
@@ -82,6 +90,9 @@ PermissionName = Annotated[
 ]
 Scope = Annotated[
     str, typer.Option("--scope", metavar="SCOPE", help="A resource: project:42/document:7.")
+]
+Description = Annotated[
+    str | None, typer.Option("--description", metavar="TEXT", help="For people.")
 ]
 Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why, for the audit.")]
 From = Annotated[
@@ -113,7 +124,7 @@ ExpectedRevision = Annotated[
         "--expected-revision",
         metavar="N",
         min=0,
-        help="Refuse if it has another revision by now; authz ... get shows it.",
+        help="Refuse if it has another revision by now; authz ... show tells it.",
     ),
 ]
 UnusedSince = Annotated[

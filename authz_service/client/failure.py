@@ -74,7 +74,7 @@ _ADVICE: Final[Mapping[str, str]] = {
     "INCLUSION_TOO_DEEP": "include the needed names directly",
     "ROLE_WIDER_THAN_TIER": "take the permission out of the role, or run "
     "authz tenants set-tier TENANT TIER with a tier that has it",
-    "PERMISSION_DEPRECATED": "see what replaces it with authz permissions get PERMISSION",
+    "PERMISSION_DEPRECATED": "see what replaces it with authz permissions show PERMISSION",
     "CREDENTIALS_MISSING": "set AUTHZ_KEY, or AUTHZ_KEY_FILE to a file that holds a key",
     "CREDENTIALS_INVALID": "ask operations for a new key (authz keys create), or see "
     "that AUTHZ_KEY and AUTHZ_KEY_FILE belong to this server",
@@ -82,7 +82,7 @@ _ADVICE: Final[Mapping[str, str]] = {
     "TENANT_NOT_FOUND": "see the names with authz tenants list",
     "MEMBER_NOT_FOUND": "see who belongs to it with authz members list TENANT",
     "PERMISSION_NOT_FOUND": "see the names with authz permissions list, or declare it "
-    "with authz permissions put",
+    "with authz permissions create",
     "ROLE_NOT_FOUND": "see the names with authz roles list",
     "TIER_NOT_FOUND": "see the names with authz tiers list",
     "ROLE_GRANT_NOT_FOUND": "see the grants with authz grants list TENANT; scope and "
@@ -104,11 +104,14 @@ _ADVICE: Final[Mapping[str, str]] = {
     "OWNER_EXISTS": "run authz members transfer-ownership TENANT SUBJECT",
     "PERMISSION_EXISTS": "change it with authz permissions update",
     "ROLE_EXISTS": "change it with authz roles update",
-    "PLAN_EXISTS": "change it with authz tiers update, or authz add-ons update",
+    "TIER_EXISTS": "change it with authz tiers update",
+    "ADD_ON_EXISTS": "change it with authz add-ons update",
+    "FEATURE_EXISTS": "change it with authz features update",
+    "LIMIT_EXISTS": "change it with authz limits update",
     "ROLE_GRANT_EXISTS": "nothing to do: the grant is in force",
     "REQUEST_ID_REUSED": "leave --request-id out, or take a fresh one for each intent",
     "NOT_A_MEMBER": "run authz members add TENANT SUBJECT first",
-    "ROLE_NOT_ASSIGNABLE": "see the tier's assignable roles with authz tiers get TIER",
+    "ROLE_NOT_ASSIGNABLE": "see the tier's assignable roles with authz tiers show TIER",
     "STAFF_NOT_ALLOWED": "staff get into a customer's account by staff access alone",
     "TENANT_RESERVED": "callers of this service are managed with authz keys",
     "TENANT_STATE_CONFLICT": "see where it stands with authz tenants get TENANT",

@@ -165,7 +165,7 @@ SCHEDULED: Final = ScheduledChangeset(
         FactChange(TENANT, replace(TENANT, subscription_items=())),
         FactChange(DENYING, None),
     ),
-    (AuditRecord("role.put", "acme", ("viewer",), {"id": "viewer"}, None, TEXT),),
+    (AuditRecord("role.updated", "acme", ("viewer",), {"id": "viewer"}, None, TEXT),),
 )
 
 

@@ -19,8 +19,9 @@ from authz_service.engine.entitlements import Entitlements, entitlements
 from authz_service.errors import AuthzError, ErrorReason
 from authz_service.store.unit_of_work import Transaction
 from authz_service.usecases.catalog.deletion import DeleteObject
+from authz_service.usecases.catalog.objects import Update
 from authz_service.usecases.catalog.permissions import delete_permission
-from authz_service.usecases.catalog.plans import PutPlan
+from authz_service.usecases.catalog.plans import delete_tier, update_tier
 from authz_service.usecases.catalog.tier_versions import (
     ListVersions,
     MigrateTenants,
@@ -33,7 +34,6 @@ from authz_service.usecases.catalog.tier_versions import (
     pin_tenant,
     roll_back_tier,
 )
-from authz_service.usecases.catalog.tiers import delete_tier, put_tier
 from authz_service.usecases.kernel.execution import View
 from authz_service.usecases.kernel.paging import PageRequest
 from tests.conformance import ledger
@@ -87,7 +87,7 @@ def look(world: StoreWorld, case: Any, wanted: Any) -> Any:
 
 
 def sell(world: StoreWorld, plan: Plan) -> Plan:
-    put: Plan = do(world, put_tier, PutPlan(plan=plan))
+    put: Plan = do(world, update_tier, Update(object=plan, mask=("*",), allow_missing=True))
     return put
 
 

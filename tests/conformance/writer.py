@@ -20,7 +20,7 @@ def write(world: StoreWorld, names: Iterable[str], tenant: str) -> list[Revision
     for name in names:
         with world.store.transaction(CALL) as tx:
             tx.change(None, Permission(name))
-            tx.record(AuditRecord("permission.put", tenant, (name,)))
+            tx.record(AuditRecord("permission.created", tenant, (name,)))
         made.append(tx.revision)
     return made
 

@@ -18,6 +18,7 @@ from authz_service.gen.authz.v1 import (
     tenant_pb2,
 )
 from tests.rpc.harness import Caller, Server
+from tests.services import PUT
 
 GRANT = exception_pb2.EXCEPTION_KIND_GRANT
 DENY = exception_pb2.EXCEPTION_KIND_DENY
@@ -222,10 +223,10 @@ class Account:
 
     def put_role(
         self, name: str, *permissions: str, includes: tuple[str, ...] = ()
-    ) -> role_pb2.PutRoleResponse:
+    ) -> role_pb2.UpdateRoleResponse:
         """Put a role of this tenant's own."""
         role = role_pb2.Role(id=f"{self.id}/{name}", permissions=permissions, includes=includes)
-        return self.operator.roles.PutRole(role_pb2.PutRoleRequest(role=role))
+        return self.operator.roles.UpdateRole(role_pb2.UpdateRoleRequest(**PUT, role=role))
 
 
 def subject_of(who: str) -> str:

@@ -7,6 +7,7 @@ from typing import Any, Final
 from authz_service.gen.authz.v1 import authorization_pb2 as checks
 from authz_service.gen.authz.v1 import limit_pb2, permission_pb2, tier_pb2
 from tests.rpc.account import GRANT, Account, usage
+from tests.services import PUT
 
 
 @dataclass(frozen=True)
@@ -39,14 +40,14 @@ def ways(remedy: checks.Remedy) -> list[list[str]]:
 
 def declare(account: Account, permission: str) -> None:
     message = permission_pb2.Permission(id=permission)
-    account.operator.permissions.PutPermission(
-        permission_pb2.PutPermissionRequest(permission=message)
+    account.operator.permissions.UpdatePermission(
+        permission_pb2.UpdatePermissionRequest(**PUT, permission=message)
     )
 
 
 def put_tier(account: Account, name: str, **more: Any) -> None:
     tier = tier_pb2.Tier(id=name, **more)
-    account.operator.tiers.PutTier(tier_pb2.PutTierRequest(tier=tier))
+    account.operator.tiers.UpdateTier(tier_pb2.UpdateTierRequest(**PUT, tier=tier))
 
 
 def _onboarded(asked: Asked, _: list[str]) -> Asked:

@@ -37,7 +37,7 @@ from authz_service.gen.authz.v1 import webhook_pb2 as webhooks
 from tests.rpc.access import ACCESS, places
 from tests.rpc.account import DENY, Account, member, timestamp, usage, why
 from tests.rpc.conftest import fresh_name
-from tests.services import RPCS
+from tests.services import PUT, RPCS
 
 PLAIN_RBAC: Final = """
 [request_definition]
@@ -149,7 +149,7 @@ class Ready:
         changed = tier_pb2.Tier(id=f"{self.id}-changed", permissions=["invoices:view"])
         for description in ("", "changed"):
             changed.description = description
-            self.account.operator.tiers.PutTier(tier_pb2.PutTierRequest(tier=changed))
+            self.account.operator.tiers.UpdateTier(tier_pb2.UpdateTierRequest(**PUT, tier=changed))
         return changed.id
 
     @cached_property
@@ -285,13 +285,15 @@ READS: Final[dict[str, Callable[[Ready], Message]]] = {
     "CheckPermissions": lambda r: checks.CheckPermissionsRequest(
         tenant=r.id, subject="user:ada", permissions=["invoices:view"]
     ),
-    "ListPermissions": lambda r: checks.ListPermissionsRequest(tenant=r.id, subject="user:ada"),
+    "ListSubjectPermissions": lambda r: checks.ListSubjectPermissionsRequest(
+        tenant=r.id, subject="user:ada"
+    ),
     "ListSubjects": lambda r: checks.ListSubjectsRequest(tenant=r.id, permission="invoices:view"),
     "GetEntitlements": lambda r: checks.GetEntitlementsRequest(tenant=r.id),
     "CheckLimit": lambda r: checks.CheckLimitRequest(tenant=r.id, usage=usage("seats", 1)),
     "Explain": lambda r: _question(checks.ExplainRequest, r),
     "GetPermission": lambda _: permission_pb2.GetPermissionRequest(id="invoices:view"),
-    "ListCatalogue": lambda _: permission_pb2.ListCatalogueRequest(),
+    "ListPermissions": lambda _: permission_pb2.ListPermissionsRequest(),
     "GetRole": lambda _: role_pb2.GetRoleRequest(id="viewer"),
     "ListRoles": lambda r: role_pb2.ListRolesRequest(tenant=r.id),
     "GetTier": lambda _: tier_pb2.GetTierRequest(id="free"),
@@ -304,9 +306,9 @@ READS: Final[dict[str, Callable[[Ready], Message]]] = {
     "GetScheduledChangeset": lambda r: changeset_pb2.GetScheduledChangesetRequest(id=_ahead(r)),
     "GetAddOn": lambda r: add_on_pb2.GetAddOnRequest(id=r.spare),
     "ListAddOns": lambda _: add_on_pb2.ListAddOnsRequest(),
-    "GetFeature": lambda r: feature_pb2.GetFeatureRequest(plan=f"tier/{r.spare}", name=f"f-{r.id}"),
+    "GetFeature": lambda r: feature_pb2.GetFeatureRequest(tier=r.spare, name=f"f-{r.id}"),
     "ListFeatures": lambda _: feature_pb2.ListFeaturesRequest(),
-    "GetLimit": lambda r: limit_pb2.GetLimitRequest(plan=f"addon/{r.spare}", name=f"l-{r.id}"),
+    "GetLimit": lambda r: limit_pb2.GetLimitRequest(add_on=r.spare, name=f"l-{r.id}"),
     "ListLimits": lambda _: limit_pb2.ListLimitsRequest(),
     "GetRoleGrant": lambda r: role_grant_pb2.GetRoleGrantRequest(tenant=r.id, id=r.grant),
     "ListRoleGrants": lambda r: role_grant_pb2.ListRoleGrantsRequest(tenant=r.id),
@@ -355,15 +357,6 @@ CHANGES: Final[dict[str, Callable[[Ready], Message]]] = {
     "ImportRules": lambda r: rule.ImportRulesRequest(
         model=PLAIN_RBAC, into=f"{r.id}-taken", rules=[foreign("p", "ann", "data", "read")]
     ),
-    "PutPermission": lambda _: permission_pb2.PutPermissionRequest(
-        permission=permission_pb2.Permission(id=f"{fresh_name('put')}:view", description="See it")
-    ),
-    "PutRole": lambda r: role_pb2.PutRoleRequest(
-        role=role_pb2.Role(id=f"{r.id}/new", permissions=["invoices:view"], includes=["viewer"])
-    ),
-    "PutTier": lambda _: tier_pb2.PutTierRequest(
-        tier=tier_pb2.Tier(id=fresh_name("put"), extends="free", assignable_roles=["viewer"])
-    ),
     "CreatePermission": lambda _: permission_pb2.CreatePermissionRequest(
         permission=permission_pb2.Permission(id=f"{fresh_name('made')}:view")
     ),
@@ -388,24 +381,29 @@ CHANGES: Final[dict[str, Callable[[Ready], Message]]] = {
     "CreateAddOn": lambda _: add_on_pb2.CreateAddOnRequest(
         add_on=add_on_pb2.AddOn(id=fresh_name("made"))
     ),
-    "PutAddOn": lambda _: add_on_pb2.PutAddOnRequest(
-        add_on=add_on_pb2.AddOn(id=fresh_name("put"), permissions=["reports:view"])
-    ),
     "UpdateAddOn": lambda r: add_on_pb2.UpdateAddOnRequest(
         add_on=add_on_pb2.AddOn(id=r.spare, description="new"),
         update_mask=FieldMask(paths=["description"]),
     ),
     "DeleteAddOn": lambda r: add_on_pb2.DeleteAddOnRequest(id=r.spare),
-    "PutFeature": lambda r: feature_pb2.PutFeatureRequest(
-        plan=f"tier/{r.spare}", feature=feature_pb2.Feature(name="sso", enabled=True)
+    "CreateFeature": lambda r: feature_pb2.CreateFeatureRequest(
+        tier=r.spare, feature=feature_pb2.Feature(name="sso", enabled=True)
     ),
-    "DeleteFeature": lambda r: feature_pb2.DeleteFeatureRequest(
-        plan=f"addon/{r.spare}", name=f"f-{r.id}"
+    "UpdateFeature": lambda r: feature_pb2.UpdateFeatureRequest(
+        add_on=r.spare,
+        feature=feature_pb2.Feature(name=f"f-{r.id}", text="more"),
+        update_mask=FieldMask(paths=["text"]),
     ),
-    "PutLimit": lambda r: limit_pb2.PutLimitRequest(
-        plan=f"addon/{r.spare}", limit=limit_pb2.Limit(name="seats", value=5, unit="seat")
+    "DeleteFeature": lambda r: feature_pb2.DeleteFeatureRequest(add_on=r.spare, name=f"f-{r.id}"),
+    "CreateLimit": lambda r: limit_pb2.CreateLimitRequest(
+        add_on=r.spare, limit=limit_pb2.Limit(name="seats", value=5, unit="seat")
     ),
-    "DeleteLimit": lambda r: limit_pb2.DeleteLimitRequest(plan=f"tier/{r.spare}", name=f"l-{r.id}"),
+    "UpdateLimit": lambda r: limit_pb2.UpdateLimitRequest(
+        tier=r.spare,
+        limit=limit_pb2.Limit(name=f"l-{r.id}", unlimited=True),
+        update_mask=FieldMask(paths=["unlimited"]),
+    ),
+    "DeleteLimit": lambda r: limit_pb2.DeleteLimitRequest(tier=r.spare, name=f"l-{r.id}"),
     "ApplyPolicy": _applied,
     "ApplyChangeset": _previewed,
     "CancelScheduledChangeset": lambda r: changeset_pb2.CancelScheduledChangesetRequest(

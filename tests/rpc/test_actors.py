@@ -21,6 +21,7 @@ from tests.rpc.conftest import fresh_name
 from tests.rpc.harness import Caller, Server, refusal, serving
 from tests.rpc.issuer import AUDIENCE, Issuer, issuing
 from tests.rpc.trail import added, mark
+from tests.services import PUT
 
 DENIED = ErrorReason.PERMISSION_DENIED
 
@@ -99,11 +100,11 @@ class TestByTheirOwnToken:
             tenant_pb2.ListTenantsRequest(),
             role_pb2.ListRolesRequest(),
             role_pb2.GetRoleRequest(id="viewer"),
-            role_pb2.PutRoleRequest(role=role_pb2.Role(id="viewer")),
+            role_pb2.UpdateRoleRequest(**PUT, role=role_pb2.Role(id="viewer")),
             member_pb2.ListMembersRequest(tenant="system"),
             role_grant_pb2.ListRoleGrantsRequest(tenant="system"),
             member_pb2.AddMemberRequest(tenant="system", member=member("ada", "authz.operator")),
-            role_pb2.PutRoleRequest(role=role_pb2.Role(id="system/x")),
+            role_pb2.UpdateRoleRequest(**PUT, role=role_pb2.Role(id="system/x")),
         ],
         ids=lambda request: f"{type(request).__name__}-{len(str(request))}",
     )
@@ -120,7 +121,7 @@ class TestByTheirOwnToken:
         role = role_pb2.Role(
             id=f"{acme.id}/people", permissions=["authz.members:add", "invoices:view"]
         )
-        ada.call(role_pb2.PutRoleRequest(role=role))
+        ada.call(role_pb2.UpdateRoleRequest(**PUT, role=role))
         assert ada.call(role_pb2.GetRoleRequest(id=role.id)).role.id == role.id
         listed = ada.call(role_pb2.ListRolesRequest(tenant=acme.id)).roles
         assert [each.id for each in listed] == [role.id]
@@ -137,7 +138,7 @@ class TestByTheirOwnToken:
         for right in ("authz.exceptions:create", "authz.tenants:set_tier", "authz.keys:create"):
             role = role_pb2.Role(id=f"{acme.id}/wide", permissions=[right])
             served.refuses(
-                role_pb2.PutRoleRequest(role=role),
+                role_pb2.UpdateRoleRequest(**PUT, role=role),
                 ErrorReason.ROLE_WIDER_THAN_TIER,
                 at="role.permissions",
             )
@@ -190,8 +191,8 @@ class TestAsActors:
         self, served: Server, acme: Account
     ) -> None:
         role = fresh_name("names-actors")
-        put = role_pb2.PutRoleRequest(
-            role=role_pb2.Role(id=role, permissions=["authz.actors:name"])
+        put = role_pb2.UpdateRoleRequest(
+            **PUT, role=role_pb2.Role(id=role, permissions=["authz.actors:name"])
         )
         served.operator.call(put)
         found = served.refuses(adding(acme, "nina"), DENIED, by=acting(served, "user:ada", role))
@@ -236,23 +237,23 @@ class TestAsActors:
         )
         ada, vera = acting(served, "user:ada"), acting(served, "user:vera")
         ada.call(role_pb2.CreateRoleRequest(role=own))
-        served.refuses(role_pb2.PutRoleRequest(role=own), DENIED, by=vera)
+        served.refuses(role_pb2.UpdateRoleRequest(**PUT, role=own), DENIED, by=vera)
         product = served.caller(served.new_key("authz.product"))
         own.description = "Sees to people"
-        product.call(role_pb2.PutRoleRequest(role=own))
+        product.call(role_pb2.UpdateRoleRequest(**PUT, role=own))
         shared = role_pb2.Role(id=fresh_name("shared"), permissions=["invoices:view"])
         for request in (
-            role_pb2.PutRoleRequest(role=shared),
+            role_pb2.UpdateRoleRequest(**PUT, role=shared),
             role_pb2.DeleteRoleRequest(id="viewer"),
             changeset_pb2.ApplyPolicyRequest(roles=[shared]),
         ):
             served.refuses(request, DENIED, by=product)
         reserved = role_pb2.Role(id="system/people", permissions=["authz.members:add"])
-        found = refusal(lambda: product.call(role_pb2.PutRoleRequest(role=reserved)))
+        found = refusal(lambda: product.call(role_pb2.UpdateRoleRequest(**PUT, role=reserved)))
         assert found.reason == ErrorReason.TENANT_RESERVED
         bound = served.caller(served.new_key("authz.product", tenants=(acme.id,)))
         elsewhere = role_pb2.Role(id="nowhere/people", permissions=["authz.members:add"])
-        served.refuses(role_pb2.PutRoleRequest(role=elsewhere), DENIED, by=bound)
+        served.refuses(role_pb2.UpdateRoleRequest(**PUT, role=elsewhere), DENIED, by=bound)
         ada.call(role_pb2.DeleteRoleRequest(id=own.id))
 
     def test_two_actors_are_none(self, served: Server, acme: Account) -> None:

@@ -21,12 +21,12 @@ from tests.rpc.account import Account
 from tests.rpc.harness import Server, made, refusal, serving
 from tests.rpc.requests import BESIDE_FACTS, CHANGES, READS, Ready, about, made_ready, names_tenant
 from tests.rpc.trail import added, broken, entries, mark
-from tests.services import RPCS
+from tests.services import PUT, RPCS
 
 BY_ROW = {"ImportRules", "BatchOnboardTenants"}
 """Changes that answer for what they are asked one by one, and do not refuse the whole."""
 
-GLOBAL = {"PutPermission", "PutTier", "ApplyPolicy", "ApplyChangeset", "CreateKey"}
+GLOBAL = {"ApplyPolicy", "ApplyChangeset", "CreateKey"}
 GLOBAL |= {"IngestEvent", "RollBackTier", "MigrateTenants"}
 GLOBAL |= {name for name in BESIDE_FACTS if RPCS[name].containing_service.name == "EventService"}
 GLOBAL |= {"UpdateKey", "RotateKey", "RevokeKey", "RegisterIdentity", "UpdateIdentity"}
@@ -82,7 +82,7 @@ def test_entry_stands_in_the_chain_of_the_tenant_that_it_is_about(ready: Ready, 
     chains -= {("system", "tier.version_kept")}
     # What the first import finds undeclared is declared and sold for all.
     if name == "ImportRules":
-        chains -= {("system", "permission.put"), ("system", "tier.put")}
+        chains -= {("system", "permission.created"), ("system", "tier.created")}
     assert {tenant for tenant, _ in chains} == {expected}
 
 
@@ -166,7 +166,9 @@ UNREADABLE = {
     "unknown-number": made(
         role_grant_pb2.GrantRoleRequest, role_grant={"tenant": "acme", "source": 99}
     ),
-    "no-amount": made(tier_pb2.PutTierRequest, tier={"id": "x", "limits": [{"name": "a"}]}),
+    "no-amount": made(
+        tier_pb2.UpdateTierRequest, **PUT, tier={"id": "x", "limits": [{"name": "a"}]}
+    ),
     "request-id": subscription_pb2.SetTierRequest(tenant="acme", request_id="é"),
     "long-reason": key_pb2.RevokeKeyRequest(id="x", reason="x" * 1001),
 }
@@ -200,7 +202,8 @@ def test_refusal_writes_no_more_than_a_name_can_have(server: Server) -> None:
     for request in (
         subscription_pb2.SetTierRequest(tenant=HUGE),
         made(
-            tier_pb2.PutTierRequest,
+            tier_pb2.UpdateTierRequest,
+            **PUT,
             tier={"id": "x", "features": [{"name": HUGE, "enabled": True}]},
         ),
     ):

@@ -21,7 +21,7 @@ from authz_service.rpc import administration
 from tests.rpc.account import Account
 from tests.rpc.harness import Server, made, serving
 from tests.rpc.requests import BESIDE_FACTS, CHANGES, Ready, made_ready
-from tests.services import RPCS, request
+from tests.services import PUT, RPCS, request
 
 VARYING = (
     *("id", "role_grant_id", "create_time", "send_time", "expire_time"),
@@ -229,7 +229,7 @@ def test_change_without_an_effect_makes_no_revision(account: Account) -> None:
     same_tier = subscription_pb2.SetTierRequest(tenant=account.id, tier="free")
     role = account.operator.roles.GetRole(role_pb2.GetRoleRequest(id="viewer")).role
     assert account.operator.subscriptions.SetTier(same_tier).revision == changed
-    put = account.operator.roles.PutRole(role_pb2.PutRoleRequest(role=role))
+    put = account.operator.roles.UpdateRole(role_pb2.UpdateRoleRequest(**PUT, role=role))
     assert (put.revision, account.server.revision) == (changed, changed)
 
 
@@ -259,7 +259,7 @@ def test_policy_tells_what_it_created_updated_and_left(account: Account) -> None
     assert second.unchanged == 1
 
 
-PUT: dict[str, Any] = {
+DEFINITIONS: dict[str, Any] = {
     "permission": permission_pb2.Permission(
         id="a:b", internal=True, description="Öffnen\nund lesen"
     ),
@@ -282,14 +282,14 @@ PUT: dict[str, Any] = {
 }
 
 
-@pytest.mark.parametrize("kind", PUT)
-def test_what_was_put_is_got_again_whole(server: Server, kind: str) -> None:
+@pytest.mark.parametrize("kind", DEFINITIONS)
+def test_what_was_written_is_got_again_whole(server: Server, kind: str) -> None:
     name = kind.capitalize()
-    put = request(f"Put{name}", **{kind: PUT[kind]})
-    get = request(f"Get{name}", id=PUT[kind].id)
+    put = request(f"Update{name}", **PUT, **{kind: DEFINITIONS[kind]})
+    get = request(f"Get{name}", id=DEFINITIONS[kind].id)
     made = server.operator.call(put)
-    whole = type(PUT[kind])()
-    whole.MergeFrom(PUT[kind])
+    whole = type(DEFINITIONS[kind])()
+    whole.MergeFrom(DEFINITIONS[kind])
     whole.revision = made.revision
     if kind == "tier":  # numbered by the service
         assert made.tier.version > 0

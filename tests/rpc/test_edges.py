@@ -24,7 +24,7 @@ from authz_service.usecases.kernel import paging
 from tests.rpc.account import Account
 from tests.rpc.harness import Server, made
 from tests.rpc.requests import GOOD, made_ready
-from tests.services import RPCS
+from tests.services import PUT, RPCS
 
 MALFORMED: Final = "a b\n"
 OTHERS: Final = {"ApplyPolicy", "ApplyChangeset", "BatchOnboardTenants", "CancelScheduledChange"}
@@ -81,7 +81,7 @@ def test_limit_without_an_amount_is_blamed_where_it_stands(server: Server) -> No
     tiers = [{"id": "one", "limits": [good]}, {"id": "two", "limits": [good, bad]}]
     many = made(changeset_pb2.ApplyPolicyRequest, tiers=tiers)
     server.refuses(many, ErrorReason.INVALID_FIELD, at="tiers[1].limits[1]")
-    one = made(tier_pb2.PutTierRequest, tier=tiers[1])
+    one = made(tier_pb2.UpdateTierRequest, **PUT, tier=tiers[1])
     server.refuses(one, ErrorReason.INVALID_FIELD, at="tier.limits[1]")
 
 

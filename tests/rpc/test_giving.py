@@ -31,6 +31,7 @@ from tests.rpc.conftest import fresh_name
 from tests.rpc.harness import Caller, Server, refusal
 from tests.rpc.test_actors import acting
 from tests.rpc.trail import entries
+from tests.services import PUT
 
 EXCEEDS = ErrorReason.GRANT_EXCEEDS_OWN_RIGHTS
 
@@ -39,7 +40,7 @@ def new_role(server: Server, *permissions: str) -> str:
     """Put a role of this service's callers."""
     role = fresh_name("role")
     made = role_pb2.Role(id=role, permissions=permissions)
-    server.operator.roles.PutRole(role_pb2.PutRoleRequest(role=made))
+    server.operator.roles.UpdateRole(role_pb2.UpdateRoleRequest(**PUT, role=made))
     return role
 
 
@@ -70,7 +71,7 @@ class TestNarrowOperators:
         for request in (
             tenant_pb2.OffboardTenantRequest(tenant=account.id),
             keys.CreateKeyRequest(roles=["authz.operator"]),
-            role_pb2.PutRoleRequest(role=role_pb2.Role(id="viewer")),
+            role_pb2.UpdateRoleRequest(**PUT, role=role_pb2.Role(id="viewer")),
         ):
             account.server.refuses(request, ErrorReason.PERMISSION_DENIED, by=support)
 
@@ -102,7 +103,7 @@ class TestNarrowOperators:
         )
         other = role_pb2.Role(id=fresh_name("other"), permissions=["authz.audit:list"])
         for made in (wider, including, other):
-            server.refuses(role_pb2.PutRoleRequest(role=made), EXCEEDS, by=by)
+            server.refuses(role_pb2.UpdateRoleRequest(**PUT, role=made), EXCEEDS, by=by)
             server.refuses(changeset_pb2.ApplyPolicyRequest(roles=[made]), EXCEEDS, by=by)
 
     def test_it_writes_product_roles_and_takes_rights_out(self, server: Server) -> None:
@@ -114,7 +115,7 @@ class TestNarrowOperators:
             ["invoices:view"],
         ):
             made = role_pb2.Role(id=role, permissions=permissions)
-            by.call(role_pb2.PutRoleRequest(role=made))
+            by.call(role_pb2.UpdateRoleRequest(**PUT, role=made))
 
     def test_it_makes_no_right_a_thing_that_tiers_sell(self, server: Server) -> None:
         by = narrow(server, "authz.permissions:put", "authz.policies:apply")
@@ -128,11 +129,12 @@ class TestNarrowOperators:
     def test_it_offers_customers_no_role_with_rights_it_lacks(self, server: Server) -> None:
         by = narrow(server, "authz.tiers:put")
         tier = tier_pb2.Tier(id=fresh_name("tier"), assignable_roles=["viewer", "authz.operator"])
-        found = server.refuses(tier_pb2.PutTierRequest(tier=tier), EXCEEDS, by=by)
+        found = server.refuses(tier_pb2.UpdateTierRequest(**PUT, tier=tier), EXCEEDS, by=by)
         assert "'authz.operator'" in found.message
         by.call(
-            tier_pb2.PutTierRequest(
-                tier=tier_pb2.Tier(id=fresh_name("tier"), assignable_roles=["viewer", "admin"])
+            tier_pb2.UpdateTierRequest(
+                **PUT,
+                tier=tier_pb2.Tier(id=fresh_name("tier"), assignable_roles=["viewer", "admin"]),
             )
         )
 
@@ -265,13 +267,13 @@ class TestCustomersAdmins:
     def test_member_takes_up_an_invitation_to_more_than_it_holds(self, acme: Account) -> None:
         role, tier = fresh_name("accepts"), fresh_name("tier")
         operator = acme.operator
-        operator.roles.PutRole(
-            role_pb2.PutRoleRequest(
-                role=role_pb2.Role(id=role, permissions=["authz.invitations:accept"])
+        operator.roles.UpdateRole(
+            role_pb2.UpdateRoleRequest(
+                **PUT, role=role_pb2.Role(id=role, permissions=["authz.invitations:accept"])
             )
         )
         offered = tier_pb2.Tier(id=tier, extends="professional", assignable_roles=[role])
-        operator.tiers.PutTier(tier_pb2.PutTierRequest(tier=offered))
+        operator.tiers.UpdateTier(tier_pb2.UpdateTierRequest(**PUT, tier=offered))
         acme.set_tier(tier)
         acme.grant("vera", role)
         token = acme.invite("vera@example.com", "billing-admin").token
@@ -295,15 +297,17 @@ class TestCustomersAdmins:
         wider = role_pb2.Role(id=people, permissions=[*held, "invoices:void"])
         including = role_pb2.Role(id=f"{acme.id}/x", includes=["billing-admin"])
         for role in (wider, including):
-            acme.server.refuses(role_pb2.PutRoleRequest(role=role), EXCEEDS, by=hugo)
-        hugo.call(role_pb2.PutRoleRequest(role=role_pb2.Role(id=people, permissions=held)))
+            acme.server.refuses(role_pb2.UpdateRoleRequest(**PUT, role=role), EXCEEDS, by=hugo)
+        hugo.call(
+            role_pb2.UpdateRoleRequest(**PUT, role=role_pb2.Role(id=people, permissions=held))
+        )
 
     def test_role_that_held_more_before_can_be_changed_by_one_who_holds_less(
         self, acme: Account
     ) -> None:
         acme.put_role("void", "invoices:void")
         role = role_pb2.Role(id=f"{acme.id}/void", permissions=["invoices:void", "invoices:view"])
-        self.by(acme, "hugo").call(role_pb2.PutRoleRequest(role=role))
+        self.by(acme, "hugo").call(role_pb2.UpdateRoleRequest(**PUT, role=role))
 
     def test_what_is_held_in_a_scope_is_given_in_that_scope(self, acme: Account) -> None:
         acme.grant("hugo", "editor", "project:42")
@@ -389,7 +393,7 @@ class TestForHowLong:
             adding(tenant=acme.id, member=member("nina", "editor")),
             inviting(tenant=acme.id, email="nina@example.com", roles=["editor"]),
             setting(tenant=acme.id, subject="user:tina", roles=["viewer", "admin"]),
-            role_pb2.PutRoleRequest(role=wide),
+            role_pb2.UpdateRoleRequest(**PUT, role=wide),
             role_grant_pb2.BatchGrantRolesRequest(
                 role_grants=[self.granting(acme, "editor").role_grant]
             ),
@@ -402,9 +406,9 @@ class TestForHowLong:
     ) -> None:
         role, tier = fresh_name("amends"), fresh_name("tier")
         amends = role_pb2.Role(id=role, permissions=["authz.role_grants:update"])
-        acme.operator.call(role_pb2.PutRoleRequest(role=amends))
+        acme.operator.call(role_pb2.UpdateRoleRequest(**PUT, role=amends))
         offered = tier_pb2.Tier(id=tier, extends="professional", assignable_roles=[role])
-        acme.operator.call(tier_pb2.PutTierRequest(tier=offered))
+        acme.operator.call(tier_pb2.UpdateTierRequest(**PUT, tier=offered))
         acme.set_tier(tier)
         acme.grant("tina", role)
         tina = acting(acme.server, "user:tina", "authz.operator")

@@ -18,6 +18,7 @@ from tests.rpc.account import DENY, GRANT, Account, timestamp
 from tests.rpc.conftest import fresh_name
 from tests.rpc.harness import Server, refusal
 from tests.rpc.requests import CHANGES, made_ready
+from tests.services import PUT
 
 PAST, SOON, LATER = timestamp(1_000), timestamp(4_000_000_000), timestamp(5_000_000_000)
 
@@ -121,9 +122,9 @@ def test_shortening_is_never_refused_and_prolonging_is_as_granting_is(account: A
     made = account.grant("vera", "editor", valid_until=SOON)
     admin = account.grant("ada", "editor", valid_until=LATER)
     account.set_tier("free")
-    role = account.operator.tiers.PutTier(
-        tier_pb2.PutTierRequest(
-            tier=tier_pb2.Tier(id=fresh_name("bare"), permissions=["invoices:view"])
+    role = account.operator.tiers.UpdateTier(
+        tier_pb2.UpdateTierRequest(
+            **PUT, tier=tier_pb2.Tier(id=fresh_name("bare"), permissions=["invoices:view"])
         )
     ).tier
     account.set_tier(role.id)

@@ -25,6 +25,7 @@ from authz_service.gen.authz.v1 import (
 from tests.rpc.account import DENY, Account
 from tests.rpc.conftest import fresh_name
 from tests.rpc.harness import Server, made, refusal
+from tests.services import PUT
 
 Build = Callable[[Account, str], Message]
 
@@ -96,11 +97,11 @@ def member_with(account: Account, subject: str, *roles: str) -> Message:
 
 
 def role(name: str) -> Message:
-    return role_pb2.PutRoleRequest(role=role_pb2.Role(id=name))
+    return role_pb2.UpdateRoleRequest(**PUT, role=role_pb2.Role(id=name))
 
 
 def tier(account: Account, **parts: Any) -> Message:
-    return tier_pb2.PutTierRequest(tier=tier_pb2.Tier(**({"id": account.id} | parts)))
+    return tier_pb2.UpdateTierRequest(**PUT, tier=tier_pb2.Tier(**({"id": account.id} | parts)))
 
 
 def limit(account: Account, name: str = "seats", unit: str = "seat") -> Message:
@@ -181,7 +182,11 @@ TAKERS: Final[list[tuple[str, Build, dict[str, str]]]] = [
     ("exception.permissions", denial_of, PERMISSION | EMPTY),
     ("exception.subject", denial("subject"), SUBJECT),
     ("exception.scope", denial("scope"), SCOPE),
-    ("tier", lambda _, bad: made(tier_pb2.PutTierRequest, tier={"id": bad}), NAME | EMPTY),
+    (
+        "tier",
+        lambda _, bad: made(tier_pb2.UpdateTierRequest, **PUT, tier={"id": bad}),
+        NAME | EMPTY,
+    ),
     ("tier.features.{bad}", lambda a, bad: feature(a, bad, enabled=True), WORD | EMPTY),
     ("tier.features.sso", lambda a, bad: feature(a, "sso", text=bad), VALUE | EMPTY),
     ("tier.limits.{bad}", limit, WORD | EMPTY),
@@ -191,7 +196,7 @@ TAKERS: Final[list[tuple[str, Build, dict[str, str]]]] = [
     ("id", own(tier_pb2.GetTierRequest, "id"), NAME | EMPTY),
     (
         "permission",
-        lambda _, bad: made(permission_pb2.PutPermissionRequest, permission={"id": bad}),
+        lambda _, bad: made(permission_pb2.UpdatePermissionRequest, **PUT, permission={"id": bad}),
         PERMISSION | EMPTY,
     ),
     ("role", lambda _, bad: role(bad), NAME | EMPTY),
@@ -204,7 +209,7 @@ TAKERS: Final[list[tuple[str, Build, dict[str, str]]]] = [
     ("subject", own(checks.ExplainRequest, "subject"), SUBJECT | EMPTY),
     ("permission", own(checks.ExplainRequest, "permission"), PERMISSION | EMPTY),
     ("scope", own(checks.ExplainRequest, "scope"), SCOPE),
-    ("subject", own(checks.ListPermissionsRequest, "subject"), SUBJECT | EMPTY),
+    ("subject", own(checks.ListSubjectPermissionsRequest, "subject"), SUBJECT | EMPTY),
     ("permission", own(checks.ListSubjectsRequest, "permission"), PERMISSION | EMPTY),
     ("tenant", own(checks.GetEntitlementsRequest, "tenant"), NAME | EMPTY),
     ("permissions", one_of_many, PERMISSION | EMPTY),

@@ -15,6 +15,7 @@ from tests.rpc.account import Account, timestamp
 from tests.rpc.conftest import fresh_name
 from tests.rpc.harness import Caller, Server, serving
 from tests.rpc.trail import added, mark
+from tests.services import PUT
 
 EXCEEDS: Final = ErrorReason.GRANT_EXCEEDS_OWN_RIGHTS
 IN_AN_HOUR: Final = timestamp(time.time() + 3600)
@@ -40,7 +41,7 @@ def got(server: Server, identity: pb.Identity) -> pb.Identity:
 def narrow(server: Server, *permissions: str) -> Caller:
     role = fresh_name("role")
     made = role_pb2.Role(id=role, permissions=permissions)
-    server.operator.call(role_pb2.PutRoleRequest(role=made))
+    server.operator.call(role_pb2.UpdateRoleRequest(**PUT, role=made))
     return server.caller(server.new_key(role))
 
 

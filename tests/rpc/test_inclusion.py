@@ -7,6 +7,7 @@ from authz_service.gen.authz.v1 import changeset_pb2, role_pb2, tier_pb2
 from tests.rpc.account import GRANT, Account
 from tests.rpc.conftest import fresh_name
 from tests.rpc.harness import Server
+from tests.services import PUT
 
 
 @pytest.fixture
@@ -14,32 +15,34 @@ def stem() -> str:
     return fresh_name("link")
 
 
-def role(stem: str, at: int, *includes: str) -> role_pb2.PutRoleRequest:
-    return role_pb2.PutRoleRequest(role=role_pb2.Role(id=f"{stem}-{at}", includes=includes))
+def role(stem: str, at: int, *includes: str) -> role_pb2.UpdateRoleRequest:
+    return role_pb2.UpdateRoleRequest(
+        **PUT, role=role_pb2.Role(id=f"{stem}-{at}", includes=includes)
+    )
 
 
-def tier(stem: str, at: int, extends: str = "") -> tier_pb2.PutTierRequest:
-    return tier_pb2.PutTierRequest(tier=tier_pb2.Tier(id=f"{stem}-{at}", extends=extends))
+def tier(stem: str, at: int, extends: str = "") -> tier_pb2.UpdateTierRequest:
+    return tier_pb2.UpdateTierRequest(**PUT, tier=tier_pb2.Tier(id=f"{stem}-{at}", extends=extends))
 
 
 def chain_of_roles(server: Server, stem: str, length: int) -> None:
     """Put roles 1 to `length`, each including the one before."""
     for at in range(1, length + 1):
         included = (f"{stem}-{at - 1}",) if at > 1 else ()
-        server.operator.roles.PutRole(role(stem, at, *included))
+        server.operator.roles.UpdateRole(role(stem, at, *included))
 
 
 def chain_of_tiers(server: Server, stem: str, length: int) -> None:
     for at in range(1, length + 1):
-        server.operator.tiers.PutTier(tier(stem, at, f"{stem}-{at - 1}" if at > 1 else ""))
+        server.operator.tiers.UpdateTier(tier(stem, at, f"{stem}-{at - 1}" if at > 1 else ""))
 
 
 def test_chain_of_seven_roles_works(server: Server, stem: str, account: Account) -> None:
     chain_of_roles(server, stem, 7)
     bottom = role_pb2.Role(id=f"{stem}-1", permissions=["invoices:view"])
-    server.operator.roles.PutRole(role_pb2.PutRoleRequest(role=bottom))
+    server.operator.roles.UpdateRole(role_pb2.UpdateRoleRequest(**PUT, role=bottom))
     top = tier_pb2.Tier(id=stem, extends="free", assignable_roles=[f"{stem}-7"])
-    server.operator.tiers.PutTier(tier_pb2.PutTierRequest(tier=top))
+    server.operator.tiers.UpdateTier(tier_pb2.UpdateTierRequest(**PUT, tier=top))
     account.onboard(stem, ada=[f"{stem}-7"])
     assert account.may("ada", "invoices:view")
     assert account.explain("ada", "invoices:view").allowed
@@ -57,7 +60,7 @@ def test_eighth_role_on_top_is_refused(server: Server, stem: str) -> None:
 
 def test_eighth_role_at_the_bottom_is_refused(server: Server, stem: str) -> None:
     chain_of_roles(server, stem, 7)
-    server.operator.roles.PutRole(role(stem, 0))
+    server.operator.roles.UpdateRole(role(stem, 0))
     server.refuses(role(stem, 1, f"{stem}-0"), ErrorReason.INCLUSION_TOO_DEEP, at="role.includes")
 
 
@@ -85,8 +88,8 @@ def test_circle_of_roles_is_refused(server: Server, stem: str) -> None:
 def test_own_role_on_top_of_seven_is_refused(server: Server, stem: str, account: Account) -> None:
     account.onboard("enterprise")
     chain_of_roles(server, stem, 7)
-    request = role_pb2.PutRoleRequest(
-        role=role_pb2.Role(id=f"{account.id}/x", includes=[f"{stem}-7"])
+    request = role_pb2.UpdateRoleRequest(
+        **PUT, role=role_pb2.Role(id=f"{account.id}/x", includes=[f"{stem}-7"])
     )
     server.refuses(request, ErrorReason.INCLUSION_TOO_DEEP, at="role.includes")
 
@@ -97,7 +100,7 @@ def test_global_chain_that_grows_below_a_tenants_own_role_is_refused(
     account.onboard("enterprise")
     chain_of_roles(server, stem, 6)
     account.put_role("x", includes=(f"{stem}-6",))
-    server.operator.roles.PutRole(role(stem, 0))
+    server.operator.roles.UpdateRole(role(stem, 0))
     server.refuses(role(stem, 1, f"{stem}-0"), ErrorReason.INCLUSION_TOO_DEEP, at="role.includes")
 
 
@@ -117,7 +120,7 @@ def test_circle_of_a_tenants_own_roles_is_refused(account: Account) -> None:
     account.put_role("x")
     account.put_role("y", includes=(f"{account.id}/x",))
     circle = role_pb2.Role(id=f"{account.id}/x", includes=[f"{account.id}/y"])
-    request = role_pb2.PutRoleRequest(role=circle)
+    request = role_pb2.UpdateRoleRequest(**PUT, role=circle)
     account.server.refuses(request, ErrorReason.INCLUSION_CYCLE, at="role.includes")
 
 
@@ -136,7 +139,7 @@ def test_own_role_that_includes_another_tenants_is_refused(account: Account) -> 
     other.onboard("enterprise")
     other.put_role("x")
     thief = role_pb2.Role(id=f"{account.id}/y", includes=[f"{other.id}/x"])
-    request = role_pb2.PutRoleRequest(role=thief)
+    request = role_pb2.UpdateRoleRequest(**PUT, role=thief)
     account.server.refuses(request, ErrorReason.ROLE_NOT_FOUND, at="role.includes")
 
 
@@ -144,7 +147,7 @@ def test_chain_of_seven_tiers_works(server: Server, stem: str, account: Account)
     chain_of_tiers(server, stem, 7)
     bottom = tier_pb2.Tier(id=f"{stem}-1", extends="", permissions=["invoices:view"])
     bottom.assignable_roles.append("viewer")
-    server.operator.tiers.PutTier(tier_pb2.PutTierRequest(tier=bottom))
+    server.operator.tiers.UpdateTier(tier_pb2.UpdateTierRequest(**PUT, tier=bottom))
     account.onboard(f"{stem}-7", ada=["viewer"])
     assert account.may("ada", "invoices:view")
     assert account.explain("ada", "invoices:view").allowed
@@ -152,7 +155,7 @@ def test_chain_of_seven_tiers_works(server: Server, stem: str, account: Account)
 
 def test_eighth_tier_is_refused_at_either_end(server: Server, stem: str) -> None:
     chain_of_tiers(server, stem, 7)
-    server.operator.tiers.PutTier(tier(stem, 0))
+    server.operator.tiers.UpdateTier(tier(stem, 0))
     for request in (tier(stem, 8, f"{stem}-7"), tier(stem, 1, f"{stem}-0")):
         server.refuses(request, ErrorReason.INCLUSION_TOO_DEEP, at="tier.extends")
 
@@ -167,7 +170,7 @@ def test_own_role_wider_than_its_tier_is_refused(account: Account) -> None:
     account.onboard("free")
     wide = role_pb2.Role(id=f"{account.id}/x", permissions=["invoices:view", "sso:configure"])
     found = account.server.refuses(
-        role_pb2.PutRoleRequest(role=wide),
+        role_pb2.UpdateRoleRequest(**PUT, role=wide),
         ErrorReason.ROLE_WIDER_THAN_TIER,
         at="role.permissions",
         says="leave out what is not entitled",
@@ -200,7 +203,9 @@ def test_own_role_includes_no_rights_of_the_service_that_no_assignable_role_has(
     account.onboard("enterprise")
     wide = role_pb2.Role(id=f"{account.id}/x", includes=[included])
     found = account.server.refuses(
-        role_pb2.PutRoleRequest(role=wide), ErrorReason.ROLE_WIDER_THAN_TIER, at="role.permissions"
+        role_pb2.UpdateRoleRequest(**PUT, role=wide),
+        ErrorReason.ROLE_WIDER_THAN_TIER,
+        at="role.permissions",
     )
     assert "authz.add_ons:get" in found.metadata["permissions"]
     assert "authz.members:add" not in found.metadata["permissions"]
@@ -223,15 +228,15 @@ def test_own_role_may_hold_what_an_exception_entitles_to(account: Account) -> No
 def test_own_role_with_a_permission_of_the_service_itself_is_refused(account: Account) -> None:
     account.onboard("enterprise")
     own = role_pb2.Role(id=f"{account.id}/x", permissions=["authz.keys:create"])
-    request = role_pb2.PutRoleRequest(role=own)
+    request = role_pb2.UpdateRoleRequest(**PUT, role=own)
     account.server.refuses(request, ErrorReason.ROLE_WIDER_THAN_TIER, at="role.permissions")
 
 
 def test_own_role_of_an_unknown_tenant_is_refused(server: Server) -> None:
-    request = role_pb2.PutRoleRequest(role=role_pb2.Role(id="nowhere/x"))
+    request = role_pb2.UpdateRoleRequest(**PUT, role=role_pb2.Role(id="nowhere/x"))
     server.refuses(request, ErrorReason.TENANT_NOT_FOUND, at="role.id")
 
 
 def test_own_role_of_the_reserved_tenant_is_refused(server: Server) -> None:
-    request = role_pb2.PutRoleRequest(role=role_pb2.Role(id="system/x"))
+    request = role_pb2.UpdateRoleRequest(**PUT, role=role_pb2.Role(id="system/x"))
     server.refuses(request, ErrorReason.TENANT_RESERVED, at="role.id")

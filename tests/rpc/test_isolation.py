@@ -29,6 +29,7 @@ from tests.rpc.harness import Caller, Refusal, Server, refusal, serving
 from tests.rpc.issuer import AUDIENCE, Issuer, issuing
 from tests.rpc.requests import CHANGES, GOOD, READS, WITH_PAGES, Ready, made_ready
 from tests.rpc.test_actors import acting
+from tests.services import PUT
 
 SECRET: Final = "zq9xv"
 """Stands in everything of B that nobody outside B can know."""
@@ -298,8 +299,8 @@ ATTACKS: Final[dict[str, Callable[[Ready, str], Message]]] = {
     "role-of-another": lambda a, b: role_grant_pb2.GrantRoleRequest(
         role_grant=role_grant_pb2.RoleGrant(tenant=a.id, subject="user:ann", role=f"{b}/mine")
     ),
-    "role-that-includes-anothers": lambda a, b: role_pb2.PutRoleRequest(
-        role=role_pb2.Role(id=f"{a.id}/x", includes=[f"{b}/mine"])
+    "role-that-includes-anothers": lambda a, b: role_pb2.UpdateRoleRequest(
+        **PUT, role=role_pb2.Role(id=f"{a.id}/x", includes=[f"{b}/mine"])
     ),
     "member-with-role-of-another": lambda a, b: member_pb2.AddMemberRequest(
         tenant=a.id, member=member("eve", f"{b}/mine")

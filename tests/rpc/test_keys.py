@@ -20,6 +20,7 @@ from tests.rpc.account import Account, timestamp
 from tests.rpc.conftest import fresh_name
 from tests.rpc.harness import Caller, Server, refusal, serving
 from tests.rpc.test_windows import NOON, TICK, Clock
+from tests.services import PUT
 
 DAY: Final = 86_400
 
@@ -452,14 +453,15 @@ def test_another_operator_that_has_expired_does_not_count(clocked: Server, clock
 def rotator(server: Server) -> Caller:
     """Make a caller that may rotate and change keys, and little else."""
     role = fresh_name("rotator")
-    put = role_pb2.PutRoleRequest(
+    put = role_pb2.UpdateRoleRequest(
+        **PUT,
         role=role_pb2.Role(
             id=role,
             permissions=["authz.keys:rotate", "authz.keys:update"],
             includes=["authz.checker"],
-        )
+        ),
     )
-    server.operator.roles.PutRole(put)
+    server.operator.roles.UpdateRole(put)
     return server.caller(server.new_key(role))
 
 

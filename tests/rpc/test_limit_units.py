@@ -13,6 +13,7 @@ from authz_service.gen.authz.v1 import add_on_pb2, changeset_pb2, limit_pb2, tie
 from authz_service.usecases.bootstrap.declaring import SEEDER
 from tests.rpc.conftest import fresh_name
 from tests.rpc.harness import Server
+from tests.services import PUT
 
 MISMATCH: Final = ErrorReason.LIMIT_UNIT_MISMATCH
 
@@ -29,13 +30,13 @@ def tier(name: str, *limits: limit_pb2.Limit) -> tier_pb2.Tier:
 def rooms(server: Server) -> str:
     """Sell a limit in a tier of the same name, counted in rooms."""
     name = fresh_name("rooms")
-    server.operator.call(tier_pb2.PutTierRequest(tier=tier(name, limit(name, "room"))))
+    server.operator.call(tier_pb2.UpdateTierRequest(**PUT, tier=tier(name, limit(name, "room"))))
     return name
 
 
 def test_another_unit_is_refused_wherever_it_is_set(server: Server, rooms: str) -> None:
     other, plain = fresh_name("other"), fresh_name("plain")
-    server.operator.call(add_on_pb2.PutAddOnRequest(add_on=add_on_pb2.AddOn(id=plain)))
+    server.operator.call(add_on_pb2.UpdateAddOnRequest(**PUT, add_on=add_on_pb2.AddOn(id=plain)))
     halls = limit(rooms, "hall")
     limits = FieldMask(paths=["limits"])
     add_on, bigger = (
@@ -44,14 +45,14 @@ def test_another_unit_is_refused_wherever_it_is_set(server: Server, rooms: str) 
     )
     requests: list[tuple[Any, str]] = [
         (tier_pb2.CreateTierRequest(tier=tier(other, halls)), f"tier.limits.{rooms}.unit"),
-        (tier_pb2.PutTierRequest(tier=tier(other, halls)), f"tier.limits.{rooms}.unit"),
-        (add_on_pb2.PutAddOnRequest(add_on=add_on), f"add_on.limits.{rooms}.unit"),
+        (tier_pb2.UpdateTierRequest(**PUT, tier=tier(other, halls)), f"tier.limits.{rooms}.unit"),
+        (add_on_pb2.UpdateAddOnRequest(**PUT, add_on=add_on), f"add_on.limits.{rooms}.unit"),
         (add_on_pb2.CreateAddOnRequest(add_on=add_on), f"add_on.limits.{rooms}.unit"),
         (
             add_on_pb2.UpdateAddOnRequest(add_on=bigger, update_mask=limits),
             f"add_on.limits.{rooms}.unit",
         ),
-        (limit_pb2.PutLimitRequest(plan=f"addon/{plain}", limit=halls), "limit.unit"),
+        (limit_pb2.UpdateLimitRequest(**PUT, add_on=plain, limit=halls), "limit.unit"),
         (
             changeset_pb2.ApplyPolicyRequest(add_ons=[add_on]),
             f"add_ons.{other}.limits.{rooms}.unit",
@@ -60,18 +61,20 @@ def test_another_unit_is_refused_wherever_it_is_set(server: Server, rooms: str) 
     for request, at in requests:
         server.refuses(request, MISMATCH, at=at, says=f"tier '{rooms}' counts '{rooms}' in 'room'")
     server.operator.call(
-        limit_pb2.PutLimitRequest(plan=f"addon/{plain}", limit=limit(rooms, "room"))
+        limit_pb2.UpdateLimitRequest(**PUT, add_on=plain, limit=limit(rooms, "room"))
     )
 
 
 def test_unit_is_changed_where_one_alone_sets_it_and_otherwise_at_once(
     server: Server, rooms: str
 ) -> None:
-    server.operator.call(tier_pb2.PutTierRequest(tier=tier(rooms, limit(rooms, "hall"))))
+    server.operator.call(tier_pb2.UpdateTierRequest(**PUT, tier=tier(rooms, limit(rooms, "hall"))))
     big = fresh_name("big")
-    server.operator.call(tier_pb2.PutTierRequest(tier=tier(big, limit(rooms, "hall"))))
+    server.operator.call(tier_pb2.UpdateTierRequest(**PUT, tier=tier(big, limit(rooms, "hall"))))
     desks = [tier(name, limit(rooms, "desk")) for name in (rooms, big)]
-    server.refuses(tier_pb2.PutTierRequest(tier=desks[0]), MISMATCH, at=f"tier.limits.{rooms}.unit")
+    server.refuses(
+        tier_pb2.UpdateTierRequest(**PUT, tier=desks[0]), MISMATCH, at=f"tier.limits.{rooms}.unit"
+    )
     server.operator.call(changeset_pb2.ApplyPolicyRequest(tiers=desks))
     apart = [desks[0], tier(big, limit(rooms, "seat"))]
     at = f"tiers.{big}.limits.{rooms}.unit"
@@ -85,11 +88,15 @@ def test_what_an_older_version_let_through_is_changed_and_mended_as_before(
     plan = Plan(f"addon/{old}", limits=(Limit(rooms, 1, "hall"),))
     with server.service.store.transaction(Call(SEEDER)) as tx:
         tx.change(None, plan)
-        tx.record(AuditRecord("add_on.put", "system", (plan.id,), None, plan))
+        tx.record(AuditRecord("add_on.created", "system", (plan.id,), None, plan))
     described = add_on_pb2.AddOn(id=old, description="From before", limits=[limit(rooms, "hall")])
-    server.operator.call(add_on_pb2.PutAddOnRequest(add_on=described))
+    server.operator.call(add_on_pb2.UpdateAddOnRequest(**PUT, add_on=described))
     third = limit(rooms, "desk")
     server.refuses(
-        limit_pb2.PutLimitRequest(plan=f"addon/{old}", limit=third), MISMATCH, at="limit.unit"
+        limit_pb2.UpdateLimitRequest(**PUT, add_on=old, limit=third),
+        MISMATCH,
+        at="limit.unit",
     )
-    server.operator.call(limit_pb2.PutLimitRequest(plan=f"addon/{old}", limit=limit(rooms, "room")))
+    server.operator.call(
+        limit_pb2.UpdateLimitRequest(**PUT, add_on=old, limit=limit(rooms, "room"))
+    )

@@ -14,10 +14,10 @@ YEAR_2100: Final = 4_102_444_800
 
 
 def permissions(account: Account, who: str, **moment: Any) -> list[str]:
-    request = checks.ListPermissionsRequest(
+    request = checks.ListSubjectPermissionsRequest(
         tenant=account.id, subject=subject_of(who), page_size=1000, **moment
     )
-    return list(account.operator.checks.ListPermissions(request).permissions)
+    return list(account.operator.checks.ListSubjectPermissions(request).permissions)
 
 
 def subjects(account: Account, permission: str, **moment: Any) -> list[str]:
@@ -94,10 +94,10 @@ def test_the_rights_asked_are_those_of_now(account: Account) -> None:
     account.onboard("professional", ada=["admin"])
     known = account.server.revision
     young = account.server.caller(account.server.new_key("authz.checker"))
-    request = checks.ListPermissionsRequest(
+    request = checks.ListSubjectPermissionsRequest(
         tenant=account.id, subject="user:ada", as_known_at=known
     )
-    assert young.checks.ListPermissions(request).revision == known
+    assert young.checks.ListSubjectPermissions(request).revision == known
     other = Account(account.server, f"{account.id[:50]}-b")
     other.onboard(ada=["admin"])
     stranger = account.server.caller(account.server.new_key("authz.checker", tenants=(other.id,)))
@@ -130,7 +130,7 @@ def test_a_moment_that_is_not_there_is_refused(account: Account) -> None:
     ahead = account.server.revision + 1
     asked: tuple[tuple[Any, dict[str, str]], ...] = (
         (checks.ExplainRequest, {"subject": "user:ada", "permission": "invoices:view"}),
-        (checks.ListPermissionsRequest, {"subject": "user:ada"}),
+        (checks.ListSubjectPermissionsRequest, {"subject": "user:ada"}),
         (checks.ListSubjectsRequest, {"permission": "invoices:view"}),
         (checks.GetEntitlementsRequest, {}),
     )

@@ -52,8 +52,8 @@ def varied(request: pytest.FixtureRequest, account: Account) -> Account:
 
 
 def catalogue(server: Server) -> list[str]:
-    request = permission_pb2.ListCatalogueRequest(page_size=1000)
-    return [each.id for each in server.operator.permissions.ListCatalogue(request).permissions]
+    request = permission_pb2.ListPermissionsRequest(page_size=1000)
+    return [each.id for each in server.operator.permissions.ListPermissions(request).permissions]
 
 
 def allowed_by_check(account: Account) -> set[tuple[str, str, str]]:
@@ -109,10 +109,10 @@ def listed_permissions(account: Account) -> set[tuple[str, str, str]]:
     found = set()
     for who in (*SUBJECTS, "service:robot"):
         for scope in SCOPES:
-            request = checks.ListPermissionsRequest(
+            request = checks.ListSubjectPermissionsRequest(
                 tenant=account.id, subject=subject_of(who), scope=scope, page_size=1000
             )
-            listed = account.operator.checks.ListPermissions(request).permissions
+            listed = account.operator.checks.ListSubjectPermissions(request).permissions
             found |= {(who, name, scope) for name in listed}
     return found
 
@@ -199,5 +199,5 @@ def test_subjects_of_an_undeclared_permission_are_not_listed(account: Account) -
 
 def test_stranger_has_no_permissions_to_list(account: Account) -> None:
     account.onboard("free", ada=["admin"])
-    request = checks.ListPermissionsRequest(tenant=account.id, subject="user:stranger")
-    assert not account.operator.checks.ListPermissions(request).permissions
+    request = checks.ListSubjectPermissionsRequest(tenant=account.id, subject="user:stranger")
+    assert not account.operator.checks.ListSubjectPermissions(request).permissions

@@ -12,6 +12,7 @@ from authz_service.gen.authz.v1 import member_pb2, role_grant_pb2, role_pb2, ten
 from tests.rpc.account import Account, member, subject_of, timestamp, why
 from tests.rpc.conftest import fresh_name
 from tests.rpc.harness import Caller, Server, made
+from tests.services import PUT
 
 
 @pytest.fixture
@@ -291,11 +292,11 @@ def test_neither_policy_nor_the_end_of_an_account_is_held_back(acme: Account) ->
     account = only_admin(acme)
     account.put_role("boss", "invoices:view")
     own = role_pb2.Role(id=f"{account.id}/boss", permissions=["invoices:view"], admin=True)
-    account.operator.roles.PutRole(role_pb2.PutRoleRequest(role=own))
+    account.operator.roles.UpdateRole(role_pb2.UpdateRoleRequest(**PUT, role=own))
     account.grant("ada", own.id)
     account.revoke("ada", "admin")
     own.admin = False
-    account.operator.roles.PutRole(role_pb2.PutRoleRequest(role=own))
+    account.operator.roles.UpdateRole(role_pb2.UpdateRoleRequest(**PUT, role=own))
     account.remove("ada")
     acme.offboard()
 

@@ -23,7 +23,7 @@ CHECKS = (
     checks.CheckRequest(),
     checks.BatchCheckRequest(questions=[checks.Question()]),
     checks.CheckPermissionsRequest(permissions=["invoices:view"]),
-    checks.ListPermissionsRequest(),
+    checks.ListSubjectPermissionsRequest(),
     checks.ListSubjectsRequest(permission="invoices:view"),
     checks.GetEntitlementsRequest(),
     checks.CheckLimitRequest(usage=checks.Usage(limit="seats")),

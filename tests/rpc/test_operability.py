@@ -11,6 +11,7 @@ from authz_service.gen.authz.v1 import changeset_pb2, permission_pb2, role_pb2
 from authz_service.gen.authz.v1 import key_pb2 as keys
 from authz_service.usecases.kernel.lockout import OPERATING
 from tests.rpc.harness import Caller, Server, serving
+from tests.services import PUT
 
 
 @pytest.fixture(scope="module")
@@ -18,7 +19,7 @@ def composed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server,
     """Serve with one key, whose role operations have composed of rights of the service."""
     with serving(tmp_path_factory.mktemp("composed")) as server:
         role = role_pb2.Role(id="boss", permissions=[*OPERATING, "authz.keys:revoke"])
-        server.operator.roles.PutRole(role_pb2.PutRoleRequest(role=role))
+        server.operator.roles.UpdateRole(role_pb2.UpdateRoleRequest(**PUT, role=role))
         boss = server.caller(server.new_key("boss"))
         first = server.operator_key.split("_")[2]
         boss.keys.RevokeKey(keys.RevokeKeyRequest(id=first))
@@ -37,7 +38,7 @@ def test_last_operator_keeps_what_operating_takes(
     server, boss = composed
     mask = FieldMask(paths=["permissions"])
     requests: list[Any] = [
-        role_pb2.PutRoleRequest(role=without(right)),
+        role_pb2.UpdateRoleRequest(**PUT, role=without(right)),
         role_pb2.UpdateRoleRequest(role=without(right), update_mask=mask),
         changeset_pb2.ApplyPolicyRequest(roles=[without(right)]),
     ]
@@ -51,16 +52,16 @@ def test_last_operator_keeps_what_operating_takes(
 def test_what_operating_does_not_take_may_go(composed: tuple[Server, Caller]) -> None:
     _, boss = composed
     narrower = without("authz.keys:revoke")
-    request = role_pb2.PutRoleRequest(role=narrower, validate_only=True)
-    assert boss.roles.PutRole(request).role.permissions == sorted(narrower.permissions)
+    request = role_pb2.UpdateRoleRequest(**PUT, role=narrower, validate_only=True)
+    assert boss.roles.UpdateRole(request).role.permissions == sorted(narrower.permissions)
 
 
 def test_another_key_is_enough(server: Server) -> None:
     spare = role_pb2.Role(id="spare-operator", permissions=OPERATING)
     server.operator.changesets.ApplyPolicy(changeset_pb2.ApplyPolicyRequest(roles=[spare]))
     made = server.operator.keys.CreateKey(keys.CreateKeyRequest(roles=[spare.id])).key
-    emptied = role_pb2.PutRoleRequest(role=role_pb2.Role(id=spare.id), validate_only=True)
-    server.operator.roles.PutRole(emptied)
+    emptied = role_pb2.UpdateRoleRequest(**PUT, role=role_pb2.Role(id=spare.id), validate_only=True)
+    server.operator.roles.UpdateRole(emptied)
     server.operator.keys.RevokeKey(keys.RevokeKeyRequest(id=made.id))
 
 
@@ -70,7 +71,7 @@ def test_rights_of_this_service_are_neither_changed_nor_deleted(server: Server, 
     mask = FieldMask(paths=["internal"])
     refused: list[tuple[Any, str]] = [
         (permission_pb2.DeletePermissionRequest(id=right, replacement="invoices:view"), "id"),
-        (permission_pb2.PutPermissionRequest(permission=ours), "permission"),
+        (permission_pb2.UpdatePermissionRequest(**PUT, permission=ours), "permission"),
         (permission_pb2.UpdatePermissionRequest(permission=ours, update_mask=mask), "permission"),
         (changeset_pb2.ApplyPolicyRequest(permissions=[ours]), f"permissions.{right}"),
     ]
@@ -84,7 +85,7 @@ def test_roles_of_this_service_are_neither_changed_nor_deleted(server: Server, r
     mask = FieldMask(paths=["permissions"])
     refused: list[tuple[Any, str]] = [
         (role_pb2.DeleteRoleRequest(id=role, replacement="viewer"), "id"),
-        (role_pb2.PutRoleRequest(role=emptied), "role"),
+        (role_pb2.UpdateRoleRequest(**PUT, role=emptied), "role"),
         (role_pb2.UpdateRoleRequest(role=emptied, update_mask=mask), "role"),
         (changeset_pb2.ApplyPolicyRequest(roles=[emptied]), f"roles.{role}"),
     ]

@@ -23,6 +23,7 @@ from authz_service.gen.authz.v1 import (
 )
 from tests.rpc.account import DENY, Account
 from tests.rpc.harness import made, refusal
+from tests.services import PUT
 
 LONG: Final = "x" * 1001
 HUGE: Final = "é" * 50_000
@@ -34,13 +35,13 @@ HUGE_NAMES: Final[dict[str, Callable[[str], Message]]] = {
     "get-role-grant": lambda of: role_grant_pb2.GetRoleGrantRequest(tenant=of, id=HUGE),
     "revoke-key": lambda _: key_pb2.RevokeKeyRequest(id=HUGE),
     "feature": lambda of: made(
-        tier_pb2.PutTierRequest, tier={"id": of, "features": [{"name": HUGE}]}
+        tier_pb2.UpdateTierRequest, **PUT, tier={"id": of, "features": [{"name": HUGE}]}
     ),
     "limit": lambda of: made(
-        tier_pb2.PutTierRequest, tier={"id": of, "limits": [{"name": HUGE, "value": 1}]}
+        tier_pb2.UpdateTierRequest, **PUT, tier={"id": of, "limits": [{"name": HUGE, "value": 1}]}
     ),
     "limit-unset": lambda of: made(
-        tier_pb2.PutTierRequest, tier={"id": of, "limits": [{"name": HUGE}]}
+        tier_pb2.UpdateTierRequest, **PUT, tier={"id": of, "limits": [{"name": HUGE}]}
     ),
     "apply-permission": lambda _: made(
         changeset_pb2.ApplyPolicyRequest, permissions=[{"id": HUGE}]
@@ -48,13 +49,15 @@ HUGE_NAMES: Final[dict[str, Callable[[str], Message]]] = {
     "apply-role": lambda _: made(changeset_pb2.ApplyPolicyRequest, roles=[{"id": HUGE}]),
     "apply-tier": lambda _: made(changeset_pb2.ApplyPolicyRequest, tiers=[{"id": HUGE}]),
     "role-permission": lambda _: made(
-        role_pb2.PutRoleRequest, role={"id": "huge", "permissions": [HUGE]}
+        role_pb2.UpdateRoleRequest, **PUT, role={"id": "huge", "permissions": [HUGE]}
     ),
     "role-include": lambda _: made(
-        role_pb2.PutRoleRequest, role={"id": "huge", "includes": [HUGE]}
+        role_pb2.UpdateRoleRequest, **PUT, role={"id": "huge", "includes": [HUGE]}
     ),
-    "tier-base": lambda of: made(tier_pb2.PutTierRequest, tier={"id": of, "extends": HUGE}),
-    "own-role": lambda _: made(role_pb2.PutRoleRequest, role={"id": f"{HUGE}/editor"}),
+    "tier-base": lambda of: made(
+        tier_pb2.UpdateTierRequest, **PUT, tier={"id": of, "extends": HUGE}
+    ),
+    "own-role": lambda _: made(role_pb2.UpdateRoleRequest, **PUT, role={"id": f"{HUGE}/editor"}),
     "tenant": lambda _: tenant_pb2.GetTenantRequest(tenant=HUGE),
     "tenant-change": lambda _: subscription_pb2.SetTierRequest(tenant=HUGE),
     "check-tenant": lambda _: checks.CheckRequest(tenant=HUGE, permission="invoices:view"),
@@ -174,16 +177,20 @@ TEXTS: Final[dict[str, tuple[str, Callable[[Account], Message]]]] = {
     "permission": (
         "permission.description",
         lambda _: made(
-            permission_pb2.PutPermissionRequest, permission={"id": "a:b", "description": LONG}
+            permission_pb2.UpdatePermissionRequest,
+            **PUT,
+            permission={"id": "a:b", "description": LONG},
         ),
     ),
     "role": (
         "role.description",
-        lambda a: made(role_pb2.PutRoleRequest, role={"id": f"{a.id}/x", "description": LONG}),
+        lambda a: made(
+            role_pb2.UpdateRoleRequest, **PUT, role={"id": f"{a.id}/x", "description": LONG}
+        ),
     ),
     "tier": (
         "tier.description",
-        lambda a: made(tier_pb2.PutTierRequest, tier={"id": a.id, "description": LONG}),
+        lambda a: made(tier_pb2.UpdateTierRequest, **PUT, tier={"id": a.id, "description": LONG}),
     ),
 }
 

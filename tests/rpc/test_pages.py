@@ -19,6 +19,8 @@ from authz_service.gen.authz.v1 import (
     role_pb2,
     tenant_pb2,
 )
+from authz_service.gen.authz.v1.feature_pb2 import PlanFeature
+from authz_service.gen.authz.v1.limit_pb2 import PlanLimit
 from tests.rpc.account import DENY, Account, timestamp
 from tests.rpc.harness import Server, made, refusal, serving
 from tests.rpc.requests import (
@@ -30,11 +32,12 @@ from tests.rpc.requests import (
     made_ready,
     scheduled,
 )
+from tests.services import PUT
 
 ITEMS: Final = {
-    "ListPermissions": "permissions",
+    "ListSubjectPermissions": "permissions",
     "ListSubjects": "subjects",
-    "ListCatalogue": "permissions",
+    "ListPermissions": "permissions",
     "ListRoles": "roles",
     "ListTiers": "tiers",
     "ListAddOns": "add_ons",
@@ -85,8 +88,8 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ready]:
             account.except_(DENY, "invoices:send", subject=f"user:u{number}")
             account.put_role(f"own-{number}", "invoices:view")
             account.server.new_key("authz.checker")
-            account.operator.add_ons.PutAddOn(
-                add_on_pb2.PutAddOnRequest(add_on=add_on_pb2.AddOn(id=f"add-{number}"))
+            account.operator.add_ons.UpdateAddOn(
+                add_on_pb2.UpdateAddOnRequest(**PUT, add_on=add_on_pb2.AddOn(id=f"add-{number}"))
             )
             Account(server, f"acme-{number}").onboard("free")
             _hear_and_know(account, f"more-{number}")
@@ -142,9 +145,13 @@ OF_THINGS: Final = [name for name in STANDING if name not in OF_HAPPENINGS]
 
 
 def key_of(item: Any) -> str:
-    if hasattr(item, "plan_revision"):
-        return f"{item.plan} {(item.feature if hasattr(item, 'feature') else item.limit).name}"
-    return item if isinstance(item, str) else str(getattr(item, "id", "") or item.subject)
+    match item:
+        case str():
+            return item
+        case PlanFeature() | PlanLimit():
+            plan = f"tier/{item.tier}" if item.tier else f"addon/{item.add_on}"
+            return f"{plan} {(item.feature if isinstance(item, PlanFeature) else item.limit).name}"
+    return str(getattr(item, "id", "") or item.subject)
 
 
 def test_every_list_is_known() -> None:
@@ -234,8 +241,8 @@ def test_page_token_of_every_other_list_is_refused(filled: Ready, name: str) -> 
 
 
 OTHER_QUERIES: Final[dict[str, tuple[str, dict[str, Any]]]] = {
-    "permissions-subject": ("ListPermissions", {"subject": "user:u1"}),
-    "permissions-scope": ("ListPermissions", {"scope": "project:1"}),
+    "permissions-subject": ("ListSubjectPermissions", {"subject": "user:u1"}),
+    "permissions-scope": ("ListSubjectPermissions", {"scope": "project:1"}),
     "subjects-permission": ("ListSubjects", {"permission": "team:view"}),
     "subjects-scope": ("ListSubjects", {"scope": "project:1"}),
     "roles-tenant": ("ListRoles", {"tenant": ""}),

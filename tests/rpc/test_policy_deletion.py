@@ -8,6 +8,7 @@ from authz_service.errors import ErrorReason
 from authz_service.gen.authz.v1 import (
     add_on_pb2,
     changeset_pb2,
+    moved_pb2,
     permission_pb2,
     role_grant_pb2,
     role_pb2,
@@ -17,7 +18,7 @@ from tests.rpc.account import DENY, GRANT, Account, timestamp
 from tests.rpc.conftest import fresh_name
 from tests.rpc.harness import Server
 from tests.rpc.trail import added, mark
-from tests.services import request
+from tests.services import PUT, request
 
 FOREVER_AWAY = 4_000_000_000
 
@@ -34,7 +35,10 @@ def apply(account: Account, **definitions: Any) -> None:
 
 def moved(answer: Any) -> dict[str, list[str]]:
     assert all(each.count == len(each.names) for each in answer.moved)
-    return {each.kind: list(each.names) for each in answer.moved}
+    return {
+        moved_pb2.MovedKind.Name(each.kind).removeprefix("MOVED_KIND_"): list(each.names)
+        for each in answer.moved
+    }
 
 
 def grants(account: Account) -> list[role_grant_pb2.RoleGrant]:
@@ -102,23 +106,23 @@ def test_permission_is_replaced_wherever_it_is_used(world: Account) -> None:
     request = delete("Permission", f"{n}:old", f"{n}:new", reason="renamed")
     answer = world.operator.permissions.DeletePermission(request)
     assert moved(answer) == {
-        "permission": [f"{n}:legacy"],
-        "role": [f"{n}-old", f"{n}/clerk"],
-        "tier": [f"{n}-old", f"{n}-new"],
-        "add-on": [f"{n}-old"],
-        "exception": [f"{n}/{exception.id}"],
+        "PERMISSION": [f"{n}:legacy"],
+        "ROLE": [f"{n}-old", f"{n}/clerk"],
+        "TIER": [f"{n}-old", f"{n}-new"],
+        "ADD_ON": [f"{n}-old"],
+        "EXCEPTION": [f"{n}/{exception.id}"],
     }
     assert world.may("ada", f"{n}:new")
     assert world.reason("ada", f"{n}:old") == "UNKNOWN_PERMISSION"
     assert world.reason("vera", f"{n}:new") == "DENIED_BY_EXCEPTION"
     actions = [entry["action"] for entry in added(world.server, before)]
     assert sorted(a for a in actions if not a.startswith(("decisions", "tier.version"))) == [
-        "add_on.put",
+        "add_on.updated",
         "exception.moved",
         "permission.deleted",
-        "permission.put",
-        *["role.put"] * 2,
-        *["tier.put"] * 2,
+        "permission.updated",
+        *["role.updated"] * 2,
+        *["tier.updated"] * 2,
     ]
 
 
@@ -143,7 +147,7 @@ def test_role_in_use_is_not_deleted(world: Account) -> None:
     n = world.id
     found = world.server.refuses(delete("Role", f"{n}-old"), ErrorReason.STILL_IN_USE, at="id")
     assert found.metadata == {
-        "role": f"1: {n}-boss", "tier": f"1: {n}-old", "grant": f"1: {n}/user:ada",
+        "role": f"1: {n}-boss", "tier": f"1: {n}-old", "role_grant": f"1: {n}/user:ada",
     }  # fmt: skip
 
 
@@ -155,9 +159,9 @@ def test_grants_move_with_their_id_window_scope_and_source(world: Account) -> No
     before = {each.id: each for each in grants(world)}
     answer = world.operator.roles.DeleteRole(delete("Role", f"{n}-old", f"{n}-new"))
     assert moved(answer) == {
-        "role": [f"{n}-boss"],
-        "tier": [f"{n}-old"],
-        "grant": [f"{n}/user:ada", f"{n}/user:vera"],
+        "ROLE": [f"{n}-boss"],
+        "TIER": [f"{n}-old"],
+        "ROLE_GRANT": [f"{n}/user:ada", f"{n}/user:vera"],
     }
     after = {each.id: each for each in grants(world)}
     for grant in before.values():
@@ -228,7 +232,7 @@ def test_own_role_is_replaced_by_its_tenants_own_or_a_global_one(world: Account)
         delete("Role", f"{n}/clerk", f"{n}-x/clerk"), ErrorReason.INVALID_FIELD, at="replacement"
     )
     answer = world.operator.roles.DeleteRole(delete("Role", f"{n}/clerk", f"{n}-old"))
-    assert moved(answer) == {"grant": [f"{n}/user:vera"]}
+    assert moved(answer) == {"ROLE_GRANT": [f"{n}/user:vera"]}
 
 
 def test_replacement_leaves_every_account_its_admin(world: Account) -> None:
@@ -240,13 +244,13 @@ def test_replacement_leaves_every_account_its_admin(world: Account) -> None:
     world.grant("vera", f"{n}-chief")
     world.server.refuses(delete("Role", f"{n}-chief", f"{n}-old"), ErrorReason.LAST_ADMIN)
     answer = world.operator.roles.DeleteRole(delete("Role", f"{n}-chief", f"{n}-head"))
-    assert moved(answer) == {"tier": [f"{n}-old"], "grant": [f"{n}/user:vera"]}
+    assert moved(answer) == {"TIER": [f"{n}-old"], "ROLE_GRANT": [f"{n}/user:vera"]}
 
 
 def test_role_of_keys_is_not_replaced_here(world: Account) -> None:
     n = world.id
     composed = role_pb2.Role(id=f"{n}-support", permissions=["authz.tenants:get"])
-    world.operator.roles.PutRole(role_pb2.PutRoleRequest(role=composed))
+    world.operator.roles.UpdateRole(role_pb2.UpdateRoleRequest(**PUT, role=composed))
     world.server.new_key(composed.id)
     request = delete("Role", composed.id, "authz.operator")
     world.server.refuses(request, ErrorReason.TENANT_RESERVED, at="replacement")
@@ -269,7 +273,7 @@ def test_tier_in_use_is_not_deleted(world: Account) -> None:
 def test_tenants_and_tiers_move_to_another_tier(world: Account) -> None:
     n = world.id
     answer = world.operator.tiers.DeleteTier(delete("Tier", f"{n}-old", f"{n}-new"))
-    assert moved(answer) == {"tier": [f"{n}-top"], "tenant": [n]}
+    assert moved(answer) == {"TIER": [f"{n}-top"], "TENANT": [n]}
     assert world.entitlements().tier == f"{n}-new"
     top = world.operator.tiers.GetTier(tier_pb2.GetTierRequest(id=f"{n}-top")).tier
     assert top.extends == f"{n}-new"

@@ -10,13 +10,13 @@ from authz_service.errors import ErrorReason
 from authz_service.gen.authz.v1 import changeset_pb2, permission_pb2, role_pb2, tier_pb2
 from tests.rpc.account import Account
 from tests.rpc.trail import added, mark
-from tests.services import request
+from tests.services import PUT, request
 
 KINDS: dict[str, tuple[str, ErrorReason]] = {
     "Permission": ("permission", ErrorReason.PERMISSION_EXISTS),
     "Role": ("role", ErrorReason.ROLE_EXISTS),
-    "Tier": ("tier", ErrorReason.PLAN_EXISTS),
-    "AddOn": ("add_on", ErrorReason.PLAN_EXISTS),
+    "Tier": ("tier", ErrorReason.TIER_EXISTS),
+    "AddOn": ("add_on", ErrorReason.ADD_ON_EXISTS),
 }
 
 
@@ -90,7 +90,7 @@ def test_add_on_extends_nothing(account: Account) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("verb", ["Put", "Update", "Delete"])
+@pytest.mark.parametrize("verb", ["Whole", "Update", "Delete"])
 def test_change_of_what_has_changed_meanwhile_is_refused(
     account: Account, kind: str, verb: str
 ) -> None:
@@ -99,7 +99,9 @@ def test_change_of_what_has_changed_meanwhile_is_refused(
     account.operator.call(update(account, kind, "description", description="theirs"))
     content = {"id": name_of(account, kind), "description": "mine"}
     wanted: Callable[[int], Any] = {
-        "Put": lambda at: request(f"Put{kind}", **{field: content}, expected_revision=at),
+        "Whole": lambda at: request(
+            f"Update{kind}", **PUT, **{field: content}, expected_revision=at
+        ),
         "Update": lambda at: update(account, kind, "description", revision=at, description="mine"),
         "Delete": lambda at: request(f"Delete{kind}", id=content["id"], expected_revision=at),
     }[verb]
@@ -112,12 +114,28 @@ def test_change_of_what_has_changed_meanwhile_is_refused(
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_put_that_changes_nothing_leaves_the_revision_alone(account: Account, kind: str) -> None:
+def test_update_that_changes_nothing_leaves_the_revision_alone(account: Account, kind: str) -> None:
     before = create(account, kind)
     field = KINDS[kind][0]
     create(Account(account.server, f"{account.id}-2"), kind)
-    answer = account.operator.call(request(f"Put{kind}", **{field: before}))
+    answer = account.operator.call(request(f"Update{kind}", **PUT, **{field: before}))
     assert getattr(answer, field) == before
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_update_creates_what_is_missing_only_if_asked_to(account: Account, kind: str) -> None:
+    field, name = KINDS[kind][0], name_of(account, kind)
+    content = {"id": name, "description": "new"}
+    mask = FieldMask(paths=["description"])
+    wanted = request(f"Update{kind}", **{field: content}, update_mask=mask)
+    reason = ErrorReason("ADD_ON_NOT_FOUND" if kind == "AddOn" else f"{kind.upper()}_NOT_FOUND")
+    account.server.refuses(wanted, reason, at=f"{field}.id")
+    wanted.allow_missing = True
+    wanted.expected_revision = 1
+    account.server.refuses(wanted, ErrorReason.REVISION_MISMATCH, at="expected_revision")
+    wanted.expected_revision = 0
+    answer = account.operator.call(wanted)
+    assert getattr(answer, field) == get(account, kind)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -147,7 +165,7 @@ def test_update_is_audited_with_what_was_and_what_is(account: Account, kind: str
     entry, *kept = added(account.server, before)
     assert {each["action"] for each in kept} <= {"tier.version_kept"}
     field = KINDS[kind][0]
-    assert (entry["action"], entry["reason"]) == (f"{field}.put", "renamed")
+    assert (entry["action"], entry["reason"]) == (f"{field}.updated", "renamed")
     assert (entry["before"]["description"], entry["after"]["description"]) == ("first", "second")
 
 
@@ -187,7 +205,7 @@ def old_and_new(account: Account) -> tuple[str, str]:
 
 
 @pytest.mark.parametrize("kind", ["Role", "Tier", "AddOn"])
-@pytest.mark.parametrize("verb", ["Create", "Put", "Update"])
+@pytest.mark.parametrize("verb", ["Create", "Update", "Whole"])
 def test_deprecated_permission_is_taken_up_no_more(account: Account, kind: str, verb: str) -> None:
     old, new = old_and_new(account)
     field = KINDS[kind][0]
@@ -195,8 +213,10 @@ def test_deprecated_permission_is_taken_up_no_more(account: Account, kind: str, 
     if verb == "Update":
         create(account, kind)
         wanted = update(account, kind, "permissions", **fields)
+    elif verb == "Create":
+        wanted = request(f"Create{kind}", **{field: {"id": account.id} | fields})
     else:
-        wanted = request(f"{verb}{kind}", **{field: {"id": account.id} | fields})
+        wanted = request(f"Update{kind}", **PUT, **{field: {"id": account.id} | fields})
     found = account.server.refuses(
         wanted, ErrorReason.PERMISSION_DEPRECATED, at=f"{field}.permissions", says=f"use {new}"
     )
@@ -257,10 +277,10 @@ def test_catalogue_is_listed_by_type_kind_and_deprecation(account: Account) -> N
     create(account, "Permission", internal=True)
     mine = {"resource_type": account.id}
     hidden = name_of(account, "Permission")
-    assert listed(account, "Catalogue", "permissions", **mine) == ([new, old, hidden], 3)
-    assert listed(account, "Catalogue", "permissions", **mine, internal=True) == ([hidden], 1)
-    assert listed(account, "Catalogue", "permissions", **mine, deprecated=True) == ([old], 1)
-    whole = listed(account, "Catalogue", "permissions", **mine, deprecated=False, page_size=1)
+    assert listed(account, "Permissions", "permissions", **mine) == ([new, old, hidden], 3)
+    assert listed(account, "Permissions", "permissions", **mine, internal=True) == ([hidden], 1)
+    assert listed(account, "Permissions", "permissions", **mine, deprecated=True) == ([old], 1)
+    whole = listed(account, "Permissions", "permissions", **mine, deprecated=False, page_size=1)
     assert whole == ([new], 2)
 
 

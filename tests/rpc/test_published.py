@@ -146,7 +146,8 @@ def test_every_reason_is_provoked_by_some_test(reason: ErrorReason) -> None:
 
 
 GIVEN_BY_NAME: Final = {
-    *("PERMISSION_EXISTS", "ROLE_EXISTS", "PLAN_EXISTS"),
+    *("PERMISSION_EXISTS", "ROLE_EXISTS", "TIER_EXISTS", "ADD_ON_EXISTS"),
+    *("FEATURE_EXISTS", "LIMIT_EXISTS"),
     *("FEATURE_NOT_FOUND", "LIMIT_NOT_FOUND"),
 }
 """Reasons that the code hands to a function which makes the error."""

@@ -17,6 +17,7 @@ from authz_service.gen.authz.v1 import (
 from tests.rpc.account import DENY, GRANT, REPLACE, Account, timestamp
 from tests.rpc.conftest import fresh_name
 from tests.rpc.harness import Server
+from tests.services import PUT
 
 
 @pytest.fixture
@@ -36,13 +37,13 @@ def exception(account: Account, kind: Any = DENY, *names: str, **fields: Any) ->
 
 
 def put_role(name: str, *permissions: str, includes: tuple[str, ...] = ()) -> Any:
-    return role_pb2.PutRoleRequest(
-        role=role_pb2.Role(id=name, permissions=permissions, includes=includes)
+    return role_pb2.UpdateRoleRequest(
+        **PUT, role=role_pb2.Role(id=name, permissions=permissions, includes=includes)
     )
 
 
-def put_tier(name: str, **fields: Any) -> tier_pb2.PutTierRequest:
-    return tier_pb2.PutTierRequest(tier=tier_pb2.Tier(id=name, **fields))
+def put_tier(name: str, **fields: Any) -> tier_pb2.UpdateTierRequest:
+    return tier_pb2.UpdateTierRequest(**PUT, tier=tier_pb2.Tier(id=name, **fields))
 
 
 WINDOWS: Final[dict[str, dict[str, Timestamp]]] = {
@@ -344,8 +345,8 @@ def test_tier_that_breaks_a_law_is_refused(
 
 
 def test_permission_that_a_tier_sells_cannot_become_internal(server: Server) -> None:
-    request = permission_pb2.PutPermissionRequest(
-        permission=permission_pb2.Permission(id="invoices:view", internal=True)
+    request = permission_pb2.UpdatePermissionRequest(
+        **PUT, permission=permission_pb2.Permission(id="invoices:view", internal=True)
     )
     server.refuses(
         request, ErrorReason.INVALID_FIELD, at="permission.internal", says="out of the tier first"

@@ -34,7 +34,7 @@ IN_A_TENANT: Final = [
     for name, rpc in RPCS.items()
     if {"tenant", "role_grant", "exception"} & set(rpc.input_type.fields_by_name)
     and name not in ("OnboardTenant", "ListRoles")
-] + ["PutRole", "CreateRole", "BatchGrantRoles", "BatchRevokeRoles"]
+] + ["CreateRole", "BatchGrantRoles", "BatchRevokeRoles"]
 TENANT_FIELD: Final = {
     "GrantRole": "role_grant.tenant",
     "UpdateRoleGrant": "role_grant.tenant",
@@ -42,7 +42,6 @@ TENANT_FIELD: Final = {
     "BatchRevokeRoles": "revocations[0].tenant",
     "CreateException": "exception.tenant",
     "UpdateException": "exception.tenant",
-    "PutRole": "role.id",
     "CreateRole": "role.id",
 }
 
@@ -209,7 +208,7 @@ ENDED: Final = [
     "GrantRole",
     "InviteMember",
     "OffboardTenant",
-    "PutRole",
+    "CreateRole",
     "ResendInvitation",
     "ResumeMember",
     "ResumeTenant",

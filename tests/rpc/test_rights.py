@@ -35,7 +35,7 @@ from tests.rpc.requests import (
     made_ready,
     names_tenant,
 )
-from tests.services import RPCS
+from tests.services import PUT, RPCS
 
 ROLES: Final = (
     "authz.checker",
@@ -120,7 +120,7 @@ MALFORMED: Final[dict[str, Any]] = {
     "unknown-enum-number": made(role_grant_pb2.GrantRoleRequest, role_grant={"source": 99}),
     "unset-enum": made(exception_pb2.CreateExceptionRequest, exception={"tenant": "acme"}),
     "limit-without-amount": made(
-        tier_pb2.PutTierRequest, tier={"id": "x", "limits": [{"name": "a"}]}
+        tier_pb2.UpdateTierRequest, **PUT, tier={"id": "x", "limits": [{"name": "a"}]}
     ),
     "bad-request-id": subscription_pb2.SetTierRequest(request_id="é"),
     "long-reason": subscription_pb2.SetTierRequest(reason="x" * 1001),
@@ -240,7 +240,9 @@ WRONG_IN_OWN: Final[dict[str, Any]] = {
         exception_pb2.CreateExceptionRequest, exception={"tenant": t, "kind": 99}
     ),
     "suspend": lambda t: made(tenant_pb2.SuspendTenantRequest, tenant=t, suspension_reason=99),
-    "role": lambda t: made(role_pb2.PutRoleRequest, role={"id": f"{t}/x"}, reason="x" * 1001),
+    "role": lambda t: made(
+        role_pb2.UpdateRoleRequest, **PUT, role={"id": f"{t}/x"}, reason="x" * 1001
+    ),
 }
 
 

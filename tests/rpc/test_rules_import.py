@@ -55,10 +55,10 @@ def test_policy_with_domains_answers_as_it_did(any_server: Server) -> None:
     answer = any_server.operator.rules.ImportRules(wanted(name, *policy(name)))
     assert list(answer.left_out) == []
     assert dict(answer.made) == {
-        "permission.put": 2,
-        "tier.put": 1,
+        "permission.created": 2,
+        "tier.created": 1,
         "tenant.onboarded": 1,
-        "role.put": 3,
+        "role.created": 3,
         "member.added": 3,
         "role.granted": 3,
         "exception.granted": 1,

@@ -119,7 +119,7 @@ def test_administration_after_the_instant_finds_it_done_by_who_scheduled_it(
     assert list(role.permissions) == [CREATE]
     done = [each for each in added(acme.server, before) if each["revision"] == role.revision]
     by_action = {each["action"]: each for each in done}
-    came, put = by_action["changes.came_due"], by_action["role.put"]
+    came, put = by_action["changes.came_due"], by_action["role.updated"]
     assert (came["targets"], put["tenant"]) == ([made.id], acme.id)
     assert {put["actor"], came["actor"]} == {made.actor}
     assert {put["reason"], came["reason"]} == {"prices rise"}

@@ -11,6 +11,7 @@ from authz_service.gen.authz.v1 import member_pb2, role_pb2
 from tests.rpc.account import Account, member
 from tests.rpc.harness import Caller, Refusal, refusal
 from tests.rpc.test_actors import acting
+from tests.services import PUT
 
 ROUNDS = 60
 GENEROUS = 1.6
@@ -31,7 +32,7 @@ def requests(tenant: str) -> dict[str, Any]:
         "check": checks.CheckRequest(tenant=tenant, subject="user:gus", permission="invoices:view"),
         "list": member_pb2.ListMembersRequest(tenant=tenant),
         "add": member_pb2.AddMemberRequest(tenant=tenant, member=member("nina", "viewer")),
-        "role": role_pb2.PutRoleRequest(role=role_pb2.Role(id=f"{tenant}/x")),
+        "role": role_pb2.UpdateRoleRequest(**PUT, role=role_pb2.Role(id=f"{tenant}/x")),
         "get": role_pb2.GetRoleRequest(id=f"{tenant}/x"),
     }
 

@@ -12,6 +12,7 @@ from authz_service.gen.authz.v1 import tier_version_pb2 as pb
 from tests.rpc.account import Account, timestamp
 from tests.rpc.conftest import fresh_name
 from tests.rpc.harness import Server, serving
+from tests.services import PUT
 
 FIRST: Final = ("invoices:view", "invoices:create")
 SECOND: Final = ("invoices:view", "reports:schedule")
@@ -21,7 +22,7 @@ YEAR_2100: Final = 4_102_444_800
 def sell(account: Account, *permissions: str) -> tier_pb2.Tier:
     """Put the tier that is named like the account."""
     tier = tier_pb2.Tier(id=account.id, permissions=permissions, assignable_roles=["admin"])
-    return account.operator.tiers.PutTier(tier_pb2.PutTierRequest(tier=tier)).tier
+    return account.operator.tiers.UpdateTier(tier_pb2.UpdateTierRequest(**PUT, tier=tier)).tier
 
 
 def sold(account: Account) -> list[str]:
@@ -155,7 +156,7 @@ def test_nobody_is_moved_to_an_old_version_that_offers_rights_the_mover_lacks(
     account = on_its_tier
     server = account.server
     offering = tier_pb2.Tier(id=account.id, permissions=SECOND, assignable_roles=["authz.operator"])
-    account.operator.tiers.PutTier(tier_pb2.PutTierRequest(tier=offering))
+    account.operator.tiers.UpdateTier(tier_pb2.UpdateTierRequest(**PUT, tier=offering))
     sell(account, *FIRST)
     narrow = server.caller(server.new_key("authz.provisioner"))
     request = pb.PinTenantRequest(tenant=account.id, version=3)

@@ -238,20 +238,20 @@ def test_limits_are_part_of_a_check_when_they_are_asked_about(authz: Authz, tena
 
 
 def test_roles_and_permissions_can_be_made_on_the_spot(authz: Authz, tenant: str) -> None:
-    assert authz("permissions", "put", "invoices:audit", "--internal").code == 0
+    assert authz("permissions", "create", "invoices:audit", "--internal").code == 0
     assert "invoices:audit" in authz("permissions", "list").out
     role = f"{tenant}/clerk"
-    made = authz("roles", "put", role, "--permission", "invoices:view", "--description", "Clerk")
+    made = authz("roles", "create", role, "--permission", "invoices:view", "--description", "Clerk")
     assert made.code == 0, made.err
     assert role in authz("roles", "list", "--tenant", tenant).out
-    assert "invoices:view" in authz("roles", "get", role).out
+    assert "invoices:view" in authz("roles", "show", role).out
     assert authz("grant", tenant, "user:vera", role).code == 0
 
 
 def test_the_catalogue_of_the_house_is_listed(authz: Authz) -> None:
     tiers = authz("tiers", "list", "--output", "json").document["tiers"]
     assert {"free", "professional", "enterprise"} <= {each["id"] for each in tiers}
-    assert "25 seat" in authz("tiers", "get", "professional").out
+    assert "25 seat" in authz("tiers", "show", "professional").out
     assert "editor" in authz("roles", "list").out
 
 

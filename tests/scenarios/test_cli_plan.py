@@ -98,7 +98,7 @@ def test_plan_shows_the_three_parts_and_apply_does_it(
 def test_what_is_not_in_the_files_is_told_and_goes_only_when_pruned(
     authz: Authz, folder: Path
 ) -> None:
-    assert authz("roles", "put", "night-shift", "--permission", "team:view").code == 0
+    assert authz("roles", "create", "night-shift", "--permission", "team:view").code == 0
     seen = authz("plan", str(folder), "-o", "json")
     assert seen.document["not_in_the_files"] == ["role night-shift"]
     assert seen.document["objects"] == []
@@ -184,7 +184,7 @@ def test_kept_plan_is_json_with_changes_and_fingerprint(
 def test_folder_applied_for_an_instant_is_scheduled_shown_and_cancelled(
     authz: Authz, folder: Path
 ) -> None:
-    before = authz("roles", "get", "viewer", "-o", "json").document["role"]
+    before = authz("roles", "show", "viewer", "-o", "json").document["role"]
     edit(folder / "roles.yaml", lambda d: d["roles"]["viewer"].update(description="Looks on"))
     ran = authz("apply", str(folder), "--at", "2100-01-01", "--reason", "later", "-o", "json")
     assert (ran.code, ran.document["at"]) == (0, "2100-01-01T00:00:00Z")
@@ -195,7 +195,7 @@ def test_folder_applied_for_an_instant_is_scheduled_shown_and_cancelled(
     shown = authz("schedule", "get", name)
     assert "~ role viewer" in shown.out
     assert "Looks on" in shown.out
-    assert authz("roles", "get", "viewer", "-o", "json").document["role"] == before
+    assert authz("roles", "show", "viewer", "-o", "json").document["role"] == before
     tried = authz("schedule", "cancel", name, "--dry-run")
     assert (tried.code, "nothing was changed" in tried.err) == (0, True)
     cancelled = authz("schedule", "cancel", name, "--reason", "never")

@@ -28,7 +28,7 @@ def test_permission_is_deprecated_and_replaced(authz: Authz) -> None:
     assert ("reader" in tried.out, "dry run" in tried.err) == (True, True)
     done = authz("permissions", "delete", "books:open", "--replacement", "books:read")
     assert "moved to the replacement" in done.out
-    role = authz("roles", "get", "reader", "-o", "json").document["role"]
+    role = authz("roles", "show", "reader", "-o", "json").document["role"]
     assert role["permissions"] == ["books:read"]
     assert int(role["revision"]) > int(made["role"]["revision"])
 
@@ -42,11 +42,18 @@ def test_role_is_changed_in_parts_and_guarded(authz: Authz) -> None:
     role = changed.document["role"]
     assert (role["admin"], role["includes"], role["permissions"]) == (False, [], ["invoices:view"])
     stale = authz(
-        "roles", "put", "scribe", "--expected-revision", made["revision"], "-o", "json"
+        "roles",
+        "update",
+        "scribe",
+        "--admin",
+        "--expected-revision",
+        made["revision"],
+        "-o",
+        "json",
     ).failure
     assert stale["reason"] == "REVISION_MISMATCH"
     assert authz("roles", "delete", "scribe").code == 0
-    assert authz("roles", "get", "scribe").code == 3
+    assert authz("roles", "show", "scribe").code == 3
 
 
 def test_tier_and_add_on_are_made_with_features_and_limits(authz: Authz) -> None:
@@ -69,29 +76,48 @@ def test_tier_and_add_on_are_made_with_features_and_limits(authz: Authz) -> None
 
 
 def test_feature_and_limit_are_set_one_at_a_time(authz: Authz) -> None:
-    assert authz("add-ons", "put", "single").code == 0
-    plan = "addon/single"
-    assert "on" in authz("features", "put", plan, "sso", "true").out
-    assert "email" in authz("features", "put", plan, "support", "email").out
-    assert "1,000 call" in authz("limits", "put", plan, "calls", "1000", "--unit", "call").out
-    found = authz("limits", "list", "--name", "calls", "-o", "json").document["plan_limits"]
-    assert [each["plan"] for each in found] == [plan]
-    assert authz("features", "list", "--plan", plan).out.count(plan) == 2
-    assert authz("features", "get", plan, "support").code == 0
-    assert authz("features", "delete", plan, "support").code == 0
-    assert authz("limits", "delete", plan, "calls").code == 0
-    assert (
-        authz("limits", "get", plan, "calls", "-o", "json").failure["reason"] == "LIMIT_NOT_FOUND"
-    )
+    assert authz("add-ons", "create", "single").code == 0
+    plan = ("--add-on", "single")
+    assert "on" in authz("features", "create", "sso", "true", *plan).out
+    assert "email" in authz("features", "create", "support", "email", *plan).out
+    assert "1,000 call" in authz("limits", "create", "calls", "1000", "--unit", "call", *plan).out
+    assert "unlimited call" in authz("limits", "update", "calls", "unlimited", *plan).out
+    listed = authz("limits", "list", "--name", "calls", "-o", "json").document["plan_limits"]
+    assert [each["add_on"] for each in listed] == ["single"]
+    assert authz("features", "list", *plan).out.count("add-on single") == 2
+    assert "email" in authz("features", "show", "support", *plan).out
+    twice = authz("features", "create", "support", "phone", *plan, "-o", "json")
+    assert twice.failure["reason"] == "FEATURE_EXISTS"
+    assert "phone" in authz("features", "update", "support", "phone", *plan).out
+    assert authz("features", "delete", "support", *plan).code == 0
+    assert authz("limits", "delete", "calls", *plan).code == 0
+    for missing in (("show", "calls"), ("update", "calls", "7")):
+        ran = authz("limits", *missing, *plan, "-o", "json")
+        assert ran.failure["reason"] == "LIMIT_NOT_FOUND"
+    made = authz("limits", "update", "calls", "7", "--unit", "call", "--allow-missing", *plan)
+    assert "7 call" in made.out
+
+
+def test_a_tier_is_named_as_people_know_it(authz: Authz) -> None:
+    listed = authz("limits", "list", "--tier", "professional")
+    assert "tier professional" in listed.out
+    assert "tier/" not in listed.out
+
+
+def test_update_creates_what_is_missing_if_asked_to(authz: Authz) -> None:
+    update = ("roles", "update", "fresh", "--permission", "invoices:view")
+    assert authz(*update, "-o", "json").failure["reason"] == "ROLE_NOT_FOUND"
+    assert "invoices:view" in authz(*update, "--allow-missing").out
+    assert "team:view" in authz("roles", "update", "fresh", "--add", "team:view").out
 
 
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (("tiers", "put", "x", "--limit", "seats=5"), "NAME=VALUE:UNIT"),
-        (("tiers", "put", "x", "--limit", "seats=many:seat"), "whole number"),
-        (("add-ons", "put", "x", "--feature", "sso"), "NAME=VALUE"),
-        (("limits", "put", "tier/free", "seats", "-1", "--unit", "seat"), "such option"),
+        (("tiers", "create", "x", "--limit", "seats=5"), "NAME=VALUE:UNIT"),
+        (("tiers", "create", "x", "--limit", "seats=many:seat"), "whole number"),
+        (("add-ons", "create", "x", "--feature", "sso"), "NAME=VALUE"),
+        (("limits", "create", "seats", "-1", "--tier", "free"), "such option"),
     ],
 )
 def test_wrong_usage_is_told_before_anything_is_sent(
@@ -102,8 +128,8 @@ def test_wrong_usage_is_told_before_anything_is_sent(
     assert says.lower() in ran.err.lower()
 
 
-def test_lockout_is_refused_with_what_to_do(authz: Authz) -> None:
-    ran = authz("roles", "put", "authz.operator", "-o", "json")
+def test_role_of_the_service_itself_stays_as_it_is(authz: Authz) -> None:
+    ran = authz("roles", "update", "authz.operator", "--clear", "permissions", "-o", "json")
     assert ran.code == 3
-    assert ran.failure["reason"] == "OPERATORS_LOCKED_OUT"
+    assert ran.failure["reason"] == "NAME_RESERVED"
     assert ran.failure["advice"]

@@ -38,6 +38,7 @@ from tests.rpc.conftest import fresh_name
 from tests.rpc.harness import Caller, Refusal, Server, serving
 from tests.rpc.issuer import AUDIENCE, Issuer, issuing
 from tests.rpc.trail import added, mark
+from tests.services import PUT
 
 SEATS: Final = 3
 """Of the tier `free`."""
@@ -113,9 +114,9 @@ class Desk:
     def removing(self, whom: str) -> member_pb2.RemoveMemberRequest:
         return member_pb2.RemoveMemberRequest(tenant=self.account.id, subject=subject_of(whom))
 
-    def writing(self, name: str, *permissions: str) -> role_pb2.PutRoleRequest:
+    def writing(self, name: str, *permissions: str) -> role_pb2.UpdateRoleRequest:
         role = role_pb2.Role(id=f"{self.account.id}/{name}", permissions=permissions)
-        return role_pb2.PutRoleRequest(role=role)
+        return role_pb2.UpdateRoleRequest(**PUT, role=role)
 
 
 @pytest.fixture(params=["token", "authz.product"])

@@ -78,6 +78,6 @@ def test_every_command_of_the_issue_is_there() -> None:
         keys create, keys list, keys revoke, tenants onboard, tenants list, tenants get,
         tenants set-tier, tenants suspend, tenants resume, tenants offboard, tenants entitlements,
         members add, members remove, members list, members get, exceptions grant, exceptions deny,
-        exceptions replace, exceptions revoke, exceptions list, roles list, roles get, roles put,
-        tiers list, tiers get, permissions list"""
+        exceptions replace, exceptions revoke, exceptions list, roles list, roles show,
+        roles update, tiers list, tiers show, permissions list"""
     assert {tuple(each.split()) for each in wanted.split(",")} <= COMMANDS.keys()

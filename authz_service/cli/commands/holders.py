@@ -59,12 +59,12 @@ def what_may(
     limit: Limit = None,
 ) -> None:
     """List every permission that a subject has."""
-    request = pb.ListPermissionsRequest(
+    request = pb.ListSubjectPermissionsRequest(
         tenant=tenant, subject=subject, scope=scope, min_revision=min_revision,
         **moment(at, as_known_at),
     )  # fmt: skip
     answer = every(
-        session.authorization.ListPermissions, request, lambda page: page.permissions, limit
+        session.authorization.ListSubjectPermissions, request, lambda page: page.permissions, limit
     )
     note = total(len(answer.permissions), "permission", answer)
     rows = [(permission,) for permission in answer.permissions]

@@ -5,14 +5,22 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from authz_service.cli.changing import Expected
 from authz_service.cli.display import output as out
 from authz_service.cli.display import tables
 from authz_service.cli.display.plans import carried
 from authz_service.cli.display.preview import effect_parts, impact_parts
 from authz_service.cli.display.tenant_table import tenant_facts, versioned
 from authz_service.cli.display.words import timestamp
-from authz_service.cli.options import Limit, Reason, ScheduledAt, Tenant, changes, reads
+from authz_service.cli.options import (
+    ExpectedRevision,
+    Limit,
+    Reason,
+    ScheduledAt,
+    Tenant,
+    TierName,
+    changes,
+    reads,
+)
 from authz_service.cli.paging import every, total
 from authz_service.cli.session import Session
 from authz_service.gen.authz.v1 import tier_version_pb2 as pb
@@ -20,8 +28,6 @@ from authz_service.gen.authz.v1 import tier_version_pb2 as pb
 commands = typer.Typer()
 
 LATEST = "latest"
-
-TierName = Annotated[str, typer.Argument(metavar="TIER", help="As authz tiers list shows them.")]
 
 
 def _version(text: str) -> int:
@@ -97,7 +103,7 @@ def rollback(
     session: Session,
     tier: TierName,
     version: Version,
-    expected_revision: Expected = 0,
+    expected_revision: ExpectedRevision = 0,
     reason: Reason = "",
 ) -> None:
     """Sell an earlier version again, as a new one. --dry-run shows whom it changes what for."""

@@ -23,7 +23,7 @@ _SERVES: Final = {
 
 
 _COMMANDS: Final = {
-    pb.REMEDY_KIND_DECLARE_PERMISSION: "authz permissions put {permission}",
+    pb.REMEDY_KIND_DECLARE_PERMISSION: "authz permissions create {permission}",
     pb.REMEDY_KIND_ONBOARD_TENANT: "authz tenants onboard {tenant} --tier {TIER} "
     "--member {subject}",
     pb.REMEDY_KIND_RESUME_TENANT: "authz tenants resume {tenant} --for {WHAT}",

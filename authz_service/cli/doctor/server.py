@@ -124,8 +124,8 @@ def _certificate_shown(session: Session) -> Finding:
 
 
 def _rights(session: Session, subject: str) -> Sequence[object]:
-    request = pb.ListPermissionsRequest(tenant=SYSTEM, subject=subject)
-    ask = session.authorization.ListPermissions
+    request = pb.ListSubjectPermissionsRequest(tenant=SYSTEM, subject=subject)
+    ask = session.authorization.ListSubjectPermissions
     return every(ask, request, lambda page: page.permissions, None).permissions
 
 

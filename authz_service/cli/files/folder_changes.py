@@ -46,8 +46,8 @@ def in_force(session: Session) -> tuple[PolicySet, int]:
 
     with waiting("Reading the policy in force"):
         permissions = every(
-            session.permissions.ListCatalogue,
-            permission_pb2.ListCatalogueRequest(),
+            session.permissions.ListPermissions,
+            permission_pb2.ListPermissionsRequest(),
             lambda p: p.permissions,
         )
         roles = every(session.roles.ListRoles, role_pb2.ListRolesRequest(), lambda p: p.roles)

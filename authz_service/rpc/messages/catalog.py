@@ -19,11 +19,20 @@ from authz_service.gen.authz.v1 import (
 from authz_service.rpc.messages import values
 from authz_service.rpc.methods import Fields, Shown
 from authz_service.usecases.catalog.deletion import Deleted, DeleteObject, Moved
-from authz_service.usecases.catalog.objects import Named
-from authz_service.usecases.catalog.plan_items import DeleteItem, ListItems, OfPlan, OneItem
+from authz_service.usecases.catalog.objects import Create, Named, Update
+from authz_service.usecases.catalog.plan_items import (
+    CreateItem,
+    DeleteItem,
+    ListItems,
+    OfPlan,
+    OneItem,
+    UpdateItem,
+)
 from authz_service.usecases.catalog.plans import ListPlans
+from authz_service.usecases.catalog.references import UseKind
 
 D = TypeVar("D", bound=Permission | Role | Plan)
+I = TypeVar("I", bound=Feature | Limit)  # noqa: E741 - an item
 
 
 def permission(message: permission_pb2.Permission) -> Permission:
@@ -127,7 +136,7 @@ def feature_message(value: Feature) -> feature_pb2.Feature:
 
 def plan_feature_message(value: OfPlan[Feature]) -> feature_pb2.PlanFeature:
     return feature_pb2.PlanFeature(
-        plan=value.plan, feature=feature_message(value.item), plan_revision=value.plan_revision
+        feature=feature_message(value.item), revision=value.revision, **plan_fields(value.plan)
     )
 
 
@@ -153,7 +162,7 @@ def limit_message(value: Limit) -> limit_pb2.Limit:
 
 def plan_limit_message(value: OfPlan[Limit]) -> limit_pb2.PlanLimit:
     return limit_pb2.PlanLimit(
-        plan=value.plan, limit=limit_message(value.item), plan_revision=value.plan_revision
+        limit=limit_message(value.item), revision=value.revision, **plan_fields(value.plan)
     )
 
 
@@ -167,6 +176,21 @@ def policy_set(message: changeset_pb2.ApplyPolicyRequest) -> PolicySet:
         tuple(role(each) for each in message.roles),
         tuple(tier(each, f"tiers[{at}]") for at, each in enumerate(message.tiers)),
         tuple(add_on(each, f"add_ons[{at}]") for at, each in enumerate(message.add_ons)),
+    )
+
+
+def create(value: Callable[[Any], D]) -> Callable[[Any], Create[D]]:
+    """Read a request to create the object that `value` reads from it."""
+    return lambda request: Create(object=value(request))
+
+
+def update(value: Callable[[Any], D]) -> Callable[[Any], Update[D]]:
+    """Read a request to update the object that `value` reads from it."""
+    return lambda request: Update(
+        object=value(request),
+        mask=tuple(request.update_mask.paths),
+        allow_missing=request.allow_missing,
+        expected_revision=request.expected_revision,
     )
 
 
@@ -188,18 +212,51 @@ def plans_listing(request: Any) -> ListPlans:
     )
 
 
-def item(request: Any) -> OneItem:
-    return OneItem(plan=request.plan, name=request.name)
+def plan_id(message: Any) -> str:
+    """Read which plan a message is about: `tier/pro`, `addon/audit`; "" for none."""
+    match message.WhichOneof("plan"):
+        case "tier":
+            return f"{TIER}{message.tier}"
+        case "add_on":
+            return f"{ADD_ON}{message.add_on}"
+    return ""
+
+
+def plan_fields(plan: str) -> dict[str, str]:
+    """Write which plan a message is about."""
+    if plan.startswith(TIER):
+        return {"tier": plan.removeprefix(TIER)}
+    return {"add_on": plan.removeprefix(ADD_ON)}
+
+
+def item_creation(item: Callable[[Any], I]) -> Callable[[Any], CreateItem[I]]:
+    """Read a request to set the feature or limit that `item` reads from it."""
+    return lambda request: CreateItem(plan=plan_id(request), item=item(request))
+
+
+def item_update(item: Callable[[Any], I]) -> Callable[[Any], UpdateItem[I]]:
+    """Read a request to change the feature or limit that `item` reads from it."""
+    return lambda request: UpdateItem(
+        plan=plan_id(request),
+        item=item(request),
+        mask=tuple(request.update_mask.paths),
+        allow_missing=request.allow_missing,
+        expected_revision=request.expected_revision,
+    )
+
+
+def one_item(request: Any) -> OneItem:
+    return OneItem(plan=plan_id(request), name=request.name)
 
 
 def item_deletion(request: Any) -> DeleteItem:
     return DeleteItem(
-        plan=request.plan, name=request.name, expected_revision=request.expected_revision
+        plan=plan_id(request), name=request.name, expected_revision=request.expected_revision
     )
 
 
 def items_listing(request: Any) -> ListItems:
-    return ListItems(page=values.page(request), plan=request.plan, name=request.name)
+    return ListItems(page=values.page(request), plan=plan_id(request), name=request.name)
 
 
 def moved(shown: Shown[D]) -> Callable[[Deleted[D]], Fields]:
@@ -212,7 +269,19 @@ def moved(shown: Shown[D]) -> Callable[[Deleted[D]], Fields]:
 
 
 def _moved_message(value: Moved) -> moved_pb2.Moved:
-    return moved_pb2.Moved(kind=value.kind, count=value.count, names=value.names)
+    return moved_pb2.Moved(kind=_MOVED[value.kind], count=value.count, names=value.names)
+
+
+_MOVED: Final = {
+    UseKind.PERMISSION: moved_pb2.MOVED_KIND_PERMISSION,
+    UseKind.ROLE: moved_pb2.MOVED_KIND_ROLE,
+    UseKind.TIER: moved_pb2.MOVED_KIND_TIER,
+    UseKind.ADD_ON: moved_pb2.MOVED_KIND_ADD_ON,
+    UseKind.EXCEPTION: moved_pb2.MOVED_KIND_EXCEPTION,
+    UseKind.ROLE_GRANT: moved_pb2.MOVED_KIND_ROLE_GRANT,
+    UseKind.INVITATION: moved_pb2.MOVED_KIND_INVITATION,
+    UseKind.TENANT: moved_pb2.MOVED_KIND_TENANT,
+}
 
 
 PERMISSION: Final = Shown("permission", "permissions", permission_message)

@@ -24,7 +24,7 @@ _CHECK_LIMIT: Final = access_of("CheckLimit")
 _CHECK_PERMISSIONS: Final = access_of("CheckPermissions")
 _EXPLAIN: Final = access_of("Explain")
 _GET_ENTITLEMENTS: Final = access_of("GetEntitlements")
-_LIST_PERMISSIONS: Final = access_of("ListPermissions")
+_LIST_SUBJECT_PERMISSIONS: Final = access_of("ListSubjectPermissions")
 _LIST_SUBJECTS: Final = access_of("ListSubjects")
 _ALLOWED: Final = DecisionReason.ALLOWED
 
@@ -67,17 +67,17 @@ class AuthorizationServicer:
         allowed = admitted.allowed(tenant, subject, scopes, request.permissions)
         return pb.CheckPermissionsResponse(allowed=allowed, revision=admitted.revision)
 
-    def ListPermissions(
-        self, request: pb.ListPermissionsRequest, context: Context
-    ) -> pb.ListPermissionsResponse:
-        admitted = self._admit(request, context, _LIST_PERMISSIONS)
+    def ListSubjectPermissions(
+        self, request: pb.ListSubjectPermissionsRequest, context: Context
+    ) -> pb.ListSubjectPermissionsResponse:
+        admitted = self._admit(request, context, _LIST_SUBJECT_PERMISSIONS)
         moment = _moment(request)
         tenant, subject = checked("tenant", request.tenant), checked("subject", request.subject)
         scopes = questions.scopes(request.scope)
         permissions, revision = admitted.permissions_of(moment, tenant, subject, scopes)
-        query = ["ListPermissions", tenant, subject, request.scope, *_page_of(moment)]
+        query = ["ListSubjectPermissions", tenant, subject, request.scope, *_page_of(moment)]
         page = paging.page(permissions, str, values.page(request), query)
-        return pb.ListPermissionsResponse(
+        return pb.ListSubjectPermissionsResponse(
             permissions=page.items, next_page_token=page.next_token, revision=revision
         )
 

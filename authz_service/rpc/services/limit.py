@@ -2,26 +2,38 @@
 
 from typing import Final
 
+from authz_service.domain.catalog import Limit
 from authz_service.gen.authz.v1 import limit_pb2 as pb
 from authz_service.rpc.messages import catalog
-from authz_service.rpc.messages.catalog import PLAN_LIMIT, item, item_deletion, items_listing
+from authz_service.rpc.messages.catalog import (
+    PLAN_LIMIT,
+    item_creation,
+    item_deletion,
+    item_update,
+    items_listing,
+    one_item,
+)
 from authz_service.rpc.methods import Service, change, read
 from authz_service.usecases.catalog import plan_items
-from authz_service.usecases.catalog.plan_items import PutLimit
 
 
-def _put(request: pb.PutLimitRequest) -> PutLimit:
-    return PutLimit(
-        plan=request.plan,
-        limit=catalog.limit(request.limit),
-        expected_revision=request.expected_revision,
-    )
+def _limit(request: pb.CreateLimitRequest) -> Limit:
+    return catalog.limit(request.limit)
+
+
+def _updated(request: pb.UpdateLimitRequest) -> Limit:
+    """Read a limit; where only its unit is to change, its amount need not be said."""
+    message = request.limit
+    if list(request.update_mask.paths) == ["unit"] and not request.allow_missing:
+        return Limit(message.name, None, message.unit)
+    return catalog.limit(message)
 
 
 SERVICE: Final = Service(
     pb.DESCRIPTOR.services_by_name["LimitService"],
-    change(plan_items.put_limit, _put, PLAN_LIMIT.one),
+    change(plan_items.create_limit, item_creation(_limit), PLAN_LIMIT.one),
+    change(plan_items.update_limit, item_update(_updated), PLAN_LIMIT.one),
     change(plan_items.delete_limit, item_deletion, PLAN_LIMIT.one),
-    read(plan_items.get_limit, item, PLAN_LIMIT.one),
+    read(plan_items.get_limit, one_item, PLAN_LIMIT.one),
     read(plan_items.list_limits, items_listing, PLAN_LIMIT.page),
 )

@@ -2,36 +2,31 @@
 
 from typing import Final
 
+from authz_service.domain.catalog import Plan
 from authz_service.gen.authz.v1 import tier_pb2 as pb
 from authz_service.rpc.messages import catalog
-from authz_service.rpc.messages.catalog import TIERS, deletion, moved, named, plans_listing
+from authz_service.rpc.messages.catalog import (
+    TIERS,
+    create,
+    deletion,
+    moved,
+    named,
+    plans_listing,
+    update,
+)
 from authz_service.rpc.methods import Service, change, read
-from authz_service.usecases.catalog import tiers
-from authz_service.usecases.catalog.plans import CreatePlan, PutPlan, UpdatePlan
+from authz_service.usecases.catalog import plans
 
 
-def _create(request: pb.CreateTierRequest) -> CreatePlan:
-    return CreatePlan(plan=catalog.tier(request.tier))
-
-
-def _put(request: pb.PutTierRequest) -> PutPlan:
-    return PutPlan(plan=catalog.tier(request.tier), expected_revision=request.expected_revision)
-
-
-def _update(request: pb.UpdateTierRequest) -> UpdatePlan:
-    return UpdatePlan(
-        plan=catalog.tier(request.tier),
-        mask=tuple(request.update_mask.paths),
-        expected_revision=request.expected_revision,
-    )
+def _plan(request: pb.CreateTierRequest | pb.UpdateTierRequest) -> Plan:
+    return catalog.tier(request.tier)
 
 
 SERVICE: Final = Service(
     pb.DESCRIPTOR.services_by_name["TierService"],
-    change(tiers.create_tier, _create, TIERS.one),
-    change(tiers.put_tier, _put, TIERS.one),
-    change(tiers.update_tier, _update, TIERS.one),
-    change(tiers.delete_tier, deletion, moved(TIERS)),
-    read(tiers.get_tier, named, TIERS.one),
-    read(tiers.list_tiers, plans_listing, TIERS.page),
+    change(plans.create_tier, create(_plan), TIERS.one),
+    change(plans.update_tier, update(_plan), TIERS.one),
+    change(plans.delete_tier, deletion, moved(TIERS)),
+    read(plans.get_tier, named, TIERS.one),
+    read(plans.list_tiers, plans_listing, TIERS.page),
 )

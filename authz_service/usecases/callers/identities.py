@@ -96,13 +96,13 @@ def update_identity(tx: Transaction, command: UpdateIdentity) -> IdentityNow:
     stays.
     """
     before = _find(tx.index, command.id)
-    field_masks.checked(command.mask, UPDATABLE)
+    mask = field_masks.checked(command.mask, UPDATABLE)
     field_masks.unchanged(_revision(tx, before.id), command.expected_revision)
     after = before
-    if "display_name" in command.mask:
+    if "display_name" in mask:
         name = preconditions.text(command.display_name, "display_name", at_most=200)
         after = replace(after, display_name=name)
-    if "expire_time" in command.mask:
+    if "expire_time" in mask:
         Window(tx.now, command.expires_at).checked("expire_time")
         after = replace(after, expires_at=command.expires_at)
     if after != before:
@@ -111,9 +111,9 @@ def update_identity(tx: Transaction, command: UpdateIdentity) -> IdentityNow:
             AuditRecord("identity.updated", SYSTEM, (after.id,), before, after, tx.call.reason)
         )
     roles, tenants = system_roles.held(tx.index, after.subject)
-    roles = command.roles if "roles" in command.mask else roles
-    tenants = command.tenants if "tenants" in command.mask else tenants
-    if {"roles", "tenants"}.intersection(command.mask):
+    roles = command.roles if "roles" in mask else roles
+    tenants = command.tenants if "tenants" in mask else tenants
+    if {"roles", "tenants"}.intersection(mask):
         system_roles.hold_only(tx, after.subject, system_roles.paired(tx, roles, tenants))
     require_operable(tx)
     return _now(tx, after, roles, tenants)

@@ -123,22 +123,22 @@ def kind_of(index: Index, roles: Iterable[str]) -> KeyKind:
 @change
 def update_key(tx: Transaction, command: UpdateKey) -> KeyNow:
     before = find(tx.index, command.id)
-    field_masks.checked(command.mask, UPDATABLE)
+    mask = field_masks.checked(command.mask, UPDATABLE)
     field_masks.unchanged(_revision(tx, before.id), command.expected_revision)
     after = before
-    if "display_name" in command.mask:
+    if "display_name" in mask:
         name = preconditions.text(command.display_name, "display_name", at_most=200)
         after = replace(after, display_name=name)
-    if "expire_time" in command.mask:
+    if "expire_time" in mask:
         Window(tx.now, command.expires_at).checked("expire_time")
         after = replace(after, expires_at=command.expires_at)
     if after != before:
         tx.change(before, after)
         tx.record(AuditRecord("key.updated", SYSTEM, (after.id,), before, after, tx.call.reason))
     held = described(tx.index, after, _uses(tx, command.seen), tx.now)
-    roles = command.roles if "roles" in command.mask else held.roles
-    tenants = command.tenants if "tenants" in command.mask else held.tenants
-    if {"roles", "tenants"}.intersection(command.mask):
+    roles = command.roles if "roles" in mask else held.roles
+    tenants = command.tenants if "tenants" in mask else held.tenants
+    if {"roles", "tenants"}.intersection(mask):
         rights = system_roles.paired(tx, roles, tenants)
         _require_honest(tx.index, after.kind, roles, "roles")
         system_roles.hold_only(tx, after.subject, rights)

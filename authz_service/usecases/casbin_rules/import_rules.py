@@ -17,6 +17,7 @@ from authz_service.engine.index import GrantEntry
 from authz_service.reference.foreign_model import Line, Shape, read_shape
 from authz_service.reference.foreign_rules import Expanded, LeftOut, Translation, translate
 from authz_service.store.unit_of_work import Transaction
+from authz_service.usecases.catalog.objects import written
 from authz_service.usecases.catalog.validation import too_much, too_wide
 from authz_service.usecases.kernel import preconditions
 from authz_service.usecases.kernel.execution import change
@@ -124,11 +125,11 @@ class _Importing:
     def catalogue(self, permissions: Iterable[str], tier: str) -> None:
         wanted = frozenset(permissions)
         for name in sorted(wanted - set(self.tx.index.permissions)):
-            self._put("permission.put", SYSTEM, name, None, Permission(name))
+            self._put("permission.created", SYSTEM, name, None, Permission(name))
         held = self.tx.index.plans.get(tier)
         plan = held or Plan(tier, description="Taken over from another Casbin policy")
         whole = replace(plan, permissions=plan.permissions | wanted)
-        self._put("tier.put", SYSTEM, plan.name, held, whole)
+        self._put(written("tier", held), SYSTEM, plan.name, held, whole)
 
     def tenant(self, name: str, tier: str) -> None:
         if self.tx.index.tenant(name) is None:
@@ -147,7 +148,7 @@ class _Importing:
                 permissions=known.permissions | role.permissions,
                 includes=known.includes | role.includes,
             )
-            self._put("role.put", role.tenant, role.id, held, whole)
+            self._put(written("role", held), role.tenant, role.id, held, whole)
         after = self.tx.after()
         for role in roles:
             owner = preconditions.tenant(after, role.tenant, "lines")

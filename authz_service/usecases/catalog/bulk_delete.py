@@ -10,12 +10,11 @@ from authz_service.domain.tenant import Tenant
 from authz_service.engine.index import Index
 from authz_service.store.unit_of_work import Transaction
 from authz_service.usecases.catalog import objects
-from authz_service.usecases.catalog.add_ons import delete_add_on
 from authz_service.usecases.catalog.deletion import DeleteObject
 from authz_service.usecases.catalog.permissions import delete_permission
+from authz_service.usecases.catalog.plans import delete_add_on, delete_tier
 from authz_service.usecases.catalog.references import uses
-from authz_service.usecases.catalog.roles import DeleteRole, delete_role
-from authz_service.usecases.catalog.tiers import delete_tier
+from authz_service.usecases.catalog.roles import delete_role
 from authz_service.usecases.kernel.execution import ChangeCase
 from authz_service.usecases.kernel.lockout import require_operable
 
@@ -45,10 +44,10 @@ def remove(step: Transaction, command: Delete) -> None:
     CASES[command.kind].body(step, request(command))
 
 
-def request(command: Delete) -> DeleteObject | DeleteRole:
-    """Write a deletion as the request of its use case."""
-    kind = DeleteRole if command.kind is ObjectKind.ROLE else DeleteObject
-    return kind(id=command.id, replacement=command.replacement)
+def request(command: Delete) -> DeleteObject:
+    """Write a deletion as the command of its use case."""
+    owner = Role(command.id).tenant if command.kind is ObjectKind.ROLE else ""
+    return DeleteObject(id=command.id, replacement=command.replacement, tenant=owner)
 
 
 def next_to_go(index: Index, waiting: Collection[Delete]) -> Delete:

@@ -17,7 +17,7 @@ from authz_service.store.filters import GrantFilter
 from authz_service.store.unit_of_work import Transaction
 from authz_service.usecases.catalog import objects
 from authz_service.usecases.catalog.objects import owner_of
-from authz_service.usecases.catalog.references import Use, uses
+from authz_service.usecases.catalog.references import Use, UseKind, uses
 from authz_service.usecases.catalog.replacement_rules import require_lawful
 from authz_service.usecases.kernel.lockout import require_operable
 
@@ -41,7 +41,7 @@ class DeleteObject:
 class Moved:
     """Objects of one kind that were moved to the replacement: all counted, the first named."""
 
-    kind: str
+    kind: UseKind
     count: int
     names: tuple[str, ...]
 
@@ -66,49 +66,49 @@ def delete(tx: Transaction, kind: str, going: P, replacement: str) -> Deleted[P]
         raise InvalidArgument(
             ErrorReason.INVALID_FIELD, "nothing replaces itself: name another", field="replacement"
         )
-    found = list(uses(tx, going, replacement))
-    if found and not replacement:
-        raise _in_use(kind, going, found)
-    _require_no_caller(found)
-    _move(tx, found)
+    users = list(uses(tx, going, replacement))
+    if users and not replacement:
+        raise _in_use(kind, going, users)
+    _require_no_caller(users)
+    _move(tx, users)
     objects.end(tx, kind, going)
-    if found:
-        require_lawful(tx, found)
+    if users:
+        require_lawful(tx, users)
     require_operable(tx)
-    return Deleted(going, _tally(found))
+    return Deleted(going, _tally(users))
 
 
-def _move(tx: Transaction, found: Iterable[Use]) -> None:
+def _move(tx: Transaction, users: Iterable[Use]) -> None:
     """Replace every user by its successor; a grant whose like is there already ends."""
-    held: set[tuple[Any, ...]] | None = None
-    for use in found:
+    present: set[tuple[Any, ...]] | None = None
+    for use in users:
         if not isinstance(use.successor, RoleGrant):
             _replace(tx, use.fact, use.successor)
             continue
-        if held is None:
+        if present is None:
             same_role = GrantFilter(role=use.successor.role)
             others = Facts(tx.connection).role_grants(None, same_role)
-            held = {_likeness(other) for other in others}
-        _replace(tx, use.fact, None if _likeness(use.successor) in held else use.successor)
+            present = {_likeness(other) for other in others}
+        _replace(tx, use.fact, None if _likeness(use.successor) in present else use.successor)
 
 
 def _replace(tx: Transaction, before: Fact, after: Fact | None) -> None:
     tx.change(before, after)
-    action, tenant, target = _told(before)
+    action, tenant, target = _audited_as(before)
     if after is None:
         action = "role.revoked"
     tx.record(AuditRecord(action, tenant, (target,), before, after, tx.call.reason))
 
 
-def _told(fact: Fact) -> tuple[str, str, str]:
+def _audited_as(fact: Fact) -> tuple[str, str, str]:
     """Say under which action, in whose chain and of what a moved fact is audited."""
     match fact:
         case Permission():
-            return "permission.put", SYSTEM, fact.id
+            return "permission.updated", SYSTEM, fact.id
         case Role():
-            return "role.put", owner_of(fact), fact.id
+            return "role.updated", owner_of(fact), fact.id
         case Plan():
-            return f"{fact.kind.replace('-', '_')}.put", SYSTEM, fact.id
+            return f"{fact.kind.replace('-', '_')}.updated", SYSTEM, fact.id
         case RoleGrant():
             return "role.moved", fact.tenant, fact.subject
         case TenantException():
@@ -125,9 +125,9 @@ def _likeness(grant: RoleGrant) -> tuple[Any, ...]:
     return grant.tenant, grant.subject, grant.scope, grant.window, grant.source, grant.held_back
 
 
-def _require_no_caller(found: Iterable[Use]) -> None:
+def _require_no_caller(users: Iterable[Use]) -> None:
     """Refuse to move what the tenant `system` holds: that would give keys other rights."""
-    for use in found:
+    for use in users:
         match use.fact:
             case RoleGrant(tenant=tenant) | Tenant(id=tenant) if tenant == SYSTEM:
                 raise FailedPrecondition(
@@ -138,21 +138,25 @@ def _require_no_caller(found: Iterable[Use]) -> None:
                 )
 
 
-def _in_use(kind: str, going: Permission | Role | Plan, found: Iterable[Use]) -> FailedPrecondition:
+def _in_use(kind: str, going: Permission | Role | Plan, users: Iterable[Use]) -> FailedPrecondition:
     name = going.name if isinstance(going, Plan) else going.id
-    counted = [(each.kind, each.count, ", ".join(each.names[:5])) for each in _tally(found)]
-    by = "; ".join(f"{count} {user}{'s' * (count > 1)} ({some})" for user, count, some in counted)
+    counts = [
+        (moved.kind.value, moved.count, ", ".join(moved.names[:5])) for moved in _tally(users)
+    ]
+    by = "; ".join(f"{count} {user}{'s' * (count > 1)} ({some})" for user, count, some in counts)
     return FailedPrecondition(
         ErrorReason.STILL_IN_USE,
-        f"{kind.replace('_', '-')} {name!r} is used by {by}: take it out there first, or name a "
+        f"{kind.replace('_', '-')} {name!r} is used by {by}: remove it there first, or name a "
         "replacement",
         field="id",
-        details={user: f"{count}: {some}" for user, count, some in counted},
+        details={user.replace(" ", "_"): f"{count}: {some}" for user, count, some in counts},
     )
 
 
-def _tally(found: Iterable[Use]) -> tuple[Moved, ...]:
-    names: dict[str, list[str]] = {}
-    for use in found:
+def _tally(users: Iterable[Use]) -> tuple[Moved, ...]:
+    names: dict[UseKind, list[str]] = {}
+    for use in users:
         names.setdefault(use.kind, []).append(use.name)
-    return tuple(Moved(kind, len(all_), tuple(all_[:MAX_NAMES])) for kind, all_ in names.items())
+    return tuple(
+        Moved(kind, len(of_kind), tuple(of_kind[:MAX_NAMES])) for kind, of_kind in names.items()
+    )

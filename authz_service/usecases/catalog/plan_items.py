@@ -1,8 +1,10 @@
 """Features and limits, one at a time, each in the tier or add-on that sets it."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
+
+from pydantic import TypeAdapter
 
 from authz_service.domain.audit import AuditRecord
 from authz_service.domain.catalog import Feature, Limit, Plan
@@ -10,13 +12,15 @@ from authz_service.domain.change import Revision
 from authz_service.domain.identifiers import checked
 from authz_service.domain.policy_set import violations
 from authz_service.domain.tenant import SYSTEM
-from authz_service.errors import ErrorReason, InvalidArgument, NotFound
+from authz_service.errors import AlreadyExists, ErrorReason, InvalidArgument, NotFound
 from authz_service.store.unit_of_work import Transaction
 from authz_service.usecases.catalog import objects, plans, validation
-from authz_service.usecases.kernel import paging, preconditions
-from authz_service.usecases.kernel.execution import View, change, read
+from authz_service.usecases.kernel import field_masks, paging, preconditions
+from authz_service.usecases.kernel.execution import ChangeCase, Command, ReadCase, View
 from authz_service.usecases.kernel.paging import Page, PageRequest
+from authz_service.usecases.kernel.rights import access_of
 
+C = TypeVar("C", bound=Command)
 I = TypeVar("I", bound=Feature | Limit)  # noqa: E741 - an item
 
 
@@ -26,21 +30,24 @@ class OfPlan(Generic[I]):
 
     plan: str
     item: I
-    plan_revision: Revision
+    revision: Revision
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PutFeature:
+class CreateItem(Generic[I]):
     plan: str
-    feature: Feature
-    expected_revision: Revision = 0
+    item: I
     tenant: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PutLimit:
+class UpdateItem(Generic[I]):
+    """Only the fields that `mask` names are taken from `item`; all of them to create it."""
+
     plan: str
-    limit: Limit
+    item: I
+    mask: tuple[str, ...]
+    allow_missing: bool = False
     expected_revision: Revision = 0
     tenant: str = ""
 
@@ -70,129 +77,176 @@ class ListItems:
     tenant: str = ""
 
 
-@change
-def put_feature(tx: Transaction, command: PutFeature) -> OfPlan[Feature]:
-    before = _plan(tx, command.plan, command.expected_revision)
-    feature = command.feature
-    after = replace(before, features=(*_others(before.features, feature.name), feature))
-    return _written(tx, "feature", before, after, _named(before.features, feature.name), feature)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ItemKind(Generic[I]):
+    """Features or limits: where a plan has them, and the parts of one by the fields of the API."""
+
+    noun: str
+    type: type[I]
+    items: Callable[[Plan], tuple[I, ...]]
+    replaced: Callable[[Plan, tuple[I, ...]], Plan]
+    updatable: Mapping[str, tuple[str, ...]]
+    exists: ErrorReason
+    missing: ErrorReason
+
+    @property
+    def name(self) -> str:
+        return self.noun.capitalize()
+
+    def find(self, plan: Plan, name: str) -> I | None:
+        return next((item for item in self.items(plan) if item.name == name), None)
+
+    def require(self, plan: Plan, name: str, field: str = "name") -> I:
+        item = self.find(plan, checked(self.noun, name, field))
+        if item is None:
+            raise NotFound(
+                self.missing,
+                f"{plans.label(plan)} does not set {self.noun} {name!r} itself; list the "
+                f"{self.noun}s to see which plans do",
+                field=field,
+                details={"plan": plan.id, self.noun: name},
+            )
+        return item
+
+    def without(self, plan: Plan, name: str) -> Plan:
+        return self.replaced(plan, tuple(item for item in self.items(plan) if item.name != name))
+
+    def having(self, plan: Plan, item: I) -> Plan:
+        rest = self.items(self.without(plan, item.name))
+        return self.replaced(plan, (*rest, item))
 
 
-@change
-def put_limit(tx: Transaction, command: PutLimit) -> OfPlan[Limit]:
-    before = _plan(tx, command.plan, command.expected_revision)
-    limit = command.limit
-    after = replace(before, limits=(*_others(before.limits, limit.name), limit))
-    return _written(tx, "limit", before, after, _named(before.limits, limit.name), limit)
+FEATURES: Final = ItemKind(
+    noun="feature",
+    type=Feature,
+    items=lambda plan: plan.features,
+    replaced=lambda plan, features: replace(plan, features=features),
+    updatable={"enabled": ("value", "kind"), "text": ("value", "kind")},
+    exists=ErrorReason.FEATURE_EXISTS,
+    missing=ErrorReason.FEATURE_NOT_FOUND,
+)
+
+LIMITS: Final = ItemKind(
+    noun="limit",
+    type=Limit,
+    items=lambda plan: plan.limits,
+    replaced=lambda plan, limits: replace(plan, limits=limits),
+    updatable={"value": ("value",), "unlimited": ("value",), "unit": ("unit",)},
+    exists=ErrorReason.LIMIT_EXISTS,
+    missing=ErrorReason.LIMIT_NOT_FOUND,
+)
 
 
-@change
-def delete_feature(tx: Transaction, command: DeleteItem) -> OfPlan[Feature]:
-    before = _plan(tx, command.plan, command.expected_revision)
-    feature = _required("feature", before, before.features, command.name)
-    after = replace(before, features=_others(before.features, command.name))
-    return _deleted(tx, "feature", before, after, feature)
+def _create(kind: ItemKind[I]) -> ChangeCase[CreateItem[I], OfPlan[I]]:
+    def body(tx: Transaction, command: CreateItem[I]) -> OfPlan[I]:
+        plan, item = preconditions.plan(tx.index, command.plan), command.item
+        if kind.find(plan, item.name) is not None:
+            raise AlreadyExists(
+                kind.exists,
+                f"{plans.label(plan)} sets {kind.noun} {item.name!r} already; update it",
+                field=f"{kind.noun}.name",
+                details={"revision": str(plan.revision)},
+            )
+        return _write(tx, kind, plan, None, item)
+
+    return _change(f"Create{kind.name}", body, kind)
 
 
-@change
-def delete_limit(tx: Transaction, command: DeleteItem) -> OfPlan[Limit]:
-    """Take a limit out. What then nothing sets denies: closing is never refused."""
-    before = _plan(tx, command.plan, command.expected_revision)
-    limit = _required("limit", before, before.limits, command.name)
-    after = replace(before, limits=_others(before.limits, command.name))
-    return _deleted(tx, "limit", before, after, limit)
+def _update(kind: ItemKind[I]) -> ChangeCase[UpdateItem[I], OfPlan[I]]:
+    def body(tx: Transaction, command: UpdateItem[I]) -> OfPlan[I]:
+        plan = _plan(tx, command.plan, command.expected_revision)
+        name = command.item.name
+        before = kind.find(plan, name)
+        if before is None and not command.allow_missing:
+            before = kind.require(plan, name, f"{kind.noun}.name")
+        paths = field_masks.checked(command.mask, tuple(kind.updatable))
+        if before is None:
+            return _write(tx, kind, plan, None, command.item)
+        parts = {part for path in paths for part in kind.updatable[path]}
+        item = replace(before, **{part: getattr(command.item, part) for part in parts})
+        return _write(tx, kind, plan, before, item)
+
+    return _change(f"Update{kind.name}", body, kind)
 
 
-@read
-def get_feature(view: View, query: OneItem) -> OfPlan[Feature]:
-    plan = preconditions.plan(view.index, query.plan, "plan")
-    item = _required("feature", plan, plan.features, query.name)
-    return OfPlan(plan.id, item, plan.revision)
+def _delete(kind: ItemKind[I]) -> ChangeCase[DeleteItem, OfPlan[I]]:
+    def body(tx: Transaction, command: DeleteItem) -> OfPlan[I]:
+        """Take an item out. What then nothing sets denies: closing is never refused."""
+        plan = _plan(tx, command.plan, command.expected_revision)
+        item = kind.require(plan, command.name)
+        _replace(tx, f"{kind.noun}.deleted", plan, kind.without(plan, command.name), command.name)
+        return OfPlan(plan.id, item, tx.revision)
+
+    return _change(f"Delete{kind.name}", body, kind)
 
 
-@read
-def get_limit(view: View, query: OneItem) -> OfPlan[Limit]:
-    plan = preconditions.plan(view.index, query.plan, "plan")
-    return OfPlan(plan.id, _required("limit", plan, plan.limits, query.name), plan.revision)
+def _get(kind: ItemKind[I]) -> ReadCase[OneItem, OfPlan[I]]:
+    def body(view: View, query: OneItem) -> OfPlan[I]:
+        plan = preconditions.plan(view.index, query.plan)
+        return OfPlan(plan.id, kind.require(plan, query.name), plan.revision)
+
+    rpc = f"Get{kind.name}"
+    return ReadCase(rpc, access_of(rpc), body)
 
 
-@read
-def list_features(view: View, query: ListItems) -> Page[OfPlan[Feature]]:
-    return _listed(view, "feature", query, lambda plan: plan.features)
+def _list(kind: ItemKind[I]) -> ReadCase[ListItems, Page[OfPlan[I]]]:
+    def body(view: View, query: ListItems) -> Page[OfPlan[I]]:
+        if query.plan:
+            preconditions.plan(view.index, query.plan)
+        if query.name:
+            checked(kind.noun, query.name, "name")
+        items = [
+            OfPlan(plan.id, item, plan.revision)
+            for plan_id, plan in sorted(view.index.plans.items())
+            if query.plan in ("", plan_id) and not plan.is_kept
+            for item in kind.items(plan)
+            if query.name in ("", item.name)
+        ]
+        filters = [kind.noun, query.plan, query.name]
+        # A space sorts before all that names are made of, so keys sort as plan and name do.
+        return paging.page(items, lambda item: f"{item.plan} {item.item.name}", query.page, filters)
 
-
-@read
-def list_limits(view: View, query: ListItems) -> Page[OfPlan[Limit]]:
-    return _listed(view, "limit", query, lambda plan: plan.limits)
-
-
-def _plan(tx: Transaction, plan_id: str, expected: Revision) -> Plan:
-    found = preconditions.plan(tx.index, plan_id, "plan")
-    objects.require_revision(found, expected, plans.told(found))
-    return found
-
-
-def _written(
-    tx: Transaction, kind: str, before: Plan, after: Plan, was: I | None, now: I
-) -> OfPlan[I]:
-    """Replace a plan by one with another item. The law that is broken is the item's."""
-    for wrong in violations(plans.as_set(after), validation.existing(tx.index)):
-        where = ".".join((kind, *wrong.path[4:]))
-        raise InvalidArgument(wrong.reason, wrong.message, field=where)
-    if before == after:
-        return OfPlan(before.id, now, before.revision)
-    _change(tx, f"{kind}.put", before, after, was, now)
-    return OfPlan(after.id, now, tx.revision)
-
-
-def _deleted(tx: Transaction, kind: str, before: Plan, after: Plan, was: I) -> OfPlan[I]:
-    _change(tx, f"{kind}.deleted", before, after, was, None)
-    return OfPlan(after.id, was, tx.revision)
+    rpc = f"List{kind.name}s"
+    return ReadCase(rpc, access_of(rpc), body)
 
 
 def _change(
-    tx: Transaction, action: str, before: Plan, after: Plan, was: I | None, now: I | None
-) -> None:
+    rpc: str, body: Callable[[Transaction, C], OfPlan[I]], kind: ItemKind[I]
+) -> ChangeCase[C, OfPlan[I]]:
+    return ChangeCase(rpc, access_of(rpc), body, TypeAdapter(OfPlan[kind.type]))  # type: ignore[name-defined] # known at run time
+
+
+def _plan(tx: Transaction, plan_id: str, expected: Revision) -> Plan:
+    plan = preconditions.plan(tx.index, plan_id)
+    field_masks.unchanged(plan.revision, expected, plans.label(plan))
+    return plan
+
+
+def _write(tx: Transaction, kind: ItemKind[I], plan: Plan, before: I | None, item: I) -> OfPlan[I]:
+    """Replace a plan by one with another item. The rule that is broken is the item's."""
+    after = kind.having(plan, item)
+    for violation in violations(plans.as_set(after), validation.existing(tx.index)):
+        field = ".".join((kind.noun, *violation.path[4:]))
+        raise InvalidArgument(violation.reason, violation.message, field=field)
+    if plan == after:
+        return OfPlan(plan.id, item, plan.revision)
+    _replace(tx, objects.written(kind.noun, before), plan, after, item.name)
+    return OfPlan(plan.id, item, tx.revision)
+
+
+def _replace(tx: Transaction, action: str, before: Plan, after: Plan, item: str) -> None:
     tx.change(before, after)
-    item = now or was
-    targets = (before.id, item.name) if item is not None else (before.id,)
-    tx.record(AuditRecord(action, SYSTEM, targets, before, after, tx.call.reason))
+    tx.record(AuditRecord(action, SYSTEM, (before.id, item), before, after, tx.call.reason))
 
 
-def _listed(
-    view: View, kind: str, query: ListItems, items: Callable[[Plan], Iterable[I]]
-) -> Page[OfPlan[I]]:
-    if query.plan:
-        preconditions.plan(view.index, query.plan, "plan")
-    if query.name:
-        checked(kind, query.name, "name")
-    found = [
-        OfPlan(plan.id, item, plan.revision)
-        for plan_id, plan in sorted(view.index.plans.items())
-        if query.plan in ("", plan_id) and not plan.is_kept
-        for item in items(plan)
-        if query.name in ("", item.name)
-    ]
-    filters = [kind, query.plan, query.name]
-    # A space sorts before all that names are made of, so keys sort as plan and name do.
-    return paging.page(found, lambda each: f"{each.plan} {each.item.name}", query.page, filters)
+create_feature: Final = _create(FEATURES)
+update_feature: Final = _update(FEATURES)
+delete_feature: Final = _delete(FEATURES)
+get_feature: Final = _get(FEATURES)
+list_features: Final = _list(FEATURES)
 
-
-def _named(items: Iterable[I], name: str) -> I | None:
-    return next((item for item in items if item.name == name), None)
-
-
-def _others(items: Iterable[I], name: str) -> tuple[I, ...]:
-    return tuple(item for item in items if item.name != name)
-
-
-def _required(kind: str, plan: Plan, items: Iterable[I], name: str) -> I:
-    found = _named(items, checked(kind, name, "name"))
-    if found is None:
-        raise NotFound(
-            ErrorReason(f"{kind.upper()}_NOT_FOUND"),
-            f"{plans.told(plan)} sets no {kind} {name!r} itself; list the {kind}s to see which do",
-            field="name",
-            details={"plan": plan.id, kind: name},
-        )
-    return found
+create_limit: Final = _create(LIMITS)
+update_limit: Final = _update(LIMITS)
+delete_limit: Final = _delete(LIMITS)
+get_limit: Final = _get(LIMITS)
+list_limits: Final = _list(LIMITS)

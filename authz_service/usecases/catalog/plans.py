@@ -1,46 +1,22 @@
-"""What tiers and add-ons have in common: what can be asked of them, and how they are changed."""
+"""Tiers and add-ons: what customers buy. All that can be done with a plan, said once for both."""
 
 from dataclasses import dataclass, replace
 from typing import Final
 
 from authz_service.domain.catalog import ADD_ON, TIER, Plan, chain
-from authz_service.domain.change import Revision
 from authz_service.domain.policy_set import PolicySet
 from authz_service.domain.tier_versions import next_version
+from authz_service.engine.index import Index
 from authz_service.errors import ErrorReason
 from authz_service.store.unit_of_work import Transaction
-from authz_service.usecases.catalog import validation
-from authz_service.usecases.catalog.deletion import Deleted, DeleteObject, delete
-from authz_service.usecases.catalog.objects import require_absent, require_revision, updated, write
+from authz_service.usecases.catalog import kinds, validation
+from authz_service.usecases.catalog.kinds import Kind
+from authz_service.usecases.catalog.objects import write
 from authz_service.usecases.kernel import paging, preconditions
-from authz_service.usecases.kernel.execution import View
+from authz_service.usecases.kernel.execution import ReadCase, View
 from authz_service.usecases.kernel.lockout import require_operable
 from authz_service.usecases.kernel.paging import Page, PageRequest
-
-UPDATABLE: Final = ("permissions", "features", "limits", "assignable_roles", "description")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CreatePlan:
-    plan: Plan
-    tenant: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PutPlan:
-    plan: Plan
-    expected_revision: Revision = 0
-    tenant: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UpdatePlan:
-    """Only the fields that `mask` names are taken from `plan`."""
-
-    plan: Plan
-    mask: tuple[str, ...]
-    expected_revision: Revision = 0
-    tenant: str = ""
+from authz_service.usecases.kernel.rights import access_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,61 +29,51 @@ class ListPlans:
     tenant: str = ""
 
 
-def create(tx: Transaction, command: CreatePlan) -> Plan:
-    before = tx.index.plans.get(command.plan.id)
-    require_absent(before, ErrorReason.PLAN_EXISTS, told(command.plan), f"{field(command.plan)}.id")
-    return put_plan(tx, before, command.plan)
-
-
-def put(tx: Transaction, command: PutPlan) -> Plan:
-    before = tx.index.plans.get(command.plan.id)
-    require_revision(before, command.expected_revision, told(command.plan))
-    return put_plan(tx, before, command.plan)
-
-
-def update(tx: Transaction, command: UpdatePlan) -> Plan:
-    before = preconditions.plan(tx.index, command.plan.id, f"{field(command.plan)}.id")
-    require_revision(before, command.expected_revision, told(before))
-    updatable = ("extends", *UPDATABLE) if before.id.startswith(TIER) else UPDATABLE
-    return put_plan(tx, before, updated(before, command.plan, command.mask, updatable))
-
-
-def remove(tx: Transaction, prefix: str, command: DeleteObject) -> Deleted[Plan]:
-    going = preconditions.plan(tx.index, prefix + command.id, "id")
-    require_revision(going, command.expected_revision, told(going))
-    replacement = ""
-    if command.replacement:
-        replacement = preconditions.plan(tx.index, prefix + command.replacement, "replacement").id
-    return delete(tx, field(going), going, replacement)
-
-
-def listed(view: View, prefix: str, query: ListPlans) -> Page[Plan]:
-    """List the plans of one kind by id; versions kept of tiers are left out."""
-    index = view.index
-    if query.permission:
-        preconditions.permission(index, query.permission, "permission")
-    found = []
-    sold = (n for n, plan in index.plans.items() if n.startswith(prefix) and not plan.is_kept)
-    for name in sorted(sold):
-        line = chain(index.plans, name)
-        sells = not query.permission or any(query.permission in p.permissions for p in line)
-        features = {feature.name for plan in line for feature in plan.features}
-        if sells and (not query.feature or query.feature in features):
-            found.append(index.plans[name])
-    filters = [prefix, query.permission, query.feature]
-    return paging.page(found, lambda plan: plan.id, query.page, filters)
-
-
-def put_plan(tx: Transaction, before: Plan | None, after: Plan) -> Plan:
-    """Check a plan as it will be, and write it."""
-    where = field(after)
-    validation.check(tx.index, as_set(after), where)
-    validation.check_deprecated(tx.index, before, after, f"{where}.permissions")
-    if after.id.startswith(TIER):
+def _write(tx: Transaction, before: Plan | None, after: Plan) -> Plan:
+    kind = kind_of(after)
+    validation.check(tx.index, as_set(after), kind.field)
+    validation.check_deprecated(tx.index, before, after, f"{kind.field}.permissions")
+    if kind is TIERS:
         after = replace(after, version=next_version(tx.index.plans, after.id))
-    now = write(tx, where, before, after)
+    now = write(tx, kind.field, before, after)
     require_operable(tx)
     return now
+
+
+def _plans(name: str, field: str, prefix: str, exists: ErrorReason, *updatable: str) -> Kind[Plan]:
+    """Describe a kind of plan; `prefix` stands before the names in ids."""
+
+    def find(index: Index, name: str) -> Plan | None:
+        return index.plans.get(prefix + name)
+
+    def require(index: Index, name: str, field: str) -> Plan:
+        return preconditions.plan(index, prefix + name, field)
+
+    return Kind(
+        name=name,
+        field=field,
+        type=Plan,
+        exists=exists,
+        updatable=(
+            "permissions", *updatable, "features", "limits", "assignable_roles", "description",
+        ),
+        find=find,
+        require=require,
+        write=_write,
+        name_of=lambda plan: plan.name,
+    )  # fmt: skip
+
+
+TIERS: Final = _plans("Tier", "tier", TIER, ErrorReason.TIER_EXISTS, "extends")
+ADD_ONS: Final = _plans("AddOn", "add_on", ADD_ON, ErrorReason.ADD_ON_EXISTS)
+
+
+def kind_of(plan: Plan) -> Kind[Plan]:
+    return ADD_ONS if plan.id.startswith(ADD_ON) else TIERS
+
+
+def label(plan: Plan) -> str:
+    return kind_of(plan).label(plan.name)
 
 
 def as_set(plan: Plan) -> PolicySet:
@@ -115,10 +81,35 @@ def as_set(plan: Plan) -> PolicySet:
     return PolicySet(add_ons=(plan,)) if plan.id.startswith(ADD_ON) else PolicySet(tiers=(plan,))
 
 
-def field(plan: Plan) -> str:
-    """Name the request's field that holds a plan of this kind; audit actions begin so, too."""
-    return "add_on" if plan.id.startswith(ADD_ON) else "tier"
+def _listing(rpc: str, prefix: str) -> ReadCase[ListPlans, Page[Plan]]:
+    def body(view: View, query: ListPlans) -> Page[Plan]:
+        if query.permission:
+            preconditions.permission(view.index, query.permission, "permission")
+        plans = view.index.plans
+        # A version of a tier that is kept is none that is sold.
+        names = sorted(n for n, plan in plans.items() if n.startswith(prefix) and not plan.is_kept)
+        matching = [plans[name] for name in names if _matches(chain(plans, name), query)]
+        filters = [prefix, query.permission, query.feature]
+        return paging.page(matching, lambda plan: plan.id, query.page, filters)
+
+    return ReadCase(rpc, access_of(rpc), body)
 
 
-def told(plan: Plan) -> str:
-    return f"{plan.kind} {plan.name!r}"
+def _matches(line: list[Plan], query: ListPlans) -> bool:
+    """Tell whether a plan, with what it extends, is one that is asked for."""
+    permissions = {permission for plan in line for permission in plan.permissions}
+    features = {feature.name for plan in line for feature in plan.features}
+    return query.permission in {"", *permissions} and query.feature in {"", *features}
+
+
+create_tier: Final = kinds.create(TIERS)
+update_tier: Final = kinds.update(TIERS)
+delete_tier: Final = kinds.delete(TIERS)
+get_tier: Final = kinds.get(TIERS)
+list_tiers: Final = _listing("ListTiers", TIER)
+
+create_add_on: Final = kinds.create(ADD_ONS)
+update_add_on: Final = kinds.update(ADD_ONS)
+delete_add_on: Final = kinds.delete(ADD_ONS)
+get_add_on: Final = kinds.get(ADD_ONS)
+list_add_ons: Final = _listing("ListAddOns", ADD_ON)

@@ -5,6 +5,7 @@ What is over does not count: ended grants, exceptions, subscription items, offbo
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from enum import Enum
 
 from authz_service.domain.catalog import Permission, Plan, Role, chain, split_version
 from authz_service.domain.change import Fact
@@ -16,11 +17,24 @@ from authz_service.store.filters import GrantFilter
 from authz_service.store.unit_of_work import Transaction
 
 
+class UseKind(Enum):
+    """What uses a definition; its value is for people."""
+
+    PERMISSION = "permission"
+    ROLE = "role"
+    TIER = "tier"
+    ADD_ON = "add-on"
+    EXCEPTION = "exception"
+    ROLE_GRANT = "role grant"
+    INVITATION = "invitation"
+    TENANT = "tenant"
+
+
 @dataclass(frozen=True, slots=True)
 class Use:
-    """A fact that names what is to go, and its successor. `kind` and `name` are for people."""
+    """A fact that names what is to go, and its successor. `name` is for people."""
 
-    kind: str
+    kind: UseKind
     name: str
     fact: Fact
     successor: Fact
@@ -42,38 +56,40 @@ def _of_permission(tx: Transaction, name: str, other: str) -> Iterator[Use]:
     for entry in tx.index.permissions.values():
         if entry.fact.replaced_by == name:
             fact = entry.fact
-            yield Use("permission", fact.id, fact, replace(fact, replaced_by=other))
+            yield Use(UseKind.PERMISSION, fact.id, fact, replace(fact, replaced_by=other))
     for role in _roles(tx.index, tx.now):
         if name in role.permissions:
             listed = _swapped(role.permissions, name, other)
-            yield Use("role", role.id, role, replace(role, permissions=listed))
+            yield Use(UseKind.ROLE, role.id, role, replace(role, permissions=listed))
     for plan in _plans(tx, other):
         if name in plan.permissions:
             listed = _swapped(plan.permissions, name, other)
-            yield Use(plan.kind, plan.name, plan, replace(plan, permissions=listed))
+            yield Use(UseKind(plan.kind), plan.name, plan, replace(plan, permissions=listed))
     for tenant in _tenants(tx.index, tx.now):
         for exception in tenant.exceptions:
             if name in exception.permissions and exception.window.valid_until > tx.now:
                 listed = _swapped(exception.permissions, name, other)
                 moved = replace(exception, permissions=listed)
-                yield Use("exception", f"{tenant.fact.id}/{exception.id}", exception, moved)
+                yield Use(UseKind.EXCEPTION, f"{tenant.fact.id}/{exception.id}", exception, moved)
 
 
 def _of_role(tx: Transaction, name: str, other: str) -> Iterator[Use]:
     for role in _roles(tx.index, tx.now):
         if name in role.includes:
             included = _swapped(role.includes, name, other)
-            yield Use("role", role.id, role, replace(role, includes=included))
+            yield Use(UseKind.ROLE, role.id, role, replace(role, includes=included))
     for plan in _plans(tx, other):
         if name in plan.assignable_roles:
             listed = _swapped(plan.assignable_roles, name, other)
-            yield Use(plan.kind, plan.name, plan, replace(plan, assignable_roles=listed))
+            yield Use(UseKind(plan.kind), plan.name, plan, replace(plan, assignable_roles=listed))
     for tenant in _tenants(tx.index, tx.now):
         for invitation in tenant.invitations.values():
             if name in invitation.roles and invitation.live(tx.now):
                 roles = dict.fromkeys(other if each == name else each for each in invitation.roles)
                 moved = replace(invitation, roles=tuple(roles))
-                yield Use("invitation", f"{tenant.fact.id}/{invitation.id}", invitation, moved)
+                yield Use(
+                    UseKind.INVITATION, f"{tenant.fact.id}/{invitation.id}", invitation, moved
+                )
 
 
 def _grants(tx: Transaction, name: str, other: str) -> Iterator[Use]:
@@ -81,13 +97,13 @@ def _grants(tx: Transaction, name: str, other: str) -> Iterator[Use]:
         tenant = tx.index.tenant(grant.tenant)
         if tenant is not None and _is_open(tenant, tx.now) and grant.window.valid_until > tx.now:
             moved = replace(grant, role=other)
-            yield Use("grant", f"{grant.tenant}/{grant.subject}", grant, moved)
+            yield Use(UseKind.ROLE_GRANT, f"{grant.tenant}/{grant.subject}", grant, moved)
 
 
 def _of_plan(tx: Transaction, name: str, other: str) -> Iterator[Use]:
     for plan in tx.index.plans.values():
         if plan.extends == name:
-            yield Use(plan.kind, plan.name, plan, replace(plan, extends=other))
+            yield Use(UseKind(plan.kind), plan.name, plan, replace(plan, extends=other))
     for entry in _tenants(tx.index, tx.now):
         tenant = entry.fact
         subscription_items = tuple(
@@ -97,9 +113,8 @@ def _of_plan(tx: Transaction, name: str, other: str) -> Iterator[Use]:
             for held in tenant.subscription_items
         )
         if name in {split_version(p)[0] for p in _held(tenant, tx.now)}:
-            yield Use(
-                "tenant", tenant.id, tenant, replace(tenant, subscription_items=subscription_items)
-            )
+            after = replace(tenant, subscription_items=subscription_items)
+            yield Use(UseKind.TENANT, tenant.id, tenant, after)
 
 
 def _plans(tx: Transaction, other: str) -> Iterator[Plan]:

@@ -32,10 +32,10 @@ from authz_service.engine.index import Index
 from authz_service.errors import AuthzError, ErrorReason, FailedPrecondition
 from authz_service.store.unit_of_work import Transaction
 from authz_service.usecases.catalog import apply_policy, bulk_delete
-from authz_service.usecases.catalog.add_ons import put_add_on
-from authz_service.usecases.catalog.permissions import put_permission
-from authz_service.usecases.catalog.roles import PutRole, put_role
-from authz_service.usecases.catalog.tiers import put_tier
+from authz_service.usecases.catalog.objects import Update
+from authz_service.usecases.catalog.permissions import update_permission
+from authz_service.usecases.catalog.plans import update_add_on, update_tier
+from authz_service.usecases.catalog.roles import update_role
 from authz_service.usecases.grants.exceptions import (
     CreateException,
     OneException,
@@ -44,6 +44,7 @@ from authz_service.usecases.grants.exceptions import (
 )
 from authz_service.usecases.grants.role_grants import GrantRole, RevokeRole, grant_role, revoke_role
 from authz_service.usecases.kernel.execution import ChangeCase
+from authz_service.usecases.kernel.field_masks import WHOLE
 from authz_service.usecases.tenants.onboarding import SetTier, set_tier
 from authz_service.usecases.tenants.subscriptions import (
     AddAddOn,
@@ -153,9 +154,9 @@ def right_of(command: AnyChange) -> tuple[str, str]:
     """Name the right that a change takes by itself, and the tenant it is asked for."""
     match command:
         case Put(fact=Permission()):
-            return put_permission.right, ""
+            return update_permission.right, ""
         case Put(fact=Plan() as plan):
-            return (put_tier if plan.kind == "tier" else put_add_on).right, ""
+            return (update_tier if plan.kind == "tier" else update_add_on).right, ""
         case Delete():
             request = bulk_delete.request(command)
             return bulk_delete.CASES[command.kind].right, request.tenant
@@ -167,7 +168,7 @@ def _call(change: AnyChange) -> tuple[ChangeCase[Any, Any], Any, str]:
     """Give the use case that makes a change alone, its request, and where a request has it."""
     match change:
         case Put(fact=Role() as role):
-            return put_role, PutRole(role=role), ""
+            return update_role, Update(object=role, mask=(WHOLE,), allow_missing=True), ""
         case Give(grant=grant):
             return grant_role, GrantRole(grant=grant), ""
         case Except(exception=exception):

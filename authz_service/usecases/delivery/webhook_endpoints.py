@@ -125,17 +125,17 @@ def create_endpoint(tx: Transaction, command: CreateEndpoint) -> Endpoint:
 def update_endpoint(tx: Transaction, command: UpdateEndpoint) -> Endpoint:
     """Change what the mask names. Enabling one that was disabled lets it hear of what follows."""
     before = find(tx.index, command.tenant, command.id)
-    field_masks.checked(command.mask, _MASK)
+    mask = field_masks.checked(command.mask, _MASK)
     after = before
-    if "url" in command.mask:
+    if "url" in mask:
         url = checked_url(command.url, "endpoint.url", plaintext=command.plaintext)
         after = replace(after, url=url)
-    if "kinds" in command.mask:
+    if "kinds" in mask:
         after = replace(after, kinds=_kinds(command.kinds))
-    if "description" in command.mask:
+    if "description" in mask:
         said = preconditions.text(command.description, "endpoint.description", at_most=200)
         after = replace(after, description=said)
-    if "disabled" in command.mask:
+    if "disabled" in mask:
         why = before.disabled or "switched off"
         after = replace(after, disabled=why if command.disabled else "")
     if after != before:

@@ -81,13 +81,11 @@ def create_exception(tx: Transaction, command: CreateException) -> TenantExcepti
 @change
 def update_exception(tx: Transaction, command: UpdateException) -> TenantException:
     preconditions.running_customer(tx.index, command.tenant, tx.now, "exception.tenant")
-    field_masks.checked(command.mask, UPDATABLE)
+    mask = field_masks.checked(command.mask, UPDATABLE)
     held = _find(tx.index, command.tenant, command.id, "exception.id")
     field_masks.unchanged(held.revision, command.expected_revision)
-    window = field_masks.window(held.window, command.window, command.mask)
-    fields = {
-        name: getattr(command, name) for name in command.mask if name not in field_masks.WINDOW
-    }
+    window = field_masks.window(held.window, command.window, mask)
+    fields = {name: getattr(command, name) for name in mask if name not in field_masks.WINDOW}
     return _amend(tx, held, replace(held, window=window, **fields))
 
 

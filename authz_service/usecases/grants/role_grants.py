@@ -134,12 +134,12 @@ def enter(tx: Transaction, grant: RoleGrant) -> RoleGrant:
 @change
 def update_role_grant(tx: Transaction, command: UpdateRoleGrant) -> RoleGrant:
     preconditions.customer(tx.index, command.tenant, "role_grant.tenant")
-    field_masks.checked(command.mask, UPDATABLE)
+    mask = field_masks.checked(command.mask, UPDATABLE)
     held = _one(tx, command.tenant, command.id, "role_grant.id")
     require_unmanaged(tx, held, "role_grant.id")
     field_masks.unchanged(held.revision, command.expected_revision)
-    window = field_masks.window(held.window, command.window, command.mask)
-    reason = command.reason if "reason" in command.mask else held.reason
+    window = field_masks.window(held.window, command.window, mask)
+    reason = command.reason if "reason" in mask else held.reason
     window.checked("role_grant.valid_until")
     preconditions.text(reason, "role_grant.reason")
     return amend(tx, held, replace(held, window=window, reason=reason))

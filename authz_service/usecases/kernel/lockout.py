@@ -15,7 +15,7 @@ from authz_service.errors import ErrorReason, FailedPrecondition
 from authz_service.store.unit_of_work import Transaction
 from authz_service.usecases.kernel.rights import access_of
 
-OPERATING: Final = tuple(access_of(rpc).right for rpc in ("PutRole", "ApplyPolicy", "CreateKey"))
+OPERATING: Final = tuple(access_of(rpc).right for rpc in ("UpdateRole", "ApplyPolicy", "CreateKey"))
 """The rights with which every other one can be given back."""
 
 

@@ -129,7 +129,7 @@ def tier(index: Index, name: str, field: str = "tier") -> Plan:
     if found is None:
         raise NotFound(
             ErrorReason.TIER_NOT_FOUND,
-            f"there is no tier {name!r}; put it first",
+            f"there is no tier {name!r}; create it first",
             field=field,
             details={"tier": name},
         )
@@ -163,23 +163,26 @@ def add_on(index: Index, name: str, field: str = "add_on") -> Plan:
     if found is None:
         raise NotFound(
             ErrorReason.ADD_ON_NOT_FOUND,
-            f"there is no add-on {name!r}; put it first",
+            f"there is no add-on {name!r}; create it first",
             field=field,
             details={"add_on": name},
         )
     return found
 
 
-def plan(index: Index, plan_id: str, field: str = "plan") -> Plan:
-    """Find a tier or add-on by its id, `tier/pro`. Raises: TIER_NOT_FOUND, ADD_ON_NOT_FOUND."""
+def plan(index: Index, plan_id: str, field: str = "") -> Plan:
+    """Find a tier or add-on by its id, `tier/pro`; `field` is the one of its kind if empty.
+
+    Raises:
+        InvalidArgument: INVALID_FIELD, if no plan is named.
+        NotFound: TIER_NOT_FOUND, ADD_ON_NOT_FOUND.
+    """
     if plan_id.startswith(TIER):
-        return tier(index, plan_id.removeprefix(TIER), field)
+        return tier(index, plan_id.removeprefix(TIER), field or "tier")
     if plan_id.startswith(ADD_ON):
-        return add_on(index, plan_id.removeprefix(ADD_ON), field)
+        return add_on(index, plan_id.removeprefix(ADD_ON), field or "add_on")
     raise InvalidArgument(
-        ErrorReason.INVALID_IDENTIFIER,
-        f"{plan_id[:140]!r} is not a plan: expected `tier/<id>` or `addon/<id>`",
-        field=field,
+        ErrorReason.INVALID_FIELD, "name the plan: a `tier` or an `add_on`", field=field or "plan"
     )
 
 
@@ -188,7 +191,7 @@ def permission(index: Index, name: str, field: str) -> str:
     if checked("permission", name, field) not in index.permissions:
         raise NotFound(
             ErrorReason.PERMISSION_NOT_FOUND,
-            f"permission {name!r} is not declared; put it into the catalogue first",
+            f"permission {name!r} is not declared; create it first",
             field=field,
             details={"permission": name},
         )

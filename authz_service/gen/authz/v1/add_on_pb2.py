@@ -30,15 +30,13 @@ from authz_service.gen.authz.v1 import options_pb2 as authz_dot_v1_dot_options__
 from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15\x61uthz/v1/add_on.proto\x12\x08\x61uthz.v1\x1a\x15\x61uthz/v1/effect.proto\x1a\x16\x61uthz/v1/feature.proto\x1a\x14\x61uthz/v1/limit.proto\x1a\x14\x61uthz/v1/moved.proto\x1a\x16\x61uthz/v1/options.proto\x1a google/protobuf/field_mask.proto\"\xaf\x01\n\x05\x41\x64\x64On\x12\n\n\x02id\x18\x01 \x01(\t\x12\x13\n\x0bpermissions\x18\x02 \x03(\t\x12#\n\x08\x66\x65\x61tures\x18\x03 \x03(\x0b\x32\x11.authz.v1.Feature\x12\x1f\n\x06limits\x18\x04 \x03(\x0b\x32\x0f.authz.v1.Limit\x12\x18\n\x10\x61ssignable_roles\x18\x05 \x03(\t\x12\x13\n\x0b\x64\x65scription\x18\x06 \x01(\t\x12\x10\n\x08revision\x18\x07 \x01(\x03\"\x88\x01\n\x0fPutAddOnRequest\x12\x1f\n\x06\x61\x64\x64_on\x18\x01 \x01(\x0b\x32\x0f.authz.v1.AddOn\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\x12\x19\n\x11\x65xpected_revision\x18\x05 \x01(\x03\"i\n\x10PutAddOnResponse\x12\x1f\n\x06\x61\x64\x64_on\x18\x01 \x01(\x0b\x32\x0f.authz.v1.AddOn\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12\"\n\x07preview\x18\x0e \x01(\x0b\x32\x11.authz.v1.Preview\"\x1d\n\x0fGetAddOnRequest\x12\n\n\x02id\x18\x01 \x01(\t\"E\n\x10GetAddOnResponse\x12\x1f\n\x06\x61\x64\x64_on\x18\x01 \x01(\x0b\x32\x0f.authz.v1.AddOn\x12\x10\n\x08revision\x18\x02 \x01(\x03\"_\n\x11ListAddOnsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x12\n\npermission\x18\x03 \x01(\t\x12\x0f\n\x07\x66\x65\x61ture\x18\x04 \x01(\t\"u\n\x12ListAddOnsResponse\x12 \n\x07\x61\x64\x64_ons\x18\x01 \x03(\x0b\x32\x0f.authz.v1.AddOn\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x10\n\x08revision\x18\x03 \x01(\x03\x12\x12\n\ntotal_size\x18\x04 \x01(\x03\"p\n\x12\x43reateAddOnRequest\x12\x1f\n\x06\x61\x64\x64_on\x18\x01 \x01(\x0b\x32\x0f.authz.v1.AddOn\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\"l\n\x13\x43reateAddOnResponse\x12\x1f\n\x06\x61\x64\x64_on\x18\x01 \x01(\x0b\x32\x0f.authz.v1.AddOn\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12\"\n\x07preview\x18\x0e \x01(\x0b\x32\x11.authz.v1.Preview\"\xbc\x01\n\x12UpdateAddOnRequest\x12\x1f\n\x06\x61\x64\x64_on\x18\x01 \x01(\x0b\x32\x0f.authz.v1.AddOn\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x19\n\x11\x65xpected_revision\x18\x03 \x01(\x03\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x12\n\nrequest_id\x18\x05 \x01(\t\x12\x15\n\rvalidate_only\x18\x06 \x01(\x08\"l\n\x13UpdateAddOnResponse\x12\x1f\n\x06\x61\x64\x64_on\x18\x01 \x01(\x0b\x32\x0f.authz.v1.AddOn\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12\"\n\x07preview\x18\x0e \x01(\x0b\x32\x11.authz.v1.Preview\"\x8b\x01\n\x12\x44\x65leteAddOnRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x13\n\x0breplacement\x18\x02 \x01(\t\x12\x19\n\x11\x65xpected_revision\x18\x03 \x01(\x03\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x12\n\nrequest_id\x18\x05 \x01(\t\x12\x15\n\rvalidate_only\x18\x06 \x01(\x08\"\x8c\x01\n\x13\x44\x65leteAddOnResponse\x12\x1f\n\x06\x61\x64\x64_on\x18\x01 \x01(\x0b\x32\x0f.authz.v1.AddOn\x12\x1e\n\x05moved\x18\x02 \x03(\x0b\x32\x0f.authz.v1.Moved\x12\x10\n\x08revision\x18\x03 \x01(\x03\x12\"\n\x07preview\x18\x0e \x01(\x0b\x32\x11.authz.v1.Preview2\xb7\x04\n\x0c\x41\x64\x64OnService\x12T\n\x08PutAddOn\x12\x19.authz.v1.PutAddOnRequest\x1a\x1a.authz.v1.PutAddOnResponse\"\x11\xa2\xbb\x18\r\n\x0b\x61\x64\x64_ons:put\x12]\n\x0b\x43reateAddOn\x12\x1c.authz.v1.CreateAddOnRequest\x1a\x1d.authz.v1.CreateAddOnResponse\"\x11\xa2\xbb\x18\r\n\x0b\x61\x64\x64_ons:put\x12]\n\x0bUpdateAddOn\x12\x1c.authz.v1.UpdateAddOnRequest\x1a\x1d.authz.v1.UpdateAddOnResponse\"\x11\xa2\xbb\x18\r\n\x0b\x61\x64\x64_ons:put\x12`\n\x0b\x44\x65leteAddOn\x12\x1c.authz.v1.DeleteAddOnRequest\x1a\x1d.authz.v1.DeleteAddOnResponse\"\x14\xa2\xbb\x18\x10\n\x0e\x61\x64\x64_ons:delete\x12T\n\x08GetAddOn\x12\x19.authz.v1.GetAddOnRequest\x1a\x1a.authz.v1.GetAddOnResponse\"\x11\xa2\xbb\x18\r\n\x0b\x61\x64\x64_ons:get\x12[\n\nListAddOns\x12\x1b.authz.v1.ListAddOnsRequest\x1a\x1c.authz.v1.ListAddOnsResponse\"\x12\xa2\xbb\x18\x0e\n\x0c\x61\x64\x64_ons:listb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15\x61uthz/v1/add_on.proto\x12\x08\x61uthz.v1\x1a\x15\x61uthz/v1/effect.proto\x1a\x16\x61uthz/v1/feature.proto\x1a\x14\x61uthz/v1/limit.proto\x1a\x14\x61uthz/v1/moved.proto\x1a\x16\x61uthz/v1/options.proto\x1a google/protobuf/field_mask.proto\"\xaf\x01\n\x05\x41\x64\x64On\x12\n\n\x02id\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12\x13\n\x0bpermissions\x18\x03 \x03(\t\x12#\n\x08\x66\x65\x61tures\x18\x05 \x03(\x0b\x32\x11.authz.v1.Feature\x12\x1f\n\x06limits\x18\x06 \x03(\x0b\x32\x0f.authz.v1.Limit\x12\x18\n\x10\x61ssignable_roles\x18\x07 \x03(\t\x12\x10\n\x08revision\x18\x0f \x01(\x03\"p\n\x12\x43reateAddOnRequest\x12\x1f\n\x06\x61\x64\x64_on\x18\x01 \x01(\x0b\x32\x0f.authz.v1.AddOn\x12\x12\n\nrequest_id\x18\r \x01(\t\x12\x15\n\rvalidate_only\x18\x0e \x01(\x08\x12\x0e\n\x06reason\x18\x0f \x01(\t\"l\n\x13\x43reateAddOnResponse\x12\x1f\n\x06\x61\x64\x64_on\x18\x01 \x01(\x0b\x32\x0f.authz.v1.AddOn\x12\"\n\x07preview\x18\x0e \x01(\x0b\x32\x11.authz.v1.Preview\x12\x10\n\x08revision\x18\x0f \x01(\x03\"\xd3\x01\n\x12UpdateAddOnRequest\x12\x1f\n\x06\x61\x64\x64_on\x18\x01 \x01(\x0b\x32\x0f.authz.v1.AddOn\x12/\n\x0bupdate_mask\x18\n \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x15\n\rallow_missing\x18\x0b \x01(\x08\x12\x19\n\x11\x65xpected_revision\x18\x0c \x01(\x03\x12\x12\n\nrequest_id\x18\r \x01(\t\x12\x15\n\rvalidate_only\x18\x0e \x01(\x08\x12\x0e\n\x06reason\x18\x0f \x01(\t\"l\n\x13UpdateAddOnResponse\x12\x1f\n\x06\x61\x64\x64_on\x18\x01 \x01(\x0b\x32\x0f.authz.v1.AddOn\x12\"\n\x07preview\x18\x0e \x01(\x0b\x32\x11.authz.v1.Preview\x12\x10\n\x08revision\x18\x0f \x01(\x03\"\x8b\x01\n\x12\x44\x65leteAddOnRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x13\n\x0breplacement\x18\x02 \x01(\t\x12\x19\n\x11\x65xpected_revision\x18\x0c \x01(\x03\x12\x12\n\nrequest_id\x18\r \x01(\t\x12\x15\n\rvalidate_only\x18\x0e \x01(\x08\x12\x0e\n\x06reason\x18\x0f \x01(\t\"\x8c\x01\n\x13\x44\x65leteAddOnResponse\x12\x1f\n\x06\x61\x64\x64_on\x18\x01 \x01(\x0b\x32\x0f.authz.v1.AddOn\x12\x1e\n\x05moved\x18\x02 \x03(\x0b\x32\x0f.authz.v1.Moved\x12\"\n\x07preview\x18\x0e \x01(\x0b\x32\x11.authz.v1.Preview\x12\x10\n\x08revision\x18\x0f \x01(\x03\"\x1d\n\x0fGetAddOnRequest\x12\n\n\x02id\x18\x01 \x01(\t\"E\n\x10GetAddOnResponse\x12\x1f\n\x06\x61\x64\x64_on\x18\x01 \x01(\x0b\x32\x0f.authz.v1.AddOn\x12\x10\n\x08revision\x18\x0f \x01(\x03\"_\n\x11ListAddOnsRequest\x12\x12\n\npermission\x18\x01 \x01(\t\x12\x0f\n\x07\x66\x65\x61ture\x18\x02 \x01(\t\x12\x11\n\tpage_size\x18\r \x01(\x05\x12\x12\n\npage_token\x18\x0e \x01(\t\"u\n\x12ListAddOnsResponse\x12 \n\x07\x61\x64\x64_ons\x18\x01 \x03(\x0b\x32\x0f.authz.v1.AddOn\x12\x17\n\x0fnext_page_token\x18\r \x01(\t\x12\x10\n\x08revision\x18\x0e \x01(\x03\x12\x12\n\ntotal_size\x18\x0f \x01(\x03\x32\xe1\x03\n\x0c\x41\x64\x64OnService\x12]\n\x0b\x43reateAddOn\x12\x1c.authz.v1.CreateAddOnRequest\x1a\x1d.authz.v1.CreateAddOnResponse\"\x11\xa2\xbb\x18\r\n\x0b\x61\x64\x64_ons:put\x12]\n\x0bUpdateAddOn\x12\x1c.authz.v1.UpdateAddOnRequest\x1a\x1d.authz.v1.UpdateAddOnResponse\"\x11\xa2\xbb\x18\r\n\x0b\x61\x64\x64_ons:put\x12`\n\x0b\x44\x65leteAddOn\x12\x1c.authz.v1.DeleteAddOnRequest\x1a\x1d.authz.v1.DeleteAddOnResponse\"\x14\xa2\xbb\x18\x10\n\x0e\x61\x64\x64_ons:delete\x12T\n\x08GetAddOn\x12\x19.authz.v1.GetAddOnRequest\x1a\x1a.authz.v1.GetAddOnResponse\"\x11\xa2\xbb\x18\r\n\x0b\x61\x64\x64_ons:get\x12[\n\nListAddOns\x12\x1b.authz.v1.ListAddOnsRequest\x1a\x1c.authz.v1.ListAddOnsResponse\"\x12\xa2\xbb\x18\x0e\n\x0c\x61\x64\x64_ons:listb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'authz.v1.add_on_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_ADDONSERVICE'].methods_by_name['PutAddOn']._loaded_options = None
-  _globals['_ADDONSERVICE'].methods_by_name['PutAddOn']._serialized_options = b'\242\273\030\r\n\013add_ons:put'
   _globals['_ADDONSERVICE'].methods_by_name['CreateAddOn']._loaded_options = None
   _globals['_ADDONSERVICE'].methods_by_name['CreateAddOn']._serialized_options = b'\242\273\030\r\n\013add_ons:put'
   _globals['_ADDONSERVICE'].methods_by_name['UpdateAddOn']._loaded_options = None
@@ -51,30 +49,26 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ADDONSERVICE'].methods_by_name['ListAddOns']._serialized_options = b'\242\273\030\016\n\014add_ons:list'
   _globals['_ADDON']._serialized_start=185
   _globals['_ADDON']._serialized_end=360
-  _globals['_PUTADDONREQUEST']._serialized_start=363
-  _globals['_PUTADDONREQUEST']._serialized_end=499
-  _globals['_PUTADDONRESPONSE']._serialized_start=501
-  _globals['_PUTADDONRESPONSE']._serialized_end=606
-  _globals['_GETADDONREQUEST']._serialized_start=608
-  _globals['_GETADDONREQUEST']._serialized_end=637
-  _globals['_GETADDONRESPONSE']._serialized_start=639
-  _globals['_GETADDONRESPONSE']._serialized_end=708
-  _globals['_LISTADDONSREQUEST']._serialized_start=710
-  _globals['_LISTADDONSREQUEST']._serialized_end=805
-  _globals['_LISTADDONSRESPONSE']._serialized_start=807
-  _globals['_LISTADDONSRESPONSE']._serialized_end=924
-  _globals['_CREATEADDONREQUEST']._serialized_start=926
-  _globals['_CREATEADDONREQUEST']._serialized_end=1038
-  _globals['_CREATEADDONRESPONSE']._serialized_start=1040
-  _globals['_CREATEADDONRESPONSE']._serialized_end=1148
-  _globals['_UPDATEADDONREQUEST']._serialized_start=1151
-  _globals['_UPDATEADDONREQUEST']._serialized_end=1339
-  _globals['_UPDATEADDONRESPONSE']._serialized_start=1341
-  _globals['_UPDATEADDONRESPONSE']._serialized_end=1449
-  _globals['_DELETEADDONREQUEST']._serialized_start=1452
-  _globals['_DELETEADDONREQUEST']._serialized_end=1591
-  _globals['_DELETEADDONRESPONSE']._serialized_start=1594
-  _globals['_DELETEADDONRESPONSE']._serialized_end=1734
-  _globals['_ADDONSERVICE']._serialized_start=1737
-  _globals['_ADDONSERVICE']._serialized_end=2304
+  _globals['_CREATEADDONREQUEST']._serialized_start=362
+  _globals['_CREATEADDONREQUEST']._serialized_end=474
+  _globals['_CREATEADDONRESPONSE']._serialized_start=476
+  _globals['_CREATEADDONRESPONSE']._serialized_end=584
+  _globals['_UPDATEADDONREQUEST']._serialized_start=587
+  _globals['_UPDATEADDONREQUEST']._serialized_end=798
+  _globals['_UPDATEADDONRESPONSE']._serialized_start=800
+  _globals['_UPDATEADDONRESPONSE']._serialized_end=908
+  _globals['_DELETEADDONREQUEST']._serialized_start=911
+  _globals['_DELETEADDONREQUEST']._serialized_end=1050
+  _globals['_DELETEADDONRESPONSE']._serialized_start=1053
+  _globals['_DELETEADDONRESPONSE']._serialized_end=1193
+  _globals['_GETADDONREQUEST']._serialized_start=1195
+  _globals['_GETADDONREQUEST']._serialized_end=1224
+  _globals['_GETADDONRESPONSE']._serialized_start=1226
+  _globals['_GETADDONRESPONSE']._serialized_end=1295
+  _globals['_LISTADDONSREQUEST']._serialized_start=1297
+  _globals['_LISTADDONSREQUEST']._serialized_end=1392
+  _globals['_LISTADDONSRESPONSE']._serialized_start=1394
+  _globals['_LISTADDONSRESPONSE']._serialized_end=1511
+  _globals['_ADDONSERVICE']._serialized_start=1514
+  _globals['_ADDONSERVICE']._serialized_end=1995
 # @@protoc_insertion_point(module_scope)

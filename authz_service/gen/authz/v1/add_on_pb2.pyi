@@ -25,30 +25,32 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class AddOn(_message.Message):
-    """What a customer buys beside a tier."""
+    """What a customer buys on top of a tier."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     ID_FIELD_NUMBER: _builtins.int
+    DESCRIPTION_FIELD_NUMBER: _builtins.int
     PERMISSIONS_FIELD_NUMBER: _builtins.int
     FEATURES_FIELD_NUMBER: _builtins.int
     LIMITS_FIELD_NUMBER: _builtins.int
     ASSIGNABLE_ROLES_FIELD_NUMBER: _builtins.int
-    DESCRIPTION_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """The add-on's id. Example: `audit`."""
+    """Its id. Example: `audit`."""
     description: _builtins.str
     """What it is, for people."""
     revision: _builtins.int
-    """The revision that changed it last, for `expected_revision`; ignored in a change. Example: 4711."""
+    """The revision that last changed it, to send back as `expected_revision`; ignored in requests.
+    Example: 4711.
+    """
     @_builtins.property
     def permissions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The permissions it adds."""
 
     @_builtins.property
     def features(self) -> _containers.RepeatedCompositeFieldContainer[_feature_pb2.Feature]:
-        """The features it sets. Where the tier sets one too, the tier's holds."""
+        """The features it sets. Where the tier sets the same feature, the tier's value counts."""
 
     @_builtins.property
     def limits(self) -> _containers.RepeatedCompositeFieldContainer[_limit_pb2.Limit]:
@@ -56,17 +58,17 @@ class AddOn(_message.Message):
 
     @_builtins.property
     def assignable_roles(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Global roles that can be granted in tenants that hold it."""
+        """Global roles that can be granted in tenants that have it."""
 
     def __init__(
         self,
         *,
         id: _builtins.str = ...,
+        description: _builtins.str = ...,
         permissions: _abc.Iterable[_builtins.str] | None = ...,
         features: _abc.Iterable[_feature_pb2.Feature] | None = ...,
         limits: _abc.Iterable[_limit_pb2.Limit] | None = ...,
         assignable_roles: _abc.Iterable[_builtins.str] | None = ...,
-        description: _builtins.str = ...,
         revision: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
@@ -78,56 +80,52 @@ class AddOn(_message.Message):
 Global___AddOn: _TypeAlias = AddOn  # noqa: Y015
 
 @_typing.final
-class PutAddOnRequest(_message.Message):
-    """The add-on to put."""
+class CreateAddOnRequest(_message.Message):
+    """The add-on to create."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     ADD_ON_FIELD_NUMBER: _builtins.int
-    REASON_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
-    EXPECTED_REVISION_FIELD_NUMBER: _builtins.int
-    reason: _builtins.str
-    """Why, for the audit; up to 1,000 characters."""
+    REASON_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """A retry with the same id gets the first answer; the same id with other content is refused."""
     validate_only: _builtins.bool
     """Answer with the full effect, and change nothing."""
-    expected_revision: _builtins.int
-    """Only if this is the object's `revision`, else REVISION_MISMATCH; 0 for whatever it is."""
+    reason: _builtins.str
+    """Why, for the audit; up to 1,000 characters."""
     @_builtins.property
     def add_on(self) -> Global___AddOn:
-        """The add-on, whole: what it does not name is gone."""
+        """The add-on in full."""
 
     def __init__(
         self,
         *,
         add_on: Global___AddOn | None = ...,
-        reason: _builtins.str = ...,
         request_id: _builtins.str = ...,
         validate_only: _builtins.bool = ...,
-        expected_revision: _builtins.int = ...,
+        reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["add_on", b"add_on"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["add_on", b"add_on", "expected_revision", b"expected_revision", "reason", b"reason", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["add_on", b"add_on", "reason", b"reason", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___PutAddOnRequest: _TypeAlias = PutAddOnRequest  # noqa: Y015
+Global___CreateAddOnRequest: _TypeAlias = CreateAddOnRequest  # noqa: Y015
 
 @_typing.final
-class PutAddOnResponse(_message.Message):
-    """The add-on put."""
+class CreateAddOnResponse(_message.Message):
+    """The add-on created."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     ADD_ON_FIELD_NUMBER: _builtins.int
-    REVISION_FIELD_NUMBER: _builtins.int
     PREVIEW_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
-    """The revision that made it so."""
+    """The revision that created it."""
     @_builtins.property
     def add_on(self) -> Global___AddOn:
         """The add-on as it is now."""
@@ -140,8 +138,8 @@ class PutAddOnResponse(_message.Message):
         self,
         *,
         add_on: Global___AddOn | None = ...,
-        revision: _builtins.int = ...,
         preview: _effect_pb2.Preview | None = ...,
+        revision: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["add_on", b"add_on", "preview", b"preview"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -149,7 +147,177 @@ class PutAddOnResponse(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___PutAddOnResponse: _TypeAlias = PutAddOnResponse  # noqa: Y015
+Global___CreateAddOnResponse: _TypeAlias = CreateAddOnResponse  # noqa: Y015
+
+@_typing.final
+class UpdateAddOnRequest(_message.Message):
+    """Which fields of a add-on to change, and to what."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ADD_ON_FIELD_NUMBER: _builtins.int
+    UPDATE_MASK_FIELD_NUMBER: _builtins.int
+    ALLOW_MISSING_FIELD_NUMBER: _builtins.int
+    EXPECTED_REVISION_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    allow_missing: _builtins.bool
+    """If there is no such add-on, create it with all fields of the request."""
+    expected_revision: _builtins.int
+    """Refuse with REVISION_MISMATCH unless this is the `revision` of the add-on; 0 accepts any."""
+    request_id: _builtins.str
+    """A retry with the same id gets the first answer; the same id with other content is refused."""
+    validate_only: _builtins.bool
+    """Answer with the full effect, and change nothing."""
+    reason: _builtins.str
+    """Why, for the audit; up to 1,000 characters."""
+    @_builtins.property
+    def add_on(self) -> Global___AddOn:
+        """Its id, and the new values of the fields that `update_mask` names; other fields are ignored."""
+
+    @_builtins.property
+    def update_mask(self) -> _field_mask_pb2.FieldMask:
+        """The fields to change, at least one: `description`, `permissions`, `features`, `limits`,
+        `assignable_roles`, or `*` for all of them.
+        """
+
+    def __init__(
+        self,
+        *,
+        add_on: Global___AddOn | None = ...,
+        update_mask: _field_mask_pb2.FieldMask | None = ...,
+        allow_missing: _builtins.bool = ...,
+        expected_revision: _builtins.int = ...,
+        request_id: _builtins.str = ...,
+        validate_only: _builtins.bool = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["add_on", b"add_on", "update_mask", b"update_mask"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["add_on", b"add_on", "allow_missing", b"allow_missing", "expected_revision", b"expected_revision", "reason", b"reason", "request_id", b"request_id", "update_mask", b"update_mask", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdateAddOnRequest: _TypeAlias = UpdateAddOnRequest  # noqa: Y015
+
+@_typing.final
+class UpdateAddOnResponse(_message.Message):
+    """The add-on changed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ADD_ON_FIELD_NUMBER: _builtins.int
+    PREVIEW_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    revision: _builtins.int
+    """The revision that made it so; the current one if nothing changed."""
+    @_builtins.property
+    def add_on(self) -> Global___AddOn:
+        """The add-on as it is now."""
+
+    @_builtins.property
+    def preview(self) -> _effect_pb2.Preview:
+        """What the call would do, and to whom; set if `validate_only` was."""
+
+    def __init__(
+        self,
+        *,
+        add_on: Global___AddOn | None = ...,
+        preview: _effect_pb2.Preview | None = ...,
+        revision: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["add_on", b"add_on", "preview", b"preview"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["add_on", b"add_on", "preview", b"preview", "revision", b"revision"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdateAddOnResponse: _TypeAlias = UpdateAddOnResponse  # noqa: Y015
+
+@_typing.final
+class DeleteAddOnRequest(_message.Message):
+    """The add-on to delete."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    REPLACEMENT_FIELD_NUMBER: _builtins.int
+    EXPECTED_REVISION_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    """Its id."""
+    replacement: _builtins.str
+    """The add-on that takes its place wherever it is used; empty for none. What is moved keeps its
+    window, scope, source and id.
+    """
+    expected_revision: _builtins.int
+    """Refuse with REVISION_MISMATCH unless this is the `revision` of the add-on; 0 accepts any."""
+    request_id: _builtins.str
+    """A retry with the same id gets the first answer; the same id with other content is refused."""
+    validate_only: _builtins.bool
+    """Answer with the full effect, and change nothing."""
+    reason: _builtins.str
+    """Why, for the audit; up to 1,000 characters."""
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        replacement: _builtins.str = ...,
+        expected_revision: _builtins.int = ...,
+        request_id: _builtins.str = ...,
+        validate_only: _builtins.bool = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expected_revision", b"expected_revision", "id", b"id", "reason", b"reason", "replacement", b"replacement", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteAddOnRequest: _TypeAlias = DeleteAddOnRequest  # noqa: Y015
+
+@_typing.final
+class DeleteAddOnResponse(_message.Message):
+    """The add-on deleted."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ADD_ON_FIELD_NUMBER: _builtins.int
+    MOVED_FIELD_NUMBER: _builtins.int
+    PREVIEW_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    revision: _builtins.int
+    """The revision that deleted it."""
+    @_builtins.property
+    def add_on(self) -> Global___AddOn:
+        """The add-on as it was."""
+
+    @_builtins.property
+    def moved(self) -> _containers.RepeatedCompositeFieldContainer[_moved_pb2.Moved]:
+        """What the replacement took over, by kind; empty if nothing used the add-on."""
+
+    @_builtins.property
+    def preview(self) -> _effect_pb2.Preview:
+        """What the call would do, and to whom; set if `validate_only` was."""
+
+    def __init__(
+        self,
+        *,
+        add_on: Global___AddOn | None = ...,
+        moved: _abc.Iterable[_moved_pb2.Moved] | None = ...,
+        preview: _effect_pb2.Preview | None = ...,
+        revision: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["add_on", b"add_on", "preview", b"preview"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["add_on", b"add_on", "moved", b"moved", "preview", b"preview", "revision", b"revision"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteAddOnResponse: _TypeAlias = DeleteAddOnResponse  # noqa: Y015
 
 @_typing.final
 class GetAddOnRequest(_message.Message):
@@ -182,7 +350,7 @@ class GetAddOnResponse(_message.Message):
     ADD_ON_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
-    """The revision the answer was given at."""
+    """The revision that the answer is about."""
     @_builtins.property
     def add_on(self) -> Global___AddOn:
         """The add-on."""
@@ -207,25 +375,25 @@ class ListAddOnsRequest(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    PAGE_SIZE_FIELD_NUMBER: _builtins.int
-    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     PERMISSION_FIELD_NUMBER: _builtins.int
     FEATURE_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    permission: _builtins.str
+    """Only add-ons that carry this permission; empty for all."""
+    feature: _builtins.str
+    """Only add-ons that set this feature; empty for all."""
     page_size: _builtins.int
     """At most this many; 100 if 0, at most 1,000."""
     page_token: _builtins.str
-    """`next_page_token` of the page before, of the same query."""
-    permission: _builtins.str
-    """Only those that carry this permission; empty for all."""
-    feature: _builtins.str
-    """Only those that set this feature; empty for all."""
+    """`next_page_token` of the previous page of the same query."""
     def __init__(
         self,
         *,
-        page_size: _builtins.int = ...,
-        page_token: _builtins.str = ...,
         permission: _builtins.str = ...,
         feature: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -248,9 +416,9 @@ class ListAddOnsResponse(_message.Message):
     next_page_token: _builtins.str
     """Empty on the last page."""
     revision: _builtins.int
-    """The revision the answer was given at."""
+    """The revision that the answer is about."""
     total_size: _builtins.int
-    """How many the whole list has."""
+    """How many items all pages have together."""
     @_builtins.property
     def add_ons(self) -> _containers.RepeatedCompositeFieldContainer[Global___AddOn]:
         """The add-ons."""
@@ -270,239 +438,3 @@ class ListAddOnsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListAddOnsResponse: _TypeAlias = ListAddOnsResponse  # noqa: Y015
-
-@_typing.final
-class CreateAddOnRequest(_message.Message):
-    """The add-on to make."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    ADD_ON_FIELD_NUMBER: _builtins.int
-    REASON_FIELD_NUMBER: _builtins.int
-    REQUEST_ID_FIELD_NUMBER: _builtins.int
-    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
-    reason: _builtins.str
-    """Why, for the audit; up to 1,000 characters."""
-    request_id: _builtins.str
-    """A retry with the same id gets the first answer; the same id with other content is refused."""
-    validate_only: _builtins.bool
-    """Answer with the full effect, and change nothing."""
-    @_builtins.property
-    def add_on(self) -> Global___AddOn:
-        """The add-on, whole."""
-
-    def __init__(
-        self,
-        *,
-        add_on: Global___AddOn | None = ...,
-        reason: _builtins.str = ...,
-        request_id: _builtins.str = ...,
-        validate_only: _builtins.bool = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["add_on", b"add_on"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["add_on", b"add_on", "reason", b"reason", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___CreateAddOnRequest: _TypeAlias = CreateAddOnRequest  # noqa: Y015
-
-@_typing.final
-class CreateAddOnResponse(_message.Message):
-    """The add-on made."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    ADD_ON_FIELD_NUMBER: _builtins.int
-    REVISION_FIELD_NUMBER: _builtins.int
-    PREVIEW_FIELD_NUMBER: _builtins.int
-    revision: _builtins.int
-    """The revision that made it so."""
-    @_builtins.property
-    def add_on(self) -> Global___AddOn:
-        """The add-on as it is now."""
-
-    @_builtins.property
-    def preview(self) -> _effect_pb2.Preview:
-        """What the call would do, and to whom; set if `validate_only` was."""
-
-    def __init__(
-        self,
-        *,
-        add_on: Global___AddOn | None = ...,
-        revision: _builtins.int = ...,
-        preview: _effect_pb2.Preview | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["add_on", b"add_on", "preview", b"preview"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["add_on", b"add_on", "preview", b"preview", "revision", b"revision"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___CreateAddOnResponse: _TypeAlias = CreateAddOnResponse  # noqa: Y015
-
-@_typing.final
-class UpdateAddOnRequest(_message.Message):
-    """The add-on to change, and what of it."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    ADD_ON_FIELD_NUMBER: _builtins.int
-    UPDATE_MASK_FIELD_NUMBER: _builtins.int
-    EXPECTED_REVISION_FIELD_NUMBER: _builtins.int
-    REASON_FIELD_NUMBER: _builtins.int
-    REQUEST_ID_FIELD_NUMBER: _builtins.int
-    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
-    expected_revision: _builtins.int
-    """Only if this is the add-on's `revision`, else REVISION_MISMATCH; 0 for whatever it is."""
-    reason: _builtins.str
-    """Why, for the audit; up to 1,000 characters."""
-    request_id: _builtins.str
-    """A retry with the same id gets the first answer; the same id with other content is refused."""
-    validate_only: _builtins.bool
-    """Answer with the full effect, and change nothing."""
-    @_builtins.property
-    def add_on(self) -> Global___AddOn:
-        """Its id, and the new content of the fields that `update_mask` names; the others are ignored."""
-
-    @_builtins.property
-    def update_mask(self) -> _field_mask_pb2.FieldMask:
-        """The fields to change: `permissions`, `features`, `limits`, `assignable_roles`,
-        `description`. At least one.
-        """
-
-    def __init__(
-        self,
-        *,
-        add_on: Global___AddOn | None = ...,
-        update_mask: _field_mask_pb2.FieldMask | None = ...,
-        expected_revision: _builtins.int = ...,
-        reason: _builtins.str = ...,
-        request_id: _builtins.str = ...,
-        validate_only: _builtins.bool = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["add_on", b"add_on", "update_mask", b"update_mask"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["add_on", b"add_on", "expected_revision", b"expected_revision", "reason", b"reason", "request_id", b"request_id", "update_mask", b"update_mask", "validate_only", b"validate_only"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___UpdateAddOnRequest: _TypeAlias = UpdateAddOnRequest  # noqa: Y015
-
-@_typing.final
-class UpdateAddOnResponse(_message.Message):
-    """The add-on changed."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    ADD_ON_FIELD_NUMBER: _builtins.int
-    REVISION_FIELD_NUMBER: _builtins.int
-    PREVIEW_FIELD_NUMBER: _builtins.int
-    revision: _builtins.int
-    """The revision that made it so; the current one if nothing changed."""
-    @_builtins.property
-    def add_on(self) -> Global___AddOn:
-        """The add-on as it is now."""
-
-    @_builtins.property
-    def preview(self) -> _effect_pb2.Preview:
-        """What the call would do, and to whom; set if `validate_only` was."""
-
-    def __init__(
-        self,
-        *,
-        add_on: Global___AddOn | None = ...,
-        revision: _builtins.int = ...,
-        preview: _effect_pb2.Preview | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["add_on", b"add_on", "preview", b"preview"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["add_on", b"add_on", "preview", b"preview", "revision", b"revision"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___UpdateAddOnResponse: _TypeAlias = UpdateAddOnResponse  # noqa: Y015
-
-@_typing.final
-class DeleteAddOnRequest(_message.Message):
-    """The add-on to delete."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    ID_FIELD_NUMBER: _builtins.int
-    REPLACEMENT_FIELD_NUMBER: _builtins.int
-    EXPECTED_REVISION_FIELD_NUMBER: _builtins.int
-    REASON_FIELD_NUMBER: _builtins.int
-    REQUEST_ID_FIELD_NUMBER: _builtins.int
-    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
-    id: _builtins.str
-    """Its id."""
-    replacement: _builtins.str
-    """The add-on that takes its place wherever it is used; empty for none. Windows, scopes, sources
-    and ids of what is moved stay as they are.
-    """
-    expected_revision: _builtins.int
-    """Only if this is the add-on's `revision`, else REVISION_MISMATCH; 0 for whatever it is."""
-    reason: _builtins.str
-    """Why, for the audit; up to 1,000 characters."""
-    request_id: _builtins.str
-    """A retry with the same id gets the first answer; the same id with other content is refused."""
-    validate_only: _builtins.bool
-    """Answer with the full effect, and change nothing."""
-    def __init__(
-        self,
-        *,
-        id: _builtins.str = ...,
-        replacement: _builtins.str = ...,
-        expected_revision: _builtins.int = ...,
-        reason: _builtins.str = ...,
-        request_id: _builtins.str = ...,
-        validate_only: _builtins.bool = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["expected_revision", b"expected_revision", "id", b"id", "reason", b"reason", "replacement", b"replacement", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___DeleteAddOnRequest: _TypeAlias = DeleteAddOnRequest  # noqa: Y015
-
-@_typing.final
-class DeleteAddOnResponse(_message.Message):
-    """The add-on deleted."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    ADD_ON_FIELD_NUMBER: _builtins.int
-    MOVED_FIELD_NUMBER: _builtins.int
-    REVISION_FIELD_NUMBER: _builtins.int
-    PREVIEW_FIELD_NUMBER: _builtins.int
-    revision: _builtins.int
-    """The revision that made it so."""
-    @_builtins.property
-    def add_on(self) -> Global___AddOn:
-        """The add-on as it was."""
-
-    @_builtins.property
-    def moved(self) -> _containers.RepeatedCompositeFieldContainer[_moved_pb2.Moved]:
-        """What was moved to the replacement, by kind. Empty if nothing used it."""
-
-    @_builtins.property
-    def preview(self) -> _effect_pb2.Preview:
-        """What the call would do, and to whom; set if `validate_only` was."""
-
-    def __init__(
-        self,
-        *,
-        add_on: Global___AddOn | None = ...,
-        moved: _abc.Iterable[_moved_pb2.Moved] | None = ...,
-        revision: _builtins.int = ...,
-        preview: _effect_pb2.Preview | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["add_on", b"add_on", "preview", b"preview"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["add_on", b"add_on", "moved", b"moved", "preview", b"preview", "revision", b"revision"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___DeleteAddOnResponse: _TypeAlias = DeleteAddOnResponse  # noqa: Y015

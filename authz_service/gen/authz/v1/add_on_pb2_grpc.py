@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class AddOnServiceStub:
-    """Add-ons: what customers buy beside a tier.
+    """Add-ons: what customers buy on top of a tier.
     """
 
     def __init__(self, channel):
@@ -35,11 +35,6 @@ class AddOnServiceStub:
         Args:
             channel: A grpc.Channel.
         """
-        self.PutAddOn = channel.unary_unary(
-                '/authz.v1.AddOnService/PutAddOn',
-                request_serializer=authz_dot_v1_dot_add__on__pb2.PutAddOnRequest.SerializeToString,
-                response_deserializer=authz_dot_v1_dot_add__on__pb2.PutAddOnResponse.FromString,
-                _registered_method=True)
         self.CreateAddOn = channel.unary_unary(
                 '/authz.v1.AddOnService/CreateAddOn',
                 request_serializer=authz_dot_v1_dot_add__on__pb2.CreateAddOnRequest.SerializeToString,
@@ -68,32 +63,25 @@ class AddOnServiceStub:
 
 
 class AddOnServiceServicer:
-    """Add-ons: what customers buy beside a tier.
+    """Add-ons: what customers buy on top of a tier.
     """
 
-    def PutAddOn(self, request, context):
-        """Make an add-on, or replace its definition, for all tenants that hold it.
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
     def CreateAddOn(self, request, context):
-        """Make an add-on that does not exist yet.
+        """Create an add-on.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def UpdateAddOn(self, request, context):
-        """Change the named fields of an add-on, for all tenants that hold it.
+        """Change some fields of an add-on, for every tenant that has it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DeleteAddOn(self, request, context):
-        """End an add-on. Refused while a tenant holds it, unless a replacement takes its place there.
+        """Delete an add-on. Refused while a tenant has it, unless a replacement takes its place there.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -116,11 +104,6 @@ class AddOnServiceServicer:
 
 def add_AddOnServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
-            'PutAddOn': grpc.unary_unary_rpc_method_handler(
-                    servicer.PutAddOn,
-                    request_deserializer=authz_dot_v1_dot_add__on__pb2.PutAddOnRequest.FromString,
-                    response_serializer=authz_dot_v1_dot_add__on__pb2.PutAddOnResponse.SerializeToString,
-            ),
             'CreateAddOn': grpc.unary_unary_rpc_method_handler(
                     servicer.CreateAddOn,
                     request_deserializer=authz_dot_v1_dot_add__on__pb2.CreateAddOnRequest.FromString,
@@ -155,35 +138,8 @@ def add_AddOnServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class AddOnService:
-    """Add-ons: what customers buy beside a tier.
+    """Add-ons: what customers buy on top of a tier.
     """
-
-    @staticmethod
-    def PutAddOn(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/authz.v1.AddOnService/PutAddOn',
-            authz_dot_v1_dot_add__on__pb2.PutAddOnRequest.SerializeToString,
-            authz_dot_v1_dot_add__on__pb2.PutAddOnResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
 
     @staticmethod
     def CreateAddOn(request,

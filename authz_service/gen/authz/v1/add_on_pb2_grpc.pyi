@@ -27,20 +27,18 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class AddOnServiceStub:
-    """Add-ons: what customers buy beside a tier."""
+    """Add-ons: what customers buy on top of a tier."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> AddOnServiceAsyncStub: ...
-    PutAddOn: _grpc.UnaryUnaryMultiCallable[_add_on_pb2.PutAddOnRequest, _add_on_pb2.PutAddOnResponse]
-    """Make an add-on, or replace its definition, for all tenants that hold it."""
     CreateAddOn: _grpc.UnaryUnaryMultiCallable[_add_on_pb2.CreateAddOnRequest, _add_on_pb2.CreateAddOnResponse]
-    """Make an add-on that does not exist yet."""
+    """Create an add-on."""
     UpdateAddOn: _grpc.UnaryUnaryMultiCallable[_add_on_pb2.UpdateAddOnRequest, _add_on_pb2.UpdateAddOnResponse]
-    """Change the named fields of an add-on, for all tenants that hold it."""
+    """Change some fields of an add-on, for every tenant that has it."""
     DeleteAddOn: _grpc.UnaryUnaryMultiCallable[_add_on_pb2.DeleteAddOnRequest, _add_on_pb2.DeleteAddOnResponse]
-    """End an add-on. Refused while a tenant holds it, unless a replacement takes its place there."""
+    """Delete an add-on. Refused while a tenant has it, unless a replacement takes its place there."""
     GetAddOn: _grpc.UnaryUnaryMultiCallable[_add_on_pb2.GetAddOnRequest, _add_on_pb2.GetAddOnResponse]
     """Get one add-on."""
     ListAddOns: _grpc.UnaryUnaryMultiCallable[_add_on_pb2.ListAddOnsRequest, _add_on_pb2.ListAddOnsResponse]
@@ -48,32 +46,22 @@ class AddOnServiceStub:
 
 @_typing.type_check_only
 class AddOnServiceAsyncStub(AddOnServiceStub):
-    """Add-ons: what customers buy beside a tier."""
+    """Add-ons: what customers buy on top of a tier."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
-    PutAddOn: _aio.UnaryUnaryMultiCallable[_add_on_pb2.PutAddOnRequest, _add_on_pb2.PutAddOnResponse]  # type: ignore[assignment]
-    """Make an add-on, or replace its definition, for all tenants that hold it."""
     CreateAddOn: _aio.UnaryUnaryMultiCallable[_add_on_pb2.CreateAddOnRequest, _add_on_pb2.CreateAddOnResponse]  # type: ignore[assignment]
-    """Make an add-on that does not exist yet."""
+    """Create an add-on."""
     UpdateAddOn: _aio.UnaryUnaryMultiCallable[_add_on_pb2.UpdateAddOnRequest, _add_on_pb2.UpdateAddOnResponse]  # type: ignore[assignment]
-    """Change the named fields of an add-on, for all tenants that hold it."""
+    """Change some fields of an add-on, for every tenant that has it."""
     DeleteAddOn: _aio.UnaryUnaryMultiCallable[_add_on_pb2.DeleteAddOnRequest, _add_on_pb2.DeleteAddOnResponse]  # type: ignore[assignment]
-    """End an add-on. Refused while a tenant holds it, unless a replacement takes its place there."""
+    """Delete an add-on. Refused while a tenant has it, unless a replacement takes its place there."""
     GetAddOn: _aio.UnaryUnaryMultiCallable[_add_on_pb2.GetAddOnRequest, _add_on_pb2.GetAddOnResponse]  # type: ignore[assignment]
     """Get one add-on."""
     ListAddOns: _aio.UnaryUnaryMultiCallable[_add_on_pb2.ListAddOnsRequest, _add_on_pb2.ListAddOnsResponse]  # type: ignore[assignment]
     """List add-ons."""
 
 class AddOnServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Add-ons: what customers buy beside a tier."""
-
-    @_abc_1.abstractmethod
-    def PutAddOn(
-        self,
-        request: _add_on_pb2.PutAddOnRequest,
-        context: _ServicerContext,
-    ) -> _typing.Union[_add_on_pb2.PutAddOnResponse, _abc.Awaitable[_add_on_pb2.PutAddOnResponse]]:
-        """Make an add-on, or replace its definition, for all tenants that hold it."""
+    """Add-ons: what customers buy on top of a tier."""
 
     @_abc_1.abstractmethod
     def CreateAddOn(
@@ -81,7 +69,7 @@ class AddOnServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _add_on_pb2.CreateAddOnRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_add_on_pb2.CreateAddOnResponse, _abc.Awaitable[_add_on_pb2.CreateAddOnResponse]]:
-        """Make an add-on that does not exist yet."""
+        """Create an add-on."""
 
     @_abc_1.abstractmethod
     def UpdateAddOn(
@@ -89,7 +77,7 @@ class AddOnServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _add_on_pb2.UpdateAddOnRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_add_on_pb2.UpdateAddOnResponse, _abc.Awaitable[_add_on_pb2.UpdateAddOnResponse]]:
-        """Change the named fields of an add-on, for all tenants that hold it."""
+        """Change some fields of an add-on, for every tenant that has it."""
 
     @_abc_1.abstractmethod
     def DeleteAddOn(
@@ -97,7 +85,7 @@ class AddOnServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _add_on_pb2.DeleteAddOnRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_add_on_pb2.DeleteAddOnResponse, _abc.Awaitable[_add_on_pb2.DeleteAddOnResponse]]:
-        """End an add-on. Refused while a tenant holds it, unless a replacement takes its place there."""
+        """Delete an add-on. Refused while a tenant has it, unless a replacement takes its place there."""
 
     @_abc_1.abstractmethod
     def GetAddOn(

@@ -491,7 +491,7 @@ class CheckPermissionsResponse(_message.Message):
 Global___CheckPermissionsResponse: _TypeAlias = CheckPermissionsResponse  # noqa: Y015
 
 @_typing.final
-class ListPermissionsRequest(_message.Message):
+class ListSubjectPermissionsRequest(_message.Message):
     """Whose permissions to list."""
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -548,10 +548,10 @@ class ListPermissionsRequest(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___ListPermissionsRequest: _TypeAlias = ListPermissionsRequest  # noqa: Y015
+Global___ListSubjectPermissionsRequest: _TypeAlias = ListSubjectPermissionsRequest  # noqa: Y015
 
 @_typing.final
-class ListPermissionsResponse(_message.Message):
+class ListSubjectPermissionsResponse(_message.Message):
     """A page of permissions, in byte order."""
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -580,7 +580,7 @@ class ListPermissionsResponse(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___ListPermissionsResponse: _TypeAlias = ListPermissionsResponse  # noqa: Y015
+Global___ListSubjectPermissionsResponse: _TypeAlias = ListSubjectPermissionsResponse  # noqa: Y015
 
 @_typing.final
 class ListSubjectsRequest(_message.Message):

@@ -54,10 +54,10 @@ class AuthorizationServiceStub:
                 request_serializer=authz_dot_v1_dot_authorization__pb2.CheckPermissionsRequest.SerializeToString,
                 response_deserializer=authz_dot_v1_dot_authorization__pb2.CheckPermissionsResponse.FromString,
                 _registered_method=True)
-        self.ListPermissions = channel.unary_unary(
-                '/authz.v1.AuthorizationService/ListPermissions',
-                request_serializer=authz_dot_v1_dot_authorization__pb2.ListPermissionsRequest.SerializeToString,
-                response_deserializer=authz_dot_v1_dot_authorization__pb2.ListPermissionsResponse.FromString,
+        self.ListSubjectPermissions = channel.unary_unary(
+                '/authz.v1.AuthorizationService/ListSubjectPermissions',
+                request_serializer=authz_dot_v1_dot_authorization__pb2.ListSubjectPermissionsRequest.SerializeToString,
+                response_deserializer=authz_dot_v1_dot_authorization__pb2.ListSubjectPermissionsResponse.FromString,
                 _registered_method=True)
         self.ListSubjects = channel.unary_unary(
                 '/authz.v1.AuthorizationService/ListSubjects',
@@ -110,7 +110,7 @@ class AuthorizationServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def ListPermissions(self, request, context):
+    def ListSubjectPermissions(self, request, context):
         """List every permission that the subject has, in the tenant or one scope. Like ListSubjects,
         GetEntitlements and Explain, it can be asked of any instant and, from the database, of any
         earlier revision.
@@ -166,10 +166,10 @@ def add_AuthorizationServiceServicer_to_server(servicer, server):
                     request_deserializer=authz_dot_v1_dot_authorization__pb2.CheckPermissionsRequest.FromString,
                     response_serializer=authz_dot_v1_dot_authorization__pb2.CheckPermissionsResponse.SerializeToString,
             ),
-            'ListPermissions': grpc.unary_unary_rpc_method_handler(
-                    servicer.ListPermissions,
-                    request_deserializer=authz_dot_v1_dot_authorization__pb2.ListPermissionsRequest.FromString,
-                    response_serializer=authz_dot_v1_dot_authorization__pb2.ListPermissionsResponse.SerializeToString,
+            'ListSubjectPermissions': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListSubjectPermissions,
+                    request_deserializer=authz_dot_v1_dot_authorization__pb2.ListSubjectPermissionsRequest.FromString,
+                    response_serializer=authz_dot_v1_dot_authorization__pb2.ListSubjectPermissionsResponse.SerializeToString,
             ),
             'ListSubjects': grpc.unary_unary_rpc_method_handler(
                     servicer.ListSubjects,
@@ -289,7 +289,7 @@ class AuthorizationService:
             _registered_method=True)
 
     @staticmethod
-    def ListPermissions(request,
+    def ListSubjectPermissions(request,
             target,
             options=(),
             channel_credentials=None,
@@ -302,9 +302,9 @@ class AuthorizationService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/authz.v1.AuthorizationService/ListPermissions',
-            authz_dot_v1_dot_authorization__pb2.ListPermissionsRequest.SerializeToString,
-            authz_dot_v1_dot_authorization__pb2.ListPermissionsResponse.FromString,
+            '/authz.v1.AuthorizationService/ListSubjectPermissions',
+            authz_dot_v1_dot_authorization__pb2.ListSubjectPermissionsRequest.SerializeToString,
+            authz_dot_v1_dot_authorization__pb2.ListSubjectPermissionsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -44,7 +44,7 @@ class AuthorizationServiceStub:
     """Decide up to 1,000 questions, mixed at will, all at one revision and one instant."""
     CheckPermissions: _grpc.UnaryUnaryMultiCallable[_authorization_pb2.CheckPermissionsRequest, _authorization_pb2.CheckPermissionsResponse]
     """Decide many permissions for one subject: what a page needs to draw its buttons."""
-    ListPermissions: _grpc.UnaryUnaryMultiCallable[_authorization_pb2.ListPermissionsRequest, _authorization_pb2.ListPermissionsResponse]
+    ListSubjectPermissions: _grpc.UnaryUnaryMultiCallable[_authorization_pb2.ListSubjectPermissionsRequest, _authorization_pb2.ListSubjectPermissionsResponse]
     """List every permission that the subject has, in the tenant or one scope. Like ListSubjects,
     GetEntitlements and Explain, it can be asked of any instant and, from the database, of any
     earlier revision.
@@ -76,7 +76,7 @@ class AuthorizationServiceAsyncStub(AuthorizationServiceStub):
     """Decide up to 1,000 questions, mixed at will, all at one revision and one instant."""
     CheckPermissions: _aio.UnaryUnaryMultiCallable[_authorization_pb2.CheckPermissionsRequest, _authorization_pb2.CheckPermissionsResponse]  # type: ignore[assignment]
     """Decide many permissions for one subject: what a page needs to draw its buttons."""
-    ListPermissions: _aio.UnaryUnaryMultiCallable[_authorization_pb2.ListPermissionsRequest, _authorization_pb2.ListPermissionsResponse]  # type: ignore[assignment]
+    ListSubjectPermissions: _aio.UnaryUnaryMultiCallable[_authorization_pb2.ListSubjectPermissionsRequest, _authorization_pb2.ListSubjectPermissionsResponse]  # type: ignore[assignment]
     """List every permission that the subject has, in the tenant or one scope. Like ListSubjects,
     GetEntitlements and Explain, it can be asked of any instant and, from the database, of any
     earlier revision.
@@ -125,11 +125,11 @@ class AuthorizationServiceServicer(metaclass=_abc_1.ABCMeta):
         """Decide many permissions for one subject: what a page needs to draw its buttons."""
 
     @_abc_1.abstractmethod
-    def ListPermissions(
+    def ListSubjectPermissions(
         self,
-        request: _authorization_pb2.ListPermissionsRequest,
+        request: _authorization_pb2.ListSubjectPermissionsRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_authorization_pb2.ListPermissionsResponse, _abc.Awaitable[_authorization_pb2.ListPermissionsResponse]]:
+    ) -> _typing.Union[_authorization_pb2.ListSubjectPermissionsResponse, _abc.Awaitable[_authorization_pb2.ListSubjectPermissionsResponse]]:
         """List every permission that the subject has, in the tenant or one scope. Like ListSubjects,
         GetEntitlements and Explain, it can be asked of any instant and, from the database, of any
         earlier revision.

@@ -185,16 +185,28 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     Example: the id of a `SetTier` to `free`, sent with `enterprise`.
     """
     ERROR_REASON_PERMISSION_EXISTS: _ErrorReason.ValueType  # 64
-    """ALREADY_EXISTS. The permission is declared. `UpdatePermission` or `PutPermission` changes it.
+    """ALREADY_EXISTS. The permission is declared already; change it with `UpdatePermission`.
     Example: `CreatePermission` of `invoices:view`.
     """
     ERROR_REASON_ROLE_EXISTS: _ErrorReason.ValueType  # 65
-    """ALREADY_EXISTS. There is a role of that name. `UpdateRole` or `PutRole` changes it.
+    """ALREADY_EXISTS. There is a role of that name already; change it with `UpdateRole`.
     Example: `CreateRole` of `viewer`.
     """
-    ERROR_REASON_PLAN_EXISTS: _ErrorReason.ValueType  # 66
-    """ALREADY_EXISTS. There is a tier, or an add-on, of that name. Update or put it to change it.
+    ERROR_REASON_TIER_EXISTS: _ErrorReason.ValueType  # 66
+    """ALREADY_EXISTS. There is a tier of that name already; change it with `UpdateTier`.
     Example: `CreateTier` of `free`.
+    """
+    ERROR_REASON_ADD_ON_EXISTS: _ErrorReason.ValueType  # 67
+    """ALREADY_EXISTS. There is an add-on of that name already; change it with `UpdateAddOn`.
+    Example: `CreateAddOn` of `audit`.
+    """
+    ERROR_REASON_FEATURE_EXISTS: _ErrorReason.ValueType  # 71
+    """ALREADY_EXISTS. The plan sets that feature already; change it with `UpdateFeature`.
+    Example: `CreateFeature` of `sso` for a tier that sets it.
+    """
+    ERROR_REASON_LIMIT_EXISTS: _ErrorReason.ValueType  # 72
+    """ALREADY_EXISTS. The plan sets that limit already; change it with `UpdateLimit`.
+    Example: `CreateLimit` of `seats` for a tier that sets it.
     """
     ERROR_REASON_NOT_A_MEMBER: _ErrorReason.ValueType  # 80
     """FAILED_PRECONDITION. Roles are granted to members only. `AddMember` first.
@@ -587,16 +599,28 @@ ERROR_REASON_REQUEST_ID_REUSED: ErrorReason.ValueType  # 63
 Example: the id of a `SetTier` to `free`, sent with `enterprise`.
 """
 ERROR_REASON_PERMISSION_EXISTS: ErrorReason.ValueType  # 64
-"""ALREADY_EXISTS. The permission is declared. `UpdatePermission` or `PutPermission` changes it.
+"""ALREADY_EXISTS. The permission is declared already; change it with `UpdatePermission`.
 Example: `CreatePermission` of `invoices:view`.
 """
 ERROR_REASON_ROLE_EXISTS: ErrorReason.ValueType  # 65
-"""ALREADY_EXISTS. There is a role of that name. `UpdateRole` or `PutRole` changes it.
+"""ALREADY_EXISTS. There is a role of that name already; change it with `UpdateRole`.
 Example: `CreateRole` of `viewer`.
 """
-ERROR_REASON_PLAN_EXISTS: ErrorReason.ValueType  # 66
-"""ALREADY_EXISTS. There is a tier, or an add-on, of that name. Update or put it to change it.
+ERROR_REASON_TIER_EXISTS: ErrorReason.ValueType  # 66
+"""ALREADY_EXISTS. There is a tier of that name already; change it with `UpdateTier`.
 Example: `CreateTier` of `free`.
+"""
+ERROR_REASON_ADD_ON_EXISTS: ErrorReason.ValueType  # 67
+"""ALREADY_EXISTS. There is an add-on of that name already; change it with `UpdateAddOn`.
+Example: `CreateAddOn` of `audit`.
+"""
+ERROR_REASON_FEATURE_EXISTS: ErrorReason.ValueType  # 71
+"""ALREADY_EXISTS. The plan sets that feature already; change it with `UpdateFeature`.
+Example: `CreateFeature` of `sso` for a tier that sets it.
+"""
+ERROR_REASON_LIMIT_EXISTS: ErrorReason.ValueType  # 72
+"""ALREADY_EXISTS. The plan sets that limit already; change it with `UpdateLimit`.
+Example: `CreateLimit` of `seats` for a tier that sets it.
 """
 ERROR_REASON_NOT_A_MEMBER: ErrorReason.ValueType  # 80
 """FAILED_PRECONDITION. Roles are granted to members only. `AddMember` first.

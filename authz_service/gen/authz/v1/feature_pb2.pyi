@@ -6,6 +6,7 @@ isort:skip_file
 from authz_service.gen.authz.v1 import effect_pb2 as _effect_pb2
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
+from google.protobuf import field_mask_pb2 as _field_mask_pb2
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
 import builtins as _builtins
@@ -21,7 +22,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class Feature(_message.Message):
-    """A flag or a word that a plan carries."""
+    """A flag or a text value that a tier or add-on sets."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -29,11 +30,11 @@ class Feature(_message.Message):
     ENABLED_FIELD_NUMBER: _builtins.int
     TEXT_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """The feature's name. Example: `sso`."""
+    """Its name. Example: `sso`."""
     enabled: _builtins.bool
     """On or off."""
     text: _builtins.str
-    """A word. Example: `priority`."""
+    """A text value. Example: `priority`."""
     def __init__(
         self,
         *,
@@ -57,13 +58,16 @@ class PlanFeature(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    PLAN_FIELD_NUMBER: _builtins.int
+    TIER_FIELD_NUMBER: _builtins.int
+    ADD_ON_FIELD_NUMBER: _builtins.int
     FEATURE_FIELD_NUMBER: _builtins.int
-    PLAN_REVISION_FIELD_NUMBER: _builtins.int
-    plan: _builtins.str
-    """`tier/<id>` or `addon/<id>`. Example: `tier/professional`."""
-    plan_revision: _builtins.int
-    """The revision that changed the tier or add-on last, for `expected_revision`."""
+    REVISION_FIELD_NUMBER: _builtins.int
+    tier: _builtins.str
+    """A tier, by its id. Example: `professional`."""
+    add_on: _builtins.str
+    """An add-on, by its id. Example: `extra-seats`."""
+    revision: _builtins.int
+    """The revision that last changed the tier or add-on, to send back as `expected_revision`."""
     @_builtins.property
     def feature(self) -> Global___Feature:
         """What it is set to."""
@@ -71,71 +75,170 @@ class PlanFeature(_message.Message):
     def __init__(
         self,
         *,
-        plan: _builtins.str = ...,
+        tier: _builtins.str = ...,
+        add_on: _builtins.str = ...,
         feature: Global___Feature | None = ...,
-        plan_revision: _builtins.int = ...,
+        revision: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["feature", b"feature"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["add_on", b"add_on", "feature", b"feature", "plan", b"plan", "tier", b"tier"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["feature", b"feature", "plan", b"plan", "plan_revision", b"plan_revision"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["add_on", b"add_on", "feature", b"feature", "plan", b"plan", "revision", b"revision", "tier", b"tier"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType_plan: _TypeAlias = _typing.Literal["tier", "add_on"]  # noqa: Y015
+    _WhichOneofArgType_plan: _TypeAlias = _typing.Literal["plan", b"plan"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_plan) -> _WhichOneofReturnType_plan | None: ...
 
 Global___PlanFeature: _TypeAlias = PlanFeature  # noqa: Y015
 
 @_typing.final
-class PutFeatureRequest(_message.Message):
+class CreateFeatureRequest(_message.Message):
     """The feature to set."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    PLAN_FIELD_NUMBER: _builtins.int
+    TIER_FIELD_NUMBER: _builtins.int
+    ADD_ON_FIELD_NUMBER: _builtins.int
     FEATURE_FIELD_NUMBER: _builtins.int
-    EXPECTED_REVISION_FIELD_NUMBER: _builtins.int
-    REASON_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
-    plan: _builtins.str
-    """`tier/<id>` or `addon/<id>`. Example: `tier/professional`."""
-    expected_revision: _builtins.int
-    """Only if this is the plan's `revision`, else REVISION_MISMATCH; 0 for whatever it is."""
-    reason: _builtins.str
-    """Why, for the audit; up to 1,000 characters."""
+    REASON_FIELD_NUMBER: _builtins.int
+    tier: _builtins.str
+    """A tier, by its id. Example: `professional`."""
+    add_on: _builtins.str
+    """An add-on, by its id. Example: `extra-seats`."""
     request_id: _builtins.str
     """A retry with the same id gets the first answer; the same id with other content is refused."""
     validate_only: _builtins.bool
     """Answer with the full effect, and change nothing."""
+    reason: _builtins.str
+    """Why, for the audit; up to 1,000 characters."""
     @_builtins.property
     def feature(self) -> Global___Feature:
-        """The feature, whole."""
+        """The feature in full."""
 
     def __init__(
         self,
         *,
-        plan: _builtins.str = ...,
+        tier: _builtins.str = ...,
+        add_on: _builtins.str = ...,
         feature: Global___Feature | None = ...,
-        expected_revision: _builtins.int = ...,
-        reason: _builtins.str = ...,
         request_id: _builtins.str = ...,
         validate_only: _builtins.bool = ...,
+        reason: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["feature", b"feature"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["add_on", b"add_on", "feature", b"feature", "plan", b"plan", "tier", b"tier"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["expected_revision", b"expected_revision", "feature", b"feature", "plan", b"plan", "reason", b"reason", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["add_on", b"add_on", "feature", b"feature", "plan", b"plan", "reason", b"reason", "request_id", b"request_id", "tier", b"tier", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType_plan: _TypeAlias = _typing.Literal["tier", "add_on"]  # noqa: Y015
+    _WhichOneofArgType_plan: _TypeAlias = _typing.Literal["plan", b"plan"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_plan) -> _WhichOneofReturnType_plan | None: ...
 
-Global___PutFeatureRequest: _TypeAlias = PutFeatureRequest  # noqa: Y015
+Global___CreateFeatureRequest: _TypeAlias = CreateFeatureRequest  # noqa: Y015
 
 @_typing.final
-class PutFeatureResponse(_message.Message):
+class CreateFeatureResponse(_message.Message):
     """The feature set."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     PLAN_FEATURE_FIELD_NUMBER: _builtins.int
-    REVISION_FIELD_NUMBER: _builtins.int
     PREVIEW_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    revision: _builtins.int
+    """The revision that set it."""
+    @_builtins.property
+    def plan_feature(self) -> Global___PlanFeature:
+        """The feature as it is now."""
+
+    @_builtins.property
+    def preview(self) -> _effect_pb2.Preview:
+        """What the call would do, and to whom; set if `validate_only` was."""
+
+    def __init__(
+        self,
+        *,
+        plan_feature: Global___PlanFeature | None = ...,
+        preview: _effect_pb2.Preview | None = ...,
+        revision: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["plan_feature", b"plan_feature", "preview", b"preview"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["plan_feature", b"plan_feature", "preview", b"preview", "revision", b"revision"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreateFeatureResponse: _TypeAlias = CreateFeatureResponse  # noqa: Y015
+
+@_typing.final
+class UpdateFeatureRequest(_message.Message):
+    """Which feature to change, and to what."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TIER_FIELD_NUMBER: _builtins.int
+    ADD_ON_FIELD_NUMBER: _builtins.int
+    FEATURE_FIELD_NUMBER: _builtins.int
+    UPDATE_MASK_FIELD_NUMBER: _builtins.int
+    ALLOW_MISSING_FIELD_NUMBER: _builtins.int
+    EXPECTED_REVISION_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    tier: _builtins.str
+    """A tier, by its id. Example: `professional`."""
+    add_on: _builtins.str
+    """An add-on, by its id. Example: `extra-seats`."""
+    allow_missing: _builtins.bool
+    """If the plan does not set this feature yet, set it with all fields of the request."""
+    expected_revision: _builtins.int
+    """Refuse with REVISION_MISMATCH unless this is the `revision` of the plan; 0 accepts any."""
+    request_id: _builtins.str
+    """A retry with the same id gets the first answer; the same id with other content is refused."""
+    validate_only: _builtins.bool
+    """Answer with the full effect, and change nothing."""
+    reason: _builtins.str
+    """Why, for the audit; up to 1,000 characters."""
+    @_builtins.property
+    def feature(self) -> Global___Feature:
+        """Its name, and the new values of the fields that `update_mask` names; other fields are ignored."""
+
+    @_builtins.property
+    def update_mask(self) -> _field_mask_pb2.FieldMask:
+        """The fields to change, at least one: `enabled` or `text`, or `*` for all of them."""
+
+    def __init__(
+        self,
+        *,
+        tier: _builtins.str = ...,
+        add_on: _builtins.str = ...,
+        feature: Global___Feature | None = ...,
+        update_mask: _field_mask_pb2.FieldMask | None = ...,
+        allow_missing: _builtins.bool = ...,
+        expected_revision: _builtins.int = ...,
+        request_id: _builtins.str = ...,
+        validate_only: _builtins.bool = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["add_on", b"add_on", "feature", b"feature", "plan", b"plan", "tier", b"tier", "update_mask", b"update_mask"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["add_on", b"add_on", "allow_missing", b"allow_missing", "expected_revision", b"expected_revision", "feature", b"feature", "plan", b"plan", "reason", b"reason", "request_id", b"request_id", "tier", b"tier", "update_mask", b"update_mask", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_plan: _TypeAlias = _typing.Literal["tier", "add_on"]  # noqa: Y015
+    _WhichOneofArgType_plan: _TypeAlias = _typing.Literal["plan", b"plan"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_plan) -> _WhichOneofReturnType_plan | None: ...
+
+Global___UpdateFeatureRequest: _TypeAlias = UpdateFeatureRequest  # noqa: Y015
+
+@_typing.final
+class UpdateFeatureResponse(_message.Message):
+    """The feature changed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PLAN_FEATURE_FIELD_NUMBER: _builtins.int
+    PREVIEW_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
     """The revision that made it so; the current one if nothing changed."""
     @_builtins.property
@@ -150,8 +253,8 @@ class PutFeatureResponse(_message.Message):
         self,
         *,
         plan_feature: Global___PlanFeature | None = ...,
-        revision: _builtins.int = ...,
         preview: _effect_pb2.Preview | None = ...,
+        revision: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["plan_feature", b"plan_feature", "preview", b"preview"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -159,7 +262,7 @@ class PutFeatureResponse(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___PutFeatureResponse: _TypeAlias = PutFeatureResponse  # noqa: Y015
+Global___UpdateFeatureResponse: _TypeAlias = UpdateFeatureResponse  # noqa: Y015
 
 @_typing.final
 class DeleteFeatureRequest(_message.Message):
@@ -167,39 +270,45 @@ class DeleteFeatureRequest(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    PLAN_FIELD_NUMBER: _builtins.int
+    TIER_FIELD_NUMBER: _builtins.int
+    ADD_ON_FIELD_NUMBER: _builtins.int
     NAME_FIELD_NUMBER: _builtins.int
     EXPECTED_REVISION_FIELD_NUMBER: _builtins.int
-    REASON_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
-    plan: _builtins.str
-    """`tier/<id>` or `addon/<id>`. Example: `addon/extra-seats`."""
+    REASON_FIELD_NUMBER: _builtins.int
+    tier: _builtins.str
+    """A tier, by its id. Example: `professional`."""
+    add_on: _builtins.str
+    """An add-on, by its id. Example: `extra-seats`."""
     name: _builtins.str
     """The feature's name."""
     expected_revision: _builtins.int
-    """Only if this is the plan's `revision`, else REVISION_MISMATCH; 0 for whatever it is."""
-    reason: _builtins.str
-    """Why, for the audit; up to 1,000 characters."""
+    """Refuse with REVISION_MISMATCH unless this is the `revision` of the plan; 0 accepts any."""
     request_id: _builtins.str
     """A retry with the same id gets the first answer; the same id with other content is refused."""
     validate_only: _builtins.bool
     """Answer with the full effect, and change nothing."""
+    reason: _builtins.str
+    """Why, for the audit; up to 1,000 characters."""
     def __init__(
         self,
         *,
-        plan: _builtins.str = ...,
+        tier: _builtins.str = ...,
+        add_on: _builtins.str = ...,
         name: _builtins.str = ...,
         expected_revision: _builtins.int = ...,
-        reason: _builtins.str = ...,
         request_id: _builtins.str = ...,
         validate_only: _builtins.bool = ...,
+        reason: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["add_on", b"add_on", "plan", b"plan", "tier", b"tier"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["expected_revision", b"expected_revision", "name", b"name", "plan", b"plan", "reason", b"reason", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["add_on", b"add_on", "expected_revision", b"expected_revision", "name", b"name", "plan", b"plan", "reason", b"reason", "request_id", b"request_id", "tier", b"tier", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType_plan: _TypeAlias = _typing.Literal["tier", "add_on"]  # noqa: Y015
+    _WhichOneofArgType_plan: _TypeAlias = _typing.Literal["plan", b"plan"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_plan) -> _WhichOneofReturnType_plan | None: ...
 
 Global___DeleteFeatureRequest: _TypeAlias = DeleteFeatureRequest  # noqa: Y015
 
@@ -210,10 +319,10 @@ class DeleteFeatureResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     PLAN_FEATURE_FIELD_NUMBER: _builtins.int
-    REVISION_FIELD_NUMBER: _builtins.int
     PREVIEW_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
-    """The revision that made it so."""
+    """The revision that deleted it."""
     @_builtins.property
     def plan_feature(self) -> Global___PlanFeature:
         """The feature as it was, with the plan's revision as it is now."""
@@ -226,8 +335,8 @@ class DeleteFeatureResponse(_message.Message):
         self,
         *,
         plan_feature: Global___PlanFeature | None = ...,
-        revision: _builtins.int = ...,
         preview: _effect_pb2.Preview | None = ...,
+        revision: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["plan_feature", b"plan_feature", "preview", b"preview"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -243,23 +352,29 @@ class GetFeatureRequest(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    PLAN_FIELD_NUMBER: _builtins.int
+    TIER_FIELD_NUMBER: _builtins.int
+    ADD_ON_FIELD_NUMBER: _builtins.int
     NAME_FIELD_NUMBER: _builtins.int
-    plan: _builtins.str
-    """`tier/<id>` or `addon/<id>`. Example: `tier/professional`."""
+    tier: _builtins.str
+    """A tier, by its id. Example: `professional`."""
+    add_on: _builtins.str
+    """An add-on, by its id. Example: `extra-seats`."""
     name: _builtins.str
     """The feature's name."""
     def __init__(
         self,
         *,
-        plan: _builtins.str = ...,
+        tier: _builtins.str = ...,
+        add_on: _builtins.str = ...,
         name: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["add_on", b"add_on", "plan", b"plan", "tier", b"tier"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "plan", b"plan"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["add_on", b"add_on", "name", b"name", "plan", b"plan", "tier", b"tier"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType_plan: _TypeAlias = _typing.Literal["tier", "add_on"]  # noqa: Y015
+    _WhichOneofArgType_plan: _TypeAlias = _typing.Literal["plan", b"plan"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_plan) -> _WhichOneofReturnType_plan | None: ...
 
 Global___GetFeatureRequest: _TypeAlias = GetFeatureRequest  # noqa: Y015
 
@@ -272,7 +387,7 @@ class GetFeatureResponse(_message.Message):
     PLAN_FEATURE_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
-    """The revision the answer was given at."""
+    """The revision that the answer is about."""
     @_builtins.property
     def plan_feature(self) -> Global___PlanFeature:
         """The feature."""
@@ -297,31 +412,37 @@ class ListFeaturesRequest(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    PLAN_FIELD_NUMBER: _builtins.int
+    TIER_FIELD_NUMBER: _builtins.int
+    ADD_ON_FIELD_NUMBER: _builtins.int
     NAME_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
-    plan: _builtins.str
-    """Only what this plan sets, `tier/<id>` or `addon/<id>`; empty for all plans."""
+    tier: _builtins.str
+    """Only what this tier sets. Example: `professional`."""
+    add_on: _builtins.str
+    """Only what this add-on sets. Example: `extra-seats`."""
     name: _builtins.str
     """Only features of this name; empty for all."""
     page_size: _builtins.int
     """At most this many; 100 if 0, at most 1,000."""
     page_token: _builtins.str
-    """`next_page_token` of the page before, of the same query."""
+    """`next_page_token` of the previous page of the same query."""
     def __init__(
         self,
         *,
-        plan: _builtins.str = ...,
+        tier: _builtins.str = ...,
+        add_on: _builtins.str = ...,
         name: _builtins.str = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["add_on", b"add_on", "plan", b"plan", "tier", b"tier"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "page_size", b"page_size", "page_token", b"page_token", "plan", b"plan"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["add_on", b"add_on", "name", b"name", "page_size", b"page_size", "page_token", b"page_token", "plan", b"plan", "tier", b"tier"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType_plan: _TypeAlias = _typing.Literal["tier", "add_on"]  # noqa: Y015
+    _WhichOneofArgType_plan: _TypeAlias = _typing.Literal["plan", b"plan"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_plan) -> _WhichOneofReturnType_plan | None: ...
 
 Global___ListFeaturesRequest: _TypeAlias = ListFeaturesRequest  # noqa: Y015
 
@@ -338,9 +459,9 @@ class ListFeaturesResponse(_message.Message):
     next_page_token: _builtins.str
     """Empty on the last page."""
     revision: _builtins.int
-    """The revision the answer was given at."""
+    """The revision that the answer is about."""
     total_size: _builtins.int
-    """How many the whole list has."""
+    """How many items all pages have together."""
     @_builtins.property
     def plan_features(self) -> _containers.RepeatedCompositeFieldContainer[Global___PlanFeature]:
         """The features."""

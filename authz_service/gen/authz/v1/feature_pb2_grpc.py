@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class FeatureServiceStub:
-    """Features: flags and words that tiers and add-ons set.
+    """Features: flags and text values that tiers and add-ons set.
     """
 
     def __init__(self, channel):
@@ -35,10 +35,15 @@ class FeatureServiceStub:
         Args:
             channel: A grpc.Channel.
         """
-        self.PutFeature = channel.unary_unary(
-                '/authz.v1.FeatureService/PutFeature',
-                request_serializer=authz_dot_v1_dot_feature__pb2.PutFeatureRequest.SerializeToString,
-                response_deserializer=authz_dot_v1_dot_feature__pb2.PutFeatureResponse.FromString,
+        self.CreateFeature = channel.unary_unary(
+                '/authz.v1.FeatureService/CreateFeature',
+                request_serializer=authz_dot_v1_dot_feature__pb2.CreateFeatureRequest.SerializeToString,
+                response_deserializer=authz_dot_v1_dot_feature__pb2.CreateFeatureResponse.FromString,
+                _registered_method=True)
+        self.UpdateFeature = channel.unary_unary(
+                '/authz.v1.FeatureService/UpdateFeature',
+                request_serializer=authz_dot_v1_dot_feature__pb2.UpdateFeatureRequest.SerializeToString,
+                response_deserializer=authz_dot_v1_dot_feature__pb2.UpdateFeatureResponse.FromString,
                 _registered_method=True)
         self.DeleteFeature = channel.unary_unary(
                 '/authz.v1.FeatureService/DeleteFeature',
@@ -58,18 +63,25 @@ class FeatureServiceStub:
 
 
 class FeatureServiceServicer:
-    """Features: flags and words that tiers and add-ons set.
+    """Features: flags and text values that tiers and add-ons set.
     """
 
-    def PutFeature(self, request, context):
-        """Set one feature of a tier or add-on.
+    def CreateFeature(self, request, context):
+        """Set a feature that the tier or add-on does not set yet.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateFeature(self, request, context):
+        """Change a feature that a tier or add-on sets.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DeleteFeature(self, request, context):
-        """Take one feature out of a tier or add-on. What the tier extends may still set it.
+        """Remove a feature from a tier or add-on. A tier that it extends may still set it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -83,7 +95,7 @@ class FeatureServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListFeatures(self, request, context):
-        """List what features tiers and add-ons set themselves.
+        """List the features that tiers and add-ons set themselves.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -92,10 +104,15 @@ class FeatureServiceServicer:
 
 def add_FeatureServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
-            'PutFeature': grpc.unary_unary_rpc_method_handler(
-                    servicer.PutFeature,
-                    request_deserializer=authz_dot_v1_dot_feature__pb2.PutFeatureRequest.FromString,
-                    response_serializer=authz_dot_v1_dot_feature__pb2.PutFeatureResponse.SerializeToString,
+            'CreateFeature': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateFeature,
+                    request_deserializer=authz_dot_v1_dot_feature__pb2.CreateFeatureRequest.FromString,
+                    response_serializer=authz_dot_v1_dot_feature__pb2.CreateFeatureResponse.SerializeToString,
+            ),
+            'UpdateFeature': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateFeature,
+                    request_deserializer=authz_dot_v1_dot_feature__pb2.UpdateFeatureRequest.FromString,
+                    response_serializer=authz_dot_v1_dot_feature__pb2.UpdateFeatureResponse.SerializeToString,
             ),
             'DeleteFeature': grpc.unary_unary_rpc_method_handler(
                     servicer.DeleteFeature,
@@ -121,11 +138,11 @@ def add_FeatureServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class FeatureService:
-    """Features: flags and words that tiers and add-ons set.
+    """Features: flags and text values that tiers and add-ons set.
     """
 
     @staticmethod
-    def PutFeature(request,
+    def CreateFeature(request,
             target,
             options=(),
             channel_credentials=None,
@@ -138,9 +155,36 @@ class FeatureService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/authz.v1.FeatureService/PutFeature',
-            authz_dot_v1_dot_feature__pb2.PutFeatureRequest.SerializeToString,
-            authz_dot_v1_dot_feature__pb2.PutFeatureResponse.FromString,
+            '/authz.v1.FeatureService/CreateFeature',
+            authz_dot_v1_dot_feature__pb2.CreateFeatureRequest.SerializeToString,
+            authz_dot_v1_dot_feature__pb2.CreateFeatureResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateFeature(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/authz.v1.FeatureService/UpdateFeature',
+            authz_dot_v1_dot_feature__pb2.UpdateFeatureRequest.SerializeToString,
+            authz_dot_v1_dot_feature__pb2.UpdateFeatureResponse.FromString,
             options,
             channel_credentials,
             insecure,

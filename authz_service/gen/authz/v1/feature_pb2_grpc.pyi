@@ -27,45 +27,57 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class FeatureServiceStub:
-    """Features: flags and words that tiers and add-ons set."""
+    """Features: flags and text values that tiers and add-ons set."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> FeatureServiceAsyncStub: ...
-    PutFeature: _grpc.UnaryUnaryMultiCallable[_feature_pb2.PutFeatureRequest, _feature_pb2.PutFeatureResponse]
-    """Set one feature of a tier or add-on."""
+    CreateFeature: _grpc.UnaryUnaryMultiCallable[_feature_pb2.CreateFeatureRequest, _feature_pb2.CreateFeatureResponse]
+    """Set a feature that the tier or add-on does not set yet."""
+    UpdateFeature: _grpc.UnaryUnaryMultiCallable[_feature_pb2.UpdateFeatureRequest, _feature_pb2.UpdateFeatureResponse]
+    """Change a feature that a tier or add-on sets."""
     DeleteFeature: _grpc.UnaryUnaryMultiCallable[_feature_pb2.DeleteFeatureRequest, _feature_pb2.DeleteFeatureResponse]
-    """Take one feature out of a tier or add-on. What the tier extends may still set it."""
+    """Remove a feature from a tier or add-on. A tier that it extends may still set it."""
     GetFeature: _grpc.UnaryUnaryMultiCallable[_feature_pb2.GetFeatureRequest, _feature_pb2.GetFeatureResponse]
     """Get one feature that a tier or add-on sets itself."""
     ListFeatures: _grpc.UnaryUnaryMultiCallable[_feature_pb2.ListFeaturesRequest, _feature_pb2.ListFeaturesResponse]
-    """List what features tiers and add-ons set themselves."""
+    """List the features that tiers and add-ons set themselves."""
 
 @_typing.type_check_only
 class FeatureServiceAsyncStub(FeatureServiceStub):
-    """Features: flags and words that tiers and add-ons set."""
+    """Features: flags and text values that tiers and add-ons set."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
-    PutFeature: _aio.UnaryUnaryMultiCallable[_feature_pb2.PutFeatureRequest, _feature_pb2.PutFeatureResponse]  # type: ignore[assignment]
-    """Set one feature of a tier or add-on."""
+    CreateFeature: _aio.UnaryUnaryMultiCallable[_feature_pb2.CreateFeatureRequest, _feature_pb2.CreateFeatureResponse]  # type: ignore[assignment]
+    """Set a feature that the tier or add-on does not set yet."""
+    UpdateFeature: _aio.UnaryUnaryMultiCallable[_feature_pb2.UpdateFeatureRequest, _feature_pb2.UpdateFeatureResponse]  # type: ignore[assignment]
+    """Change a feature that a tier or add-on sets."""
     DeleteFeature: _aio.UnaryUnaryMultiCallable[_feature_pb2.DeleteFeatureRequest, _feature_pb2.DeleteFeatureResponse]  # type: ignore[assignment]
-    """Take one feature out of a tier or add-on. What the tier extends may still set it."""
+    """Remove a feature from a tier or add-on. A tier that it extends may still set it."""
     GetFeature: _aio.UnaryUnaryMultiCallable[_feature_pb2.GetFeatureRequest, _feature_pb2.GetFeatureResponse]  # type: ignore[assignment]
     """Get one feature that a tier or add-on sets itself."""
     ListFeatures: _aio.UnaryUnaryMultiCallable[_feature_pb2.ListFeaturesRequest, _feature_pb2.ListFeaturesResponse]  # type: ignore[assignment]
-    """List what features tiers and add-ons set themselves."""
+    """List the features that tiers and add-ons set themselves."""
 
 class FeatureServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Features: flags and words that tiers and add-ons set."""
+    """Features: flags and text values that tiers and add-ons set."""
 
     @_abc_1.abstractmethod
-    def PutFeature(
+    def CreateFeature(
         self,
-        request: _feature_pb2.PutFeatureRequest,
+        request: _feature_pb2.CreateFeatureRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_feature_pb2.PutFeatureResponse, _abc.Awaitable[_feature_pb2.PutFeatureResponse]]:
-        """Set one feature of a tier or add-on."""
+    ) -> _typing.Union[_feature_pb2.CreateFeatureResponse, _abc.Awaitable[_feature_pb2.CreateFeatureResponse]]:
+        """Set a feature that the tier or add-on does not set yet."""
+
+    @_abc_1.abstractmethod
+    def UpdateFeature(
+        self,
+        request: _feature_pb2.UpdateFeatureRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_feature_pb2.UpdateFeatureResponse, _abc.Awaitable[_feature_pb2.UpdateFeatureResponse]]:
+        """Change a feature that a tier or add-on sets."""
 
     @_abc_1.abstractmethod
     def DeleteFeature(
@@ -73,7 +85,7 @@ class FeatureServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _feature_pb2.DeleteFeatureRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_feature_pb2.DeleteFeatureResponse, _abc.Awaitable[_feature_pb2.DeleteFeatureResponse]]:
-        """Take one feature out of a tier or add-on. What the tier extends may still set it."""
+        """Remove a feature from a tier or add-on. A tier that it extends may still set it."""
 
     @_abc_1.abstractmethod
     def GetFeature(
@@ -89,6 +101,6 @@ class FeatureServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _feature_pb2.ListFeaturesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_feature_pb2.ListFeaturesResponse, _abc.Awaitable[_feature_pb2.ListFeaturesResponse]]:
-        """List what features tiers and add-ons set themselves."""
+        """List the features that tiers and add-ons set themselves."""
 
 def add_FeatureServiceServicer_to_server(servicer: FeatureServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

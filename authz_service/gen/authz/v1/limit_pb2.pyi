@@ -6,6 +6,7 @@ isort:skip_file
 from authz_service.gen.authz.v1 import effect_pb2 as _effect_pb2
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
+from google.protobuf import field_mask_pb2 as _field_mask_pb2
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
 import builtins as _builtins
@@ -20,40 +21,8 @@ else:
 DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
-class PlanLimit(_message.Message):
-    """A limit, and the tier or add-on that sets it."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    PLAN_FIELD_NUMBER: _builtins.int
-    LIMIT_FIELD_NUMBER: _builtins.int
-    PLAN_REVISION_FIELD_NUMBER: _builtins.int
-    plan: _builtins.str
-    """`tier/<id>` or `addon/<id>`. Example: `addon/extra-seats`."""
-    plan_revision: _builtins.int
-    """The revision that changed the tier or add-on last, for `expected_revision`."""
-    @_builtins.property
-    def limit(self) -> Global___Limit:
-        """What it is set to."""
-
-    def __init__(
-        self,
-        *,
-        plan: _builtins.str = ...,
-        limit: Global___Limit | None = ...,
-        plan_revision: _builtins.int = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["limit", b"limit"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["limit", b"limit", "plan", b"plan", "plan_revision", b"plan_revision"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___PlanLimit: _TypeAlias = PlanLimit  # noqa: Y015
-
-@_typing.final
 class Limit(_message.Message):
-    """A number with a unit that a plan carries."""
+    """A number with a unit that a tier or add-on sets."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -62,13 +31,13 @@ class Limit(_message.Message):
     UNLIMITED_FIELD_NUMBER: _builtins.int
     UNIT_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """The limit's name. `seats` is counted by this service, all others by the product."""
+    """Its name. This service counts `seats`; the product counts all others."""
     value: _builtins.int
     """At most this many; 0 or more."""
     unlimited: _builtins.bool
-    """Without end, said outright."""
+    """No limit, said explicitly."""
     unit: _builtins.str
-    """What is counted. Example: `seat`, `call/month` is written `call-per-month`."""
+    """What is counted. Examples: `seat`, `call-per-month`."""
     def __init__(
         self,
         *,
@@ -88,58 +57,192 @@ class Limit(_message.Message):
 Global___Limit: _TypeAlias = Limit  # noqa: Y015
 
 @_typing.final
-class PutLimitRequest(_message.Message):
-    """The limit to set."""
+class PlanLimit(_message.Message):
+    """A limit, and the tier or add-on that sets it."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    PLAN_FIELD_NUMBER: _builtins.int
+    TIER_FIELD_NUMBER: _builtins.int
+    ADD_ON_FIELD_NUMBER: _builtins.int
     LIMIT_FIELD_NUMBER: _builtins.int
-    EXPECTED_REVISION_FIELD_NUMBER: _builtins.int
-    REASON_FIELD_NUMBER: _builtins.int
-    REQUEST_ID_FIELD_NUMBER: _builtins.int
-    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
-    plan: _builtins.str
-    """`tier/<id>` or `addon/<id>`. Example: `tier/professional`."""
-    expected_revision: _builtins.int
-    """Only if this is the plan's `revision`, else REVISION_MISMATCH; 0 for whatever it is."""
-    reason: _builtins.str
-    """Why, for the audit; up to 1,000 characters."""
-    request_id: _builtins.str
-    """A retry with the same id gets the first answer; the same id with other content is refused."""
-    validate_only: _builtins.bool
-    """Answer with the full effect, and change nothing."""
+    REVISION_FIELD_NUMBER: _builtins.int
+    tier: _builtins.str
+    """A tier, by its id. Example: `professional`."""
+    add_on: _builtins.str
+    """An add-on, by its id. Example: `extra-seats`."""
+    revision: _builtins.int
+    """The revision that last changed the tier or add-on, to send back as `expected_revision`."""
     @_builtins.property
     def limit(self) -> Global___Limit:
-        """The limit, whole."""
+        """What it is set to."""
 
     def __init__(
         self,
         *,
-        plan: _builtins.str = ...,
+        tier: _builtins.str = ...,
+        add_on: _builtins.str = ...,
         limit: Global___Limit | None = ...,
-        expected_revision: _builtins.int = ...,
-        reason: _builtins.str = ...,
-        request_id: _builtins.str = ...,
-        validate_only: _builtins.bool = ...,
+        revision: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["limit", b"limit"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["add_on", b"add_on", "limit", b"limit", "plan", b"plan", "tier", b"tier"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["expected_revision", b"expected_revision", "limit", b"limit", "plan", b"plan", "reason", b"reason", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["add_on", b"add_on", "limit", b"limit", "plan", b"plan", "revision", b"revision", "tier", b"tier"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType_plan: _TypeAlias = _typing.Literal["tier", "add_on"]  # noqa: Y015
+    _WhichOneofArgType_plan: _TypeAlias = _typing.Literal["plan", b"plan"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_plan) -> _WhichOneofReturnType_plan | None: ...
 
-Global___PutLimitRequest: _TypeAlias = PutLimitRequest  # noqa: Y015
+Global___PlanLimit: _TypeAlias = PlanLimit  # noqa: Y015
 
 @_typing.final
-class PutLimitResponse(_message.Message):
+class CreateLimitRequest(_message.Message):
+    """The limit to set."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TIER_FIELD_NUMBER: _builtins.int
+    ADD_ON_FIELD_NUMBER: _builtins.int
+    LIMIT_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    tier: _builtins.str
+    """A tier, by its id. Example: `professional`."""
+    add_on: _builtins.str
+    """An add-on, by its id. Example: `extra-seats`."""
+    request_id: _builtins.str
+    """A retry with the same id gets the first answer; the same id with other content is refused."""
+    validate_only: _builtins.bool
+    """Answer with the full effect, and change nothing."""
+    reason: _builtins.str
+    """Why, for the audit; up to 1,000 characters."""
+    @_builtins.property
+    def limit(self) -> Global___Limit:
+        """The limit in full."""
+
+    def __init__(
+        self,
+        *,
+        tier: _builtins.str = ...,
+        add_on: _builtins.str = ...,
+        limit: Global___Limit | None = ...,
+        request_id: _builtins.str = ...,
+        validate_only: _builtins.bool = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["add_on", b"add_on", "limit", b"limit", "plan", b"plan", "tier", b"tier"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["add_on", b"add_on", "limit", b"limit", "plan", b"plan", "reason", b"reason", "request_id", b"request_id", "tier", b"tier", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_plan: _TypeAlias = _typing.Literal["tier", "add_on"]  # noqa: Y015
+    _WhichOneofArgType_plan: _TypeAlias = _typing.Literal["plan", b"plan"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_plan) -> _WhichOneofReturnType_plan | None: ...
+
+Global___CreateLimitRequest: _TypeAlias = CreateLimitRequest  # noqa: Y015
+
+@_typing.final
+class CreateLimitResponse(_message.Message):
     """The limit set."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     PLAN_LIMIT_FIELD_NUMBER: _builtins.int
-    REVISION_FIELD_NUMBER: _builtins.int
     PREVIEW_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    revision: _builtins.int
+    """The revision that set it."""
+    @_builtins.property
+    def plan_limit(self) -> Global___PlanLimit:
+        """The limit as it is now."""
+
+    @_builtins.property
+    def preview(self) -> _effect_pb2.Preview:
+        """What the call would do, and to whom; set if `validate_only` was."""
+
+    def __init__(
+        self,
+        *,
+        plan_limit: Global___PlanLimit | None = ...,
+        preview: _effect_pb2.Preview | None = ...,
+        revision: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["plan_limit", b"plan_limit", "preview", b"preview"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["plan_limit", b"plan_limit", "preview", b"preview", "revision", b"revision"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreateLimitResponse: _TypeAlias = CreateLimitResponse  # noqa: Y015
+
+@_typing.final
+class UpdateLimitRequest(_message.Message):
+    """Which limit to change, and to what."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TIER_FIELD_NUMBER: _builtins.int
+    ADD_ON_FIELD_NUMBER: _builtins.int
+    LIMIT_FIELD_NUMBER: _builtins.int
+    UPDATE_MASK_FIELD_NUMBER: _builtins.int
+    ALLOW_MISSING_FIELD_NUMBER: _builtins.int
+    EXPECTED_REVISION_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    tier: _builtins.str
+    """A tier, by its id. Example: `professional`."""
+    add_on: _builtins.str
+    """An add-on, by its id. Example: `extra-seats`."""
+    allow_missing: _builtins.bool
+    """If the plan does not set this limit yet, set it with all fields of the request."""
+    expected_revision: _builtins.int
+    """Refuse with REVISION_MISMATCH unless this is the `revision` of the plan; 0 accepts any."""
+    request_id: _builtins.str
+    """A retry with the same id gets the first answer; the same id with other content is refused."""
+    validate_only: _builtins.bool
+    """Answer with the full effect, and change nothing."""
+    reason: _builtins.str
+    """Why, for the audit; up to 1,000 characters."""
+    @_builtins.property
+    def limit(self) -> Global___Limit:
+        """Its name, and the new values of the fields that `update_mask` names; other fields are ignored."""
+
+    @_builtins.property
+    def update_mask(self) -> _field_mask_pb2.FieldMask:
+        """The fields to change, at least one: `value` or `unlimited`, `unit`, or `*` for all of them."""
+
+    def __init__(
+        self,
+        *,
+        tier: _builtins.str = ...,
+        add_on: _builtins.str = ...,
+        limit: Global___Limit | None = ...,
+        update_mask: _field_mask_pb2.FieldMask | None = ...,
+        allow_missing: _builtins.bool = ...,
+        expected_revision: _builtins.int = ...,
+        request_id: _builtins.str = ...,
+        validate_only: _builtins.bool = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["add_on", b"add_on", "limit", b"limit", "plan", b"plan", "tier", b"tier", "update_mask", b"update_mask"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["add_on", b"add_on", "allow_missing", b"allow_missing", "expected_revision", b"expected_revision", "limit", b"limit", "plan", b"plan", "reason", b"reason", "request_id", b"request_id", "tier", b"tier", "update_mask", b"update_mask", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_plan: _TypeAlias = _typing.Literal["tier", "add_on"]  # noqa: Y015
+    _WhichOneofArgType_plan: _TypeAlias = _typing.Literal["plan", b"plan"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_plan) -> _WhichOneofReturnType_plan | None: ...
+
+Global___UpdateLimitRequest: _TypeAlias = UpdateLimitRequest  # noqa: Y015
+
+@_typing.final
+class UpdateLimitResponse(_message.Message):
+    """The limit changed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PLAN_LIMIT_FIELD_NUMBER: _builtins.int
+    PREVIEW_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
     """The revision that made it so; the current one if nothing changed."""
     @_builtins.property
@@ -154,8 +257,8 @@ class PutLimitResponse(_message.Message):
         self,
         *,
         plan_limit: Global___PlanLimit | None = ...,
-        revision: _builtins.int = ...,
         preview: _effect_pb2.Preview | None = ...,
+        revision: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["plan_limit", b"plan_limit", "preview", b"preview"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -163,7 +266,7 @@ class PutLimitResponse(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___PutLimitResponse: _TypeAlias = PutLimitResponse  # noqa: Y015
+Global___UpdateLimitResponse: _TypeAlias = UpdateLimitResponse  # noqa: Y015
 
 @_typing.final
 class DeleteLimitRequest(_message.Message):
@@ -171,39 +274,45 @@ class DeleteLimitRequest(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    PLAN_FIELD_NUMBER: _builtins.int
+    TIER_FIELD_NUMBER: _builtins.int
+    ADD_ON_FIELD_NUMBER: _builtins.int
     NAME_FIELD_NUMBER: _builtins.int
     EXPECTED_REVISION_FIELD_NUMBER: _builtins.int
-    REASON_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
-    plan: _builtins.str
-    """`tier/<id>` or `addon/<id>`. Example: `addon/extra-seats`."""
+    REASON_FIELD_NUMBER: _builtins.int
+    tier: _builtins.str
+    """A tier, by its id. Example: `professional`."""
+    add_on: _builtins.str
+    """An add-on, by its id. Example: `extra-seats`."""
     name: _builtins.str
     """The limit's name."""
     expected_revision: _builtins.int
-    """Only if this is the plan's `revision`, else REVISION_MISMATCH; 0 for whatever it is."""
-    reason: _builtins.str
-    """Why, for the audit; up to 1,000 characters."""
+    """Refuse with REVISION_MISMATCH unless this is the `revision` of the plan; 0 accepts any."""
     request_id: _builtins.str
     """A retry with the same id gets the first answer; the same id with other content is refused."""
     validate_only: _builtins.bool
     """Answer with the full effect, and change nothing."""
+    reason: _builtins.str
+    """Why, for the audit; up to 1,000 characters."""
     def __init__(
         self,
         *,
-        plan: _builtins.str = ...,
+        tier: _builtins.str = ...,
+        add_on: _builtins.str = ...,
         name: _builtins.str = ...,
         expected_revision: _builtins.int = ...,
-        reason: _builtins.str = ...,
         request_id: _builtins.str = ...,
         validate_only: _builtins.bool = ...,
+        reason: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["add_on", b"add_on", "plan", b"plan", "tier", b"tier"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["expected_revision", b"expected_revision", "name", b"name", "plan", b"plan", "reason", b"reason", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["add_on", b"add_on", "expected_revision", b"expected_revision", "name", b"name", "plan", b"plan", "reason", b"reason", "request_id", b"request_id", "tier", b"tier", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType_plan: _TypeAlias = _typing.Literal["tier", "add_on"]  # noqa: Y015
+    _WhichOneofArgType_plan: _TypeAlias = _typing.Literal["plan", b"plan"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_plan) -> _WhichOneofReturnType_plan | None: ...
 
 Global___DeleteLimitRequest: _TypeAlias = DeleteLimitRequest  # noqa: Y015
 
@@ -214,10 +323,10 @@ class DeleteLimitResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     PLAN_LIMIT_FIELD_NUMBER: _builtins.int
-    REVISION_FIELD_NUMBER: _builtins.int
     PREVIEW_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
-    """The revision that made it so."""
+    """The revision that deleted it."""
     @_builtins.property
     def plan_limit(self) -> Global___PlanLimit:
         """The limit as it was, with the plan's revision as it is now."""
@@ -230,8 +339,8 @@ class DeleteLimitResponse(_message.Message):
         self,
         *,
         plan_limit: Global___PlanLimit | None = ...,
-        revision: _builtins.int = ...,
         preview: _effect_pb2.Preview | None = ...,
+        revision: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["plan_limit", b"plan_limit", "preview", b"preview"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -247,23 +356,29 @@ class GetLimitRequest(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    PLAN_FIELD_NUMBER: _builtins.int
+    TIER_FIELD_NUMBER: _builtins.int
+    ADD_ON_FIELD_NUMBER: _builtins.int
     NAME_FIELD_NUMBER: _builtins.int
-    plan: _builtins.str
-    """`tier/<id>` or `addon/<id>`. Example: `tier/professional`."""
+    tier: _builtins.str
+    """A tier, by its id. Example: `professional`."""
+    add_on: _builtins.str
+    """An add-on, by its id. Example: `extra-seats`."""
     name: _builtins.str
     """The limit's name."""
     def __init__(
         self,
         *,
-        plan: _builtins.str = ...,
+        tier: _builtins.str = ...,
+        add_on: _builtins.str = ...,
         name: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["add_on", b"add_on", "plan", b"plan", "tier", b"tier"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "plan", b"plan"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["add_on", b"add_on", "name", b"name", "plan", b"plan", "tier", b"tier"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType_plan: _TypeAlias = _typing.Literal["tier", "add_on"]  # noqa: Y015
+    _WhichOneofArgType_plan: _TypeAlias = _typing.Literal["plan", b"plan"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_plan) -> _WhichOneofReturnType_plan | None: ...
 
 Global___GetLimitRequest: _TypeAlias = GetLimitRequest  # noqa: Y015
 
@@ -276,7 +391,7 @@ class GetLimitResponse(_message.Message):
     PLAN_LIMIT_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
-    """The revision the answer was given at."""
+    """The revision that the answer is about."""
     @_builtins.property
     def plan_limit(self) -> Global___PlanLimit:
         """The limit."""
@@ -301,31 +416,37 @@ class ListLimitsRequest(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    PLAN_FIELD_NUMBER: _builtins.int
+    TIER_FIELD_NUMBER: _builtins.int
+    ADD_ON_FIELD_NUMBER: _builtins.int
     NAME_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
-    plan: _builtins.str
-    """Only what this plan sets, `tier/<id>` or `addon/<id>`; empty for all plans."""
+    tier: _builtins.str
+    """Only what this tier sets. Example: `professional`."""
+    add_on: _builtins.str
+    """Only what this add-on sets. Example: `extra-seats`."""
     name: _builtins.str
     """Only limits of this name; empty for all."""
     page_size: _builtins.int
     """At most this many; 100 if 0, at most 1,000."""
     page_token: _builtins.str
-    """`next_page_token` of the page before, of the same query."""
+    """`next_page_token` of the previous page of the same query."""
     def __init__(
         self,
         *,
-        plan: _builtins.str = ...,
+        tier: _builtins.str = ...,
+        add_on: _builtins.str = ...,
         name: _builtins.str = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["add_on", b"add_on", "plan", b"plan", "tier", b"tier"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "page_size", b"page_size", "page_token", b"page_token", "plan", b"plan"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["add_on", b"add_on", "name", b"name", "page_size", b"page_size", "page_token", b"page_token", "plan", b"plan", "tier", b"tier"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType_plan: _TypeAlias = _typing.Literal["tier", "add_on"]  # noqa: Y015
+    _WhichOneofArgType_plan: _TypeAlias = _typing.Literal["plan", b"plan"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_plan) -> _WhichOneofReturnType_plan | None: ...
 
 Global___ListLimitsRequest: _TypeAlias = ListLimitsRequest  # noqa: Y015
 
@@ -342,9 +463,9 @@ class ListLimitsResponse(_message.Message):
     next_page_token: _builtins.str
     """Empty on the last page."""
     revision: _builtins.int
-    """The revision the answer was given at."""
+    """The revision that the answer is about."""
     total_size: _builtins.int
-    """How many the whole list has."""
+    """How many items all pages have together."""
     @_builtins.property
     def plan_limits(self) -> _containers.RepeatedCompositeFieldContainer[Global___PlanLimit]:
         """The limits."""

@@ -35,10 +35,15 @@ class LimitServiceStub:
         Args:
             channel: A grpc.Channel.
         """
-        self.PutLimit = channel.unary_unary(
-                '/authz.v1.LimitService/PutLimit',
-                request_serializer=authz_dot_v1_dot_limit__pb2.PutLimitRequest.SerializeToString,
-                response_deserializer=authz_dot_v1_dot_limit__pb2.PutLimitResponse.FromString,
+        self.CreateLimit = channel.unary_unary(
+                '/authz.v1.LimitService/CreateLimit',
+                request_serializer=authz_dot_v1_dot_limit__pb2.CreateLimitRequest.SerializeToString,
+                response_deserializer=authz_dot_v1_dot_limit__pb2.CreateLimitResponse.FromString,
+                _registered_method=True)
+        self.UpdateLimit = channel.unary_unary(
+                '/authz.v1.LimitService/UpdateLimit',
+                request_serializer=authz_dot_v1_dot_limit__pb2.UpdateLimitRequest.SerializeToString,
+                response_deserializer=authz_dot_v1_dot_limit__pb2.UpdateLimitResponse.FromString,
                 _registered_method=True)
         self.DeleteLimit = channel.unary_unary(
                 '/authz.v1.LimitService/DeleteLimit',
@@ -61,15 +66,22 @@ class LimitServiceServicer:
     """Limits: numbers with a unit that tiers and add-ons set.
     """
 
-    def PutLimit(self, request, context):
-        """Set one limit of a tier or add-on.
+    def CreateLimit(self, request, context):
+        """Set a limit that the tier or add-on does not set yet.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateLimit(self, request, context):
+        """Change a limit that a tier or add-on sets.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DeleteLimit(self, request, context):
-        """Take one limit out of a tier or add-on. A limit that nothing sets is not unlimited: it denies.
+        """Remove a limit from a tier or add-on. A limit that nothing sets is not unlimited: it denies.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -83,7 +95,7 @@ class LimitServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListLimits(self, request, context):
-        """List what limits tiers and add-ons set themselves.
+        """List the limits that tiers and add-ons set themselves.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -92,10 +104,15 @@ class LimitServiceServicer:
 
 def add_LimitServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
-            'PutLimit': grpc.unary_unary_rpc_method_handler(
-                    servicer.PutLimit,
-                    request_deserializer=authz_dot_v1_dot_limit__pb2.PutLimitRequest.FromString,
-                    response_serializer=authz_dot_v1_dot_limit__pb2.PutLimitResponse.SerializeToString,
+            'CreateLimit': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateLimit,
+                    request_deserializer=authz_dot_v1_dot_limit__pb2.CreateLimitRequest.FromString,
+                    response_serializer=authz_dot_v1_dot_limit__pb2.CreateLimitResponse.SerializeToString,
+            ),
+            'UpdateLimit': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateLimit,
+                    request_deserializer=authz_dot_v1_dot_limit__pb2.UpdateLimitRequest.FromString,
+                    response_serializer=authz_dot_v1_dot_limit__pb2.UpdateLimitResponse.SerializeToString,
             ),
             'DeleteLimit': grpc.unary_unary_rpc_method_handler(
                     servicer.DeleteLimit,
@@ -125,7 +142,7 @@ class LimitService:
     """
 
     @staticmethod
-    def PutLimit(request,
+    def CreateLimit(request,
             target,
             options=(),
             channel_credentials=None,
@@ -138,9 +155,36 @@ class LimitService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/authz.v1.LimitService/PutLimit',
-            authz_dot_v1_dot_limit__pb2.PutLimitRequest.SerializeToString,
-            authz_dot_v1_dot_limit__pb2.PutLimitResponse.FromString,
+            '/authz.v1.LimitService/CreateLimit',
+            authz_dot_v1_dot_limit__pb2.CreateLimitRequest.SerializeToString,
+            authz_dot_v1_dot_limit__pb2.CreateLimitResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateLimit(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/authz.v1.LimitService/UpdateLimit',
+            authz_dot_v1_dot_limit__pb2.UpdateLimitRequest.SerializeToString,
+            authz_dot_v1_dot_limit__pb2.UpdateLimitResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -33,39 +33,51 @@ class LimitServiceStub:
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> LimitServiceAsyncStub: ...
-    PutLimit: _grpc.UnaryUnaryMultiCallable[_limit_pb2.PutLimitRequest, _limit_pb2.PutLimitResponse]
-    """Set one limit of a tier or add-on."""
+    CreateLimit: _grpc.UnaryUnaryMultiCallable[_limit_pb2.CreateLimitRequest, _limit_pb2.CreateLimitResponse]
+    """Set a limit that the tier or add-on does not set yet."""
+    UpdateLimit: _grpc.UnaryUnaryMultiCallable[_limit_pb2.UpdateLimitRequest, _limit_pb2.UpdateLimitResponse]
+    """Change a limit that a tier or add-on sets."""
     DeleteLimit: _grpc.UnaryUnaryMultiCallable[_limit_pb2.DeleteLimitRequest, _limit_pb2.DeleteLimitResponse]
-    """Take one limit out of a tier or add-on. A limit that nothing sets is not unlimited: it denies."""
+    """Remove a limit from a tier or add-on. A limit that nothing sets is not unlimited: it denies."""
     GetLimit: _grpc.UnaryUnaryMultiCallable[_limit_pb2.GetLimitRequest, _limit_pb2.GetLimitResponse]
     """Get one limit that a tier or add-on sets itself."""
     ListLimits: _grpc.UnaryUnaryMultiCallable[_limit_pb2.ListLimitsRequest, _limit_pb2.ListLimitsResponse]
-    """List what limits tiers and add-ons set themselves."""
+    """List the limits that tiers and add-ons set themselves."""
 
 @_typing.type_check_only
 class LimitServiceAsyncStub(LimitServiceStub):
     """Limits: numbers with a unit that tiers and add-ons set."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
-    PutLimit: _aio.UnaryUnaryMultiCallable[_limit_pb2.PutLimitRequest, _limit_pb2.PutLimitResponse]  # type: ignore[assignment]
-    """Set one limit of a tier or add-on."""
+    CreateLimit: _aio.UnaryUnaryMultiCallable[_limit_pb2.CreateLimitRequest, _limit_pb2.CreateLimitResponse]  # type: ignore[assignment]
+    """Set a limit that the tier or add-on does not set yet."""
+    UpdateLimit: _aio.UnaryUnaryMultiCallable[_limit_pb2.UpdateLimitRequest, _limit_pb2.UpdateLimitResponse]  # type: ignore[assignment]
+    """Change a limit that a tier or add-on sets."""
     DeleteLimit: _aio.UnaryUnaryMultiCallable[_limit_pb2.DeleteLimitRequest, _limit_pb2.DeleteLimitResponse]  # type: ignore[assignment]
-    """Take one limit out of a tier or add-on. A limit that nothing sets is not unlimited: it denies."""
+    """Remove a limit from a tier or add-on. A limit that nothing sets is not unlimited: it denies."""
     GetLimit: _aio.UnaryUnaryMultiCallable[_limit_pb2.GetLimitRequest, _limit_pb2.GetLimitResponse]  # type: ignore[assignment]
     """Get one limit that a tier or add-on sets itself."""
     ListLimits: _aio.UnaryUnaryMultiCallable[_limit_pb2.ListLimitsRequest, _limit_pb2.ListLimitsResponse]  # type: ignore[assignment]
-    """List what limits tiers and add-ons set themselves."""
+    """List the limits that tiers and add-ons set themselves."""
 
 class LimitServiceServicer(metaclass=_abc_1.ABCMeta):
     """Limits: numbers with a unit that tiers and add-ons set."""
 
     @_abc_1.abstractmethod
-    def PutLimit(
+    def CreateLimit(
         self,
-        request: _limit_pb2.PutLimitRequest,
+        request: _limit_pb2.CreateLimitRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_limit_pb2.PutLimitResponse, _abc.Awaitable[_limit_pb2.PutLimitResponse]]:
-        """Set one limit of a tier or add-on."""
+    ) -> _typing.Union[_limit_pb2.CreateLimitResponse, _abc.Awaitable[_limit_pb2.CreateLimitResponse]]:
+        """Set a limit that the tier or add-on does not set yet."""
+
+    @_abc_1.abstractmethod
+    def UpdateLimit(
+        self,
+        request: _limit_pb2.UpdateLimitRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_limit_pb2.UpdateLimitResponse, _abc.Awaitable[_limit_pb2.UpdateLimitResponse]]:
+        """Change a limit that a tier or add-on sets."""
 
     @_abc_1.abstractmethod
     def DeleteLimit(
@@ -73,7 +85,7 @@ class LimitServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _limit_pb2.DeleteLimitRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_limit_pb2.DeleteLimitResponse, _abc.Awaitable[_limit_pb2.DeleteLimitResponse]]:
-        """Take one limit out of a tier or add-on. A limit that nothing sets is not unlimited: it denies."""
+        """Remove a limit from a tier or add-on. A limit that nothing sets is not unlimited: it denies."""
 
     @_abc_1.abstractmethod
     def GetLimit(
@@ -89,6 +101,6 @@ class LimitServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _limit_pb2.ListLimitsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_limit_pb2.ListLimitsResponse, _abc.Awaitable[_limit_pb2.ListLimitsResponse]]:
-        """List what limits tiers and add-ons set themselves."""
+        """List the limits that tiers and add-ons set themselves."""
 
 def add_LimitServiceServicer_to_server(servicer: LimitServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

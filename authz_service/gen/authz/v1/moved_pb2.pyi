@@ -7,6 +7,7 @@ from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -18,29 +19,77 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _MovedKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _MovedKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_MovedKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    MOVED_KIND_UNSPECIFIED: _MovedKind.ValueType  # 0
+    """Never sent."""
+    MOVED_KIND_PERMISSION: _MovedKind.ValueType  # 1
+    """Permissions that name it as `replaced_by`."""
+    MOVED_KIND_ROLE: _MovedKind.ValueType  # 2
+    """Roles that hold or include it."""
+    MOVED_KIND_TIER: _MovedKind.ValueType  # 3
+    """Tiers that carry, extend or list it."""
+    MOVED_KIND_ADD_ON: _MovedKind.ValueType  # 4
+    """Add-ons that carry or list it."""
+    MOVED_KIND_EXCEPTION: _MovedKind.ValueType  # 5
+    """Exceptions about it."""
+    MOVED_KIND_ROLE_GRANT: _MovedKind.ValueType  # 6
+    """Role grants of it."""
+    MOVED_KIND_INVITATION: _MovedKind.ValueType  # 7
+    """Open invitations that give it."""
+    MOVED_KIND_TENANT: _MovedKind.ValueType  # 8
+    """Tenants that have it."""
+
+class MovedKind(_MovedKind, metaclass=_MovedKindEnumTypeWrapper):
+    """What kind of thing used a definition that was deleted."""
+
+MOVED_KIND_UNSPECIFIED: MovedKind.ValueType  # 0
+"""Never sent."""
+MOVED_KIND_PERMISSION: MovedKind.ValueType  # 1
+"""Permissions that name it as `replaced_by`."""
+MOVED_KIND_ROLE: MovedKind.ValueType  # 2
+"""Roles that hold or include it."""
+MOVED_KIND_TIER: MovedKind.ValueType  # 3
+"""Tiers that carry, extend or list it."""
+MOVED_KIND_ADD_ON: MovedKind.ValueType  # 4
+"""Add-ons that carry or list it."""
+MOVED_KIND_EXCEPTION: MovedKind.ValueType  # 5
+"""Exceptions about it."""
+MOVED_KIND_ROLE_GRANT: MovedKind.ValueType  # 6
+"""Role grants of it."""
+MOVED_KIND_INVITATION: MovedKind.ValueType  # 7
+"""Open invitations that give it."""
+MOVED_KIND_TENANT: MovedKind.ValueType  # 8
+"""Tenants that have it."""
+Global___MovedKind: _TypeAlias = MovedKind  # noqa: Y015
+
 @_typing.final
 class Moved(_message.Message):
-    """Objects of one kind that used what was deleted, and were moved to its replacement."""
+    """Things of one kind that used a deleted definition and now use its replacement."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     KIND_FIELD_NUMBER: _builtins.int
     COUNT_FIELD_NUMBER: _builtins.int
     NAMES_FIELD_NUMBER: _builtins.int
-    kind: _builtins.str
-    """`role`, `tier`, `add-on`, `exception`, `permission`, `grant` or `tenant`."""
+    kind: Global___MovedKind.ValueType
+    """What they are."""
     count: _builtins.int
     """How many there are."""
     @_builtins.property
     def names(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The first 100 of them. Example: `editor`, `acme/clerk`; of a grant `acme/user:alice`, of an
-        exception `acme/<id>`.
+        """The first 100 of them. Examples: `editor`, `acme/clerk`; `acme/user:alice` for a role grant,
+        `acme/<id>` for an exception or invitation.
         """
 
     def __init__(
         self,
         *,
-        kind: _builtins.str = ...,
+        kind: Global___MovedKind.ValueType = ...,
         count: _builtins.int = ...,
         names: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...

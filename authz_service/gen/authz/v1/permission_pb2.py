@@ -28,15 +28,13 @@ from authz_service.gen.authz.v1 import options_pb2 as authz_dot_v1_dot_options__
 from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x61uthz/v1/permission.proto\x12\x08\x61uthz.v1\x1a\x15\x61uthz/v1/effect.proto\x1a\x14\x61uthz/v1/moved.proto\x1a\x16\x61uthz/v1/options.proto\x1a google/protobuf/field_mask.proto\"z\n\nPermission\x12\n\n\x02id\x18\x01 \x01(\t\x12\x10\n\x08internal\x18\x02 \x01(\x08\x12\x13\n\x0b\x64\x65scription\x18\x03 \x01(\t\x12\x12\n\ndeprecated\x18\x04 \x01(\x08\x12\x13\n\x0breplaced_by\x18\x05 \x01(\t\x12\x10\n\x08revision\x18\x06 \x01(\x03\"\x96\x01\n\x14PutPermissionRequest\x12(\n\npermission\x18\x01 \x01(\x0b\x32\x14.authz.v1.Permission\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\x12\x19\n\x11\x65xpected_revision\x18\x05 \x01(\x03\"w\n\x15PutPermissionResponse\x12(\n\npermission\x18\x01 \x01(\x0b\x32\x14.authz.v1.Permission\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12\"\n\x07preview\x18\x0e \x01(\x0b\x32\x11.authz.v1.Preview\"\"\n\x14GetPermissionRequest\x12\n\n\x02id\x18\x01 \x01(\t\"S\n\x15GetPermissionResponse\x12(\n\npermission\x18\x01 \x01(\x0b\x32\x14.authz.v1.Permission\x12\x10\n\x08revision\x18\x02 \x01(\x03\"\xa0\x01\n\x14ListCatalogueRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x15\n\rresource_type\x18\x03 \x01(\t\x12\x15\n\x08internal\x18\x04 \x01(\x08H\x00\x88\x01\x01\x12\x17\n\ndeprecated\x18\x05 \x01(\x08H\x01\x88\x01\x01\x42\x0b\n\t_internalB\r\n\x0b_deprecated\"\x81\x01\n\x15ListCatalogueResponse\x12)\n\x0bpermissions\x18\x01 \x03(\x0b\x32\x14.authz.v1.Permission\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x10\n\x08revision\x18\x03 \x01(\x03\x12\x12\n\ntotal_size\x18\x04 \x01(\x03\"~\n\x17\x43reatePermissionRequest\x12(\n\npermission\x18\x01 \x01(\x0b\x32\x14.authz.v1.Permission\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\"z\n\x18\x43reatePermissionResponse\x12(\n\npermission\x18\x01 \x01(\x0b\x32\x14.authz.v1.Permission\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12\"\n\x07preview\x18\x0e \x01(\x0b\x32\x11.authz.v1.Preview\"\xca\x01\n\x17UpdatePermissionRequest\x12(\n\npermission\x18\x01 \x01(\x0b\x32\x14.authz.v1.Permission\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x19\n\x11\x65xpected_revision\x18\x03 \x01(\x03\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x12\n\nrequest_id\x18\x05 \x01(\t\x12\x15\n\rvalidate_only\x18\x06 \x01(\x08\"z\n\x18UpdatePermissionResponse\x12(\n\npermission\x18\x01 \x01(\x0b\x32\x14.authz.v1.Permission\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12\"\n\x07preview\x18\x0e \x01(\x0b\x32\x11.authz.v1.Preview\"\x90\x01\n\x17\x44\x65letePermissionRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x13\n\x0breplacement\x18\x02 \x01(\t\x12\x19\n\x11\x65xpected_revision\x18\x03 \x01(\x03\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x12\n\nrequest_id\x18\x05 \x01(\t\x12\x15\n\rvalidate_only\x18\x06 \x01(\x08\"\x9a\x01\n\x18\x44\x65letePermissionResponse\x12(\n\npermission\x18\x01 \x01(\x0b\x32\x14.authz.v1.Permission\x12\x1e\n\x05moved\x18\x02 \x03(\x0b\x32\x0f.authz.v1.Moved\x12\x10\n\x08revision\x18\x03 \x01(\x03\x12\"\n\x07preview\x18\x0e \x01(\x0b\x32\x11.authz.v1.Preview2\xa8\x05\n\x11PermissionService\x12g\n\rPutPermission\x12\x1e.authz.v1.PutPermissionRequest\x1a\x1f.authz.v1.PutPermissionResponse\"\x15\xa2\xbb\x18\x11\n\x0fpermissions:put\x12p\n\x10\x43reatePermission\x12!.authz.v1.CreatePermissionRequest\x1a\".authz.v1.CreatePermissionResponse\"\x15\xa2\xbb\x18\x11\n\x0fpermissions:put\x12p\n\x10UpdatePermission\x12!.authz.v1.UpdatePermissionRequest\x1a\".authz.v1.UpdatePermissionResponse\"\x15\xa2\xbb\x18\x11\n\x0fpermissions:put\x12s\n\x10\x44\x65letePermission\x12!.authz.v1.DeletePermissionRequest\x1a\".authz.v1.DeletePermissionResponse\"\x18\xa2\xbb\x18\x14\n\x12permissions:delete\x12g\n\rGetPermission\x12\x1e.authz.v1.GetPermissionRequest\x1a\x1f.authz.v1.GetPermissionResponse\"\x15\xa2\xbb\x18\x11\n\x0fpermissions:get\x12h\n\rListCatalogue\x12\x1e.authz.v1.ListCatalogueRequest\x1a\x1f.authz.v1.ListCatalogueResponse\"\x16\xa2\xbb\x18\x12\n\x10permissions:listb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x61uthz/v1/permission.proto\x12\x08\x61uthz.v1\x1a\x15\x61uthz/v1/effect.proto\x1a\x14\x61uthz/v1/moved.proto\x1a\x16\x61uthz/v1/options.proto\x1a google/protobuf/field_mask.proto\"z\n\nPermission\x12\n\n\x02id\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12\x10\n\x08internal\x18\x03 \x01(\x08\x12\x12\n\ndeprecated\x18\x04 \x01(\x08\x12\x13\n\x0breplaced_by\x18\x05 \x01(\t\x12\x10\n\x08revision\x18\x0f \x01(\x03\"~\n\x17\x43reatePermissionRequest\x12(\n\npermission\x18\x01 \x01(\x0b\x32\x14.authz.v1.Permission\x12\x12\n\nrequest_id\x18\r \x01(\t\x12\x15\n\rvalidate_only\x18\x0e \x01(\x08\x12\x0e\n\x06reason\x18\x0f \x01(\t\"z\n\x18\x43reatePermissionResponse\x12(\n\npermission\x18\x01 \x01(\x0b\x32\x14.authz.v1.Permission\x12\"\n\x07preview\x18\x0e \x01(\x0b\x32\x11.authz.v1.Preview\x12\x10\n\x08revision\x18\x0f \x01(\x03\"\xe1\x01\n\x17UpdatePermissionRequest\x12(\n\npermission\x18\x01 \x01(\x0b\x32\x14.authz.v1.Permission\x12/\n\x0bupdate_mask\x18\n \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x15\n\rallow_missing\x18\x0b \x01(\x08\x12\x19\n\x11\x65xpected_revision\x18\x0c \x01(\x03\x12\x12\n\nrequest_id\x18\r \x01(\t\x12\x15\n\rvalidate_only\x18\x0e \x01(\x08\x12\x0e\n\x06reason\x18\x0f \x01(\t\"z\n\x18UpdatePermissionResponse\x12(\n\npermission\x18\x01 \x01(\x0b\x32\x14.authz.v1.Permission\x12\"\n\x07preview\x18\x0e \x01(\x0b\x32\x11.authz.v1.Preview\x12\x10\n\x08revision\x18\x0f \x01(\x03\"\x90\x01\n\x17\x44\x65letePermissionRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x13\n\x0breplacement\x18\x02 \x01(\t\x12\x19\n\x11\x65xpected_revision\x18\x0c \x01(\x03\x12\x12\n\nrequest_id\x18\r \x01(\t\x12\x15\n\rvalidate_only\x18\x0e \x01(\x08\x12\x0e\n\x06reason\x18\x0f \x01(\t\"\x9a\x01\n\x18\x44\x65letePermissionResponse\x12(\n\npermission\x18\x01 \x01(\x0b\x32\x14.authz.v1.Permission\x12\x1e\n\x05moved\x18\x02 \x03(\x0b\x32\x0f.authz.v1.Moved\x12\"\n\x07preview\x18\x0e \x01(\x0b\x32\x11.authz.v1.Preview\x12\x10\n\x08revision\x18\x0f \x01(\x03\"\"\n\x14GetPermissionRequest\x12\n\n\x02id\x18\x01 \x01(\t\"S\n\x15GetPermissionResponse\x12(\n\npermission\x18\x01 \x01(\x0b\x32\x14.authz.v1.Permission\x12\x10\n\x08revision\x18\x0f \x01(\x03\"\xa2\x01\n\x16ListPermissionsRequest\x12\x15\n\rresource_type\x18\x01 \x01(\t\x12\x15\n\x08internal\x18\x02 \x01(\x08H\x00\x88\x01\x01\x12\x17\n\ndeprecated\x18\x03 \x01(\x08H\x01\x88\x01\x01\x12\x11\n\tpage_size\x18\r \x01(\x05\x12\x12\n\npage_token\x18\x0e \x01(\tB\x0b\n\t_internalB\r\n\x0b_deprecated\"\x83\x01\n\x17ListPermissionsResponse\x12)\n\x0bpermissions\x18\x01 \x03(\x0b\x32\x14.authz.v1.Permission\x12\x17\n\x0fnext_page_token\x18\r \x01(\t\x12\x10\n\x08revision\x18\x0e \x01(\x03\x12\x12\n\ntotal_size\x18\x0f \x01(\x03\x32\xc5\x04\n\x11PermissionService\x12p\n\x10\x43reatePermission\x12!.authz.v1.CreatePermissionRequest\x1a\".authz.v1.CreatePermissionResponse\"\x15\xa2\xbb\x18\x11\n\x0fpermissions:put\x12p\n\x10UpdatePermission\x12!.authz.v1.UpdatePermissionRequest\x1a\".authz.v1.UpdatePermissionResponse\"\x15\xa2\xbb\x18\x11\n\x0fpermissions:put\x12s\n\x10\x44\x65letePermission\x12!.authz.v1.DeletePermissionRequest\x1a\".authz.v1.DeletePermissionResponse\"\x18\xa2\xbb\x18\x14\n\x12permissions:delete\x12g\n\rGetPermission\x12\x1e.authz.v1.GetPermissionRequest\x1a\x1f.authz.v1.GetPermissionResponse\"\x15\xa2\xbb\x18\x11\n\x0fpermissions:get\x12n\n\x0fListPermissions\x12 .authz.v1.ListPermissionsRequest\x1a!.authz.v1.ListPermissionsResponse\"\x16\xa2\xbb\x18\x12\n\x10permissions:listb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'authz.v1.permission_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_PERMISSIONSERVICE'].methods_by_name['PutPermission']._loaded_options = None
-  _globals['_PERMISSIONSERVICE'].methods_by_name['PutPermission']._serialized_options = b'\242\273\030\021\n\017permissions:put'
   _globals['_PERMISSIONSERVICE'].methods_by_name['CreatePermission']._loaded_options = None
   _globals['_PERMISSIONSERVICE'].methods_by_name['CreatePermission']._serialized_options = b'\242\273\030\021\n\017permissions:put'
   _globals['_PERMISSIONSERVICE'].methods_by_name['UpdatePermission']._loaded_options = None
@@ -45,34 +43,30 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PERMISSIONSERVICE'].methods_by_name['DeletePermission']._serialized_options = b'\242\273\030\024\n\022permissions:delete'
   _globals['_PERMISSIONSERVICE'].methods_by_name['GetPermission']._loaded_options = None
   _globals['_PERMISSIONSERVICE'].methods_by_name['GetPermission']._serialized_options = b'\242\273\030\021\n\017permissions:get'
-  _globals['_PERMISSIONSERVICE'].methods_by_name['ListCatalogue']._loaded_options = None
-  _globals['_PERMISSIONSERVICE'].methods_by_name['ListCatalogue']._serialized_options = b'\242\273\030\022\n\020permissions:list'
+  _globals['_PERMISSIONSERVICE'].methods_by_name['ListPermissions']._loaded_options = None
+  _globals['_PERMISSIONSERVICE'].methods_by_name['ListPermissions']._serialized_options = b'\242\273\030\022\n\020permissions:list'
   _globals['_PERMISSION']._serialized_start=142
   _globals['_PERMISSION']._serialized_end=264
-  _globals['_PUTPERMISSIONREQUEST']._serialized_start=267
-  _globals['_PUTPERMISSIONREQUEST']._serialized_end=417
-  _globals['_PUTPERMISSIONRESPONSE']._serialized_start=419
-  _globals['_PUTPERMISSIONRESPONSE']._serialized_end=538
-  _globals['_GETPERMISSIONREQUEST']._serialized_start=540
-  _globals['_GETPERMISSIONREQUEST']._serialized_end=574
-  _globals['_GETPERMISSIONRESPONSE']._serialized_start=576
-  _globals['_GETPERMISSIONRESPONSE']._serialized_end=659
-  _globals['_LISTCATALOGUEREQUEST']._serialized_start=662
-  _globals['_LISTCATALOGUEREQUEST']._serialized_end=822
-  _globals['_LISTCATALOGUERESPONSE']._serialized_start=825
-  _globals['_LISTCATALOGUERESPONSE']._serialized_end=954
-  _globals['_CREATEPERMISSIONREQUEST']._serialized_start=956
-  _globals['_CREATEPERMISSIONREQUEST']._serialized_end=1082
-  _globals['_CREATEPERMISSIONRESPONSE']._serialized_start=1084
-  _globals['_CREATEPERMISSIONRESPONSE']._serialized_end=1206
-  _globals['_UPDATEPERMISSIONREQUEST']._serialized_start=1209
-  _globals['_UPDATEPERMISSIONREQUEST']._serialized_end=1411
-  _globals['_UPDATEPERMISSIONRESPONSE']._serialized_start=1413
-  _globals['_UPDATEPERMISSIONRESPONSE']._serialized_end=1535
-  _globals['_DELETEPERMISSIONREQUEST']._serialized_start=1538
-  _globals['_DELETEPERMISSIONREQUEST']._serialized_end=1682
-  _globals['_DELETEPERMISSIONRESPONSE']._serialized_start=1685
-  _globals['_DELETEPERMISSIONRESPONSE']._serialized_end=1839
-  _globals['_PERMISSIONSERVICE']._serialized_start=1842
-  _globals['_PERMISSIONSERVICE']._serialized_end=2522
+  _globals['_CREATEPERMISSIONREQUEST']._serialized_start=266
+  _globals['_CREATEPERMISSIONREQUEST']._serialized_end=392
+  _globals['_CREATEPERMISSIONRESPONSE']._serialized_start=394
+  _globals['_CREATEPERMISSIONRESPONSE']._serialized_end=516
+  _globals['_UPDATEPERMISSIONREQUEST']._serialized_start=519
+  _globals['_UPDATEPERMISSIONREQUEST']._serialized_end=744
+  _globals['_UPDATEPERMISSIONRESPONSE']._serialized_start=746
+  _globals['_UPDATEPERMISSIONRESPONSE']._serialized_end=868
+  _globals['_DELETEPERMISSIONREQUEST']._serialized_start=871
+  _globals['_DELETEPERMISSIONREQUEST']._serialized_end=1015
+  _globals['_DELETEPERMISSIONRESPONSE']._serialized_start=1018
+  _globals['_DELETEPERMISSIONRESPONSE']._serialized_end=1172
+  _globals['_GETPERMISSIONREQUEST']._serialized_start=1174
+  _globals['_GETPERMISSIONREQUEST']._serialized_end=1208
+  _globals['_GETPERMISSIONRESPONSE']._serialized_start=1210
+  _globals['_GETPERMISSIONRESPONSE']._serialized_end=1293
+  _globals['_LISTPERMISSIONSREQUEST']._serialized_start=1296
+  _globals['_LISTPERMISSIONSREQUEST']._serialized_end=1458
+  _globals['_LISTPERMISSIONSRESPONSE']._serialized_start=1461
+  _globals['_LISTPERMISSIONSRESPONSE']._serialized_end=1592
+  _globals['_PERMISSIONSERVICE']._serialized_start=1595
+  _globals['_PERMISSIONSERVICE']._serialized_end=2176
 # @@protoc_insertion_point(module_scope)

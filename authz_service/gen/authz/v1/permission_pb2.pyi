@@ -28,31 +28,33 @@ class Permission(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     ID_FIELD_NUMBER: _builtins.int
-    INTERNAL_FIELD_NUMBER: _builtins.int
     DESCRIPTION_FIELD_NUMBER: _builtins.int
+    INTERNAL_FIELD_NUMBER: _builtins.int
     DEPRECATED_FIELD_NUMBER: _builtins.int
     REPLACED_BY_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """`resource_type:action`. Example: `invoices:export`."""
-    internal: _builtins.bool
-    """Needs a role but no entitlement: no tier sells it."""
     description: _builtins.str
     """What it allows, for people."""
+    internal: _builtins.bool
+    """It needs a role but no entitlement: no tier sells it."""
     deprecated: _builtins.bool
-    """Decided as before, but no role, tier or add-on takes it up any more: `CreateRole` and the like
-    refuse that with PERMISSION_DEPRECATED, `ApplyPolicy` warns.
+    """Checks still answer as before, but no role, tier or add-on can newly take it: `CreateRole` and
+    similar calls are refused with PERMISSION_DEPRECATED, and applying a whole policy warns.
     """
     replaced_by: _builtins.str
-    """The permission to use in its stead; empty for none. Only a deprecated one has it."""
+    """The permission to use instead; empty for none. Only a deprecated permission has it."""
     revision: _builtins.int
-    """The revision that changed it last, for `expected_revision`; ignored in a change. Example: 4711."""
+    """The revision that last changed it, to send back as `expected_revision`; ignored in requests.
+    Example: 4711.
+    """
     def __init__(
         self,
         *,
         id: _builtins.str = ...,
-        internal: _builtins.bool = ...,
         description: _builtins.str = ...,
+        internal: _builtins.bool = ...,
         deprecated: _builtins.bool = ...,
         replaced_by: _builtins.str = ...,
         revision: _builtins.int = ...,
@@ -66,56 +68,52 @@ class Permission(_message.Message):
 Global___Permission: _TypeAlias = Permission  # noqa: Y015
 
 @_typing.final
-class PutPermissionRequest(_message.Message):
-    """The permission to put."""
+class CreatePermissionRequest(_message.Message):
+    """The permission to create."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     PERMISSION_FIELD_NUMBER: _builtins.int
-    REASON_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
-    EXPECTED_REVISION_FIELD_NUMBER: _builtins.int
-    reason: _builtins.str
-    """Why, for the audit; up to 1,000 characters."""
+    REASON_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """A retry with the same id gets the first answer; the same id with other content is refused."""
     validate_only: _builtins.bool
     """Answer with the full effect, and change nothing."""
-    expected_revision: _builtins.int
-    """Only if this is the object's `revision`, else REVISION_MISMATCH; 0 for whatever it is."""
+    reason: _builtins.str
+    """Why, for the audit; up to 1,000 characters."""
     @_builtins.property
     def permission(self) -> Global___Permission:
-        """The permission, whole: what it does not name is gone."""
+        """The permission in full."""
 
     def __init__(
         self,
         *,
         permission: Global___Permission | None = ...,
-        reason: _builtins.str = ...,
         request_id: _builtins.str = ...,
         validate_only: _builtins.bool = ...,
-        expected_revision: _builtins.int = ...,
+        reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["permission", b"permission"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["expected_revision", b"expected_revision", "permission", b"permission", "reason", b"reason", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["permission", b"permission", "reason", b"reason", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___PutPermissionRequest: _TypeAlias = PutPermissionRequest  # noqa: Y015
+Global___CreatePermissionRequest: _TypeAlias = CreatePermissionRequest  # noqa: Y015
 
 @_typing.final
-class PutPermissionResponse(_message.Message):
-    """The permission put."""
+class CreatePermissionResponse(_message.Message):
+    """The permission created."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     PERMISSION_FIELD_NUMBER: _builtins.int
-    REVISION_FIELD_NUMBER: _builtins.int
     PREVIEW_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
-    """The revision that made it so."""
+    """The revision that created it."""
     @_builtins.property
     def permission(self) -> Global___Permission:
         """The permission as it is now."""
@@ -128,8 +126,8 @@ class PutPermissionResponse(_message.Message):
         self,
         *,
         permission: Global___Permission | None = ...,
-        revision: _builtins.int = ...,
         preview: _effect_pb2.Preview | None = ...,
+        revision: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["permission", b"permission", "preview", b"preview"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -137,7 +135,177 @@ class PutPermissionResponse(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___PutPermissionResponse: _TypeAlias = PutPermissionResponse  # noqa: Y015
+Global___CreatePermissionResponse: _TypeAlias = CreatePermissionResponse  # noqa: Y015
+
+@_typing.final
+class UpdatePermissionRequest(_message.Message):
+    """Which fields of a permission to change, and to what."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PERMISSION_FIELD_NUMBER: _builtins.int
+    UPDATE_MASK_FIELD_NUMBER: _builtins.int
+    ALLOW_MISSING_FIELD_NUMBER: _builtins.int
+    EXPECTED_REVISION_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    allow_missing: _builtins.bool
+    """If there is no such permission, create it with all fields of the request."""
+    expected_revision: _builtins.int
+    """Refuse with REVISION_MISMATCH unless this is the `revision` of the permission; 0 accepts any."""
+    request_id: _builtins.str
+    """A retry with the same id gets the first answer; the same id with other content is refused."""
+    validate_only: _builtins.bool
+    """Answer with the full effect, and change nothing."""
+    reason: _builtins.str
+    """Why, for the audit; up to 1,000 characters."""
+    @_builtins.property
+    def permission(self) -> Global___Permission:
+        """Its id, and the new values of the fields that `update_mask` names; other fields are ignored."""
+
+    @_builtins.property
+    def update_mask(self) -> _field_mask_pb2.FieldMask:
+        """The fields to change, at least one: `description`, `internal`, `deprecated`, `replaced_by`, or
+        `*` for all of them.
+        """
+
+    def __init__(
+        self,
+        *,
+        permission: Global___Permission | None = ...,
+        update_mask: _field_mask_pb2.FieldMask | None = ...,
+        allow_missing: _builtins.bool = ...,
+        expected_revision: _builtins.int = ...,
+        request_id: _builtins.str = ...,
+        validate_only: _builtins.bool = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["permission", b"permission", "update_mask", b"update_mask"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allow_missing", b"allow_missing", "expected_revision", b"expected_revision", "permission", b"permission", "reason", b"reason", "request_id", b"request_id", "update_mask", b"update_mask", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdatePermissionRequest: _TypeAlias = UpdatePermissionRequest  # noqa: Y015
+
+@_typing.final
+class UpdatePermissionResponse(_message.Message):
+    """The permission changed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PERMISSION_FIELD_NUMBER: _builtins.int
+    PREVIEW_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    revision: _builtins.int
+    """The revision that made it so; the current one if nothing changed."""
+    @_builtins.property
+    def permission(self) -> Global___Permission:
+        """The permission as it is now."""
+
+    @_builtins.property
+    def preview(self) -> _effect_pb2.Preview:
+        """What the call would do, and to whom; set if `validate_only` was."""
+
+    def __init__(
+        self,
+        *,
+        permission: Global___Permission | None = ...,
+        preview: _effect_pb2.Preview | None = ...,
+        revision: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["permission", b"permission", "preview", b"preview"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["permission", b"permission", "preview", b"preview", "revision", b"revision"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdatePermissionResponse: _TypeAlias = UpdatePermissionResponse  # noqa: Y015
+
+@_typing.final
+class DeletePermissionRequest(_message.Message):
+    """The permission to delete."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    REPLACEMENT_FIELD_NUMBER: _builtins.int
+    EXPECTED_REVISION_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    """Its id."""
+    replacement: _builtins.str
+    """The permission that takes its place wherever it is used; empty for none. What is moved keeps
+    its window, scope, source and id.
+    """
+    expected_revision: _builtins.int
+    """Refuse with REVISION_MISMATCH unless this is the `revision` of the permission; 0 accepts any."""
+    request_id: _builtins.str
+    """A retry with the same id gets the first answer; the same id with other content is refused."""
+    validate_only: _builtins.bool
+    """Answer with the full effect, and change nothing."""
+    reason: _builtins.str
+    """Why, for the audit; up to 1,000 characters."""
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        replacement: _builtins.str = ...,
+        expected_revision: _builtins.int = ...,
+        request_id: _builtins.str = ...,
+        validate_only: _builtins.bool = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expected_revision", b"expected_revision", "id", b"id", "reason", b"reason", "replacement", b"replacement", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeletePermissionRequest: _TypeAlias = DeletePermissionRequest  # noqa: Y015
+
+@_typing.final
+class DeletePermissionResponse(_message.Message):
+    """The permission deleted."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PERMISSION_FIELD_NUMBER: _builtins.int
+    MOVED_FIELD_NUMBER: _builtins.int
+    PREVIEW_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    revision: _builtins.int
+    """The revision that deleted it."""
+    @_builtins.property
+    def permission(self) -> Global___Permission:
+        """The permission as it was."""
+
+    @_builtins.property
+    def moved(self) -> _containers.RepeatedCompositeFieldContainer[_moved_pb2.Moved]:
+        """What the replacement took over, by kind; empty if nothing used the permission."""
+
+    @_builtins.property
+    def preview(self) -> _effect_pb2.Preview:
+        """What the call would do, and to whom; set if `validate_only` was."""
+
+    def __init__(
+        self,
+        *,
+        permission: Global___Permission | None = ...,
+        moved: _abc.Iterable[_moved_pb2.Moved] | None = ...,
+        preview: _effect_pb2.Preview | None = ...,
+        revision: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["permission", b"permission", "preview", b"preview"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["moved", b"moved", "permission", b"permission", "preview", b"preview", "revision", b"revision"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeletePermissionResponse: _TypeAlias = DeletePermissionResponse  # noqa: Y015
 
 @_typing.final
 class GetPermissionRequest(_message.Message):
@@ -170,7 +338,7 @@ class GetPermissionResponse(_message.Message):
     PERMISSION_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
-    """The revision the answer was given at."""
+    """The revision that the answer is about."""
     @_builtins.property
     def permission(self) -> Global___Permission:
         """The permission."""
@@ -190,34 +358,34 @@ class GetPermissionResponse(_message.Message):
 Global___GetPermissionResponse: _TypeAlias = GetPermissionResponse  # noqa: Y015
 
 @_typing.final
-class ListCatalogueRequest(_message.Message):
+class ListPermissionsRequest(_message.Message):
     """Which permissions to list."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    PAGE_SIZE_FIELD_NUMBER: _builtins.int
-    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     RESOURCE_TYPE_FIELD_NUMBER: _builtins.int
     INTERNAL_FIELD_NUMBER: _builtins.int
     DEPRECATED_FIELD_NUMBER: _builtins.int
-    page_size: _builtins.int
-    """At most this many; 100 if 0, at most 1,000."""
-    page_token: _builtins.str
-    """`next_page_token` of the page before, of the same query."""
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     resource_type: _builtins.str
     """Only permissions of this resource type; empty for all. Example: `invoices`."""
     internal: _builtins.bool
-    """Only internal ones, or only those that are not; unset for all."""
+    """Only internal ones if true, only the others if false; unset for all."""
     deprecated: _builtins.bool
-    """Only deprecated ones, or only those that are not; unset for all."""
+    """Only deprecated ones if true, only the others if false; unset for all."""
+    page_size: _builtins.int
+    """At most this many; 100 if 0, at most 1,000."""
+    page_token: _builtins.str
+    """`next_page_token` of the previous page of the same query."""
     def __init__(
         self,
         *,
-        page_size: _builtins.int = ...,
-        page_token: _builtins.str = ...,
         resource_type: _builtins.str = ...,
         internal: _builtins.bool | None = ...,
         deprecated: _builtins.bool | None = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_deprecated", b"_deprecated", "_internal", b"_internal", "deprecated", b"deprecated", "internal", b"internal"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -232,10 +400,10 @@ class ListCatalogueRequest(_message.Message):
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__internal) -> _WhichOneofReturnType__internal | None: ...
 
-Global___ListCatalogueRequest: _TypeAlias = ListCatalogueRequest  # noqa: Y015
+Global___ListPermissionsRequest: _TypeAlias = ListPermissionsRequest  # noqa: Y015
 
 @_typing.final
-class ListCatalogueResponse(_message.Message):
+class ListPermissionsResponse(_message.Message):
     """A page of permissions, by id."""
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -247,9 +415,9 @@ class ListCatalogueResponse(_message.Message):
     next_page_token: _builtins.str
     """Empty on the last page."""
     revision: _builtins.int
-    """The revision the answer was given at."""
+    """The revision that the answer is about."""
     total_size: _builtins.int
-    """How many the whole list has."""
+    """How many items all pages have together."""
     @_builtins.property
     def permissions(self) -> _containers.RepeatedCompositeFieldContainer[Global___Permission]:
         """The permissions."""
@@ -268,238 +436,4 @@ class ListCatalogueResponse(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___ListCatalogueResponse: _TypeAlias = ListCatalogueResponse  # noqa: Y015
-
-@_typing.final
-class CreatePermissionRequest(_message.Message):
-    """The permission to make."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    PERMISSION_FIELD_NUMBER: _builtins.int
-    REASON_FIELD_NUMBER: _builtins.int
-    REQUEST_ID_FIELD_NUMBER: _builtins.int
-    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
-    reason: _builtins.str
-    """Why, for the audit; up to 1,000 characters."""
-    request_id: _builtins.str
-    """A retry with the same id gets the first answer; the same id with other content is refused."""
-    validate_only: _builtins.bool
-    """Answer with the full effect, and change nothing."""
-    @_builtins.property
-    def permission(self) -> Global___Permission:
-        """The permission, whole."""
-
-    def __init__(
-        self,
-        *,
-        permission: Global___Permission | None = ...,
-        reason: _builtins.str = ...,
-        request_id: _builtins.str = ...,
-        validate_only: _builtins.bool = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["permission", b"permission"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["permission", b"permission", "reason", b"reason", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___CreatePermissionRequest: _TypeAlias = CreatePermissionRequest  # noqa: Y015
-
-@_typing.final
-class CreatePermissionResponse(_message.Message):
-    """The permission made."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    PERMISSION_FIELD_NUMBER: _builtins.int
-    REVISION_FIELD_NUMBER: _builtins.int
-    PREVIEW_FIELD_NUMBER: _builtins.int
-    revision: _builtins.int
-    """The revision that made it so."""
-    @_builtins.property
-    def permission(self) -> Global___Permission:
-        """The permission as it is now."""
-
-    @_builtins.property
-    def preview(self) -> _effect_pb2.Preview:
-        """What the call would do, and to whom; set if `validate_only` was."""
-
-    def __init__(
-        self,
-        *,
-        permission: Global___Permission | None = ...,
-        revision: _builtins.int = ...,
-        preview: _effect_pb2.Preview | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["permission", b"permission", "preview", b"preview"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["permission", b"permission", "preview", b"preview", "revision", b"revision"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___CreatePermissionResponse: _TypeAlias = CreatePermissionResponse  # noqa: Y015
-
-@_typing.final
-class UpdatePermissionRequest(_message.Message):
-    """The permission to change, and what of it."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    PERMISSION_FIELD_NUMBER: _builtins.int
-    UPDATE_MASK_FIELD_NUMBER: _builtins.int
-    EXPECTED_REVISION_FIELD_NUMBER: _builtins.int
-    REASON_FIELD_NUMBER: _builtins.int
-    REQUEST_ID_FIELD_NUMBER: _builtins.int
-    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
-    expected_revision: _builtins.int
-    """Only if this is the permission's `revision`, else REVISION_MISMATCH; 0 for whatever it is."""
-    reason: _builtins.str
-    """Why, for the audit; up to 1,000 characters."""
-    request_id: _builtins.str
-    """A retry with the same id gets the first answer; the same id with other content is refused."""
-    validate_only: _builtins.bool
-    """Answer with the full effect, and change nothing."""
-    @_builtins.property
-    def permission(self) -> Global___Permission:
-        """Its id, and the new content of the fields that `update_mask` names; the others are ignored."""
-
-    @_builtins.property
-    def update_mask(self) -> _field_mask_pb2.FieldMask:
-        """The fields to change: `internal`, `description`, `deprecated`, `replaced_by`. At least one."""
-
-    def __init__(
-        self,
-        *,
-        permission: Global___Permission | None = ...,
-        update_mask: _field_mask_pb2.FieldMask | None = ...,
-        expected_revision: _builtins.int = ...,
-        reason: _builtins.str = ...,
-        request_id: _builtins.str = ...,
-        validate_only: _builtins.bool = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["permission", b"permission", "update_mask", b"update_mask"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["expected_revision", b"expected_revision", "permission", b"permission", "reason", b"reason", "request_id", b"request_id", "update_mask", b"update_mask", "validate_only", b"validate_only"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___UpdatePermissionRequest: _TypeAlias = UpdatePermissionRequest  # noqa: Y015
-
-@_typing.final
-class UpdatePermissionResponse(_message.Message):
-    """The permission changed."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    PERMISSION_FIELD_NUMBER: _builtins.int
-    REVISION_FIELD_NUMBER: _builtins.int
-    PREVIEW_FIELD_NUMBER: _builtins.int
-    revision: _builtins.int
-    """The revision that made it so; the current one if nothing changed."""
-    @_builtins.property
-    def permission(self) -> Global___Permission:
-        """The permission as it is now."""
-
-    @_builtins.property
-    def preview(self) -> _effect_pb2.Preview:
-        """What the call would do, and to whom; set if `validate_only` was."""
-
-    def __init__(
-        self,
-        *,
-        permission: Global___Permission | None = ...,
-        revision: _builtins.int = ...,
-        preview: _effect_pb2.Preview | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["permission", b"permission", "preview", b"preview"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["permission", b"permission", "preview", b"preview", "revision", b"revision"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___UpdatePermissionResponse: _TypeAlias = UpdatePermissionResponse  # noqa: Y015
-
-@_typing.final
-class DeletePermissionRequest(_message.Message):
-    """The permission to delete."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    ID_FIELD_NUMBER: _builtins.int
-    REPLACEMENT_FIELD_NUMBER: _builtins.int
-    EXPECTED_REVISION_FIELD_NUMBER: _builtins.int
-    REASON_FIELD_NUMBER: _builtins.int
-    REQUEST_ID_FIELD_NUMBER: _builtins.int
-    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
-    id: _builtins.str
-    """Its id."""
-    replacement: _builtins.str
-    """The permission that takes its place wherever it is used; empty for none. Windows, scopes, sources
-    and ids of what is moved stay as they are.
-    """
-    expected_revision: _builtins.int
-    """Only if this is the permission's `revision`, else REVISION_MISMATCH; 0 for whatever it is."""
-    reason: _builtins.str
-    """Why, for the audit; up to 1,000 characters."""
-    request_id: _builtins.str
-    """A retry with the same id gets the first answer; the same id with other content is refused."""
-    validate_only: _builtins.bool
-    """Answer with the full effect, and change nothing."""
-    def __init__(
-        self,
-        *,
-        id: _builtins.str = ...,
-        replacement: _builtins.str = ...,
-        expected_revision: _builtins.int = ...,
-        reason: _builtins.str = ...,
-        request_id: _builtins.str = ...,
-        validate_only: _builtins.bool = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["expected_revision", b"expected_revision", "id", b"id", "reason", b"reason", "replacement", b"replacement", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___DeletePermissionRequest: _TypeAlias = DeletePermissionRequest  # noqa: Y015
-
-@_typing.final
-class DeletePermissionResponse(_message.Message):
-    """The permission deleted."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    PERMISSION_FIELD_NUMBER: _builtins.int
-    MOVED_FIELD_NUMBER: _builtins.int
-    REVISION_FIELD_NUMBER: _builtins.int
-    PREVIEW_FIELD_NUMBER: _builtins.int
-    revision: _builtins.int
-    """The revision that made it so."""
-    @_builtins.property
-    def permission(self) -> Global___Permission:
-        """The permission as it was."""
-
-    @_builtins.property
-    def moved(self) -> _containers.RepeatedCompositeFieldContainer[_moved_pb2.Moved]:
-        """What was moved to the replacement, by kind. Empty if nothing used it."""
-
-    @_builtins.property
-    def preview(self) -> _effect_pb2.Preview:
-        """What the call would do, and to whom; set if `validate_only` was."""
-
-    def __init__(
-        self,
-        *,
-        permission: Global___Permission | None = ...,
-        moved: _abc.Iterable[_moved_pb2.Moved] | None = ...,
-        revision: _builtins.int = ...,
-        preview: _effect_pb2.Preview | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["permission", b"permission", "preview", b"preview"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["moved", b"moved", "permission", b"permission", "preview", b"preview", "revision", b"revision"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___DeletePermissionResponse: _TypeAlias = DeletePermissionResponse  # noqa: Y015
+Global___ListPermissionsResponse: _TypeAlias = ListPermissionsResponse  # noqa: Y015

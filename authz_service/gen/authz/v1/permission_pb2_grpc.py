@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class PermissionServiceStub:
-    """The catalogue of permissions: all that can be asked, granted and sold.
+    """The permission catalogue: everything that can be checked, granted and sold.
     """
 
     def __init__(self, channel):
@@ -35,11 +35,6 @@ class PermissionServiceStub:
         Args:
             channel: A grpc.Channel.
         """
-        self.PutPermission = channel.unary_unary(
-                '/authz.v1.PermissionService/PutPermission',
-                request_serializer=authz_dot_v1_dot_permission__pb2.PutPermissionRequest.SerializeToString,
-                response_deserializer=authz_dot_v1_dot_permission__pb2.PutPermissionResponse.FromString,
-                _registered_method=True)
         self.CreatePermission = channel.unary_unary(
                 '/authz.v1.PermissionService/CreatePermission',
                 request_serializer=authz_dot_v1_dot_permission__pb2.CreatePermissionRequest.SerializeToString,
@@ -60,55 +55,48 @@ class PermissionServiceStub:
                 request_serializer=authz_dot_v1_dot_permission__pb2.GetPermissionRequest.SerializeToString,
                 response_deserializer=authz_dot_v1_dot_permission__pb2.GetPermissionResponse.FromString,
                 _registered_method=True)
-        self.ListCatalogue = channel.unary_unary(
-                '/authz.v1.PermissionService/ListCatalogue',
-                request_serializer=authz_dot_v1_dot_permission__pb2.ListCatalogueRequest.SerializeToString,
-                response_deserializer=authz_dot_v1_dot_permission__pb2.ListCatalogueResponse.FromString,
+        self.ListPermissions = channel.unary_unary(
+                '/authz.v1.PermissionService/ListPermissions',
+                request_serializer=authz_dot_v1_dot_permission__pb2.ListPermissionsRequest.SerializeToString,
+                response_deserializer=authz_dot_v1_dot_permission__pb2.ListPermissionsResponse.FromString,
                 _registered_method=True)
 
 
 class PermissionServiceServicer:
-    """The catalogue of permissions: all that can be asked, granted and sold.
+    """The permission catalogue: everything that can be checked, granted and sold.
     """
 
-    def PutPermission(self, request, context):
-        """Declare a permission, or replace its declaration.
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
     def CreatePermission(self, request, context):
-        """Declare a permission that is not declared yet.
+        """Declare a permission.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def UpdatePermission(self, request, context):
-        """Change the named fields of a permission.
+        """Change some fields of a permission.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DeletePermission(self, request, context):
-        """Take a permission out of the catalogue: from then on it is denied to everyone. Refused while a
-        role, tier, add-on or exception uses it, unless a replacement takes its place there.
+        """Remove a permission from the catalogue; it is then denied to everyone. Refused while a role,
+        tier, add-on or exception uses it, unless a replacement takes its place there.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetPermission(self, request, context):
-        """Get one permission of the catalogue.
+        """Get one permission.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def ListCatalogue(self, request, context):
-        """List the catalogue of permissions.
+    def ListPermissions(self, request, context):
+        """List the permission catalogue.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -117,11 +105,6 @@ class PermissionServiceServicer:
 
 def add_PermissionServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
-            'PutPermission': grpc.unary_unary_rpc_method_handler(
-                    servicer.PutPermission,
-                    request_deserializer=authz_dot_v1_dot_permission__pb2.PutPermissionRequest.FromString,
-                    response_serializer=authz_dot_v1_dot_permission__pb2.PutPermissionResponse.SerializeToString,
-            ),
             'CreatePermission': grpc.unary_unary_rpc_method_handler(
                     servicer.CreatePermission,
                     request_deserializer=authz_dot_v1_dot_permission__pb2.CreatePermissionRequest.FromString,
@@ -142,10 +125,10 @@ def add_PermissionServiceServicer_to_server(servicer, server):
                     request_deserializer=authz_dot_v1_dot_permission__pb2.GetPermissionRequest.FromString,
                     response_serializer=authz_dot_v1_dot_permission__pb2.GetPermissionResponse.SerializeToString,
             ),
-            'ListCatalogue': grpc.unary_unary_rpc_method_handler(
-                    servicer.ListCatalogue,
-                    request_deserializer=authz_dot_v1_dot_permission__pb2.ListCatalogueRequest.FromString,
-                    response_serializer=authz_dot_v1_dot_permission__pb2.ListCatalogueResponse.SerializeToString,
+            'ListPermissions': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListPermissions,
+                    request_deserializer=authz_dot_v1_dot_permission__pb2.ListPermissionsRequest.FromString,
+                    response_serializer=authz_dot_v1_dot_permission__pb2.ListPermissionsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -156,35 +139,8 @@ def add_PermissionServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class PermissionService:
-    """The catalogue of permissions: all that can be asked, granted and sold.
+    """The permission catalogue: everything that can be checked, granted and sold.
     """
-
-    @staticmethod
-    def PutPermission(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/authz.v1.PermissionService/PutPermission',
-            authz_dot_v1_dot_permission__pb2.PutPermissionRequest.SerializeToString,
-            authz_dot_v1_dot_permission__pb2.PutPermissionResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
 
     @staticmethod
     def CreatePermission(request,
@@ -295,7 +251,7 @@ class PermissionService:
             _registered_method=True)
 
     @staticmethod
-    def ListCatalogue(request,
+    def ListPermissions(request,
             target,
             options=(),
             channel_credentials=None,
@@ -308,9 +264,9 @@ class PermissionService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/authz.v1.PermissionService/ListCatalogue',
-            authz_dot_v1_dot_permission__pb2.ListCatalogueRequest.SerializeToString,
-            authz_dot_v1_dot_permission__pb2.ListCatalogueResponse.FromString,
+            '/authz.v1.PermissionService/ListPermissions',
+            authz_dot_v1_dot_permission__pb2.ListPermissionsRequest.SerializeToString,
+            authz_dot_v1_dot_permission__pb2.ListPermissionsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -27,57 +27,45 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class PermissionServiceStub:
-    """The catalogue of permissions: all that can be asked, granted and sold."""
+    """The permission catalogue: everything that can be checked, granted and sold."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> PermissionServiceAsyncStub: ...
-    PutPermission: _grpc.UnaryUnaryMultiCallable[_permission_pb2.PutPermissionRequest, _permission_pb2.PutPermissionResponse]
-    """Declare a permission, or replace its declaration."""
     CreatePermission: _grpc.UnaryUnaryMultiCallable[_permission_pb2.CreatePermissionRequest, _permission_pb2.CreatePermissionResponse]
-    """Declare a permission that is not declared yet."""
+    """Declare a permission."""
     UpdatePermission: _grpc.UnaryUnaryMultiCallable[_permission_pb2.UpdatePermissionRequest, _permission_pb2.UpdatePermissionResponse]
-    """Change the named fields of a permission."""
+    """Change some fields of a permission."""
     DeletePermission: _grpc.UnaryUnaryMultiCallable[_permission_pb2.DeletePermissionRequest, _permission_pb2.DeletePermissionResponse]
-    """Take a permission out of the catalogue: from then on it is denied to everyone. Refused while a
-    role, tier, add-on or exception uses it, unless a replacement takes its place there.
+    """Remove a permission from the catalogue; it is then denied to everyone. Refused while a role,
+    tier, add-on or exception uses it, unless a replacement takes its place there.
     """
     GetPermission: _grpc.UnaryUnaryMultiCallable[_permission_pb2.GetPermissionRequest, _permission_pb2.GetPermissionResponse]
-    """Get one permission of the catalogue."""
-    ListCatalogue: _grpc.UnaryUnaryMultiCallable[_permission_pb2.ListCatalogueRequest, _permission_pb2.ListCatalogueResponse]
-    """List the catalogue of permissions."""
+    """Get one permission."""
+    ListPermissions: _grpc.UnaryUnaryMultiCallable[_permission_pb2.ListPermissionsRequest, _permission_pb2.ListPermissionsResponse]
+    """List the permission catalogue."""
 
 @_typing.type_check_only
 class PermissionServiceAsyncStub(PermissionServiceStub):
-    """The catalogue of permissions: all that can be asked, granted and sold."""
+    """The permission catalogue: everything that can be checked, granted and sold."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
-    PutPermission: _aio.UnaryUnaryMultiCallable[_permission_pb2.PutPermissionRequest, _permission_pb2.PutPermissionResponse]  # type: ignore[assignment]
-    """Declare a permission, or replace its declaration."""
     CreatePermission: _aio.UnaryUnaryMultiCallable[_permission_pb2.CreatePermissionRequest, _permission_pb2.CreatePermissionResponse]  # type: ignore[assignment]
-    """Declare a permission that is not declared yet."""
+    """Declare a permission."""
     UpdatePermission: _aio.UnaryUnaryMultiCallable[_permission_pb2.UpdatePermissionRequest, _permission_pb2.UpdatePermissionResponse]  # type: ignore[assignment]
-    """Change the named fields of a permission."""
+    """Change some fields of a permission."""
     DeletePermission: _aio.UnaryUnaryMultiCallable[_permission_pb2.DeletePermissionRequest, _permission_pb2.DeletePermissionResponse]  # type: ignore[assignment]
-    """Take a permission out of the catalogue: from then on it is denied to everyone. Refused while a
-    role, tier, add-on or exception uses it, unless a replacement takes its place there.
+    """Remove a permission from the catalogue; it is then denied to everyone. Refused while a role,
+    tier, add-on or exception uses it, unless a replacement takes its place there.
     """
     GetPermission: _aio.UnaryUnaryMultiCallable[_permission_pb2.GetPermissionRequest, _permission_pb2.GetPermissionResponse]  # type: ignore[assignment]
-    """Get one permission of the catalogue."""
-    ListCatalogue: _aio.UnaryUnaryMultiCallable[_permission_pb2.ListCatalogueRequest, _permission_pb2.ListCatalogueResponse]  # type: ignore[assignment]
-    """List the catalogue of permissions."""
+    """Get one permission."""
+    ListPermissions: _aio.UnaryUnaryMultiCallable[_permission_pb2.ListPermissionsRequest, _permission_pb2.ListPermissionsResponse]  # type: ignore[assignment]
+    """List the permission catalogue."""
 
 class PermissionServiceServicer(metaclass=_abc_1.ABCMeta):
-    """The catalogue of permissions: all that can be asked, granted and sold."""
-
-    @_abc_1.abstractmethod
-    def PutPermission(
-        self,
-        request: _permission_pb2.PutPermissionRequest,
-        context: _ServicerContext,
-    ) -> _typing.Union[_permission_pb2.PutPermissionResponse, _abc.Awaitable[_permission_pb2.PutPermissionResponse]]:
-        """Declare a permission, or replace its declaration."""
+    """The permission catalogue: everything that can be checked, granted and sold."""
 
     @_abc_1.abstractmethod
     def CreatePermission(
@@ -85,7 +73,7 @@ class PermissionServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _permission_pb2.CreatePermissionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_permission_pb2.CreatePermissionResponse, _abc.Awaitable[_permission_pb2.CreatePermissionResponse]]:
-        """Declare a permission that is not declared yet."""
+        """Declare a permission."""
 
     @_abc_1.abstractmethod
     def UpdatePermission(
@@ -93,7 +81,7 @@ class PermissionServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _permission_pb2.UpdatePermissionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_permission_pb2.UpdatePermissionResponse, _abc.Awaitable[_permission_pb2.UpdatePermissionResponse]]:
-        """Change the named fields of a permission."""
+        """Change some fields of a permission."""
 
     @_abc_1.abstractmethod
     def DeletePermission(
@@ -101,8 +89,8 @@ class PermissionServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _permission_pb2.DeletePermissionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_permission_pb2.DeletePermissionResponse, _abc.Awaitable[_permission_pb2.DeletePermissionResponse]]:
-        """Take a permission out of the catalogue: from then on it is denied to everyone. Refused while a
-        role, tier, add-on or exception uses it, unless a replacement takes its place there.
+        """Remove a permission from the catalogue; it is then denied to everyone. Refused while a role,
+        tier, add-on or exception uses it, unless a replacement takes its place there.
         """
 
     @_abc_1.abstractmethod
@@ -111,14 +99,14 @@ class PermissionServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _permission_pb2.GetPermissionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_permission_pb2.GetPermissionResponse, _abc.Awaitable[_permission_pb2.GetPermissionResponse]]:
-        """Get one permission of the catalogue."""
+        """Get one permission."""
 
     @_abc_1.abstractmethod
-    def ListCatalogue(
+    def ListPermissions(
         self,
-        request: _permission_pb2.ListCatalogueRequest,
+        request: _permission_pb2.ListPermissionsRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_permission_pb2.ListCatalogueResponse, _abc.Awaitable[_permission_pb2.ListCatalogueResponse]]:
-        """List the catalogue of permissions."""
+    ) -> _typing.Union[_permission_pb2.ListPermissionsResponse, _abc.Awaitable[_permission_pb2.ListPermissionsResponse]]:
+        """List the permission catalogue."""
 
 def add_PermissionServiceServicer_to_server(servicer: PermissionServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -28,15 +28,13 @@ from authz_service.gen.authz.v1 import options_pb2 as authz_dot_v1_dot_options__
 from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x13\x61uthz/v1/role.proto\x12\x08\x61uthz.v1\x1a\x15\x61uthz/v1/effect.proto\x1a\x14\x61uthz/v1/moved.proto\x1a\x16\x61uthz/v1/options.proto\x1a google/protobuf/field_mask.proto\"o\n\x04Role\x12\n\n\x02id\x18\x01 \x01(\t\x12\x13\n\x0bpermissions\x18\x02 \x03(\t\x12\x10\n\x08includes\x18\x03 \x03(\t\x12\x13\n\x0b\x64\x65scription\x18\x04 \x01(\t\x12\r\n\x05\x61\x64min\x18\x05 \x01(\x08\x12\x10\n\x08revision\x18\x06 \x01(\x03\"\x84\x01\n\x0ePutRoleRequest\x12\x1c\n\x04role\x18\x01 \x01(\x0b\x32\x0e.authz.v1.Role\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\x12\x19\n\x11\x65xpected_revision\x18\x05 \x01(\x03\"e\n\x0fPutRoleResponse\x12\x1c\n\x04role\x18\x01 \x01(\x0b\x32\x0e.authz.v1.Role\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12\"\n\x07preview\x18\x0e \x01(\x0b\x32\x11.authz.v1.Preview\"\x1c\n\x0eGetRoleRequest\x12\n\n\x02id\x18\x01 \x01(\t\"A\n\x0fGetRoleResponse\x12\x1c\n\x04role\x18\x01 \x01(\x0b\x32\x0e.authz.v1.Role\x12\x10\n\x08revision\x18\x02 \x01(\x03\"m\n\x10ListRolesRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x12\n\npermission\x18\x04 \x01(\t\x12\x0e\n\x06prefix\x18\x05 \x01(\t\"q\n\x11ListRolesResponse\x12\x1d\n\x05roles\x18\x01 \x03(\x0b\x32\x0e.authz.v1.Role\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x10\n\x08revision\x18\x03 \x01(\x03\x12\x12\n\ntotal_size\x18\x04 \x01(\x03\"l\n\x11\x43reateRoleRequest\x12\x1c\n\x04role\x18\x01 \x01(\x0b\x32\x0e.authz.v1.Role\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\"h\n\x12\x43reateRoleResponse\x12\x1c\n\x04role\x18\x01 \x01(\x0b\x32\x0e.authz.v1.Role\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12\"\n\x07preview\x18\x0e \x01(\x0b\x32\x11.authz.v1.Preview\"\xb8\x01\n\x11UpdateRoleRequest\x12\x1c\n\x04role\x18\x01 \x01(\x0b\x32\x0e.authz.v1.Role\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x19\n\x11\x65xpected_revision\x18\x03 \x01(\x03\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x12\n\nrequest_id\x18\x05 \x01(\t\x12\x15\n\rvalidate_only\x18\x06 \x01(\x08\"h\n\x12UpdateRoleResponse\x12\x1c\n\x04role\x18\x01 \x01(\x0b\x32\x0e.authz.v1.Role\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12\"\n\x07preview\x18\x0e \x01(\x0b\x32\x11.authz.v1.Preview\"\x8a\x01\n\x11\x44\x65leteRoleRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x13\n\x0breplacement\x18\x02 \x01(\t\x12\x19\n\x11\x65xpected_revision\x18\x03 \x01(\x03\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x12\n\nrequest_id\x18\x05 \x01(\t\x12\x15\n\rvalidate_only\x18\x06 \x01(\x08\"\x88\x01\n\x12\x44\x65leteRoleResponse\x12\x1c\n\x04role\x18\x01 \x01(\x0b\x32\x0e.authz.v1.Role\x12\x1e\n\x05moved\x18\x02 \x03(\x0b\x32\x0f.authz.v1.Moved\x12\x10\n\x08revision\x18\x03 \x01(\x03\x12\"\n\x07preview\x18\x0e \x01(\x0b\x32\x11.authz.v1.Preview2\x82\x05\n\x0bRoleService\x12g\n\x07PutRole\x12\x18.authz.v1.PutRoleRequest\x1a\x19.authz.v1.PutRoleResponse\"\'\xa2\xbb\x18#\n\troles:put\x1a\x07role.id\"\rown_roles:put\x12p\n\nCreateRole\x12\x1b.authz.v1.CreateRoleRequest\x1a\x1c.authz.v1.CreateRoleResponse\"\'\xa2\xbb\x18#\n\troles:put\x1a\x07role.id\"\rown_roles:put\x12p\n\nUpdateRole\x12\x1b.authz.v1.UpdateRoleRequest\x1a\x1c.authz.v1.UpdateRoleResponse\"\'\xa2\xbb\x18#\n\troles:put\x1a\x07role.id\"\rown_roles:put\x12q\n\nDeleteRole\x12\x1b.authz.v1.DeleteRoleRequest\x1a\x1c.authz.v1.DeleteRoleResponse\"(\xa2\xbb\x18$\n\x0croles:delete\x1a\x02id\"\x10own_roles:delete\x12S\n\x07GetRole\x12\x18.authz.v1.GetRoleRequest\x1a\x19.authz.v1.GetRoleResponse\"\x13\xa2\xbb\x18\x0f\n\troles:get\x1a\x02id\x12^\n\tListRoles\x12\x1a.authz.v1.ListRolesRequest\x1a\x1b.authz.v1.ListRolesResponse\"\x18\xa2\xbb\x18\x14\n\nroles:list\x12\x06tenantb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x13\x61uthz/v1/role.proto\x12\x08\x61uthz.v1\x1a\x15\x61uthz/v1/effect.proto\x1a\x14\x61uthz/v1/moved.proto\x1a\x16\x61uthz/v1/options.proto\x1a google/protobuf/field_mask.proto\"o\n\x04Role\x12\n\n\x02id\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12\x13\n\x0bpermissions\x18\x03 \x03(\t\x12\x10\n\x08includes\x18\x04 \x03(\t\x12\r\n\x05\x61\x64min\x18\x05 \x01(\x08\x12\x10\n\x08revision\x18\x0f \x01(\x03\"l\n\x11\x43reateRoleRequest\x12\x1c\n\x04role\x18\x01 \x01(\x0b\x32\x0e.authz.v1.Role\x12\x12\n\nrequest_id\x18\r \x01(\t\x12\x15\n\rvalidate_only\x18\x0e \x01(\x08\x12\x0e\n\x06reason\x18\x0f \x01(\t\"h\n\x12\x43reateRoleResponse\x12\x1c\n\x04role\x18\x01 \x01(\x0b\x32\x0e.authz.v1.Role\x12\"\n\x07preview\x18\x0e \x01(\x0b\x32\x11.authz.v1.Preview\x12\x10\n\x08revision\x18\x0f \x01(\x03\"\xcf\x01\n\x11UpdateRoleRequest\x12\x1c\n\x04role\x18\x01 \x01(\x0b\x32\x0e.authz.v1.Role\x12/\n\x0bupdate_mask\x18\n \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x15\n\rallow_missing\x18\x0b \x01(\x08\x12\x19\n\x11\x65xpected_revision\x18\x0c \x01(\x03\x12\x12\n\nrequest_id\x18\r \x01(\t\x12\x15\n\rvalidate_only\x18\x0e \x01(\x08\x12\x0e\n\x06reason\x18\x0f \x01(\t\"h\n\x12UpdateRoleResponse\x12\x1c\n\x04role\x18\x01 \x01(\x0b\x32\x0e.authz.v1.Role\x12\"\n\x07preview\x18\x0e \x01(\x0b\x32\x11.authz.v1.Preview\x12\x10\n\x08revision\x18\x0f \x01(\x03\"\x8a\x01\n\x11\x44\x65leteRoleRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x13\n\x0breplacement\x18\x02 \x01(\t\x12\x19\n\x11\x65xpected_revision\x18\x0c \x01(\x03\x12\x12\n\nrequest_id\x18\r \x01(\t\x12\x15\n\rvalidate_only\x18\x0e \x01(\x08\x12\x0e\n\x06reason\x18\x0f \x01(\t\"\x88\x01\n\x12\x44\x65leteRoleResponse\x12\x1c\n\x04role\x18\x01 \x01(\x0b\x32\x0e.authz.v1.Role\x12\x1e\n\x05moved\x18\x02 \x03(\x0b\x32\x0f.authz.v1.Moved\x12\"\n\x07preview\x18\x0e \x01(\x0b\x32\x11.authz.v1.Preview\x12\x10\n\x08revision\x18\x0f \x01(\x03\"\x1c\n\x0eGetRoleRequest\x12\n\n\x02id\x18\x01 \x01(\t\"A\n\x0fGetRoleResponse\x12\x1c\n\x04role\x18\x01 \x01(\x0b\x32\x0e.authz.v1.Role\x12\x10\n\x08revision\x18\x0f \x01(\x03\"m\n\x10ListRolesRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x12\n\npermission\x18\x02 \x01(\t\x12\x0e\n\x06prefix\x18\x03 \x01(\t\x12\x11\n\tpage_size\x18\r \x01(\x05\x12\x12\n\npage_token\x18\x0e \x01(\t\"q\n\x11ListRolesResponse\x12\x1d\n\x05roles\x18\x01 \x03(\x0b\x32\x0e.authz.v1.Role\x12\x17\n\x0fnext_page_token\x18\r \x01(\t\x12\x10\n\x08revision\x18\x0e \x01(\x03\x12\x12\n\ntotal_size\x18\x0f \x01(\x03\x32\x99\x04\n\x0bRoleService\x12p\n\nCreateRole\x12\x1b.authz.v1.CreateRoleRequest\x1a\x1c.authz.v1.CreateRoleResponse\"\'\xa2\xbb\x18#\n\troles:put\x1a\x07role.id\"\rown_roles:put\x12p\n\nUpdateRole\x12\x1b.authz.v1.UpdateRoleRequest\x1a\x1c.authz.v1.UpdateRoleResponse\"\'\xa2\xbb\x18#\n\troles:put\x1a\x07role.id\"\rown_roles:put\x12q\n\nDeleteRole\x12\x1b.authz.v1.DeleteRoleRequest\x1a\x1c.authz.v1.DeleteRoleResponse\"(\xa2\xbb\x18$\n\x0croles:delete\x1a\x02id\"\x10own_roles:delete\x12S\n\x07GetRole\x12\x18.authz.v1.GetRoleRequest\x1a\x19.authz.v1.GetRoleResponse\"\x13\xa2\xbb\x18\x0f\n\troles:get\x1a\x02id\x12^\n\tListRoles\x12\x1a.authz.v1.ListRolesRequest\x1a\x1b.authz.v1.ListRolesResponse\"\x18\xa2\xbb\x18\x14\n\nroles:list\x12\x06tenantb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'authz.v1.role_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_ROLESERVICE'].methods_by_name['PutRole']._loaded_options = None
-  _globals['_ROLESERVICE'].methods_by_name['PutRole']._serialized_options = b'\242\273\030#\n\troles:put\032\007role.id\"\rown_roles:put'
   _globals['_ROLESERVICE'].methods_by_name['CreateRole']._loaded_options = None
   _globals['_ROLESERVICE'].methods_by_name['CreateRole']._serialized_options = b'\242\273\030#\n\troles:put\032\007role.id\"\rown_roles:put'
   _globals['_ROLESERVICE'].methods_by_name['UpdateRole']._loaded_options = None
@@ -49,30 +47,26 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ROLESERVICE'].methods_by_name['ListRoles']._serialized_options = b'\242\273\030\024\n\nroles:list\022\006tenant'
   _globals['_ROLE']._serialized_start=136
   _globals['_ROLE']._serialized_end=247
-  _globals['_PUTROLEREQUEST']._serialized_start=250
-  _globals['_PUTROLEREQUEST']._serialized_end=382
-  _globals['_PUTROLERESPONSE']._serialized_start=384
-  _globals['_PUTROLERESPONSE']._serialized_end=485
-  _globals['_GETROLEREQUEST']._serialized_start=487
-  _globals['_GETROLEREQUEST']._serialized_end=515
-  _globals['_GETROLERESPONSE']._serialized_start=517
-  _globals['_GETROLERESPONSE']._serialized_end=582
-  _globals['_LISTROLESREQUEST']._serialized_start=584
-  _globals['_LISTROLESREQUEST']._serialized_end=693
-  _globals['_LISTROLESRESPONSE']._serialized_start=695
-  _globals['_LISTROLESRESPONSE']._serialized_end=808
-  _globals['_CREATEROLEREQUEST']._serialized_start=810
-  _globals['_CREATEROLEREQUEST']._serialized_end=918
-  _globals['_CREATEROLERESPONSE']._serialized_start=920
-  _globals['_CREATEROLERESPONSE']._serialized_end=1024
-  _globals['_UPDATEROLEREQUEST']._serialized_start=1027
-  _globals['_UPDATEROLEREQUEST']._serialized_end=1211
-  _globals['_UPDATEROLERESPONSE']._serialized_start=1213
-  _globals['_UPDATEROLERESPONSE']._serialized_end=1317
-  _globals['_DELETEROLEREQUEST']._serialized_start=1320
-  _globals['_DELETEROLEREQUEST']._serialized_end=1458
-  _globals['_DELETEROLERESPONSE']._serialized_start=1461
-  _globals['_DELETEROLERESPONSE']._serialized_end=1597
-  _globals['_ROLESERVICE']._serialized_start=1600
-  _globals['_ROLESERVICE']._serialized_end=2242
+  _globals['_CREATEROLEREQUEST']._serialized_start=249
+  _globals['_CREATEROLEREQUEST']._serialized_end=357
+  _globals['_CREATEROLERESPONSE']._serialized_start=359
+  _globals['_CREATEROLERESPONSE']._serialized_end=463
+  _globals['_UPDATEROLEREQUEST']._serialized_start=466
+  _globals['_UPDATEROLEREQUEST']._serialized_end=673
+  _globals['_UPDATEROLERESPONSE']._serialized_start=675
+  _globals['_UPDATEROLERESPONSE']._serialized_end=779
+  _globals['_DELETEROLEREQUEST']._serialized_start=782
+  _globals['_DELETEROLEREQUEST']._serialized_end=920
+  _globals['_DELETEROLERESPONSE']._serialized_start=923
+  _globals['_DELETEROLERESPONSE']._serialized_end=1059
+  _globals['_GETROLEREQUEST']._serialized_start=1061
+  _globals['_GETROLEREQUEST']._serialized_end=1089
+  _globals['_GETROLERESPONSE']._serialized_start=1091
+  _globals['_GETROLERESPONSE']._serialized_end=1156
+  _globals['_LISTROLESREQUEST']._serialized_start=1158
+  _globals['_LISTROLESREQUEST']._serialized_end=1267
+  _globals['_LISTROLESRESPONSE']._serialized_start=1269
+  _globals['_LISTROLESRESPONSE']._serialized_end=1382
+  _globals['_ROLESERVICE']._serialized_start=1385
+  _globals['_ROLESERVICE']._serialized_end=1922
 # @@protoc_insertion_point(module_scope)

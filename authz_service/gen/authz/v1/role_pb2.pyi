@@ -28,34 +28,38 @@ class Role(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     ID_FIELD_NUMBER: _builtins.int
+    DESCRIPTION_FIELD_NUMBER: _builtins.int
     PERMISSIONS_FIELD_NUMBER: _builtins.int
     INCLUDES_FIELD_NUMBER: _builtins.int
-    DESCRIPTION_FIELD_NUMBER: _builtins.int
     ADMIN_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """`editor` for a global role, `acme/editor` for one of the tenant acme's own."""
+    """`editor` for a global role, `acme/editor` for a role of the tenant acme."""
     description: _builtins.str
     """What it is for, for people."""
     admin: _builtins.bool
-    """Whoever holds the role in an account runs it. Roles that include it are not admin themselves."""
+    """Members who hold this role administer the account. Roles that include it are not admin roles
+    for that reason alone.
+    """
     revision: _builtins.int
-    """The revision that changed it last, for `expected_revision`; ignored in a change. Example: 4711."""
+    """The revision that last changed it, to send back as `expected_revision`; ignored in requests.
+    Example: 4711.
+    """
     @_builtins.property
     def permissions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The permissions it holds itself."""
+        """The permissions it holds directly."""
 
     @_builtins.property
     def includes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The roles whose permissions it holds too, seven deep at most."""
+        """Roles whose permissions it holds too, up to seven levels deep."""
 
     def __init__(
         self,
         *,
         id: _builtins.str = ...,
+        description: _builtins.str = ...,
         permissions: _abc.Iterable[_builtins.str] | None = ...,
         includes: _abc.Iterable[_builtins.str] | None = ...,
-        description: _builtins.str = ...,
         admin: _builtins.bool = ...,
         revision: _builtins.int = ...,
     ) -> None: ...
@@ -68,56 +72,52 @@ class Role(_message.Message):
 Global___Role: _TypeAlias = Role  # noqa: Y015
 
 @_typing.final
-class PutRoleRequest(_message.Message):
-    """The role to put."""
+class CreateRoleRequest(_message.Message):
+    """The role to create."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     ROLE_FIELD_NUMBER: _builtins.int
-    REASON_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
-    EXPECTED_REVISION_FIELD_NUMBER: _builtins.int
-    reason: _builtins.str
-    """Why, for the audit; up to 1,000 characters."""
+    REASON_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """A retry with the same id gets the first answer; the same id with other content is refused."""
     validate_only: _builtins.bool
     """Answer with the full effect, and change nothing."""
-    expected_revision: _builtins.int
-    """Only if this is the object's `revision`, else REVISION_MISMATCH; 0 for whatever it is."""
+    reason: _builtins.str
+    """Why, for the audit; up to 1,000 characters."""
     @_builtins.property
     def role(self) -> Global___Role:
-        """The role, whole: what it does not name is gone."""
+        """The role in full."""
 
     def __init__(
         self,
         *,
         role: Global___Role | None = ...,
-        reason: _builtins.str = ...,
         request_id: _builtins.str = ...,
         validate_only: _builtins.bool = ...,
-        expected_revision: _builtins.int = ...,
+        reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["role", b"role"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["expected_revision", b"expected_revision", "reason", b"reason", "request_id", b"request_id", "role", b"role", "validate_only", b"validate_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reason", b"reason", "request_id", b"request_id", "role", b"role", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___PutRoleRequest: _TypeAlias = PutRoleRequest  # noqa: Y015
+Global___CreateRoleRequest: _TypeAlias = CreateRoleRequest  # noqa: Y015
 
 @_typing.final
-class PutRoleResponse(_message.Message):
-    """The role put."""
+class CreateRoleResponse(_message.Message):
+    """The role created."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     ROLE_FIELD_NUMBER: _builtins.int
-    REVISION_FIELD_NUMBER: _builtins.int
     PREVIEW_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
-    """The revision that made it so."""
+    """The revision that created it."""
     @_builtins.property
     def role(self) -> Global___Role:
         """The role as it is now."""
@@ -130,8 +130,8 @@ class PutRoleResponse(_message.Message):
         self,
         *,
         role: Global___Role | None = ...,
-        revision: _builtins.int = ...,
         preview: _effect_pb2.Preview | None = ...,
+        revision: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["preview", b"preview", "role", b"role"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -139,7 +139,177 @@ class PutRoleResponse(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___PutRoleResponse: _TypeAlias = PutRoleResponse  # noqa: Y015
+Global___CreateRoleResponse: _TypeAlias = CreateRoleResponse  # noqa: Y015
+
+@_typing.final
+class UpdateRoleRequest(_message.Message):
+    """Which fields of a role to change, and to what."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROLE_FIELD_NUMBER: _builtins.int
+    UPDATE_MASK_FIELD_NUMBER: _builtins.int
+    ALLOW_MISSING_FIELD_NUMBER: _builtins.int
+    EXPECTED_REVISION_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    allow_missing: _builtins.bool
+    """If there is no such role, create it with all fields of the request."""
+    expected_revision: _builtins.int
+    """Refuse with REVISION_MISMATCH unless this is the `revision` of the role; 0 accepts any."""
+    request_id: _builtins.str
+    """A retry with the same id gets the first answer; the same id with other content is refused."""
+    validate_only: _builtins.bool
+    """Answer with the full effect, and change nothing."""
+    reason: _builtins.str
+    """Why, for the audit; up to 1,000 characters."""
+    @_builtins.property
+    def role(self) -> Global___Role:
+        """Its id, and the new values of the fields that `update_mask` names; other fields are ignored."""
+
+    @_builtins.property
+    def update_mask(self) -> _field_mask_pb2.FieldMask:
+        """The fields to change, at least one: `description`, `permissions`, `includes`, `admin`, or `*`
+        for all of them.
+        """
+
+    def __init__(
+        self,
+        *,
+        role: Global___Role | None = ...,
+        update_mask: _field_mask_pb2.FieldMask | None = ...,
+        allow_missing: _builtins.bool = ...,
+        expected_revision: _builtins.int = ...,
+        request_id: _builtins.str = ...,
+        validate_only: _builtins.bool = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["role", b"role", "update_mask", b"update_mask"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allow_missing", b"allow_missing", "expected_revision", b"expected_revision", "reason", b"reason", "request_id", b"request_id", "role", b"role", "update_mask", b"update_mask", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdateRoleRequest: _TypeAlias = UpdateRoleRequest  # noqa: Y015
+
+@_typing.final
+class UpdateRoleResponse(_message.Message):
+    """The role changed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROLE_FIELD_NUMBER: _builtins.int
+    PREVIEW_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    revision: _builtins.int
+    """The revision that made it so; the current one if nothing changed."""
+    @_builtins.property
+    def role(self) -> Global___Role:
+        """The role as it is now."""
+
+    @_builtins.property
+    def preview(self) -> _effect_pb2.Preview:
+        """What the call would do, and to whom; set if `validate_only` was."""
+
+    def __init__(
+        self,
+        *,
+        role: Global___Role | None = ...,
+        preview: _effect_pb2.Preview | None = ...,
+        revision: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["preview", b"preview", "role", b"role"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["preview", b"preview", "revision", b"revision", "role", b"role"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdateRoleResponse: _TypeAlias = UpdateRoleResponse  # noqa: Y015
+
+@_typing.final
+class DeleteRoleRequest(_message.Message):
+    """The role to delete."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    REPLACEMENT_FIELD_NUMBER: _builtins.int
+    EXPECTED_REVISION_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    """Its id."""
+    replacement: _builtins.str
+    """The role that takes its place wherever it is used; empty for none. What is moved keeps its
+    window, scope, source and id.
+    """
+    expected_revision: _builtins.int
+    """Refuse with REVISION_MISMATCH unless this is the `revision` of the role; 0 accepts any."""
+    request_id: _builtins.str
+    """A retry with the same id gets the first answer; the same id with other content is refused."""
+    validate_only: _builtins.bool
+    """Answer with the full effect, and change nothing."""
+    reason: _builtins.str
+    """Why, for the audit; up to 1,000 characters."""
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        replacement: _builtins.str = ...,
+        expected_revision: _builtins.int = ...,
+        request_id: _builtins.str = ...,
+        validate_only: _builtins.bool = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expected_revision", b"expected_revision", "id", b"id", "reason", b"reason", "replacement", b"replacement", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteRoleRequest: _TypeAlias = DeleteRoleRequest  # noqa: Y015
+
+@_typing.final
+class DeleteRoleResponse(_message.Message):
+    """The role deleted."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROLE_FIELD_NUMBER: _builtins.int
+    MOVED_FIELD_NUMBER: _builtins.int
+    PREVIEW_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    revision: _builtins.int
+    """The revision that deleted it."""
+    @_builtins.property
+    def role(self) -> Global___Role:
+        """The role as it was."""
+
+    @_builtins.property
+    def moved(self) -> _containers.RepeatedCompositeFieldContainer[_moved_pb2.Moved]:
+        """What the replacement took over, by kind; empty if nothing used the role."""
+
+    @_builtins.property
+    def preview(self) -> _effect_pb2.Preview:
+        """What the call would do, and to whom; set if `validate_only` was."""
+
+    def __init__(
+        self,
+        *,
+        role: Global___Role | None = ...,
+        moved: _abc.Iterable[_moved_pb2.Moved] | None = ...,
+        preview: _effect_pb2.Preview | None = ...,
+        revision: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["preview", b"preview", "role", b"role"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["moved", b"moved", "preview", b"preview", "revision", b"revision", "role", b"role"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteRoleResponse: _TypeAlias = DeleteRoleResponse  # noqa: Y015
 
 @_typing.final
 class GetRoleRequest(_message.Message):
@@ -172,7 +342,7 @@ class GetRoleResponse(_message.Message):
     ROLE_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
-    """The revision the answer was given at."""
+    """The revision that the answer is about."""
     @_builtins.property
     def role(self) -> Global___Role:
         """The role."""
@@ -198,28 +368,28 @@ class ListRolesRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     TENANT_FIELD_NUMBER: _builtins.int
-    PAGE_SIZE_FIELD_NUMBER: _builtins.int
-    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     PERMISSION_FIELD_NUMBER: _builtins.int
     PREFIX_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     tenant: _builtins.str
     """List this tenant's own roles; empty for the global ones."""
+    permission: _builtins.str
+    """Only roles that hold this permission, directly or through a role they include; empty for all."""
+    prefix: _builtins.str
+    """Only roles whose id starts with this; empty for all. Examples: `billing`, `acme/bill`."""
     page_size: _builtins.int
     """At most this many; 100 if 0, at most 1,000."""
     page_token: _builtins.str
-    """`next_page_token` of the page before, of the same query."""
-    permission: _builtins.str
-    """Only roles that hold this permission, by themselves or by what they include; empty for all."""
-    prefix: _builtins.str
-    """Only roles whose id begins so; empty for all. Example: `billing`, `acme/bill`."""
+    """`next_page_token` of the previous page of the same query."""
     def __init__(
         self,
         *,
         tenant: _builtins.str = ...,
-        page_size: _builtins.int = ...,
-        page_token: _builtins.str = ...,
         permission: _builtins.str = ...,
         prefix: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -242,9 +412,9 @@ class ListRolesResponse(_message.Message):
     next_page_token: _builtins.str
     """Empty on the last page."""
     revision: _builtins.int
-    """The revision the answer was given at."""
+    """The revision that the answer is about."""
     total_size: _builtins.int
-    """How many the whole list has."""
+    """How many items all pages have together."""
     @_builtins.property
     def roles(self) -> _containers.RepeatedCompositeFieldContainer[Global___Role]:
         """The roles."""
@@ -264,237 +434,3 @@ class ListRolesResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListRolesResponse: _TypeAlias = ListRolesResponse  # noqa: Y015
-
-@_typing.final
-class CreateRoleRequest(_message.Message):
-    """The role to make."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    ROLE_FIELD_NUMBER: _builtins.int
-    REASON_FIELD_NUMBER: _builtins.int
-    REQUEST_ID_FIELD_NUMBER: _builtins.int
-    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
-    reason: _builtins.str
-    """Why, for the audit; up to 1,000 characters."""
-    request_id: _builtins.str
-    """A retry with the same id gets the first answer; the same id with other content is refused."""
-    validate_only: _builtins.bool
-    """Answer with the full effect, and change nothing."""
-    @_builtins.property
-    def role(self) -> Global___Role:
-        """The role, whole."""
-
-    def __init__(
-        self,
-        *,
-        role: Global___Role | None = ...,
-        reason: _builtins.str = ...,
-        request_id: _builtins.str = ...,
-        validate_only: _builtins.bool = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["role", b"role"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["reason", b"reason", "request_id", b"request_id", "role", b"role", "validate_only", b"validate_only"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___CreateRoleRequest: _TypeAlias = CreateRoleRequest  # noqa: Y015
-
-@_typing.final
-class CreateRoleResponse(_message.Message):
-    """The role made."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    ROLE_FIELD_NUMBER: _builtins.int
-    REVISION_FIELD_NUMBER: _builtins.int
-    PREVIEW_FIELD_NUMBER: _builtins.int
-    revision: _builtins.int
-    """The revision that made it so."""
-    @_builtins.property
-    def role(self) -> Global___Role:
-        """The role as it is now."""
-
-    @_builtins.property
-    def preview(self) -> _effect_pb2.Preview:
-        """What the call would do, and to whom; set if `validate_only` was."""
-
-    def __init__(
-        self,
-        *,
-        role: Global___Role | None = ...,
-        revision: _builtins.int = ...,
-        preview: _effect_pb2.Preview | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["preview", b"preview", "role", b"role"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["preview", b"preview", "revision", b"revision", "role", b"role"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___CreateRoleResponse: _TypeAlias = CreateRoleResponse  # noqa: Y015
-
-@_typing.final
-class UpdateRoleRequest(_message.Message):
-    """The role to change, and what of it."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    ROLE_FIELD_NUMBER: _builtins.int
-    UPDATE_MASK_FIELD_NUMBER: _builtins.int
-    EXPECTED_REVISION_FIELD_NUMBER: _builtins.int
-    REASON_FIELD_NUMBER: _builtins.int
-    REQUEST_ID_FIELD_NUMBER: _builtins.int
-    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
-    expected_revision: _builtins.int
-    """Only if this is the role's `revision`, else REVISION_MISMATCH; 0 for whatever it is."""
-    reason: _builtins.str
-    """Why, for the audit; up to 1,000 characters."""
-    request_id: _builtins.str
-    """A retry with the same id gets the first answer; the same id with other content is refused."""
-    validate_only: _builtins.bool
-    """Answer with the full effect, and change nothing."""
-    @_builtins.property
-    def role(self) -> Global___Role:
-        """Its id, and the new content of the fields that `update_mask` names; the others are ignored."""
-
-    @_builtins.property
-    def update_mask(self) -> _field_mask_pb2.FieldMask:
-        """The fields to change: `permissions`, `includes`, `description`, `admin`. At least one."""
-
-    def __init__(
-        self,
-        *,
-        role: Global___Role | None = ...,
-        update_mask: _field_mask_pb2.FieldMask | None = ...,
-        expected_revision: _builtins.int = ...,
-        reason: _builtins.str = ...,
-        request_id: _builtins.str = ...,
-        validate_only: _builtins.bool = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["role", b"role", "update_mask", b"update_mask"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["expected_revision", b"expected_revision", "reason", b"reason", "request_id", b"request_id", "role", b"role", "update_mask", b"update_mask", "validate_only", b"validate_only"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___UpdateRoleRequest: _TypeAlias = UpdateRoleRequest  # noqa: Y015
-
-@_typing.final
-class UpdateRoleResponse(_message.Message):
-    """The role changed."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    ROLE_FIELD_NUMBER: _builtins.int
-    REVISION_FIELD_NUMBER: _builtins.int
-    PREVIEW_FIELD_NUMBER: _builtins.int
-    revision: _builtins.int
-    """The revision that made it so; the current one if nothing changed."""
-    @_builtins.property
-    def role(self) -> Global___Role:
-        """The role as it is now."""
-
-    @_builtins.property
-    def preview(self) -> _effect_pb2.Preview:
-        """What the call would do, and to whom; set if `validate_only` was."""
-
-    def __init__(
-        self,
-        *,
-        role: Global___Role | None = ...,
-        revision: _builtins.int = ...,
-        preview: _effect_pb2.Preview | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["preview", b"preview", "role", b"role"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["preview", b"preview", "revision", b"revision", "role", b"role"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___UpdateRoleResponse: _TypeAlias = UpdateRoleResponse  # noqa: Y015
-
-@_typing.final
-class DeleteRoleRequest(_message.Message):
-    """The role to delete."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    ID_FIELD_NUMBER: _builtins.int
-    REPLACEMENT_FIELD_NUMBER: _builtins.int
-    EXPECTED_REVISION_FIELD_NUMBER: _builtins.int
-    REASON_FIELD_NUMBER: _builtins.int
-    REQUEST_ID_FIELD_NUMBER: _builtins.int
-    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
-    id: _builtins.str
-    """Its id."""
-    replacement: _builtins.str
-    """The role that takes its place wherever it is used; empty for none. Windows, scopes, sources
-    and ids of what is moved stay as they are.
-    """
-    expected_revision: _builtins.int
-    """Only if this is the role's `revision`, else REVISION_MISMATCH; 0 for whatever it is."""
-    reason: _builtins.str
-    """Why, for the audit; up to 1,000 characters."""
-    request_id: _builtins.str
-    """A retry with the same id gets the first answer; the same id with other content is refused."""
-    validate_only: _builtins.bool
-    """Answer with the full effect, and change nothing."""
-    def __init__(
-        self,
-        *,
-        id: _builtins.str = ...,
-        replacement: _builtins.str = ...,
-        expected_revision: _builtins.int = ...,
-        reason: _builtins.str = ...,
-        request_id: _builtins.str = ...,
-        validate_only: _builtins.bool = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["expected_revision", b"expected_revision", "id", b"id", "reason", b"reason", "replacement", b"replacement", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___DeleteRoleRequest: _TypeAlias = DeleteRoleRequest  # noqa: Y015
-
-@_typing.final
-class DeleteRoleResponse(_message.Message):
-    """The role deleted."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    ROLE_FIELD_NUMBER: _builtins.int
-    MOVED_FIELD_NUMBER: _builtins.int
-    REVISION_FIELD_NUMBER: _builtins.int
-    PREVIEW_FIELD_NUMBER: _builtins.int
-    revision: _builtins.int
-    """The revision that made it so."""
-    @_builtins.property
-    def role(self) -> Global___Role:
-        """The role as it was."""
-
-    @_builtins.property
-    def moved(self) -> _containers.RepeatedCompositeFieldContainer[_moved_pb2.Moved]:
-        """What was moved to the replacement, by kind. Empty if nothing used it."""
-
-    @_builtins.property
-    def preview(self) -> _effect_pb2.Preview:
-        """What the call would do, and to whom; set if `validate_only` was."""
-
-    def __init__(
-        self,
-        *,
-        role: Global___Role | None = ...,
-        moved: _abc.Iterable[_moved_pb2.Moved] | None = ...,
-        revision: _builtins.int = ...,
-        preview: _effect_pb2.Preview | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["preview", b"preview", "role", b"role"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["moved", b"moved", "preview", b"preview", "revision", b"revision", "role", b"role"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___DeleteRoleResponse: _TypeAlias = DeleteRoleResponse  # noqa: Y015

@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class RoleServiceStub:
-    """Roles: named sets of permissions, global or a tenant's own.
+    """Roles: named sets of permissions, global or one tenant's own.
     """
 
     def __init__(self, channel):
@@ -35,11 +35,6 @@ class RoleServiceStub:
         Args:
             channel: A grpc.Channel.
         """
-        self.PutRole = channel.unary_unary(
-                '/authz.v1.RoleService/PutRole',
-                request_serializer=authz_dot_v1_dot_role__pb2.PutRoleRequest.SerializeToString,
-                response_deserializer=authz_dot_v1_dot_role__pb2.PutRoleResponse.FromString,
-                _registered_method=True)
         self.CreateRole = channel.unary_unary(
                 '/authz.v1.RoleService/CreateRole',
                 request_serializer=authz_dot_v1_dot_role__pb2.CreateRoleRequest.SerializeToString,
@@ -68,33 +63,26 @@ class RoleServiceStub:
 
 
 class RoleServiceServicer:
-    """Roles: named sets of permissions, global or a tenant's own.
+    """Roles: named sets of permissions, global or one tenant's own.
     """
 
-    def PutRole(self, request, context):
-        """Make a role, or replace its definition. A tenant's own role never holds more than its tier.
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
     def CreateRole(self, request, context):
-        """Make a role that does not exist yet.
+        """Create a role. A tenant's own role cannot hold more than its tier.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def UpdateRole(self, request, context):
-        """Change the named fields of a role.
+        """Change some fields of a role. A tenant's own role cannot hold more than its tier.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DeleteRole(self, request, context):
-        """End a role. Refused while it is granted, included or listed as assignable, unless a replacement
-        takes its place there.
+        """Delete a role. Refused while it is granted, included or listed as assignable, unless a
+        replacement takes its place there.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -108,7 +96,7 @@ class RoleServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListRoles(self, request, context):
-        """List roles: the global ones, or one tenant's own.
+        """List the global roles, or one tenant's own.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -117,11 +105,6 @@ class RoleServiceServicer:
 
 def add_RoleServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
-            'PutRole': grpc.unary_unary_rpc_method_handler(
-                    servicer.PutRole,
-                    request_deserializer=authz_dot_v1_dot_role__pb2.PutRoleRequest.FromString,
-                    response_serializer=authz_dot_v1_dot_role__pb2.PutRoleResponse.SerializeToString,
-            ),
             'CreateRole': grpc.unary_unary_rpc_method_handler(
                     servicer.CreateRole,
                     request_deserializer=authz_dot_v1_dot_role__pb2.CreateRoleRequest.FromString,
@@ -156,35 +139,8 @@ def add_RoleServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class RoleService:
-    """Roles: named sets of permissions, global or a tenant's own.
+    """Roles: named sets of permissions, global or one tenant's own.
     """
-
-    @staticmethod
-    def PutRole(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/authz.v1.RoleService/PutRole',
-            authz_dot_v1_dot_role__pb2.PutRoleRequest.SerializeToString,
-            authz_dot_v1_dot_role__pb2.PutRoleResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
 
     @staticmethod
     def CreateRole(request,

@@ -27,57 +27,45 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class RoleServiceStub:
-    """Roles: named sets of permissions, global or a tenant's own."""
+    """Roles: named sets of permissions, global or one tenant's own."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> RoleServiceAsyncStub: ...
-    PutRole: _grpc.UnaryUnaryMultiCallable[_role_pb2.PutRoleRequest, _role_pb2.PutRoleResponse]
-    """Make a role, or replace its definition. A tenant's own role never holds more than its tier."""
     CreateRole: _grpc.UnaryUnaryMultiCallable[_role_pb2.CreateRoleRequest, _role_pb2.CreateRoleResponse]
-    """Make a role that does not exist yet."""
+    """Create a role. A tenant's own role cannot hold more than its tier."""
     UpdateRole: _grpc.UnaryUnaryMultiCallable[_role_pb2.UpdateRoleRequest, _role_pb2.UpdateRoleResponse]
-    """Change the named fields of a role."""
+    """Change some fields of a role. A tenant's own role cannot hold more than its tier."""
     DeleteRole: _grpc.UnaryUnaryMultiCallable[_role_pb2.DeleteRoleRequest, _role_pb2.DeleteRoleResponse]
-    """End a role. Refused while it is granted, included or listed as assignable, unless a replacement
-    takes its place there.
+    """Delete a role. Refused while it is granted, included or listed as assignable, unless a
+    replacement takes its place there.
     """
     GetRole: _grpc.UnaryUnaryMultiCallable[_role_pb2.GetRoleRequest, _role_pb2.GetRoleResponse]
     """Get one role."""
     ListRoles: _grpc.UnaryUnaryMultiCallable[_role_pb2.ListRolesRequest, _role_pb2.ListRolesResponse]
-    """List roles: the global ones, or one tenant's own."""
+    """List the global roles, or one tenant's own."""
 
 @_typing.type_check_only
 class RoleServiceAsyncStub(RoleServiceStub):
-    """Roles: named sets of permissions, global or a tenant's own."""
+    """Roles: named sets of permissions, global or one tenant's own."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
-    PutRole: _aio.UnaryUnaryMultiCallable[_role_pb2.PutRoleRequest, _role_pb2.PutRoleResponse]  # type: ignore[assignment]
-    """Make a role, or replace its definition. A tenant's own role never holds more than its tier."""
     CreateRole: _aio.UnaryUnaryMultiCallable[_role_pb2.CreateRoleRequest, _role_pb2.CreateRoleResponse]  # type: ignore[assignment]
-    """Make a role that does not exist yet."""
+    """Create a role. A tenant's own role cannot hold more than its tier."""
     UpdateRole: _aio.UnaryUnaryMultiCallable[_role_pb2.UpdateRoleRequest, _role_pb2.UpdateRoleResponse]  # type: ignore[assignment]
-    """Change the named fields of a role."""
+    """Change some fields of a role. A tenant's own role cannot hold more than its tier."""
     DeleteRole: _aio.UnaryUnaryMultiCallable[_role_pb2.DeleteRoleRequest, _role_pb2.DeleteRoleResponse]  # type: ignore[assignment]
-    """End a role. Refused while it is granted, included or listed as assignable, unless a replacement
-    takes its place there.
+    """Delete a role. Refused while it is granted, included or listed as assignable, unless a
+    replacement takes its place there.
     """
     GetRole: _aio.UnaryUnaryMultiCallable[_role_pb2.GetRoleRequest, _role_pb2.GetRoleResponse]  # type: ignore[assignment]
     """Get one role."""
     ListRoles: _aio.UnaryUnaryMultiCallable[_role_pb2.ListRolesRequest, _role_pb2.ListRolesResponse]  # type: ignore[assignment]
-    """List roles: the global ones, or one tenant's own."""
+    """List the global roles, or one tenant's own."""
 
 class RoleServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Roles: named sets of permissions, global or a tenant's own."""
-
-    @_abc_1.abstractmethod
-    def PutRole(
-        self,
-        request: _role_pb2.PutRoleRequest,
-        context: _ServicerContext,
-    ) -> _typing.Union[_role_pb2.PutRoleResponse, _abc.Awaitable[_role_pb2.PutRoleResponse]]:
-        """Make a role, or replace its definition. A tenant's own role never holds more than its tier."""
+    """Roles: named sets of permissions, global or one tenant's own."""
 
     @_abc_1.abstractmethod
     def CreateRole(
@@ -85,7 +73,7 @@ class RoleServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _role_pb2.CreateRoleRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_role_pb2.CreateRoleResponse, _abc.Awaitable[_role_pb2.CreateRoleResponse]]:
-        """Make a role that does not exist yet."""
+        """Create a role. A tenant's own role cannot hold more than its tier."""
 
     @_abc_1.abstractmethod
     def UpdateRole(
@@ -93,7 +81,7 @@ class RoleServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _role_pb2.UpdateRoleRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_role_pb2.UpdateRoleResponse, _abc.Awaitable[_role_pb2.UpdateRoleResponse]]:
-        """Change the named fields of a role."""
+        """Change some fields of a role. A tenant's own role cannot hold more than its tier."""
 
     @_abc_1.abstractmethod
     def DeleteRole(
@@ -101,8 +89,8 @@ class RoleServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _role_pb2.DeleteRoleRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_role_pb2.DeleteRoleResponse, _abc.Awaitable[_role_pb2.DeleteRoleResponse]]:
-        """End a role. Refused while it is granted, included or listed as assignable, unless a replacement
-        takes its place there.
+        """Delete a role. Refused while it is granted, included or listed as assignable, unless a
+        replacement takes its place there.
         """
 
     @_abc_1.abstractmethod
@@ -119,6 +107,6 @@ class RoleServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _role_pb2.ListRolesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_role_pb2.ListRolesResponse, _abc.Awaitable[_role_pb2.ListRolesResponse]]:
-        """List roles: the global ones, or one tenant's own."""
+        """List the global roles, or one tenant's own."""
 
 def add_RoleServiceServicer_to_server(servicer: RoleServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -30,15 +30,13 @@ from authz_service.gen.authz.v1 import options_pb2 as authz_dot_v1_dot_options__
 from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x13\x61uthz/v1/tier.proto\x12\x08\x61uthz.v1\x1a\x15\x61uthz/v1/effect.proto\x1a\x16\x61uthz/v1/feature.proto\x1a\x14\x61uthz/v1/limit.proto\x1a\x14\x61uthz/v1/moved.proto\x1a\x16\x61uthz/v1/options.proto\x1a google/protobuf/field_mask.proto\"\xd0\x01\n\x04Tier\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07\x65xtends\x18\x02 \x01(\t\x12\x13\n\x0bpermissions\x18\x03 \x03(\t\x12#\n\x08\x66\x65\x61tures\x18\x04 \x03(\x0b\x32\x11.authz.v1.Feature\x12\x1f\n\x06limits\x18\x05 \x03(\x0b\x32\x0f.authz.v1.Limit\x12\x18\n\x10\x61ssignable_roles\x18\x06 \x03(\t\x12\x13\n\x0b\x64\x65scription\x18\x07 \x01(\t\x12\x10\n\x08revision\x18\x08 \x01(\x03\x12\x0f\n\x07version\x18\t \x01(\x05\"\x84\x01\n\x0ePutTierRequest\x12\x1c\n\x04tier\x18\x01 \x01(\x0b\x32\x0e.authz.v1.Tier\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\x12\x19\n\x11\x65xpected_revision\x18\x05 \x01(\x03\"e\n\x0fPutTierResponse\x12\x1c\n\x04tier\x18\x01 \x01(\x0b\x32\x0e.authz.v1.Tier\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12\"\n\x07preview\x18\x0e \x01(\x0b\x32\x11.authz.v1.Preview\"\x1c\n\x0eGetTierRequest\x12\n\n\x02id\x18\x01 \x01(\t\"A\n\x0fGetTierResponse\x12\x1c\n\x04tier\x18\x01 \x01(\x0b\x32\x0e.authz.v1.Tier\x12\x10\n\x08revision\x18\x02 \x01(\x03\"^\n\x10ListTiersRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x12\n\npermission\x18\x03 \x01(\t\x12\x0f\n\x07\x66\x65\x61ture\x18\x04 \x01(\t\"q\n\x11ListTiersResponse\x12\x1d\n\x05tiers\x18\x01 \x03(\x0b\x32\x0e.authz.v1.Tier\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x10\n\x08revision\x18\x03 \x01(\x03\x12\x12\n\ntotal_size\x18\x04 \x01(\x03\"l\n\x11\x43reateTierRequest\x12\x1c\n\x04tier\x18\x01 \x01(\x0b\x32\x0e.authz.v1.Tier\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\"h\n\x12\x43reateTierResponse\x12\x1c\n\x04tier\x18\x01 \x01(\x0b\x32\x0e.authz.v1.Tier\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12\"\n\x07preview\x18\x0e \x01(\x0b\x32\x11.authz.v1.Preview\"\xb8\x01\n\x11UpdateTierRequest\x12\x1c\n\x04tier\x18\x01 \x01(\x0b\x32\x0e.authz.v1.Tier\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x19\n\x11\x65xpected_revision\x18\x03 \x01(\x03\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x12\n\nrequest_id\x18\x05 \x01(\t\x12\x15\n\rvalidate_only\x18\x06 \x01(\x08\"h\n\x12UpdateTierResponse\x12\x1c\n\x04tier\x18\x01 \x01(\x0b\x32\x0e.authz.v1.Tier\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12\"\n\x07preview\x18\x0e \x01(\x0b\x32\x11.authz.v1.Preview\"\x8a\x01\n\x11\x44\x65leteTierRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x13\n\x0breplacement\x18\x02 \x01(\t\x12\x19\n\x11\x65xpected_revision\x18\x03 \x01(\x03\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x12\n\nrequest_id\x18\x05 \x01(\t\x12\x15\n\rvalidate_only\x18\x06 \x01(\x08\"\x88\x01\n\x12\x44\x65leteTierResponse\x12\x1c\n\x04tier\x18\x01 \x01(\x0b\x32\x0e.authz.v1.Tier\x12\x1e\n\x05moved\x18\x02 \x03(\x0b\x32\x0f.authz.v1.Moved\x12\x10\n\x08revision\x18\x03 \x01(\x03\x12\"\n\x07preview\x18\x0e \x01(\x0b\x32\x11.authz.v1.Preview2\x98\x04\n\x0bTierService\x12O\n\x07PutTier\x12\x18.authz.v1.PutTierRequest\x1a\x19.authz.v1.PutTierResponse\"\x0f\xa2\xbb\x18\x0b\n\ttiers:put\x12X\n\nCreateTier\x12\x1b.authz.v1.CreateTierRequest\x1a\x1c.authz.v1.CreateTierResponse\"\x0f\xa2\xbb\x18\x0b\n\ttiers:put\x12X\n\nUpdateTier\x12\x1b.authz.v1.UpdateTierRequest\x1a\x1c.authz.v1.UpdateTierResponse\"\x0f\xa2\xbb\x18\x0b\n\ttiers:put\x12[\n\nDeleteTier\x12\x1b.authz.v1.DeleteTierRequest\x1a\x1c.authz.v1.DeleteTierResponse\"\x12\xa2\xbb\x18\x0e\n\x0ctiers:delete\x12O\n\x07GetTier\x12\x18.authz.v1.GetTierRequest\x1a\x19.authz.v1.GetTierResponse\"\x0f\xa2\xbb\x18\x0b\n\ttiers:get\x12V\n\tListTiers\x12\x1a.authz.v1.ListTiersRequest\x1a\x1b.authz.v1.ListTiersResponse\"\x10\xa2\xbb\x18\x0c\n\ntiers:listb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x13\x61uthz/v1/tier.proto\x12\x08\x61uthz.v1\x1a\x15\x61uthz/v1/effect.proto\x1a\x16\x61uthz/v1/feature.proto\x1a\x14\x61uthz/v1/limit.proto\x1a\x14\x61uthz/v1/moved.proto\x1a\x16\x61uthz/v1/options.proto\x1a google/protobuf/field_mask.proto\"\xd0\x01\n\x04Tier\x12\n\n\x02id\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12\x13\n\x0bpermissions\x18\x03 \x03(\t\x12\x0f\n\x07\x65xtends\x18\x04 \x01(\t\x12#\n\x08\x66\x65\x61tures\x18\x05 \x03(\x0b\x32\x11.authz.v1.Feature\x12\x1f\n\x06limits\x18\x06 \x03(\x0b\x32\x0f.authz.v1.Limit\x12\x18\n\x10\x61ssignable_roles\x18\x07 \x03(\t\x12\x0f\n\x07version\x18\x08 \x01(\x05\x12\x10\n\x08revision\x18\x0f \x01(\x03\"l\n\x11\x43reateTierRequest\x12\x1c\n\x04tier\x18\x01 \x01(\x0b\x32\x0e.authz.v1.Tier\x12\x12\n\nrequest_id\x18\r \x01(\t\x12\x15\n\rvalidate_only\x18\x0e \x01(\x08\x12\x0e\n\x06reason\x18\x0f \x01(\t\"h\n\x12\x43reateTierResponse\x12\x1c\n\x04tier\x18\x01 \x01(\x0b\x32\x0e.authz.v1.Tier\x12\"\n\x07preview\x18\x0e \x01(\x0b\x32\x11.authz.v1.Preview\x12\x10\n\x08revision\x18\x0f \x01(\x03\"\xcf\x01\n\x11UpdateTierRequest\x12\x1c\n\x04tier\x18\x01 \x01(\x0b\x32\x0e.authz.v1.Tier\x12/\n\x0bupdate_mask\x18\n \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x15\n\rallow_missing\x18\x0b \x01(\x08\x12\x19\n\x11\x65xpected_revision\x18\x0c \x01(\x03\x12\x12\n\nrequest_id\x18\r \x01(\t\x12\x15\n\rvalidate_only\x18\x0e \x01(\x08\x12\x0e\n\x06reason\x18\x0f \x01(\t\"h\n\x12UpdateTierResponse\x12\x1c\n\x04tier\x18\x01 \x01(\x0b\x32\x0e.authz.v1.Tier\x12\"\n\x07preview\x18\x0e \x01(\x0b\x32\x11.authz.v1.Preview\x12\x10\n\x08revision\x18\x0f \x01(\x03\"\x8a\x01\n\x11\x44\x65leteTierRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x13\n\x0breplacement\x18\x02 \x01(\t\x12\x19\n\x11\x65xpected_revision\x18\x0c \x01(\x03\x12\x12\n\nrequest_id\x18\r \x01(\t\x12\x15\n\rvalidate_only\x18\x0e \x01(\x08\x12\x0e\n\x06reason\x18\x0f \x01(\t\"\x88\x01\n\x12\x44\x65leteTierResponse\x12\x1c\n\x04tier\x18\x01 \x01(\x0b\x32\x0e.authz.v1.Tier\x12\x1e\n\x05moved\x18\x02 \x03(\x0b\x32\x0f.authz.v1.Moved\x12\"\n\x07preview\x18\x0e \x01(\x0b\x32\x11.authz.v1.Preview\x12\x10\n\x08revision\x18\x0f \x01(\x03\"\x1c\n\x0eGetTierRequest\x12\n\n\x02id\x18\x01 \x01(\t\"A\n\x0fGetTierResponse\x12\x1c\n\x04tier\x18\x01 \x01(\x0b\x32\x0e.authz.v1.Tier\x12\x10\n\x08revision\x18\x0f \x01(\x03\"^\n\x10ListTiersRequest\x12\x12\n\npermission\x18\x01 \x01(\t\x12\x0f\n\x07\x66\x65\x61ture\x18\x02 \x01(\t\x12\x11\n\tpage_size\x18\r \x01(\x05\x12\x12\n\npage_token\x18\x0e \x01(\t\"q\n\x11ListTiersResponse\x12\x1d\n\x05tiers\x18\x01 \x03(\x0b\x32\x0e.authz.v1.Tier\x12\x17\n\x0fnext_page_token\x18\r \x01(\t\x12\x10\n\x08revision\x18\x0e \x01(\x03\x12\x12\n\ntotal_size\x18\x0f \x01(\x03\x32\xc7\x03\n\x0bTierService\x12X\n\nCreateTier\x12\x1b.authz.v1.CreateTierRequest\x1a\x1c.authz.v1.CreateTierResponse\"\x0f\xa2\xbb\x18\x0b\n\ttiers:put\x12X\n\nUpdateTier\x12\x1b.authz.v1.UpdateTierRequest\x1a\x1c.authz.v1.UpdateTierResponse\"\x0f\xa2\xbb\x18\x0b\n\ttiers:put\x12[\n\nDeleteTier\x12\x1b.authz.v1.DeleteTierRequest\x1a\x1c.authz.v1.DeleteTierResponse\"\x12\xa2\xbb\x18\x0e\n\x0ctiers:delete\x12O\n\x07GetTier\x12\x18.authz.v1.GetTierRequest\x1a\x19.authz.v1.GetTierResponse\"\x0f\xa2\xbb\x18\x0b\n\ttiers:get\x12V\n\tListTiers\x12\x1a.authz.v1.ListTiersRequest\x1a\x1b.authz.v1.ListTiersResponse\"\x10\xa2\xbb\x18\x0c\n\ntiers:listb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'authz.v1.tier_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_TIERSERVICE'].methods_by_name['PutTier']._loaded_options = None
-  _globals['_TIERSERVICE'].methods_by_name['PutTier']._serialized_options = b'\242\273\030\013\n\ttiers:put'
   _globals['_TIERSERVICE'].methods_by_name['CreateTier']._loaded_options = None
   _globals['_TIERSERVICE'].methods_by_name['CreateTier']._serialized_options = b'\242\273\030\013\n\ttiers:put'
   _globals['_TIERSERVICE'].methods_by_name['UpdateTier']._loaded_options = None
@@ -51,30 +49,26 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TIERSERVICE'].methods_by_name['ListTiers']._serialized_options = b'\242\273\030\014\n\ntiers:list'
   _globals['_TIER']._serialized_start=183
   _globals['_TIER']._serialized_end=391
-  _globals['_PUTTIERREQUEST']._serialized_start=394
-  _globals['_PUTTIERREQUEST']._serialized_end=526
-  _globals['_PUTTIERRESPONSE']._serialized_start=528
-  _globals['_PUTTIERRESPONSE']._serialized_end=629
-  _globals['_GETTIERREQUEST']._serialized_start=631
-  _globals['_GETTIERREQUEST']._serialized_end=659
-  _globals['_GETTIERRESPONSE']._serialized_start=661
-  _globals['_GETTIERRESPONSE']._serialized_end=726
-  _globals['_LISTTIERSREQUEST']._serialized_start=728
-  _globals['_LISTTIERSREQUEST']._serialized_end=822
-  _globals['_LISTTIERSRESPONSE']._serialized_start=824
-  _globals['_LISTTIERSRESPONSE']._serialized_end=937
-  _globals['_CREATETIERREQUEST']._serialized_start=939
-  _globals['_CREATETIERREQUEST']._serialized_end=1047
-  _globals['_CREATETIERRESPONSE']._serialized_start=1049
-  _globals['_CREATETIERRESPONSE']._serialized_end=1153
-  _globals['_UPDATETIERREQUEST']._serialized_start=1156
-  _globals['_UPDATETIERREQUEST']._serialized_end=1340
-  _globals['_UPDATETIERRESPONSE']._serialized_start=1342
-  _globals['_UPDATETIERRESPONSE']._serialized_end=1446
-  _globals['_DELETETIERREQUEST']._serialized_start=1449
-  _globals['_DELETETIERREQUEST']._serialized_end=1587
-  _globals['_DELETETIERRESPONSE']._serialized_start=1590
-  _globals['_DELETETIERRESPONSE']._serialized_end=1726
-  _globals['_TIERSERVICE']._serialized_start=1729
-  _globals['_TIERSERVICE']._serialized_end=2265
+  _globals['_CREATETIERREQUEST']._serialized_start=393
+  _globals['_CREATETIERREQUEST']._serialized_end=501
+  _globals['_CREATETIERRESPONSE']._serialized_start=503
+  _globals['_CREATETIERRESPONSE']._serialized_end=607
+  _globals['_UPDATETIERREQUEST']._serialized_start=610
+  _globals['_UPDATETIERREQUEST']._serialized_end=817
+  _globals['_UPDATETIERRESPONSE']._serialized_start=819
+  _globals['_UPDATETIERRESPONSE']._serialized_end=923
+  _globals['_DELETETIERREQUEST']._serialized_start=926
+  _globals['_DELETETIERREQUEST']._serialized_end=1064
+  _globals['_DELETETIERRESPONSE']._serialized_start=1067
+  _globals['_DELETETIERRESPONSE']._serialized_end=1203
+  _globals['_GETTIERREQUEST']._serialized_start=1205
+  _globals['_GETTIERREQUEST']._serialized_end=1233
+  _globals['_GETTIERRESPONSE']._serialized_start=1235
+  _globals['_GETTIERRESPONSE']._serialized_end=1300
+  _globals['_LISTTIERSREQUEST']._serialized_start=1302
+  _globals['_LISTTIERSREQUEST']._serialized_end=1396
+  _globals['_LISTTIERSRESPONSE']._serialized_start=1398
+  _globals['_LISTTIERSRESPONSE']._serialized_end=1511
+  _globals['_TIERSERVICE']._serialized_start=1514
+  _globals['_TIERSERVICE']._serialized_end=1969
 # @@protoc_insertion_point(module_scope)

@@ -30,27 +30,29 @@ class Tier(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     ID_FIELD_NUMBER: _builtins.int
-    EXTENDS_FIELD_NUMBER: _builtins.int
+    DESCRIPTION_FIELD_NUMBER: _builtins.int
     PERMISSIONS_FIELD_NUMBER: _builtins.int
+    EXTENDS_FIELD_NUMBER: _builtins.int
     FEATURES_FIELD_NUMBER: _builtins.int
     LIMITS_FIELD_NUMBER: _builtins.int
     ASSIGNABLE_ROLES_FIELD_NUMBER: _builtins.int
-    DESCRIPTION_FIELD_NUMBER: _builtins.int
-    REVISION_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """The tier's id. Example: `professional`."""
-    extends: _builtins.str
-    """The tier it extends: it has all of its permissions and assignable roles, and its features and
-    limits where it names none of its own. Empty for none.
-    """
+    """Its id. Example: `professional`."""
     description: _builtins.str
     """What it is, for people."""
-    revision: _builtins.int
-    """The revision that changed it last, for `expected_revision`; ignored in a change. Example: 4711."""
+    extends: _builtins.str
+    """The tier it extends; empty for none. It has all permissions and assignable roles of that tier,
+    and those of its features and limits that it does not set itself.
+    """
     version: _builtins.int
-    """The number of its version, from 1; ignored in a change. Each change of it, or of what it extends,
-    makes the next one. `TierVersionService` keeps the earlier ones.
+    """The number of this version, from 1; ignored in requests. Each change to the tier, or to a tier
+    it extends, makes the next version; `ListTierVersions` lists them all.
+    """
+    revision: _builtins.int
+    """The revision that last changed it, to send back as `expected_revision`; ignored in requests.
+    Example: 4711.
     """
     @_builtins.property
     def permissions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
@@ -72,14 +74,14 @@ class Tier(_message.Message):
         self,
         *,
         id: _builtins.str = ...,
-        extends: _builtins.str = ...,
+        description: _builtins.str = ...,
         permissions: _abc.Iterable[_builtins.str] | None = ...,
+        extends: _builtins.str = ...,
         features: _abc.Iterable[_feature_pb2.Feature] | None = ...,
         limits: _abc.Iterable[_limit_pb2.Limit] | None = ...,
         assignable_roles: _abc.Iterable[_builtins.str] | None = ...,
-        description: _builtins.str = ...,
-        revision: _builtins.int = ...,
         version: _builtins.int = ...,
+        revision: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -90,56 +92,52 @@ class Tier(_message.Message):
 Global___Tier: _TypeAlias = Tier  # noqa: Y015
 
 @_typing.final
-class PutTierRequest(_message.Message):
-    """The tier to put."""
+class CreateTierRequest(_message.Message):
+    """The tier to create."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     TIER_FIELD_NUMBER: _builtins.int
-    REASON_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
-    EXPECTED_REVISION_FIELD_NUMBER: _builtins.int
-    reason: _builtins.str
-    """Why, for the audit; up to 1,000 characters."""
+    REASON_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """A retry with the same id gets the first answer; the same id with other content is refused."""
     validate_only: _builtins.bool
     """Answer with the full effect, and change nothing."""
-    expected_revision: _builtins.int
-    """Only if this is the object's `revision`, else REVISION_MISMATCH; 0 for whatever it is."""
+    reason: _builtins.str
+    """Why, for the audit; up to 1,000 characters."""
     @_builtins.property
     def tier(self) -> Global___Tier:
-        """The tier, whole: what it does not name is gone."""
+        """The tier in full."""
 
     def __init__(
         self,
         *,
         tier: Global___Tier | None = ...,
-        reason: _builtins.str = ...,
         request_id: _builtins.str = ...,
         validate_only: _builtins.bool = ...,
-        expected_revision: _builtins.int = ...,
+        reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["tier", b"tier"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["expected_revision", b"expected_revision", "reason", b"reason", "request_id", b"request_id", "tier", b"tier", "validate_only", b"validate_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reason", b"reason", "request_id", b"request_id", "tier", b"tier", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___PutTierRequest: _TypeAlias = PutTierRequest  # noqa: Y015
+Global___CreateTierRequest: _TypeAlias = CreateTierRequest  # noqa: Y015
 
 @_typing.final
-class PutTierResponse(_message.Message):
-    """The tier put."""
+class CreateTierResponse(_message.Message):
+    """The tier created."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     TIER_FIELD_NUMBER: _builtins.int
-    REVISION_FIELD_NUMBER: _builtins.int
     PREVIEW_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
-    """The revision that made it so."""
+    """The revision that created it."""
     @_builtins.property
     def tier(self) -> Global___Tier:
         """The tier as it is now."""
@@ -152,8 +150,8 @@ class PutTierResponse(_message.Message):
         self,
         *,
         tier: Global___Tier | None = ...,
-        revision: _builtins.int = ...,
         preview: _effect_pb2.Preview | None = ...,
+        revision: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["preview", b"preview", "tier", b"tier"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -161,7 +159,177 @@ class PutTierResponse(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___PutTierResponse: _TypeAlias = PutTierResponse  # noqa: Y015
+Global___CreateTierResponse: _TypeAlias = CreateTierResponse  # noqa: Y015
+
+@_typing.final
+class UpdateTierRequest(_message.Message):
+    """Which fields of a tier to change, and to what."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TIER_FIELD_NUMBER: _builtins.int
+    UPDATE_MASK_FIELD_NUMBER: _builtins.int
+    ALLOW_MISSING_FIELD_NUMBER: _builtins.int
+    EXPECTED_REVISION_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    allow_missing: _builtins.bool
+    """If there is no such tier, create it with all fields of the request."""
+    expected_revision: _builtins.int
+    """Refuse with REVISION_MISMATCH unless this is the `revision` of the tier; 0 accepts any."""
+    request_id: _builtins.str
+    """A retry with the same id gets the first answer; the same id with other content is refused."""
+    validate_only: _builtins.bool
+    """Answer with the full effect, and change nothing."""
+    reason: _builtins.str
+    """Why, for the audit; up to 1,000 characters."""
+    @_builtins.property
+    def tier(self) -> Global___Tier:
+        """Its id, and the new values of the fields that `update_mask` names; other fields are ignored."""
+
+    @_builtins.property
+    def update_mask(self) -> _field_mask_pb2.FieldMask:
+        """The fields to change, at least one: `description`, `permissions`, `extends`, `features`,
+        `limits`, `assignable_roles`, or `*` for all of them.
+        """
+
+    def __init__(
+        self,
+        *,
+        tier: Global___Tier | None = ...,
+        update_mask: _field_mask_pb2.FieldMask | None = ...,
+        allow_missing: _builtins.bool = ...,
+        expected_revision: _builtins.int = ...,
+        request_id: _builtins.str = ...,
+        validate_only: _builtins.bool = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["tier", b"tier", "update_mask", b"update_mask"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allow_missing", b"allow_missing", "expected_revision", b"expected_revision", "reason", b"reason", "request_id", b"request_id", "tier", b"tier", "update_mask", b"update_mask", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdateTierRequest: _TypeAlias = UpdateTierRequest  # noqa: Y015
+
+@_typing.final
+class UpdateTierResponse(_message.Message):
+    """The tier changed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TIER_FIELD_NUMBER: _builtins.int
+    PREVIEW_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    revision: _builtins.int
+    """The revision that made it so; the current one if nothing changed."""
+    @_builtins.property
+    def tier(self) -> Global___Tier:
+        """The tier as it is now."""
+
+    @_builtins.property
+    def preview(self) -> _effect_pb2.Preview:
+        """What the call would do, and to whom; set if `validate_only` was."""
+
+    def __init__(
+        self,
+        *,
+        tier: Global___Tier | None = ...,
+        preview: _effect_pb2.Preview | None = ...,
+        revision: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["preview", b"preview", "tier", b"tier"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["preview", b"preview", "revision", b"revision", "tier", b"tier"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdateTierResponse: _TypeAlias = UpdateTierResponse  # noqa: Y015
+
+@_typing.final
+class DeleteTierRequest(_message.Message):
+    """The tier to delete."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    REPLACEMENT_FIELD_NUMBER: _builtins.int
+    EXPECTED_REVISION_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    """Its id."""
+    replacement: _builtins.str
+    """The tier that takes its place wherever it is used; empty for none. What is moved keeps its
+    window, scope, source and id.
+    """
+    expected_revision: _builtins.int
+    """Refuse with REVISION_MISMATCH unless this is the `revision` of the tier; 0 accepts any."""
+    request_id: _builtins.str
+    """A retry with the same id gets the first answer; the same id with other content is refused."""
+    validate_only: _builtins.bool
+    """Answer with the full effect, and change nothing."""
+    reason: _builtins.str
+    """Why, for the audit; up to 1,000 characters."""
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        replacement: _builtins.str = ...,
+        expected_revision: _builtins.int = ...,
+        request_id: _builtins.str = ...,
+        validate_only: _builtins.bool = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expected_revision", b"expected_revision", "id", b"id", "reason", b"reason", "replacement", b"replacement", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteTierRequest: _TypeAlias = DeleteTierRequest  # noqa: Y015
+
+@_typing.final
+class DeleteTierResponse(_message.Message):
+    """The tier deleted."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TIER_FIELD_NUMBER: _builtins.int
+    MOVED_FIELD_NUMBER: _builtins.int
+    PREVIEW_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    revision: _builtins.int
+    """The revision that deleted it."""
+    @_builtins.property
+    def tier(self) -> Global___Tier:
+        """The tier as it was."""
+
+    @_builtins.property
+    def moved(self) -> _containers.RepeatedCompositeFieldContainer[_moved_pb2.Moved]:
+        """What the replacement took over, by kind; empty if nothing used the tier."""
+
+    @_builtins.property
+    def preview(self) -> _effect_pb2.Preview:
+        """What the call would do, and to whom; set if `validate_only` was."""
+
+    def __init__(
+        self,
+        *,
+        tier: Global___Tier | None = ...,
+        moved: _abc.Iterable[_moved_pb2.Moved] | None = ...,
+        preview: _effect_pb2.Preview | None = ...,
+        revision: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["preview", b"preview", "tier", b"tier"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["moved", b"moved", "preview", b"preview", "revision", b"revision", "tier", b"tier"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteTierResponse: _TypeAlias = DeleteTierResponse  # noqa: Y015
 
 @_typing.final
 class GetTierRequest(_message.Message):
@@ -194,7 +362,7 @@ class GetTierResponse(_message.Message):
     TIER_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
-    """The revision the answer was given at."""
+    """The revision that the answer is about."""
     @_builtins.property
     def tier(self) -> Global___Tier:
         """The tier."""
@@ -219,25 +387,25 @@ class ListTiersRequest(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    PAGE_SIZE_FIELD_NUMBER: _builtins.int
-    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     PERMISSION_FIELD_NUMBER: _builtins.int
     FEATURE_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    permission: _builtins.str
+    """Only tiers that carry this permission, directly or through a tier they extend; empty for all."""
+    feature: _builtins.str
+    """Only tiers that set this feature, directly or through a tier they extend; empty for all."""
     page_size: _builtins.int
     """At most this many; 100 if 0, at most 1,000."""
     page_token: _builtins.str
-    """`next_page_token` of the page before, of the same query."""
-    permission: _builtins.str
-    """Only tiers that carry this permission, by themselves or by what they extend; empty for all."""
-    feature: _builtins.str
-    """Only tiers that set this feature, by themselves or by what they extend; empty for all."""
+    """`next_page_token` of the previous page of the same query."""
     def __init__(
         self,
         *,
-        page_size: _builtins.int = ...,
-        page_token: _builtins.str = ...,
         permission: _builtins.str = ...,
         feature: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -260,9 +428,9 @@ class ListTiersResponse(_message.Message):
     next_page_token: _builtins.str
     """Empty on the last page."""
     revision: _builtins.int
-    """The revision the answer was given at."""
+    """The revision that the answer is about."""
     total_size: _builtins.int
-    """How many the whole list has."""
+    """How many items all pages have together."""
     @_builtins.property
     def tiers(self) -> _containers.RepeatedCompositeFieldContainer[Global___Tier]:
         """The tiers."""
@@ -282,239 +450,3 @@ class ListTiersResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListTiersResponse: _TypeAlias = ListTiersResponse  # noqa: Y015
-
-@_typing.final
-class CreateTierRequest(_message.Message):
-    """The tier to make."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    TIER_FIELD_NUMBER: _builtins.int
-    REASON_FIELD_NUMBER: _builtins.int
-    REQUEST_ID_FIELD_NUMBER: _builtins.int
-    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
-    reason: _builtins.str
-    """Why, for the audit; up to 1,000 characters."""
-    request_id: _builtins.str
-    """A retry with the same id gets the first answer; the same id with other content is refused."""
-    validate_only: _builtins.bool
-    """Answer with the full effect, and change nothing."""
-    @_builtins.property
-    def tier(self) -> Global___Tier:
-        """The tier, whole."""
-
-    def __init__(
-        self,
-        *,
-        tier: Global___Tier | None = ...,
-        reason: _builtins.str = ...,
-        request_id: _builtins.str = ...,
-        validate_only: _builtins.bool = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["tier", b"tier"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["reason", b"reason", "request_id", b"request_id", "tier", b"tier", "validate_only", b"validate_only"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___CreateTierRequest: _TypeAlias = CreateTierRequest  # noqa: Y015
-
-@_typing.final
-class CreateTierResponse(_message.Message):
-    """The tier made."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    TIER_FIELD_NUMBER: _builtins.int
-    REVISION_FIELD_NUMBER: _builtins.int
-    PREVIEW_FIELD_NUMBER: _builtins.int
-    revision: _builtins.int
-    """The revision that made it so."""
-    @_builtins.property
-    def tier(self) -> Global___Tier:
-        """The tier as it is now."""
-
-    @_builtins.property
-    def preview(self) -> _effect_pb2.Preview:
-        """What the call would do, and to whom; set if `validate_only` was."""
-
-    def __init__(
-        self,
-        *,
-        tier: Global___Tier | None = ...,
-        revision: _builtins.int = ...,
-        preview: _effect_pb2.Preview | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["preview", b"preview", "tier", b"tier"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["preview", b"preview", "revision", b"revision", "tier", b"tier"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___CreateTierResponse: _TypeAlias = CreateTierResponse  # noqa: Y015
-
-@_typing.final
-class UpdateTierRequest(_message.Message):
-    """The tier to change, and what of it."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    TIER_FIELD_NUMBER: _builtins.int
-    UPDATE_MASK_FIELD_NUMBER: _builtins.int
-    EXPECTED_REVISION_FIELD_NUMBER: _builtins.int
-    REASON_FIELD_NUMBER: _builtins.int
-    REQUEST_ID_FIELD_NUMBER: _builtins.int
-    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
-    expected_revision: _builtins.int
-    """Only if this is the tier's `revision`, else REVISION_MISMATCH; 0 for whatever it is."""
-    reason: _builtins.str
-    """Why, for the audit; up to 1,000 characters."""
-    request_id: _builtins.str
-    """A retry with the same id gets the first answer; the same id with other content is refused."""
-    validate_only: _builtins.bool
-    """Answer with the full effect, and change nothing."""
-    @_builtins.property
-    def tier(self) -> Global___Tier:
-        """Its id, and the new content of the fields that `update_mask` names; the others are ignored."""
-
-    @_builtins.property
-    def update_mask(self) -> _field_mask_pb2.FieldMask:
-        """The fields to change: `extends`, `permissions`, `features`, `limits`, `assignable_roles`,
-        `description`. At least one.
-        """
-
-    def __init__(
-        self,
-        *,
-        tier: Global___Tier | None = ...,
-        update_mask: _field_mask_pb2.FieldMask | None = ...,
-        expected_revision: _builtins.int = ...,
-        reason: _builtins.str = ...,
-        request_id: _builtins.str = ...,
-        validate_only: _builtins.bool = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["tier", b"tier", "update_mask", b"update_mask"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["expected_revision", b"expected_revision", "reason", b"reason", "request_id", b"request_id", "tier", b"tier", "update_mask", b"update_mask", "validate_only", b"validate_only"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___UpdateTierRequest: _TypeAlias = UpdateTierRequest  # noqa: Y015
-
-@_typing.final
-class UpdateTierResponse(_message.Message):
-    """The tier changed."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    TIER_FIELD_NUMBER: _builtins.int
-    REVISION_FIELD_NUMBER: _builtins.int
-    PREVIEW_FIELD_NUMBER: _builtins.int
-    revision: _builtins.int
-    """The revision that made it so; the current one if nothing changed."""
-    @_builtins.property
-    def tier(self) -> Global___Tier:
-        """The tier as it is now."""
-
-    @_builtins.property
-    def preview(self) -> _effect_pb2.Preview:
-        """What the call would do, and to whom; set if `validate_only` was."""
-
-    def __init__(
-        self,
-        *,
-        tier: Global___Tier | None = ...,
-        revision: _builtins.int = ...,
-        preview: _effect_pb2.Preview | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["preview", b"preview", "tier", b"tier"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["preview", b"preview", "revision", b"revision", "tier", b"tier"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___UpdateTierResponse: _TypeAlias = UpdateTierResponse  # noqa: Y015
-
-@_typing.final
-class DeleteTierRequest(_message.Message):
-    """The tier to delete."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    ID_FIELD_NUMBER: _builtins.int
-    REPLACEMENT_FIELD_NUMBER: _builtins.int
-    EXPECTED_REVISION_FIELD_NUMBER: _builtins.int
-    REASON_FIELD_NUMBER: _builtins.int
-    REQUEST_ID_FIELD_NUMBER: _builtins.int
-    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
-    id: _builtins.str
-    """Its id."""
-    replacement: _builtins.str
-    """The tier that takes its place wherever it is used; empty for none. Windows, scopes, sources
-    and ids of what is moved stay as they are.
-    """
-    expected_revision: _builtins.int
-    """Only if this is the tier's `revision`, else REVISION_MISMATCH; 0 for whatever it is."""
-    reason: _builtins.str
-    """Why, for the audit; up to 1,000 characters."""
-    request_id: _builtins.str
-    """A retry with the same id gets the first answer; the same id with other content is refused."""
-    validate_only: _builtins.bool
-    """Answer with the full effect, and change nothing."""
-    def __init__(
-        self,
-        *,
-        id: _builtins.str = ...,
-        replacement: _builtins.str = ...,
-        expected_revision: _builtins.int = ...,
-        reason: _builtins.str = ...,
-        request_id: _builtins.str = ...,
-        validate_only: _builtins.bool = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["expected_revision", b"expected_revision", "id", b"id", "reason", b"reason", "replacement", b"replacement", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___DeleteTierRequest: _TypeAlias = DeleteTierRequest  # noqa: Y015
-
-@_typing.final
-class DeleteTierResponse(_message.Message):
-    """The tier deleted."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    TIER_FIELD_NUMBER: _builtins.int
-    MOVED_FIELD_NUMBER: _builtins.int
-    REVISION_FIELD_NUMBER: _builtins.int
-    PREVIEW_FIELD_NUMBER: _builtins.int
-    revision: _builtins.int
-    """The revision that made it so."""
-    @_builtins.property
-    def tier(self) -> Global___Tier:
-        """The tier as it was."""
-
-    @_builtins.property
-    def moved(self) -> _containers.RepeatedCompositeFieldContainer[_moved_pb2.Moved]:
-        """What was moved to the replacement, by kind. Empty if nothing used it."""
-
-    @_builtins.property
-    def preview(self) -> _effect_pb2.Preview:
-        """What the call would do, and to whom; set if `validate_only` was."""
-
-    def __init__(
-        self,
-        *,
-        tier: Global___Tier | None = ...,
-        moved: _abc.Iterable[_moved_pb2.Moved] | None = ...,
-        revision: _builtins.int = ...,
-        preview: _effect_pb2.Preview | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["preview", b"preview", "tier", b"tier"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["moved", b"moved", "preview", b"preview", "revision", b"revision", "tier", b"tier"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___DeleteTierResponse: _TypeAlias = DeleteTierResponse  # noqa: Y015

@@ -35,11 +35,6 @@ class TierServiceStub:
         Args:
             channel: A grpc.Channel.
         """
-        self.PutTier = channel.unary_unary(
-                '/authz.v1.TierService/PutTier',
-                request_serializer=authz_dot_v1_dot_tier__pb2.PutTierRequest.SerializeToString,
-                response_deserializer=authz_dot_v1_dot_tier__pb2.PutTierResponse.FromString,
-                _registered_method=True)
         self.CreateTier = channel.unary_unary(
                 '/authz.v1.TierService/CreateTier',
                 request_serializer=authz_dot_v1_dot_tier__pb2.CreateTierRequest.SerializeToString,
@@ -71,29 +66,22 @@ class TierServiceServicer:
     """Tiers: what customers buy.
     """
 
-    def PutTier(self, request, context):
-        """Make a tier, or replace its definition, for all tenants that hold it.
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
     def CreateTier(self, request, context):
-        """Make a tier that does not exist yet.
+        """Create a tier.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def UpdateTier(self, request, context):
-        """Change the named fields of a tier, for all tenants that hold it.
+        """Change some fields of a tier, for every tenant that follows it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DeleteTier(self, request, context):
-        """End a tier. Refused while a tenant holds it or another tier extends it, unless a replacement
+        """Delete a tier. Refused while a tenant has it or another tier extends it, unless a replacement
         takes its place there.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -117,11 +105,6 @@ class TierServiceServicer:
 
 def add_TierServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
-            'PutTier': grpc.unary_unary_rpc_method_handler(
-                    servicer.PutTier,
-                    request_deserializer=authz_dot_v1_dot_tier__pb2.PutTierRequest.FromString,
-                    response_serializer=authz_dot_v1_dot_tier__pb2.PutTierResponse.SerializeToString,
-            ),
             'CreateTier': grpc.unary_unary_rpc_method_handler(
                     servicer.CreateTier,
                     request_deserializer=authz_dot_v1_dot_tier__pb2.CreateTierRequest.FromString,
@@ -158,33 +141,6 @@ def add_TierServiceServicer_to_server(servicer, server):
 class TierService:
     """Tiers: what customers buy.
     """
-
-    @staticmethod
-    def PutTier(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/authz.v1.TierService/PutTier',
-            authz_dot_v1_dot_tier__pb2.PutTierRequest.SerializeToString,
-            authz_dot_v1_dot_tier__pb2.PutTierResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
 
     @staticmethod
     def CreateTier(request,

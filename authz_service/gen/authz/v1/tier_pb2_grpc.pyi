@@ -33,14 +33,12 @@ class TierServiceStub:
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> TierServiceAsyncStub: ...
-    PutTier: _grpc.UnaryUnaryMultiCallable[_tier_pb2.PutTierRequest, _tier_pb2.PutTierResponse]
-    """Make a tier, or replace its definition, for all tenants that hold it."""
     CreateTier: _grpc.UnaryUnaryMultiCallable[_tier_pb2.CreateTierRequest, _tier_pb2.CreateTierResponse]
-    """Make a tier that does not exist yet."""
+    """Create a tier."""
     UpdateTier: _grpc.UnaryUnaryMultiCallable[_tier_pb2.UpdateTierRequest, _tier_pb2.UpdateTierResponse]
-    """Change the named fields of a tier, for all tenants that hold it."""
+    """Change some fields of a tier, for every tenant that follows it."""
     DeleteTier: _grpc.UnaryUnaryMultiCallable[_tier_pb2.DeleteTierRequest, _tier_pb2.DeleteTierResponse]
-    """End a tier. Refused while a tenant holds it or another tier extends it, unless a replacement
+    """Delete a tier. Refused while a tenant has it or another tier extends it, unless a replacement
     takes its place there.
     """
     GetTier: _grpc.UnaryUnaryMultiCallable[_tier_pb2.GetTierRequest, _tier_pb2.GetTierResponse]
@@ -53,14 +51,12 @@ class TierServiceAsyncStub(TierServiceStub):
     """Tiers: what customers buy."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
-    PutTier: _aio.UnaryUnaryMultiCallable[_tier_pb2.PutTierRequest, _tier_pb2.PutTierResponse]  # type: ignore[assignment]
-    """Make a tier, or replace its definition, for all tenants that hold it."""
     CreateTier: _aio.UnaryUnaryMultiCallable[_tier_pb2.CreateTierRequest, _tier_pb2.CreateTierResponse]  # type: ignore[assignment]
-    """Make a tier that does not exist yet."""
+    """Create a tier."""
     UpdateTier: _aio.UnaryUnaryMultiCallable[_tier_pb2.UpdateTierRequest, _tier_pb2.UpdateTierResponse]  # type: ignore[assignment]
-    """Change the named fields of a tier, for all tenants that hold it."""
+    """Change some fields of a tier, for every tenant that follows it."""
     DeleteTier: _aio.UnaryUnaryMultiCallable[_tier_pb2.DeleteTierRequest, _tier_pb2.DeleteTierResponse]  # type: ignore[assignment]
-    """End a tier. Refused while a tenant holds it or another tier extends it, unless a replacement
+    """Delete a tier. Refused while a tenant has it or another tier extends it, unless a replacement
     takes its place there.
     """
     GetTier: _aio.UnaryUnaryMultiCallable[_tier_pb2.GetTierRequest, _tier_pb2.GetTierResponse]  # type: ignore[assignment]
@@ -72,20 +68,12 @@ class TierServiceServicer(metaclass=_abc_1.ABCMeta):
     """Tiers: what customers buy."""
 
     @_abc_1.abstractmethod
-    def PutTier(
-        self,
-        request: _tier_pb2.PutTierRequest,
-        context: _ServicerContext,
-    ) -> _typing.Union[_tier_pb2.PutTierResponse, _abc.Awaitable[_tier_pb2.PutTierResponse]]:
-        """Make a tier, or replace its definition, for all tenants that hold it."""
-
-    @_abc_1.abstractmethod
     def CreateTier(
         self,
         request: _tier_pb2.CreateTierRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_tier_pb2.CreateTierResponse, _abc.Awaitable[_tier_pb2.CreateTierResponse]]:
-        """Make a tier that does not exist yet."""
+        """Create a tier."""
 
     @_abc_1.abstractmethod
     def UpdateTier(
@@ -93,7 +81,7 @@ class TierServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _tier_pb2.UpdateTierRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_tier_pb2.UpdateTierResponse, _abc.Awaitable[_tier_pb2.UpdateTierResponse]]:
-        """Change the named fields of a tier, for all tenants that hold it."""
+        """Change some fields of a tier, for every tenant that follows it."""
 
     @_abc_1.abstractmethod
     def DeleteTier(
@@ -101,7 +89,7 @@ class TierServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _tier_pb2.DeleteTierRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_tier_pb2.DeleteTierResponse, _abc.Awaitable[_tier_pb2.DeleteTierResponse]]:
-        """End a tier. Refused while a tenant holds it or another tier extends it, unless a replacement
+        """Delete a tier. Refused while a tenant has it or another tier extends it, unless a replacement
         takes its place there.
         """
 

@@ -1,0 +1,230 @@
+"""A kind of object on the command line, described once: columns, facts, options.
+
+    ROLES = Resource(
+        kind=pb.Role,
+        noun="role",
+        service=lambda session: session.roles,
+        arguments=[required("id", RoleName)],
+        columns={"ROLE": lambda role: role.id, "DESCRIPTION": lambda role: role.description},
+        facts=lambda role: [("role", role.id), ("description", role.description)],
+        options={"description": Option(Description)},
+    )
+    ROLES.list(app, "List roles.", prefix=Prefix)
+    ROLES.show(app, "Show one role.")
+    ROLES.update(app, "Change some fields of a role.")
+
+Requests and answers are found by their names in the proto file of `kind`: `UpdateRoleRequest`.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from copy import copy
+from dataclasses import dataclass, field
+from inspect import Parameter, Signature
+from typing import Annotated, Any, Concatenate, Generic, TypeVar, cast
+
+import typer
+from google.protobuf.descriptor import FileDescriptor
+from google.protobuf.field_mask_pb2 import FieldMask
+from google.protobuf.message import Message
+from google.protobuf.message_factory import GetMessageClass
+
+from authz_service.cli.display import tables
+from authz_service.cli.display.moved import moved_parts
+from authz_service.cli.options import ExpectedRevision, Limit, Reason, changes, reads
+from authz_service.cli.paging import every, total
+from authz_service.cli.session import Session
+
+M = TypeVar("M", bound=Message)
+
+Replacement = Annotated[
+    str,
+    typer.Option("--replacement", metavar="NAME", help="Takes its place wherever it is used."),
+]
+Clear = Annotated[
+    list[str] | None,
+    typer.Option("--clear", metavar="FIELD", help="Empty this field. Repeat for more."),
+]
+AllowMissing = Annotated[
+    bool, typer.Option("--allow-missing", help="Create it if it does not exist yet.")
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """An option that fills a field; `read` makes the field's value of what was typed."""
+
+    annotation: Any
+    read: Callable[[Any], Any] = copy
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resource(Generic[M]):
+    """A kind of object: `arguments` say which one, `options` fill its other fields, by field."""
+
+    kind: type[M]
+    noun: str
+    """As people call one: `add-on`."""
+    service: Callable[[Session], Any]
+    """The stub that has its RPCs."""
+    rpc: str = ""
+    """What its RPCs are about, `Feature` of `GetFeature`; the name of `kind` if empty."""
+    arguments: Sequence[Parameter]
+    columns: Mapping[str, Callable[[M], str]]
+    facts: Callable[[M], Iterable[tuple[str, str]]]
+    options: Mapping[str, Option] = field(default_factory=dict)
+    adding: Mapping[str, Any] = field(default_factory=dict)
+    """Options that add to a list, by the list's field."""
+
+    @property
+    def _field(self) -> str:
+        """The field of answers that holds one: `add_on`, `plan_feature`."""
+        words = re.findall("[A-Z][a-z]+", self.kind.DESCRIPTOR.name)
+        return "_".join(words).lower()
+
+    @property
+    def _name(self) -> str:
+        return self.rpc or self.kind.DESCRIPTOR.name
+
+    def list(self, app: typer.Typer, doc: str, **filters: Any) -> None:
+        """Add the command that lists them; `filters` are options by the request's fields."""
+
+        def run(session: Session, limit: int | None, **given: Any) -> None:
+            name = f"List{self._name}s"
+            call = getattr(self.service(session), name)
+            answer = every(call, self._request(name, **given), self._listed, limit)
+            rows = [
+                [write(item) for write in self.columns.values()] for item in self._listed(answer)
+            ]
+            note = total(len(rows), self.noun, answer)
+            session.show(answer, tables.table(list(self.columns), rows), note=note)
+
+        parameters = [option(name, annotation) for name, annotation in filters.items()]
+        reads(app, "list")(command(run, doc, *parameters, option("limit", Limit)))
+
+    def show(self, app: typer.Typer, doc: str) -> None:
+        """Add the command that shows one."""
+
+        def run(session: Session, **given: Any) -> None:
+            session.show(*self.call(session, "Get", **given))
+
+        reads(app, "show")(command(run, doc, *self.arguments))
+
+    def create(self, app: typer.Typer, doc: str) -> None:
+        """Add the command that creates one."""
+
+        def run(session: Session, reason: str, **given: Any) -> None:
+            message, _ = self._filled(given)
+            session.show(*self.call(session, "Create", **{self._field: message}, reason=reason))
+
+        parameters = [*self.arguments, *self._fields(), option("reason", Reason, "")]
+        changes(app, "create")(command(run, doc, *parameters))
+
+    def update(self, app: typer.Typer, doc: str) -> None:
+        """Add the command that changes what is named of one, and nothing else."""
+
+        def run(
+            session: Session,
+            clear: Iterable[str] | None,
+            allow_missing: bool,
+            expected_revision: int,
+            reason: str,
+            **given: Any,
+        ) -> None:
+            expected_revision = self._add_to_lists(session, given) or expected_revision
+            message, paths = self._filled(given)
+            fields = {
+                self._field: message,
+                "update_mask": FieldMask(paths=[*(clear or ()), *paths]),
+                "allow_missing": allow_missing,
+                "expected_revision": expected_revision,
+                "reason": reason,
+            }
+            session.show(*self.call(session, "Update", **fields))
+
+        parameters = [
+            *self.arguments,
+            *self._fields(),
+            *(option(f"add_{name}", annotation) for name, annotation in self.adding.items()),
+            option("clear", Clear),
+            option("allow_missing", AllowMissing, default=False),
+            option("expected_revision", ExpectedRevision, 0),
+            option("reason", Reason, ""),
+        ]
+        changes(app, "update")(command(run, doc, *parameters))
+
+    def delete(self, app: typer.Typer, doc: str, *, replacement: bool = True) -> None:
+        """Add the command that deletes one; with `replacement`, another may take its place."""
+
+        def run(session: Session, **given: Any) -> None:
+            session.show(*self.call(session, "Delete", **given))
+
+        parameters = [
+            *self.arguments,
+            *([option("replacement", Replacement, "")] if replacement else []),
+            option("expected_revision", ExpectedRevision, 0),
+            option("reason", Reason, ""),
+        ]
+        changes(app, "delete")(command(run, doc, *parameters))
+
+    def _fields(self) -> Iterable[Parameter]:
+        return [option(name, described.annotation) for name, described in self.options.items()]
+
+    def _add_to_lists(self, session: Session, given: dict[str, Any]) -> int:
+        """Complete lists that are added to by what they hold; return the revision that was read."""
+        more = {name: given.pop(f"add_{name}") for name in self.adding}
+        if not any(more.values()):
+            return 0
+        names = {argument.name: given[argument.name] for argument in self.arguments}
+        _, current = self._answer(session, "Get", **names)
+        for name, values in more.items():
+            if values and given[name]:
+                raise typer.BadParameter(f"name all {name} there are to be, or those to add")
+            if values:
+                given[name] = sorted({*getattr(current, name), *values})
+        return int(getattr(current, "revision", 0))
+
+    def _filled(self, given: Mapping[str, Any]) -> tuple[M, Iterable[str]]:
+        """Make an object of what was given, and name the fields that options filled."""
+        values = {
+            name: described.read(given[name])
+            for name, described in self.options.items()
+            if given[name] is not None
+        }
+        names = {argument.name: given[argument.name] for argument in self.arguments}
+        return self.kind(**names, **values), tuple(values)
+
+    def call(self, session: Session, verb: str, **fields: Any) -> tuple[Any, ...]:
+        """Call an RPC about one; return the answer, and how to show it."""
+        answer, value = self._answer(session, verb, **fields)
+        return answer, tables.facts(self.facts(value)), *moved_parts(getattr(answer, "moved", ()))
+
+    def _answer(self, session: Session, verb: str, **fields: Any) -> tuple[Any, M]:
+        name = f"{verb}{self._name}"
+        answer = getattr(self.service(session), name)(self._request(name, **fields))
+        return answer, getattr(answer, self._field)
+
+    def _listed(self, answer: Any) -> Any:
+        return getattr(answer, f"{self._field}s")
+
+    def _request(self, rpc: str, **fields: Any) -> Any:
+        messages = cast("FileDescriptor", self.kind.DESCRIPTOR.file).message_types_by_name
+        return GetMessageClass(messages[f"{rpc}Request"])(**fields)
+
+
+def required(name: str, annotation: Any) -> Parameter:
+    return option(name, annotation, Parameter.empty)
+
+
+def option(name: str, annotation: Any, default: Any = None) -> Parameter:
+    return Parameter(name, Parameter.KEYWORD_ONLY, annotation=annotation, default=default)
+
+
+def command(
+    run: Callable[..., None], doc: str, *parameters: Parameter
+) -> Callable[Concatenate[Session, ...], None]:
+    """Give a function the parameters that its command has, and the text of its help."""
+    session = Parameter("session", Parameter.POSITIONAL_OR_KEYWORD)
+    run.__signature__ = Signature([session, *parameters])  # type: ignore[attr-defined]
+    run.__doc__ = doc
+    return run

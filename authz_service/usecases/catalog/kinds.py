@@ -1,0 +1,108 @@
+"""Creating, updating, deleting and getting: said once for permissions, roles, tiers and add-ons."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Generic
+
+from pydantic import TypeAdapter
+
+from authz_service.domain.change import Revision
+from authz_service.engine.index import Index
+from authz_service.errors import ErrorReason
+from authz_service.store.unit_of_work import Transaction
+from authz_service.usecases.catalog import deletion
+from authz_service.usecases.catalog.deletion import Deleted, DeleteObject
+from authz_service.usecases.catalog.objects import (
+    Create,
+    Named,
+    P,
+    Update,
+    require_absent,
+)
+from authz_service.usecases.kernel import field_masks
+from authz_service.usecases.kernel.execution import ChangeCase, ReadCase, View
+from authz_service.usecases.kernel.rights import access_of
+
+
+def _anything(tx: Transaction, going: P, replacement: str) -> None:
+    """Let anything go, and anything take its place."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind(Generic[P]):
+    """A kind of definition.
+
+    `name` is the one of its RPCs, as in `CreateAddOn`; `field` the one of requests and audit
+    actions, as in `add_on.created`. `find` and `require` take an object's name in the API.
+    """
+
+    name: str
+    field: str
+    type: type[P]
+    exists: ErrorReason
+    updatable: tuple[str, ...]
+    find: Callable[[Index, str], P | None]
+    require: Callable[[Index, str, str], P]
+    """Find an object, or refuse with the field that names it."""
+    write: Callable[[Transaction, P | None, P], P]
+    """Check an object as it will be, and write it."""
+    name_of: Callable[[P], str] = lambda value: value.id
+    check_deletion: Callable[[Transaction, P, str], None] = _anything
+    """Refuse to let an object go, or a replacement to stand where it stands."""
+
+    def label(self, name: str) -> str:
+        return f"{self.field.replace('_', '-')} {name!r}"
+
+
+def create(kind: Kind[P]) -> ChangeCase[Create[P], P]:
+    def body(tx: Transaction, command: Create[P]) -> P:
+        name = kind.name_of(command.object)
+        before = kind.find(tx.index, name)
+        require_absent(before, kind.exists, kind.label(name), f"{kind.field}.id")
+        return kind.write(tx, before, command.object)
+
+    rpc = f"Create{kind.name}"
+    return ChangeCase(rpc, access_of(rpc), body, TypeAdapter(kind.type))
+
+
+def update(kind: Kind[P]) -> ChangeCase[Update[P], P]:
+    def body(tx: Transaction, command: Update[P]) -> P:
+        name = kind.name_of(command.object)
+        before = kind.find(tx.index, name)
+        if before is None and not command.allow_missing:
+            before = kind.require(tx.index, name, f"{kind.field}.id")
+        _require_revision(kind, before, name, command.expected_revision)
+        paths = field_masks.checked(command.mask, kind.updatable)
+        if before is None:
+            return kind.write(tx, None, command.object)
+        after = replace(before, **{path: getattr(command.object, path) for path in paths})
+        return kind.write(tx, before, after)
+
+    rpc = f"Update{kind.name}"
+    return ChangeCase(rpc, access_of(rpc), body, TypeAdapter(kind.type))
+
+
+def delete(kind: Kind[P]) -> ChangeCase[DeleteObject, Deleted[P]]:
+    def body(tx: Transaction, command: DeleteObject) -> Deleted[P]:
+        going = kind.require(tx.index, command.id, "id")
+        _require_revision(kind, going, command.id, command.expected_revision)
+        kind.check_deletion(tx, going, command.replacement)
+        replacement = ""
+        if command.replacement:
+            replacement = kind.require(tx.index, command.replacement, "replacement").id
+        return deletion.delete(tx, kind.field, going, replacement)
+
+    rpc = f"Delete{kind.name}"
+    return ChangeCase(rpc, access_of(rpc), body, TypeAdapter(Deleted[kind.type]))  # type: ignore[name-defined] # known at run time
+
+
+def get(kind: Kind[P]) -> ReadCase[Named, P]:
+    def body(view: View, query: Named) -> P:
+        return kind.require(view.index, query.id, "id")
+
+    rpc = f"Get{kind.name}"
+    return ReadCase(rpc, access_of(rpc), body)
+
+
+def _require_revision(kind: Kind[P], value: P | None, name: str, expected: Revision) -> None:
+    field_masks.unchanged(value.revision if value is not None else 0, expected, kind.label(name))
