@@ -60,23 +60,30 @@ class Course:
     unclear: frozenset[Name] = frozenset()
 
 
-def follow(start: Agreement, meanings: Iterable[Meaning], rank: Rank) -> Course:
+def follow(start: Branch, meanings: Iterable[Meaning], rank: Rank) -> Course:
     """Follow an agreement through its events, whatever the order in which they are given."""
     ordered = sorted(meanings, key=lambda meaning: (meaning.time, meaning.rank))
-    branches = {Branch(start)}
-    unclear: list[Name] = []
-    for _, group in groupby(ordered, key=lambda meaning: (meaning.time, meaning.rank)):
-        together = list(group)
-        branches = {end for branch in branches for end in _ends(branch, together, rank)}
-        if len({branch.agreement for branch in branches}) == 1:
-            unclear = []
-        elif len(together) > 1:
-            unclear += [(meaning.source, meaning.id) for meaning in together]
+    ends, unclear = branches(start, ordered, rank)
     if not unclear:
-        return Course(next(iter(branches)).agreement)
+        return Course(next(iter(ends)).agreement)
     clear = [m for m in ordered if (m.source, m.id) not in unclear]
     course = follow(start, clear, rank)
     return Course(course.agreement, course.unclear | set(unclear))
+
+
+def branches(
+    start: Branch, ordered: Iterable[Meaning], rank: Rank
+) -> tuple[set[Branch], list[Name]]:
+    """Follow all possible orders; name the events whose order still makes a difference."""
+    ends, unclear = {start}, list[Name]()
+    for _, group in groupby(ordered, key=lambda meaning: (meaning.time, meaning.rank)):
+        together = list(group)
+        ends = {end for branch in ends for end in _ends(branch, together, rank)}
+        if len({branch.agreement for branch in ends}) == 1:
+            unclear = []
+        elif len(together) > 1:
+            unclear += [(meaning.source, meaning.id) for meaning in together]
+    return ends, unclear
 
 
 def _ends(branch: Branch, together: list[Meaning], rank: Rank) -> Iterator[Branch]:

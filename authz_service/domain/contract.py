@@ -6,13 +6,13 @@ difference between the contract without it and the contract with it.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Final, TypeVar
 
 from authz_service.domain.agreement import Admin, Agreement, Terms, Verb
-from authz_service.domain.agreement_course import Meaning, Name, follow
+from authz_service.domain.agreement_course import Branch, Course, Meaning, Name, follow
 from authz_service.domain.tenant import StatePeriod, TenantState
 from authz_service.domain.window import FOREVER, Instant, Window
 
@@ -88,36 +88,48 @@ def fold(meanings: Iterable[Meaning], merging: Merging) -> Contract:
     """Compute a contract. Order and repetition of the meanings make no difference."""
     distinct = {(meaning.source, meaning.id): meaning for meaning in meanings}
     everything = sorted(distinct.values(), key=lambda meaning: meaning.time)
+    courses = [follow(start, own, merging.rank) for start, own in by_agreement(everything)]
+    return together(filter(asks, everything), courses)
+
+
+def by_agreement(ordered: Sequence[Meaning]) -> Iterator[tuple[Branch, list[Meaning]]]:
+    """Yield every agreement as it begins, and what is said of it, in the order of time.
+
+    What concerns all agreements of a subject concerns those that there are by then.
+    """
     grouped: defaultdict[tuple[str, str], list[Meaning]] = defaultdict(list)
-    for meaning in everything:
+    for meaning in ordered:
         if meaning.agreement:
             grouped[meaning.source, meaning.agreement].append(meaning)
-    wide = [meaning for meaning in everything if not meaning.agreement]
-    courses = []
+    wide = [meaning for meaning in ordered if not meaning.agreement]
     for (source, id_), own in sorted(grouped.items()):
         subjects = {meaning.subject for meaning in own if meaning.subject}
         about = [m for m in wide if m.source == source and m.subject in subjects]
         later = [m for m in about if m.time >= own[0].time]
-        start = Agreement(source=source, id=id_, subject=max(subjects, default=""))
-        courses.append(follow(start, [*own, *later], merging.rank))
-    contract = _opening(everything)
-    return replace(
-        contract,
-        agreements=tuple(course.agreement for course in courses),
-        unclear=frozenset().union(*(course.unclear for course in courses)),
-    )
+        agreement = Agreement(source=source, id=id_, subject=max(subjects, default=""))
+        yield Branch(agreement), sorted([*own, *later], key=lambda m: (m.time, m.rank))
 
 
-def _opening(meanings: Iterable[Meaning]) -> Contract:
-    """Read who asked for the account, under which name, and who runs it."""
-    asking = [m for m in meanings if any(clause.verb is Verb.ONBOARD for clause in m.clauses)]
+def asks(meaning: Meaning) -> bool:
+    """Tell whether an event asks for the account."""
+    return any(clause.verb is Verb.ONBOARD for clause in meaning.clauses)
+
+
+def together(asking: Iterable[Meaning], courses: Sequence[Course]) -> Contract:
+    """Put agreements together, and who asked for the account, as what, and who runs it."""
     # By content within one instant, for want of anything else that could order them.
-    asking.sort(key=lambda meaning: (meaning.time, meaning.rank, repr(meaning.clauses)))
+    ordered = sorted(asking, key=lambda m: (m.time, m.rank, repr(m.clauses)))
     name, admins = "", dict[Admin, None]()
-    for clause in (clause for meaning in asking for clause in meaning.clauses):
+    for clause in (clause for meaning in ordered for clause in meaning.clauses):
         name = clause.display_name or name
         admins |= {clause.admin: None} if clause.admin else {}
-    return Contract(bool(asking), name, tuple(admins))
+    return Contract(
+        bool(ordered),
+        name,
+        tuple(admins),
+        tuple(course.agreement for course in courses),
+        frozenset().union(*(course.unclear for course in courses)),
+    )
 
 
 def share_at(contract: Contract, merging: Merging, at: Instant) -> Share:

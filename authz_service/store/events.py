@@ -14,6 +14,7 @@ from sqlalchemy import (
     Connection,
     Select,
     bindparam,
+    delete,
     func,
     insert,
     select,
@@ -60,6 +61,11 @@ _REPLACE: Final = Statement(
 _TENANT: Final = Statement(
     select(_subject.c.tenant).where(
         _subject.c.source == bindparam("of"), _subject.c.subject == bindparam("called")
+    )
+)
+_RUNNING: Final = Statement(
+    select(schema.running_contract.c.body, schema.running_contract.c.waiting).where(
+        schema.running_contract.c.tenant == bindparam("of")
     )
 )
 _INTAKE: Final = Statement(
@@ -159,6 +165,26 @@ def map_subject(
     values = {"source": source, "subject": subject, "tenant": tenant, "at": at}
     if connection.execute(update(_subject).where(*same).values(values)).rowcount == 0:
         connection.execute(insert(_subject).values(values))
+
+
+def running_contract(connection: Connection, tenant: str) -> tuple[str, bool] | None:
+    """Read what is kept to add an event, and whether events wait; None: read all of them."""
+    row = _RUNNING.one(connection, {"of": tenant})
+    return None if row is None else (str(row[0]), bool(row[1]))
+
+
+def keep_running_contract(connection: Connection, tenant: str, body: str, waiting: bool) -> None:
+    values = {"tenant": tenant, "body": body, "waiting": waiting}
+    same = schema.running_contract.c.tenant == tenant
+    changed = connection.execute(update(schema.running_contract).where(same).values(values))
+    if changed.rowcount == 0:
+        connection.execute(insert(schema.running_contract).values(values))
+
+
+def forget_running_contract(connection: Connection, tenant: str) -> None:
+    """Let all events be read once again, because one counts no more."""
+    same = schema.running_contract.c.tenant == tenant
+    connection.execute(delete(schema.running_contract).where(same))
 
 
 def intake(connection: Connection) -> Intake:

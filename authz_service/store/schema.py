@@ -344,6 +344,16 @@ event_subject = Table(
 )
 """Which tenant a source means by a subject."""
 
+running_contract = Table(
+    "running_contract",
+    metadata,
+    Column("tenant", _TEXT, primary_key=True),
+    _text("body"),
+    _flag("waiting"),
+    sqlite_with_rowid=False,
+)
+"""What is kept of a tenant's events to add one more. Without a row all are read once again."""
+
 intake = Table(
     "intake",
     metadata,

@@ -177,6 +177,7 @@ def discard_event(tx: Transaction, command: OneEvent) -> Taken:
     step = Passed(Stage.DEAD, tx.now, EventReason.DISCARDED, tx.call.reason)
     given_up = passed(stored, step)
     store.replace(tx.connection, given_up)
+    store.forget_running_contract(tx.connection, stored.tenant)
     ingestion.note(tx, "event.discarded", stored.tenant, _name(command), was=stored.reason.value)
     return Taken(given_up)
 

@@ -13,7 +13,6 @@ from typing import Final
 from authz_service.domain.agreement_course import Meaning
 from authz_service.domain.audit import AuditRecord
 from authz_service.domain.billing_event import (
-    WAITING,
     EventReason,
     EventState,
     InboundEvent,
@@ -23,18 +22,19 @@ from authz_service.domain.billing_event import (
     passed,
 )
 from authz_service.domain.billing_policy import BillingPolicy
-from authz_service.domain.contract import Contract, Merging, fold
+from authz_service.domain.contract import Merging
 from authz_service.domain.contract_change import Action, closes, difference, opening
 from authz_service.domain.tenant import SYSTEM
 from authz_service.domain.window import Instant
 from authz_service.errors import AuthzError, Internal, Unavailable
 from authz_service.store import events
 from authz_service.store.unit_of_work import Transaction
-from authz_service.usecases.billing import circuit_breaker
+from authz_service.usecases.billing import circuit_breaker, standing
 from authz_service.usecases.billing.apply_contract import carry_out
 from authz_service.usecases.billing.envelopes import Envelope
 from authz_service.usecases.billing.envelopes import again as read_again
 from authz_service.usecases.billing.interpretation import MEANING, Reading, read
+from authz_service.usecases.billing.standing import Standing
 from authz_service.usecases.billing.values import Unreadable, storable
 from authz_service.usecases.tenants.downgrade_step import Step
 
@@ -49,19 +49,6 @@ class Taken:
     event: StoredEvent
     effects: tuple[str, ...] = ()
     duplicate: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """A tenant's contract without some events and with them."""
-
-    before: Contract
-    after: Contract
-    released: tuple[StoredEvent, ...]
-    """Events that waited for the account to be opened, or for their order to be told."""
-
-    unclear: tuple[StoredEvent, ...]
-    """Events, applied until now, whose order cannot be told any more beside the fresh ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,41 +117,11 @@ def process(
     return outcomes
 
 
-def standing(
-    others: Iterable[StoredEvent],
-    fresh: Sequence[StoredEvent],
-    meanings: Iterable[Meaning],
-    merging: Merging,
-) -> Standing:
-    """Compute a tenant's contract without and with the meanings of the fresh events.
-
-    A fresh event that was applied before, and is replayed, counts before as it was read then.
-    """
-    numbers = {row.number for row in fresh}
-    rows = [row for row in others if row.number not in numbers]
-    applied = [row for row in rows if row.state is EventState.APPLIED]
-    waiting = [row for row in rows if _waits(row)]
-    replayed = [r for r in others if r.number in numbers and r.state is EventState.APPLIED]
-    earlier = [MEANING.validate_json(row.meaning) for row in (*applied, *waiting)]
-    old = [MEANING.validate_json(row.meaning) for row in (*applied, *replayed)]
-    after = fold([*earlier, *meanings], merging)
-    return Standing(
-        fold(old, merging),
-        after,
-        tuple(row for row in waiting if row.event.name not in after.unclear),
-        tuple(row for row in applied if row.event.name in after.unclear),
-    )
-
-
 def steps(is_open: bool, change: Standing, merging: Merging, now: Instant) -> tuple[Action, ...]:
     """List what leads the account to its contract; `is_open` says that there is an account."""
     if is_open:
         return difference(change.before, change.after, merging, now)
     return opening(change.after, merging, now)
-
-
-def _waits(row: StoredEvent) -> bool:
-    return row.state is EventState.PARKED and row.reason in WAITING
 
 
 def _read(
@@ -222,11 +179,13 @@ def _settle(
     """Do to one tenant what events say, all of them or none."""
     rows = [event.stored for event in fresh]
     merging = policy.merging
-    others = events.of_tenant(tx.connection, tenant)
-    change = standing(others, rows, [event.meaning for event in fresh], merging)
+    change = standing.added(
+        tx.connection, tenant, rows, [event.meaning for event in fresh], merging
+    )
     is_open = tx.index.tenant(tenant) is not None
     if not is_open and not change.after.complete:
         why = not_onboarded(tenant)
+        standing.keep(tx.connection, tenant, change, waiting=True)
         return [_park(tx, row, why) for row in rows]
     actions = steps(is_open, change, merging, tx.now)
     closing = is_open and closes(change.before, change.after, merging, tx.now)
@@ -237,6 +196,7 @@ def _settle(
     except AuthzError as refusal:
         why = refused(refusal)
         return [_park(tx, row, why) for row in rows]
+    standing.keep(tx.connection, tenant, change)
     at = tx.now if closing else 0
     effects = told(actions, fitted)
     unclear = [row for row in rows if row.event.name in change.after.unclear]
@@ -323,6 +283,8 @@ def _park(tx: Transaction, stored: StoredEvent, why: Unreadable, *, again: bool 
     """
     step = Passed(Stage.PARKED, tx.now, why.reason, why.message)
     if stored.state is EventState.APPLIED and not again:
+        # It counts as it was read when it was applied.
+        stored = events.find(tx.connection, stored.event.source, stored.event.id) or stored
         step = replace(step, stage=Stage.DUPLICATE, message=f"replayed in vain: {why.message}")
     waiting = passed(stored, step)
     events.replace(tx.connection, waiting)

@@ -15,6 +15,7 @@ from authz_service.usecases.billing import ingestion
 from authz_service.usecases.billing.envelopes import Envelope
 from authz_service.usecases.billing.event_rpcs import IngestEvent, enveloped
 from authz_service.usecases.billing.interpretation import read
+from authz_service.usecases.billing.standing import added
 from authz_service.usecases.billing.values import Unreadable
 from authz_service.usecases.kernel.dry_run import ahead, rehearsal
 from authz_service.usecases.kernel.execution import View
@@ -80,8 +81,8 @@ def _previewed(
         return Preview(passed(stored, Passed(Stage.APPLIED, tx.now, EventReason.IGNORED)))
     released = list(_released(tx, policy, stored) if new else ())
     meanings = [reading.meaning, *(meaning for _, meaning in released)]
-    others, merging = store.of_tenant(tx.connection, tenant), policy.merging
-    standing = ingestion.standing(others, (), meanings, merging)
+    merging = policy.merging
+    standing = added(tx.connection, tenant, (), meanings, merging)
     is_open = tx.index.tenant(tenant) is not None
     if not is_open and not standing.after.complete:
         raise ingestion.not_onboarded(tenant)

@@ -265,6 +265,7 @@ def event_tables() -> None:
     index("ix_event_source_subject", "event", ["source", "subject"])
     index("ix_event_closing_at", "event", ["closing_at"])
     keyed_table("event_subject", ["source", "subject"], *texts("tenant"), *numbers("at"))
+    keyed_table("running_contract", ["tenant"], *texts("body"), *flags("waiting"))
     single_row_table(
         "intake",
         "one_intake",
