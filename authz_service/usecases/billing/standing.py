@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from typing import Final
 
 from pydantic import TypeAdapter
-from sqlalchemy import Connection
 
 from authz_service.domain.agreement_course import Meaning, Name
 from authz_service.domain.billing_event import WAITING, EventState, StoredEvent
 from authz_service.domain.contract import Contract, Merging, fold
 from authz_service.domain.running_contract import RunningContract, started
 from authz_service.store import events
+from authz_service.store.database import Connection
 from authz_service.usecases.billing.interpretation import MEANING
 
 _RUNNING: Final = TypeAdapter(RunningContract)
