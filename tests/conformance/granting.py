@@ -22,7 +22,7 @@ from authz_service.usecases.kernel.execution import Answer
 from tests.conformance.store_world import OPS, StoreWorld
 
 RIGHTS: Final = frozenset(
-    f"{kind}:{verb}"
+    f"authz.{kind}:{verb}"
     for kind, verbs in {
         "role_grants": "create update delete get list",
         "exceptions": "create update delete get list",

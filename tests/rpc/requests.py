@@ -584,9 +584,11 @@ OF_OWN_ROLES: Final = tuple(name for name, access in ACCESS.items() if access.ri
 
 
 def places_of_tenant(request: Any) -> Iterator[Any]:
-    """Yield the parts of a request that name the tenant which it is about."""
-    access = ACCESS[request.DESCRIPTOR.name.removesuffix("Request")]
-    return (part for part, _ in places(request, access.tenant)) if access.tenant else iter(())
+    """Yield the parts of a request that name a tenant, also where the call concerns all."""
+    path = ACCESS[request.DESCRIPTOR.name.removesuffix("Request")].tenant
+    if not path and "tenant" in request.DESCRIPTOR.fields_by_name:
+        path = "tenant"
+    return (part for part, _ in places(request, path)) if path else iter(())
 
 
 def names_tenant(name: str, ready: Ready) -> bool:

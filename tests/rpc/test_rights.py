@@ -191,7 +191,7 @@ ABOUT_ONE: Final = [name for name in RPCS if name not in NOT_ABOUT_ONE]
 
 def test_requests_that_are_about_one_tenant_name_it(ready: Ready) -> None:
     named = {name for name in GOOD if names_tenant(name, ready)}
-    assert named - NEW == set(ABOUT_ONE)
+    assert named - NEW - {"MapSubject"} == set(ABOUT_ONE)
 
 
 @pytest.mark.parametrize("name", ABOUT_ONE)

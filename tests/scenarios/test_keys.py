@@ -139,7 +139,7 @@ def test_damaged_policy_is_mended_by_the_recovery(tmp_path: Path) -> None:
         environment = dict(server.environment)
     broken = (
         "DELETE FROM rule WHERE v0 = 'role/authz.operator'",
-        "DELETE FROM permission WHERE permission = 'authz.keys:create'",
+        "DELETE FROM rule WHERE v0 = 'role/authz.checker'",
     )
     with sqlite3.connect(tmp_path / "authz.db") as database:
         for statement in broken:
@@ -148,10 +148,10 @@ def test_damaged_policy_is_mended_by_the_recovery(tmp_path: Path) -> None:
     looked = run(environment, "recover", "--reason", "look", "--check", "-o", "json")
     assert looked.code == 0, looked.err
     assert looked.document["credential"] == ""
-    assert {"authz.operator", "authz.keys:create"} <= set(looked.document["mended"])
+    assert {"authz.operator", "authz.checker"} <= set(looked.document["mended"])
     ran = run(environment, "recover", "--reason", "damaged")
     assert ran.code == 0, ran.err
-    assert "mended: authz.keys:create" in ran.out
+    assert "mended: authz.checker" in ran.out
     (key,) = PATTERN.findall(ran.out)
     with trial_server(tmp_path) as server:
         assert with_key(server, key, "keys", "list").code == 0
