@@ -40,7 +40,8 @@ def roles(context: typer.Context, incomplete: str) -> list[Named]:
 
         tenant = context.params.get("tenant")
         for owner in ("", tenant) if isinstance(tenant, str) else ("",):
-            found = session.roles.ListRoles(pb.ListRolesRequest(tenant=owner, page_size=_MOST))
+            request = pb.ListRolesRequest(tenant=owner, page_size=_MOST, include_reserved=True)
+            found = session.roles.ListRoles(request)
             yield from ((role.id, role.description) for role in found.roles)
 
     return _beginning(context, incomplete, ask)
@@ -80,7 +81,8 @@ def permissions(context: typer.Context, incomplete: str) -> list[Named]:
     def ask(session: Session) -> Iterable[Named]:
         from authz_service.gen.authz.v1 import permission_pb2 as pb
 
-        found = session.permissions.ListPermissions(pb.ListPermissionsRequest(page_size=_MOST))
+        request = pb.ListPermissionsRequest(page_size=_MOST, include_reserved=True)
+        found = session.permissions.ListPermissions(request)
         return [(permission.id, permission.description) for permission in found.permissions]
 
     return _beginning(context, incomplete, ask)

@@ -91,6 +91,10 @@ PermissionName = Annotated[
 Scope = Annotated[
     str, typer.Option("--scope", metavar="SCOPE", help="A resource: project:42/document:7.")
 ]
+Reserved = Annotated[
+    bool | None,
+    typer.Option("--reserved", help="Also the service's own, whose names start with authz."),
+]
 Description = Annotated[
     str | None, typer.Option("--description", metavar="TEXT", help="For people.")
 ]

@@ -52,7 +52,7 @@ def varied(request: pytest.FixtureRequest, account: Account) -> Account:
 
 
 def catalogue(server: Server) -> list[str]:
-    request = permission_pb2.ListPermissionsRequest(page_size=1000)
+    request = permission_pb2.ListPermissionsRequest(page_size=1000, include_reserved=True)
     return [each.id for each in server.operator.permissions.ListPermissions(request).permissions]
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from google.protobuf.field_mask_pb2 import FieldMask
 
+from authz_service.domain.own_policy import RIGHTS, ROLES
 from authz_service.errors import ErrorReason
 from authz_service.gen.authz.v1 import changeset_pb2, permission_pb2, role_pb2
 from authz_service.gen.authz.v1 import key_pb2 as keys
@@ -99,3 +100,22 @@ def test_names_of_the_service_are_not_for_new_permissions_and_roles(server: Serv
     server.refuses(request, ErrorReason.NAME_RESERVED, at="permission", says="another name")
     request_ = role_pb2.CreateRoleRequest(role=role_pb2.Role(id="authz.clerk"))
     server.refuses(request_, ErrorReason.NAME_RESERVED, at="role", says="another name")
+
+
+def test_service_itself_is_listed_only_if_asked_for(server: Server) -> None:
+    def names(*, reserved: bool) -> tuple[set[str], set[str]]:
+        ask = server.operator
+        wanted = permission_pb2.ListPermissionsRequest(page_size=1000, include_reserved=reserved)
+        permissions = ask.permissions.ListPermissions(wanted).permissions
+        roles = role_pb2.ListRolesRequest(page_size=1000, include_reserved=reserved)
+        return {each.id for each in permissions}, {
+            role.id for role in ask.roles.ListRoles(roles).roles
+        }
+
+    permissions, roles = names(reserved=False)
+    assert {"invoices:view"} <= permissions
+    assert {"viewer"} <= roles
+    assert not [name for name in permissions | roles if name.startswith("authz.")]
+    all_permissions, all_roles = names(reserved=True)
+    assert all_permissions - permissions == RIGHTS.keys()
+    assert all_roles - roles == {role.id for role in ROLES}

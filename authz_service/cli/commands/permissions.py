@@ -4,7 +4,7 @@ from typing import Annotated, Final
 
 import typer
 
-from authz_service.cli.options import Description, PermissionName
+from authz_service.cli.options import Description, PermissionName, Reserved
 from authz_service.cli.resource import Option, Resource, required
 from authz_service.gen.authz.v1 import permission_pb2 as pb
 
@@ -68,6 +68,7 @@ PERMISSIONS.list(
     resource_type=ResourceType,
     internal=Internal,
     deprecated=Deprecated,
+    include_reserved=Reserved,
 )
 PERMISSIONS.show(app, "Show one permission.")
 PERMISSIONS.create(app, "Declare a permission.")

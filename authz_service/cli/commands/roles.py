@@ -5,7 +5,7 @@ from typing import Annotated, Final
 import typer
 
 from authz_service.cli.display import output as out
-from authz_service.cli.options import Description, RoleName
+from authz_service.cli.options import Description, Reserved, RoleName
 from authz_service.cli.resource import Option, Resource, required
 from authz_service.gen.authz.v1 import role_pb2 as pb
 
@@ -76,6 +76,7 @@ ROLES.list(
     tenant=OfTenant,
     permission=Holding,
     prefix=Prefix,
+    include_reserved=Reserved,
 )
 ROLES.show(app, "Show one role.")
 ROLES.create(app, "Create a role.")

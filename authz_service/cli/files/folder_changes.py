@@ -61,7 +61,7 @@ def in_force(session: Session) -> tuple[PolicySet, int]:
         tuple(map(convert.tier, tiers.tiers)),
         tuple(map(convert.add_on, add_ons.add_ons)),
     )
-    return policy.product, max(each.revision for each in (permissions, roles, tiers, add_ons))
+    return policy, max(each.revision for each in (permissions, roles, tiers, add_ons))
 
 
 def planned(

@@ -21,6 +21,7 @@ def _listing(request: pb.ListPermissionsRequest) -> ListPermissions:
         resource_type=request.resource_type,
         internal=request.internal if request.HasField("internal") else None,
         deprecated=request.deprecated if request.HasField("deprecated") else None,
+        include_reserved=request.include_reserved,
     )
 
 

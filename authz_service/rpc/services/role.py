@@ -32,6 +32,7 @@ def _listing(request: pb.ListRolesRequest) -> ListRoles:
         tenant=request.tenant,
         permission=request.permission,
         prefix=request.prefix,
+        include_reserved=request.include_reserved,
     )
 
 

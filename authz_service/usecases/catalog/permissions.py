@@ -5,6 +5,7 @@ from typing import Final
 
 from authz_service.domain.catalog import Permission
 from authz_service.domain.identifiers import checked
+from authz_service.domain.own_policy import is_own
 from authz_service.domain.policy_set import PolicySet
 from authz_service.engine.index import Index
 from authz_service.errors import ErrorReason
@@ -27,6 +28,7 @@ class ListPermissions:
     resource_type: str = ""
     internal: bool | None = None
     deprecated: bool | None = None
+    include_reserved: bool = False
     tenant: str = ""
 
 
@@ -79,8 +81,10 @@ def list_permissions(view: View, query: ListPermissions) -> Page[Permission]:
         entry.fact
         for name, entry in sorted(view.index.permissions.items())
         if (not resource_type or name.partition(":")[0] == resource_type)
+        and (query.include_reserved or not is_own(name))
         and query.internal in (None, entry.fact.internal)
         and query.deprecated in (None, entry.fact.deprecated)
     ]
-    filters = ["permissions", resource_type, str(query.internal), str(query.deprecated)]
+    flags = (query.internal, query.deprecated, query.include_reserved)
+    filters = ["permissions", resource_type, *map(str, flags)]
     return paging.page(facts, lambda fact: fact.id, query.page, filters)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from authz_service.domain.catalog import Role
+from authz_service.domain.own_policy import is_own
 from authz_service.domain.policy_set import PolicySet
 from authz_service.engine.index import Index
 from authz_service.errors import ErrorReason, InvalidArgument
@@ -26,6 +27,7 @@ class ListRoles:
     tenant: str = ""
     permission: str = ""
     prefix: str = ""
+    include_reserved: bool = False
 
 
 def _find(index: Index, name: str) -> Role | None:
@@ -102,7 +104,10 @@ def list_roles(view: View, query: ListRoles) -> Page[Role]:
     facts = [
         entry.fact
         for name, entry in sorted(entries.items())
-        if name.startswith(query.prefix) and (permission is None or entry.holds(permission))
+        if name.startswith(query.prefix)
+        and (query.include_reserved or not is_own(name))
+        and (permission is None or entry.holds(permission))
     ]
-    filters = ["roles", query.tenant, query.permission, query.prefix]
+    reserved = str(query.include_reserved)
+    filters = ["roles", query.tenant, query.permission, query.prefix, reserved]
     return paging.page(facts, lambda fact: fact.id, query.page, filters)

@@ -366,6 +366,7 @@ class ListPermissionsRequest(_message.Message):
     RESOURCE_TYPE_FIELD_NUMBER: _builtins.int
     INTERNAL_FIELD_NUMBER: _builtins.int
     DEPRECATED_FIELD_NUMBER: _builtins.int
+    INCLUDE_RESERVED_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     resource_type: _builtins.str
@@ -374,6 +375,8 @@ class ListPermissionsRequest(_message.Message):
     """Only internal ones if true, only the others if false; unset for all."""
     deprecated: _builtins.bool
     """Only deprecated ones if true, only the others if false; unset for all."""
+    include_reserved: _builtins.bool
+    """Also those whose names start with `authz.`: the service's own, which come with its release."""
     page_size: _builtins.int
     """At most this many; 100 if 0, at most 1,000."""
     page_token: _builtins.str
@@ -384,12 +387,13 @@ class ListPermissionsRequest(_message.Message):
         resource_type: _builtins.str = ...,
         internal: _builtins.bool | None = ...,
         deprecated: _builtins.bool | None = ...,
+        include_reserved: _builtins.bool = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_deprecated", b"_deprecated", "_internal", b"_internal", "deprecated", b"deprecated", "internal", b"internal"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_deprecated", b"_deprecated", "_internal", b"_internal", "deprecated", b"deprecated", "internal", b"internal", "page_size", b"page_size", "page_token", b"page_token", "resource_type", b"resource_type"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_deprecated", b"_deprecated", "_internal", b"_internal", "deprecated", b"deprecated", "include_reserved", b"include_reserved", "internal", b"internal", "page_size", b"page_size", "page_token", b"page_token", "resource_type", b"resource_type"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__deprecated: _TypeAlias = _typing.Literal["deprecated"]  # noqa: Y015
     _WhichOneofArgType__deprecated: _TypeAlias = _typing.Literal["_deprecated", b"_deprecated"]  # noqa: Y015

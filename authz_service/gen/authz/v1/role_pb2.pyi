@@ -370,6 +370,7 @@ class ListRolesRequest(_message.Message):
     TENANT_FIELD_NUMBER: _builtins.int
     PERMISSION_FIELD_NUMBER: _builtins.int
     PREFIX_FIELD_NUMBER: _builtins.int
+    INCLUDE_RESERVED_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     tenant: _builtins.str
@@ -378,6 +379,8 @@ class ListRolesRequest(_message.Message):
     """Only roles that hold this permission, directly or through a role they include; empty for all."""
     prefix: _builtins.str
     """Only roles whose id starts with this; empty for all. Examples: `billing`, `acme/bill`."""
+    include_reserved: _builtins.bool
+    """Also those whose names start with `authz.`: the service's own, which come with its release."""
     page_size: _builtins.int
     """At most this many; 100 if 0, at most 1,000."""
     page_token: _builtins.str
@@ -388,12 +391,13 @@ class ListRolesRequest(_message.Message):
         tenant: _builtins.str = ...,
         permission: _builtins.str = ...,
         prefix: _builtins.str = ...,
+        include_reserved: _builtins.bool = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "permission", b"permission", "prefix", b"prefix", "tenant", b"tenant"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["include_reserved", b"include_reserved", "page_size", b"page_size", "page_token", b"page_token", "permission", b"permission", "prefix", b"prefix", "tenant", b"tenant"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
