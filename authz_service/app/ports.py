@@ -16,28 +16,27 @@ from authz_service.gen.authz.v1 import (
     audit_pb2,
     authorization_pb2,
     event_pb2,
-    identity_pb2,
-    job_pb2,
-    key_pb2,
-    rule_pb2,
     tier_version_pb2,
-    webhook_pb2,
 )
 from authz_service.replication.following import Following
 from authz_service.rpc import administration
 from authz_service.rpc.admission import LimitSettings
 from authz_service.rpc.calls import AdminCalls
 from authz_service.rpc.server import Port, PortSettings
-from authz_service.rpc.services import invitation, subscription
+from authz_service.rpc.services import (
+    identity,
+    invitation,
+    job,
+    key,
+    mail_template,
+    rule,
+    subscription,
+    webhook,
+)
 from authz_service.rpc.services.audit import AuditServicer
 from authz_service.rpc.services.authorization import AuthorizationServicer
 from authz_service.rpc.services.event import EventServicer
-from authz_service.rpc.services.identity import IdentityServicer
-from authz_service.rpc.services.job import JobServicer
-from authz_service.rpc.services.key import KeyServicer
-from authz_service.rpc.services.rule import RuleServicer
 from authz_service.rpc.services.tier_version import TierVersionServicer
-from authz_service.rpc.services.webhook import WebhookServicer
 from authz_service.serving.call_stats import BOUNDS
 from authz_service.serving.tls import TlsFiles, require_no_listeners, tls_files
 from authz_service.usecases.billing.event_rpcs import EventDoor
@@ -104,19 +103,16 @@ def _administration(parts: Parts, calls: AdminCalls) -> dict[ServiceDescriptor, 
         **_serves(audit_pb2, AuditServicer(calls)),
         **subscription.service(billing_policy).served(calls),
         **invitation.service(door.new_secret, invitation_lifetime).served(calls),
-        **_serves(key_pb2, KeyServicer(calls, door.new_secret, parts.key_use.seen)),
-        **_serves(identity_pb2, IdentityServicer(calls)),
-        **_serves(job_pb2, JobServicer(calls)),
-        **_serves(
-            webhook_pb2,
-            WebhookServicer(
-                calls,
-                door.new_webhook_secret,
-                parts.jobs.prepare_now,
-                plaintext=settings.webhook_allow_private,
-            ),
-        ),
-        **_serves(rule_pb2, RuleServicer(calls, parts.model)),
+        **key.service(door.new_secret, parts.key_use.seen).served(calls),
+        **identity.SERVICE.served(calls),
+        **job.SERVICE.served(calls),
+        **mail_template.SERVICE.served(calls),
+        **webhook.service(
+            door.new_webhook_secret,
+            parts.jobs.prepare_now,
+            plaintext=settings.webhook_allow_private,
+        ).served(calls),
+        **rule.service(parts.model).served(calls),
         **_serves(tier_version_pb2, TierVersionServicer(calls)),
         **_serves(event_pb2, EventServicer(calls, billing_policy, parts.events)),
     }

@@ -31,6 +31,7 @@ from authz_service.cli.commands import (
     jobs,
     keys,
     limits,
+    mail_templates,
     matrix,
     members,
     permissions,
@@ -106,7 +107,7 @@ for _panel, _groups in {
         "exceptions": exceptions.app,
         "events": events.app,
         "jobs": jobs.app,
-        "mails": jobs.mails,
+        "mail-templates": mail_templates.app,
         "webhooks": webhooks.app,
     },
     options.POLICY: {

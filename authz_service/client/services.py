@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from authz_service.gen.authz.v1.job_pb2_grpc import JobServiceStub
     from authz_service.gen.authz.v1.key_pb2_grpc import KeyServiceStub
     from authz_service.gen.authz.v1.limit_pb2_grpc import LimitServiceStub
+    from authz_service.gen.authz.v1.mail_template_pb2_grpc import MailTemplateServiceStub
     from authz_service.gen.authz.v1.member_pb2_grpc import MemberServiceStub
     from authz_service.gen.authz.v1.permission_pb2_grpc import PermissionServiceStub
     from authz_service.gen.authz.v1.role_grant_pb2_grpc import RoleGrantServiceStub
@@ -79,6 +80,7 @@ class Services(ABC):
     identities: "_Stub[IdentityServiceStub]" = _Stub("identity")
     events: "_Stub[EventServiceStub]" = _Stub("event")
     jobs: "_Stub[JobServiceStub]" = _Stub("job")
+    mail_templates: "_Stub[MailTemplateServiceStub]" = _Stub("mail_template")
     webhooks: "_Stub[WebhookServiceStub]" = _Stub("webhook")
     rules: "_Stub[RuleServiceStub]" = _Stub("rule")
 

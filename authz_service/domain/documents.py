@@ -241,11 +241,11 @@ def _job(job: Job) -> Document:
         state=f"JOB_STATE_{job.state.name}",
         target=job.target,
         subject=job.subject,
-        attempts=job.attempts,
+        attempt_count=job.attempts,
         reason="" if job.reason is JobReason.NONE else f"JOB_REASON_{job.reason.name}",
         message=job.message,
         create_time=instant(job.created_at),
-        next_time=instant(job.next_at) if job.open else "",
+        next_attempt_time=instant(job.next_at) if job.open else "",
         end_time=instant(job.ended_at) if job.ended_at else "",
     )
 

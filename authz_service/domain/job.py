@@ -28,7 +28,7 @@ MAILS: Final = (JobKind.WELCOME, JobKind.INVITATION, JobKind.NOTICE)
 
 
 class JobState(StrEnum):
-    WAITING = "waiting"
+    PENDING = "pending"
     RUNNING = "running"
     DONE = "done"
     DEAD = "dead"
@@ -73,7 +73,7 @@ class Job:
     subject: str
     data: Mapping[str, object] = field(default_factory=dict)
     created_at: Instant = 0
-    state: JobState = JobState.WAITING
+    state: JobState = JobState.PENDING
     turn: int = 1
     attempts: int = 0
     next_at: Instant = 0
@@ -89,7 +89,7 @@ class Job:
 
     @property
     def open(self) -> bool:
-        return self.state in (JobState.WAITING, JobState.RUNNING)
+        return self.state in (JobState.PENDING, JobState.RUNNING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +149,7 @@ def concluded(
 def again(job: Job, at: Instant) -> Job:
     """Start a job over, with all its attempts."""
     return replace(
-        job, state=JobState.WAITING, turn=job.turn + 1, attempts=0, next_at=at, ended_at=0
+        job, state=JobState.PENDING, turn=job.turn + 1, attempts=0, next_at=at, ended_at=0
     )
 
 
@@ -165,7 +165,7 @@ def _dead(job: Job, reason: JobReason, message: str, at: Instant) -> Job:
 def _later(job: Job, reason: JobReason, message: str, at: Instant) -> Job:
     return replace(
         job,
-        state=JobState.WAITING,
+        state=JobState.PENDING,
         turn=job.turn + 1,
         next_at=at,
         reason=reason,

@@ -58,8 +58,11 @@ def rfc3339(at: Instant) -> str:
 
 
 def instant(at: Instant) -> str:
-    """Write an instant as protobuf does: RFC 3339 in UTC, with as many digits as it takes."""
-    moment = _EPOCH + timedelta(microseconds=at)
+    """Write an instant as protobuf does: RFC 3339 in UTC, with as many digits as it takes.
+
+    One beyond the year 9999, which no caller can name, is written as the last there is.
+    """
+    moment = _EPOCH + timedelta(microseconds=min(at, LATEST))
     digits = "milliseconds" if at % 1000 == 0 else "microseconds"
     digits = "seconds" if at % 1_000_000 == 0 else digits
     return moment.isoformat(timespec=digits).replace("+00:00", "Z")

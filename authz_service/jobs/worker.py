@@ -220,7 +220,7 @@ class Worker:
                 enqueue(connection, self._queue, job, now)
 
 
-_OPEN: Final = (JobState.WAITING.value, JobState.RUNNING.value)
+_OPEN: Final = (JobState.PENDING.value, JobState.RUNNING.value)
 
 
 def _making(working: Working) -> Callable[[str, int], str]:

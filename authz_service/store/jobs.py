@@ -20,7 +20,7 @@ _INSERT: Final[Mapping[str, Any]] = {"postgresql": postgresql.insert, "sqlite": 
 job = schema.job
 worker = schema.worker
 
-_STILL_OPEN: Final = job.c.state.in_([JobState.WAITING.value, JobState.RUNNING.value])
+_STILL_OPEN: Final = job.c.state.in_([JobState.PENDING.value, JobState.RUNNING.value])
 
 
 def add(connection: Connection, made: Job) -> bool:

@@ -14,6 +14,7 @@ from authz_service.domain.tenant import SuspensionReason, TenantState
 from authz_service.domain.window import Window
 from authz_service.errors import AuthzError, ErrorReason
 from authz_service.usecases.callers import identities, keys
+from authz_service.usecases.callers.caller_changes import CallerFields
 from authz_service.usecases.grants import role_grants
 from authz_service.usecases.grants.exceptions import CreateException, create_exception
 from authz_service.usecases.kernel.paging import PageRequest
@@ -387,17 +388,17 @@ def fill(accounts: TenantWorld) -> None:
         InviteMember(tenant="acme", token_hash="0f" * 32, lifetime=DAY, email="i@example.com"),
     )
     for tenants in (("acme",), ("acme", "beta"), ()):
-        key = keys.CreateKey(secret_hash="1f" * 32, roles=("authz.checker",), tenants=tenants)
+        rights = CallerFields(roles=("authz.checker",), tenants=tenants)
+        key = keys.CreateKey(secret_hash="1f" * 32, fields=rights)
         accounts.do(keys.create_key, key)
         name = ",".join(tenants) or "everywhere"
-        identity = identities.RegisterIdentity(
+        identity = identities.CreateIdentity(
             kind=IdentityKind.CERTIFICATE,
             issuer="",
             name=name,
-            roles=("authz.checker",),
-            tenants=tenants,
+            fields=rights,
         )
-        accounts.do(identities.register_identity, identity)
+        accounts.do(identities.create_identity, identity)
 
 
 def test_offboarding_takes_down_all_access_and_counts_it(accounts: TenantWorld) -> None:

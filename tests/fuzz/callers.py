@@ -98,7 +98,7 @@ class Doors:
         token = kind == identities.IDENTITY_KIND_TOKEN
         issuer = self._services.name if token else ""
         identity = identities.Identity(kind=kind, name=name, issuer=issuer, roles=roles)
-        server.operator.call(identities.RegisterIdentityRequest(identity=identity))
+        server.operator.call(identities.CreateIdentityRequest(identity=identity))
 
     def _by_token(self, server: Server, bound: str) -> Iterator[tuple[str, Metadata]]:
         for name, role in (("jobs", "authz.operator"), ("billing", "authz.provisioner")):

@@ -1,4 +1,4 @@
-"""`authz jobs`, `webhooks`, `mails` and `events map`, against a service in this process."""
+"""`authz jobs`, `webhooks`, `mail-templates` and `events map`, served in this process."""
 
 import json
 from collections.abc import Iterator
@@ -74,13 +74,13 @@ def test_delivery_is_listed_given_up_and_made_again(authz: Authz) -> None:
     mine = ("--tenant", "acme")
     ping = done(authz("webhooks", "ping", endpoint, *mine, "-o", "json"))["delivery"]
     assert ping["id"] in done(authz("webhooks", "deliveries", endpoint, *mine))
-    assert "waiting" in done(authz("jobs", "get", ping["id"], *mine))
-    waiting = ("jobs", "list", "--kind", "webhook", "--state", "waiting", *mine, "-o", "json")
+    assert "pending" in done(authz("jobs", "get", ping["id"], *mine))
+    waiting = ("jobs", "list", "--kind", "webhook", "--state", "pending", *mine, "-o", "json")
     assert ping["id"] in {job["id"] for job in done(authz(*waiting))["jobs"]}
     assert "cancelled" in done(authz("jobs", "cancel", ping["id"], *mine))
     again = authz("jobs", "cancel", ping["id"], *mine, "-o", "json")
     assert again.failure["reason"] == "JOB_STATE_CONFLICT"
-    assert "waiting" in done(authz("jobs", "retry", ping["id"], *mine))
+    assert "pending" in done(authz("jobs", "retry", ping["id"], *mine))
     done(authz("jobs", "cancel", ping["id"], *mine))
     redelivered = authz("webhooks", "redeliver", endpoint, ping["id"], *mine, "-o", "json")
     assert done(redelivered)["delivery"]["id"] == ping["id"]
@@ -90,17 +90,17 @@ def test_date_of_an_account_is_a_job_of_its_own(authz: Authz) -> None:
     moved = authz("tenants", "set-tier", "acme", "free", "--at", "+30d")
     assert moved.code == 0, moved.err
     (job,) = done(authz("jobs", "list", "--kind", "downgrade", "-o", "json"))["jobs"]
-    assert (job["tenant"], job["state"]) == ("acme", "JOB_STATE_WAITING")
+    assert (job["tenant"], job["state"]) == ("acme", "JOB_STATE_PENDING")
 
 
 def test_words_of_a_mail_are_written_shown_and_forgotten(authz: Authz, tmp_path: Path) -> None:
     text = tmp_path / "mail.txt"
     text.write_text("Come in: {{ link }}")
     words = ("--subject", "Join us", "--text", str(text), "--tenant", "acme")
-    assert authz("mails", "put", "invitation", *words).code == 0
-    assert "Join us" in done(authz("mails", "get", "invitation", "--tenant", "acme"))
-    assert authz("mails", "delete", "invitation", "--tenant", "acme").code == 0
-    assert "Join us" not in done(authz("mails", "get", "invitation", "--tenant", "acme"))
+    assert authz("mail-templates", "update", "invitation", *words).code == 0
+    assert "Join us" in done(authz("mail-templates", "get", "invitation", "--tenant", "acme"))
+    assert authz("mail-templates", "delete", "invitation", "--tenant", "acme").code == 0
+    assert "Join us" not in done(authz("mail-templates", "get", "invitation", "--tenant", "acme"))
 
 
 def test_subject_mapped_to_an_account_that_is_not_there_is_told(authz: Authz) -> None:

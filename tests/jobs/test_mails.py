@@ -235,14 +235,14 @@ def test_mail_that_is_not_taken_is_tried_again_later_and_at_last_given_up(
     with world(tmp_path, **mailing(mails, smtp_seconds=0.7)) as acme:
         acme.onboard("acme", "ada")
         acme.invite("ivan@example.com")
-        assert acme.attempt_all() == [JobState.WAITING]
+        assert acme.attempt_all() == [JobState.PENDING]
         (job,) = acme.jobs()
         kept = acme.stored(job.id)
         assert (kept.reason, kept.attempts, kept.turn) == (reason, 1, 2)
         assert said in kept.message
         assert "ivan@" not in kept.message
         assert delay(acme, 2) == pytest.approx(LATER[0], abs=1)
-        assert acme.attempt_all() == [JobState.WAITING]
+        assert acme.attempt_all() == [JobState.PENDING]
         assert delay(acme, 3) == pytest.approx(LATER[1], abs=1)
         assert acme.attempt_all() == [JobState.DEAD]
         assert mails.inbox.mails == []
@@ -258,7 +258,7 @@ def test_mail_server_that_is_not_there_is_tried_again(tmp_path: Path) -> None:
     with world(tmp_path, **settings) as acme:
         acme.onboard("acme", "ada")
         acme.invite("ivan@example.com")
-        assert acme.attempt_all() == [JobState.WAITING]
+        assert acme.attempt_all() == [JobState.PENDING]
         assert acme.jobs()[0].reason == pb.JOB_REASON_MAIL_SERVER_UNREACHABLE
 
 
@@ -311,7 +311,7 @@ def test_mail_goes_by_tls_to_a_server_that_is_trusted_with_user_and_password(
             assert acme.attempt_all() == [JobState.DONE]
         with world(tmp_path, **settings) as acme:
             acme.invite("vera@example.com")
-            assert acme.attempt_all() == [JobState.WAITING]
+            assert acme.attempt_all() == [JobState.PENDING]
             assert "certificate" in acme.jobs()[0].message.lower()
 
 

@@ -106,7 +106,7 @@ def test_refused_delivery_is_tried_again_under_the_same_id(
         acme.endpoint(told.url, "acme", "invitation.*")
         told.status = status
         invite(acme)
-        assert acme.attempt_all() == [JobState.WAITING]
+        assert acme.attempt_all() == [JobState.PENDING]
         _, turn, delay = acme.queue.put_[0]
         assert turn == 2
         assert delay == pytest.approx(5, abs=0.5)
@@ -153,8 +153,7 @@ def test_disabled_endpoint_is_enabled_again(told: Receiver, acme: World) -> None
         acme.server.operator.webhooks.UpdateEndpoint(
             webhooks.UpdateEndpointRequest(
                 tenant="acme",
-                id=made.id,
-                endpoint=webhooks.Endpoint(disabled=disabled),
+                endpoint=webhooks.Endpoint(id=made.id, disabled=disabled),
                 update_mask=FieldMask(paths=["disabled"]),
             )
         )
@@ -231,7 +230,7 @@ def test_delivery_is_repeated_on_request_under_the_same_id(told: Receiver, acme:
     invite(acme)
     acme.attempt_all()
     listed = acme.server.operator.webhooks.ListDeliveries(
-        webhooks.ListDeliveriesRequest(tenant="acme", id=made.id)
+        webhooks.ListDeliveriesRequest(tenant="acme", endpoint=made.id)
     ).deliveries
     request = webhooks.RedeliverDeliveryRequest(tenant="acme", endpoint=made.id, id=listed[0].id)
     acme.server.operator.webhooks.RedeliverDelivery(request)
@@ -248,7 +247,7 @@ def test_private_endpoint_is_never_reached_unless_that_is_allowed(
         allowed.endpoint(told.url, "acme", "invitation.*")
     with world(tmp_path, webhook_allow_private=False) as acme:
         invite(acme)
-        assert acme.attempt_all() == [JobState.WAITING]
+        assert acme.attempt_all() == [JobState.PENDING]
         assert acme.jobs()[0].reason == pb.JOB_REASON_TARGET_NOT_ALLOWED
         assert told.got == []
 

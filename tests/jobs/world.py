@@ -59,7 +59,7 @@ class World:
 
     def attempt_all(self) -> list[JobState | None]:
         """Make an attempt at every job that waits, oldest first."""
-        waiting = [each.id for each in self.jobs(state=pb.JOB_STATE_WAITING)]
+        waiting = [each.id for each in self.jobs(state=pb.JOB_STATE_PENDING)]
         return [self.attempt(job) for job in reversed(waiting)]
 
     def stored(self, job: str) -> Job:

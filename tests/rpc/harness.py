@@ -125,7 +125,7 @@ class Server:
         return Caller(self.checks, self.admin, *metadata)
 
     def new_key(self, *roles: str, tenants: tuple[str, ...] = ()) -> str:
-        request = key_pb2.CreateKeyRequest(roles=roles, tenants=tenants)
+        request = key_pb2.CreateKeyRequest(key=key_pb2.Key(roles=roles, tenants=tenants))
         return self.operator.keys.CreateKey(request).credential
 
     @property

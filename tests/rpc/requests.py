@@ -31,6 +31,7 @@ from authz_service.gen.authz.v1 import event_pb2 as events
 from authz_service.gen.authz.v1 import identity_pb2 as identities
 from authz_service.gen.authz.v1 import job_pb2 as jobs
 from authz_service.gen.authz.v1 import key_pb2 as keys
+from authz_service.gen.authz.v1 import mail_template_pb2 as mail_templates
 from authz_service.gen.authz.v1 import rule_pb2 as rule
 from authz_service.gen.authz.v1 import tier_version_pb2 as versions
 from authz_service.gen.authz.v1 import webhook_pb2 as webhooks
@@ -96,7 +97,9 @@ class Ready:
 
     @cached_property
     def key(self) -> str:
-        made = self.account.operator.keys.CreateKey(keys.CreateKeyRequest(roles=["authz.checker"]))
+        made = self.account.operator.keys.CreateKey(
+            keys.CreateKeyRequest(key=keys.Key(roles=["authz.checker"]))
+        )
         return made.key.id
 
     @cached_property
@@ -105,8 +108,8 @@ class Ready:
 
     @cached_property
     def identity(self) -> str:
-        wanted = identities.RegisterIdentityRequest(identity=_identity(self.id))
-        return self.account.operator.identities.RegisterIdentity(wanted).identity.id
+        wanted = identities.CreateIdentityRequest(identity=_identity(self.id))
+        return self.account.operator.identities.CreateIdentity(wanted).identity.id
 
     @cached_property
     def endpoint(self) -> str:
@@ -127,9 +130,10 @@ class Ready:
         return self.id
 
     @cached_property
-    def template(self) -> jobs.JobKind.ValueType:
-        """The kind of mail of which the tenant has words of its own."""
-        return self.account.operator.jobs.PutMailTemplate(_template(self.id)).template.kind
+    def template(self) -> mail_templates.MailKind.ValueType:
+        """The kind of mail for which the tenant has a custom template."""
+        service = self.account.operator.mail_templates
+        return service.UpdateMailTemplate(_template(self.id)).template.kind
 
     @cached_property
     def role(self) -> str:
@@ -210,9 +214,12 @@ def _endpoint(tenant: str) -> webhooks.CreateEndpointRequest:
     return webhooks.CreateEndpointRequest(tenant=tenant, endpoint=endpoint)
 
 
-def _template(tenant: str) -> jobs.PutMailTemplateRequest:
-    words = jobs.MailTemplate(kind=jobs.JOB_KIND_WELCOME, subject="Hi", text="{{ link }}")
-    return jobs.PutMailTemplateRequest(tenant=tenant, template=words)
+def _template(tenant: str) -> mail_templates.UpdateMailTemplateRequest:
+    kind = mail_templates.MAIL_KIND_WELCOME
+    template = mail_templates.MailTemplate(kind=kind, subject="Hi", text="{{ link }}")
+    return mail_templates.UpdateMailTemplateRequest(
+        tenant=tenant, template=template, allow_missing=True
+    )
 
 
 def _identity(name: str, **more: Any) -> identities.Identity:
@@ -333,12 +340,13 @@ READS: Final[dict[str, Callable[[Ready], Message]]] = {
     "ListIdentities": lambda _: identities.ListIdentitiesRequest(),
     "ListJobs": lambda r: jobs.ListJobsRequest(tenant=r.id),
     "GetJob": lambda r: jobs.GetJobRequest(tenant=r.id, id=r.job),
-    "GetMailTemplate": lambda r: jobs.GetMailTemplateRequest(
-        tenant=r.id, kind=jobs.JOB_KIND_NOTICE
+    "GetMailTemplate": lambda r: mail_templates.GetMailTemplateRequest(
+        tenant=r.id, kind=mail_templates.MAIL_KIND_NOTICE
     ),
+    "ListMailTemplates": lambda r: mail_templates.ListMailTemplatesRequest(tenant=r.id),
     "GetEndpoint": lambda r: webhooks.GetEndpointRequest(tenant=r.id, id=r.endpoint),
     "ListEndpoints": lambda r: webhooks.ListEndpointsRequest(tenant=r.id),
-    "ListDeliveries": lambda r: webhooks.ListDeliveriesRequest(tenant=r.id, id=r.endpoint),
+    "ListDeliveries": lambda r: webhooks.ListDeliveriesRequest(tenant=r.id, endpoint=r.endpoint),
     "GetKey": lambda r: keys.GetKeyRequest(id=r.key),
     "PreviewEvent": lambda r: events.PreviewEventRequest(
         source="billing-job",
@@ -526,34 +534,33 @@ CHANGES: Final[dict[str, Callable[[Ready], Message]]] = {
     "PauseIntake": lambda _: events.PauseIntakeRequest(reason="a flood"),
     "ResumeIntake": lambda _: events.ResumeIntakeRequest(),
     "CreateKey": lambda r: keys.CreateKeyRequest(
-        roles=["authz.checker"], tenants=[r.id], display_name="backend"
+        key=keys.Key(roles=["authz.checker"], tenants=[r.id], display_name="backend")
     ),
     "UpdateKey": lambda r: keys.UpdateKeyRequest(
-        id=r.key,
+        key=keys.Key(id=r.key, display_name="frontend", roles=["authz.checker", "authz.auditor"]),
         update_mask=FieldMask(paths=["display_name", "roles"]),
-        display_name="frontend",
-        roles=["authz.checker", "authz.auditor"],
     ),
     "RotateKey": lambda r: keys.RotateKeyRequest(id=r.key, reason="every quarter"),
-    "RegisterIdentity": lambda r: identities.RegisterIdentityRequest(
+    "CreateIdentity": lambda r: identities.CreateIdentityRequest(
         identity=_identity(fresh_name("identity"), tenants=[r.id])
     ),
     "UpdateIdentity": lambda r: identities.UpdateIdentityRequest(
-        id=r.identity,
+        identity=identities.Identity(
+            id=r.identity, display_name="frontend", roles=["authz.checker", "authz.auditor"]
+        ),
         update_mask=FieldMask(paths=["display_name", "roles"]),
-        display_name="frontend",
-        roles=["authz.checker", "authz.auditor"],
     ),
-    "RemoveIdentity": lambda r: identities.RemoveIdentityRequest(id=r.identity, reason="left"),
+    "DeleteIdentity": lambda r: identities.DeleteIdentityRequest(id=r.identity, reason="left"),
     "RetryJob": lambda r: jobs.RetryJobRequest(tenant=r.id, id=r.job),
     "CancelJob": lambda r: jobs.CancelJobRequest(tenant=r.id, id=r.job),
-    "PutMailTemplate": lambda r: _template(r.id),
-    "DeleteMailTemplate": lambda r: jobs.DeleteMailTemplateRequest(tenant=r.id, kind=r.template),
+    "UpdateMailTemplate": lambda r: _template(r.id),
+    "DeleteMailTemplate": lambda r: mail_templates.DeleteMailTemplateRequest(
+        tenant=r.id, kind=r.template
+    ),
     "CreateEndpoint": lambda r: _endpoint(r.id),
     "UpdateEndpoint": lambda r: webhooks.UpdateEndpointRequest(
         tenant=r.id,
-        id=r.endpoint,
-        endpoint=webhooks.Endpoint(description="mine"),
+        endpoint=webhooks.Endpoint(id=r.endpoint, description="mine"),
         update_mask=FieldMask(paths=["description"]),
     ),
     "DeleteEndpoint": lambda r: webhooks.DeleteEndpointRequest(tenant=r.id, id=r.endpoint),
@@ -571,7 +578,7 @@ GOOD: Final = {**READS, **CHANGES}
 BESIDE_FACTS: Final = (
     *("ReplayEvent", "DiscardEvent", "MapSubject"),
     *("PauseIntake", "ResumeIntake"),
-    *("RetryJob", "CancelJob", "PutMailTemplate", "DeleteMailTemplate"),
+    *("RetryJob", "CancelJob", "UpdateMailTemplate", "DeleteMailTemplate"),
     *("RotateEndpointSecret", "PingEndpoint", "RedeliverDelivery"),
 )
 """Changes of events, jobs, mails and deliveries: these are no facts, so no revision is made."""

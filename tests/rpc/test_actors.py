@@ -285,7 +285,9 @@ class TestAsActors:
         acting_operator = acting(served, "user:ada", "authz.operator")
         tier = subscription_pb2.SetTierRequest(tenant=acme.id, tier="enterprise")
         served.refuses(tier, DENIED, by=acting_operator)
-        served.refuses(keys.CreateKeyRequest(roles=["authz.checker"]), DENIED, by=acting_operator)
+        served.refuses(
+            keys.CreateKeyRequest(key=keys.Key(roles=["authz.checker"])), DENIED, by=acting_operator
+        )
 
     def test_user_names_no_actor(self, served: Server, issuer: Issuer, acme: Account) -> None:
         token = issuer.token("ada")

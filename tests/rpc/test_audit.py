@@ -29,8 +29,8 @@ BY_ROW = {"ImportRules", "BatchOnboardTenants"}
 GLOBAL = {"ApplyPolicy", "ApplyChangeset", "CreateKey"}
 GLOBAL |= {"IngestEvent", "RollBackTier", "MigrateTenants"}
 GLOBAL |= {name for name in BESIDE_FACTS if RPCS[name].containing_service.name == "EventService"}
-GLOBAL |= {"UpdateKey", "RotateKey", "RevokeKey", "RegisterIdentity", "UpdateIdentity"}
-GLOBAL |= {"RemoveIdentity", "CancelScheduledChangeset"}
+GLOBAL |= {"UpdateKey", "RotateKey", "RevokeKey", "CreateIdentity", "UpdateIdentity"}
+GLOBAL |= {"DeleteIdentity", "CancelScheduledChangeset"}
 GLOBAL |= {
     f"{verb}{kind}"
     for kind in ("Permission", "Tier", "AddOn", "Feature", "Limit")

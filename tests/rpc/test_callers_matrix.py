@@ -180,7 +180,7 @@ class _World:
             roles=[role],
             **more,
         )
-        request = identities.RegisterIdentityRequest(identity=identity)
+        request = identities.CreateIdentityRequest(identity=identity)
         return f"service:{self.server.operator.call(request).identity.id}"
 
     def services_known(self) -> dict[str, Kind]:
@@ -201,7 +201,7 @@ class _World:
         return found
 
     def new_key(self, **more: Any) -> keys.CreateKeyResponse:
-        request = keys.CreateKeyRequest(roles=["authz.operator"], **more)
+        request = keys.CreateKeyRequest(key=keys.Key(roles=["authz.operator"]), **more)
         return self.server.operator.keys.CreateKey(request)
 
     def users_known(self) -> dict[str, Kind]:

@@ -67,7 +67,7 @@ def operator(served: Server, authority: Authority) -> Iterator[Caller]:
 
 def register(by: Caller, name: str, *roles: str, **more: Any) -> pb.Identity:
     identity = pb.Identity(kind=CERTIFICATE, name=name, roles=roles, **more)
-    return by.identities.RegisterIdentity(pb.RegisterIdentityRequest(identity=identity)).identity
+    return by.identities.CreateIdentity(pb.CreateIdentityRequest(identity=identity)).identity
 
 
 def told(caller: Caller, request: Any = QUESTION) -> Refusal:
@@ -99,7 +99,7 @@ def test_unregistered_expired_and_removed_are_told_the_same(
 ) -> None:
     register(operator, "expires", "authz.checker", expire_time=timestamp(time.time() + 0.3))
     gone = register(operator, "gone", "authz.checker")
-    operator.identities.RemoveIdentity(pb.RemoveIdentityRequest(id=gone.id))
+    operator.identities.DeleteIdentity(pb.DeleteIdentityRequest(id=gone.id))
     found = []
     for name in ("nobody", "gone", "expires"):
         with showing(served, authority, authority.sign(name)) as caller:
@@ -166,14 +166,14 @@ def test_identity_is_listed_got_and_removed_with_its_rights(account: Account) ->
     assert made in listed
     held = role_grant_pb2.ListRoleGrantsRequest(tenant="system", subject=f"service:{made.id}")
     assert len(by.call(held).role_grants) == 2
-    removed = by.identities.RemoveIdentity(pb.RemoveIdentityRequest(id=made.id, reason="left"))
+    removed = by.identities.DeleteIdentity(pb.DeleteIdentityRequest(id=made.id, reason="left"))
     assert removed.identity == made
     assert not by.call(held).role_grants
     account.server.refuses(
         pb.GetIdentityRequest(id=made.id), ErrorReason.IDENTITY_NOT_FOUND, at="id"
     )
     account.server.refuses(
-        pb.RemoveIdentityRequest(id=made.id), ErrorReason.IDENTITY_NOT_FOUND, at="id"
+        pb.DeleteIdentityRequest(id=made.id), ErrorReason.IDENTITY_NOT_FOUND, at="id"
     )
     assert register(by, name, "authz.checker").id != made.id
 
@@ -196,7 +196,7 @@ def test_same_name_is_registered_once_a_kind_and_issuer(server: Server) -> None:
     first = register(server.operator, name, "authz.checker")
     again = pb.Identity(kind=CERTIFICATE, name=name, roles=["authz.checker"])
     found = server.refuses(
-        pb.RegisterIdentityRequest(identity=again),
+        pb.CreateIdentityRequest(identity=again),
         ErrorReason.IDENTITY_EXISTS,
         at="identity.name",
     )
@@ -205,8 +205,8 @@ def test_same_name_is_registered_once_a_kind_and_issuer(server: Server) -> None:
         token = pb.Identity(
             kind=pb.IDENTITY_KIND_TOKEN, issuer=issuer, name=name, roles=["authz.checker"]
         )
-        request = pb.RegisterIdentityRequest(identity=token)
-        assert server.operator.identities.RegisterIdentity(request).identity.issuer == issuer
+        request = pb.CreateIdentityRequest(identity=token)
+        assert server.operator.identities.CreateIdentity(request).identity.issuer == issuer
 
 
 def wanted(**fields: Any) -> pb.Identity:
@@ -262,4 +262,4 @@ WRONG: dict[str, tuple[pb.Identity, ErrorReason, str]] = {
 def test_identity_that_cannot_be_registered_changes_nothing(
     server: Server, identity: pb.Identity, reason: ErrorReason, field: str
 ) -> None:
-    server.refuses(pb.RegisterIdentityRequest(identity=identity), reason, at=field)
+    server.refuses(pb.CreateIdentityRequest(identity=identity), reason, at=field)

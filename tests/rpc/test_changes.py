@@ -240,7 +240,7 @@ def test_read_tells_the_revision_it_was_answered_at(account: Account) -> None:
 
 
 def test_dry_run_of_a_key_shows_no_credential(server: Server) -> None:
-    request = key_pb2.CreateKeyRequest(roles=["authz.checker"], validate_only=True)
+    request = key_pb2.CreateKeyRequest(key=key_pb2.Key(roles=["authz.checker"]), validate_only=True)
     assert not server.operator.keys.CreateKey(request).credential
 
 

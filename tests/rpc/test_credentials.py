@@ -44,7 +44,9 @@ def hash_for_secret(server: Server) -> str:
 
 
 def revoked(server: Server) -> str:
-    made = server.operator.keys.CreateKey(keys.CreateKeyRequest(roles=["authz.operator"]))
+    made = server.operator.keys.CreateKey(
+        keys.CreateKeyRequest(key=keys.Key(roles=["authz.operator"]))
+    )
     server.operator.keys.RevokeKey(keys.RevokeKeyRequest(id=made.key.id))
     return made.credential
 
@@ -114,7 +116,7 @@ def test_what_is_wrong_in_a_request_is_not_told_without_a_key(server: Server, na
 
 def test_key_works_from_the_revision_that_made_it(server: Server) -> None:
     made = server.operator.keys.CreateKey(
-        keys.CreateKeyRequest(roles=["authz.checker"], display_name="backend")
+        keys.CreateKeyRequest(key=keys.Key(roles=["authz.checker"], display_name="backend"))
     )
     assert made.revision == server.revision
     assert made.credential.startswith(f"authz_app_{made.key.id}_")
@@ -123,7 +125,9 @@ def test_key_works_from_the_revision_that_made_it(server: Server) -> None:
 
 
 def test_key_is_refused_from_the_revision_that_revoked_it(server: Server) -> None:
-    made = server.operator.keys.CreateKey(keys.CreateKeyRequest(roles=["authz.checker"]))
+    made = server.operator.keys.CreateKey(
+        keys.CreateKeyRequest(key=keys.Key(roles=["authz.checker"]))
+    )
     caller = server.caller(made.credential)
     caller.checks.Check(_question("nowhere"))
     server.operator.keys.RevokeKey(keys.RevokeKeyRequest(id=made.key.id))
@@ -132,7 +136,9 @@ def test_key_is_refused_from_the_revision_that_revoked_it(server: Server) -> Non
 
 def test_keys_are_listed_with_their_rights_and_without_their_secrets(server: Server) -> None:
     made = server.operator.keys.CreateKey(
-        keys.CreateKeyRequest(roles=["authz.checker", "authz.auditor"], display_name="backend")
+        keys.CreateKeyRequest(
+            key=keys.Key(roles=["authz.checker", "authz.auditor"], display_name="backend")
+        )
     )
     listed = server.operator.keys.ListKeys(keys.ListKeysRequest(page_size=1000))
     (found,) = (each for each in listed.keys if each.id == made.key.id)
@@ -143,7 +149,7 @@ def test_keys_are_listed_with_their_rights_and_without_their_secrets(server: Ser
 
 def test_key_bound_to_tenants_is_listed_with_them(account: Account) -> None:
     account.onboard("free")
-    request = keys.CreateKeyRequest(roles=["authz.checker"], tenants=[account.id])
+    request = keys.CreateKeyRequest(key=keys.Key(roles=["authz.checker"], tenants=[account.id]))
     made = account.operator.keys.CreateKey(request).key
     assert list(made.tenants) == [account.id]
     listed = account.operator.keys.ListKeys(keys.ListKeysRequest(page_size=1000)).keys
@@ -152,7 +158,7 @@ def test_key_bound_to_tenants_is_listed_with_them(account: Account) -> None:
 
 def test_rights_of_a_revoked_key_are_gone_with_it(server: Server) -> None:
     made = server.operator.keys.CreateKey(
-        keys.CreateKeyRequest(roles=["authz.checker", "authz.auditor"])
+        keys.CreateKeyRequest(key=keys.Key(roles=["authz.checker", "authz.auditor"]))
     ).key
     request = role_grant_pb2.ListRoleGrantsRequest(tenant="system", subject=f"service:{made.id}")
     assert len(server.operator.role_grants.ListRoleGrants(request).role_grants) == 2
@@ -161,7 +167,9 @@ def test_rights_of_a_revoked_key_are_gone_with_it(server: Server) -> None:
 
 
 def test_operator_may_revoke_its_own_key(server: Server) -> None:
-    made = server.operator.keys.CreateKey(keys.CreateKeyRequest(roles=["authz.operator"]))
+    made = server.operator.keys.CreateKey(
+        keys.CreateKeyRequest(key=keys.Key(roles=["authz.operator"]))
+    )
     caller: Caller = server.caller(made.credential)
     caller.keys.RevokeKey(keys.RevokeKeyRequest(id=made.key.id))
     found = refusal(lambda: caller.keys.ListKeys(keys.ListKeysRequest()))

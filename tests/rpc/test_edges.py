@@ -109,8 +109,10 @@ def test_instant_out_of_range_is_refused_by_its_path(account: Account, at: Times
             exception_pb2.CreateExceptionRequest,
             exception={"tenant": account.id, "valid_until": at},
         ),
-        "expire_time": key_pb2.CreateKeyRequest(roles=["authz.checker"], expire_time=at),
-        "unused_since": key_pb2.ListKeysRequest(unused_since=at),
+        "key.expire_time": key_pb2.CreateKeyRequest(
+            key=key_pb2.Key(roles=["authz.checker"], expire_time=at)
+        ),
+        "unused_since_time": key_pb2.ListKeysRequest(unused_since_time=at),
     }
     for path, request in wrong.items():
         account.server.refuses(request, ErrorReason.INVALID_FIELD, at=path, says="years 1 to 9999")
@@ -124,7 +126,7 @@ def test_instant_out_of_range_is_refused_by_its_path(account: Account, at: Times
 def test_first_and_last_instant_that_there_are_can_be_asked_for(
     server: Server, at: Timestamp
 ) -> None:
-    server.operator.keys.ListKeys(key_pb2.ListKeysRequest(unused_since=at))
+    server.operator.keys.ListKeys(key_pb2.ListKeysRequest(unused_since_time=at))
 
 
 DEMANDING: Final = [n for n, rpc in RPCS.items() if "min_revision" in rpc.input_type.fields_by_name]

@@ -49,10 +49,10 @@ def narrow(server: Server, *permissions: str) -> Caller:
     return server.caller(server.new_key(new_role(server, *permissions)))
 
 
-def registration(*roles: str, **more: Any) -> identities.RegisterIdentityRequest:
+def registration(*roles: str, **more: Any) -> identities.CreateIdentityRequest:
     kind = identities.IDENTITY_KIND_CERTIFICATE
     identity = identities.Identity(kind=kind, name=fresh_name("name"), roles=roles, **more)
-    return identities.RegisterIdentityRequest(identity=identity)
+    return identities.CreateIdentityRequest(identity=identity)
 
 
 class TestNarrowOperators:
@@ -70,25 +70,25 @@ class TestNarrowOperators:
         support.call(tenant_pb2.ResumeTenantRequest(**asked))
         for request in (
             tenant_pb2.OffboardTenantRequest(tenant=account.id),
-            keys.CreateKeyRequest(roles=["authz.operator"]),
+            keys.CreateKeyRequest(key=keys.Key(roles=["authz.operator"])),
             role_pb2.UpdateRoleRequest(**PUT, role=role_pb2.Role(id="viewer")),
         ):
             account.server.refuses(request, ErrorReason.PERMISSION_DENIED, by=support)
 
     def test_it_makes_callers_of_its_own_rights_and_none_of_others(self, server: Server) -> None:
-        by = narrow(
-            server, "authz.keys:create", "authz.identities:register", "authz.decisions:check"
-        )
+        by = narrow(server, "authz.keys:create", "authz.identities:create", "authz.decisions:check")
         within = new_role(server, "authz.decisions:check")
-        by.call(keys.CreateKeyRequest(roles=[within]))
+        by.call(keys.CreateKeyRequest(key=keys.Key(roles=[within])))
         by.call(registration(within))
         for role in ("authz.checker", "authz.operator", "authz.provisioner"):
-            for request in (keys.CreateKeyRequest(roles=[role]), registration(role)):
+            for request in (keys.CreateKeyRequest(key=keys.Key(roles=[role])), registration(role)):
                 server.refuses(request, EXCEEDS, by=by)
 
     def test_refusal_names_some_of_what_would_be_too_much(self, server: Server) -> None:
         by = narrow(server, "authz.keys:create", "authz.decisions:check")
-        found = server.refuses(keys.CreateKeyRequest(roles=["authz.checker"]), EXCEEDS, by=by)
+        found = server.refuses(
+            keys.CreateKeyRequest(key=keys.Key(roles=["authz.checker"])), EXCEEDS, by=by
+        )
         assert found.metadata == {"permissions": "authz.decisions:explain"}
         assert "role 'authz.checker'" in found.message
 
@@ -140,9 +140,11 @@ class TestNarrowOperators:
 
     def test_it_takes_over_no_wider_key_by_a_new_secret(self, server: Server) -> None:
         by = narrow(server, "authz.keys:rotate", "authz.keys:list", "authz.decisions:check")
-        wide = server.operator.keys.CreateKey(keys.CreateKeyRequest(roles=["authz.operator"])).key
+        wide = server.operator.keys.CreateKey(
+            keys.CreateKeyRequest(key=keys.Key(roles=["authz.operator"]))
+        ).key
         like = new_role(server, "authz.decisions:check")
-        own = server.operator.keys.CreateKey(keys.CreateKeyRequest(roles=[like])).key
+        own = server.operator.keys.CreateKey(keys.CreateKeyRequest(key=keys.Key(roles=[like]))).key
         server.refuses(keys.RotateKeyRequest(id=wide.id), EXCEEDS, by=by)
         by.call(keys.RotateKeyRequest(id=own.id))
 
@@ -152,11 +154,11 @@ class TestNarrowOperators:
         role = new_role(server, "authz.keys:create", "authz.decisions:check")
         within = new_role(server, "authz.decisions:check")
         general = new_role(server, "authz.keys:create")
-        made = server.operator.keys.CreateKey(keys.CreateKeyRequest(roles=[general]))
+        made = server.operator.keys.CreateKey(keys.CreateKeyRequest(key=keys.Key(roles=[general])))
         _grant_in_system(server, made.key.id, role, f"tenant:{account.id}")
         by = server.caller(made.credential)
-        by.call(keys.CreateKeyRequest(roles=[within], tenants=[account.id]))
-        server.refuses(keys.CreateKeyRequest(roles=[within]), EXCEEDS, by=by)
+        by.call(keys.CreateKeyRequest(key=keys.Key(roles=[within], tenants=[account.id])))
+        server.refuses(keys.CreateKeyRequest(key=keys.Key(roles=[within])), EXCEEDS, by=by)
 
     def test_provisioning_key_grants_customers_roles_that_it_does_not_hold(
         self, account: Account
@@ -423,7 +425,7 @@ class TestForHowLong:
     def test_key_that_ends_gives_members_and_keys_what_lasts(self, account: Account) -> None:
         ends = timestamp(self.SOON)
         made = account.operator.call(
-            keys.CreateKeyRequest(roles=["authz.operator"], expire_time=ends)
+            keys.CreateKeyRequest(key=keys.Key(roles=["authz.operator"], expire_time=ends))
         )
         by = account.server.caller(made.credential)
         new = [member("nina", "admin")]
@@ -431,7 +433,7 @@ class TestForHowLong:
         by.call(role_grant_pb2.GrantRoleRequest(role_grant=role_grant_pb2.RoleGrant(
             tenant=account.id, subject="user:nina", role="editor"
         )))  # fmt: skip
-        lasting = by.call(keys.CreateKeyRequest(roles=["authz.operator"])).key
+        lasting = by.call(keys.CreateKeyRequest(key=keys.Key(roles=["authz.operator"]))).key
         assert not lasting.HasField("expire_time")
 
 

@@ -132,7 +132,7 @@ def use_of(account: Account, bad: str) -> Message:
 
 
 def key_for(_: Account, bad: str) -> Message:
-    return key_pb2.CreateKeyRequest(roles=["authz.checker"], tenants=[bad])
+    return key_pb2.CreateKeyRequest(key=key_pb2.Key(roles=["authz.checker"], tenants=[bad]))
 
 
 def own(request: type[Message], field: str) -> Build:

@@ -25,13 +25,15 @@ def registered(server: Server, *roles: str, **more: Any) -> pb.Identity:
     kind = pb.IDENTITY_KIND_CERTIFICATE
     named = roles or ("authz.checker",)
     identity = pb.Identity(kind=kind, name=fresh_name("name"), roles=named, **more)
-    request = pb.RegisterIdentityRequest(identity=identity)
-    return server.operator.identities.RegisterIdentity(request).identity
+    request = pb.CreateIdentityRequest(identity=identity)
+    return server.operator.identities.CreateIdentity(request).identity
 
 
 def updating(identity: pb.Identity, **fields: Any) -> pb.UpdateIdentityRequest:
     mask = FieldMask(paths=list(fields))
-    return pb.UpdateIdentityRequest(id=identity.id, update_mask=mask, **fields)
+    return pb.UpdateIdentityRequest(
+        identity=pb.Identity(id=identity.id, **fields), update_mask=mask
+    )
 
 
 def got(server: Server, identity: pb.Identity) -> pb.Identity:
@@ -56,7 +58,7 @@ def test_what_is_named_is_changed_and_nothing_else(account: Account) -> None:
     ).identity
     assert (list(bound.roles), list(bound.tenants)) == (["authz.auditor"], [account.id])
     request = pb.UpdateIdentityRequest(
-        id=made.id, update_mask=FieldMask(paths=["tenants", "expire_time"])
+        identity=pb.Identity(id=made.id), update_mask=FieldMask(paths=["tenants", "expire_time"])
     )
     free = server.operator.call(request).identity
     assert (list(free.roles), list(free.tenants)) == (["authz.auditor"], [])
@@ -102,29 +104,30 @@ def test_change_of_what_has_changed_since_it_was_read_is_refused(server: Server)
 
 
 def test_key_is_guarded_by_its_revision_too(server: Server) -> None:
-    made = server.operator.call(keys.CreateKeyRequest(roles=["authz.checker"])).key
+    made = server.operator.call(keys.CreateKeyRequest(key=keys.Key(roles=["authz.checker"]))).key
     request = keys.UpdateKeyRequest(
-        id=made.id, update_mask=FieldMask(paths=["roles"]), roles=["authz.auditor"],
+        key=keys.Key(id=made.id, roles=["authz.auditor"]),
+        update_mask=FieldMask(paths=["roles"]),
         expected_revision=made.revision,
-    )  # fmt: skip
+    )
     changed = server.operator.call(request).key
     assert changed.revision == server.revision > made.revision
     read = server.operator.call(keys.GetKeyRequest(id=made.id)).key
     assert read.revision == changed.revision
-    request.roles[:] = ["authz.checker"]
+    request.key.roles[:] = ["authz.checker"]
     server.refuses(request, ErrorReason.REVISION_MISMATCH, at="expected_revision")
 
 
 WRONG: Final[dict[str, tuple[dict[str, Any], ErrorReason, str]]] = {
     "nothing": ({}, ErrorReason.INVALID_FIELD, "update_mask"),
     "its-name": ({"mask": ["name"]}, ErrorReason.INVALID_FIELD, "update_mask"),
-    "no-role": ({"mask": ["roles"]}, ErrorReason.INVALID_FIELD, "roles"),
-    "no-such-role": ({"roles": ["nobody"]}, ErrorReason.ROLE_NOT_FOUND, "roles"),
-    "customers-role": ({"roles": ["viewer"]}, ErrorReason.ROLE_NOT_ASSIGNABLE, "roles"),
-    "no-such-tenant": ({"tenants": ["nowhere"]}, ErrorReason.TENANT_NOT_FOUND, "tenants"),
-    "system": ({"tenants": ["system"]}, ErrorReason.TENANT_RESERVED, "tenants"),
-    "over": ({"expire_time": timestamp(1)}, ErrorReason.INVALID_WINDOW, "expire_time"),
-    "long": ({"display_name": "x" * 201}, ErrorReason.INVALID_FIELD, "display_name"),
+    "no-role": ({"mask": ["roles"]}, ErrorReason.INVALID_FIELD, "identity.roles"),
+    "no-such-role": ({"roles": ["nobody"]}, ErrorReason.ROLE_NOT_FOUND, "identity.roles"),
+    "customers-role": ({"roles": ["viewer"]}, ErrorReason.ROLE_NOT_ASSIGNABLE, "identity.roles"),
+    "no-such-tenant": ({"tenants": ["nowhere"]}, ErrorReason.TENANT_NOT_FOUND, "identity.tenants"),
+    "system": ({"tenants": ["system"]}, ErrorReason.TENANT_RESERVED, "identity.tenants"),
+    "over": ({"expire_time": timestamp(1)}, ErrorReason.INVALID_WINDOW, "identity.expire_time"),
+    "long": ({"display_name": "x" * 201}, ErrorReason.INVALID_FIELD, "identity.display_name"),
 }
 
 
@@ -140,10 +143,12 @@ def test_wrong_change_is_refused(
 
 def test_unknown_identity_and_malformed_id_are_told_apart(server: Server) -> None:
     unknown = ErrorReason.IDENTITY_NOT_FOUND
-    server.refuses(pb.UpdateIdentityRequest(id="idn-0"), unknown, at="id")
+    server.refuses(
+        pb.UpdateIdentityRequest(identity=pb.Identity(id="idn-0")), unknown, at="identity.id"
+    )
     for wrong in ("", "a b", "x" * 65):
-        request = pb.UpdateIdentityRequest(id=wrong)
-        server.refuses(request, ErrorReason.INVALID_IDENTIFIER, at="id")
+        request = pb.UpdateIdentityRequest(identity=pb.Identity(id=wrong))
+        server.refuses(request, ErrorReason.INVALID_IDENTIFIER, at="identity.id")
 
 
 def test_nobody_gives_or_prolongs_by_a_change_what_it_does_not_hold(server: Server) -> None:
@@ -155,20 +160,20 @@ def test_nobody_gives_or_prolongs_by_a_change_what_it_does_not_hold(server: Serv
     forever = FieldMask(paths=["expire_time"])
     for request in (
         updating(own, roles=["authz.operator"]),
-        pb.UpdateIdentityRequest(id=wide.id, update_mask=forever),
+        pb.UpdateIdentityRequest(identity=pb.Identity(id=wide.id), update_mask=forever),
     ):
         server.refuses(request, EXCEEDS, by=by)
-    by.call(pb.UpdateIdentityRequest(id=own.id, update_mask=forever))
+    by.call(pb.UpdateIdentityRequest(identity=pb.Identity(id=own.id), update_mask=forever))
     by.call(updating(wide, display_name="renamed"))
 
 
 def test_last_operator_stays_one_also_if_it_is_an_identity(tmp_path: Path) -> None:
     with serving(tmp_path) as server:
         by = narrow(
-            server, "authz.identities:update", "authz.identities:remove", "authz.decisions:check"
+            server, "authz.identities:update", "authz.identities:delete", "authz.decisions:check"
         )
         boss = registered(server, "authz.operator")
         server.operator.call(keys.RevokeKeyRequest(id=server.operator_key.split("_")[2]))
         demoting = updating(boss, roles=["authz.checker"])
-        for request in (pb.RemoveIdentityRequest(id=boss.id), demoting):
+        for request in (pb.DeleteIdentityRequest(id=boss.id), demoting):
             server.refuses(request, ErrorReason.OPERATORS_LOCKED_OUT, by=by)

@@ -295,7 +295,9 @@ ATTACKS: Final[dict[str, Callable[[Ready, str], Message]]] = {
             tenant=a.id, subject="user:ann", role="admin", scope=f"tenant:{b}"
         )
     ),
-    "key-for-another": lambda _, b: keys.CreateKeyRequest(roles=["authz.checker"], tenants=[b]),
+    "key-for-another": lambda _, b: keys.CreateKeyRequest(
+        key=keys.Key(roles=["authz.checker"], tenants=[b])
+    ),
     "role-of-another": lambda a, b: role_grant_pb2.GrantRoleRequest(
         role_grant=role_grant_pb2.RoleGrant(tenant=a.id, subject="user:ann", role=f"{b}/mine")
     ),

@@ -41,7 +41,7 @@ def clocked(clock: Clock, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 def create(server: Server, *roles: str, **fields: Any) -> pb.CreateKeyResponse:
     return server.operator.keys.CreateKey(
-        pb.CreateKeyRequest(roles=roles or ["authz.checker"], **fields)
+        pb.CreateKeyRequest(key=pb.Key(roles=roles or ["authz.checker"], **fields))
     )
 
 
@@ -51,7 +51,7 @@ def rotate(server: Server, key_id: str, **fields: Any) -> pb.RotateKeyResponse:
 
 def update(server: Server, key_id: str, **fields: Any) -> pb.Key:
     mask = FieldMask(paths=list(fields))
-    request = pb.UpdateKeyRequest(id=key_id, update_mask=mask, **fields)
+    request = pb.UpdateKeyRequest(key=pb.Key(id=key_id, **fields), update_mask=mask)
     return server.operator.keys.UpdateKey(request).key
 
 
@@ -113,18 +113,18 @@ def test_key_of_a_chosen_kind_says_so(server: Server) -> None:
 def test_key_that_makes_keys_cannot_look_harmless(
     server: Server, kind: pb.KeyKind.ValueType
 ) -> None:
-    request = pb.CreateKeyRequest(roles=["authz.checker", "authz.operator"], kind=kind)
-    server.refuses(request, ErrorReason.KEY_KIND_CONFLICT, at="kind", says="kind operator")
+    request = pb.CreateKeyRequest(key=pb.Key(roles=["authz.checker", "authz.operator"], kind=kind))
+    server.refuses(request, ErrorReason.KEY_KIND_CONFLICT, at="key.kind", says="kind operator")
     harmless = create(server, "authz.checker", kind=kind).key
     wider = pb.UpdateKeyRequest(
-        id=harmless.id, update_mask=FieldMask(paths=["roles"]), roles=["authz.operator"]
+        key=pb.Key(id=harmless.id, roles=["authz.operator"]), update_mask=FieldMask(paths=["roles"])
     )
-    server.refuses(wider, ErrorReason.KEY_KIND_CONFLICT, at="roles")
+    server.refuses(wider, ErrorReason.KEY_KIND_CONFLICT, at="key.roles")
 
 
 def test_kind_that_nobody_knows_is_refused(server: Server) -> None:
-    request = pb.CreateKeyRequest(roles=["authz.checker"], kind=99)  # type: ignore[arg-type]
-    server.refuses(request, ErrorReason.INVALID_FIELD, at="kind")
+    request = pb.CreateKeyRequest(key=pb.Key(roles=["authz.checker"], kind=99))  # type: ignore[arg-type]
+    server.refuses(request, ErrorReason.INVALID_FIELD, at="key.kind")
 
 
 def test_key_has_a_thousand_rights_at_most(account: Account) -> None:
@@ -133,14 +133,14 @@ def test_key_has_a_thousand_rights_at_most(account: Account) -> None:
     for tenant in tenants[1:]:
         Account(account.server, tenant).onboard("free")
     roles = ["authz.checker", "authz.auditor", "authz.provisioner"]
-    request = pb.CreateKeyRequest(roles=roles, tenants=tenants)
-    account.server.refuses(request, ErrorReason.BATCH_TOO_LARGE, at="tenants", says="1002")
+    request = pb.CreateKeyRequest(key=pb.Key(roles=roles, tenants=tenants))
+    account.server.refuses(request, ErrorReason.BATCH_TOO_LARGE, at="key.tenants", says="1002")
     made = create(account.server, *roles, tenants=tenants[:333]).key
     assert len(made.tenants) == 333
     wider = pb.UpdateKeyRequest(
-        id=made.id, update_mask=FieldMask(paths=["tenants"]), tenants=tenants
+        key=pb.Key(id=made.id, tenants=tenants), update_mask=FieldMask(paths=["tenants"])
     )
-    account.server.refuses(wider, ErrorReason.BATCH_TOO_LARGE, at="tenants")
+    account.server.refuses(wider, ErrorReason.BATCH_TOO_LARGE, at="key.tenants")
 
 
 def test_rotated_key_has_two_secrets_one_id_and_the_same_rights(any_server: Server) -> None:
@@ -308,27 +308,31 @@ def test_change_that_changes_nothing_makes_no_revision(server: Server) -> None:
 WRONG_UPDATES: Final[dict[str, tuple[dict[str, Any], ErrorReason, str]]] = {
     "no-mask": ({}, ErrorReason.INVALID_FIELD, "update_mask"),
     "unknown": ({"update_mask": ["secret"]}, ErrorReason.INVALID_FIELD, "update_mask"),
-    "no-roles": ({"update_mask": ["roles"]}, ErrorReason.INVALID_FIELD, "roles"),
+    "no-roles": ({"update_mask": ["roles"]}, ErrorReason.INVALID_FIELD, "key.roles"),
     "unknown-role": (
-        {"update_mask": ["roles"], "roles": ["nobody"]}, ErrorReason.ROLE_NOT_FOUND, "roles"
+        {"update_mask": ["roles"], "roles": ["nobody"]}, ErrorReason.ROLE_NOT_FOUND, "key.roles"
     ),
     "product-role": (
-        {"update_mask": ["roles"], "roles": ["viewer"]}, ErrorReason.ROLE_NOT_ASSIGNABLE, "roles"
+        {"update_mask": ["roles"], "roles": ["viewer"]},
+        ErrorReason.ROLE_NOT_ASSIGNABLE,
+        "key.roles",
     ),
     "unknown-tenant": (
         {"update_mask": ["tenants"], "tenants": ["nowhere"]}, ErrorReason.TENANT_NOT_FOUND,
-        "tenants",
+        "key.tenants",
     ),
     "system": (
-        {"update_mask": ["tenants"], "tenants": [SYSTEM]}, ErrorReason.TENANT_RESERVED, "tenants"
+        {"update_mask": ["tenants"], "tenants": [SYSTEM]},
+        ErrorReason.TENANT_RESERVED,
+        "key.tenants",
     ),
     "past": (
         {"update_mask": ["expire_time"], "expire_time": timestamp(1)}, ErrorReason.INVALID_WINDOW,
-        "expire_time",
+        "key.expire_time",
     ),
     "long-name": (
         {"update_mask": ["display_name"], "display_name": "x" * 201}, ErrorReason.INVALID_FIELD,
-        "display_name",
+        "key.display_name",
     ),
 }  # fmt: skip
 
@@ -339,16 +343,22 @@ def test_wrong_update_is_refused(
 ) -> None:
     mask = FieldMask(paths=fields.get("update_mask", ()))
     rest = {name: value for name, value in fields.items() if name != "update_mask"}
-    request = pb.UpdateKeyRequest(id=create(server).key.id, update_mask=mask, **rest)
+    request = pb.UpdateKeyRequest(key=pb.Key(id=create(server).key.id, **rest), update_mask=mask)
     server.refuses(request, reason, at=at)
 
 
 @pytest.mark.parametrize("kind", ["Get", "Update", "Rotate", "Revoke"])
 def test_unknown_key_and_malformed_id_are_told_apart(server: Server, kind: str) -> None:
-    message = getattr(pb, f"{kind}KeyRequest")
-    server.refuses(message(id="key-0"), ErrorReason.KEY_NOT_FOUND, at="id", says="list the keys")
+    def request(key_id: str) -> Any:
+        if kind == "Update":
+            return pb.UpdateKeyRequest(key=pb.Key(id=key_id))
+        return getattr(pb, f"{kind}KeyRequest")(id=key_id)
+
+    at = "key.id" if kind == "Update" else "id"
+    unknown = ErrorReason.KEY_NOT_FOUND
+    server.refuses(request("key-0"), unknown, at=at, says="list the keys")
     for wrong in ("", "a b", "é", "x" * 65):
-        server.refuses(message(id=wrong), ErrorReason.INVALID_IDENTIFIER, at="id")
+        server.refuses(request(wrong), ErrorReason.INVALID_IDENTIFIER, at=at)
 
 
 def test_keys_are_found_by_role_tenant_kind_and_end(clocked: Server, clock: Clock) -> None:
@@ -402,10 +412,10 @@ def test_last_use_is_shown_before_it_is_written_and_after_a_restart(
     with serving(folder) as server:
         assert got(server, used.key.id).last_use_time == timestamp(NOON + 5)
         assert not got(server, unused.key.id).HasField("last_use_time")
-        assert listed(server, role="authz.checker", unused_since=timestamp(NOON + 5)) == [
+        assert listed(server, role="authz.checker", unused_since_time=timestamp(NOON + 5)) == [
             unused.key.id
         ]
-        later = listed(server, role="authz.checker", unused_since=timestamp(NOON + 5 + TICK))
+        later = listed(server, role="authz.checker", unused_since_time=timestamp(NOON + 5 + TICK))
         assert later == sorted([used.key.id, unused.key.id])
 
 
@@ -433,7 +443,7 @@ def test_last_operator_key_is_neither_revoked_nor_weakened(clocked: Server) -> N
     wrong = [
         pb.RevokeKeyRequest(id=name),
         pb.UpdateKeyRequest(
-            id=name, update_mask=FieldMask(paths=["roles"]), roles=["authz.checker"]
+            key=pb.Key(id=name, roles=["authz.checker"]), update_mask=FieldMask(paths=["roles"])
         ),
     ]
     for request in wrong:
@@ -476,7 +486,9 @@ def test_nobody_prolongs_a_key_that_opens_more_than_the_own(
     server: Server, rotator: Caller
 ) -> None:
     made = create(server, "authz.operator", expire_time=timestamp(4_000_000_000))
-    request = pb.UpdateKeyRequest(id=made.key.id, update_mask=FieldMask(paths=["expire_time"]))
+    request = pb.UpdateKeyRequest(
+        key=pb.Key(id=made.key.id), update_mask=FieldMask(paths=["expire_time"])
+    )
     server.refuses(request, ErrorReason.GRANT_EXCEEDS_OWN_RIGHTS, by=rotator)
-    request.expire_time.CopyFrom(timestamp(3_000_000_000))
+    request.key.expire_time.CopyFrom(timestamp(3_000_000_000))
     rotator.keys.UpdateKey(request)

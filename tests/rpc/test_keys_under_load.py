@@ -97,7 +97,7 @@ def test_no_call_is_lost_while_a_key_is_rotated_again_and_again(
     pair: tuple[Server, Server],
 ) -> None:
     server, other = pair
-    made = server.operator.keys.CreateKey(pb.CreateKeyRequest(roles=["authz.checker"]))
+    made = server.operator.keys.CreateKey(pb.CreateKeyRequest(key=pb.Key(roles=["authz.checker"])))
     eventually(partial(accepted, other, made.credential), "the key is known elsewhere")
     with using(server, made.credential) as here, using(other, made.credential) as there:
         for _ in range(ROTATIONS):
@@ -116,7 +116,7 @@ def test_revoked_key_is_refused_at_once_here_and_a_poll_later_elsewhere(
 ) -> None:
     server, other = pair
     ended, kept = (
-        server.operator.keys.CreateKey(pb.CreateKeyRequest(roles=["authz.checker"]))
+        server.operator.keys.CreateKey(pb.CreateKeyRequest(key=pb.Key(roles=["authz.checker"])))
         for _ in range(2)
     )
     eventually(partial(accepted, other, kept.credential), "the keys are known elsewhere")
@@ -133,7 +133,7 @@ def test_secret_that_was_rotated_without_overlap_is_refused_at_once(
     pair: tuple[Server, Server],
 ) -> None:
     server, other = pair
-    made = server.operator.keys.CreateKey(pb.CreateKeyRequest(roles=["authz.checker"]))
+    made = server.operator.keys.CreateKey(pb.CreateKeyRequest(key=pb.Key(roles=["authz.checker"])))
     request = pb.RotateKeyRequest(id=made.key.id, overlap=Duration())
     rotated = server.operator.keys.RotateKey(request)
     assert refused(server, made.credential)

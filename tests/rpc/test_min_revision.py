@@ -142,7 +142,9 @@ def test_check_that_waited_sees_that_the_tenant_has_ended(account: Account) -> N
 def test_check_that_waited_is_refused_if_its_key_was_revoked_meanwhile(account: Account) -> None:
     server = account.server
     account.onboard(ada=["admin"])
-    key = server.operator.keys.CreateKey(key_pb2.CreateKeyRequest(roles=["authz.checker"]))
+    key = server.operator.keys.CreateKey(
+        key_pb2.CreateKeyRequest(key=key_pb2.Key(roles=["authz.checker"]))
+    )
     request = ada_exports(account, server.revision + 1)
     waiting = Waiting(server, request, server.caller(key.credential))
     server.operator.keys.RevokeKey(key_pb2.RevokeKeyRequest(id=key.key.id))

@@ -60,7 +60,7 @@ def test_what_operating_does_not_take_may_go(composed: tuple[Server, Caller]) ->
 def test_another_key_is_enough(server: Server) -> None:
     spare = role_pb2.Role(id="spare-operator", permissions=OPERATING)
     server.operator.changesets.ApplyPolicy(changeset_pb2.ApplyPolicyRequest(roles=[spare]))
-    made = server.operator.keys.CreateKey(keys.CreateKeyRequest(roles=[spare.id])).key
+    made = server.operator.keys.CreateKey(keys.CreateKeyRequest(key=keys.Key(roles=[spare.id]))).key
     emptied = role_pb2.UpdateRoleRequest(**PUT, role=role_pb2.Role(id=spare.id), validate_only=True)
     server.operator.roles.UpdateRole(emptied)
     server.operator.keys.RevokeKey(keys.RevokeKeyRequest(id=made.id))

@@ -172,7 +172,9 @@ TEXTS: Final[dict[str, tuple[str, Callable[[Account], Message]]]] = {
     ),
     "key-name": (
         "display_name",
-        lambda _: key_pb2.CreateKeyRequest(roles=["authz.checker"], display_name=LONG),
+        lambda _: key_pb2.CreateKeyRequest(
+            key=key_pb2.Key(roles=["authz.checker"], display_name=LONG)
+        ),
     ),
     "permission": (
         "permission.description",

@@ -108,9 +108,7 @@ def _hear_and_know(account: Account, name: str) -> None:
     known = identity_pb2.Identity(
         kind=identity_pb2.IDENTITY_KIND_CERTIFICATE, name=name, roles=["authz.checker"]
     )
-    account.operator.identities.RegisterIdentity(
-        identity_pb2.RegisterIdentityRequest(identity=known)
-    )
+    account.operator.identities.CreateIdentity(identity_pb2.CreateIdentityRequest(identity=known))
 
 
 def page(ready: Ready, name: str, size: int, token: str = "") -> Any:

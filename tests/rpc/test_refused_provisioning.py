@@ -71,8 +71,10 @@ def test_unknown_tenant_of_a_list_of_roles_is_refused(server: Server) -> None:
 
 
 def test_unknown_tenant_of_a_key_is_refused(server: Server) -> None:
-    request = key_pb2.CreateKeyRequest(roles=["authz.checker"], tenants=["nowhere"])
-    server.refuses(request, ErrorReason.TENANT_NOT_FOUND, at="tenants")
+    request = key_pb2.CreateKeyRequest(
+        key=key_pb2.Key(roles=["authz.checker"], tenants=["nowhere"])
+    )
+    server.refuses(request, ErrorReason.TENANT_NOT_FOUND, at="key.tenants")
 
 
 @pytest.mark.parametrize("name", [n for n in IN_A_TENANT if n in CHANGES.keys() - FOUND_BY_ID])
@@ -97,8 +99,8 @@ def test_reserved_tenant_is_no_customer_in_lists(server: Server) -> None:
 
 
 def test_key_for_the_reserved_tenant_is_refused(server: Server) -> None:
-    request = key_pb2.CreateKeyRequest(roles=["authz.checker"], tenants=["system"])
-    server.refuses(request, ErrorReason.TENANT_RESERVED, at="tenants")
+    request = key_pb2.CreateKeyRequest(key=key_pb2.Key(roles=["authz.checker"], tenants=["system"]))
+    server.refuses(request, ErrorReason.TENANT_RESERVED, at="key.tenants")
 
 
 def test_helper_knows_which_requests_name_a_tenant(account: Account) -> None:
@@ -287,21 +289,23 @@ def test_use_of_a_batch_names_its_question(acme: Account) -> None:
 
 
 KEYS: Final[dict[str, tuple[key_pb2.CreateKeyRequest, ErrorReason, str]]] = {
-    "no-role": (key_pb2.CreateKeyRequest(), ErrorReason.INVALID_FIELD, "roles"),
+    "no-role": (key_pb2.CreateKeyRequest(), ErrorReason.INVALID_FIELD, "key.roles"),
     "unknown-role": (
-        key_pb2.CreateKeyRequest(roles=["astronaut"]),
+        key_pb2.CreateKeyRequest(key=key_pb2.Key(roles=["astronaut"])),
         ErrorReason.ROLE_NOT_FOUND,
-        "roles",
+        "key.roles",
     ),
     "customers-role": (
-        key_pb2.CreateKeyRequest(roles=["admin"]),
+        key_pb2.CreateKeyRequest(key=key_pb2.Key(roles=["admin"])),
         ErrorReason.ROLE_NOT_ASSIGNABLE,
-        "roles",
+        "key.roles",
     ),
     "ended-before": (
-        key_pb2.CreateKeyRequest(roles=["authz.checker"], expire_time=timestamp(1000)),
+        key_pb2.CreateKeyRequest(
+            key=key_pb2.Key(roles=["authz.checker"], expire_time=timestamp(1000))
+        ),
         ErrorReason.INVALID_WINDOW,
-        "expire_time",
+        "key.expire_time",
     ),
 }
 
@@ -314,7 +318,9 @@ def test_key_that_cannot_be_is_refused(
 
 
 def test_key_is_revoked_once(server: Server) -> None:
-    made = server.operator.keys.CreateKey(key_pb2.CreateKeyRequest(roles=["authz.checker"])).key
+    made = server.operator.keys.CreateKey(
+        key_pb2.CreateKeyRequest(key=key_pb2.Key(roles=["authz.checker"]))
+    ).key
     server.operator.keys.RevokeKey(key_pb2.RevokeKeyRequest(id=made.id))
     request = key_pb2.RevokeKeyRequest(id=made.id)
     server.refuses(request, ErrorReason.KEY_NOT_FOUND, at="id", says="list the keys")

@@ -270,7 +270,9 @@ def test_right_that_another_process_took_away_is_not_used_for_a_change(tmp_path:
 
 def test_key_without_a_role_of_its_own_tenant_gets_none_from_a_customer(account: Account) -> None:
     account.onboard("enterprise")
-    made = account.operator.keys.CreateKey(key_pb2.CreateKeyRequest(roles=["authz.checker"])).key
+    made = account.operator.keys.CreateKey(
+        key_pb2.CreateKeyRequest(key=key_pb2.Key(roles=["authz.checker"]))
+    ).key
     account.add(f"service:{made.id}", "admin")
     assert account.may(f"service:{made.id}", "team:manage")
     assert account.reason(f"service:{made.id}", "authz.keys:create") == "ROLE_MISSING"

@@ -49,8 +49,8 @@ def served(issuer: Issuer, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 def register(server: Server, issuer: Issuer, name: str, *roles: str, **more: Any) -> Any:
     identity = identities.Identity(kind=TOKEN, issuer=issuer.name, name=name, roles=roles, **more)
-    request = identities.RegisterIdentityRequest(identity=identity)
-    return server.operator.identities.RegisterIdentity(request).identity
+    request = identities.CreateIdentityRequest(identity=identity)
+    return server.operator.identities.CreateIdentity(request).identity
 
 
 def test_registered_subject_of_a_token_is_a_caller_with_its_roles(
@@ -164,7 +164,7 @@ def test_expired_and_removed_identities_are_told_what_wrong_keys_and_tokens_are(
     gone = register(served, issuer, "gone", "authz.checker")
     caller = served.caller(issuer.token("gone"))
     caller.checks.Check(QUESTION)
-    served.operator.identities.RemoveIdentity(identities.RemoveIdentityRequest(id=gone.id))
+    served.operator.identities.DeleteIdentity(identities.DeleteIdentityRequest(id=gone.id))
     late = served.caller(issuer.token("expiring"))
     deadline = time.monotonic() + 20
     while _lets_in(late) and time.monotonic() < deadline:

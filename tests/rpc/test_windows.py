@@ -127,7 +127,9 @@ def test_member_shows_the_roles_in_force_now(acme: Account, clock: Clock) -> Non
 
 
 def test_key_ends_on_the_instant(clocked: Server, clock: Clock) -> None:
-    request = key_pb2.CreateKeyRequest(roles=["authz.operator"], expire_time=timestamp(NOON + 60))
+    request = key_pb2.CreateKeyRequest(
+        key=key_pb2.Key(roles=["authz.operator"], expire_time=timestamp(NOON + 60))
+    )
     caller = clocked.caller(clocked.operator.keys.CreateKey(request).credential)
     clock.seconds = NOON + 60 - TICK
     caller.keys.ListKeys(key_pb2.ListKeysRequest())

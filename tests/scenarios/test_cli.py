@@ -276,11 +276,11 @@ def test_a_key_holds_what_it_was_given_until_it_is_revoked(
 
 def test_an_identity_is_registered_shown_and_removed(authz: Authz, tenant: str) -> None:
     asked = ["spiffe://example.com/x", "--role", "authz.checker", "--tenant", tenant, "-o", "json"]
-    made = authz("identities", "register", *asked)
+    made = authz("identities", "create", *asked)
     assert made.code == 0, made.err
     identity = made.document["identity"]
     assert (identity["kind"], identity["tenants"]) == ("IDENTITY_KIND_CERTIFICATE", [tenant])
-    again = authz("identities", "register", *asked)
+    again = authz("identities", "create", *asked)
     assert (again.code, again.failure["reason"]) == (3, "IDENTITY_EXISTS")
     assert "spiffe://example.com/x" in authz("identities", "get", identity["id"]).out
     assert identity["id"] in authz("identities", "list").out
@@ -294,7 +294,7 @@ def test_an_identity_is_registered_shown_and_removed(authz: Authz, tenant: str) 
     late = authz(*changing, "--until", "+1d", "--expected-revision", "1")
     assert (late.code, late.failure["reason"]) == (3, "REVISION_MISMATCH")
     assert authz(*changing).code == 2
-    assert authz("identities", "remove", identity["id"]).code == 0
+    assert authz("identities", "delete", identity["id"]).code == 0
     gone = authz("identities", "get", identity["id"], "-o", "json")
     assert (gone.code, gone.failure["reason"]) == (3, "IDENTITY_NOT_FOUND")
 
@@ -309,7 +309,7 @@ def test_a_token_is_registered_by_its_issuer(authz: Authz) -> None:
         "-o",
         "json",
     ]
-    made = authz("identities", "register", *asked)
+    made = authz("identities", "create", *asked)
     assert made.document["identity"]["issuer"] == "https://idp.example.com/"
     assert made.document["identity"]["kind"] == "IDENTITY_KIND_TOKEN"
 

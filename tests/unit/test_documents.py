@@ -17,7 +17,7 @@ JOB = Job(
     "job-1", JobKind.WEBHOOK, "acme", "k", "end-1", "member.added", state=JobState.DEAD,
     attempts=3, created_at=5, ended_at=9, reason=JobReason.ENDPOINT_REFUSED, message="answered 503",
 )  # fmt: skip
-WAITING = replace(JOB, state=JobState.WAITING, ended_at=0, next_at=7, reason=JobReason.NONE)
+WAITING = replace(JOB, state=JobState.PENDING, ended_at=0, next_at=7, reason=JobReason.NONE)
 ADD_ON = replace(every_fact.TIER, id="addon/audit", extends="")
 OBJECTED = replace(every_fact.SCHEDULED, blocker=Blocker("STILL_IN_USE", "no", "acme"))
 RESOURCES: tuple[Resource, ...] = (

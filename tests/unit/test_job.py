@@ -38,7 +38,7 @@ def test_job_that_is_done_waits_for_nothing() -> None:
 @pytest.mark.parametrize(("chance", "delay"), [(0.0, 10.0), (1.0, 12.5)])
 def test_failed_attempt_is_followed_by_a_later_one_with_jitter(chance: float, delay: float) -> None:
     failed = after(begun(JOB), FAILED, chance)
-    assert (failed.state, failed.turn, failed.reason) == (JobState.WAITING, 2, FAILED.reason)
+    assert (failed.state, failed.turn, failed.reason) == (JobState.PENDING, 2, FAILED.reason)
     assert failed.next_at == NOW + int(delay * SECOND)
 
 

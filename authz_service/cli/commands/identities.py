@@ -26,7 +26,7 @@ IdentityId = Annotated[str, typer.Argument(metavar="ID", help="As authz identiti
 
 
 @changes(app)
-def register(
+def create(
     session: Session,
     name: Annotated[
         str,
@@ -62,9 +62,9 @@ def register(
         tenants=tenant or (),
         expire_time=timestamp(until),
     )
-    request = pb.RegisterIdentityRequest(identity=identity, reason=reason)
-    answer = session.identities.RegisterIdentity(request)
-    session.show(answer, _table([answer.identity]), note="registered")
+    request = pb.CreateIdentityRequest(identity=identity, reason=reason)
+    answer = session.identities.CreateIdentity(request)
+    session.show(answer, _table([answer.identity]), note="created")
 
 
 @reads(app, "get")
@@ -76,7 +76,7 @@ def get_identity(session: Session, identity: IdentityId) -> None:
 
 @reads(app, "list")
 def list_identities(session: Session, limit: Limit = None) -> None:
-    """List the identities, those that have ended by themselves too."""
+    """List the identities, expired ones included."""
     answer = every(
         session.identities.ListIdentities,
         pb.ListIdentitiesRequest(),
@@ -103,12 +103,14 @@ def update(
 ) -> None:
     """Change what is given, such as --role: it then holds these roles and no others."""
     request = pb.UpdateIdentityRequest(
-        id=identity,
+        identity=pb.Identity(
+            id=identity,
+            display_name=name or "",
+            expire_time=timestamp(until),
+            roles=role or (),
+            tenants=tenant or (),
+        ),
         update_mask=changed(name, role, tenant, until, all_tenants=all_tenants, forever=forever),
-        display_name=name or "",
-        expire_time=timestamp(until),
-        roles=role or (),
-        tenants=tenant or (),
         expected_revision=expected_revision,
         reason=reason,
     )
@@ -117,11 +119,11 @@ def update(
 
 
 @changes(app)
-def remove(session: Session, identity: IdentityId, reason: Reason = "") -> None:
-    """End an identity; its calls fail from now on."""
-    request = pb.RemoveIdentityRequest(id=identity, reason=reason)
-    answer = session.identities.RemoveIdentity(request)
-    session.show(answer, _table([answer.identity]), note="removed")
+def delete(session: Session, identity: IdentityId, reason: Reason = "") -> None:
+    """Delete an identity; its calls fail from now on."""
+    request = pb.DeleteIdentityRequest(id=identity, reason=reason)
+    answer = session.identities.DeleteIdentity(request)
+    session.show(answer, _table([answer.identity]), note="deleted")
 
 
 def _facts(identity: pb.Identity) -> Table:

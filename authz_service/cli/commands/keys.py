@@ -68,16 +68,17 @@ def create(
         typer.Option("--kind", help="What its text says it opens; what its roles open."),
     ] = None,
     until: Until = None,
+    reason: Reason = "",
 ) -> None:
-    """Make a key. It is shown this once: keep it."""
-    request = pb.CreateKeyRequest(
+    """Create a key. It is shown this once: keep it."""
+    new = pb.Key(
         display_name=name,
         roles=role,
         tenants=tenant or (),
         expire_time=timestamp(until),
         kind=_number(kind),
     )
-    answer = session.keys.CreateKey(request)
+    answer = session.keys.CreateKey(pb.CreateKeyRequest(key=new, reason=reason))
     lost = f"shown before and not again: authz keys revoke {answer.key.id}, create another"
     _show_credential(session, answer, lost)
 
@@ -122,7 +123,7 @@ def list_keys(
         for_tenant=tenant,
         kind=_number(kind),
         expired=expired,
-        unused_since=timestamp(unused_since),
+        unused_since_time=timestamp(unused_since),
     )
     answer = every(session.keys.ListKeys, request, lambda page: page.keys, limit)
     found = answer.keys
@@ -145,12 +146,14 @@ def update(
 ) -> None:
     """Change what is given, such as --role: it then holds these roles and no others."""
     request = pb.UpdateKeyRequest(
-        id=key,
+        key=pb.Key(
+            id=key,
+            display_name=name or "",
+            expire_time=timestamp(until),
+            roles=role or (),
+            tenants=tenant or (),
+        ),
         update_mask=changed(name, role, tenant, until, all_tenants=all_tenants, forever=forever),
-        display_name=name or "",
-        expire_time=timestamp(until),
-        roles=role or (),
-        tenants=tenant or (),
         expected_revision=expected_revision,
         reason=reason,
     )
@@ -166,7 +169,7 @@ def rotate(
     overlap: Overlap = None,
     reason: Reason = "",
 ) -> None:
-    """Give a key another secret. It is shown this once: keep it."""
+    """Issue a new secret for a key. It is shown this once: keep it."""
     request = pb.RotateKeyRequest(id=key, overlap=_duration(overlap), reason=reason)
     answer = session.keys.RotateKey(request)
     lost = f"shown before and not again: rotate once more, authz keys rotate {key}"
@@ -183,7 +186,7 @@ def revoke(
     ] = False,
     reason: Reason = "",
 ) -> None:
-    """End a key; calls with it fail from now on."""
+    """Revoke a key; calls with it fail from now on."""
     request = pb.RevokeKeyRequest(id=key, previous_only=previous, reason=reason)
     answer = session.keys.RevokeKey(request)
     note = "its previous secret was revoked" if previous else "revoked"

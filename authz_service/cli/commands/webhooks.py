@@ -82,9 +82,12 @@ def update(
     wanted = {name: value for name, value in given.items() if value is not None}
     request = pb.UpdateEndpointRequest(
         tenant=tenant,
-        id=endpoint,
         endpoint=pb.Endpoint(
-            url=url or "", kinds=kind or (), description=description or "", disabled=bool(disabled)
+            id=endpoint,
+            url=url or "",
+            kinds=kind or (),
+            description=description or "",
+            disabled=bool(disabled),
         ),
         update_mask=FieldMask(paths=sorted(wanted)),
         reason=reason,
@@ -97,7 +100,7 @@ def update(
 def delete(
     session: Session, endpoint: EndpointId, tenant: OfTenant = "", reason: Reason = ""
 ) -> None:
-    """End an endpoint; deliveries that wait are given up."""
+    """Delete an endpoint; its pending deliveries are given up."""
     request = pb.DeleteEndpointRequest(tenant=tenant, id=endpoint, reason=reason)
     answer = session.webhooks.DeleteEndpoint(request)
     session.show(answer, _table([answer.endpoint]), note="deleted")
@@ -111,7 +114,7 @@ def rotate(
     tenant: OfTenant = "",
     reason: Reason = "",
 ) -> None:
-    """Sign with a new secret, shown this once; the old one signs as well for a while."""
+    """Sign with a new secret, shown this once; the old one signs too for a while."""
     request = pb.RotateEndpointSecretRequest(tenant=tenant, id=endpoint, reason=reason)
     if overlap is not None:
         lasting = Duration()
@@ -125,7 +128,7 @@ def rotate(
 def ping(
     session: Session, endpoint: EndpointId, tenant: OfTenant = "", reason: Reason = ""
 ) -> None:
-    """Deliver an event that means nothing, to see that it arrives."""
+    """Deliver a message that means nothing, to see whether it arrives."""
     request = pb.PingEndpointRequest(tenant=tenant, id=endpoint, reason=reason)
     answer = session.webhooks.PingEndpoint(request)
     session.show(answer, jobs_table([answer.delivery]))
@@ -139,8 +142,8 @@ def deliveries(
     tenant: OfTenant = "",
     limit: Limit = None,
 ) -> None:
-    """List what was delivered to an endpoint, the newest first."""
-    request = pb.ListDeliveriesRequest(tenant=tenant, id=endpoint, state=state_number(state))
+    """List the deliveries to an endpoint, the newest first."""
+    request = pb.ListDeliveriesRequest(tenant=tenant, endpoint=endpoint, state=state_number(state))
     answer = every(session.webhooks.ListDeliveries, request, lambda page: page.deliveries, limit)
     found = answer.deliveries
     session.show(answer, jobs_table(found), note=total(len(found), "delivery", answer))
@@ -156,7 +159,7 @@ def redeliver(
     tenant: OfTenant = "",
     reason: Reason = "",
 ) -> None:
-    """Deliver again, under the same webhook-id."""
+    """Repeat a delivery, with the same webhook-id."""
     request = pb.RedeliverDeliveryRequest(
         tenant=tenant, endpoint=endpoint, id=delivery, reason=reason
     )

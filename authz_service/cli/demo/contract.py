@@ -125,8 +125,8 @@ class Contracts:
 
     def _seats(self) -> None:
         """The admin runs the roster, within what was bought."""
-        wanted = key_pb2.CreateKeyRequest(roles=["product"], display_name="admin panel")
-        key = self._admin.keys.CreateKey(wanted).credential
+        panel = key_pb2.Key(roles=["product"], display_name="admin panel")
+        key = self._admin.keys.CreateKey(key_pb2.CreateKeyRequest(key=panel)).credential
         self._panel = self._connected(self._server.admin_address, key, ADA).members
         self._add("Ada gives Ben the second seat, in the product's own panel", "ben", "done")
         self._add("And Cleo a third", "cleo", "SEATS_EXHAUSTED")

@@ -204,9 +204,9 @@ def exception_kind_filter(number: int) -> ExceptionKind | None:
     return word(_EXCEPTIONS, number, None, "kind") if number else None
 
 
-def key_kind(number: int) -> KeyKind | None:
+def key_kind(number: int, field: str = "kind") -> KeyKind | None:
     """Read a kind; None for unspecified."""
-    return word(_KEY_KINDS, number, None, "kind") if number else None
+    return word(_KEY_KINDS, number, None, field) if number else None
 
 
 def key_message(value: KeyNow) -> key_pb2.Key:

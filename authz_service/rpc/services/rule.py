@@ -4,47 +4,44 @@ from typing import Final
 
 from authz_service.gen.authz.v1 import rule_pb2 as pb
 from authz_service.reference.foreign_model import Line
-from authz_service.rpc.calls import AdminCalls, Context
 from authz_service.rpc.messages import values
+from authz_service.rpc.methods import Fields, Service, change, read
 from authz_service.usecases.casbin_rules import export_rules, import_rules
-from authz_service.usecases.casbin_rules.export_rules import ExportRules
-from authz_service.usecases.casbin_rules.import_rules import ImportRules
+from authz_service.usecases.casbin_rules.export_rules import ExportRules, RulesPage
+from authz_service.usecases.casbin_rules.import_rules import Imported, ImportRules
 from authz_service.usecases.kernel import preconditions
 
 MAX_RULES: Final = 20_000
 """Rules that one call may carry."""
 
 
-class RuleServicer:
-    def __init__(self, calls: AdminCalls, model: str) -> None:
-        self._calls = calls
-        self._model = model
+def service(model: str) -> Service:
+    """Describe the service; `model` is the text of `model.conf`."""
 
-    def ExportRules(
-        self, request: pb.ExportRulesRequest, context: Context
-    ) -> pb.ExportRulesResponse:
-        answer = self._calls.read(request, context, export_rules.export_rules, _export)
-        page = answer.value
-        return pb.ExportRulesResponse(
-            rules=[pb.CasbinRule(ptype=rule.ptype, values=rule.values) for rule in page.rules],
-            next_page_token=page.next_token,
-            revision=page.revision,
-            at=values.timestamp(page.at),
-            model="" if request.page_token else self._model,
-        )
+    def exported(page: RulesPage) -> Fields:
+        return {
+            "rules": [pb.CasbinRule(ptype=rule.ptype, values=rule.values) for rule in page.rules],
+            "next_page_token": page.next_token,
+            "revision": page.revision,
+            "at": values.timestamp(page.at),
+            "model": model if page.is_first else "",
+        }
 
-    def ImportRules(
-        self, request: pb.ImportRulesRequest, context: Context
-    ) -> pb.ImportRulesResponse:
-        answer = self._calls.change(request, context, import_rules.import_rules, _import)
-        return pb.ImportRulesResponse(
-            made=answer.value.made,
-            left_out=[pb.LeftOutRule(number=n, why=why) for n, why in answer.value.left_out],
-            renamed=answer.value.renamed,
-            expanded=[pb.ExpandedRule(number=n, into=into) for n, into in answer.value.expanded],
-            unheld_roles=answer.value.unheld,
-            revision=answer.revision,
-        )
+    return Service(
+        pb.DESCRIPTOR.services_by_name["RuleService"],
+        read(export_rules.export_rules, _export, exported),
+        change(import_rules.import_rules, _import, _imported),
+    )
+
+
+def _imported(imported: Imported) -> Fields:
+    return {
+        "made": imported.made,
+        "left_out": [pb.LeftOutRule(number=n, why=why) for n, why in imported.left_out],
+        "renamed": imported.renamed,
+        "expanded": [pb.ExpandedRule(number=n, into=into) for n, into in imported.expanded],
+        "unheld_roles": imported.unheld,
+    }
 
 
 def _import(request: pb.ImportRulesRequest) -> ImportRules:

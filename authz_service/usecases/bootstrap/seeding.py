@@ -10,6 +10,7 @@ from authz_service.domain.policy_set import PolicySet
 from authz_service.domain.tenant import SYSTEM, Tenant
 from authz_service.store.unit_of_work import Store
 from authz_service.usecases.bootstrap.declaring import SEEDER, declare_in
+from authz_service.usecases.callers.caller_changes import CallerFields
 from authz_service.usecases.callers.keys import CreateKey, make_key
 from authz_service.usecases.catalog.apply_policy import put_all
 
@@ -41,10 +42,9 @@ def first_key(store: Store, secret: str, keep: Callable[[str], None]) -> None:
     with store.transaction(call) as tx:
         if tx.index.keys:
             return
-        wanted = CreateKey(
+        command = CreateKey(
             secret_hash=digest(secret),
-            roles=(OPERATOR,),
-            display_name="first operator key",
+            fields=CallerFields(roles=(OPERATOR,), display_name="first operator key"),
             kind=KeyKind.OPERATOR,
         )
-        keep(write(KeyKind.OPERATOR, make_key(tx, wanted).id, secret))
+        keep(write(KeyKind.OPERATOR, make_key(tx, command).id, secret))

@@ -5,17 +5,15 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from authz_service.domain.audit import AuditRecord
-from authz_service.domain.change import Revision
 from authz_service.domain.key import ApiKey, KeyKind
-from authz_service.domain.membership import Membership
 from authz_service.domain.tenant import SYSTEM
-from authz_service.domain.window import FOREVER, Instant, Window
+from authz_service.domain.window import Instant
 from authz_service.engine.index import Index
 from authz_service.errors import ErrorReason, FailedPrecondition, InvalidArgument
 from authz_service.store import key_use
-from authz_service.store.member_revisions import caller_revisions
 from authz_service.store.unit_of_work import Transaction
-from authz_service.usecases.callers import system_roles
+from authz_service.usecases.callers import caller_changes, system_roles
+from authz_service.usecases.callers.caller_changes import CallerFields, UpdateCaller
 from authz_service.usecases.callers.keys_now import (
     KeyNow,
     Uses,
@@ -24,7 +22,6 @@ from authz_service.usecases.callers.keys_now import (
     key_now,
     later,
 )
-from authz_service.usecases.kernel import field_masks, preconditions
 from authz_service.usecases.kernel.execution import change
 from authz_service.usecases.kernel.lockout import require_operable
 from authz_service.usecases.kernel.rights import access_of
@@ -33,7 +30,8 @@ _DAY: Final = 86_400_000_000
 OVERLAP: Final[Instant] = _DAY
 MAX_OVERLAP: Final[Instant] = 30 * _DAY
 
-UPDATABLE: Final = frozenset({"display_name", "expire_time", "roles", "tenants"})
+_AT: Final = "key."
+"""Leads to the fields of the key in a request."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,27 +41,14 @@ class CreateKey:
     """
 
     secret_hash: str
-    roles: tuple[str, ...]
-    display_name: str = ""
-    tenants: tuple[str, ...] = ()
-    expires_at: Instant = FOREVER
+    fields: CallerFields
     kind: KeyKind | None = None
     tenant: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class UpdateKey:
-    """`mask` names the fields of `UPDATABLE` that are to be as they are here."""
-
-    id: str
-    mask: tuple[str, ...]
-    display_name: str = ""
-    expires_at: Instant = FOREVER
-    roles: tuple[str, ...] = ()
-    tenants: tuple[str, ...] = ()
-    expected_revision: Revision = 0
+class UpdateKey(UpdateCaller):
     seen: Uses = field(default_factory=dict)
-    tenant: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,58 +77,43 @@ def create_key(tx: Transaction, command: CreateKey) -> KeyNow:
 
 def make_key(tx: Transaction, command: CreateKey) -> KeyNow:
     """Make a key, its membership in `system` and its rights there."""
-    preconditions.text(command.display_name, "display_name", at_most=200)
-    Window(tx.now, command.expires_at).checked("expire_time")
-    rights = system_roles.paired(tx, command.roles, command.tenants)
-    kind = kind_of(tx.index, command.roles) if command.kind is None else command.kind
-    _require_honest(tx.index, kind, command.roles, "kind")
+    fields = command.fields
+    caller_changes.check(tx, fields, _AT)
+    system_roles.paired(tx, fields.roles, fields.tenants, _AT)
+    kind = kind_of(tx.index, fields.roles) if command.kind is None else command.kind
+    _require_honest(tx.index, kind, fields.roles, "kind")
     key = ApiKey(
         f"key-{tx.new_id()}",
         command.secret_hash,
-        command.display_name,
+        fields.display_name,
         tx.now,
-        command.expires_at,
+        fields.expires_at,
         kind,
     )
-    tx.change(None, key)
-    tx.change(None, Membership(SYSTEM, key.subject))
-    tx.record(AuditRecord("key.created", SYSTEM, (key.id,), None, key, tx.call.reason))
-    system_roles.give_all(tx, key.subject, rights)
-    return _now(tx, key_now(key, command.roles, command.tenants, 0, tx.now))
+    caller_changes.enter(tx, key, "key.created", fields, _AT)
+    return _now(tx, key_now(key, fields.roles, fields.tenants, 0, tx.now))
 
 
 def kind_of(index: Index, roles: Iterable[str]) -> KeyKind:
     """Tell by its rights what a key opens: this service itself, customers' accounts, or answers."""
-    held = frozenset[str]().union(*(index.role_permissions(role) for role in roles))
-    if access_of("CreateKey").right in held:
+    permissions = frozenset[str]().union(*(index.role_permissions(role) for role in roles))
+    if access_of("CreateKey").right in permissions:
         return KeyKind.OPERATOR
-    return KeyKind.JOB if access_of("OnboardTenant").right in held else KeyKind.APP
+    return KeyKind.JOB if access_of("OnboardTenant").right in permissions else KeyKind.APP
 
 
 @change
 def update_key(tx: Transaction, command: UpdateKey) -> KeyNow:
-    before = find(tx.index, command.id)
-    mask = field_masks.checked(command.mask, UPDATABLE)
-    field_masks.unchanged(_revision(tx, before.id), command.expected_revision)
-    after = before
-    if "display_name" in mask:
-        name = preconditions.text(command.display_name, "display_name", at_most=200)
-        after = replace(after, display_name=name)
-    if "expire_time" in mask:
-        Window(tx.now, command.expires_at).checked("expire_time")
-        after = replace(after, expires_at=command.expires_at)
-    if after != before:
-        tx.change(before, after)
-        tx.record(AuditRecord("key.updated", SYSTEM, (after.id,), before, after, tx.call.reason))
-    held = described(tx.index, after, _uses(tx, command.seen), tx.now)
-    roles = command.roles if "roles" in mask else held.roles
-    tenants = command.tenants if "tenants" in mask else held.tenants
-    if {"roles", "tenants"}.intersection(mask):
-        rights = system_roles.paired(tx, roles, tenants)
+    before = find(tx.index, command.id, "key.id")
+    after = caller_changes.amend(tx, before, command, "key.updated", _AT)
+    used_at = described(tx.index, after, _uses(tx, command.seen), tx.now).last_used_at
+    roles, tenants = caller_changes.rights_after(tx, after, command)
+    if caller_changes.changes_rights(command):
+        rights = system_roles.paired(tx, roles, tenants, _AT)
         _require_honest(tx.index, after.kind, roles, "roles")
-        system_roles.hold_only(tx, after.subject, rights)
+        system_roles.hold_only(tx, after.subject, rights, _AT)
     _require_operators(tx, after)
-    return _now(tx, key_now(after, roles, tenants, held.last_used_at, tx.now))
+    return _now(tx, key_now(after, roles, tenants, used_at, tx.now))
 
 
 @change
@@ -159,11 +129,11 @@ def rotate_key(tx: Transaction, command: RotateKey) -> KeyNow:
             "set a later expire_time first, or create another key",
             field="id",
         )
-    held = described(tx.index, key, _uses(tx, command.seen), tx.now)
+    shown = described(tx.index, key, _uses(tx, command.seen), tx.now)
     after = key.rotated(command.secret_hash, tx.now + command.overlap)
     tx.change(key, after)
     tx.record(AuditRecord("key.rotated", SYSTEM, (key.id,), key, after, tx.call.reason))
-    return _now(tx, key_now(after, held.roles, held.tenants, held.last_used_at, tx.now))
+    return _now(tx, key_now(after, shown.roles, shown.tenants, shown.last_used_at, tx.now))
 
 
 @change
@@ -173,17 +143,9 @@ def revoke_key(tx: Transaction, command: RevokeKey) -> KeyNow:
     shown = _now(tx, described(tx.index, key, _uses(tx, command.seen), tx.now))
     if command.previous_only:
         return _revoke_previous(tx, key, shown)
-    end_key(tx, key)
+    caller_changes.leave(tx, key, "key.revoked")
     _require_operators(tx, key)
     return shown
-
-
-def end_key(tx: Transaction, key: ApiKey) -> None:
-    """End a key, its rights and its membership in `system`."""
-    system_roles.take_all(tx, key.subject)
-    tx.change(Membership(SYSTEM, key.subject), None)
-    tx.change(key, None)
-    tx.record(AuditRecord("key.revoked", SYSTEM, (key.id,), key, None, tx.call.reason))
 
 
 def _revoke_previous(tx: Transaction, key: ApiKey, shown: KeyNow) -> KeyNow:
@@ -208,7 +170,7 @@ def _require_honest(index: Index, kind: KeyKind, roles: Iterable[str], field: st
             ErrorReason.KEY_KIND_CONFLICT,
             f"a key of kind `{kind}` cannot hold a role that makes keys: whoever finds it leaked "
             "would take it for less than it is; create a key of kind operator for that",
-            field=field,
+            field=f"{_AT}{field}",
         )
 
 
@@ -228,11 +190,7 @@ def _require_operators(tx: Transaction, key: ApiKey) -> None:
 
 def _now(tx: Transaction, key: KeyNow) -> KeyNow:
     """Add when it was last changed: by this transaction, if that has changed anything."""
-    return replace(key, revision=tx.revision if tx.changes else _revision(tx, key.id))
-
-
-def _revision(tx: Transaction, key_id: str) -> Revision:
-    return caller_revisions(tx.connection, [key_id], tx.index.revision).get(key_id, 0)
+    return replace(key, revision=caller_changes.revision_after(tx, key.id))
 
 
 def _uses(tx: Transaction, seen: Uses) -> Uses:

@@ -14,7 +14,7 @@ from authz_service.store.member_revisions import caller_revisions
 from authz_service.usecases.callers import system_roles
 from authz_service.usecases.kernel import paging
 from authz_service.usecases.kernel.execution import View, read
-from authz_service.usecases.kernel.paging import PageRequest
+from authz_service.usecases.kernel.paging import Page, PageRequest
 
 Uses = Mapping[str, Instant]
 """When keys were last used, by id; 0, or not there, for never."""
@@ -63,15 +63,6 @@ class ListKeys:
     tenant: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class KeyPage:
-    """A page, and how many keys all pages have."""
-
-    items: tuple[KeyNow, ...]
-    next_token: str
-    total: int
-
-
 @read
 def get_key(view: View, query: GetKey) -> KeyNow:
     key = find(view.index, query.id)
@@ -80,24 +71,24 @@ def get_key(view: View, query: GetKey) -> KeyNow:
 
 
 @read
-def list_keys(view: View, query: ListKeys) -> KeyPage:
-    found = list(_matching(view, query))
+def list_keys(view: View, query: ListKeys) -> Page[KeyNow]:
+    keys = list(_matching(view, query))
     filters = ["keys", *map(str, (query.role, query.for_tenant, query.kind))]
     filters += map(str, (query.expired, query.unused_since))
-    cut = paging.page(found, lambda key: key.id, query.page, filters)
-    return KeyPage(_dated(view, cut.items), cut.next_token, len(found))
+    page = paging.page(keys, lambda key: key.id, query.page, filters)
+    return replace(page, items=_dated(view, page.items))
 
 
-def find(index: Index, key_id: str) -> ApiKey:
+def find(index: Index, key_id: str, field: str = "id") -> ApiKey:
     """Find a key. Raises: InvalidArgument, NotFound (KEY_NOT_FOUND)."""
-    found = index.keys.get(checked("id", key_id))
-    if found is None:
+    key = index.keys.get(checked("id", key_id, field))
+    if key is None:
         raise NotFound(
             ErrorReason.KEY_NOT_FOUND,
             f"there is no key {key_id!r}; list the keys to see those in force",
-            field="id",
+            field=field,
         )
-    return found
+    return key
 
 
 def described(index: Index, key: ApiKey, uses: Uses, at: Instant) -> KeyNow:
@@ -152,8 +143,8 @@ def _matches(key: KeyNow, query: ListKeys, at: Instant) -> bool:
 def _dated(view: View, shown: Sequence[KeyNow]) -> tuple[KeyNow, ...]:
     """Add when each was last changed."""
     with view.database.read() as connection:
-        known = caller_revisions(connection, [key.id for key in shown], view.index.revision)
-    return tuple(replace(key, revision=known.get(key.id, 0)) for key in shown)
+        revisions = caller_revisions(connection, [key.id for key in shown], view.index.revision)
+    return tuple(replace(key, revision=revisions.get(key.id, 0)) for key in shown)
 
 
 def _uses(view: View, seen: Uses) -> Uses:

@@ -22,15 +22,15 @@ def paired(
     Raises:
         AuthzError: no role is named, a tenant is none of a customer, or there are too many pairs.
     """
-    wanted = set(roles)
-    if not wanted:
+    names = set(roles)
+    if not names:
         message = f"{at}roles: name at least one role, such as `authz.checker`"
         raise InvalidArgument(ErrorReason.INVALID_FIELD, message, field=f"{at}roles")
     for tenant in tenants:
         preconditions.customer(tx.index, tenant, f"{at}tenants")
     scopes = {TENANT_SCOPE + tenant for tenant in tenants} or {""}
-    preconditions.batch(len(wanted) * len(scopes), f"{at}tenants")
-    return {(role, scope) for role in wanted for scope in scopes}
+    preconditions.batch(len(names) * len(scopes), f"{at}tenants")
+    return {(role, scope) for role in names for scope in scopes}
 
 
 def give_all(
@@ -43,13 +43,13 @@ def give_all(
         give(tx, system, grant, f"{at}roles")
 
 
-def hold_only(tx: Transaction, subject: str, rights: set[tuple[str, str]]) -> None:
+def hold_only(tx: Transaction, subject: str, rights: set[tuple[str, str]], at: str = "") -> None:
     """Let a caller hold these and no others; those that it keeps are not touched."""
-    held = Facts(tx.connection).role_grants(SYSTEM, GrantFilter(subject=subject))
-    for grant in held:
+    grants = Facts(tx.connection).role_grants(SYSTEM, GrantFilter(subject=subject))
+    for grant in grants:
         if (grant.role, grant.scope) not in rights:
             take(tx, grant)
-    give_all(tx, subject, rights - {(grant.role, grant.scope) for grant in held})
+    give_all(tx, subject, rights - {(grant.role, grant.scope) for grant in grants}, at)
 
 
 def take_all(tx: Transaction, subject: str) -> None:

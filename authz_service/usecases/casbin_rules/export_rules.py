@@ -26,6 +26,7 @@ class RulesPage:
     next_token: str
     at: Instant
     revision: Revision
+    is_first: bool
 
 
 @read
@@ -38,9 +39,9 @@ def export_rules(view: View, query: ExportRules) -> RulesPage:
     size, start = paging.size(query.page), paging.start(query.page, filters)
     last, when = _place(start) if start else (0, resolved(moment, view.index, view.now))
     with view.database.read() as connection:
-        found = rules_in_force(connection, when.revision, when.at, query.tenant, last, size + 1)
-    cut = paging.cut(found, lambda rule: f"{rule.id}.{when.at}.{when.revision}", size, filters)
-    return RulesPage(cut.items, cut.next_token, when.at, when.revision)
+        rules = rules_in_force(connection, when.revision, when.at, query.tenant, last, size + 1)
+    page = paging.cut(rules, lambda rule: f"{rule.id}.{when.at}.{when.revision}", size, filters)
+    return RulesPage(page.items, page.next_token, when.at, when.revision, not start)
 
 
 def _place(token_key: str) -> tuple[int, Resolved]:

@@ -1,4 +1,4 @@
-"""What callers ask of jobs: look, do it again, let it be."""
+"""Jobs as callers see them: list, get, retry and cancel."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -53,19 +53,19 @@ def get_job(view: View, query: OneJob) -> Job:
 
 @change
 def retry_job(tx: Transaction, command: OneJob) -> Job:
-    """Do a job now, with all its attempts: one that is dead or cancelled, or waits for its turn."""
+    """Retry a dead, cancelled or pending job now, with a full number of attempts."""
     found = owned(store.find(tx.connection, checked("id", command.id), lock=True), command)
     if found.state in (JobState.DONE, JobState.RUNNING):
-        raise _conflict(found, "retried; it must be dead, cancelled or waiting")
+        raise _conflict(found, "retried; it must be dead, cancelled or pending")
     return restarted(tx, found, "job.retried")
 
 
 @change
 def cancel_job(tx: Transaction, command: OneJob) -> Job:
-    """Let a job be. An attempt that is under way may still succeed; no other follows."""
+    """Cancel a pending or running job. An attempt that has begun may still succeed."""
     found = owned(store.find(tx.connection, checked("id", command.id), lock=True), command)
     if not found.open:
-        raise _conflict(found, "cancelled; it must be waiting or running")
+        raise _conflict(found, "cancelled; it must be pending or running")
     after = cancelled(found, tx.now)
     store.replace(tx.connection, after)
     _record(tx, "job.cancelled", found, after)
@@ -73,7 +73,7 @@ def cancel_job(tx: Transaction, command: OneJob) -> Job:
 
 
 def restarted(tx: Transaction, found: Job, action: str) -> Job:
-    """Start a job over and say so."""
+    """Start a job over and record it."""
     after = again(found, tx.now)
     tx.enqueue(after)
     _record(tx, action, found, after)

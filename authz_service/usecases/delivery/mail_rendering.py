@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
@@ -29,6 +30,14 @@ _SAMPLE: Final[Mapping[str, object]] = {
 """All that a template may name, with values to try it with."""
 
 
+class TemplateOrigin(StrEnum):
+    """Who wrote a template."""
+
+    TENANT = "tenant"
+    VENDOR = "vendor"
+    BUILT_IN = "built-in"
+
+
 @dataclass(frozen=True, slots=True)
 class Words:
     """The templates of one mail. `html` may be "": then the mail is text alone."""
@@ -45,15 +54,14 @@ def shipped(kind: JobKind) -> Words:
     return Words(*(part.read_text(encoding="utf-8") for part in parts))
 
 
-def in_use(connection: Connection, tenant: str, kind: JobKind) -> tuple[str, Words]:
-    """Find the words for a tenant, and whose they are: the tenant's, "" for the vendor's for all,
-    or `shipped`.
-    """
-    kept = jobs.template(connection, {tenant, ""}, kind.value)
-    for owner in (tenant, ""):
-        if owner in kept:
-            return owner, Words(*kept[owner])
-    return "shipped", shipped(kind)
+def in_use(connection: Connection, tenant: str, kind: JobKind) -> tuple[TemplateOrigin, Words]:
+    """Find the template that mails of a tenant use, and who wrote it."""
+    custom = jobs.template(connection, {tenant, ""}, kind.value)
+    if tenant and tenant in custom:
+        return TemplateOrigin.TENANT, Words(*custom[tenant])
+    if "" in custom:
+        return TemplateOrigin.VENDOR, Words(*custom[""])
+    return TemplateOrigin.BUILT_IN, shipped(kind)
 
 
 def rendered(words: Words, values: Mapping[str, object]) -> Words:

@@ -1,24 +1,32 @@
-"""Mails in a tenant's own words, or in the vendor's for all tenants."""
+"""Mail templates: custom ones of a tenant, vendor-wide ones, and those built in."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Final
 
 from authz_service.domain.audit import AuditRecord
-from authz_service.domain.job import JobKind
+from authz_service.domain.job import MAILS, JobKind
 from authz_service.domain.tenant import SYSTEM
 from authz_service.errors import ErrorReason, NotFound
 from authz_service.store import jobs as store
 from authz_service.store.unit_of_work import Transaction
 from authz_service.usecases.delivery import mail_rendering
-from authz_service.usecases.delivery.mail_rendering import Words
-from authz_service.usecases.kernel import preconditions
+from authz_service.usecases.delivery.mail_rendering import TemplateOrigin, Words
+from authz_service.usecases.kernel import field_masks, paging, preconditions
 from authz_service.usecases.kernel.execution import View, change, read
+from authz_service.usecases.kernel.paging import Page, PageRequest
+
+UPDATABLE: Final = frozenset({"subject", "text", "html"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PutMailTemplate:
+class UpdateMailTemplate:
+    """`tenant` "" is the vendor-wide template; an empty `mask` names all of `UPDATABLE`."""
+
     tenant: str
     kind: JobKind
     words: Words
+    mask: tuple[str, ...] = ()
+    allow_missing: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,53 +35,84 @@ class OneMailTemplate:
     kind: JobKind
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListMailTemplates:
+    page: PageRequest
+    tenant: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class MailTemplate:
-    """The words in use. `owner` is the tenant whose they are, "" for all's, or `shipped`."""
+    """The template in use."""
 
-    tenant: str
     kind: JobKind
     words: Words
-    owner: str
+    origin: TemplateOrigin
 
 
 @change
-def put_mail_template(tx: Transaction, command: PutMailTemplate) -> MailTemplate:
+def update_mail_template(tx: Transaction, command: UpdateMailTemplate) -> MailTemplate:
+    """Change a custom template, or create it. Raises: TEMPLATE_NOT_FOUND, TEMPLATE_INVALID."""
     if command.tenant:
         preconditions.customer(tx.index, command.tenant)
-    words = mail_rendering.checked(command.words)
-    kept = (words.subject, words.text, words.html)
-    store.set_template(tx.connection, command.tenant, command.kind.value, kept)
-    _record(tx, "mail_template.put", command.tenant, command.kind)
-    return MailTemplate(command.tenant, command.kind, words, command.tenant)
+    fields = field_masks.checked(command.mask or (field_masks.WHOLE,), UPDATABLE)
+    before = store.template(tx.connection, {command.tenant}, command.kind.value)
+    if command.tenant not in before and not command.allow_missing:
+        raise _missing(command.kind, "template.kind")
+    # What the mask leaves out of a template that is created comes from the one used until now.
+    _, words = mail_rendering.in_use(tx.connection, command.tenant, command.kind)
+    words = replace(words, **{field: getattr(command.words, field) for field in fields})
+    words = mail_rendering.checked(words)
+    texts = (words.subject, words.text, words.html)
+    store.set_template(tx.connection, command.tenant, command.kind.value, texts)
+    _record(tx, "mail_template.updated", command.tenant, command.kind)
+    origin = TemplateOrigin.TENANT if command.tenant else TemplateOrigin.VENDOR
+    return MailTemplate(command.kind, words, origin)
 
 
 @change
 def delete_mail_template(tx: Transaction, command: OneMailTemplate) -> MailTemplate:
-    """Go back to the words for all, or to those shipped. Raises: TEMPLATE_NOT_FOUND."""
+    """Fall back to the vendor-wide or the built-in template. Raises: TEMPLATE_NOT_FOUND."""
     if command.tenant:
         preconditions.customer(tx.index, command.tenant)
-    kept = store.template(tx.connection, {command.tenant}, command.kind.value)
-    if command.tenant not in kept:
-        raise NotFound(
-            ErrorReason.TEMPLATE_NOT_FOUND,
-            f"no template of {command.kind.value} was put there; there is nothing to delete",
-            field="kind",
-        )
+    before = store.template(tx.connection, {command.tenant}, command.kind.value)
+    if command.tenant not in before:
+        raise _missing(command.kind, "kind")
     store.set_template(tx.connection, command.tenant, command.kind.value, None)
     _record(tx, "mail_template.deleted", command.tenant, command.kind)
-    owner, words = mail_rendering.in_use(tx.connection, command.tenant, command.kind)
-    return MailTemplate(command.tenant, command.kind, words, owner)
+    origin, words = mail_rendering.in_use(tx.connection, command.tenant, command.kind)
+    return MailTemplate(command.kind, words, origin)
 
 
 @read
 def get_mail_template(view: View, query: OneMailTemplate) -> MailTemplate:
-    """Read the words that a tenant's mails have, whoever put them."""
+    """Get the template that mails of a tenant use, whoever wrote it."""
     if query.tenant:
         preconditions.customer(view.index, query.tenant)
     with view.database.read() as connection:
-        owner, words = mail_rendering.in_use(connection, query.tenant, query.kind)
-    return MailTemplate(query.tenant, query.kind, words, owner)
+        origin, words = mail_rendering.in_use(connection, query.tenant, query.kind)
+    return MailTemplate(query.kind, words, origin)
+
+
+@read
+def list_mail_templates(view: View, query: ListMailTemplates) -> Page[MailTemplate]:
+    if query.tenant:
+        preconditions.customer(view.index, query.tenant)
+    templates = []
+    with view.database.read() as connection:
+        for kind in sorted(MAILS):
+            origin, words = mail_rendering.in_use(connection, query.tenant, kind)
+            templates.append(MailTemplate(kind, words, origin))
+    fingerprint = ["mail_templates", query.tenant]
+    return paging.page(templates, lambda each: each.kind.value, query.page, fingerprint)
+
+
+def _missing(kind: JobKind, field: str) -> NotFound:
+    return NotFound(
+        ErrorReason.TEMPLATE_NOT_FOUND,
+        f"there is no custom template for {kind.value} here; allow_missing creates it",
+        field=field,
+    )
 
 
 def _record(tx: Transaction, action: str, tenant: str, kind: JobKind) -> None:

@@ -83,7 +83,7 @@ class ListEndpoints:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListDeliveries:
     tenant: str
-    id: str
+    endpoint: str
     page: PageRequest
     state: JobState | None = None
 
@@ -124,7 +124,7 @@ def create_endpoint(tx: Transaction, command: CreateEndpoint) -> Endpoint:
 @change
 def update_endpoint(tx: Transaction, command: UpdateEndpoint) -> Endpoint:
     """Change what the mask names. Enabling one that was disabled lets it hear of what follows."""
-    before = find(tx.index, command.tenant, command.id)
+    before = find(tx.index, command.tenant, command.id, "endpoint.id")
     mask = field_masks.checked(command.mask, _MASK)
     after = before
     if "url" in mask:
@@ -185,7 +185,7 @@ def ping_endpoint(tx: Transaction, command: OneEndpoint) -> Job:
 @change
 def redeliver_delivery(tx: Transaction, command: OneDelivery) -> Job:
     """Deliver again under the same id, whatever became of it before."""
-    found = _enabled(find(tx.index, command.tenant, command.endpoint))
+    found = _enabled(find(tx.index, command.tenant, command.endpoint, "endpoint"))
     named = OneJob(id=checked("id", command.id))
     job = job_rpcs.owned(store.find(tx.connection, named.id, lock=True), named)
     job_rpcs.owned(job if job.target == found.id else None, named)
@@ -210,13 +210,13 @@ def list_endpoints(view: View, query: ListEndpoints) -> Page[Endpoint]:
 
 @read
 def list_deliveries(view: View, query: ListDeliveries) -> Page[Job]:
-    found = find(view.index, query.tenant, query.id)
+    found = find(view.index, query.tenant, query.endpoint, "endpoint")
     matching = JobFilter(target=found.id, state=query.state)
     filters = ["deliveries", found.id, str(query.state)]
     return job_rpcs.newest(view, query.page, filters, matching)
 
 
-def find(index: Index, tenant: str, endpoint: str) -> Endpoint:
+def find(index: Index, tenant: str, endpoint: str, field: str = "id") -> Endpoint:
     """Find an endpoint; one of another tenant is not found, by a caller for all it is.
 
     Raises:
@@ -225,12 +225,12 @@ def find(index: Index, tenant: str, endpoint: str) -> Endpoint:
     """
     if tenant:
         preconditions.customer(index, tenant)
-    found = index.endpoints.get(checked("id", endpoint))
+    found = index.endpoints.get(checked("id", endpoint, field))
     if found is None or tenant not in ("", found.tenant):
         raise NotFound(
             ErrorReason.ENDPOINT_NOT_FOUND,
             f"there is no endpoint {endpoint[:140]!r}; list the endpoints to see those there are",
-            field="id",
+            field=field,
         )
     return found
 

@@ -18,8 +18,7 @@ from authz_service.store.endings import Ended, ended_with_tenant
 from authz_service.store.facts import Facts
 from authz_service.store.filters import GrantFilter
 from authz_service.store.unit_of_work import Transaction
-from authz_service.usecases.callers.identities import end_identity
-from authz_service.usecases.callers.keys import end_key
+from authz_service.usecases.callers.caller_changes import leave
 from authz_service.usecases.grants.exceptions import end_exception
 from authz_service.usecases.grants.role_grants import take
 from authz_service.usecases.kernel import preconditions
@@ -132,9 +131,9 @@ def _take_down(tx: Transaction, tenant: str) -> Counts:
     for exception in entry.exceptions:
         end_exception(tx, exception)
     for key in keys:
-        end_key(tx, key)
+        leave(tx, key, "key.revoked")
     for identity in identities:
-        end_identity(tx, identity)
+        leave(tx, identity, "identity.deleted")
     return Counts(
         members=entry.members.size,
         role_grants=len(grants),

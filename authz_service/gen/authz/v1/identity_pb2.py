@@ -28,47 +28,47 @@ from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mas
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17\x61uthz/v1/identity.proto\x12\x08\x61uthz.v1\x1a\x15\x61uthz/v1/effect.proto\x1a\x16\x61uthz/v1/options.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x84\x02\n\x08Identity\x12\n\n\x02id\x18\x01 \x01(\t\x12$\n\x04kind\x18\x02 \x01(\x0e\x32\x16.authz.v1.IdentityKind\x12\x0e\n\x06issuer\x18\x03 \x01(\t\x12\x0c\n\x04name\x18\x04 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x05 \x01(\t\x12\r\n\x05roles\x18\x06 \x03(\t\x12\x0f\n\x07tenants\x18\x07 \x03(\t\x12/\n\x0b\x63reate_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpire_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08revision\x18\n \x01(\x03\"z\n\x17RegisterIdentityRequest\x12$\n\x08identity\x18\x01 \x01(\x0b\x32\x12.authz.v1.Identity\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\"v\n\x18RegisterIdentityResponse\x12$\n\x08identity\x18\x01 \x01(\x0b\x32\x12.authz.v1.Identity\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12\"\n\x07preview\x18\x0e \x01(\x0b\x32\x11.authz.v1.Preview\" \n\x12GetIdentityRequest\x12\n\n\x02id\x18\x01 \x01(\t\"M\n\x13GetIdentityResponse\x12$\n\x08identity\x18\x01 \x01(\x0b\x32\x12.authz.v1.Identity\x12\x10\n\x08revision\x18\x02 \x01(\x03\">\n\x15ListIdentitiesRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"k\n\x16ListIdentitiesResponse\x12&\n\nidentities\x18\x01 \x03(\x0b\x32\x12.authz.v1.Identity\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x10\n\x08revision\x18\x03 \x01(\x03\"\x91\x02\n\x15UpdateIdentityRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x14\n\x0c\x64isplay_name\x18\x03 \x01(\t\x12/\n\x0b\x65xpire_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05roles\x18\x05 \x03(\t\x12\x0f\n\x07tenants\x18\x06 \x03(\t\x12\x0e\n\x06reason\x18\x07 \x01(\t\x12\x12\n\nrequest_id\x18\x08 \x01(\t\x12\x15\n\rvalidate_only\x18\t \x01(\x08\x12\x19\n\x11\x65xpected_revision\x18\n \x01(\x03\"t\n\x16UpdateIdentityResponse\x12$\n\x08identity\x18\x01 \x01(\x0b\x32\x12.authz.v1.Identity\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12\"\n\x07preview\x18\x0e \x01(\x0b\x32\x11.authz.v1.Preview\"^\n\x15RemoveIdentityRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\"t\n\x16RemoveIdentityResponse\x12$\n\x08identity\x18\x01 \x01(\x0b\x32\x12.authz.v1.Identity\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12\"\n\x07preview\x18\x0e \x01(\x0b\x32\x11.authz.v1.Preview*e\n\x0cIdentityKind\x12\x1d\n\x19IDENTITY_KIND_UNSPECIFIED\x10\x00\x12\x17\n\x13IDENTITY_KIND_TOKEN\x10\x01\x12\x1d\n\x19IDENTITY_KIND_CERTIFICATE\x10\x02\x32\xb1\x04\n\x0fIdentityService\x12t\n\x10RegisterIdentity\x12!.authz.v1.RegisterIdentityRequest\x1a\".authz.v1.RegisterIdentityResponse\"\x19\xa2\xbb\x18\x15\n\x13identities:register\x12`\n\x0bGetIdentity\x12\x1c.authz.v1.GetIdentityRequest\x1a\x1d.authz.v1.GetIdentityResponse\"\x14\xa2\xbb\x18\x10\n\x0eidentities:get\x12j\n\x0eListIdentities\x12\x1f.authz.v1.ListIdentitiesRequest\x1a .authz.v1.ListIdentitiesResponse\"\x15\xa2\xbb\x18\x11\n\x0fidentities:list\x12l\n\x0eUpdateIdentity\x12\x1f.authz.v1.UpdateIdentityRequest\x1a .authz.v1.UpdateIdentityResponse\"\x17\xa2\xbb\x18\x13\n\x11identities:update\x12l\n\x0eRemoveIdentity\x12\x1f.authz.v1.RemoveIdentityRequest\x1a .authz.v1.RemoveIdentityResponse\"\x17\xa2\xbb\x18\x13\n\x11identities:removeb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17\x61uthz/v1/identity.proto\x12\x08\x61uthz.v1\x1a\x15\x61uthz/v1/effect.proto\x1a\x16\x61uthz/v1/options.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x84\x02\n\x08Identity\x12\n\n\x02id\x18\x01 \x01(\t\x12$\n\x04kind\x18\x02 \x01(\x0e\x32\x16.authz.v1.IdentityKind\x12\x0e\n\x06issuer\x18\x03 \x01(\t\x12\x0c\n\x04name\x18\x04 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x05 \x01(\t\x12\r\n\x05roles\x18\x06 \x03(\t\x12\x0f\n\x07tenants\x18\x07 \x03(\t\x12/\n\x0b\x63reate_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpire_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08revision\x18\n \x01(\x03\"x\n\x15\x43reateIdentityRequest\x12$\n\x08identity\x18\x01 \x01(\x0b\x32\x12.authz.v1.Identity\x12\x12\n\nrequest_id\x18\r \x01(\t\x12\x15\n\rvalidate_only\x18\x0e \x01(\x08\x12\x0e\n\x06reason\x18\x0f \x01(\t\"t\n\x16\x43reateIdentityResponse\x12$\n\x08identity\x18\x01 \x01(\x0b\x32\x12.authz.v1.Identity\x12\"\n\x07preview\x18\x0e \x01(\x0b\x32\x11.authz.v1.Preview\x12\x10\n\x08revision\x18\x0f \x01(\x03\" \n\x12GetIdentityRequest\x12\n\n\x02id\x18\x01 \x01(\t\"M\n\x13GetIdentityResponse\x12$\n\x08identity\x18\x01 \x01(\x0b\x32\x12.authz.v1.Identity\x12\x10\n\x08revision\x18\x0f \x01(\x03\">\n\x15ListIdentitiesRequest\x12\x11\n\tpage_size\x18\r \x01(\x05\x12\x12\n\npage_token\x18\x0e \x01(\t\"\x7f\n\x16ListIdentitiesResponse\x12&\n\nidentities\x18\x01 \x03(\x0b\x32\x12.authz.v1.Identity\x12\x17\n\x0fnext_page_token\x18\r \x01(\t\x12\x10\n\x08revision\x18\x0e \x01(\x03\x12\x12\n\ntotal_size\x18\x0f \x01(\x05\"\xc4\x01\n\x15UpdateIdentityRequest\x12$\n\x08identity\x18\x01 \x01(\x0b\x32\x12.authz.v1.Identity\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x19\n\x11\x65xpected_revision\x18\x0c \x01(\x03\x12\x12\n\nrequest_id\x18\r \x01(\t\x12\x15\n\rvalidate_only\x18\x0e \x01(\x08\x12\x0e\n\x06reason\x18\x0f \x01(\t\"t\n\x16UpdateIdentityResponse\x12$\n\x08identity\x18\x01 \x01(\x0b\x32\x12.authz.v1.Identity\x12\"\n\x07preview\x18\x0e \x01(\x0b\x32\x11.authz.v1.Preview\x12\x10\n\x08revision\x18\x0f \x01(\x03\"^\n\x15\x44\x65leteIdentityRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\r \x01(\t\x12\x15\n\rvalidate_only\x18\x0e \x01(\x08\x12\x0e\n\x06reason\x18\x0f \x01(\t\"t\n\x16\x44\x65leteIdentityResponse\x12$\n\x08identity\x18\x01 \x01(\x0b\x32\x12.authz.v1.Identity\x12\"\n\x07preview\x18\x0e \x01(\x0b\x32\x11.authz.v1.Preview\x12\x10\n\x08revision\x18\x0f \x01(\x03*e\n\x0cIdentityKind\x12\x1d\n\x19IDENTITY_KIND_UNSPECIFIED\x10\x00\x12\x17\n\x13IDENTITY_KIND_TOKEN\x10\x01\x12\x1d\n\x19IDENTITY_KIND_CERTIFICATE\x10\x02\x32\xa9\x04\n\x0fIdentityService\x12l\n\x0e\x43reateIdentity\x12\x1f.authz.v1.CreateIdentityRequest\x1a .authz.v1.CreateIdentityResponse\"\x17\xa2\xbb\x18\x13\n\x11identities:create\x12`\n\x0bGetIdentity\x12\x1c.authz.v1.GetIdentityRequest\x1a\x1d.authz.v1.GetIdentityResponse\"\x14\xa2\xbb\x18\x10\n\x0eidentities:get\x12j\n\x0eListIdentities\x12\x1f.authz.v1.ListIdentitiesRequest\x1a .authz.v1.ListIdentitiesResponse\"\x15\xa2\xbb\x18\x11\n\x0fidentities:list\x12l\n\x0eUpdateIdentity\x12\x1f.authz.v1.UpdateIdentityRequest\x1a .authz.v1.UpdateIdentityResponse\"\x17\xa2\xbb\x18\x13\n\x11identities:update\x12l\n\x0e\x44\x65leteIdentity\x12\x1f.authz.v1.DeleteIdentityRequest\x1a .authz.v1.DeleteIdentityResponse\"\x17\xa2\xbb\x18\x13\n\x11identities:deleteb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'authz.v1.identity_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_IDENTITYSERVICE'].methods_by_name['RegisterIdentity']._loaded_options = None
-  _globals['_IDENTITYSERVICE'].methods_by_name['RegisterIdentity']._serialized_options = b'\242\273\030\025\n\023identities:register'
+  _globals['_IDENTITYSERVICE'].methods_by_name['CreateIdentity']._loaded_options = None
+  _globals['_IDENTITYSERVICE'].methods_by_name['CreateIdentity']._serialized_options = b'\242\273\030\023\n\021identities:create'
   _globals['_IDENTITYSERVICE'].methods_by_name['GetIdentity']._loaded_options = None
   _globals['_IDENTITYSERVICE'].methods_by_name['GetIdentity']._serialized_options = b'\242\273\030\020\n\016identities:get'
   _globals['_IDENTITYSERVICE'].methods_by_name['ListIdentities']._loaded_options = None
   _globals['_IDENTITYSERVICE'].methods_by_name['ListIdentities']._serialized_options = b'\242\273\030\021\n\017identities:list'
   _globals['_IDENTITYSERVICE'].methods_by_name['UpdateIdentity']._loaded_options = None
   _globals['_IDENTITYSERVICE'].methods_by_name['UpdateIdentity']._serialized_options = b'\242\273\030\023\n\021identities:update'
-  _globals['_IDENTITYSERVICE'].methods_by_name['RemoveIdentity']._loaded_options = None
-  _globals['_IDENTITYSERVICE'].methods_by_name['RemoveIdentity']._serialized_options = b'\242\273\030\023\n\021identities:remove'
-  _globals['_IDENTITYKIND']._serialized_start=1552
-  _globals['_IDENTITYKIND']._serialized_end=1653
+  _globals['_IDENTITYSERVICE'].methods_by_name['DeleteIdentity']._loaded_options = None
+  _globals['_IDENTITYSERVICE'].methods_by_name['DeleteIdentity']._serialized_options = b'\242\273\030\023\n\021identities:delete'
+  _globals['_IDENTITYKIND']._serialized_start=1491
+  _globals['_IDENTITYKIND']._serialized_end=1592
   _globals['_IDENTITY']._serialized_start=152
   _globals['_IDENTITY']._serialized_end=412
-  _globals['_REGISTERIDENTITYREQUEST']._serialized_start=414
-  _globals['_REGISTERIDENTITYREQUEST']._serialized_end=536
-  _globals['_REGISTERIDENTITYRESPONSE']._serialized_start=538
-  _globals['_REGISTERIDENTITYRESPONSE']._serialized_end=656
-  _globals['_GETIDENTITYREQUEST']._serialized_start=658
-  _globals['_GETIDENTITYREQUEST']._serialized_end=690
-  _globals['_GETIDENTITYRESPONSE']._serialized_start=692
-  _globals['_GETIDENTITYRESPONSE']._serialized_end=769
-  _globals['_LISTIDENTITIESREQUEST']._serialized_start=771
-  _globals['_LISTIDENTITIESREQUEST']._serialized_end=833
-  _globals['_LISTIDENTITIESRESPONSE']._serialized_start=835
-  _globals['_LISTIDENTITIESRESPONSE']._serialized_end=942
-  _globals['_UPDATEIDENTITYREQUEST']._serialized_start=945
-  _globals['_UPDATEIDENTITYREQUEST']._serialized_end=1218
-  _globals['_UPDATEIDENTITYRESPONSE']._serialized_start=1220
-  _globals['_UPDATEIDENTITYRESPONSE']._serialized_end=1336
-  _globals['_REMOVEIDENTITYREQUEST']._serialized_start=1338
-  _globals['_REMOVEIDENTITYREQUEST']._serialized_end=1432
-  _globals['_REMOVEIDENTITYRESPONSE']._serialized_start=1434
-  _globals['_REMOVEIDENTITYRESPONSE']._serialized_end=1550
-  _globals['_IDENTITYSERVICE']._serialized_start=1656
-  _globals['_IDENTITYSERVICE']._serialized_end=2217
+  _globals['_CREATEIDENTITYREQUEST']._serialized_start=414
+  _globals['_CREATEIDENTITYREQUEST']._serialized_end=534
+  _globals['_CREATEIDENTITYRESPONSE']._serialized_start=536
+  _globals['_CREATEIDENTITYRESPONSE']._serialized_end=652
+  _globals['_GETIDENTITYREQUEST']._serialized_start=654
+  _globals['_GETIDENTITYREQUEST']._serialized_end=686
+  _globals['_GETIDENTITYRESPONSE']._serialized_start=688
+  _globals['_GETIDENTITYRESPONSE']._serialized_end=765
+  _globals['_LISTIDENTITIESREQUEST']._serialized_start=767
+  _globals['_LISTIDENTITIESREQUEST']._serialized_end=829
+  _globals['_LISTIDENTITIESRESPONSE']._serialized_start=831
+  _globals['_LISTIDENTITIESRESPONSE']._serialized_end=958
+  _globals['_UPDATEIDENTITYREQUEST']._serialized_start=961
+  _globals['_UPDATEIDENTITYREQUEST']._serialized_end=1157
+  _globals['_UPDATEIDENTITYRESPONSE']._serialized_start=1159
+  _globals['_UPDATEIDENTITYRESPONSE']._serialized_end=1275
+  _globals['_DELETEIDENTITYREQUEST']._serialized_start=1277
+  _globals['_DELETEIDENTITYREQUEST']._serialized_end=1371
+  _globals['_DELETEIDENTITYRESPONSE']._serialized_start=1373
+  _globals['_DELETEIDENTITYRESPONSE']._serialized_end=1489
+  _globals['_IDENTITYSERVICE']._serialized_start=1595
+  _globals['_IDENTITYSERVICE']._serialized_end=2148
 # @@protoc_insertion_point(module_scope)

@@ -73,24 +73,26 @@ class Identity(_message.Message):
     characters. Example: `spiffe://example.com/billing`.
     """
     display_name: _builtins.str
-    """What a person calls it; up to 200 characters. Example: `invoicing backend`."""
+    """What people call it; up to 200 characters. Example: `invoicing backend`."""
     revision: _builtins.int
     """The revision that last changed it or its rights, for `expected_revision`."""
     @_builtins.property
     def roles(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Roles held in the tenant `system`. Example: `authz.checker`."""
+        """Roles that it holds in the tenant `system`, at least one. Examples: `authz.checker`,
+        `authz.product`, `authz.provisioner`, `authz.operator`, `authz.auditor`.
+        """
 
     @_builtins.property
     def tenants(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Tenants that the roles are held for; empty for all."""
+        """Tenants that it holds the roles for; empty for all. Roles times tenants: at most 1,000."""
 
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
-        """When it was registered."""
+        """When it was created. Given by this service."""
 
     @_builtins.property
     def expire_time(self) -> _timestamp_pb2.Timestamp:
-        """When it ends by itself; unset for never."""
+        """When it expires; unset for never."""
 
     def __init__(
         self,
@@ -115,35 +117,34 @@ class Identity(_message.Message):
 Global___Identity: _TypeAlias = Identity  # noqa: Y015
 
 @_typing.final
-class RegisterIdentityRequest(_message.Message):
-    """The identity to register."""
+class CreateIdentityRequest(_message.Message):
+    """The identity to create."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     IDENTITY_FIELD_NUMBER: _builtins.int
-    REASON_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
-    reason: _builtins.str
-    """Why, for the audit."""
+    REASON_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
-    """A retry with the same id gets the first answer."""
+    """A retry with the same id gets the first answer; the same id with other content is refused."""
     validate_only: _builtins.bool
-    """Answer as if the identity were registered, and register none."""
+    """Answer with the full effect, and change nothing."""
+    reason: _builtins.str
+    """Why, for the audit; up to 1,000 characters."""
     @_builtins.property
     def identity(self) -> Global___Identity:
-        """The identity: `kind`, `name` and at least one role that the tier `internal` lists; `issuer` for a
-        token. `id`, `create_time` and `revision` are given by this service and must be
-        unset.
+        """The identity: `kind`, `name` and `roles`; `issuer` for a token; `display_name`, `tenants` and
+        `expire_time` if any. All else must be unset.
         """
 
     def __init__(
         self,
         *,
         identity: Global___Identity | None = ...,
-        reason: _builtins.str = ...,
         request_id: _builtins.str = ...,
         validate_only: _builtins.bool = ...,
+        reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["identity", b"identity"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -151,17 +152,17 @@ class RegisterIdentityRequest(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___RegisterIdentityRequest: _TypeAlias = RegisterIdentityRequest  # noqa: Y015
+Global___CreateIdentityRequest: _TypeAlias = CreateIdentityRequest  # noqa: Y015
 
 @_typing.final
-class RegisterIdentityResponse(_message.Message):
-    """The identity registered."""
+class CreateIdentityResponse(_message.Message):
+    """The identity created."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     IDENTITY_FIELD_NUMBER: _builtins.int
-    REVISION_FIELD_NUMBER: _builtins.int
     PREVIEW_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
     """The revision from which on it may call."""
     @_builtins.property
@@ -176,8 +177,8 @@ class RegisterIdentityResponse(_message.Message):
         self,
         *,
         identity: Global___Identity | None = ...,
-        revision: _builtins.int = ...,
         preview: _effect_pb2.Preview | None = ...,
+        revision: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["identity", b"identity", "preview", b"preview"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -185,11 +186,11 @@ class RegisterIdentityResponse(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___RegisterIdentityResponse: _TypeAlias = RegisterIdentityResponse  # noqa: Y015
+Global___CreateIdentityResponse: _TypeAlias = CreateIdentityResponse  # noqa: Y015
 
 @_typing.final
 class GetIdentityRequest(_message.Message):
-    """Which identity to read."""
+    """The identity to get."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -218,7 +219,7 @@ class GetIdentityResponse(_message.Message):
     IDENTITY_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
-    """The revision the answer was given at."""
+    """The revision at which the question was answered."""
     @_builtins.property
     def identity(self) -> Global___Identity:
         """The identity."""
@@ -239,7 +240,7 @@ Global___GetIdentityResponse: _TypeAlias = GetIdentityResponse  # noqa: Y015
 
 @_typing.final
 class ListIdentitiesRequest(_message.Message):
-    """Which identities to list."""
+    """Which page of identities to list."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -248,7 +249,7 @@ class ListIdentitiesRequest(_message.Message):
     page_size: _builtins.int
     """At most this many; 100 if 0, at most 1,000."""
     page_token: _builtins.str
-    """`next_page_token` of the page before, of the same query."""
+    """`next_page_token` of the previous page."""
     def __init__(
         self,
         *,
@@ -272,10 +273,13 @@ class ListIdentitiesResponse(_message.Message):
     IDENTITIES_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
+    TOTAL_SIZE_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
     """Empty on the last page."""
     revision: _builtins.int
-    """The revision the answer was given at."""
+    """The revision at which the question was answered."""
+    total_size: _builtins.int
+    """How many identities there are on all pages."""
     @_builtins.property
     def identities(self) -> _containers.RepeatedCompositeFieldContainer[Global___Identity]:
         """The identities."""
@@ -286,10 +290,11 @@ class ListIdentitiesResponse(_message.Message):
         identities: _abc.Iterable[Global___Identity] | None = ...,
         next_page_token: _builtins.str = ...,
         revision: _builtins.int = ...,
+        total_size: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["identities", b"identities", "next_page_token", b"next_page_token", "revision", b"revision"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["identities", b"identities", "next_page_token", b"next_page_token", "revision", b"revision", "total_size", b"total_size"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -297,67 +302,47 @@ Global___ListIdentitiesResponse: _TypeAlias = ListIdentitiesResponse  # noqa: Y0
 
 @_typing.final
 class UpdateIdentityRequest(_message.Message):
-    """What to change of an identity."""
+    """How to change an identity."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    ID_FIELD_NUMBER: _builtins.int
+    IDENTITY_FIELD_NUMBER: _builtins.int
     UPDATE_MASK_FIELD_NUMBER: _builtins.int
-    DISPLAY_NAME_FIELD_NUMBER: _builtins.int
-    EXPIRE_TIME_FIELD_NUMBER: _builtins.int
-    ROLES_FIELD_NUMBER: _builtins.int
-    TENANTS_FIELD_NUMBER: _builtins.int
-    REASON_FIELD_NUMBER: _builtins.int
+    EXPECTED_REVISION_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
-    EXPECTED_REVISION_FIELD_NUMBER: _builtins.int
-    id: _builtins.str
-    """The identity's id."""
-    display_name: _builtins.str
-    """What a person will call it; up to 200 characters."""
-    reason: _builtins.str
-    """Why, for the audit."""
-    request_id: _builtins.str
-    """A retry with the same id gets the first answer."""
-    validate_only: _builtins.bool
-    """Answer as if the identity were changed, and change nothing."""
+    REASON_FIELD_NUMBER: _builtins.int
     expected_revision: _builtins.int
-    """Refuse (REVISION_MISMATCH) if its `revision` is another by now; 0 to change it as it is."""
+    """Refuse (REVISION_MISMATCH) if the identity's `revision` is another by now; 0 for any."""
+    request_id: _builtins.str
+    """A retry with the same id gets the first answer; the same id with other content is refused."""
+    validate_only: _builtins.bool
+    """Answer with the full effect, and change nothing."""
+    reason: _builtins.str
+    """Why, for the audit; up to 1,000 characters."""
+    @_builtins.property
+    def identity(self) -> Global___Identity:
+        """The identity: its `id`, and the new values."""
+
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
-        """The fields below that are to be as they are here, at least one: `display_name`, `expire_time`,
-        `roles`, `tenants`. A field that is named and unset is emptied.
+        """What to change, at least one of `display_name`, `expire_time`, `roles` and `tenants`. A field that is
+        named here and unset in `identity` is emptied.
         """
-
-    @_builtins.property
-    def expire_time(self) -> _timestamp_pb2.Timestamp:
-        """When it ends by itself; unset for never."""
-
-    @_builtins.property
-    def roles(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Roles to hold, and no others; at least one."""
-
-    @_builtins.property
-    def tenants(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Tenants to hold them for; empty for all."""
 
     def __init__(
         self,
         *,
-        id: _builtins.str = ...,
+        identity: Global___Identity | None = ...,
         update_mask: _field_mask_pb2.FieldMask | None = ...,
-        display_name: _builtins.str = ...,
-        expire_time: _timestamp_pb2.Timestamp | None = ...,
-        roles: _abc.Iterable[_builtins.str] | None = ...,
-        tenants: _abc.Iterable[_builtins.str] | None = ...,
-        reason: _builtins.str = ...,
+        expected_revision: _builtins.int = ...,
         request_id: _builtins.str = ...,
         validate_only: _builtins.bool = ...,
-        expected_revision: _builtins.int = ...,
+        reason: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time", "update_mask", b"update_mask"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["identity", b"identity", "update_mask", b"update_mask"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["display_name", b"display_name", "expected_revision", b"expected_revision", "expire_time", b"expire_time", "id", b"id", "reason", b"reason", "request_id", b"request_id", "roles", b"roles", "tenants", b"tenants", "update_mask", b"update_mask", "validate_only", b"validate_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expected_revision", b"expected_revision", "identity", b"identity", "reason", b"reason", "request_id", b"request_id", "update_mask", b"update_mask", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -365,13 +350,13 @@ Global___UpdateIdentityRequest: _TypeAlias = UpdateIdentityRequest  # noqa: Y015
 
 @_typing.final
 class UpdateIdentityResponse(_message.Message):
-    """The identity as it is now."""
+    """The identity updated."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     IDENTITY_FIELD_NUMBER: _builtins.int
-    REVISION_FIELD_NUMBER: _builtins.int
     PREVIEW_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
     """The revision from which on it is so."""
     @_builtins.property
@@ -386,8 +371,8 @@ class UpdateIdentityResponse(_message.Message):
         self,
         *,
         identity: Global___Identity | None = ...,
-        revision: _builtins.int = ...,
         preview: _effect_pb2.Preview | None = ...,
+        revision: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["identity", b"identity", "preview", b"preview"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -398,30 +383,30 @@ class UpdateIdentityResponse(_message.Message):
 Global___UpdateIdentityResponse: _TypeAlias = UpdateIdentityResponse  # noqa: Y015
 
 @_typing.final
-class RemoveIdentityRequest(_message.Message):
-    """The identity to end."""
+class DeleteIdentityRequest(_message.Message):
+    """The identity to delete."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     ID_FIELD_NUMBER: _builtins.int
-    REASON_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """The identity's id."""
-    reason: _builtins.str
-    """Why, for the audit."""
     request_id: _builtins.str
-    """A retry with the same id gets the first answer."""
+    """A retry with the same id gets the first answer; the same id with other content is refused."""
     validate_only: _builtins.bool
-    """Answer as if the identity were ended, and change nothing."""
+    """Answer with the full effect, and change nothing."""
+    reason: _builtins.str
+    """Why, for the audit; up to 1,000 characters."""
     def __init__(
         self,
         *,
         id: _builtins.str = ...,
-        reason: _builtins.str = ...,
         request_id: _builtins.str = ...,
         validate_only: _builtins.bool = ...,
+        reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -429,22 +414,22 @@ class RemoveIdentityRequest(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___RemoveIdentityRequest: _TypeAlias = RemoveIdentityRequest  # noqa: Y015
+Global___DeleteIdentityRequest: _TypeAlias = DeleteIdentityRequest  # noqa: Y015
 
 @_typing.final
-class RemoveIdentityResponse(_message.Message):
-    """The identity ended."""
+class DeleteIdentityResponse(_message.Message):
+    """The identity deleted."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     IDENTITY_FIELD_NUMBER: _builtins.int
-    REVISION_FIELD_NUMBER: _builtins.int
     PREVIEW_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
     """The revision from which on its calls are refused."""
     @_builtins.property
     def identity(self) -> Global___Identity:
-        """The identity."""
+        """The identity as it was."""
 
     @_builtins.property
     def preview(self) -> _effect_pb2.Preview:
@@ -454,8 +439,8 @@ class RemoveIdentityResponse(_message.Message):
         self,
         *,
         identity: Global___Identity | None = ...,
-        revision: _builtins.int = ...,
         preview: _effect_pb2.Preview | None = ...,
+        revision: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["identity", b"identity", "preview", b"preview"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -463,4 +448,4 @@ class RemoveIdentityResponse(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___RemoveIdentityResponse: _TypeAlias = RemoveIdentityResponse  # noqa: Y015
+Global___DeleteIdentityResponse: _TypeAlias = DeleteIdentityResponse  # noqa: Y015

@@ -37,10 +37,10 @@ class IdentityServiceStub:
         Args:
             channel: A grpc.Channel.
         """
-        self.RegisterIdentity = channel.unary_unary(
-                '/authz.v1.IdentityService/RegisterIdentity',
-                request_serializer=authz_dot_v1_dot_identity__pb2.RegisterIdentityRequest.SerializeToString,
-                response_deserializer=authz_dot_v1_dot_identity__pb2.RegisterIdentityResponse.FromString,
+        self.CreateIdentity = channel.unary_unary(
+                '/authz.v1.IdentityService/CreateIdentity',
+                request_serializer=authz_dot_v1_dot_identity__pb2.CreateIdentityRequest.SerializeToString,
+                response_deserializer=authz_dot_v1_dot_identity__pb2.CreateIdentityResponse.FromString,
                 _registered_method=True)
         self.GetIdentity = channel.unary_unary(
                 '/authz.v1.IdentityService/GetIdentity',
@@ -57,10 +57,10 @@ class IdentityServiceStub:
                 request_serializer=authz_dot_v1_dot_identity__pb2.UpdateIdentityRequest.SerializeToString,
                 response_deserializer=authz_dot_v1_dot_identity__pb2.UpdateIdentityResponse.FromString,
                 _registered_method=True)
-        self.RemoveIdentity = channel.unary_unary(
-                '/authz.v1.IdentityService/RemoveIdentity',
-                request_serializer=authz_dot_v1_dot_identity__pb2.RemoveIdentityRequest.SerializeToString,
-                response_deserializer=authz_dot_v1_dot_identity__pb2.RemoveIdentityResponse.FromString,
+        self.DeleteIdentity = channel.unary_unary(
+                '/authz.v1.IdentityService/DeleteIdentity',
+                request_serializer=authz_dot_v1_dot_identity__pb2.DeleteIdentityRequest.SerializeToString,
+                response_deserializer=authz_dot_v1_dot_identity__pb2.DeleteIdentityResponse.FromString,
                 _registered_method=True)
 
 
@@ -70,38 +70,38 @@ class IdentityServiceServicer:
     `system`; its rights are role grants there, decided like any other.
     """
 
-    def RegisterIdentity(self, request, context):
-        """Register a caller and give it its rights. Nobody gives rights that it does not hold itself.
+    def CreateIdentity(self, request, context):
+        """Register a caller and grant it its roles. Callers can grant only what they hold themselves.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetIdentity(self, request, context):
-        """Read one identity.
+        """Get an identity.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListIdentities(self, request, context):
-        """List the identities that are registered, those that have expired too.
+        """List the registered identities, expired ones included.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def UpdateIdentity(self, request, context):
-        """Change what an identity is called, when it ends, or what it may do. How it proves itself stays:
-        for another name, register another one. The last caller that can operate the service stays one
-        (OPERATORS_LOCKED_OUT).
+        """Change the name, the end or the rights of an identity. How it proves itself stays: for another name
+        or issuer, create another identity. The last caller that can operate the service must be able to go
+        on (OPERATORS_LOCKED_OUT).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def RemoveIdentity(self, request, context):
-        """End an identity and its rights. Its calls fail from the returned revision on.
+    def DeleteIdentity(self, request, context):
+        """Delete an identity and its rights. Its calls fail from the returned revision on.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -110,10 +110,10 @@ class IdentityServiceServicer:
 
 def add_IdentityServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
-            'RegisterIdentity': grpc.unary_unary_rpc_method_handler(
-                    servicer.RegisterIdentity,
-                    request_deserializer=authz_dot_v1_dot_identity__pb2.RegisterIdentityRequest.FromString,
-                    response_serializer=authz_dot_v1_dot_identity__pb2.RegisterIdentityResponse.SerializeToString,
+            'CreateIdentity': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateIdentity,
+                    request_deserializer=authz_dot_v1_dot_identity__pb2.CreateIdentityRequest.FromString,
+                    response_serializer=authz_dot_v1_dot_identity__pb2.CreateIdentityResponse.SerializeToString,
             ),
             'GetIdentity': grpc.unary_unary_rpc_method_handler(
                     servicer.GetIdentity,
@@ -130,10 +130,10 @@ def add_IdentityServiceServicer_to_server(servicer, server):
                     request_deserializer=authz_dot_v1_dot_identity__pb2.UpdateIdentityRequest.FromString,
                     response_serializer=authz_dot_v1_dot_identity__pb2.UpdateIdentityResponse.SerializeToString,
             ),
-            'RemoveIdentity': grpc.unary_unary_rpc_method_handler(
-                    servicer.RemoveIdentity,
-                    request_deserializer=authz_dot_v1_dot_identity__pb2.RemoveIdentityRequest.FromString,
-                    response_serializer=authz_dot_v1_dot_identity__pb2.RemoveIdentityResponse.SerializeToString,
+            'DeleteIdentity': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteIdentity,
+                    request_deserializer=authz_dot_v1_dot_identity__pb2.DeleteIdentityRequest.FromString,
+                    response_serializer=authz_dot_v1_dot_identity__pb2.DeleteIdentityResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -150,7 +150,7 @@ class IdentityService:
     """
 
     @staticmethod
-    def RegisterIdentity(request,
+    def CreateIdentity(request,
             target,
             options=(),
             channel_credentials=None,
@@ -163,9 +163,9 @@ class IdentityService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/authz.v1.IdentityService/RegisterIdentity',
-            authz_dot_v1_dot_identity__pb2.RegisterIdentityRequest.SerializeToString,
-            authz_dot_v1_dot_identity__pb2.RegisterIdentityResponse.FromString,
+            '/authz.v1.IdentityService/CreateIdentity',
+            authz_dot_v1_dot_identity__pb2.CreateIdentityRequest.SerializeToString,
+            authz_dot_v1_dot_identity__pb2.CreateIdentityResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -258,7 +258,7 @@ class IdentityService:
             _registered_method=True)
 
     @staticmethod
-    def RemoveIdentity(request,
+    def DeleteIdentity(request,
             target,
             options=(),
             channel_credentials=None,
@@ -271,9 +271,9 @@ class IdentityService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/authz.v1.IdentityService/RemoveIdentity',
-            authz_dot_v1_dot_identity__pb2.RemoveIdentityRequest.SerializeToString,
-            authz_dot_v1_dot_identity__pb2.RemoveIdentityResponse.FromString,
+            '/authz.v1.IdentityService/DeleteIdentity',
+            authz_dot_v1_dot_identity__pb2.DeleteIdentityRequest.SerializeToString,
+            authz_dot_v1_dot_identity__pb2.DeleteIdentityResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -36,19 +36,19 @@ class IdentityServiceStub:
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> IdentityServiceAsyncStub: ...
-    RegisterIdentity: _grpc.UnaryUnaryMultiCallable[_identity_pb2.RegisterIdentityRequest, _identity_pb2.RegisterIdentityResponse]
-    """Register a caller and give it its rights. Nobody gives rights that it does not hold itself."""
+    CreateIdentity: _grpc.UnaryUnaryMultiCallable[_identity_pb2.CreateIdentityRequest, _identity_pb2.CreateIdentityResponse]
+    """Register a caller and grant it its roles. Callers can grant only what they hold themselves."""
     GetIdentity: _grpc.UnaryUnaryMultiCallable[_identity_pb2.GetIdentityRequest, _identity_pb2.GetIdentityResponse]
-    """Read one identity."""
+    """Get an identity."""
     ListIdentities: _grpc.UnaryUnaryMultiCallable[_identity_pb2.ListIdentitiesRequest, _identity_pb2.ListIdentitiesResponse]
-    """List the identities that are registered, those that have expired too."""
+    """List the registered identities, expired ones included."""
     UpdateIdentity: _grpc.UnaryUnaryMultiCallable[_identity_pb2.UpdateIdentityRequest, _identity_pb2.UpdateIdentityResponse]
-    """Change what an identity is called, when it ends, or what it may do. How it proves itself stays:
-    for another name, register another one. The last caller that can operate the service stays one
-    (OPERATORS_LOCKED_OUT).
+    """Change the name, the end or the rights of an identity. How it proves itself stays: for another name
+    or issuer, create another identity. The last caller that can operate the service must be able to go
+    on (OPERATORS_LOCKED_OUT).
     """
-    RemoveIdentity: _grpc.UnaryUnaryMultiCallable[_identity_pb2.RemoveIdentityRequest, _identity_pb2.RemoveIdentityResponse]
-    """End an identity and its rights. Its calls fail from the returned revision on."""
+    DeleteIdentity: _grpc.UnaryUnaryMultiCallable[_identity_pb2.DeleteIdentityRequest, _identity_pb2.DeleteIdentityResponse]
+    """Delete an identity and its rights. Its calls fail from the returned revision on."""
 
 @_typing.type_check_only
 class IdentityServiceAsyncStub(IdentityServiceStub):
@@ -58,19 +58,19 @@ class IdentityServiceAsyncStub(IdentityServiceStub):
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
-    RegisterIdentity: _aio.UnaryUnaryMultiCallable[_identity_pb2.RegisterIdentityRequest, _identity_pb2.RegisterIdentityResponse]  # type: ignore[assignment]
-    """Register a caller and give it its rights. Nobody gives rights that it does not hold itself."""
+    CreateIdentity: _aio.UnaryUnaryMultiCallable[_identity_pb2.CreateIdentityRequest, _identity_pb2.CreateIdentityResponse]  # type: ignore[assignment]
+    """Register a caller and grant it its roles. Callers can grant only what they hold themselves."""
     GetIdentity: _aio.UnaryUnaryMultiCallable[_identity_pb2.GetIdentityRequest, _identity_pb2.GetIdentityResponse]  # type: ignore[assignment]
-    """Read one identity."""
+    """Get an identity."""
     ListIdentities: _aio.UnaryUnaryMultiCallable[_identity_pb2.ListIdentitiesRequest, _identity_pb2.ListIdentitiesResponse]  # type: ignore[assignment]
-    """List the identities that are registered, those that have expired too."""
+    """List the registered identities, expired ones included."""
     UpdateIdentity: _aio.UnaryUnaryMultiCallable[_identity_pb2.UpdateIdentityRequest, _identity_pb2.UpdateIdentityResponse]  # type: ignore[assignment]
-    """Change what an identity is called, when it ends, or what it may do. How it proves itself stays:
-    for another name, register another one. The last caller that can operate the service stays one
-    (OPERATORS_LOCKED_OUT).
+    """Change the name, the end or the rights of an identity. How it proves itself stays: for another name
+    or issuer, create another identity. The last caller that can operate the service must be able to go
+    on (OPERATORS_LOCKED_OUT).
     """
-    RemoveIdentity: _aio.UnaryUnaryMultiCallable[_identity_pb2.RemoveIdentityRequest, _identity_pb2.RemoveIdentityResponse]  # type: ignore[assignment]
-    """End an identity and its rights. Its calls fail from the returned revision on."""
+    DeleteIdentity: _aio.UnaryUnaryMultiCallable[_identity_pb2.DeleteIdentityRequest, _identity_pb2.DeleteIdentityResponse]  # type: ignore[assignment]
+    """Delete an identity and its rights. Its calls fail from the returned revision on."""
 
 class IdentityServiceServicer(metaclass=_abc_1.ABCMeta):
     """Callers of this service without an API key: known by a token that an issuer signed, or by the
@@ -79,12 +79,12 @@ class IdentityServiceServicer(metaclass=_abc_1.ABCMeta):
     """
 
     @_abc_1.abstractmethod
-    def RegisterIdentity(
+    def CreateIdentity(
         self,
-        request: _identity_pb2.RegisterIdentityRequest,
+        request: _identity_pb2.CreateIdentityRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_identity_pb2.RegisterIdentityResponse, _abc.Awaitable[_identity_pb2.RegisterIdentityResponse]]:
-        """Register a caller and give it its rights. Nobody gives rights that it does not hold itself."""
+    ) -> _typing.Union[_identity_pb2.CreateIdentityResponse, _abc.Awaitable[_identity_pb2.CreateIdentityResponse]]:
+        """Register a caller and grant it its roles. Callers can grant only what they hold themselves."""
 
     @_abc_1.abstractmethod
     def GetIdentity(
@@ -92,7 +92,7 @@ class IdentityServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _identity_pb2.GetIdentityRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_identity_pb2.GetIdentityResponse, _abc.Awaitable[_identity_pb2.GetIdentityResponse]]:
-        """Read one identity."""
+        """Get an identity."""
 
     @_abc_1.abstractmethod
     def ListIdentities(
@@ -100,7 +100,7 @@ class IdentityServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _identity_pb2.ListIdentitiesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_identity_pb2.ListIdentitiesResponse, _abc.Awaitable[_identity_pb2.ListIdentitiesResponse]]:
-        """List the identities that are registered, those that have expired too."""
+        """List the registered identities, expired ones included."""
 
     @_abc_1.abstractmethod
     def UpdateIdentity(
@@ -108,17 +108,17 @@ class IdentityServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _identity_pb2.UpdateIdentityRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_identity_pb2.UpdateIdentityResponse, _abc.Awaitable[_identity_pb2.UpdateIdentityResponse]]:
-        """Change what an identity is called, when it ends, or what it may do. How it proves itself stays:
-        for another name, register another one. The last caller that can operate the service stays one
-        (OPERATORS_LOCKED_OUT).
+        """Change the name, the end or the rights of an identity. How it proves itself stays: for another name
+        or issuer, create another identity. The last caller that can operate the service must be able to go
+        on (OPERATORS_LOCKED_OUT).
         """
 
     @_abc_1.abstractmethod
-    def RemoveIdentity(
+    def DeleteIdentity(
         self,
-        request: _identity_pb2.RemoveIdentityRequest,
+        request: _identity_pb2.DeleteIdentityRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_identity_pb2.RemoveIdentityResponse, _abc.Awaitable[_identity_pb2.RemoveIdentityResponse]]:
-        """End an identity and its rights. Its calls fail from the returned revision on."""
+    ) -> _typing.Union[_identity_pb2.DeleteIdentityResponse, _abc.Awaitable[_identity_pb2.DeleteIdentityResponse]]:
+        """Delete an identity and its rights. Its calls fail from the returned revision on."""
 
 def add_IdentityServiceServicer_to_server(servicer: IdentityServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

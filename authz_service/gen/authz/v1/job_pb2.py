@@ -27,7 +27,7 @@ from authz_service.gen.authz.v1 import options_pb2 as authz_dot_v1_dot_options__
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x12\x61uthz/v1/job.proto\x12\x08\x61uthz.v1\x1a\x15\x61uthz/v1/effect.proto\x1a\x16\x61uthz/v1/options.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xdc\x02\n\x03Job\x12\n\n\x02id\x18\x01 \x01(\t\x12\x1f\n\x04kind\x18\x02 \x01(\x0e\x32\x11.authz.v1.JobKind\x12\x0e\n\x06tenant\x18\x03 \x01(\t\x12!\n\x05state\x18\x04 \x01(\x0e\x32\x12.authz.v1.JobState\x12\x0e\n\x06target\x18\x05 \x01(\t\x12\x0f\n\x07subject\x18\x06 \x01(\t\x12\x10\n\x08\x61ttempts\x18\x07 \x01(\x05\x12#\n\x06reason\x18\x08 \x01(\x0e\x32\x13.authz.v1.JobReason\x12\x0f\n\x07message\x18\t \x01(\t\x12/\n\x0b\x63reate_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\tnext_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x8c\x01\n\x0fListJobsRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x1f\n\x04kind\x18\x02 \x01(\x0e\x32\x11.authz.v1.JobKind\x12!\n\x05state\x18\x03 \x01(\x0e\x32\x12.authz.v1.JobState\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x12\n\npage_token\x18\x05 \x01(\t\"Z\n\x10ListJobsResponse\x12\x1b\n\x04jobs\x18\x01 \x03(\x0b\x32\r.authz.v1.Job\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x10\n\x08revision\x18\x03 \x01(\x03\"+\n\rGetJobRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06tenant\x18\x02 \x01(\t\">\n\x0eGetJobResponse\x12\x1a\n\x03job\x18\x01 \x01(\x0b\x32\r.authz.v1.Job\x12\x10\n\x08revision\x18\x02 \x01(\x03\"h\n\x0fRetryJobRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06tenant\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t\x12\x15\n\rvalidate_only\x18\x05 \x01(\x08\"d\n\x10RetryJobResponse\x12\x1a\n\x03job\x18\x01 \x01(\x0b\x32\r.authz.v1.Job\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12\"\n\x07preview\x18\x0e \x01(\x0b\x32\x11.authz.v1.Preview\"i\n\x10\x43\x61ncelJobRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06tenant\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t\x12\x15\n\rvalidate_only\x18\x05 \x01(\x08\"e\n\x11\x43\x61ncelJobResponse\x12\x1a\n\x03job\x18\x01 \x01(\x0b\x32\r.authz.v1.Job\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12\"\n\x07preview\x18\x0e \x01(\x0b\x32\x11.authz.v1.Preview\"k\n\x0cMailTemplate\x12\x1f\n\x04kind\x18\x01 \x01(\x0e\x32\x11.authz.v1.JobKind\x12\x0f\n\x07subject\x18\x02 \x01(\t\x12\x0c\n\x04text\x18\x03 \x01(\t\x12\x0c\n\x04html\x18\x04 \x01(\t\x12\r\n\x05owner\x18\x05 \x01(\t\"I\n\x16GetMailTemplateRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x1f\n\x04kind\x18\x02 \x01(\x0e\x32\x11.authz.v1.JobKind\"U\n\x17GetMailTemplateResponse\x12(\n\x08template\x18\x01 \x01(\x0b\x32\x16.authz.v1.MailTemplate\x12\x10\n\x08revision\x18\x02 \x01(\x03\"\x8d\x01\n\x16PutMailTemplateRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12(\n\x08template\x18\x02 \x01(\x0b\x32\x16.authz.v1.MailTemplate\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t\x12\x15\n\rvalidate_only\x18\x05 \x01(\x08\"y\n\x17PutMailTemplateResponse\x12(\n\x08template\x18\x01 \x01(\x0b\x32\x16.authz.v1.MailTemplate\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12\"\n\x07preview\x18\x0e \x01(\x0b\x32\x11.authz.v1.Preview\"\x87\x01\n\x19\x44\x65leteMailTemplateRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x1f\n\x04kind\x18\x02 \x01(\x0e\x32\x11.authz.v1.JobKind\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t\x12\x15\n\rvalidate_only\x18\x05 \x01(\x08\"|\n\x1a\x44\x65leteMailTemplateResponse\x12(\n\x08template\x18\x01 \x01(\x0b\x32\x16.authz.v1.MailTemplate\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12\"\n\x07preview\x18\x0e \x01(\x0b\x32\x11.authz.v1.Preview*\x95\x01\n\x07JobKind\x12\x18\n\x14JOB_KIND_UNSPECIFIED\x10\x00\x12\x14\n\x10JOB_KIND_WELCOME\x10\x01\x12\x17\n\x13JOB_KIND_INVITATION\x10\x02\x12\x13\n\x0fJOB_KIND_NOTICE\x10\x03\x12\x14\n\x10JOB_KIND_WEBHOOK\x10\x04\x12\x16\n\x12JOB_KIND_DOWNGRADE\x10\x05*\x94\x01\n\x08JobState\x12\x19\n\x15JOB_STATE_UNSPECIFIED\x10\x00\x12\x15\n\x11JOB_STATE_WAITING\x10\x01\x12\x15\n\x11JOB_STATE_RUNNING\x10\x02\x12\x12\n\x0eJOB_STATE_DONE\x10\x03\x12\x12\n\x0eJOB_STATE_DEAD\x10\x04\x12\x17\n\x13JOB_STATE_CANCELLED\x10\x05*\xfc\x03\n\tJobReason\x12\x1a\n\x16JOB_REASON_UNSPECIFIED\x10\x00\x12&\n\"JOB_REASON_MAIL_SERVER_UNREACHABLE\x10\x01\x12\"\n\x1eJOB_REASON_MAIL_SERVER_REFUSED\x10\x02\x12\x1b\n\x17JOB_REASON_MAIL_DROPPED\x10\x03\x12\x17\n\x13JOB_REASON_MAIL_OFF\x10\x04\x12\x1e\n\x1aJOB_REASON_TEMPLATE_FAILED\x10\x05\x12\x1f\n\x1bJOB_REASON_INVITATION_ENDED\x10\x06\x12#\n\x1fJOB_REASON_ENDPOINT_UNREACHABLE\x10\x07\x12\x1f\n\x1bJOB_REASON_ENDPOINT_REFUSED\x10\x08\x12\x1c\n\x18JOB_REASON_ENDPOINT_GONE\x10\t\x12 \n\x1cJOB_REASON_ENDPOINT_DISABLED\x10\n\x12!\n\x1dJOB_REASON_TARGET_NOT_ALLOWED\x10\x0b\x12\x16\n\x12JOB_REASON_CRASHED\x10\x0c\x12\x17\n\x13JOB_REASON_INTERNAL\x10\r\x12\x16\n\x12JOB_REASON_NOT_DUE\x10\x0e\x12\x1e\n\x1aJOB_REASON_ACCOUNT_REFUSED\x10\x0f\x32\xf6\x05\n\nJobService\x12Z\n\x08ListJobs\x12\x19.authz.v1.ListJobsRequest\x1a\x1a.authz.v1.ListJobsResponse\"\x17\xa2\xbb\x18\x13\n\tjobs:list\x12\x06tenant\x12S\n\x06GetJob\x12\x17.authz.v1.GetJobRequest\x1a\x18.authz.v1.GetJobResponse\"\x16\xa2\xbb\x18\x12\n\x08jobs:get\x12\x06tenant\x12[\n\x08RetryJob\x12\x19.authz.v1.RetryJobRequest\x1a\x1a.authz.v1.RetryJobResponse\"\x18\xa2\xbb\x18\x14\n\njobs:retry\x12\x06tenant\x12_\n\tCancelJob\x12\x1a.authz.v1.CancelJobRequest\x1a\x1b.authz.v1.CancelJobResponse\"\x19\xa2\xbb\x18\x15\n\x0bjobs:cancel\x12\x06tenant\x12x\n\x0fGetMailTemplate\x12 .authz.v1.GetMailTemplateRequest\x1a!.authz.v1.GetMailTemplateResponse\" \xa2\xbb\x18\x1c\n\x12mail_templates:get\x12\x06tenant\x12x\n\x0fPutMailTemplate\x12 .authz.v1.PutMailTemplateRequest\x1a!.authz.v1.PutMailTemplateResponse\" \xa2\xbb\x18\x1c\n\x12mail_templates:put\x12\x06tenant\x12\x84\x01\n\x12\x44\x65leteMailTemplate\x12#.authz.v1.DeleteMailTemplateRequest\x1a$.authz.v1.DeleteMailTemplateResponse\"#\xa2\xbb\x18\x1f\n\x15mail_templates:delete\x12\x06tenantb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x12\x61uthz/v1/job.proto\x12\x08\x61uthz.v1\x1a\x15\x61uthz/v1/effect.proto\x1a\x16\x61uthz/v1/options.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe9\x02\n\x03Job\x12\n\n\x02id\x18\x01 \x01(\t\x12\x1f\n\x04kind\x18\x02 \x01(\x0e\x32\x11.authz.v1.JobKind\x12\x0e\n\x06tenant\x18\x03 \x01(\t\x12!\n\x05state\x18\x04 \x01(\x0e\x32\x12.authz.v1.JobState\x12\x0e\n\x06target\x18\x05 \x01(\t\x12\x0f\n\x07subject\x18\x06 \x01(\t\x12\x15\n\rattempt_count\x18\x07 \x01(\x05\x12#\n\x06reason\x18\x08 \x01(\x0e\x32\x13.authz.v1.JobReason\x12\x0f\n\x07message\x18\t \x01(\t\x12/\n\x0b\x63reate_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x35\n\x11next_attempt_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x8c\x01\n\x0fListJobsRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x1f\n\x04kind\x18\x02 \x01(\x0e\x32\x11.authz.v1.JobKind\x12!\n\x05state\x18\x03 \x01(\x0e\x32\x12.authz.v1.JobState\x12\x11\n\tpage_size\x18\r \x01(\x05\x12\x12\n\npage_token\x18\x0e \x01(\t\"Z\n\x10ListJobsResponse\x12\x1b\n\x04jobs\x18\x01 \x03(\x0b\x32\r.authz.v1.Job\x12\x17\n\x0fnext_page_token\x18\r \x01(\t\x12\x10\n\x08revision\x18\x0e \x01(\x03\"+\n\rGetJobRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\n\n\x02id\x18\x02 \x01(\t\">\n\x0eGetJobResponse\x12\x1a\n\x03job\x18\x01 \x01(\x0b\x32\r.authz.v1.Job\x12\x10\n\x08revision\x18\x0f \x01(\x03\"h\n\x0fRetryJobRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\n\n\x02id\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\r \x01(\t\x12\x15\n\rvalidate_only\x18\x0e \x01(\x08\x12\x0e\n\x06reason\x18\x0f \x01(\t\"d\n\x10RetryJobResponse\x12\x1a\n\x03job\x18\x01 \x01(\x0b\x32\r.authz.v1.Job\x12\"\n\x07preview\x18\x0e \x01(\x0b\x32\x11.authz.v1.Preview\x12\x10\n\x08revision\x18\x0f \x01(\x03\"i\n\x10\x43\x61ncelJobRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\n\n\x02id\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\r \x01(\t\x12\x15\n\rvalidate_only\x18\x0e \x01(\x08\x12\x0e\n\x06reason\x18\x0f \x01(\t\"e\n\x11\x43\x61ncelJobResponse\x12\x1a\n\x03job\x18\x01 \x01(\x0b\x32\r.authz.v1.Job\x12\"\n\x07preview\x18\x0e \x01(\x0b\x32\x11.authz.v1.Preview\x12\x10\n\x08revision\x18\x0f \x01(\x03*\x95\x01\n\x07JobKind\x12\x18\n\x14JOB_KIND_UNSPECIFIED\x10\x00\x12\x14\n\x10JOB_KIND_WELCOME\x10\x01\x12\x17\n\x13JOB_KIND_INVITATION\x10\x02\x12\x13\n\x0fJOB_KIND_NOTICE\x10\x03\x12\x14\n\x10JOB_KIND_WEBHOOK\x10\x04\x12\x16\n\x12JOB_KIND_DOWNGRADE\x10\x05*\x94\x01\n\x08JobState\x12\x19\n\x15JOB_STATE_UNSPECIFIED\x10\x00\x12\x15\n\x11JOB_STATE_PENDING\x10\x01\x12\x15\n\x11JOB_STATE_RUNNING\x10\x02\x12\x12\n\x0eJOB_STATE_DONE\x10\x03\x12\x12\n\x0eJOB_STATE_DEAD\x10\x04\x12\x17\n\x13JOB_STATE_CANCELLED\x10\x05*\xfc\x03\n\tJobReason\x12\x1a\n\x16JOB_REASON_UNSPECIFIED\x10\x00\x12&\n\"JOB_REASON_MAIL_SERVER_UNREACHABLE\x10\x01\x12\"\n\x1eJOB_REASON_MAIL_SERVER_REFUSED\x10\x02\x12\x1b\n\x17JOB_REASON_MAIL_DROPPED\x10\x03\x12\x17\n\x13JOB_REASON_MAIL_OFF\x10\x04\x12\x1e\n\x1aJOB_REASON_TEMPLATE_FAILED\x10\x05\x12\x1f\n\x1bJOB_REASON_INVITATION_ENDED\x10\x06\x12#\n\x1fJOB_REASON_ENDPOINT_UNREACHABLE\x10\x07\x12\x1f\n\x1bJOB_REASON_ENDPOINT_REFUSED\x10\x08\x12\x1c\n\x18JOB_REASON_ENDPOINT_GONE\x10\t\x12 \n\x1cJOB_REASON_ENDPOINT_DISABLED\x10\n\x12!\n\x1dJOB_REASON_TARGET_NOT_ALLOWED\x10\x0b\x12\x16\n\x12JOB_REASON_CRASHED\x10\x0c\x12\x17\n\x13JOB_REASON_INTERNAL\x10\r\x12\x16\n\x12JOB_REASON_NOT_DUE\x10\x0e\x12\x1e\n\x1aJOB_REASON_ACCOUNT_REFUSED\x10\x0f\x32\xfb\x02\n\nJobService\x12Z\n\x08ListJobs\x12\x19.authz.v1.ListJobsRequest\x1a\x1a.authz.v1.ListJobsResponse\"\x17\xa2\xbb\x18\x13\n\tjobs:list\x12\x06tenant\x12S\n\x06GetJob\x12\x17.authz.v1.GetJobRequest\x1a\x18.authz.v1.GetJobResponse\"\x16\xa2\xbb\x18\x12\n\x08jobs:get\x12\x06tenant\x12[\n\x08RetryJob\x12\x19.authz.v1.RetryJobRequest\x1a\x1a.authz.v1.RetryJobResponse\"\x18\xa2\xbb\x18\x14\n\njobs:retry\x12\x06tenant\x12_\n\tCancelJob\x12\x1a.authz.v1.CancelJobRequest\x1a\x1b.authz.v1.CancelJobResponse\"\x19\xa2\xbb\x18\x15\n\x0bjobs:cancel\x12\x06tenantb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -42,50 +42,30 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_JOBSERVICE'].methods_by_name['RetryJob']._serialized_options = b'\242\273\030\024\n\njobs:retry\022\006tenant'
   _globals['_JOBSERVICE'].methods_by_name['CancelJob']._loaded_options = None
   _globals['_JOBSERVICE'].methods_by_name['CancelJob']._serialized_options = b'\242\273\030\025\n\013jobs:cancel\022\006tenant'
-  _globals['_JOBSERVICE'].methods_by_name['GetMailTemplate']._loaded_options = None
-  _globals['_JOBSERVICE'].methods_by_name['GetMailTemplate']._serialized_options = b'\242\273\030\034\n\022mail_templates:get\022\006tenant'
-  _globals['_JOBSERVICE'].methods_by_name['PutMailTemplate']._loaded_options = None
-  _globals['_JOBSERVICE'].methods_by_name['PutMailTemplate']._serialized_options = b'\242\273\030\034\n\022mail_templates:put\022\006tenant'
-  _globals['_JOBSERVICE'].methods_by_name['DeleteMailTemplate']._loaded_options = None
-  _globals['_JOBSERVICE'].methods_by_name['DeleteMailTemplate']._serialized_options = b'\242\273\030\037\n\025mail_templates:delete\022\006tenant'
-  _globals['_JOBKIND']._serialized_start=2028
-  _globals['_JOBKIND']._serialized_end=2177
-  _globals['_JOBSTATE']._serialized_start=2180
-  _globals['_JOBSTATE']._serialized_end=2328
-  _globals['_JOBREASON']._serialized_start=2331
-  _globals['_JOBREASON']._serialized_end=2839
+  _globals['_JOBKIND']._serialized_start=1239
+  _globals['_JOBKIND']._serialized_end=1388
+  _globals['_JOBSTATE']._serialized_start=1391
+  _globals['_JOBSTATE']._serialized_end=1539
+  _globals['_JOBREASON']._serialized_start=1542
+  _globals['_JOBREASON']._serialized_end=2050
   _globals['_JOB']._serialized_start=113
-  _globals['_JOB']._serialized_end=461
-  _globals['_LISTJOBSREQUEST']._serialized_start=464
-  _globals['_LISTJOBSREQUEST']._serialized_end=604
-  _globals['_LISTJOBSRESPONSE']._serialized_start=606
-  _globals['_LISTJOBSRESPONSE']._serialized_end=696
-  _globals['_GETJOBREQUEST']._serialized_start=698
-  _globals['_GETJOBREQUEST']._serialized_end=741
-  _globals['_GETJOBRESPONSE']._serialized_start=743
-  _globals['_GETJOBRESPONSE']._serialized_end=805
-  _globals['_RETRYJOBREQUEST']._serialized_start=807
-  _globals['_RETRYJOBREQUEST']._serialized_end=911
-  _globals['_RETRYJOBRESPONSE']._serialized_start=913
-  _globals['_RETRYJOBRESPONSE']._serialized_end=1013
-  _globals['_CANCELJOBREQUEST']._serialized_start=1015
-  _globals['_CANCELJOBREQUEST']._serialized_end=1120
-  _globals['_CANCELJOBRESPONSE']._serialized_start=1122
-  _globals['_CANCELJOBRESPONSE']._serialized_end=1223
-  _globals['_MAILTEMPLATE']._serialized_start=1225
-  _globals['_MAILTEMPLATE']._serialized_end=1332
-  _globals['_GETMAILTEMPLATEREQUEST']._serialized_start=1334
-  _globals['_GETMAILTEMPLATEREQUEST']._serialized_end=1407
-  _globals['_GETMAILTEMPLATERESPONSE']._serialized_start=1409
-  _globals['_GETMAILTEMPLATERESPONSE']._serialized_end=1494
-  _globals['_PUTMAILTEMPLATEREQUEST']._serialized_start=1497
-  _globals['_PUTMAILTEMPLATEREQUEST']._serialized_end=1638
-  _globals['_PUTMAILTEMPLATERESPONSE']._serialized_start=1640
-  _globals['_PUTMAILTEMPLATERESPONSE']._serialized_end=1761
-  _globals['_DELETEMAILTEMPLATEREQUEST']._serialized_start=1764
-  _globals['_DELETEMAILTEMPLATEREQUEST']._serialized_end=1899
-  _globals['_DELETEMAILTEMPLATERESPONSE']._serialized_start=1901
-  _globals['_DELETEMAILTEMPLATERESPONSE']._serialized_end=2025
-  _globals['_JOBSERVICE']._serialized_start=2842
-  _globals['_JOBSERVICE']._serialized_end=3600
+  _globals['_JOB']._serialized_end=474
+  _globals['_LISTJOBSREQUEST']._serialized_start=477
+  _globals['_LISTJOBSREQUEST']._serialized_end=617
+  _globals['_LISTJOBSRESPONSE']._serialized_start=619
+  _globals['_LISTJOBSRESPONSE']._serialized_end=709
+  _globals['_GETJOBREQUEST']._serialized_start=711
+  _globals['_GETJOBREQUEST']._serialized_end=754
+  _globals['_GETJOBRESPONSE']._serialized_start=756
+  _globals['_GETJOBRESPONSE']._serialized_end=818
+  _globals['_RETRYJOBREQUEST']._serialized_start=820
+  _globals['_RETRYJOBREQUEST']._serialized_end=924
+  _globals['_RETRYJOBRESPONSE']._serialized_start=926
+  _globals['_RETRYJOBRESPONSE']._serialized_end=1026
+  _globals['_CANCELJOBREQUEST']._serialized_start=1028
+  _globals['_CANCELJOBREQUEST']._serialized_end=1133
+  _globals['_CANCELJOBRESPONSE']._serialized_start=1135
+  _globals['_CANCELJOBRESPONSE']._serialized_end=1236
+  _globals['_JOBSERVICE']._serialized_start=2053
+  _globals['_JOBSERVICE']._serialized_end=2432
 # @@protoc_insertion_point(module_scope)

@@ -30,31 +30,31 @@ class _JobKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_JobKind.Value
     JOB_KIND_UNSPECIFIED: _JobKind.ValueType  # 0
     """Never sent; in a filter, any."""
     JOB_KIND_WELCOME: _JobKind.ValueType  # 1
-    """The mail that welcomes an account's first admin, with a link."""
+    """Send the mail that welcomes the first admin of an account, with a link."""
     JOB_KIND_INVITATION: _JobKind.ValueType  # 2
-    """The mail that invites a person, with a link."""
+    """Send the mail that invites a person, with a link."""
     JOB_KIND_NOTICE: _JobKind.ValueType  # 3
-    """The mail that tells of something that is to happen by itself."""
+    """Send the mail that announces a dated change, such as the end of a trial."""
     JOB_KIND_WEBHOOK: _JobKind.ValueType  # 4
-    """The delivery of an event to an endpoint."""
+    """Deliver a message to a webhook endpoint."""
     JOB_KIND_DOWNGRADE: _JobKind.ValueType  # 5
     """The downgrade policy of `billing.yaml`, at the instant at which an account comes to hold another
     tier, add-on or limit by its dates. If the date was moved or taken back, nothing is done.
     """
 
 class JobKind(_JobKind, metaclass=_JobKindEnumTypeWrapper):
-    """What a job is."""
+    """What a job does."""
 
 JOB_KIND_UNSPECIFIED: JobKind.ValueType  # 0
 """Never sent; in a filter, any."""
 JOB_KIND_WELCOME: JobKind.ValueType  # 1
-"""The mail that welcomes an account's first admin, with a link."""
+"""Send the mail that welcomes the first admin of an account, with a link."""
 JOB_KIND_INVITATION: JobKind.ValueType  # 2
-"""The mail that invites a person, with a link."""
+"""Send the mail that invites a person, with a link."""
 JOB_KIND_NOTICE: JobKind.ValueType  # 3
-"""The mail that tells of something that is to happen by itself."""
+"""Send the mail that announces a dated change, such as the end of a trial."""
 JOB_KIND_WEBHOOK: JobKind.ValueType  # 4
-"""The delivery of an event to an endpoint."""
+"""Deliver a message to a webhook endpoint."""
 JOB_KIND_DOWNGRADE: JobKind.ValueType  # 5
 """The downgrade policy of `billing.yaml`, at the instant at which an account comes to hold another
 tier, add-on or limit by its dates. If the date was moved or taken back, nothing is done.
@@ -69,32 +69,32 @@ class _JobStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_JobState.Val
     DESCRIPTOR: _descriptor.EnumDescriptor
     JOB_STATE_UNSPECIFIED: _JobState.ValueType  # 0
     """Never sent; in a filter, any."""
-    JOB_STATE_WAITING: _JobState.ValueType  # 1
-    """It waits for its first or next attempt."""
+    JOB_STATE_PENDING: _JobState.ValueType  # 1
+    """Waiting for its first or next attempt."""
     JOB_STATE_RUNNING: _JobState.ValueType  # 2
-    """An attempt is under way."""
+    """An attempt is being made."""
     JOB_STATE_DONE: _JobState.ValueType  # 3
-    """It was done."""
+    """An attempt succeeded."""
     JOB_STATE_DEAD: _JobState.ValueType  # 4
-    """It was given up, for the reason that it names."""
+    """Given up, for the reason in `reason`."""
     JOB_STATE_CANCELLED: _JobState.ValueType  # 5
-    """Somebody cancelled it."""
+    """Cancelled by a caller."""
 
 class JobState(_JobState, metaclass=_JobStateEnumTypeWrapper):
-    """Where a job stands."""
+    """The state of a job."""
 
 JOB_STATE_UNSPECIFIED: JobState.ValueType  # 0
 """Never sent; in a filter, any."""
-JOB_STATE_WAITING: JobState.ValueType  # 1
-"""It waits for its first or next attempt."""
+JOB_STATE_PENDING: JobState.ValueType  # 1
+"""Waiting for its first or next attempt."""
 JOB_STATE_RUNNING: JobState.ValueType  # 2
-"""An attempt is under way."""
+"""An attempt is being made."""
 JOB_STATE_DONE: JobState.ValueType  # 3
-"""It was done."""
+"""An attempt succeeded."""
 JOB_STATE_DEAD: JobState.ValueType  # 4
-"""It was given up, for the reason that it names."""
+"""Given up, for the reason in `reason`."""
 JOB_STATE_CANCELLED: JobState.ValueType  # 5
-"""Somebody cancelled it."""
+"""Cancelled by a caller."""
 Global___JobState: _TypeAlias = JobState  # noqa: Y015
 
 class _JobReason:
@@ -104,19 +104,19 @@ class _JobReason:
 class _JobReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_JobReason.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     JOB_REASON_UNSPECIFIED: _JobReason.ValueType  # 0
-    """None failed."""
+    """No attempt failed."""
     JOB_REASON_MAIL_SERVER_UNREACHABLE: _JobReason.ValueType  # 1
     """The mail server could not be reached, or its TLS not be trusted."""
     JOB_REASON_MAIL_SERVER_REFUSED: _JobReason.ValueType  # 2
     """The mail server refused the mail, its sender, its recipient or our password."""
     JOB_REASON_MAIL_DROPPED: _JobReason.ValueType  # 3
-    """The mail server was slow, or hung up amid the mail: it may have taken it."""
+    """The mail server timed out or hung up in the middle of the mail: it may have accepted it."""
     JOB_REASON_MAIL_OFF: _JobReason.ValueType  # 4
-    """The process that made the attempt has no mail server."""
+    """The process that made the attempt has no mail server configured."""
     JOB_REASON_TEMPLATE_FAILED: _JobReason.ValueType  # 5
-    """The mail's template cannot be filled in."""
+    """The mail template cannot be rendered."""
     JOB_REASON_INVITATION_ENDED: _JobReason.ValueType  # 6
-    """The invitation was accepted, revoked, resent or is over: there is nothing to send."""
+    """The invitation was accepted, revoked or resent, or has expired: there is nothing to send."""
     JOB_REASON_ENDPOINT_UNREACHABLE: _JobReason.ValueType  # 7
     """The endpoint could not be reached, or did not answer in time."""
     JOB_REASON_ENDPOINT_REFUSED: _JobReason.ValueType  # 8
@@ -126,35 +126,33 @@ class _JobReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_JobReason.V
     JOB_REASON_ENDPOINT_DISABLED: _JobReason.ValueType  # 10
     """The endpoint is disabled."""
     JOB_REASON_TARGET_NOT_ALLOWED: _JobReason.ValueType  # 11
-    """The endpoint's name leads to a private address, where none is allowed."""
+    """The host name of the endpoint resolves to a private address, and none is allowed."""
     JOB_REASON_CRASHED: _JobReason.ValueType  # 12
-    """The processes that attempted it died each time."""
+    """The process that attempted it died, each time."""
     JOB_REASON_INTERNAL: _JobReason.ValueType  # 13
-    """A bug of ours; the log says more."""
+    """A bug in this service; its log says more."""
     JOB_REASON_NOT_DUE: _JobReason.ValueType  # 14
-    """Its instant has not come by the clock of the process that made the attempt."""
+    """By the clock of the process that made the attempt, its time has not come."""
     JOB_REASON_ACCOUNT_REFUSED: _JobReason.ValueType  # 15
-    """The account's rules, or the downgrade policy itself, do not let it be done; the message names the
-    reason.
-    """
+    """The rules of the account, or the downgrade policy itself, do not allow it; `message` says why."""
 
 class JobReason(_JobReason, metaclass=_JobReasonEnumTypeWrapper):
-    """Why the last attempt of a job did not do it."""
+    """Why the last attempt of a job failed."""
 
 JOB_REASON_UNSPECIFIED: JobReason.ValueType  # 0
-"""None failed."""
+"""No attempt failed."""
 JOB_REASON_MAIL_SERVER_UNREACHABLE: JobReason.ValueType  # 1
 """The mail server could not be reached, or its TLS not be trusted."""
 JOB_REASON_MAIL_SERVER_REFUSED: JobReason.ValueType  # 2
 """The mail server refused the mail, its sender, its recipient or our password."""
 JOB_REASON_MAIL_DROPPED: JobReason.ValueType  # 3
-"""The mail server was slow, or hung up amid the mail: it may have taken it."""
+"""The mail server timed out or hung up in the middle of the mail: it may have accepted it."""
 JOB_REASON_MAIL_OFF: JobReason.ValueType  # 4
-"""The process that made the attempt has no mail server."""
+"""The process that made the attempt has no mail server configured."""
 JOB_REASON_TEMPLATE_FAILED: JobReason.ValueType  # 5
-"""The mail's template cannot be filled in."""
+"""The mail template cannot be rendered."""
 JOB_REASON_INVITATION_ENDED: JobReason.ValueType  # 6
-"""The invitation was accepted, revoked, resent or is over: there is nothing to send."""
+"""The invitation was accepted, revoked or resent, or has expired: there is nothing to send."""
 JOB_REASON_ENDPOINT_UNREACHABLE: JobReason.ValueType  # 7
 """The endpoint could not be reached, or did not answer in time."""
 JOB_REASON_ENDPOINT_REFUSED: JobReason.ValueType  # 8
@@ -164,22 +162,20 @@ JOB_REASON_ENDPOINT_GONE: JobReason.ValueType  # 9
 JOB_REASON_ENDPOINT_DISABLED: JobReason.ValueType  # 10
 """The endpoint is disabled."""
 JOB_REASON_TARGET_NOT_ALLOWED: JobReason.ValueType  # 11
-"""The endpoint's name leads to a private address, where none is allowed."""
+"""The host name of the endpoint resolves to a private address, and none is allowed."""
 JOB_REASON_CRASHED: JobReason.ValueType  # 12
-"""The processes that attempted it died each time."""
+"""The process that attempted it died, each time."""
 JOB_REASON_INTERNAL: JobReason.ValueType  # 13
-"""A bug of ours; the log says more."""
+"""A bug in this service; its log says more."""
 JOB_REASON_NOT_DUE: JobReason.ValueType  # 14
-"""Its instant has not come by the clock of the process that made the attempt."""
+"""By the clock of the process that made the attempt, its time has not come."""
 JOB_REASON_ACCOUNT_REFUSED: JobReason.ValueType  # 15
-"""The account's rules, or the downgrade policy itself, do not let it be done; the message names the
-reason.
-"""
+"""The rules of the account, or the downgrade policy itself, do not allow it; `message` says why."""
 Global___JobReason: _TypeAlias = JobReason  # noqa: Y015
 
 @_typing.final
 class Job(_message.Message):
-    """A piece of work."""
+    """A piece of work after a commit."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -189,37 +185,37 @@ class Job(_message.Message):
     STATE_FIELD_NUMBER: _builtins.int
     TARGET_FIELD_NUMBER: _builtins.int
     SUBJECT_FIELD_NUMBER: _builtins.int
-    ATTEMPTS_FIELD_NUMBER: _builtins.int
+    ATTEMPT_COUNT_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     MESSAGE_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
-    NEXT_TIME_FIELD_NUMBER: _builtins.int
+    NEXT_ATTEMPT_TIME_FIELD_NUMBER: _builtins.int
     END_TIME_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Its id, also the `webhook-id` of a delivery. Example: `job-0006500f2c1d43a7b8e1`."""
     kind: Global___JobKind.ValueType
-    """What it is."""
+    """What it does."""
     tenant: _builtins.str
-    """The tenant it is about; `system` for what concerns none."""
+    """The account that it is about; `system` for what concerns no account."""
     state: Global___JobState.ValueType
-    """Where it stands."""
+    """Its state."""
     target: _builtins.str
     """The id of the invitation, the endpoint or the account that it is for."""
     subject: _builtins.str
-    """What it tells of. Example: `member.added`."""
-    attempts: _builtins.int
-    """How often it was attempted since it was made or retried."""
+    """The action that it tells of. Example: `member.added`."""
+    attempt_count: _builtins.int
+    """How many attempts have begun since it was created or retried."""
     reason: Global___JobReason.ValueType
-    """Why the last attempt did not do it."""
+    """Why the last attempt failed."""
     message: _builtins.str
     """What happened last, for people. Example: `answered 503`."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
-        """When it was made."""
+        """When it was created."""
 
     @_builtins.property
-    def next_time(self) -> _timestamp_pb2.Timestamp:
-        """When it is attempted next; unset if it has ended."""
+    def next_attempt_time(self) -> _timestamp_pb2.Timestamp:
+        """When the next attempt is due; unset if the job has ended."""
 
     @_builtins.property
     def end_time(self) -> _timestamp_pb2.Timestamp:
@@ -234,16 +230,16 @@ class Job(_message.Message):
         state: Global___JobState.ValueType = ...,
         target: _builtins.str = ...,
         subject: _builtins.str = ...,
-        attempts: _builtins.int = ...,
+        attempt_count: _builtins.int = ...,
         reason: Global___JobReason.ValueType = ...,
         message: _builtins.str = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
-        next_time: _timestamp_pb2.Timestamp | None = ...,
+        next_attempt_time: _timestamp_pb2.Timestamp | None = ...,
         end_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "end_time", b"end_time", "next_time", b"next_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "end_time", b"end_time", "next_attempt_time", b"next_attempt_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "create_time", b"create_time", "end_time", b"end_time", "id", b"id", "kind", b"kind", "message", b"message", "next_time", b"next_time", "reason", b"reason", "state", b"state", "subject", b"subject", "target", b"target", "tenant", b"tenant"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt_count", b"attempt_count", "create_time", b"create_time", "end_time", b"end_time", "id", b"id", "kind", b"kind", "message", b"message", "next_attempt_time", b"next_attempt_time", "reason", b"reason", "state", b"state", "subject", b"subject", "target", b"target", "tenant", b"tenant"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -251,7 +247,7 @@ Global___Job: _TypeAlias = Job  # noqa: Y015
 
 @_typing.final
 class ListJobsRequest(_message.Message):
-    """Which jobs to list."""
+    """Which jobs to list. Every condition that is set must hold."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -261,15 +257,15 @@ class ListJobsRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     tenant: _builtins.str
-    """Only this tenant's; empty for all."""
+    """Only jobs about this account; empty for all."""
     kind: Global___JobKind.ValueType
-    """Only of this kind."""
+    """Only jobs of this kind."""
     state: Global___JobState.ValueType
-    """Only in this state."""
+    """Only jobs in this state."""
     page_size: _builtins.int
     """At most this many; 100 if 0, at most 1,000."""
     page_token: _builtins.str
-    """`next_page_token` of the page before, of the same query."""
+    """`next_page_token` of the previous page, for the same query."""
     def __init__(
         self,
         *,
@@ -299,7 +295,7 @@ class ListJobsResponse(_message.Message):
     next_page_token: _builtins.str
     """Empty on the last page."""
     revision: _builtins.int
-    """The revision the answer was given at."""
+    """The revision at which the question was answered."""
     @_builtins.property
     def jobs(self) -> _containers.RepeatedCompositeFieldContainer[Global___Job]:
         """The jobs."""
@@ -321,21 +317,21 @@ Global___ListJobsResponse: _TypeAlias = ListJobsResponse  # noqa: Y015
 
 @_typing.final
 class GetJobRequest(_message.Message):
-    """Which job to read."""
+    """The job to get."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    ID_FIELD_NUMBER: _builtins.int
     TENANT_FIELD_NUMBER: _builtins.int
+    ID_FIELD_NUMBER: _builtins.int
+    tenant: _builtins.str
+    """The account that the job is about; empty for a caller with the right for all tenants."""
     id: _builtins.str
     """The job's id."""
-    tenant: _builtins.str
-    """Whose job it is; empty for a caller with the right for all tenants."""
     def __init__(
         self,
         *,
-        id: _builtins.str = ...,
         tenant: _builtins.str = ...,
+        id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -354,7 +350,7 @@ class GetJobResponse(_message.Message):
     JOB_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
-    """The revision the answer was given at."""
+    """The revision at which the question was answered."""
     @_builtins.property
     def job(self) -> Global___Job:
         """The job."""
@@ -375,33 +371,33 @@ Global___GetJobResponse: _TypeAlias = GetJobResponse  # noqa: Y015
 
 @_typing.final
 class RetryJobRequest(_message.Message):
-    """The job to do now."""
+    """The job to retry."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    ID_FIELD_NUMBER: _builtins.int
     TENANT_FIELD_NUMBER: _builtins.int
-    REASON_FIELD_NUMBER: _builtins.int
+    ID_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    tenant: _builtins.str
+    """The account that the job is about; empty for a caller with the right for all tenants."""
     id: _builtins.str
     """The job's id."""
-    tenant: _builtins.str
-    """Whose job it is; empty for a caller with the right for all tenants."""
-    reason: _builtins.str
-    """Why, for the audit."""
     request_id: _builtins.str
-    """A retry with the same id gets the first answer."""
+    """A retry with the same id gets the first answer; the same id with other content is refused."""
     validate_only: _builtins.bool
-    """Answer as if the job were retried, and change nothing."""
+    """Answer with the full effect, and change nothing."""
+    reason: _builtins.str
+    """Why, for the audit; up to 1,000 characters."""
     def __init__(
         self,
         *,
-        id: _builtins.str = ...,
         tenant: _builtins.str = ...,
-        reason: _builtins.str = ...,
+        id: _builtins.str = ...,
         request_id: _builtins.str = ...,
         validate_only: _builtins.bool = ...,
+        reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -413,15 +409,15 @@ Global___RetryJobRequest: _TypeAlias = RetryJobRequest  # noqa: Y015
 
 @_typing.final
 class RetryJobResponse(_message.Message):
-    """The job, which waits."""
+    """The job retried."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     JOB_FIELD_NUMBER: _builtins.int
-    REVISION_FIELD_NUMBER: _builtins.int
     PREVIEW_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
-    """The revision the answer was given at."""
+    """The revision at which the question was answered."""
     @_builtins.property
     def job(self) -> Global___Job:
         """The job."""
@@ -434,8 +430,8 @@ class RetryJobResponse(_message.Message):
         self,
         *,
         job: Global___Job | None = ...,
-        revision: _builtins.int = ...,
         preview: _effect_pb2.Preview | None = ...,
+        revision: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["job", b"job", "preview", b"preview"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -447,33 +443,33 @@ Global___RetryJobResponse: _TypeAlias = RetryJobResponse  # noqa: Y015
 
 @_typing.final
 class CancelJobRequest(_message.Message):
-    """The job to let be."""
+    """The job to cancel."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    ID_FIELD_NUMBER: _builtins.int
     TENANT_FIELD_NUMBER: _builtins.int
-    REASON_FIELD_NUMBER: _builtins.int
+    ID_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    tenant: _builtins.str
+    """The account that the job is about; empty for a caller with the right for all tenants."""
     id: _builtins.str
     """The job's id."""
-    tenant: _builtins.str
-    """Whose job it is; empty for a caller with the right for all tenants."""
-    reason: _builtins.str
-    """Why, for the audit."""
     request_id: _builtins.str
-    """A retry with the same id gets the first answer."""
+    """A retry with the same id gets the first answer; the same id with other content is refused."""
     validate_only: _builtins.bool
-    """Answer as if the job were cancelled, and change nothing."""
+    """Answer with the full effect, and change nothing."""
+    reason: _builtins.str
+    """Why, for the audit; up to 1,000 characters."""
     def __init__(
         self,
         *,
-        id: _builtins.str = ...,
         tenant: _builtins.str = ...,
-        reason: _builtins.str = ...,
+        id: _builtins.str = ...,
         request_id: _builtins.str = ...,
         validate_only: _builtins.bool = ...,
+        reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -485,15 +481,15 @@ Global___CancelJobRequest: _TypeAlias = CancelJobRequest  # noqa: Y015
 
 @_typing.final
 class CancelJobResponse(_message.Message):
-    """The job, cancelled."""
+    """The job cancelled."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     JOB_FIELD_NUMBER: _builtins.int
-    REVISION_FIELD_NUMBER: _builtins.int
     PREVIEW_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
-    """The revision the answer was given at."""
+    """The revision at which the question was answered."""
     @_builtins.property
     def job(self) -> Global___Job:
         """The job."""
@@ -506,8 +502,8 @@ class CancelJobResponse(_message.Message):
         self,
         *,
         job: Global___Job | None = ...,
-        revision: _builtins.int = ...,
         preview: _effect_pb2.Preview | None = ...,
+        revision: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["job", b"job", "preview", b"preview"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -516,244 +512,3 @@ class CancelJobResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CancelJobResponse: _TypeAlias = CancelJobResponse  # noqa: Y015
-
-@_typing.final
-class MailTemplate(_message.Message):
-    """The words of a mail: templates in jinja2, filled in in a sandbox. They may name `tenant`,
-    `display_name`, `roles`, `link`, `expires` in invitations and welcomes; `tenant`, `display_name`,
-    `what` and `when` in notices.
-    """
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    KIND_FIELD_NUMBER: _builtins.int
-    SUBJECT_FIELD_NUMBER: _builtins.int
-    TEXT_FIELD_NUMBER: _builtins.int
-    HTML_FIELD_NUMBER: _builtins.int
-    OWNER_FIELD_NUMBER: _builtins.int
-    kind: Global___JobKind.ValueType
-    """The mail: WELCOME, INVITATION or NOTICE."""
-    subject: _builtins.str
-    """The subject, made one line. Example: `Welcome to {{ display_name }}`."""
-    text: _builtins.str
-    """The text; up to 50,000 characters."""
-    html: _builtins.str
-    """The same in HTML, where values are escaped; empty for a mail of text alone."""
-    owner: _builtins.str
-    """Whose words these are: a tenant's id, empty for those for all, `shipped`. Given by the service."""
-    def __init__(
-        self,
-        *,
-        kind: Global___JobKind.ValueType = ...,
-        subject: _builtins.str = ...,
-        text: _builtins.str = ...,
-        html: _builtins.str = ...,
-        owner: _builtins.str = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["html", b"html", "kind", b"kind", "owner", b"owner", "subject", b"subject", "text", b"text"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___MailTemplate: _TypeAlias = MailTemplate  # noqa: Y015
-
-@_typing.final
-class GetMailTemplateRequest(_message.Message):
-    """Which words to read."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    TENANT_FIELD_NUMBER: _builtins.int
-    KIND_FIELD_NUMBER: _builtins.int
-    tenant: _builtins.str
-    """The tenant; empty for what tenants have that have no words of their own."""
-    kind: Global___JobKind.ValueType
-    """The mail: WELCOME, INVITATION or NOTICE."""
-    def __init__(
-        self,
-        *,
-        tenant: _builtins.str = ...,
-        kind: Global___JobKind.ValueType = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "tenant", b"tenant"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___GetMailTemplateRequest: _TypeAlias = GetMailTemplateRequest  # noqa: Y015
-
-@_typing.final
-class GetMailTemplateResponse(_message.Message):
-    """The words."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    TEMPLATE_FIELD_NUMBER: _builtins.int
-    REVISION_FIELD_NUMBER: _builtins.int
-    revision: _builtins.int
-    """The revision the answer was given at."""
-    @_builtins.property
-    def template(self) -> Global___MailTemplate:
-        """The template in use."""
-
-    def __init__(
-        self,
-        *,
-        template: Global___MailTemplate | None = ...,
-        revision: _builtins.int = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["template", b"template"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["revision", b"revision", "template", b"template"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___GetMailTemplateResponse: _TypeAlias = GetMailTemplateResponse  # noqa: Y015
-
-@_typing.final
-class PutMailTemplateRequest(_message.Message):
-    """The words to write a mail in."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    TENANT_FIELD_NUMBER: _builtins.int
-    TEMPLATE_FIELD_NUMBER: _builtins.int
-    REASON_FIELD_NUMBER: _builtins.int
-    REQUEST_ID_FIELD_NUMBER: _builtins.int
-    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
-    tenant: _builtins.str
-    """The tenant; empty for all that have none of their own."""
-    reason: _builtins.str
-    """Why, for the audit."""
-    request_id: _builtins.str
-    """A retry with the same id gets the first answer."""
-    validate_only: _builtins.bool
-    """Try the template and keep nothing."""
-    @_builtins.property
-    def template(self) -> Global___MailTemplate:
-        """The template; `owner` must be unset."""
-
-    def __init__(
-        self,
-        *,
-        tenant: _builtins.str = ...,
-        template: Global___MailTemplate | None = ...,
-        reason: _builtins.str = ...,
-        request_id: _builtins.str = ...,
-        validate_only: _builtins.bool = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["template", b"template"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["reason", b"reason", "request_id", b"request_id", "template", b"template", "tenant", b"tenant", "validate_only", b"validate_only"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___PutMailTemplateRequest: _TypeAlias = PutMailTemplateRequest  # noqa: Y015
-
-@_typing.final
-class PutMailTemplateResponse(_message.Message):
-    """The words as kept."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    TEMPLATE_FIELD_NUMBER: _builtins.int
-    REVISION_FIELD_NUMBER: _builtins.int
-    PREVIEW_FIELD_NUMBER: _builtins.int
-    revision: _builtins.int
-    """The revision the answer was given at."""
-    @_builtins.property
-    def template(self) -> Global___MailTemplate:
-        """The template."""
-
-    @_builtins.property
-    def preview(self) -> _effect_pb2.Preview:
-        """What the call would do, and to whom; set if `validate_only` was."""
-
-    def __init__(
-        self,
-        *,
-        template: Global___MailTemplate | None = ...,
-        revision: _builtins.int = ...,
-        preview: _effect_pb2.Preview | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["preview", b"preview", "template", b"template"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["preview", b"preview", "revision", b"revision", "template", b"template"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___PutMailTemplateResponse: _TypeAlias = PutMailTemplateResponse  # noqa: Y015
-
-@_typing.final
-class DeleteMailTemplateRequest(_message.Message):
-    """The words to forget."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    TENANT_FIELD_NUMBER: _builtins.int
-    KIND_FIELD_NUMBER: _builtins.int
-    REASON_FIELD_NUMBER: _builtins.int
-    REQUEST_ID_FIELD_NUMBER: _builtins.int
-    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
-    tenant: _builtins.str
-    """The tenant; empty for those for all."""
-    kind: Global___JobKind.ValueType
-    """The mail: WELCOME, INVITATION or NOTICE."""
-    reason: _builtins.str
-    """Why, for the audit."""
-    request_id: _builtins.str
-    """A retry with the same id gets the first answer."""
-    validate_only: _builtins.bool
-    """Answer as if the template were deleted, and change nothing."""
-    def __init__(
-        self,
-        *,
-        tenant: _builtins.str = ...,
-        kind: Global___JobKind.ValueType = ...,
-        reason: _builtins.str = ...,
-        request_id: _builtins.str = ...,
-        validate_only: _builtins.bool = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "reason", b"reason", "request_id", b"request_id", "tenant", b"tenant", "validate_only", b"validate_only"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___DeleteMailTemplateRequest: _TypeAlias = DeleteMailTemplateRequest  # noqa: Y015
-
-@_typing.final
-class DeleteMailTemplateResponse(_message.Message):
-    """The words that count now."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    TEMPLATE_FIELD_NUMBER: _builtins.int
-    REVISION_FIELD_NUMBER: _builtins.int
-    PREVIEW_FIELD_NUMBER: _builtins.int
-    revision: _builtins.int
-    """The revision the answer was given at."""
-    @_builtins.property
-    def template(self) -> Global___MailTemplate:
-        """The template in use from now on."""
-
-    @_builtins.property
-    def preview(self) -> _effect_pb2.Preview:
-        """What the call would do, and to whom; set if `validate_only` was."""
-
-    def __init__(
-        self,
-        *,
-        template: Global___MailTemplate | None = ...,
-        revision: _builtins.int = ...,
-        preview: _effect_pb2.Preview | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["preview", b"preview", "template", b"template"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["preview", b"preview", "revision", b"revision", "template", b"template"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___DeleteMailTemplateResponse: _TypeAlias = DeleteMailTemplateResponse  # noqa: Y015

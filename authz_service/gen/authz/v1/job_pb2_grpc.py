@@ -26,11 +26,10 @@ if _version_not_supported:
 
 
 class JobServiceStub:
-    """Work that follows a committed change: mails, webhooks, and what the dates of an account leave to be
-    put in order. A job is enqueued in the transaction of
-    the change, so none is lost and none is there for a change that was not made. It is attempted at
-    least once, and again after a failure, later each time, until it is done or its attempts are used
-    up. An account never depends on a job.
+    """Jobs: the work after a commit, such as mails, webhook deliveries and the downgrade policy on a date of
+    an account. A job is enqueued in the transaction of the change that causes it, so none is lost and
+    there is none for a change that was rolled back. It is attempted at least once, and again after each
+    failure with a longer delay, until it succeeds or runs out of attempts. No decision waits for a job.
     """
 
     def __init__(self, channel):
@@ -59,75 +58,38 @@ class JobServiceStub:
                 request_serializer=authz_dot_v1_dot_job__pb2.CancelJobRequest.SerializeToString,
                 response_deserializer=authz_dot_v1_dot_job__pb2.CancelJobResponse.FromString,
                 _registered_method=True)
-        self.GetMailTemplate = channel.unary_unary(
-                '/authz.v1.JobService/GetMailTemplate',
-                request_serializer=authz_dot_v1_dot_job__pb2.GetMailTemplateRequest.SerializeToString,
-                response_deserializer=authz_dot_v1_dot_job__pb2.GetMailTemplateResponse.FromString,
-                _registered_method=True)
-        self.PutMailTemplate = channel.unary_unary(
-                '/authz.v1.JobService/PutMailTemplate',
-                request_serializer=authz_dot_v1_dot_job__pb2.PutMailTemplateRequest.SerializeToString,
-                response_deserializer=authz_dot_v1_dot_job__pb2.PutMailTemplateResponse.FromString,
-                _registered_method=True)
-        self.DeleteMailTemplate = channel.unary_unary(
-                '/authz.v1.JobService/DeleteMailTemplate',
-                request_serializer=authz_dot_v1_dot_job__pb2.DeleteMailTemplateRequest.SerializeToString,
-                response_deserializer=authz_dot_v1_dot_job__pb2.DeleteMailTemplateResponse.FromString,
-                _registered_method=True)
 
 
 class JobServiceServicer:
-    """Work that follows a committed change: mails, webhooks, and what the dates of an account leave to be
-    put in order. A job is enqueued in the transaction of
-    the change, so none is lost and none is there for a change that was not made. It is attempted at
-    least once, and again after a failure, later each time, until it is done or its attempts are used
-    up. An account never depends on a job.
+    """Jobs: the work after a commit, such as mails, webhook deliveries and the downgrade policy on a date of
+    an account. A job is enqueued in the transaction of the change that causes it, so none is lost and
+    there is none for a change that was rolled back. It is attempted at least once, and again after each
+    failure with a longer delay, until it succeeds or runs out of attempts. No decision waits for a job.
     """
 
     def ListJobs(self, request, context):
-        """List jobs, the newest first. Those that ended long ago are forgotten (`AUTHZ_JOBS_KEEP_DAYS`).
+        """List jobs, the newest first. Jobs are deleted some time after they end (`AUTHZ_JOBS_KEEP_DAYS`).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetJob(self, request, context):
-        """Read one job.
+        """Get a job.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RetryJob(self, request, context):
-        """Do a job now that is dead, was cancelled or waits for its turn, with all its attempts anew.
+        """Retry a dead, cancelled or pending job now, with a full number of attempts.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CancelJob(self, request, context):
-        """Let a job be that waits or runs. An attempt that is under way may still succeed.
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def GetMailTemplate(self, request, context):
-        """Read the words of a mail as a tenant's are written now.
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def PutMailTemplate(self, request, context):
-        """Write a mail in a tenant's own words, or for all tenants that have none. It is tried first.
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def DeleteMailTemplate(self, request, context):
-        """Forget a tenant's own words, or those for all: the next ones count, at last those shipped.
+        """Cancel a pending or running job. An attempt that has begun may still succeed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -156,21 +118,6 @@ def add_JobServiceServicer_to_server(servicer, server):
                     request_deserializer=authz_dot_v1_dot_job__pb2.CancelJobRequest.FromString,
                     response_serializer=authz_dot_v1_dot_job__pb2.CancelJobResponse.SerializeToString,
             ),
-            'GetMailTemplate': grpc.unary_unary_rpc_method_handler(
-                    servicer.GetMailTemplate,
-                    request_deserializer=authz_dot_v1_dot_job__pb2.GetMailTemplateRequest.FromString,
-                    response_serializer=authz_dot_v1_dot_job__pb2.GetMailTemplateResponse.SerializeToString,
-            ),
-            'PutMailTemplate': grpc.unary_unary_rpc_method_handler(
-                    servicer.PutMailTemplate,
-                    request_deserializer=authz_dot_v1_dot_job__pb2.PutMailTemplateRequest.FromString,
-                    response_serializer=authz_dot_v1_dot_job__pb2.PutMailTemplateResponse.SerializeToString,
-            ),
-            'DeleteMailTemplate': grpc.unary_unary_rpc_method_handler(
-                    servicer.DeleteMailTemplate,
-                    request_deserializer=authz_dot_v1_dot_job__pb2.DeleteMailTemplateRequest.FromString,
-                    response_serializer=authz_dot_v1_dot_job__pb2.DeleteMailTemplateResponse.SerializeToString,
-            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'authz.v1.JobService', rpc_method_handlers)
@@ -180,11 +127,10 @@ def add_JobServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class JobService:
-    """Work that follows a committed change: mails, webhooks, and what the dates of an account leave to be
-    put in order. A job is enqueued in the transaction of
-    the change, so none is lost and none is there for a change that was not made. It is attempted at
-    least once, and again after a failure, later each time, until it is done or its attempts are used
-    up. An account never depends on a job.
+    """Jobs: the work after a commit, such as mails, webhook deliveries and the downgrade policy on a date of
+    an account. A job is enqueued in the transaction of the change that causes it, so none is lost and
+    there is none for a change that was rolled back. It is attempted at least once, and again after each
+    failure with a longer delay, until it succeeds or runs out of attempts. No decision waits for a job.
     """
 
     @staticmethod
@@ -285,87 +231,6 @@ class JobService:
             '/authz.v1.JobService/CancelJob',
             authz_dot_v1_dot_job__pb2.CancelJobRequest.SerializeToString,
             authz_dot_v1_dot_job__pb2.CancelJobResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def GetMailTemplate(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/authz.v1.JobService/GetMailTemplate',
-            authz_dot_v1_dot_job__pb2.GetMailTemplateRequest.SerializeToString,
-            authz_dot_v1_dot_job__pb2.GetMailTemplateResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def PutMailTemplate(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/authz.v1.JobService/PutMailTemplate',
-            authz_dot_v1_dot_job__pb2.PutMailTemplateRequest.SerializeToString,
-            authz_dot_v1_dot_job__pb2.PutMailTemplateResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def DeleteMailTemplate(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/authz.v1.JobService/DeleteMailTemplate',
-            authz_dot_v1_dot_job__pb2.DeleteMailTemplateRequest.SerializeToString,
-            authz_dot_v1_dot_job__pb2.DeleteMailTemplateResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -27,11 +27,10 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class JobServiceStub:
-    """Work that follows a committed change: mails, webhooks, and what the dates of an account leave to be
-    put in order. A job is enqueued in the transaction of
-    the change, so none is lost and none is there for a change that was not made. It is attempted at
-    least once, and again after a failure, later each time, until it is done or its attempts are used
-    up. An account never depends on a job.
+    """Jobs: the work after a commit, such as mails, webhook deliveries and the downgrade policy on a date of
+    an account. A job is enqueued in the transaction of the change that causes it, so none is lost and
+    there is none for a change that was rolled back. It is attempted at least once, and again after each
+    failure with a longer delay, until it succeeds or runs out of attempts. No decision waits for a job.
     """
 
     @_typing.overload
@@ -39,51 +38,37 @@ class JobServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> JobServiceAsyncStub: ...
     ListJobs: _grpc.UnaryUnaryMultiCallable[_job_pb2.ListJobsRequest, _job_pb2.ListJobsResponse]
-    """List jobs, the newest first. Those that ended long ago are forgotten (`AUTHZ_JOBS_KEEP_DAYS`)."""
+    """List jobs, the newest first. Jobs are deleted some time after they end (`AUTHZ_JOBS_KEEP_DAYS`)."""
     GetJob: _grpc.UnaryUnaryMultiCallable[_job_pb2.GetJobRequest, _job_pb2.GetJobResponse]
-    """Read one job."""
+    """Get a job."""
     RetryJob: _grpc.UnaryUnaryMultiCallable[_job_pb2.RetryJobRequest, _job_pb2.RetryJobResponse]
-    """Do a job now that is dead, was cancelled or waits for its turn, with all its attempts anew."""
+    """Retry a dead, cancelled or pending job now, with a full number of attempts."""
     CancelJob: _grpc.UnaryUnaryMultiCallable[_job_pb2.CancelJobRequest, _job_pb2.CancelJobResponse]
-    """Let a job be that waits or runs. An attempt that is under way may still succeed."""
-    GetMailTemplate: _grpc.UnaryUnaryMultiCallable[_job_pb2.GetMailTemplateRequest, _job_pb2.GetMailTemplateResponse]
-    """Read the words of a mail as a tenant's are written now."""
-    PutMailTemplate: _grpc.UnaryUnaryMultiCallable[_job_pb2.PutMailTemplateRequest, _job_pb2.PutMailTemplateResponse]
-    """Write a mail in a tenant's own words, or for all tenants that have none. It is tried first."""
-    DeleteMailTemplate: _grpc.UnaryUnaryMultiCallable[_job_pb2.DeleteMailTemplateRequest, _job_pb2.DeleteMailTemplateResponse]
-    """Forget a tenant's own words, or those for all: the next ones count, at last those shipped."""
+    """Cancel a pending or running job. An attempt that has begun may still succeed."""
 
 @_typing.type_check_only
 class JobServiceAsyncStub(JobServiceStub):
-    """Work that follows a committed change: mails, webhooks, and what the dates of an account leave to be
-    put in order. A job is enqueued in the transaction of
-    the change, so none is lost and none is there for a change that was not made. It is attempted at
-    least once, and again after a failure, later each time, until it is done or its attempts are used
-    up. An account never depends on a job.
+    """Jobs: the work after a commit, such as mails, webhook deliveries and the downgrade policy on a date of
+    an account. A job is enqueued in the transaction of the change that causes it, so none is lost and
+    there is none for a change that was rolled back. It is attempted at least once, and again after each
+    failure with a longer delay, until it succeeds or runs out of attempts. No decision waits for a job.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListJobs: _aio.UnaryUnaryMultiCallable[_job_pb2.ListJobsRequest, _job_pb2.ListJobsResponse]  # type: ignore[assignment]
-    """List jobs, the newest first. Those that ended long ago are forgotten (`AUTHZ_JOBS_KEEP_DAYS`)."""
+    """List jobs, the newest first. Jobs are deleted some time after they end (`AUTHZ_JOBS_KEEP_DAYS`)."""
     GetJob: _aio.UnaryUnaryMultiCallable[_job_pb2.GetJobRequest, _job_pb2.GetJobResponse]  # type: ignore[assignment]
-    """Read one job."""
+    """Get a job."""
     RetryJob: _aio.UnaryUnaryMultiCallable[_job_pb2.RetryJobRequest, _job_pb2.RetryJobResponse]  # type: ignore[assignment]
-    """Do a job now that is dead, was cancelled or waits for its turn, with all its attempts anew."""
+    """Retry a dead, cancelled or pending job now, with a full number of attempts."""
     CancelJob: _aio.UnaryUnaryMultiCallable[_job_pb2.CancelJobRequest, _job_pb2.CancelJobResponse]  # type: ignore[assignment]
-    """Let a job be that waits or runs. An attempt that is under way may still succeed."""
-    GetMailTemplate: _aio.UnaryUnaryMultiCallable[_job_pb2.GetMailTemplateRequest, _job_pb2.GetMailTemplateResponse]  # type: ignore[assignment]
-    """Read the words of a mail as a tenant's are written now."""
-    PutMailTemplate: _aio.UnaryUnaryMultiCallable[_job_pb2.PutMailTemplateRequest, _job_pb2.PutMailTemplateResponse]  # type: ignore[assignment]
-    """Write a mail in a tenant's own words, or for all tenants that have none. It is tried first."""
-    DeleteMailTemplate: _aio.UnaryUnaryMultiCallable[_job_pb2.DeleteMailTemplateRequest, _job_pb2.DeleteMailTemplateResponse]  # type: ignore[assignment]
-    """Forget a tenant's own words, or those for all: the next ones count, at last those shipped."""
+    """Cancel a pending or running job. An attempt that has begun may still succeed."""
 
 class JobServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Work that follows a committed change: mails, webhooks, and what the dates of an account leave to be
-    put in order. A job is enqueued in the transaction of
-    the change, so none is lost and none is there for a change that was not made. It is attempted at
-    least once, and again after a failure, later each time, until it is done or its attempts are used
-    up. An account never depends on a job.
+    """Jobs: the work after a commit, such as mails, webhook deliveries and the downgrade policy on a date of
+    an account. A job is enqueued in the transaction of the change that causes it, so none is lost and
+    there is none for a change that was rolled back. It is attempted at least once, and again after each
+    failure with a longer delay, until it succeeds or runs out of attempts. No decision waits for a job.
     """
 
     @_abc_1.abstractmethod
@@ -92,7 +77,7 @@ class JobServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _job_pb2.ListJobsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_job_pb2.ListJobsResponse, _abc.Awaitable[_job_pb2.ListJobsResponse]]:
-        """List jobs, the newest first. Those that ended long ago are forgotten (`AUTHZ_JOBS_KEEP_DAYS`)."""
+        """List jobs, the newest first. Jobs are deleted some time after they end (`AUTHZ_JOBS_KEEP_DAYS`)."""
 
     @_abc_1.abstractmethod
     def GetJob(
@@ -100,7 +85,7 @@ class JobServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _job_pb2.GetJobRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_job_pb2.GetJobResponse, _abc.Awaitable[_job_pb2.GetJobResponse]]:
-        """Read one job."""
+        """Get a job."""
 
     @_abc_1.abstractmethod
     def RetryJob(
@@ -108,7 +93,7 @@ class JobServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _job_pb2.RetryJobRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_job_pb2.RetryJobResponse, _abc.Awaitable[_job_pb2.RetryJobResponse]]:
-        """Do a job now that is dead, was cancelled or waits for its turn, with all its attempts anew."""
+        """Retry a dead, cancelled or pending job now, with a full number of attempts."""
 
     @_abc_1.abstractmethod
     def CancelJob(
@@ -116,30 +101,6 @@ class JobServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _job_pb2.CancelJobRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_job_pb2.CancelJobResponse, _abc.Awaitable[_job_pb2.CancelJobResponse]]:
-        """Let a job be that waits or runs. An attempt that is under way may still succeed."""
-
-    @_abc_1.abstractmethod
-    def GetMailTemplate(
-        self,
-        request: _job_pb2.GetMailTemplateRequest,
-        context: _ServicerContext,
-    ) -> _typing.Union[_job_pb2.GetMailTemplateResponse, _abc.Awaitable[_job_pb2.GetMailTemplateResponse]]:
-        """Read the words of a mail as a tenant's are written now."""
-
-    @_abc_1.abstractmethod
-    def PutMailTemplate(
-        self,
-        request: _job_pb2.PutMailTemplateRequest,
-        context: _ServicerContext,
-    ) -> _typing.Union[_job_pb2.PutMailTemplateResponse, _abc.Awaitable[_job_pb2.PutMailTemplateResponse]]:
-        """Write a mail in a tenant's own words, or for all tenants that have none. It is tried first."""
-
-    @_abc_1.abstractmethod
-    def DeleteMailTemplate(
-        self,
-        request: _job_pb2.DeleteMailTemplateRequest,
-        context: _ServicerContext,
-    ) -> _typing.Union[_job_pb2.DeleteMailTemplateResponse, _abc.Awaitable[_job_pb2.DeleteMailTemplateResponse]]:
-        """Forget a tenant's own words, or those for all: the next ones count, at last those shipped."""
+        """Cancel a pending or running job. An attempt that has begun may still succeed."""
 
 def add_JobServiceServicer_to_server(servicer: JobServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

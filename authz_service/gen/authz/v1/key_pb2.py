@@ -29,7 +29,7 @@ from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mas
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x12\x61uthz/v1/key.proto\x12\x08\x61uthz.v1\x1a\x15\x61uthz/v1/effect.proto\x1a\x16\x61uthz/v1/options.proto\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc9\x02\n\x03Key\x12\n\n\x02id\x18\x01 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x02 \x01(\t\x12\r\n\x05roles\x18\x03 \x03(\t\x12\x0f\n\x07tenants\x18\x04 \x03(\t\x12/\n\x0b\x63reate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpire_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1f\n\x04kind\x18\x07 \x01(\x0e\x32\x11.authz.v1.KeyKind\x12\x38\n\x14previous_expire_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\rlast_use_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08revision\x18\n \x01(\x03\"\xc5\x01\n\x10\x43reateKeyRequest\x12\x14\n\x0c\x64isplay_name\x18\x01 \x01(\t\x12\r\n\x05roles\x18\x02 \x03(\t\x12\x0f\n\x07tenants\x18\x03 \x03(\t\x12/\n\x0b\x65xpire_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nrequest_id\x18\x05 \x01(\t\x12\x15\n\rvalidate_only\x18\x06 \x01(\x08\x12\x1f\n\x04kind\x18\x07 \x01(\x0e\x32\x11.authz.v1.KeyKind\"y\n\x11\x43reateKeyResponse\x12\x1a\n\x03key\x18\x01 \x01(\x0b\x32\r.authz.v1.Key\x12\x12\n\ncredential\x18\x02 \x01(\t\x12\x10\n\x08revision\x18\x03 \x01(\x03\x12\"\n\x07preview\x18\x0e \x01(\x0b\x32\x11.authz.v1.Preview\"\x1b\n\rGetKeyRequest\x12\n\n\x02id\x18\x01 \x01(\t\">\n\x0eGetKeyResponse\x12\x1a\n\x03key\x18\x01 \x01(\x0b\x32\r.authz.v1.Key\x12\x10\n\x08revision\x18\x02 \x01(\x03\"\xcf\x01\n\x0fListKeysRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x0c\n\x04role\x18\x03 \x01(\t\x12\x12\n\nfor_tenant\x18\x04 \x01(\t\x12\x1f\n\x04kind\x18\x05 \x01(\x0e\x32\x11.authz.v1.KeyKind\x12\x14\n\x07\x65xpired\x18\x06 \x01(\x08H\x00\x88\x01\x01\x12\x30\n\x0cunused_since\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\n\n\x08_expired\"n\n\x10ListKeysResponse\x12\x1b\n\x04keys\x18\x01 \x03(\x0b\x32\r.authz.v1.Key\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x10\n\x08revision\x18\x03 \x01(\x03\x12\x12\n\ntotal_size\x18\x04 \x01(\x05\"\x8c\x02\n\x10UpdateKeyRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x14\n\x0c\x64isplay_name\x18\x03 \x01(\t\x12/\n\x0b\x65xpire_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05roles\x18\x05 \x03(\t\x12\x0f\n\x07tenants\x18\x06 \x03(\t\x12\x0e\n\x06reason\x18\x07 \x01(\t\x12\x12\n\nrequest_id\x18\x08 \x01(\t\x12\x15\n\rvalidate_only\x18\t \x01(\x08\x12\x19\n\x11\x65xpected_revision\x18\n \x01(\x03\"e\n\x11UpdateKeyResponse\x12\x1a\n\x03key\x18\x01 \x01(\x0b\x32\r.authz.v1.Key\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12\"\n\x07preview\x18\x0e \x01(\x0b\x32\x11.authz.v1.Preview\"\x85\x01\n\x10RotateKeyRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12*\n\x07overlap\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t\x12\x15\n\rvalidate_only\x18\x05 \x01(\x08\"y\n\x11RotateKeyResponse\x12\x1a\n\x03key\x18\x01 \x01(\x0b\x32\r.authz.v1.Key\x12\x12\n\ncredential\x18\x02 \x01(\t\x12\x10\n\x08revision\x18\x03 \x01(\x03\x12\"\n\x07preview\x18\x0e \x01(\x0b\x32\x11.authz.v1.Preview\"p\n\x10RevokeKeyRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\x12\x15\n\rprevious_only\x18\x05 \x01(\x08\"e\n\x11RevokeKeyResponse\x12\x1a\n\x03key\x18\x01 \x01(\x0b\x32\r.authz.v1.Key\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12\"\n\x07preview\x18\x0e \x01(\x0b\x32\x11.authz.v1.Preview*q\n\x07KeyKind\x12\x18\n\x14KEY_KIND_UNSPECIFIED\x10\x00\x12\x10\n\x0cKEY_KIND_APP\x10\x01\x12\x10\n\x0cKEY_KIND_JOB\x10\x02\x12\x15\n\x11KEY_KIND_OPERATOR\x10\x03\x12\x11\n\rKEY_KIND_SCIM\x10\x04\x32\x91\x04\n\nKeyService\x12W\n\tCreateKey\x12\x1a.authz.v1.CreateKeyRequest\x1a\x1b.authz.v1.CreateKeyResponse\"\x11\xa2\xbb\x18\r\n\x0bkeys:create\x12K\n\x06GetKey\x12\x17.authz.v1.GetKeyRequest\x1a\x18.authz.v1.GetKeyResponse\"\x0e\xa2\xbb\x18\n\n\x08keys:get\x12R\n\x08ListKeys\x12\x19.authz.v1.ListKeysRequest\x1a\x1a.authz.v1.ListKeysResponse\"\x0f\xa2\xbb\x18\x0b\n\tkeys:list\x12W\n\tUpdateKey\x12\x1a.authz.v1.UpdateKeyRequest\x1a\x1b.authz.v1.UpdateKeyResponse\"\x11\xa2\xbb\x18\r\n\x0bkeys:update\x12W\n\tRotateKey\x12\x1a.authz.v1.RotateKeyRequest\x1a\x1b.authz.v1.RotateKeyResponse\"\x11\xa2\xbb\x18\r\n\x0bkeys:rotate\x12W\n\tRevokeKey\x12\x1a.authz.v1.RevokeKeyRequest\x1a\x1b.authz.v1.RevokeKeyResponse\"\x11\xa2\xbb\x18\r\n\x0bkeys:revokeb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x12\x61uthz/v1/key.proto\x12\x08\x61uthz.v1\x1a\x15\x61uthz/v1/effect.proto\x1a\x16\x61uthz/v1/options.proto\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc9\x02\n\x03Key\x12\n\n\x02id\x18\x01 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x02 \x01(\t\x12\r\n\x05roles\x18\x03 \x03(\t\x12\x0f\n\x07tenants\x18\x04 \x03(\t\x12/\n\x0b\x63reate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpire_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1f\n\x04kind\x18\x07 \x01(\x0e\x32\x11.authz.v1.KeyKind\x12\x38\n\x14previous_expire_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\rlast_use_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08revision\x18\n \x01(\x03\"i\n\x10\x43reateKeyRequest\x12\x1a\n\x03key\x18\x01 \x01(\x0b\x32\r.authz.v1.Key\x12\x12\n\nrequest_id\x18\r \x01(\t\x12\x15\n\rvalidate_only\x18\x0e \x01(\x08\x12\x0e\n\x06reason\x18\x0f \x01(\t\"y\n\x11\x43reateKeyResponse\x12\x1a\n\x03key\x18\x01 \x01(\x0b\x32\r.authz.v1.Key\x12\x12\n\ncredential\x18\x02 \x01(\t\x12\"\n\x07preview\x18\x0e \x01(\x0b\x32\x11.authz.v1.Preview\x12\x10\n\x08revision\x18\x0f \x01(\x03\"\x1b\n\rGetKeyRequest\x12\n\n\x02id\x18\x01 \x01(\t\">\n\x0eGetKeyResponse\x12\x1a\n\x03key\x18\x01 \x01(\x0b\x32\r.authz.v1.Key\x12\x10\n\x08revision\x18\x0f \x01(\x03\"\xd4\x01\n\x0fListKeysRequest\x12\x0c\n\x04role\x18\x01 \x01(\t\x12\x12\n\nfor_tenant\x18\x02 \x01(\t\x12\x1f\n\x04kind\x18\x03 \x01(\x0e\x32\x11.authz.v1.KeyKind\x12\x14\n\x07\x65xpired\x18\x04 \x01(\x08H\x00\x88\x01\x01\x12\x35\n\x11unused_since_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tpage_size\x18\r \x01(\x05\x12\x12\n\npage_token\x18\x0e \x01(\tB\n\n\x08_expired\"n\n\x10ListKeysResponse\x12\x1b\n\x04keys\x18\x01 \x03(\x0b\x32\r.authz.v1.Key\x12\x17\n\x0fnext_page_token\x18\r \x01(\t\x12\x10\n\x08revision\x18\x0e \x01(\x03\x12\x12\n\ntotal_size\x18\x0f \x01(\x05\"\xb5\x01\n\x10UpdateKeyRequest\x12\x1a\n\x03key\x18\x01 \x01(\x0b\x32\r.authz.v1.Key\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x19\n\x11\x65xpected_revision\x18\x0c \x01(\x03\x12\x12\n\nrequest_id\x18\r \x01(\t\x12\x15\n\rvalidate_only\x18\x0e \x01(\x08\x12\x0e\n\x06reason\x18\x0f \x01(\t\"e\n\x11UpdateKeyResponse\x12\x1a\n\x03key\x18\x01 \x01(\x0b\x32\r.authz.v1.Key\x12\"\n\x07preview\x18\x0e \x01(\x0b\x32\x11.authz.v1.Preview\x12\x10\n\x08revision\x18\x0f \x01(\x03\"\x85\x01\n\x10RotateKeyRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12*\n\x07overlap\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x12\n\nrequest_id\x18\r \x01(\t\x12\x15\n\rvalidate_only\x18\x0e \x01(\x08\x12\x0e\n\x06reason\x18\x0f \x01(\t\"y\n\x11RotateKeyResponse\x12\x1a\n\x03key\x18\x01 \x01(\x0b\x32\r.authz.v1.Key\x12\x12\n\ncredential\x18\x02 \x01(\t\x12\"\n\x07preview\x18\x0e \x01(\x0b\x32\x11.authz.v1.Preview\x12\x10\n\x08revision\x18\x0f \x01(\x03\"p\n\x10RevokeKeyRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x15\n\rprevious_only\x18\x02 \x01(\x08\x12\x12\n\nrequest_id\x18\r \x01(\t\x12\x15\n\rvalidate_only\x18\x0e \x01(\x08\x12\x0e\n\x06reason\x18\x0f \x01(\t\"e\n\x11RevokeKeyResponse\x12\x1a\n\x03key\x18\x01 \x01(\x0b\x32\r.authz.v1.Key\x12\"\n\x07preview\x18\x0e \x01(\x0b\x32\x11.authz.v1.Preview\x12\x10\n\x08revision\x18\x0f \x01(\x03*q\n\x07KeyKind\x12\x18\n\x14KEY_KIND_UNSPECIFIED\x10\x00\x12\x10\n\x0cKEY_KIND_APP\x10\x01\x12\x10\n\x0cKEY_KIND_JOB\x10\x02\x12\x15\n\x11KEY_KIND_OPERATOR\x10\x03\x12\x11\n\rKEY_KIND_SCIM\x10\x04\x32\x91\x04\n\nKeyService\x12W\n\tCreateKey\x12\x1a.authz.v1.CreateKeyRequest\x1a\x1b.authz.v1.CreateKeyResponse\"\x11\xa2\xbb\x18\r\n\x0bkeys:create\x12K\n\x06GetKey\x12\x17.authz.v1.GetKeyRequest\x1a\x18.authz.v1.GetKeyResponse\"\x0e\xa2\xbb\x18\n\n\x08keys:get\x12R\n\x08ListKeys\x12\x19.authz.v1.ListKeysRequest\x1a\x1a.authz.v1.ListKeysResponse\"\x0f\xa2\xbb\x18\x0b\n\tkeys:list\x12W\n\tUpdateKey\x12\x1a.authz.v1.UpdateKeyRequest\x1a\x1b.authz.v1.UpdateKeyResponse\"\x11\xa2\xbb\x18\r\n\x0bkeys:update\x12W\n\tRotateKey\x12\x1a.authz.v1.RotateKeyRequest\x1a\x1b.authz.v1.RotateKeyResponse\"\x11\xa2\xbb\x18\r\n\x0bkeys:rotate\x12W\n\tRevokeKey\x12\x1a.authz.v1.RevokeKeyRequest\x1a\x1b.authz.v1.RevokeKeyResponse\"\x11\xa2\xbb\x18\r\n\x0bkeys:revokeb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -48,34 +48,34 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_KEYSERVICE'].methods_by_name['RotateKey']._serialized_options = b'\242\273\030\r\n\013keys:rotate'
   _globals['_KEYSERVICE'].methods_by_name['RevokeKey']._loaded_options = None
   _globals['_KEYSERVICE'].methods_by_name['RevokeKey']._serialized_options = b'\242\273\030\r\n\013keys:revoke'
-  _globals['_KEYKIND']._serialized_start=2098
-  _globals['_KEYKIND']._serialized_end=2211
+  _globals['_KEYKIND']._serialized_start=1923
+  _globals['_KEYKIND']._serialized_end=2036
   _globals['_KEY']._serialized_start=179
   _globals['_KEY']._serialized_end=508
-  _globals['_CREATEKEYREQUEST']._serialized_start=511
-  _globals['_CREATEKEYREQUEST']._serialized_end=708
-  _globals['_CREATEKEYRESPONSE']._serialized_start=710
-  _globals['_CREATEKEYRESPONSE']._serialized_end=831
-  _globals['_GETKEYREQUEST']._serialized_start=833
-  _globals['_GETKEYREQUEST']._serialized_end=860
-  _globals['_GETKEYRESPONSE']._serialized_start=862
-  _globals['_GETKEYRESPONSE']._serialized_end=924
-  _globals['_LISTKEYSREQUEST']._serialized_start=927
-  _globals['_LISTKEYSREQUEST']._serialized_end=1134
-  _globals['_LISTKEYSRESPONSE']._serialized_start=1136
-  _globals['_LISTKEYSRESPONSE']._serialized_end=1246
-  _globals['_UPDATEKEYREQUEST']._serialized_start=1249
-  _globals['_UPDATEKEYREQUEST']._serialized_end=1517
-  _globals['_UPDATEKEYRESPONSE']._serialized_start=1519
-  _globals['_UPDATEKEYRESPONSE']._serialized_end=1620
-  _globals['_ROTATEKEYREQUEST']._serialized_start=1623
-  _globals['_ROTATEKEYREQUEST']._serialized_end=1756
-  _globals['_ROTATEKEYRESPONSE']._serialized_start=1758
-  _globals['_ROTATEKEYRESPONSE']._serialized_end=1879
-  _globals['_REVOKEKEYREQUEST']._serialized_start=1881
-  _globals['_REVOKEKEYREQUEST']._serialized_end=1993
-  _globals['_REVOKEKEYRESPONSE']._serialized_start=1995
-  _globals['_REVOKEKEYRESPONSE']._serialized_end=2096
-  _globals['_KEYSERVICE']._serialized_start=2214
-  _globals['_KEYSERVICE']._serialized_end=2743
+  _globals['_CREATEKEYREQUEST']._serialized_start=510
+  _globals['_CREATEKEYREQUEST']._serialized_end=615
+  _globals['_CREATEKEYRESPONSE']._serialized_start=617
+  _globals['_CREATEKEYRESPONSE']._serialized_end=738
+  _globals['_GETKEYREQUEST']._serialized_start=740
+  _globals['_GETKEYREQUEST']._serialized_end=767
+  _globals['_GETKEYRESPONSE']._serialized_start=769
+  _globals['_GETKEYRESPONSE']._serialized_end=831
+  _globals['_LISTKEYSREQUEST']._serialized_start=834
+  _globals['_LISTKEYSREQUEST']._serialized_end=1046
+  _globals['_LISTKEYSRESPONSE']._serialized_start=1048
+  _globals['_LISTKEYSRESPONSE']._serialized_end=1158
+  _globals['_UPDATEKEYREQUEST']._serialized_start=1161
+  _globals['_UPDATEKEYREQUEST']._serialized_end=1342
+  _globals['_UPDATEKEYRESPONSE']._serialized_start=1344
+  _globals['_UPDATEKEYRESPONSE']._serialized_end=1445
+  _globals['_ROTATEKEYREQUEST']._serialized_start=1448
+  _globals['_ROTATEKEYREQUEST']._serialized_end=1581
+  _globals['_ROTATEKEYRESPONSE']._serialized_start=1583
+  _globals['_ROTATEKEYRESPONSE']._serialized_end=1704
+  _globals['_REVOKEKEYREQUEST']._serialized_start=1706
+  _globals['_REVOKEKEYREQUEST']._serialized_end=1818
+  _globals['_REVOKEKEYRESPONSE']._serialized_start=1820
+  _globals['_REVOKEKEYRESPONSE']._serialized_end=1921
+  _globals['_KEYSERVICE']._serialized_start=2039
+  _globals['_KEYSERVICE']._serialized_end=2568
 # @@protoc_insertion_point(module_scope)

@@ -57,7 +57,7 @@ Global___KeyKind: _TypeAlias = KeyKind  # noqa: Y015
 
 @_typing.final
 class Key(_message.Message):
-    """A caller's credential, without the credential."""
+    """An API key, without its credential."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -74,26 +74,28 @@ class Key(_message.Message):
     id: _builtins.str
     """The key's id, also the id of its subject. Example: `key-3f9a2b7c`."""
     display_name: _builtins.str
-    """What a person calls it. Example: `invoicing backend`."""
+    """What people call it; up to 200 characters. Example: `invoicing backend`."""
     kind: Global___KeyKind.ValueType
     """What it opens."""
     revision: _builtins.int
     """The revision that last changed it or its rights, for `expected_revision`."""
     @_builtins.property
     def roles(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Roles held in the tenant `system`. Example: `authz.checker`."""
+        """Roles that it holds in the tenant `system`, at least one. Examples: `authz.checker`,
+        `authz.product`, `authz.provisioner`, `authz.operator`, `authz.auditor`.
+        """
 
     @_builtins.property
     def tenants(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Tenants that the roles are held for; empty for all."""
+        """Tenants that it holds the roles for; empty for all. Roles times tenants: at most 1,000."""
 
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
-        """When it was made."""
+        """When it was created. Given by this service."""
 
     @_builtins.property
     def expire_time(self) -> _timestamp_pb2.Timestamp:
-        """When it ends by itself; unset for never."""
+        """When it expires; unset for never."""
 
     @_builtins.property
     def previous_expire_time(self) -> _timestamp_pb2.Timestamp:
@@ -129,55 +131,37 @@ Global___Key: _TypeAlias = Key  # noqa: Y015
 
 @_typing.final
 class CreateKeyRequest(_message.Message):
-    """The key to make."""
+    """The key to create."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    DISPLAY_NAME_FIELD_NUMBER: _builtins.int
-    ROLES_FIELD_NUMBER: _builtins.int
-    TENANTS_FIELD_NUMBER: _builtins.int
-    EXPIRE_TIME_FIELD_NUMBER: _builtins.int
+    KEY_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
-    KIND_FIELD_NUMBER: _builtins.int
-    display_name: _builtins.str
-    """What a person will call it; up to 200 characters."""
+    REASON_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """A retry with the same id gets the first answer, without the credential."""
     validate_only: _builtins.bool
-    """Answer as if the key were made, and make none."""
-    kind: Global___KeyKind.ValueType
-    """What the key will say that it opens; unspecified for what its roles open: `op` if it can make
-    keys, `job` if it can open accounts, else `app`.
-    """
+    """Answer with the full effect, and change nothing."""
+    reason: _builtins.str
+    """Why, for the audit; up to 1,000 characters."""
     @_builtins.property
-    def roles(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Roles to hold, at least one of those that the tier `internal` lists: `authz.checker`, `authz.operator`,
-        `authz.provisioner`, `authz.auditor`.
+    def key(self) -> Global___Key:
+        """The key: `roles`, and `display_name`, `tenants`, `expire_time` and `kind` if any. All else must be
+        unset.
         """
-
-    @_builtins.property
-    def tenants(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Tenants to hold them for; empty for all. Roles times tenants: at most 1,000."""
-
-    @_builtins.property
-    def expire_time(self) -> _timestamp_pb2.Timestamp:
-        """When it ends by itself; unset for never."""
 
     def __init__(
         self,
         *,
-        display_name: _builtins.str = ...,
-        roles: _abc.Iterable[_builtins.str] | None = ...,
-        tenants: _abc.Iterable[_builtins.str] | None = ...,
-        expire_time: _timestamp_pb2.Timestamp | None = ...,
+        key: Global___Key | None = ...,
         request_id: _builtins.str = ...,
         validate_only: _builtins.bool = ...,
-        kind: Global___KeyKind.ValueType = ...,
+        reason: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["key", b"key"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["display_name", b"display_name", "expire_time", b"expire_time", "kind", b"kind", "request_id", b"request_id", "roles", b"roles", "tenants", b"tenants", "validate_only", b"validate_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "reason", b"reason", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -185,14 +169,14 @@ Global___CreateKeyRequest: _TypeAlias = CreateKeyRequest  # noqa: Y015
 
 @_typing.final
 class CreateKeyResponse(_message.Message):
-    """The key made."""
+    """The key created."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     KEY_FIELD_NUMBER: _builtins.int
     CREDENTIAL_FIELD_NUMBER: _builtins.int
-    REVISION_FIELD_NUMBER: _builtins.int
     PREVIEW_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
     credential: _builtins.str
     """What the caller sends as `authorization: Bearer <credential>`. Only in the first answer."""
     revision: _builtins.int
@@ -210,8 +194,8 @@ class CreateKeyResponse(_message.Message):
         *,
         key: Global___Key | None = ...,
         credential: _builtins.str = ...,
-        revision: _builtins.int = ...,
         preview: _effect_pb2.Preview | None = ...,
+        revision: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "preview", b"preview"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -223,7 +207,7 @@ Global___CreateKeyResponse: _TypeAlias = CreateKeyResponse  # noqa: Y015
 
 @_typing.final
 class GetKeyRequest(_message.Message):
-    """The key to read."""
+    """The key to get."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -252,7 +236,7 @@ class GetKeyResponse(_message.Message):
     KEY_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
-    """The revision the answer was given at."""
+    """The revision at which the question was answered."""
     @_builtins.property
     def key(self) -> Global___Key:
         """The key."""
@@ -273,47 +257,47 @@ Global___GetKeyResponse: _TypeAlias = GetKeyResponse  # noqa: Y015
 
 @_typing.final
 class ListKeysRequest(_message.Message):
-    """Which keys to list: those that meet every condition that is set."""
+    """Which keys to list. Every condition that is set must hold."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    PAGE_SIZE_FIELD_NUMBER: _builtins.int
-    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     ROLE_FIELD_NUMBER: _builtins.int
     FOR_TENANT_FIELD_NUMBER: _builtins.int
     KIND_FIELD_NUMBER: _builtins.int
     EXPIRED_FIELD_NUMBER: _builtins.int
-    UNUSED_SINCE_FIELD_NUMBER: _builtins.int
-    page_size: _builtins.int
-    """At most this many; 100 if 0, at most 1,000."""
-    page_token: _builtins.str
-    """`next_page_token` of the page before, of the same query."""
+    UNUSED_SINCE_TIME_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     role: _builtins.str
     """Only keys that hold this role. Example: `authz.operator`."""
     for_tenant: _builtins.str
-    """Only keys that are bound to this tenant, beside others or not; a key held for all is not."""
+    """Only keys that are bound to this tenant, alone or beside others; not keys for all tenants."""
     kind: Global___KeyKind.ValueType
     """Only keys of this kind."""
     expired: _builtins.bool
     """Only keys that have expired (true), or that have not (false)."""
+    page_size: _builtins.int
+    """At most this many; 100 if 0, at most 1,000."""
+    page_token: _builtins.str
+    """`next_page_token` of the previous page, for the same query."""
     @_builtins.property
-    def unused_since(self) -> _timestamp_pb2.Timestamp:
-        """Only keys with which no call came in at this instant or later; those never used among them."""
+    def unused_since_time(self) -> _timestamp_pb2.Timestamp:
+        """Only keys without a call at this time or later, those never used among them."""
 
     def __init__(
         self,
         *,
-        page_size: _builtins.int = ...,
-        page_token: _builtins.str = ...,
         role: _builtins.str = ...,
         for_tenant: _builtins.str = ...,
         kind: Global___KeyKind.ValueType = ...,
         expired: _builtins.bool | None = ...,
-        unused_since: _timestamp_pb2.Timestamp | None = ...,
+        unused_since_time: _timestamp_pb2.Timestamp | None = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_expired", b"_expired", "expired", b"expired", "unused_since", b"unused_since"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_expired", b"_expired", "expired", b"expired", "unused_since_time", b"unused_since_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expired", b"_expired", "expired", b"expired", "for_tenant", b"for_tenant", "kind", b"kind", "page_size", b"page_size", "page_token", b"page_token", "role", b"role", "unused_since", b"unused_since"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expired", b"_expired", "expired", b"expired", "for_tenant", b"for_tenant", "kind", b"kind", "page_size", b"page_size", "page_token", b"page_token", "role", b"role", "unused_since_time", b"unused_since_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__expired: _TypeAlias = _typing.Literal["expired"]  # noqa: Y015
     _WhichOneofArgType__expired: _TypeAlias = _typing.Literal["_expired", b"_expired"]  # noqa: Y015
@@ -334,9 +318,9 @@ class ListKeysResponse(_message.Message):
     next_page_token: _builtins.str
     """Empty on the last page."""
     revision: _builtins.int
-    """The revision the answer was given at."""
+    """The revision at which the question was answered."""
     total_size: _builtins.int
-    """Keys on all pages together."""
+    """How many keys there are on all pages."""
     @_builtins.property
     def keys(self) -> _containers.RepeatedCompositeFieldContainer[Global___Key]:
         """The keys."""
@@ -359,67 +343,47 @@ Global___ListKeysResponse: _TypeAlias = ListKeysResponse  # noqa: Y015
 
 @_typing.final
 class UpdateKeyRequest(_message.Message):
-    """What to change of a key."""
+    """How to change a key."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    ID_FIELD_NUMBER: _builtins.int
+    KEY_FIELD_NUMBER: _builtins.int
     UPDATE_MASK_FIELD_NUMBER: _builtins.int
-    DISPLAY_NAME_FIELD_NUMBER: _builtins.int
-    EXPIRE_TIME_FIELD_NUMBER: _builtins.int
-    ROLES_FIELD_NUMBER: _builtins.int
-    TENANTS_FIELD_NUMBER: _builtins.int
-    REASON_FIELD_NUMBER: _builtins.int
+    EXPECTED_REVISION_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
-    EXPECTED_REVISION_FIELD_NUMBER: _builtins.int
-    id: _builtins.str
-    """The key's id."""
-    display_name: _builtins.str
-    """What a person will call it; up to 200 characters."""
-    reason: _builtins.str
-    """Why, for the audit."""
-    request_id: _builtins.str
-    """A retry with the same id gets the first answer."""
-    validate_only: _builtins.bool
-    """Answer as if the key were changed, and change nothing."""
+    REASON_FIELD_NUMBER: _builtins.int
     expected_revision: _builtins.int
-    """Refuse (REVISION_MISMATCH) if its `revision` is another by now; 0 to change it as it is."""
+    """Refuse (REVISION_MISMATCH) if the key's `revision` is another by now; 0 for any."""
+    request_id: _builtins.str
+    """A retry with the same id gets the first answer; the same id with other content is refused."""
+    validate_only: _builtins.bool
+    """Answer with the full effect, and change nothing."""
+    reason: _builtins.str
+    """Why, for the audit; up to 1,000 characters."""
+    @_builtins.property
+    def key(self) -> Global___Key:
+        """The key: its `id`, and the new values."""
+
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
-        """The fields below that are to be as they are here, at least one: `display_name`, `expire_time`,
-        `roles`, `tenants`. A field that is named and unset is emptied.
+        """What to change, at least one of `display_name`, `expire_time`, `roles` and `tenants`. A field that is
+        named here and unset in `key` is emptied.
         """
-
-    @_builtins.property
-    def expire_time(self) -> _timestamp_pb2.Timestamp:
-        """When it ends by itself; unset for never."""
-
-    @_builtins.property
-    def roles(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Roles to hold, and no others; at least one."""
-
-    @_builtins.property
-    def tenants(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Tenants to hold them for; empty for all."""
 
     def __init__(
         self,
         *,
-        id: _builtins.str = ...,
+        key: Global___Key | None = ...,
         update_mask: _field_mask_pb2.FieldMask | None = ...,
-        display_name: _builtins.str = ...,
-        expire_time: _timestamp_pb2.Timestamp | None = ...,
-        roles: _abc.Iterable[_builtins.str] | None = ...,
-        tenants: _abc.Iterable[_builtins.str] | None = ...,
-        reason: _builtins.str = ...,
+        expected_revision: _builtins.int = ...,
         request_id: _builtins.str = ...,
         validate_only: _builtins.bool = ...,
-        expected_revision: _builtins.int = ...,
+        reason: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time", "update_mask", b"update_mask"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "update_mask", b"update_mask"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["display_name", b"display_name", "expected_revision", b"expected_revision", "expire_time", b"expire_time", "id", b"id", "reason", b"reason", "request_id", b"request_id", "roles", b"roles", "tenants", b"tenants", "update_mask", b"update_mask", "validate_only", b"validate_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expected_revision", b"expected_revision", "key", b"key", "reason", b"reason", "request_id", b"request_id", "update_mask", b"update_mask", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -427,13 +391,13 @@ Global___UpdateKeyRequest: _TypeAlias = UpdateKeyRequest  # noqa: Y015
 
 @_typing.final
 class UpdateKeyResponse(_message.Message):
-    """The key as it is now."""
+    """The key updated."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     KEY_FIELD_NUMBER: _builtins.int
-    REVISION_FIELD_NUMBER: _builtins.int
     PREVIEW_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
     """The revision from which on it is so."""
     @_builtins.property
@@ -448,8 +412,8 @@ class UpdateKeyResponse(_message.Message):
         self,
         *,
         key: Global___Key | None = ...,
-        revision: _builtins.int = ...,
         preview: _effect_pb2.Preview | None = ...,
+        revision: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "preview", b"preview"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -461,35 +425,35 @@ Global___UpdateKeyResponse: _TypeAlias = UpdateKeyResponse  # noqa: Y015
 
 @_typing.final
 class RotateKeyRequest(_message.Message):
-    """The key to give another secret."""
+    """The key to rotate."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     ID_FIELD_NUMBER: _builtins.int
     OVERLAP_FIELD_NUMBER: _builtins.int
-    REASON_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """The key's id."""
-    reason: _builtins.str
-    """Why, for the audit."""
     request_id: _builtins.str
     """A retry with the same id gets the first answer, without the credential."""
     validate_only: _builtins.bool
-    """Answer as if the key were rotated, and change nothing."""
+    """Answer with the full effect, and change nothing."""
+    reason: _builtins.str
+    """Why, for the audit; up to 1,000 characters."""
     @_builtins.property
     def overlap(self) -> _duration_pb2.Duration:
-        """How long the secret before goes on: 24 hours if unset, at most 30 days, 0 to end it at once."""
+        """How long the previous secret stays good: 24 hours if unset, at most 30 days, 0 to end it at once."""
 
     def __init__(
         self,
         *,
         id: _builtins.str = ...,
         overlap: _duration_pb2.Duration | None = ...,
-        reason: _builtins.str = ...,
         request_id: _builtins.str = ...,
         validate_only: _builtins.bool = ...,
+        reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["overlap", b"overlap"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -507,8 +471,8 @@ class RotateKeyResponse(_message.Message):
 
     KEY_FIELD_NUMBER: _builtins.int
     CREDENTIAL_FIELD_NUMBER: _builtins.int
-    REVISION_FIELD_NUMBER: _builtins.int
     PREVIEW_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
     credential: _builtins.str
     """What the caller sends from now on. Only in the first answer."""
     revision: _builtins.int
@@ -526,8 +490,8 @@ class RotateKeyResponse(_message.Message):
         *,
         key: Global___Key | None = ...,
         credential: _builtins.str = ...,
-        revision: _builtins.int = ...,
         preview: _effect_pb2.Preview | None = ...,
+        revision: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "preview", b"preview"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -539,33 +503,33 @@ Global___RotateKeyResponse: _TypeAlias = RotateKeyResponse  # noqa: Y015
 
 @_typing.final
 class RevokeKeyRequest(_message.Message):
-    """The key to end."""
+    """The key to revoke."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     ID_FIELD_NUMBER: _builtins.int
-    REASON_FIELD_NUMBER: _builtins.int
+    PREVIOUS_ONLY_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
-    PREVIOUS_ONLY_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """The key's id."""
-    reason: _builtins.str
-    """Why, for the audit."""
-    request_id: _builtins.str
-    """A retry with the same id gets the first answer."""
-    validate_only: _builtins.bool
-    """Answer as if the key were ended, and change nothing."""
     previous_only: _builtins.bool
-    """End only the secret before the last rotation, at once; the present one goes on."""
+    """Revoke only the secret before the last rotation, at once; the present one stays good."""
+    request_id: _builtins.str
+    """A retry with the same id gets the first answer; the same id with other content is refused."""
+    validate_only: _builtins.bool
+    """Answer with the full effect, and change nothing."""
+    reason: _builtins.str
+    """Why, for the audit; up to 1,000 characters."""
     def __init__(
         self,
         *,
         id: _builtins.str = ...,
-        reason: _builtins.str = ...,
+        previous_only: _builtins.bool = ...,
         request_id: _builtins.str = ...,
         validate_only: _builtins.bool = ...,
-        previous_only: _builtins.bool = ...,
+        reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -577,18 +541,18 @@ Global___RevokeKeyRequest: _TypeAlias = RevokeKeyRequest  # noqa: Y015
 
 @_typing.final
 class RevokeKeyResponse(_message.Message):
-    """The key ended."""
+    """The key revoked."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     KEY_FIELD_NUMBER: _builtins.int
-    REVISION_FIELD_NUMBER: _builtins.int
     PREVIEW_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
     """The revision from which on the key, or its previous secret, is refused."""
     @_builtins.property
     def key(self) -> Global___Key:
-        """The key."""
+        """The key as it was."""
 
     @_builtins.property
     def preview(self) -> _effect_pb2.Preview:
@@ -598,8 +562,8 @@ class RevokeKeyResponse(_message.Message):
         self,
         *,
         key: Global___Key | None = ...,
-        revision: _builtins.int = ...,
         preview: _effect_pb2.Preview | None = ...,
+        revision: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "preview", b"preview"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...

@@ -88,14 +88,14 @@ class KeyServiceServicer:
     """
 
     def CreateKey(self, request, context):
-        """Make a key. The answer holds the key itself: it is shown this once and stored only as a hash.
+        """Create a key. The answer holds the credential: it is shown this once and stored only as a hash.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetKey(self, request, context):
-        """Read one key, without its secret.
+        """Get a key, without its secret.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -109,24 +109,24 @@ class KeyServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def UpdateKey(self, request, context):
-        """Change what a key is called, when it ends, or what it may do. Its secret goes on.
+        """Change the name, the end or the rights of a key. Its secret stays good.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RotateKey(self, request, context):
-        """Give a key another secret, under the same id and with the same rights. Both are good during the
-        overlap, so that its users change over one after the other and no call is lost. Whoever rotates
-        again during the overlap ends the older secret at once.
+        """Issue a new secret for a key, which keeps its id and its rights. Both secrets are good during the
+        overlap, so that the users of the key change over one by one and no call is lost. Rotating again
+        during the overlap ends the oldest secret at once.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RevokeKey(self, request, context):
-        """End a key with all its secrets, or only the secret before its last rotation. Calls with it fail
-        from the returned revision on. The last key that can operate the service stays
+        """Revoke a key with all its secrets, or only the secret before its last rotation. Calls with it fail
+        from the returned revision on. The last key that can operate the service cannot be revoked
         (LAST_OPERATOR_KEY).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

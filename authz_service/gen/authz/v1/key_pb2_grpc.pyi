@@ -42,21 +42,21 @@ class KeyServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> KeyServiceAsyncStub: ...
     CreateKey: _grpc.UnaryUnaryMultiCallable[_key_pb2.CreateKeyRequest, _key_pb2.CreateKeyResponse]
-    """Make a key. The answer holds the key itself: it is shown this once and stored only as a hash."""
+    """Create a key. The answer holds the credential: it is shown this once and stored only as a hash."""
     GetKey: _grpc.UnaryUnaryMultiCallable[_key_pb2.GetKeyRequest, _key_pb2.GetKeyResponse]
-    """Read one key, without its secret."""
+    """Get a key, without its secret."""
     ListKeys: _grpc.UnaryUnaryMultiCallable[_key_pb2.ListKeysRequest, _key_pb2.ListKeysResponse]
     """List the keys that were not revoked, without their secrets."""
     UpdateKey: _grpc.UnaryUnaryMultiCallable[_key_pb2.UpdateKeyRequest, _key_pb2.UpdateKeyResponse]
-    """Change what a key is called, when it ends, or what it may do. Its secret goes on."""
+    """Change the name, the end or the rights of a key. Its secret stays good."""
     RotateKey: _grpc.UnaryUnaryMultiCallable[_key_pb2.RotateKeyRequest, _key_pb2.RotateKeyResponse]
-    """Give a key another secret, under the same id and with the same rights. Both are good during the
-    overlap, so that its users change over one after the other and no call is lost. Whoever rotates
-    again during the overlap ends the older secret at once.
+    """Issue a new secret for a key, which keeps its id and its rights. Both secrets are good during the
+    overlap, so that the users of the key change over one by one and no call is lost. Rotating again
+    during the overlap ends the oldest secret at once.
     """
     RevokeKey: _grpc.UnaryUnaryMultiCallable[_key_pb2.RevokeKeyRequest, _key_pb2.RevokeKeyResponse]
-    """End a key with all its secrets, or only the secret before its last rotation. Calls with it fail
-    from the returned revision on. The last key that can operate the service stays
+    """Revoke a key with all its secrets, or only the secret before its last rotation. Calls with it fail
+    from the returned revision on. The last key that can operate the service cannot be revoked
     (LAST_OPERATOR_KEY).
     """
 
@@ -74,21 +74,21 @@ class KeyServiceAsyncStub(KeyServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateKey: _aio.UnaryUnaryMultiCallable[_key_pb2.CreateKeyRequest, _key_pb2.CreateKeyResponse]  # type: ignore[assignment]
-    """Make a key. The answer holds the key itself: it is shown this once and stored only as a hash."""
+    """Create a key. The answer holds the credential: it is shown this once and stored only as a hash."""
     GetKey: _aio.UnaryUnaryMultiCallable[_key_pb2.GetKeyRequest, _key_pb2.GetKeyResponse]  # type: ignore[assignment]
-    """Read one key, without its secret."""
+    """Get a key, without its secret."""
     ListKeys: _aio.UnaryUnaryMultiCallable[_key_pb2.ListKeysRequest, _key_pb2.ListKeysResponse]  # type: ignore[assignment]
     """List the keys that were not revoked, without their secrets."""
     UpdateKey: _aio.UnaryUnaryMultiCallable[_key_pb2.UpdateKeyRequest, _key_pb2.UpdateKeyResponse]  # type: ignore[assignment]
-    """Change what a key is called, when it ends, or what it may do. Its secret goes on."""
+    """Change the name, the end or the rights of a key. Its secret stays good."""
     RotateKey: _aio.UnaryUnaryMultiCallable[_key_pb2.RotateKeyRequest, _key_pb2.RotateKeyResponse]  # type: ignore[assignment]
-    """Give a key another secret, under the same id and with the same rights. Both are good during the
-    overlap, so that its users change over one after the other and no call is lost. Whoever rotates
-    again during the overlap ends the older secret at once.
+    """Issue a new secret for a key, which keeps its id and its rights. Both secrets are good during the
+    overlap, so that the users of the key change over one by one and no call is lost. Rotating again
+    during the overlap ends the oldest secret at once.
     """
     RevokeKey: _aio.UnaryUnaryMultiCallable[_key_pb2.RevokeKeyRequest, _key_pb2.RevokeKeyResponse]  # type: ignore[assignment]
-    """End a key with all its secrets, or only the secret before its last rotation. Calls with it fail
-    from the returned revision on. The last key that can operate the service stays
+    """Revoke a key with all its secrets, or only the secret before its last rotation. Calls with it fail
+    from the returned revision on. The last key that can operate the service cannot be revoked
     (LAST_OPERATOR_KEY).
     """
 
@@ -109,7 +109,7 @@ class KeyServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _key_pb2.CreateKeyRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_key_pb2.CreateKeyResponse, _abc.Awaitable[_key_pb2.CreateKeyResponse]]:
-        """Make a key. The answer holds the key itself: it is shown this once and stored only as a hash."""
+        """Create a key. The answer holds the credential: it is shown this once and stored only as a hash."""
 
     @_abc_1.abstractmethod
     def GetKey(
@@ -117,7 +117,7 @@ class KeyServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _key_pb2.GetKeyRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_key_pb2.GetKeyResponse, _abc.Awaitable[_key_pb2.GetKeyResponse]]:
-        """Read one key, without its secret."""
+        """Get a key, without its secret."""
 
     @_abc_1.abstractmethod
     def ListKeys(
@@ -133,7 +133,7 @@ class KeyServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _key_pb2.UpdateKeyRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_key_pb2.UpdateKeyResponse, _abc.Awaitable[_key_pb2.UpdateKeyResponse]]:
-        """Change what a key is called, when it ends, or what it may do. Its secret goes on."""
+        """Change the name, the end or the rights of a key. Its secret stays good."""
 
     @_abc_1.abstractmethod
     def RotateKey(
@@ -141,9 +141,9 @@ class KeyServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _key_pb2.RotateKeyRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_key_pb2.RotateKeyResponse, _abc.Awaitable[_key_pb2.RotateKeyResponse]]:
-        """Give a key another secret, under the same id and with the same rights. Both are good during the
-        overlap, so that its users change over one after the other and no call is lost. Whoever rotates
-        again during the overlap ends the older secret at once.
+        """Issue a new secret for a key, which keeps its id and its rights. Both secrets are good during the
+        overlap, so that the users of the key change over one by one and no call is lost. Rotating again
+        during the overlap ends the oldest secret at once.
         """
 
     @_abc_1.abstractmethod
@@ -152,8 +152,8 @@ class KeyServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _key_pb2.RevokeKeyRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_key_pb2.RevokeKeyResponse, _abc.Awaitable[_key_pb2.RevokeKeyResponse]]:
-        """End a key with all its secrets, or only the secret before its last rotation. Calls with it fail
-        from the returned revision on. The last key that can operate the service stays
+        """Revoke a key with all its secrets, or only the secret before its last rotation. Calls with it fail
+        from the returned revision on. The last key that can operate the service cannot be revoked
         (LAST_OPERATOR_KEY).
         """
 

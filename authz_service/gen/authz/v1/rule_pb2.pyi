@@ -101,16 +101,16 @@ class ExportRulesResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     RULES_FIELD_NUMBER: _builtins.int
-    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
-    REVISION_FIELD_NUMBER: _builtins.int
     AT_FIELD_NUMBER: _builtins.int
     MODEL_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    model: _builtins.str
+    """Text of `model.conf`; on the first page only."""
     next_page_token: _builtins.str
     """Token of the next page; empty if this is the last."""
     revision: _builtins.int
     """Revision the rules were read at."""
-    model: _builtins.str
-    """Text of `model.conf`; on the first page only."""
     @_builtins.property
     def rules(self) -> _containers.RepeatedCompositeFieldContainer[Global___CasbinRule]:
         """The rules, in the order in which they were made."""
@@ -123,10 +123,10 @@ class ExportRulesResponse(_message.Message):
         self,
         *,
         rules: _abc.Iterable[Global___CasbinRule] | None = ...,
-        next_page_token: _builtins.str = ...,
-        revision: _builtins.int = ...,
         at: _timestamp_pb2.Timestamp | None = ...,
         model: _builtins.str = ...,
+        next_page_token: _builtins.str = ...,
+        revision: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -146,11 +146,11 @@ class ImportRulesRequest(_message.Message):
     RULES_FIELD_NUMBER: _builtins.int
     TIER_FIELD_NUMBER: _builtins.int
     INTO_FIELD_NUMBER: _builtins.int
-    REASON_FIELD_NUMBER: _builtins.int
-    REQUEST_ID_FIELD_NUMBER: _builtins.int
-    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
     ROLES_FIELD_NUMBER: _builtins.int
     PEOPLE_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     """Text of the Casbin model. Its matcher may compare by equality, by `*`, by keyMatch to keyMatch4,
     follow `g` for subjects and `g2` for resources; its effect is allow, or allow and no deny. Any
@@ -162,12 +162,12 @@ class ImportRulesRequest(_message.Message):
     """
     into: _builtins.str
     """Tenant that gets all of it, if the model has no domains."""
-    reason: _builtins.str
-    """Why, for the audit."""
     request_id: _builtins.str
     """Makes a retry safe: the first answer is given again. Up to 128 printable ASCII characters."""
     validate_only: _builtins.bool
-    """Answer what would be done, and do nothing."""
+    """Answer with the full effect, and change nothing."""
+    reason: _builtins.str
+    """Why, for the audit; up to 1,000 characters."""
     @_builtins.property
     def rules(self) -> _containers.RepeatedCompositeFieldContainer[Global___CasbinRule]:
         """The rules, at most 20,000 in one call. Rules of different domains may be sent in different
@@ -189,11 +189,11 @@ class ImportRulesRequest(_message.Message):
         rules: _abc.Iterable[Global___CasbinRule] | None = ...,
         tier: _builtins.str = ...,
         into: _builtins.str = ...,
-        reason: _builtins.str = ...,
-        request_id: _builtins.str = ...,
-        validate_only: _builtins.bool = ...,
         roles: _abc.Iterable[_builtins.str] | None = ...,
         people: _abc.Iterable[_builtins.str] | None = ...,
+        request_id: _builtins.str = ...,
+        validate_only: _builtins.bool = ...,
+        reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -252,10 +252,10 @@ class ImportRulesResponse(_message.Message):
     MADE_FIELD_NUMBER: _builtins.int
     LEFT_OUT_FIELD_NUMBER: _builtins.int
     RENAMED_FIELD_NUMBER: _builtins.int
-    REVISION_FIELD_NUMBER: _builtins.int
     EXPANDED_FIELD_NUMBER: _builtins.int
     UNHELD_ROLES_FIELD_NUMBER: _builtins.int
     PREVIEW_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
     """Revision from which all of it holds."""
     @_builtins.property
@@ -290,10 +290,10 @@ class ImportRulesResponse(_message.Message):
         made: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
         left_out: _abc.Iterable[Global___LeftOutRule] | None = ...,
         renamed: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
-        revision: _builtins.int = ...,
         expanded: _abc.Iterable[Global___ExpandedRule] | None = ...,
         unheld_roles: _abc.Iterable[_builtins.str] | None = ...,
         preview: _effect_pb2.Preview | None = ...,
+        revision: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["preview", b"preview"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...

@@ -40,25 +40,27 @@ class Endpoint(_message.Message):
     id: _builtins.str
     """Its id, given by this service. Example: `end-0006500f2c1d43a7b8e1`."""
     tenant: _builtins.str
-    """The tenant whose changes it is told of; empty for all, policy and keys among them."""
+    """The account whose changes it is notified of; empty for all changes, those of policy and keys
+    included.
+    """
     url: _builtins.str
     """Where deliveries are posted. Example: `https://crm.example.com/hooks/authz`."""
     description: _builtins.str
-    """What a person calls it; up to 200 characters."""
+    """What it is for; up to 200 characters."""
     disabled: _builtins.bool
-    """Whether nothing is delivered."""
+    """Nothing is delivered to it."""
     disabled_reason: _builtins.str
     """Why it is disabled. Example: `it answered 410 Gone`. Given by this service."""
     @_builtins.property
     def kinds(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """What it is told of: actions of the audit (`member.added`), groups (`member.*`), or `*`; up to
-        50. Empty for everything. Beside the audit's there are `notice.trial_ends`,
-        `notice.change_scheduled` and `notice.expires`.
+        """What it is notified of: actions of the audit (`member.added`), groups of them (`member.*`), or `*`;
+        up to 50, empty for everything. Further actions are `notice.trial_ends`, `notice.change_scheduled`
+        and `notice.expires`.
         """
 
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
-        """When it was made."""
+        """When it was created. Given by this service."""
 
     def __init__(
         self,
@@ -82,23 +84,23 @@ Global___Endpoint: _TypeAlias = Endpoint  # noqa: Y015
 
 @_typing.final
 class CreateEndpointRequest(_message.Message):
-    """The endpoint to make."""
+    """The endpoint to create."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     TENANT_FIELD_NUMBER: _builtins.int
     ENDPOINT_FIELD_NUMBER: _builtins.int
-    REASON_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
     tenant: _builtins.str
-    """The tenant; empty for all."""
-    reason: _builtins.str
-    """Why, for the audit."""
+    """The account; empty for an endpoint that is notified of all changes."""
     request_id: _builtins.str
     """A retry with the same id gets the first answer, without the secret."""
     validate_only: _builtins.bool
-    """Answer as if the endpoint were made, and make none."""
+    """Answer with the full effect, and change nothing."""
+    reason: _builtins.str
+    """Why, for the audit; up to 1,000 characters."""
     @_builtins.property
     def endpoint(self) -> Global___Endpoint:
         """The endpoint: `url`, and `kinds` and `description` if any. All else must be unset."""
@@ -108,9 +110,9 @@ class CreateEndpointRequest(_message.Message):
         *,
         tenant: _builtins.str = ...,
         endpoint: Global___Endpoint | None = ...,
-        reason: _builtins.str = ...,
         request_id: _builtins.str = ...,
         validate_only: _builtins.bool = ...,
+        reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["endpoint", b"endpoint"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -122,18 +124,18 @@ Global___CreateEndpointRequest: _TypeAlias = CreateEndpointRequest  # noqa: Y015
 
 @_typing.final
 class CreateEndpointResponse(_message.Message):
-    """The endpoint made."""
+    """The endpoint created."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     ENDPOINT_FIELD_NUMBER: _builtins.int
     SECRET_FIELD_NUMBER: _builtins.int
-    REVISION_FIELD_NUMBER: _builtins.int
     PREVIEW_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
     secret: _builtins.str
     """The secret that deliveries are signed with, shown this once. Example: `whsec_MfKQ9r8GKYqr...`."""
     revision: _builtins.int
-    """The revision from which on it is told."""
+    """The revision from which on it is notified."""
     @_builtins.property
     def endpoint(self) -> Global___Endpoint:
         """The endpoint."""
@@ -147,8 +149,8 @@ class CreateEndpointResponse(_message.Message):
         *,
         endpoint: Global___Endpoint | None = ...,
         secret: _builtins.str = ...,
-        revision: _builtins.int = ...,
         preview: _effect_pb2.Preview | None = ...,
+        revision: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["endpoint", b"endpoint", "preview", b"preview"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -160,14 +162,14 @@ Global___CreateEndpointResponse: _TypeAlias = CreateEndpointResponse  # noqa: Y0
 
 @_typing.final
 class GetEndpointRequest(_message.Message):
-    """Which endpoint to read."""
+    """The endpoint to get."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     TENANT_FIELD_NUMBER: _builtins.int
     ID_FIELD_NUMBER: _builtins.int
     tenant: _builtins.str
-    """Whose it is; empty for a caller with the right for all tenants."""
+    """The account of the endpoint; empty for a caller with the right for all tenants."""
     id: _builtins.str
     """The endpoint's id."""
     def __init__(
@@ -193,7 +195,7 @@ class GetEndpointResponse(_message.Message):
     ENDPOINT_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
-    """The revision the answer was given at."""
+    """The revision at which the question was answered."""
     @_builtins.property
     def endpoint(self) -> Global___Endpoint:
         """The endpoint."""
@@ -222,11 +224,11 @@ class ListEndpointsRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     tenant: _builtins.str
-    """Only this tenant's; empty for all there are."""
+    """Only endpoints of this account; empty for all."""
     page_size: _builtins.int
     """At most this many; 100 if 0, at most 1,000."""
     page_token: _builtins.str
-    """`next_page_token` of the page before, of the same query."""
+    """`next_page_token` of the previous page, for the same query."""
     def __init__(
         self,
         *,
@@ -255,9 +257,9 @@ class ListEndpointsResponse(_message.Message):
     next_page_token: _builtins.str
     """Empty on the last page."""
     revision: _builtins.int
-    """The revision the answer was given at."""
+    """The revision at which the question was answered."""
     total_size: _builtins.int
-    """How many there are on all pages."""
+    """How many endpoints there are on all pages."""
     @_builtins.property
     def endpoints(self) -> _containers.RepeatedCompositeFieldContainer[Global___Endpoint]:
         """The endpoints."""
@@ -280,49 +282,45 @@ Global___ListEndpointsResponse: _TypeAlias = ListEndpointsResponse  # noqa: Y015
 
 @_typing.final
 class UpdateEndpointRequest(_message.Message):
-    """The endpoint to change."""
+    """How to change an endpoint."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     TENANT_FIELD_NUMBER: _builtins.int
-    ID_FIELD_NUMBER: _builtins.int
     ENDPOINT_FIELD_NUMBER: _builtins.int
     UPDATE_MASK_FIELD_NUMBER: _builtins.int
-    REASON_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
     tenant: _builtins.str
-    """Whose it is; empty for a caller with the right for all tenants."""
-    id: _builtins.str
-    """The endpoint's id."""
-    reason: _builtins.str
-    """Why, for the audit."""
+    """The account of the endpoint; empty for a caller with the right for all tenants."""
     request_id: _builtins.str
-    """A retry with the same id gets the first answer."""
+    """A retry with the same id gets the first answer; the same id with other content is refused."""
     validate_only: _builtins.bool
-    """Answer as if the endpoint were changed, and change nothing."""
+    """Answer with the full effect, and change nothing."""
+    reason: _builtins.str
+    """Why, for the audit; up to 1,000 characters."""
     @_builtins.property
     def endpoint(self) -> Global___Endpoint:
-        """The new values."""
+        """The endpoint: its `id`, and the new values."""
 
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
-        """What to change: `url`, `kinds`, `description`, `disabled`."""
+        """What to change, at least one of `url`, `kinds`, `description` and `disabled`."""
 
     def __init__(
         self,
         *,
         tenant: _builtins.str = ...,
-        id: _builtins.str = ...,
         endpoint: Global___Endpoint | None = ...,
         update_mask: _field_mask_pb2.FieldMask | None = ...,
-        reason: _builtins.str = ...,
         request_id: _builtins.str = ...,
         validate_only: _builtins.bool = ...,
+        reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["endpoint", b"endpoint", "update_mask", b"update_mask"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["endpoint", b"endpoint", "id", b"id", "reason", b"reason", "request_id", b"request_id", "tenant", b"tenant", "update_mask", b"update_mask", "validate_only", b"validate_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["endpoint", b"endpoint", "reason", b"reason", "request_id", b"request_id", "tenant", b"tenant", "update_mask", b"update_mask", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -330,13 +328,13 @@ Global___UpdateEndpointRequest: _TypeAlias = UpdateEndpointRequest  # noqa: Y015
 
 @_typing.final
 class UpdateEndpointResponse(_message.Message):
-    """The endpoint changed."""
+    """The endpoint updated."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     ENDPOINT_FIELD_NUMBER: _builtins.int
-    REVISION_FIELD_NUMBER: _builtins.int
     PREVIEW_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
     """The revision from which on it is so."""
     @_builtins.property
@@ -351,8 +349,8 @@ class UpdateEndpointResponse(_message.Message):
         self,
         *,
         endpoint: Global___Endpoint | None = ...,
-        revision: _builtins.int = ...,
         preview: _effect_pb2.Preview | None = ...,
+        revision: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["endpoint", b"endpoint", "preview", b"preview"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -364,33 +362,33 @@ Global___UpdateEndpointResponse: _TypeAlias = UpdateEndpointResponse  # noqa: Y0
 
 @_typing.final
 class DeleteEndpointRequest(_message.Message):
-    """The endpoint to end."""
+    """The endpoint to delete."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     TENANT_FIELD_NUMBER: _builtins.int
     ID_FIELD_NUMBER: _builtins.int
-    REASON_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
     tenant: _builtins.str
-    """Whose it is; empty for a caller with the right for all tenants."""
+    """The account of the endpoint; empty for a caller with the right for all tenants."""
     id: _builtins.str
     """The endpoint's id."""
-    reason: _builtins.str
-    """Why, for the audit."""
     request_id: _builtins.str
-    """A retry with the same id gets the first answer."""
+    """A retry with the same id gets the first answer; the same id with other content is refused."""
     validate_only: _builtins.bool
-    """Answer as if the endpoint were ended, and change nothing."""
+    """Answer with the full effect, and change nothing."""
+    reason: _builtins.str
+    """Why, for the audit; up to 1,000 characters."""
     def __init__(
         self,
         *,
         tenant: _builtins.str = ...,
         id: _builtins.str = ...,
-        reason: _builtins.str = ...,
         request_id: _builtins.str = ...,
         validate_only: _builtins.bool = ...,
+        reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -402,15 +400,15 @@ Global___DeleteEndpointRequest: _TypeAlias = DeleteEndpointRequest  # noqa: Y015
 
 @_typing.final
 class DeleteEndpointResponse(_message.Message):
-    """The endpoint ended."""
+    """The endpoint deleted."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     ENDPOINT_FIELD_NUMBER: _builtins.int
-    REVISION_FIELD_NUMBER: _builtins.int
     PREVIEW_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
-    """The revision from which on it is told nothing."""
+    """The revision from which on it is not notified."""
     @_builtins.property
     def endpoint(self) -> Global___Endpoint:
         """The endpoint as it was."""
@@ -423,8 +421,8 @@ class DeleteEndpointResponse(_message.Message):
         self,
         *,
         endpoint: Global___Endpoint | None = ...,
-        revision: _builtins.int = ...,
         preview: _effect_pb2.Preview | None = ...,
+        revision: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["endpoint", b"endpoint", "preview", b"preview"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -436,30 +434,30 @@ Global___DeleteEndpointResponse: _TypeAlias = DeleteEndpointResponse  # noqa: Y0
 
 @_typing.final
 class RotateEndpointSecretRequest(_message.Message):
-    """The endpoint to sign with a new secret for."""
+    """The endpoint whose secret to rotate."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     TENANT_FIELD_NUMBER: _builtins.int
     ID_FIELD_NUMBER: _builtins.int
     OVERLAP_FIELD_NUMBER: _builtins.int
-    REASON_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
     tenant: _builtins.str
-    """Whose it is; empty for a caller with the right for all tenants."""
+    """The account of the endpoint; empty for a caller with the right for all tenants."""
     id: _builtins.str
     """The endpoint's id."""
-    reason: _builtins.str
-    """Why, for the audit."""
     request_id: _builtins.str
     """A retry with the same id gets the first answer, without the secret."""
     validate_only: _builtins.bool
-    """Answer as if there were a new secret, and make none."""
+    """Answer with the full effect, and change nothing."""
+    reason: _builtins.str
+    """Why, for the audit; up to 1,000 characters."""
     @_builtins.property
     def overlap(self) -> _duration_pb2.Duration:
-        """How long the old secret signs as well; 24 hours if unset, at most 30 days. An older one ends at
-        once: two are live at most.
+        """How long the old secret signs too: 24 hours if unset, at most 30 days. At most two secrets are in
+        use: an older one ends at once.
         """
 
     def __init__(
@@ -468,9 +466,9 @@ class RotateEndpointSecretRequest(_message.Message):
         tenant: _builtins.str = ...,
         id: _builtins.str = ...,
         overlap: _duration_pb2.Duration | None = ...,
-        reason: _builtins.str = ...,
         request_id: _builtins.str = ...,
         validate_only: _builtins.bool = ...,
+        reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["overlap", b"overlap"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -488,12 +486,12 @@ class RotateEndpointSecretResponse(_message.Message):
 
     ENDPOINT_FIELD_NUMBER: _builtins.int
     SECRET_FIELD_NUMBER: _builtins.int
-    REVISION_FIELD_NUMBER: _builtins.int
     PREVIEW_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
     secret: _builtins.str
     """The new secret, shown this once."""
     revision: _builtins.int
-    """The revision the answer was given at."""
+    """The revision at which the question was answered."""
     @_builtins.property
     def endpoint(self) -> Global___Endpoint:
         """The endpoint."""
@@ -507,8 +505,8 @@ class RotateEndpointSecretResponse(_message.Message):
         *,
         endpoint: Global___Endpoint | None = ...,
         secret: _builtins.str = ...,
-        revision: _builtins.int = ...,
         preview: _effect_pb2.Preview | None = ...,
+        revision: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["endpoint", b"endpoint", "preview", b"preview"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -520,33 +518,33 @@ Global___RotateEndpointSecretResponse: _TypeAlias = RotateEndpointSecretResponse
 
 @_typing.final
 class PingEndpointRequest(_message.Message):
-    """The endpoint to try."""
+    """The endpoint to ping."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     TENANT_FIELD_NUMBER: _builtins.int
     ID_FIELD_NUMBER: _builtins.int
-    REASON_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
     tenant: _builtins.str
-    """Whose it is; empty for a caller with the right for all tenants."""
+    """The account of the endpoint; empty for a caller with the right for all tenants."""
     id: _builtins.str
     """The endpoint's id."""
-    reason: _builtins.str
-    """Why, for the audit."""
     request_id: _builtins.str
-    """A retry with the same id gets the first answer."""
+    """A retry with the same id gets the first answer; the same id with other content is refused."""
     validate_only: _builtins.bool
-    """Answer as if the endpoint were tried, and deliver nothing."""
+    """Answer with the full effect, and change nothing."""
+    reason: _builtins.str
+    """Why, for the audit; up to 1,000 characters."""
     def __init__(
         self,
         *,
         tenant: _builtins.str = ...,
         id: _builtins.str = ...,
-        reason: _builtins.str = ...,
         request_id: _builtins.str = ...,
         validate_only: _builtins.bool = ...,
+        reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -558,18 +556,18 @@ Global___PingEndpointRequest: _TypeAlias = PingEndpointRequest  # noqa: Y015
 
 @_typing.final
 class PingEndpointResponse(_message.Message):
-    """The delivery, which waits."""
+    """The pending delivery."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     DELIVERY_FIELD_NUMBER: _builtins.int
-    REVISION_FIELD_NUMBER: _builtins.int
     PREVIEW_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
-    """The revision the answer was given at."""
+    """The revision at which the question was answered."""
     @_builtins.property
     def delivery(self) -> _job_pb2.Job:
-        """The delivery; read it to see what became of it."""
+        """The delivery; get it again to see its outcome."""
 
     @_builtins.property
     def preview(self) -> _effect_pb2.Preview:
@@ -579,8 +577,8 @@ class PingEndpointResponse(_message.Message):
         self,
         *,
         delivery: _job_pb2.Job | None = ...,
-        revision: _builtins.int = ...,
         preview: _effect_pb2.Preview | None = ...,
+        revision: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["delivery", b"delivery", "preview", b"preview"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -597,32 +595,32 @@ class ListDeliveriesRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     TENANT_FIELD_NUMBER: _builtins.int
-    ID_FIELD_NUMBER: _builtins.int
+    ENDPOINT_FIELD_NUMBER: _builtins.int
     STATE_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     tenant: _builtins.str
-    """Whose the endpoint is; empty for a caller with the right for all tenants."""
-    id: _builtins.str
+    """The account of the endpoint; empty for a caller with the right for all tenants."""
+    endpoint: _builtins.str
     """The endpoint's id."""
     state: _job_pb2.JobState.ValueType
-    """Only in this state."""
+    """Only deliveries in this state."""
     page_size: _builtins.int
     """At most this many; 100 if 0, at most 1,000."""
     page_token: _builtins.str
-    """`next_page_token` of the page before, of the same query."""
+    """`next_page_token` of the previous page, for the same query."""
     def __init__(
         self,
         *,
         tenant: _builtins.str = ...,
-        id: _builtins.str = ...,
+        endpoint: _builtins.str = ...,
         state: _job_pb2.JobState.ValueType = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "page_size", b"page_size", "page_token", b"page_token", "state", b"state", "tenant", b"tenant"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["endpoint", b"endpoint", "page_size", b"page_size", "page_token", b"page_token", "state", b"state", "tenant", b"tenant"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -640,7 +638,7 @@ class ListDeliveriesResponse(_message.Message):
     next_page_token: _builtins.str
     """Empty on the last page."""
     revision: _builtins.int
-    """The revision the answer was given at."""
+    """The revision at which the question was answered."""
     @_builtins.property
     def deliveries(self) -> _containers.RepeatedCompositeFieldContainer[_job_pb2.Job]:
         """The deliveries."""
@@ -669,30 +667,30 @@ class RedeliverDeliveryRequest(_message.Message):
     TENANT_FIELD_NUMBER: _builtins.int
     ENDPOINT_FIELD_NUMBER: _builtins.int
     ID_FIELD_NUMBER: _builtins.int
-    REASON_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
     tenant: _builtins.str
-    """Whose the endpoint is; empty for a caller with the right for all tenants."""
+    """The account of the endpoint; empty for a caller with the right for all tenants."""
     endpoint: _builtins.str
     """The endpoint's id."""
     id: _builtins.str
     """The delivery's id."""
-    reason: _builtins.str
-    """Why, for the audit."""
     request_id: _builtins.str
-    """A retry with the same id gets the first answer."""
+    """A retry with the same id gets the first answer; the same id with other content is refused."""
     validate_only: _builtins.bool
-    """Answer as if it were delivered again, and deliver nothing."""
+    """Answer with the full effect, and change nothing."""
+    reason: _builtins.str
+    """Why, for the audit; up to 1,000 characters."""
     def __init__(
         self,
         *,
         tenant: _builtins.str = ...,
         endpoint: _builtins.str = ...,
         id: _builtins.str = ...,
-        reason: _builtins.str = ...,
         request_id: _builtins.str = ...,
         validate_only: _builtins.bool = ...,
+        reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -704,15 +702,15 @@ Global___RedeliverDeliveryRequest: _TypeAlias = RedeliverDeliveryRequest  # noqa
 
 @_typing.final
 class RedeliverDeliveryResponse(_message.Message):
-    """The delivery, which waits."""
+    """The pending delivery."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     DELIVERY_FIELD_NUMBER: _builtins.int
-    REVISION_FIELD_NUMBER: _builtins.int
     PREVIEW_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
-    """The revision the answer was given at."""
+    """The revision at which the question was answered."""
     @_builtins.property
     def delivery(self) -> _job_pb2.Job:
         """The delivery."""
@@ -725,8 +723,8 @@ class RedeliverDeliveryResponse(_message.Message):
         self,
         *,
         delivery: _job_pb2.Job | None = ...,
-        revision: _builtins.int = ...,
         preview: _effect_pb2.Preview | None = ...,
+        revision: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["delivery", b"delivery", "preview", b"preview"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...

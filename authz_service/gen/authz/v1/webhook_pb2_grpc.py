@@ -26,11 +26,11 @@ if _version_not_supported:
 
 
 class WebhookServiceStub:
-    """Outgoing webhooks: endpoints that are told what was changed, signed as Standard Webhooks says
-    (standardwebhooks.com). A delivery names the tenant, what was changed and the revision, so that
-    its receiver can fetch the rest; it holds nothing secret. Deliveries come at least once and in no
-    order; `webhook-id` is the same each time. Endpoints must be public and https, unless
-    `AUTHZ_WEBHOOK_ALLOW_PRIVATE` is set; redirects are not followed.
+    """Outgoing webhooks: endpoints that are notified of changes, in deliveries signed as Standard Webhooks
+    specifies (standardwebhooks.com). A delivery names the account, the change and the revision, so that
+    its receiver can fetch the rest; it contains nothing secret. Deliveries are made at least once and in
+    no particular order; `webhook-id` is the same each time. Endpoints must be public and use https,
+    unless `AUTHZ_WEBHOOK_ALLOW_PRIVATE` is set; redirects are not followed.
     """
 
     def __init__(self, channel):
@@ -87,71 +87,71 @@ class WebhookServiceStub:
 
 
 class WebhookServiceServicer:
-    """Outgoing webhooks: endpoints that are told what was changed, signed as Standard Webhooks says
-    (standardwebhooks.com). A delivery names the tenant, what was changed and the revision, so that
-    its receiver can fetch the rest; it holds nothing secret. Deliveries come at least once and in no
-    order; `webhook-id` is the same each time. Endpoints must be public and https, unless
-    `AUTHZ_WEBHOOK_ALLOW_PRIVATE` is set; redirects are not followed.
+    """Outgoing webhooks: endpoints that are notified of changes, in deliveries signed as Standard Webhooks
+    specifies (standardwebhooks.com). A delivery names the account, the change and the revision, so that
+    its receiver can fetch the rest; it contains nothing secret. Deliveries are made at least once and in
+    no particular order; `webhook-id` is the same each time. Endpoints must be public and use https,
+    unless `AUTHZ_WEBHOOK_ALLOW_PRIVATE` is set; redirects are not followed.
     """
 
     def CreateEndpoint(self, request, context):
-        """Make an endpoint. What is committed from the returned revision on is delivered.
+        """Create an endpoint. It is notified of everything committed from the returned revision on.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetEndpoint(self, request, context):
-        """Read one endpoint.
+        """Get an endpoint.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListEndpoints(self, request, context):
-        """List a tenant's endpoints, or all.
+        """List the endpoints of an account, or all.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def UpdateEndpoint(self, request, context):
-        """Change an endpoint, disable it, or enable it again.
+        """Change, disable or re-enable an endpoint.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DeleteEndpoint(self, request, context):
-        """End an endpoint. Deliveries that wait are given up.
+        """Delete an endpoint. Its pending deliveries are given up.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RotateEndpointSecret(self, request, context):
-        """Sign with a new secret; for a while deliveries bear a signature by the old one, too.
+        """Sign with a new secret. During the overlap deliveries carry a signature by the old one too.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def PingEndpoint(self, request, context):
-        """Deliver an event `endpoint.ping`, which means nothing, to see that it arrives.
+        """Deliver an `endpoint.ping`, which means nothing, to see whether it arrives.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListDeliveries(self, request, context):
-        """List what was delivered to an endpoint, the newest first, and what became of it.
+        """List the deliveries to an endpoint and their outcome, the newest first.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RedeliverDelivery(self, request, context):
-        """Deliver again, under the same `webhook-id`.
+        """Repeat a delivery, with the same `webhook-id`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -214,11 +214,11 @@ def add_WebhookServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class WebhookService:
-    """Outgoing webhooks: endpoints that are told what was changed, signed as Standard Webhooks says
-    (standardwebhooks.com). A delivery names the tenant, what was changed and the revision, so that
-    its receiver can fetch the rest; it holds nothing secret. Deliveries come at least once and in no
-    order; `webhook-id` is the same each time. Endpoints must be public and https, unless
-    `AUTHZ_WEBHOOK_ALLOW_PRIVATE` is set; redirects are not followed.
+    """Outgoing webhooks: endpoints that are notified of changes, in deliveries signed as Standard Webhooks
+    specifies (standardwebhooks.com). A delivery names the account, the change and the revision, so that
+    its receiver can fetch the rest; it contains nothing secret. Deliveries are made at least once and in
+    no particular order; `webhook-id` is the same each time. Endpoints must be public and use https,
+    unless `AUTHZ_WEBHOOK_ALLOW_PRIVATE` is set; redirects are not followed.
     """
 
     @staticmethod

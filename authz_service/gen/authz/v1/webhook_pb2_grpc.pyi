@@ -27,11 +27,11 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class WebhookServiceStub:
-    """Outgoing webhooks: endpoints that are told what was changed, signed as Standard Webhooks says
-    (standardwebhooks.com). A delivery names the tenant, what was changed and the revision, so that
-    its receiver can fetch the rest; it holds nothing secret. Deliveries come at least once and in no
-    order; `webhook-id` is the same each time. Endpoints must be public and https, unless
-    `AUTHZ_WEBHOOK_ALLOW_PRIVATE` is set; redirects are not followed.
+    """Outgoing webhooks: endpoints that are notified of changes, in deliveries signed as Standard Webhooks
+    specifies (standardwebhooks.com). A delivery names the account, the change and the revision, so that
+    its receiver can fetch the rest; it contains nothing secret. Deliveries are made at least once and in
+    no particular order; `webhook-id` is the same each time. Endpoints must be public and use https,
+    unless `AUTHZ_WEBHOOK_ALLOW_PRIVATE` is set; redirects are not followed.
     """
 
     @_typing.overload
@@ -39,59 +39,59 @@ class WebhookServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> WebhookServiceAsyncStub: ...
     CreateEndpoint: _grpc.UnaryUnaryMultiCallable[_webhook_pb2.CreateEndpointRequest, _webhook_pb2.CreateEndpointResponse]
-    """Make an endpoint. What is committed from the returned revision on is delivered."""
+    """Create an endpoint. It is notified of everything committed from the returned revision on."""
     GetEndpoint: _grpc.UnaryUnaryMultiCallable[_webhook_pb2.GetEndpointRequest, _webhook_pb2.GetEndpointResponse]
-    """Read one endpoint."""
+    """Get an endpoint."""
     ListEndpoints: _grpc.UnaryUnaryMultiCallable[_webhook_pb2.ListEndpointsRequest, _webhook_pb2.ListEndpointsResponse]
-    """List a tenant's endpoints, or all."""
+    """List the endpoints of an account, or all."""
     UpdateEndpoint: _grpc.UnaryUnaryMultiCallable[_webhook_pb2.UpdateEndpointRequest, _webhook_pb2.UpdateEndpointResponse]
-    """Change an endpoint, disable it, or enable it again."""
+    """Change, disable or re-enable an endpoint."""
     DeleteEndpoint: _grpc.UnaryUnaryMultiCallable[_webhook_pb2.DeleteEndpointRequest, _webhook_pb2.DeleteEndpointResponse]
-    """End an endpoint. Deliveries that wait are given up."""
+    """Delete an endpoint. Its pending deliveries are given up."""
     RotateEndpointSecret: _grpc.UnaryUnaryMultiCallable[_webhook_pb2.RotateEndpointSecretRequest, _webhook_pb2.RotateEndpointSecretResponse]
-    """Sign with a new secret; for a while deliveries bear a signature by the old one, too."""
+    """Sign with a new secret. During the overlap deliveries carry a signature by the old one too."""
     PingEndpoint: _grpc.UnaryUnaryMultiCallable[_webhook_pb2.PingEndpointRequest, _webhook_pb2.PingEndpointResponse]
-    """Deliver an event `endpoint.ping`, which means nothing, to see that it arrives."""
+    """Deliver an `endpoint.ping`, which means nothing, to see whether it arrives."""
     ListDeliveries: _grpc.UnaryUnaryMultiCallable[_webhook_pb2.ListDeliveriesRequest, _webhook_pb2.ListDeliveriesResponse]
-    """List what was delivered to an endpoint, the newest first, and what became of it."""
+    """List the deliveries to an endpoint and their outcome, the newest first."""
     RedeliverDelivery: _grpc.UnaryUnaryMultiCallable[_webhook_pb2.RedeliverDeliveryRequest, _webhook_pb2.RedeliverDeliveryResponse]
-    """Deliver again, under the same `webhook-id`."""
+    """Repeat a delivery, with the same `webhook-id`."""
 
 @_typing.type_check_only
 class WebhookServiceAsyncStub(WebhookServiceStub):
-    """Outgoing webhooks: endpoints that are told what was changed, signed as Standard Webhooks says
-    (standardwebhooks.com). A delivery names the tenant, what was changed and the revision, so that
-    its receiver can fetch the rest; it holds nothing secret. Deliveries come at least once and in no
-    order; `webhook-id` is the same each time. Endpoints must be public and https, unless
-    `AUTHZ_WEBHOOK_ALLOW_PRIVATE` is set; redirects are not followed.
+    """Outgoing webhooks: endpoints that are notified of changes, in deliveries signed as Standard Webhooks
+    specifies (standardwebhooks.com). A delivery names the account, the change and the revision, so that
+    its receiver can fetch the rest; it contains nothing secret. Deliveries are made at least once and in
+    no particular order; `webhook-id` is the same each time. Endpoints must be public and use https,
+    unless `AUTHZ_WEBHOOK_ALLOW_PRIVATE` is set; redirects are not followed.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateEndpoint: _aio.UnaryUnaryMultiCallable[_webhook_pb2.CreateEndpointRequest, _webhook_pb2.CreateEndpointResponse]  # type: ignore[assignment]
-    """Make an endpoint. What is committed from the returned revision on is delivered."""
+    """Create an endpoint. It is notified of everything committed from the returned revision on."""
     GetEndpoint: _aio.UnaryUnaryMultiCallable[_webhook_pb2.GetEndpointRequest, _webhook_pb2.GetEndpointResponse]  # type: ignore[assignment]
-    """Read one endpoint."""
+    """Get an endpoint."""
     ListEndpoints: _aio.UnaryUnaryMultiCallable[_webhook_pb2.ListEndpointsRequest, _webhook_pb2.ListEndpointsResponse]  # type: ignore[assignment]
-    """List a tenant's endpoints, or all."""
+    """List the endpoints of an account, or all."""
     UpdateEndpoint: _aio.UnaryUnaryMultiCallable[_webhook_pb2.UpdateEndpointRequest, _webhook_pb2.UpdateEndpointResponse]  # type: ignore[assignment]
-    """Change an endpoint, disable it, or enable it again."""
+    """Change, disable or re-enable an endpoint."""
     DeleteEndpoint: _aio.UnaryUnaryMultiCallable[_webhook_pb2.DeleteEndpointRequest, _webhook_pb2.DeleteEndpointResponse]  # type: ignore[assignment]
-    """End an endpoint. Deliveries that wait are given up."""
+    """Delete an endpoint. Its pending deliveries are given up."""
     RotateEndpointSecret: _aio.UnaryUnaryMultiCallable[_webhook_pb2.RotateEndpointSecretRequest, _webhook_pb2.RotateEndpointSecretResponse]  # type: ignore[assignment]
-    """Sign with a new secret; for a while deliveries bear a signature by the old one, too."""
+    """Sign with a new secret. During the overlap deliveries carry a signature by the old one too."""
     PingEndpoint: _aio.UnaryUnaryMultiCallable[_webhook_pb2.PingEndpointRequest, _webhook_pb2.PingEndpointResponse]  # type: ignore[assignment]
-    """Deliver an event `endpoint.ping`, which means nothing, to see that it arrives."""
+    """Deliver an `endpoint.ping`, which means nothing, to see whether it arrives."""
     ListDeliveries: _aio.UnaryUnaryMultiCallable[_webhook_pb2.ListDeliveriesRequest, _webhook_pb2.ListDeliveriesResponse]  # type: ignore[assignment]
-    """List what was delivered to an endpoint, the newest first, and what became of it."""
+    """List the deliveries to an endpoint and their outcome, the newest first."""
     RedeliverDelivery: _aio.UnaryUnaryMultiCallable[_webhook_pb2.RedeliverDeliveryRequest, _webhook_pb2.RedeliverDeliveryResponse]  # type: ignore[assignment]
-    """Deliver again, under the same `webhook-id`."""
+    """Repeat a delivery, with the same `webhook-id`."""
 
 class WebhookServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Outgoing webhooks: endpoints that are told what was changed, signed as Standard Webhooks says
-    (standardwebhooks.com). A delivery names the tenant, what was changed and the revision, so that
-    its receiver can fetch the rest; it holds nothing secret. Deliveries come at least once and in no
-    order; `webhook-id` is the same each time. Endpoints must be public and https, unless
-    `AUTHZ_WEBHOOK_ALLOW_PRIVATE` is set; redirects are not followed.
+    """Outgoing webhooks: endpoints that are notified of changes, in deliveries signed as Standard Webhooks
+    specifies (standardwebhooks.com). A delivery names the account, the change and the revision, so that
+    its receiver can fetch the rest; it contains nothing secret. Deliveries are made at least once and in
+    no particular order; `webhook-id` is the same each time. Endpoints must be public and use https,
+    unless `AUTHZ_WEBHOOK_ALLOW_PRIVATE` is set; redirects are not followed.
     """
 
     @_abc_1.abstractmethod
@@ -100,7 +100,7 @@ class WebhookServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _webhook_pb2.CreateEndpointRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_webhook_pb2.CreateEndpointResponse, _abc.Awaitable[_webhook_pb2.CreateEndpointResponse]]:
-        """Make an endpoint. What is committed from the returned revision on is delivered."""
+        """Create an endpoint. It is notified of everything committed from the returned revision on."""
 
     @_abc_1.abstractmethod
     def GetEndpoint(
@@ -108,7 +108,7 @@ class WebhookServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _webhook_pb2.GetEndpointRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_webhook_pb2.GetEndpointResponse, _abc.Awaitable[_webhook_pb2.GetEndpointResponse]]:
-        """Read one endpoint."""
+        """Get an endpoint."""
 
     @_abc_1.abstractmethod
     def ListEndpoints(
@@ -116,7 +116,7 @@ class WebhookServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _webhook_pb2.ListEndpointsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_webhook_pb2.ListEndpointsResponse, _abc.Awaitable[_webhook_pb2.ListEndpointsResponse]]:
-        """List a tenant's endpoints, or all."""
+        """List the endpoints of an account, or all."""
 
     @_abc_1.abstractmethod
     def UpdateEndpoint(
@@ -124,7 +124,7 @@ class WebhookServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _webhook_pb2.UpdateEndpointRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_webhook_pb2.UpdateEndpointResponse, _abc.Awaitable[_webhook_pb2.UpdateEndpointResponse]]:
-        """Change an endpoint, disable it, or enable it again."""
+        """Change, disable or re-enable an endpoint."""
 
     @_abc_1.abstractmethod
     def DeleteEndpoint(
@@ -132,7 +132,7 @@ class WebhookServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _webhook_pb2.DeleteEndpointRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_webhook_pb2.DeleteEndpointResponse, _abc.Awaitable[_webhook_pb2.DeleteEndpointResponse]]:
-        """End an endpoint. Deliveries that wait are given up."""
+        """Delete an endpoint. Its pending deliveries are given up."""
 
     @_abc_1.abstractmethod
     def RotateEndpointSecret(
@@ -140,7 +140,7 @@ class WebhookServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _webhook_pb2.RotateEndpointSecretRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_webhook_pb2.RotateEndpointSecretResponse, _abc.Awaitable[_webhook_pb2.RotateEndpointSecretResponse]]:
-        """Sign with a new secret; for a while deliveries bear a signature by the old one, too."""
+        """Sign with a new secret. During the overlap deliveries carry a signature by the old one too."""
 
     @_abc_1.abstractmethod
     def PingEndpoint(
@@ -148,7 +148,7 @@ class WebhookServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _webhook_pb2.PingEndpointRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_webhook_pb2.PingEndpointResponse, _abc.Awaitable[_webhook_pb2.PingEndpointResponse]]:
-        """Deliver an event `endpoint.ping`, which means nothing, to see that it arrives."""
+        """Deliver an `endpoint.ping`, which means nothing, to see whether it arrives."""
 
     @_abc_1.abstractmethod
     def ListDeliveries(
@@ -156,7 +156,7 @@ class WebhookServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _webhook_pb2.ListDeliveriesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_webhook_pb2.ListDeliveriesResponse, _abc.Awaitable[_webhook_pb2.ListDeliveriesResponse]]:
-        """List what was delivered to an endpoint, the newest first, and what became of it."""
+        """List the deliveries to an endpoint and their outcome, the newest first."""
 
     @_abc_1.abstractmethod
     def RedeliverDelivery(
@@ -164,6 +164,6 @@ class WebhookServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _webhook_pb2.RedeliverDeliveryRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_webhook_pb2.RedeliverDeliveryResponse, _abc.Awaitable[_webhook_pb2.RedeliverDeliveryResponse]]:
-        """Deliver again, under the same `webhook-id`."""
+        """Repeat a delivery, with the same `webhook-id`."""
 
 def add_WebhookServiceServicer_to_server(servicer: WebhookServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
