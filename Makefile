@@ -2,6 +2,8 @@
 
 PYTHON ?= python3 python3.14 python3.13 python3.12 python3.11
 ARGS ?=
+# Which share of the sweeps `make test` tries: another one with every commit.
+SWEEP ?= $(shell git rev-list --count HEAD 2>/dev/null || echo 0)
 
 bin := .venv/bin
 pip := $(bin)/python -m pip --disable-pip-version-check -qq install
@@ -18,7 +20,10 @@ demo: .venv/runtime ## show the service at work, through real gRPC
 	@$(bin)/authz demo $(ARGS)
 
 test: .venv/dev .venv/node check ## check, then run every test; some of their time is waiting, so three at once
-	@$(bin)/pytest -n 3 --dist worksteal -q $(ARGS)
+	@AUTHZ_SWEEP=$(SWEEP) $(bin)/pytest -n 3 --dist worksteal -q $(ARGS)
+
+sweep: .venv/dev ## run every sweep whole, of which `make test` runs a share
+	@$(bin)/pytest -n logical --dist worksteal -q -m sweep $(ARGS)
 
 check: .venv/dev ## run every check that is not a test
 	@$(MAKE) --no-print-directory -j2 -k --output-sync=target $(checks)
@@ -99,5 +104,5 @@ clean: ## remove what these commands made, except var/
 	@$(bin)/npm ci --prefix tests/node --silent || echo "npm's registry was not reached: tests by node-casbin are skipped"
 	@touch $@
 
-.PHONY: help run demo test check $(checks) differential fuzz billing bench gen fmt lock release-image clean
+.PHONY: help run demo test sweep check $(checks) differential fuzz billing bench gen fmt lock release-image clean
 .DELETE_ON_ERROR:

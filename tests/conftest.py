@@ -13,6 +13,7 @@ from hypothesis import settings
 
 from authz_service.store.database import Database
 from authz_service.store.migrate import migrate
+from tests import sweeps
 from tests.postgres import fresh_database, postgres_server
 
 os.environ["TZ"] = "UTC"  # what people read is in their own time zone
@@ -35,7 +36,19 @@ _WAITING = ("faults", "docs", "scenarios", "jobs", "fuzz")
 """Folders of tests that wait for processes."""
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what other shares of the sweeps try, and share out the rest."""
+    items[:], others = sweeps.split(items)
+    if others:
+        config.hook.pytest_deselected(items=others)
+    _share_out(items)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    terminalreporter.write_line(sweeps.described())
+
+
+def _share_out(items: list[pytest.Item]) -> None:
     """Let each worker begin with a share of what takes longest, so that none is left with it."""
     here, workers = Path(__file__).parent, int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
     shares: list[list[pytest.Item]] = [[] for _ in range(workers)]

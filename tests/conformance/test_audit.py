@@ -141,6 +141,7 @@ def test_an_entry_tells_who_did_what_to_whom_and_when(store_world: StoreWorld) -
             "role": "viewer",
             "scope": "project:1",
             "source": "GRANT_SOURCE_MANUAL",
+            "origin": "GRANT_ORIGIN_GRANTED",
             "id": answer.value.id,
         },
         "details": {},

@@ -46,6 +46,7 @@ def ready(account: Account) -> Ready:
     return made_ready(account)
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize("name", CHANGES)
 def test_change_is_audited_in_its_own_revision(ready: Ready, name: str) -> None:
     server = ready.account.server
@@ -62,6 +63,7 @@ def test_change_is_audited_in_its_own_revision(ready: Ready, name: str) -> None:
         assert entry["source_address"].startswith("ipv4:127.0.0.1")
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize("name", CHANGES)
 def test_entry_stands_in_the_chain_of_the_tenant_that_it_is_about(ready: Ready, name: str) -> None:
     server, request = ready.account.server, CHANGES[name](ready)
@@ -133,6 +135,7 @@ def test_removing_a_member_tells_every_grant_that_ended(ready: Ready) -> None:
     assert actions == ["role.revoked", "role.revoked", "member.removed"]
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize("name", CHANGES)
 def test_dry_run_and_retry_leave_no_trace(ready: Ready, name: str) -> None:
     server = ready.account.server
@@ -214,6 +217,7 @@ def test_refusal_writes_no_more_than_a_name_can_have(server: Server) -> None:
     assert max(len(str(entry)) for entry in found) < 2000
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize("name", [*CHANGES, *ADMIN_READS])
 def test_call_without_the_right_is_audited(ready: Ready, name: str) -> None:
     server = ready.account.server

@@ -362,6 +362,7 @@ def test_rpc_meets_every_kind_of_caller(world: World, name: str) -> None:
     assert entries_since(world.server, told) == expected
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize("name", CHANGES)
 def test_caller_without_the_right_does_not_hear_that_its_request_is_unreadable(
     world: World, name: str

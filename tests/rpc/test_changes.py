@@ -107,6 +107,7 @@ def test_change_makes_the_next_revision_and_says_so(ready: Ready, name: str) -> 
     assert (answer.revision, ready.account.server.revision) == (before + 1, before + 1)
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize("name", CHANGES)
 def test_dry_run_answers_as_the_change_will_and_writes_nothing(ready: Ready, name: str) -> None:
     request: Any = CHANGES[name](ready)
@@ -141,6 +142,7 @@ def test_dry_run_shows_who_would_gain_and_lose_what(ready: Ready) -> None:
     assert "seats" in {value.name for value in losing.effect.limits}
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize("name", CHANGES)
 def test_retry_gets_the_first_answer_and_changes_nothing(ready: Ready, name: str) -> None:
     request = with_id(name, ready)
@@ -153,6 +155,7 @@ def test_retry_gets_the_first_answer_and_changes_nothing(ready: Ready, name: str
     assert again == without_secret(first)
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize("name", CHANGES)
 def test_request_id_with_other_content_is_refused(ready: Ready, name: str) -> None:
     request = with_id(name, ready)
@@ -216,6 +219,7 @@ def test_dry_run_leaves_its_request_id_free(ready: Ready) -> None:
     assert ready.account.operator.call(request).tenant.tier == "enterprise"
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize("name", CHANGES)
 def test_malformed_request_id_of_a_dry_run_is_refused(ready: Ready, name: str) -> None:
     request: Any = CHANGES[name](ready)

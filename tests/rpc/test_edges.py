@@ -60,6 +60,7 @@ def ids_in(message: Message, path: str = "") -> Iterator[tuple[str, Message, str
             yield where, message, field.name
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize("name", OURS)
 def test_malformed_id_is_refused_alike_wherever_it_stands(account: Account, name: str) -> None:
     ready = made_ready(account)

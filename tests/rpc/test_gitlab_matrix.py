@@ -14,6 +14,7 @@ from authz_service.policyfiles.matrix.matrix import read_matrix
 from authz_service.rpc.messages import catalog
 from tests.rpc.exported import asked, by_node, by_pycasbin, exported
 from tests.rpc.harness import Server, serving
+from tests.sweeps import share_of
 
 FILE: Final = shipped_policies() / "examples" / "gitlab" / "permissions.csv"
 TIERS: Final = ("free", "premium", "ultimate")
@@ -103,7 +104,7 @@ def test_every_cell_is_answered_right_in_batches(gitlab: Server) -> None:
 
 def test_every_cell_is_answered_right_one_by_one(gitlab: Server) -> None:
     wrong = []
-    for cell in decided():
+    for cell in share_of(decided()):
         request = checks.CheckRequest(
             tenant=f"on-{cell.tier}", subject=f"user:{cell.role}", permission=cell.permission
         )
@@ -137,7 +138,7 @@ def test_table_applied_again_changes_nothing(gitlab: Server) -> None:
 def test_stock_casbin_answers_every_cell_by_the_exported_rules(
     gitlab: Server, tmp_path: Path, enforce: Callable[..., list[bool]]
 ) -> None:
-    wanted = decided()
+    wanted = share_of(decided())
     questions = [asked(f"on-{cell.tier}", f"user:{cell.role}", cell.permission) for cell in wanted]
     answers = enforce(*exported(gitlab, tmp_path), questions)
     assert [c for c, a in zip(wanted, answers, strict=True) if a is not c.allowed] == []

@@ -309,6 +309,7 @@ def test_bulk_outcomes_are_told_in_the_order_of_the_request(account: Account) ->
     assert ended.results[1].outcome == role_grant_pb2.REVOKE_OUTCOME_NOTHING_TO_REVOKE
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize("name", CHANGES)
 def test_every_change_of_every_rpc_is_listed_under_its_tenant(account: Account, name: str) -> None:
     ready = made_ready(Account(account.server, f"{account.id}-r"))

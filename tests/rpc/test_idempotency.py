@@ -21,6 +21,7 @@ from tests.rpc.requests import BESIDE_FACTS, CHANGES, made_ready
 from tests.rpc.test_changes import SECRETS, with_id, without_secret
 from tests.rpc.trail import added, mark
 from tests.services import RPCS
+from tests.sweeps import share_of
 
 AT_ONCE: Final = 6
 
@@ -74,6 +75,7 @@ def grown(before: dict[str, int], after: dict[str, int]) -> dict[str, int]:
     return {name: after[name] - before[name] for name in after if after[name] != before[name]}
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize("name", CHANGES)
 def test_change_sent_by_many_at_once_is_made_once_and_answered_alike(
     any_server: Server, name: str
@@ -128,7 +130,7 @@ def test_change_sent_by_many_at_once_after_a_restart_gets_the_first_answer(
 ) -> None:
     requests, first = {}, {}
     with serving(tmp_path, **restarting) as server:
-        for name in CHANGES:
+        for name in share_of(CHANGES):
             ready = made_ready(Account(server, f"acme-{name.lower()}"))
             requests[name] = with_id(name, ready)
             first[name] = bare(server.operator.call(requests[name]))

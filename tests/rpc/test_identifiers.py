@@ -234,6 +234,7 @@ def acme(server: Server) -> Account:
     return account
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize(("field", "build", "values"), takers())
 def test_name_outside_its_alphabet_is_refused(
     acme: Account, field: str, build: Build, values: dict[str, str]

@@ -158,6 +158,7 @@ def test_every_list_is_known() -> None:
     assert {*ITEMS, "Reconcile", "ListTierVersions"} == set(WITH_PAGES)
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize("name", STANDING)
 def test_list_is_the_same_in_pages_of_any_size(filled: Ready, name: str) -> None:
     (whole,) = walk(filled, name, 1000)
@@ -218,6 +219,7 @@ def damaged(token: str) -> dict[str, str]:
     }
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize("kind", damaged("x" * 8))
 @pytest.mark.parametrize("name", ITEMS)
 def test_damaged_page_token_is_refused(filled: Ready, name: str, kind: str) -> None:
@@ -228,6 +230,7 @@ def test_damaged_page_token_is_refused(filled: Ready, name: str, kind: str) -> N
     )
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize("name", ITEMS)
 def test_page_token_of_every_other_list_is_refused(filled: Ready, name: str) -> None:
     for other in ITEMS:

@@ -85,6 +85,7 @@ def test_page_token_with_a_nul_is_refused(acme: Account) -> None:
     acme.server.refuses(request, ErrorReason.INVALID_PAGE_TOKEN, at="page_token")
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize("name", CHANGES)
 def test_retry_gets_the_first_answer(
     postgres_served: Server, request: pytest.FixtureRequest, name: str

@@ -16,6 +16,7 @@ def test_changes_are_those_that_can_be_validated_alone() -> None:
     assert can == set(CHANGES)
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize("name", GOOD)
 def test_good_request_is_answered(account: Account, name: str) -> None:
     ready = made_ready(account)

@@ -93,6 +93,7 @@ def test_every_rpc_takes_a_right() -> None:
     assert [name for name, right in RIGHT_OF.items() if not right] == []
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize("role", ROLES)
 @pytest.mark.parametrize("name", RPCS)
 def test_rpc_is_allowed_as_the_shipped_roles_say(
@@ -108,6 +109,7 @@ def test_rpc_is_allowed_as_the_shipped_roles_say(
     assert found.metadata == {"permission": RIGHT_OF[name]}
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize("name", [name for name in RPCS if without(name)])
 def test_right_is_asked_before_anything_is_found_wrong(
     server: Server, callers: dict[str, Caller], name: str
@@ -149,6 +151,7 @@ def nameless(found: Refusal, tenant: str) -> tuple[object, ...]:
     return found.code, found.reason, found.field, said, found.metadata
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize("name", [name for name in RPCS if without(name)])
 def test_refusal_does_not_say_whether_the_tenant_exists(
     ready: Ready, callers: dict[str, Caller], name: str

@@ -64,6 +64,7 @@ def ready(server: Server) -> Ready:
     return made_ready(Account(server, fresh_name("times")))
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize(
     ("name", "path"), CARRIED, ids=[f"{name}-{'.'.join(path)}" for name, path in CARRIED]
 )
