@@ -23,7 +23,11 @@ OWN_TEST: Final = {"policy-tests.md": "tests/unit/test_policy_cases_docs.py"}
 ELSEWHERE: Final = {"AUTHZ_DEBUG", "AUTHZ_DIFFERENTIAL_WORLDS", "AUTHZ_TEST_POSTGRES_URL"}
 """Variables that are read, and are no settings of the server."""
 
-SECRETS: Final = {"stripe": ["whsec_dGVzdA"], "hubspot": ["hubspot-secret"]}
+SECRETS: Final = {
+    "stripe": ["whsec_dGVzdA"],
+    "hubspot": ["hubspot-secret"],
+    "chargebee": ["authz:chargebee-password"],
+}
 WITH_COMMANDS: Final = [
     page
     for page in people_pages()
@@ -59,6 +63,7 @@ def free_port() -> str:
 
 def test_the_guides_have_commands() -> None:
     guides = {"calling", "policy-authors", "connect-stripe", "connect-crm", "customer-admin"}
+    guides |= {"connect-chargebee"}
     assert {f"{each}.md" for each in guides} <= {page.name for page in WITH_COMMANDS}
 
 
