@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from typing import Final
 
 from authz_service.domain import own_policy
@@ -19,15 +18,13 @@ from authz_service.domain.catalog import (
 )
 from authz_service.domain.identifiers import MAX_INCLUSION
 from authz_service.domain.identifiers import checked as checked_identifier
+from authz_service.domain.suggestions import DID_YOU_MEAN, nearest, undeclared
 from authz_service.errors import ErrorReason, InvalidArgument
 
 MAX_LIMIT: Final = 2**63 - 1
 """The largest number a limit can be: a SQL BIGINT, a protobuf int64."""
 
 MAX_DESCRIPTION: Final = 1000
-
-_SUGGEST_AMONG: Final = 1000
-"""A close match costs about 5 us a name; beyond this many, no suggestion is made."""
 
 _UNSTORABLE: Final = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 """Control characters but line feed, and lone surrogates: some databases refuse them."""
@@ -58,12 +55,21 @@ class PolicySet:
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """A law broken at `path` (`roles`, `editor`, `includes`), by `item` if that is a set."""
+    """A rule broken at `path` (`roles`, `editor`, `includes`), by `item` if that is a set.
+
+    `suggestion` is the name that may be meant by one that does not exist.
+    """
 
     path: tuple[str, ...]
     reason: ErrorReason
     message: str
     item: str = ""
+    suggestion: str = ""
+
+    @property
+    def details(self) -> dict[str, str]:
+        """What a program is told of it."""
+        return {DID_YOU_MEAN: self.suggestion} if self.suggestion else {}
 
     @property
     def field(self) -> str:
@@ -82,7 +88,7 @@ def checked(policy: PolicySet, existing: PolicySet = EMPTY) -> PolicySet:
     first = next(violations(policy, existing), None)
     if first is None:
         return policy
-    raise InvalidArgument(first.reason, first.message, field=first.field)
+    raise InvalidArgument(first.reason, first.message, field=first.field, details=first.details)
 
 
 def violations(policy: PolicySet, existing: PolicySet = EMPTY) -> Iterator[Violation]:
@@ -322,12 +328,9 @@ def _unknown(
 ) -> Iterator[Violation]:
     for name in sorted(names):
         if name not in declared:
-            close = (
-                get_close_matches(name, declared, n=1) if len(declared) <= _SUGGEST_AMONG else []
-            )
-            remedy = f"did you mean {close[0]!r}?" if close else "declare it, or correct the name"
-            message = f"{kind} {name!r} is not declared: {remedy}"
-            yield Violation(path, ErrorReason(f"{kind.upper()}_NOT_FOUND"), message, name)
+            message, close = undeclared(kind, name, declared), nearest(name, declared)
+            reason = ErrorReason(f"{kind.upper()}_NOT_FOUND")
+            yield Violation(path, reason, message, name, close)
 
 
 def _identifier(kind: str, value: str, path: tuple[str, ...]) -> Iterator[Violation]:

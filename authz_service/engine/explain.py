@@ -8,6 +8,7 @@ from typing import Final
 
 from authz_service.domain.decision import Decision, DecisionReason, Question
 from authz_service.domain.exception import EVERYONE
+from authz_service.domain.suggestions import nearest
 from authz_service.domain.window import Instant, rfc3339
 from authz_service.engine import decide
 from authz_service.engine.entitlements import entitlements, limit_in_force
@@ -40,7 +41,7 @@ def explain(index: Index, question: Question, at: Instant) -> Explanation:
     decision = decide.decide(index, question, at)
     permission = index.permissions.get(question.permission)
     tenant = index.tenants.get(question.tenant)
-    layers = [_permission_layer(question, permission), _tenant_layer(question, tenant, at)]
+    layers = [_permission_layer(index, question, permission), _tenant_layer(question, tenant, at)]
     if permission is not None and tenant is not None:
         layers += _Told(index, question, at, permission, tenant).layers()
     objections = [layer.reason for layer in layers if layer.reason is not _ALLOWED]
@@ -48,9 +49,13 @@ def explain(index: Index, question: Question, at: Instant) -> Explanation:
     return Explanation(decision, tuple(layers), tuple(remedies))
 
 
-def _permission_layer(question: Question, permission: PermissionEntry | None) -> Layer:
+def _permission_layer(
+    index: Index, question: Question, permission: PermissionEntry | None
+) -> Layer:
     if permission is None:
         summary = f"{question.permission} is not declared in the catalogue"
+        if close := nearest(question.permission, index.permissions):
+            summary += f": did you mean {close}?"
         return Layer("permission", DecisionReason.UNKNOWN_PERMISSION, summary)
     fact, aside = permission.fact, ""
     if fact.deprecated:

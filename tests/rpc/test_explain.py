@@ -292,3 +292,13 @@ def test_explanation_of_an_own_tier_names_it(account: Account) -> None:
     told = opened(account, account.id).explain()
     (layer,) = (each for each in told.layers if each.layer == "entitlement")
     assert account.id in layer.summary
+
+
+def test_undeclared_permission_is_told_with_the_one_that_may_be_meant(account: Account) -> None:
+    account.onboard("free", ada=["admin"])
+    layers = {
+        layer.layer: layer.summary for layer in account.explain("ada", "invoices:veiw").layers
+    }
+    assert "did you mean invoices:view?" in layers["permission"]
+    layers = {layer.layer: layer.summary for layer in account.explain("ada", "zzz:qqq").layers}
+    assert "did you mean" not in layers["permission"]

@@ -1,5 +1,6 @@
 """What is wrong in roles, tiers, grants and exceptions is named precisely and changes nothing."""
 
+from collections.abc import Callable
 from typing import Any, Final
 
 import pytest
@@ -7,6 +8,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from authz_service.errors import ErrorReason
 from authz_service.gen.authz.v1 import (
+    add_on_pb2,
     changeset_pb2,
     exception_pb2,
     permission_pb2,
@@ -16,7 +18,7 @@ from authz_service.gen.authz.v1 import (
 )
 from tests.rpc.account import DENY, GRANT, REPLACE, Account, timestamp
 from tests.rpc.conftest import fresh_name
-from tests.rpc.harness import Server
+from tests.rpc.harness import Server, made, refusal
 from tests.services import PUT
 
 
@@ -381,3 +383,44 @@ def test_policy_holds_no_tenants_own_role(acme: Account) -> None:
     name = f"{acme.id}/editor"
     request = changeset_pb2.ApplyPolicyRequest(roles=[role_pb2.Role(id=name)])
     acme.server.refuses(request, ErrorReason.INVALID_FIELD, at=f"roles.{name}", says="by itself")
+
+
+NAMING: Final[dict[str, Callable[[str], Any]]] = {
+    "role": lambda name: role_pb2.CreateRoleRequest(role=role_pb2.Role(id="x", permissions=[name])),
+    "own-role": lambda name: role_pb2.CreateRoleRequest(
+        role=role_pb2.Role(id="acme/x", permissions=[name])
+    ),
+    "tier": lambda name: tier_pb2.CreateTierRequest(tier=tier_pb2.Tier(id="x", permissions=[name])),
+    "add-on": lambda name: add_on_pb2.CreateAddOnRequest(
+        add_on=add_on_pb2.AddOn(id="x", permissions=[name])
+    ),
+    "replaced-by": lambda name: permission_pb2.CreatePermissionRequest(
+        permission=permission_pb2.Permission(id="a:b", deprecated=True, replaced_by=name)
+    ),
+    "get": lambda name: permission_pb2.GetPermissionRequest(id=name),
+    "delete": lambda name: permission_pb2.DeletePermissionRequest(id=name),
+    "replacement": lambda name: permission_pb2.DeletePermissionRequest(
+        id="invoices:view", replacement=name
+    ),
+    "roles-of": lambda name: role_pb2.ListRolesRequest(permission=name),
+    "tiers-of": lambda name: tier_pb2.ListTiersRequest(permission=name),
+    "exception": lambda name: made(
+        exception_pb2.CreateExceptionRequest,
+        exception={
+            "tenant": "acme", "kind": "EXCEPTION_KIND_GRANT", "permissions": [name],
+            "reason": "r", "approver": "a",
+        },
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("naming", NAMING)
+def test_undeclared_permission_is_told_with_the_one_that_may_be_meant(
+    server: Server, naming: str
+) -> None:
+    if server.service.replica.index.tenant("acme") is None:
+        Account(server, "acme").onboard()
+    found = refusal(lambda: server.operator.call(NAMING[naming]("invoices:veiw")))
+    assert found.reason == ErrorReason.PERMISSION_NOT_FOUND
+    assert "did you mean 'invoices:view'?" in found.message
+    assert found.metadata["did_you_mean"] == "invoices:view"

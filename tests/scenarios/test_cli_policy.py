@@ -133,3 +133,12 @@ def test_role_of_the_service_itself_stays_as_it_is(authz: Authz) -> None:
     assert ran.code == 3
     assert ran.failure["reason"] == "NAME_RESERVED"
     assert ran.failure["advice"]
+
+
+def test_misspelt_permission_is_told_with_the_one_that_may_be_meant(authz: Authz) -> None:
+    assert authz("tenants", "onboard", "speller", "--tier", "free").code == 0
+    meant = "did you mean 'invoices:view'?"
+    assert meant in authz("permissions", "show", "invoices:veiw").err
+    assert meant in authz("roles", "create", "misspelt", "--permission", "invoices:veiw").err
+    checked = authz("check", "speller", "user:ada", "invoices:veiw")
+    assert (checked.code, "did you mean invoices:view?" in checked.err) == (1, True)

@@ -1,5 +1,6 @@
 """`authz check` and `authz explain`: the question that products ask, asked by hand."""
 
+from contextlib import suppress
 from typing import Annotated, Any
 
 import typer
@@ -20,7 +21,7 @@ from authz_service.cli.options import (
     reads,
 )
 from authz_service.cli.session import Session
-from authz_service.client.failure import ExitCode
+from authz_service.client.failure import ExitCode, Failure
 from authz_service.gen.authz.v1 import authorization_pb2 as pb
 
 commands = typer.Typer()
@@ -107,7 +108,20 @@ def explain(
 def _check(session: Session, question: pb.CheckRequest) -> None:
     answer = session.authorization.Check(question)
     session.show(answer, _said(answer))
+    if answer.reason == pb.DECISION_REASON_UNKNOWN_PERMISSION:
+        _say_what_is_meant(session, question)
     _end(allowed=answer.allowed)
+
+
+def _say_what_is_meant(session: Session, question: pb.CheckRequest) -> None:
+    """Name the permission that may be meant by one that is not declared."""
+    request = pb.ExplainRequest(
+        tenant=question.tenant, subject=question.subject, permission=question.permission
+    )
+    # Who may check need not be allowed to explain.
+    with suppress(Failure):
+        layers = session.authorization.Explain(request).layers
+        session.say(next(layer.summary for layer in layers if layer.layer == "permission"))
 
 
 def _check_back(session: Session, question: pb.ExplainRequest) -> None:

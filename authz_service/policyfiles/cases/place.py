@@ -5,14 +5,14 @@ on finds the other problems too.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from difflib import get_close_matches
 from typing import Final
 
 from authz_service.domain import identifiers, own_policy
 from authz_service.domain.policy_set import PolicySet
+from authz_service.domain.suggestions import undeclared
 from authz_service.domain.window import (
     BEGINNING,
     FOREVER,
@@ -100,13 +100,13 @@ class Place:
             self.blame(wrong.message)
         return self.text
 
-    def declared(self, kind: str, known: Iterable[str]) -> str:
+    def declared(self, kind: str, known: Collection[str]) -> str:
         """Give the text, blamed unless the policy declares it."""
         if self.text and self.text not in known:
             self.blame(undeclared(kind, self.text, known))
         return self.text
 
-    def declared_all(self, kind: str, known: Iterable[str]) -> frozenset[str]:
+    def declared_all(self, kind: str, known: Collection[str]) -> frozenset[str]:
         """Give the texts of a list, each blamed unless the policy declares it."""
         return frozenset(item.declared(kind, known) for item in self.items()) - {""}
 
@@ -129,10 +129,3 @@ class Place:
         if window.valid_until <= window.valid_from:
             end.blame("the window ends at or before its start: let `until` be later than `from`")
         return window
-
-
-def undeclared(kind: str, name: str, known: Iterable[str]) -> str:
-    """Say that the policy has no such name, and which one may be meant."""
-    close = get_close_matches(name, sorted(known), n=1)
-    remedy = f"did you mean {close[0]!r}?" if close else "declare it, or correct the name"
-    return f"{kind} {name!r} is not declared: {remedy}"

@@ -8,9 +8,10 @@ from typing import Final
 from authz_service.domain.decision import DecisionReason, Question, Usage
 from authz_service.domain.identifiers import enclosing
 from authz_service.domain.policy_case import ANSWERS, Expectation, answer
+from authz_service.domain.suggestions import undeclared
 from authz_service.domain.window import Instant
 from authz_service.policyfiles.cases import table
-from authz_service.policyfiles.cases.place import Known, Place, undeclared
+from authz_service.policyfiles.cases.place import Known, Place
 
 _NOWHEN: Final[Instant] = -1
 _UNKNOWN_PERMISSION: Final = answer(DecisionReason.UNKNOWN_PERMISSION)

@@ -21,7 +21,7 @@ def check(index: Index, policy: PolicySet, field: str) -> None:
     """
     for found in violations(policy, existing(index)):
         where = ".".join((field, *found.path[2:])) if field else found.field
-        raise InvalidArgument(found.reason, found.message, field=where)
+        raise InvalidArgument(found.reason, found.message, field=where, details=found.details)
 
 
 def existing(index: Index) -> PolicySet:

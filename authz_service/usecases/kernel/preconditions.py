@@ -3,6 +3,7 @@
 from authz_service.domain.catalog import ADD_ON, TIER, Plan, kept_id
 from authz_service.domain.identifiers import checked
 from authz_service.domain.membership import Membership
+from authz_service.domain.suggestions import DID_YOU_MEAN, nearest, undeclared
 from authz_service.domain.tenant import SYSTEM, SuspensionReason, Tenant, TenantState
 from authz_service.domain.window import BEGINNING, LATEST, Instant
 from authz_service.engine.entitlements import assignable_roles
@@ -189,11 +190,12 @@ def plan(index: Index, plan_id: str, field: str = "") -> Plan:
 def permission(index: Index, name: str, field: str) -> str:
     """Check that a permission is declared. Raises: PERMISSION_NOT_FOUND."""
     if checked("permission", name, field) not in index.permissions:
+        close = nearest(name, index.permissions)
         raise NotFound(
             ErrorReason.PERMISSION_NOT_FOUND,
-            f"permission {name!r} is not declared; create it first",
+            undeclared("permission", name, index.permissions),
             field=field,
-            details={"permission": name},
+            details={"permission": name, **({DID_YOU_MEAN: close} if close else {})},
         )
     return name
 
