@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from authz_service.gen.authz.v1.subscription_pb2_grpc import SubscriptionServiceStub
     from authz_service.gen.authz.v1.tenant_pb2_grpc import TenantServiceStub
     from authz_service.gen.authz.v1.tier_pb2_grpc import TierServiceStub
-    from authz_service.gen.authz.v1.tier_version_pb2_grpc import TierVersionServiceStub
     from authz_service.gen.authz.v1.webhook_pb2_grpc import WebhookServiceStub
 
 
@@ -64,7 +63,6 @@ class Services(ABC):
     permissions: "_Stub[PermissionServiceStub]" = _Stub("permission")
     roles: "_Stub[RoleServiceStub]" = _Stub("role")
     tiers: "_Stub[TierServiceStub]" = _Stub("tier")
-    tier_versions: "_Stub[TierVersionServiceStub]" = _Stub("tier_version")
     add_ons: "_Stub[AddOnServiceStub]" = _Stub("add_on")
     features: "_Stub[FeatureServiceStub]" = _Stub("feature")
     limits: "_Stub[LimitServiceStub]" = _Stub("limit")

@@ -159,7 +159,7 @@ def test_a_version_that_is_not_there_is_refused_with_its_own_reason(world: Store
         assert refused(world, pin_tenant, asked) == (missing, "version")
     asked_back = RollBackTier(tier="top", version=2)
     assert refused(world, roll_back_tier, asked_back) == (missing, "version")
-    migration = MigrateTenants(tier="top", from_versions=(0, 7), to_version=0)
+    migration = MigrateTenants(tier="top", from_versions=(0, 7), version=0)
     assert refused(world, migrate_tenants, migration) == (missing, "from_versions[1]")
     unnamed = RollBackTier(tier="top", version=0)
     assert refused(world, roll_back_tier, unnamed) == (ErrorReason.INVALID_FIELD, "version")
@@ -175,7 +175,7 @@ def test_a_pin_can_be_dated(world: StoreWorld) -> None:
         SubscriptionItem("tier/pro@1", Window(NOON + 10)),
     )
     late = PinTenant(tenant="pro", version=1, at=NOON)
-    assert refused(world, pin_tenant, late) == (ErrorReason.SCHEDULE_IN_PAST, "at")
+    assert refused(world, pin_tenant, late) == (ErrorReason.SCHEDULE_IN_PAST, "effective_time")
 
 
 def test_rolling_back_makes_a_new_version_of_the_old_content(world: StoreWorld) -> None:
@@ -272,7 +272,7 @@ def test_tenants_are_migrated_together_and_the_preview_shows_the_same(world: Sto
         world.put(Tenant(name, subscription_items=(SubscriptionItem("tier/pro"),)), member, grant)
     pin(world, "a1", 1)
     sell(world, replace(PRO, permissions=frozenset(NAMES[3:])))
-    wanted = MigrateTenants(tier="pro", to_version=1, tenant_prefix="a")
+    wanted = MigrateTenants(tier="pro", version=1, tenant_prefix="a")
     shown = do(world, migrate_tenants, wanted, replace(CALL, validate_only=True))
     assert world.index.tenants["a2"].fact.tier_version_at(NOON) == 0
     done = do(world, migrate_tenants, wanted)
@@ -280,7 +280,7 @@ def test_tenants_are_migrated_together_and_the_preview_shows_the_same(world: Sto
     assert done == shown
     assert may(world, "a2") == may(world, "a1") == [*NAMES[:3]]
     pin(world, "b1", 2)
-    back = MigrateTenants(tier="pro", from_versions=(1,), to_version=0)
+    back = MigrateTenants(tier="pro", from_versions=(1,), version=0)
     assert do(world, migrate_tenants, back).tenants == ("a1", "a2")
     assert may(world, "a1") == [NAMES[0], *NAMES[3:]]
     assert world.index.tenants["b1"].fact.tier_version_at(NOON) == 2

@@ -4,12 +4,16 @@ import ast
 import re
 from collections.abc import Iterator
 from functools import cache
+from importlib import import_module
+from pkgutil import iter_modules
 from typing import Any, Final
 
 import pytest
 from typer.main import get_command
 
+from authz_service.cli import commands
 from authz_service.cli.main import app
+from authz_service.cli.resource import Resource
 from tests.docs.pages import ROOT
 
 PROTOS: Final = sorted((ROOT / "proto").rglob("*.proto"))
@@ -37,7 +41,21 @@ def called() -> frozenset[str]:
     apart = {cli / module for module in NOT_COMMANDS}
     trees = [ast.parse(module.read_text()) for module in cli.rglob("*.py") if module not in apart]
     nodes = (node for tree in trees for node in ast.walk(tree))
-    return frozenset(node.attr for node in nodes if isinstance(node, ast.Attribute))
+    return frozenset(node.attr for node in nodes if isinstance(node, ast.Attribute)) | described()
+
+
+def described() -> frozenset[str]:
+    """Collect the RPCs of commands that come from a `Resource`, by the commands' names."""
+    verbs = {"list": "List", "show": "Get", "create": "Create", "update": "Update"}
+    verbs["delete"] = "Delete"
+    rpcs = set()
+    for info in iter_modules(commands.__path__):
+        module = vars(import_module(f"{commands.__name__}.{info.name}"))
+        for resource in [value for value in module.values() if isinstance(value, Resource)]:
+            kind = resource.rpc or resource.kind.DESCRIPTOR.name
+            for command in module["app"].registered_commands:
+                rpcs.add(f"{verbs[command.name]}{kind}{'s' * (command.name == 'list')}")
+    return frozenset(rpcs)
 
 
 @pytest.mark.parametrize("name", sorted(RPCS))

@@ -33,7 +33,7 @@ from authz_service.gen.authz.v1 import job_pb2 as jobs
 from authz_service.gen.authz.v1 import key_pb2 as keys
 from authz_service.gen.authz.v1 import mail_template_pb2 as mail_templates
 from authz_service.gen.authz.v1 import rule_pb2 as rule
-from authz_service.gen.authz.v1 import tier_version_pb2 as versions
+from authz_service.gen.authz.v1 import tier_pb2 as versions
 from authz_service.gen.authz.v1 import webhook_pb2 as webhooks
 from tests.rpc.access import ACCESS, places
 from tests.rpc.account import DENY, Account, member, timestamp, usage, why
@@ -451,7 +451,7 @@ CHANGES: Final[dict[str, Callable[[Ready], Message]]] = {
     "RollBackTier": lambda r: versions.RollBackTierRequest(tier=r.changed, version=1),
     "PinTenant": lambda r: versions.PinTenantRequest(tenant=r.id, version=1),
     "MigrateTenants": lambda r: versions.MigrateTenantsRequest(
-        tier="professional", to_version=1, tenants=[r.id]
+        tier="professional", version=1, tenants=[r.id]
     ),
     "SetTier": lambda r: subscription_pb2.SetTierRequest(tenant=r.id, tier="enterprise"),
     "ApplyDowngradePolicy": lambda r: subscription_pb2.ApplyDowngradePolicyRequest(tenant=r.fallen),

@@ -97,7 +97,8 @@ def test_update_of_another_revision_than_expected_is_refused(account: Account) -
     found = account.server.refuses(
         stale, ErrorReason.REVISION_MISMATCH, at="expected_revision", says="read it again"
     )
-    assert found.metadata == {"revision": str(again.revision)}
+    revisions = {"revision": again.revision, "expected_revision": made.revision}
+    assert found.metadata == {name: str(revision) for name, revision in revisions.items()}
     ended = role_grant_pb2.DeleteRoleGrantRequest(
         tenant=account.id, id=made.id, expected_revision=1
     )

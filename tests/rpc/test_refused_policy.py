@@ -213,7 +213,7 @@ def test_exception_for_an_unknown_permission_is_refused(acme: Account) -> None:
         exception(acme, GRANT, "invoices:shred"),
         ErrorReason.PERMISSION_NOT_FOUND,
         at="exception.permissions",
-        says="put it into the catalogue first",
+        says="is not declared",
     )
 
 
@@ -267,7 +267,7 @@ def test_exception_of_another_tenant_is_neither_shown_nor_revoked(acme: Account)
 
 def test_unknown_permission_is_not_found(server: Server) -> None:
     request = permission_pb2.GetPermissionRequest(id="invoices:shred")
-    server.refuses(request, ErrorReason.PERMISSION_NOT_FOUND, at="id", says="catalogue")
+    server.refuses(request, ErrorReason.PERMISSION_NOT_FOUND, at="id", says="is not declared")
 
 
 def test_unknown_role_is_not_found(server: Server) -> None:
@@ -276,7 +276,7 @@ def test_unknown_role_is_not_found(server: Server) -> None:
 
 def test_unknown_tier_is_not_found(server: Server) -> None:
     request = tier_pb2.GetTierRequest(id="platinum")
-    server.refuses(request, ErrorReason.TIER_NOT_FOUND, at="id", says="put it first")
+    server.refuses(request, ErrorReason.TIER_NOT_FOUND, at="id", says="create it first")
 
 
 def test_role_with_an_undeclared_permission_is_refused(server: Server) -> None:

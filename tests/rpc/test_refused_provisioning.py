@@ -115,7 +115,7 @@ def test_unknown_tier_is_refused(acme: Account) -> None:
         tenant_pb2.OnboardTenantRequest(tenant=f"{acme.id}-2", tier="platinum"),
         subscription_pb2.SetTierRequest(tenant=acme.id, tier="platinum"),
     ):
-        acme.server.refuses(request, ErrorReason.TIER_NOT_FOUND, at="tier", says="put it first")
+        acme.server.refuses(request, ErrorReason.TIER_NOT_FOUND, at="tier", says="create it first")
 
 
 def test_tenant_id_is_given_once(acme: Account) -> None:

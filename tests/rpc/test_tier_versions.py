@@ -8,7 +8,7 @@ from google.protobuf.message import Message
 
 from authz_service.errors import ErrorReason
 from authz_service.gen.authz.v1 import limit_pb2, subscription_pb2, tenant_pb2, tier_pb2
-from authz_service.gen.authz.v1 import tier_version_pb2 as pb
+from authz_service.gen.authz.v1 import tier_pb2 as pb
 from tests.rpc.account import Account, timestamp
 from tests.rpc.conftest import fresh_name
 from tests.rpc.harness import Server, serving
@@ -61,7 +61,7 @@ def test_versions_kept_are_in_no_list_of_tiers_and_in_no_remedy(on_its_tier: Acc
     assert options
     assert not any("@" in option for option in options)
     by_item = limit_pb2.ListLimitsRequest(page_size=1000)
-    assert not any("@" in each.plan for each in call(account, by_item).plan_limits)
+    assert not any("@" in each.tier for each in call(account, by_item).plan_limits)
 
 
 def test_a_pinned_tenant_says_so_and_follows_again(on_its_tier: Account) -> None:
@@ -95,7 +95,7 @@ def test_a_pinned_tenant_says_so_and_follows_again(on_its_tier: Account) -> None
 def test_a_scheduled_pin_is_listed_with_its_version_and_cancelled(on_its_tier: Account) -> None:
     account = on_its_tier
     at = timestamp(YEAR_2100)
-    call(account, pb.PinTenantRequest(tenant=account.id, version=1, at=at))
+    call(account, pb.PinTenantRequest(tenant=account.id, version=1, effective_time=at))
     listed = subscription_pb2.ListScheduledChangesRequest(tenant=account.id)
     (coming,) = call(account, listed).changes
     assert (coming.before, coming.after) == (account.id, f"{account.id}@1")
@@ -125,10 +125,10 @@ def _fields(message: Message) -> dict[str, Any]:
 def test_a_repeated_migration_gets_the_first_answer(on_its_tier: Account) -> None:
     account = on_its_tier
     wanted = pb.MigrateTenantsRequest(
-        tier=account.id, to_version=1, tenants=[account.id], request_id=fresh_name("once")
+        tier=account.id, version=1, tenants=[account.id], request_id=fresh_name("once")
     )
     first = call(account, wanted)
-    assert (first.tenants, list(first.tenant_names)) == (1, [account.id])
+    assert (first.count, list(first.tenants)) == (1, [account.id])
     assert call(account, wanted) == first
     assert sold(account) == sorted(FIRST)
 
@@ -141,10 +141,10 @@ def test_a_version_that_is_not_there_is_refused(on_its_tier: Account) -> None:
     ):
         found = account.server.refuses(request, missing, "version", says="its latest is 2")
         assert found.metadata == {"tier": account.id, "latest": "2"}
-    to = pb.MigrateTenantsRequest(tier=account.id, to_version=9)
-    account.server.refuses(to, missing, "to_version")
-    for past in (pb.PinTenantRequest(tenant=account.id, version=1, at=timestamp(1)),):
-        account.server.refuses(past, ErrorReason.SCHEDULE_IN_PAST, "at")
+    to = pb.MigrateTenantsRequest(tier=account.id, version=9)
+    account.server.refuses(to, missing, "version")
+    for past in (pb.PinTenantRequest(tenant=account.id, version=1, effective_time=timestamp(1)),):
+        account.server.refuses(past, ErrorReason.SCHEDULE_IN_PAST, "effective_time")
     unheard = pb.MigrateTenantsRequest(tier=account.id, tenants=["nobody-at-all"])
     account.server.refuses(unheard, ErrorReason.TENANT_NOT_FOUND, "tenants[0]")
 

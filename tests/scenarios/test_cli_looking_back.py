@@ -65,7 +65,7 @@ def test_a_tier_is_rolled_back_and_an_account_pinned_and_migrated(authz: Authz) 
     tried = authz("tiers", "migrate", "plus", "latest", "--from", "1", "--dry-run")
     assert (tried.code, "loyal" in tried.out, "reports:schedule" in tried.out) == (0, True, True)
     moved = authz("tiers", "migrate", "plus", "latest", "--from", "1", "-o", "json")
-    assert done(moved)["tenant_names"] == ["loyal"]
+    assert done(moved)["tenants"] == ["loyal"]
     back = authz("tiers", "rollback", "plus", "1", "-o", "json")
     assert done(back)["tier_version"]["version"] == 3
     bought = done(authz("tenants", "entitlements", "loyal", "-o", "json"))

@@ -23,7 +23,7 @@ from authz_service.cli.options import (
 )
 from authz_service.cli.paging import every, total
 from authz_service.cli.session import Session
-from authz_service.gen.authz.v1 import tier_version_pb2 as pb
+from authz_service.gen.authz.v1 import tier_pb2 as pb
 
 commands = typer.Typer()
 
@@ -56,13 +56,11 @@ def versions(
     """List the versions of a tier and who holds them, or show one of them."""
     if version is not None:
         one = pb.GetTierVersionRequest(tier=tier, version=version)
-        found = session.tier_versions.GetTierVersion(one)
+        found = session.tiers.GetTierVersion(one)
         session.show(found, _facts(found.tier_version))
         return
     request = pb.ListTierVersionsRequest(tier=tier)
-    answer = every(
-        session.tier_versions.ListTierVersions, request, lambda page: page.tier_versions, limit
-    )
+    answer = every(session.tiers.ListTierVersions, request, lambda page: page.tier_versions, limit)
     rows = [
         (
             f"{tier_version.version}",
@@ -92,9 +90,9 @@ def pin(
 ) -> None:
     """Let an account stay at a version of its tier, or follow the latest."""
     request = pb.PinTenantRequest(
-        tenant=tenant, tier=tier, version=version, at=timestamp(at), reason=reason
+        tenant=tenant, tier=tier, version=version, effective_time=timestamp(at), reason=reason
     )
-    answer = session.tier_versions.PinTenant(request)
+    answer = session.tiers.PinTenant(request)
     session.show(answer, tenant_facts(answer.tenant))
 
 
@@ -110,7 +108,7 @@ def rollback(
     request = pb.RollBackTierRequest(
         tier=tier, version=version, expected_revision=expected_revision, reason=reason
     )
-    answer = session.tier_versions.RollBackTier(request)
+    answer = session.tiers.RollBackTier(request)
     session.show(answer, _facts(answer.tier_version), *effect_parts(answer.effect))
 
 
@@ -142,17 +140,17 @@ def migrate(
     request = pb.MigrateTenantsRequest(
         tier=tier,
         from_versions=from_version or (),
-        to_version=version,
+        version=version,
         tenants=tenant or (),
         tenant_prefix=prefix,
         reason=reason,
     )
-    answer = session.tier_versions.MigrateTenants(request)
+    answer = session.tiers.MigrateTenants(request)
     moved = tables.facts(
         [
             ("to", versioned(tier, version) if version else f"{tier}, {LATEST}"),
-            ("tenants", f"{answer.tenants:,}"),
-            ("such as", out.listed(answer.tenant_names[:10])),
+            ("tenants", f"{answer.count:,}"),
+            ("such as", out.listed(answer.tenants[:10])),
         ]
     )
     parts = (*effect_parts(answer.effect), *impact_parts(answer.impacts))

@@ -1,6 +1,6 @@
 """The tenants of a case file as facts."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterator
 
 from authz_service.domain import own_policy
 from authz_service.domain.catalog import ADD_ON, TIER, Role, checked_inclusion
@@ -107,7 +107,7 @@ def _check_inclusions(own_roles: dict[str, Role], roles: Place, policy: PolicySe
             place.blame(wrong.message)
 
 
-def _member(tenant_id: str, subject: str, place: Place, roles: Iterable[str]) -> Iterator[Fact]:
+def _member(tenant_id: str, subject: str, place: Place, roles: Collection[str]) -> Iterator[Fact]:
     who = Place(place.document, place.steps, subject)
     who.identifier("subject")
     if subject.startswith("staff:"):
@@ -125,7 +125,7 @@ def _member(tenant_id: str, subject: str, place: Place, roles: Iterable[str]) ->
         yield grant
 
 
-def _grant(tenant_id: str, subject: str, place: Place, roles: Iterable[str]) -> RoleGrant:
+def _grant(tenant_id: str, subject: str, place: Place, roles: Collection[str]) -> RoleGrant:
     role = place if place.text else place.at("role")
     scope = place.at("scope").identifier("scope")
     return RoleGrant(tenant_id, subject, role.declared("role", roles), scope, place.window())

@@ -74,8 +74,8 @@ class MigrateTenants:
     """Empty `from_versions` and `tenants` stand for all; a version of 0 for following the tier."""
 
     tier: str
+    version: int = 0
     from_versions: tuple[int, ...] = ()
-    to_version: int = 0
     tenants: tuple[str, ...] = ()
     tenant_prefix: str = ""
     sample: int = 0
@@ -154,7 +154,9 @@ def pin_tenant(tx: Transaction, command: PinTenant) -> TenantNow:
     require_not_offboarded(tenant, tx.now, "moved to a tier")
     held = _held(tx, command.tier or tenant.tier_at(tx.now), command.version, "version")
     if command.at is not None:
-        after = moving_to_tier(tenant, held, checked_later(command.at, tx.now, "at"), tx.now)
+        after = moving_to_tier(
+            tenant, held, checked_later(command.at, tx.now, "effective_time"), tx.now
+        )
         return changed(tx, "tenant.pin_scheduled", tenant, after)
     return changed(tx, "tenant.pinned", tenant, moved_to_tier(tenant, held))
 
@@ -167,7 +169,7 @@ def migrate_tenants(tx: Transaction, command: MigrateTenants) -> Migrated:
     tier = preconditions.tier(tx.index, command.tier).id
     for at, version in enumerate(command.from_versions):
         preconditions.tier_version(tx.index, command.tier, version, f"from_versions[{at}]")
-    to = TIER + _held(tx, command.tier, command.to_version, "to_version")
+    to = TIER + _held(tx, command.tier, command.version, "version")
     leaving = {kept_id(tier, version) for version in command.from_versions}
     moved = []
     for tenant in _selected(tx, command):

@@ -27,10 +27,12 @@ from authz_service.gen.authz.v1 import feature_pb2 as authz_dot_v1_dot_feature__
 from authz_service.gen.authz.v1 import limit_pb2 as authz_dot_v1_dot_limit__pb2
 from authz_service.gen.authz.v1 import moved_pb2 as authz_dot_v1_dot_moved__pb2
 from authz_service.gen.authz.v1 import options_pb2 as authz_dot_v1_dot_options__pb2
+from authz_service.gen.authz.v1 import tenant_pb2 as authz_dot_v1_dot_tenant__pb2
 from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x13\x61uthz/v1/tier.proto\x12\x08\x61uthz.v1\x1a\x15\x61uthz/v1/effect.proto\x1a\x16\x61uthz/v1/feature.proto\x1a\x14\x61uthz/v1/limit.proto\x1a\x14\x61uthz/v1/moved.proto\x1a\x16\x61uthz/v1/options.proto\x1a google/protobuf/field_mask.proto\"\xd0\x01\n\x04Tier\x12\n\n\x02id\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12\x13\n\x0bpermissions\x18\x03 \x03(\t\x12\x0f\n\x07\x65xtends\x18\x04 \x01(\t\x12#\n\x08\x66\x65\x61tures\x18\x05 \x03(\x0b\x32\x11.authz.v1.Feature\x12\x1f\n\x06limits\x18\x06 \x03(\x0b\x32\x0f.authz.v1.Limit\x12\x18\n\x10\x61ssignable_roles\x18\x07 \x03(\t\x12\x0f\n\x07version\x18\x08 \x01(\x05\x12\x10\n\x08revision\x18\x0f \x01(\x03\"l\n\x11\x43reateTierRequest\x12\x1c\n\x04tier\x18\x01 \x01(\x0b\x32\x0e.authz.v1.Tier\x12\x12\n\nrequest_id\x18\r \x01(\t\x12\x15\n\rvalidate_only\x18\x0e \x01(\x08\x12\x0e\n\x06reason\x18\x0f \x01(\t\"h\n\x12\x43reateTierResponse\x12\x1c\n\x04tier\x18\x01 \x01(\x0b\x32\x0e.authz.v1.Tier\x12\"\n\x07preview\x18\x0e \x01(\x0b\x32\x11.authz.v1.Preview\x12\x10\n\x08revision\x18\x0f \x01(\x03\"\xcf\x01\n\x11UpdateTierRequest\x12\x1c\n\x04tier\x18\x01 \x01(\x0b\x32\x0e.authz.v1.Tier\x12/\n\x0bupdate_mask\x18\n \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x15\n\rallow_missing\x18\x0b \x01(\x08\x12\x19\n\x11\x65xpected_revision\x18\x0c \x01(\x03\x12\x12\n\nrequest_id\x18\r \x01(\t\x12\x15\n\rvalidate_only\x18\x0e \x01(\x08\x12\x0e\n\x06reason\x18\x0f \x01(\t\"h\n\x12UpdateTierResponse\x12\x1c\n\x04tier\x18\x01 \x01(\x0b\x32\x0e.authz.v1.Tier\x12\"\n\x07preview\x18\x0e \x01(\x0b\x32\x11.authz.v1.Preview\x12\x10\n\x08revision\x18\x0f \x01(\x03\"\x8a\x01\n\x11\x44\x65leteTierRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x13\n\x0breplacement\x18\x02 \x01(\t\x12\x19\n\x11\x65xpected_revision\x18\x0c \x01(\x03\x12\x12\n\nrequest_id\x18\r \x01(\t\x12\x15\n\rvalidate_only\x18\x0e \x01(\x08\x12\x0e\n\x06reason\x18\x0f \x01(\t\"\x88\x01\n\x12\x44\x65leteTierResponse\x12\x1c\n\x04tier\x18\x01 \x01(\x0b\x32\x0e.authz.v1.Tier\x12\x1e\n\x05moved\x18\x02 \x03(\x0b\x32\x0f.authz.v1.Moved\x12\"\n\x07preview\x18\x0e \x01(\x0b\x32\x11.authz.v1.Preview\x12\x10\n\x08revision\x18\x0f \x01(\x03\"\x1c\n\x0eGetTierRequest\x12\n\n\x02id\x18\x01 \x01(\t\"A\n\x0fGetTierResponse\x12\x1c\n\x04tier\x18\x01 \x01(\x0b\x32\x0e.authz.v1.Tier\x12\x10\n\x08revision\x18\x0f \x01(\x03\"^\n\x10ListTiersRequest\x12\x12\n\npermission\x18\x01 \x01(\t\x12\x0f\n\x07\x66\x65\x61ture\x18\x02 \x01(\t\x12\x11\n\tpage_size\x18\r \x01(\x05\x12\x12\n\npage_token\x18\x0e \x01(\t\"q\n\x11ListTiersResponse\x12\x1d\n\x05tiers\x18\x01 \x03(\x0b\x32\x0e.authz.v1.Tier\x12\x17\n\x0fnext_page_token\x18\r \x01(\t\x12\x10\n\x08revision\x18\x0e \x01(\x03\x12\x12\n\ntotal_size\x18\x0f \x01(\x03\x32\xc7\x03\n\x0bTierService\x12X\n\nCreateTier\x12\x1b.authz.v1.CreateTierRequest\x1a\x1c.authz.v1.CreateTierResponse\"\x0f\xa2\xbb\x18\x0b\n\ttiers:put\x12X\n\nUpdateTier\x12\x1b.authz.v1.UpdateTierRequest\x1a\x1c.authz.v1.UpdateTierResponse\"\x0f\xa2\xbb\x18\x0b\n\ttiers:put\x12[\n\nDeleteTier\x12\x1b.authz.v1.DeleteTierRequest\x1a\x1c.authz.v1.DeleteTierResponse\"\x12\xa2\xbb\x18\x0e\n\x0ctiers:delete\x12O\n\x07GetTier\x12\x18.authz.v1.GetTierRequest\x1a\x19.authz.v1.GetTierResponse\"\x0f\xa2\xbb\x18\x0b\n\ttiers:get\x12V\n\tListTiers\x12\x1a.authz.v1.ListTiersRequest\x1a\x1b.authz.v1.ListTiersResponse\"\x10\xa2\xbb\x18\x0c\n\ntiers:listb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x13\x61uthz/v1/tier.proto\x12\x08\x61uthz.v1\x1a\x15\x61uthz/v1/effect.proto\x1a\x16\x61uthz/v1/feature.proto\x1a\x14\x61uthz/v1/limit.proto\x1a\x14\x61uthz/v1/moved.proto\x1a\x16\x61uthz/v1/options.proto\x1a\x15\x61uthz/v1/tenant.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd0\x01\n\x04Tier\x12\n\n\x02id\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12\x13\n\x0bpermissions\x18\x03 \x03(\t\x12\x0f\n\x07\x65xtends\x18\x04 \x01(\t\x12#\n\x08\x66\x65\x61tures\x18\x05 \x03(\x0b\x32\x11.authz.v1.Feature\x12\x1f\n\x06limits\x18\x06 \x03(\x0b\x32\x0f.authz.v1.Limit\x12\x18\n\x10\x61ssignable_roles\x18\x07 \x03(\t\x12\x0f\n\x07version\x18\x08 \x01(\x05\x12\x10\n\x08revision\x18\x0f \x01(\x03\"l\n\x11\x43reateTierRequest\x12\x1c\n\x04tier\x18\x01 \x01(\x0b\x32\x0e.authz.v1.Tier\x12\x12\n\nrequest_id\x18\r \x01(\t\x12\x15\n\rvalidate_only\x18\x0e \x01(\x08\x12\x0e\n\x06reason\x18\x0f \x01(\t\"h\n\x12\x43reateTierResponse\x12\x1c\n\x04tier\x18\x01 \x01(\x0b\x32\x0e.authz.v1.Tier\x12\"\n\x07preview\x18\x0e \x01(\x0b\x32\x11.authz.v1.Preview\x12\x10\n\x08revision\x18\x0f \x01(\x03\"\xcf\x01\n\x11UpdateTierRequest\x12\x1c\n\x04tier\x18\x01 \x01(\x0b\x32\x0e.authz.v1.Tier\x12/\n\x0bupdate_mask\x18\n \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x15\n\rallow_missing\x18\x0b \x01(\x08\x12\x19\n\x11\x65xpected_revision\x18\x0c \x01(\x03\x12\x12\n\nrequest_id\x18\r \x01(\t\x12\x15\n\rvalidate_only\x18\x0e \x01(\x08\x12\x0e\n\x06reason\x18\x0f \x01(\t\"h\n\x12UpdateTierResponse\x12\x1c\n\x04tier\x18\x01 \x01(\x0b\x32\x0e.authz.v1.Tier\x12\"\n\x07preview\x18\x0e \x01(\x0b\x32\x11.authz.v1.Preview\x12\x10\n\x08revision\x18\x0f \x01(\x03\"\x8a\x01\n\x11\x44\x65leteTierRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x13\n\x0breplacement\x18\x02 \x01(\t\x12\x19\n\x11\x65xpected_revision\x18\x0c \x01(\x03\x12\x12\n\nrequest_id\x18\r \x01(\t\x12\x15\n\rvalidate_only\x18\x0e \x01(\x08\x12\x0e\n\x06reason\x18\x0f \x01(\t\"\x88\x01\n\x12\x44\x65leteTierResponse\x12\x1c\n\x04tier\x18\x01 \x01(\x0b\x32\x0e.authz.v1.Tier\x12\x1e\n\x05moved\x18\x02 \x03(\x0b\x32\x0f.authz.v1.Moved\x12\"\n\x07preview\x18\x0e \x01(\x0b\x32\x11.authz.v1.Preview\x12\x10\n\x08revision\x18\x0f \x01(\x03\"\x1c\n\x0eGetTierRequest\x12\n\n\x02id\x18\x01 \x01(\t\"A\n\x0fGetTierResponse\x12\x1c\n\x04tier\x18\x01 \x01(\x0b\x32\x0e.authz.v1.Tier\x12\x10\n\x08revision\x18\x0f \x01(\x03\"^\n\x10ListTiersRequest\x12\x12\n\npermission\x18\x01 \x01(\t\x12\x0f\n\x07\x66\x65\x61ture\x18\x02 \x01(\t\x12\x11\n\tpage_size\x18\r \x01(\x05\x12\x12\n\npage_token\x18\x0e \x01(\t\"q\n\x11ListTiersResponse\x12\x1d\n\x05tiers\x18\x01 \x03(\x0b\x32\x0e.authz.v1.Tier\x12\x17\n\x0fnext_page_token\x18\r \x01(\t\x12\x10\n\x08revision\x18\x0e \x01(\x03\x12\x12\n\ntotal_size\x18\x0f \x01(\x03\"\x98\x01\n\x0bTierVersion\x12\x1c\n\x04tier\x18\x01 \x01(\x0b\x32\x0e.authz.v1.Tier\x12\x0f\n\x07version\x18\x02 \x01(\x05\x12\x0e\n\x06latest\x18\x03 \x01(\x08\x12\x17\n\x0f\x65xtends_version\x18\x04 \x01(\x05\x12\x16\n\x0epinned_tenants\x18\x05 \x01(\x03\x12\x19\n\x11\x66ollowing_tenants\x18\x06 \x01(\x03\"6\n\x15GetTierVersionRequest\x12\x0c\n\x04tier\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x05\"W\n\x16GetTierVersionResponse\x12+\n\x0ctier_version\x18\x01 \x01(\x0b\x32\x15.authz.v1.TierVersion\x12\x10\n\x08revision\x18\x0f \x01(\x03\"N\n\x17ListTierVersionsRequest\x12\x0c\n\x04tier\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\r \x01(\x05\x12\x12\n\npage_token\x18\x0e \x01(\t\"\x87\x01\n\x18ListTierVersionsResponse\x12,\n\rtier_versions\x18\x01 \x03(\x0b\x32\x15.authz.v1.TierVersion\x12\x17\n\x0fnext_page_token\x18\r \x01(\t\x12\x10\n\x08revision\x18\x0e \x01(\x03\x12\x12\n\ntotal_size\x18\x0f \x01(\x03\"\x8a\x01\n\x13RollBackTierRequest\x12\x0c\n\x04tier\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x05\x12\x19\n\x11\x65xpected_revision\x18\x0c \x01(\x03\x12\x12\n\nrequest_id\x18\r \x01(\t\x12\x15\n\rvalidate_only\x18\x0e \x01(\x08\x12\x0e\n\x06reason\x18\x0f \x01(\t\"\x9b\x01\n\x14RollBackTierResponse\x12+\n\x0ctier_version\x18\x01 \x01(\x0b\x32\x15.authz.v1.TierVersion\x12 \n\x06\x65\x66\x66\x65\x63t\x18\x02 \x01(\x0b\x32\x10.authz.v1.Effect\x12\"\n\x07preview\x18\x0e \x01(\x0b\x32\x11.authz.v1.Preview\x12\x10\n\x08revision\x18\x0f \x01(\x03\"\xb0\x01\n\x10PinTenantRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x0c\n\x04tier\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\x05\x12\x32\n\x0e\x65\x66\x66\x65\x63tive_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nrequest_id\x18\r \x01(\t\x12\x15\n\rvalidate_only\x18\x0e \x01(\x08\x12\x0e\n\x06reason\x18\x0f \x01(\t\"k\n\x11PinTenantResponse\x12 \n\x06tenant\x18\x01 \x01(\x0b\x32\x10.authz.v1.Tenant\x12\"\n\x07preview\x18\x0e \x01(\x0b\x32\x11.authz.v1.Preview\x12\x10\n\x08revision\x18\x0f \x01(\x03\"\xc5\x01\n\x15MigrateTenantsRequest\x12\x0c\n\x04tier\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x05\x12\x15\n\rfrom_versions\x18\x03 \x03(\x05\x12\x0f\n\x07tenants\x18\x04 \x03(\t\x12\x15\n\rtenant_prefix\x18\x05 \x01(\t\x12\x13\n\x0bsample_size\x18\x06 \x01(\x05\x12\x12\n\nrequest_id\x18\r \x01(\t\x12\x15\n\rvalidate_only\x18\x0e \x01(\x08\x12\x0e\n\x06reason\x18\x0f \x01(\t\"\xb3\x01\n\x16MigrateTenantsResponse\x12\r\n\x05\x63ount\x18\x01 \x01(\x03\x12\x0f\n\x07tenants\x18\x02 \x03(\t\x12 \n\x06\x65\x66\x66\x65\x63t\x18\x03 \x01(\x0b\x32\x10.authz.v1.Effect\x12!\n\x07impacts\x18\x04 \x03(\x0b\x32\x10.authz.v1.Impact\x12\"\n\x07preview\x18\x0e \x01(\x0b\x32\x11.authz.v1.Preview\x12\x10\n\x08revision\x18\x0f \x01(\x03\x32\xcd\x07\n\x0bTierService\x12X\n\nCreateTier\x12\x1b.authz.v1.CreateTierRequest\x1a\x1c.authz.v1.CreateTierResponse\"\x0f\xa2\xbb\x18\x0b\n\ttiers:put\x12X\n\nUpdateTier\x12\x1b.authz.v1.UpdateTierRequest\x1a\x1c.authz.v1.UpdateTierResponse\"\x0f\xa2\xbb\x18\x0b\n\ttiers:put\x12[\n\nDeleteTier\x12\x1b.authz.v1.DeleteTierRequest\x1a\x1c.authz.v1.DeleteTierResponse\"\x12\xa2\xbb\x18\x0e\n\x0ctiers:delete\x12O\n\x07GetTier\x12\x18.authz.v1.GetTierRequest\x1a\x19.authz.v1.GetTierResponse\"\x0f\xa2\xbb\x18\x0b\n\ttiers:get\x12V\n\tListTiers\x12\x1a.authz.v1.ListTiersRequest\x1a\x1b.authz.v1.ListTiersResponse\"\x10\xa2\xbb\x18\x0c\n\ntiers:list\x12\x64\n\x0eGetTierVersion\x12\x1f.authz.v1.GetTierVersionRequest\x1a .authz.v1.GetTierVersionResponse\"\x0f\xa2\xbb\x18\x0b\n\ttiers:get\x12k\n\x10ListTierVersions\x12!.authz.v1.ListTierVersionsRequest\x1a\".authz.v1.ListTierVersionsResponse\"\x10\xa2\xbb\x18\x0c\n\ntiers:list\x12^\n\x0cRollBackTier\x12\x1d.authz.v1.RollBackTierRequest\x1a\x1e.authz.v1.RollBackTierResponse\"\x0f\xa2\xbb\x18\x0b\n\ttiers:put\x12\x64\n\tPinTenant\x12\x1a.authz.v1.PinTenantRequest\x1a\x1b.authz.v1.PinTenantResponse\"\x1e\xa2\xbb\x18\x1a\n\x10tenants:set_tier\x12\x06tenant\x12k\n\x0eMigrateTenants\x12\x1f.authz.v1.MigrateTenantsRequest\x1a .authz.v1.MigrateTenantsResponse\"\x16\xa2\xbb\x18\x12\n\x10tenants:set_tierb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -47,28 +49,60 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TIERSERVICE'].methods_by_name['GetTier']._serialized_options = b'\242\273\030\013\n\ttiers:get'
   _globals['_TIERSERVICE'].methods_by_name['ListTiers']._loaded_options = None
   _globals['_TIERSERVICE'].methods_by_name['ListTiers']._serialized_options = b'\242\273\030\014\n\ntiers:list'
-  _globals['_TIER']._serialized_start=183
-  _globals['_TIER']._serialized_end=391
-  _globals['_CREATETIERREQUEST']._serialized_start=393
-  _globals['_CREATETIERREQUEST']._serialized_end=501
-  _globals['_CREATETIERRESPONSE']._serialized_start=503
-  _globals['_CREATETIERRESPONSE']._serialized_end=607
-  _globals['_UPDATETIERREQUEST']._serialized_start=610
-  _globals['_UPDATETIERREQUEST']._serialized_end=817
-  _globals['_UPDATETIERRESPONSE']._serialized_start=819
-  _globals['_UPDATETIERRESPONSE']._serialized_end=923
-  _globals['_DELETETIERREQUEST']._serialized_start=926
-  _globals['_DELETETIERREQUEST']._serialized_end=1064
-  _globals['_DELETETIERRESPONSE']._serialized_start=1067
-  _globals['_DELETETIERRESPONSE']._serialized_end=1203
-  _globals['_GETTIERREQUEST']._serialized_start=1205
-  _globals['_GETTIERREQUEST']._serialized_end=1233
-  _globals['_GETTIERRESPONSE']._serialized_start=1235
-  _globals['_GETTIERRESPONSE']._serialized_end=1300
-  _globals['_LISTTIERSREQUEST']._serialized_start=1302
-  _globals['_LISTTIERSREQUEST']._serialized_end=1396
-  _globals['_LISTTIERSRESPONSE']._serialized_start=1398
-  _globals['_LISTTIERSRESPONSE']._serialized_end=1511
-  _globals['_TIERSERVICE']._serialized_start=1514
-  _globals['_TIERSERVICE']._serialized_end=1969
+  _globals['_TIERSERVICE'].methods_by_name['GetTierVersion']._loaded_options = None
+  _globals['_TIERSERVICE'].methods_by_name['GetTierVersion']._serialized_options = b'\242\273\030\013\n\ttiers:get'
+  _globals['_TIERSERVICE'].methods_by_name['ListTierVersions']._loaded_options = None
+  _globals['_TIERSERVICE'].methods_by_name['ListTierVersions']._serialized_options = b'\242\273\030\014\n\ntiers:list'
+  _globals['_TIERSERVICE'].methods_by_name['RollBackTier']._loaded_options = None
+  _globals['_TIERSERVICE'].methods_by_name['RollBackTier']._serialized_options = b'\242\273\030\013\n\ttiers:put'
+  _globals['_TIERSERVICE'].methods_by_name['PinTenant']._loaded_options = None
+  _globals['_TIERSERVICE'].methods_by_name['PinTenant']._serialized_options = b'\242\273\030\032\n\020tenants:set_tier\022\006tenant'
+  _globals['_TIERSERVICE'].methods_by_name['MigrateTenants']._loaded_options = None
+  _globals['_TIERSERVICE'].methods_by_name['MigrateTenants']._serialized_options = b'\242\273\030\022\n\020tenants:set_tier'
+  _globals['_TIER']._serialized_start=239
+  _globals['_TIER']._serialized_end=447
+  _globals['_CREATETIERREQUEST']._serialized_start=449
+  _globals['_CREATETIERREQUEST']._serialized_end=557
+  _globals['_CREATETIERRESPONSE']._serialized_start=559
+  _globals['_CREATETIERRESPONSE']._serialized_end=663
+  _globals['_UPDATETIERREQUEST']._serialized_start=666
+  _globals['_UPDATETIERREQUEST']._serialized_end=873
+  _globals['_UPDATETIERRESPONSE']._serialized_start=875
+  _globals['_UPDATETIERRESPONSE']._serialized_end=979
+  _globals['_DELETETIERREQUEST']._serialized_start=982
+  _globals['_DELETETIERREQUEST']._serialized_end=1120
+  _globals['_DELETETIERRESPONSE']._serialized_start=1123
+  _globals['_DELETETIERRESPONSE']._serialized_end=1259
+  _globals['_GETTIERREQUEST']._serialized_start=1261
+  _globals['_GETTIERREQUEST']._serialized_end=1289
+  _globals['_GETTIERRESPONSE']._serialized_start=1291
+  _globals['_GETTIERRESPONSE']._serialized_end=1356
+  _globals['_LISTTIERSREQUEST']._serialized_start=1358
+  _globals['_LISTTIERSREQUEST']._serialized_end=1452
+  _globals['_LISTTIERSRESPONSE']._serialized_start=1454
+  _globals['_LISTTIERSRESPONSE']._serialized_end=1567
+  _globals['_TIERVERSION']._serialized_start=1570
+  _globals['_TIERVERSION']._serialized_end=1722
+  _globals['_GETTIERVERSIONREQUEST']._serialized_start=1724
+  _globals['_GETTIERVERSIONREQUEST']._serialized_end=1778
+  _globals['_GETTIERVERSIONRESPONSE']._serialized_start=1780
+  _globals['_GETTIERVERSIONRESPONSE']._serialized_end=1867
+  _globals['_LISTTIERVERSIONSREQUEST']._serialized_start=1869
+  _globals['_LISTTIERVERSIONSREQUEST']._serialized_end=1947
+  _globals['_LISTTIERVERSIONSRESPONSE']._serialized_start=1950
+  _globals['_LISTTIERVERSIONSRESPONSE']._serialized_end=2085
+  _globals['_ROLLBACKTIERREQUEST']._serialized_start=2088
+  _globals['_ROLLBACKTIERREQUEST']._serialized_end=2226
+  _globals['_ROLLBACKTIERRESPONSE']._serialized_start=2229
+  _globals['_ROLLBACKTIERRESPONSE']._serialized_end=2384
+  _globals['_PINTENANTREQUEST']._serialized_start=2387
+  _globals['_PINTENANTREQUEST']._serialized_end=2563
+  _globals['_PINTENANTRESPONSE']._serialized_start=2565
+  _globals['_PINTENANTRESPONSE']._serialized_end=2672
+  _globals['_MIGRATETENANTSREQUEST']._serialized_start=2675
+  _globals['_MIGRATETENANTSREQUEST']._serialized_end=2872
+  _globals['_MIGRATETENANTSRESPONSE']._serialized_start=2875
+  _globals['_MIGRATETENANTSRESPONSE']._serialized_end=3054
+  _globals['_TIERSERVICE']._serialized_start=3057
+  _globals['_TIERSERVICE']._serialized_end=4030
 # @@protoc_insertion_point(module_scope)

@@ -7,10 +7,12 @@ from authz_service.gen.authz.v1 import effect_pb2 as _effect_pb2
 from authz_service.gen.authz.v1 import feature_pb2 as _feature_pb2
 from authz_service.gen.authz.v1 import limit_pb2 as _limit_pb2
 from authz_service.gen.authz.v1 import moved_pb2 as _moved_pb2
+from authz_service.gen.authz.v1 import tenant_pb2 as _tenant_pb2
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import field_mask_pb2 as _field_mask_pb2
 from google.protobuf import message as _message
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 import builtins as _builtins
 import sys
@@ -450,3 +452,441 @@ class ListTiersResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListTiersResponse: _TypeAlias = ListTiersResponse  # noqa: Y015
+
+@_typing.final
+class TierVersion(_message.Message):
+    """One version of a tier."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TIER_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    LATEST_FIELD_NUMBER: _builtins.int
+    EXTENDS_VERSION_FIELD_NUMBER: _builtins.int
+    PINNED_TENANTS_FIELD_NUMBER: _builtins.int
+    FOLLOWING_TENANTS_FIELD_NUMBER: _builtins.int
+    version: _builtins.int
+    """The version's number, from 1."""
+    latest: _builtins.bool
+    """Whether this is the version that is sold."""
+    extends_version: _builtins.int
+    """The version of the tier it extends; 0 if it extends none, or follows the latest."""
+    pinned_tenants: _builtins.int
+    """How many tenants are pinned to it, now or from a later instant on."""
+    following_tenants: _builtins.int
+    """How many tenants follow the tier, now or from a later instant on; 0 if this is not the latest."""
+    @_builtins.property
+    def tier(self) -> Global___Tier:
+        """What it adds to the tier it extends; `id` is the tier's. `revision` says when the version was
+        kept, or for the latest, when it was made.
+        """
+
+    def __init__(
+        self,
+        *,
+        tier: Global___Tier | None = ...,
+        version: _builtins.int = ...,
+        latest: _builtins.bool = ...,
+        extends_version: _builtins.int = ...,
+        pinned_tenants: _builtins.int = ...,
+        following_tenants: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["tier", b"tier"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["extends_version", b"extends_version", "following_tenants", b"following_tenants", "latest", b"latest", "pinned_tenants", b"pinned_tenants", "tier", b"tier", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TierVersion: _TypeAlias = TierVersion  # noqa: Y015
+
+@_typing.final
+class GetTierVersionRequest(_message.Message):
+    """Which version to get."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TIER_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    tier: _builtins.str
+    """The tier. Example: `professional`."""
+    version: _builtins.int
+    """The version; 0 for the latest."""
+    def __init__(
+        self,
+        *,
+        tier: _builtins.str = ...,
+        version: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["tier", b"tier", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetTierVersionRequest: _TypeAlias = GetTierVersionRequest  # noqa: Y015
+
+@_typing.final
+class GetTierVersionResponse(_message.Message):
+    """The version asked for."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TIER_VERSION_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    revision: _builtins.int
+    """The revision that the answer is about."""
+    @_builtins.property
+    def tier_version(self) -> Global___TierVersion:
+        """The version."""
+
+    def __init__(
+        self,
+        *,
+        tier_version: Global___TierVersion | None = ...,
+        revision: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["tier_version", b"tier_version"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["revision", b"revision", "tier_version", b"tier_version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetTierVersionResponse: _TypeAlias = GetTierVersionResponse  # noqa: Y015
+
+@_typing.final
+class ListTierVersionsRequest(_message.Message):
+    """Whose versions to list."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TIER_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    tier: _builtins.str
+    """The tier. Example: `professional`."""
+    page_size: _builtins.int
+    """At most this many; 100 if 0, at most 1,000."""
+    page_token: _builtins.str
+    """`next_page_token` of the previous page of the same query."""
+    def __init__(
+        self,
+        *,
+        tier: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "tier", b"tier"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListTierVersionsRequest: _TypeAlias = ListTierVersionsRequest  # noqa: Y015
+
+@_typing.final
+class ListTierVersionsResponse(_message.Message):
+    """A page of versions, the latest first."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TIER_VERSIONS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    TOTAL_SIZE_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Empty on the last page."""
+    revision: _builtins.int
+    """The revision that the answer is about."""
+    total_size: _builtins.int
+    """How many items all pages have together."""
+    @_builtins.property
+    def tier_versions(self) -> _containers.RepeatedCompositeFieldContainer[Global___TierVersion]:
+        """The versions."""
+
+    def __init__(
+        self,
+        *,
+        tier_versions: _abc.Iterable[Global___TierVersion] | None = ...,
+        next_page_token: _builtins.str = ...,
+        revision: _builtins.int = ...,
+        total_size: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "revision", b"revision", "tier_versions", b"tier_versions", "total_size", b"total_size"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListTierVersionsResponse: _TypeAlias = ListTierVersionsResponse  # noqa: Y015
+
+@_typing.final
+class RollBackTierRequest(_message.Message):
+    """Which version to sell again."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TIER_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    EXPECTED_REVISION_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    tier: _builtins.str
+    """The tier. Example: `professional`."""
+    version: _builtins.int
+    """The version to go back to."""
+    expected_revision: _builtins.int
+    """Refuse with REVISION_MISMATCH unless this is the `revision` of the tier; 0 accepts any."""
+    request_id: _builtins.str
+    """A retry with the same id gets the first answer; the same id with other content is refused."""
+    validate_only: _builtins.bool
+    """Answer with the full effect, and change nothing."""
+    reason: _builtins.str
+    """Why, for the audit; up to 1,000 characters."""
+    def __init__(
+        self,
+        *,
+        tier: _builtins.str = ...,
+        version: _builtins.int = ...,
+        expected_revision: _builtins.int = ...,
+        request_id: _builtins.str = ...,
+        validate_only: _builtins.bool = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expected_revision", b"expected_revision", "reason", b"reason", "request_id", b"request_id", "tier", b"tier", "validate_only", b"validate_only", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RollBackTierRequest: _TypeAlias = RollBackTierRequest  # noqa: Y015
+
+@_typing.final
+class RollBackTierResponse(_message.Message):
+    """The tier as it is sold from now on."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TIER_VERSION_FIELD_NUMBER: _builtins.int
+    EFFECT_FIELD_NUMBER: _builtins.int
+    PREVIEW_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    revision: _builtins.int
+    """The revision that made it so; the current one if nothing changed."""
+    @_builtins.property
+    def tier_version(self) -> Global___TierVersion:
+        """The new version; the current one if nothing differs."""
+
+    @_builtins.property
+    def effect(self) -> _effect_pb2.Effect:
+        """Who gains and loses what."""
+
+    @_builtins.property
+    def preview(self) -> _effect_pb2.Preview:
+        """What the call would do, and to whom; set if `validate_only` was."""
+
+    def __init__(
+        self,
+        *,
+        tier_version: Global___TierVersion | None = ...,
+        effect: _effect_pb2.Effect | None = ...,
+        preview: _effect_pb2.Preview | None = ...,
+        revision: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["effect", b"effect", "preview", b"preview", "tier_version", b"tier_version"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["effect", b"effect", "preview", b"preview", "revision", b"revision", "tier_version", b"tier_version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RollBackTierResponse: _TypeAlias = RollBackTierResponse  # noqa: Y015
+
+@_typing.final
+class PinTenantRequest(_message.Message):
+    """Which tenant to pin to which version."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_FIELD_NUMBER: _builtins.int
+    TIER_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    EFFECTIVE_TIME_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    tenant: _builtins.str
+    """The customer's account."""
+    tier: _builtins.str
+    """The tier; empty for the one that the tenant has."""
+    version: _builtins.int
+    """The version to stay at; 0 to follow the latest."""
+    request_id: _builtins.str
+    """A retry with the same id gets the first answer; the same id with other content is refused."""
+    validate_only: _builtins.bool
+    """Answer with the full effect, and change nothing."""
+    reason: _builtins.str
+    """Why, for the audit; up to 1,000 characters."""
+    @_builtins.property
+    def effective_time(self) -> _timestamp_pb2.Timestamp:
+        """When, in the future; unset for now."""
+
+    def __init__(
+        self,
+        *,
+        tenant: _builtins.str = ...,
+        tier: _builtins.str = ...,
+        version: _builtins.int = ...,
+        effective_time: _timestamp_pb2.Timestamp | None = ...,
+        request_id: _builtins.str = ...,
+        validate_only: _builtins.bool = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["effective_time", b"effective_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["effective_time", b"effective_time", "reason", b"reason", "request_id", b"request_id", "tenant", b"tenant", "tier", b"tier", "validate_only", b"validate_only", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PinTenantRequest: _TypeAlias = PinTenantRequest  # noqa: Y015
+
+@_typing.final
+class PinTenantResponse(_message.Message):
+    """The tenant pinned."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_FIELD_NUMBER: _builtins.int
+    PREVIEW_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    revision: _builtins.int
+    """The revision that made it so; the current one if nothing changed."""
+    @_builtins.property
+    def tenant(self) -> _tenant_pb2.Tenant:
+        """The tenant as it is now."""
+
+    @_builtins.property
+    def preview(self) -> _effect_pb2.Preview:
+        """What the call would do, and to whom; set if `validate_only` was."""
+
+    def __init__(
+        self,
+        *,
+        tenant: _tenant_pb2.Tenant | None = ...,
+        preview: _effect_pb2.Preview | None = ...,
+        revision: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["preview", b"preview", "tenant", b"tenant"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["preview", b"preview", "revision", b"revision", "tenant", b"tenant"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PinTenantResponse: _TypeAlias = PinTenantResponse  # noqa: Y015
+
+@_typing.final
+class MigrateTenantsRequest(_message.Message):
+    """Which tenants to move to which version."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TIER_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    FROM_VERSIONS_FIELD_NUMBER: _builtins.int
+    TENANTS_FIELD_NUMBER: _builtins.int
+    TENANT_PREFIX_FIELD_NUMBER: _builtins.int
+    SAMPLE_SIZE_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    tier: _builtins.str
+    """The tier; each tenant keeps its tier. Example: `professional`."""
+    version: _builtins.int
+    """The version to move to; 0 to follow the latest."""
+    tenant_prefix: _builtins.str
+    """Only tenants whose id starts with this; empty for all."""
+    sample_size: _builtins.int
+    """How many names to give beside each total; 10 if 0, at most 1,000."""
+    request_id: _builtins.str
+    """A retry with the same id gets the first answer; the same id with other content is refused."""
+    validate_only: _builtins.bool
+    """Answer with the full effect, and change nothing."""
+    reason: _builtins.str
+    """Why, for the audit; up to 1,000 characters."""
+    @_builtins.property
+    def from_versions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Only tenants at one of these versions, where 0 stands for following the latest; empty for all."""
+
+    @_builtins.property
+    def tenants(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Only these tenants, at most 1,000; empty for all."""
+
+    def __init__(
+        self,
+        *,
+        tier: _builtins.str = ...,
+        version: _builtins.int = ...,
+        from_versions: _abc.Iterable[_builtins.int] | None = ...,
+        tenants: _abc.Iterable[_builtins.str] | None = ...,
+        tenant_prefix: _builtins.str = ...,
+        sample_size: _builtins.int = ...,
+        request_id: _builtins.str = ...,
+        validate_only: _builtins.bool = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["from_versions", b"from_versions", "reason", b"reason", "request_id", b"request_id", "sample_size", b"sample_size", "tenant_prefix", b"tenant_prefix", "tenants", b"tenants", "tier", b"tier", "validate_only", b"validate_only", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MigrateTenantsRequest: _TypeAlias = MigrateTenantsRequest  # noqa: Y015
+
+@_typing.final
+class MigrateTenantsResponse(_message.Message):
+    """Which tenants were moved."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COUNT_FIELD_NUMBER: _builtins.int
+    TENANTS_FIELD_NUMBER: _builtins.int
+    EFFECT_FIELD_NUMBER: _builtins.int
+    IMPACTS_FIELD_NUMBER: _builtins.int
+    PREVIEW_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    count: _builtins.int
+    """How many there are."""
+    revision: _builtins.int
+    """The revision that made it so; the current one if nothing changed."""
+    @_builtins.property
+    def tenants(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The first of them, by id."""
+
+    @_builtins.property
+    def effect(self) -> _effect_pb2.Effect:
+        """Who gains and loses what."""
+
+    @_builtins.property
+    def impacts(self) -> _containers.RepeatedCompositeFieldContainer[_effect_pb2.Impact]:
+        """What somebody has to accept: roles and seats that the version does not have."""
+
+    @_builtins.property
+    def preview(self) -> _effect_pb2.Preview:
+        """What the call would do, and to whom; set if `validate_only` was."""
+
+    def __init__(
+        self,
+        *,
+        count: _builtins.int = ...,
+        tenants: _abc.Iterable[_builtins.str] | None = ...,
+        effect: _effect_pb2.Effect | None = ...,
+        impacts: _abc.Iterable[_effect_pb2.Impact] | None = ...,
+        preview: _effect_pb2.Preview | None = ...,
+        revision: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["effect", b"effect", "preview", b"preview"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count", "effect", b"effect", "impacts", b"impacts", "preview", b"preview", "revision", b"revision", "tenants", b"tenants"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MigrateTenantsResponse: _TypeAlias = MigrateTenantsResponse  # noqa: Y015

@@ -26,7 +26,10 @@ if _version_not_supported:
 
 
 class TierServiceStub:
-    """Tiers: what customers buy.
+    """Tiers: what customers buy, and the versions of each. Every change to a tier, or to a tier it
+    extends, makes its next version; earlier versions are kept as they were.
+
+    A tenant follows the latest version of its tier, or stays pinned to one.
     """
 
     def __init__(self, channel):
@@ -60,10 +63,38 @@ class TierServiceStub:
                 request_serializer=authz_dot_v1_dot_tier__pb2.ListTiersRequest.SerializeToString,
                 response_deserializer=authz_dot_v1_dot_tier__pb2.ListTiersResponse.FromString,
                 _registered_method=True)
+        self.GetTierVersion = channel.unary_unary(
+                '/authz.v1.TierService/GetTierVersion',
+                request_serializer=authz_dot_v1_dot_tier__pb2.GetTierVersionRequest.SerializeToString,
+                response_deserializer=authz_dot_v1_dot_tier__pb2.GetTierVersionResponse.FromString,
+                _registered_method=True)
+        self.ListTierVersions = channel.unary_unary(
+                '/authz.v1.TierService/ListTierVersions',
+                request_serializer=authz_dot_v1_dot_tier__pb2.ListTierVersionsRequest.SerializeToString,
+                response_deserializer=authz_dot_v1_dot_tier__pb2.ListTierVersionsResponse.FromString,
+                _registered_method=True)
+        self.RollBackTier = channel.unary_unary(
+                '/authz.v1.TierService/RollBackTier',
+                request_serializer=authz_dot_v1_dot_tier__pb2.RollBackTierRequest.SerializeToString,
+                response_deserializer=authz_dot_v1_dot_tier__pb2.RollBackTierResponse.FromString,
+                _registered_method=True)
+        self.PinTenant = channel.unary_unary(
+                '/authz.v1.TierService/PinTenant',
+                request_serializer=authz_dot_v1_dot_tier__pb2.PinTenantRequest.SerializeToString,
+                response_deserializer=authz_dot_v1_dot_tier__pb2.PinTenantResponse.FromString,
+                _registered_method=True)
+        self.MigrateTenants = channel.unary_unary(
+                '/authz.v1.TierService/MigrateTenants',
+                request_serializer=authz_dot_v1_dot_tier__pb2.MigrateTenantsRequest.SerializeToString,
+                response_deserializer=authz_dot_v1_dot_tier__pb2.MigrateTenantsResponse.FromString,
+                _registered_method=True)
 
 
 class TierServiceServicer:
-    """Tiers: what customers buy.
+    """Tiers: what customers buy, and the versions of each. Every change to a tier, or to a tier it
+    extends, makes its next version; earlier versions are kept as they were.
+
+    A tenant follows the latest version of its tier, or stays pinned to one.
     """
 
     def CreateTier(self, request, context):
@@ -102,6 +133,46 @@ class TierServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetTierVersion(self, request, context):
+        """Get one version of a tier.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListTierVersions(self, request, context):
+        """List the versions of a tier, the latest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RollBackTier(self, request, context):
+        """Sell an earlier version again, as a new version: tenants that follow the tier get exactly what
+        it was then.
+
+        If the tier that it extended has changed since, the new version takes over all that it had from
+        it, and extends nothing. Refused if it names something that is no longer declared.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PinTenant(self, request, context):
+        """Pin a tenant to one version of a tier, or let it follow the latest, at once or from an instant
+        on.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def MigrateTenants(self, request, context):
+        """Move many tenants from versions of a tier to another version of it, in one step.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_TierServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -130,6 +201,31 @@ def add_TierServiceServicer_to_server(servicer, server):
                     request_deserializer=authz_dot_v1_dot_tier__pb2.ListTiersRequest.FromString,
                     response_serializer=authz_dot_v1_dot_tier__pb2.ListTiersResponse.SerializeToString,
             ),
+            'GetTierVersion': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetTierVersion,
+                    request_deserializer=authz_dot_v1_dot_tier__pb2.GetTierVersionRequest.FromString,
+                    response_serializer=authz_dot_v1_dot_tier__pb2.GetTierVersionResponse.SerializeToString,
+            ),
+            'ListTierVersions': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListTierVersions,
+                    request_deserializer=authz_dot_v1_dot_tier__pb2.ListTierVersionsRequest.FromString,
+                    response_serializer=authz_dot_v1_dot_tier__pb2.ListTierVersionsResponse.SerializeToString,
+            ),
+            'RollBackTier': grpc.unary_unary_rpc_method_handler(
+                    servicer.RollBackTier,
+                    request_deserializer=authz_dot_v1_dot_tier__pb2.RollBackTierRequest.FromString,
+                    response_serializer=authz_dot_v1_dot_tier__pb2.RollBackTierResponse.SerializeToString,
+            ),
+            'PinTenant': grpc.unary_unary_rpc_method_handler(
+                    servicer.PinTenant,
+                    request_deserializer=authz_dot_v1_dot_tier__pb2.PinTenantRequest.FromString,
+                    response_serializer=authz_dot_v1_dot_tier__pb2.PinTenantResponse.SerializeToString,
+            ),
+            'MigrateTenants': grpc.unary_unary_rpc_method_handler(
+                    servicer.MigrateTenants,
+                    request_deserializer=authz_dot_v1_dot_tier__pb2.MigrateTenantsRequest.FromString,
+                    response_serializer=authz_dot_v1_dot_tier__pb2.MigrateTenantsResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'authz.v1.TierService', rpc_method_handlers)
@@ -139,7 +235,10 @@ def add_TierServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class TierService:
-    """Tiers: what customers buy.
+    """Tiers: what customers buy, and the versions of each. Every change to a tier, or to a tier it
+    extends, makes its next version; earlier versions are kept as they were.
+
+    A tenant follows the latest version of its tier, or stays pinned to one.
     """
 
     @staticmethod
@@ -267,6 +366,141 @@ class TierService:
             '/authz.v1.TierService/ListTiers',
             authz_dot_v1_dot_tier__pb2.ListTiersRequest.SerializeToString,
             authz_dot_v1_dot_tier__pb2.ListTiersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetTierVersion(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/authz.v1.TierService/GetTierVersion',
+            authz_dot_v1_dot_tier__pb2.GetTierVersionRequest.SerializeToString,
+            authz_dot_v1_dot_tier__pb2.GetTierVersionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListTierVersions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/authz.v1.TierService/ListTierVersions',
+            authz_dot_v1_dot_tier__pb2.ListTierVersionsRequest.SerializeToString,
+            authz_dot_v1_dot_tier__pb2.ListTierVersionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RollBackTier(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/authz.v1.TierService/RollBackTier',
+            authz_dot_v1_dot_tier__pb2.RollBackTierRequest.SerializeToString,
+            authz_dot_v1_dot_tier__pb2.RollBackTierResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PinTenant(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/authz.v1.TierService/PinTenant',
+            authz_dot_v1_dot_tier__pb2.PinTenantRequest.SerializeToString,
+            authz_dot_v1_dot_tier__pb2.PinTenantResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def MigrateTenants(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/authz.v1.TierService/MigrateTenants',
+            authz_dot_v1_dot_tier__pb2.MigrateTenantsRequest.SerializeToString,
+            authz_dot_v1_dot_tier__pb2.MigrateTenantsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -27,7 +27,11 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class TierServiceStub:
-    """Tiers: what customers buy."""
+    """Tiers: what customers buy, and the versions of each. Every change to a tier, or to a tier it
+    extends, makes its next version; earlier versions are kept as they were.
+
+    A tenant follows the latest version of its tier, or stays pinned to one.
+    """
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -45,10 +49,31 @@ class TierServiceStub:
     """Get one tier."""
     ListTiers: _grpc.UnaryUnaryMultiCallable[_tier_pb2.ListTiersRequest, _tier_pb2.ListTiersResponse]
     """List tiers."""
+    GetTierVersion: _grpc.UnaryUnaryMultiCallable[_tier_pb2.GetTierVersionRequest, _tier_pb2.GetTierVersionResponse]
+    """Get one version of a tier."""
+    ListTierVersions: _grpc.UnaryUnaryMultiCallable[_tier_pb2.ListTierVersionsRequest, _tier_pb2.ListTierVersionsResponse]
+    """List the versions of a tier, the latest first."""
+    RollBackTier: _grpc.UnaryUnaryMultiCallable[_tier_pb2.RollBackTierRequest, _tier_pb2.RollBackTierResponse]
+    """Sell an earlier version again, as a new version: tenants that follow the tier get exactly what
+    it was then.
+
+    If the tier that it extended has changed since, the new version takes over all that it had from
+    it, and extends nothing. Refused if it names something that is no longer declared.
+    """
+    PinTenant: _grpc.UnaryUnaryMultiCallable[_tier_pb2.PinTenantRequest, _tier_pb2.PinTenantResponse]
+    """Pin a tenant to one version of a tier, or let it follow the latest, at once or from an instant
+    on.
+    """
+    MigrateTenants: _grpc.UnaryUnaryMultiCallable[_tier_pb2.MigrateTenantsRequest, _tier_pb2.MigrateTenantsResponse]
+    """Move many tenants from versions of a tier to another version of it, in one step."""
 
 @_typing.type_check_only
 class TierServiceAsyncStub(TierServiceStub):
-    """Tiers: what customers buy."""
+    """Tiers: what customers buy, and the versions of each. Every change to a tier, or to a tier it
+    extends, makes its next version; earlier versions are kept as they were.
+
+    A tenant follows the latest version of its tier, or stays pinned to one.
+    """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateTier: _aio.UnaryUnaryMultiCallable[_tier_pb2.CreateTierRequest, _tier_pb2.CreateTierResponse]  # type: ignore[assignment]
@@ -63,9 +88,30 @@ class TierServiceAsyncStub(TierServiceStub):
     """Get one tier."""
     ListTiers: _aio.UnaryUnaryMultiCallable[_tier_pb2.ListTiersRequest, _tier_pb2.ListTiersResponse]  # type: ignore[assignment]
     """List tiers."""
+    GetTierVersion: _aio.UnaryUnaryMultiCallable[_tier_pb2.GetTierVersionRequest, _tier_pb2.GetTierVersionResponse]  # type: ignore[assignment]
+    """Get one version of a tier."""
+    ListTierVersions: _aio.UnaryUnaryMultiCallable[_tier_pb2.ListTierVersionsRequest, _tier_pb2.ListTierVersionsResponse]  # type: ignore[assignment]
+    """List the versions of a tier, the latest first."""
+    RollBackTier: _aio.UnaryUnaryMultiCallable[_tier_pb2.RollBackTierRequest, _tier_pb2.RollBackTierResponse]  # type: ignore[assignment]
+    """Sell an earlier version again, as a new version: tenants that follow the tier get exactly what
+    it was then.
+
+    If the tier that it extended has changed since, the new version takes over all that it had from
+    it, and extends nothing. Refused if it names something that is no longer declared.
+    """
+    PinTenant: _aio.UnaryUnaryMultiCallable[_tier_pb2.PinTenantRequest, _tier_pb2.PinTenantResponse]  # type: ignore[assignment]
+    """Pin a tenant to one version of a tier, or let it follow the latest, at once or from an instant
+    on.
+    """
+    MigrateTenants: _aio.UnaryUnaryMultiCallable[_tier_pb2.MigrateTenantsRequest, _tier_pb2.MigrateTenantsResponse]  # type: ignore[assignment]
+    """Move many tenants from versions of a tier to another version of it, in one step."""
 
 class TierServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Tiers: what customers buy."""
+    """Tiers: what customers buy, and the versions of each. Every change to a tier, or to a tier it
+    extends, makes its next version; earlier versions are kept as they were.
+
+    A tenant follows the latest version of its tier, or stays pinned to one.
+    """
 
     @_abc_1.abstractmethod
     def CreateTier(
@@ -108,5 +154,52 @@ class TierServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_tier_pb2.ListTiersResponse, _abc.Awaitable[_tier_pb2.ListTiersResponse]]:
         """List tiers."""
+
+    @_abc_1.abstractmethod
+    def GetTierVersion(
+        self,
+        request: _tier_pb2.GetTierVersionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_tier_pb2.GetTierVersionResponse, _abc.Awaitable[_tier_pb2.GetTierVersionResponse]]:
+        """Get one version of a tier."""
+
+    @_abc_1.abstractmethod
+    def ListTierVersions(
+        self,
+        request: _tier_pb2.ListTierVersionsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_tier_pb2.ListTierVersionsResponse, _abc.Awaitable[_tier_pb2.ListTierVersionsResponse]]:
+        """List the versions of a tier, the latest first."""
+
+    @_abc_1.abstractmethod
+    def RollBackTier(
+        self,
+        request: _tier_pb2.RollBackTierRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_tier_pb2.RollBackTierResponse, _abc.Awaitable[_tier_pb2.RollBackTierResponse]]:
+        """Sell an earlier version again, as a new version: tenants that follow the tier get exactly what
+        it was then.
+
+        If the tier that it extended has changed since, the new version takes over all that it had from
+        it, and extends nothing. Refused if it names something that is no longer declared.
+        """
+
+    @_abc_1.abstractmethod
+    def PinTenant(
+        self,
+        request: _tier_pb2.PinTenantRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_tier_pb2.PinTenantResponse, _abc.Awaitable[_tier_pb2.PinTenantResponse]]:
+        """Pin a tenant to one version of a tier, or let it follow the latest, at once or from an instant
+        on.
+        """
+
+    @_abc_1.abstractmethod
+    def MigrateTenants(
+        self,
+        request: _tier_pb2.MigrateTenantsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_tier_pb2.MigrateTenantsResponse, _abc.Awaitable[_tier_pb2.MigrateTenantsResponse]]:
+        """Move many tenants from versions of a tier to another version of it, in one step."""
 
 def add_TierServiceServicer_to_server(servicer: TierServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
