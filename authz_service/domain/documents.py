@@ -9,6 +9,7 @@ left out too; the entry has its own.
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import fields
 from typing import Any, Final, TypeAlias
 
 from authz_service.domain.audit import Document
@@ -129,10 +130,12 @@ def _dated_limit(dated: DatedLimit) -> Document:
     return {"limit": _limit(dated.limit), **_window(dated.window)}
 
 
+_MEMBER_TEXTS: Final = tuple(field.name for field in fields(Membership) if field.type is str)
+
+
 def _member(fact: Membership) -> Document:
     return _set(
-        tenant=fact.tenant,
-        subject=fact.subject,
+        **{name: getattr(fact, name) for name in _MEMBER_TEXTS},
         state=f"MEMBERSHIP_STATE_{fact.state.name}",
         suspensions=_suspensions(fact),
         owner=fact.owner,

@@ -8,7 +8,7 @@ from authz_service.domain.catalog import Permission, Plan, Role, chain
 from authz_service.domain.exception import ExceptionKind, TenantException
 from authz_service.domain.grant import RoleGrant
 from authz_service.domain.invitation import Invitation
-from authz_service.domain.membership import Membership, MembershipState
+from authz_service.domain.membership import Membership
 from authz_service.domain.tenant import OPEN_STATES, Tenant
 from authz_service.domain.window import ALWAYS
 from authz_service.engine.index import (
@@ -21,6 +21,7 @@ from authz_service.engine.index import (
     PermissionEntry,
     RoleEntry,
     TenantEntry,
+    plain_member,
     standing,
 )
 from authz_service.engine.shards import Shards
@@ -152,10 +153,11 @@ def grant_entry(grant: RoleGrant) -> GrantEntry:
 def pack(
     membership: Membership, grants: tuple[GrantEntry, ...], role_bits: Mapping[str, int]
 ) -> Member:
-    """Fold a member into one integer if it is active and its grants are plain and distinct."""
-    if membership.state is not MembershipState.ACTIVE:
-        return MemberEntry(membership, grants)
+    """Fold a member into one integer if that can hold all of it and of its grants."""
     mask = standing(owner=membership.owner, managed_by=membership.managed_by)
+    # Compared whole: a field that no bit stands for must not be lost.
+    if plain_member(membership.tenant, membership.subject, mask) != membership:
+        return MemberEntry(membership, grants)
     for grant in grants:
         bit = role_bits.get(grant.role, 0)
         if not bit or mask & bit or grant != GrantEntry(grant.role):

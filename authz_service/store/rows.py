@@ -1,6 +1,7 @@
 """Facts to rows and back. Both directions side by side, no decisions inside."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import fields
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Table
@@ -31,6 +32,7 @@ _RULE_CONTEXT: Final = (
     *("origin", "substitute_for", "held_back"),
 )
 """What a rule's row says beside the rule."""
+_MEMBER_FIELDS: Final = tuple(field.name for field in fields(Membership))
 
 
 class Row(NamedTuple):
@@ -83,17 +85,7 @@ def _own_rows(fact: Fact) -> Iterator[tuple[Table, dict[str, Any]]]:
         case Tenant():
             yield from _tenant_rows(fact)
         case Membership():
-            yield (
-                schema.member,
-                {
-                    "tenant": fact.tenant,
-                    "subject": fact.subject,
-                    "lifecycle": fact.lifecycle.value,
-                    "suspensions": _joined(fact.suspensions),
-                    "owner": fact.owner,
-                    "managed_by": fact.managed_by,
-                },
-            )
+            yield schema.member, member_values(fact)
         case Invitation():
             yield schema.invitation, _invitation_values(fact)
         case TenantException():
@@ -316,15 +308,23 @@ def tenant(row: Any, periods: Iterable[Any], rules: Iterable[Any], closed: int =
     )
 
 
+def member_values(fact: Membership) -> dict[str, Any]:
+    """Write every field under its own name."""
+    return {name: getattr(fact, name) for name in _MEMBER_FIELDS} | {
+        "lifecycle": fact.lifecycle.value,
+        "suspensions": _joined(fact.suspensions),
+        "managed_by": fact.managed_by.value,
+    }
+
+
 def membership(row: Any) -> Membership:
-    return Membership(
-        tenant=row.tenant,
-        subject=row.subject,
-        lifecycle=MembershipState(row.lifecycle),
-        suspensions=suspensions(row.suspensions),
-        owner=bool(row.owner),
-        managed_by=ManagedBy(row.managed_by),
-    )
+    values = {name: getattr(row, name) for name in _MEMBER_FIELDS} | {
+        "lifecycle": MembershipState(row.lifecycle),
+        "suspensions": suspensions(row.suspensions),
+        "owner": bool(row.owner),
+        "managed_by": ManagedBy(row.managed_by),
+    }
+    return Membership(**values)
 
 
 def invitation(row: Any) -> Invitation:

@@ -1,13 +1,14 @@
 """The index of the head, read from one snapshot of the database: what a replica starts from."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import fields
 from typing import Any, Final
 
 from sqlalchemy import Connection, Select, select
 
 from authz_service.domain.change import Fact, FactChange
 from authz_service.domain.grant import RoleGrant
-from authz_service.domain.membership import ManagedBy, Membership, MembershipState
+from authz_service.domain.membership import Membership
 from authz_service.domain.window import BEGINNING, FOREVER, Window
 from authz_service.engine.builder import Builder
 from authz_service.engine.index import Index, Member, standing
@@ -17,14 +18,15 @@ from authz_service.store.facts import Facts, head
 _BATCH: Final = 10_000
 """Rows taken from the driver at a time: no more of the database is held beside the index."""
 
-_MEMBERS: Final = select(
-    schema.member.c.tenant,
-    schema.member.c.subject,
-    schema.member.c.lifecycle,
-    schema.member.c.suspensions,
-    schema.member.c.owner,
-    schema.member.c.managed_by,
-).where(schema.member.c.closed_revision.is_(None))
+_OF_PLAIN: Final = ("tenant", "subject", "lifecycle", "owner", "managed_by")
+"""What a plain member's mask can say; every other field of it is as by default."""
+
+_OF_OTHERS: Final = tuple(f.name for f in fields(Membership) if f.name not in _OF_PLAIN)
+_NONE_OF_OTHERS: Final = tuple(rows.member_values(Membership("", ""))[n] for n in _OF_OTHERS)
+
+_MEMBERS: Final = select(*(schema.member.c[name] for name in (*_OF_PLAIN, *_OF_OTHERS))).where(
+    schema.member.c.closed_revision.is_(None)
+)
 
 _GRANTS: Final = select(
     schema.rule.c.tenant,
@@ -80,19 +82,17 @@ def _load_members(builder: Builder, connection: Connection) -> None:
 
 
 def _plain_members(found: Iterable[Any], by_tenant: dict[str, dict[str, Member]]) -> list[Fact]:
-    """Enter active members as their standing; return the others as facts."""
+    """Enter members that a mask can hold as their standing; return the others as facts."""
     special: list[Fact] = []
-    for tenant, subject, lifecycle, suspensions, owner, managed_by in found:
-        if lifecycle == "active" and not suspensions:
+    for row in found:
+        tenant, subject, lifecycle, owner, managed_by, *others = row
+        if lifecycle == "active" and tuple(others) == _NONE_OF_OTHERS:
             members = by_tenant.get(tenant)
             if members is None:
                 members = by_tenant[tenant] = {}
             members[subject] = standing(owner=bool(owner), managed_by=managed_by)
         else:
-            state, held_back = MembershipState(lifecycle), rows.suspensions(suspensions)
-            special.append(
-                Membership(tenant, subject, state, held_back, bool(owner), ManagedBy(managed_by))
-            )
+            special.append(rows.membership(row))
     return special
 
 

@@ -87,7 +87,7 @@ def _batches(count: int) -> Iterator[tuple[CustomerRow, ...]]:
 
 def _row(number: int) -> CustomerRow:
     people = range(MEMBERS * number, MEMBERS * (number + 1))
-    members = tuple(NewMember(subject(each), roles_of(each)) for each in people)
+    members = tuple(NewMember.of(subject(each), roles_of(each)) for each in people)
     name = f"customer-{number:05}"
     wanted = OnboardTenant(
         tenant=name, tier="professional", display_name=f"Customer {number}", members=members

@@ -87,6 +87,7 @@ INVITATION: Final = Invitation(
     "service:ops",
     5,
     50,
+    "2a" * 32,
 )
 GRANT: Final = RoleGrant(
     "acme",

@@ -52,7 +52,7 @@ class TenantWorld:
     def onboard(
         self, tenant: str, tier: str = "professional", /, **members: tuple[str, ...]
     ) -> onboarding.Onboarded:
-        new = tuple(NewMember(f"user:{name}", roles) for name, roles in members.items())
+        new = tuple(NewMember.of(f"user:{name}", roles) for name, roles in members.items())
         wanted = onboarding.OnboardTenant(tenant=tenant, tier=tier, members=new)
         return self.do(onboarding.onboard_tenant, wanted).value
 

@@ -20,7 +20,7 @@ from authz_service.usecases.tenants.onboarding import OnboardTenant
 from tests.conformance.store_world import StoreWorld
 from tests.conformance.tenant_world import DAY, TenantWorld
 
-ADA: Final = NewMember("user:ada", ("admin",))
+ADA: Final = NewMember.of("user:ada", ("admin",))
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def entries(accounts: TenantWorld, tenant: str) -> list[str]:
 
 def test_customers_are_opened_whole_with_one_entry_for_each_fact(accounts: TenantWorld) -> None:
     revision = accounts.world.index.revision
-    bob = NewMember("user:bob", ("viewer",))
+    bob = NewMember.of("user:bob", ("viewer",))
     found = taken(accounts, row("one", "professional", ADA, bob, display_name="One"), row("two"))
     assert outcomes(found) == ["created", "created"]
     assert accounts.world.index.revision == revision + 1
@@ -70,7 +70,7 @@ def test_customers_are_opened_whole_with_one_entry_for_each_fact(accounts: Tenan
 def test_refused_customer_leaves_nothing_of_itself_and_the_others_in_place(
     accounts: TenantWorld,
 ) -> None:
-    half = row("half", "free", ADA, NewMember("user:bob", ("no-such-role",)))
+    half = row("half", "free", ADA, NewMember.of("user:bob", ("no-such-role",)))
     found = taken(accounts, row("one"), half, row("two"))
     assert outcomes(found) == ["created", "refused", "created"]
     assert (found[1].reason, found[1].field) == (
@@ -106,8 +106,8 @@ def test_import_that_broke_off_goes_on_where_it_was(accounts: TenantWorld) -> No
 def test_customer_that_is_there_and_another_is_told_and_left_alone(accounts: TenantWorld) -> None:
     taken(accounts, row("one", display_name="One"))
     revision = accounts.world.index.revision
-    carl = NewMember("user:carl", ("viewer",))
-    ada = NewMember("user:ada", ("admin", "editor"))
+    carl = NewMember.of("user:carl", ("viewer",))
+    ada = NewMember.of("user:ada", ("admin", "editor"))
     other = row(
         *("one", "professional", ada, carl),
         display_name="Other",
@@ -127,7 +127,7 @@ def test_what_a_customer_has_beside_what_is_wanted_is_its_own_matter(
     accounts: TenantWorld,
 ) -> None:
     taken(accounts, row("one"))
-    new = members.AddMember(tenant="one", member=NewMember("user:bob", ("viewer",)))
+    new = members.AddMember(tenant="one", member=NewMember.of("user:bob", ("viewer",)))
     accounts.do(members.add_member, new)
     assert outcomes(taken(accounts, row("one"))) == ["unchanged"]
 
@@ -158,7 +158,7 @@ def test_same_customer_twice_in_a_call_is_opened_once(accounts: TenantWorld) -> 
         (row("one", "free", ADA, ADA), ErrorReason.INVALID_FIELD, "members"),
         (row("one", trial_until=1), ErrorReason.SCHEDULE_IN_PAST, "trial_until"),
         (
-            row("one", "free", *(NewMember(f"user:{n}") for n in range(4))),
+            row("one", "free", *(NewMember.of(f"user:{n}") for n in range(4))),
             ErrorReason.SEATS_EXHAUSTED,
             "",
         ),
@@ -180,7 +180,7 @@ def test_customer_that_cannot_be_opened_is_refused_with_its_reason_and_field(
 def test_seats_of_one_customer_are_not_taken_by_another_of_the_same_call(
     accounts: TenantWorld,
 ) -> None:
-    three = [NewMember(f"user:{n}") for n in range(3)]
+    three = [NewMember.of(f"user:{n}") for n in range(3)]
     found = taken(accounts, *(row(f"c{n}", "free", *three) for n in range(5)))
     assert outcomes(found) == ["created"] * 5
 

@@ -200,7 +200,7 @@ def contracted(acme: Dated) -> tuple[EventWorld, Instant]:
 def test_contract_that_grows_smaller_at_the_end_of_its_term_is_followed_then(acme: Dated) -> None:
     _, at = contracted(acme)
     for name in ("hal", "ina"):
-        new = members.NewMember(f"user:{name}", ("billing-admin",))
+        new = members.NewMember.of(f"user:{name}", ("billing-admin",))
         acme.do(members.add_member, members.AddMember(tenant="globex", member=new))
     assert [job.next_at for job in acme.jobs()] == [at]
     assert "user:ina suspended, no seat" in acme.attempted(at)

@@ -101,7 +101,7 @@ def test_a_caller_that_lost_the_right_is_not_given_the_first_answer(seeded: Stor
 
 
 def test_a_refused_request_can_be_sent_again_when_the_reason_is_gone(seeded: StoreWorld) -> None:
-    newcomer = AddMember(tenant="acme", member=NewMember("user:alice"))
+    newcomer = AddMember(tenant="acme", member=NewMember.of("user:alice"))
     call = calling("r1")
     reason = refusal(lambda: seeded.executor.change(call, add_member, newcomer))
     assert reason is ErrorReason.MEMBER_EXISTS

@@ -68,7 +68,7 @@ def do(world: StoreWorld, case: ChangeCase[Any, Any], wanted: Any) -> Any:
 
 
 def add(world: StoreWorld, subject: str, *roles: str) -> Any:
-    new = members.NewMember(subject, roles)
+    new = members.NewMember.of(subject, roles)
     return do(world, members.add_member, members.AddMember(tenant="acme", member=new))
 
 
@@ -241,7 +241,7 @@ class Crowd:
 
     def add(self) -> None:
         keeper = self.random.choice((ManagedBy.NOBODY, ManagedBy.NOBODY, ManagedBy.SCIM))
-        new = members.NewMember(self.who(), self.some_roles(), managed_by=keeper)
+        new = members.NewMember.of(self.who(), self.some_roles(), managed_by=keeper)
         wanted = members.AddMember(tenant="acme", member=new, by=ManagedBy.SCIM)
         do(self.world, members.add_member, wanted)
 

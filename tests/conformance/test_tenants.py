@@ -309,7 +309,7 @@ def test_own_limit_is_one_more_rule_of_type_p2(accounts: TenantWorld) -> None:
 
 def test_own_seats_bound_new_members(accounts: TenantWorld) -> None:
     own(accounts, Limit("seats", 2, "seat"))
-    new = members.AddMember(tenant="acme", member=members.NewMember("user:nina"))
+    new = members.AddMember(tenant="acme", member=members.NewMember.of("user:nina"))
     assert refused(lambda: accounts.do(members.add_member, new)) is ErrorReason.SEATS_EXHAUSTED
     own(accounts, Limit("seats", 3, "seat"))
     accounts.do(members.add_member, new)
@@ -354,7 +354,7 @@ def test_revision_of_a_tenant_moves_with_the_tenant_and_survives_a_restart(
         stored = accounts.world.stored_index().tenant("acme")
         assert stored is not None
         assert accounts.tenant().revision == stored.revision == head
-    new = members.AddMember(tenant="acme", member=members.NewMember("user:nina"))
+    new = members.AddMember(tenant="acme", member=members.NewMember.of("user:nina"))
     accounts.do(members.add_member, new)
     assert accounts.tenant().revision == head
 
@@ -436,7 +436,7 @@ def facts_of(accounts: TenantWorld) -> list[object]:
 def test_reactivation_brings_back_exactly_what_the_end_took(accounts: TenantWorld) -> None:
     accounts.onboard("beta")
     fill(accounts)
-    new = members.AddMember(tenant="acme", member=members.NewMember("user:sven", ("editor",)))
+    new = members.AddMember(tenant="acme", member=members.NewMember.of("user:sven", ("editor",)))
     accounts.do(members.add_member, new)
     gone = members.OneMember(tenant="acme", subject="user:sven")
     accounts.do(members.remove_member, gone)

@@ -50,7 +50,7 @@ class Moving(TenantWorld):
 
     def add(self, *names: str, role: str = "editor") -> None:
         for name in names:
-            new = members.NewMember(f"user:{name}", (role,))
+            new = members.NewMember.of(f"user:{name}", (role,))
             self.do(members.add_member, members.AddMember(tenant="acme", member=new))
 
     def invite(self, name: str, *roles: str) -> None:
@@ -359,7 +359,7 @@ def test_suspended_member_is_resumed_by_hand_only_into_a_free_seat(acme: Moving)
     found = refused(lambda: acme.do(members.resume_member, wanted))
     assert found.reason is ErrorReason.SEATS_EXHAUSTED
     acme.do(members.remove_member, members.OneMember(tenant="acme", subject="user:vera"))
-    assert acme.do(members.resume_member, wanted).value.suspensions == ()
+    assert acme.do(members.resume_member, wanted).value.membership.suspensions == frozenset()
 
 
 def test_preview_names_what_is_lost_exceeded_and_who_holds_what_leaves(acme: Moving) -> None:
@@ -465,7 +465,7 @@ def test_of_a_move_and_many_who_join_at_once_no_more_than_the_seats_are_in_use(
     barrier = Barrier(7)
 
     def attempt(at: int) -> ErrorReason | None:
-        new = members.NewMember(f"user:u{at}", ("viewer",))
+        new = members.NewMember.of(f"user:u{at}", ("viewer",))
         joins = members.AddMember(tenant="acme", member=new)
         moves = SetTier(tenant="acme", tier="free", downgrade=SUSPEND)
         executor = worlds[at % 3].executor

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Final
 
-from authz_service.domain.membership import ManagedBy, MembershipState
+from authz_service.domain.membership import ManagedBy, Membership, MembershipState
 from authz_service.domain.tenant import SuspensionReason
 from authz_service.gen.authz.v1 import invitation_pb2, suspension_pb2
 from authz_service.gen.authz.v1 import member_pb2 as pb
@@ -56,25 +56,27 @@ def new_members(messages: Iterable[pb.NewMember]) -> tuple[NewMember, ...]:
 
 def new_member(message: pb.NewMember, field: str = "member.managed_by") -> NewMember:
     """Read a member to add; `field` is to blame for a manager that does not exist."""
-    return NewMember(
-        message.subject,
-        tuple(message.roles),
-        message.owner,
-        values.word(MANAGED_BY, message.managed_by, None, field),
+    membership = Membership(
+        tenant="",
+        owner=message.owner,
+        managed_by=values.word(MANAGED_BY, message.managed_by, None, field),
+        **values.shared_texts(message, Membership),
     )
+    return NewMember(membership, tuple(message.roles))
 
 
 def member_message(value: MemberNow) -> pb.Member:
-    return pb.Member(
-        tenant=value.tenant,
-        subject=value.subject,
-        state=STATES[value.state],
-        suspensions=suspension_numbers(value.suspensions),
+    member = value.membership
+    message = pb.Member(
+        state=STATES[member.state],
+        suspensions=suspension_numbers(sorted(member.suspensions)),
         roles=value.roles,
         revision=value.revision,
-        owner=value.owner,
-        managed_by=MANAGED_BY[value.managed_by],
+        owner=member.owner,
+        managed_by=MANAGED_BY[member.managed_by],
     )
+    values.set_shared_texts(message, member)
+    return message
 
 
 def invitation_message(value: InvitationNow) -> invitation_pb2.Invitation:

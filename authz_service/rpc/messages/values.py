@@ -1,9 +1,11 @@
 """Messages to values and back. Both directions side by side, no decisions inside."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import fields
 from typing import Any, Final, TypeVar, cast
 
 from google.protobuf.duration_pb2 import Duration
+from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from authz_service.domain.decision import CLASSES, DecisionReason
@@ -94,6 +96,24 @@ def timestamp(at: Instant) -> Timestamp:
 def duration(message: Duration) -> int:
     """Read a duration in microseconds, cut like an instant."""
     return message.seconds * 1_000_000 + message.nanos // 1000
+
+
+def shared_texts(message: Message, kind: type) -> dict[str, Any]:
+    """Read the texts of a message that are fields of a dataclass under the same names."""
+    return {name: getattr(message, name) for name in _shared(message, kind)}
+
+
+def set_shared_texts(message: Message, value: Any) -> None:
+    """Write the texts that a message has under the names of a dataclass's fields."""
+    for name in _shared(message, type(value)):
+        setattr(message, name, getattr(value, name))
+
+
+def _shared(message: Message, kind: type) -> Iterator[str]:
+    names = {field.name for field in fields(kind)}
+    for field in message.DESCRIPTOR.fields:
+        if field.type == field.TYPE_STRING and field.name in names:
+            yield field.name
 
 
 def window(message: Any) -> Window:

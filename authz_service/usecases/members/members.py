@@ -1,6 +1,7 @@
 """Who belongs to a tenant: a customer's roster."""
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 from authz_service.domain.grant import RoleGrant
 from authz_service.domain.identifiers import checked
@@ -26,10 +27,23 @@ from authz_service.usecases.members.seats import require_room, require_seat
 
 @dataclass(frozen=True, slots=True)
 class NewMember:
-    subject: str
+    """A membership of a tenant that is yet to be named, and roles to grant."""
+
+    membership: Membership
     roles: tuple[str, ...] = ()
-    owner: bool = False
-    managed_by: ManagedBy = ManagedBy.NOBODY
+
+    @classmethod
+    def of(cls, subject: str, roles: tuple[str, ...] = (), **more: Any) -> "NewMember":
+        """`more` are fields of the membership."""
+        return cls(Membership("", subject, **more), roles)
+
+    @property
+    def subject(self) -> str:
+        return self.membership.subject
+
+    @property
+    def owner(self) -> bool:
+        return self.membership.owner
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +118,7 @@ def join(
     roster.require_each_once(new.roles, f"{field}roles")
     if new.owner and not _can_own(tx.index, new):
         raise _wrong("an owner is a `user:` with an admin role among roles", f"{field}owner")
-    membership = Membership(tenant.id, subject, owner=new.owner, managed_by=new.managed_by)
+    membership = replace(new.membership, tenant=tenant.id)
     roster.require_unmanaged(tx, membership, by)
     roster.changed(tx, "member.added", None, membership)
     for role in new.roles:
@@ -179,7 +193,7 @@ def list_members(view: View, query: ListMembers) -> Page[MemberNow]:
     members = [roster.find(view.index, query.tenant, subject) for subject in cut.items]
     with view.database.read() as connection:
         shown = roster.members_now(connection, view.index, members, view.now)
-    return paging.described(cut, shown, lambda member: member.subject, filters)
+    return paging.described(cut, shown, lambda member: member.membership.subject, filters)
 
 
 def with_owner(index: Index, members: tuple[NewMember, ...]) -> tuple[NewMember, ...]:
@@ -193,7 +207,8 @@ def with_owner(index: Index, members: tuple[NewMember, ...]) -> tuple[NewMember,
         raise _wrong("an account has one owner at most; say it of one member", "members")
     for at, member in enumerate(members):
         if not owners and _can_own(index, member):
-            return (*members[:at], replace(member, owner=True), *members[at + 1 :])
+            owner = replace(member, membership=replace(member.membership, owner=True))
+            return (*members[:at], owner, *members[at + 1 :])
     return members
 
 

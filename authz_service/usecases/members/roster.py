@@ -8,7 +8,7 @@ from authz_service.domain.grant import GrantSource, RoleGrant
 from authz_service.domain.identifiers import checked
 from authz_service.domain.invitation import Invitation
 from authz_service.domain.membership import ManagedBy, Membership, MembershipState
-from authz_service.domain.tenant import SuspensionReason, Tenant
+from authz_service.domain.tenant import Tenant
 from authz_service.domain.window import FOREVER, Instant
 from authz_service.engine.index import OWNER, Index
 from authz_service.errors import ErrorReason, InvalidArgument, NotFound
@@ -25,27 +25,13 @@ from authz_service.usecases.kernel import guard
 class MemberNow:
     """A member as it stands at an instant; `roles` are those on the whole tenant, in force."""
 
-    tenant: str
-    subject: str
-    state: MembershipState
-    suspensions: tuple[SuspensionReason, ...]
-    roles: tuple[str, ...]
-    owner: bool = False
-    managed_by: ManagedBy = ManagedBy.NOBODY
+    membership: Membership
+    roles: tuple[str, ...] = ()
     revision: int = 0
 
 
 def member_now(index: Index, member: Membership, at: Instant, revision: int = 0) -> MemberNow:
-    return MemberNow(
-        tenant=member.tenant,
-        subject=member.subject,
-        state=member.state,
-        suspensions=tuple(sorted(member.suspensions)),
-        roles=roles_now(index, member, at),
-        owner=member.owner,
-        managed_by=member.managed_by,
-        revision=revision,
-    )
+    return MemberNow(member, roles_now(index, member, at), revision)
 
 
 def roles_now(index: Index, member: Membership, at: Instant) -> tuple[str, ...]:
@@ -70,8 +56,8 @@ def as_changed(tx: Transaction, member: Membership) -> MemberNow:
     after = tx.after()
     found = after.member(member.tenant, member.subject)
     if found is None:
-        removed = MembershipState.REMOVED
-        return MemberNow(member.tenant, member.subject, removed, (), (), revision=tx.revision)
+        removed = Membership(member.tenant, member.subject, MembershipState.REMOVED)
+        return MemberNow(removed, revision=tx.revision)
     if not tx.changes:
         return members_now(tx.connection, after, [found], tx.now)[0]
     return member_now(after, found, tx.now, tx.revision)
