@@ -87,7 +87,7 @@ def test_refused_customer_stands_in_the_audit(accounts: TenantWorld) -> None:
     with accounts.world.database.read() as connection:
         (entry,) = [text for (text,) in connection.exec_driver_sql(query)]
     assert '"tenant:one"' in entry
-    assert '"outcome":"TIER_NOT_FOUND"' in entry
+    assert '"refusal":"ERROR_REASON_TIER_NOT_FOUND"' in entry
 
 
 def test_import_repeated_under_another_request_changes_nothing(accounts: TenantWorld) -> None:
@@ -156,7 +156,7 @@ def test_same_customer_twice_in_a_call_is_opened_once(accounts: TenantWorld) -> 
         (row("one", "gold"), ErrorReason.TIER_NOT_FOUND, "tier"),
         (row("one", add_ons=("x",)), ErrorReason.ADD_ON_NOT_FOUND, "add_ons"),
         (row("one", "free", ADA, ADA), ErrorReason.INVALID_FIELD, "members"),
-        (row("one", trial_until=1), ErrorReason.SCHEDULE_IN_PAST, "trial_until"),
+        (row("one", trial_until=1), ErrorReason.SCHEDULE_IN_PAST, "trial_end_time"),
         (
             row("one", "free", *(NewMember.of(f"user:{n}") for n in range(4))),
             ErrorReason.SEATS_EXHAUSTED,
@@ -214,4 +214,4 @@ def test_call_that_carries_nothing_or_too_much_is_refused_as_a_whole(
 ) -> None:
     with pytest.raises(AuthzError) as raised:
         taken(accounts, *rows)
-    assert (raised.value.reason, raised.value.field) == (reason, "customers")
+    assert (raised.value.reason, raised.value.field) == (reason, "tenants")

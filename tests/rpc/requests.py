@@ -590,24 +590,28 @@ OF_OWN_ROLES: Final = tuple(name for name, access in ACCESS.items() if access.ri
 """RPCs that are about the tenant whose own role they name."""
 
 
-def places_of_tenant(request: Any) -> Iterator[Any]:
-    """Yield the parts of a request that name a tenant, also where the call concerns all."""
+def places_of_tenant(request: Any) -> Iterator[tuple[Any, str]]:
+    """Yield the parts and fields of a request that name a tenant, also where the call concerns
+    all.
+    """
     path = ACCESS[request.DESCRIPTOR.name.removesuffix("Request")].tenant
     if not path and "tenant" in request.DESCRIPTOR.fields_by_name:
         path = "tenant"
-    return (part for part, _ in places(request, path)) if path else iter(())
+    return places(request, path) if path else iter(())
 
 
 def names_tenant(name: str, ready: Ready) -> bool:
     """Tell whether the RPC is about one tenant, which exists before."""
     request = GOOD[name](ready)
-    return name in OF_OWN_ROLES or any(part.tenant for part in places_of_tenant(request))
+    return name in OF_OWN_ROLES or any(
+        getattr(part, field) for part, field in places_of_tenant(request)
+    )
 
 
 def about(request: Any, tenant: str) -> Any:
     """Let the request be about another tenant."""
-    for part in places_of_tenant(request):
-        part.tenant = tenant
+    for part, field in places_of_tenant(request):
+        setattr(part, field, tenant)
     name = request.DESCRIPTOR.name.removesuffix("Request")
     if name in OF_OWN_ROLES:
         for part, field in places(request, ACCESS[name].role):

@@ -315,7 +315,7 @@ def tenants_of(name: str, request: Any) -> Set[str]:
     if name in OF_OWN_ROLES:
         named = request.role.id if hasattr(request, "role") else request.id
         return {named.partition("/")[0]}
-    return {part.tenant for part in places_of_tenant(request) if part.tenant}
+    return {tenant for part, field in places_of_tenant(request) if (tenant := getattr(part, field))}
 
 
 def is_check(name: str) -> bool:

@@ -38,6 +38,7 @@ IN_A_TENANT: Final = [
 TENANT_FIELD: Final = {
     "GrantRole": "role_grant.tenant",
     "UpdateRoleGrant": "role_grant.tenant",
+    "UpdateTenant": "tenant.id",
     "BatchGrantRoles": "role_grants[0].tenant",
     "BatchRevokeRoles": "revocations[0].tenant",
     "CreateException": "exception.tenant",

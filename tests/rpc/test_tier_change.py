@@ -105,10 +105,14 @@ def test_use_of_a_limit_that_nothing_would_set_is_exceeded(acme: Account) -> Non
     assert (exceeded.limit.unit, exceeded.limit.unlimited) == ("", False)
 
 
-def test_policy_is_applied_now_or_not_by_this_call() -> None:
-    request = subscription_pb2.SetTierRequest(effective_time=timestamp(NEW_CENTURY))
-    request.apply_downgrade_policy = True
-    assert not request.HasField("effective_time")
+def test_policy_is_refused_ahead_of_time(acme: Account) -> None:
+    request = subscription_pb2.SetTierRequest(
+        tenant=acme.id,
+        tier="free",
+        effective_time=timestamp(NEW_CENTURY),
+        apply_downgrade_policy=True,
+    )
+    acme.server.refuses(request, ErrorReason.INVALID_FIELD, at="apply_downgrade_policy")
 
 
 def test_customer_that_cannot_be_read_is_refused_alone(any_server: Server) -> None:

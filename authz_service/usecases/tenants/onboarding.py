@@ -144,9 +144,9 @@ def open_account(tx: Transaction, command: OnboardTenant) -> TenantNow:
 @change
 def update_tenant(tx: Transaction, command: UpdateTenant) -> TenantNow:
     """Change what the mask names, if the tenant is still the one that the caller has read."""
-    tenant = preconditions.customer(tx.index, command.tenant)
+    tenant = preconditions.customer(tx.index, command.tenant, "tenant.id")
     field_masks.checked(command.mask, ("display_name",))
-    preconditions.text(command.display_name, "display_name", at_most=200)
+    preconditions.text(command.display_name, "tenant.display_name", at_most=200)
     field_masks.unchanged(tenant.revision, command.expected_revision)
     after = replace(tenant, display_name=command.display_name)
     return changed(tx, "tenant.updated", tenant, after)

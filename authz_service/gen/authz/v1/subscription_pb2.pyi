@@ -199,15 +199,17 @@ class SetTierRequest(_message.Message):
 
     TENANT_FIELD_NUMBER: _builtins.int
     APPLY_DOWNGRADE_POLICY_FIELD_NUMBER: _builtins.int
-    EFFECTIVE_TIME_FIELD_NUMBER: _builtins.int
     TIER_FIELD_NUMBER: _builtins.int
+    EFFECTIVE_TIME_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     tenant: _builtins.str
     """The tenant's id."""
     apply_downgrade_policy: _builtins.bool
-    """Move now, and apply the downgrade policy in the same step."""
+    """Apply the downgrade policy in the same step. Not with `effective_time`: then a job does so
+    shortly after that time (`ListJobs`).
+    """
     tier: _builtins.str
     """The tier to move to."""
     request_id: _builtins.str
@@ -218,9 +220,8 @@ class SetTierRequest(_message.Message):
     """Why, for the audit; up to 1,000 characters."""
     @_builtins.property
     def effective_time(self) -> _timestamp_pb2.Timestamp:
-        """When to move, in the future. The tenant keeps its present tier until then. Scheduling a move
-        to the present tier only cancels a scheduled move. A job applies the downgrade policy shortly
-        after (`ListJobs`).
+        """When to move, in the future; unset for now. The tenant keeps its present tier until then.
+        Scheduling a move to the present tier only cancels a scheduled move.
         """
 
     def __init__(
@@ -228,19 +229,17 @@ class SetTierRequest(_message.Message):
         *,
         tenant: _builtins.str = ...,
         apply_downgrade_policy: _builtins.bool = ...,
-        effective_time: _timestamp_pb2.Timestamp | None = ...,
         tier: _builtins.str = ...,
+        effective_time: _timestamp_pb2.Timestamp | None = ...,
         request_id: _builtins.str = ...,
         validate_only: _builtins.bool = ...,
         reason: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["apply_downgrade_policy", b"apply_downgrade_policy", "effective_time", b"effective_time", "timing", b"timing"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["effective_time", b"effective_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["apply_downgrade_policy", b"apply_downgrade_policy", "effective_time", b"effective_time", "reason", b"reason", "request_id", b"request_id", "tenant", b"tenant", "tier", b"tier", "timing", b"timing", "validate_only", b"validate_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["apply_downgrade_policy", b"apply_downgrade_policy", "effective_time", b"effective_time", "reason", b"reason", "request_id", b"request_id", "tenant", b"tenant", "tier", b"tier", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_timing: _TypeAlias = _typing.Literal["apply_downgrade_policy", "effective_time"]  # noqa: Y015
-    _WhichOneofArgType_timing: _TypeAlias = _typing.Literal["timing", b"timing"]  # noqa: Y015
-    def WhichOneof(self, oneof_group: _WhichOneofArgType_timing) -> _WhichOneofReturnType_timing | None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SetTierRequest: _TypeAlias = SetTierRequest  # noqa: Y015
 
