@@ -6,6 +6,7 @@ The same objections as in `decide.py`, asked to the end, with sentences for peop
 from dataclasses import dataclass
 from typing import Final
 
+from authz_service.domain.change import Fact
 from authz_service.domain.decision import Decision, DecisionReason, Question
 from authz_service.domain.exception import EVERYONE
 from authz_service.domain.suggestions import nearest
@@ -13,7 +14,7 @@ from authz_service.domain.window import Instant, rfc3339
 from authz_service.engine import decide
 from authz_service.engine.entitlements import entitlements, limit_in_force
 from authz_service.engine.index import GrantEntry, Index, PermissionEntry, TenantEntry
-from authz_service.engine.remedies import Remedy, remedies_of
+from authz_service.engine.remedies import Remedy, remedies
 
 _ALLOWED: Final = DecisionReason.ALLOWED
 
@@ -29,24 +30,28 @@ class Layer:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """`layers` in order, those that can be asked at all; `remedies` for every one that objects."""
+    """`layers` in order, those that can be asked at all; `remedies` each still all that object."""
 
     decision: Decision
     layers: tuple[Layer, ...]
     remedies: tuple[Remedy, ...]
 
 
-def explain(index: Index, question: Question, at: Instant) -> Explanation:
-    """Decide and tell why. Never raises, never waits."""
+def explain(
+    index: Index, question: Question, at: Instant, returning: tuple[Fact, ...] = ()
+) -> Explanation:
+    """Decide and tell why. Never raises, never waits.
+
+    `returning` is what the end of the tenant took from it, and a reactivation brings back.
+    """
     decision = decide.decide(index, question, at)
     permission = index.permissions.get(question.permission)
     tenant = index.tenants.get(question.tenant)
     layers = [_permission_layer(index, question, permission), _tenant_layer(question, tenant, at)]
     if permission is not None and tenant is not None:
         layers += _Told(index, question, at, permission, tenant).layers()
-    objections = [layer.reason for layer in layers if layer.reason is not _ALLOWED]
-    remedies = [r for reason in objections for r in remedies_of(index, question, at, reason)]
-    return Explanation(decision, tuple(layers), tuple(remedies))
+    helping = () if decision.allowed else remedies(index, question, at, returning)
+    return Explanation(decision, tuple(layers), helping)
 
 
 def _permission_layer(

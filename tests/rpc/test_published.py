@@ -15,7 +15,6 @@ from authz_service.domain.exception import ExceptionKind
 from authz_service.domain.grant import GrantSource
 from authz_service.domain.membership import MembershipState
 from authz_service.domain.tenant import SuspensionReason, TenantState
-from authz_service.engine.remedies import RemedyKind
 from authz_service.errors import AuthzError, ErrorReason
 from authz_service.gen.authz.v1 import error_reason_pb2
 from authz_service.rpc.errors import CODES, to_status
@@ -26,7 +25,6 @@ ERRORS: Final = enum_values("error_reason.proto", "ErrorReason")
 NUMBERED: Final[dict[str, tuple[str, type[IntEnum]]]] = {
     "DecisionReason": ("authorization.proto", DecisionReason),
     "ReasonClass": ("authorization.proto", ReasonClass),
-    "RemedyKind": ("authorization.proto", RemedyKind),
 }
 NAMED: Final[dict[str, tuple[str, type[Enum], dict[Enum, int]]]] = {
     "GrantSource": ("role_grant.proto", GrantSource, values._SOURCES),  # type: ignore[dict-item]

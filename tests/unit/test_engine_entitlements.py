@@ -16,7 +16,7 @@ from authz_service.engine.entitlements import (
 )
 from authz_service.engine.explain import explain
 from authz_service.engine.index import Index
-from authz_service.engine.remedies import RemedyKind
+from authz_service.engine.remedy_steps import ActivateTenant
 from tests.unit.engine_facts import (
     FUTURE,
     NOW,
@@ -242,6 +242,6 @@ def test_account_that_a_date_closed_is_opened_by_activation() -> None:
     )
     told = explain(index(lapsed, grant()), Question("acme", "user:a", "doc:read"), NOW)
     assert told.decision.reason is Reason.TENANT_SUSPENDED
-    (remedy,) = told.remedies
-    assert (remedy.kind, remedy.options) == (RemedyKind.RESUME_TENANT, ())
+    remedy = told.remedies[0]
+    assert remedy.steps[0] == ActivateTenant("acme")
     assert remedy.summary.startswith("activate acme")

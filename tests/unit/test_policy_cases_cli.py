@@ -66,9 +66,10 @@ def test_a_failure_tells_place_question_both_answers_why_and_what_to_do(
   got       deny, role_missing
   because   roles: user:ann holds viewer; nothing live gives invoices:export
   because   entitlement: tier free of acme lacks invoices:export
-  remedy    put invoices:export into a role that acme may assign, and grant it
-  remedy    move acme to tier pro
-  remedy    grant acme an exception for invoices:export
+  remedy    grant acme an exception for invoices:export, create role acme/invoices-export with \
+invoices:export and grant user:ann acme/invoices-export in acme
+  remedy    move acme to tier pro, create role acme/invoices-export with invoices:export and \
+grant user:ann acme/invoices-export in acme
 
 ✗ bad.yaml:10  Ann <exports> & sees
   asked     user:ann invoices:view in acme, at 2026-03-01T12:00:00Z
@@ -100,7 +101,12 @@ def test_json_is_one_document_with_failures_and_coverage(authz: Authz, policies:
         "roles",
         "entitlement",
     ]
-    assert failure["remedies"][1] == {"summary": "move acme to tier pro", "options": ["pro"]}
+    assert failure["remedies"][1] == {
+        "summary": "move acme to tier pro, create role acme/invoices-export with invoices:export "
+        "and grant user:ann acme/invoices-export in acme",
+        "gives": [],
+        "takes_away": [],
+    }
     assert document["coverage"]["tiers"] == {"touched": ["free"], "untouched": ["pro"]}
 
 

@@ -101,7 +101,7 @@ def explain(
     if session.output is out.Output.JSON:
         session.show(answer)
     else:
-        session.print(tree(question, answer), *(remedy_lines(question, answer) if now else ()))
+        session.print(tree(question, answer), *(remedy_lines(answer) if now else ()))
     _end(allowed=answer.allowed)
 
 

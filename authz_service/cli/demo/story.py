@@ -21,7 +21,7 @@ from authz_service.cli.demo.throwaway_server import Trial
 from authz_service.cli.demo.throwaway_server import command as cli
 from authz_service.cli.display.entitlements import limit_value
 from authz_service.cli.display.explanation import remedy_lines, tree
-from authz_service.cli.display.remedies import command, needed
+from authz_service.cli.display.remedies import command
 from authz_service.cli.display.words import code
 from authz_service.client.connection import Connection
 from authz_service.client.failure import Failure
@@ -239,8 +239,8 @@ class _Story:
             lambda a: _said(allowed=a.allowed, reason=a.reason),
             "denied, ROLE_MISSING",
         )
-        self.teller.show(tree(asked, answer), *remedy_lines(asked, answer))
-        todo = " && ".join(command(asked, remedy) for remedy in needed(answer))
+        self.teller.show(tree(asked, answer), *remedy_lines(answer))
+        todo = command(answer.remedies[0])
         done = self.teller.step(
             "Do what the last line says, in a shell of its own",
             todo,

@@ -1,15 +1,19 @@
 """An explanation as a tree that a person can read; its last line says what to do."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Final
 
 from rich.text import Text
 from rich.tree import Tree
 
 from authz_service.cli.display import output as out
 from authz_service.cli.display import tables
-from authz_service.cli.display.remedies import command, needed
+from authz_service.cli.display.remedies import command
 from authz_service.cli.display.words import code, window
 from authz_service.gen.authz.v1 import authorization_pb2 as pb
+
+_NAMED: Final = 5
+"""Permissions that are spelt out."""
 
 
 def tree(question: pb.ExplainRequest, answer: pb.ExplainResponse) -> Tree:
@@ -26,24 +30,20 @@ def tree(question: pb.ExplainRequest, answer: pb.ExplainResponse) -> Tree:
     return drawn
 
 
-def remedy_lines(question: pb.ExplainRequest, answer: pb.ExplainResponse) -> Iterator[Text]:
-    """Write what would change a denial; the last line is the command, or the sentence, to follow.
+def remedy_lines(answer: pb.ExplainResponse) -> Iterator[Text]:
+    """Write what would turn a denial into an allowance; the last line is the least that does.
 
     Nothing if the answer is yes.
     """
-    chosen = needed(answer)
-    others = [remedy for remedy in answer.remedies if remedy not in chosen]
+    if not answer.remedies:
+        return
+    first, *others = answer.remedies
     if others:
         yield Text("or else", "bold")
-        for remedy in others:
-            yield Text.assemble(
-                "  ", tables.shown(remedy.summary), (_aside(question, remedy), "dim")
-            )
-    if chosen:
-        said = ", and ".join(remedy.summary for remedy in chosen)
-        run = " && ".join(filter(None, (command(question, remedy) for remedy in chosen)))
-        last = Text.assemble(("to allow it: ", "bold"), tables.shown(said))
-        yield last.append(f": {run}", "bold cyan") if run else last
+    for remedy in others:
+        yield Text("  ").append_text(_aside(remedy)).append(f"  ({command(remedy)})", "dim")
+    last = Text("to allow it: ", "bold").append_text(_aside(first))
+    yield last.append(f": {command(first)}", "bold cyan")
 
 
 def class_advice(reason_class: pb.ReasonClass.ValueType) -> str:
@@ -84,6 +84,16 @@ def _rule(rule: pb.ExplainedRule) -> Text:
     return text
 
 
-def _aside(question: pb.ExplainRequest, remedy: pb.Remedy) -> str:
-    run = command(question, remedy)
-    return f"  ({run})" if run else ""
+def _aside(remedy: pb.Remedy) -> Text:
+    """Say what a remedy does, what it gives besides, and what it would take away."""
+    said = Text.assemble(tables.shown(remedy.summary))
+    if remedy.gives:
+        said.append(f"; also gives {_few(remedy.gives)}")
+    if remedy.takes_away:
+        said.append(f"; takes away {_few(remedy.takes_away)}", "red")
+    return said
+
+
+def _few(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + more

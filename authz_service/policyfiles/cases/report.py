@@ -125,7 +125,11 @@ def _failure(failed: Answered) -> dict[str, Any]:
             for layer in explanation.layers
         ],
         "remedies": [
-            {"summary": remedy.summary, "options": list(remedy.options)}
+            {
+                "summary": remedy.summary,
+                "gives": list(remedy.gives),
+                "takes_away": list(remedy.takes_away),
+            }
             for remedy in explanation.remedies
         ],
     }

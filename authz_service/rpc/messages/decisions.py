@@ -1,18 +1,14 @@
 """The longer answers of AuthorizationService as messages."""
 
-from typing import Final, cast
-
 from authz_service.domain.catalog import ADD_ON
 from authz_service.domain.decision import DecisionReason, Usage
 from authz_service.domain.rules import Rule
 from authz_service.engine.entitlements import Entitlements, LimitInForce
-from authz_service.engine.remedies import RemedyKind
 from authz_service.gen.authz.v1 import authorization_pb2 as pb
 from authz_service.rpc.messages import catalog, tenants, values
+from authz_service.rpc.messages.remedies import remedy_message
 from authz_service.rpc.messages.values import CLASS_OF, REASONS
 from authz_service.usecases.decisions.explain import Explained
-
-_KINDS: Final = {kind: cast("pb.RemedyKind.ValueType", kind.value) for kind in RemedyKind}
 
 
 def entitlements(found: Entitlements, revision: int) -> pb.GetEntitlementsResponse:
@@ -68,10 +64,7 @@ def explained(told: Explained) -> pb.ExplainResponse:
             for layer in told.explanation.layers
         ],
         rules=[_rule(rule) for rule in told.rules],
-        remedies=[
-            pb.Remedy(kind=_KINDS[remedy.kind], summary=remedy.summary, options=remedy.options)
-            for remedy in told.explanation.remedies
-        ],
+        remedies=[remedy_message(remedy) for remedy in told.explanation.remedies],
         at=values.timestamp(told.at),
         revision=decision.revision,
     )

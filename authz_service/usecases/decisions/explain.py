@@ -1,7 +1,7 @@
 """A decision with its reasons: the engine's own account, and Casbin's beside it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 
 import structlog
@@ -10,6 +10,7 @@ from authz_service.domain.change import Fact, Revision
 from authz_service.domain.decision import DecisionReason, Question
 from authz_service.domain.rules import Rule
 from authz_service.domain.scheduled_changeset import in_force
+from authz_service.domain.tenant import TenantState
 from authz_service.domain.window import Instant
 from authz_service.engine import scheduled
 from authz_service.engine.builder import build
@@ -17,6 +18,7 @@ from authz_service.engine.explain import Explanation, explain
 from authz_service.engine.index import Index
 from authz_service.reference.decision import Reference
 from authz_service.store.database import Database
+from authz_service.store.endings import ended_with_tenant
 from authz_service.store.facts import Facts
 from authz_service.usecases.decisions.history import LookingBack
 from authz_service.usecases.kernel.point_in_time import Moment, resolved
@@ -55,14 +57,28 @@ class Explainer:
             Unavailable: the database, which holds the rules, does not answer.
         """
         at, revision = resolved(self.looking_back.named(moment), index, self._clock())
+        newest = index.revision
         facts = self._facts(revision, question, at)
-        if revision != index.revision:
+        if revision != newest:
             index = build(facts, revision)
         index = scheduled.in_force(index, at)
-        told = explain(index, question, at)
+        told = explain(index, question, at, self._returning(index, question, at))
+        if revision != newest:
+            told = replace(told, remedies=())  # what is past cannot be changed
         reference = Reference(self._model, facts, at)
         self._compare(told.decision.allowed, reference.decide(question), index, question)
         return Explained(told, reference.rules_that_mattered(question), at)
+
+    def _returning(self, index: Index, question: Question, at: Instant) -> tuple[Fact, ...]:
+        """Read what a reactivation of the tenant would bring back of this subject."""
+        tenant = index.tenant(question.tenant)
+        if tenant is None or tenant.state_at(at) is not TenantState.OFFBOARDED:
+            return ()
+        with self._database.read() as connection:
+            ended = ended_with_tenant(connection, tenant)
+        members = (m for m in ended.memberships if m.subject == question.subject)
+        grants = (g for g in ended.role_grants if g.subject == question.subject)
+        return (*members, *grants, *ended.exceptions)
 
     def verify(self, index: Index, question: Question, at: Instant, *, allowed: bool) -> None:
         """Decide by Casbin what the index has decided, and count a disagreement.

@@ -6,6 +6,11 @@ isort:skip_file
 from authz_service.gen.authz.v1 import exception_pb2 as _exception_pb2
 from authz_service.gen.authz.v1 import feature_pb2 as _feature_pb2
 from authz_service.gen.authz.v1 import limit_pb2 as _limit_pb2
+from authz_service.gen.authz.v1 import member_pb2 as _member_pb2
+from authz_service.gen.authz.v1 import permission_pb2 as _permission_pb2
+from authz_service.gen.authz.v1 import role_grant_pb2 as _role_grant_pb2
+from authz_service.gen.authz.v1 import role_pb2 as _role_pb2
+from authz_service.gen.authz.v1 import subscription_pb2 as _subscription_pb2
 from authz_service.gen.authz.v1 import tenant_pb2 as _tenant_pb2
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
@@ -147,62 +152,6 @@ REASON_CLASS_NOT_A_MEMBER: ReasonClass.ValueType  # 7
 REASON_CLASS_UNKNOWN_PERMISSION: ReasonClass.ValueType  # 8
 """The product asks for a permission that nobody declared: mend the product or the catalogue."""
 Global___ReasonClass: _TypeAlias = ReasonClass  # noqa: Y015
-
-class _RemedyKind:
-    ValueType = _typing.NewType("ValueType", _builtins.int)
-    V: _TypeAlias = ValueType  # noqa: Y015
-
-class _RemedyKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RemedyKind.ValueType], _builtins.type):
-    DESCRIPTOR: _descriptor.EnumDescriptor
-    REMEDY_KIND_UNSPECIFIED: _RemedyKind.ValueType  # 0
-    """Never sent."""
-    REMEDY_KIND_DECLARE_PERMISSION: _RemedyKind.ValueType  # 1
-    """Declare the permission in the catalogue."""
-    REMEDY_KIND_ONBOARD_TENANT: _RemedyKind.ValueType  # 2
-    """Onboard the tenant, or mend its name."""
-    REMEDY_KIND_RESUME_TENANT: _RemedyKind.ValueType  # 3
-    """Lift what suspends the tenant."""
-    REMEDY_KIND_ADD_MEMBER: _RemedyKind.ValueType  # 4
-    """Make the subject a member, or let it accept its invitation."""
-    REMEDY_KIND_RESUME_MEMBER: _RemedyKind.ValueType  # 5
-    """Lift what suspends the membership."""
-    REMEDY_KIND_REVOKE_EXCEPTION: _RemedyKind.ValueType  # 6
-    """Revoke the deny or replace exception."""
-    REMEDY_KIND_GRANT_ROLE: _RemedyKind.ValueType  # 7
-    """Grant a role that has the permission, or renew the grant that ended."""
-    REMEDY_KIND_CHANGE_TIER: _RemedyKind.ValueType  # 8
-    """Move the tenant to a tier that has the permission."""
-    REMEDY_KIND_GRANT_EXCEPTION: _RemedyKind.ValueType  # 9
-    """Grant an exception to this tenant alone."""
-    REMEDY_KIND_RAISE_LIMIT: _RemedyKind.ValueType  # 10
-    """Use less, or buy a higher limit."""
-
-class RemedyKind(_RemedyKind, metaclass=_RemedyKindEnumTypeWrapper):
-    """What to do about a denial."""
-
-REMEDY_KIND_UNSPECIFIED: RemedyKind.ValueType  # 0
-"""Never sent."""
-REMEDY_KIND_DECLARE_PERMISSION: RemedyKind.ValueType  # 1
-"""Declare the permission in the catalogue."""
-REMEDY_KIND_ONBOARD_TENANT: RemedyKind.ValueType  # 2
-"""Onboard the tenant, or mend its name."""
-REMEDY_KIND_RESUME_TENANT: RemedyKind.ValueType  # 3
-"""Lift what suspends the tenant."""
-REMEDY_KIND_ADD_MEMBER: RemedyKind.ValueType  # 4
-"""Make the subject a member, or let it accept its invitation."""
-REMEDY_KIND_RESUME_MEMBER: RemedyKind.ValueType  # 5
-"""Lift what suspends the membership."""
-REMEDY_KIND_REVOKE_EXCEPTION: RemedyKind.ValueType  # 6
-"""Revoke the deny or replace exception."""
-REMEDY_KIND_GRANT_ROLE: RemedyKind.ValueType  # 7
-"""Grant a role that has the permission, or renew the grant that ended."""
-REMEDY_KIND_CHANGE_TIER: RemedyKind.ValueType  # 8
-"""Move the tenant to a tier that has the permission."""
-REMEDY_KIND_GRANT_EXCEPTION: RemedyKind.ValueType  # 9
-"""Grant an exception to this tenant alone."""
-REMEDY_KIND_RAISE_LIMIT: RemedyKind.ValueType  # 10
-"""Use less, or buy a higher limit."""
-Global___RemedyKind: _TypeAlias = RemedyKind  # noqa: Y015
 
 @_typing.final
 class Usage(_message.Message):
@@ -1036,7 +985,9 @@ class ExplainResponse(_message.Message):
 
     @_builtins.property
     def remedies(self) -> _containers.RepeatedCompositeFieldContainer[Global___Remedy]:
-        """What would change a denial, the most direct first. Empty if allowed."""
+        """What would turn a denial into an allowance, that first which gives the least else. Empty if
+        allowed, and for a revision that is past.
+        """
 
     @_builtins.property
     def at(self) -> _timestamp_pb2.Timestamp:
@@ -1138,35 +1089,146 @@ Global___ExplainedRule: _TypeAlias = ExplainedRule  # noqa: Y015
 
 @_typing.final
 class Remedy(_message.Message):
-    """One way to turn a denial into an allowance."""
+    """One way to turn a denial into an allowance: call what the steps hold, in their order, and the
+    same question is allowed. Each was tried on the state that the answer was given from.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    KIND_FIELD_NUMBER: _builtins.int
+    STEPS_FIELD_NUMBER: _builtins.int
     SUMMARY_FIELD_NUMBER: _builtins.int
-    OPTIONS_FIELD_NUMBER: _builtins.int
-    kind: Global___RemedyKind.ValueType
-    """What to do."""
+    GIVES_FIELD_NUMBER: _builtins.int
+    TAKES_AWAY_FIELD_NUMBER: _builtins.int
     summary: _builtins.str
-    """One sentence for a person. Example: `move acme to tier professional or enterprise`."""
+    """The steps in one sentence for a person. Example: `move acme to tier professional`."""
     @_builtins.property
-    def options(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The least that helps first. GRANT_ROLE: roles assignable here that have the permission.
-        CHANGE_TIER: tiers that have it. REVOKE_EXCEPTION: ids, all to be revoked. RESUME_TENANT:
-        suspension reasons, all to be lifted.
-        """
+    def steps(self) -> _containers.RepeatedCompositeFieldContainer[Global___RemedyStep]:
+        """What to do, in the order in which it can be done."""
+
+    @_builtins.property
+    def gives(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Other permissions that the subject gains, or that the tenant becomes entitled to."""
+
+    @_builtins.property
+    def takes_away(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What the tenant would lose: permissions, features, limits. Example: `feature sso`."""
 
     def __init__(
         self,
         *,
-        kind: Global___RemedyKind.ValueType = ...,
+        steps: _abc.Iterable[Global___RemedyStep] | None = ...,
         summary: _builtins.str = ...,
-        options: _abc.Iterable[_builtins.str] | None = ...,
+        gives: _abc.Iterable[_builtins.str] | None = ...,
+        takes_away: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "options", b"options", "summary", b"summary"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["gives", b"gives", "steps", b"steps", "summary", b"summary", "takes_away", b"takes_away"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Remedy: _TypeAlias = Remedy  # noqa: Y015
+
+@_typing.final
+class RemedyStep(_message.Message):
+    """One call that a remedy consists of, complete but for a `request_id`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CREATE_PERMISSION_FIELD_NUMBER: _builtins.int
+    ONBOARD_TENANT_FIELD_NUMBER: _builtins.int
+    REACTIVATE_TENANT_FIELD_NUMBER: _builtins.int
+    RESUME_TENANT_FIELD_NUMBER: _builtins.int
+    ACTIVATE_TENANT_FIELD_NUMBER: _builtins.int
+    ADD_MEMBER_FIELD_NUMBER: _builtins.int
+    RESUME_MEMBER_FIELD_NUMBER: _builtins.int
+    DELETE_EXCEPTION_FIELD_NUMBER: _builtins.int
+    CREATE_ROLE_FIELD_NUMBER: _builtins.int
+    GRANT_ROLE_FIELD_NUMBER: _builtins.int
+    SET_TIER_FIELD_NUMBER: _builtins.int
+    ADD_ADD_ON_FIELD_NUMBER: _builtins.int
+    CREATE_EXCEPTION_FIELD_NUMBER: _builtins.int
+    SET_LIMITS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def create_permission(self) -> _permission_pb2.CreatePermissionRequest:
+        """Declare the permission."""
+
+    @_builtins.property
+    def onboard_tenant(self) -> _tenant_pb2.OnboardTenantRequest:
+        """Open the account."""
+
+    @_builtins.property
+    def reactivate_tenant(self) -> _tenant_pb2.ReactivateTenantRequest:
+        """Bring an ended account back."""
+
+    @_builtins.property
+    def resume_tenant(self) -> _tenant_pb2.ResumeTenantRequest:
+        """Lift one reason that suspends the account."""
+
+    @_builtins.property
+    def activate_tenant(self) -> _tenant_pb2.ActivateTenantRequest:
+        """Make an account active whose trial or grace is over."""
+
+    @_builtins.property
+    def add_member(self) -> _member_pb2.AddMemberRequest:
+        """Make the subject a member."""
+
+    @_builtins.property
+    def resume_member(self) -> _member_pb2.ResumeMemberRequest:
+        """Lift one reason that suspends the member."""
+
+    @_builtins.property
+    def delete_exception(self) -> _exception_pb2.DeleteExceptionRequest:
+        """Revoke a deny or a replace exception."""
+
+    @_builtins.property
+    def create_role(self) -> _role_pb2.CreateRoleRequest:
+        """Create a role of the tenant's own that has the permission."""
+
+    @_builtins.property
+    def grant_role(self) -> _role_grant_pb2.GrantRoleRequest:
+        """Grant a role that has the permission."""
+
+    @_builtins.property
+    def set_tier(self) -> _subscription_pb2.SetTierRequest:
+        """Move the tenant to another tier."""
+
+    @_builtins.property
+    def add_add_on(self) -> _subscription_pb2.AddAddOnRequest:
+        """Add an add-on."""
+
+    @_builtins.property
+    def create_exception(self) -> _exception_pb2.CreateExceptionRequest:
+        """Entitle this tenant alone."""
+
+    @_builtins.property
+    def set_limits(self) -> _subscription_pb2.SetLimitsRequest:
+        """Give the tenant a limit of its own."""
+
+    def __init__(
+        self,
+        *,
+        create_permission: _permission_pb2.CreatePermissionRequest | None = ...,
+        onboard_tenant: _tenant_pb2.OnboardTenantRequest | None = ...,
+        reactivate_tenant: _tenant_pb2.ReactivateTenantRequest | None = ...,
+        resume_tenant: _tenant_pb2.ResumeTenantRequest | None = ...,
+        activate_tenant: _tenant_pb2.ActivateTenantRequest | None = ...,
+        add_member: _member_pb2.AddMemberRequest | None = ...,
+        resume_member: _member_pb2.ResumeMemberRequest | None = ...,
+        delete_exception: _exception_pb2.DeleteExceptionRequest | None = ...,
+        create_role: _role_pb2.CreateRoleRequest | None = ...,
+        grant_role: _role_grant_pb2.GrantRoleRequest | None = ...,
+        set_tier: _subscription_pb2.SetTierRequest | None = ...,
+        add_add_on: _subscription_pb2.AddAddOnRequest | None = ...,
+        create_exception: _exception_pb2.CreateExceptionRequest | None = ...,
+        set_limits: _subscription_pb2.SetLimitsRequest | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["activate_tenant", b"activate_tenant", "add_add_on", b"add_add_on", "add_member", b"add_member", "call", b"call", "create_exception", b"create_exception", "create_permission", b"create_permission", "create_role", b"create_role", "delete_exception", b"delete_exception", "grant_role", b"grant_role", "onboard_tenant", b"onboard_tenant", "reactivate_tenant", b"reactivate_tenant", "resume_member", b"resume_member", "resume_tenant", b"resume_tenant", "set_limits", b"set_limits", "set_tier", b"set_tier"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["activate_tenant", b"activate_tenant", "add_add_on", b"add_add_on", "add_member", b"add_member", "call", b"call", "create_exception", b"create_exception", "create_permission", b"create_permission", "create_role", b"create_role", "delete_exception", b"delete_exception", "grant_role", b"grant_role", "onboard_tenant", b"onboard_tenant", "reactivate_tenant", b"reactivate_tenant", "resume_member", b"resume_member", "resume_tenant", b"resume_tenant", "set_limits", b"set_limits", "set_tier", b"set_tier"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_call: _TypeAlias = _typing.Literal["create_permission", "onboard_tenant", "reactivate_tenant", "resume_tenant", "activate_tenant", "add_member", "resume_member", "delete_exception", "create_role", "grant_role", "set_tier", "add_add_on", "create_exception", "set_limits"]  # noqa: Y015
+    _WhichOneofArgType_call: _TypeAlias = _typing.Literal["call", b"call"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_call) -> _WhichOneofReturnType_call | None: ...
+
+Global___RemedyStep: _TypeAlias = RemedyStep  # noqa: Y015
