@@ -37,7 +37,7 @@ class Parts:
         outside = Door(door.now, door.new_id, door.new_secret, door.chance)
         self.jobs = Jobs(settings, self.database.url, outside)
         self.store = Store(
-            self.database, self.replica, door.now, door.new_id, self.jobs.follow_up, replan
+            self.database, self.replica, door.now, door.new_id, self.jobs.outbox, replan
         )
         self.billing_policy = BillingPolicyInUse(settings.policies_dir)
         self.worker = self.jobs.worker(self.store, lambda: self.replica.index, self.billing_policy)

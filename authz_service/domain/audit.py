@@ -95,7 +95,7 @@ def seal(
 
     The JSON is that of the message `AuditEntry`, without its hash; what is unset is left out.
     """
-    done = record.outcome == DONE
+    is_done = record.outcome == DONE
     fields = {
         "tenant": record.tenant,
         "seq": str(seq),
@@ -103,8 +103,8 @@ def seal(
         "actor": actor.subject,
         "on_behalf_of": actor.on_behalf_of,
         "action": record.action,
-        "outcome": f"AUDIT_OUTCOME_{'DONE' if done else 'REFUSED'}",
-        "refusal": "" if done else f"ERROR_REASON_{record.outcome}",
+        "outcome": f"AUDIT_OUTCOME_{'DONE' if is_done else 'REFUSED'}",
+        "refusal": "" if is_done else f"ERROR_REASON_{record.outcome}",
         "targets": list(record.targets),
         "changes": changes,
         "details": {name: value for name, value in record.details.items() if value},

@@ -31,20 +31,22 @@ def told_by(
     """Write the changes that each record tells of: its own, and with the first record of a tenant
     what no other says. So no change is missing from the audit, whatever a use case forgets.
     """
-    told: list[list[Document]] = [
+    documents: list[list[Document]] = [
         [change_document(record.before, record.after, at)] if _changes(record) else []
         for record in records
     ]
     recorded = {(id(record.before), id(record.after)) for record in records}
     silent = [c for c in changes if (id(c.before), id(c.after)) not in recorded]
     if not silent:
-        return told
-    said = {canonical(written) for written_changes in told for written in written_changes}
+        return documents
+    canonical_changes = {
+        canonical(written) for written_changes in documents for written in written_changes
+    }
     for change in silent:
         written = change_document(change.before, change.after, at)
-        if canonical(written) not in said:
-            told[_first(records, tenant_of(change.fact))].append(written)
-    return told
+        if canonical(written) not in canonical_changes:
+            documents[_first(records, tenant_of(change.fact))].append(written)
+    return documents
 
 
 def _changes(record: AuditRecord) -> bool:

@@ -66,9 +66,9 @@ class ApiKey:
         """Tell whether `secret` is this key's and good at `at`."""
         if at >= self.expires_at:
             return False
-        given = digest(secret)
-        return compare_digest(given, self.secret_hash) or (
-            at < self.previous_expires_at and compare_digest(given, self.previous_hash)
+        secret_hash = digest(secret)
+        return compare_digest(secret_hash, self.secret_hash) or (
+            at < self.previous_expires_at and compare_digest(secret_hash, self.previous_hash)
         )
 
     def has_previous(self, at: Instant) -> bool:

@@ -16,13 +16,13 @@ from authz_service.jobs.smtp import Smtp, SmtpSettings
 from authz_service.jobs.worker import Worker, WorkerSettings
 from authz_service.store.database import DatabaseUrl
 from authz_service.store.unit_of_work import Store
-from authz_service.usecases.delivery.attempts import Craft, Working
-from authz_service.usecases.delivery.downgrade_jobs import Tidying
-from authz_service.usecases.delivery.mail import Mailing
-from authz_service.usecases.delivery.outbox import FollowingUp
-from authz_service.usecases.delivery.webhook_delivery import Delivering
+from authz_service.usecases.delivery.attempts import Handler, JobRunner
+from authz_service.usecases.delivery.downgrade_jobs import DowngradeJobs
+from authz_service.usecases.delivery.mail import MailDelivery
+from authz_service.usecases.delivery.outbox import Outbox
+from authz_service.usecases.delivery.webhook_delivery import WebhookDelivery
 
-TIDY_AGAIN: Final = (60.0, 600.0, 3600.0, 6 * 3600.0, 24 * 3600.0, 72 * 3600.0)
+DOWNGRADE_RETRIES: Final = (60.0, 600.0, 3600.0, 6 * 3600.0, 24 * 3600.0, 72 * 3600.0)
 """Seconds until an account that could not be put in order is tried again."""
 
 
@@ -78,7 +78,7 @@ class Jobs:
         self._door = door
         self._mailer = mailer(settings)
         self._queue = DbosQueue(url)
-        self.follow_up = FollowingUp(self._queue, mailing=self._mailer is not None)
+        self.outbox = Outbox(self._queue, mailing=self._mailer is not None)
 
     def prepare(self, index: Index) -> None:
         """See that jobs can be enqueued, if there may be any. Raises: DATABASE_BEHIND."""
@@ -93,28 +93,28 @@ class Jobs:
         self, store: Store, index: Callable[[], Index], policy: Callable[[], BillingPolicy]
     ) -> Worker:
         """Put together what does the jobs, or only counts them where `AUTHZ_JOBS` is off."""
-        working = Working(
+        runner = JobRunner(
             store.database,
             self._queue,
-            self._crafts(store, index, policy),
+            self._handlers(store, index, policy),
             self._door.clock,
             self._door.chance,
         )
         return Worker(
             store.database,
             self._queue,
-            working,
+            runner,
             index,
             self._door.clock,
             self._door.new_id,
             self._worker_settings(),
         )
 
-    def _crafts(
+    def _handlers(
         self, store: Store, index: Callable[[], Index], policy: Callable[[], BillingPolicy]
-    ) -> dict[JobKind, Craft]:
+    ) -> dict[JobKind, Handler]:
         chosen, door = self._settings, self._door
-        mailing = Mailing(
+        mailing = MailDelivery(
             store,
             self._mailer,
             door.new_secret,
@@ -123,11 +123,17 @@ class Jobs:
             chosen.notice_to,
         )
         poster = Poster(chosen.webhook_seconds, chosen.webhook_allow_private)
-        delivering = Delivering(store, index, poster, door.clock)
-        crafts = dict.fromkeys(MAILS, Craft(mailing.attempt, _delays(chosen.mail_retry_seconds)))
-        crafts[JobKind.WEBHOOK] = Craft(delivering.attempt, _delays(chosen.webhook_retry_seconds))
-        crafts[JobKind.DOWNGRADE] = Craft(Tidying(store, policy).attempt, _delays(TIDY_AGAIN))
-        return crafts
+        delivering = WebhookDelivery(store, index, poster, door.clock)
+        handlers = dict.fromkeys(
+            MAILS, Handler(mailing.attempt, _delays(chosen.mail_retry_seconds))
+        )
+        handlers[JobKind.WEBHOOK] = Handler(
+            delivering.attempt, _delays(chosen.webhook_retry_seconds)
+        )
+        handlers[JobKind.DOWNGRADE] = Handler(
+            DowngradeJobs(store, policy).attempt, _delays(DOWNGRADE_RETRIES)
+        )
+        return handlers
 
     def _worker_settings(self) -> WorkerSettings:
         chosen, mailing = self._settings, self._mailer is not None
@@ -138,7 +144,7 @@ class Jobs:
             chosen.notice_days,
             mailing=mailing,
             notice_mail=mailing and bool(chosen.notice_to),
-            working=chosen.jobs,
+            enabled=chosen.jobs,
         )
 
 

@@ -50,8 +50,10 @@ class Poster:
         except NotAllowed as error:
             raise PostFailed(JobReason.TARGET_NOT_ALLOWED, str(error)) from error
         except (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError) as error:
-            said = str(error) or type(error).__name__
-            raise PostFailed(JobReason.ENDPOINT_UNREACHABLE, f"no answer: {said}"[:300]) from error
+            problem = str(error) or type(error).__name__
+            raise PostFailed(
+                JobReason.ENDPOINT_UNREACHABLE, f"no answer: {problem}"[:300]
+            ) from error
 
 
 class _Network(httpcore.NetworkBackend):
@@ -81,17 +83,17 @@ class _Network(httpcore.NetworkBackend):
         return self._left()
 
     def _left(self) -> float:
-        left = self._deadline - monotonic()
-        if left <= 0:
+        seconds = self._deadline - monotonic()
+        if seconds <= 0:
             raise httpcore.ReadTimeout("it took too long")
-        return left
+        return seconds
 
     def _allowed(self, host: str, port: int) -> str:
         try:
-            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            resolved = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError) as error:
             raise httpcore.ConnectError(f"the name was not found: {error}") from error
-        addresses = [str(each[4][0]) for each in found]
+        addresses = [str(address_info[4][0]) for address_info in resolved]
         for address in addresses:
             if self._private or public(address):
                 return address

@@ -38,7 +38,7 @@ def database_url(url: DatabaseUrl) -> str:
 
 
 class DbosQueue:
-    """Attempts that wait. DBOS is imported when first needed: many processes never do."""
+    """JobRunner that wait. DBOS is imported when first needed: many processes never do."""
 
     def __init__(self, url: DatabaseUrl) -> None:
         self.url = database_url(url)
@@ -83,23 +83,23 @@ class DbosQueue:
 
     def lost(self, attempts: Collection[str], dead: Collection[str]) -> set[str]:
         """Tell which attempts nobody will make: ended, unknown, or with a worker that is dead."""
-        found = self._client.list_workflows(
+        workflows = self._client.list_workflows(
             workflow_ids=list(attempts), load_input=False, load_output=False
         )
-        held = {
-            each.workflow_id
-            for each in found
-            if each.status in _WAITING
-            or (each.status == "PENDING" and each.executor_id not in dead)
+        executors = {
+            workflow.workflow_id
+            for workflow in workflows
+            if workflow.status in _WAITING
+            or (workflow.status == "PENDING" and workflow.executor_id not in dead)
         }
-        return set(attempts) - held
+        return set(attempts) - executors
 
     def begun_by(self, worker: str) -> list[str]:
         """Name the attempts that a worker has begun and not ended."""
-        found = self._client.list_workflows(
+        workflows = self._client.list_workflows(
             executor_id=worker, status="PENDING", load_input=False, load_output=False
         )
-        return [each.workflow_id for each in found]
+        return [workflow.workflow_id for workflow in workflows]
 
     def drop(self, attempts: Collection[str]) -> None:
         """Let nobody make these attempts."""
@@ -118,7 +118,7 @@ class DbosQueue:
             load_output=False,
         )
         if old:
-            self._client.delete_workflows([each.workflow_id for each in old])
+            self._client.delete_workflows([workflow.workflow_id for workflow in old])
 
     def close(self) -> None:
         if "_client" in self.__dict__:

@@ -52,11 +52,11 @@ class Smtp:
             with self._session() as session:
                 session.send_message(message)
         except (smtplib.SMTPServerDisconnected, TimeoutError) as error:
-            raise MailFailed(JobReason.MAIL_DROPPED, _said(error)) from error
+            raise MailFailed(JobReason.MAIL_DROPPED, _problem(error)) from error
         except smtplib.SMTPException as error:
-            raise MailFailed(JobReason.MAIL_SERVER_REFUSED, _said(error)) from error
+            raise MailFailed(JobReason.MAIL_SERVER_REFUSED, _problem(error)) from error
         except OSError as error:
-            raise MailFailed(JobReason.MAIL_SERVER_UNREACHABLE, _said(error)) from error
+            raise MailFailed(JobReason.MAIL_SERVER_UNREACHABLE, _problem(error)) from error
 
     def probe(self) -> None:
         """Connect and sign in, and send nothing. Raises: smtplib.SMTPException, OSError."""
@@ -100,14 +100,14 @@ class Smtp:
         return message
 
 
-def _said(error: Exception) -> str:
+def _problem(error: Exception) -> str:
     """Say what went wrong in the server's words, where it said any, without the addresses."""
     match error:
         case smtplib.SMTPRecipientsRefused(recipients=refused):
-            answers = {f"{code} {_text(said)}" for code, said in refused.values()}
+            answers = {f"{code} {_text(answer)}" for code, answer in refused.values()}
             return f"the recipient was refused: {'; '.join(sorted(answers))}"[:_LONGEST]
-        case smtplib.SMTPResponseException(smtp_code=code, smtp_error=said):
-            return f"the mail server answered {code} {_text(said)}"[:_LONGEST]
+        case smtplib.SMTPResponseException(smtp_code=code, smtp_error=answer):
+            return f"the mail server answered {code} {_text(answer)}"[:_LONGEST]
         case TimeoutError():
             return "the mail server did not answer in time"
         case ssl.SSLError():
@@ -115,8 +115,8 @@ def _said(error: Exception) -> str:
     return f"the mail server: {error}"[:_LONGEST]
 
 
-def _text(said: bytes | str) -> str:
-    return said.decode("utf-8", "replace") if isinstance(said, bytes) else said
+def _text(answer: bytes | str) -> str:
+    return answer.decode("utf-8", "replace") if isinstance(answer, bytes) else answer
 
 
 def _wrong(field: str, message: str) -> InvalidArgument:

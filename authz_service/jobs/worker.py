@@ -21,7 +21,7 @@ from authz_service.errors import AuthzError
 from authz_service.jobs.queue import APP, ATTEMPT, MAIL, VERSION, WEBHOOK, DbosQueue, serializer
 from authz_service.store import jobs
 from authz_service.store.database import Database
-from authz_service.usecases.delivery.attempts import Working, take_up
+from authz_service.usecases.delivery.attempts import JobRunner, take_up
 from authz_service.usecases.delivery.notices import DAY, ahead, notices
 from authz_service.usecases.delivery.outbox import enqueue
 
@@ -39,7 +39,7 @@ _SOON: Final = 600 * SECOND
 """The queue is made ready so long before something falls due."""
 
 _MOST: Final = 500
-"""Attempts looked up in one beat."""
+"""JobRunner looked up in one beat."""
 
 _ONE: Final = threading.Lock()
 """DBOS is one to a process."""
@@ -55,7 +55,7 @@ class WorkerSettings:
     notice_days: Sequence[int]
     mailing: bool
     notice_mail: bool
-    working: bool
+    enabled: bool
 
 
 class Worker:
@@ -65,7 +65,7 @@ class Worker:
         self,
         database: Database,
         queue: DbosQueue,
-        working: Working,
+        runner: JobRunner,
         index: Callable[[], Index],
         clock: Callable[[], Instant],
         new_id: Callable[[], str],
@@ -73,7 +73,7 @@ class Worker:
     ) -> None:
         self._database = database
         self._queue = queue
-        self._working = working
+        self._runner = runner
         self._index = index
         self._clock = clock
         self._new_id = new_id
@@ -110,7 +110,7 @@ class Worker:
         with self._database.read() as connection:
             self.counts = jobs.counts(connection)
             due = jobs.any_due(connection, self._clock() + _SOON)
-        if not self._settings.working:
+        if not self._settings.enabled:
             return
         if not self._launched and (due or self._needed()):
             self._launch()
@@ -154,7 +154,7 @@ class Worker:
         }
         try:
             DBOS(config=config)
-            DBOS.workflow(name=ATTEMPT)(_making(self._working))
+            DBOS.workflow(name=ATTEMPT)(_making(self._runner))
             DBOS.launch()
             for name, at_once in ((MAIL, MAILS_AT_ONCE), (WEBHOOK, WEBHOOKS_AT_ONCE)):
                 DBOS.register_queue(
@@ -179,15 +179,15 @@ class Worker:
             dead = jobs.silent(connection, silent_since)
             overdue = jobs.overdue(connection, now, _OVERDUE, _MOST)
             late = [job.attempt_id for job in overdue]
-        left = {each for name in dead for each in self._queue.begun_by(name)}
+        orphans = {each for name in dead for each in self._queue.begun_by(name)}
         if late:
-            left |= self._queue.lost(late, dead)
-        for attempt in sorted(left):
+            orphans |= self._queue.lost(late, dead)
+        for attempt in sorted(orphans):
             job_id, _, turn = attempt.rpartition(".")
             if take_up(self._database, self._queue, job_id, int(turn), now):
                 log.info("a job is taken up that another process left", job=job_id)
-        if left:
-            self._queue.drop(sorted(left))
+        if orphans:
+            self._queue.drop(sorted(orphans))
         if dead:
             with self._database.write() as connection:
                 jobs.bury(connection, dead, silent_since)
@@ -213,8 +213,8 @@ class Worker:
         if not days or not (mailing or index.endpoints):
             return
         with self._database.read() as connection:
-            found = list(ahead(connection, index, now, now + max(days) * DAY))
-        due = list(notices(index, found, now, days, mailing, self._new_id))
+            announcements = list(ahead(connection, index, now, now + max(days) * DAY))
+        due = list(notices(index, announcements, now, days, mailing, self._new_id))
         with self._database.write() as connection:
             for job in due:
                 enqueue(connection, self._queue, job, now)
@@ -223,11 +223,11 @@ class Worker:
 _OPEN: Final = (JobState.PENDING.value, JobState.RUNNING.value)
 
 
-def _making(working: Working) -> Callable[[str, int], str]:
+def _making(runner: JobRunner) -> Callable[[str, int], str]:
     """Make the function that DBOS calls: it writes on it, as on no method."""
 
     def attempt(job_id: str, turn: int) -> str:
-        state = working.attempt(job_id, turn)
+        state = runner.attempt(job_id, turn)
         return state.value if state else "not its turn"
 
     return attempt

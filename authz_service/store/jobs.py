@@ -23,10 +23,10 @@ worker = schema.worker
 _STILL_OPEN: Final = job.c.state.in_([JobState.PENDING.value, JobState.RUNNING.value])
 
 
-def add(connection: Connection, made: Job) -> bool:
+def add(connection: Connection, new: Job) -> bool:
     """Keep a new job. False, and nothing kept, if there is one with its key."""
     inserting = _INSERT[connection.dialect.name](job)
-    statement = inserting.values(_values(made)).on_conflict_do_nothing(index_elements=["key"])
+    statement = inserting.values(_values(new)).on_conflict_do_nothing(index_elements=["key"])
     return bool(connection.execute(statement).rowcount)
 
 
@@ -97,15 +97,15 @@ def silent(connection: Connection, since: Instant) -> list[str]:
 
 def bury(connection: Connection, names: Iterable[str], since: Instant) -> None:
     """Forget workers, but none that has spoken again."""
-    named = worker.c.worker.in_(list(names))
-    connection.execute(delete(worker).where(named, worker.c.seen_at < since))
+    is_among = worker.c.worker.in_(list(names))
+    connection.execute(delete(worker).where(is_among, worker.c.seen_at < since))
 
 
 def secrets(connection: Connection, endpoint: str, at: Instant) -> list[str]:
     """Read an endpoint's live secrets, the newest first."""
-    kept = schema.endpoint_secret
-    live = (kept.c.endpoint == endpoint, kept.c.expires_at > at)
-    query = select(kept.c.secret).where(*live).order_by(kept.c.made_at.desc())
+    table = schema.endpoint_secret
+    live = (table.c.endpoint == endpoint, table.c.expires_at > at)
+    query = select(table.c.secret).where(*live).order_by(table.c.made_at.desc())
     return list(connection.execute(query).scalars())
 
 
@@ -113,12 +113,12 @@ def set_secret(
     connection: Connection, endpoint: str, secret: str, at: Instant, never: Instant, overlap: int
 ) -> None:
     """Give an endpoint a new secret; the one before stays good for `overlap`, older ones end."""
-    kept = schema.endpoint_secret
-    of = kept.c.endpoint == endpoint
-    connection.execute(delete(kept).where(of, kept.c.expires_at != never))
-    connection.execute(update(kept).where(of).values(expires_at=at + overlap))
+    table = schema.endpoint_secret
+    of = table.c.endpoint == endpoint
+    connection.execute(delete(table).where(of, table.c.expires_at != never))
+    connection.execute(update(table).where(of).values(expires_at=at + overlap))
     values = {"endpoint": endpoint, "made_at": at, "secret": secret, "expires_at": never}
-    connection.execute(insert(kept).values(values))
+    connection.execute(insert(table).values(values))
 
 
 def forget_secrets(connection: Connection, endpoint: str) -> None:
@@ -131,8 +131,8 @@ def template(
     connection: Connection, tenants: Collection[str], kind: str
 ) -> dict[str, tuple[str, str, str]]:
     """Read the words of a mail (subject, text, HTML) by tenant, of those that have their own."""
-    kept = schema.mail_template
-    query = select(kept).where(kept.c.tenant.in_(list(tenants)), kept.c.kind == kind)
+    table = schema.mail_template
+    query = select(table).where(table.c.tenant.in_(list(tenants)), table.c.kind == kind)
     return {row.tenant: (row.subject, row.text, row.html) for row in connection.execute(query)}
 
 
@@ -140,12 +140,12 @@ def set_template(
     connection: Connection, tenant: str, kind: str, words: tuple[str, str, str] | None
 ) -> None:
     """Keep the words of a mail; None to forget them."""
-    kept = schema.mail_template
-    connection.execute(delete(kept).where(kept.c.tenant == tenant, kept.c.kind == kind))
+    table = schema.mail_template
+    connection.execute(delete(table).where(table.c.tenant == tenant, table.c.kind == kind))
     if words is not None:
         subject, text, html = words
         values = {"tenant": tenant, "kind": kind, "subject": subject, "text": text, "html": html}
-        connection.execute(insert(kept).values(values))
+        connection.execute(insert(table).values(values))
 
 
 def _values(of: Job) -> dict[str, Any]:

@@ -16,8 +16,8 @@ _INSERT: Final[Mapping[str, Any]] = {"postgresql": postgresql.insert, "sqlite": 
 
 def read(connection: Connection) -> dict[str, Instant]:
     """Read when each key was last used; a key that never was is not there."""
-    found = connection.execute(select(key_use.c.key, key_use.c.at))
-    return {row.key: row.at for row in found}
+    rows = connection.execute(select(key_use.c.key, key_use.c.at))
+    return {row.key: row.at for row in rows}
 
 
 def write(connection: Connection, used: Mapping[str, Instant]) -> None:

@@ -206,16 +206,16 @@ class Store:
         follower: Follower,
         clock: Callable[[], Instant],
         new_id: Callable[[], str],
-        follow_up: Callable[[Transaction], None] | None = None,
+        outbox: Callable[[Transaction], None] | None = None,
         replan: Replan | None = None,
     ) -> None:
-        """`follow_up` enqueues, in each transaction that commits, what is to be done after it.
+        """`outbox` enqueues, in each transaction that commits, what is to be done after it.
 
         `replan` works out anew what is scheduled: it is given a transaction after the changes of
         the one before it. None where nothing is ever scheduled.
         """
         self.database = database
-        self._follow_up = follow_up
+        self._outbox = outbox
         self._replan = replan
         self._follower = follower
         self._clock = clock
@@ -281,8 +281,8 @@ class Store:
 
     def _come_due(self, tx: Transaction) -> Iterator[Transaction]:
         for step in brought_to(tx, (tx.now + 1, "")):
-            if self._follow_up is not None:
-                self._follow_up(step)
+            if self._outbox is not None:
+                self._outbox(step)
             yield step
 
     def _planned_anew(self, tx: Transaction) -> Iterator[Transaction]:
@@ -298,8 +298,8 @@ class Store:
 
     def _write(self, tx: Transaction) -> None:
         written(tx)
-        if self._follow_up is not None:
-            self._follow_up(tx)
+        if self._outbox is not None:
+            self._outbox(tx)
 
     def _count(self, tx: Transaction) -> None:
         if tx.changes:

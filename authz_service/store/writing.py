@@ -69,13 +69,13 @@ def sealed(
     """Append each record, with the changes it tells of, to its tenant's chain."""
     tails: dict[str, tuple[int, str]] = {}
     entries: list[AuditEntry] = []
-    for record, told in zip(records, told_by(records, changes, now), strict=True):
+    for record, changes_told in zip(records, told_by(records, changes, now), strict=True):
         if record.tenant not in tails:
             tails[record.tenant] = _tail(connection, record.tenant)
         seq, prev_hash = tails[record.tenant]
         entry = audit.seal(
             record,
-            told,
+            changes_told,
             call.actor,
             seq=seq + 1,
             prev_hash=prev_hash,

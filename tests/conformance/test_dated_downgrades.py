@@ -15,8 +15,8 @@ from authz_service.domain.schedule import ScheduledKind, scheduled
 from authz_service.domain.window import Instant, Window
 from authz_service.errors import AuthzError, ErrorReason
 from authz_service.store import jobs
-from authz_service.usecases.delivery.downgrade_jobs import Tidying
-from authz_service.usecases.delivery.outbox import FollowingUp
+from authz_service.usecases.delivery.downgrade_jobs import DowngradeJobs
+from authz_service.usecases.delivery.outbox import Outbox
 from authz_service.usecases.members import members
 from authz_service.usecases.tenants import scheduled_changes, subscriptions
 from authz_service.usecases.tenants.onboarding import SetTier, set_tier
@@ -52,7 +52,7 @@ class Dated(Moving):
 
     def attempt(self, job: Job) -> Outcome:
         policy = replace(billing_policy(), downgrade=self.downgrade)
-        return Tidying(self.world.store, lambda: policy).attempt(job)
+        return DowngradeJobs(self.world.store, lambda: policy).attempt(job)
 
     def attempted(self, at: Instant) -> str:
         """Let an instant come and do what is due; say what was done."""
@@ -65,7 +65,7 @@ class Dated(Moving):
 
 @pytest.fixture
 def acme(store_world: StoreWorld) -> Dated:
-    store_world.store._follow_up = FollowingUp(NoQueue(), mailing=False)
+    store_world.store._outbox = Outbox(NoQueue(), mailing=False)
     made = Dated(store_world)
     made.add("carl", "dora", "emil")
     made.grant("carl", "billing-admin")

@@ -522,11 +522,11 @@ def test_what_was_scheduled_then_is_told_as_known_then(world: StoreWorld) -> Non
 def test_what_follows_a_change_follows_a_scheduled_one_too(world: StoreWorld) -> None:
     followed: list[tuple[int, list[str]]] = []
 
-    def follow_up(tx: Transaction) -> None:
+    def outbox(tx: Transaction) -> None:
         followed.append((tx.revision, [event.action for event in tx.records]))
 
     schedule(world, MoveToTier("beta", "pro"))
-    store = Store(world.database, world.replica, world.clock, world.new_id, follow_up, replan)
+    store = Store(world.database, world.replica, world.clock, world.new_id, outbox, replan)
     revision, world.clock.now = world.index.revision, THEN
     store.settle()
     assert followed[0] == (revision + 1, ["changes.came_due", "tenant.tier_set"])

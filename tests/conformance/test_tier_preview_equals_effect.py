@@ -17,8 +17,8 @@ from authz_service.domain.window import ALWAYS, Instant, Window
 from authz_service.engine.decide import decide
 from authz_service.engine.entitlements import entitlements
 from authz_service.engine.index import Index
-from authz_service.usecases.delivery.dates import tidying
-from authz_service.usecases.delivery.downgrade_jobs import Tidying
+from authz_service.usecases.delivery.dates import downgrade_jobs
+from authz_service.usecases.delivery.downgrade_jobs import DowngradeJobs
 from authz_service.usecases.grants import role_grants
 from authz_service.usecases.members.invitations import InviteMember, invite_member
 from authz_service.usecases.tenants import onboarding, subscriptions
@@ -165,10 +165,10 @@ def takes_only(policy: Downgrade) -> bool:
 def done_at(case: Case, policy: Downgrade, at: Instant) -> str:
     """Let an instant come and the job for it be done, if there is one; say what it did."""
     accounts, tenant = case.accounts, case.accounts.tenant(case.tenant)
-    jobs = list(tidying([tenant], accounts.now, accounts.world.new_id))
+    jobs = list(downgrade_jobs([tenant], accounts.now, accounts.world.new_id))
     accounts.wait(at)
     lifecycle = BillingPolicy(downgrade=policy)
-    outcomes = [Tidying(accounts.world.store, lambda: lifecycle).attempt(job) for job in jobs]
+    outcomes = [DowngradeJobs(accounts.world.store, lambda: lifecycle).attempt(job) for job in jobs]
     return "; ".join(each.message for each in outcomes).removeprefix("all fits")
 
 

@@ -27,7 +27,7 @@ def acme(tmp_path: Path) -> Iterator[World]:
 def test_cancelled_job_is_not_attempted_until_it_is_retried(acme: World) -> None:
     (job,) = acme.jobs()
     acme.server.operator.jobs.CancelJob(pb.CancelJobRequest(id=job.id))
-    assert acme.working().attempt(job.id, 1) is None
+    assert acme.runner().attempt(job.id, 1) is None
     acme.server.refuses(pb.CancelJobRequest(id=job.id), ErrorReason.JOB_STATE_CONFLICT, at="id")
     acme.server.operator.jobs.RetryJob(pb.RetryJobRequest(id=job.id))
     assert acme.job(job.id).state == pb.JOB_STATE_PENDING

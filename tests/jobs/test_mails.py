@@ -277,9 +277,9 @@ def test_dead_mail_is_sent_when_it_is_retried(mails: MailServer, acme: World) ->
 def test_attempt_of_an_earlier_turn_does_nothing(mails: MailServer, acme: World) -> None:
     acme.invite("ivan@example.com")
     (job,) = acme.jobs()
-    assert acme.working().attempt(job.id, 1) is JobState.DONE
-    assert acme.working().attempt(job.id, 1) is None
-    assert acme.working().attempt(job.id, 2) is None
+    assert acme.runner().attempt(job.id, 1) is JobState.DONE
+    assert acme.runner().attempt(job.id, 1) is None
+    assert acme.runner().attempt(job.id, 2) is None
     assert len(mails.inbox.mails) == 1
 
 
@@ -288,8 +288,8 @@ def test_attempts_whose_process_died_count_and_end(mails: MailServer, acme: Worl
     acme.invite("ivan@example.com")
     (job,) = acme.jobs()
     for _ in range(len(LATER) + 1):
-        assert acme.working()._begin(job.id, 1) is not None
-    assert acme.working().attempt(job.id, 1) is JobState.DEAD
+        assert acme.runner()._begin(job.id, 1) is not None
+    assert acme.runner().attempt(job.id, 1) is JobState.DEAD
     assert acme.job(job.id).reason == pb.JOB_REASON_CRASHED
     assert mails.inbox.mails == []
 

@@ -17,7 +17,7 @@ from authz_service.gen.authz.v1 import job_pb2 as pb
 from authz_service.gen.authz.v1 import webhook_pb2 as webhooks
 from authz_service.jobs.composing import Door, Jobs
 from authz_service.store import jobs as stored
-from authz_service.usecases.delivery.attempts import Working
+from authz_service.usecases.delivery.attempts import JobRunner
 from tests.rpc.harness import Server, serving
 
 DAY = 86_400_000_000
@@ -44,18 +44,18 @@ class World:
     def now(self) -> Instant:
         return door.now() + self.ahead
 
-    def working(self) -> Working:
+    def runner(self) -> JobRunner:
         """Make what does jobs, with this world's clock, no jitter and retries kept for the test."""
         outside = Door(self.now, door.new_id, door.new_secret, lambda: 0.0)
         service = self.server.service
         jobs = Jobs(self.settings, service.database.url, outside)
         billing = service._parts.billing_policy
-        crafts = jobs._crafts(service.store, lambda: service.replica.index, billing)
-        return Working(service.database, self.queue, crafts, self.now, lambda: 0.0)
+        crafts = jobs._handlers(service.store, lambda: service.replica.index, billing)
+        return JobRunner(service.database, self.queue, crafts, self.now, lambda: 0.0)
 
     def attempt(self, job: str) -> JobState | None:
         found = self.stored(job)
-        return self.working().attempt(job, found.turn)
+        return self.runner().attempt(job, found.turn)
 
     def attempt_all(self) -> list[JobState | None]:
         """Make an attempt at every job that waits, oldest first."""

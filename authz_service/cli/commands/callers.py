@@ -42,12 +42,12 @@ def changed(
     """
     if (tenants and all_tenants) or (until and forever):
         raise typer.BadParameter("--tenant and --all-tenants, --until and --forever: one of each")
-    given = {
+    present = {
         "display_name": name is not None,
         "roles": bool(roles),
         "tenants": bool(tenants) or all_tenants,
         "expire_time": bool(until) or forever,
     }
-    if not any(given.values()):
+    if not any(present.values()):
         raise typer.BadParameter("nothing to change; give --name, --role, --tenant or --until")
-    return FieldMask(paths=[path for path, wanted in given.items() if wanted])
+    return FieldMask(paths=[path for path, is_present in present.items() if is_present])

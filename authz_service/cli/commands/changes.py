@@ -63,9 +63,9 @@ def changes(
     )
     answer = every(session.audit.ListChanges, request, lambda page: page.changes, limit)
     rows = [
-        (instant(each.change_time), each.tenant, str(each.revision), _what(each), who(each),
-         each.reason)
-        for each in answer.changes
+        (instant(change.change_time), change.tenant, str(change.revision), _what(change),
+         who(change), change.reason)
+        for change in answer.changes
     ]  # fmt: skip
     columns = ("TIME", "TENANT", "REVISION", "WHAT", "WHO", "REASON")
     note = total(len(rows), "change", answer)

@@ -83,8 +83,8 @@ def list_identities(session: Session, limit: Limit = None) -> None:
         lambda page: page.identities,
         limit,
     )
-    found = answer.identities
-    session.show(answer, _table(found), note=total(len(found), "identity", answer))
+    identities = answer.identities
+    session.show(answer, _table(identities), note=total(len(identities), "identity", answer))
 
 
 @changes(app)

@@ -126,8 +126,8 @@ def list_keys(
         unused_since_time=timestamp(unused_since),
     )
     answer = every(session.keys.ListKeys, request, lambda page: page.keys, limit)
-    found = answer.keys
-    session.show(answer, _table(found), note=total(len(found), "key", answer))
+    keys = answer.keys
+    session.show(answer, _table(keys), note=total(len(keys), "key", answer))
 
 
 @changes(app)
@@ -215,9 +215,9 @@ def _duration(time: timedelta | None) -> Duration | None:
     """Make the message of a length of time; None leaves it to the server."""
     if time is None:
         return None
-    made = Duration()
-    made.FromTimedelta(time)
-    return made
+    message = Duration()
+    message.FromTimedelta(time)
+    return message
 
 
 def _facts(key: pb.Key) -> Table:

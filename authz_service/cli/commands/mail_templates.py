@@ -104,7 +104,10 @@ def _number(kind: Kind) -> pb.MailKind.ValueType:
 
 
 def _table(templates: Iterable[pb.MailTemplate]) -> Table:
-    rows = [(word(pb.MailKind, each.kind), _origin(each), each.subject) for each in templates]
+    rows = [
+        (word(pb.MailKind, template.kind), _origin(template), template.subject)
+        for template in templates
+    ]
     return tables.table(("MAIL", "WRITTEN BY", "SUBJECT"), rows)
 
 

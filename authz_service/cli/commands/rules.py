@@ -89,17 +89,19 @@ def import_rules(
     sources = [source for source in (policy, database) if source]
     if len(sources) != 1:
         raise typer.BadParameter("name either --policy or --database")
-    found = foreign_policy.from_file(policy) if policy else foreign_policy.from_table(database)
+    policy_read = (
+        foreign_policy.from_file(policy) if policy else foreign_policy.from_table(database)
+    )
     answer, places = foreign_policy.send(
         session,
         text,
-        found,
+        policy_read,
         pb.ImportRulesRequest(
             tier=tier, into=into, roles=_names(roles), people=_names(people), reason=reason
         ),
     )
-    made = [(action, str(answer.made[action])) for action in sorted(answer.made)]
-    parts = [tables.table(("MADE", "COUNT"), made)]
+    counts = [(action, str(answer.made[action])) for action in sorted(answer.made)]
+    parts = [tables.table(("MADE", "COUNT"), counts)]
     if answer.renamed:
         parts.append(tables.table(("NAME", "BECAME"), sorted(answer.renamed.items())))
     if answer.expanded:

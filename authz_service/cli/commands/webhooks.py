@@ -57,8 +57,8 @@ def list_endpoints(session: Session, tenant: OfTenant = "", limit: Limit = None)
     """List a tenant's endpoints, or all."""
     request = pb.ListEndpointsRequest(tenant=tenant)
     answer = every(session.webhooks.ListEndpoints, request, lambda page: page.endpoints, limit)
-    found = answer.endpoints
-    session.show(answer, _table(found), note=total(len(found), "endpoint", answer))
+    endpoints = answer.endpoints
+    session.show(answer, _table(endpoints), note=total(len(endpoints), "endpoint", answer))
 
 
 @changes(app)
@@ -78,8 +78,8 @@ def update(
     reason: Reason = "",
 ) -> None:
     """Change an endpoint: what is not named stays."""
-    given = {"url": url, "kinds": kind, "description": description, "disabled": disabled}
-    wanted = {name: value for name, value in given.items() if value is not None}
+    values = {"url": url, "kinds": kind, "description": description, "disabled": disabled}
+    new_values = {name: value for name, value in values.items() if value is not None}
     request = pb.UpdateEndpointRequest(
         tenant=tenant,
         endpoint=pb.Endpoint(
@@ -89,7 +89,7 @@ def update(
             description=description or "",
             disabled=bool(disabled),
         ),
-        update_mask=FieldMask(paths=sorted(wanted)),
+        update_mask=FieldMask(paths=sorted(new_values)),
         reason=reason,
     )
     answer = session.webhooks.UpdateEndpoint(request)
@@ -145,8 +145,8 @@ def deliveries(
     """List the deliveries to an endpoint, the newest first."""
     request = pb.ListDeliveriesRequest(tenant=tenant, endpoint=endpoint, state=state_number(state))
     answer = every(session.webhooks.ListDeliveries, request, lambda page: page.deliveries, limit)
-    found = answer.deliveries
-    session.show(answer, jobs_table(found), note=total(len(found), "delivery", answer))
+    jobs = answer.deliveries
+    session.show(answer, jobs_table(jobs), note=total(len(jobs), "delivery", answer))
 
 
 @changes(app)

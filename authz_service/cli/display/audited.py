@@ -9,10 +9,10 @@ from authz_service.cli.display import tables
 from authz_service.gen.authz.v1 import audit_pb2 as pb
 
 
-def who(done: pb.AuditEntry | pb.AuditedChange) -> str:
+def who(entry: pb.AuditEntry | pb.AuditedChange) -> str:
     """Name who called, by the name of the key where it has one, and on whose behalf."""
-    name = done.actor_display_name or done.actor or "the service itself"
-    return f"{name} for {done.on_behalf_of}" if done.on_behalf_of else name
+    name = entry.actor_display_name or entry.actor or "the service itself"
+    return f"{name} for {entry.on_behalf_of}" if entry.on_behalf_of else name
 
 
 def in_local_time(instant: str) -> str:

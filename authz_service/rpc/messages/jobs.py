@@ -9,11 +9,11 @@ from authz_service.gen.authz.v1 import webhook_pb2
 from authz_service.rpc.messages import values
 from authz_service.rpc.methods import Shown
 
-KINDS: Final = {each: pb.JobKind.Value(f"JOB_KIND_{each.name}") for each in JobKind}
-STATES: Final = {each: pb.JobState.Value(f"JOB_STATE_{each.name}") for each in JobState}
+KINDS: Final = {member: pb.JobKind.Value(f"JOB_KIND_{member.name}") for member in JobKind}
+STATES: Final = {member: pb.JobState.Value(f"JOB_STATE_{member.name}") for member in JobState}
 REASONS: Final = {
-    each: pb.JobReason.Value(f"JOB_REASON_{each.name}") if each else pb.JOB_REASON_UNSPECIFIED
-    for each in JobReason
+    member: pb.JobReason.Value(f"JOB_REASON_{member.name}") if member else pb.JOB_REASON_UNSPECIFIED
+    for member in JobReason
 }
 
 

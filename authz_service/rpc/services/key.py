@@ -51,8 +51,8 @@ def _credential(key: KeyNow, secret: str) -> Fields:
 
 
 def _creation(request: pb.CreateKeyRequest, secret: str) -> keys.CreateKey:
-    given = ("id", "create_time", "previous_expire_time", "last_use_time", "revision")
-    require_unset(request.key, "key", *given)
+    output_only = ("id", "create_time", "previous_expire_time", "last_use_time", "revision")
+    require_unset(request.key, "key", *output_only)
     return keys.CreateKey(
         secret_hash=digest(secret),
         fields=caller_fields(request.key),

@@ -28,8 +28,8 @@ def service(
         request: pb.CreateEndpointRequest, secret: str
     ) -> webhook_endpoints.CreateEndpoint:
         endpoint = request.endpoint
-        given = ("id", "tenant", "disabled", "disabled_reason", "create_time")
-        require_unset(endpoint, "endpoint", *given)
+        output_only = ("id", "tenant", "disabled", "disabled_reason", "create_time")
+        require_unset(endpoint, "endpoint", *output_only)
         prepare()
         return webhook_endpoints.CreateEndpoint(
             tenant=request.tenant,

@@ -154,7 +154,9 @@ def _entry_token(entry: AuditEntry, bound: Sequence[Any]) -> str:
 def _display_names(index: Index) -> dict[str, str]:
     """Name the callers of this service as people do, by subject."""
     names = {key.subject: key.display_name for key in index.keys.values()}
-    return names | {each.subject: each.display_name for each in index.identities.values()}
+    return names | {
+        identity.subject: identity.display_name for identity in index.identities.values()
+    }
 
 
 def _walked(entries: Iterable[AuditEntry], last: tuple[int, str]) -> Verified:

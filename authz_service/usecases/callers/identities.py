@@ -98,7 +98,9 @@ def list_identities(view: View, query: ListIdentities) -> Page[IdentityNow]:
     everyone = sorted(view.index.identities.values(), key=lambda identity: identity.id)
     page = paging.page(everyone, lambda identity: identity.id, query.page, ["identities"])
     shown = _described(view, page.items)
-    fitting = paging.described(page, shown, lambda each: each.identity.id, ["identities"])
+    fitting = paging.described(
+        page, shown, lambda shown_identity: shown_identity.identity.id, ["identities"]
+    )
     return replace(fitting, total_size=len(everyone))
 
 

@@ -50,10 +50,10 @@ class KeyUse:
 
     def seen(self) -> Mapping[str, Instant]:
         """Return when this process last saw each key, written down or not."""
-        seen = self._seen.copy()
+        uses = self._seen.copy()
         keys = self._index().keys
-        named = ((caller.removeprefix(_SUBJECT), at) for caller, at in seen.items())
-        return {key: at for key, at in named if key in keys}
+        by_id = ((caller.removeprefix(_SUBJECT), at) for caller, at in uses.items())
+        return {key: at for key, at in by_id if key in keys}
 
     def start(self) -> None:
         self._thread.start()
@@ -70,12 +70,12 @@ class KeyUse:
         Raises:
             Unavailable: the database does not answer; the next time will do it.
         """
-        seen = self.seen()
-        fresh = {key: at for key, at in seen.items() if self._written.get(key) != at}
+        uses = self.seen()
+        fresh = {key: at for key, at in uses.items() if self._written.get(key) != at}
         if fresh:
             with self._database.write() as connection:
                 key_use.write(connection, fresh)
-        self._written = dict(seen)
+        self._written = dict(uses)
 
     def _run(self) -> None:
         stopping = False

@@ -72,7 +72,7 @@ def import_rules(tx: Transaction, command: ImportRules) -> Imported:
     checked("tier", command.tier, "tier")
     shape = read_shape(command.model)
     usable, refused = _without_own_rights(tx, shape, command)
-    made = translate(
+    translation = translate(
         shape,
         usable,
         command.into,
@@ -81,21 +81,21 @@ def import_rules(tx: Transaction, command: ImportRules) -> Imported:
         catalogue=[name for name, entry in tx.index.permissions.items() if not entry.internal],
     )
     importing = _Importing(tx, Counter())
-    importing.catalogue(made.permissions, f"{TIER}{command.tier}")
-    for tenant in made.tenants:
+    importing.catalogue(translation.permissions, f"{TIER}{command.tier}")
+    for tenant in translation.tenants:
         importing.tenant(tenant, command.tier)
-    importing.roles(made.roles.values())
-    importing.roster(made)
-    for tenant in made.tenants:
+    importing.roles(translation.roles.values())
+    importing.roster(translation)
+    for tenant in translation.tenants:
         if tx.index.tenant(tenant) is not None:
             require_room(tx, tenant)
-    left_out = sorted((*made.left_out, *refused))
+    left_out = sorted((*translation.left_out, *refused))
     return Imported(
         dict(importing.made),
         tuple(left_out),
-        made.named,
-        tuple(made.expanded),
-        tuple(made.unheld),
+        translation.named,
+        tuple(translation.expanded),
+        tuple(translation.unheld),
     )
 
 
@@ -123,13 +123,13 @@ class _Importing:
     made: Counter[str]
 
     def catalogue(self, permissions: Iterable[str], tier: str) -> None:
-        wanted = frozenset(permissions)
-        for name in sorted(wanted - set(self.tx.index.permissions)):
+        missing = frozenset(permissions)
+        for name in sorted(missing - set(self.tx.index.permissions)):
             self._put("permission.created", SYSTEM, name, None, Permission(name))
-        held = self.tx.index.plans.get(tier)
-        plan = held or Plan(tier, description="Taken over from another Casbin policy")
-        whole = replace(plan, permissions=plan.permissions | wanted)
-        self._put(written("tier", held), SYSTEM, plan.name, held, whole)
+        current = self.tx.index.plans.get(tier)
+        plan = current or Plan(tier, description="Taken over from another Casbin policy")
+        widened = replace(plan, permissions=plan.permissions | missing)
+        self._put(written("tier", current), SYSTEM, plan.name, current, widened)
 
     def tenant(self, name: str, tier: str) -> None:
         if self.tx.index.tenant(name) is None:
@@ -141,14 +141,14 @@ class _Importing:
     def roles(self, roles: Iterable[Role]) -> None:
         for role in roles:
             entry = self.tx.index.role(role.id)
-            held = entry.fact if entry is not None else None
-            known = held or Role(role.id)
-            whole = replace(
-                known,
-                permissions=known.permissions | role.permissions,
-                includes=known.includes | role.includes,
+            current = entry.fact if entry is not None else None
+            before = current or Role(role.id)
+            widened = replace(
+                before,
+                permissions=before.permissions | role.permissions,
+                includes=before.includes | role.includes,
             )
-            self._put(written("role", held), role.tenant, role.id, held, whole)
+            self._put(written("role", current), role.tenant, role.id, current, widened)
         after = self.tx.after()
         for role in roles:
             owner = preconditions.tenant(after, role.tenant, "lines")
@@ -157,18 +157,18 @@ class _Importing:
             if excess:
                 raise too_wide(owner, role, excess, self.tx.now, "lines")
 
-    def roster(self, made: Translation) -> None:
+    def roster(self, translation: Translation) -> None:
         index, reason = self.tx.index, self.tx.call.reason
-        held = (*made.grants, *made.denials)
-        for tenant, subject in sorted({(each.tenant, each.subject) for each in held}):
+        holders = (*translation.grants, *translation.denials)
+        for tenant, subject in sorted({(holder.tenant, holder.subject) for holder in holders}):
             member = index.member(tenant, subject)
             if member is None:
                 self._put("member.added", tenant, subject, None, Membership(tenant, subject))
-        for tenant, subject, role in made.grants:
+        for tenant, subject, role in translation.grants:
             if GrantEntry(role) not in index.grants(tenant, subject):
                 grant = RoleGrant(tenant, subject, role, reason=reason, id=self.tx.new_id())
                 self._put("role.granted", tenant, subject, None, grant)
-        for tenant, subject, permission in made.denials:
+        for tenant, subject, permission in translation.denials:
             denial = TenantException(
                 self.tx.new_id(),
                 tenant,
@@ -183,7 +183,9 @@ class _Importing:
 
     def _denied(self, command: TenantException) -> bool:
         entry = self.tx.index.tenants.get(command.tenant)
-        alike = (replace(held, id=command.id) for held in entry.exceptions) if entry else ()
+        alike = (
+            (replace(exception, id=command.id) for exception in entry.exceptions) if entry else ()
+        )
         return command in alike
 
     def _put(self, action: str, chain: str, target: str, before: Fact | None, after: Fact) -> None:

@@ -31,7 +31,7 @@ log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
-class Craft:
+class Handler:
     """How jobs of a kind are done, and how long is waited before each further attempt, in
     microseconds.
     """
@@ -40,20 +40,20 @@ class Craft:
     delays: Sequence[int]
 
 
-class Working:
+class JobRunner:
     """Makes attempts. `chance` gives a number from 0 to 1, for jitter."""
 
     def __init__(
         self,
         database: Database,
         queue: Queue,
-        crafts: Mapping[JobKind, Craft],
+        handlers: Mapping[JobKind, Handler],
         clock: Callable[[], Instant],
         chance: Callable[[], float],
     ) -> None:
         self._database = database
         self._queue = queue
-        self._crafts = crafts
+        self._handlers = handlers
         self._clock = clock
         self._chance = chance
 
@@ -79,7 +79,7 @@ class Working:
             return job
 
     def _outcome(self, job: Job) -> Outcome:
-        craft = self._crafts[job.kind]
+        craft = self._handlers[job.kind]
         if job.attempts > len(craft.delays) + 1:
             return Never(JobReason.CRASHED, f"given up after {job.attempts - 1} attempts")
         try:
@@ -93,12 +93,12 @@ class Working:
     def _conclude(self, job: Job, outcome: Outcome) -> JobState | None:
         """Write down what became of an attempt, unless the job has gone on without it."""
         with self._database.write() as connection:
-            found = jobs.find(connection, job.id, lock=True)
-            if found is None or found.turn != job.turn:
+            current = jobs.find(connection, job.id, lock=True)
+            if current is None or current.turn != job.turn:
                 return None
             now = self._clock()
-            after = concluded(found, outcome, now, self._crafts[job.kind].delays, self._chance)
-            if after.turn > found.turn:
+            after = concluded(current, outcome, now, self._handlers[job.kind].delays, self._chance)
+            if after.turn > current.turn:
                 enqueue(connection, self._queue, after, now)
             else:
                 jobs.replace(connection, after)
@@ -116,9 +116,9 @@ def take_up(database: Database, queue: Queue, job_id: str, turn: int, now: Insta
     The attempt that was begun counts, so a job that kills its workers ends, too.
     """
     with database.write() as connection:
-        found = jobs.find(connection, job_id, lock=True)
-        if found is None or found.turn != turn or not found.open:
+        job = jobs.find(connection, job_id, lock=True)
+        if job is None or job.turn != turn or not job.open:
             return False
-        restarted = replace(again(found, now), attempts=found.attempts)
+        restarted = replace(again(job, now), attempts=job.attempts)
         enqueue(connection, queue, restarted, now)
     return True

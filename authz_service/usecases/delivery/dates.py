@@ -8,11 +8,13 @@ from authz_service.domain.tenant import SYSTEM, Tenant
 from authz_service.domain.window import Instant
 
 
-def tidying(tenants: Iterable[Tenant], now: Instant, new_id: Callable[[], str]) -> Iterator[Job]:
+def downgrade_jobs(
+    tenants: Iterable[Tenant], now: Instant, new_id: Callable[[], str]
+) -> Iterator[Job]:
     """Make a job for each instant ahead at which a customer comes to hold something else."""
     for tenant in tenants:
         ahead = scheduled(tenant, now) if tenant.id != SYSTEM else []
-        instants = (each.at for each in ahead if each.kind is not ScheduledKind.STATE)
+        instants = (change.at for change in ahead if change.kind is not ScheduledKind.STATE)
         for at in dict.fromkeys(instants):
             yield Job(
                 f"job-{new_id()}",

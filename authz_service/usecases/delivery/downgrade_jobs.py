@@ -23,7 +23,7 @@ _NAMED: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Tidying:
+class DowngradeJobs:
     """`policy` gives the billing policy in use."""
 
     store: Store
@@ -32,21 +32,21 @@ class Tidying:
     def attempt(self, job: Job) -> Outcome:
         """Put one account in order, if it still changes at the job's instant."""
         try:
-            return self._tidied(job)
+            return self._applied(job)
         except (Unavailable, Internal):
             raise
         except AuthzError as refusal:
             return Again(JobReason.ACCOUNT_REFUSED, f"{refusal.reason}: {refusal.message}")
 
-    def _tidied(self, job: Job) -> Outcome:
+    def _applied(self, job: Job) -> Outcome:
         at = int(str(job.data["at"]))
         with self.store.transaction(Call(WORKER)) as tx:
             if tx.now < at:
                 return Again(JobReason.NOT_DUE, "its instant has not come by this process's clock")
             tenant = tx.index.tenant(job.tenant)
-            told = [each.id for each in bought_at(tenant, at)] if tenant is not None else []
-            if tenant is None or not told or tenant.state_at(tx.now) is TenantState.OFFBOARDED:
+            changes = [change.id for change in bought_at(tenant, at)] if tenant is not None else []
+            if tenant is None or not changes or tenant.state_at(tx.now) is TenantState.OFFBOARDED:
                 return Done("the account does not change at that instant any more")
-            tx.call = Call(WORKER, reason=", ".join(told[:_NAMED]))
+            tx.call = Call(WORKER, reason=", ".join(changes[:_NAMED]))
             steps = fit(tx, tenant.id, self.policy().downgrade)
         return Done("; ".join(step.summary for step in steps)[:1000] or "all fits")

@@ -54,29 +54,29 @@ def get_job(view: View, query: OneJob) -> Job:
 @change
 def retry_job(tx: Transaction, command: OneJob) -> Job:
     """Retry a dead, cancelled or pending job now, with a full number of attempts."""
-    found = owned(store.find(tx.connection, checked("id", command.id), lock=True), command)
-    if found.state in (JobState.DONE, JobState.RUNNING):
-        raise _conflict(found, "retried; it must be dead, cancelled or pending")
-    return restarted(tx, found, "job.retried")
+    job = owned(store.find(tx.connection, checked("id", command.id), lock=True), command)
+    if job.state in (JobState.DONE, JobState.RUNNING):
+        raise _conflict(job, "retried; it must be dead, cancelled or pending")
+    return restarted(tx, job, "job.retried")
 
 
 @change
 def cancel_job(tx: Transaction, command: OneJob) -> Job:
     """Cancel a pending or running job. An attempt that has begun may still succeed."""
-    found = owned(store.find(tx.connection, checked("id", command.id), lock=True), command)
-    if not found.open:
-        raise _conflict(found, "cancelled; it must be pending or running")
-    after = cancelled(found, tx.now)
+    job = owned(store.find(tx.connection, checked("id", command.id), lock=True), command)
+    if not job.open:
+        raise _conflict(job, "cancelled; it must be pending or running")
+    after = cancelled(job, tx.now)
     store.replace(tx.connection, after)
-    _record(tx, "job.cancelled", found, after)
+    _record(tx, "job.cancelled", job, after)
     return after
 
 
-def restarted(tx: Transaction, found: Job, action: str) -> Job:
+def restarted(tx: Transaction, job: Job, action: str) -> Job:
     """Start a job over and record it."""
-    after = again(found, tx.now)
+    after = again(job, tx.now)
     tx.enqueue(after)
-    _record(tx, action, found, after)
+    _record(tx, action, job, after)
     return after
 
 
@@ -95,17 +95,17 @@ _LONGEST_NUMBER: Final = 18
 """Digits that a number of a row may have: a token may hold more, and no database takes them."""
 
 
-def owned(found: Job | None, command: OneJob) -> Job:
+def owned(job: Job | None, command: OneJob) -> Job:
     """Check that there is such a job, and that it is the tenant's. Raises: JOB_NOT_FOUND."""
     if command.tenant:
         checked("tenant", command.tenant)
-    if found is None or command.tenant not in ("", found.tenant):
+    if job is None or command.tenant not in ("", job.tenant):
         raise NotFound(
             ErrorReason.JOB_NOT_FOUND,
             f"there is no job {command.id!r}; it was never made, or has ended long ago",
             field="id",
         )
-    return found
+    return job
 
 
 def _record(tx: Transaction, action: str, before: Job, after: Job) -> None:
@@ -117,10 +117,10 @@ def _known(index: Index, tenant: str) -> bool:
     return index.tenant(tenant) is not None
 
 
-def _conflict(found: Job, wanted: str) -> FailedPrecondition:
+def _conflict(job: Job, attempted: str) -> FailedPrecondition:
     return FailedPrecondition(
         ErrorReason.JOB_STATE_CONFLICT,
-        f"job {found.id!r} is {found.state.value} and cannot be {wanted}",
+        f"job {job.id!r} is {job.state.value} and cannot be {attempted}",
         field="id",
-        details={"state": found.state.value},
+        details={"state": job.state.value},
     )

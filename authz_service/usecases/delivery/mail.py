@@ -51,7 +51,7 @@ class Mailer(Protocol):
         """
 
 
-class Mailing:
+class MailDelivery:
     def __init__(
         self,
         store: Store,

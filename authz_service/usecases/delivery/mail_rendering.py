@@ -93,12 +93,12 @@ def checked(words: Words) -> Words:
 
 def checked_kind(kind: str, field: str) -> JobKind:
     """Read the kind of a mail. Raises: INVALID_FIELD."""
-    for each in MAILS:
-        if kind == each.value:
-            return each
+    for mail in MAILS:
+        if kind == mail.value:
+            return mail
     raise InvalidArgument(
         ErrorReason.INVALID_FIELD,
-        f"{field} must be one of {', '.join(each.value for each in MAILS)}",
+        f"{field} must be one of {', '.join(mail.value for mail in MAILS)}",
         field=field,
     )
 
@@ -110,9 +110,9 @@ def _environment(*, html: bool) -> ImmutableSandboxedEnvironment:
 
 
 def _invalid(field: str, message: str) -> InvalidArgument:
-    known = ", ".join(sorted(_SAMPLE))
+    names = ", ".join(sorted(_SAMPLE))
     return InvalidArgument(
         ErrorReason.TEMPLATE_INVALID,
-        f"template.{field} {message}; it may name {known}",
+        f"template.{field} {message}; it may name {names}",
         field=f"template.{field}",
     )

@@ -104,7 +104,7 @@ def list_mail_templates(view: View, query: ListMailTemplates) -> Page[MailTempla
             origin, words = mail_rendering.in_use(connection, query.tenant, kind)
             templates.append(MailTemplate(kind, words, origin))
     fingerprint = ["mail_templates", query.tenant]
-    return paging.page(templates, lambda each: each.kind.value, query.page, fingerprint)
+    return paging.page(templates, lambda template: template.kind.value, query.page, fingerprint)
 
 
 def _missing(kind: JobKind, field: str) -> NotFound:

@@ -56,7 +56,7 @@ def ahead(connection: Connection, index: Index, now: Instant, until: Instant) ->
 
 def notices(
     index: Index,
-    found: Collection[Ahead],
+    announcements: Collection[Ahead],
     now: Instant,
     days: Collection[int],
     mailing: bool,
@@ -65,14 +65,14 @@ def notices(
     """Make the jobs for what lies ahead: of the numbers of days that have been reached, the
     smallest counts, so that what was scheduled late is told once.
     """
-    for each in found:
-        reached = [number for number in days if now >= each.at - number * DAY]
+    for announcement in announcements:
+        reached = [number for number in days if now >= announcement.at - number * DAY]
         if reached:
-            key = f"{each.tenant}/{each.id}@{each.at}/{min(reached)}"
+            key = f"{announcement.tenant}/{announcement.id}@{announcement.at}/{min(reached)}"
             if mailing:
-                yield _mail(index, each, key, now, new_id())
-            for endpoint in _listening(index, each):
-                yield _webhook(endpoint, each, key, index.revision, now, new_id)
+                yield _mail(index, announcement, key, now, new_id())
+            for endpoint in _listening(index, announcement):
+                yield _webhook(endpoint, announcement, key, index.revision, now, new_id)
 
 
 def _scheduled(change: ScheduledChange) -> Ahead:
@@ -96,35 +96,44 @@ def _grants(connection: Connection, now: Instant, until: Instant) -> Iterator[Ah
         yield Ahead(EXPIRY, grant.tenant, f"grant:{grant.id}", what, grant.window.valid_until)
 
 
-def _listening(index: Index, each: Ahead) -> list[Endpoint]:
+def _listening(index: Index, announcement: Ahead) -> list[Endpoint]:
     return [
         endpoint
         for endpoint in index.endpoints.values()
-        if endpoint.listens(each.action, each.tenant)
+        if endpoint.listens(announcement.action, announcement.tenant)
     ]
 
 
-def _mail(index: Index, each: Ahead, key: str, now: Instant, job_id: str) -> Job:
-    tenant = index.tenant(each.tenant)
+def _mail(index: Index, announcement: Ahead, key: str, now: Instant, job_id: str) -> Job:
+    tenant = index.tenant(announcement.tenant)
     data = {
-        "display_name": (tenant.display_name if tenant else "") or each.tenant,
-        "what": each.what,
-        "when": rfc3339(each.at),
+        "display_name": (tenant.display_name if tenant else "") or announcement.tenant,
+        "what": announcement.what,
+        "when": rfc3339(announcement.at),
     }
     kind = JobKind.NOTICE
     return Job(
-        f"job-{job_id}", kind, each.tenant, f"mail/notice/{key}", each.id, each.action, data,
-        created_at=now, next_at=now,
-    )  # fmt: skip
+        f"job-{job_id}",
+        kind,
+        announcement.tenant,
+        f"mail/notice/{key}",
+        announcement.id,
+        announcement.action,
+        data,
+        created_at=now,
+        next_at=now,
+    )
 
 
 def _webhook(
     endpoint: Endpoint,
-    each: Ahead,
+    announcement: Ahead,
     key: str,
     revision: int,
     now: Instant,
     new_id: Callable[[], str],
 ) -> Job:
-    record = AuditRecord(each.action, each.tenant, (each.id, rfc3339(each.at)))
+    record = AuditRecord(
+        announcement.action, announcement.tenant, (announcement.id, rfc3339(announcement.at))
+    )
     return delivery(new_id, endpoint.id, record, revision, now, f"notice/{key}")

@@ -17,7 +17,7 @@ from authz_service.domain.window import Instant, rfc3339
 from authz_service.store import jobs
 from authz_service.store.database import Connection
 from authz_service.store.unit_of_work import Transaction
-from authz_service.usecases.delivery.dates import tidying
+from authz_service.usecases.delivery.dates import downgrade_jobs
 
 INVITING: Final = ("invitation.created", "invitation.resent")
 
@@ -36,7 +36,7 @@ class Queue(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class FollowingUp:
+class Outbox:
     """Enqueues, in a transaction that is about to commit, the work that is to follow it.
 
     `mailing` is off where no mail server is set: then no mail is enqueued.
@@ -70,10 +70,10 @@ def enqueue(connection: Connection, queue: Queue, job: Job, now: Instant) -> boo
     Returns:
         False if there is a job with its key already, which is left alone.
     """
-    kept = keep(connection, job)
-    if kept:
+    is_new = keep(connection, job)
+    if is_new:
         queue.put(connection, job, max(0, job.next_at - now) / SECOND)
-    return kept
+    return is_new
 
 
 def keep(connection: Connection, job: Job) -> bool:
@@ -119,7 +119,7 @@ def _dated(tx: Transaction) -> Iterator[Job]:
     changed = {
         change.after.id: change.after for change in tx.changes if isinstance(change.after, Tenant)
     }
-    return tidying(changed.values(), tx.now, tx.new_id)
+    return downgrade_jobs(changed.values(), tx.now, tx.new_id)
 
 
 def _mails(tx: Transaction, invitation: Invitation) -> Iterator[Job]:

@@ -39,7 +39,7 @@ class Post(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Delivering:
+class WebhookDelivery:
     store: Store
     index: Callable[[], Index]
     post: Post

@@ -133,8 +133,8 @@ def update_endpoint(tx: Transaction, command: UpdateEndpoint) -> Endpoint:
     if "kinds" in mask:
         after = replace(after, kinds=_kinds(command.kinds))
     if "description" in mask:
-        said = preconditions.text(command.description, "endpoint.description", at_most=200)
-        after = replace(after, description=said)
+        description = preconditions.text(command.description, "endpoint.description", at_most=200)
+        after = replace(after, description=description)
     if "disabled" in mask:
         why = before.disabled or "switched off"
         after = replace(after, disabled=why if command.disabled else "")
@@ -146,49 +146,51 @@ def update_endpoint(tx: Transaction, command: UpdateEndpoint) -> Endpoint:
 @change
 def delete_endpoint(tx: Transaction, command: OneEndpoint) -> Endpoint:
     """End an endpoint and its secrets; deliveries that wait are given up."""
-    found = find(tx.index, command.tenant, command.id)
-    store.forget_secrets(tx.connection, found.id)
-    _changed(tx, "endpoint.deleted", found, None)
-    return found
+    endpoint = find(tx.index, command.tenant, command.id)
+    store.forget_secrets(tx.connection, endpoint.id)
+    _changed(tx, "endpoint.deleted", endpoint, None)
+    return endpoint
 
 
 @change
 def rotate_endpoint_secret(tx: Transaction, command: RotateSecret) -> Endpoint:
     """Sign with a new secret, and with the old one too as long as they overlap."""
-    found = find(tx.index, command.tenant, command.id)
+    endpoint = find(tx.index, command.tenant, command.id)
     if not 0 <= command.overlap <= LONGEST_OVERLAP:
         raise InvalidArgument(
             ErrorReason.INVALID_FIELD, "overlap must be 0 to 30 days", field="overlap"
         )
-    store.set_secret(tx.connection, found.id, command.secret, tx.now, FOREVER, command.overlap)
+    store.set_secret(tx.connection, endpoint.id, command.secret, tx.now, FOREVER, command.overlap)
     tx.record(
         AuditRecord(
-            "endpoint.secret_rotated", _chain(found), (found.id,), None, None, tx.call.reason
+            "endpoint.secret_rotated", _chain(endpoint), (endpoint.id,), None, None, tx.call.reason
         )
     )
-    return found
+    return endpoint
 
 
 @change
 def ping_endpoint(tx: Transaction, command: OneEndpoint) -> Job:
     """Deliver an event that means nothing, whatever the endpoint listens to."""
-    found = _enabled(find(tx.index, command.tenant, command.id))
-    record = AuditRecord(PING, found.tenant, (found.id,))
-    made = delivery(tx.new_id, found.id, record, tx.index.revision, tx.now, f"ping/{tx.new_id()}")
-    tx.enqueue(made)
+    endpoint = _enabled(find(tx.index, command.tenant, command.id))
+    record = AuditRecord(PING, endpoint.tenant, (endpoint.id,))
+    job = delivery(tx.new_id, endpoint.id, record, tx.index.revision, tx.now, f"ping/{tx.new_id()}")
+    tx.enqueue(job)
     tx.record(
-        AuditRecord("endpoint.pinged", _chain(found), (found.id, made.id), reason=tx.call.reason)
+        AuditRecord(
+            "endpoint.pinged", _chain(endpoint), (endpoint.id, job.id), reason=tx.call.reason
+        )
     )
-    return made
+    return job
 
 
 @change
 def redeliver_delivery(tx: Transaction, command: OneDelivery) -> Job:
     """Deliver again under the same id, whatever became of it before."""
-    found = _enabled(find(tx.index, command.tenant, command.endpoint, "endpoint"))
-    named = OneJob(id=checked("id", command.id))
-    job = job_rpcs.owned(store.find(tx.connection, named.id, lock=True), named)
-    job_rpcs.owned(job if job.target == found.id else None, named)
+    endpoint = _enabled(find(tx.index, command.tenant, command.endpoint, "endpoint"))
+    query = OneJob(id=checked("id", command.id))
+    job = job_rpcs.owned(store.find(tx.connection, query.id, lock=True), query)
+    job_rpcs.owned(job if job.target == endpoint.id else None, query)
     return job_rpcs.restarted(tx, job, "job.redelivered")
 
 
@@ -202,17 +204,17 @@ def list_endpoints(view: View, query: ListEndpoints) -> Page[Endpoint]:
     """List a tenant's endpoints; without one, every endpoint there is."""
     if query.tenant:
         preconditions.tenant(view.index, query.tenant)
-    mine = [e for e in view.index.endpoints.values() if query.tenant in ("", e.tenant)]
+    endpoints = [e for e in view.index.endpoints.values() if query.tenant in ("", e.tenant)]
     filters = ["endpoints", query.tenant]
-    found = sorted(mine, key=lambda each: each.id)
-    return paging.page(found, lambda each: each.id, query.page, filters)
+    in_order = sorted(endpoints, key=lambda endpoint: endpoint.id)
+    return paging.page(in_order, lambda endpoint: endpoint.id, query.page, filters)
 
 
 @read
 def list_deliveries(view: View, query: ListDeliveries) -> Page[Job]:
-    found = find(view.index, query.tenant, query.endpoint, "endpoint")
-    matching = JobFilter(target=found.id, state=query.state)
-    filters = ["deliveries", found.id, str(query.state)]
+    endpoint = find(view.index, query.tenant, query.endpoint, "endpoint")
+    matching = JobFilter(target=endpoint.id, state=query.state)
+    filters = ["deliveries", endpoint.id, str(query.state)]
     return job_rpcs.newest(view, query.page, filters, matching)
 
 
@@ -225,14 +227,14 @@ def find(index: Index, tenant: str, endpoint: str, field: str = "id") -> Endpoin
     """
     if tenant:
         preconditions.customer(index, tenant)
-    found = index.endpoints.get(checked("id", endpoint, field))
-    if found is None or tenant not in ("", found.tenant):
+    match = index.endpoints.get(checked("id", endpoint, field))
+    if match is None or tenant not in ("", match.tenant):
         raise NotFound(
             ErrorReason.ENDPOINT_NOT_FOUND,
             f"there is no endpoint {endpoint[:140]!r}; list the endpoints to see those there are",
             field=field,
         )
-    return found
+    return match
 
 
 def _kinds(kinds: tuple[str, ...]) -> tuple[str, ...]:
@@ -249,14 +251,14 @@ def _wrong_kind(message: str) -> InvalidArgument:
     return InvalidArgument(ErrorReason.INVALID_FIELD, f"{field}: {message}", field=field)
 
 
-def _enabled(found: Endpoint) -> Endpoint:
-    if found.disabled:
+def _enabled(endpoint: Endpoint) -> Endpoint:
+    if endpoint.disabled:
         raise FailedPrecondition(
             ErrorReason.ENDPOINT_DISABLED,
-            f"endpoint {found.id!r} is disabled ({found.disabled}); enable it first",
+            f"endpoint {endpoint.id!r} is disabled ({endpoint.disabled}); enable it first",
             field="id",
         )
-    return found
+    return endpoint
 
 
 def _changed(tx: Transaction, action: str, before: Endpoint | None, after: Endpoint | None) -> None:
