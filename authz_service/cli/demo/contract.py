@@ -18,9 +18,10 @@ from authz_service.cli.display.words import code
 from authz_service.client.connection import Connection
 from authz_service.client.failure import Failure
 from authz_service.gen.authz.v1 import authorization_pb2 as checks
-from authz_service.gen.authz.v1 import invitation_pb2, key_pb2, member_pb2
+from authz_service.gen.authz.v1 import invitation_pb2, key_pb2, member_pb2, tenant_pb2
 
 STRIPE: Final = "lighthouse"
+LATER: Final = "quarry"
 CRM: Final = "vineyard"
 ADA: Final = "user:ada"
 
@@ -65,6 +66,10 @@ class Contracts:
         self._joined()
         self._seats()
         self._upgraded()
+        self._taken_back()
+        self._replaced()
+        self._unpaid()
+        self._trial()
         self._churned()
 
     def _bought(self) -> None:
@@ -125,7 +130,7 @@ class Contracts:
 
     def _seats(self) -> None:
         """The admin runs the roster, within what was bought."""
-        panel = key_pb2.Key(roles=["product"], display_name="admin panel")
+        panel = key_pb2.Key(roles=["authz.product"], display_name="admin panel")
         key = self._admin.keys.CreateKey(key_pb2.CreateKeyRequest(key=panel)).credential
         self._panel = self._connected(self._server.admin_address, key, ADA).members
         self._add("Ada gives Ben the second seat, in the product's own panel", "ben", "done")
@@ -137,6 +142,60 @@ class Contracts:
         self._post("Lighthouse upgrades at Stripe, with three seats", "stripe", upgrade, "applied")
         self._ask("The very next check knows", SCHEDULE)
         self._add("And Cleo has a seat", "cleo", "done")
+
+    def _taken_back(self) -> None:
+        """A cancellation, and second thoughts: nothing ends."""
+        ends = int(time.time()) + 20 * 86_400
+        gone = self._subscription("updated", "price_enterprise", 3, cancel_at=ends)
+        self._post("Lighthouse cancels for the end of the period", "stripe", gone, "applied")
+        stays = self._subscription("updated", "price_enterprise", 3)
+        self._post("And takes the cancellation back", "stripe", stays, "applied")
+
+    def _replaced(self) -> None:
+        """A second subscription takes the place of the first, whose end concerns it alone."""
+        new = self._subscription("created", "price_enterprise", 4, number=2)
+        self._post("A new subscription takes the place of the old one", "stripe", new, "applied")
+        old = self._subscription("deleted", "price_enterprise", 3, status="canceled")
+        self._post("The old one ends", "stripe", old, "applied")
+        self._ask("The account stays open: another one carries it", VIEW)
+
+    def _unpaid(self) -> None:
+        """A first payment that fails sells nothing."""
+        session = self._stripe_event(
+            "checkout.session.completed",
+            mode="subscription",
+            payment_status="unpaid",
+            customer=f"cus_{LATER}",
+            metadata={"tenant": LATER},
+            customer_details={"name": "Quarry Ltd", "email": "eve@quarry.example"},
+        )
+        self._post("Quarry buys, and pays later", "stripe", session, "parked, not_onboarded")
+        unpaid = self._subscription(
+            "created", "price_enterprise", 50, customer=LATER, status="incomplete"
+        )
+        title = "Its first payment fails: nothing is sold"
+        self._post(title, "stripe", unpaid, "parked, not_onboarded")
+
+    def _trial(self) -> None:
+        """The invoice of zero that begins a trial does not end it."""
+        until = int(time.time()) + 14 * 86_400
+        trial = self._subscription(
+            "created", "price_professional_monthly", 5, number=2, customer=LATER,
+            status="trialing", trial_end=until,
+        )  # fmt: skip
+        self._post("Quarry takes a trial", "stripe", trial, "applied")
+        invoice = self._stripe_event(
+            "invoice.paid", customer=f"cus_{LATER}", subscription=f"sub_{LATER}_2", amount_due=0
+        )
+        self._post("Its invoice of zero is paid", "stripe", invoice, "applied")
+        request = tenant_pb2.GetTenantRequest(tenant=LATER)
+        self._teller.step(
+            "Quarry is on trial, for two weeks",
+            f"authz tenants show {LATER}",
+            lambda: self._admin.tenants.GetTenant(request).tenant,
+            lambda tenant: code(tenant_pb2.TenantState, tenant.state),
+            "TRIAL",
+        )
 
     def _churned(self) -> None:
         gone = self._stripe_event(
@@ -196,13 +255,23 @@ class Contracts:
         parked = f", {event['reason']}" if event["state"] == "parked" else ""
         return f"{event['state']}{parked}"
 
-    def _subscription(self, what: str, price: str, seats: int) -> bytes:
-        items = {"data": [{"price": {"id": price}, "quantity": seats}]}
-        kind = f"customer.subscription.{what}"
-        customer = f"cus_{STRIPE}"
-        return self._stripe_event(
-            kind, id=f"sub_{STRIPE}", customer=customer, status="active", items=items
-        )
+    def _subscription(
+        self,
+        what: str,
+        price: str,
+        seats: int,
+        *,
+        number: int = 1,
+        customer: str = STRIPE,
+        **other: Any,
+    ) -> bytes:
+        content: dict[str, Any] = {
+            "id": f"sub_{customer}_{number}",
+            "customer": f"cus_{customer}",
+            "status": "active",
+            "items": {"data": [{"price": {"id": price}, "quantity": seats}]},
+        }
+        return self._stripe_event(f"customer.subscription.{what}", **(content | other))
 
     def _stripe_event(self, type_: str, **content: Any) -> bytes:
         self._sent += 1
