@@ -13,11 +13,13 @@ from hypothesis import settings
 
 from authz_service.store.database import Database
 from authz_service.store.migrate import migrate
-from tests import sweeps
+from tests import compiled, sweeps
 from tests.postgres import fresh_database, postgres_server
 
 os.environ["TZ"] = "UTC"  # what people read is in their own time zone
 time.tzset()
+
+compiled.share()
 
 gc.disable()  # until all is collected: of thousands of tests and modules none goes
 
