@@ -6,7 +6,8 @@ the same number tries the same one again. Without that variable, as in a run of 
 """
 
 import os
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Callable, Iterable
 from typing import Final, TypeVar
 from zlib import crc32
 
@@ -23,24 +24,29 @@ def share() -> int | None:
     return int(number) % SHARES if number else None
 
 
-def chosen(name: str) -> bool:
-    """Tell whether what bears a name is in the share; of thousands of names, about one in four."""
-    return share() in (None, crc32(name.encode()) % SHARES)
-
-
-def share_of(cases: Iterable[T]) -> list[T]:
-    """List the cases in the share, for a test that tries them all itself."""
-    return [case for case in cases if chosen(repr(case))]
+def share_of(cases: Iterable[T], name: Callable[[T], str] = repr) -> list[T]:
+    """List the cases in the share: one in four, mixed by name, at least one of four or more."""
+    found, number = list(cases), share()
+    if number is None:
+        return found
+    mixed = sorted(range(len(found)), key=lambda at: crc32(name(found[at]).encode()))
+    return [found[at] for at in sorted(mixed[number::SHARES])]
 
 
 def split(items: Iterable[pytest.Item]) -> tuple[list[pytest.Item], list[pytest.Item]]:
     """Split tests into those that this run is to try, and the rest of the sweeps."""
-    tried: list[pytest.Item] = []
-    left: list[pytest.Item] = []
+    items = list(items)
+    sweeps: defaultdict[str, list[pytest.Item]] = defaultdict(list)
     for item in items:
-        is_tried = item.get_closest_marker("sweep") is None or chosen(item.nodeid)
-        (tried if is_tried else left).append(item)
-    return tried, left
+        if item.get_closest_marker("sweep") is not None:
+            sweeps[item.nodeid.partition("[")[0]].append(item)
+    shares = (share_of(sweep, lambda item: item.nodeid) for sweep in sweeps.values())
+    tried = {item.nodeid for mine in shares for item in mine}
+    left = {item.nodeid for sweep in sweeps.values() for item in sweep} - tried
+    return (
+        [item for item in items if item.nodeid not in left],
+        [item for item in items if item.nodeid in left],
+    )
 
 
 def described() -> str:

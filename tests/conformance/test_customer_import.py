@@ -147,6 +147,7 @@ def test_same_customer_twice_in_a_call_is_opened_once(accounts: TenantWorld) -> 
     assert accounts.tenant("one").tier_at(accounts.now) == "free"
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize(
     ("wanted", "reason", "field"),
     [

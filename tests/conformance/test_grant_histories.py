@@ -248,6 +248,7 @@ def assert_books_are_right(clerk: Clerk) -> None:
         assert revisions(kept) == revisions(excepted)
 
 
+@pytest.mark.sweep
 def test_books_memory_and_database_agree_after_every_step(clerk: Clerk) -> None:
     for number in range(STEPS):
         clerk.step(number)
@@ -255,6 +256,7 @@ def test_books_memory_and_database_agree_after_every_step(clerk: Clerk) -> None:
     ledger.assert_whole(clerk.world.database)
 
 
+@pytest.mark.sweep
 def test_casbin_answers_as_the_index_does_in_the_end(clerk: Clerk) -> None:
     for number in range(STEPS):
         clerk.step(number)
@@ -271,6 +273,7 @@ def test_casbin_answers_as_the_index_does_in_the_end(clerk: Clerk) -> None:
             assert allowed == (casbin.decide(question).name == "ALLOWED"), (question, at)
 
 
+@pytest.mark.sweep
 def test_changes_that_are_listed_are_all_that_were_made(clerk: Clerk) -> None:
     seeded = ledger.head(clerk.world.database)
     for number in range(STEPS):

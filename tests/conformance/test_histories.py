@@ -62,6 +62,7 @@ def made(request: pytest.FixtureRequest) -> World:
     return replace(drawn, deltas=tuple(map(Delta, count(1), changing)))
 
 
+@pytest.mark.sweep
 def test_index_grown_by_deltas_equals_the_one_read_from_the_database(
     store_world: StoreWorld, made: World
 ) -> None:
@@ -78,6 +79,7 @@ def test_index_grown_by_deltas_equals_the_one_read_from_the_database(
     ledger.assert_whole(store_world.database)
 
 
+@pytest.mark.sweep
 def test_facts_of_every_revision_are_those_of_the_history(
     store_world: StoreWorld, made: World
 ) -> None:
@@ -88,6 +90,7 @@ def test_facts_of_every_revision_are_those_of_the_history(
         assert set(found) == set(made.facts_at(revision)), f"{revision=}"
 
 
+@pytest.mark.sweep
 def test_facts_about_one_subject_are_all_that_can_matter_to_it(
     store_world: StoreWorld, made: World
 ) -> None:

@@ -81,6 +81,7 @@ def made(request: pytest.FixtureRequest) -> World:
     return replace(drawn, deltas=tuple(map(Delta, count(1), changing)))
 
 
+@pytest.mark.sweep
 def test_what_was_answered_then_is_answered_again_as_known_then(
     store_world: StoreWorld, made: World
 ) -> None:
@@ -103,6 +104,7 @@ def _swapped(seen: tuple[Index, Instant], asked: Question) -> tuple[Index, Quest
     return index, asked, at
 
 
+@pytest.mark.sweep
 def test_explaining_what_was_answered_then_gives_the_same_and_casbin_agrees(
     store_world: StoreWorld, made: World
 ) -> None:

@@ -58,6 +58,7 @@ def test_each_begins_with_the_revision_that_made_it(defined: StoreWorld) -> None
     assert told(defined) == dict(zip(ids, range(1, 6), strict=True)) | {OWN.id: 7}
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize(
     ("before", "after"),
     [

@@ -86,6 +86,7 @@ def stored(fact: Fact, roles: frozenset[str]) -> Fact:
     return fact
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize("chunk", range(4))
 def test_preview_of_a_random_change_set_equals_its_effect(
     chunk: int, migrated_sqlite: Path, tmp_path: Path

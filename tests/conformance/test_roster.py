@@ -370,6 +370,7 @@ def assert_casbin_agrees(world: StoreWorld) -> int:
     return allowed
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize("drawn", range(4))
 def test_whatever_is_done_to_a_roster_its_laws_hold(store_world: StoreWorld, drawn: int) -> None:
     seed(store_world)

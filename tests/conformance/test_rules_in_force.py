@@ -38,6 +38,7 @@ def every_page(
                 return found
 
 
+@pytest.mark.sweep
 def test_rules_of_every_moment_are_those_of_the_facts(store_world: StoreWorld, made: World) -> None:
     write(store_world, made, 1, len(made.deltas))
     shown = 0

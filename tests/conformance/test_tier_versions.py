@@ -308,6 +308,7 @@ def state(world: StoreWorld, tenants: Iterable[str]) -> list[Any]:
     ]
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize("seed", range(4))
 def test_change_then_roll_back_and_every_decision_is_as_before(
     world: StoreWorld, seed: int

@@ -69,6 +69,7 @@ def bought(index: Index, tenant: str, at: Instant) -> tuple[set[str], dict[str, 
     return {each.permission for each in found.permissions}, limits
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize("chunk", range(CHUNKS))
 def test_effect_on_subjects_is_what_every_question_asked_one_by_one_says(chunk: int) -> None:
     compared = 0
@@ -96,6 +97,7 @@ def test_effect_on_subjects_is_what_every_question_asked_one_by_one_says(chunk: 
     assert compared > 200
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize("chunk", range(CHUNKS))
 def test_effect_on_tenants_is_the_difference_of_their_entitlements(chunk: int) -> None:
     compared = 0

@@ -35,6 +35,7 @@ def differences(index: Index, drawn: Round, fact: Fact) -> Iterator[tuple[Questi
             yield asked, now
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize("chunk", range(CHUNKS))
 def test_removing_a_fact_never_adds_access(chunk: int) -> None:
     lost: Counter[str] = Counter()
