@@ -25,7 +25,7 @@ gc.disable()  # until all is collected: of thousands of tests and modules none g
 
 # A slow machine is no bug. On CI the examples are the same every time, so that a red run is about
 # the change; a developer's runs explore.
-_BRIEF = settings(deadline=None, max_examples=50, stateful_step_count=30)
+_BRIEF = settings(deadline=None, max_examples=30, stateful_step_count=30)
 settings.register_profile("explore", _BRIEF)
 settings.register_profile("ci", _BRIEF, derandomize=True, print_blob=True)
 settings.register_profile("thorough", deadline=None, max_examples=5_000)

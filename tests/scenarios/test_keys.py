@@ -179,6 +179,7 @@ def completed(environment: dict[str, str], line: str, shell: str = "bash") -> li
     return [each for each in ran.out.splitlines() if each]
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_completion_is_shown_for_every_shell(authz: Authz, server: Trial, shell: str) -> None:
     environment = {**server.environment, "_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1"}
@@ -229,6 +230,7 @@ def test_words_with_colons_are_completed_in_bash(
     assert ran.stdout.split() == replies, ran.stderr
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize(
     "broken",
     [{"AUTHZ_ADMIN_PORT": "1"}, {"AUTHZ_KEY": "authz_no_key"}, {"AUTHZ_ADMIN_PORT": "x"}],
