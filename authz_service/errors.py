@@ -28,7 +28,7 @@ class ErrorReason(StrEnum):
     INVALID_WINDOW = "INVALID_WINDOW"
     INVALID_PAGE_TOKEN = "INVALID_PAGE_TOKEN"
     BATCH_TOO_LARGE = "BATCH_TOO_LARGE"
-    CHANGES_COLLIDE = "CHANGES_COLLIDE"
+    COMMANDS_COLLIDE = "COMMANDS_COLLIDE"
     FINGERPRINT_MISMATCH = "FINGERPRINT_MISMATCH"
     INCLUSION_CYCLE = "INCLUSION_CYCLE"
     INCLUSION_TOO_DEEP = "INCLUSION_TOO_DEEP"
@@ -71,7 +71,7 @@ class ErrorReason(StrEnum):
     TENANT_RESERVED = "TENANT_RESERVED"
     TENANT_STATE_CONFLICT = "TENANT_STATE_CONFLICT"
     SEATS_EXHAUSTED = "SEATS_EXHAUSTED"
-    PLAN_OUTDATED = "PLAN_OUTDATED"
+    CHANGESET_OUTDATED = "CHANGESET_OUTDATED"
     CHANGESET_BLOCKED = "CHANGESET_BLOCKED"
     TIER_VERSION_NOT_FOUND = "TIER_VERSION_NOT_FOUND"
     REVISION_MISMATCH = "REVISION_MISMATCH"
@@ -135,6 +135,7 @@ class AuthzError(Exception):
         self.message = message
         self.field = field
         self.details = dict(details or {})
+        self.others: tuple[AuthzError, ...] = ()
 
     def __str__(self) -> str:
         where = f" ({self.field})" if self.field else ""

@@ -23,6 +23,7 @@ from authz_service.rpc.admission import LimitSettings
 from authz_service.rpc.calls import AdminCalls
 from authz_service.rpc.server import Port, PortSettings
 from authz_service.rpc.services import (
+    changeset,
     identity,
     invitation,
     job,
@@ -95,11 +96,13 @@ def admin_port(parts: Parts) -> Port:
 
 def _administration(parts: Parts, calls: AdminCalls) -> dict[ServiceDescriptor, object]:
     settings, billing_policy = parts.settings, parts.billing_policy
+    subscriptions = subscription.service(billing_policy)
     invitation_lifetime = timedelta(days=settings.invitation_days)
     return {
         **administration.served(calls),
         **_serves(audit_pb2, AuditServicer(calls)),
-        **subscription.service(billing_policy).served(calls),
+        **subscriptions.served(calls),
+        **changeset.service((*administration.SERVICES, subscriptions)).served(calls),
         **invitation.service(door.new_secret, invitation_lifetime).served(calls),
         **key.service(door.new_secret, parts.key_use.seen).served(calls),
         **identity.SERVICE.served(calls),

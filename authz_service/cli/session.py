@@ -120,11 +120,16 @@ class Session(Services):
         """Print a remark for people, on standard error."""
         out.console(errors=True).print(Text(note, "dim"))
 
+    @property
+    def can_ask(self) -> bool:
+        """Whether a person is there who reads what is asked."""
+        return self.output is Output.TABLE and out.is_watched()
+
     def confirm(self, question: str) -> None:
         """Ask before what cannot be undone; on a terminal only, so that scripts go on.
 
         Raises:
             typer.Abort: the answer is no.
         """
-        if self.output is Output.TABLE and not self.dry_run and out.is_watched():
+        if self.can_ask and not self.dry_run:
             typer.confirm(question, abort=True, err=True)

@@ -206,9 +206,10 @@ def failure_of(error: grpc.Call, address: str, timeout: float) -> Failure:
             info.reason,
             message,
             code=code.name,
-            field=", ".join(violation.field for violation in bad.field_violations),
+            field=bad.field_violations[0].field if bad.field_violations else "",
             details=info.metadata,
             advice=advice_on(info.reason),
+            violations=[(each.field, each.description) for each in bad.field_violations],
         )
     match code:
         case grpc.StatusCode.UNAVAILABLE if refused := refused_handshake(message, address):

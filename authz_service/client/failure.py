@@ -1,6 +1,6 @@
 """Every way a command ends, and what a person does next."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import IntEnum
 from typing import Final
 
@@ -21,7 +21,10 @@ class ExitCode(IntEnum):
 
 
 class Failure(Exception):
-    """A command that cannot give what was asked for. `advice` says what to do about it."""
+    """A command that cannot give what was asked for. `advice` says what to do about it.
+
+    `violations` are all fields at fault, each with what is wrong with it.
+    """
 
     def __init__(
         self,
@@ -33,6 +36,7 @@ class Failure(Exception):
         field: str = "",
         details: Mapping[str, str] | None = None,
         advice: str = "",
+        violations: Sequence[tuple[str, str]] = (),
     ) -> None:
         super().__init__(message)
         self.exit_code = exit_code
@@ -42,6 +46,7 @@ class Failure(Exception):
         self.field = field
         self.details = dict(details or {})
         self.advice = advice
+        self.violations = tuple(violations)
 
     def as_json(self) -> dict[str, object]:
         """Return the document that `--output json` writes to standard error."""
@@ -68,7 +73,7 @@ _ADVICE: Final[Mapping[str, str]] = {
     "INVALID_FIELD": _MEND,
     "INVALID_WINDOW": "let the window end after it starts: --from, --until",
     "BATCH_TOO_LARGE": "split it: one call carries at most 1,000",
-    "CHANGES_COLLIDE": "keep one of the two changes",
+    "COMMANDS_COLLIDE": "keep one of the two commands",
     "FINGERPRINT_MISMATCH": "plan again with authz plan, and apply that plan",
     "INCLUSION_CYCLE": "take one of the inclusions out of the circle",
     "INCLUSION_TOO_DEEP": "include the needed names directly",
@@ -117,7 +122,7 @@ _ADVICE: Final[Mapping[str, str]] = {
     "TENANT_STATE_CONFLICT": "see where it stands with authz tenants get TENANT",
     "SEATS_EXHAUSTED": "remove a member with authz members remove, or run "
     "authz tenants set-tier TENANT TIER with a larger tier",
-    "PLAN_OUTDATED": "look again with authz plan, and apply that plan",
+    "CHANGESET_OUTDATED": "look again with authz plan, and apply that plan",
     "CHANGESET_BLOCKED": "name what takes its place: --replace KIND:OLD=NEW",
     "TIER_VERSION_NOT_FOUND": "see the versions kept with authz tiers versions TIER",
     "REVISION_MISMATCH": "it has changed since: look at it again, and repeat with its revision",

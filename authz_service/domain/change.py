@@ -5,7 +5,6 @@ from typing import TypeAlias
 
 from authz_service.domain.audit import Actor, AuditRecord
 from authz_service.domain.catalog import Permission, Plan, Role
-from authz_service.domain.changeset import Changeset
 from authz_service.domain.endpoint import Endpoint
 from authz_service.domain.exception import TenantException
 from authz_service.domain.grant import RoleGrant
@@ -36,7 +35,8 @@ class ScheduledChangeset:
 
     id: str
     at: Instant
-    changeset: Changeset
+    commands: str
+    """As `usecases.changesets.commands` writes them."""
     actor: str
     on_behalf_of: str
     reason: str

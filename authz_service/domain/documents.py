@@ -225,12 +225,12 @@ def _scheduled(fact: ScheduledChangeset) -> Document:
     blocker = fact.blocker
     return _set(
         id=fact.id,
-        at=instant(fact.at),
+        apply_time=instant(fact.at),
         actor=fact.actor,
         on_behalf_of=fact.on_behalf_of,
         reason=fact.reason,
         create_time=instant(fact.created_at),
-        object_count=len(fact.changeset.changes),
+        object_count=len(fact.changes),
         blocker=blocker
         and _set(reason=blocker.reason, message=blocker.message, tenant=blocker.tenant),
     )

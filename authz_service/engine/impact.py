@@ -97,7 +97,7 @@ def require_no_blocker(impacts: Iterable[TenantImpact]) -> None:
             f"{first.kind.value}: {first.object} in {first.tenant!r}"
             f"{f' and {len(blockers) - 1} more' if len(blockers) > 1 else ''}; name what takes its "
             "place in the changeset and preview it again",
-            field="changes",
+            field="changeset.commands",
             details={"kind": first.kind.value, "object": first.object, "tenants": str(tenants)},
         )
 

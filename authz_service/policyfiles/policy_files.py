@@ -101,6 +101,23 @@ def _read(texts: Mapping[str, str], existing: PolicySet, unreadable: list[Proble
     return policy
 
 
+def located(folder: Path, violations: Iterable[tuple[Steps, str]]) -> list[Problem]:
+    """Say where in the files of a folder a path stands, with what is wrong there, in their order.
+
+    What the files do not have stands at the head of the file that would have it.
+    """
+    documents = {}
+    for name, section in _SECTIONS.items():
+        if (folder / name).exists():
+            documents[section] = yaml_text.parse(name, _text(folder / name))
+    problems = []
+    for steps, message in violations:
+        file = next(name for name, section in _SECTIONS.items() if section == steps[0])
+        line = documents[str(steps[0])].line(steps) if steps[0] in documents else 1
+        problems.append(Problem(file, line, yaml_text.told(steps), message))
+    return _ordered(problems)
+
+
 def _text(path: Path) -> str:
     """Read a file without its byte order mark; one that is too large counts as unreadable."""
     with path.open("rb") as file:

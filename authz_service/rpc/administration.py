@@ -7,7 +7,6 @@ from google.protobuf.descriptor import ServiceDescriptor
 from authz_service.rpc.calls import AdminCalls
 from authz_service.rpc.services import (
     add_on,
-    changeset,
     exception,
     feature,
     limit,
@@ -28,7 +27,6 @@ SERVICES: Final = (
     limit.SERVICE,
     role_grant.SERVICE,
     exception.SERVICE,
-    changeset.SERVICE,
     tenant.SERVICE,
     member.SERVICE,
 )

@@ -12,6 +12,9 @@ from authz_service.errors import AuthzError, ErrorReason, ResourceExhausted
 
 DOMAIN: Final = "authz.v1"
 
+_ROOM: Final = 5000
+"""Bytes of all fields at fault together: with the rest of a refusal they stay below 8 KiB."""
+
 _MOST_BYTES: Final = 1000
 """A refusal travels in trailing metadata. gRPC drops all of it beyond 8 KiB, and the message is
 in there three times, once percent-encoded."""
@@ -27,7 +30,7 @@ CODES: Final = {
     ErrorReason.INVALID_WINDOW: _INVALID,
     ErrorReason.INVALID_PAGE_TOKEN: _INVALID,
     ErrorReason.BATCH_TOO_LARGE: _INVALID,
-    ErrorReason.CHANGES_COLLIDE: _INVALID,
+    ErrorReason.COMMANDS_COLLIDE: _INVALID,
     ErrorReason.FINGERPRINT_MISMATCH: _INVALID,
     ErrorReason.INCLUSION_CYCLE: _INVALID,
     ErrorReason.INCLUSION_TOO_DEEP: _INVALID,
@@ -70,7 +73,7 @@ CODES: Final = {
     ErrorReason.TENANT_RESERVED: _PRECONDITION,
     ErrorReason.TENANT_STATE_CONFLICT: _PRECONDITION,
     ErrorReason.SEATS_EXHAUSTED: _PRECONDITION,
-    ErrorReason.PLAN_OUTDATED: code_pb2.ABORTED,
+    ErrorReason.CHANGESET_OUTDATED: code_pb2.ABORTED,
     ErrorReason.CHANGESET_BLOCKED: _PRECONDITION,
     ErrorReason.TIER_VERSION_NOT_FOUND: _NOT_FOUND,
     ErrorReason.REVISION_MISMATCH: code_pb2.ABORTED,
@@ -123,14 +126,24 @@ def to_status(error: AuthzError, call_id: str) -> grpc.Status:
     info = error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=metadata)
     details = [_packed(info)]
     if field:
-        violation = error_details_pb2.BadRequest.FieldViolation(
-            field=field, description=message, reason=error.reason
-        )
-        details.append(_packed(error_details_pb2.BadRequest(field_violations=[violation])))
+        details.append(_packed(_bad_request(error)))
     if isinstance(error, ResourceExhausted):
         details.append(_packed(_retry(error.retry_after)))
     status = status_pb2.Status(code=CODES[error.reason], message=message, details=details)
     return rpc_status.to_status(status)
+
+
+def _bad_request(error: AuthzError) -> error_details_pb2.BadRequest:
+    """Name every field at fault, as many as the status has room for."""
+    bad = error_details_pb2.BadRequest()
+    for each in (error, *error.others):
+        bad.field_violations.add(
+            field=_cut(each.field), description=_cut(each.message), reason=each.reason
+        )
+        if len(bad.field_violations) > 1 and bad.ByteSize() > _ROOM:
+            del bad.field_violations[-1]
+            break
+    return bad
 
 
 def _cut(text: str) -> str:

@@ -9,7 +9,7 @@ from sqlalchemy import Table
 
 from authz_service.domain.audit import AuditRecord, plain
 from authz_service.domain.change import Blocker, FactChange, ScheduledChangeset
-from authz_service.store import schema, set_json
+from authz_service.store import schema
 
 _RECORDS: Final = TypeAdapter(tuple[AuditRecord, ...])
 _BLOCKER: Final = TypeAdapter(Blocker)
@@ -22,7 +22,7 @@ def to_json(fact: ScheduledChangeset, changes: WriteChanges) -> dict[str, Any]:
     """Write a schedule; `changes` writes the changes of facts."""
     return {
         **_plain_values(fact),
-        "changeset": set_json.write(fact.changeset),
+        "commands": fact.commands,
         "changes": changes(fact.changes),
         "records": plain(fact.records),
         "blocker": plain(fact.blocker),
@@ -35,7 +35,7 @@ def from_json(value: dict[str, Any], changes: ReadChanges) -> ScheduledChangeset
     return ScheduledChangeset(
         id=value["scheduled"],
         at=value["at"],
-        changeset=set_json.read(value["changeset"]),
+        commands=value["commands"],
         actor=value["actor"],
         on_behalf_of=value["on_behalf_of"],
         reason=value["reason"],
@@ -58,7 +58,7 @@ def scheduled(row: Any, changes: ReadChanges) -> ScheduledChangeset:
     return from_json(value | {name: json.loads(value[name]) for name in _PACKED}, changes)
 
 
-_PACKED: Final = ("changeset", "changes", "records", "blocker")
+_PACKED: Final = ("changes", "records", "blocker")
 
 
 def _plain_values(fact: ScheduledChangeset) -> dict[str, Any]:

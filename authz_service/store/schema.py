@@ -254,7 +254,7 @@ scheduled_changeset = _fact_table(
     _number("at"),
     *_texts("actor", "on_behalf_of", "reason"),
     _number("created_at"),
-    *_texts("changeset", "changes", "records", "blocker"),
+    *_texts("commands", "changes", "records", "blocker"),
 )
 """The last four are JSON: what was asked for, and what that comes to."""
 

@@ -132,7 +132,7 @@ def come_due(tx: Transaction, each: ScheduledChangeset) -> Transaction:
 
     `tx` lends the connection, the index and the instant, and is left as it is.
     """
-    action = "changes.came_due" if each.blocker is None else "changes.lapsed"
+    action = "changeset.came_due" if each.blocker is None else "changeset.lapsed"
     step = replace(
         tx,
         call=Call(each.by, reason=each.reason),

@@ -8,7 +8,7 @@ from typing import Final, TypeVar
 from authz_service.app.door import new_id, now
 from authz_service.domain.audit import Actor
 from authz_service.domain.call import Call
-from authz_service.domain.changeset import Changeset, Put
+from authz_service.domain.changeset import Changeset
 from authz_service.domain.decision import Question
 from authz_service.engine.decide import decide
 from authz_service.replication.replica import Replica
@@ -25,6 +25,7 @@ from tests.bench import databases
 from tests.bench.figures import Topic
 from tests.bench.run import Run
 from tests.bench.worlds import KEY, MEDIUM, PERMISSIONS, TIERS
+from tests.changesets import put
 
 T = TypeVar("T")
 
@@ -60,17 +61,17 @@ class _Bench:
 
     def turn(self, topic: Topic, *, first: bool) -> None:
         plan = self._replica.index.plans[TIERS[0]]
-        wanted = Changeset((Put(replace(plan, permissions=plan.permissions ^ {*_MOVED})),))
+        wanted = Changeset((put(replace(plan, permissions=plan.permissions ^ {*_MOVED})),))
         view = View(self._replica.index, self._database, now())
         seen = self._timed(
             "preview, whole",
-            lambda: preview_changeset.body(view, PreviewChangeset(changes=wanted)),
+            lambda: preview_changeset.body(view, PreviewChangeset(changeset=wanted)),
         )
         if first:
-            touched = seen.summary.losing + seen.summary.gaining
-            topic.title += f" ({seen.summary.tenants:,} tenants, {touched:,} users)"
+            touched = seen.preview.summary.losing + seen.preview.summary.gaining
+            topic.title += f" ({seen.preview.summary.tenants:,} tenants, {touched:,} users)"
         call = Call(Actor(KEY.subject), reason="bench")
-        asked = ApplyChangeset(changes=wanted, fingerprint=seen.fingerprint)
+        asked = ApplyChangeset(changeset=wanted, fingerprint=seen.fingerprint)
 
         def apply() -> None:
             with self._store.transaction(call) as tx:

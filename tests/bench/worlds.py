@@ -36,7 +36,8 @@ TIERS: Final = ("tier/free", "tier/professional", "tier/enterprise")
 KEY: Final = ApiKey("key-bench", digest("secret-of-the-benchmark"), kind=KeyKind.APP)
 CREDENTIAL: Final = write(KeyKind.APP, KEY.id, "secret-of-the-benchmark")
 INTERNAL: Final = (
-    "authz.decisions:check", "authz.role_grants:create", "authz.changes:apply", "authz.tiers:put",
+    "authz.decisions:check", "authz.role_grants:create", "authz.changesets:apply",
+    "authz.tiers:put",
     "authz.tenants:import", "authz.members:remove",
 )  # fmt: skip
 AT: Final = 1_800_000_000_000_000

@@ -6,17 +6,17 @@ from authz_service.domain.audit import Actor
 from authz_service.domain.call import Call
 from authz_service.domain.catalog import Feature, Limit, Permission, Plan, Role
 from authz_service.domain.change import Fact
-from authz_service.domain.changeset import AnyChange, Changeset
+from authz_service.domain.changeset import Changeset, ChangesetCommand
 from authz_service.domain.grant import RoleGrant
 from authz_service.domain.key import ApiKey
 from authz_service.domain.membership import Membership
 from authz_service.domain.tenant import SYSTEM, SubscriptionItem, Tenant
 from authz_service.domain.window import Instant
 from authz_service.usecases.changesets.preview_apply import (
-    AppliedChange,
+    Applied,
     ApplyChangeset,
-    Preview,
     PreviewChangeset,
+    Previewed,
     apply_changeset,
     preview_changeset,
 )
@@ -28,8 +28,8 @@ CLERK: Final = Actor("service:key-clerk")
 """May apply changes, but only those to roles."""
 
 RIGHTS: Final = (
-    "authz.changes:apply",
-    "authz.changes:preview",
+    "authz.changesets:apply",
+    "authz.changesets:preview",
     "authz.permissions:put",
     "authz.permissions:delete",
     "authz.roles:put",
@@ -53,7 +53,8 @@ OPERATORS: Final[tuple[Fact, ...]] = (
     *(Permission(right, internal=True) for right in RIGHTS),
     Role("the-operator", frozenset(RIGHTS)),
     Role(
-        "the-clerk", frozenset({"authz.changes:apply", "authz.changes:preview", "authz.roles:put"})
+        "the-clerk",
+        frozenset({"authz.changesets:apply", "authz.changesets:preview", "authz.roles:put"}),
     ),
     Tenant(SYSTEM),
     Membership(SYSTEM, OPERATOR.subject),
@@ -106,23 +107,32 @@ def seed(world: StoreWorld) -> None:
     world.put(*OPERATORS, *CUSTOMERS)
 
 
+class Seen:
+    """What a preview said, its parts at hand."""
+
+    def __init__(self, previewed: Previewed) -> None:
+        self.revision, self.fingerprint = previewed.revision, previewed.fingerprint
+        self.objects, self.summary = previewed.preview.objects, previewed.preview.summary
+        self.impacts = previewed.preview.impacts
+
+
 def preview(
-    world: StoreWorld, *changes: AnyChange, sample: int = 0, at: Instant | None = None
-) -> Preview:
+    world: StoreWorld, *changes: ChangesetCommand, sample: int = 0, at: Instant | None = None
+) -> Seen:
     view = View(world.index, world.database, world.clock.now)
-    wanted = PreviewChangeset(changes=Changeset(changes), sample=sample, at=at)
-    return preview_changeset.body(view, wanted)
+    query = PreviewChangeset(changeset=Changeset(changes), sample=sample, at=at)
+    return Seen(preview_changeset.body(view, query))
 
 
 def applied(
     world: StoreWorld,
     fingerprint: str,
-    *changes: AnyChange,
+    *changes: ChangesetCommand,
     by: Actor = OPERATOR,
     dry: bool = False,
     at: Instant | None = None,
-) -> AppliedChange:
+) -> Applied:
     """Apply what was previewed, or schedule it."""
-    wanted = ApplyChangeset(changes=Changeset(changes), fingerprint=fingerprint, at=at)
+    wanted = ApplyChangeset(changeset=Changeset(changes), fingerprint=fingerprint, at=at)
     with world.store.transaction(Call(by, reason="agreed", validate_only=dry)) as tx:
         return apply_changeset.body(tx, wanted)

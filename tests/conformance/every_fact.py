@@ -6,18 +6,7 @@ from typing import Final, NamedTuple
 from authz_service.domain.audit import AuditRecord
 from authz_service.domain.catalog import Feature, Limit, Permission, Plan, Role
 from authz_service.domain.change import Blocker, Fact, FactChange, ScheduledChangeset
-from authz_service.domain.changeset import (
-    Changeset,
-    Delete,
-    EndException,
-    Except,
-    Give,
-    HoldAddOn,
-    MoveToTier,
-    ObjectKind,
-    Put,
-    Revoke,
-)
+from authz_service.domain.changeset import Changeset
 from authz_service.domain.endpoint import Endpoint
 from authz_service.domain.exception import ExceptionKind, TenantException
 from authz_service.domain.grant import GrantOrigin, GrantSource, HeldBack, RoleGrant
@@ -35,6 +24,18 @@ from authz_service.domain.tenant import (
 )
 from authz_service.domain.window import ALWAYS, FOREVER, Window
 from authz_service.store.facts import Facts
+from authz_service.usecases.changesets.commands import written
+from tests.changesets import (
+    ObjectKind,
+    delete,
+    end_exception,
+    except_,
+    give,
+    hold_add_on,
+    move_to_tier,
+    put,
+    revoke,
+)
 
 TEXT: Final = "Über 'quotes', \"commas\", back\\slashes % _ and 日本 🚀\nin two lines"
 
@@ -68,6 +69,7 @@ TENANT: Final = Tenant(
     ended_revision=3,
     dated_limits=(DatedLimit(Limit("rows", 9, "row"), Window(5, 9)),),
 )
+
 OWN_ROLE: Final = Role("acme/clerk", frozenset({"doc:read"}), frozenset({"viewer"}), TEXT, True)
 MEMBER: Final = Membership(
     "acme",
@@ -141,19 +143,21 @@ ENDPOINT: Final = Endpoint(
 SCHEDULED: Final = ScheduledChangeset(
     "sch-1",
     2_000_000_000_000_000,
-    Changeset(
-        (
-            Put(PERMISSION),
-            Put(ROLE),
-            Put(OWN_ROLE),
-            Put(TIER),
-            Delete(ObjectKind.ADD_ON, "audit", "other"),
-            Give(GRANT),
-            Revoke("acme", "user:ada", "viewer", "project:1", GrantSource.SCIM),
-            Except(GRANTING),
-            EndException("acme", "x2"),
-            MoveToTier("acme", "pro"),
-            HoldAddOn("acme", "audit", held=False),
+    written(
+        Changeset(
+            (
+                put(PERMISSION),
+                put(ROLE),
+                put(OWN_ROLE),
+                put(TIER),
+                delete(ObjectKind.ADD_ON, "audit", "other"),
+                give(GRANT),
+                revoke("acme", "user:ada", "viewer", "project:1", GrantSource.SCIM),
+                except_(GRANTING),
+                end_exception("acme", "x2"),
+                move_to_tier("acme", "pro"),
+                hold_add_on("acme", "audit", held=False),
+            )
         )
     ),
     "service:ops",

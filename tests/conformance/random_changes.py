@@ -6,23 +6,22 @@ from typing import Final, TypeVar
 
 from authz_service.domain.catalog import ADD_ON, TIER, Permission, Plan, Role
 from authz_service.domain.change import Fact
-from authz_service.domain.changeset import (
-    AnyChange,
-    Changeset,
-    Delete,
-    EndException,
-    Except,
-    Give,
-    HoldAddOn,
-    MoveToTier,
-    ObjectKind,
-    Put,
-    Revoke,
-)
+from authz_service.domain.changeset import Changeset, ChangesetCommand
 from authz_service.domain.exception import TenantException
 from authz_service.domain.grant import RoleGrant
 from authz_service.domain.membership import Membership
 from authz_service.domain.tenant import Tenant
+from tests.changesets import (
+    ObjectKind,
+    delete,
+    end_exception,
+    except_,
+    give,
+    hold_add_on,
+    move_to_tier,
+    put,
+    revoke,
+)
 from tests.differential.history import History, key
 from tests.differential.making import ADD_ONS, INSTANTS, Making
 from tests.differential.worlds import World
@@ -52,14 +51,14 @@ class Drawing:
         drawn = (self.random.choice(drawing)() for _ in range(count))
         return Changeset(tuple(change for change in drawn if change is not None))
 
-    def _put_role(self) -> AnyChange:
-        return Put(self._making._role(self.random.choice(self._making.roles)))
+    def _put_role(self) -> ChangesetCommand:
+        return put(self._making._role(self.random.choice(self._making.roles)))
 
-    def _put_plan(self) -> AnyChange:
+    def _put_plan(self) -> ChangesetCommand:
         plan = self._making._plan(self.random.choice((*self._making.tiers, *ADD_ONS)))
         internal = {p.id for p in self._of(Permission) if p.internal}
         declared = {p.id for p in self._of(Permission)}
-        return Put(
+        return put(
             replace(
                 plan,
                 permissions=(plan.permissions - internal) & declared,
@@ -67,56 +66,56 @@ class Drawing:
             )
         )
 
-    def _put_permission(self) -> AnyChange:
-        return Put(self.random.choice(self._of(Permission)))
+    def _put_permission(self) -> ChangesetCommand:
+        return put(self.random.choice(self._of(Permission)))
 
-    def _put_own_role(self) -> AnyChange:
+    def _put_own_role(self) -> ChangesetCommand:
         tenant = self.random.choice(self._of(Tenant))
-        return Put(self._making._own_role(tenant.id, self.random.choice(self._making.roles)))
+        return put(self._making._own_role(tenant.id, self.random.choice(self._making.roles)))
 
-    def _give(self) -> AnyChange:
+    def _give(self) -> ChangesetCommand:
         member = self.random.choice(
             [m for m in self._of(Membership) if not m.subject.startswith("staff:")]
         )
-        return Give(self._making._grant(member.tenant, member.subject))
+        return give(self._making._grant(member.tenant, member.subject))
 
-    def _revoke(self) -> AnyChange | None:
+    def _revoke(self) -> ChangesetCommand | None:
         grants = self._of(RoleGrant)
         if not grants:
             return None
         grant = self.random.choice(grants)
         source = self.random.choice((None, grant.source))
-        return Revoke(grant.tenant, grant.subject, grant.role, grant.scope, source)
+        return revoke(grant.tenant, grant.subject, grant.role, grant.scope, source)
 
-    def _except(self) -> AnyChange:
+    def _except(self) -> ChangesetCommand:
         drawn = self._making._exception(self.random.choice(self._of(Tenant)).id)
-        return Except(replace(drawn, id="", reason="agreed", approver="user:boss"))
+        return except_(replace(drawn, id="", reason="agreed", approver="user:boss"))
 
-    def _end(self) -> AnyChange | None:
+    def _end(self) -> ChangesetCommand | None:
         exceptions = self._of(TenantException)
         if not exceptions:
             return None
         held = self.random.choice(exceptions)
-        return EndException(held.tenant, held.id)
+        return end_exception(held.tenant, held.id)
 
-    def _move(self) -> AnyChange:
+    def _move(self) -> ChangesetCommand:
         tenant = self.random.choice(self._of(Tenant))
-        return MoveToTier(tenant.id, self.random.choice(self._making.tiers).removeprefix(TIER))
+        return move_to_tier(tenant.id, self.random.choice(self._making.tiers).removeprefix(TIER))
 
-    def _hold(self) -> AnyChange:
+    def _hold(self) -> ChangesetCommand:
         tenant = self.random.choice(self._of(Tenant))
         add_on = self.random.choice(ADD_ONS).removeprefix(ADD_ON)
-        return HoldAddOn(tenant.id, add_on, held=self.random.random() < 0.5)
+        return hold_add_on(tenant.id, add_on, held=self.random.random() < 0.5)
 
-    def _delete(self) -> AnyChange:
+    def _delete(self) -> ChangesetCommand:
         roles, tiers = self._making.roles, self._making.tiers
         if self.random.random() < 0.5:
             return self._without(ObjectKind.ROLE, roles)
         return self._without(ObjectKind.TIER, tuple(t.removeprefix(TIER) for t in tiers))
 
-    def _without(self, kind: ObjectKind, names: tuple[str, ...]) -> AnyChange:
+    def _without(self, kind: ObjectKind, names: tuple[str, ...]) -> ChangesetCommand:
         gone, other = self.random.choice(names), self.random.choice(names)
-        return Delete(kind, gone, other if self.random.random() < 0.7 else "")
+        return delete(kind, gone, other if self.random.random() < 0.7 else "")
 
     def _of(self, kind: type[F]) -> list[F]:
         return [fact for fact in self._facts if isinstance(fact, kind)]

@@ -6,18 +6,7 @@ from dataclasses import replace
 import pytest
 
 from authz_service.domain.catalog import Limit, Permission, Role
-from authz_service.domain.changeset import (
-    AnyChange,
-    Delete,
-    EndException,
-    Except,
-    Give,
-    HoldAddOn,
-    MoveToTier,
-    ObjectKind,
-    Put,
-    Revoke,
-)
+from authz_service.domain.changeset import ChangesetCommand
 from authz_service.domain.decision import Question
 from authz_service.domain.exception import ExceptionKind, TenantException
 from authz_service.domain.grant import RoleGrant
@@ -25,6 +14,17 @@ from authz_service.domain.membership import Membership
 from authz_service.engine.decide import decide
 from authz_service.engine.impact import ImpactKind
 from authz_service.errors import AuthzError, ErrorReason
+from tests.changesets import (
+    ObjectKind,
+    delete,
+    end_exception,
+    except_,
+    give,
+    hold_add_on,
+    move_to_tier,
+    put,
+    revoke,
+)
 from tests.conformance.changing_world import (
     CLERK,
     EDITOR,
@@ -56,7 +56,7 @@ def may(world: StoreWorld, tenant: str, subject: str, permission: str) -> bool:
 
 def test_preview_names_the_objects_field_by_field(world: StoreWorld) -> None:
     wider = replace(PRO, permissions=frozenset({"doc:audit"}), limits=(Limit("seats", 5, "seat"),))
-    (changed,) = preview(world, Put(wider)).objects
+    (changed,) = preview(world, put(wider)).objects
     assert (changed.kind, changed.id, changed.existed, changed.exists) == (
         "tier",
         "pro",
@@ -72,7 +72,7 @@ def test_preview_names_the_objects_field_by_field(world: StoreWorld) -> None:
 
 def test_preview_tells_who_gains_and_who_loses(world: StoreWorld) -> None:
     gone = replace(PRO, permissions=frozenset({"doc:audit"}))
-    summary = preview(world, Put(gone)).summary
+    summary = preview(world, put(gone)).summary
     assert (summary.tenants, summary.gaining, summary.losing) == (1, 0, 2)
     audit, write = summary.permissions
     assert (audit.permission, audit.gained.entitled.names) == ("doc:audit", ("acme",))
@@ -83,28 +83,28 @@ def test_preview_tells_who_gains_and_who_loses(world: StoreWorld) -> None:
 
 def test_sample_is_cut_and_the_total_is_not(world: StoreWorld) -> None:
     gone = replace(PRO, permissions=frozenset())
-    (write,) = preview(world, Put(gone), sample=1).summary.permissions
+    (write,) = preview(world, put(gone), sample=1).summary.permissions
     assert (write.lost.subjects.count, len(write.lost.subjects.names)) == (2, 1)
 
 
 def test_preview_changes_nothing(world: StoreWorld) -> None:
     before = world.index.revision
-    preview(world, MoveToTier("beta", "pro"), Give(RoleGrant("acme", "user:vera", "editor")))
+    preview(world, move_to_tier("beta", "pro"), give(RoleGrant("acme", "user:vera", "editor")))
     assert world.stored_index().revision == before
 
 
 def test_change_set_is_applied_in_one_revision(world: StoreWorld) -> None:
     before = world.index.revision
     changes = (
-        Put(Permission("doc:sign")),
-        Put(Role("signer", frozenset({"doc:sign"}))),
-        Put(replace(FREE, permissions=frozenset({"doc:read", "doc:sign"}),
+        put(Permission("doc:sign")),
+        put(Role("signer", frozenset({"doc:sign"}))),
+        put(replace(FREE, permissions=frozenset({"doc:read", "doc:sign"}),
                     assignable_roles=FREE.assignable_roles | {"signer"})),
-        Give(RoleGrant("beta", "user:bob", "signer")),
-        MoveToTier("beta", "pro"),
-        HoldAddOn("acme", "audit"),
-        Revoke("acme", "user:vera", "viewer"),
-        Except(TenantException("", "acme", ExceptionKind.DENY, frozenset({"doc:read"}),
+        give(RoleGrant("beta", "user:bob", "signer")),
+        move_to_tier("beta", "pro"),
+        hold_add_on("acme", "audit"),
+        revoke("acme", "user:vera", "viewer"),
+        except_(TenantException("", "acme", ExceptionKind.DENY, frozenset({"doc:read"}),
                                reason="asked", approver="user:boss")),
     )  # fmt: skip
     plan = preview(world, *changes)
@@ -119,33 +119,33 @@ def test_change_set_is_applied_in_one_revision(world: StoreWorld) -> None:
 
 
 def test_dry_run_of_an_apply_changes_nothing(world: StoreWorld) -> None:
-    changes = (MoveToTier("beta", "pro"),)
+    changes = (move_to_tier("beta", "pro"),)
     before = world.index.revision
     assert applied(world, preview(world, *changes).fingerprint, *changes, dry=True).objects
     assert world.stored_index().revision == before
 
 
 def test_unrelated_change_does_not_outdate_a_plan(world: StoreWorld) -> None:
-    changes = (Put(replace(EDITOR, description="Writes")),)
+    changes = (put(replace(EDITOR, description="Writes")),)
     plan = preview(world, *changes)
     world.put(RoleGrant("beta", "user:ada", "viewer", id="elsewhere"))
     assert applied(world, plan.fingerprint, *changes).objects == plan.objects
 
 
 def test_apply_that_raced_another_change_names_both(world: StoreWorld) -> None:
-    changes = (Put(replace(EDITOR, permissions=frozenset({"doc:audit"}))),)
+    changes = (put(replace(EDITOR, permissions=frozenset({"doc:audit"}))),)
     plan = preview(world, *changes)
     other = replace(EDITOR, permissions=frozenset({"doc:write", "doc:read"}))
-    raced = applied(world, preview(world, Put(other)).fingerprint, Put(other))
+    raced = applied(world, preview(world, put(other)).fingerprint, put(other))
     assert raced.objects
     refusal = refused(lambda: applied(world, plan.fingerprint, *changes))
-    assert refusal.reason is ErrorReason.PLAN_OUTDATED
+    assert refusal.reason is ErrorReason.CHANGESET_OUTDATED
     assert refusal.details == {
         "planned_at": str(plan.revision),
         "object": "role editor",
         "assumed": "permissions without doc:read",
         "revision": str(plan.revision + 1),
-        "action": "policy.applied",
+        "action": "role.updated",
         "actor": "service:key-ops",
         "committed": "permissions +doc:read",
     }
@@ -153,24 +153,24 @@ def test_apply_that_raced_another_change_names_both(world: StoreWorld) -> None:
 
 
 def test_object_deleted_since_outdates_a_plan(world: StoreWorld) -> None:
-    changes = (Put(Role("boss", includes=frozenset({"acme-none"}))),)
+    changes = (put(Role("boss", includes=frozenset({"acme-none"}))),)
     assert refused(lambda: preview(world, *changes)).reason is ErrorReason.ROLE_NOT_FOUND
-    given = (Give(RoleGrant("acme", "user:vera", "acme/clerk")),)
+    given = (give(RoleGrant("acme", "user:vera", "acme/clerk")),)
     plan = preview(world, *given)
-    delete = Delete(ObjectKind.ROLE, "acme/clerk")
-    applied(world, preview(world, delete).fingerprint, delete)
+    deletion = delete(ObjectKind.ROLE, "acme/clerk")
+    applied(world, preview(world, deletion).fingerprint, deletion)
     refusal = refused(lambda: applied(world, plan.fingerprint, *given))
-    assert refusal.reason is ErrorReason.PLAN_OUTDATED
+    assert refusal.reason is ErrorReason.CHANGESET_OUTDATED
     assert refusal.details["committed"] == "ended"
 
 
 def test_new_decision_outdates_a_plan_and_its_cause_is_named(world: StoreWorld) -> None:
-    changes = (Put(replace(PRO, limits=(Limit("seats", 4, "seat"),))),)
+    changes = (put(replace(PRO, limits=(Limit("seats", 4, "seat"),))),)
     plan = preview(world, *changes)
     assert plan.impacts == ()
     world.put(Membership("acme", "user:new"))
     refusal = refused(lambda: applied(world, plan.fingerprint, *changes))
-    assert refusal.reason is ErrorReason.PLAN_OUTDATED
+    assert refusal.reason is ErrorReason.CHANGESET_OUTDATED
     assert refusal.details["object"] == "member acme user:new"
     again = preview(world, *changes)
     (impact,) = again.impacts
@@ -181,16 +181,16 @@ def test_new_decision_outdates_a_plan_and_its_cause_is_named(world: StoreWorld) 
 def test_seats_that_were_too_few_before_and_are_no_fewer_need_no_decision(
     world: StoreWorld,
 ) -> None:
-    fewer = Put(replace(PRO, limits=(Limit("seats", 3, "seat"),)))
+    fewer = put(replace(PRO, limits=(Limit("seats", 3, "seat"),)))
     applied(world, preview(world, fewer).fingerprint, fewer)
     described = replace(PRO, limits=(Limit("seats", 3, "seat"),), description="For teams")
-    assert preview(world, Put(described)).impacts == ()
+    assert preview(world, put(described)).impacts == ()
     fewest = replace(described, limits=(Limit("seats", 2, "seat"),))
-    assert [d.kind for d in preview(world, Put(fewest)).impacts] == [ImpactKind.SEATS_BELOW_TAKEN]
+    assert [d.kind for d in preview(world, put(fewest)).impacts] == [ImpactKind.SEATS_BELOW_TAKEN]
 
 
 def test_decision_that_is_gone_outdates_a_plan_too(world: StoreWorld) -> None:
-    changes = (Put(replace(PRO, limits=(Limit("seats", 3, "seat"),))),)
+    changes = (put(replace(PRO, limits=(Limit("seats", 3, "seat"),))),)
     plan = preview(world, *changes)
     assert [d.kind for d in plan.impacts] == [ImpactKind.SEATS_BELOW_TAKEN]
     world.end(*(m for m in [world.index.member("acme", "user:max")] if m))
@@ -199,22 +199,22 @@ def test_decision_that_is_gone_outdates_a_plan_too(world: StoreWorld) -> None:
 
 
 def test_fingerprint_of_another_set_is_refused(world: StoreWorld) -> None:
-    plan = preview(world, MoveToTier("beta", "pro"))
-    refusal = refused(lambda: applied(world, plan.fingerprint, MoveToTier("acme", "free")))
+    plan = preview(world, move_to_tier("beta", "pro"))
+    refusal = refused(lambda: applied(world, plan.fingerprint, move_to_tier("acme", "free")))
     assert refusal.reason is ErrorReason.FINGERPRINT_MISMATCH
 
 
 @pytest.mark.parametrize("text", ["", "x", "1.2.3", "1.a.b.c"])
 def test_apply_takes_a_fingerprint(world: StoreWorld, text: str) -> None:
-    refusal = refused(lambda: applied(world, text, MoveToTier("beta", "pro")))
+    refusal = refused(lambda: applied(world, text, move_to_tier("beta", "pro")))
     assert (refusal.reason, refusal.field) == (ErrorReason.INVALID_FIELD, "fingerprint")
 
 
 def test_role_deleted_while_granted_needs_a_decision(world: StoreWorld) -> None:
-    changes: tuple[AnyChange, ...] = (
-        Put(Role("admin", frozenset({"doc:read", "doc:write"}), admin=True)),
-        Put(replace(FREE, assignable_roles=frozenset({"viewer", "admin"}))),
-        Delete(ObjectKind.ROLE, "editor"),
+    changes: tuple[ChangesetCommand, ...] = (
+        put(Role("admin", frozenset({"doc:read", "doc:write"}), admin=True)),
+        put(replace(FREE, assignable_roles=frozenset({"viewer", "admin"}))),
+        delete(ObjectKind.ROLE, "editor"),
     )
     plan = preview(world, *changes)
     vanishing = plan.impacts[0]
@@ -226,7 +226,7 @@ def test_role_deleted_while_granted_needs_a_decision(world: StoreWorld) -> None:
 
 
 def test_replacement_resolves_a_vanishing_role(world: StoreWorld) -> None:
-    changes = (Delete(ObjectKind.ROLE, "editor", "viewer"),)
+    changes = (delete(ObjectKind.ROLE, "editor", "viewer"),)
     plan = preview(world, *changes)
     assert [d.kind for d in plan.impacts if d.blocking] == []
     applied(world, plan.fingerprint, *changes)
@@ -237,10 +237,10 @@ def test_replacement_resolves_a_vanishing_role(world: StoreWorld) -> None:
 
 def test_revoking_in_the_same_set_resolves_a_vanishing_role(world: StoreWorld) -> None:
     offering = replace(FREE, assignable_roles=FREE.assignable_roles | {"extra"})
-    given = Give(RoleGrant("acme", "user:vera", "extra"))
-    changes = (Put(offering), Put(Role("extra")), given)
+    given = give(RoleGrant("acme", "user:vera", "extra"))
+    changes = (put(offering), put(Role("extra")), given)
     applied(world, preview(world, *changes).fingerprint, *changes)
-    gone = (Put(FREE), Revoke("acme", "user:vera", "extra"), Delete(ObjectKind.ROLE, "extra"))
+    gone = (put(FREE), revoke("acme", "user:vera", "extra"), delete(ObjectKind.ROLE, "extra"))
     plan = preview(world, *gone)
     assert [d for d in plan.impacts if d.blocking] == []
     applied(world, plan.fingerprint, *gone)
@@ -248,7 +248,7 @@ def test_revoking_in_the_same_set_resolves_a_vanishing_role(world: StoreWorld) -
 
 
 def test_tier_deleted_while_held_needs_a_replacement(world: StoreWorld) -> None:
-    plan = preview(world, Delete(ObjectKind.TIER, "pro"))
+    plan = preview(world, delete(ObjectKind.TIER, "pro"))
     assert [(d.kind, d.object, d.blocking) for d in plan.impacts] == [
         (ImpactKind.PLAN_VANISHES, "tier/pro", True),
         (ImpactKind.ROLE_NOT_ASSIGNABLE, "admin", False),
@@ -256,8 +256,8 @@ def test_tier_deleted_while_held_needs_a_replacement(world: StoreWorld) -> None:
         (ImpactKind.ROLE_NOT_ASSIGNABLE, "viewer", False),
         (ImpactKind.ROLE_WIDER_THAN_TIER, "acme/clerk", False),
     ]
-    moved = (Put(replace(FREE, permissions=FREE.permissions | {"doc:write"})),
-             Delete(ObjectKind.TIER, "pro", "free"))  # fmt: skip
+    moved = (put(replace(FREE, permissions=FREE.permissions | {"doc:write"})),
+             delete(ObjectKind.TIER, "pro", "free"))  # fmt: skip
     applied(world, preview(world, *moved).fingerprint, *moved)
     acme = world.index.tenant("acme")
     assert acme is not None
@@ -265,38 +265,41 @@ def test_tier_deleted_while_held_needs_a_replacement(world: StoreWorld) -> None:
 
 
 def test_last_admin_is_a_decision_that_blocks(world: StoreWorld) -> None:
-    changes = (Revoke("acme", "user:ada", "admin"),)
+    changes = (revoke("acme", "user:ada", "admin"),)
     plan = preview(world, *changes)
     (impact,) = plan.impacts
     assert (impact.kind, impact.blocking) == (ImpactKind.LAST_ADMIN, True)
     assert impact.in_tenants[0].subjects == ("user:ada",)
-    handed = (*changes, Give(RoleGrant("acme", "user:vera", "admin")))
+    handed = (*changes, give(RoleGrant("acme", "user:vera", "admin")))
     assert preview(world, *handed).impacts == ()
     applied(world, preview(world, *handed).fingerprint, *handed)
     assert may(world, "acme", "user:vera", "doc:write")
 
 
 def test_own_role_that_becomes_wider_than_the_tier_is_a_decision(world: StoreWorld) -> None:
-    (impact,) = preview(world, Put(replace(PRO, permissions=frozenset()))).impacts
+    (impact,) = preview(world, put(replace(PRO, permissions=frozenset()))).impacts
     assert (impact.kind, impact.object) == (ImpactKind.ROLE_WIDER_THAN_TIER, "acme/clerk")
     assert impact.in_tenants[0].detail == "doc:write"
 
 
 def test_definition_still_named_refuses_at_once(world: StoreWorld) -> None:
-    refusal = refused(lambda: preview(world, Delete(ObjectKind.PERMISSION, "doc:read")))
-    assert (refusal.reason, refusal.field) == (ErrorReason.STILL_IN_USE, "changes[0].delete.id")
+    refusal = refused(lambda: preview(world, delete(ObjectKind.PERMISSION, "doc:read")))
+    assert (refusal.reason, refusal.field) == (
+        ErrorReason.STILL_IN_USE,
+        "changeset.commands[0].delete_permission.id",
+    )
 
 
 def test_definitions_that_name_each_other_go_together(world: StoreWorld) -> None:
-    both = (Put(Role("a", includes=frozenset({"b"}))), Put(Role("b")))
+    both = (put(Role("a", includes=frozenset({"b"}))), put(Role("b")))
     applied(world, preview(world, *both).fingerprint, *both)
-    gone = (Delete(ObjectKind.ROLE, "b"), Delete(ObjectKind.ROLE, "a"))
+    gone = (delete(ObjectKind.ROLE, "b"), delete(ObjectKind.ROLE, "a"))
     applied(world, preview(world, *gone).fingerprint, *gone)
     assert world.stored_index().role("a") is world.stored_index().role("b") is None
 
 
 def test_nobody_gets_around_a_right(world: StoreWorld) -> None:
-    changes = (Put(replace(EDITOR, description="x")), Put(replace(PRO, description="y")))
+    changes = (put(replace(EDITOR, description="x")), put(replace(PRO, description="y")))
     plan = preview(world, *changes)
     refusal = refused(lambda: applied(world, plan.fingerprint, *changes, by=CLERK))
     assert (refusal.reason, refusal.details) == (
@@ -309,33 +312,36 @@ def test_nobody_gets_around_a_right(world: StoreWorld) -> None:
 @pytest.mark.parametrize(
     "changes",
     [
-        (Put(EDITOR), Put(EDITOR)),
-        (Put(EDITOR), Delete(ObjectKind.ROLE, "editor")),
-        (Give(RoleGrant("acme", "user:vera", "editor")), Delete(ObjectKind.ROLE, "editor")),
-        (MoveToTier("acme", "free"), MoveToTier("acme", "pro")),
-        (MoveToTier("acme", "pro"), Delete(ObjectKind.TIER, "pro")),
-        (HoldAddOn("acme", "audit"), HoldAddOn("acme", "audit", held=False)),
-        (EndException("acme", "x"), EndException("acme", "x")),
-        (Revoke("acme", "user:eve", "editor"), Delete(ObjectKind.ROLE, "editor", "viewer")),
-        (Delete(ObjectKind.ROLE, "editor", "viewer"), Delete(ObjectKind.ROLE, "viewer", "admin")),
+        (put(EDITOR), put(EDITOR)),
+        (put(EDITOR), delete(ObjectKind.ROLE, "editor")),
+        (give(RoleGrant("acme", "user:vera", "editor")), delete(ObjectKind.ROLE, "editor")),
+        (move_to_tier("acme", "free"), move_to_tier("acme", "pro")),
+        (move_to_tier("acme", "pro"), delete(ObjectKind.TIER, "pro")),
+        (hold_add_on("acme", "audit"), hold_add_on("acme", "audit", held=False)),
+        (end_exception("acme", "x"), end_exception("acme", "x")),
+        (revoke("acme", "user:eve", "editor"), delete(ObjectKind.ROLE, "editor", "viewer")),
+        (delete(ObjectKind.ROLE, "editor", "viewer"), delete(ObjectKind.ROLE, "viewer", "admin")),
     ],
 )
 def test_two_changes_of_one_thing_collide(
-    world: StoreWorld, changes: tuple[AnyChange, ...]
+    world: StoreWorld, changes: tuple[ChangesetCommand, ...]
 ) -> None:
     refusal = refused(lambda: preview(world, *changes))
-    assert (refusal.reason, refusal.field) == (ErrorReason.CHANGES_COLLIDE, "changes[1]")
+    assert (refusal.reason, refusal.field) == (
+        ErrorReason.COMMANDS_COLLIDE,
+        "changeset.commands[1]",
+    )
 
 
 def test_field_of_a_refusal_names_the_change_at_fault(world: StoreWorld) -> None:
-    changes = (MoveToTier("beta", "pro"), Give(RoleGrant("beta", "user:nobody", "viewer")))
+    changes = (move_to_tier("beta", "pro"), give(RoleGrant("beta", "user:nobody", "viewer")))
     refusal = refused(lambda: preview(world, *changes))
-    assert refusal.field == "changes[1].role_grant.subject"
+    assert refusal.field == "changeset.commands[1].grant_role.role_grant.subject"
 
 
 def test_every_fact_changed_is_audited_and_says_why(world: StoreWorld) -> None:
-    changes = (MoveToTier("beta", "pro"), Give(RoleGrant("acme", "user:vera", "editor")))
+    changes = (move_to_tier("beta", "pro"), give(RoleGrant("acme", "user:vera", "editor")))
     before = sum(world.store.changes.values())
     applied(world, preview(world, *changes).fingerprint, *changes)
-    assert world.store.changes["changes.applied"] == 1
+    assert world.store.changes["changeset.applied"] == 1
     assert sum(world.store.changes.values()) == before + 3

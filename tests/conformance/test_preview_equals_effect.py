@@ -62,7 +62,7 @@ def everyone_affected(made: StoreWorld, changes: Changeset) -> list[Affected]:
     found: list[Affected] = []
     token = ""
     while True:
-        page = list_affected.body(view, ListAffected(changes=changes, page=PageRequest(7, token)))
+        page = list_affected.body(view, ListAffected(changeset=changes, page=PageRequest(7, token)))
         found += page.items
         token = page.next_token
         if not token:
@@ -115,17 +115,17 @@ def check(opened_world: StoreWorld, made: World, changes: Changeset, place: str)
     """Preview a set and apply it; tell whether it could be made."""
     before = opened_world.index
     try:
-        plan = preview(opened_world, *changes.changes, sample=1000)
+        plan = preview(opened_world, *changes.commands, sample=1000)
         affected = everyone_affected(opened_world, changes)
     except AuthzError:
         return False
     if any(decision.blocking for decision in plan.impacts):
         with pytest.raises(AuthzError) as raised:
-            applied(opened_world, plan.fingerprint, *changes.changes)
+            applied(opened_world, plan.fingerprint, *changes.commands)
         assert raised.value.reason is ErrorReason.CHANGESET_BLOCKED, (place, changes)
         assert opened_world.index is before
         return False
-    objects = applied(opened_world, plan.fingerprint, *changes.changes).objects
+    objects = applied(opened_world, plan.fingerprint, *changes.commands).objects
     assert [(o.kind, o.tenant, o.fields) for o in objects] == [
         (o.kind, o.tenant, o.fields) for o in plan.objects
     ], (place, changes)

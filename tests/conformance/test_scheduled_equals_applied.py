@@ -63,7 +63,7 @@ def apply_now(there: StoreWorld, changes: Changeset) -> bool:
     """Apply a set, when what is due are facts; tell whether that could be done."""
     there.store.settle()
     try:
-        applied(there, preview(there, *changes.changes).fingerprint, *changes.changes)
+        applied(there, preview(there, *changes.commands).fingerprint, *changes.commands)
     except AuthzError:
         return False
     return True
@@ -72,8 +72,8 @@ def apply_now(there: StoreWorld, changes: Changeset) -> bool:
 def schedule(there: StoreWorld, changes: Changeset, at: Instant) -> str:
     """Schedule a set; give its id, or "" where that is refused."""
     try:
-        plan = preview(there, *changes.changes, at=at)
-        made = applied(there, plan.fingerprint, *changes.changes, at=at)
+        plan = preview(there, *changes.commands, at=at)
+        made = applied(there, plan.fingerprint, *changes.commands, at=at)
     except AuthzError:
         return ""
     assert made.scheduled is not None
@@ -146,7 +146,7 @@ class Pair:
 
     def schedule(self) -> None:
         changes, at = self.drawing.change_set(), self.random.choice(INSTANTS)
-        name = schedule(self.ahead, changes, at) if changes.changes else ""
+        name = schedule(self.ahead, changes, at) if changes.commands else ""
         if name:
             self.waiting.append((at, name, changes))
             self.waiting.sort(key=lambda each: each[:2])
@@ -156,7 +156,7 @@ class Pair:
         before = set(self.ahead.index.scheduled.values())
         if self.random.random() < 0.5:
             changes = self.drawing.change_set()
-            if changes.changes:
+            if changes.commands:
                 done = [apply_now(each, changes) for each in (self.by_hand, self.ahead)]
                 assert done[0] == done[1], (self.place, changes)
         else:

@@ -12,17 +12,7 @@ from authz_service.domain.audit import Actor
 from authz_service.domain.call import Call
 from authz_service.domain.catalog import Permission, Role
 from authz_service.domain.change import FactChange
-from authz_service.domain.changeset import (
-    AnyChange,
-    Delete,
-    EndException,
-    Except,
-    Give,
-    MoveToTier,
-    ObjectKind,
-    Put,
-    Revoke,
-)
+from authz_service.domain.changeset import ChangesetCommand
 from authz_service.domain.decision import Question
 from authz_service.domain.exception import ExceptionKind, TenantException
 from authz_service.domain.grant import RoleGrant
@@ -41,9 +31,21 @@ from authz_service.usecases.changesets.scheduling import (
     Scheduled,
 )
 from authz_service.usecases.decisions.explain import Explainer
+from authz_service.usecases.grants.exceptions import CreateException
+from authz_service.usecases.grants.role_grants import GrantRole, RevokeRole
 from authz_service.usecases.kernel.execution import View
 from authz_service.usecases.kernel.paging import Page, PageRequest
 from authz_service.usecases.kernel.point_in_time import Moment
+from tests.changesets import (
+    ObjectKind,
+    delete,
+    end_exception,
+    except_,
+    give,
+    move_to_tier,
+    put,
+    revoke,
+)
 from tests.conformance import ledger
 from tests.conformance.changing_world import (
     CLERK,
@@ -61,8 +63,8 @@ from tests.conformance.test_looking_back import MODEL
 THEN = NOON + 1_000_000
 LATER = THEN + 1_000_000
 BOB = RoleGrant("beta", "user:bob", "editor", id="grant-4")
-AUDITING: AnyChange = Put(replace(EDITOR, permissions=frozenset({"doc:audit"})))
-ENOUGH = Put(replace(FREE, permissions=frozenset({"doc:read", "doc:audit"})))
+AUDITING: ChangesetCommand = put(replace(EDITOR, permissions=frozenset({"doc:audit"})))
+ENOUGH = put(replace(FREE, permissions=frozenset({"doc:read", "doc:audit"})))
 
 
 @pytest.fixture
@@ -81,7 +83,7 @@ def either(database_url: str) -> Iterator[StoreWorld]:
 
 
 def schedule(
-    world: StoreWorld, *changes: AnyChange, at: Instant = THEN, by: Actor = OPERATOR
+    world: StoreWorld, *changes: ChangesetCommand, at: Instant = THEN, by: Actor = OPERATOR
 ) -> Scheduled:
     plan = preview(world, *changes, at=at)
     made = applied(world, plan.fingerprint, *changes, at=at, by=by).scheduled
@@ -115,20 +117,20 @@ def cancelled(
         return scheduling.cancel_scheduled_changeset.body(tx, OneScheduledChangeset(id=name))
 
 
-def apply_now(world: StoreWorld, *changes: AnyChange) -> None:
+def apply_now(world: StoreWorld, *changes: ChangesetCommand) -> None:
     applied(world, preview(world, *changes).fingerprint, *changes)
 
 
-def undo(world: StoreWorld, change: AnyChange) -> None:
+def undo(world: StoreWorld, change: ChangesetCommand) -> None:
     """Make an account as it was before a change."""
-    match change:
-        case Give(grant=g):
-            apply_now(world, Revoke(g.tenant, g.subject, g.role))
-        case Revoke(tenant=tenant, subject=subject, role=role):
-            apply_now(world, Give(RoleGrant(tenant, subject, role)))
-        case Except(exception=exception):
+    match change.content:
+        case GrantRole(grant=g):
+            apply_now(world, revoke(g.tenant, g.subject, g.role))
+        case RevokeRole(tenant=tenant, subject=subject, role=role):
+            apply_now(world, give(RoleGrant(tenant, subject, role)))
+        case CreateException(exception=exception):
             (made,) = world.index.tenants[exception.tenant].exceptions
-            apply_now(world, EndException(made.tenant, made.id))
+            apply_now(world, end_exception(made.tenant, made.id))
 
 
 def actions(world: StoreWorld, chain: str = SYSTEM) -> list[str]:
@@ -136,7 +138,7 @@ def actions(world: StoreWorld, chain: str = SYSTEM) -> list[str]:
 
 
 def test_decisions_change_at_the_instant_and_nobody_writes(either: StoreWorld) -> None:
-    schedule(either, Delete(ObjectKind.ROLE, "editor", "viewer"))
+    schedule(either, delete(ObjectKind.ROLE, "editor", "viewer"))
     revision = either.index.revision
     for there in (either, either.another()):
         assert may(there, "user:bob", "doc:read", THEN - 1, "beta")
@@ -148,7 +150,7 @@ def test_decisions_change_at_the_instant_and_nobody_writes(either: StoreWorld) -
 
 
 def test_first_write_after_the_instant_makes_it_a_revision_of_its_own(either: StoreWorld) -> None:
-    made = schedule(either, MoveToTier("beta", "pro"), Put(replace(EDITOR, description="Writes")))
+    made = schedule(either, move_to_tier("beta", "pro"), put(replace(EDITOR, description="Writes")))
     either.clock.now = LATER
     revision = either.index.revision
     later = either.put(Membership("beta", "user:new"))
@@ -159,7 +161,7 @@ def test_first_write_after_the_instant_makes_it_a_revision_of_its_own(either: St
     (moved,) = [e for e in chain["beta"] if e.revision == revision + 1]
     assert (moved.actor, moved.at) == (OPERATOR.subject, LATER)
     assert moved.document["reason"] == "agreed"
-    came = next(e for e in chain[SYSTEM] if e.action == "changes.came_due")
+    came = next(e for e in chain[SYSTEM] if e.action == "changeset.came_due")
     assert (came.revision, came.document["targets"]) == (revision + 1, [made.id])
     assert [name for name, entries in chain.items() if ledger.broken(entries)] == []
 
@@ -171,7 +173,7 @@ def test_two_servers_make_it_facts_once(either: StoreWorld) -> None:
     either.clock.now = other.clock.now = LATER
     other.store.settle()
     either.store.settle()
-    assert actions(either).count("changes.came_due") == 1
+    assert actions(either).count("changeset.came_due") == 1
     assert ledger.same(either.index, other.index)
 
 
@@ -181,7 +183,7 @@ def test_what_is_rolled_back_after_the_instant_is_made_by_the_next_write(world: 
     revision = world.index.revision
     with pytest.raises(ZeroDivisionError):
         world.run(lambda tx: 1 / 0)
-    dry = MoveToTier("beta", "pro")
+    dry = move_to_tier("beta", "pro")
     assert refused(lambda: applied(world, "x", dry)).reason is ErrorReason.INVALID_FIELD
     with world.store.transaction(Call(OPERATOR, validate_only=True)):
         pass
@@ -192,7 +194,7 @@ def test_what_is_rolled_back_after_the_instant_is_made_by_the_next_write(world: 
 
 def test_preview_at_an_instant_is_of_what_holds_then(either: StoreWorld) -> None:
     schedule(either, ENOUGH)
-    gain = Put(replace(EDITOR, permissions=frozenset({"doc:audit", "doc:write"})))
+    gain = put(replace(EDITOR, permissions=frozenset({"doc:audit", "doc:write"})))
     early, late = preview(either, gain), preview(either, gain, at=THEN)
     assert [p.permission for p in early.summary.permissions] == []
     assert [p.permission for p in late.summary.permissions] == ["doc:audit"]
@@ -217,7 +219,7 @@ def test_instant_that_is_over_or_too_far_changes_nothing(
     before = world.index
     plan = preview(world, ENOUGH, at=THEN)
     refusal = refused(lambda: applied(world, plan.fingerprint, ENOUGH, at=at))
-    assert (refusal.reason, refusal.field) == (reason, "at")
+    assert (refusal.reason, refusal.field) == (reason, "changeset.apply_time")
     assert refused(lambda: preview(world, ENOUGH, at=at)).reason == reason
     assert world.index is before
 
@@ -236,7 +238,7 @@ def test_cancelled_before_its_instant_it_does_nothing(world: StoreWorld) -> None
     assert cancelled(world, made.id).objects == made.objects
     assert not may(world, "user:ada", "doc:audit", LATER)
     assert not world.index.scheduled
-    assert actions(world)[-1] == "changes.cancelled"
+    assert actions(world)[-1] == "changeset.cancelled"
 
 
 def test_once_its_instant_has_come_it_cannot_be_cancelled(world: StoreWorld) -> None:
@@ -249,7 +251,7 @@ def test_once_its_instant_has_come_it_cannot_be_cancelled(world: StoreWorld) -> 
 
 def test_schedules_are_listed_the_next_one_first(world: StoreWorld) -> None:
     late = schedule(world, ENOUGH, at=LATER)
-    early = schedule(world, MoveToTier("beta", "pro"))
+    early = schedule(world, move_to_tier("beta", "pro"))
     found = listed(world)
     assert [each.id for each in found.items] == [early.id, late.id]
     first = listed(world, size=1)
@@ -268,8 +270,10 @@ def test_who_may_not_apply_it_may_neither_schedule_nor_cancel_it(world: StoreWor
 
 
 def test_nobody_schedules_to_give_what_they_do_not_hold(world: StoreWorld) -> None:
-    wider = Put(
-        Role("the-clerk", frozenset({"authz.changes:apply", "authz.roles:put", "authz.tiers:put"}))
+    wider = put(
+        Role(
+            "the-clerk", frozenset({"authz.changesets:apply", "authz.roles:put", "authz.tiers:put"})
+        )
     )
     refusal = refused(lambda: schedule(world, wider, by=CLERK))
     assert refusal.reason is ErrorReason.GRANT_EXCEEDS_OWN_RIGHTS
@@ -284,7 +288,7 @@ def test_who_loses_the_right_before_the_instant_changes_nothing_there(world: Sto
     world.clock.now = THEN
     world.store.settle()
     assert world.index.roles["editor"].fact == EDITOR
-    assert actions(world)[-1] == "changes.lapsed"
+    assert actions(world)[-1] == "changeset.lapsed"
 
 
 def test_right_that_ends_before_the_instant_is_none_for_it(world: StoreWorld) -> None:
@@ -303,9 +307,9 @@ def test_account_that_does_not_end_after_all_is_asked_before_its_permission_goes
     states = ((TenantState.ACTIVE, Window(0, THEN)), (TenantState.OFFBOARDED, Window(THEN)))
     ending = replace(beta, periods=tuple(StatePeriod(*each) for each in states))
     world.replace(beta, ending)
-    apply_now(world, Put(Permission("doc:spare")))
+    apply_now(world, put(Permission("doc:spare")))
     world.put(TenantException("x1", "beta", ExceptionKind.GRANT, frozenset({"doc:spare"})))
-    schedule(world, Delete(ObjectKind.PERMISSION, "doc:spare"), at=LATER)
+    schedule(world, delete(ObjectKind.PERMISSION, "doc:spare"), at=LATER)
     world.replace(ending, beta)
     (found,) = listed(world).items
     assert found.blocker is not None
@@ -318,7 +322,7 @@ def test_last_admin_is_not_lost_by_a_role_that_is_to_run_no_account_any_more(
     world.put(Role("boss", admin=True), boss := RoleGrant("acme", "user:ada", "boss", id="boss"))
     admin = world.index.roles["admin"].fact
     world.put(RoleGrant("beta", "user:ada", "boss", id="boss-too"))
-    schedule(world, Put(replace(admin, admin=False)))
+    schedule(world, put(replace(admin, admin=False)))
     world.end(boss)
     (found,) = listed(world).items
     assert found.blocker is not None
@@ -328,7 +332,7 @@ def test_last_admin_is_not_lost_by_a_role_that_is_to_run_no_account_any_more(
 
 
 def test_change_of_its_objects_before_the_instant_is_taken_into_account(either: StoreWorld) -> None:
-    schedule(either, Put(replace(PRO, limits=FREE.limits)))
+    schedule(either, put(replace(PRO, limits=FREE.limits)))
     either.replace(PRO, replace(PRO, description="For teams"))
     (anew,) = listed(either).items
     (tier,) = anew.objects
@@ -337,20 +341,20 @@ def test_change_of_its_objects_before_the_instant_is_taken_into_account(either: 
     either.store.settle()
     assert either.index.plans["tier/pro"].version == 3
     assert ledger.same(either.index, either.stored_index())
-    assert "changes.planned_anew" in actions(either)
+    assert "changeset.planned_anew" in actions(either)
 
 
 @pytest.mark.parametrize(
     ("wanted", "meanwhile", "reason"),
     [
         (
-            (Put(FREE), Delete(ObjectKind.ROLE, "spare")),
-            Give(RoleGrant("acme", "user:vera", "spare")),
+            (put(FREE), delete(ObjectKind.ROLE, "spare")),
+            give(RoleGrant("acme", "user:vera", "spare")),
             "CHANGESET_BLOCKED",
         ),
         (
-            (Delete(ObjectKind.PERMISSION, "doc:spare"),),
-            Except(
+            (delete(ObjectKind.PERMISSION, "doc:spare"),),
+            except_(
                 TenantException(
                     "",
                     "acme",
@@ -363,22 +367,25 @@ def test_change_of_its_objects_before_the_instant_is_taken_into_account(either: 
             "STILL_IN_USE",
         ),
         (
-            (Give(RoleGrant("acme", "user:vera", "editor")),),
-            Give(RoleGrant("acme", "user:vera", "editor")),
+            (give(RoleGrant("acme", "user:vera", "editor")),),
+            give(RoleGrant("acme", "user:vera", "editor")),
             "ROLE_GRANT_EXISTS",
         ),
         (
-            (Revoke("beta", "user:bob", "editor"),),
-            Revoke("beta", "user:bob", "editor"),
+            (revoke("beta", "user:bob", "editor"),),
+            revoke("beta", "user:bob", "editor"),
             "ROLE_GRANT_NOT_FOUND",
         ),
     ],
 )
 def test_what_would_be_refused_at_the_instant_is_shown_before_until_its_cause_is_gone(
-    world: StoreWorld, wanted: tuple[AnyChange, ...], meanwhile: AnyChange, reason: str
+    world: StoreWorld,
+    wanted: tuple[ChangesetCommand, ...],
+    meanwhile: ChangesetCommand,
+    reason: str,
 ) -> None:
     offered = replace(FREE, assignable_roles=FREE.assignable_roles | {"spare"})
-    apply_now(world, Put(Role("spare")), Put(offered), Put(Permission("doc:spare")))
+    apply_now(world, put(Role("spare")), put(offered), put(Permission("doc:spare")))
     made = schedule(world, *wanted)
     apply_now(world, meanwhile)
     (found,) = listed(world).items
@@ -390,7 +397,7 @@ def test_what_would_be_refused_at_the_instant_is_shown_before_until_its_cause_is
 
 
 def test_removal_is_never_held_back_by_what_lies_ahead(world: StoreWorld) -> None:
-    schedule(world, Give(RoleGrant("acme", "user:vera", "editor")))
+    schedule(world, give(RoleGrant("acme", "user:vera", "editor")))
     world.end(
         RoleGrant("acme", "user:vera", "viewer", id="grant-2"), Membership("acme", "user:vera")
     )
@@ -403,11 +410,11 @@ def test_removal_is_never_held_back_by_what_lies_ahead(world: StoreWorld) -> Non
 
 
 def test_later_sets_build_on_earlier_ones(either: StoreWorld) -> None:
-    first = schedule(either, Put(Role("signer", frozenset({"doc:write"}))))
+    first = schedule(either, put(Role("signer", frozenset({"doc:write"}))))
     second = schedule(
         either,
-        Put(replace(FREE, assignable_roles=FREE.assignable_roles | {"signer"})),
-        Give(RoleGrant("acme", "user:vera", "signer")),
+        put(replace(FREE, assignable_roles=FREE.assignable_roles | {"signer"})),
+        give(RoleGrant("acme", "user:vera", "signer")),
         at=LATER,
     )
     assert may(either, "user:vera", "doc:write", LATER)
@@ -421,8 +428,8 @@ def test_later_sets_build_on_earlier_ones(either: StoreWorld) -> None:
 def test_what_stands_in_the_way_of_one_set_is_told_of_those_that_build_on_it(
     world: StoreWorld,
 ) -> None:
-    schedule(world, Put(Role("signer")), Give(RoleGrant("beta", "user:bob", "viewer")))
-    schedule(world, Put(Role("boss", includes=frozenset({"signer"}))), at=LATER)
+    schedule(world, put(Role("signer")), give(RoleGrant("beta", "user:bob", "viewer")))
+    schedule(world, put(Role("boss", includes=frozenset({"signer"}))), at=LATER)
     world.end(BOB, Membership("beta", "user:bob"))
     blockers = [each.blocker and each.blocker.reason for each in listed(world).items]
     assert blockers == ["NOT_A_MEMBER", "ROLE_NOT_FOUND"]
@@ -431,8 +438,8 @@ def test_what_stands_in_the_way_of_one_set_is_told_of_those_that_build_on_it(
 def test_sets_of_one_instant_come_into_force_in_the_order_they_were_scheduled(
     world: StoreWorld,
 ) -> None:
-    schedule(world, MoveToTier("beta", "pro"))
-    schedule(world, MoveToTier("beta", "free"))
+    schedule(world, move_to_tier("beta", "pro"))
+    schedule(world, move_to_tier("beta", "free"))
     index = scheduled.in_force(world.index, THEN)
     beta = index.tenant("beta")
     assert beta is not None
@@ -445,7 +452,7 @@ def test_sets_of_one_instant_come_into_force_in_the_order_they_were_scheduled(
 def test_no_more_than_a_few_lie_ahead(world: StoreWorld, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scheduling, "MAX_AHEAD", 1)
     schedule(world, ENOUGH)
-    refusal = refused(lambda: schedule(world, MoveToTier("beta", "pro"), at=LATER))
+    refusal = refused(lambda: schedule(world, move_to_tier("beta", "pro"), at=LATER))
     assert refusal.reason is ErrorReason.TOO_MANY_SCHEDULED
     assert refusal.details == {"limit": "1"}
 
@@ -455,14 +462,17 @@ def test_set_that_comes_to_too_much_is_not_scheduled(
 ) -> None:
     monkeypatch.setattr(scheduling, "MAX_FACTS", 1)
     refusal = refused(lambda: schedule(world, ENOUGH, AUDITING))
-    assert (refusal.reason, refusal.field) == (ErrorReason.BATCH_TOO_LARGE, "changes")
+    assert (refusal.reason, refusal.field) == (ErrorReason.BATCH_TOO_LARGE, "changeset.commands")
 
 
 def test_plan_is_outdated_by_what_changed_before_it_was_scheduled(world: StoreWorld) -> None:
     plan = preview(world, AUDITING, at=THEN)
     world.replace(EDITOR, replace(EDITOR, description="Writes"))
     refusal = refused(lambda: applied(world, plan.fingerprint, AUDITING, at=THEN))
-    assert (refusal.reason, refusal.details["object"]) == (ErrorReason.PLAN_OUTDATED, "role editor")
+    assert (refusal.reason, refusal.details["object"]) == (
+        ErrorReason.CHANGESET_OUTDATED,
+        "role editor",
+    )
 
 
 def test_unrelated_commits_leave_a_schedule_alone(world: StoreWorld) -> None:
@@ -476,18 +486,21 @@ def test_unrelated_commits_leave_a_schedule_alone(world: StoreWorld) -> None:
 @pytest.mark.parametrize(
     ("wanted", "meanwhile"),
     [
-        (Revoke("beta", "user:bob", "editor"), FactChange(BOB, None)),
+        (revoke("beta", "user:bob", "editor"), FactChange(BOB, None)),
         (
-            Give(RoleGrant("beta", "user:bob", "viewer")),
+            give(RoleGrant("beta", "user:bob", "viewer")),
             FactChange(None, replace(BOB, role="viewer")),
         ),
     ],
 )
 def test_what_cannot_be_written_lapses_and_holds_nothing_up(
-    either: StoreWorld, wanted: AnyChange, meanwhile: FactChange, monkeypatch: pytest.MonkeyPatch
+    either: StoreWorld,
+    wanted: ChangesetCommand,
+    meanwhile: FactChange,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Only a fault of ours, or a hand in the database, brings it about."""
-    schedule(either, wanted, Put(replace(EDITOR, description="Writes")))
+    schedule(either, wanted, put(replace(EDITOR, description="Writes")))
     monkeypatch.setattr(either.store, "_replan", None)
     either.commit(meanwhile)
     assert may(either, "user:ada", "doc:read", THEN)
@@ -495,7 +508,7 @@ def test_what_cannot_be_written_lapses_and_holds_nothing_up(
     either.put(Membership("beta", "user:new"))
     assert either.index.roles["editor"].fact == EDITOR
     assert not either.index.scheduled
-    assert actions(either).count("changes.lapsed") == 1
+    assert actions(either).count("changeset.lapsed") == 1
     assert ledger.same(either.index, either.stored_index())
 
 
@@ -525,8 +538,8 @@ def test_what_follows_a_change_follows_a_scheduled_one_too(world: StoreWorld) ->
     def outbox(tx: Transaction) -> None:
         followed.append((tx.revision, [event.action for event in tx.records]))
 
-    schedule(world, MoveToTier("beta", "pro"))
+    schedule(world, move_to_tier("beta", "pro"))
     store = Store(world.database, world.replica, world.clock, world.new_id, outbox, replan)
     revision, world.clock.now = world.index.revision, THEN
     store.settle()
-    assert followed[0] == (revision + 1, ["changes.came_due", "tenant.tier_set"])
+    assert followed[0] == (revision + 1, ["changeset.came_due", "tenant.tier_set"])

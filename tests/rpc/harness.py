@@ -226,6 +226,8 @@ class Refusal(NamedTuple):
     field: str
     message: str
     metadata: dict[str, str]
+    fields: tuple[str, ...] = ()
+    """All that are at fault; `field` is the first."""
 
 
 def refusal(call: Callable[[], object]) -> Refusal:
@@ -247,7 +249,8 @@ def _read(error: Any) -> Refusal:
     assert info.domain == "authz.v1"
     blamed = ""
     if any(detail.Unpack(bad) for detail in status.details):
-        (violation,) = bad.field_violations
+        violation = bad.field_violations[0]
         assert (violation.description, violation.reason) == (status.message, info.reason)
         blamed = violation.field
-    return Refusal(error.code(), info.reason, blamed, status.message, dict(info.metadata))
+    fields = tuple(violation.field for violation in bad.field_violations)
+    return Refusal(error.code(), info.reason, blamed, status.message, dict(info.metadata), fields)

@@ -35,6 +35,7 @@ from authz_service.gen.authz.v1 import mail_template_pb2 as mail_templates
 from authz_service.gen.authz.v1 import rule_pb2 as rule
 from authz_service.gen.authz.v1 import tier_pb2 as versions
 from authz_service.gen.authz.v1 import webhook_pb2 as webhooks
+from tests.changesets import apply, applying, command, puts
 from tests.rpc.access import ACCESS, places
 from tests.rpc.account import DENY, Account, member, timestamp, usage, why
 from tests.rpc.conftest import fresh_name
@@ -144,7 +145,7 @@ class Ready:
     @cached_property
     def spare(self) -> str:
         """A tier, an add-on, a feature f- and a limit l- of this name, and a permission, unused."""
-        self.account.operator.changesets.ApplyPolicy(_spare(self.id))
+        apply(self.account.operator.changesets, _spare(self.id))
         return self.id
 
     @cached_property
@@ -227,11 +228,11 @@ def _identity(name: str, **more: Any) -> identities.Identity:
     return identities.Identity(kind=kind, name=name, roles=["authz.checker"], **more)
 
 
-def _spare(name: str) -> changeset_pb2.ApplyPolicyRequest:
+def _spare(name: str) -> changeset_pb2.Changeset:
     """Define what nothing uses, to be changed and deleted: `acme:spare` and the plans `acme`."""
     features = [feature_pb2.Feature(name=f"f-{name}", enabled=True)]
     limits = [limit_pb2.Limit(name=f"l-{name}", value=5, unit="thing")]
-    return changeset_pb2.ApplyPolicyRequest(
+    return puts(
         permissions=[permission_pb2.Permission(id=f"{name}:spare")],
         tiers=[tier_pb2.Tier(id=name, features=features, limits=limits)],
         add_ons=[add_on_pb2.AddOn(id=name, features=features, limits=limits)],
@@ -242,32 +243,23 @@ def _question(kind: type[Any], ready: Ready) -> Any:
     return kind(tenant=ready.id, subject="user:ada", permission="invoices:view")
 
 
-def _granting(ready: Ready) -> list[changeset_pb2.WantedChange]:
+def _granting(ready: Ready) -> changeset_pb2.Changeset:
     grant = role_grant_pb2.RoleGrant(
         tenant=ready.id, subject="user:vera", role="editor", reason="work"
     )
-    return [changeset_pb2.WantedChange(role_grant=grant)]
+    return changeset_pb2.Changeset(commands=[command("grant_role", role_grant=grant)])
 
 
 def _previewed(ready: Ready) -> Message:
     declared = permission_pb2.Permission(id=f"{fresh_name('previewed')}:view")
-    wanted = [changeset_pb2.WantedChange(permission=declared)]
-    seen = ready.account.operator.changesets.PreviewChangeset(
-        changeset_pb2.PreviewChangesetRequest(changes=wanted)
-    )
-    return changeset_pb2.ApplyChangesetRequest(changes=wanted, fingerprint=seen.fingerprint)
+    return applying(ready.account.operator.changesets, puts(permissions=[declared]))
 
 
 def scheduled(ready: Ready) -> str:
     """Schedule the declaration of a permission for the next century; give the schedule's id."""
-    declared = permission_pb2.Permission(id=f"{fresh_name('scheduled')}:view")
-    wanted, at = [changeset_pb2.WantedChange(permission=declared)], timestamp(NEW_CENTURY)
-    ask = ready.account.operator.changesets
-    seen = ask.PreviewChangeset(changeset_pb2.PreviewChangesetRequest(changes=wanted, at=at))
-    request = changeset_pb2.ApplyChangesetRequest(
-        changes=wanted, fingerprint=seen.fingerprint, at=at
-    )
-    return ask.ApplyChangeset(request).scheduled.id
+    changeset = puts(permissions=[permission_pb2.Permission(id=f"{fresh_name('ahead')}:view")])
+    changeset.apply_time.CopyFrom(timestamp(NEW_CENTURY))
+    return apply(ready.account.operator.changesets, changeset).scheduled.id
 
 
 def _ahead(ready: Ready) -> str:
@@ -275,15 +267,6 @@ def _ahead(ready: Ready) -> str:
     ask = ready.account.operator.changesets
     found = ask.ListScheduledChangesets(changeset_pb2.ListScheduledChangesetsRequest()).scheduled
     return found[0].id if found else scheduled(ready)
-
-
-def _applied(ready: Ready) -> Message:
-    name = fresh_name("applied")
-    return changeset_pb2.ApplyPolicyRequest(
-        permissions=[permission_pb2.Permission(id=f"{name}:view")],
-        roles=[role_pb2.Role(id=name, permissions=[f"{name}:view"])],
-        tiers=[tier_pb2.Tier(id=name, permissions=[f"{name}:view"], assignable_roles=[name])],
-    )
 
 
 READS: Final[dict[str, Callable[[Ready], Message]]] = {
@@ -307,8 +290,8 @@ READS: Final[dict[str, Callable[[Ready], Message]]] = {
     "ListTiers": lambda _: tier_pb2.ListTiersRequest(),
     "GetTierVersion": lambda _: versions.GetTierVersionRequest(tier="free", version=1),
     "ListTierVersions": lambda _: versions.ListTierVersionsRequest(tier="free"),
-    "PreviewChangeset": lambda r: changeset_pb2.PreviewChangesetRequest(changes=_granting(r)),
-    "ListAffected": lambda r: changeset_pb2.ListAffectedRequest(changes=_granting(r)),
+    "PreviewChangeset": lambda r: changeset_pb2.PreviewChangesetRequest(changeset=_granting(r)),
+    "ListAffected": lambda r: changeset_pb2.ListAffectedRequest(changeset=_granting(r)),
     "ListScheduledChangesets": lambda _: changeset_pb2.ListScheduledChangesetsRequest(),
     "GetScheduledChangeset": lambda r: changeset_pb2.GetScheduledChangesetRequest(id=_ahead(r)),
     "GetAddOn": lambda r: add_on_pb2.GetAddOnRequest(id=r.spare),
@@ -412,7 +395,6 @@ CHANGES: Final[dict[str, Callable[[Ready], Message]]] = {
         update_mask=FieldMask(paths=["unlimited"]),
     ),
     "DeleteLimit": lambda r: limit_pb2.DeleteLimitRequest(tier=r.spare, name=f"l-{r.id}"),
-    "ApplyPolicy": _applied,
     "ApplyChangeset": _previewed,
     "CancelScheduledChangeset": lambda r: changeset_pb2.CancelScheduledChangesetRequest(
         id=_ahead(r)

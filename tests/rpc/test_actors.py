@@ -7,15 +7,15 @@ import pytest
 
 from authz_service.errors import ErrorReason
 from authz_service.gen.authz.v1 import authorization_pb2 as checks
+from authz_service.gen.authz.v1 import key_pb2 as keys
 from authz_service.gen.authz.v1 import (
-    changeset_pb2,
     member_pb2,
     role_grant_pb2,
     role_pb2,
     subscription_pb2,
     tenant_pb2,
 )
-from authz_service.gen.authz.v1 import key_pb2 as keys
+from tests.changesets import applying, puts
 from tests.rpc.account import Account, member
 from tests.rpc.conftest import fresh_name
 from tests.rpc.harness import Caller, Server, refusal, serving
@@ -245,7 +245,7 @@ class TestAsActors:
         for request in (
             role_pb2.UpdateRoleRequest(**PUT, role=shared),
             role_pb2.DeleteRoleRequest(id="viewer"),
-            changeset_pb2.ApplyPolicyRequest(roles=[shared]),
+            applying(served.operator.changesets, puts(roles=[shared])),
         ):
             served.refuses(request, DENIED, by=product)
         reserved = role_pb2.Role(id="system/people", permissions=["authz.members:add"])

@@ -26,7 +26,7 @@ from tests.services import PUT, RPCS
 BY_ROW = {"ImportRules", "BatchOnboardTenants"}
 """Changes that answer for what they are asked one by one, and do not refuse the whole."""
 
-GLOBAL = {"ApplyPolicy", "ApplyChangeset", "CreateKey"}
+GLOBAL = {"ApplyChangeset", "CreateKey"}
 GLOBAL |= {"IngestEvent", "RollBackTier", "MigrateTenants"}
 GLOBAL |= {name for name in BESIDE_FACTS if RPCS[name].containing_service.name == "EventService"}
 GLOBAL |= {"UpdateKey", "RotateKey", "RevokeKey", "CreateIdentity", "UpdateIdentity"}

@@ -8,7 +8,7 @@ import pytest
 
 from authz_service.errors import ErrorReason
 from authz_service.gen.authz.v1 import (
-    changeset_pb2,
+    effect_pb2,
     key_pb2,
     permission_pb2,
     role_grant_pb2,
@@ -18,6 +18,7 @@ from authz_service.gen.authz.v1 import (
     tier_pb2,
 )
 from authz_service.rpc import administration
+from tests.changesets import apply, puts
 from tests.rpc.account import Account
 from tests.rpc.harness import Server, made, serving
 from tests.rpc.requests import BESIDE_FACTS, CHANGES, Ready, made_ready
@@ -248,19 +249,21 @@ def test_dry_run_of_a_key_shows_no_credential(server: Server) -> None:
     assert not server.operator.keys.CreateKey(request).credential
 
 
-def test_policy_tells_what_it_created_updated_and_left(account: Account) -> None:
-    name = account.id
+def test_changeset_tells_what_it_creates_and_updates(account: Account) -> None:
+    name, ask = account.id, account.operator.changesets
     permission = permission_pb2.Permission(id=f"{name}:view")
     role = role_pb2.Role(id=name, permissions=[permission.id])
-    request = changeset_pb2.ApplyPolicyRequest(permissions=[permission], roles=[role])
-    first = account.operator.changesets.ApplyPolicy(request)
-    assert list(first.created) == [f"permission {name}:view", f"role {name}"]
-    request.roles[0].description = "Sees"
-    request.tiers.add(id=name)
-    second = account.operator.changesets.ApplyPolicy(request)
-    assert list(second.created) == [f"tier {name}"]
-    assert list(second.updated) == [f"role {name}"]
-    assert second.unchanged == 1
+    first = apply(ask, puts(permissions=[permission], roles=[role]))
+    assert [(each.change, each.kind) for each in first.objects] == [
+        (effect_pb2.OBJECT_CHANGE_KIND_CREATED, "permission"),
+        (effect_pb2.OBJECT_CHANGE_KIND_CREATED, "role"),
+    ]
+    role.description = "Sees"
+    again = apply(ask, puts([permission], [role], [tier_pb2.Tier(id=name)]))
+    assert [(each.change, each.kind) for each in again.objects] == [
+        (effect_pb2.OBJECT_CHANGE_KIND_UPDATED, "role"),
+        (effect_pb2.OBJECT_CHANGE_KIND_CREATED, "tier"),
+    ]
 
 
 DEFINITIONS: dict[str, Any] = {

@@ -10,7 +10,6 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from authz_service.errors import ErrorReason
 from authz_service.gen.authz.v1 import authorization_pb2 as checks
 from authz_service.gen.authz.v1 import (
-    changeset_pb2,
     exception_pb2,
     key_pb2,
     member_pb2,
@@ -21,13 +20,14 @@ from authz_service.gen.authz.v1 import (
 )
 from authz_service.rpc.messages import catalog
 from authz_service.usecases.kernel import paging
+from tests.changesets import apply, previewing, puts
 from tests.rpc.account import Account
 from tests.rpc.harness import Server, made
 from tests.rpc.requests import GOOD, made_ready
 from tests.services import PUT, RPCS
 
 MALFORMED: Final = "a b\n"
-OTHERS: Final = {"ApplyPolicy", "ApplyChangeset", "BatchOnboardTenants", "CancelScheduledChange"}
+OTHERS: Final = {"ApplyChangeset", "BatchOnboardTenants", "CancelScheduledChange"}
 """What puts many things at once names the thing, not its place (`tiers.pro.permissions`), or
 reports on each; the id of a scheduled change is what it does and when, any other is of no change.
 """
@@ -79,9 +79,13 @@ def blamed(name: str, path: str) -> str:
 
 def test_limit_without_an_amount_is_blamed_where_it_stands(server: Server) -> None:
     good, bad = {"name": "seats", "value": 1}, {"name": "projects"}
-    tiers = [{"id": "one", "limits": [good]}, {"id": "two", "limits": [good, bad]}]
-    many = made(changeset_pb2.ApplyPolicyRequest, tiers=tiers)
-    server.refuses(many, ErrorReason.INVALID_FIELD, at="tiers[1].limits[1]")
+    tiers: list[dict[str, Any]] = [
+        {"id": "one", "limits": [good]},
+        {"id": "two", "limits": [good, bad]},
+    ]
+    many = previewing(puts(tiers=[made(tier_pb2.Tier, **tier) for tier in tiers]))
+    at = "changeset.commands[1].update_tier.tier.limits[1]"
+    server.refuses(many, ErrorReason.INVALID_FIELD, at=at)
     one = made(tier_pb2.UpdateTierRequest, **PUT, tier=tiers[1])
     server.refuses(one, ErrorReason.INVALID_FIELD, at="tier.limits[1]")
 
@@ -190,11 +194,9 @@ def test_page_that_would_be_too_large_for_a_message_ends_early(server: Server) -
     names = [f"huge{'x' * 55}:{n:04}{'y' * 55}" for n in range(400)]
     declared = [permission_pb2.Permission(id=name) for name in names]
     roles = [role_pb2.Role(id=f"huge-{n:03}", permissions=names) for n in range(120)]
-    applied = changeset_pb2.ApplyPolicyRequest(permissions=declared)
-    server.operator.changesets.ApplyPolicy(applied)
+    apply(server.operator.changesets, puts(permissions=declared))
     for start in range(0, 120, 40):
-        some = changeset_pb2.ApplyPolicyRequest(roles=roles[start : start + 40])
-        server.operator.changesets.ApplyPolicy(some)
+        apply(server.operator.changesets, puts(roles=roles[start : start + 40]))
     request = role_pb2.ListRolesRequest(page_size=1000)
     sizes: list[int] = []
     found: list[str] = []

@@ -12,6 +12,7 @@ from authz_service.gen.authz.v1 import authorization_pb2 as checks
 from authz_service.gen.authz.v1 import changeset_pb2, member_pb2, tenant_pb2
 from authz_service.policyfiles.matrix.matrix import read_matrix
 from authz_service.rpc.messages import catalog
+from tests import changesets
 from tests.rpc.exported import asked, by_node, by_pycasbin, exported
 from tests.rpc.harness import Server, serving
 from tests.sweeps import share_of
@@ -57,15 +58,14 @@ def gitlab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         assert server.service.explainer.disagreements == 0
 
 
-def apply(server: Server) -> changeset_pb2.ApplyPolicyResponse:
+def apply(server: Server) -> changeset_pb2.ApplyChangesetResponse:
     policy = read_matrix(FILE.read_text(), TIERS).policy
-    request = changeset_pb2.ApplyPolicyRequest(
+    changeset = changesets.puts(
         permissions=[catalog.permission_message(each) for each in policy.permissions],
         roles=[catalog.role_message(each) for each in policy.roles],
         tiers=[catalog.tier_message(each) for each in policy.tiers],
-        reason="imported",
     )
-    return server.operator.changesets.ApplyPolicy(request)
+    return changesets.apply(server.operator.changesets, changeset, reason="imported")
 
 
 def _customer(tier: str) -> tenant_pb2.OnboardTenantRequest:
@@ -130,7 +130,7 @@ def test_denied_cell_says_whether_role_or_tier_is_missing(gitlab: Server) -> Non
 def test_table_applied_again_changes_nothing(gitlab: Server) -> None:
     before = gitlab.revision
     answer = apply(gitlab)
-    assert (list(answer.created), list(answer.updated)) == ([], [])
+    assert list(answer.objects) == []
     assert (answer.revision, gitlab.revision) == (before, before)
 
 

@@ -7,6 +7,7 @@ from typing import Final
 import pytest
 
 from authz_service.gen.authz.v1 import changeset_pb2, effect_pb2, member_pb2, tenant_pb2, tier_pb2
+from tests.changesets import puts
 from tests.rpc.harness import Server, serving
 from tests.rpc.test_gitlab_matrix import FILE, ROLES, TIERS, apply, batch_answers, decided
 
@@ -52,7 +53,7 @@ def gitlab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield server
 
 
-def changes(server: Server) -> list[changeset_pb2.WantedChange]:
+def changes(server: Server) -> changeset_pb2.Changeset:
     """Write the three tiers anew, the five permissions in their new places."""
     tiers = {
         each.id: each
@@ -62,7 +63,7 @@ def changes(server: Server) -> list[changeset_pb2.WantedChange]:
     for name, (old, new) in moved().items():
         tiers[old].permissions.remove(name)
         tiers[new].permissions.append(name)
-    return [changeset_pb2.WantedChange(tier=tier) for tier in tiers.values()]
+    return puts(tiers=tiers.values())
 
 
 def held(tier: str, needed: str) -> bool:
@@ -87,11 +88,9 @@ def expected() -> tuple[set[tuple[str, str, str]], set[tuple[str, str, str]]]:
     return gained, lost
 
 
-def all_affected(
-    server: Server, wanted: list[changeset_pb2.WantedChange]
-) -> list[effect_pb2.Affected]:
+def all_affected(server: Server, changeset: changeset_pb2.Changeset) -> list[effect_pb2.Affected]:
     found: list[effect_pb2.Affected] = []
-    request = changeset_pb2.ListAffectedRequest(changes=wanted, page_size=10)
+    request = changeset_pb2.ListAffectedRequest(changeset=changeset, page_size=10)
     while True:
         page = server.operator.changesets.ListAffected(request)
         found += page.affected
@@ -122,8 +121,8 @@ def test_preview_names_the_tenants_and_users_of_the_table(gitlab: Server) -> Non
 
 
 def test_preview_counts_as_the_table_does(gitlab: Server) -> None:
-    request = changeset_pb2.PreviewChangesetRequest(changes=changes(gitlab))
-    effect = gitlab.operator.changesets.PreviewChangeset(request).effect
+    request = changeset_pb2.PreviewChangesetRequest(changeset=changes(gitlab))
+    effect = gitlab.operator.changesets.PreviewChangeset(request).preview.effect
     gained, lost = expected()
     assert {each.permission for each in effect.permissions} == set(moved())
     for each in effect.permissions:
@@ -136,8 +135,8 @@ def test_preview_counts_as_the_table_does(gitlab: Server) -> None:
 
 
 def test_entitled_tenants_are_those_of_the_tiers_between(gitlab: Server) -> None:
-    request = changeset_pb2.PreviewChangesetRequest(changes=changes(gitlab))
-    effect = gitlab.operator.changesets.PreviewChangeset(request).effect
+    request = changeset_pb2.PreviewChangesetRequest(changeset=changes(gitlab))
+    effect = gitlab.operator.changesets.PreviewChangeset(request).preview.effect
     for each in effect.permissions:
         old, new = moved()[each.permission]
         between = [t for t in TIERS if held(t, new) != held(t, old)]
@@ -150,12 +149,12 @@ def test_every_cell_is_answered_as_the_moved_table_says(gitlab: Server) -> None:
     """Stands last: it applies the change."""
     wanted = changes(gitlab)
     seen = gitlab.operator.changesets.PreviewChangeset(
-        changeset_pb2.PreviewChangesetRequest(changes=wanted)
+        changeset_pb2.PreviewChangesetRequest(changeset=wanted)
     )
     cells = decided()
     before = batch_answers(gitlab, cells)
     request = changeset_pb2.ApplyChangesetRequest(
-        changes=wanted, fingerprint=seen.fingerprint, reason="sales"
+        changeset=wanted, fingerprint=seen.fingerprint, reason="sales"
     )
     assert len(gitlab.operator.changesets.ApplyChangeset(request).objects) == 3
     after = batch_answers(gitlab, cells)

@@ -12,7 +12,6 @@ from authz_service.domain.grant import RoleGrant
 from authz_service.domain.window import rfc3339
 from authz_service.errors import ErrorReason
 from authz_service.gen.authz.v1 import (
-    changeset_pb2,
     exception_pb2,
     invitation_pb2,
     member_pb2,
@@ -26,6 +25,7 @@ from authz_service.gen.authz.v1 import (
 from authz_service.gen.authz.v1 import identity_pb2 as identities
 from authz_service.gen.authz.v1 import key_pb2 as keys
 from authz_service.usecases.bootstrap.declaring import SEEDER
+from tests.changesets import applying, puts
 from tests.rpc.account import Account, member, timestamp
 from tests.rpc.conftest import fresh_name
 from tests.rpc.harness import Caller, Server, refusal
@@ -93,10 +93,12 @@ class TestNarrowOperators:
         assert "role 'authz.checker'" in found.message
 
     def test_it_puts_into_no_role_what_it_does_not_hold(self, server: Server) -> None:
-        role = new_role(server, "authz.roles:put", "authz.policies:apply", "authz.permissions:put")
+        role = new_role(
+            server, "authz.roles:put", "authz.changesets:apply", "authz.permissions:put"
+        )
         by = server.caller(server.new_key(role))
         wider = role_pb2.Role(
-            id=role, permissions=["authz.roles:put", "authz.policies:apply", "authz.keys:create"]
+            id=role, permissions=["authz.roles:put", "authz.changesets:apply", "authz.keys:create"]
         )
         including = role_pb2.Role(
             id=role, permissions=["authz.roles:put"], includes=["authz.operator"]
@@ -104,7 +106,8 @@ class TestNarrowOperators:
         other = role_pb2.Role(id=fresh_name("other"), permissions=["authz.audit:list"])
         for made in (wider, including, other):
             server.refuses(role_pb2.UpdateRoleRequest(**PUT, role=made), EXCEEDS, by=by)
-            server.refuses(changeset_pb2.ApplyPolicyRequest(roles=[made]), EXCEEDS, by=by)
+            request = applying(server.operator.changesets, puts(roles=[made]))
+            server.refuses(request, EXCEEDS, by=by)
 
     def test_it_writes_product_roles_and_takes_rights_out(self, server: Server) -> None:
         by = narrow(server, "authz.roles:put")
@@ -118,9 +121,9 @@ class TestNarrowOperators:
             by.call(role_pb2.UpdateRoleRequest(**PUT, role=made))
 
     def test_it_makes_no_right_a_thing_that_tiers_sell(self, server: Server) -> None:
-        by = narrow(server, "authz.permissions:put", "authz.policies:apply")
+        by = narrow(server, "authz.permissions:put", "authz.changesets:apply")
         sold = permission_pb2.Permission(id="authz.keys:create", internal=False)
-        request = changeset_pb2.ApplyPolicyRequest(permissions=[sold])
+        request = permission_pb2.UpdatePermissionRequest(**PUT, permission=sold)
         before = server.footprint()
         found = refusal(lambda: by.call(request))
         assert found.reason in (EXCEEDS, ErrorReason.NAME_RESERVED)

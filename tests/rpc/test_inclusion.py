@@ -3,7 +3,8 @@
 import pytest
 
 from authz_service.errors import ErrorReason
-from authz_service.gen.authz.v1 import changeset_pb2, role_pb2, tier_pb2
+from authz_service.gen.authz.v1 import role_pb2, tier_pb2
+from tests.changesets import previewing, puts
 from tests.rpc.account import GRANT, Account
 from tests.rpc.conftest import fresh_name
 from tests.rpc.harness import Server
@@ -111,8 +112,12 @@ def test_policy_that_grows_below_a_tenants_own_role_is_refused(
     chain_of_roles(server, stem, 6)
     account.put_role("x", includes=(f"{stem}-6",))
     grown = [role_pb2.Role(id=f"{stem}-0"), role_pb2.Role(id=f"{stem}-1", includes=[f"{stem}-0"])]
-    request = changeset_pb2.ApplyPolicyRequest(roles=grown)
-    server.refuses(request, ErrorReason.INCLUSION_TOO_DEEP, at="roles")
+    request = previewing(puts(roles=grown))
+    server.refuses(
+        request,
+        ErrorReason.INCLUSION_TOO_DEEP,
+        at="changeset.commands[0].update_role.role.includes",
+    )
 
 
 def test_circle_of_a_tenants_own_roles_is_refused(account: Account) -> None:

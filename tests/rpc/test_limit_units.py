@@ -9,8 +9,9 @@ from authz_service.domain.audit import AuditRecord
 from authz_service.domain.call import Call
 from authz_service.domain.catalog import Limit, Plan
 from authz_service.errors import ErrorReason
-from authz_service.gen.authz.v1 import add_on_pb2, changeset_pb2, limit_pb2, tier_pb2
+from authz_service.gen.authz.v1 import add_on_pb2, limit_pb2, tier_pb2
 from authz_service.usecases.bootstrap.declaring import SEEDER
+from tests.changesets import apply, previewing, puts
 from tests.rpc.conftest import fresh_name
 from tests.rpc.harness import Server
 from tests.services import PUT
@@ -54,8 +55,8 @@ def test_another_unit_is_refused_wherever_it_is_set(server: Server, rooms: str) 
         ),
         (limit_pb2.UpdateLimitRequest(**PUT, add_on=plain, limit=halls), "limit.unit"),
         (
-            changeset_pb2.ApplyPolicyRequest(add_ons=[add_on]),
-            f"add_ons.{other}.limits.{rooms}.unit",
+            previewing(puts(add_ons=[add_on])),
+            f"changeset.commands[0].update_add_on.add_on.limits.{rooms}.unit",
         ),
     ]
     for request, at in requests:
@@ -75,10 +76,10 @@ def test_unit_is_changed_where_one_alone_sets_it_and_otherwise_at_once(
     server.refuses(
         tier_pb2.UpdateTierRequest(**PUT, tier=desks[0]), MISMATCH, at=f"tier.limits.{rooms}.unit"
     )
-    server.operator.call(changeset_pb2.ApplyPolicyRequest(tiers=desks))
+    apply(server.operator.changesets, puts(tiers=desks))
     apart = [desks[0], tier(big, limit(rooms, "seat"))]
-    at = f"tiers.{big}.limits.{rooms}.unit"
-    server.refuses(changeset_pb2.ApplyPolicyRequest(tiers=apart), MISMATCH, at=at)
+    at = f"changeset.commands[1].update_tier.tier.limits.{rooms}.unit"
+    server.refuses(previewing(puts(tiers=apart)), MISMATCH, at=at)
 
 
 def test_what_an_older_version_let_through_is_changed_and_mended_as_before(

@@ -8,18 +8,21 @@ from google.protobuf.field_mask_pb2 import FieldMask
 
 from authz_service.domain.own_policy import RIGHTS, ROLES
 from authz_service.errors import ErrorReason
-from authz_service.gen.authz.v1 import changeset_pb2, permission_pb2, role_pb2
 from authz_service.gen.authz.v1 import key_pb2 as keys
+from authz_service.gen.authz.v1 import permission_pb2, role_pb2
 from authz_service.usecases.kernel.lockout import OPERATING
+from tests.changesets import apply, previewing, puts
 from tests.rpc.harness import Caller, Server, serving
 from tests.services import PUT
+
+MORE = ("authz.keys:revoke", "authz.changesets:preview")
 
 
 @pytest.fixture(scope="module")
 def composed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, Caller]]:
     """Serve with one key, whose role operations have composed of rights of the service."""
     with serving(tmp_path_factory.mktemp("composed")) as server:
-        role = role_pb2.Role(id="boss", permissions=[*OPERATING, "authz.keys:revoke"])
+        role = role_pb2.Role(id="boss", permissions=[*OPERATING, *MORE])
         server.operator.roles.UpdateRole(role_pb2.UpdateRoleRequest(**PUT, role=role))
         boss = server.caller(server.new_key("boss"))
         first = server.operator_key.split("_")[2]
@@ -28,7 +31,7 @@ def composed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server,
 
 
 def without(*rights: str) -> role_pb2.Role:
-    kept = [name for name in (*OPERATING, "authz.keys:revoke") if name not in rights]
+    kept = [name for name in (*OPERATING, *MORE) if name not in rights]
     return role_pb2.Role(id="boss", permissions=kept)
 
 
@@ -41,7 +44,7 @@ def test_last_operator_keeps_what_operating_takes(
     requests: list[Any] = [
         role_pb2.UpdateRoleRequest(**PUT, role=without(right)),
         role_pb2.UpdateRoleRequest(role=without(right), update_mask=mask),
-        changeset_pb2.ApplyPolicyRequest(roles=[without(right)]),
+        previewing(puts(roles=[without(right)])),
     ]
     for request in requests:
         found = server.refuses(
@@ -59,7 +62,7 @@ def test_what_operating_does_not_take_may_go(composed: tuple[Server, Caller]) ->
 
 def test_another_key_is_enough(server: Server) -> None:
     spare = role_pb2.Role(id="spare-operator", permissions=OPERATING)
-    server.operator.changesets.ApplyPolicy(changeset_pb2.ApplyPolicyRequest(roles=[spare]))
+    apply(server.operator.changesets, puts(roles=[spare]))
     made = server.operator.keys.CreateKey(keys.CreateKeyRequest(key=keys.Key(roles=[spare.id]))).key
     emptied = role_pb2.UpdateRoleRequest(**PUT, role=role_pb2.Role(id=spare.id), validate_only=True)
     server.operator.roles.UpdateRole(emptied)
@@ -74,7 +77,10 @@ def test_rights_of_this_service_are_neither_changed_nor_deleted(server: Server, 
         (permission_pb2.DeletePermissionRequest(id=right, replacement="invoices:view"), "id"),
         (permission_pb2.UpdatePermissionRequest(**PUT, permission=ours), "permission"),
         (permission_pb2.UpdatePermissionRequest(permission=ours, update_mask=mask), "permission"),
-        (changeset_pb2.ApplyPolicyRequest(permissions=[ours]), f"permissions.{right}"),
+        (
+            previewing(puts(permissions=[ours])),
+            "changeset.commands[0].update_permission.permission",
+        ),
     ]
     for request, field in refused:
         server.refuses(request, ErrorReason.NAME_RESERVED, at=field, says="service's own")
@@ -88,7 +94,7 @@ def test_roles_of_this_service_are_neither_changed_nor_deleted(server: Server, r
         (role_pb2.DeleteRoleRequest(id=role, replacement="viewer"), "id"),
         (role_pb2.UpdateRoleRequest(**PUT, role=emptied), "role"),
         (role_pb2.UpdateRoleRequest(role=emptied, update_mask=mask), "role"),
-        (changeset_pb2.ApplyPolicyRequest(roles=[emptied]), f"roles.{role}"),
+        (previewing(puts(roles=[emptied])), "changeset.commands[0].update_role.role"),
     ]
     for request, field in refused:
         server.refuses(request, ErrorReason.NAME_RESERVED, at=field, says="service's own")

@@ -10,7 +10,6 @@ from google.protobuf.message import Message
 from authz_service.errors import ErrorReason
 from authz_service.gen.authz.v1 import authorization_pb2 as checks
 from authz_service.gen.authz.v1 import (
-    changeset_pb2,
     exception_pb2,
     key_pb2,
     member_pb2,
@@ -21,6 +20,7 @@ from authz_service.gen.authz.v1 import (
     tenant_pb2,
     tier_pb2,
 )
+from tests.changesets import previewing, puts
 from tests.rpc.account import DENY, Account
 from tests.rpc.harness import made, refusal
 from tests.services import PUT
@@ -43,11 +43,11 @@ HUGE_NAMES: Final[dict[str, Callable[[str], Message]]] = {
     "limit-unset": lambda of: made(
         tier_pb2.UpdateTierRequest, **PUT, tier={"id": of, "limits": [{"name": HUGE}]}
     ),
-    "apply-permission": lambda _: made(
-        changeset_pb2.ApplyPolicyRequest, permissions=[{"id": HUGE}]
+    "apply-permission": lambda _: previewing(
+        puts(permissions=[permission_pb2.Permission(id=HUGE)])
     ),
-    "apply-role": lambda _: made(changeset_pb2.ApplyPolicyRequest, roles=[{"id": HUGE}]),
-    "apply-tier": lambda _: made(changeset_pb2.ApplyPolicyRequest, tiers=[{"id": HUGE}]),
+    "apply-role": lambda _: previewing(puts(roles=[role_pb2.Role(id=HUGE)])),
+    "apply-tier": lambda _: previewing(puts(tiers=[tier_pb2.Tier(id=HUGE)])),
     "role-permission": lambda _: made(
         role_pb2.UpdateRoleRequest, **PUT, role={"id": "huge", "permissions": [HUGE]}
     ),

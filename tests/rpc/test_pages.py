@@ -21,6 +21,7 @@ from authz_service.gen.authz.v1 import (
 )
 from authz_service.gen.authz.v1.feature_pb2 import PlanFeature
 from authz_service.gen.authz.v1.limit_pb2 import PlanLimit
+from tests.changesets import puts
 from tests.rpc.account import DENY, Account, timestamp
 from tests.rpc.harness import Server, made, refusal, serving
 from tests.rpc.requests import (
@@ -65,9 +66,7 @@ ITEMS: Final = {
 NARROWER: Final = role_pb2.Role(id="viewer", permissions=["invoices:view"])
 ASKED: Final = READS | {
     "ListEvents": lambda _: event_pb2.ListEventsRequest(),
-    "ListAffected": lambda _: changeset_pb2.ListAffectedRequest(
-        changes=[changeset_pb2.WantedChange(role=NARROWER)]
-    ),
+    "ListAffected": lambda _: changeset_pb2.ListAffectedRequest(changeset=puts(roles=[NARROWER])),
 }
 """What is asked of each list so that there is something in it."""
 

@@ -7,13 +7,13 @@ import pytest
 from authz_service.errors import ErrorReason
 from authz_service.gen.authz.v1 import (
     add_on_pb2,
-    changeset_pb2,
     moved_pb2,
     permission_pb2,
     role_grant_pb2,
     role_pb2,
     tier_pb2,
 )
+from tests import changesets
 from tests.rpc.account import DENY, GRANT, Account, timestamp
 from tests.rpc.conftest import fresh_name
 from tests.rpc.harness import Server
@@ -30,7 +30,7 @@ def account(any_server: Server, request: pytest.FixtureRequest) -> Account:
 
 
 def apply(account: Account, **definitions: Any) -> None:
-    account.operator.changesets.ApplyPolicy(changeset_pb2.ApplyPolicyRequest(**definitions))
+    changesets.apply(account.operator.changesets, changesets.puts(**definitions))
 
 
 def moved(answer: Any) -> dict[str, list[str]]:

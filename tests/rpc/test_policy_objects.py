@@ -7,7 +7,8 @@ import pytest
 from google.protobuf.field_mask_pb2 import FieldMask
 
 from authz_service.errors import ErrorReason
-from authz_service.gen.authz.v1 import changeset_pb2, permission_pb2, role_pb2, tier_pb2
+from authz_service.gen.authz.v1 import permission_pb2, role_pb2, tier_pb2
+from tests.changesets import apply, previewing, puts
 from tests.rpc.account import Account
 from tests.rpc.trail import added, mark
 from tests.services import PUT, request
@@ -239,12 +240,13 @@ def test_what_holds_a_permission_that_becomes_deprecated_goes_on(account: Accoun
 def test_policy_set_may_take_up_what_is_deprecated_and_says_so(account: Account) -> None:
     old, new = old_and_new(account)
     role = role_pb2.Role(id=account.id, permissions=[old])
-    first = account.operator.changesets.ApplyPolicy(changeset_pb2.ApplyPolicyRequest(roles=[role]))
-    assert list(first.warnings) == [
+    ask, changeset = account.operator.changesets, puts(roles=[role])
+    assert list(ask.PreviewChangeset(previewing(changeset)).preview.warnings) == [
         f"role {account.id} takes up {old}, which is deprecated: use {new}"
     ]
-    again = account.operator.changesets.ApplyPolicy(changeset_pb2.ApplyPolicyRequest(roles=[role]))
-    assert (again.unchanged, list(again.warnings)) == (1, [])
+    apply(ask, changeset)
+    again = ask.PreviewChangeset(previewing(changeset)).preview
+    assert (list(again.objects), list(again.warnings)) == ([], [])
 
 
 @pytest.mark.parametrize(

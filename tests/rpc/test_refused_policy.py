@@ -9,13 +9,13 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from authz_service.errors import ErrorReason
 from authz_service.gen.authz.v1 import (
     add_on_pb2,
-    changeset_pb2,
     exception_pb2,
     permission_pb2,
     role_grant_pb2,
     role_pb2,
     tier_pb2,
 )
+from tests.changesets import previewing, puts
 from tests.rpc.account import DENY, GRANT, REPLACE, Account, timestamp
 from tests.rpc.conftest import fresh_name
 from tests.rpc.harness import Server, made, refusal
@@ -357,32 +357,38 @@ def test_permission_that_a_tier_sells_cannot_become_internal(server: Server) -> 
 
 def test_policy_with_one_mistake_changes_nothing(server: Server) -> None:
     name = fresh_name("policy")
-    request = changeset_pb2.ApplyPolicyRequest(
+    changeset = puts(
         permissions=[permission_pb2.Permission(id=f"{name}:view")],
         roles=[role_pb2.Role(id=name, permissions=[f"{name}:view"])],
         tiers=[tier_pb2.Tier(id=name, permissions=[f"{name}:edit"])],
     )
     server.refuses(
-        request,
+        previewing(changeset),
         ErrorReason.PERMISSION_NOT_FOUND,
-        at=f"tiers.{name}.permissions",
+        at="changeset.commands[2].update_tier.tier.permissions",
         says=f"did you mean '{name}:view'?",
     )
     server.refuses(role_pb2.GetRoleRequest(id=name), ErrorReason.ROLE_NOT_FOUND, at="id")
 
 
-def test_policy_that_names_something_twice_is_refused(server: Server) -> None:
+def test_changeset_that_defines_something_twice_is_refused(server: Server) -> None:
     name = fresh_name("policy")
-    request = changeset_pb2.ApplyPolicyRequest(
-        roles=[role_pb2.Role(id=name), role_pb2.Role(id=name)]
+    twice = puts(roles=[role_pb2.Role(id=name), role_pb2.Role(id=name)])
+    server.refuses(
+        previewing(twice),
+        ErrorReason.COMMANDS_COLLIDE,
+        at="changeset.commands[1]",
+        says="keep one",
     )
-    server.refuses(request, ErrorReason.INVALID_FIELD, at=f"roles.{name}", says="keep one")
 
 
-def test_policy_holds_no_tenants_own_role(acme: Account) -> None:
-    name = f"{acme.id}/editor"
-    request = changeset_pb2.ApplyPolicyRequest(roles=[role_pb2.Role(id=name)])
-    acme.server.refuses(request, ErrorReason.INVALID_FIELD, at=f"roles.{name}", says="by itself")
+def test_all_that_is_wrong_with_definitions_is_told_at_once(server: Server) -> None:
+    names = [fresh_name("policy") for _ in range(3)]
+    changeset = puts(roles=[role_pb2.Role(id=name, permissions=["no:such"]) for name in names])
+    found = refusal(lambda: server.operator.call(previewing(changeset)))
+    assert found.fields == tuple(
+        f"changeset.commands[{number}].update_role.role.permissions" for number in range(3)
+    )
 
 
 NAMING: Final[dict[str, Callable[[str], Any]]] = {

@@ -11,6 +11,7 @@ from authz_service.errors import ErrorReason
 from authz_service.gen.authz.v1 import authorization_pb2 as checks
 from authz_service.gen.authz.v1 import changeset_pb2 as pb
 from authz_service.gen.authz.v1 import permission_pb2, role_pb2
+from tests.changesets import applying, puts
 from tests.rpc.account import Account, timestamp
 from tests.rpc.conftest import fresh_name
 from tests.rpc.exported import asked, by_pycasbin, exported
@@ -52,10 +53,9 @@ def previewed(
 ) -> pb.ApplyChangesetRequest:
     """Look at what the account's own role is to hold from an instant on, and ask for it."""
     role = role_pb2.Role(id=f"{account.id}/clerk", permissions=permissions)
-    wanted, when = [pb.WantedChange(role=role)], timestamp(at)
-    asked_for = pb.PreviewChangesetRequest(changes=wanted, at=when)
-    seen = account.operator.changesets.PreviewChangeset(asked_for)
-    return pb.ApplyChangesetRequest(changes=wanted, fingerprint=seen.fingerprint, at=when, **more)
+    changeset = puts(roles=[role])
+    changeset.apply_time.CopyFrom(timestamp(at))
+    return applying(account.operator.changesets, changeset, **more)
 
 
 def schedule(
@@ -119,7 +119,7 @@ def test_administration_after_the_instant_finds_it_done_by_who_scheduled_it(
     assert list(role.permissions) == [CREATE]
     done = [each for each in added(acme.server, before) if each["revision"] == role.revision]
     by_action = {each["action"]: each for each in done}
-    came, put = by_action["changes.came_due"], by_action["role.updated"]
+    came, put = by_action["changeset.came_due"], by_action["role.updated"]
     assert (came["targets"], put["tenant"]) == ([made.id], acme.id)
     assert {put["actor"], came["actor"]} == {made.actor}
     assert {put["reason"], came["reason"]} == {"prices rise"}
@@ -167,9 +167,11 @@ def test_blocker_names_the_account_that_stands_in_the_way(acme: Account, clock: 
 
 
 def test_instant_that_is_over_is_refused_by_its_field(acme: Account, clock: Clock) -> None:
-    wanted = [pb.WantedChange(permission=permission_pb2.Permission(id="doc:late"))]
+    changeset = puts(permissions=[permission_pb2.Permission(id="doc:late")])
+    changeset.apply_time.CopyFrom(timestamp(clock.seconds))
     for request in (
-        pb.PreviewChangesetRequest(changes=wanted, at=timestamp(clock.seconds)),
-        pb.ListAffectedRequest(changes=wanted, at=timestamp(clock.seconds)),
+        pb.PreviewChangesetRequest(changeset=changeset),
+        pb.ListAffectedRequest(changeset=changeset),
     ):
-        acme.server.refuses(request, ErrorReason.SCHEDULE_IN_PAST, at="at")
+        at = "changeset.apply_time"
+        acme.server.refuses(request, ErrorReason.SCHEDULE_IN_PAST, at=at)

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,8 @@ def edit(file: Path, change: Any) -> None:
 def test_plan_and_apply_of_an_export_change_nothing(authz: Authz, folder: Path) -> None:
     seen = authz("plan", str(folder), "--detailed-exitcode", "-o", "json")
     assert seen.code == 0, seen.err
-    assert (seen.document["objects"], seen.document["not_in_the_files"]) == ([], [])
+    assert "preview" not in seen.document
+    assert seen.document["not_in_the_files"] == []
     revision = authz("roles", "list", "-o", "json").document["revision"]
     assert seen.document["revision"] == revision != "0"
     ran = authz("apply", str(folder))
@@ -91,7 +93,7 @@ def test_plan_shows_the_three_parts_and_apply_does_it(
     assert done.code == 0, done.err
     assert authz(*asked).code == 1
     again = authz("apply", "--plan", str(file), "-o", "json")
-    assert (again.code, again.failure["reason"]) == (3, "PLAN_OUTDATED")
+    assert (again.code, again.failure["reason"]) == (3, "CHANGESET_OUTDATED")
     assert again.failure["details"]["object"] == "tier free"
 
 
@@ -101,7 +103,7 @@ def test_what_is_not_in_the_files_is_told_and_goes_only_when_pruned(
     assert authz("roles", "create", "night-shift", "--permission", "team:view").code == 0
     seen = authz("plan", str(folder), "-o", "json")
     assert seen.document["not_in_the_files"] == ["role night-shift"]
-    assert seen.document["objects"] == []
+    assert "preview" not in seen.document
     said = authz("plan", str(folder)).out
     assert "left as they are (1)" in said
     assert re.search(r"^ +role +night-shift$", said, re.MULTILINE)
@@ -161,7 +163,7 @@ def test_replacement_is_written_as_it_must_be(authz: Authz, folder: Path, text: 
 
 
 @pytest.mark.parametrize(
-    "content", ["", "{}", '{"format": 9}', '{"format": 1, "changes": [{"x": 1}]}']
+    "content", ["", "{}", '{"format": 9}', '{"format": 2, "changeset": {"x": 1}}']
 )
 def test_file_that_is_no_plan_is_refused(authz: Authz, tmp_path: Path, content: str) -> None:
     file = tmp_path / "plan.json"
@@ -177,8 +179,8 @@ def test_kept_plan_is_json_with_changes_and_fingerprint(
     file = tmp_path / "plan.json"
     assert authz("plan", str(folder), "--out", str(file)).code == 0
     kept = json.loads(file.read_text())
-    assert kept["changes"][0]["role"]["id"] == "viewer"
-    assert kept["preview"]["fingerprint"]
+    assert kept["changeset"]["commands"][0]["update_role"]["role"]["id"] == "viewer"
+    assert kept["previewed"]["fingerprint"]
 
 
 def test_folder_applied_for_an_instant_is_scheduled_shown_and_cancelled(
@@ -187,10 +189,10 @@ def test_folder_applied_for_an_instant_is_scheduled_shown_and_cancelled(
     before = authz("roles", "show", "viewer", "-o", "json").document["role"]
     edit(folder / "roles.yaml", lambda d: d["roles"]["viewer"].update(description="Looks on"))
     ran = authz("apply", str(folder), "--at", "2100-01-01", "--reason", "later", "-o", "json")
-    assert (ran.code, ran.document["at"]) == (0, "2100-01-01T00:00:00Z")
+    assert (ran.code, ran.document["apply_time"]) == (0, "2100-01-01T00:00:00Z")
     name = ran.document["scheduled"]
     listed = authz("schedule", "list")
-    assert (listed.code, "1 scheduled change" in listed.err) == (0, True)
+    assert (listed.code, "1 scheduled changeset" in listed.err) == (0, True)
     assert re.search(rf"{name} +2100-01-01.* 1 .*later", listed.out)
     shown = authz("schedule", "get", name)
     assert "~ role viewer" in shown.out
@@ -222,3 +224,64 @@ def test_instant_that_is_over_is_refused_and_schedules_nothing(authz: Authz, fol
     ran = authz("apply", str(folder), "--at", "-1d", "-o", "json")
     assert (ran.code, ran.failure["reason"]) == (3, "SCHEDULE_IN_PAST")
     assert authz("schedule", "list", "-o", "json").document["scheduled"] == []
+
+
+def test_without_a_terminal_what_needs_consent_is_accepted_by_name(
+    authz: Authz, folder: Path
+) -> None:
+    members = ("--member", "user:ada=admin", "--member", "user:vera=viewer")
+    assert authz("tenants", "onboard", "crowded", "--tier", "professional", *members).code == 0
+    edit(
+        folder / "tiers.yaml",
+        lambda d: d["tiers"]["professional"]["limits"].update(seats={"value": 1, "unit": "seat"}),
+    )
+    refused = authz("apply", str(folder), "-o", "json")
+    assert (refused.code, refused.failure["reason"]) == (3, "CONSENT_NEEDED")
+    assert "--accept seats-below-taken:seats" in refused.failure["advice"]
+    assert authz("apply", str(folder), "--dry-run").code == 0
+    accepted = authz("apply", str(folder), "--accept", "seats-below-taken:seats")
+    assert (accepted.code, "applied" in accepted.err) == (0, True), accepted.err
+
+
+def test_what_the_service_refuses_is_told_at_once_by_file_and_line(
+    authz: Authz, folder: Path
+) -> None:
+    declared = yaml.safe_load((folder / "catalogue.yaml").read_text())["permissions"]
+    names = [name for name, fact in declared.items() if not (fact or {}).get("internal")][:2]
+    sold = [part for name in names for part in ("--permission", name)]
+    assert authz("add-ons", "create", "spare", *sold).code == 0
+    for name in ("tiers.yaml", "addons.yaml"):
+        if (folder / name).exists():
+            edit(folder / name, _without(*names))
+
+    def withhold(document: Any) -> None:
+        for name in names:
+            document["permissions"][name] = {"internal": True}
+
+    edit(folder / "catalogue.yaml", withhold)
+    refused = authz("plan", str(folder), "-o", "json")
+    assert (refused.code, refused.failure["reason"]) == (3, "INVALID_FIELD")
+    assert refused.failure["message"].startswith("2 problems"), refused.failure
+    lines = re.findall(r"catalogue.yaml:(\d+): permissions", refused.failure["message"])
+    texts = (folder / "catalogue.yaml").read_text().splitlines()
+    assert len(lines) == 2
+    assert all("internal" in texts[int(line) - 1] for line in lines)
+    assert authz("add-ons", "delete", "spare").code == 0
+
+
+def _without(*names: str) -> Callable[[Any], None]:
+    def change(document: Any) -> None:
+        for section in document.values():
+            for plan in section.values():
+                listed = plan.get("permissions", [])
+                plan["permissions"] = [name for name in listed if name not in names]
+
+    return change
+
+
+def test_folder_without_cases_is_checked(authz: Authz, folder: Path) -> None:
+    checked = authz("policy", "check", str(folder))
+    assert (checked.code, "permissions" in checked.out) == (0, True), checked.err
+    edit(folder / "roles.yaml", lambda d: d["roles"]["viewer"].update(includes=["nobody"]))
+    wrong = authz("policy", "check", str(folder), "-o", "json")
+    assert (wrong.code, "roles.yaml" in wrong.failure["message"]) == (2, True)

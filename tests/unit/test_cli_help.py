@@ -26,6 +26,7 @@ AT_HOME = {
     ("serve",),
     ("migrate",),
     ("demo",),
+    ("policy", "check"),
     ("policy", "test"),
     ("recover",),
     ("billing", "check"),

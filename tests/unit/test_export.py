@@ -41,7 +41,7 @@ def shuffled(policy: PolicySet, random: Random) -> PolicySet:
 def test_export_then_plan_is_no_change(policy: PolicySet) -> None:
     exported = policy_files.write(in_order(through_the_api(policy)))
     found = difference(policy_files.read(exported), policy, {}, prune=True)
-    assert (found.changes, found.left) == ([], [])
+    assert (found.commands, found.left) == ([], [])
     assert found.same == sum(
         map(len, (policy.permissions, policy.roles, policy.tiers, policy.add_ons))
     )
@@ -67,14 +67,14 @@ def test_plan_of_one_policy_over_another_makes_it_so(wanted: PolicySet, held: Po
     names |= {("role", r.id): r for r in held.roles}
     names |= {("tier", t.name): t for t in held.tiers}
     names |= {("add_on", a.name): a for a in held.add_ons}
-    for change in difference(wanted, held, {}, prune=True).changes:
-        which = change.WhichOneof("change")
-        if which == "delete":
-            kind = ("", "permission", "role", "tier", "add_on")[change.delete.kind]
-            del names[kind, change.delete.id]
+    for command in difference(wanted, held, {}, prune=True).commands:
+        which = command.WhichOneof("command")
+        assert which is not None
+        verb, _, kind = which.partition("_")
+        if verb == "delete":
+            del names[kind, getattr(command, which).id]
         else:
-            assert which is not None
-            message = getattr(change, which)
-            names[which, message.id] = getattr(convert, which)(message)
+            message = getattr(getattr(command, which), kind)
+            names[kind, message.id] = getattr(convert, kind)(message)
     everything = (*wanted.permissions, *wanted.roles, *wanted.tiers, *wanted.add_ons)
     assert set(names.values()) == set(everything)

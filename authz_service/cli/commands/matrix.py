@@ -8,9 +8,10 @@ import typer
 from rich.console import RenderableType
 from rich.text import Text
 
-from authz_service.cli.commands.policies import put
+from authz_service.cli.commands.policies import Accept, apply_plan
 from authz_service.cli.display import output as out
 from authz_service.cli.display import tables
+from authz_service.cli.files import folder_changes
 from authz_service.cli.options import Reason, changes
 from authz_service.cli.session import Session
 from authz_service.client.failure import ExitCode, Failure
@@ -34,6 +35,7 @@ def matrix(
         typer.Option("--tiers", metavar="TIER,...", help="Its tiers, lowest first, if it has any."),
     ] = "",
     reason: Reason = "",
+    accept: Accept = None,
 ) -> None:
     """Create or update permissions, roles and tiers from a table, as a spreadsheet exports it."""
     from authz_service.policyfiles.matrix.matrix import read_matrix
@@ -43,7 +45,7 @@ def matrix(
     table = read_matrix(decoded(_content(file)), names, file.name)
     if session.output is out.Output.TABLE:
         session.print(*reading_parts(table), Text())
-    put(session, table.policy, reason)
+    apply_plan(session, folder_changes.planned(session, table.policy), reason, accept or ())
 
 
 def reading_parts(table: "Matrix") -> Iterator[RenderableType]:

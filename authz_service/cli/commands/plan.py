@@ -63,75 +63,86 @@ def plan(
     """Show what a folder of policy files would change, and change nothing."""
     from authz_service.policyfiles.policy_files import read_folder
 
-    policy = read_folder(folder or session.settings.policies_dir)
-    made = folder_changes.planned(
-        session, policy, prune=prune, replacing=replace or (), at=timestamp(at)
+    folder = folder or session.settings.policies_dir
+    plan_ = folder_changes.planned(
+        session,
+        read_folder(folder),
+        folder=folder,
+        prune=prune,
+        replacing=replace or (),
+        at=timestamp(at),
     )
-    affected = _affected(session, made) if names and made.changes else None
+    affected = _affected(session, plan_) if names and plan_.changes_anything else None
     if keep is not None:
-        folder_changes.keep(made, keep)
-    _show(session, made, affected, keep)
-    if detailed and made.preview.objects:
+        folder_changes.keep(plan_, keep)
+    _show(session, plan_, affected, keep)
+    if detailed and plan_.changes_anything:
         raise typer.Exit(ExitCode.CHANGES)
 
 
-def show(session: Session, made: ChangePlan) -> None:
+def show(session: Session, plan_: ChangePlan) -> None:
     """Print a plan for people."""
-    session.print(*_parts(made))
+    session.print(*_parts(plan_))
 
 
 def _show(
-    session: Session, made: ChangePlan, affected: pb.ListAffectedResponse | None, kept: Path | None
+    session: Session,
+    plan_: ChangePlan,
+    affected: pb.ListAffectedResponse | None,
+    kept: Path | None,
 ) -> None:
     if session.output is out.Output.JSON:
-        out.print_document(document(made, affected))
+        out.print_document(document(plan_, affected))
         return
-    show(session, made)
+    show(session, plan_)
     if affected is not None:
         columns = ("TENANT", "MEMBER", "GAINS", "LOSES", "VALUES")
         session.print(Text(), tables.table(columns, preview.affected_rows(affected.affected)))
-    if made.preview.revision:
+    if plan_.previewed.revision:
         where = f"; apply it with authz apply --plan {kept}" if kept is not None else ""
-        when = f" for {instant(made.at)}" if made.at is not None else ""
-        session.say(f"planned at revision {made.preview.revision}{when}{where}")
+        when = f" for {instant(plan_.at)}" if plan_.at is not None else ""
+        session.say(f"planned at revision {plan_.previewed.revision}{when}{where}")
 
 
-def document(made: ChangePlan, affected: pb.ListAffectedResponse | None = None) -> dict[str, Any]:
+def document(plan_: ChangePlan, affected: pb.ListAffectedResponse | None = None) -> dict[str, Any]:
     """Write a plan for programs: all of the preview, and what the files leave alone."""
-    told = MessageToDict(
-        made.preview, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
+    content = MessageToDict(
+        plan_.previewed,
+        preserving_proto_field_name=True,
+        always_print_fields_with_no_presence=True,
     )
-    told |= {"not_in_the_files": list(made.left), "unchanged": made.same}
+    content |= {"not_in_the_files": list(plan_.left), "unchanged": plan_.same}
     if affected is not None:
-        told["affected"] = [
+        content["affected"] = [
             MessageToDict(each, preserving_proto_field_name=True) for each in affected.affected
         ]
-    return told
+    return content
 
 
-def _affected(session: Session, made: ChangePlan) -> pb.ListAffectedResponse:
+def _affected(session: Session, plan_: ChangePlan) -> pb.ListAffectedResponse:
     """Fetch every name, page by page, and show how many there are so far."""
-    request = pb.ListAffectedRequest(changes=made.changes, page_size=1000, at=made.at)
-    found = pb.ListAffectedResponse()
+    request = pb.ListAffectedRequest(changeset=plan_.changeset, page_size=1000)
+    affected = pb.ListAffectedResponse()
     with waiting("Naming who is affected") as tell:
         while True:
             page = session.changesets.ListAffected(request)
-            found.affected.extend(page.affected)
-            tell(f"{len(found.affected):,}")
+            affected.affected.extend(page.affected)
+            tell(f"{len(affected.affected):,}")
             request.page_token = page.next_page_token
             if not page.next_page_token:
-                return found
+                return affected
 
 
 def _parts(plan: ChangePlan) -> Iterator[RenderableType]:
     """Lay out a plan, whole: nothing is left out without its total."""
-    yield from preview.object_parts(plan.preview.objects)
+    yield from preview.object_parts(plan.previewed.preview.objects)
     if plan.left:
         yield Text(f"\nNot in the files, and left as they are ({len(plan.left):,})", "bold")
         yield _left(plan.left)
-    if plan.preview.objects:
-        yield from preview.effect_parts(plan.preview.effect)
-        yield from preview.impact_parts(plan.preview.impacts)
+    if plan.previewed.preview.objects:
+        yield from preview.effect_parts(plan.previewed.preview.effect)
+        yield from preview.impact_parts(plan.previewed.preview.impacts)
+    yield from preview.warning_parts(plan.previewed.preview.warnings)
     yield Text(f"\n{_summary(plan)}", "bold")
 
 
@@ -146,7 +157,7 @@ def _left(objects: Iterable[str]) -> RenderableType:
 
 def _summary(plan: ChangePlan) -> str:
     """Say in one line what is made, changed and ended."""
-    kinds = [each.change for each in plan.preview.objects]
+    kinds = [each.change for each in plan.previewed.preview.objects]
     if not kinds:
         return "No changes: what is in force is as the files say."
     made, changed, ended = (kinds.count(kind) for kind in preview.SIGNS)

@@ -23,11 +23,6 @@ app = typer.Typer(help="The policy as files.")
 _CASES: Final = "cases"
 
 
-@app.callback()
-def _group() -> None:
-    """Keep `test` a command of its own: Typer would fold a group of one into it."""
-
-
 @local(app, "test")
 def run_cases(
     session: Session,
@@ -64,6 +59,31 @@ def run_cases(
     else:
         _show(session, answered, covered or ())
     raise typer.Exit(ExitCode.DONE if all(each.met for each in answered) else ExitCode.DENIED)
+
+
+@local(app)
+def check(
+    session: Session,
+    folder: Annotated[
+        Path | None, typer.Argument(metavar="[DIR]", help="The folder; AUTHZ_POLICIES_DIR.")
+    ] = None,
+) -> None:
+    """Check the policy's files and, if there are any, its case files; no server is called."""
+    folder = folder or _near(session.settings.policies_dir)
+    cases = folder / _CASES
+    policy, files = _read(folder, [cases] if cases.is_dir() else [])
+    counts = {
+        "permissions": len(policy.permissions),
+        "roles": len(policy.roles),
+        "tiers": len(policy.tiers),
+        "add_ons": len(policy.add_ons),
+        "case_files": len(files),
+    }
+    if session.output is out.Output.JSON:
+        out.print_document({"folder": str(folder), **counts})
+        return
+    parts = (out.counted(count, name[:-1].replace("_", " ")) for name, count in counts.items())
+    session.print(Text.assemble((f"{out.YES} {folder}", "bold green"), f": {out.listed(parts)}"))
 
 
 def _near(path: Path) -> Path:

@@ -31,12 +31,12 @@ def list_scheduled(session: Session, limit: Limit = None) -> None:
         limit,
     )
     rows = [
-        (each.id, instant(each.at), f"{each.object_count:,}", _who(each), each.reason,
+        (each.id, instant(each.apply_time), f"{each.object_count:,}", _who(each), each.reason,
          _blocker(each))
         for each in answer.scheduled
     ]  # fmt: skip
     columns = ("ID", "WHEN", "OBJECTS", "BY", "REASON", "WOULD BE REFUSED")
-    note = total(len(rows), "scheduled change", answer)
+    note = total(len(rows), "scheduled changeset", answer)
     session.show(answer, tables.table(columns, rows), note=note)
 
 
@@ -60,7 +60,7 @@ def _parts(scheduled: pb.ScheduledChangeset) -> tuple[Table | Text, ...]:
     facts = tables.facts(
         [
             ("id", scheduled.id),
-            ("when", instant(scheduled.at)),
+            ("when", instant(scheduled.apply_time)),
             ("by", _who(scheduled)),
             ("reason", scheduled.reason),
             ("scheduled", instant(scheduled.create_time)),

@@ -13,7 +13,6 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from rich.console import Console
 from rich.text import Text
 
-from authz_service.cli.commands.policies import request as apply_request
 from authz_service.cli.demo.contract import Contracts
 from authz_service.cli.demo.mail import Mailbox
 from authz_service.cli.demo.storyteller import Storyteller
@@ -23,10 +22,12 @@ from authz_service.cli.display.entitlements import limit_value
 from authz_service.cli.display.explanation import remedy_lines, tree
 from authz_service.cli.display.remedies import command
 from authz_service.cli.display.words import code
+from authz_service.cli.files.folder_changes import puts
 from authz_service.client.connection import Connection
 from authz_service.client.failure import Failure
 from authz_service.gen.authz.v1 import authorization_pb2 as pb
 from authz_service.gen.authz.v1 import (
+    changeset_pb2,
     exception_pb2,
     member_pb2,
     role_grant_pb2,
@@ -101,15 +102,24 @@ class _Story:
         self.teller.chapter("Policy is data")
         policy = read_matrix(matrix.read_text("utf-8"), TIERS, matrix.name).policy
         self._rows = list(csv.DictReader(matrix.read_text("utf-8").splitlines()))
-        put = apply_request(policy, "demo")
-        total = len(put.permissions) + len(put.roles) + len(put.tiers)
+        changeset = changeset_pb2.Changeset(commands=puts(policy))
+        total = len(changeset.commands)
         self.teller.step(
             "GitLab's published permissions become catalogue, roles and tiers",
             f"authz import matrix {matrix.name} --tiers {','.join(TIERS)}",
-            self._noting(lambda: self._changes.ApplyPolicy(put)),
-            lambda a: f"{len(a.created) + len(a.updated) + a.unchanged} definitions put",
+            self._noting(lambda: self._apply(changeset)),
+            lambda a: f"{len(a.objects)} definitions put",
             f"{total} definitions put",
         )
+
+    def _apply(self, changeset: changeset_pb2.Changeset) -> changeset_pb2.ApplyChangesetResponse:
+        """Preview a changeset, and apply it as previewed."""
+        preview = changeset_pb2.PreviewChangesetRequest(changeset=changeset)
+        fingerprint = self._changes.PreviewChangeset(preview).fingerprint
+        request = changeset_pb2.ApplyChangesetRequest(
+            changeset=changeset, fingerprint=fingerprint, reason="demo"
+        )
+        return self._changes.ApplyChangeset(request)
 
     def customers(self) -> None:
         """Customers, one on each tier."""

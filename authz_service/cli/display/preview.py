@@ -8,6 +8,7 @@ from rich.text import Text
 
 from authz_service.cli.display import output as out
 from authz_service.cli.display import tables
+from authz_service.cli.display.words import word
 from authz_service.gen.authz.v1 import effect_pb2 as pb
 
 SIGNS: Final = {
@@ -32,7 +33,12 @@ def preview_parts(preview: pb.Preview) -> Iterator[RenderableType]:
         yield from object_parts(preview.objects)
         yield from effect_parts(preview.effect)
         yield from impact_parts(preview.impacts)
-    for warning in preview.warnings:
+    yield from warning_parts(preview.warnings)
+
+
+def warning_parts(warnings: Iterable[str]) -> Iterator[Text]:
+    """Lay out remarks."""
+    for warning in warnings:
         yield Text.assemble(("! ", "bold yellow"), tables.shown(warning))
 
 
@@ -111,6 +117,11 @@ def impact_parts(impacts: Sequence[pb.Impact]) -> Iterator[RenderableType]:
             tables.shown(f"{impact.object} {_SAID[impact.kind]}: {_where(impact)}"),
             (f"  {_remedy(impact)}" if impact.blocking else "", "bold"),
         )
+
+
+def impact_name(impact: pb.Impact) -> str:
+    """Name an impact as `authz apply --accept` takes it: `seats-below-taken:seats`."""
+    return f"{word(pb.ImpactKind, impact.kind).replace('_', '-')}:{impact.object}"
 
 
 def _where(each: pb.Impact) -> str:

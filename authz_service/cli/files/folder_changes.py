@@ -1,16 +1,18 @@
-"""From a folder of policy files, or from a kept plan, to the changes that the service is asked."""
+"""From a folder of policy files, or from a plan file, to the changeset to apply."""
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.json_format import MessageToDict, ParseDict, ParseError
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from authz_service.cli.change_plan import ChangePlan
 from authz_service.cli.display.progress import waiting
+from authz_service.cli.files import refused_files
 from authz_service.cli.paging import every
 from authz_service.cli.session import Session
 from authz_service.client.failure import ExitCode, Failure
@@ -22,20 +24,15 @@ from authz_service.gen.authz.v1 import changeset_pb2 as pb
 if TYPE_CHECKING:
     from google.protobuf.message import Message
 
-_FORMAT: Final = 1
-_KINDS: Final = {
-    "permission": pb.DEFINITION_KIND_PERMISSION,
-    "role": pb.DEFINITION_KIND_ROLE,
-    "tier": pb.DEFINITION_KIND_TIER,
-    "add-on": pb.DEFINITION_KIND_ADD_ON,
-}
+_FORMAT: Final = 2
+_KINDS: Final = ("permission", "role", "tier", "add-on")
 
 
 @dataclass(slots=True)
 class Difference:
-    """What makes a policy in force the one that is wanted."""
+    """What turns the policy in force into the one of the files."""
 
-    changes: list[pb.WantedChange] = field(default_factory=list)
+    commands: list[pb.Command] = field(default_factory=list)
     left: list[str] = field(default_factory=list)
     same: int = 0
 
@@ -68,29 +65,30 @@ def planned(
     session: Session,
     policy: PolicySet,
     *,
-    prune: bool,
-    replacing: Sequence[str],
+    folder: Path | None = None,
+    prune: bool = False,
+    replacing: Sequence[str] = (),
     at: Timestamp | None = None,
 ) -> ChangePlan:
-    """Compare a policy with what is in force now, and ask what the difference would do."""
+    """Compare a policy with what is in force now, and preview the difference.
+
+    Raises:
+        Failure: the service refuses it; by file and line if the policy comes from a `folder`.
+    """
     existing, revision = in_force(session)
-    found = difference(policy, existing, _replacements(replacing), prune=prune)
-    made = previewed(session, found.changes, at=at)
-    if not found.changes:
-        made = replace(made, preview=pb.PreviewChangesetResponse(revision=revision))
-    return replace(made, left=tuple(found.left), same=found.same)
-
-
-def previewed(
-    session: Session, changes: Sequence[pb.WantedChange], at: Timestamp | None = None
-) -> ChangePlan:
-    """Ask what changes would do at an instant; nothing is asked where there are none."""
-    preview = pb.PreviewChangesetResponse()
-    if changes:
-        with waiting(f"Looking at what {len(changes):,} changes would do"):
-            request = pb.PreviewChangesetRequest(changes=changes, at=at)
-            preview = session.changesets.PreviewChangeset(request)
-    return ChangePlan(tuple(changes), preview, at=at)
+    change = difference(policy, existing, _replacements(replacing), prune=prune)
+    previewed = pb.PreviewChangesetResponse(revision=revision)
+    changeset = pb.Changeset(commands=change.commands, apply_time=at)
+    if change.commands:
+        with waiting(f"Looking at what {len(change.commands):,} commands would do"):
+            request = pb.PreviewChangesetRequest(changeset=changeset)
+            try:
+                previewed = session.changesets.PreviewChangeset(request)
+            except Failure as refusal:
+                if folder is None:
+                    raise
+                raise refused_files.located(refusal, changeset, folder) from None
+    return ChangePlan(changeset, previewed, tuple(change.left), change.same)
 
 
 def difference(
@@ -98,60 +96,79 @@ def difference(
 ) -> Difference:
     """Compare two policies, definition by definition; the service's own are left alone.
 
-    What `policy` lacks goes if it is to be pruned, or if something replaces it.
+    What `policy` lacks is deleted if it is to be pruned, or if something replaces it.
     """
-    from authz_service.rpc.messages import catalog as convert
-
-    found, policy = Difference(), policy.product
-    sections: tuple[tuple[str, Iterable[Any], Iterable[Any], Callable[[Any], Message]], ...] = (
-        ("permission", policy.permissions, existing.permissions, convert.permission_message),
-        ("role", policy.roles, existing.roles, convert.role_message),
-        ("tier", policy.tiers, existing.tiers, convert.tier_message),
-        ("add-on", policy.add_ons, existing.add_ons, convert.add_on_message),
-    )
-    for kind, wanted, present, message in sections:
-        held = {_name(fact): fact for fact in present}
-        for fact in wanted:
-            if held.pop(_name(fact), None) == fact:
-                found.same += 1
+    change = Difference()
+    present = dict(_sections(existing))
+    for kind, facts in _sections(policy.product):
+        in_force = {_name(fact): fact for fact in present[kind]}
+        for fact in facts:
+            if in_force.pop(_name(fact), None) == fact:
+                change.same += 1
             else:
-                changed: dict[str, Any] = {kind.replace("-", "_"): message(fact)}
-                found.changes.append(pb.WantedChange(**changed))
-        for name in held:
+                change.commands.append(_put(kind, fact))
+        for name in in_force:
             other = replacing.get((kind, name), "")
             if prune or other:
-                deletion = pb.Deletion(kind=_KINDS[kind], id=name, replacement=other)
-                found.changes.append(pb.WantedChange(delete=deletion))
+                change.commands.append(_command("delete", kind, id=name, replacement=other))
             else:
-                found.left.append(f"{kind} {name}")
-    return found
+                change.left.append(f"{kind} {name}")
+    return change
+
+
+def puts(policy: PolicySet) -> list[pb.Command]:
+    """Write the commands that create or update every definition of a policy."""
+    return [_put(kind, fact) for kind, facts in _sections(policy.product) for fact in facts]
+
+
+def _sections(policy: PolicySet) -> tuple[tuple[str, Sequence[Permission | Role | Plan]], ...]:
+    sections = (policy.permissions, policy.roles, policy.tiers, policy.add_ons)
+    return tuple(zip(_KINDS, sections, strict=True))
+
+
+def _put(kind: str, fact: Permission | Role | Plan) -> pb.Command:
+    """Write the command that creates a definition, or updates all of its fields."""
+    from authz_service.rpc.messages import catalog
+
+    noun = kind.replace("-", "_")
+    message = getattr(catalog, f"{noun}_message")(fact)
+    return _command(
+        "update", kind, update_mask=FieldMask(paths=["*"]), allow_missing=True, **{noun: message}
+    )
+
+
+def _command(verb: str, kind: str, **fields: Any) -> pb.Command:
+    """Write a command: the request of `UpdateRole`, say, in its field `update_role`."""
+    command = pb.Command()
+    request = getattr(command, f"{verb}_{kind.replace('-', '_')}")
+    request.MergeFrom(type(request)(**fields))
+    return command
 
 
 def _name(fact: Permission | Role | Plan) -> str:
     return fact.name if isinstance(fact, Plan) else fact.id
 
 
-def _replacements(given: Sequence[str]) -> dict[tuple[str, str], str]:
+def _replacements(texts: Sequence[str]) -> dict[tuple[str, str], str]:
     """Read `role:editor=viewer`. A permission's own colon is the second one."""
-    found = {}
-    for text in given:
+    replacements = {}
+    for text in texts:
         kind, colon, rest = text.partition(":")
         old, equals, new = rest.partition("=")
         if not (colon and equals and old and new) or kind not in _KINDS:
             message = f"{text!r} is no replacement: write KIND:OLD=NEW, as in role:editor=viewer; "
             message += f"kinds are {', '.join(_KINDS)}"
             raise Failure(ExitCode.USAGE, "USAGE", message, field="--replace")
-        found[kind, old] = new
-    return found
+        replacements[kind, old] = new
+    return replacements
 
 
 def keep(plan: ChangePlan, file: Path) -> None:
     """Write a plan so that it can be applied later."""
     document = {
         "format": _FORMAT,
-        "changes": [_dict(change) for change in plan.changes],
-        "preview": _dict(plan.preview),
-        "at": plan.at.ToJsonString() if plan.at is not None else None,
+        "changeset": _dict(plan.changeset),
+        "previewed": _dict(plan.previewed),
     }
     try:
         file.write_text(json.dumps(document, indent=2) + "\n", "utf-8")
@@ -160,15 +177,14 @@ def keep(plan: ChangePlan, file: Path) -> None:
         raise Failure(ExitCode.USAGE, "UNWRITABLE_FILE", message, field="--out") from None
 
 
-def kept(file: Path) -> ChangePlan:
+def read_plan(file: Path) -> ChangePlan:
     """Read a plan that `keep` wrote."""
     try:
         document = json.loads(file.read_text("utf-8"))
         if document["format"] != _FORMAT:
             raise ValueError(f"its format is {document['format']!r}, not {_FORMAT}")
-        changes = [ParseDict(each, pb.WantedChange()) for each in document["changes"]]
-        preview = ParseDict(document["preview"], pb.PreviewChangesetResponse())
-        at = _instant(document.get("at"))
+        changeset = ParseDict(document["changeset"], pb.Changeset())
+        previewed = ParseDict(document["previewed"], pb.PreviewChangesetResponse())
     except (OSError, ValueError, KeyError, TypeError, ParseError) as error:
         why = error.strerror if isinstance(error, OSError) else str(error)
         message = f"{file} is no plan: {why}"
@@ -176,15 +192,7 @@ def kept(file: Path) -> ChangePlan:
         raise Failure(
             ExitCode.USAGE, "UNREADABLE_PLAN", message, field="--plan", advice=advice
         ) from None
-    return ChangePlan(tuple(changes), preview, at=at)
-
-
-def _instant(text: str | None) -> Timestamp | None:
-    if text is None:
-        return None
-    at = Timestamp()
-    at.FromJsonString(text)
-    return at
+    return ChangePlan(changeset, previewed)
 
 
 def _dict(message: "Message") -> dict[str, Any]:

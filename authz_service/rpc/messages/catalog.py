@@ -4,11 +4,9 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final, TypeVar
 
 from authz_service.domain.catalog import ADD_ON, TIER, Feature, Limit, Permission, Plan, Role
-from authz_service.domain.policy_set import PolicySet
 from authz_service.errors import ErrorReason, InvalidArgument
 from authz_service.gen.authz.v1 import (
     add_on_pb2,
-    changeset_pb2,
     feature_pb2,
     limit_pb2,
     moved_pb2,
@@ -168,15 +166,6 @@ def plan_limit_message(value: OfPlan[Limit]) -> limit_pb2.PlanLimit:
 
 def _limits(messages: Iterable[limit_pb2.Limit], field: str) -> tuple[Limit, ...]:
     return tuple(limit(each, f"{field}.limits[{at}]") for at, each in enumerate(messages))
-
-
-def policy_set(message: changeset_pb2.ApplyPolicyRequest) -> PolicySet:
-    return PolicySet(
-        tuple(permission(each) for each in message.permissions),
-        tuple(role(each) for each in message.roles),
-        tuple(tier(each, f"tiers[{at}]") for at, each in enumerate(message.tiers)),
-        tuple(add_on(each, f"add_ons[{at}]") for at, each in enumerate(message.add_ons)),
-    )
 
 
 def create(value: Callable[[Any], D]) -> Callable[[Any], Create[D]]:

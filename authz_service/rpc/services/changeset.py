@@ -1,51 +1,71 @@
 """ChangesetService: what a changeset would do, and doing it."""
 
-from typing import Final
+from collections.abc import Iterable
 
 from authz_service.gen.authz.v1 import changeset_pb2 as pb
-from authz_service.rpc.messages import catalog, changesets, effects, values
+from authz_service.rpc.messages import changesets, effects, values
 from authz_service.rpc.messages.changesets import LISTED, SCHEDULED
 from authz_service.rpc.messages.tenants import optional_instant
-from authz_service.rpc.methods import Fields, Service, change, read
-from authz_service.usecases.catalog import apply_policy
+from authz_service.rpc.methods import Fields, Method, Service, change, read
 from authz_service.usecases.changesets import preview_apply, scheduling
-from authz_service.usecases.changesets.preview_apply import Affected, AppliedChange, Preview
-from authz_service.usecases.changesets.scheduling import OneScheduledChangeset
+from authz_service.usecases.changesets.preview_apply import (
+    Affected,
+    Applied,
+    ApplyChangeset,
+    ListAffected,
+    PreviewChangeset,
+    Previewed,
+)
+from authz_service.usecases.changesets.scheduling import (
+    ListScheduledChangesets,
+    OneScheduledChangeset,
+)
 from authz_service.usecases.kernel.paging import Page
 
 
-def _preview(request: pb.PreviewChangesetRequest) -> preview_apply.PreviewChangeset:
-    return preview_apply.PreviewChangeset(
-        changes=changesets.changes(request.changes),
-        sample=request.sample_size,
-        at=optional_instant(request, "at"),
+def service(others: Iterable[Service]) -> Service:
+    """Describe the service; its commands are requests of the `others`."""
+    methods = {
+        method.name: method
+        for other in others
+        for method in other.methods
+        if isinstance(method, Method)
+    }
+
+    def preview(request: pb.PreviewChangesetRequest) -> PreviewChangeset:
+        return PreviewChangeset(
+            changeset=changesets.changeset(request.changeset, methods),
+            sample=request.sample_size,
+            at=optional_instant(request.changeset, "apply_time"),
+        )
+
+    def listing(request: pb.ListAffectedRequest) -> ListAffected:
+        return ListAffected(
+            changeset=changesets.changeset(request.changeset, methods),
+            page=values.page(request),
+            at=optional_instant(request.changeset, "apply_time"),
+        )
+
+    def apply(request: pb.ApplyChangesetRequest) -> ApplyChangeset:
+        return ApplyChangeset(
+            changeset=changesets.changeset(request.changeset, methods),
+            fingerprint=request.fingerprint,
+            at=optional_instant(request.changeset, "apply_time"),
+        )
+
+    return Service(
+        pb.DESCRIPTOR.services_by_name["ChangesetService"],
+        read(preview_apply.preview_changeset, preview, _previewed),
+        read(preview_apply.list_affected, listing, _affected),
+        change(preview_apply.apply_changeset, apply, _applied),
+        read(scheduling.list_scheduled_changesets, _scheduled, LISTED.page),
+        read(scheduling.get_scheduled_changeset, _one, SCHEDULED.one),
+        change(scheduling.cancel_scheduled_changeset, _one, SCHEDULED.one),
     )
 
 
-def _listing(request: pb.ListAffectedRequest) -> preview_apply.ListAffected:
-    return preview_apply.ListAffected(
-        changes=changesets.changes(request.changes),
-        page=values.page(request),
-        at=optional_instant(request, "at"),
-    )
-
-
-def _apply(request: pb.ApplyChangesetRequest) -> preview_apply.ApplyChangeset:
-    return preview_apply.ApplyChangeset(
-        changes=changesets.changes(request.changes),
-        fingerprint=request.fingerprint,
-        at=optional_instant(request, "at"),
-    )
-
-
-def _policy(request: pb.ApplyPolicyRequest) -> apply_policy.ApplyPolicy:
-    return apply_policy.ApplyPolicy(policy=catalog.policy_set(request))
-
-
-def _scheduled(
-    request: pb.ListScheduledChangesetsRequest,
-) -> scheduling.ListScheduledChangesets:
-    return scheduling.ListScheduledChangesets(page=values.page(request))
+def _scheduled(request: pb.ListScheduledChangesetsRequest) -> ListScheduledChangesets:
+    return ListScheduledChangesets(page=values.page(request))
 
 
 def _one(
@@ -54,11 +74,9 @@ def _one(
     return OneScheduledChangeset(id=request.id)
 
 
-def _previewed(value: Preview) -> Fields:
+def _previewed(value: Previewed) -> Fields:
     return {
-        "objects": map(effects.object_message, value.objects),
-        "effect": effects.effect_message(value.summary),
-        "impacts": map(effects.impact_message, value.impacts),
+        "preview": effects.preview_message(value.preview),
         "fingerprint": value.fingerprint,
         "revision": value.revision,
     }
@@ -71,31 +89,10 @@ def _affected(page: Page[Affected]) -> Fields:
     }
 
 
-def _applied(value: AppliedChange) -> Fields:
+def _applied(value: Applied) -> Fields:
     scheduled = value.scheduled
     return {
         "objects": map(effects.object_message, value.objects),
         "impacts": map(effects.impact_message, value.impacts),
         "scheduled": changesets.scheduled_message(scheduled) if scheduled else None,
     }
-
-
-def _put(value: apply_policy.Applied) -> Fields:
-    return {
-        "created": value.created,
-        "updated": value.updated,
-        "unchanged": value.unchanged,
-        "warnings": value.warnings,
-    }
-
-
-SERVICE: Final = Service(
-    pb.DESCRIPTOR.services_by_name["ChangesetService"],
-    read(preview_apply.preview_changeset, _preview, _previewed),
-    read(preview_apply.list_affected, _listing, _affected),
-    change(preview_apply.apply_changeset, _apply, _applied),
-    read(scheduling.list_scheduled_changesets, _scheduled, LISTED.page),
-    read(scheduling.get_scheduled_changeset, _one, SCHEDULED.one),
-    change(scheduling.cancel_scheduled_changeset, _one, SCHEDULED.one),
-    change(apply_policy.apply_policy, _policy, _put),
-)

@@ -12,7 +12,7 @@ from authz_service.store.unit_of_work import Store
 from authz_service.usecases.bootstrap.declaring import SEEDER, declare_in
 from authz_service.usecases.callers.caller_changes import CallerFields
 from authz_service.usecases.callers.keys import CreateKey, make_key
-from authz_service.usecases.catalog.apply_policy import put_all
+from authz_service.usecases.catalog.definitions import write_policy
 
 
 def seed(store: Store, policy: PolicySet) -> bool:
@@ -27,7 +27,7 @@ def seed(store: Store, policy: PolicySet) -> bool:
         system = Tenant(SYSTEM, "authz-service")
         tx.change(None, system)
         declare_in(tx)
-        put_all(tx, policy)
+        write_policy(tx, policy.product)
         tx.record(AuditRecord("tenant.onboarded", SYSTEM, (SYSTEM,), None, system, call.reason))
     return True
 

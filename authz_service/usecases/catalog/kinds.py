@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Generic
+from typing import Generic, assert_never
 
 from pydantic import TypeAdapter
 
@@ -54,12 +54,36 @@ class Kind(Generic[P]):
         return f"{self.field.replace('_', '-')} {name!r}"
 
 
+def resolved(kind: Kind[P], index: Index, command: Create[P] | Update[P]) -> tuple[P | None, P]:
+    """Give a definition before and after a command.
+
+    Raises:
+        AlreadyExists, NotFound: it exists already, or does not although it has to.
+        Aborted: REVISION_MISMATCH.
+        InvalidArgument: INVALID_FIELD: of the mask.
+    """
+    name = kind.name_of(command.object)
+    before = kind.find(index, name)
+    match command:
+        case Create():
+            require_absent(before, kind.exists, kind.label(name), f"{kind.field}.id")
+            return None, command.object
+        case Update():
+            if before is None and not command.allow_missing:
+                before = kind.require(index, name, f"{kind.field}.id")
+            _require_revision(kind, before, name, command.expected_revision)
+            paths = field_masks.checked(command.mask, kind.updatable)
+            if before is None:
+                return None, command.object
+            after = replace(before, **{path: getattr(command.object, path) for path in paths})
+            return before, after
+        case _:
+            assert_never(command)
+
+
 def create(kind: Kind[P]) -> ChangeCase[Create[P], P]:
     def body(tx: Transaction, command: Create[P]) -> P:
-        name = kind.name_of(command.object)
-        before = kind.find(tx.index, name)
-        require_absent(before, kind.exists, kind.label(name), f"{kind.field}.id")
-        return kind.write(tx, before, command.object)
+        return kind.write(tx, *resolved(kind, tx.index, command))
 
     rpc = f"Create{kind.name}"
     return ChangeCase(rpc, access_of(rpc), body, TypeAdapter(kind.type))
@@ -67,16 +91,7 @@ def create(kind: Kind[P]) -> ChangeCase[Create[P], P]:
 
 def update(kind: Kind[P]) -> ChangeCase[Update[P], P]:
     def body(tx: Transaction, command: Update[P]) -> P:
-        name = kind.name_of(command.object)
-        before = kind.find(tx.index, name)
-        if before is None and not command.allow_missing:
-            before = kind.require(tx.index, name, f"{kind.field}.id")
-        _require_revision(kind, before, name, command.expected_revision)
-        paths = field_masks.checked(command.mask, kind.updatable)
-        if before is None:
-            return kind.write(tx, None, command.object)
-        after = replace(before, **{path: getattr(command.object, path) for path in paths})
-        return kind.write(tx, before, after)
+        return kind.write(tx, *resolved(kind, tx.index, command))
 
     rpc = f"Update{kind.name}"
     return ChangeCase(rpc, access_of(rpc), body, TypeAdapter(kind.type))

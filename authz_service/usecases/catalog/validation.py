@@ -35,13 +35,18 @@ def existing(index: Index) -> PolicySet:
     )
 
 
-def check_inclusion(index: Index, roles: Iterable[Role], field: str) -> None:
-    """Refuse cycles and chains too deep, also those that run through tenants' own roles."""
+def inclusion_graph(index: Index, roles: Iterable[Role]) -> dict[str, frozenset[str]]:
+    """Map every role, tenants' own too, to those it includes, with some roles as they will be."""
     graph = {name: entry.fact.includes for name, entry in index.roles.items()}
     for tenant in index.tenants.values():
         graph |= {name: entry.fact.includes for name, entry in tenant.own_roles.items()}
+    return graph | {role.id: role.includes for role in roles}
+
+
+def check_inclusion(index: Index, roles: Iterable[Role], field: str) -> None:
+    """Refuse cycles and chains too deep, also those that run through tenants' own roles."""
     changed = list(roles)
-    graph |= {role.id: role.includes for role in changed}
+    graph = inclusion_graph(index, changed)
     for role in changed:
         checked_inclusion(graph, role.id, field)
 

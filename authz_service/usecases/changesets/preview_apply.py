@@ -1,9 +1,9 @@
-"""Any set of changes: what it would do, and then doing exactly that."""
+"""Changesets: what one would do, and then doing exactly that."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from authz_service.domain import changeset, comparison, fingerprint
+from authz_service.domain import comparison, fingerprint
 from authz_service.domain.audit import AuditRecord
 from authz_service.domain.change import Revision
 from authz_service.domain.changeset import Changeset
@@ -13,24 +13,25 @@ from authz_service.domain.schedule import checked_later
 from authz_service.domain.tenant import SYSTEM
 from authz_service.domain.window import Instant
 from authz_service.engine.effect import Reach, Shift, TenantEffect, Value, effect
-from authz_service.engine.effect_summary import Summary, summed
 from authz_service.engine.impact import Impact, TenantImpact, grouped, require_no_blocker
 from authz_service.errors import AuthzError, ErrorReason, InvalidArgument
 from authz_service.store.unit_of_work import Transaction
 from authz_service.usecases.changesets import scheduling, staleness
+from authz_service.usecases.changesets.commands import checked
 from authz_service.usecases.changesets.planning import Planned, planned
 from authz_service.usecases.changesets.scheduling import Scheduled
-from authz_service.usecases.kernel import paging
+from authz_service.usecases.kernel import paging, previews
 from authz_service.usecases.kernel.dry_run import at_instant, rehearsal_at
 from authz_service.usecases.kernel.execution import View, change, read
 from authz_service.usecases.kernel.paging import DEFAULT_SAMPLE, Page, PageRequest, sample_size
+from authz_service.usecases.kernel.previews import Preview
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PreviewChangeset:
     """`sample` names are given with each total; 0 takes DEFAULT_SAMPLE. `at` None is now."""
 
-    changes: Changeset
+    changeset: Changeset
     sample: int = 0
     at: Instant | None = None
     tenant: str = ""
@@ -38,7 +39,7 @@ class PreviewChangeset:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListAffected:
-    changes: Changeset
+    changeset: Changeset
     page: PageRequest
     at: Instant | None = None
     tenant: str = ""
@@ -46,20 +47,18 @@ class ListAffected:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApplyChangeset:
-    changes: Changeset
+    changeset: Changeset
     fingerprint: str
     at: Instant | None = None
     tenant: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Preview:
-    """What a set of changes would do at `revision`."""
+class Previewed:
+    """What a changeset would do at `revision`, and the fingerprint to apply just that with."""
 
     revision: Revision
-    objects: tuple[ObjectChange, ...]
-    summary: Summary
-    impacts: tuple[Impact, ...]
+    preview: Preview
     fingerprint: str
 
 
@@ -76,8 +75,8 @@ class Affected:
 
 
 @dataclass(frozen=True, slots=True)
-class AppliedChange:
-    """What was changed, or will be, and what was decided by applying it."""
+class Applied:
+    """The objects that were changed, or will be, and the impacts that were accepted."""
 
     objects: tuple[ObjectChange, ...]
     impacts: tuple[Impact, ...]
@@ -85,145 +84,153 @@ class AppliedChange:
 
 
 @read
-def preview_changeset(view: View, query: PreviewChangeset) -> Preview:
-    """Tell what a set would do: the objects, who gains and loses, what needs a impact."""
+def preview_changeset(view: View, query: PreviewChangeset) -> Previewed:
+    """Tell what a changeset would do: the objects, who gains and loses, the impacts."""
     sample, at = sample_size(query.sample), _later(query.at, view.now)
     with rehearsal_at(view, at) as (tx, step):
-        plan = planned(step, changeset.checked(query.changes))
-    return Preview(
+        plan = planned(step, checked(query.changeset))
+    preview = previews.preview_of(
+        plan.before, plan.after, plan.changes, plan.impacts, step.now, sample
+    )
+    return Previewed(
         tx.index.revision,
-        scheduling.objects(plan.changes),
-        summed(effect(plan.before, plan.after, step.now), sample),
-        grouped(plan.impacts, sample),
-        str(_fingerprint(tx, plan, query.changes, at)),
+        replace(preview, warnings=plan.warnings),
+        str(_fingerprint(tx, plan, query.changeset, at)),
     )
 
 
 @read
 def list_affected(view: View, query: ListAffected) -> Page[Affected]:
-    """Name every tenant and member for whom a set would change anything."""
+    """List every tenant and member for whom a changeset would change anything."""
     at = _later(query.at, view.now)
     with rehearsal_at(view, at) as (_, step):
-        plan = planned(step, changeset.checked(query.changes))
-    filters = ["affected", _digest(query.changes, at)]
-    found = sorted(_affected(plan, step.now), key=_place)
-    return paging.page(found, _place, query.page, filters)
+        plan = planned(step, checked(query.changeset))
+    filters = ["affected", _digest(query.changeset, at)]
+    affected = sorted(_affected(plan, step.now), key=_place)
+    return paging.page(affected, _place, query.page, filters)
 
 
 @change
-def apply_changeset(tx: Transaction, command: ApplyChangeset) -> AppliedChange:
+def apply_changeset(tx: Transaction, command: ApplyChangeset) -> Applied:
     """Do what a preview showed, or schedule it, if it would show the same now."""
-    promised = fingerprint.read(command.fingerprint)
-    changes = changeset.checked(command.changes)
-    scheduling.require_rights(tx, changes)
+    promise = fingerprint.read(command.fingerprint)
+    changeset = checked(command.changeset)
+    scheduling.require_rights(tx, changeset)
     at = _later(command.at, tx.now)
-    if promised.commands != _digest(changes, at):
+    if promise.commands != _digest(changeset, at):
         raise InvalidArgument(
             ErrorReason.FINGERPRINT_MISMATCH,
-            "the fingerprint belongs to another set of changes, or to another instant; preview "
-            "this one",
+            "the fingerprint belongs to another changeset, or to another instant; preview this one",
             field="fingerprint",
         )
     with at_instant(tx, at) as step:
-        plan = _as_promised(tx, step, changes, promised, at)
+        plan = _as_promised(tx, step, changeset, promise, at)
         if at is not None:
-            scheduling.work_out(step, changes, plan)
+            scheduling.work_out(step, changeset, plan)
     if at is None:
-        return _made(tx, plan, promised)
-    made = scheduling.schedule(tx, step, changes, at)
-    return AppliedChange(made.objects, grouped(plan.impacts, DEFAULT_SAMPLE), made)
+        return _apply(tx, plan, promise)
+    scheduled = scheduling.schedule(tx, step, changeset, at)
+    return Applied(scheduled.objects, grouped(plan.impacts, DEFAULT_SAMPLE), scheduled)
 
 
 def _later(at: Instant | None, now: Instant) -> Instant | None:
-    return None if at is None else checked_later(at, now, "at")
+    return None if at is None else checked_later(at, now, "changeset.apply_time")
 
 
 def _as_promised(
     tx: Transaction,
     step: Transaction,
-    changes: Changeset,
-    promised: Fingerprint,
+    changeset: Changeset,
+    promise: Fingerprint,
     at: Instant | None,
 ) -> Planned:
-    """Plan a set at its instant, and see that it is what a preview promised at some revision."""
+    """Plan a changeset at its instant, and check that it is what a preview promised.
+
+    Raises:
+        Aborted: CHANGESET_OUTDATED, naming the commit that came between.
+        FailedPrecondition: CHANGESET_BLOCKED.
+    """
     try:
-        plan = planned(step, changes)
+        plan = planned(step, changeset)
     except AuthzError as refusal:
-        staleness.require_same_objects(tx, promised.revision, staleness.involved(changes))
+        staleness.require_same_objects(tx, promise.revision, staleness.involved(changeset))
         raise refusal
-    found = _fingerprint(tx, plan, changes, at)
-    if found != promised:
-        _require_still_so(tx, plan, changes, found, promised)
+    current = _fingerprint(tx, plan, changeset, at)
+    if current != promise:
+        _require_still_so(tx, plan, changeset, current, promise)
     require_no_blocker(plan.impacts)
     return plan
 
 
-def _digest(command: Changeset, at: Instant | None) -> str:
-    return fingerprint.digest(command.changes if at is None else (command.changes, at))
+def _digest(changeset: Changeset, at: Instant | None) -> str:
+    return fingerprint.digest(changeset.commands if at is None else (changeset.commands, at))
 
 
 def _fingerprint(
-    tx: Transaction, plan: Planned, command: Changeset, at: Instant | None
+    tx: Transaction, plan: Planned, changeset: Changeset, at: Instant | None
 ) -> Fingerprint:
     return Fingerprint(
         tx.index.revision,
-        _digest(command, at),
+        _digest(changeset, at),
         fingerprint.digest_of_changes(comparison.merged(plan.changes)),
         fingerprint.digest(plan.impacts),
     )
 
 
 def _require_still_so(
-    tx: Transaction, plan: Planned, changes: Changeset, found: Fingerprint, promised: Fingerprint
+    tx: Transaction,
+    plan: Planned,
+    changeset: Changeset,
+    current: Fingerprint,
+    promise: Fingerprint,
 ) -> None:
-    """Refuse a plan whose objects or decisions are others by now; its revision alone may be."""
-    if found.objects != promised.objects:
-        involved = {comparison.named(each.fact) for each in plan.changes}
-        staleness.require_same_objects(
-            tx, promised.revision, involved | staleness.involved(changes)
-        )
-        raise staleness.unexplained(promised.revision)
-    if found.impacts != promised.impacts:
+    """Refuse a plan whose objects or impacts are others by now; its revision alone may be."""
+    if current.objects != promise.objects:
+        names = {comparison.named(change.fact) for change in plan.changes}
+        staleness.require_same_objects(tx, promise.revision, names | staleness.involved(changeset))
+        raise staleness.unexplained(promise.revision)
+    if current.impacts != promise.impacts:
         if plan.before is tx.index:  # else what was scheduled lies between, and is no commit
-            staleness.require_same_impacts(tx, promised.revision, plan)
-        raise staleness.unexplained(promised.revision)
+            staleness.require_same_impacts(tx, promise.revision, plan)
+        raise staleness.unexplained(promise.revision)
 
 
-def _made(tx: Transaction, plan: Planned, promised: Fingerprint) -> AppliedChange:
-    made, decided = scheduling.objects(plan.changes), grouped(plan.impacts, DEFAULT_SAMPLE)
+def _apply(tx: Transaction, plan: Planned, promise: Fingerprint) -> Applied:
+    objects, impacts = previews.objects(plan.changes), grouped(plan.impacts, DEFAULT_SAMPLE)
     tx.changes += plan.changes
     for record in plan.records:
         tx.record(record)
     if plan.changes:
         details = {
-            "fingerprint": str(promised),
-            "objects": str(len(made)),
-            "impacts": ", ".join(f"{each.kind.value} {each.object}" for each in decided),
+            "fingerprint": str(promise),
+            "objects": str(len(objects)),
+            "impacts": ", ".join(f"{impact.kind.value} {impact.object}" for impact in impacts),
         }
         reason = tx.call.reason
-        tx.record(AuditRecord("changes.applied", SYSTEM, (), reason=reason, details=details))
-    return AppliedChange(made, decided)
+        tx.record(AuditRecord("changeset.applied", SYSTEM, (), reason=reason, details=details))
+    return Applied(objects, impacts)
 
 
 def _affected(plan: Planned, at: int) -> Iterator[Affected]:
-    concerned: dict[str, list[TenantImpact]] = {}
+    by_tenant: dict[str, list[TenantImpact]] = {}
     for impact in plan.impacts:
-        concerned.setdefault(impact.tenant, []).append(impact)
-    for each in effect(plan.before, plan.after, at):
-        yield from _in_tenant(each, tuple(concerned.pop(each.tenant, ())))
-    for tenant, found in concerned.items():
-        yield Affected(tenant, "", Shift(), impacts=tuple(found))
+        by_tenant.setdefault(impact.tenant, []).append(impact)
+    for tenant_effect in effect(plan.before, plan.after, at):
+        impacts = tuple(by_tenant.pop(tenant_effect.tenant, ()))
+        yield from _in_tenant(tenant_effect, impacts)
+    for tenant, others in by_tenant.items():
+        yield Affected(tenant, "", Shift(), impacts=tuple(others))
 
 
-def _in_tenant(each: TenantEffect, found: tuple[TenantImpact, ...]) -> Iterator[Affected]:
-    if each.gained or each.lost or each.features or each.limits or found:
+def _in_tenant(of: TenantEffect, impacts: tuple[TenantImpact, ...]) -> Iterator[Affected]:
+    if of.gained or of.lost or of.features or of.limits or impacts:
         shift = Shift(
-            tuple(Reach(name) for name in each.gained), tuple(Reach(name) for name in each.lost)
+            tuple(Reach(name) for name in of.gained), tuple(Reach(name) for name in of.lost)
         )
-        yield Affected(each.tenant, "", shift, each.features, each.limits, found)
-    for shift, subjects in each.subjects.items():
+        yield Affected(of.tenant, "", shift, of.features, of.limits, impacts)
+    for shift, subjects in of.subjects.items():
         for subject in subjects:
-            yield Affected(each.tenant, subject, shift)
+            yield Affected(of.tenant, subject, shift)
 
 
 def _place(affected: Affected) -> str:

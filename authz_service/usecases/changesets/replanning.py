@@ -6,23 +6,14 @@ alike. What would be refused then is known before, and is shown with the reason.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Final
 
 from authz_service.domain import fingerprint
 from authz_service.domain.audit import AuditRecord
 from authz_service.domain.audit_changes import tenant_of
 from authz_service.domain.call import Call
-from authz_service.domain.catalog import ADD_ON, TIER, Role
+from authz_service.domain.catalog import Role
 from authz_service.domain.change import Blocker, Fact, FactChange, ScheduledChangeset
-from authz_service.domain.changeset import (
-    AnyChange,
-    Changeset,
-    Delete,
-    Except,
-    Give,
-    ObjectKind,
-    Put,
-)
+from authz_service.domain.changeset import Changeset
 from authz_service.domain.exception import TenantException
 from authz_service.domain.grant import RoleGrant
 from authz_service.domain.invitation import Invitation
@@ -32,10 +23,9 @@ from authz_service.domain.window import FOREVER
 from authz_service.engine.scheduled import due
 from authz_service.errors import AuthzError, Internal, Unavailable
 from authz_service.store.unit_of_work import Transaction, come_due, rehearsed
+from authz_service.usecases.changesets.commands import footprint, read
 from authz_service.usecases.changesets.planning import planned
 from authz_service.usecases.changesets.scheduling import settled, work_out
-
-_PREFIXES: Final = {ObjectKind.TIER: TIER, ObjectKind.ADD_ON: ADD_ON}
 
 
 def replan(tx: Transaction, changes: Sequence[FactChange]) -> None:
@@ -54,7 +44,7 @@ def replan(tx: Transaction, changes: Sequence[FactChange]) -> None:
                 moved = True
                 tx.change(each, now)
                 record = AuditRecord(
-                    "changes.planned_anew", SYSTEM, (each.id,), each, now, each.reason
+                    "changeset.planned_anew", SYSTEM, (each.id,), each, now, each.reason
                 )
                 tx.record(record)
             world.index = come_due(world, now).after()
@@ -65,9 +55,10 @@ def _anew(world: Transaction, each: ScheduledChangeset) -> ScheduledChangeset:
     step = replace(world, call=call, now=each.at, changes=[], records=[])
     concerned: list[str] = []
     try:
-        plan = planned(step, each.changeset)
+        changeset = read(each.commands)
+        plan = planned(step, changeset)
         concerned += (impact.tenant for impact in plan.impacts if impact.blocking)
-        work_out(step, each.changeset, plan)
+        work_out(step, changeset, plan)
     except (Unavailable, Internal):
         raise
     except AuthzError as refusal:
@@ -93,7 +84,7 @@ def _matter(changes: Sequence[FactChange], scheduled: ScheduledChangeset) -> boo
     Those of the catalogue, of who may change it, and of accounts that the set changes always could;
     those of any account, if they name what it deletes, or it takes from a role that it runs one.
     """
-    tenants, going = {SYSTEM, *_tenants(scheduled)}, set(_going(scheduled.changeset))
+    tenants, going = {SYSTEM, *_tenants(scheduled)}, set(_deleted(read(scheduled.commands)))
     demoting = any(map(_demotes, scheduled.changes))
     for change in changes:
         if demoting and isinstance(change.before, Membership | RoleGrant):
@@ -113,29 +104,15 @@ def _matter(changes: Sequence[FactChange], scheduled: ScheduledChangeset) -> boo
 def _tenants(scheduled: ScheduledChangeset) -> Iterator[str]:
     for change in scheduled.changes:
         yield tenant_of(change.fact)
-    for wanted in scheduled.changeset.changes:
-        yield _tenant(wanted)
+    for command in read(scheduled.commands).commands:
+        yield command.content.tenant or SYSTEM
     if scheduled.blocker is not None:
         yield scheduled.blocker.tenant
 
 
-def _tenant(command: AnyChange) -> str:
-    match command:
-        case Put(fact=fact):
-            return tenant_of(fact)
-        case Give(grant=grant):
-            return grant.tenant
-        case Except(exception=exception):
-            return exception.tenant
-        case Delete():
-            return SYSTEM
-    return command.tenant
-
-
-def _going(command: Changeset) -> Iterator[str]:
-    for change in command.changes:
-        if isinstance(change, Delete):
-            yield _PREFIXES.get(change.kind, "") + change.id
+def _deleted(changeset: Changeset) -> Iterator[str]:
+    for command in changeset.commands:
+        yield from (name for _, _, name in footprint(command).deletes)
 
 
 def _named(fact: Fact) -> Iterator[str]:

@@ -1,10 +1,9 @@
-"""Change sets that come into force at an instant, by themselves."""
+"""Changesets that come into force at an instant, by themselves."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Final
 
-from authz_service.domain import comparison
 from authz_service.domain.audit import AuditRecord
 from authz_service.domain.audit_changes import change_document
 from authz_service.domain.catalog import Plan
@@ -19,13 +18,13 @@ from authz_service.engine.impact import require_no_blocker
 from authz_service.engine.index import Index
 from authz_service.errors import ErrorReason, FailedPrecondition, InvalidArgument, NotFound
 from authz_service.store.unit_of_work import Transaction, number_tiers
-from authz_service.usecases.changesets.planning import Planned, right_of
-from authz_service.usecases.kernel import guard, paging
+from authz_service.usecases.changesets.commands import kind_of, written
+from authz_service.usecases.changesets.commands import read as read_commands
+from authz_service.usecases.changesets.planning import Planned
+from authz_service.usecases.kernel import guard, paging, previews
 from authz_service.usecases.kernel.execution import View, change, read
 from authz_service.usecases.kernel.paging import Page, PageRequest
 from authz_service.usecases.kernel.rights import access_of
-
-APPLY: Final = access_of("ApplyChangeset").right
 
 MAX_AHEAD: Final = 20
 """Sets that may lie ahead at once: each commit that could matter to them plans them anew."""
@@ -63,10 +62,9 @@ class Scheduled:
 @read
 def list_scheduled_changesets(view: View, query: ListScheduledChangesets) -> Page[Scheduled]:
     """List what lies ahead, the next one first."""
-    found = [_shown(each) for each in view.index.scheduled.values()]
-    found.sort(key=_place)
-    page = paging.page(found, _place, query.page, ["scheduled policy"])
-    return replace(page, total_size=len(found))
+    scheduled = sorted(map(_shown, view.index.scheduled.values()), key=_place)
+    page = paging.page(scheduled, _place, query.page, ["scheduled changesets"])
+    return replace(page, total_size=len(scheduled))
 
 
 @read
@@ -77,23 +75,23 @@ def get_scheduled_changeset(view: View, query: OneScheduledChangeset) -> Schedul
 @change
 def cancel_scheduled_changeset(tx: Transaction, command: OneScheduledChangeset) -> Scheduled:
     """Take a set back before its instant. It takes the rights that applying it does."""
-    found = _one(tx.index, command.id)
-    require_rights(tx, found.changeset)
-    tx.change(found, None)
-    record = AuditRecord("changes.cancelled", SYSTEM, (found.id,), found, None, tx.call.reason)
-    tx.record(record)
-    return _shown(found)
+    scheduled = _one(tx.index, command.id)
+    require_rights(tx, read_commands(scheduled.commands))
+    tx.change(scheduled, None)
+    reason, targets = tx.call.reason, (scheduled.id,)
+    tx.record(AuditRecord("changeset.cancelled", SYSTEM, targets, scheduled, None, reason))
+    return _shown(scheduled)
 
 
-def require_rights(tx: Transaction, command: Changeset) -> None:
-    """Let through who may apply a set: each change takes its own right, too."""
-    guard.require(tx.index, tx.call.actor, APPLY, "", tx.now)
-    for each in command.changes:
-        right, tenant = right_of(each)
+def require_rights(tx: Transaction, changeset: Changeset) -> None:
+    """Let through who may apply a changeset: each command takes its own right, too."""
+    guard.require(tx.index, tx.call.actor, access_of("ApplyChangeset").right, "", tx.now)
+    for command in changeset.commands:
+        right, tenant = kind_of(command).case.right, command.content.tenant
         guard.require(tx.index, tx.call.actor, right, tenant, tx.now)
 
 
-def work_out(step: Transaction, command: Changeset, plan: Planned) -> None:
+def work_out(step: Transaction, changeset: Changeset, plan: Planned) -> None:
     """Let a transaction at the instant make what was planned, and ask all that a commit asks.
 
     Raises:
@@ -101,7 +99,7 @@ def work_out(step: Transaction, command: Changeset, plan: Planned) -> None:
     """
     step.changes += plan.changes
     step.records += plan.records
-    require_rights(step, command)
+    require_rights(step, changeset)
     require_no_blocker(plan.impacts)
     number_tiers(step)
     actor = step.call.actor
@@ -113,25 +111,25 @@ def work_out(step: Transaction, command: Changeset, plan: Planned) -> None:
             ErrorReason.BATCH_TOO_LARGE,
             f"it comes to {len(step.changes)} changes of facts, and {MAX_FACTS} may be scheduled "
             "at once; split the set, or apply it now",
-            field="changes",
+            field="changeset.commands",
             details={"limit": str(MAX_FACTS)},
         )
 
 
-def schedule(tx: Transaction, step: Transaction, command: Changeset, at: Instant) -> Scheduled:
+def schedule(tx: Transaction, step: Transaction, changeset: Changeset, at: Instant) -> Scheduled:
     """Schedule what was worked out at the instant. Raises: TOO_MANY_SCHEDULED."""
     if len(tx.index.scheduled) >= MAX_AHEAD:
         raise FailedPrecondition(
             ErrorReason.TOO_MANY_SCHEDULED,
-            f"{MAX_AHEAD} changes of policy lie ahead already; cancel one, take this one into "
+            f"{MAX_AHEAD} changesets are scheduled already; cancel one, put these commands into "
             "another, or wait for the next instant",
             details={"limit": str(MAX_AHEAD)},
         )
     call = tx.call
-    made = ScheduledChangeset(
+    scheduled = ScheduledChangeset(
         id=f"sch-{tx.new_id()}",
         at=at,
-        changeset=command,
+        commands=written(changeset),
         actor=call.actor.subject,
         on_behalf_of=call.actor.on_behalf_of,
         reason=call.reason,
@@ -139,9 +137,11 @@ def schedule(tx: Transaction, step: Transaction, command: Changeset, at: Instant
         changes=tuple(step.changes),
         records=settled(step.records, at),
     )
-    tx.change(None, made)
-    tx.record(AuditRecord("changes.scheduled", SYSTEM, (made.id,), None, made, call.reason))
-    return _shown(made)
+    tx.change(None, scheduled)
+    tx.record(
+        AuditRecord("changeset.scheduled", SYSTEM, (scheduled.id,), None, scheduled, call.reason)
+    )
+    return _shown(scheduled)
 
 
 def settled(records: Iterable[AuditRecord], at: Instant) -> tuple[AuditRecord, ...]:
@@ -153,41 +153,36 @@ def settled(records: Iterable[AuditRecord], at: Instant) -> tuple[AuditRecord, .
     )
 
 
-def objects(changes: Iterable[FactChange]) -> tuple[ObjectChange, ...]:
-    """Tell what changes of facts do to each object, in order of name."""
-    return tuple(comparison.compared(each) for each in comparison.merged(changes))
-
-
-def _shown(found: ScheduledChangeset) -> Scheduled:
+def _shown(scheduled: ScheduledChangeset) -> Scheduled:
     return Scheduled(
-        found.id,
-        found.at,
-        found.actor,
-        found.on_behalf_of,
-        found.reason,
-        found.created_at,
-        objects(each for each in found.changes if not _keeps_a_version(each)),
-        found.blocker,
+        scheduled.id,
+        scheduled.at,
+        scheduled.actor,
+        scheduled.on_behalf_of,
+        scheduled.reason,
+        scheduled.created_at,
+        previews.objects(change for change in scheduled.changes if not _keeps_a_version(change)),
+        scheduled.blocker,
     )
 
 
 def _keeps_a_version(change: FactChange) -> bool:
     """Tell what numbering adds: it was not asked for, and a preview does not show it."""
-    made_or_gone = None in (change.before, change.after)
-    return made_or_gone and isinstance(change.fact, Plan) and change.fact.is_kept
+    created_or_deleted = None in (change.before, change.after)
+    return created_or_deleted and isinstance(change.fact, Plan) and change.fact.is_kept
 
 
 def _one(index: Index, name: str) -> ScheduledChangeset:
-    found = index.scheduled.get(checked("id", name))
-    if found is None:
+    scheduled = index.scheduled.get(checked("id", name))
+    if scheduled is None:
         raise NotFound(
             ErrorReason.SCHEDULED_CHANGE_NOT_FOUND,
-            f"no change of policy {name!r} lies ahead: it came into force, or was cancelled; list "
-            "those that do",
+            f"no changeset {name!r} is scheduled: it came into force, or was cancelled; list those "
+            "that are",
             field="id",
         )
-    return found
+    return scheduled
 
 
-def _place(found: Scheduled) -> str:
-    return f"{rfc3339(found.at)} {found.id}"
+def _place(scheduled: Scheduled) -> str:
+    return f"{rfc3339(scheduled.at)} {scheduled.id}"

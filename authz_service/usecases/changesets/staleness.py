@@ -1,22 +1,10 @@
 """Why a plan no longer holds: what it assumed, and who changed that since."""
 
-from collections.abc import Iterable, Iterator
-from typing import Any, Final, TypeAlias
+from collections.abc import Iterable
+from typing import Any, Final
 
-from authz_service.domain.catalog import TIER
 from authz_service.domain.change import Delta, FactChange, Revision
-from authz_service.domain.changeset import (
-    AnyChange,
-    Changeset,
-    Delete,
-    EndException,
-    Except,
-    Give,
-    HoldAddOn,
-    MoveToTier,
-    Put,
-    Revoke,
-)
+from authz_service.domain.changeset import Changeset, Name
 from authz_service.domain.comparison import ObjectChange, compared, named
 from authz_service.domain.grant import RoleGrant
 from authz_service.domain.tenant import SYSTEM
@@ -27,24 +15,23 @@ from authz_service.errors import Aborted, ErrorReason
 from authz_service.store import change_log
 from authz_service.store.audit_trail import Doing, done_at
 from authz_service.store.unit_of_work import Transaction
+from authz_service.usecases.changesets.commands import footprint
 from authz_service.usecases.changesets.planning import Planned
-
-Name: TypeAlias = tuple[str, str, str]
 
 _TOLD: Final = 3
 """Fields of an object that the message tells; all of them stand in ListChanges."""
 
 
-def involved(command: Changeset) -> set[Name]:
+def involved(changeset: Changeset) -> set[Name]:
     """Name the objects that a set is about, whether or not they exist."""
-    return {name for change in command.changes for name in _names(change)}
+    return {name for command in changeset.commands for name in footprint(command).names}
 
 
 def require_same_objects(tx: Transaction, revision: Revision, names: set[Name]) -> None:
     """Find the first commit since `revision` that touched one of the objects.
 
     Raises:
-        Aborted: PLAN_OUTDATED, naming what was assumed and what was committed since.
+        Aborted: CHANGESET_OUTDATED, naming what was assumed and what was committed since.
     """
     for delta in change_log.read_after(tx.connection, revision):
         for change in delta.changes:
@@ -56,7 +43,7 @@ def require_same_impacts(tx: Transaction, revision: Revision, plan: Planned) -> 
     """Find the first commit since `revision` in a tenant where something else is to be decided.
 
     Raises:
-        Aborted: PLAN_OUTDATED, as above.
+        Aborted: CHANGESET_OUTDATED, as above.
     """
     deltas = list(change_log.read_after(tx.connection, revision))
     then = _undone(plan.before, deltas)
@@ -71,7 +58,7 @@ def require_same_impacts(tx: Transaction, revision: Revision, plan: Planned) -> 
 def unexplained(revision: Revision) -> Aborted:
     """Refuse a plan that time itself has overtaken: a window that began or ended since."""
     return Aborted(
-        ErrorReason.PLAN_OUTDATED,
+        ErrorReason.CHANGESET_OUTDATED,
         f"the plan was made at revision {revision}, and since then a window has begun or ended "
         "that it depends on, or what is scheduled before it is another; make the plan again",
         field="fingerprint",
@@ -84,7 +71,7 @@ def _outdated(tx: Transaction, planned_at: Revision, delta: Delta, change: FactC
     doing = _doing(done_at(tx.connection, delta.revision), told)
     what = " ".join(part for part in (told.kind, told.tenant, told.id) if part)
     return Aborted(
-        ErrorReason.PLAN_OUTDATED,
+        ErrorReason.CHANGESET_OUTDATED,
         f"the plan was made at revision {planned_at} and assumed {what} as it was then "
         f"({_assumed(told)}); revision {delta.revision} has changed it since "
         f"({doing.action} by {doing.actor}: {_committed(told)}); make the plan again",
@@ -169,31 +156,3 @@ def _of_role(change: FactChange, names: set[Name]) -> bool:
             owner, slash, _ = role.partition("/")
             return ("role's grants", owner if slash else "", role) in names
     return False
-
-
-def _names(change: AnyChange) -> Iterator[Name]:
-    match change:
-        case Put(fact=fact):
-            yield named(fact)
-        case Delete(kind=kind, id=name, replacement=other):
-            for each in filter(None, (name, other)):
-                owner, slash, _ = each.partition("/")
-                yield kind.value, owner if slash else "", each
-                yield f"{kind.value}'s grants", owner if slash else "", each
-        case Give(grant=grant):
-            yield named(grant)
-            yield "member", grant.tenant, grant.subject
-            yield "role", grant.tenant if "/" in grant.role else "", grant.role
-        case Revoke():
-            grant = RoleGrant(change.tenant, change.subject, change.role, change.scope)
-            yield named(grant)
-        case Except(exception=exception):
-            yield "tenant", exception.tenant, exception.tenant
-        case EndException(tenant=tenant, id=name):
-            yield "exception", tenant, name
-        case MoveToTier(tenant=tenant, tier=name):
-            yield "tenant", tenant, tenant
-            yield "tier", "", name.removeprefix(TIER)
-        case HoldAddOn(tenant=tenant, add_on=name):
-            yield "tenant", tenant, tenant
-            yield "add-on", "", name

@@ -1,5 +1,6 @@
 """Partial updates: the fields that a request names, and what becomes of those it does not."""
 
+import re
 from collections.abc import Collection, Iterable
 from typing import Final
 
@@ -60,3 +61,8 @@ def unchanged(revision: Revision, expected: Revision, label: str = "it") -> None
             field="expected_revision",
             details={"revision": str(revision), "expected_revision": str(expected)},
         )
+
+
+def snake(name: str) -> str:
+    """Write the name of an RPC as that of a field: `UpdateRole` is `update_role`."""
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()

@@ -15,7 +15,9 @@ from authz_service.errors import ErrorReason, FailedPrecondition
 from authz_service.store.unit_of_work import Transaction
 from authz_service.usecases.kernel.rights import access_of
 
-OPERATING: Final = tuple(access_of(rpc).right for rpc in ("UpdateRole", "ApplyPolicy", "CreateKey"))
+OPERATING: Final = tuple(
+    access_of(rpc).right for rpc in ("UpdateRole", "ApplyChangeset", "CreateKey")
+)
 """The rights with which every other one can be given back."""
 
 

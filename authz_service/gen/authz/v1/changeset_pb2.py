@@ -25,15 +25,18 @@ _sym_db = _symbol_database.Default()
 from authz_service.gen.authz.v1 import add_on_pb2 as authz_dot_v1_dot_add__on__pb2
 from authz_service.gen.authz.v1 import effect_pb2 as authz_dot_v1_dot_effect__pb2
 from authz_service.gen.authz.v1 import exception_pb2 as authz_dot_v1_dot_exception__pb2
+from authz_service.gen.authz.v1 import feature_pb2 as authz_dot_v1_dot_feature__pb2
+from authz_service.gen.authz.v1 import limit_pb2 as authz_dot_v1_dot_limit__pb2
 from authz_service.gen.authz.v1 import options_pb2 as authz_dot_v1_dot_options__pb2
 from authz_service.gen.authz.v1 import permission_pb2 as authz_dot_v1_dot_permission__pb2
 from authz_service.gen.authz.v1 import role_pb2 as authz_dot_v1_dot_role__pb2
 from authz_service.gen.authz.v1 import role_grant_pb2 as authz_dot_v1_dot_role__grant__pb2
+from authz_service.gen.authz.v1 import subscription_pb2 as authz_dot_v1_dot_subscription__pb2
 from authz_service.gen.authz.v1 import tier_pb2 as authz_dot_v1_dot_tier__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18\x61uthz/v1/changeset.proto\x12\x08\x61uthz.v1\x1a\x15\x61uthz/v1/add_on.proto\x1a\x15\x61uthz/v1/effect.proto\x1a\x18\x61uthz/v1/exception.proto\x1a\x16\x61uthz/v1/options.proto\x1a\x19\x61uthz/v1/permission.proto\x1a\x13\x61uthz/v1/role.proto\x1a\x19\x61uthz/v1/role_grant.proto\x1a\x13\x61uthz/v1/tier.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe0\x03\n\x0cWantedChange\x12*\n\npermission\x18\x01 \x01(\x0b\x32\x14.authz.v1.PermissionH\x00\x12\x1e\n\x04role\x18\x02 \x01(\x0b\x32\x0e.authz.v1.RoleH\x00\x12\x1e\n\x04tier\x18\x03 \x01(\x0b\x32\x0e.authz.v1.TierH\x00\x12!\n\x06\x61\x64\x64_on\x18\x04 \x01(\x0b\x32\x0f.authz.v1.AddOnH\x00\x12$\n\x06\x64\x65lete\x18\x05 \x01(\x0b\x32\x12.authz.v1.DeletionH\x00\x12)\n\nrole_grant\x18\x06 \x01(\x0b\x32\x13.authz.v1.RoleGrantH\x00\x12/\n\x0brevoke_role\x18\x07 \x01(\x0b\x32\x18.authz.v1.RoleRevocationH\x00\x12.\n\texception\x18\x08 \x01(\x0b\x32\x19.authz.v1.TenantExceptionH\x00\x12/\n\rend_exception\x18\t \x01(\x0b\x32\x16.authz.v1.ExceptionEndH\x00\x12&\n\x08set_tier\x18\n \x01(\x0b\x32\x12.authz.v1.TierMoveH\x00\x12,\n\nset_add_on\x18\x0b \x01(\x0b\x32\x16.authz.v1.AddOnHoldingH\x00\x42\x08\n\x06\x63hange\"S\n\x08\x44\x65letion\x12&\n\x04kind\x18\x01 \x01(\x0e\x32\x18.authz.v1.DefinitionKind\x12\n\n\x02id\x18\x02 \x01(\t\x12\x13\n\x0breplacement\x18\x03 \x01(\t\"*\n\x0c\x45xceptionEnd\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\n\n\x02id\x18\x02 \x01(\t\"(\n\x08TierMove\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x0c\n\x04tier\x18\x02 \x01(\t\"?\n\x0c\x41\x64\x64OnHolding\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x0e\n\x06\x61\x64\x64_on\x18\x02 \x01(\t\x12\x0f\n\x07removed\x18\x03 \x01(\x08\"\x7f\n\x17PreviewChangesetRequest\x12\'\n\x07\x63hanges\x18\x01 \x03(\x0b\x32\x16.authz.v1.WantedChange\x12\x13\n\x0bsample_size\x18\x02 \x01(\x05\x12&\n\x02\x61t\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xaf\x01\n\x18PreviewChangesetResponse\x12\'\n\x07objects\x18\x01 \x03(\x0b\x32\x16.authz.v1.ObjectChange\x12 \n\x06\x65\x66\x66\x65\x63t\x18\x02 \x01(\x0b\x32\x10.authz.v1.Effect\x12!\n\x07impacts\x18\x03 \x03(\x0b\x32\x10.authz.v1.Impact\x12\x13\n\x0b\x66ingerprint\x18\x04 \x01(\t\x12\x10\n\x08revision\x18\x05 \x01(\x03\"\x8d\x01\n\x13ListAffectedRequest\x12\'\n\x07\x63hanges\x18\x01 \x03(\x0b\x32\x16.authz.v1.WantedChange\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12&\n\x02\x61t\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"g\n\x14ListAffectedResponse\x12$\n\x08\x61\x66\x66\x65\x63ted\x18\x01 \x03(\x0b\x32\x12.authz.v1.Affected\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x10\n\x08revision\x18\x03 \x01(\x03\"\xb8\x01\n\x15\x41pplyChangesetRequest\x12\'\n\x07\x63hanges\x18\x01 \x03(\x0b\x32\x16.authz.v1.WantedChange\x12\x13\n\x0b\x66ingerprint\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t\x12\x15\n\rvalidate_only\x18\x05 \x01(\x08\x12&\n\x02\x61t\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xcb\x01\n\x16\x41pplyChangesetResponse\x12\'\n\x07objects\x18\x01 \x03(\x0b\x32\x16.authz.v1.ObjectChange\x12!\n\x07impacts\x18\x02 \x03(\x0b\x32\x10.authz.v1.Impact\x12\x10\n\x08revision\x18\x03 \x01(\x03\x12/\n\tscheduled\x18\x04 \x01(\x0b\x32\x1c.authz.v1.ScheduledChangeset\x12\"\n\x07preview\x18\x0e \x01(\x0b\x32\x11.authz.v1.Preview\"\x91\x02\n\x12ScheduledChangeset\x12\n\n\x02id\x18\x01 \x01(\t\x12&\n\x02\x61t\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05\x61\x63tor\x18\x03 \x01(\t\x12\x14\n\x0con_behalf_of\x18\x04 \x01(\t\x12\x0e\n\x06reason\x18\x05 \x01(\t\x12/\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0cobject_count\x18\x07 \x01(\x05\x12\'\n\x07objects\x18\x08 \x03(\x0b\x32\x16.authz.v1.ObjectChange\x12\"\n\x07\x62locker\x18\t \x01(\x0b\x32\x11.authz.v1.Blocker\":\n\x07\x42locker\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x0e\n\x06tenant\x18\x03 \x01(\t\"G\n\x1eListScheduledChangesetsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"\x91\x01\n\x1fListScheduledChangesetsResponse\x12/\n\tscheduled\x18\x01 \x03(\x0b\x32\x1c.authz.v1.ScheduledChangeset\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x12\n\ntotal_size\x18\x03 \x01(\x05\x12\x10\n\x08revision\x18\x04 \x01(\x03\"*\n\x1cGetScheduledChangesetRequest\x12\n\n\x02id\x18\x01 \x01(\t\"b\n\x1dGetScheduledChangesetResponse\x12/\n\tscheduled\x18\x01 \x01(\x0b\x32\x1c.authz.v1.ScheduledChangeset\x12\x10\n\x08revision\x18\x02 \x01(\x03\"h\n\x1f\x43\x61ncelScheduledChangesetRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\"\x89\x01\n CancelScheduledChangesetResponse\x12/\n\tscheduled\x18\x01 \x01(\x0b\x32\x1c.authz.v1.ScheduledChangeset\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12\"\n\x07preview\x18\x0e \x01(\x0b\x32\x11.authz.v1.Preview\"\xda\x01\n\x12\x41pplyPolicyRequest\x12)\n\x0bpermissions\x18\x01 \x03(\x0b\x32\x14.authz.v1.Permission\x12\x1d\n\x05roles\x18\x02 \x03(\x0b\x32\x0e.authz.v1.Role\x12\x1d\n\x05tiers\x18\x03 \x03(\x0b\x32\x0e.authz.v1.Tier\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x12\n\nrequest_id\x18\x05 \x01(\t\x12\x15\n\rvalidate_only\x18\x06 \x01(\x08\x12 \n\x07\x61\x64\x64_ons\x18\x07 \x03(\x0b\x32\x0f.authz.v1.AddOn\"\x92\x01\n\x13\x41pplyPolicyResponse\x12\x0f\n\x07\x63reated\x18\x01 \x03(\t\x12\x0f\n\x07updated\x18\x02 \x03(\t\x12\x11\n\tunchanged\x18\x03 \x01(\x05\x12\x10\n\x08revision\x18\x04 \x01(\x03\x12\x10\n\x08warnings\x18\x05 \x03(\t\x12\"\n\x07preview\x18\x0e \x01(\x0b\x32\x11.authz.v1.Preview*\xa1\x01\n\x0e\x44\x65\x66initionKind\x12\x1f\n\x1b\x44\x45\x46INITION_KIND_UNSPECIFIED\x10\x00\x12\x1e\n\x1a\x44\x45\x46INITION_KIND_PERMISSION\x10\x01\x12\x18\n\x14\x44\x45\x46INITION_KIND_ROLE\x10\x02\x12\x18\n\x14\x44\x45\x46INITION_KIND_TIER\x10\x03\x12\x1a\n\x16\x44\x45\x46INITION_KIND_ADD_ON\x10\x04\x32\xc8\x06\n\x10\x43hangesetService\x12p\n\x10PreviewChangeset\x12!.authz.v1.PreviewChangesetRequest\x1a\".authz.v1.PreviewChangesetResponse\"\x15\xa2\xbb\x18\x11\n\x0f\x63hanges:preview\x12\x64\n\x0cListAffected\x12\x1d.authz.v1.ListAffectedRequest\x1a\x1e.authz.v1.ListAffectedResponse\"\x15\xa2\xbb\x18\x11\n\x0f\x63hanges:preview\x12h\n\x0e\x41pplyChangeset\x12\x1f.authz.v1.ApplyChangesetRequest\x1a .authz.v1.ApplyChangesetResponse\"\x13\xa2\xbb\x18\x0f\n\rchanges:apply\x12\x85\x01\n\x17ListScheduledChangesets\x12(.authz.v1.ListScheduledChangesetsRequest\x1a).authz.v1.ListScheduledChangesetsResponse\"\x15\xa2\xbb\x18\x11\n\x0f\x63hanges:preview\x12\x7f\n\x15GetScheduledChangeset\x12&.authz.v1.GetScheduledChangesetRequest\x1a\'.authz.v1.GetScheduledChangesetResponse\"\x15\xa2\xbb\x18\x11\n\x0f\x63hanges:preview\x12\x86\x01\n\x18\x43\x61ncelScheduledChangeset\x12).authz.v1.CancelScheduledChangesetRequest\x1a*.authz.v1.CancelScheduledChangesetResponse\"\x13\xa2\xbb\x18\x0f\n\rchanges:apply\x12`\n\x0b\x41pplyPolicy\x12\x1c.authz.v1.ApplyPolicyRequest\x1a\x1d.authz.v1.ApplyPolicyResponse\"\x14\xa2\xbb\x18\x10\n\x0epolicies:applyb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18\x61uthz/v1/changeset.proto\x12\x08\x61uthz.v1\x1a\x15\x61uthz/v1/add_on.proto\x1a\x15\x61uthz/v1/effect.proto\x1a\x18\x61uthz/v1/exception.proto\x1a\x16\x61uthz/v1/feature.proto\x1a\x14\x61uthz/v1/limit.proto\x1a\x16\x61uthz/v1/options.proto\x1a\x19\x61uthz/v1/permission.proto\x1a\x13\x61uthz/v1/role.proto\x1a\x19\x61uthz/v1/role_grant.proto\x1a\x1b\x61uthz/v1/subscription.proto\x1a\x13\x61uthz/v1/tier.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb5\x0c\n\x07\x43ommand\x12>\n\x11\x63reate_permission\x18\x01 \x01(\x0b\x32!.authz.v1.CreatePermissionRequestH\x00\x12>\n\x11update_permission\x18\x02 \x01(\x0b\x32!.authz.v1.UpdatePermissionRequestH\x00\x12>\n\x11\x64\x65lete_permission\x18\x03 \x01(\x0b\x32!.authz.v1.DeletePermissionRequestH\x00\x12\x32\n\x0b\x63reate_role\x18\x04 \x01(\x0b\x32\x1b.authz.v1.CreateRoleRequestH\x00\x12\x32\n\x0bupdate_role\x18\x05 \x01(\x0b\x32\x1b.authz.v1.UpdateRoleRequestH\x00\x12\x32\n\x0b\x64\x65lete_role\x18\x06 \x01(\x0b\x32\x1b.authz.v1.DeleteRoleRequestH\x00\x12\x32\n\x0b\x63reate_tier\x18\x07 \x01(\x0b\x32\x1b.authz.v1.CreateTierRequestH\x00\x12\x32\n\x0bupdate_tier\x18\x08 \x01(\x0b\x32\x1b.authz.v1.UpdateTierRequestH\x00\x12\x32\n\x0b\x64\x65lete_tier\x18\t \x01(\x0b\x32\x1b.authz.v1.DeleteTierRequestH\x00\x12\x35\n\rcreate_add_on\x18\n \x01(\x0b\x32\x1c.authz.v1.CreateAddOnRequestH\x00\x12\x35\n\rupdate_add_on\x18\x0b \x01(\x0b\x32\x1c.authz.v1.UpdateAddOnRequestH\x00\x12\x35\n\rdelete_add_on\x18\x0c \x01(\x0b\x32\x1c.authz.v1.DeleteAddOnRequestH\x00\x12\x38\n\x0e\x63reate_feature\x18\r \x01(\x0b\x32\x1e.authz.v1.CreateFeatureRequestH\x00\x12\x38\n\x0eupdate_feature\x18\x0e \x01(\x0b\x32\x1e.authz.v1.UpdateFeatureRequestH\x00\x12\x38\n\x0e\x64\x65lete_feature\x18\x0f \x01(\x0b\x32\x1e.authz.v1.DeleteFeatureRequestH\x00\x12\x34\n\x0c\x63reate_limit\x18\x10 \x01(\x0b\x32\x1c.authz.v1.CreateLimitRequestH\x00\x12\x34\n\x0cupdate_limit\x18\x11 \x01(\x0b\x32\x1c.authz.v1.UpdateLimitRequestH\x00\x12\x34\n\x0c\x64\x65lete_limit\x18\x12 \x01(\x0b\x32\x1c.authz.v1.DeleteLimitRequestH\x00\x12\x30\n\ngrant_role\x18\x13 \x01(\x0b\x32\x1a.authz.v1.GrantRoleRequestH\x00\x12\x32\n\x0brevoke_role\x18\x14 \x01(\x0b\x32\x1b.authz.v1.RevokeRoleRequestH\x00\x12=\n\x11update_role_grant\x18\x15 \x01(\x0b\x32 .authz.v1.UpdateRoleGrantRequestH\x00\x12=\n\x11\x64\x65lete_role_grant\x18\x16 \x01(\x0b\x32 .authz.v1.DeleteRoleGrantRequestH\x00\x12<\n\x10\x63reate_exception\x18\x17 \x01(\x0b\x32 .authz.v1.CreateExceptionRequestH\x00\x12<\n\x10update_exception\x18\x18 \x01(\x0b\x32 .authz.v1.UpdateExceptionRequestH\x00\x12<\n\x10\x64\x65lete_exception\x18\x19 \x01(\x0b\x32 .authz.v1.DeleteExceptionRequestH\x00\x12,\n\x08set_tier\x18\x1a \x01(\x0b\x32\x18.authz.v1.SetTierRequestH\x00\x12/\n\nadd_add_on\x18\x1b \x01(\x0b\x32\x19.authz.v1.AddAddOnRequestH\x00\x12\x35\n\rremove_add_on\x18\x1c \x01(\x0b\x32\x1c.authz.v1.RemoveAddOnRequestH\x00\x42\t\n\x07\x63ommand\"`\n\tChangeset\x12#\n\x08\x63ommands\x18\x01 \x03(\x0b\x32\x11.authz.v1.Command\x12.\n\napply_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"V\n\x17PreviewChangesetRequest\x12&\n\tchangeset\x18\x01 \x01(\x0b\x32\x13.authz.v1.Changeset\x12\x13\n\x0bsample_size\x18\x02 \x01(\x05\"e\n\x18PreviewChangesetResponse\x12\"\n\x07preview\x18\x01 \x01(\x0b\x32\x11.authz.v1.Preview\x12\x13\n\x0b\x66ingerprint\x18\x02 \x01(\t\x12\x10\n\x08revision\x18\x0f \x01(\x03\"d\n\x13ListAffectedRequest\x12&\n\tchangeset\x18\x01 \x01(\x0b\x32\x13.authz.v1.Changeset\x12\x11\n\tpage_size\x18\r \x01(\x05\x12\x12\n\npage_token\x18\x0e \x01(\t\"g\n\x14ListAffectedResponse\x12$\n\x08\x61\x66\x66\x65\x63ted\x18\x01 \x03(\x0b\x32\x12.authz.v1.Affected\x12\x17\n\x0fnext_page_token\x18\r \x01(\t\x12\x10\n\x08revision\x18\x0e \x01(\x03\"\x8f\x01\n\x15\x41pplyChangesetRequest\x12&\n\tchangeset\x18\x01 \x01(\x0b\x32\x13.authz.v1.Changeset\x12\x13\n\x0b\x66ingerprint\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\r \x01(\t\x12\x15\n\rvalidate_only\x18\x0e \x01(\x08\x12\x0e\n\x06reason\x18\x0f \x01(\t\"\xcb\x01\n\x16\x41pplyChangesetResponse\x12\'\n\x07objects\x18\x01 \x03(\x0b\x32\x16.authz.v1.ObjectChange\x12!\n\x07impacts\x18\x02 \x03(\x0b\x32\x10.authz.v1.Impact\x12/\n\tscheduled\x18\x03 \x01(\x0b\x32\x1c.authz.v1.ScheduledChangeset\x12\"\n\x07preview\x18\x0e \x01(\x0b\x32\x11.authz.v1.Preview\x12\x10\n\x08revision\x18\x0f \x01(\x03\"\x99\x02\n\x12ScheduledChangeset\x12\n\n\x02id\x18\x01 \x01(\t\x12.\n\napply_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05\x61\x63tor\x18\x03 \x01(\t\x12\x14\n\x0con_behalf_of\x18\x04 \x01(\t\x12\x0e\n\x06reason\x18\x05 \x01(\t\x12/\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0cobject_count\x18\x07 \x01(\x05\x12\'\n\x07objects\x18\x08 \x03(\x0b\x32\x16.authz.v1.ObjectChange\x12\"\n\x07\x62locker\x18\t \x01(\x0b\x32\x11.authz.v1.Blocker\":\n\x07\x42locker\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x0e\n\x06tenant\x18\x03 \x01(\t\"G\n\x1eListScheduledChangesetsRequest\x12\x11\n\tpage_size\x18\r \x01(\x05\x12\x12\n\npage_token\x18\x0e \x01(\t\"\x91\x01\n\x1fListScheduledChangesetsResponse\x12/\n\tscheduled\x18\x01 \x03(\x0b\x32\x1c.authz.v1.ScheduledChangeset\x12\x17\n\x0fnext_page_token\x18\r \x01(\t\x12\x10\n\x08revision\x18\x0e \x01(\x03\x12\x12\n\ntotal_size\x18\x0f \x01(\x03\"*\n\x1cGetScheduledChangesetRequest\x12\n\n\x02id\x18\x01 \x01(\t\"b\n\x1dGetScheduledChangesetResponse\x12/\n\tscheduled\x18\x01 \x01(\x0b\x32\x1c.authz.v1.ScheduledChangeset\x12\x10\n\x08revision\x18\x0f \x01(\x03\"h\n\x1f\x43\x61ncelScheduledChangesetRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\r \x01(\t\x12\x15\n\rvalidate_only\x18\x0e \x01(\x08\x12\x0e\n\x06reason\x18\x0f \x01(\t\"\x89\x01\n CancelScheduledChangesetResponse\x12/\n\tscheduled\x18\x01 \x01(\x0b\x32\x1c.authz.v1.ScheduledChangeset\x12\"\n\x07preview\x18\x0e \x01(\x0b\x32\x11.authz.v1.Preview\x12\x10\n\x08revision\x18\x0f \x01(\x03\x32\xf9\x05\n\x10\x43hangesetService\x12s\n\x10PreviewChangeset\x12!.authz.v1.PreviewChangesetRequest\x1a\".authz.v1.PreviewChangesetResponse\"\x18\xa2\xbb\x18\x14\n\x12\x63hangesets:preview\x12g\n\x0cListAffected\x12\x1d.authz.v1.ListAffectedRequest\x1a\x1e.authz.v1.ListAffectedResponse\"\x18\xa2\xbb\x18\x14\n\x12\x63hangesets:preview\x12k\n\x0e\x41pplyChangeset\x12\x1f.authz.v1.ApplyChangesetRequest\x1a .authz.v1.ApplyChangesetResponse\"\x16\xa2\xbb\x18\x12\n\x10\x63hangesets:apply\x12\x88\x01\n\x17ListScheduledChangesets\x12(.authz.v1.ListScheduledChangesetsRequest\x1a).authz.v1.ListScheduledChangesetsResponse\"\x18\xa2\xbb\x18\x14\n\x12\x63hangesets:preview\x12\x82\x01\n\x15GetScheduledChangeset\x12&.authz.v1.GetScheduledChangesetRequest\x1a\'.authz.v1.GetScheduledChangesetResponse\"\x18\xa2\xbb\x18\x14\n\x12\x63hangesets:preview\x12\x89\x01\n\x18\x43\x61ncelScheduledChangeset\x12).authz.v1.CancelScheduledChangesetRequest\x1a*.authz.v1.CancelScheduledChangesetResponse\"\x16\xa2\xbb\x18\x12\n\x10\x63hangesets:applyb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -41,63 +44,49 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'authz.v1.changeset_pb2', _g
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_CHANGESETSERVICE'].methods_by_name['PreviewChangeset']._loaded_options = None
-  _globals['_CHANGESETSERVICE'].methods_by_name['PreviewChangeset']._serialized_options = b'\242\273\030\021\n\017changes:preview'
+  _globals['_CHANGESETSERVICE'].methods_by_name['PreviewChangeset']._serialized_options = b'\242\273\030\024\n\022changesets:preview'
   _globals['_CHANGESETSERVICE'].methods_by_name['ListAffected']._loaded_options = None
-  _globals['_CHANGESETSERVICE'].methods_by_name['ListAffected']._serialized_options = b'\242\273\030\021\n\017changes:preview'
+  _globals['_CHANGESETSERVICE'].methods_by_name['ListAffected']._serialized_options = b'\242\273\030\024\n\022changesets:preview'
   _globals['_CHANGESETSERVICE'].methods_by_name['ApplyChangeset']._loaded_options = None
-  _globals['_CHANGESETSERVICE'].methods_by_name['ApplyChangeset']._serialized_options = b'\242\273\030\017\n\rchanges:apply'
+  _globals['_CHANGESETSERVICE'].methods_by_name['ApplyChangeset']._serialized_options = b'\242\273\030\022\n\020changesets:apply'
   _globals['_CHANGESETSERVICE'].methods_by_name['ListScheduledChangesets']._loaded_options = None
-  _globals['_CHANGESETSERVICE'].methods_by_name['ListScheduledChangesets']._serialized_options = b'\242\273\030\021\n\017changes:preview'
+  _globals['_CHANGESETSERVICE'].methods_by_name['ListScheduledChangesets']._serialized_options = b'\242\273\030\024\n\022changesets:preview'
   _globals['_CHANGESETSERVICE'].methods_by_name['GetScheduledChangeset']._loaded_options = None
-  _globals['_CHANGESETSERVICE'].methods_by_name['GetScheduledChangeset']._serialized_options = b'\242\273\030\021\n\017changes:preview'
+  _globals['_CHANGESETSERVICE'].methods_by_name['GetScheduledChangeset']._serialized_options = b'\242\273\030\024\n\022changesets:preview'
   _globals['_CHANGESETSERVICE'].methods_by_name['CancelScheduledChangeset']._loaded_options = None
-  _globals['_CHANGESETSERVICE'].methods_by_name['CancelScheduledChangeset']._serialized_options = b'\242\273\030\017\n\rchanges:apply'
-  _globals['_CHANGESETSERVICE'].methods_by_name['ApplyPolicy']._loaded_options = None
-  _globals['_CHANGESETSERVICE'].methods_by_name['ApplyPolicy']._serialized_options = b'\242\273\030\020\n\016policies:apply'
-  _globals['_DEFINITIONKIND']._serialized_start=3249
-  _globals['_DEFINITIONKIND']._serialized_end=3410
-  _globals['_WANTEDCHANGE']._serialized_start=264
-  _globals['_WANTEDCHANGE']._serialized_end=744
-  _globals['_DELETION']._serialized_start=746
-  _globals['_DELETION']._serialized_end=829
-  _globals['_EXCEPTIONEND']._serialized_start=831
-  _globals['_EXCEPTIONEND']._serialized_end=873
-  _globals['_TIERMOVE']._serialized_start=875
-  _globals['_TIERMOVE']._serialized_end=915
-  _globals['_ADDONHOLDING']._serialized_start=917
-  _globals['_ADDONHOLDING']._serialized_end=980
-  _globals['_PREVIEWCHANGESETREQUEST']._serialized_start=982
-  _globals['_PREVIEWCHANGESETREQUEST']._serialized_end=1109
-  _globals['_PREVIEWCHANGESETRESPONSE']._serialized_start=1112
-  _globals['_PREVIEWCHANGESETRESPONSE']._serialized_end=1287
-  _globals['_LISTAFFECTEDREQUEST']._serialized_start=1290
-  _globals['_LISTAFFECTEDREQUEST']._serialized_end=1431
-  _globals['_LISTAFFECTEDRESPONSE']._serialized_start=1433
-  _globals['_LISTAFFECTEDRESPONSE']._serialized_end=1536
-  _globals['_APPLYCHANGESETREQUEST']._serialized_start=1539
-  _globals['_APPLYCHANGESETREQUEST']._serialized_end=1723
-  _globals['_APPLYCHANGESETRESPONSE']._serialized_start=1726
-  _globals['_APPLYCHANGESETRESPONSE']._serialized_end=1929
-  _globals['_SCHEDULEDCHANGESET']._serialized_start=1932
-  _globals['_SCHEDULEDCHANGESET']._serialized_end=2205
-  _globals['_BLOCKER']._serialized_start=2207
-  _globals['_BLOCKER']._serialized_end=2265
-  _globals['_LISTSCHEDULEDCHANGESETSREQUEST']._serialized_start=2267
-  _globals['_LISTSCHEDULEDCHANGESETSREQUEST']._serialized_end=2338
-  _globals['_LISTSCHEDULEDCHANGESETSRESPONSE']._serialized_start=2341
-  _globals['_LISTSCHEDULEDCHANGESETSRESPONSE']._serialized_end=2486
-  _globals['_GETSCHEDULEDCHANGESETREQUEST']._serialized_start=2488
-  _globals['_GETSCHEDULEDCHANGESETREQUEST']._serialized_end=2530
-  _globals['_GETSCHEDULEDCHANGESETRESPONSE']._serialized_start=2532
-  _globals['_GETSCHEDULEDCHANGESETRESPONSE']._serialized_end=2630
-  _globals['_CANCELSCHEDULEDCHANGESETREQUEST']._serialized_start=2632
-  _globals['_CANCELSCHEDULEDCHANGESETREQUEST']._serialized_end=2736
-  _globals['_CANCELSCHEDULEDCHANGESETRESPONSE']._serialized_start=2739
-  _globals['_CANCELSCHEDULEDCHANGESETRESPONSE']._serialized_end=2876
-  _globals['_APPLYPOLICYREQUEST']._serialized_start=2879
-  _globals['_APPLYPOLICYREQUEST']._serialized_end=3097
-  _globals['_APPLYPOLICYRESPONSE']._serialized_start=3100
-  _globals['_APPLYPOLICYRESPONSE']._serialized_end=3246
-  _globals['_CHANGESETSERVICE']._serialized_start=3413
-  _globals['_CHANGESETSERVICE']._serialized_end=4253
+  _globals['_CHANGESETSERVICE'].methods_by_name['CancelScheduledChangeset']._serialized_options = b'\242\273\030\022\n\020changesets:apply'
+  _globals['_COMMAND']._serialized_start=339
+  _globals['_COMMAND']._serialized_end=1928
+  _globals['_CHANGESET']._serialized_start=1930
+  _globals['_CHANGESET']._serialized_end=2026
+  _globals['_PREVIEWCHANGESETREQUEST']._serialized_start=2028
+  _globals['_PREVIEWCHANGESETREQUEST']._serialized_end=2114
+  _globals['_PREVIEWCHANGESETRESPONSE']._serialized_start=2116
+  _globals['_PREVIEWCHANGESETRESPONSE']._serialized_end=2217
+  _globals['_LISTAFFECTEDREQUEST']._serialized_start=2219
+  _globals['_LISTAFFECTEDREQUEST']._serialized_end=2319
+  _globals['_LISTAFFECTEDRESPONSE']._serialized_start=2321
+  _globals['_LISTAFFECTEDRESPONSE']._serialized_end=2424
+  _globals['_APPLYCHANGESETREQUEST']._serialized_start=2427
+  _globals['_APPLYCHANGESETREQUEST']._serialized_end=2570
+  _globals['_APPLYCHANGESETRESPONSE']._serialized_start=2573
+  _globals['_APPLYCHANGESETRESPONSE']._serialized_end=2776
+  _globals['_SCHEDULEDCHANGESET']._serialized_start=2779
+  _globals['_SCHEDULEDCHANGESET']._serialized_end=3060
+  _globals['_BLOCKER']._serialized_start=3062
+  _globals['_BLOCKER']._serialized_end=3120
+  _globals['_LISTSCHEDULEDCHANGESETSREQUEST']._serialized_start=3122
+  _globals['_LISTSCHEDULEDCHANGESETSREQUEST']._serialized_end=3193
+  _globals['_LISTSCHEDULEDCHANGESETSRESPONSE']._serialized_start=3196
+  _globals['_LISTSCHEDULEDCHANGESETSRESPONSE']._serialized_end=3341
+  _globals['_GETSCHEDULEDCHANGESETREQUEST']._serialized_start=3343
+  _globals['_GETSCHEDULEDCHANGESETREQUEST']._serialized_end=3385
+  _globals['_GETSCHEDULEDCHANGESETRESPONSE']._serialized_start=3387
+  _globals['_GETSCHEDULEDCHANGESETRESPONSE']._serialized_end=3485
+  _globals['_CANCELSCHEDULEDCHANGESETREQUEST']._serialized_start=3487
+  _globals['_CANCELSCHEDULEDCHANGESETREQUEST']._serialized_end=3591
+  _globals['_CANCELSCHEDULEDCHANGESETRESPONSE']._serialized_start=3594
+  _globals['_CANCELSCHEDULEDCHANGESETRESPONSE']._serialized_end=3731
+  _globals['_CHANGESETSERVICE']._serialized_start=3734
+  _globals['_CHANGESETSERVICE']._serialized_end=4495
 # @@protoc_insertion_point(module_scope)

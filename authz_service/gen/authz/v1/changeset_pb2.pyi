@@ -6,16 +6,18 @@ isort:skip_file
 from authz_service.gen.authz.v1 import add_on_pb2 as _add_on_pb2
 from authz_service.gen.authz.v1 import effect_pb2 as _effect_pb2
 from authz_service.gen.authz.v1 import exception_pb2 as _exception_pb2
+from authz_service.gen.authz.v1 import feature_pb2 as _feature_pb2
+from authz_service.gen.authz.v1 import limit_pb2 as _limit_pb2
 from authz_service.gen.authz.v1 import permission_pb2 as _permission_pb2
 from authz_service.gen.authz.v1 import role_grant_pb2 as _role_grant_pb2
 from authz_service.gen.authz.v1 import role_pb2 as _role_pb2
+from authz_service.gen.authz.v1 import subscription_pb2 as _subscription_pb2
 from authz_service.gen.authz.v1 import tier_pb2 as _tier_pb2
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
-from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -27,269 +29,255 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
-class _DefinitionKind:
-    ValueType = _typing.NewType("ValueType", _builtins.int)
-    V: _TypeAlias = ValueType  # noqa: Y015
-
-class _DefinitionKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_DefinitionKind.ValueType], _builtins.type):
-    DESCRIPTOR: _descriptor.EnumDescriptor
-    DEFINITION_KIND_UNSPECIFIED: _DefinitionKind.ValueType  # 0
-    """Refused."""
-    DEFINITION_KIND_PERMISSION: _DefinitionKind.ValueType  # 1
-    """A permission of the catalogue."""
-    DEFINITION_KIND_ROLE: _DefinitionKind.ValueType  # 2
-    """A role, global or a tenant's own."""
-    DEFINITION_KIND_TIER: _DefinitionKind.ValueType  # 3
-    """A tier."""
-    DEFINITION_KIND_ADD_ON: _DefinitionKind.ValueType  # 4
-    """An add-on."""
-
-class DefinitionKind(_DefinitionKind, metaclass=_DefinitionKindEnumTypeWrapper):
-    """What a definition is."""
-
-DEFINITION_KIND_UNSPECIFIED: DefinitionKind.ValueType  # 0
-"""Refused."""
-DEFINITION_KIND_PERMISSION: DefinitionKind.ValueType  # 1
-"""A permission of the catalogue."""
-DEFINITION_KIND_ROLE: DefinitionKind.ValueType  # 2
-"""A role, global or a tenant's own."""
-DEFINITION_KIND_TIER: DefinitionKind.ValueType  # 3
-"""A tier."""
-DEFINITION_KIND_ADD_ON: DefinitionKind.ValueType  # 4
-"""An add-on."""
-Global___DefinitionKind: _TypeAlias = DefinitionKind  # noqa: Y015
-
 @_typing.final
-class WantedChange(_message.Message):
-    """One change. The field that is set says what is done."""
+class Command(_message.Message):
+    """A command: the request of the RPC that runs it alone. Its `request_id`, `validate_only` and `reason`
+    must be empty: those of the changeset count.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    PERMISSION_FIELD_NUMBER: _builtins.int
-    ROLE_FIELD_NUMBER: _builtins.int
-    TIER_FIELD_NUMBER: _builtins.int
-    ADD_ON_FIELD_NUMBER: _builtins.int
-    DELETE_FIELD_NUMBER: _builtins.int
-    ROLE_GRANT_FIELD_NUMBER: _builtins.int
+    CREATE_PERMISSION_FIELD_NUMBER: _builtins.int
+    UPDATE_PERMISSION_FIELD_NUMBER: _builtins.int
+    DELETE_PERMISSION_FIELD_NUMBER: _builtins.int
+    CREATE_ROLE_FIELD_NUMBER: _builtins.int
+    UPDATE_ROLE_FIELD_NUMBER: _builtins.int
+    DELETE_ROLE_FIELD_NUMBER: _builtins.int
+    CREATE_TIER_FIELD_NUMBER: _builtins.int
+    UPDATE_TIER_FIELD_NUMBER: _builtins.int
+    DELETE_TIER_FIELD_NUMBER: _builtins.int
+    CREATE_ADD_ON_FIELD_NUMBER: _builtins.int
+    UPDATE_ADD_ON_FIELD_NUMBER: _builtins.int
+    DELETE_ADD_ON_FIELD_NUMBER: _builtins.int
+    CREATE_FEATURE_FIELD_NUMBER: _builtins.int
+    UPDATE_FEATURE_FIELD_NUMBER: _builtins.int
+    DELETE_FEATURE_FIELD_NUMBER: _builtins.int
+    CREATE_LIMIT_FIELD_NUMBER: _builtins.int
+    UPDATE_LIMIT_FIELD_NUMBER: _builtins.int
+    DELETE_LIMIT_FIELD_NUMBER: _builtins.int
+    GRANT_ROLE_FIELD_NUMBER: _builtins.int
     REVOKE_ROLE_FIELD_NUMBER: _builtins.int
-    EXCEPTION_FIELD_NUMBER: _builtins.int
-    END_EXCEPTION_FIELD_NUMBER: _builtins.int
+    UPDATE_ROLE_GRANT_FIELD_NUMBER: _builtins.int
+    DELETE_ROLE_GRANT_FIELD_NUMBER: _builtins.int
+    CREATE_EXCEPTION_FIELD_NUMBER: _builtins.int
+    UPDATE_EXCEPTION_FIELD_NUMBER: _builtins.int
+    DELETE_EXCEPTION_FIELD_NUMBER: _builtins.int
     SET_TIER_FIELD_NUMBER: _builtins.int
-    SET_ADD_ON_FIELD_NUMBER: _builtins.int
+    ADD_ADD_ON_FIELD_NUMBER: _builtins.int
+    REMOVE_ADD_ON_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def permission(self) -> _permission_pb2.Permission:
-        """Declare a permission, or replace its definition."""
+    def create_permission(self) -> _permission_pb2.CreatePermissionRequest:
+        """Create a permission."""
 
     @_builtins.property
-    def role(self) -> _role_pb2.Role:
-        """Make a role, global or a tenant's own, or replace its definition."""
+    def update_permission(self) -> _permission_pb2.UpdatePermissionRequest:
+        """Update a permission."""
 
     @_builtins.property
-    def tier(self) -> _tier_pb2.Tier:
-        """Make a tier, or replace its definition."""
+    def delete_permission(self) -> _permission_pb2.DeletePermissionRequest:
+        """Delete a permission."""
 
     @_builtins.property
-    def add_on(self) -> _add_on_pb2.AddOn:
-        """Make an add-on, or replace its definition."""
+    def create_role(self) -> _role_pb2.CreateRoleRequest:
+        """Create a role, global or a tenant's own."""
 
     @_builtins.property
-    def delete(self) -> Global___Deletion:
-        """Take a definition out."""
+    def update_role(self) -> _role_pb2.UpdateRoleRequest:
+        """Update a role, global or a tenant's own."""
 
     @_builtins.property
-    def role_grant(self) -> _role_grant_pb2.RoleGrant:
+    def delete_role(self) -> _role_pb2.DeleteRoleRequest:
+        """Delete a role, global or a tenant's own."""
+
+    @_builtins.property
+    def create_tier(self) -> _tier_pb2.CreateTierRequest:
+        """Create a tier."""
+
+    @_builtins.property
+    def update_tier(self) -> _tier_pb2.UpdateTierRequest:
+        """Update a tier."""
+
+    @_builtins.property
+    def delete_tier(self) -> _tier_pb2.DeleteTierRequest:
+        """Delete a tier."""
+
+    @_builtins.property
+    def create_add_on(self) -> _add_on_pb2.CreateAddOnRequest:
+        """Create an add-on."""
+
+    @_builtins.property
+    def update_add_on(self) -> _add_on_pb2.UpdateAddOnRequest:
+        """Update an add-on."""
+
+    @_builtins.property
+    def delete_add_on(self) -> _add_on_pb2.DeleteAddOnRequest:
+        """Delete an add-on."""
+
+    @_builtins.property
+    def create_feature(self) -> _feature_pb2.CreateFeatureRequest:
+        """Set a feature that a tier or add-on does not set yet."""
+
+    @_builtins.property
+    def update_feature(self) -> _feature_pb2.UpdateFeatureRequest:
+        """Update a feature of a tier or add-on."""
+
+    @_builtins.property
+    def delete_feature(self) -> _feature_pb2.DeleteFeatureRequest:
+        """Delete a feature of a tier or add-on."""
+
+    @_builtins.property
+    def create_limit(self) -> _limit_pb2.CreateLimitRequest:
+        """Set a limit that a tier or add-on does not set yet."""
+
+    @_builtins.property
+    def update_limit(self) -> _limit_pb2.UpdateLimitRequest:
+        """Update a limit of a tier or add-on."""
+
+    @_builtins.property
+    def delete_limit(self) -> _limit_pb2.DeleteLimitRequest:
+        """Delete a limit of a tier or add-on."""
+
+    @_builtins.property
+    def grant_role(self) -> _role_grant_pb2.GrantRoleRequest:
         """Grant a role to a member."""
 
     @_builtins.property
-    def revoke_role(self) -> _role_grant_pb2.RoleRevocation:
-        """Revoke every grant that answers the description."""
+    def revoke_role(self) -> _role_grant_pb2.RevokeRoleRequest:
+        """Revoke every grant that answers a description."""
 
     @_builtins.property
-    def exception(self) -> _exception_pb2.TenantException:
-        """Make an exception for one tenant."""
+    def update_role_grant(self) -> _role_grant_pb2.UpdateRoleGrantRequest:
+        """Update one grant."""
 
     @_builtins.property
-    def end_exception(self) -> Global___ExceptionEnd:
-        """End an exception."""
+    def delete_role_grant(self) -> _role_grant_pb2.DeleteRoleGrantRequest:
+        """Delete one grant."""
 
     @_builtins.property
-    def set_tier(self) -> Global___TierMove:
+    def create_exception(self) -> _exception_pb2.CreateExceptionRequest:
+        """Create an exception for one tenant."""
+
+    @_builtins.property
+    def update_exception(self) -> _exception_pb2.UpdateExceptionRequest:
+        """Update an exception."""
+
+    @_builtins.property
+    def delete_exception(self) -> _exception_pb2.DeleteExceptionRequest:
+        """Delete an exception."""
+
+    @_builtins.property
+    def set_tier(self) -> _subscription_pb2.SetTierRequest:
         """Move a tenant to a tier."""
 
     @_builtins.property
-    def set_add_on(self) -> Global___AddOnHolding:
-        """Give a tenant an add-on, or take it away."""
+    def add_add_on(self) -> _subscription_pb2.AddAddOnRequest:
+        """Give a tenant an add-on."""
+
+    @_builtins.property
+    def remove_add_on(self) -> _subscription_pb2.RemoveAddOnRequest:
+        """Take an add-on from a tenant."""
 
     def __init__(
         self,
         *,
-        permission: _permission_pb2.Permission | None = ...,
-        role: _role_pb2.Role | None = ...,
-        tier: _tier_pb2.Tier | None = ...,
-        add_on: _add_on_pb2.AddOn | None = ...,
-        delete: Global___Deletion | None = ...,
-        role_grant: _role_grant_pb2.RoleGrant | None = ...,
-        revoke_role: _role_grant_pb2.RoleRevocation | None = ...,
-        exception: _exception_pb2.TenantException | None = ...,
-        end_exception: Global___ExceptionEnd | None = ...,
-        set_tier: Global___TierMove | None = ...,
-        set_add_on: Global___AddOnHolding | None = ...,
+        create_permission: _permission_pb2.CreatePermissionRequest | None = ...,
+        update_permission: _permission_pb2.UpdatePermissionRequest | None = ...,
+        delete_permission: _permission_pb2.DeletePermissionRequest | None = ...,
+        create_role: _role_pb2.CreateRoleRequest | None = ...,
+        update_role: _role_pb2.UpdateRoleRequest | None = ...,
+        delete_role: _role_pb2.DeleteRoleRequest | None = ...,
+        create_tier: _tier_pb2.CreateTierRequest | None = ...,
+        update_tier: _tier_pb2.UpdateTierRequest | None = ...,
+        delete_tier: _tier_pb2.DeleteTierRequest | None = ...,
+        create_add_on: _add_on_pb2.CreateAddOnRequest | None = ...,
+        update_add_on: _add_on_pb2.UpdateAddOnRequest | None = ...,
+        delete_add_on: _add_on_pb2.DeleteAddOnRequest | None = ...,
+        create_feature: _feature_pb2.CreateFeatureRequest | None = ...,
+        update_feature: _feature_pb2.UpdateFeatureRequest | None = ...,
+        delete_feature: _feature_pb2.DeleteFeatureRequest | None = ...,
+        create_limit: _limit_pb2.CreateLimitRequest | None = ...,
+        update_limit: _limit_pb2.UpdateLimitRequest | None = ...,
+        delete_limit: _limit_pb2.DeleteLimitRequest | None = ...,
+        grant_role: _role_grant_pb2.GrantRoleRequest | None = ...,
+        revoke_role: _role_grant_pb2.RevokeRoleRequest | None = ...,
+        update_role_grant: _role_grant_pb2.UpdateRoleGrantRequest | None = ...,
+        delete_role_grant: _role_grant_pb2.DeleteRoleGrantRequest | None = ...,
+        create_exception: _exception_pb2.CreateExceptionRequest | None = ...,
+        update_exception: _exception_pb2.UpdateExceptionRequest | None = ...,
+        delete_exception: _exception_pb2.DeleteExceptionRequest | None = ...,
+        set_tier: _subscription_pb2.SetTierRequest | None = ...,
+        add_add_on: _subscription_pb2.AddAddOnRequest | None = ...,
+        remove_add_on: _subscription_pb2.RemoveAddOnRequest | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["add_on", b"add_on", "change", b"change", "delete", b"delete", "end_exception", b"end_exception", "exception", b"exception", "permission", b"permission", "revoke_role", b"revoke_role", "role", b"role", "role_grant", b"role_grant", "set_add_on", b"set_add_on", "set_tier", b"set_tier", "tier", b"tier"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["add_add_on", b"add_add_on", "command", b"command", "create_add_on", b"create_add_on", "create_exception", b"create_exception", "create_feature", b"create_feature", "create_limit", b"create_limit", "create_permission", b"create_permission", "create_role", b"create_role", "create_tier", b"create_tier", "delete_add_on", b"delete_add_on", "delete_exception", b"delete_exception", "delete_feature", b"delete_feature", "delete_limit", b"delete_limit", "delete_permission", b"delete_permission", "delete_role", b"delete_role", "delete_role_grant", b"delete_role_grant", "delete_tier", b"delete_tier", "grant_role", b"grant_role", "remove_add_on", b"remove_add_on", "revoke_role", b"revoke_role", "set_tier", b"set_tier", "update_add_on", b"update_add_on", "update_exception", b"update_exception", "update_feature", b"update_feature", "update_limit", b"update_limit", "update_permission", b"update_permission", "update_role", b"update_role", "update_role_grant", b"update_role_grant", "update_tier", b"update_tier"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["add_on", b"add_on", "change", b"change", "delete", b"delete", "end_exception", b"end_exception", "exception", b"exception", "permission", b"permission", "revoke_role", b"revoke_role", "role", b"role", "role_grant", b"role_grant", "set_add_on", b"set_add_on", "set_tier", b"set_tier", "tier", b"tier"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["add_add_on", b"add_add_on", "command", b"command", "create_add_on", b"create_add_on", "create_exception", b"create_exception", "create_feature", b"create_feature", "create_limit", b"create_limit", "create_permission", b"create_permission", "create_role", b"create_role", "create_tier", b"create_tier", "delete_add_on", b"delete_add_on", "delete_exception", b"delete_exception", "delete_feature", b"delete_feature", "delete_limit", b"delete_limit", "delete_permission", b"delete_permission", "delete_role", b"delete_role", "delete_role_grant", b"delete_role_grant", "delete_tier", b"delete_tier", "grant_role", b"grant_role", "remove_add_on", b"remove_add_on", "revoke_role", b"revoke_role", "set_tier", b"set_tier", "update_add_on", b"update_add_on", "update_exception", b"update_exception", "update_feature", b"update_feature", "update_limit", b"update_limit", "update_permission", b"update_permission", "update_role", b"update_role", "update_role_grant", b"update_role_grant", "update_tier", b"update_tier"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_change: _TypeAlias = _typing.Literal["permission", "role", "tier", "add_on", "delete", "role_grant", "revoke_role", "exception", "end_exception", "set_tier", "set_add_on"]  # noqa: Y015
-    _WhichOneofArgType_change: _TypeAlias = _typing.Literal["change", b"change"]  # noqa: Y015
-    def WhichOneof(self, oneof_group: _WhichOneofArgType_change) -> _WhichOneofReturnType_change | None: ...
+    _WhichOneofReturnType_command: _TypeAlias = _typing.Literal["create_permission", "update_permission", "delete_permission", "create_role", "update_role", "delete_role", "create_tier", "update_tier", "delete_tier", "create_add_on", "update_add_on", "delete_add_on", "create_feature", "update_feature", "delete_feature", "create_limit", "update_limit", "delete_limit", "grant_role", "revoke_role", "update_role_grant", "delete_role_grant", "create_exception", "update_exception", "delete_exception", "set_tier", "add_add_on", "remove_add_on"]  # noqa: Y015
+    _WhichOneofArgType_command: _TypeAlias = _typing.Literal["command", b"command"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_command) -> _WhichOneofReturnType_command | None: ...
 
-Global___WantedChange: _TypeAlias = WantedChange  # noqa: Y015
+Global___Command: _TypeAlias = Command  # noqa: Y015
 
 @_typing.final
-class Deletion(_message.Message):
-    """A definition to take out."""
+class Changeset(_message.Message):
+    """Commands that are applied together."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    KIND_FIELD_NUMBER: _builtins.int
-    ID_FIELD_NUMBER: _builtins.int
-    REPLACEMENT_FIELD_NUMBER: _builtins.int
-    kind: Global___DefinitionKind.ValueType
-    """What it is."""
-    id: _builtins.str
-    """Its id. Example: `editor`, or `acme/editor` for the tenant's own."""
-    replacement: _builtins.str
-    """What whoever has it gets in its place, and whatever names it names; empty for nothing."""
+    COMMANDS_FIELD_NUMBER: _builtins.int
+    APPLY_TIME_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def commands(self) -> _containers.RepeatedCompositeFieldContainer[Global___Command]:
+        """1 to 10,000 commands, in any order: definitions are taken first and together, deletions last. No
+        two may decide about the same thing.
+        """
+
+    @_builtins.property
+    def apply_time(self) -> _timestamp_pb2.Timestamp:
+        """When they come into force; now if unset. Must lie in the future. A scheduled changeset may change
+        1,000 facts, and 20 may be scheduled at once.
+        """
+
     def __init__(
         self,
         *,
-        kind: Global___DefinitionKind.ValueType = ...,
-        id: _builtins.str = ...,
-        replacement: _builtins.str = ...,
+        commands: _abc.Iterable[Global___Command] | None = ...,
+        apply_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["apply_time", b"apply_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "kind", b"kind", "replacement", b"replacement"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["apply_time", b"apply_time", "commands", b"commands"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___Deletion: _TypeAlias = Deletion  # noqa: Y015
-
-@_typing.final
-class ExceptionEnd(_message.Message):
-    """An exception to end."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    TENANT_FIELD_NUMBER: _builtins.int
-    ID_FIELD_NUMBER: _builtins.int
-    tenant: _builtins.str
-    """The customer's account."""
-    id: _builtins.str
-    """The exception's id."""
-    def __init__(
-        self,
-        *,
-        tenant: _builtins.str = ...,
-        id: _builtins.str = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "tenant", b"tenant"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___ExceptionEnd: _TypeAlias = ExceptionEnd  # noqa: Y015
-
-@_typing.final
-class TierMove(_message.Message):
-    """A tenant to move."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    TENANT_FIELD_NUMBER: _builtins.int
-    TIER_FIELD_NUMBER: _builtins.int
-    tenant: _builtins.str
-    """The customer's account."""
-    tier: _builtins.str
-    """The tier that it has then. Example: `professional`."""
-    def __init__(
-        self,
-        *,
-        tenant: _builtins.str = ...,
-        tier: _builtins.str = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["tenant", b"tenant", "tier", b"tier"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___TierMove: _TypeAlias = TierMove  # noqa: Y015
-
-@_typing.final
-class AddOnHolding(_message.Message):
-    """An add-on that a tenant holds or no longer holds."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    TENANT_FIELD_NUMBER: _builtins.int
-    ADD_ON_FIELD_NUMBER: _builtins.int
-    REMOVED_FIELD_NUMBER: _builtins.int
-    tenant: _builtins.str
-    """The customer's account."""
-    add_on: _builtins.str
-    """The add-on. Example: `audit`."""
-    removed: _builtins.bool
-    """Hold it no longer; else hold it from now on."""
-    def __init__(
-        self,
-        *,
-        tenant: _builtins.str = ...,
-        add_on: _builtins.str = ...,
-        removed: _builtins.bool = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["add_on", b"add_on", "removed", b"removed", "tenant", b"tenant"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___AddOnHolding: _TypeAlias = AddOnHolding  # noqa: Y015
+Global___Changeset: _TypeAlias = Changeset  # noqa: Y015
 
 @_typing.final
 class PreviewChangesetRequest(_message.Message):
-    """The set to look at."""
+    """The changeset to preview."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    CHANGES_FIELD_NUMBER: _builtins.int
+    CHANGESET_FIELD_NUMBER: _builtins.int
     SAMPLE_SIZE_FIELD_NUMBER: _builtins.int
-    AT_FIELD_NUMBER: _builtins.int
     sample_size: _builtins.int
     """How many names to give with each total; 10 if 0, at most 1,000. `ListAffected` gives all."""
     @_builtins.property
-    def changes(self) -> _containers.RepeatedCompositeFieldContainer[Global___WantedChange]:
-        """1 to 10,000 changes. Their order means nothing: definitions are taken first and together,
-        deletions last. Nothing may be changed twice.
-        """
-
-    @_builtins.property
-    def at(self) -> _timestamp_pb2.Timestamp:
-        """Tell what the set would do at this instant of the future, after all that is scheduled up to it;
-        now if unset. The fingerprint holds for this instant alone.
+    def changeset(self) -> Global___Changeset:
+        """The changeset. With an `apply_time`, the preview is that instant's, after everything scheduled up
+        to it; the fingerprint holds for this instant alone.
         """
 
     def __init__(
         self,
         *,
-        changes: _abc.Iterable[Global___WantedChange] | None = ...,
+        changeset: Global___Changeset | None = ...,
         sample_size: _builtins.int = ...,
-        at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["changeset", b"changeset"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "changes", b"changes", "sample_size", b"sample_size"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["changeset", b"changeset", "sample_size", b"sample_size"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -297,43 +285,31 @@ Global___PreviewChangesetRequest: _TypeAlias = PreviewChangesetRequest  # noqa: 
 
 @_typing.final
 class PreviewChangesetResponse(_message.Message):
-    """What the set would do."""
+    """What the changeset would do."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    OBJECTS_FIELD_NUMBER: _builtins.int
-    EFFECT_FIELD_NUMBER: _builtins.int
-    IMPACTS_FIELD_NUMBER: _builtins.int
+    PREVIEW_FIELD_NUMBER: _builtins.int
     FINGERPRINT_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
     fingerprint: _builtins.str
     """What `ApplyChangeset` takes to do exactly this. Example: `41.90b1c2d3e4f5a6b7.…`."""
     revision: _builtins.int
-    """The revision that was looked at."""
+    """The revision of the facts."""
     @_builtins.property
-    def objects(self) -> _containers.RepeatedCompositeFieldContainer[_effect_pb2.ObjectChange]:
-        """The objects that it changes, by kind, tenant and id; none if all is as wanted already."""
-
-    @_builtins.property
-    def effect(self) -> _effect_pb2.Effect:
-        """Who gains and loses what."""
-
-    @_builtins.property
-    def impacts(self) -> _containers.RepeatedCompositeFieldContainer[_effect_pb2.Impact]:
-        """What needs a decision, by kind and object."""
+    def preview(self) -> _effect_pb2.Preview:
+        """The objects, who gains and loses what, and the impacts."""
 
     def __init__(
         self,
         *,
-        objects: _abc.Iterable[_effect_pb2.ObjectChange] | None = ...,
-        effect: _effect_pb2.Effect | None = ...,
-        impacts: _abc.Iterable[_effect_pb2.Impact] | None = ...,
+        preview: _effect_pb2.Preview | None = ...,
         fingerprint: _builtins.str = ...,
         revision: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["effect", b"effect"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["preview", b"preview"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["effect", b"effect", "fingerprint", b"fingerprint", "impacts", b"impacts", "objects", b"objects", "revision", b"revision"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["fingerprint", b"fingerprint", "preview", b"preview", "revision", b"revision"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -341,37 +317,31 @@ Global___PreviewChangesetResponse: _TypeAlias = PreviewChangesetResponse  # noqa
 
 @_typing.final
 class ListAffectedRequest(_message.Message):
-    """Which names to list."""
+    """The changeset whose effect to list."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    CHANGES_FIELD_NUMBER: _builtins.int
+    CHANGESET_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
-    AT_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """At most this many; 100 if 0, at most 1,000."""
     page_token: _builtins.str
-    """`next_page_token` of the page before, of the same changes and instant."""
+    """`next_page_token` of the page before, of the same changeset."""
     @_builtins.property
-    def changes(self) -> _containers.RepeatedCompositeFieldContainer[Global___WantedChange]:
-        """The changes, as for `PreviewChangeset`."""
-
-    @_builtins.property
-    def at(self) -> _timestamp_pb2.Timestamp:
-        """The instant, as for `PreviewChangeset`; now if unset."""
+    def changeset(self) -> Global___Changeset:
+        """The changeset, as for `PreviewChangeset`."""
 
     def __init__(
         self,
         *,
-        changes: _abc.Iterable[Global___WantedChange] | None = ...,
+        changeset: Global___Changeset | None = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
-        at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["changeset", b"changeset"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "changes", b"changes", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["changeset", b"changeset", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -389,7 +359,7 @@ class ListAffectedResponse(_message.Message):
     next_page_token: _builtins.str
     """Empty on the last page."""
     revision: _builtins.int
-    """The revision that was looked at."""
+    """The revision of the facts."""
     @_builtins.property
     def affected(self) -> _containers.RepeatedCompositeFieldContainer[_effect_pb2.Affected]:
         """Who is affected, and how."""
@@ -411,49 +381,41 @@ Global___ListAffectedResponse: _TypeAlias = ListAffectedResponse  # noqa: Y015
 
 @_typing.final
 class ApplyChangesetRequest(_message.Message):
-    """The set to apply."""
+    """The changeset to apply."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    CHANGES_FIELD_NUMBER: _builtins.int
+    CHANGESET_FIELD_NUMBER: _builtins.int
     FINGERPRINT_FIELD_NUMBER: _builtins.int
-    REASON_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
-    AT_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
     fingerprint: _builtins.str
-    """What the preview gave. If an object of the set, or what needs a decision, is another by now, the
-    call is refused; what has nothing to do with it may have changed.
+    """The fingerprint that the preview gave. If one of the objects or impacts has changed since, the call
+    is refused with CHANGESET_OUTDATED; anything else may have changed.
     """
-    reason: _builtins.str
-    """Why, for the audit; up to 1,000 characters."""
     request_id: _builtins.str
     """A retry with the same id gets the first answer; the same id with other content is refused."""
     validate_only: _builtins.bool
     """Answer with the full effect, and change nothing."""
+    reason: _builtins.str
+    """Why, for the audit; up to 1,000 characters."""
     @_builtins.property
-    def changes(self) -> _containers.RepeatedCompositeFieldContainer[Global___WantedChange]:
-        """The changes that were previewed, all of them."""
-
-    @_builtins.property
-    def at(self) -> _timestamp_pb2.Timestamp:
-        """When the set comes into force, the same instant as previewed; now if unset. Must lie in the
-        future. A scheduled set may come to 1,000 changes of facts, and 20 sets may lie ahead.
-        """
+    def changeset(self) -> Global___Changeset:
+        """The changeset that was previewed, all of it."""
 
     def __init__(
         self,
         *,
-        changes: _abc.Iterable[Global___WantedChange] | None = ...,
+        changeset: Global___Changeset | None = ...,
         fingerprint: _builtins.str = ...,
-        reason: _builtins.str = ...,
         request_id: _builtins.str = ...,
         validate_only: _builtins.bool = ...,
-        at: _timestamp_pb2.Timestamp | None = ...,
+        reason: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["changeset", b"changeset"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "changes", b"changes", "fingerprint", b"fingerprint", "reason", b"reason", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["changeset", b"changeset", "fingerprint", b"fingerprint", "reason", b"reason", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -467,9 +429,9 @@ class ApplyChangesetResponse(_message.Message):
 
     OBJECTS_FIELD_NUMBER: _builtins.int
     IMPACTS_FIELD_NUMBER: _builtins.int
-    REVISION_FIELD_NUMBER: _builtins.int
     SCHEDULED_FIELD_NUMBER: _builtins.int
     PREVIEW_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
     """The revision that made it so, or scheduled it; the current one if nothing changed."""
     @_builtins.property
@@ -478,11 +440,11 @@ class ApplyChangesetResponse(_message.Message):
 
     @_builtins.property
     def impacts(self) -> _containers.RepeatedCompositeFieldContainer[_effect_pb2.Impact]:
-        """The decisions that were taken by applying it."""
+        """The impacts that were accepted by applying it."""
 
     @_builtins.property
     def scheduled(self) -> Global___ScheduledChangeset:
-        """What lies ahead now, if an `at` was given; its `objects` are those above."""
+        """The scheduled changeset, if an `apply_time` was given, without its objects: they are those above."""
 
     @_builtins.property
     def preview(self) -> _effect_pb2.Preview:
@@ -493,9 +455,9 @@ class ApplyChangesetResponse(_message.Message):
         *,
         objects: _abc.Iterable[_effect_pb2.ObjectChange] | None = ...,
         impacts: _abc.Iterable[_effect_pb2.Impact] | None = ...,
-        revision: _builtins.int = ...,
         scheduled: Global___ScheduledChangeset | None = ...,
         preview: _effect_pb2.Preview | None = ...,
+        revision: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["preview", b"preview", "scheduled", b"scheduled"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -507,12 +469,12 @@ Global___ApplyChangesetResponse: _TypeAlias = ApplyChangesetResponse  # noqa: Y0
 
 @_typing.final
 class ScheduledChangeset(_message.Message):
-    """A set of changes that comes into force at an instant."""
+    """A changeset that comes into force at an instant."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     ID_FIELD_NUMBER: _builtins.int
-    AT_FIELD_NUMBER: _builtins.int
+    APPLY_TIME_FIELD_NUMBER: _builtins.int
     ACTOR_FIELD_NUMBER: _builtins.int
     ON_BEHALF_OF_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
@@ -523,15 +485,15 @@ class ScheduledChangeset(_message.Message):
     id: _builtins.str
     """Its id, given by the service. Example: `sch-0635f2a9c14d11c0ffee`."""
     actor: _builtins.str
-    """Who scheduled it: who holds the rights that it takes, then as now. Example: `service:key-ops`."""
+    """Who scheduled it, and must hold the rights it takes, then as now. Example: `service:key-ops`."""
     on_behalf_of: _builtins.str
-    """The customer's user for whom the actor called; empty for none."""
+    """The user for whom the actor called; empty for none."""
     reason: _builtins.str
-    """Why, as it was given."""
+    """The reason that was given."""
     object_count: _builtins.int
     """How many objects it would change as things stand; none if it would be refused."""
     @_builtins.property
-    def at(self) -> _timestamp_pb2.Timestamp:
+    def apply_time(self) -> _timestamp_pb2.Timestamp:
         """When it comes into force."""
 
     @_builtins.property
@@ -550,7 +512,7 @@ class ScheduledChangeset(_message.Message):
         self,
         *,
         id: _builtins.str = ...,
-        at: _timestamp_pb2.Timestamp | None = ...,
+        apply_time: _timestamp_pb2.Timestamp | None = ...,
         actor: _builtins.str = ...,
         on_behalf_of: _builtins.str = ...,
         reason: _builtins.str = ...,
@@ -559,9 +521,9 @@ class ScheduledChangeset(_message.Message):
         objects: _abc.Iterable[_effect_pb2.ObjectChange] | None = ...,
         blocker: Global___Blocker | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "blocker", b"blocker", "create_time", b"create_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["apply_time", b"apply_time", "blocker", b"blocker", "create_time", b"create_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "at", b"at", "blocker", b"blocker", "create_time", b"create_time", "id", b"id", "object_count", b"object_count", "objects", b"objects", "on_behalf_of", b"on_behalf_of", "reason", b"reason"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "apply_time", b"apply_time", "blocker", b"blocker", "create_time", b"create_time", "id", b"id", "object_count", b"object_count", "objects", b"objects", "on_behalf_of", b"on_behalf_of", "reason", b"reason"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -569,7 +531,7 @@ Global___ScheduledChangeset: _TypeAlias = ScheduledChangeset  # noqa: Y015
 
 @_typing.final
 class Blocker(_message.Message):
-    """Why a scheduled set would be refused."""
+    """Why a scheduled changeset would be refused."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -577,11 +539,11 @@ class Blocker(_message.Message):
     MESSAGE_FIELD_NUMBER: _builtins.int
     TENANT_FIELD_NUMBER: _builtins.int
     reason: _builtins.str
-    """The reason, a name of `ErrorReason` without its prefix. Example: `STILL_IN_USE`."""
+    """The reason: a name of `ErrorReason` without its prefix. Example: `STILL_IN_USE`."""
     message: _builtins.str
-    """More, for people: what stands in the way, and what to do about it."""
+    """What blocks it, and what to do about it, for people."""
     tenant: _builtins.str
-    """The customer's account that stands in the way, where it is one."""
+    """The tenant that blocks it, where it is one."""
     def __init__(
         self,
         *,
@@ -625,31 +587,31 @@ Global___ListScheduledChangesetsRequest: _TypeAlias = ListScheduledChangesetsReq
 
 @_typing.final
 class ListScheduledChangesetsResponse(_message.Message):
-    """A page of what lies ahead, by instant and id."""
+    """A page of scheduled changesets, by instant and id."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     SCHEDULED_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
-    TOTAL_SIZE_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
+    TOTAL_SIZE_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
     """Empty on the last page."""
+    revision: _builtins.int
+    """The revision of the facts."""
     total_size: _builtins.int
     """How many there are on all pages."""
-    revision: _builtins.int
-    """The revision that was looked at."""
     @_builtins.property
     def scheduled(self) -> _containers.RepeatedCompositeFieldContainer[Global___ScheduledChangeset]:
-        """The sets, without their objects."""
+        """The changesets, without their objects."""
 
     def __init__(
         self,
         *,
         scheduled: _abc.Iterable[Global___ScheduledChangeset] | None = ...,
         next_page_token: _builtins.str = ...,
-        total_size: _builtins.int = ...,
         revision: _builtins.int = ...,
+        total_size: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -661,7 +623,7 @@ Global___ListScheduledChangesetsResponse: _TypeAlias = ListScheduledChangesetsRe
 
 @_typing.final
 class GetScheduledChangesetRequest(_message.Message):
-    """Which set to show."""
+    """Which changeset to get."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -683,17 +645,17 @@ Global___GetScheduledChangesetRequest: _TypeAlias = GetScheduledChangesetRequest
 
 @_typing.final
 class GetScheduledChangesetResponse(_message.Message):
-    """The set."""
+    """The changeset."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     SCHEDULED_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
-    """The revision that was looked at."""
+    """The revision of the facts."""
     @_builtins.property
     def scheduled(self) -> Global___ScheduledChangeset:
-        """The set, with all that it would do as things stand."""
+        """The changeset, with all that it would do as things stand."""
 
     def __init__(
         self,
@@ -711,29 +673,29 @@ Global___GetScheduledChangesetResponse: _TypeAlias = GetScheduledChangesetRespon
 
 @_typing.final
 class CancelScheduledChangesetRequest(_message.Message):
-    """The set to take back."""
+    """The changeset to cancel."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     ID_FIELD_NUMBER: _builtins.int
-    REASON_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Its id."""
-    reason: _builtins.str
-    """Why, for the audit; up to 1,000 characters."""
     request_id: _builtins.str
     """A retry with the same id gets the first answer; the same id with other content is refused."""
     validate_only: _builtins.bool
     """Answer with the full effect, and change nothing."""
+    reason: _builtins.str
+    """Why, for the audit; up to 1,000 characters."""
     def __init__(
         self,
         *,
         id: _builtins.str = ...,
-        reason: _builtins.str = ...,
         request_id: _builtins.str = ...,
         validate_only: _builtins.bool = ...,
+        reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -745,18 +707,18 @@ Global___CancelScheduledChangesetRequest: _TypeAlias = CancelScheduledChangesetR
 
 @_typing.final
 class CancelScheduledChangesetResponse(_message.Message):
-    """What was taken back."""
+    """The cancelled changeset."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     SCHEDULED_FIELD_NUMBER: _builtins.int
-    REVISION_FIELD_NUMBER: _builtins.int
     PREVIEW_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
-    """The revision that took it back."""
+    """The revision that cancelled it."""
     @_builtins.property
     def scheduled(self) -> Global___ScheduledChangeset:
-        """The set, as it was."""
+        """The changeset, as it was."""
 
     @_builtins.property
     def preview(self) -> _effect_pb2.Preview:
@@ -766,8 +728,8 @@ class CancelScheduledChangesetResponse(_message.Message):
         self,
         *,
         scheduled: Global___ScheduledChangeset | None = ...,
-        revision: _builtins.int = ...,
         preview: _effect_pb2.Preview | None = ...,
+        revision: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["preview", b"preview", "scheduled", b"scheduled"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -776,111 +738,3 @@ class CancelScheduledChangesetResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CancelScheduledChangesetResponse: _TypeAlias = CancelScheduledChangesetResponse  # noqa: Y015
-
-@_typing.final
-class ApplyPolicyRequest(_message.Message):
-    """A set of definitions to put together. What it does not name stays as it is."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    PERMISSIONS_FIELD_NUMBER: _builtins.int
-    ROLES_FIELD_NUMBER: _builtins.int
-    TIERS_FIELD_NUMBER: _builtins.int
-    REASON_FIELD_NUMBER: _builtins.int
-    REQUEST_ID_FIELD_NUMBER: _builtins.int
-    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
-    ADD_ONS_FIELD_NUMBER: _builtins.int
-    reason: _builtins.str
-    """Why, for the audit; up to 1,000 characters."""
-    request_id: _builtins.str
-    """A retry with the same id gets the first answer; the same id with other content is refused."""
-    validate_only: _builtins.bool
-    """Answer with the full effect, and change nothing."""
-    @_builtins.property
-    def permissions(self) -> _containers.RepeatedCompositeFieldContainer[_permission_pb2.Permission]:
-        """Permissions to declare."""
-
-    @_builtins.property
-    def roles(self) -> _containers.RepeatedCompositeFieldContainer[_role_pb2.Role]:
-        """Global roles to put."""
-
-    @_builtins.property
-    def tiers(self) -> _containers.RepeatedCompositeFieldContainer[_tier_pb2.Tier]:
-        """Tiers to put."""
-
-    @_builtins.property
-    def add_ons(self) -> _containers.RepeatedCompositeFieldContainer[_add_on_pb2.AddOn]:
-        """Add-ons to put."""
-
-    def __init__(
-        self,
-        *,
-        permissions: _abc.Iterable[_permission_pb2.Permission] | None = ...,
-        roles: _abc.Iterable[_role_pb2.Role] | None = ...,
-        tiers: _abc.Iterable[_tier_pb2.Tier] | None = ...,
-        reason: _builtins.str = ...,
-        request_id: _builtins.str = ...,
-        validate_only: _builtins.bool = ...,
-        add_ons: _abc.Iterable[_add_on_pb2.AddOn] | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["add_ons", b"add_ons", "permissions", b"permissions", "reason", b"reason", "request_id", b"request_id", "roles", b"roles", "tiers", b"tiers", "validate_only", b"validate_only"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___ApplyPolicyRequest: _TypeAlias = ApplyPolicyRequest  # noqa: Y015
-
-@_typing.final
-class ApplyPolicyResponse(_message.Message):
-    """What the set changed."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    CREATED_FIELD_NUMBER: _builtins.int
-    UPDATED_FIELD_NUMBER: _builtins.int
-    UNCHANGED_FIELD_NUMBER: _builtins.int
-    REVISION_FIELD_NUMBER: _builtins.int
-    WARNINGS_FIELD_NUMBER: _builtins.int
-    PREVIEW_FIELD_NUMBER: _builtins.int
-    unchanged: _builtins.int
-    """How many definitions were in force already."""
-    revision: _builtins.int
-    """The revision that made it so; the current one if nothing changed."""
-    @_builtins.property
-    def created(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """What did not exist before. Example: `permission invoices:export`, `role editor`, `tier free`,
-        `add-on audit`.
-        """
-
-    @_builtins.property
-    def updated(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """What existed and was defined otherwise."""
-
-    @_builtins.property
-    def warnings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """What was done and is worth a second look. Example: `role editor takes up invoices:old, which is
-        deprecated: use invoices:view`.
-        """
-
-    @_builtins.property
-    def preview(self) -> _effect_pb2.Preview:
-        """What the call would do, and to whom; set if `validate_only` was."""
-
-    def __init__(
-        self,
-        *,
-        created: _abc.Iterable[_builtins.str] | None = ...,
-        updated: _abc.Iterable[_builtins.str] | None = ...,
-        unchanged: _builtins.int = ...,
-        revision: _builtins.int = ...,
-        warnings: _abc.Iterable[_builtins.str] | None = ...,
-        preview: _effect_pb2.Preview | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["preview", b"preview"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["created", b"created", "preview", b"preview", "revision", b"revision", "unchanged", b"unchanged", "updated", b"updated", "warnings", b"warnings"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___ApplyPolicyResponse: _TypeAlias = ApplyPolicyResponse  # noqa: Y015

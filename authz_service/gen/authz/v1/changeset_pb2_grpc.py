@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class ChangesetServiceStub:
-    """Changesets: any number of changes of policy that are previewed and then applied together.
+    """Changesets: any number of commands that are previewed, and then applied together.
     """
 
     def __init__(self, channel):
@@ -65,68 +65,56 @@ class ChangesetServiceStub:
                 request_serializer=authz_dot_v1_dot_changeset__pb2.CancelScheduledChangesetRequest.SerializeToString,
                 response_deserializer=authz_dot_v1_dot_changeset__pb2.CancelScheduledChangesetResponse.FromString,
                 _registered_method=True)
-        self.ApplyPolicy = channel.unary_unary(
-                '/authz.v1.ChangesetService/ApplyPolicy',
-                request_serializer=authz_dot_v1_dot_changeset__pb2.ApplyPolicyRequest.SerializeToString,
-                response_deserializer=authz_dot_v1_dot_changeset__pb2.ApplyPolicyResponse.FromString,
-                _registered_method=True)
 
 
 class ChangesetServiceServicer:
-    """Changesets: any number of changes of policy that are previewed and then applied together.
+    """Changesets: any number of commands that are previewed, and then applied together.
     """
 
     def PreviewChangeset(self, request, context):
-        """Tell what a set of changes would do, and change nothing: the objects, who gains and loses what,
-        and what needs a decision. Takes the right `authz.changes:preview` alone.
+        """Show what a changeset would do, and change nothing: the objects, who gains and loses what, and
+        what somebody has to accept. Takes the right `changesets:preview` alone.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListAffected(self, request, context):
-        """Name every tenant and every member for whom a set of changes would change anything.
+        """List every tenant and every member for whom a changeset would change anything.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ApplyChangeset(self, request, context):
-        """Do what a preview showed: all of it or nothing. Takes the right `authz.changes:apply`, and for each
-        change the right that it takes by itself, such as `authz.roles:put`.
+        """Do what a preview showed: all of it or nothing. Takes the right `changesets:apply`, and for each
+        command the right that its RPC takes, such as `roles:put`.
 
-        With an `at` in the future the set comes into force at that instant by itself, on every server
-        and whether or not anything is written then, as if its author applied it there. Until then it is
-        planned anew whenever something changes that could matter to it; if applying it would be refused
-        at the instant, nothing happens there.
+        With an `apply_time` the changeset comes into force at that instant, on every server and whether
+        or not anything is written then, as if its author applied it there. Until then it is planned anew
+        whenever something changes that could matter to it; if applying it would be refused at the
+        instant, nothing happens there.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListScheduledChangesets(self, request, context):
-        """List the sets that lie ahead, the next one first.
+        """List the scheduled changesets, the next one first.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetScheduledChangeset(self, request, context):
-        """Show one set that lies ahead, with all that it would do.
+        """Get a scheduled changeset, with all that it would do.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CancelScheduledChangeset(self, request, context):
-        """Take a set back before its instant. As for applying it, each change takes its own right, too.
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def ApplyPolicy(self, request, context):
-        """Put permissions, roles, tiers and add-ons in one step: all of it or none.
+        """Cancel a scheduled changeset. Each of its commands takes its own right, as in applying it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -165,11 +153,6 @@ def add_ChangesetServiceServicer_to_server(servicer, server):
                     request_deserializer=authz_dot_v1_dot_changeset__pb2.CancelScheduledChangesetRequest.FromString,
                     response_serializer=authz_dot_v1_dot_changeset__pb2.CancelScheduledChangesetResponse.SerializeToString,
             ),
-            'ApplyPolicy': grpc.unary_unary_rpc_method_handler(
-                    servicer.ApplyPolicy,
-                    request_deserializer=authz_dot_v1_dot_changeset__pb2.ApplyPolicyRequest.FromString,
-                    response_serializer=authz_dot_v1_dot_changeset__pb2.ApplyPolicyResponse.SerializeToString,
-            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'authz.v1.ChangesetService', rpc_method_handlers)
@@ -179,7 +162,7 @@ def add_ChangesetServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class ChangesetService:
-    """Changesets: any number of changes of policy that are previewed and then applied together.
+    """Changesets: any number of commands that are previewed, and then applied together.
     """
 
     @staticmethod
@@ -334,33 +317,6 @@ class ChangesetService:
             '/authz.v1.ChangesetService/CancelScheduledChangeset',
             authz_dot_v1_dot_changeset__pb2.CancelScheduledChangesetRequest.SerializeToString,
             authz_dot_v1_dot_changeset__pb2.CancelScheduledChangesetResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def ApplyPolicy(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/authz.v1.ChangesetService/ApplyPolicy',
-            authz_dot_v1_dot_changeset__pb2.ApplyPolicyRequest.SerializeToString,
-            authz_dot_v1_dot_changeset__pb2.ApplyPolicyResponse.FromString,
             options,
             channel_credentials,
             insecure,

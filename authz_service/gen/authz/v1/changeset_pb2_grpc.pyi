@@ -27,67 +27,63 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class ChangesetServiceStub:
-    """Changesets: any number of changes of policy that are previewed and then applied together."""
+    """Changesets: any number of commands that are previewed, and then applied together."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> ChangesetServiceAsyncStub: ...
     PreviewChangeset: _grpc.UnaryUnaryMultiCallable[_changeset_pb2.PreviewChangesetRequest, _changeset_pb2.PreviewChangesetResponse]
-    """Tell what a set of changes would do, and change nothing: the objects, who gains and loses what,
-    and what needs a decision. Takes the right `authz.changes:preview` alone.
+    """Show what a changeset would do, and change nothing: the objects, who gains and loses what, and
+    what somebody has to accept. Takes the right `changesets:preview` alone.
     """
     ListAffected: _grpc.UnaryUnaryMultiCallable[_changeset_pb2.ListAffectedRequest, _changeset_pb2.ListAffectedResponse]
-    """Name every tenant and every member for whom a set of changes would change anything."""
+    """List every tenant and every member for whom a changeset would change anything."""
     ApplyChangeset: _grpc.UnaryUnaryMultiCallable[_changeset_pb2.ApplyChangesetRequest, _changeset_pb2.ApplyChangesetResponse]
-    """Do what a preview showed: all of it or nothing. Takes the right `authz.changes:apply`, and for each
-    change the right that it takes by itself, such as `authz.roles:put`.
+    """Do what a preview showed: all of it or nothing. Takes the right `changesets:apply`, and for each
+    command the right that its RPC takes, such as `roles:put`.
 
-    With an `at` in the future the set comes into force at that instant by itself, on every server
-    and whether or not anything is written then, as if its author applied it there. Until then it is
-    planned anew whenever something changes that could matter to it; if applying it would be refused
-    at the instant, nothing happens there.
+    With an `apply_time` the changeset comes into force at that instant, on every server and whether
+    or not anything is written then, as if its author applied it there. Until then it is planned anew
+    whenever something changes that could matter to it; if applying it would be refused at the
+    instant, nothing happens there.
     """
     ListScheduledChangesets: _grpc.UnaryUnaryMultiCallable[_changeset_pb2.ListScheduledChangesetsRequest, _changeset_pb2.ListScheduledChangesetsResponse]
-    """List the sets that lie ahead, the next one first."""
+    """List the scheduled changesets, the next one first."""
     GetScheduledChangeset: _grpc.UnaryUnaryMultiCallable[_changeset_pb2.GetScheduledChangesetRequest, _changeset_pb2.GetScheduledChangesetResponse]
-    """Show one set that lies ahead, with all that it would do."""
+    """Get a scheduled changeset, with all that it would do."""
     CancelScheduledChangeset: _grpc.UnaryUnaryMultiCallable[_changeset_pb2.CancelScheduledChangesetRequest, _changeset_pb2.CancelScheduledChangesetResponse]
-    """Take a set back before its instant. As for applying it, each change takes its own right, too."""
-    ApplyPolicy: _grpc.UnaryUnaryMultiCallable[_changeset_pb2.ApplyPolicyRequest, _changeset_pb2.ApplyPolicyResponse]
-    """Put permissions, roles, tiers and add-ons in one step: all of it or none."""
+    """Cancel a scheduled changeset. Each of its commands takes its own right, as in applying it."""
 
 @_typing.type_check_only
 class ChangesetServiceAsyncStub(ChangesetServiceStub):
-    """Changesets: any number of changes of policy that are previewed and then applied together."""
+    """Changesets: any number of commands that are previewed, and then applied together."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     PreviewChangeset: _aio.UnaryUnaryMultiCallable[_changeset_pb2.PreviewChangesetRequest, _changeset_pb2.PreviewChangesetResponse]  # type: ignore[assignment]
-    """Tell what a set of changes would do, and change nothing: the objects, who gains and loses what,
-    and what needs a decision. Takes the right `authz.changes:preview` alone.
+    """Show what a changeset would do, and change nothing: the objects, who gains and loses what, and
+    what somebody has to accept. Takes the right `changesets:preview` alone.
     """
     ListAffected: _aio.UnaryUnaryMultiCallable[_changeset_pb2.ListAffectedRequest, _changeset_pb2.ListAffectedResponse]  # type: ignore[assignment]
-    """Name every tenant and every member for whom a set of changes would change anything."""
+    """List every tenant and every member for whom a changeset would change anything."""
     ApplyChangeset: _aio.UnaryUnaryMultiCallable[_changeset_pb2.ApplyChangesetRequest, _changeset_pb2.ApplyChangesetResponse]  # type: ignore[assignment]
-    """Do what a preview showed: all of it or nothing. Takes the right `authz.changes:apply`, and for each
-    change the right that it takes by itself, such as `authz.roles:put`.
+    """Do what a preview showed: all of it or nothing. Takes the right `changesets:apply`, and for each
+    command the right that its RPC takes, such as `roles:put`.
 
-    With an `at` in the future the set comes into force at that instant by itself, on every server
-    and whether or not anything is written then, as if its author applied it there. Until then it is
-    planned anew whenever something changes that could matter to it; if applying it would be refused
-    at the instant, nothing happens there.
+    With an `apply_time` the changeset comes into force at that instant, on every server and whether
+    or not anything is written then, as if its author applied it there. Until then it is planned anew
+    whenever something changes that could matter to it; if applying it would be refused at the
+    instant, nothing happens there.
     """
     ListScheduledChangesets: _aio.UnaryUnaryMultiCallable[_changeset_pb2.ListScheduledChangesetsRequest, _changeset_pb2.ListScheduledChangesetsResponse]  # type: ignore[assignment]
-    """List the sets that lie ahead, the next one first."""
+    """List the scheduled changesets, the next one first."""
     GetScheduledChangeset: _aio.UnaryUnaryMultiCallable[_changeset_pb2.GetScheduledChangesetRequest, _changeset_pb2.GetScheduledChangesetResponse]  # type: ignore[assignment]
-    """Show one set that lies ahead, with all that it would do."""
+    """Get a scheduled changeset, with all that it would do."""
     CancelScheduledChangeset: _aio.UnaryUnaryMultiCallable[_changeset_pb2.CancelScheduledChangesetRequest, _changeset_pb2.CancelScheduledChangesetResponse]  # type: ignore[assignment]
-    """Take a set back before its instant. As for applying it, each change takes its own right, too."""
-    ApplyPolicy: _aio.UnaryUnaryMultiCallable[_changeset_pb2.ApplyPolicyRequest, _changeset_pb2.ApplyPolicyResponse]  # type: ignore[assignment]
-    """Put permissions, roles, tiers and add-ons in one step: all of it or none."""
+    """Cancel a scheduled changeset. Each of its commands takes its own right, as in applying it."""
 
 class ChangesetServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Changesets: any number of changes of policy that are previewed and then applied together."""
+    """Changesets: any number of commands that are previewed, and then applied together."""
 
     @_abc_1.abstractmethod
     def PreviewChangeset(
@@ -95,8 +91,8 @@ class ChangesetServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _changeset_pb2.PreviewChangesetRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_changeset_pb2.PreviewChangesetResponse, _abc.Awaitable[_changeset_pb2.PreviewChangesetResponse]]:
-        """Tell what a set of changes would do, and change nothing: the objects, who gains and loses what,
-        and what needs a decision. Takes the right `authz.changes:preview` alone.
+        """Show what a changeset would do, and change nothing: the objects, who gains and loses what, and
+        what somebody has to accept. Takes the right `changesets:preview` alone.
         """
 
     @_abc_1.abstractmethod
@@ -105,7 +101,7 @@ class ChangesetServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _changeset_pb2.ListAffectedRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_changeset_pb2.ListAffectedResponse, _abc.Awaitable[_changeset_pb2.ListAffectedResponse]]:
-        """Name every tenant and every member for whom a set of changes would change anything."""
+        """List every tenant and every member for whom a changeset would change anything."""
 
     @_abc_1.abstractmethod
     def ApplyChangeset(
@@ -113,13 +109,13 @@ class ChangesetServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _changeset_pb2.ApplyChangesetRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_changeset_pb2.ApplyChangesetResponse, _abc.Awaitable[_changeset_pb2.ApplyChangesetResponse]]:
-        """Do what a preview showed: all of it or nothing. Takes the right `authz.changes:apply`, and for each
-        change the right that it takes by itself, such as `authz.roles:put`.
+        """Do what a preview showed: all of it or nothing. Takes the right `changesets:apply`, and for each
+        command the right that its RPC takes, such as `roles:put`.
 
-        With an `at` in the future the set comes into force at that instant by itself, on every server
-        and whether or not anything is written then, as if its author applied it there. Until then it is
-        planned anew whenever something changes that could matter to it; if applying it would be refused
-        at the instant, nothing happens there.
+        With an `apply_time` the changeset comes into force at that instant, on every server and whether
+        or not anything is written then, as if its author applied it there. Until then it is planned anew
+        whenever something changes that could matter to it; if applying it would be refused at the
+        instant, nothing happens there.
         """
 
     @_abc_1.abstractmethod
@@ -128,7 +124,7 @@ class ChangesetServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _changeset_pb2.ListScheduledChangesetsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_changeset_pb2.ListScheduledChangesetsResponse, _abc.Awaitable[_changeset_pb2.ListScheduledChangesetsResponse]]:
-        """List the sets that lie ahead, the next one first."""
+        """List the scheduled changesets, the next one first."""
 
     @_abc_1.abstractmethod
     def GetScheduledChangeset(
@@ -136,7 +132,7 @@ class ChangesetServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _changeset_pb2.GetScheduledChangesetRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_changeset_pb2.GetScheduledChangesetResponse, _abc.Awaitable[_changeset_pb2.GetScheduledChangesetResponse]]:
-        """Show one set that lies ahead, with all that it would do."""
+        """Get a scheduled changeset, with all that it would do."""
 
     @_abc_1.abstractmethod
     def CancelScheduledChangeset(
@@ -144,14 +140,6 @@ class ChangesetServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _changeset_pb2.CancelScheduledChangesetRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_changeset_pb2.CancelScheduledChangesetResponse, _abc.Awaitable[_changeset_pb2.CancelScheduledChangesetResponse]]:
-        """Take a set back before its instant. As for applying it, each change takes its own right, too."""
-
-    @_abc_1.abstractmethod
-    def ApplyPolicy(
-        self,
-        request: _changeset_pb2.ApplyPolicyRequest,
-        context: _ServicerContext,
-    ) -> _typing.Union[_changeset_pb2.ApplyPolicyResponse, _abc.Awaitable[_changeset_pb2.ApplyPolicyResponse]]:
-        """Put permissions, roles, tiers and add-ons in one step: all of it or none."""
+        """Cancel a scheduled changeset. Each of its commands takes its own right, as in applying it."""
 
 def add_ChangesetServiceServicer_to_server(servicer: ChangesetServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

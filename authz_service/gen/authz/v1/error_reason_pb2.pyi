@@ -44,7 +44,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """INVALID_ARGUMENT. More items than one call may carry (1,000). Split the call.
     Example: 1,001 questions in one `BatchCheck`.
     """
-    ERROR_REASON_CHANGES_COLLIDE: _ErrorReason.ValueType  # 17
+    ERROR_REASON_COMMANDS_COLLIDE: _ErrorReason.ValueType  # 17
     """INVALID_ARGUMENT. Two changes of one set decide about the same thing, so that the outcome would
     depend on which came first. The metadata has their places, `first` and `second`. Keep one.
     Example: one tenant's tier set twice in one set.
@@ -233,7 +233,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """FAILED_PRECONDITION. All seats that the tenant bought are taken.
     Example: a fourth member where `seats` is 3. Remove one, or move the tenant up.
     """
-    ERROR_REASON_PLAN_OUTDATED: _ErrorReason.ValueType  # 120
+    ERROR_REASON_CHANGESET_OUTDATED: _ErrorReason.ValueType  # 120
     """ABORTED. What a plan looked at has changed since. The metadata names both changes: `object` and
     `assumed`, what the plan made of it at `planned_at`; `revision`, `action`, `actor` and `committed`,
     what was done since. Preview it again.
@@ -458,7 +458,7 @@ ERROR_REASON_BATCH_TOO_LARGE: ErrorReason.ValueType  # 5
 """INVALID_ARGUMENT. More items than one call may carry (1,000). Split the call.
 Example: 1,001 questions in one `BatchCheck`.
 """
-ERROR_REASON_CHANGES_COLLIDE: ErrorReason.ValueType  # 17
+ERROR_REASON_COMMANDS_COLLIDE: ErrorReason.ValueType  # 17
 """INVALID_ARGUMENT. Two changes of one set decide about the same thing, so that the outcome would
 depend on which came first. The metadata has their places, `first` and `second`. Keep one.
 Example: one tenant's tier set twice in one set.
@@ -647,7 +647,7 @@ ERROR_REASON_SEATS_EXHAUSTED: ErrorReason.ValueType  # 85
 """FAILED_PRECONDITION. All seats that the tenant bought are taken.
 Example: a fourth member where `seats` is 3. Remove one, or move the tenant up.
 """
-ERROR_REASON_PLAN_OUTDATED: ErrorReason.ValueType  # 120
+ERROR_REASON_CHANGESET_OUTDATED: ErrorReason.ValueType  # 120
 """ABORTED. What a plan looked at has changed since. The metadata names both changes: `object` and
 `assumed`, what the plan made of it at `planned_at`; `revision`, `action`, `actor` and `committed`,
 what was done since. Preview it again.

@@ -152,7 +152,7 @@ def catalog_tables() -> None:
         "scheduled_changeset",
         ["scheduled"],
         *texts("scheduled", "actor", "on_behalf_of", "reason"),
-        *texts("changeset", "changes", "records", "blocker"),
+        *texts("commands", "changes", "records", "blocker"),
         *numbers("at", "created_at"),
     )
 
