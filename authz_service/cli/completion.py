@@ -41,8 +41,8 @@ def roles(context: typer.Context, incomplete: str) -> list[Named]:
         tenant = context.params.get("tenant")
         for owner in ("", tenant) if isinstance(tenant, str) else ("",):
             request = pb.ListRolesRequest(tenant=owner, page_size=_MOST, include_reserved=True)
-            found = session.roles.ListRoles(request)
-            yield from ((role.id, role.description) for role in found.roles)
+            answer = session.roles.ListRoles(request)
+            yield from ((role.id, role.description) for role in answer.roles)
 
     return _beginning(context, incomplete, ask)
 
@@ -53,8 +53,8 @@ def tiers(context: typer.Context, incomplete: str) -> list[Named]:
     def ask(session: Session) -> Iterable[Named]:
         from authz_service.gen.authz.v1 import tier_pb2 as pb
 
-        found = session.tiers.ListTiers(pb.ListTiersRequest(page_size=_MOST))
-        return [(tier.id, tier.description) for tier in found.tiers]
+        answer = session.tiers.ListTiers(pb.ListTiersRequest(page_size=_MOST))
+        return [(tier.id, tier.description) for tier in answer.tiers]
 
     return _beginning(context, incomplete, ask)
 
@@ -82,8 +82,8 @@ def permissions(context: typer.Context, incomplete: str) -> list[Named]:
         from authz_service.gen.authz.v1 import permission_pb2 as pb
 
         request = pb.ListPermissionsRequest(page_size=_MOST, include_reserved=True)
-        found = session.permissions.ListPermissions(request)
-        return [(permission.id, permission.description) for permission in found.permissions]
+        answer = session.permissions.ListPermissions(request)
+        return [(permission.id, permission.description) for permission in answer.permissions]
 
     return _beginning(context, incomplete, ask)
 
@@ -94,16 +94,16 @@ def keys(context: typer.Context, incomplete: str) -> list[Named]:
     def ask(session: Session) -> Iterable[Named]:
         from authz_service.gen.authz.v1 import key_pb2 as pb
 
-        found = session.keys.ListKeys(pb.ListKeysRequest(page_size=_MOST))
-        return [(key.id, key.display_name) for key in found.keys]
+        answer = session.keys.ListKeys(pb.ListKeysRequest(page_size=_MOST))
+        return [(key.id, key.display_name) for key in answer.keys]
 
     return _beginning(context, incomplete, ask)
 
 
 def _beginning(context: typer.Context, incomplete: str, ask: Ask) -> list[Named]:
-    given = (context.params.get("address"), context.find_root().params.get("address"))
+    addresses = (context.params.get("address"), context.find_root().params.get("address"))
     try:
-        session = Session(address=next(filter(None, given), ""), timeout=_PATIENCE)
+        session = Session(address=next(filter(None, addresses), ""), timeout=_PATIENCE)
         return [name for name in ask(session) if name[0].startswith(incomplete)]
     except Exception:  # noqa: BLE001
         # What is printed here lands in the middle of the line that somebody types, and nothing is

@@ -48,5 +48,5 @@ def every(
 
 def total(number: int, noun: str, answer: _Page) -> str:
     """Say how many were listed, and whether the limit left some out."""
-    said = counted(number, noun)
-    return f"the first {said}; there are more: raise --limit" if answer.next_page_token else said
+    count = counted(number, noun)
+    return f"the first {count}; there are more: raise --limit" if answer.next_page_token else count

@@ -87,15 +87,15 @@ def add_commands(
     read_from = ("name", *(part.name for part in parts))
     reason = option("reason", Reason, "")
 
-    def create(session: Session, **given: Any) -> None:
-        message = read(*map(given.pop, read_from))
-        session.show(*resource.call(session, "Create", **{noun: message}, **given))
+    def create(session: Session, **fields: Any) -> None:
+        message = read(*map(fields.pop, read_from))
+        session.show(*resource.call(session, "Create", **{noun: message}, **fields))
 
-    def update(session: Session, **given: Any) -> None:
-        message = read(*map(given.pop, read_from))
+    def update(session: Session, **options: Any) -> None:
+        message = read(*map(options.pop, read_from))
         paths = [field.name for field, _ in message.ListFields() if field.name != "name"]
         mask = FieldMask(paths=paths)
-        fields = {noun: message, "update_mask": mask, **given}
+        fields = {noun: message, "update_mask": mask, **options}
         session.show(*resource.call(session, "Update", **fields))
 
     resource.list(

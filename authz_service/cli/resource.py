@@ -89,10 +89,10 @@ class Resource(Generic[M]):
     def list(self, app: typer.Typer, doc: str, **filters: Any) -> None:
         """Add the command that lists them; `filters` are options by the request's fields."""
 
-        def run(session: Session, limit: int | None, **given: Any) -> None:
+        def run(session: Session, limit: int | None, **options: Any) -> None:
             name = f"List{self._name}s"
             call = getattr(self.service(session), name)
-            answer = every(call, self._request(name, **given), self._listed, limit)
+            answer = every(call, self._request(name, **options), self._listed, limit)
             rows = [
                 [write(item) for write in self.columns.values()] for item in self._listed(answer)
             ]
@@ -105,16 +105,16 @@ class Resource(Generic[M]):
     def show(self, app: typer.Typer, doc: str) -> None:
         """Add the command that shows one."""
 
-        def run(session: Session, **given: Any) -> None:
-            session.show(*self.call(session, "Get", **given))
+        def run(session: Session, **options: Any) -> None:
+            session.show(*self.call(session, "Get", **options))
 
         reads(app, "show")(command(run, doc, *self.arguments))
 
     def create(self, app: typer.Typer, doc: str) -> None:
         """Add the command that creates one."""
 
-        def run(session: Session, reason: str, **given: Any) -> None:
-            message, _ = self._filled(given)
+        def run(session: Session, reason: str, **options: Any) -> None:
+            message, _ = self._filled(options)
             session.show(*self.call(session, "Create", **{self._field: message}, reason=reason))
 
         parameters = [*self.arguments, *self._fields(), option("reason", Reason, "")]
@@ -129,10 +129,10 @@ class Resource(Generic[M]):
             allow_missing: bool,
             expected_revision: int,
             reason: str,
-            **given: Any,
+            **options: Any,
         ) -> None:
-            expected_revision = self._add_to_lists(session, given) or expected_revision
-            message, paths = self._filled(given)
+            expected_revision = self._add_to_lists(session, options) or expected_revision
+            message, paths = self._filled(options)
             fields = {
                 self._field: message,
                 "update_mask": FieldMask(paths=[*(clear or ()), *paths]),
@@ -156,8 +156,8 @@ class Resource(Generic[M]):
     def delete(self, app: typer.Typer, doc: str, *, replacement: bool = True) -> None:
         """Add the command that deletes one; with `replacement`, another may take its place."""
 
-        def run(session: Session, **given: Any) -> None:
-            session.show(*self.call(session, "Delete", **given))
+        def run(session: Session, **options: Any) -> None:
+            session.show(*self.call(session, "Delete", **options))
 
         parameters = [
             *self.arguments,
@@ -170,28 +170,28 @@ class Resource(Generic[M]):
     def _fields(self) -> Iterable[Parameter]:
         return [option(name, described.annotation) for name, described in self.options.items()]
 
-    def _add_to_lists(self, session: Session, given: dict[str, Any]) -> int:
+    def _add_to_lists(self, session: Session, options: dict[str, Any]) -> int:
         """Complete lists that are added to by what they hold; return the revision that was read."""
-        more = {name: given.pop(f"add_{name}") for name in self.adding}
-        if not any(more.values()):
+        additions = {name: options.pop(f"add_{name}") for name in self.adding}
+        if not any(additions.values()):
             return 0
-        names = {argument.name: given[argument.name] for argument in self.arguments}
+        names = {argument.name: options[argument.name] for argument in self.arguments}
         _, current = self._answer(session, "Get", **names)
-        for name, values in more.items():
-            if values and given[name]:
+        for name, more in additions.items():
+            if more and options[name]:
                 raise typer.BadParameter(f"name all {name} there are to be, or those to add")
-            if values:
-                given[name] = sorted({*getattr(current, name), *values})
+            if more:
+                options[name] = sorted({*getattr(current, name), *more})
         return int(getattr(current, "revision", 0))
 
-    def _filled(self, given: Mapping[str, Any]) -> tuple[M, Iterable[str]]:
+    def _filled(self, options: Mapping[str, Any]) -> tuple[M, Iterable[str]]:
         """Make an object of what was given, and name the fields that options filled."""
         values = {
-            name: described.read(given[name])
+            name: described.read(options[name])
             for name, described in self.options.items()
-            if given[name] is not None
+            if options[name] is not None
         }
-        names = {argument.name: given[argument.name] for argument in self.arguments}
+        names = {argument.name: options[argument.name] for argument in self.arguments}
         return self.kind(**names, **values), tuple(values)
 
     def call(self, session: Session, verb: str, **fields: Any) -> tuple[Any, ...]:

@@ -130,13 +130,24 @@ def split_version(plan_id: str) -> tuple[str, int]:
     return name, int(version or 0)
 
 
+def in_words(source: str) -> str:
+    """Write what sells something as people call it.
+
+    `tier/pro` is `tier pro`, `tier/pro@3` its version 3, `addon/audit` an add-on.
+    """
+    kind, slash, rest = source.partition("/")
+    name, at, version = rest.partition(VERSION)
+    words = f"{kind.replace('addon', 'add-on')} {name}" if slash else source
+    return f"{words}, version {version}" if at else words
+
+
 def chain(plans: Mapping[str, Plan], plan_id: str) -> list[Plan]:
     """List a plan and what it extends, nearest first; stops at a plan that does not exist."""
-    found: list[Plan] = []
-    while plan_id in plans and len(found) <= MAX_INCLUSION:
-        found.append(plans[plan_id])
-        plan_id = found[-1].extends
-    return found
+    line: list[Plan] = []
+    while plan_id in plans and len(line) <= MAX_INCLUSION:
+        line.append(plans[plan_id])
+        plan_id = line[-1].extends
+    return line
 
 
 def checked_inclusion(graph: Mapping[str, Iterable[str]], start: str, field: str) -> None:
@@ -168,25 +179,25 @@ def _longest(
     graph: Mapping[str, Iterable[str]],
     name: str,
     field: str,
-    known: dict[str, list[str] | None],
+    walks: dict[str, list[str] | None],
     depth: int = 0,
 ) -> list[str]:
     """Find the longest chain from `name` on; None in `known` marks what is being walked.
 
     Beyond a depth of 100 the chain is too long in any case and is not followed further.
     """
-    if name in known:
-        chain_from = known[name]
+    if name in walks:
+        chain_from = walks[name]
         if chain_from is not None:
             return chain_from
-        walked = [each for each, found in known.items() if found is None]
+        walked = [other for other, walk in walks.items() if walk is None]
         loop = " > ".join([*walked[walked.index(name) :], name])
         raise InvalidArgument(
             ErrorReason.INCLUSION_CYCLE, f"inclusion runs in a circle: {loop}", field=field
         )
-    known[name] = None
+    walks[name] = None
     included = graph.get(name, ()) if depth < 100 else ()
-    tails = [_longest(graph, other, field, known, depth + 1) for other in included]
+    tails = [_longest(graph, other, field, walks, depth + 1) for other in included]
     longest = [name, *max(tails, key=len, default=[])]
-    known[name] = longest
+    walks[name] = longest
     return longest

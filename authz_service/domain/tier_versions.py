@@ -68,8 +68,8 @@ def next_version(plans: Mapping[str, Plan], name: str) -> int:
 
 def kept_of(plans: Mapping[str, Plan], name: str) -> list[Plan]:
     """List the versions kept of a tier, the newest first."""
-    found = (plan for each, plan in plans.items() if each.startswith(name + VERSION))
-    return sorted(found, key=lambda plan: plan.version, reverse=True)
+    versions = (plan for plan_id, plan in plans.items() if plan_id.startswith(name + VERSION))
+    return sorted(versions, key=lambda plan: plan.version, reverse=True)
 
 
 def restored(plans: Mapping[str, Plan], name: str, version: Plan) -> Plan:
@@ -119,13 +119,13 @@ def _renumbered(
         yield FactChange(before, now.get(name))
 
 
-def _orphans(gone: set[str], plans: Mapping[str, Plan]) -> Iterator[Plan]:
+def _orphans(ended: set[str], plans: Mapping[str, Plan]) -> Iterator[Plan]:
     """Iterate over the versions of tiers that are gone which no version of another tier extends."""
     versions = [plan for plan in plans.values() if plan.is_kept]
-    staying = [plan for plan in versions if split_version(plan.id)[0] not in gone]
+    staying = [plan for plan in versions if split_version(plan.id)[0] not in ended]
     needed = {below.id for plan in staying for below in chain(plans, plan.id)}
     for plan in versions:
-        if split_version(plan.id)[0] in gone and plan.id not in needed:
+        if split_version(plan.id)[0] in ended and plan.id not in needed:
             yield plan
 
 

@@ -74,18 +74,20 @@ def limit_in_force(index: Index, tenant: Tenant, name: str, at: Instant) -> Limi
     own = tenant.limit(name, at)
     if own is not None:
         return LimitInForce(own, (OWN,))
-    found: list[tuple[Limit, str]] = []
+    sources: list[tuple[Limit, str]] = []
     for plan_id in dict.fromkeys(tenant.plans_at(at)):  # a renewal may overlap: held once
         for plan in chain(index.plans, plan_id):
             hits = [(limit, plan.id) for limit in plan.limits if limit.name == name]
             if hits:
-                found += hits
+                sources += hits
                 break
-    if not found:
+    if not sources:
         return None
-    values = [limit.value for limit, _ in found]
+    values = [limit.value for limit, _ in sources]
     total = None if None in values else sum(value or 0 for value in values)
-    return LimitInForce(Limit(name, total, found[0][0].unit), tuple(source for _, source in found))
+    return LimitInForce(
+        Limit(name, total, sources[0][0].unit), tuple(source for _, source in sources)
+    )
 
 
 def live_exceptions(entry: TenantEntry, at: Instant) -> tuple[TenantException, ...]:
@@ -96,8 +98,8 @@ def live_exceptions(entry: TenantEntry, at: Instant) -> tuple[TenantException, .
 
 def _plans(index: Index, tenant: Tenant, at: Instant) -> list[Plan]:
     """List the plans held and all they extend, the tier's chain first, nearest first."""
-    held = sorted(tenant.plans_at(at), reverse=True)  # "tier/" sorts after "addon/"
-    return [plan for plan_id in held for plan in chain(index.plans, plan_id)]
+    plan_ids = sorted(tenant.plans_at(at), reverse=True)  # "tier/" sorts after "addon/"
+    return [plan for plan_id in plan_ids for plan in chain(index.plans, plan_id)]
 
 
 def _permissions(

@@ -6,6 +6,7 @@ The same objections as in `decide.py`, asked to the end, with sentences for peop
 from dataclasses import dataclass
 from typing import Final
 
+from authz_service.domain.catalog import in_words
 from authz_service.domain.change import Fact
 from authz_service.domain.decision import Decision, DecisionReason, Question
 from authz_service.domain.exception import EVERYONE
@@ -136,7 +137,9 @@ class _Told:
         in_force = entitlements(self.index, self.tenant, self.at).permissions
         source = next((each.source for each in in_force if each.permission == name), "")
         if objection is None:
-            return Layer("entitlement", _ALLOWED, f"{source} entitles {self.question.tenant}")
+            return Layer(
+                "entitlement", _ALLOWED, f"{in_words(source)} entitles {self.question.tenant}"
+            )
         if self._replacing():
             summary = f"exception {self._replacing()} replaces tier {tier} and lacks {name}"
         else:
@@ -153,7 +156,7 @@ class _Told:
         if found is not None:
             value = found.limit.value
             amount = "unlimited" if value is None else f"{value} {found.limit.unit}"
-            ceiling = f"{amount} by {', '.join(found.sources)}"
+            ceiling = f"{amount} by {', '.join(map(in_words, found.sources))}"
         summary = f"{usage.limit}: {usage.used} used and {usage.quantity} wanted; {ceiling}"
         return Layer("limit", objection or _ALLOWED, summary)
 

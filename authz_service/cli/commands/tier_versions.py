@@ -56,8 +56,8 @@ def versions(
     """List the versions of a tier and who holds them, or show one of them."""
     if version is not None:
         one = pb.GetTierVersionRequest(tier=tier, version=version)
-        found = session.tiers.GetTierVersion(one)
-        session.show(found, _facts(found.tier_version))
+        shown = session.tiers.GetTierVersion(one)
+        session.show(shown, _facts(shown.tier_version))
         return
     request = pb.ListTierVersionsRequest(tier=tier)
     answer = every(session.tiers.ListTierVersions, request, lambda page: page.tier_versions, limit)

@@ -8,6 +8,7 @@ from authz_service.cli.display import output as out
 from authz_service.cli.display import tables
 from authz_service.cli.display.exceptions import exception_table
 from authz_service.cli.display.words import word
+from authz_service.domain.catalog import in_words
 from authz_service.gen.authz.v1 import authorization_pb2 as pb
 from authz_service.gen.authz.v1 import feature_pb2, limit_pb2, tenant_pb2
 
@@ -45,9 +46,14 @@ def entitlement_parts(tenant: str, bought: pb.GetEntitlementsResponse) -> list[R
 
 
 def _tables(bought: pb.GetEntitlementsResponse) -> list[tuple[str, Table]]:
-    features = [(e.feature.name, feature_value(e.feature), e.source) for e in bought.features]
-    limits = [(e.limit.name, limit_value(e.limit), out.listed(e.sources)) for e in bought.limits]
-    permissions = [(e.permission, e.source) for e in bought.permissions]
+    features = [
+        (e.feature.name, feature_value(e.feature), in_words(e.source)) for e in bought.features
+    ]
+    limits = [
+        (e.limit.name, limit_value(e.limit), out.listed(map(in_words, e.sources)))
+        for e in bought.limits
+    ]
+    permissions = [(e.permission, in_words(e.source)) for e in bought.permissions]
     return [
         ("Features", tables.table(("FEATURE", "VALUE", "FROM"), features)),
         ("Limits", tables.table(("LIMIT", "AT MOST", "FROM"), limits)),

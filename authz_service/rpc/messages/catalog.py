@@ -76,7 +76,7 @@ def tier(message: tier_pb2.Tier, field: str = "tier") -> Plan:
         id=TIER + message.id,
         extends=TIER + message.extends if message.extends else "",
         permissions=frozenset(message.permissions),
-        features=tuple(feature(each) for each in message.features),
+        features=tuple(feature(item) for item in message.features),
         limits=_limits(message.limits, field),
         assignable_roles=frozenset(message.assignable_roles),
         description=message.description,
@@ -88,8 +88,8 @@ def tier_message(value: Plan) -> tier_pb2.Tier:
         id=value.name,
         extends=value.extends.removeprefix(TIER),
         permissions=sorted(value.permissions),
-        features=[feature_message(each) for each in value.features],
-        limits=[limit_message(each) for each in value.limits],
+        features=[feature_message(item) for item in value.features],
+        limits=[limit_message(item) for item in value.limits],
         assignable_roles=sorted(value.assignable_roles),
         description=value.description,
         revision=value.revision,
@@ -101,7 +101,7 @@ def add_on(message: add_on_pb2.AddOn, field: str = "add_on") -> Plan:
     return Plan(
         id=ADD_ON + message.id,
         permissions=frozenset(message.permissions),
-        features=tuple(feature(each) for each in message.features),
+        features=tuple(feature(item) for item in message.features),
         limits=_limits(message.limits, field),
         assignable_roles=frozenset(message.assignable_roles),
         description=message.description,
@@ -112,8 +112,8 @@ def add_on_message(value: Plan) -> add_on_pb2.AddOn:
     return add_on_pb2.AddOn(
         id=value.name,
         permissions=sorted(value.permissions),
-        features=[feature_message(each) for each in value.features],
-        limits=[limit_message(each) for each in value.limits],
+        features=[feature_message(item) for item in value.features],
+        limits=[limit_message(item) for item in value.limits],
         assignable_roles=sorted(value.assignable_roles),
         description=value.description,
         revision=value.revision,
@@ -165,7 +165,7 @@ def plan_limit_message(value: OfPlan[Limit]) -> limit_pb2.PlanLimit:
 
 
 def _limits(messages: Iterable[limit_pb2.Limit], field: str) -> tuple[Limit, ...]:
-    return tuple(limit(each, f"{field}.limits[{at}]") for at, each in enumerate(messages))
+    return tuple(limit(item, f"{field}.limits[{at}]") for at, item in enumerate(messages))
 
 
 def create(value: Callable[[Any], D]) -> Callable[[Any], Create[D]]:

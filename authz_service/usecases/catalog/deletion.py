@@ -54,7 +54,7 @@ class Deleted(Generic[P]):
     moved: tuple[Moved, ...] = ()
 
 
-def delete(tx: Transaction, kind: str, going: P, replacement: str) -> Deleted[P]:
+def delete(tx: Transaction, kind: str, definition: P, replacement: str) -> Deleted[P]:
     """End an object, and let `replacement`, which exists, take its place wherever it is used.
 
     Raises:
@@ -62,20 +62,20 @@ def delete(tx: Transaction, kind: str, going: P, replacement: str) -> Deleted[P]
             `system` uses it; whatever law the move would break; OPERATORS_LOCKED_OUT.
         InvalidArgument: a law of definitions that the move would break.
     """
-    if replacement == going.id:
+    if replacement == definition.id:
         raise InvalidArgument(
             ErrorReason.INVALID_FIELD, "nothing replaces itself: name another", field="replacement"
         )
-    users = list(uses(tx, going, replacement))
+    users = list(uses(tx, definition, replacement))
     if users and not replacement:
-        raise _in_use(kind, going, users)
+        raise _in_use(kind, definition, users)
     _require_no_caller(users)
     _move(tx, users)
-    objects.end(tx, kind, going)
+    objects.end(tx, kind, definition)
     if users:
         require_lawful(tx, users)
     require_operable(tx)
-    return Deleted(going, _tally(users))
+    return Deleted(definition, _tally(users))
 
 
 def _move(tx: Transaction, users: Iterable[Use]) -> None:
@@ -138,8 +138,10 @@ def _require_no_caller(users: Iterable[Use]) -> None:
                 )
 
 
-def _in_use(kind: str, going: Permission | Role | Plan, users: Iterable[Use]) -> FailedPrecondition:
-    name = going.name if isinstance(going, Plan) else going.id
+def _in_use(
+    kind: str, definition: Permission | Role | Plan, users: Iterable[Use]
+) -> FailedPrecondition:
+    name = definition.name if isinstance(definition, Plan) else definition.id
     counts = [
         (moved.kind.value, moved.count, ", ".join(moved.names[:5])) for moved in _tally(users)
     ]

@@ -24,7 +24,7 @@ from authz_service.usecases.kernel.execution import ChangeCase, ReadCase, View
 from authz_service.usecases.kernel.rights import access_of
 
 
-def _anything(tx: Transaction, going: P, replacement: str) -> None:
+def _anything(tx: Transaction, definition: P, replacement: str) -> None:
     """Let anything go, and anything take its place."""
 
 
@@ -99,13 +99,13 @@ def update(kind: Kind[P]) -> ChangeCase[Update[P], P]:
 
 def delete(kind: Kind[P]) -> ChangeCase[DeleteObject, Deleted[P]]:
     def body(tx: Transaction, command: DeleteObject) -> Deleted[P]:
-        going = kind.require(tx.index, command.id, "id")
-        _require_revision(kind, going, command.id, command.expected_revision)
-        kind.check_deletion(tx, going, command.replacement)
+        definition = kind.require(tx.index, command.id, "id")
+        _require_revision(kind, definition, command.id, command.expected_revision)
+        kind.check_deletion(tx, definition, command.replacement)
         replacement = ""
         if command.replacement:
             replacement = kind.require(tx.index, command.replacement, "replacement").id
-        return deletion.delete(tx, kind.field, going, replacement)
+        return deletion.delete(tx, kind.field, definition, replacement)
 
     rpc = f"Delete{kind.name}"
     return ChangeCase(rpc, access_of(rpc), body, TypeAdapter(Deleted[kind.type]))  # type: ignore[name-defined] # known at run time

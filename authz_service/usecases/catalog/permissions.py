@@ -48,10 +48,10 @@ def _write(tx: Transaction, before: Permission | None, after: Permission) -> Per
     return now
 
 
-def _check_deletion(tx: Transaction, going: Permission, replacement: str) -> None:
+def _check_deletion(tx: Transaction, permission: Permission, replacement: str) -> None:
     if replacement:
         preconditions.permission(tx.index, replacement, "replacement")
-    require_not_own(going.id, "id")
+    require_not_own(permission.id, "id")
 
 
 KIND: Final = Kind(

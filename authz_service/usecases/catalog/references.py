@@ -40,9 +40,9 @@ class Use:
     successor: Fact
 
 
-def uses(tx: Transaction, going: Permission | Role | Plan, other: str) -> Iterator[Use]:
+def uses(tx: Transaction, definition: Permission | Role | Plan, other: str) -> Iterator[Use]:
     """Find every use of `going`; the successors name `other`, an object of the same kind."""
-    match going:
+    match definition:
         case Permission(id=name):
             yield from _of_permission(tx, name, other)
         case Role(id=name):
@@ -85,7 +85,9 @@ def _of_role(tx: Transaction, name: str, other: str) -> Iterator[Use]:
     for tenant in _tenants(tx.index, tx.now):
         for invitation in tenant.invitations.values():
             if name in invitation.roles and invitation.live(tx.now):
-                roles = dict.fromkeys(other if each == name else each for each in invitation.roles)
+                roles = dict.fromkeys(
+                    other if role_id == name else role_id for role_id in invitation.roles
+                )
                 moved = replace(invitation, roles=tuple(roles))
                 yield Use(
                     UseKind.INVITATION, f"{tenant.fact.id}/{invitation.id}", invitation, moved
@@ -107,10 +109,10 @@ def _of_plan(tx: Transaction, name: str, other: str) -> Iterator[Use]:
     for entry in _tenants(tx.index, tx.now):
         tenant = entry.fact
         subscription_items = tuple(
-            replace(held, plan=other)
-            if split_version(held.plan)[0] == name and held.window.valid_until > tx.now
-            else held
-            for held in tenant.subscription_items
+            replace(item, plan=other)
+            if split_version(item.plan)[0] == name and item.window.valid_until > tx.now
+            else item
+            for item in tenant.subscription_items
         )
         if name in {split_version(p)[0] for p in _held(tenant, tx.now)}:
             after = replace(tenant, subscription_items=subscription_items)
@@ -123,14 +125,14 @@ def _plans(tx: Transaction, other: str) -> Iterator[Plan]:
     With a replacement it moves along in any case, so that who is pinned to it loses nothing.
     """
     plans = tx.index.plans
-    held = {p for entry in _tenants(tx.index, tx.now) for p in _held(entry.fact, tx.now)}
-    needed = {below.id for name in held for below in chain(plans, name)}
+    sold = {p for entry in _tenants(tx.index, tx.now) for p in _held(entry.fact, tx.now)}
+    needed = {below.id for name in sold for below in chain(plans, name)}
     yield from (p for p in plans.values() if other or not p.is_kept or p.id in needed)
 
 
 def _held(tenant: Tenant, at: Instant) -> set[str]:
     """Name the plans that a tenant holds now or will hold."""
-    return {held.plan for held in tenant.subscription_items if held.window.valid_until > at}
+    return {item.plan for item in tenant.subscription_items if item.window.valid_until > at}
 
 
 def _roles(index: Index, at: Instant) -> Iterator[Role]:

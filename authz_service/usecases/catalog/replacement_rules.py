@@ -24,16 +24,16 @@ def require_lawful(tx: Transaction, moved: Iterable[Use]) -> None:
         InvalidArgument: a law of definitions: a circle, a chain too long, something internal sold.
         FailedPrecondition: PERMISSION_DEPRECATED, ROLE_NOT_ASSIGNABLE, ROLE_WIDER_THAN_TIER.
     """
-    found = list(moved)
-    _check_definitions(tx, [use.successor for use in found])
-    for use in found:
+    uses = list(moved)
+    _check_definitions(tx, [use.successor for use in uses])
+    for use in uses:
         match use.fact, use.successor:
             case (Role() | Plan()) as before, (Role() | Plan()) as after:
                 validation.check_deprecated(tx.index, before, after, _FIELD)
     after_all = index_after(tx)
-    for tenant, role in _grants(found):
+    for tenant, role in _grants(uses):
         _check_assignable(tx, after_all, tenant, role)
-    for before_role, after_role in _own_roles(tx.index, after_all, found):
+    for before_role, after_role in _own_roles(tx.index, after_all, uses):
         _check_width(tx, after_all, before_role, after_role)
 
 
@@ -46,8 +46,10 @@ def _check_definitions(tx: Transaction, facts: Iterable[object]) -> None:
         tiers=tuple(plan for plan in plans if plan.id.startswith(TIER) and not plan.is_kept),
         add_ons=tuple(plan for plan in plans if plan.id.startswith(ADD_ON)),
     )
-    for found in violations(policy, validation.existing(tx.index)):
-        raise InvalidArgument(found.reason, f"{found.field}: {found.message}", field=_FIELD)
+    for violation in violations(policy, validation.existing(tx.index)):
+        raise InvalidArgument(
+            violation.reason, f"{violation.field}: {violation.message}", field=_FIELD
+        )
     validation.check_inclusion(tx.index, roles, _FIELD)
 
 

@@ -51,21 +51,21 @@ def _write(tx: Transaction, before: Role | None, after: Role) -> Role:
     return now
 
 
-def _check_deletion(_: Transaction, going: Role, replacement: str) -> None:
+def _check_deletion(_: Transaction, role: Role, replacement: str) -> None:
     """Check that the role may go, and that the replacement can stand wherever it stands.
 
     Raises:
         FailedPrecondition: NAME_RESERVED.
         InvalidArgument: INVALID_FIELD, if it is one tenant's own and the other is not.
     """
-    require_not_own(going.id, "id")
+    require_not_own(role.id, "id")
     if replacement and preconditions.role_owner(replacement, "replacement") not in (
         "",
-        going.tenant,
+        role.tenant,
     ):
         raise InvalidArgument(
             ErrorReason.INVALID_FIELD,
-            f"{replacement!r} is a tenant's own role, and {going.id!r} is not of that tenant; "
+            f"{replacement!r} is a tenant's own role, and {role.id!r} is not of that tenant; "
             "name a global role",
             field="replacement",
         )

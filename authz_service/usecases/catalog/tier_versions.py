@@ -119,11 +119,13 @@ def get_tier_version(view: View, query: OneVersion) -> TierVersion:
 def list_tier_versions(view: View, query: ListVersions) -> Page[TierVersion]:
     """List the versions of a tier that can be held or sold again, the latest first."""
     latest = preconditions.tier(view.index, query.tier)
-    kept = [each for each in kept_of(view.index.plans, latest.id) if each.version < latest.version]
+    earlier = [
+        plan for plan in kept_of(view.index.plans, latest.id) if plan.version < latest.version
+    ]
     holders = _holders(view.index, view.now)
-    found = [_told(plan, holders) for plan in (latest, *kept)]
+    versions = [_told(plan, holders) for plan in (latest, *earlier)]
     # Versions count upwards, a page goes downwards.
-    return paging.page(found, _place, query.page, ["versions", query.tier])
+    return paging.page(versions, _place, query.page, ["versions", query.tier])
 
 
 @change
@@ -136,9 +138,9 @@ def roll_back_tier(tx: Transaction, command: RollBackTier) -> RolledBack:
     field_masks.unchanged(before.revision, command.expected_revision, plans.label(before))
     version = _a_version(tx.index, command.tier, command.version)
     after = restored(tx.index.plans, before.id, version) if version.is_kept else before
-    for found in violations(plans.as_set(after), validation.existing(tx.index)):
+    for violation in violations(plans.as_set(after), validation.existing(tx.index)):
         raise InvalidArgument(
-            found.reason, f"version {command.version}: {found.message}", field="version"
+            violation.reason, f"version {command.version}: {violation.message}", field="version"
         )
     after = replace(after, version=next_version(tx.index.plans, before.id))
     now = objects.write(tx, "tier", before, after)
@@ -152,13 +154,13 @@ def pin_tenant(tx: Transaction, command: PinTenant) -> TenantNow:
     """Let a tenant stay at a version of a tier, or follow it; a move scheduled before gives way."""
     tenant = preconditions.customer(tx.index, command.tenant)
     require_not_offboarded(tenant, tx.now, "moved to a tier")
-    held = _held(tx, command.tier or tenant.tier_at(tx.now), command.version, "version")
+    plan = _held(tx, command.tier or tenant.tier_at(tx.now), command.version, "version")
     if command.at is not None:
         after = moving_to_tier(
-            tenant, held, checked_later(command.at, tx.now, "effective_time"), tx.now
+            tenant, plan, checked_later(command.at, tx.now, "effective_time"), tx.now
         )
         return changed(tx, "tenant.pin_scheduled", tenant, after)
-    return changed(tx, "tenant.pinned", tenant, moved_to_tier(tenant, held))
+    return changed(tx, "tenant.pinned", tenant, moved_to_tier(tenant, plan))
 
 
 @change
@@ -177,12 +179,12 @@ def migrate_tenants(tx: Transaction, command: MigrateTenants) -> Migrated:
         if after != tenant:
             changed(tx, "tenant.migrated", tenant, after)
             moved.append(tenant.id)
-    found = tx.after()
+    index = tx.after()
     return Migrated(
         len(moved),
         tuple(moved[:MAX_NAMES]),
-        summed(effect(tx.index, found, tx.now), sample),
-        grouped(tenant_impacts(tx.index, found, tx.now), sample),
+        summed(effect(tx.index, index, tx.now), sample),
+        grouped(tenant_impacts(tx.index, index, tx.now), sample),
     )
 
 
@@ -203,24 +205,26 @@ def _selected(tx: Transaction, command: MigrateTenants) -> Iterator[Tenant]:
 def _moved(tenant: Tenant, tier: str, leaving: set[str], to: str, now: Instant) -> Tenant:
     """Hold `to` in the place of the versions that are left, within the same windows."""
     subscription_items = (
-        replace(held, plan=to)
-        if held.window.valid_until > now
-        and split_version(held.plan)[0] == tier
-        and (not leaving or held.plan in leaving)
-        else held
-        for held in tenant.subscription_items
+        replace(item, plan=to)
+        if item.window.valid_until > now
+        and split_version(item.plan)[0] == tier
+        and (not leaving or item.plan in leaving)
+        else item
+        for item in tenant.subscription_items
     )
     return replace(tenant, subscription_items=tuple(subscription_items))
 
 
 def _held(tx: Transaction, tier: str, version: int, field: str) -> str:
     """Name what is held of a tier, keeping the version if it is the latest and not kept yet."""
-    found = preconditions.tier_version(tx.index, tier, version, field)
-    if version and not found.is_kept:
-        for plan in frozen(tx.index.plans, found.id):
+    plan_version = preconditions.tier_version(tx.index, tier, version, field)
+    if version and not plan_version.is_kept:
+        for plan in frozen(tx.index.plans, plan_version.id):
             tx.change(None, plan)
-            kept = AuditRecord("tier.version_kept", SYSTEM, (plan.id,), None, plan, tx.call.reason)
-            tx.record(kept)
+            record = AuditRecord(
+                "tier.version_kept", SYSTEM, (plan.id,), None, plan, tx.call.reason
+            )
+            tx.record(record)
     return kept_id(checked("tier", tier), version)
 
 
@@ -247,10 +251,10 @@ def _told(plan: Plan, holders: Counter[str]) -> TierVersion:
 
 def _holders(index: Index, at: Instant) -> Counter[str]:
     """Count by plan the tenants that hold it, now or later."""
-    found: Counter[str] = Counter()
+    holders: Counter[str] = Counter()
     for entry in index.tenants.values():
-        found.update({h.plan for h in entry.fact.subscription_items if h.window.valid_until > at})
-    return found
+        holders.update({h.plan for h in entry.fact.subscription_items if h.window.valid_until > at})
+    return holders
 
 
 def _place(version: TierVersion) -> str:

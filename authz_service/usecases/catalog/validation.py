@@ -19,9 +19,11 @@ def check(index: Index, policy: PolicySet, field: str) -> None:
     Raises:
         InvalidArgument: the first violation.
     """
-    for found in violations(policy, existing(index)):
-        where = ".".join((field, *found.path[2:])) if field else found.field
-        raise InvalidArgument(found.reason, found.message, field=where, details=found.details)
+    for violation in violations(policy, existing(index)):
+        where = ".".join((field, *violation.path[2:])) if field else violation.field
+        raise InvalidArgument(
+            violation.reason, violation.message, field=where, details=violation.details
+        )
 
 
 def existing(index: Index) -> PolicySet:
@@ -131,9 +133,11 @@ def newly_deprecated(
     index: Index, before: Role | Plan | None, after: Role | Plan
 ) -> tuple[str, ...]:
     """Name the deprecated permissions that `after` holds and `before` does not."""
-    held = before.permissions if before is not None else frozenset[str]()
-    found = (index.permissions.get(name) for name in sorted(after.permissions - held))
-    return tuple(entry.fact.id for entry in found if entry is not None and entry.fact.deprecated)
+    before_permissions = before.permissions if before is not None else frozenset[str]()
+    entries = (
+        index.permissions.get(name) for name in sorted(after.permissions - before_permissions)
+    )
+    return tuple(entry.fact.id for entry in entries if entry is not None and entry.fact.deprecated)
 
 
 def instead(successor: str) -> str:

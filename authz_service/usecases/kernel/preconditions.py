@@ -19,15 +19,15 @@ MAX_TEXT = 1000
 
 def tenant(index: Index, tenant_id: str, field: str = "tenant") -> Tenant:
     """Find a tenant. Raises: InvalidArgument, NotFound (TENANT_NOT_FOUND)."""
-    found = index.tenant(checked("tenant", tenant_id, field))
-    if found is None:
+    entry = index.tenant(checked("tenant", tenant_id, field))
+    if entry is None:
         raise NotFound(
             ErrorReason.TENANT_NOT_FOUND,
             f"there is no tenant {tenant_id!r}; onboard it first",
             field=field,
             details={"tenant": tenant_id},
         )
-    return found
+    return entry
 
 
 def customer(index: Index, tenant_id: str, field: str = "tenant") -> Tenant:
@@ -43,14 +43,14 @@ def customer(index: Index, tenant_id: str, field: str = "tenant") -> Tenant:
 
 def running_customer(index: Index, tenant_id: str, at: Instant, field: str = "tenant") -> Tenant:
     """Find a customer that is not offboarded. Raises: TENANT_STATE_CONFLICT."""
-    found = customer(index, tenant_id, field)
-    if found.state_at(at) is TenantState.OFFBOARDED:
+    entry = customer(index, tenant_id, field)
+    if entry.state_at(at) is TenantState.OFFBOARDED:
         raise FailedPrecondition(
             ErrorReason.TENANT_STATE_CONFLICT,
             f"tenant {tenant_id!r} is offboarded; reactivate it before giving anything in it",
             field=field,
         )
-    return found
+    return entry
 
 
 def customer_subject(subject: str, field: str) -> str:
@@ -67,23 +67,23 @@ def customer_subject(subject: str, field: str) -> str:
 
 def member(index: Index, tenant_id: str, subject: str, field: str) -> Membership:
     """Find a member to whom something is to be given. Raises: NOT_A_MEMBER."""
-    found = index.member(tenant_id, subject)
-    if found is None:
+    entry = index.member(tenant_id, subject)
+    if entry is None:
         raise FailedPrecondition(
             ErrorReason.NOT_A_MEMBER,
             f"{subject} is not a member of {tenant_id!r}; add the member first",
             field=field,
             details={"tenant": tenant_id, "subject": subject},
         )
-    return found
+    return entry
 
 
 def role(index: Index, role_id: str, field: str) -> RoleEntry:
     """Find a role. Raises: ROLE_NOT_FOUND."""
-    found = index.role(checked("role", role_id, field))
-    if found is None:
+    entry = index.role(checked("role", role_id, field))
+    if entry is None:
         raise _no_role(role_id, field)
-    return found
+    return entry
 
 
 def role_owner(role_id: str, field: str) -> str:
@@ -126,15 +126,15 @@ def assignable(index: Index, to: Tenant, role_id: str, at: Instant, field: str) 
 
 def tier(index: Index, name: str, field: str = "tier") -> Plan:
     """Find a tier by its name. Raises: TIER_NOT_FOUND."""
-    found = index.plans.get(f"tier/{checked('tier', name, field)}")
-    if found is None:
+    plan = index.plans.get(f"tier/{checked('tier', name, field)}")
+    if plan is None:
         raise NotFound(
             ErrorReason.TIER_NOT_FOUND,
             f"there is no tier {name!r}; create it first",
             field=field,
             details={"tier": name},
         )
-    return found
+    return plan
 
 
 def tier_version(index: Index, name: str, version: int, field: str = "version") -> Plan:
@@ -146,8 +146,8 @@ def tier_version(index: Index, name: str, version: int, field: str = "version") 
     latest = tier(index, name)
     if version in (0, latest.version):
         return latest
-    found = index.plans.get(kept_id(latest.id, version)) if version > 0 else None
-    if found is None:
+    plan = index.plans.get(kept_id(latest.id, version)) if version > 0 else None
+    if plan is None:
         raise NotFound(
             ErrorReason.TIER_VERSION_NOT_FOUND,
             f"tier {name!r} has no version {version}; its latest is {latest.version}, and its "
@@ -155,20 +155,20 @@ def tier_version(index: Index, name: str, version: int, field: str = "version") 
             field=field,
             details={"tier": name, "latest": str(latest.version)},
         )
-    return found
+    return plan
 
 
 def add_on(index: Index, name: str, field: str = "add_on") -> Plan:
     """Find an add-on by its name. Raises: ADD_ON_NOT_FOUND."""
-    found = index.plans.get(ADD_ON + checked("add_on", name, field))
-    if found is None:
+    plan = index.plans.get(ADD_ON + checked("add_on", name, field))
+    if plan is None:
         raise NotFound(
             ErrorReason.ADD_ON_NOT_FOUND,
             f"there is no add-on {name!r}; create it first",
             field=field,
             details={"add_on": name},
         )
-    return found
+    return plan
 
 
 def plan(index: Index, plan_id: str, field: str = "") -> Plan:
