@@ -2,12 +2,24 @@
 
 import ast
 import math
+from statistics import median
 
 from tests.house.tree import modules, name, parsed
 
-LONGEST_MODULE = 400
+LONGEST_MODULE = 350
+TO_BE_SPLIT = {
+    "authz_service/cli/demo/story.py",
+    "authz_service/cli/options.py",
+    "authz_service/domain/policy_set.py",
+    "authz_service/policyfiles/billing_policy_file.py",
+    "authz_service/store/rows.py",
+    "authz_service/store/schema.py",
+}
+"""Longer until they are split. Nothing is added here: this set is to become empty, and go."""
+# To become 110.
+MEDIAN_MODULE = 120
 # At the 90th percentile; a docstring is not counted against a function.
-LONG_FUNCTION = 25
+LONG_FUNCTION = 20
 
 
 def lines_of(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
@@ -20,12 +32,20 @@ def lines_of(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
             return whole
 
 
-def test_no_module_is_longer_than_400_lines() -> None:
-    lengths = {name(module): len(module.read_text().splitlines()) for module in modules()}
-    assert {module: lines for module, lines in lengths.items() if lines > LONGEST_MODULE} == {}
+def test_no_module_is_longer_than_350_lines() -> None:
+    too_long = {module for module, lines in lengths().items() if lines > LONGEST_MODULE}
+    assert too_long <= TO_BE_SPLIT
 
 
-def test_nine_functions_in_ten_have_at_most_25_lines() -> None:
+def test_half_of_the_modules_are_short() -> None:
+    assert median(lines for lines in lengths().values() if lines) <= MEDIAN_MODULE
+
+
+def lengths() -> dict[str, int]:
+    return {name(module): len(module.read_text().splitlines()) for module in modules()}
+
+
+def test_nine_functions_in_ten_have_at_most_20_lines() -> None:
     functions = sorted(
         (lines_of(node), f"{name(module)}:{node.lineno} {node.name}")
         for module in modules()
