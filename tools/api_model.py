@@ -132,11 +132,9 @@ def _access_reader(files: FileDescriptorSet) -> Callable[[MethodDescriptorProto]
 
     def read(method: MethodDescriptorProto) -> Access:
         option = options.FromString(method.options.SerializeToString()).Extensions[extension]
-        right, narrower = (
-            name and f"authz.{name.removeprefix('authz.')}"
-            for name in (option.right, option.right_in_tenant)
+        return Access(
+            option.right, option.tenant, option.role, option.right_in_tenant, option.weight
         )
-        return Access(right, option.tenant, option.role, narrower, option.weight)
 
     return read
 

@@ -72,7 +72,7 @@ ROLES: Final = (
             members: add remove set_roles get list
             invitations: create accept resend revoke get list
             role_grants: create delete get list
-            own_roles: put delete
+            own_roles: create update delete
             roles: get list
         """),
         CHECKER,
@@ -81,10 +81,11 @@ ROLES: Final = (
         "provisioner",
         "A billing or CRM job that keeps tenants and their members up to date",
         _rights("""
-            tenants: onboard get list set_tier suspend resume offboard update add_add_on
-            tenants: remove_add_on set_limits start_trial start_grace activate list_scheduled
-            tenants: cancel_scheduled reactivate preview_tier import transfer_ownership
-            members: add remove get list suspend resume set_roles
+            tenants: onboard batch_onboard get list update suspend resume start_trial start_grace
+            tenants: activate offboard reactivate
+            subscriptions: set_tier preview_tier add_add_on remove_add_on set_limits
+            subscriptions: list_scheduled cancel_scheduled
+            members: add remove get list suspend resume set_roles transfer_ownership
             invitations: create accept resend revoke get list
             role_grants: create update delete get list
             roles: get list

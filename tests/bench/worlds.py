@@ -37,8 +37,8 @@ KEY: Final = ApiKey("key-bench", digest("secret-of-the-benchmark"), kind=KeyKind
 CREDENTIAL: Final = write(KeyKind.APP, KEY.id, "secret-of-the-benchmark")
 INTERNAL: Final = (
     "authz.decisions:check", "authz.role_grants:create", "authz.changesets:apply",
-    "authz.tiers:put",
-    "authz.tenants:import", "authz.members:remove",
+    "authz.tiers:create", "authz.tiers:update",
+    "authz.tenants:batch_onboard", "authz.members:remove",
 )  # fmt: skip
 AT: Final = 1_800_000_000_000_000
 """The instant at which in-process questions are asked."""

@@ -303,7 +303,7 @@ def test_nobody_gets_around_a_right(world: StoreWorld) -> None:
     plan = preview(world, *changes)
     refusal = refused(lambda: applied(world, plan.fingerprint, *changes, by=CLERK))
     assert (refusal.reason, refusal.details) == (
-        ErrorReason.PERMISSION_DENIED, {"permission": "authz.tiers:put"},
+        ErrorReason.PERMISSION_DENIED, {"permission": "authz.tiers:update"},
     )  # fmt: skip
     allowed = preview(world, changes[0])
     assert applied(world, allowed.fingerprint, changes[0], by=CLERK).objects

@@ -83,7 +83,7 @@ def test_refused_customer_leaves_nothing_of_itself_and_the_others_in_place(
 
 def test_refused_customer_stands_in_the_audit(accounts: TenantWorld) -> None:
     taken(accounts, row("one", "gold"))
-    query = "SELECT entry FROM audit_entry WHERE action = 'authz.tenants:import'"
+    query = "SELECT entry FROM audit_entry WHERE action = 'authz.tenants:batch_onboard'"
     with accounts.world.database.read() as connection:
         (entry,) = [text for (text,) in connection.exec_driver_sql(query)]
     assert '"tenant:one"' in entry

@@ -47,7 +47,8 @@ def may_operate(world: StoreWorld, caller: str) -> bool:
     needed = (
         "authz.keys:create",
         "authz.policies:apply",
-        "authz.roles:put",
+        "authz.roles:create",
+        "authz.roles:update",
         "authz.tenants:onboard",
         "authz.decisions:check",
     )

@@ -263,7 +263,7 @@ def test_who_may_not_apply_it_may_neither_schedule_nor_cancel_it(world: StoreWor
     refusal = refused(lambda: schedule(world, ENOUGH, by=CLERK))
     assert (refusal.reason, refusal.details["permission"]) == (
         ErrorReason.PERMISSION_DENIED,
-        "authz.tiers:put",
+        "authz.tiers:update",
     )
     made = schedule(world, ENOUGH)
     assert refused(lambda: cancelled(world, made.id, CLERK)).reason is ErrorReason.PERMISSION_DENIED
@@ -272,7 +272,16 @@ def test_who_may_not_apply_it_may_neither_schedule_nor_cancel_it(world: StoreWor
 def test_nobody_schedules_to_give_what_they_do_not_hold(world: StoreWorld) -> None:
     wider = put(
         Role(
-            "the-clerk", frozenset({"authz.changesets:apply", "authz.roles:put", "authz.tiers:put"})
+            "the-clerk",
+            frozenset(
+                {
+                    "authz.changesets:apply",
+                    "authz.roles:create",
+                    "authz.roles:update",
+                    "authz.tiers:create",
+                    "authz.tiers:update",
+                }
+            ),
         )
     )
     refusal = refused(lambda: schedule(world, wider, by=CLERK))

@@ -1,12 +1,13 @@
 """The option that says what an RPC takes leads somewhere, and the generated table repeats it."""
 
+import re
 from typing import Final
 
 import pytest
 from google.protobuf.descriptor import FieldDescriptor
 
 from authz_service.gen import access
-from tests.rpc.access import ACCESS, own
+from tests.rpc.access import ACCESS
 from tests.services import RPCS
 
 
@@ -38,14 +39,19 @@ def test_weight_is_the_length_of_a_repeated_field(name: str) -> None:
     assert field_at(name, WEIGHTS[name]).is_repeated
 
 
-def test_every_rpc_names_a_right_and_the_table_repeats_every_option() -> None:
-    assert [name for name, option in ACCESS.items() if not option.right] == []
+def test_every_rpc_names_a_right_of_the_service() -> None:
+    pattern = r"authz\.[a-z_]+:[a-z_]+"
+    wrong = [name for name, option in ACCESS.items() if not re.fullmatch(pattern, option.right)]
+    assert wrong == []
+
+
+def test_the_table_repeats_every_option() -> None:
     assert {
         name: (
-            own(option.right),
+            option.right,
             option.tenant,
             option.role,
-            own(option.right_in_tenant),
+            option.right_in_tenant,
             option.weight,
             "request_id" in RPCS[name].input_type.fields_by_name,
         )

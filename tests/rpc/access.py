@@ -13,15 +13,9 @@ ACCESS: Final = {
 }
 
 
-def own(right: str) -> str:
-    return right and f"authz.{right.removeprefix('authz.')}"
-
-
-RIGHT_OF: Final = {name: own(access.right) for name, access in ACCESS.items()}
+RIGHT_OF: Final = {name: access.right for name, access in ACCESS.items()}
 IN_TENANT: Final = {
-    own(access.right): own(access.right_in_tenant)
-    for access in ACCESS.values()
-    if access.right_in_tenant
+    access.right: access.right_in_tenant for access in ACCESS.values() if access.right_in_tenant
 }
 """What is enough in place of a right where the request is about one customer."""
 

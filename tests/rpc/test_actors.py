@@ -135,7 +135,11 @@ class TestByTheirOwnToken:
     def test_role_of_its_own_never_holds_what_no_role_of_its_tier_does(
         self, served: Server, acme: Account
     ) -> None:
-        for right in ("authz.exceptions:create", "authz.tenants:set_tier", "authz.keys:create"):
+        for right in (
+            "authz.exceptions:create",
+            "authz.subscriptions:set_tier",
+            "authz.keys:create",
+        ):
             role = role_pb2.Role(id=f"{acme.id}/wide", permissions=[right])
             served.refuses(
                 role_pb2.UpdateRoleRequest(**PUT, role=role),

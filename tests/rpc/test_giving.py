@@ -94,14 +94,27 @@ class TestNarrowOperators:
 
     def test_it_puts_into_no_role_what_it_does_not_hold(self, server: Server) -> None:
         role = new_role(
-            server, "authz.roles:put", "authz.changesets:apply", "authz.permissions:put"
+            server,
+            "authz.roles:create",
+            "authz.roles:update",
+            "authz.changesets:apply",
+            "authz.permissions:create",
+            "authz.permissions:update",
         )
         by = server.caller(server.new_key(role))
         wider = role_pb2.Role(
-            id=role, permissions=["authz.roles:put", "authz.changesets:apply", "authz.keys:create"]
+            id=role,
+            permissions=[
+                "authz.roles:create",
+                "authz.roles:update",
+                "authz.changesets:apply",
+                "authz.keys:create",
+            ],
         )
         including = role_pb2.Role(
-            id=role, permissions=["authz.roles:put"], includes=["authz.operator"]
+            id=role,
+            permissions=["authz.roles:create", "authz.roles:update"],
+            includes=["authz.operator"],
         )
         other = role_pb2.Role(id=fresh_name("other"), permissions=["authz.audit:list"])
         for made in (wider, including, other):
@@ -110,7 +123,7 @@ class TestNarrowOperators:
             server.refuses(request, EXCEEDS, by=by)
 
     def test_it_writes_product_roles_and_takes_rights_out(self, server: Server) -> None:
-        by = narrow(server, "authz.roles:put")
+        by = narrow(server, "authz.roles:create", "authz.roles:update")
         role = new_role(server, "authz.keys:create", "authz.audit:list")
         for permissions in (
             ["authz.audit:list", "invoices:view"],
@@ -121,7 +134,9 @@ class TestNarrowOperators:
             by.call(role_pb2.UpdateRoleRequest(**PUT, role=made))
 
     def test_it_makes_no_right_a_thing_that_tiers_sell(self, server: Server) -> None:
-        by = narrow(server, "authz.permissions:put", "authz.changesets:apply")
+        by = narrow(
+            server, "authz.permissions:create", "authz.permissions:update", "authz.changesets:apply"
+        )
         sold = permission_pb2.Permission(id="authz.keys:create", internal=False)
         request = permission_pb2.UpdatePermissionRequest(**PUT, permission=sold)
         before = server.footprint()
@@ -130,7 +145,7 @@ class TestNarrowOperators:
         assert server.footprint() == before
 
     def test_it_offers_customers_no_role_with_rights_it_lacks(self, server: Server) -> None:
-        by = narrow(server, "authz.tiers:put")
+        by = narrow(server, "authz.tiers:create", "authz.tiers:update")
         tier = tier_pb2.Tier(id=fresh_name("tier"), assignable_roles=["viewer", "authz.operator"])
         found = server.refuses(tier_pb2.UpdateTierRequest(**PUT, tier=tier), EXCEEDS, by=by)
         assert "'authz.operator'" in found.message
@@ -193,7 +208,8 @@ class TestCustomersAdmins:
             *(
                 "authz.members:add",
                 "authz.role_grants:create",
-                "authz.roles:put",
+                "authz.roles:create",
+                "authz.roles:update",
                 "authz.roles:get",
             ),
             *("authz.invitations:create", "authz.invitations:resend"),
@@ -296,7 +312,8 @@ class TestCustomersAdmins:
         held = [
             "authz.members:add",
             "authz.role_grants:create",
-            "authz.roles:put",
+            "authz.roles:create",
+            "authz.roles:update",
             "authz.roles:get",
         ]
         wider = role_pb2.Role(id=people, permissions=[*held, "invoices:void"])

@@ -69,7 +69,10 @@ def test_another_key_is_enough(server: Server) -> None:
     server.operator.keys.RevokeKey(keys.RevokeKeyRequest(id=made.id))
 
 
-@pytest.mark.parametrize("right", ["authz.tenants:get", "authz.roles:put", "authz.decisions:check"])
+@pytest.mark.parametrize(
+    "right",
+    ["authz.tenants:get", "authz.roles:create", "authz.roles:update", "authz.decisions:check"],
+)
 def test_rights_of_this_service_are_neither_changed_nor_deleted(server: Server, right: str) -> None:
     ours = permission_pb2.Permission(id=right, description="now for sale")
     mask = FieldMask(paths=["internal"])

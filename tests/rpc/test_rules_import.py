@@ -92,7 +92,7 @@ def test_rule_over_this_service_itself_is_left_out(server: Server) -> None:
     rules = [*policy(name), foreign("p", "alice", name, "roles", "put", "allow")]
     answer = server.operator.rules.ImportRules(wanted(name, *rules))
     (left,) = answer.left_out
-    assert (left.number, left.why) == (8, "authz.roles:put is a right over this service itself")
+    assert (left.number, left.why) == (8, "authz.roles:update is a right over this service itself")
 
 
 def test_tenant_that_was_there_gets_no_more_than_its_tier_sells(account: Account) -> None:

@@ -135,7 +135,8 @@ def lesser(desk: Desk) -> None:
         "authz.members:set_roles",
         "authz.invitations:create",
         "authz.role_grants:create",
-        "authz.roles:put",
+        "authz.roles:create",
+        "authz.roles:update",
         "invoices:view",
     )
     desk.account.add("bob", f"{desk.account.id}/people")

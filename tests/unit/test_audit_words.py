@@ -88,8 +88,8 @@ def test_change_that_shows_no_field_is_told_by_its_action() -> None:
 def test_entries_in_words() -> None:
     read = {"action": "authz.role_grants:list", "targets": ["tenant:acme"]}
     assert entry_in_words(read) == "role grants: list tenant:acme"
-    refused = {"action": "roles:create", "refusal": "ERROR_REASON_PERMISSION_DENIED"}
-    assert entry_in_words(refused) == "refused roles:create (PERMISSION_DENIED)"
+    refused = {"action": "authz.roles:create", "refusal": "ERROR_REASON_PERMISSION_DENIED"}
+    assert entry_in_words(refused) == "refused authz.roles:create (PERMISSION_DENIED)"
     applied = {"action": "policy.applied", "details": {"created": "2"}}
     assert entry_in_words(applied) == "policy applied (created 2)"
     changes = [change_document(None, GRANT, 7), change_document(VERA, None, 7)]

@@ -19,7 +19,7 @@ from authz_service.usecases.catalog.objects import (
     Update,
     require_absent,
 )
-from authz_service.usecases.kernel import field_masks
+from authz_service.usecases.kernel import field_masks, guard
 from authz_service.usecases.kernel.execution import ChangeCase, ReadCase, View
 from authz_service.usecases.kernel.rights import access_of
 
@@ -91,7 +91,11 @@ def create(kind: Kind[P]) -> ChangeCase[Create[P], P]:
 
 def update(kind: Kind[P]) -> ChangeCase[Update[P], P]:
     def body(tx: Transaction, command: Update[P]) -> P:
-        return kind.write(tx, *resolved(kind, tx.index, command))
+        before, after = resolved(kind, tx.index, command)
+        if before is None:
+            right = access_of(f"Create{kind.name}").right
+            guard.require(tx.index, tx.call.actor, right, command.tenant, tx.now)
+        return kind.write(tx, before, after)
 
     rpc = f"Update{kind.name}"
     return ChangeCase(rpc, access_of(rpc), body, TypeAdapter(kind.type))

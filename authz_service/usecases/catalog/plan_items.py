@@ -15,7 +15,7 @@ from authz_service.domain.tenant import SYSTEM
 from authz_service.errors import AlreadyExists, ErrorReason, InvalidArgument, NotFound
 from authz_service.store.unit_of_work import Transaction
 from authz_service.usecases.catalog import objects, plans, validation
-from authz_service.usecases.kernel import field_masks, paging, preconditions
+from authz_service.usecases.kernel import field_masks, guard, paging, preconditions
 from authz_service.usecases.kernel.execution import ChangeCase, Command, ReadCase, View
 from authz_service.usecases.kernel.paging import Page, PageRequest
 from authz_service.usecases.kernel.rights import access_of
@@ -161,6 +161,8 @@ def _update(kind: ItemKind[I]) -> ChangeCase[UpdateItem[I], OfPlan[I]]:
             before = kind.require(plan, name, f"{kind.noun}.name")
         paths = field_masks.checked(command.mask, tuple(kind.updatable))
         if before is None:
+            may_create = access_of(f"Create{kind.name}").right
+            guard.require(tx.index, tx.call.actor, may_create, "", tx.now)
             return _write(tx, kind, plan, None, command.item)
         parts = {part for path in paths for part in kind.updatable[path]}
         item = replace(before, **{part: getattr(command.item, part) for part in parts})

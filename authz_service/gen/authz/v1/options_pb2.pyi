@@ -45,7 +45,7 @@ class Access(_message.Message):
     """
     right_in_tenant: _builtins.str
     """A narrower right that is enough where the request is about one tenant. Example:
-    `authz.own_roles:put`.
+    `authz.own_roles:update`.
     """
     weight: _builtins.str
     """The path of the repeated field whose length is the number of calls that this one counts as in

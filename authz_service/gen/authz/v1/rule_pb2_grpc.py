@@ -81,7 +81,7 @@ class RuleServiceServicer:
         the domains that the policy names. Names are told apart by how they are used: a role that nobody
         has is no member and takes no seat. What is there already stays. Lines that cannot be taken over
         are left out and named with the reason; all others are made in one transaction. Takes the right
-        `rules:import`.
+        `authz.rules:import`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

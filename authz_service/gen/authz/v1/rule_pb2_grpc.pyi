@@ -56,7 +56,7 @@ class RuleServiceStub:
     the domains that the policy names. Names are told apart by how they are used: a role that nobody
     has is no member and takes no seat. What is there already stays. Lines that cannot be taken over
     are left out and named with the reason; all others are made in one transaction. Takes the right
-    `rules:import`.
+    `authz.rules:import`.
     """
 
 @_typing.type_check_only
@@ -87,7 +87,7 @@ class RuleServiceAsyncStub(RuleServiceStub):
     the domains that the policy names. Names are told apart by how they are used: a role that nobody
     has is no member and takes no seat. What is there already stays. Lines that cannot be taken over
     are left out and named with the reason; all others are made in one transaction. Takes the right
-    `rules:import`.
+    `authz.rules:import`.
     """
 
 class RuleServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -127,7 +127,7 @@ class RuleServiceServicer(metaclass=_abc_1.ABCMeta):
         the domains that the policy names. Names are told apart by how they are used: a role that nobody
         has is no member and takes no seat. What is there already stays. Lines that cannot be taken over
         are left out and named with the reason; all others are made in one transaction. Takes the right
-        `rules:import`.
+        `authz.rules:import`.
         """
 
 def add_RuleServiceServicer_to_server(servicer: RuleServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
