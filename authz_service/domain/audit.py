@@ -1,4 +1,4 @@
-"""The audit chain: one entry a change, each sealed with the hash of the one before it.
+"""The audit chain: entries, each sealed with the hash of the one before it.
 
 Every tenant has a chain of its own, so it can be handed to that customer and verified alone; what
 concerns no customer stands in the chain of the tenant `system`.
@@ -18,7 +18,7 @@ GENESIS: Final = "0" * 64
 """`prev_hash` of a chain's first entry."""
 
 DONE: Final = "done"
-"""Outcome of what was carried out; a refusal's outcome is the reason's name."""
+"""The outcome of what was carried out; that of a refusal is the name of its reason."""
 
 Document: TypeAlias = Mapping[str, Any]
 """A message of the API in JSON."""
@@ -39,7 +39,7 @@ _UNTOLD_FIELDS: Final = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who calls: the subject of the system tenant that the credential proved."""
+    """Who calls: the subject of the tenant `system` that the credential proved."""
 
     subject: str
     on_behalf_of: str = ""

@@ -1,4 +1,4 @@
-"""Endpoints: where a customer's systems, or the vendor's, are told what was changed."""
+"""Webhook endpoints: where systems of a customer, or of the vendor, are notified of changes."""
 
 from collections.abc import Collection
 from dataclasses import dataclass

@@ -36,7 +36,7 @@ class JobState(StrEnum):
 
 
 class JobReason(StrEnum):
-    """Why the last attempt did not do it."""
+    """Why the last attempt failed."""
 
     NONE = ""
     MAIL_SERVER_UNREACHABLE = "MAIL_SERVER_UNREACHABLE"
@@ -84,7 +84,7 @@ class Job:
 
     @property
     def attempt_id(self) -> str:
-        """Name the attempt to come, for the queue: it takes each name once."""
+        """Name the next attempt, for the queue, which takes each name once."""
         return f"{self.id}.{self.turn}"
 
     @property
@@ -94,14 +94,14 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """The attempt did it."""
+    """The attempt succeeded."""
 
     message: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Again:
-    """The attempt failed, and a later one may not."""
+    """The attempt failed, and a later one may succeed."""
 
     reason: JobReason
     message: str
@@ -109,7 +109,7 @@ class Again:
 
 @dataclass(frozen=True, slots=True)
 class Never:
-    """The attempt failed as every later one would."""
+    """The attempt failed, as every later one would."""
 
     reason: JobReason
     message: str
@@ -125,7 +125,7 @@ def begun(job: Job) -> Job:
 def concluded(
     job: Job, outcome: Outcome, at: Instant, delays: Sequence[int], chance: Callable[[], float]
 ) -> Job:
-    """Say what becomes of a job after an attempt: done, dead, or waiting for its next turn.
+    """Return the job after an attempt: done, dead, or pending for its next turn.
 
     `delays` has one for each further attempt, in microseconds; after the last the job is dead.
     """
@@ -147,7 +147,7 @@ def concluded(
 
 
 def again(job: Job, at: Instant) -> Job:
-    """Start a job over, with all its attempts."""
+    """Start a job over, with a full number of attempts."""
     return replace(
         job, state=JobState.PENDING, turn=job.turn + 1, attempts=0, next_at=at, ended_at=0
     )

@@ -1,4 +1,4 @@
-"""The parts that do jobs, put together from the settings."""
+"""The parts that make attempts at jobs, assembled from the settings."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ from authz_service.usecases.delivery.outbox import Outbox
 from authz_service.usecases.delivery.webhook_delivery import WebhookDelivery
 
 DOWNGRADE_RETRIES: Final = (60.0, 600.0, 3600.0, 6 * 3600.0, 24 * 3600.0, 72 * 3600.0)
-"""Seconds until an account that could not be put in order is tried again."""
+"""Seconds between attempts to apply the downgrade policy to an account."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,18 +81,18 @@ class Jobs:
         self.outbox = Outbox(self._queue, mailing=self._mailer is not None)
 
     def prepare(self, index: Index) -> None:
-        """See that jobs can be enqueued, if there may be any. Raises: DATABASE_BEHIND."""
+        """Make sure that jobs can be enqueued, if there may be any. Raises: DATABASE_BEHIND."""
         if self._mailer is not None or index.endpoints:
             self._queue.prepare()
 
     def prepare_now(self) -> None:
-        """See that jobs can be enqueued. Raises: DATABASE_BEHIND."""
+        """Make sure that jobs can be enqueued. Raises: DATABASE_BEHIND."""
         self._queue.prepare()
 
     def worker(
         self, store: Store, index: Callable[[], Index], policy: Callable[[], BillingPolicy]
     ) -> Worker:
-        """Put together what does the jobs, or only counts them where `AUTHZ_JOBS` is off."""
+        """Assemble the worker, which only counts jobs where `AUTHZ_JOBS` is off."""
         runner = JobRunner(
             store.database,
             self._queue,

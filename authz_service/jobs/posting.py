@@ -14,13 +14,13 @@ from authz_service.domain.job import JobReason
 from authz_service.usecases.delivery.webhook_delivery import PostFailed
 
 _MOST_READ: Final = 64 * 1024
-"""Bytes of an answer that are read: nobody looks at them."""
+"""How many bytes of an answer are read; nobody looks at them."""
 
 _CONNECT_SECONDS: Final = 5.0
 
 
 class NotAllowed(Exception):
-    """Every address of a host is one that no endpoint may have."""
+    """No address of the host is one that an endpoint may have."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 APP: Final = "authz-service"
 VERSION: Final = "1"
-"""Of what an attempt is asked to do: workers of another version leave it alone."""
+"""Version of what an attempt is asked to do: workers of another version leave it alone."""
 
 ATTEMPT: Final = "attempt"
 """The name under which workers know what to do."""
@@ -38,7 +38,7 @@ def database_url(url: DatabaseUrl) -> str:
 
 
 class DbosQueue:
-    """JobRunner that wait. DBOS is imported when first needed: many processes never do."""
+    """Attempts that wait. DBOS is imported when first needed: many processes never do."""
 
     def __init__(self, url: DatabaseUrl) -> None:
         self.url = database_url(url)
@@ -52,7 +52,7 @@ class DbosQueue:
             DBOS.migrate(self.url)
 
     def prepare(self) -> None:
-        """See that attempts can be enqueued: on SQLite, make the tables.
+        """Make sure that attempts can be enqueued: on SQLite, make the tables.
 
         Raises:
             FailedPrecondition: DATABASE_BEHIND: on PostgreSQL, `authz migrate` makes them.
@@ -102,7 +102,7 @@ class DbosQueue:
         return [workflow.workflow_id for workflow in workflows]
 
     def drop(self, attempts: Collection[str]) -> None:
-        """Let nobody make these attempts."""
+        """Cancel these attempts."""
         self._client.cancel_workflows(list(attempts))
 
     def forget(self, ended_before_ms: int) -> None:

@@ -15,7 +15,7 @@ from authz_service.errors import ErrorReason, InvalidArgument
 from authz_service.usecases.delivery.mail import Mail, MailFailed
 
 _LONGEST: Final = 300
-"""Characters of what a mail server says that are kept."""
+"""How many characters of a mail server's answer are kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +101,7 @@ class Smtp:
 
 
 def _problem(error: Exception) -> str:
-    """Say what went wrong in the server's words, where it said any, without the addresses."""
+    """Describe the failure in the words of the server, if it gave any, without the addresses."""
     match error:
         case smtplib.SMTPRecipientsRefused(recipients=refused):
             answers = {f"{code} {_text(answer)}" for code, answer in refused.values()}

@@ -39,10 +39,10 @@ _SOON: Final = 600 * SECOND
 """The queue is made ready so long before something falls due."""
 
 _MOST: Final = 500
-"""JobRunner looked up in one beat."""
+"""Attempts looked up in one beat."""
 
 _ONE: Final = threading.Lock()
-"""DBOS is one to a process."""
+"""There is one DBOS in a process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,7 @@ class Worker:
         self._thread.start()
 
     def stop(self, drain_seconds: float) -> None:
-        """Begin no more attempts and let those that are running end."""
+        """Begin no more attempts and let the running ones end."""
         self._stopping.set()
         if self._thread.ident is not None:
             self._thread.join()
@@ -179,7 +179,7 @@ class Worker:
             dead = jobs.silent(connection, silent_since)
             overdue = jobs.overdue(connection, now, _OVERDUE, _MOST)
             late = [job.attempt_id for job in overdue]
-        orphans = {each for name in dead for each in self._queue.begun_by(name)}
+        orphans = {orphan for name in dead for orphan in self._queue.begun_by(name)}
         if late:
             orphans |= self._queue.lost(late, dead)
         for attempt in sorted(orphans):
@@ -234,7 +234,7 @@ def _making(runner: JobRunner) -> Callable[[str, int], str]:
 
 
 class _ToOurs(logging.Handler):
-    """Puts what DBOS says into our log, where it is redacted."""
+    """Writes what DBOS logs to our log, which redacts it."""
 
     def emit(self, record: logging.LogRecord) -> None:
         log.warning("dbos", said=record.getMessage())

@@ -61,8 +61,8 @@ class Facts:
 
     def tenants(self, tenant: str | None = None) -> list[Tenant]:
         periods = _grouped(self._of(schema.tenant_period, tenant), "tenant")
-        mine = (schema.OF_NO_SUBJECT, rule.c.tenant != "", rule.c.v0 == rule.c.tenant)
-        bought = _grouped(self._of(rule, tenant, *mine, rule.c.exception_id == ""), "tenant")
+        of_tenants = (schema.OF_NO_SUBJECT, rule.c.tenant != "", rule.c.v0 == rule.c.tenant)
+        bought = _grouped(self._of(rule, tenant, *of_tenants, rule.c.exception_id == ""), "tenant")
         closed = self._tenants_closed(tenant)
         return [
             rows.tenant(row, periods[row.tenant], bought[row.tenant], closed.get(row.tenant, 0))
@@ -79,8 +79,8 @@ class Facts:
 
     def memberships(self, tenant: str, subject: str | None) -> list[Membership]:
         """List the memberships of one subject, or of all if it is None."""
-        mine = () if subject is None else (schema.member.c.subject == subject,)
-        return [rows.membership(row) for row in self._of(schema.member, tenant, *mine)]
+        of_subject = () if subject is None else (schema.member.c.subject == subject,)
+        return [rows.membership(row) for row in self._of(schema.member, tenant, *of_subject)]
 
     def invitations(self, tenant: str | None = None) -> list[Invitation]:
         return [rows.invitation(row) for row in self._of(schema.invitation, tenant)]
@@ -95,8 +95,8 @@ class Facts:
         """List all tenants' grants that end after one instant, and at another at the latest."""
         end = rule.c.valid_until
         ending = (end > after, end <= until, end != FOREVER, rule.c.held_back == "")
-        found = self._rows(rule, *EVERY_GRANT.conditions(), *ending)
-        return [rows.role_grant(row) for row in found]
+        rows_ending = self._rows(rule, *EVERY_GRANT.conditions(), *ending)
+        return [rows.role_grant(row) for row in rows_ending]
 
     def role_grants_after(
         self, tenant: str, grant_id: str, at_most: int, matching: GrantFilter = EVERY_GRANT
@@ -113,8 +113,8 @@ class Facts:
 
     def count_role_grants(self, tenant: str, matching: GrantFilter) -> int:
         """Count the tenant's grants that the filter lets through."""
-        mine = (rule.c.tenant == tenant, *matching.conditions())
-        query = select(func.count()).select_from(rule).where(self.in_force(rule), *mine)
+        conditions = (rule.c.tenant == tenant, *matching.conditions())
+        query = select(func.count()).select_from(rule).where(self.in_force(rule), *conditions)
         return int(self._connection.execute(query).scalar_one())
 
     def role_grants_of(
@@ -126,11 +126,11 @@ class Facts:
         """
         if not holders:
             return {}
-        asked = tuple_(rule.c.tenant, rule.c.subject).in_(holders)
-        found: dict[tuple[str, str], list[RoleGrant]] = {}
-        for row in self._rows(rule, asked):
-            found.setdefault((row.tenant, row.subject), []).append(rows.role_grant(row))
-        return found
+        of_holders = tuple_(rule.c.tenant, rule.c.subject).in_(holders)
+        by_holder: dict[tuple[str, str], list[RoleGrant]] = {}
+        for row in self._rows(rule, of_holders):
+            by_holder.setdefault((row.tenant, row.subject), []).append(rows.role_grant(row))
+        return by_holder
 
     def api_keys(self) -> list[ApiKey]:
         return [caller_rows.api_key(row) for row in self._rows(schema.api_key)]
@@ -142,8 +142,8 @@ class Facts:
         return [rows.endpoint(row) for row in self._rows(schema.endpoint)]
 
     def scheduled(self) -> list[ScheduledChangeset]:
-        found = self._rows(schema.scheduled_changeset)
-        return [scheduled_rows.scheduled(row, deltas.changes_of) for row in found]
+        lines = self._rows(schema.scheduled_changeset)
+        return [scheduled_rows.scheduled(row, deltas.changes_of) for row in lines]
 
     def about(self, tenant: str, subject: str | None) -> Iterator[Fact]:
         """Iterate over all that a decision about this subject in this tenant can depend on, in
@@ -166,8 +166,8 @@ class Facts:
 
     def _exceptions_closed(self, tenant: str | None) -> dict[str, Revision]:
         """Tell when each exception last lost a rule."""
-        mine = () if tenant is None else (rule.c.tenant == tenant,)
-        return self._last_closed(rule.c.exception_id, rule.c.exception_id != "", *mine)
+        of_tenant = () if tenant is None else (rule.c.tenant == tenant,)
+        return self._last_closed(rule.c.exception_id, rule.c.exception_id != "", *of_tenant)
 
     def _last_closed(
         self, name: ColumnElement[str], *conditions: ColumnElement[bool]
@@ -182,15 +182,15 @@ class Facts:
 
     def _tenants_closed(self, tenant: str | None) -> dict[str, Revision]:
         """Tell when each tenant last lost a plan or a limit of its own."""
-        mine = () if tenant is None else (rule.c.tenant == tenant,)
+        of_tenant = () if tenant is None else (rule.c.tenant == tenant,)
         own = (rule.c.tenant != "", rule.c.v0 == rule.c.tenant, rule.c.exception_id == "")
-        return self._last_closed(rule.c.tenant, *own, *mine)
+        return self._last_closed(rule.c.tenant, *own, *of_tenant)
 
     def _of(
         self, table: Table, tenant: str | None, *conditions: ColumnElement[bool] | TextClause
     ) -> list[Any]:
-        mine = () if tenant is None else (table.c.tenant == tenant,)
-        return self._rows(table, *mine, *conditions)
+        of_tenant = () if tenant is None else (table.c.tenant == tenant,)
+        return self._rows(table, *of_tenant, *conditions)
 
     def _rows(self, table: Table, *conditions: ColumnElement[bool] | TextClause) -> list[Any]:
         query = select(table).where(self.in_force(table), *conditions).order_by(table.c.id)
@@ -204,8 +204,8 @@ class Facts:
         return and_(opened <= self._revision, or_(closed.is_(None), closed > self._revision))
 
 
-def _grouped(found: Iterable[Any], name: str) -> defaultdict[str, list[Any]]:
+def _grouped(lines: Iterable[Any], name: str) -> defaultdict[str, list[Any]]:
     groups: defaultdict[str, list[Any]] = defaultdict(list)
-    for row in found:
+    for row in lines:
         groups[getattr(row, name)].append(row)
     return groups

@@ -1,4 +1,4 @@
-"""Jobs as they are kept, the workers that do them, and the mails' words: plain tables beside the
+"""Stored jobs, the workers that run them, and mail templates: plain tables beside the
 facts, written in the transaction of the change that a job follows, or of its attempt.
 """
 
@@ -24,7 +24,7 @@ _STILL_OPEN: Final = job.c.state.in_([JobState.PENDING.value, JobState.RUNNING.v
 
 
 def add(connection: Connection, new: Job) -> bool:
-    """Keep a new job. False, and nothing kept, if there is one with its key."""
+    """Store a new job. False, and nothing stored, if there is one with its key."""
     inserting = _INSERT[connection.dialect.name](job)
     statement = inserting.values(_values(new)).on_conflict_do_nothing(index_elements=["key"])
     return bool(connection.execute(statement).rowcount)
@@ -53,7 +53,7 @@ def page(
 
 
 def overdue(connection: Connection, now: Instant, patience: int, at_most: int) -> list[Job]:
-    """List open jobs that were to be attempted more than `patience` microseconds ago.
+    """List open jobs whose attempt was due more than `patience` microseconds ago.
 
     Downgrades are dated: they are overdue as soon as they are due.
     """
@@ -64,7 +64,7 @@ def overdue(connection: Connection, now: Instant, patience: int, at_most: int) -
 
 
 def any_due(connection: Connection, at: Instant) -> bool:
-    """Tell whether an attempt is to be made at an instant, or was before it."""
+    """Tell whether an attempt is due at an instant."""
     query = select(job.c.number).where(_STILL_OPEN, job.c.next_at <= at).limit(1)
     return connection.execute(query).first() is not None
 
@@ -76,13 +76,13 @@ def counts(connection: Connection) -> Counter[tuple[str, str]]:
 
 
 def forget(connection: Connection, ended_before: Instant) -> int:
-    """Delete jobs that ended before an instant; how many."""
+    """Delete jobs that ended before an instant, and return how many."""
     old = (job.c.ended_at > 0, job.c.ended_at < ended_before)
     return connection.execute(delete(job).where(*old)).rowcount
 
 
 def seen(connection: Connection, name: str, at: Instant) -> None:
-    """Note that a worker lives."""
+    """Note that a worker is alive."""
     inserting = _INSERT[connection.dialect.name](worker).values({"worker": name, "seen_at": at})
     connection.execute(
         inserting.on_conflict_do_update(index_elements=["worker"], set_={"seen_at": at})
@@ -90,13 +90,13 @@ def seen(connection: Connection, name: str, at: Instant) -> None:
 
 
 def silent(connection: Connection, since: Instant) -> list[str]:
-    """Name the workers that have said nothing since an instant."""
+    """Name the workers that have not been heard of since an instant."""
     query = select(worker.c.worker).where(worker.c.seen_at < since)
     return list(connection.execute(query.order_by(worker.c.worker)).scalars())
 
 
 def bury(connection: Connection, names: Iterable[str], since: Instant) -> None:
-    """Forget workers, but none that has spoken again."""
+    """Forget workers, except those that have been heard of again."""
     is_among = worker.c.worker.in_(list(names))
     connection.execute(delete(worker).where(is_among, worker.c.seen_at < since))
 
@@ -130,7 +130,7 @@ def forget_secrets(connection: Connection, endpoint: str) -> None:
 def template(
     connection: Connection, tenants: Collection[str], kind: str
 ) -> dict[str, tuple[str, str, str]]:
-    """Read the words of a mail (subject, text, HTML) by tenant, of those that have their own."""
+    """Read the custom templates of a mail (subject, text, HTML) by tenant."""
     table = schema.mail_template
     query = select(table).where(table.c.tenant.in_(list(tenants)), table.c.kind == kind)
     return {row.tenant: (row.subject, row.text, row.html) for row in connection.execute(query)}
@@ -139,7 +139,7 @@ def template(
 def set_template(
     connection: Connection, tenant: str, kind: str, words: tuple[str, str, str] | None
 ) -> None:
-    """Keep the words of a mail; None to forget them."""
+    """Store a custom template; None deletes it."""
     table = schema.mail_template
     connection.execute(delete(table).where(table.c.tenant == tenant, table.c.kind == kind))
     if words is not None:

@@ -290,21 +290,21 @@ def tenant(row: Any, periods: Iterable[Any], rules: Iterable[Any], closed: int =
 
     `closed` is the revision in which it last lost a rule.
     """
-    opened = [row, *(lines := list(periods)), *(held := list(rules))]
-    limits = [(_limit(rule), window(rule)) for rule in held if rule.ptype == "p2"]
+    opened = [row, *(lines := list(periods)), *(lines_of_rules := list(rules))]
+    limits = [(_limit(rule), window(rule)) for rule in lines_of_rules if rule.ptype == "p2"]
     return Tenant(
         id=row.tenant,
         display_name=row.display_name,
         periods=tuple(StatePeriod(TenantState(p.state), window(p)) for p in lines),
         suspensions=suspensions(row.suspensions),
         subscription_items=tuple(
-            SubscriptionItem(r.v1, window(r)) for r in held if r.ptype == "g2"
+            SubscriptionItem(r.v1, window(r)) for r in lines_of_rules if r.ptype == "g2"
         ),
         limits=tuple(limit for limit, when in limits if when == ALWAYS),
         dated_limits=tuple(DatedLimit(limit, when) for limit, when in limits if when != ALWAYS),
         created_at=row.created_at,
         ended_revision=row.ended_revision,
-        revision=max(closed, *(each.opened_revision for each in opened)),
+        revision=max(closed, *(line.opened_revision for line in opened)),
     )
 
 
@@ -365,12 +365,12 @@ def exception(row: Any, rules: Iterable[Any], closed: int = 0) -> TenantExceptio
     kind = ExceptionKind(row.kind)
     position = "v2" if kind is ExceptionKind.DENY else "v1"
     lines = list(rules)
-    named = {getattr(rule, position) for rule in lines}
+    names = {getattr(rule, position) for rule in lines}
     return TenantException(
         id=row.exception,
         tenant=row.tenant,
         kind=kind,
-        permissions=frozenset(name for name in named if ":" in name),
+        permissions=frozenset(name for name in names if ":" in name),
         subject=row.subject,
         scope=row.scope,
         window=window(row),

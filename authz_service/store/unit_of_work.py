@@ -111,33 +111,34 @@ class Transaction:
 
 def number_tiers(tx: Transaction) -> None:
     """Let every change of what a tier comes to make a version of it, and keep what it was."""
-    made = numbered(tx.index.plans, tx.changes)
-    if made is None:
+    numbering = numbered(tx.index.plans, tx.changes)
+    if numbering is None:
         return
-    tx.changes[:] = made.changes
+    tx.changes[:] = numbering.changes
     reason = tx.call.reason
-    for before, after in made.followed:
+    for before, after in numbering.followed:
         tx.changes.append(FactChange(before, after))
         tx.record(AuditRecord("tier.versioned", SYSTEM, (after.id,), before, after, reason))
-    for plan in made.kept:
+    for plan in numbering.kept:
         tx.changes.append(FactChange(None, plan))
         tx.record(AuditRecord("tier.version_kept", SYSTEM, (plan.id,), None, plan, reason))
-    for plan in made.dropped:
+    for plan in numbering.dropped:
         tx.changes.append(FactChange(plan, None))
         tx.record(AuditRecord("tier.version_dropped", SYSTEM, (plan.id,), plan, None, reason))
 
 
-def come_due(tx: Transaction, each: ScheduledChangeset) -> Transaction:
+def come_due(tx: Transaction, changeset: ScheduledChangeset) -> Transaction:
     """Make a scheduled change a revision of its own, by who scheduled it; return how it was made.
 
     `tx` lends the connection, the index and the instant, and is left as it is.
     """
-    action = "changeset.came_due" if each.blocker is None else "changeset.lapsed"
+    action = "changeset.came_due" if changeset.blocker is None else "changeset.lapsed"
+    record = AuditRecord(action, SYSTEM, (changeset.id,), changeset, None, changeset.reason)
     step = replace(
         tx,
-        call=Call(each.by, reason=each.reason),
-        changes=[FactChange(each, None), *each.changes],
-        records=[AuditRecord(action, SYSTEM, (each.id,), each, None, each.reason), *each.records],
+        call=Call(changeset.by, reason=changeset.reason),
+        changes=[FactChange(changeset, None), *changeset.changes],
+        records=[record, *changeset.records],
         jobs=[],
         answer=None,
     )
@@ -150,15 +151,15 @@ def brought_to(tx: Transaction, until: tuple[Instant, str]) -> Iterator[Transact
 
     What cannot be written lapses: else no change could be made any more, not even its cancelling.
     """
-    for each in due(tx.index, until):
+    for changeset in due(tx.index, until):
         try:
             with tx.connection.begin_nested():
-                step = come_due(tx, each)
+                step = come_due(tx, changeset)
                 after = step.after()
         except (Internal, ValueError, *INTEGRITY) as error:
-            log.critical("what was scheduled cannot be done", id=each.id, error=str(error))
+            log.critical("what was scheduled cannot be done", id=changeset.id, error=str(error))
             blocker = Blocker(ErrorReason.INTERNAL, str(error))
-            step = come_due(tx, replace(each, changes=(), records=(), blocker=blocker))
+            step = come_due(tx, replace(changeset, changes=(), records=(), blocker=blocker))
             after = step.after()
         tx.index = after
         yield step
@@ -237,13 +238,13 @@ class Store:
             FailedPrecondition: the change would break a law of `engine/laws.py`.
         """
         with self._next_turn():
-            made: list[Transaction] = []
+            steps: list[Transaction] = []
             with self.database.write() as connection:
                 head = writing.lock_head(connection)
                 index = self._follower.at(head, connection)
                 tx = Transaction(connection, index, call, self._clock(), self._new_id)
                 if tx.now >= index.due:
-                    made += self._come_due(tx)
+                    steps += self._come_due(tx)
                 yield tx
                 if tx.changes and not tx.records:
                     raise Internal(ErrorReason.INTERNAL, "an unexplained change cannot commit")
@@ -251,14 +252,14 @@ class Store:
                 laws.require_kept(tx.index, tx.changes, tx.now)
                 if call.validate_only:
                     connection.rollback()
-                    made.clear()
+                    steps.clear()
                 else:
                     self._write(tx)
-                    made += (tx, *self._planned_anew(tx))
-            for each in made:
-                self._count(each)
-                if each.changes:
-                    self._follower.advance(each.delta())
+                    steps += (tx, *self._planned_anew(tx))
+            for step in steps:
+                self._count(step)
+                if step.changes:
+                    self._follower.advance(step.delta())
 
     def settle(self) -> None:
         """Make facts of what has come due; nothing is asked of the database if nothing has."""

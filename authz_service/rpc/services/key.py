@@ -11,8 +11,8 @@ from authz_service.usecases.callers import keys, keys_now
 from authz_service.usecases.callers.keys_now import KeyNow, Uses
 
 
-def service(new_secret: Callable[[], str], seen: Callable[[], Uses]) -> Service:
-    """Describe the service; `seen` tells when this process last saw each key."""
+def service(new_secret: Callable[[], str], uses_here: Callable[[], Uses]) -> Service:
+    """Describe the service; `uses_here` tells when this process last saw each key."""
 
     def rotation(request: pb.RotateKeyRequest, secret: str) -> keys.RotateKey:
         overlaps = request.HasField("overlap")
@@ -20,7 +20,7 @@ def service(new_secret: Callable[[], str], seen: Callable[[], Uses]) -> Service:
             id=request.id,
             secret_hash=digest(secret),
             overlap=values.duration(request.overlap) if overlaps else keys.OVERLAP,
-            seen=seen(),
+            uses_here=uses_here(),
         )
 
     def update(request: pb.UpdateKeyRequest) -> keys.UpdateKey:
@@ -29,17 +29,19 @@ def service(new_secret: Callable[[], str], seen: Callable[[], Uses]) -> Service:
             fields=caller_fields(request.key),
             mask=tuple(request.update_mask.paths),
             expected_revision=request.expected_revision,
-            seen=seen(),
+            uses_here=uses_here(),
         )
 
     def revocation(request: pb.RevokeKeyRequest) -> keys.RevokeKey:
-        return keys.RevokeKey(id=request.id, previous_only=request.previous_only, seen=seen())
+        return keys.RevokeKey(
+            id=request.id, previous_only=request.previous_only, uses_here=uses_here()
+        )
 
     return Service(
         pb.DESCRIPTOR.services_by_name["KeyService"],
         issue(keys.create_key, _creation, KEY.one, _credential, new_secret),
-        read(keys_now.get_key, lambda r: keys_now.GetKey(id=r.id, seen=seen()), KEY.one),
-        read(keys_now.list_keys, lambda r: _listing(r, seen()), KEY.page),
+        read(keys_now.get_key, lambda r: keys_now.GetKey(id=r.id, uses_here=uses_here()), KEY.one),
+        read(keys_now.list_keys, lambda r: _listing(r, uses_here()), KEY.page),
         change(keys.update_key, update, KEY.one),
         issue(keys.rotate_key, rotation, KEY.one, _credential, new_secret),
         change(keys.revoke_key, revocation, KEY.one),
@@ -60,7 +62,7 @@ def _creation(request: pb.CreateKeyRequest, secret: str) -> keys.CreateKey:
     )
 
 
-def _listing(request: pb.ListKeysRequest, seen: Uses) -> keys_now.ListKeys:
+def _listing(request: pb.ListKeysRequest, uses_here: Uses) -> keys_now.ListKeys:
     unused = request.HasField("unused_since_time")
     return keys_now.ListKeys(
         page=values.page(request),
@@ -69,5 +71,5 @@ def _listing(request: pb.ListKeysRequest, seen: Uses) -> keys_now.ListKeys:
         kind=values.key_kind(request.kind),
         expired=request.expired if request.HasField("expired") else None,
         unused_since=values.instant(request.unused_since_time) if unused else None,
-        seen=seen,
+        uses_here=uses_here,
     )

@@ -1,4 +1,4 @@
-"""When keys were last used: noted in memory where a call comes in, written down by and by."""
+"""When keys were last used: noted in memory as calls come in, stored once a minute."""
 
 import threading
 from collections.abc import Callable, Mapping
@@ -15,7 +15,7 @@ from authz_service.store.database import Database
 log = structlog.get_logger()
 
 EVERY: Final = 60.0
-"""Seconds from one writing to the next: at most so much of the knowledge is lost with a process."""
+"""Seconds between two writes: the most that is lost when a process dies."""
 
 _SUBJECT: Final = "service:"
 _KEY: Final = "service:key-"
@@ -49,7 +49,7 @@ class KeyUse:
             self._seen[caller] = self._clock()
 
     def seen(self) -> Mapping[str, Instant]:
-        """Return when this process last saw each key, written down or not."""
+        """Return when this process last saw each key, stored or not."""
         uses = self._seen.copy()
         keys = self._index().keys
         by_id = ((caller.removeprefix(_SUBJECT), at) for caller, at in uses.items())
@@ -59,13 +59,13 @@ class KeyUse:
         self._thread.start()
 
     def stop(self) -> None:
-        """Write down what is left, and end."""
+        """Store what is left, and stop."""
         self._stopping.set()
         if self._thread.ident is not None:
             self._thread.join()
 
     def flush(self) -> None:
-        """Write down what was seen since the last time.
+        """Store what was seen since the last time.
 
         Raises:
             Unavailable: the database does not answer; the next time will do it.

@@ -48,17 +48,17 @@ class CreateKey:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UpdateKey(UpdateCaller):
-    seen: Uses = field(default_factory=dict)
+    uses_here: Uses = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RotateKey:
-    """`overlap` is how long the secret before goes on, in microseconds."""
+    """`overlap` is how long the previous secret stays good, in microseconds."""
 
     id: str
     secret_hash: str
     overlap: Instant = OVERLAP
-    seen: Uses = field(default_factory=dict)
+    uses_here: Uses = field(default_factory=dict)
     tenant: str = ""
 
 
@@ -66,7 +66,7 @@ class RotateKey:
 class RevokeKey:
     id: str
     previous_only: bool = False
-    seen: Uses = field(default_factory=dict)
+    uses_here: Uses = field(default_factory=dict)
     tenant: str = ""
 
 
@@ -76,7 +76,7 @@ def create_key(tx: Transaction, command: CreateKey) -> KeyNow:
 
 
 def make_key(tx: Transaction, command: CreateKey) -> KeyNow:
-    """Make a key, its membership in `system` and its rights there."""
+    """Create a key with its membership and its rights in `system`."""
     fields = command.fields
     caller_changes.check(tx, fields, _AT)
     system_roles.paired(tx, fields.roles, fields.tenants, _AT)
@@ -106,7 +106,7 @@ def kind_of(index: Index, roles: Iterable[str]) -> KeyKind:
 def update_key(tx: Transaction, command: UpdateKey) -> KeyNow:
     before = find(tx.index, command.id, "key.id")
     after = caller_changes.amend(tx, before, command, "key.updated", _AT)
-    used_at = described(tx.index, after, _uses(tx, command.seen), tx.now).last_used_at
+    used_at = described(tx.index, after, _uses(tx, command.uses_here), tx.now).last_used_at
     roles, tenants = caller_changes.rights_after(tx, after, command)
     if caller_changes.changes_rights(command):
         rights = system_roles.paired(tx, roles, tenants, _AT)
@@ -118,7 +118,7 @@ def update_key(tx: Transaction, command: UpdateKey) -> KeyNow:
 
 @change
 def rotate_key(tx: Transaction, command: RotateKey) -> KeyNow:
-    """Give a key another secret. One that is rotated again during an overlap ends its oldest."""
+    """Issue a new secret. Rotating again during the overlap ends the oldest secret."""
     key = find(tx.index, command.id)
     if not 0 <= command.overlap <= MAX_OVERLAP:
         raise _wrong("the overlap must be 0 to 30 days", "overlap")
@@ -129,7 +129,7 @@ def rotate_key(tx: Transaction, command: RotateKey) -> KeyNow:
             "set a later expire_time first, or create another key",
             field="id",
         )
-    shown = described(tx.index, key, _uses(tx, command.seen), tx.now)
+    shown = described(tx.index, key, _uses(tx, command.uses_here), tx.now)
     after = key.rotated(command.secret_hash, tx.now + command.overlap)
     tx.change(key, after)
     tx.record(AuditRecord("key.rotated", SYSTEM, (key.id,), key, after, tx.call.reason))
@@ -138,9 +138,9 @@ def rotate_key(tx: Transaction, command: RotateKey) -> KeyNow:
 
 @change
 def revoke_key(tx: Transaction, command: RevokeKey) -> KeyNow:
-    """End a key with all its secrets, or only the secret before its last rotation."""
+    """Revoke a key with all its secrets, or only the secret before its last rotation."""
     key = find(tx.index, command.id)
-    shown = _now(tx, described(tx.index, key, _uses(tx, command.seen), tx.now))
+    shown = _now(tx, described(tx.index, key, _uses(tx, command.uses_here), tx.now))
     if command.previous_only:
         return _revoke_previous(tx, key, shown)
     caller_changes.leave(tx, key, "key.revoked")
@@ -163,7 +163,7 @@ def _revoke_previous(tx: Transaction, key: ApiKey, shown: KeyNow) -> KeyNow:
 
 
 def _require_honest(index: Index, kind: KeyKind, roles: Iterable[str], field: str) -> None:
-    """Refuse a key that opens this service itself and whose text says it opens less."""
+    """Refuse a key that can operate this service and whose text says that it can do less."""
     operates = kind_of(index, roles) is KeyKind.OPERATOR
     if operates and kind is not KeyKind.OPERATOR:
         raise FailedPrecondition(
@@ -193,8 +193,8 @@ def _now(tx: Transaction, key: KeyNow) -> KeyNow:
     return replace(key, revision=caller_changes.revision_after(tx, key.id))
 
 
-def _uses(tx: Transaction, seen: Uses) -> Uses:
-    return later(key_use.read(tx.connection), seen)
+def _uses(tx: Transaction, uses_here: Uses) -> Uses:
+    return later(key_use.read(tx.connection), uses_here)
 
 
 def _wrong(message: str, field: str) -> InvalidArgument:

@@ -17,7 +17,7 @@ from authz_service.usecases.kernel.execution import View, read
 from authz_service.usecases.kernel.paging import Page, PageRequest
 
 Uses = Mapping[str, Instant]
-"""When keys were last used, by id; 0, or not there, for never."""
+"""When keys were last used, by id; 0 or absent for never."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +42,10 @@ class KeyNow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GetKey:
-    """`seen` is what this process noted, which may be later than what is written down."""
+    """`uses_here` is what this process noted, which may be later than what is stored."""
 
     id: str
-    seen: Uses = field(default_factory=dict)
+    uses_here: Uses = field(default_factory=dict)
     tenant: str = ""
 
 
@@ -59,14 +59,14 @@ class ListKeys:
     kind: KeyKind | None = None
     expired: bool | None = None
     unused_since: Instant | None = None
-    seen: Uses = field(default_factory=dict)
+    uses_here: Uses = field(default_factory=dict)
     tenant: str = ""
 
 
 @read
 def get_key(view: View, query: GetKey) -> KeyNow:
     key = find(view.index, query.id)
-    shown = described(view.index, key, _uses(view, query.seen), view.now)
+    shown = described(view.index, key, _uses(view, query.uses_here), view.now)
     return _dated(view, [shown])[0]
 
 
@@ -123,7 +123,7 @@ def _matching(view: View, query: ListKeys) -> Iterator[KeyNow]:
         checked("role", query.role)
     if query.for_tenant:
         checked("tenant", query.for_tenant, "for_tenant")
-    uses = _uses(view, query.seen)
+    uses = _uses(view, query.uses_here)
     for _, key in sorted(view.index.keys.items()):
         now = described(view.index, key, uses, view.now)
         if _matches(now, query, view.now):
@@ -147,6 +147,6 @@ def _dated(view: View, shown: Sequence[KeyNow]) -> tuple[KeyNow, ...]:
     return tuple(replace(key, revision=revisions.get(key.id, 0)) for key in shown)
 
 
-def _uses(view: View, seen: Uses) -> Uses:
+def _uses(view: View, uses_here: Uses) -> Uses:
     with view.database.read() as connection:
-        return later(key_use.read(connection), seen)
+        return later(key_use.read(connection), uses_here)

@@ -1,4 +1,4 @@
-"""How a job is done: one attempt at a time, and what became of each is written down.
+"""How a job runs: one attempt at a time, and the outcome of each is stored.
 
 An attempt is made at least once: a process that dies amid one is found out, and another makes it
 again. What an attempt does must bear that.
@@ -32,7 +32,7 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Handler:
-    """How jobs of a kind are done, and how long is waited before each further attempt, in
+    """How an attempt at a kind of job is made, and the delay before each further attempt, in
     microseconds.
     """
 
@@ -58,7 +58,7 @@ class JobRunner:
         self._chance = chance
 
     def attempt(self, job_id: str, turn: int) -> JobState | None:
-        """Make one attempt at a job. None if it was not its turn, and nothing was done.
+        """Make one attempt at a job. None if it is not its turn, and nothing was done.
 
         Raises:
             Unavailable: the database does not answer; somebody will take the job up again.
@@ -71,10 +71,10 @@ class JobRunner:
 
     def _begin(self, job_id: str, turn: int) -> Job | None:
         with self._database.write() as connection:
-            found = jobs.find(connection, job_id, lock=True)
-            if found is None or found.turn != turn or not found.open:
+            current = jobs.find(connection, job_id, lock=True)
+            if current is None or current.turn != turn or not current.open:
                 return None
-            job = begun(found)
+            job = begun(current)
             jobs.replace(connection, job)
             return job
 
@@ -91,7 +91,7 @@ class JobRunner:
             return Again(JobReason.INTERNAL, "failed as nobody expected; the log says how")
 
     def _conclude(self, job: Job, outcome: Outcome) -> JobState | None:
-        """Write down what became of an attempt, unless the job has gone on without it."""
+        """Store the outcome of an attempt, unless the job has moved on without it."""
         with self._database.write() as connection:
             current = jobs.find(connection, job.id, lock=True)
             if current is None or current.turn != job.turn:

@@ -1,4 +1,4 @@
-"""Instants at which accounts come to hold something else by their dates, and the jobs for them."""
+"""The jobs that apply the downgrade policy on the dates of an account."""
 
 from collections.abc import Callable, Iterable, Iterator
 
@@ -11,7 +11,7 @@ from authz_service.domain.window import Instant
 def downgrade_jobs(
     tenants: Iterable[Tenant], now: Instant, new_id: Callable[[], str]
 ) -> Iterator[Job]:
-    """Make a job for each instant ahead at which a customer comes to hold something else."""
+    """Make a job for each future time at which dates change what an account has."""
     for tenant in tenants:
         ahead = scheduled(tenant, now) if tenant.id != SYSTEM else []
         instants = (change.at for change in ahead if change.kind is not ScheduledKind.STATE)

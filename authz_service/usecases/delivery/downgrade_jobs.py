@@ -1,7 +1,7 @@
-"""What is left to do when a date has changed what an account holds: the downgrade policy.
+"""The downgrade policy, applied after a date has changed what an account has.
 
-The date needs nobody: from its instant on, the smaller tier's limits and roles are what holds. Only
-what has no room any more is still there, and may wait for a worker.
+The date itself needs no job: from that instant on, checks use the limits and roles of the smaller
+tier. Only what exceeds them is left for a worker to clear.
 """
 
 from collections.abc import Callable
@@ -19,7 +19,7 @@ from authz_service.usecases.delivery.mail import WORKER
 from authz_service.usecases.tenants.downgrade import fit
 
 _NAMED: Final = 5
-"""Changes of one instant that an audit entry names as its reason."""
+"""How many changes of one instant an audit entry names in its reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class DowngradeJobs:
     policy: Callable[[], BillingPolicy]
 
     def attempt(self, job: Job) -> Outcome:
-        """Put one account in order, if it still changes at the job's instant."""
+        """Apply the policy to one account, if its dates still change at the time of the job."""
         try:
             return self._applied(job)
         except (Unavailable, Internal):

@@ -29,7 +29,7 @@ class ListJobs:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OneJob:
-    """`tenant` is whose job the caller says it is; "" for a caller with the right for all."""
+    """`tenant` is the account that the caller names; "" for a caller with the right for all."""
 
     id: str
     tenant: str = ""
@@ -81,7 +81,7 @@ def restarted(tx: Transaction, job: Job, action: str) -> Job:
 
 
 def newest(view: View, request: PageRequest, query: list[str], matching: JobFilter) -> Page[Job]:
-    """Cut a page out of the jobs that the filter lets through, the newest first."""
+    """Cut a page of the jobs that match the filter, the newest first."""
     size, after = paging.size(request), paging.start(request, query)
     if after and not after.isdecimal():
         raise paging.bad_token()
@@ -92,7 +92,7 @@ def newest(view: View, request: PageRequest, query: list[str], matching: JobFilt
 
 
 _LONGEST_NUMBER: Final = 18
-"""Digits that a number of a row may have: a token may hold more, and no database takes them."""
+"""Digits of a row number: a forged token may have more than a database takes."""
 
 
 def owned(job: Job | None, command: OneJob) -> Job:

@@ -18,7 +18,7 @@ from authz_service.store.unit_of_work import Store
 from authz_service.usecases.delivery import mail_rendering
 
 WORKER: Final = Actor("service:jobs")
-"""Who does jobs, in the audit."""
+"""The actor of jobs in the audit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Mail:
 
 
 class MailFailed(Exception):
-    """The mail server did not take a mail. `reason` and the message say how."""
+    """The mail server did not accept a mail. `reason` and the message say why."""
 
     def __init__(self, reason: JobReason, message: str) -> None:
         super().__init__(message)
@@ -44,7 +44,7 @@ class MailFailed(Exception):
 
 class Mailer(Protocol):
     def send(self, mail: Mail) -> None:
-        """Hand a mail to the mail server; on return it has taken it.
+        """Hand a mail to the mail server; on return the server has accepted it.
 
         Raises:
             MailFailed: it has not, or nobody knows; the mail may arrive all the same.

@@ -1,4 +1,4 @@
-"""The words of mails: jinja2 in a sandbox, a tenant's own, the vendor's, or those shipped."""
+"""Rendering mail templates: Jinja2 in a sandbox."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ _SAMPLE: Final[Mapping[str, object]] = {
     "what": "tier pro ends",
     "when": "2027-01-01T00:00:00Z",
 }
-"""All that a template may name, with values to try it with."""
+"""Every variable that a template may use, with sample values."""
 
 
 class TemplateOrigin(StrEnum):
@@ -48,7 +48,7 @@ class Words:
 
 
 def shipped(kind: JobKind) -> Words:
-    """Read the words that this version brings."""
+    """Read the built-in template."""
     name = kind.value.removeprefix("mail.")
     parts = (_SHIPPED / f"{name}.{part}.jinja" for part in ("subject", "text", "html"))
     return Words(*(part.read_text(encoding="utf-8") for part in parts))
@@ -65,7 +65,7 @@ def in_use(connection: Connection, tenant: str, kind: JobKind) -> tuple[Template
 
 
 def rendered(words: Words, values: Mapping[str, object]) -> Words:
-    """Fill the templates in. The subject is made one line.
+    """Render the templates. The subject is made one line.
 
     Raises:
         TemplateError: a template is wrong, or names what there is not.
@@ -77,7 +77,7 @@ def rendered(words: Words, values: Mapping[str, object]) -> Words:
 
 
 def checked(words: Words) -> Words:
-    """Try templates before anybody's mail depends on them. Raises: TEMPLATE_INVALID."""
+    """Render templates once before any mail depends on them. Raises: TEMPLATE_INVALID."""
     for field in ("subject", "text", "html"):
         template = getattr(words, field)
         if not template and field != "html":

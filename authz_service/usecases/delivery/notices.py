@@ -1,4 +1,4 @@
-"""Notices of what is to happen by itself: scheduled changes, ends of trials, expiries.
+"""Notices of dated changes: scheduled changes, ends of trials, expiries.
 
 The thing itself is a dated fact and needs nobody. A notice is given once for each thing and each of
 the chosen numbers of days before it, however often and by however many processes it is looked for.
@@ -38,7 +38,7 @@ class Ahead:
 
 
 def ahead(connection: Connection, index: Index, now: Instant, until: Instant) -> Iterator[Ahead]:
-    """Find all that happens after `now` and not after `until`."""
+    """Find everything that happens after `now` and up to `until`."""
     for name, entry in index.tenants.items():
         if name == SYSTEM:
             continue

@@ -1,7 +1,7 @@
-"""What follows a committed change, read off what it recorded.
+"""The outbox: the jobs that a transaction causes, derived from what it records.
 
-No use case says that a mail is to be sent: whoever records that an invitation was made, by
-whatever path, has it mailed, and whoever listens to an action is told of it.
+No use case asks for a mail: recording that an invitation was created, on whatever path, sends it,
+and endpoints are notified of the actions they listen to.
 """
 
 from collections.abc import Callable, Iterator
@@ -22,7 +22,7 @@ from authz_service.usecases.delivery.dates import downgrade_jobs
 INVITING: Final = ("invitation.created", "invitation.resent")
 
 _SILENT: Final = ("endpoint", "mail_template", "job")
-"""Groups of actions that no endpoint is told of: they are about the telling itself."""
+"""Groups of actions that no endpoint is notified of: they concern notification itself."""
 
 
 class Queue(Protocol):
@@ -37,7 +37,7 @@ class Queue(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Outbox:
-    """Enqueues, in a transaction that is about to commit, the work that is to follow it.
+    """Enqueues, in a transaction that is about to commit, the jobs that it causes.
 
     `mailing` is off where no mail server is set: then no mail is enqueued.
     """
@@ -95,7 +95,7 @@ def delivery(
     at: Instant,
     key: str,
 ) -> Job:
-    """Make the delivery of one record to one endpoint: ids, so that a receiver can fetch."""
+    """Make the delivery of one record to one endpoint: it has ids for the receiver to look up."""
     data = {
         "type": record.action,
         "timestamp": rfc3339(at),
@@ -115,7 +115,7 @@ def delivery(
 
 
 def _dated(tx: Transaction) -> Iterator[Job]:
-    """Make the jobs for the dates of the accounts that a transaction leaves changed."""
+    """Make the jobs for the dates of the accounts that a transaction changes."""
     changed = {
         change.after.id: change.after for change in tx.changes if isinstance(change.after, Tenant)
     }
@@ -140,7 +140,7 @@ def _mails(tx: Transaction, invitation: Invitation) -> Iterator[Job]:
 
 
 def _first(tx: Transaction, tenant: str) -> bool:
-    """Tell whether nobody is in the account yet: then an invitation is a welcome."""
+    """Tell whether the account has no member yet: then the invitation is a welcome."""
     members = tx.after().tenants[tenant].members.values()
     return not any(
         isinstance(member, int) or member.membership.lifecycle is MembershipState.ACTIVE

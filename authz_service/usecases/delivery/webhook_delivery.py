@@ -1,4 +1,4 @@
-"""Webhooks: a delivery posted, signed as Standard Webhooks says, and what the answer means."""
+"""Webhooks: post a delivery, signed as Standard Webhooks specifies, and interpret the answer."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -21,11 +21,11 @@ from authz_service.store.unit_of_work import Store, Transaction
 from authz_service.usecases.delivery.mail import WORKER
 
 GONE = "it answered 410 Gone"
-"""Why an endpoint was disabled that said so itself."""
+"""Why an endpoint was disabled that asked for it itself."""
 
 
 class PostFailed(Exception):
-    """Nothing was answered. `reason` and the message say why."""
+    """There was no answer. `reason` and the message say why."""
 
     def __init__(self, reason: JobReason, message: str) -> None:
         super().__init__(message)

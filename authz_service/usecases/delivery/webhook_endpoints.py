@@ -1,4 +1,4 @@
-"""Endpoints: who is told of changes, and what became of it."""
+"""Webhook endpoints: who is notified of changes, and the outcome of deliveries."""
 
 import re
 from dataclasses import dataclass, replace
@@ -23,7 +23,7 @@ from authz_service.usecases.kernel.execution import View, change, read
 from authz_service.usecases.kernel.paging import Page, PageRequest
 
 MOST: Final = 20
-"""Endpoints that a tenant may have, and that may be there for all: each change asks each."""
+"""How many endpoints a tenant may have, and how many may serve all: every change checks each."""
 
 PING: Final = "endpoint.ping"
 
@@ -108,7 +108,7 @@ def create_endpoint(tx: Transaction, command: CreateEndpoint) -> Endpoint:
             f"there are {MOST} endpoints already; delete one that is not needed",
             field="endpoint",
         )
-    made = Endpoint(
+    new = Endpoint(
         f"end-{tx.new_id()}",
         command.tenant,
         checked_url(command.url, "endpoint.url", plaintext=command.plaintext),
@@ -116,14 +116,14 @@ def create_endpoint(tx: Transaction, command: CreateEndpoint) -> Endpoint:
         preconditions.text(command.description, "endpoint.description", at_most=200),
         created_at=tx.now,
     )
-    store.set_secret(tx.connection, made.id, command.secret, tx.now, FOREVER, 0)
-    _changed(tx, "endpoint.created", None, made)
-    return made
+    store.set_secret(tx.connection, new.id, command.secret, tx.now, FOREVER, 0)
+    _changed(tx, "endpoint.created", None, new)
+    return new
 
 
 @change
 def update_endpoint(tx: Transaction, command: UpdateEndpoint) -> Endpoint:
-    """Change what the mask names. Enabling one that was disabled lets it hear of what follows."""
+    """Change what the mask names. An endpoint that is re-enabled is notified from then on."""
     before = find(tx.index, command.tenant, command.id, "endpoint.id")
     mask = field_masks.checked(command.mask, _MASK)
     after = before
@@ -145,7 +145,7 @@ def update_endpoint(tx: Transaction, command: UpdateEndpoint) -> Endpoint:
 
 @change
 def delete_endpoint(tx: Transaction, command: OneEndpoint) -> Endpoint:
-    """End an endpoint and its secrets; deliveries that wait are given up."""
+    """Delete an endpoint and its secrets; its pending deliveries are given up."""
     endpoint = find(tx.index, command.tenant, command.id)
     store.forget_secrets(tx.connection, endpoint.id)
     _changed(tx, "endpoint.deleted", endpoint, None)
@@ -154,7 +154,7 @@ def delete_endpoint(tx: Transaction, command: OneEndpoint) -> Endpoint:
 
 @change
 def rotate_endpoint_secret(tx: Transaction, command: RotateSecret) -> Endpoint:
-    """Sign with a new secret, and with the old one too as long as they overlap."""
+    """Sign with a new secret, and with the old one too during the overlap."""
     endpoint = find(tx.index, command.tenant, command.id)
     if not 0 <= command.overlap <= LONGEST_OVERLAP:
         raise InvalidArgument(
@@ -171,7 +171,7 @@ def rotate_endpoint_secret(tx: Transaction, command: RotateSecret) -> Endpoint:
 
 @change
 def ping_endpoint(tx: Transaction, command: OneEndpoint) -> Job:
-    """Deliver an event that means nothing, whatever the endpoint listens to."""
+    """Deliver a message that means nothing, whatever the endpoint listens to."""
     endpoint = _enabled(find(tx.index, command.tenant, command.id))
     record = AuditRecord(PING, endpoint.tenant, (endpoint.id,))
     job = delivery(tx.new_id, endpoint.id, record, tx.index.revision, tx.now, f"ping/{tx.new_id()}")
@@ -186,7 +186,7 @@ def ping_endpoint(tx: Transaction, command: OneEndpoint) -> Job:
 
 @change
 def redeliver_delivery(tx: Transaction, command: OneDelivery) -> Job:
-    """Deliver again under the same id, whatever became of it before."""
+    """Repeat a delivery under the same id, whatever its outcome was."""
     endpoint = _enabled(find(tx.index, command.tenant, command.endpoint, "endpoint"))
     query = OneJob(id=checked("id", command.id))
     job = job_rpcs.owned(store.find(tx.connection, query.id, lock=True), query)
@@ -219,7 +219,7 @@ def list_deliveries(view: View, query: ListDeliveries) -> Page[Job]:
 
 
 def find(index: Index, tenant: str, endpoint: str, field: str = "id") -> Endpoint:
-    """Find an endpoint; one of another tenant is not found, by a caller for all it is.
+    """Find an endpoint: one of this tenant, or any for a caller with the right for all.
 
     Raises:
         NotFound: TENANT_NOT_FOUND, ENDPOINT_NOT_FOUND.
