@@ -122,7 +122,9 @@ def _type_link(api: Api, field: Field, page: str) -> str:
 def _place(found: Type, page: str) -> str:
     if found.name == ERRORS:
         return "errors.md"
-    return f"{'' if found.page == page else found.page + '.md'}#{found.name.lower()}"
+    # A request and a response stand under their RPC.
+    anchor = found.name.removesuffix("Request").removesuffix("Response").lower()
+    return f"{'' if found.page == page else found.page + '.md'}#{anchor}"
 
 
 def _linked(api: Api, text: str, page: str) -> str:
