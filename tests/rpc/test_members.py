@@ -1,12 +1,14 @@
 """A roster through gRPC, on both databases: held back, let go, re-roled, owned, not locked out."""
 
 import time
+from dataclasses import fields
 from typing import Any, Final
 
 import pytest
 from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.message import Message
 
+from authz_service.domain.membership import Membership
 from authz_service.errors import ErrorReason
 from authz_service.gen.authz.v1 import member_pb2, role_grant_pb2, role_pb2, tenant_pb2
 from tests.rpc.account import Account, member, subject_of, timestamp, why
@@ -400,3 +402,15 @@ def test_revision_of_a_member_is_that_of_its_last_change(acme: Account) -> None:
     listed = {each.subject: each.revision for each in acme.members().members}
     assert listed["user:vera"] == granted.revision + 1
     assert listed["user:ada"] == opened
+
+
+def test_every_text_of_a_member_is_sent_and_shown(acme: Account) -> None:
+    texts = {field.name for field in fields(Membership) if field.type is str}
+    assert texts <= set(member_pb2.Member.DESCRIPTOR.fields_by_name)
+    assert texts - {"tenant"} <= set(member_pb2.NewMember.DESCRIPTOR.fields_by_name)
+    words = {name: f"the {name}" for name in texts - {"tenant", "subject"}}
+    new = member_pb2.NewMember(subject="user:nina", **words)  # type: ignore[arg-type] # names
+    acme.operator.members.AddMember(member_pb2.AddMemberRequest(tenant=acme.id, member=new))
+    member = acme.member("nina")
+    assert {name: getattr(member, name) for name in words} == words
+    assert member.subject == "user:nina"
