@@ -65,5 +65,5 @@ class Parts:
             self.replica,
             self.settings.poll_seconds,
             on_health,
-            self.store.settle,
+            self.store.apply_due,
         )

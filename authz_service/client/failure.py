@@ -102,7 +102,7 @@ _ADVICE: Final[Mapping[str, str]] = {
     "ADD_ON_NOT_FOUND": "see the names with authz add-ons list",
     "FEATURE_NOT_FOUND": "see who sets it with authz features list --name NAME",
     "LIMIT_NOT_FOUND": "see who sets it with authz limits list --name NAME",
-    "TENANT_EXISTS": "take another id, or see the account with authz tenants get TENANT",
+    "TENANT_EXISTS": "take another id, or see the account with authz tenants show TENANT",
     "MEMBER_EXISTS": "give the member more roles with authz grant TENANT SUBJECT ROLE",
     "INVITATION_EXISTS": "send it again with authz invitations resend TENANT ID, or end it "
     "with authz invitations revoke TENANT ID",
@@ -119,7 +119,7 @@ _ADVICE: Final[Mapping[str, str]] = {
     "ROLE_NOT_ASSIGNABLE": "see the tier's assignable roles with authz tiers show TIER",
     "STAFF_NOT_ALLOWED": "staff get into a customer's account by staff access alone",
     "TENANT_RESERVED": "callers of this service are managed with authz keys",
-    "TENANT_STATE_CONFLICT": "see where it stands with authz tenants get TENANT",
+    "TENANT_STATE_CONFLICT": "see where it stands with authz tenants show TENANT",
     "SEATS_EXHAUSTED": "remove a member with authz members remove, or run "
     "authz tenants set-tier TENANT TIER with a larger tier",
     "CHANGESET_OUTDATED": "look again with authz plan, and apply that plan",
@@ -133,16 +133,17 @@ _ADVICE: Final[Mapping[str, str]] = {
     "LAST_ADMIN": "make somebody else an admin first: authz grant TENANT SUBJECT ROLE",
     "MEMBER_IS_OWNER": "run authz members transfer-ownership TENANT SUBJECT first",
     "MEMBER_MANAGED": "change the member in the customer's directory",
-    "MEMBER_STATE_CONFLICT": "see where the member stands with authz members get TENANT SUBJECT",
+    "MEMBER_STATE_CONFLICT": "see the member's state with authz members show TENANT SUBJECT; "
+    "lift a suspension with authz members resume TENANT SUBJECT --for REASON",
     "SCHEDULE_IN_PAST": "name a later instant, such as +30d, or leave it out for now",
     "LIMIT_UNIT_MISMATCH": "see the unit with authz limits list, and of one tenant's own with "
     "authz tenants entitlements TENANT",
     "SCHEDULED_CHANGE_NOT_FOUND": "see what lies ahead with authz tenants scheduled TENANT, and of "
     "policy with authz schedule list",
     "TOO_MANY_SCHEDULED": "see what lies ahead with authz schedule list, and cancel one of it",
-    "ADD_ON_HELD": "see its window with authz tenants get TENANT; begin where it ends: --from",
-    "ADD_ON_NOT_HELD": "see what it holds with authz tenants get TENANT",
-    "LIMIT_NOT_SET": "see its own limits with authz tenants get TENANT",
+    "ADD_ON_HELD": "see its window with authz tenants show TENANT; begin where it ends: --from",
+    "ADD_ON_NOT_HELD": "see what it holds with authz tenants show TENANT",
+    "LIMIT_NOT_SET": "see its own limits with authz tenants show TENANT",
     "REVISION_NOT_REACHED": "wait longer with --timeout, or ask without --min-revision",
     "DATABASE_UNAVAILABLE": _LATER,
     "DATABASE_BEHIND": "run authz migrate, then authz serve",

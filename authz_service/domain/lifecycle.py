@@ -1,4 +1,4 @@
-"""The life of a tenant: functions from a tenant and what happens to one that it has happened to.
+"""Tenant state transitions: each function takes a tenant and returns it after the event.
 
 trial ──> active <──> grace        each of them dated, so that it ends by itself
   └────────┴── suspended by its date, or for reasons laid over any of them

@@ -1,4 +1,4 @@
-"""Who belongs to a tenant, and what holds them back."""
+"""Memberships and their suspension."""
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -41,29 +41,31 @@ class Membership:
 
 
 def suspended(member: Membership, reason: SuspensionReason) -> Membership:
-    """Add one reason. Raises: FailedPrecondition if it holds already."""
+    """Add a suspension reason. Raises: FailedPrecondition if the member has it already."""
     if reason in member.suspensions:
         raise _conflict(member, f"is already suspended for reason {reason}", reason)
     return replace(member, suspensions=member.suspensions | {reason})
 
 
 def resumed(member: Membership, reason: SuspensionReason) -> Membership:
-    """Lift one reason. Raises: FailedPrecondition if it does not hold."""
+    """Lift a suspension reason. Raises: FailedPrecondition if the member does not have it."""
     if reason not in member.suspensions:
-        held = ", ".join(sorted(member.suspensions)) or "none"
-        raise _conflict(member, f"is not suspended for reason {reason} (held: {held})", reason)
+        reasons = ", ".join(sorted(member.suspensions)) or "none"
+        raise _conflict(
+            member, f"is not suspended for reason {reason} (suspended for: {reasons})", reason
+        )
     return replace(member, suspensions=member.suspensions - {reason})
 
 
 def joined(member: Membership) -> Membership:
-    """Let one who was invited be a member; what suspends it goes on suspending it."""
+    """Make an invited subject an active member; suspension reasons stay."""
     return replace(member, lifecycle=MembershipState.ACTIVE)
 
 
 def _conflict(member: Membership, what: str, reason: SuspensionReason) -> FailedPrecondition:
     return FailedPrecondition(
         ErrorReason.MEMBER_STATE_CONFLICT,
-        f"{member.subject} {what}; get the member to see what does suspend it",
+        f"{member.subject} {what}; get the member to see its suspension reasons, and resume it to lift one",
         field="suspension_reason",
         details={"suspension_reason": reason},
     )

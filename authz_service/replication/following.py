@@ -16,7 +16,7 @@ log = structlog.get_logger()
 class Following:
     """A thread that reads the change log when woken, and every `poll_seconds` in any case.
 
-    `settle` makes facts of what has come due: it is in force without, but not in the view that
+    `apply_due` makes facts of what has come due: it is in force without, but not in the view that
     others read. While the database does not answer, checks go on from the last index; `healthy`
     tells.
     """
@@ -27,10 +27,10 @@ class Following:
         replica: Replica,
         poll_seconds: float,
         on_health: Callable[[bool], None],
-        settle: Callable[[], None] | None = None,
+        apply_due: Callable[[], None] | None = None,
     ) -> None:
         self._replica = replica
-        self._settle = settle
+        self._apply_due = apply_due
         self._on_health = on_health
         self._poll_seconds = poll_seconds
         self._stopping = threading.Event()
@@ -55,8 +55,8 @@ class Following:
         """Read on; return what went wrong, or "" if nothing did."""
         try:
             self._replica.catch_up()
-            if self._settle is not None:
-                self._settle()
+            if self._apply_due is not None:
+                self._apply_due()
         except AuthzError as error:
             return str(error.__cause__ or error)
         except Exception as error:  # noqa: BLE001 - without this thread no change would ever arrive

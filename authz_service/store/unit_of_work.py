@@ -261,7 +261,7 @@ class Store:
                 if step.changes:
                     self._follower.advance(step.delta())
 
-    def settle(self) -> None:
+    def apply_due(self) -> None:
         """Make facts of what has come due; nothing is asked of the database if nothing has."""
         if self._clock() >= self._follower.index.due:
             with self.transaction(Call(Actor(""))):

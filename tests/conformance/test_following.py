@@ -148,8 +148,8 @@ def test_what_comes_due_is_made_facts_soon_after(store_world: StoreWorld) -> Non
         replace(SCHEDULED, at=NOON + 1, changes=(FactChange(None, PERMISSION),), records=())
     )
     store_world.clock.now = NOON + 1
-    settle = store_world.store.settle
-    follower = Following(store_world.database, store_world.replica, 0.02, lambda _: None, settle)
+    apply_due = store_world.store.apply_due
+    follower = Following(store_world.database, store_world.replica, 0.02, lambda _: None, apply_due)
     follower.start()
     try:
         arrives(store_world, 2)

@@ -61,7 +61,7 @@ class Course:
 
 def apply_now(there: StoreWorld, changes: Changeset) -> bool:
     """Apply a set, when what is due are facts; tell whether that could be done."""
-    there.store.settle()
+    there.store.apply_due()
     try:
         applied(there, preview(there, *changes.commands).fingerprint, *changes.commands)
     except AuthzError:
@@ -160,7 +160,7 @@ class Pair:
                 done = [apply_now(each, changes) for each in (self.by_hand, self.ahead)]
                 assert done[0] == done[1], (self.place, changes)
         else:
-            self.ahead.store.settle()
+            self.ahead.store.apply_due()
             self._change(*meanwhile(self.random, known(self.by_hand, self.made)))
         course.anew += bool(before - set(self.ahead.index.scheduled.values()))
 
@@ -238,7 +238,7 @@ def take(pair: Pair, course: Course) -> None:
         if pair.random.random() < 0.5:
             pair.change(course)
             pair.compare(at)
-    pair.ahead.store.settle()
+    pair.ahead.store.apply_due()
     assert not pair.ahead.index.scheduled
     pair.compare(INSTANTS[-1])
 

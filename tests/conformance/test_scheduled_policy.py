@@ -171,8 +171,8 @@ def test_two_servers_make_it_facts_once(either: StoreWorld) -> None:
     schedule(either, AUDITING, ENOUGH)
     other.replica.catch_up()
     either.clock.now = other.clock.now = LATER
-    other.store.settle()
-    either.store.settle()
+    other.store.apply_due()
+    either.store.apply_due()
     assert actions(either).count("changeset.came_due") == 1
     assert ledger.same(either.index, other.index)
 
@@ -188,7 +188,7 @@ def test_what_is_rolled_back_after_the_instant_is_made_by_the_next_write(world: 
     with world.store.transaction(Call(OPERATOR, validate_only=True)):
         pass
     assert world.stored_index().revision == world.index.revision == revision
-    world.store.settle()
+    world.store.apply_due()
     assert world.index.revision == revision + 1
 
 
@@ -295,7 +295,7 @@ def test_who_loses_the_right_before_the_instant_changes_nothing_there(world: Sto
     assert found.blocker is not None
     assert (found.id, found.blocker.reason) == (made.id, "PERMISSION_DENIED")
     world.clock.now = THEN
-    world.store.settle()
+    world.store.apply_due()
     assert world.index.roles["editor"].fact == EDITOR
     assert actions(world)[-1] == "changeset.lapsed"
 
@@ -347,7 +347,7 @@ def test_change_of_its_objects_before_the_instant_is_taken_into_account(either: 
     (tier,) = anew.objects
     assert {field.field for field in tier.fields} == {"description", "limits.seats"}
     either.clock.now = THEN
-    either.store.settle()
+    either.store.apply_due()
     assert either.index.plans["tier/pro"].version == 3
     assert ledger.same(either.index, either.stored_index())
     assert "changeset.planned_anew" in actions(either)
@@ -414,7 +414,7 @@ def test_removal_is_never_held_back_by_what_lies_ahead(world: StoreWorld) -> Non
     assert found.blocker is not None
     assert found.blocker.reason == "NOT_A_MEMBER"
     world.clock.now = LATER
-    world.store.settle()
+    world.store.apply_due()
     assert world.index.member("acme", "user:vera") is None
 
 
@@ -454,7 +454,7 @@ def test_sets_of_one_instant_come_into_force_in_the_order_they_were_scheduled(
     assert beta is not None
     assert beta.tier_at(THEN) == "free"
     world.clock.now = THEN
-    world.store.settle()
+    world.store.apply_due()
     assert ledger.same(world.index, world.stored_index())
 
 
@@ -550,5 +550,5 @@ def test_what_follows_a_change_follows_a_scheduled_one_too(world: StoreWorld) ->
     schedule(world, move_to_tier("beta", "pro"))
     store = Store(world.database, world.replica, world.clock, world.new_id, outbox, replan)
     revision, world.clock.now = world.index.revision, THEN
-    store.settle()
+    store.apply_due()
     assert followed[0] == (revision + 1, ["changeset.came_due", "tenant.tier_set"])

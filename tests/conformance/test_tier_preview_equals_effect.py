@@ -17,8 +17,8 @@ from authz_service.domain.window import ALWAYS, Instant, Window
 from authz_service.engine.decide import decide
 from authz_service.engine.entitlements import entitlements
 from authz_service.engine.index import Index
-from authz_service.usecases.delivery.dates import downgrade_jobs
 from authz_service.usecases.delivery.downgrade_jobs import DowngradeJobs
+from authz_service.usecases.delivery.outbox import downgrade_jobs
 from authz_service.usecases.grants import role_grants
 from authz_service.usecases.members.invitations import InviteMember, invite_member
 from authz_service.usecases.tenants import onboarding, subscriptions

@@ -142,7 +142,7 @@ def test_members_come_and_go(authz: Authz, tenant: str) -> None:
     assert added.document["member"]["roles"] == ["viewer"]
     listed = authz("members", "list", tenant, "--output", "json").document["members"]
     assert [each["subject"] for each in listed] == ["user:ada", "user:eve", "user:vera"]
-    assert authz("members", "get", tenant, "user:eve").code == 0
+    assert authz("members", "show", tenant, "user:eve").code == 0
     assert authz("members", "remove", tenant, "user:eve").code == 0
     assert "NOT_A_MEMBER" in authz("check", tenant, "user:eve", "invoices:view").out
 
@@ -183,7 +183,7 @@ def test_an_invitation_is_sent_again_accepted_and_gone(authz: Authz, tenant: str
     invitation, first = sent.document["invitation"]["id"], sent.document["token"]
     listed = authz("invitations", "list", tenant)
     assert "eve@example.com" in listed.out
-    assert invitation in authz("invitations", "get", tenant, invitation).out
+    assert invitation in authz("invitations", "show", tenant, invitation).out
 
     again = authz("invitations", "resend", tenant, invitation)
     assert "shown this once" in again.err
@@ -218,7 +218,7 @@ def test_a_dry_run_changes_nothing(authz: Authz, tenant: str) -> None:
     tried = authz("tenants", "set-tier", tenant, "professional", "--dry-run")
     assert tried.code == 0, tried.err
     assert "professional" in tried.out
-    assert "professional" not in authz("tenants", "get", tenant).out
+    assert "professional" not in authz("tenants", "show", tenant).out
 
 
 def test_a_request_repeated_under_its_id_changes_nothing_more(authz: Authz, tenant: str) -> None:

@@ -39,7 +39,7 @@ def test_a_grant_is_shown_shortened_and_ended_by_its_id(authz: Authz, tenant: st
     assert shorter["role_grant"]["reason"] == "trial"
     stale = authz(*update, "--no-until", "-o", "json")
     assert (stale.code, stale.failure["reason"]) == (3, "REVISION_MISMATCH")
-    shown = done(authz("grants", "get", tenant, made["id"]))
+    shown = done(authz("grants", "show", tenant, made["id"]))
     assert shorter["revision"] in shown
     assert "until 20" in shown
     assert authz("check", tenant, "user:vera", "invoices:create").code == 0
@@ -129,7 +129,7 @@ def test_an_exception_is_prolonged_and_widened(authz: Authz, tenant: str) -> Non
     assert "valid_until" not in changed
     assert (changed["approver"], changed["reason"]) == ("board", "pilot")
     assert changed["permissions"] == ["invoices:void", "sso:configure"]
-    assert changed["revision"] in authz("exceptions", "get", tenant, made["id"]).err
+    assert changed["revision"] in authz("exceptions", "show", tenant, made["id"]).err
     for how, number in ((("--kind", "deny"), 0), (("--permission", "invoices:void"), 1)):
         listed = done(authz("exceptions", "list", tenant, *how, "-o", "json"))
         assert int(listed.get("total_size", 0)) == number

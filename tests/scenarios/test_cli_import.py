@@ -73,7 +73,7 @@ def test_dry_run_tells_what_would_be_and_opens_nothing(
     assert ran.code == 3
     assert counts(ran) == (1, 0, 0, 1)
     assert ran.document["dry_run"]
-    assert authz("tenants", "get", f"{name}-one").code == 3
+    assert authz("tenants", "show", f"{name}-one").code == 3
     assert not file.with_name(f"{file.name}.results.jsonl").exists()
 
 

@@ -61,7 +61,7 @@ def test_a_tier_is_rolled_back_and_an_account_pinned_and_migrated(authz: Authz) 
     assert "invoices:view" in authz("tiers", "versions", "plus", "1").out
     pinned = authz("tiers", "pin", "loyal", "1", "--reason", "as agreed")
     assert (pinned.code, "plus, version 1" in pinned.out) == (0, True), pinned.err
-    assert "plus, version 1" in authz("tenants", "get", "loyal").out
+    assert "plus, version 1" in authz("tenants", "show", "loyal").out
     tried = authz("tiers", "migrate", "plus", "latest", "--from", "1", "--dry-run")
     assert (tried.code, "loyal" in tried.out, "reports:schedule" in tried.out) == (0, True, True)
     moved = authz("tiers", "migrate", "plus", "latest", "--from", "1", "-o", "json")

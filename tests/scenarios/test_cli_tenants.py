@@ -52,11 +52,11 @@ def test_own_limits_are_set_shown_and_removed(authz: Authz, tenant: str) -> None
         "api-calls": None,
         "seats": "40",
     }
-    assert "2 of 40 taken" in authz("tenants", "get", tenant).out
+    assert "2 of 40 taken" in authz("tenants", "show", tenant).out
     bought = authz("tenants", "entitlements", tenant)
     assert "40 seat" in bought.out
     assert authz(*limits, "--remove", "seats").code == 0
-    assert "2 of 3 taken" in authz("tenants", "get", tenant).out
+    assert "2 of 3 taken" in authz("tenants", "show", tenant).out
 
 
 @pytest.mark.parametrize("text", ["seats", "seats=forty:seat", "seats=40", "=1:seat", "a=-1:b"])
@@ -109,7 +109,7 @@ def test_grace_needs_an_end(authz: Authz, tenant: str) -> None:
 
 
 def test_a_name_is_changed_unless_somebody_was_faster(authz: Authz, tenant: str) -> None:
-    revision = done(authz("tenants", "get", tenant, "-o", "json"))["tenant"]["revision"]
+    revision = done(authz("tenants", "show", tenant, "-o", "json"))["tenant"]["revision"]
     rename = ("tenants", "update", tenant, "--expected-revision", revision, "--name")
     assert "Acme AG" in authz(*rename, "Acme AG").out
     late = authz(*rename, "Acme SE", "-o", "json")

@@ -193,7 +193,7 @@ def test_names_are_completed_by_asking_the_server(authz: Authz, server: Trial) -
     assert authz("tenants", "onboard", "globex", "--tier", "free").code == 0
     name, _ = created(authz, "completed")
     environment = dict(server.environment)
-    assert completed(environment, "authz tenants get glo") == ["globex"]
+    assert completed(environment, "authz tenants show glo") == ["globex"]
     assert completed(environment, "authz tenants set-tier globex prof") == ["professional"]
     assert completed(environment, "authz check globex user:ada invoices:v") == [
         "invoices:view",
@@ -239,4 +239,4 @@ def test_words_with_colons_are_completed_in_bash(
 def test_nothing_is_completed_and_nothing_printed_where_nobody_answers(
     server: Trial, broken: dict[str, str]
 ) -> None:
-    assert completed({**server.environment, **broken}, "authz tenants get ") == []
+    assert completed({**server.environment, **broken}, "authz tenants show ") == []

@@ -96,7 +96,7 @@ TENANT = tenant_pb2.Tenant(
 
 def test_every_call_carries_the_key_and_a_deadline(authz: Authz, fake: FakeServer) -> None:
     fake.answers["GetTenant"] = tenant_pb2.GetTenantResponse(tenant=TENANT, revision=7)
-    assert authz("tenants", "get", "acme").code == 0
+    assert authz("tenants", "show", "acme").code == 0
     assert fake.metadata[0]["authorization"] == "Bearer authz_1_secret"
     # gRPC rounds the ten seconds up by as much as a tenth on the wire.
     remaining = fake.remaining[0]
@@ -111,7 +111,7 @@ def test_the_key_file_is_the_default_key(
     (tmp_path / "var").mkdir()
     (tmp_path / "var" / "operator.key").write_text("authz_2_other\n")
     fake.answers["GetTenant"] = tenant_pb2.GetTenantResponse(tenant=TENANT, revision=7)
-    assert authz("tenants", "get", "acme").code == 0
+    assert authz("tenants", "show", "acme").code == 0
     assert fake.metadata[0]["authorization"] == "Bearer authz_2_other"
 
 
@@ -119,7 +119,7 @@ def test_json_is_the_answer_with_its_fields_as_named_in_proto(
     authz: Authz, fake: FakeServer
 ) -> None:
     fake.answers["GetTenant"] = tenant_pb2.GetTenantResponse(tenant=TENANT, revision=7)
-    ran = authz("tenants", "get", "acme", "--output", "json")
+    ran = authz("tenants", "show", "acme", "--output", "json")
     assert ran.document["tenant"]["display_name"] == "[bold]Acme[/]"
     assert ran.document["tenant"]["state"] == "TENANT_STATE_ACTIVE"
     assert ran.document["revision"] == "7"
@@ -130,7 +130,7 @@ def test_people_see_words_as_they_are_and_the_revision_aside(
     authz: Authz, fake: FakeServer
 ) -> None:
     fake.answers["GetTenant"] = tenant_pb2.GetTenantResponse(tenant=TENANT, revision=7)
-    ran = authz("tenants", "get", "acme")
+    ran = authz("tenants", "show", "acme")
     assert "[bold]Acme[/]" in ran.out
     assert "\x1b" not in ran.out
     assert "revision 7" in ran.err
@@ -216,11 +216,11 @@ def test_a_refusal_exits_3_with_reason_message_field_and_what_to_do(
     fake.answers["GetTenant"] = refusal(
         grpc.StatusCode.NOT_FOUND, "TENANT_NOT_FOUND", "there is no tenant 'acme'", "tenant"
     )
-    ran = authz("tenants", "get", "acme")
+    ran = authz("tenants", "show", "acme")
     assert ran.code == 3
     for part in ("TENANT_NOT_FOUND", "there is no tenant 'acme'", "field: tenant", "authz tenants"):
         assert part in ran.err
-    failure = authz("tenants", "get", "acme", "-o", "json").failure
+    failure = authz("tenants", "show", "acme", "-o", "json").failure
     assert failure["code"] == "NOT_FOUND"
     assert failure["reason"] == "TENANT_NOT_FOUND"
     assert failure["field"] == "tenant"
@@ -242,7 +242,7 @@ def test_no_answer_in_time_exits_4(authz: Authz, fake: FakeServer) -> None:
     fake.answers["GetTenant"] = lambda _, context: context.abort(
         grpc.StatusCode.DEADLINE_EXCEEDED, ""
     )
-    ran = authz("tenants", "get", "acme", "--timeout", "3")
+    ran = authz("tenants", "show", "acme", "--timeout", "3")
     assert ran.code == 4
     assert "3 s" in ran.err
 
@@ -381,6 +381,6 @@ def test_a_port_without_the_service_is_told_from_a_refusal(authz: Authz, fake: F
     fake.answers["GetTenant"] = lambda _, context: context.abort(
         grpc.StatusCode.UNIMPLEMENTED, "Method not found!"
     )
-    ran = authz("tenants", "get", "acme")
+    ran = authz("tenants", "show", "acme")
     assert ran.code == 3
     assert "right port" in ran.err

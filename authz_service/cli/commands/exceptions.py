@@ -177,7 +177,7 @@ def update(
 
 
 @reads(app)
-def get(session: Session, tenant: Tenant, exception: ExceptionId) -> None:
+def show(session: Session, tenant: Tenant, exception: ExceptionId) -> None:
     """Show one exception; its revision is for --expected-revision."""
     answer = session.exceptions.GetException(pb.GetExceptionRequest(tenant=tenant, id=exception))
     note = f"changed last in revision {answer.exception.revision}"

@@ -135,7 +135,7 @@ def list_grants(
 
 
 @reads(app)
-def get(session: Session, tenant: Tenant, grant_id: GrantId) -> None:
+def show(session: Session, tenant: Tenant, grant_id: GrantId) -> None:
     """Show one grant."""
     request = pb.GetRoleGrantRequest(tenant=tenant, id=grant_id)
     answer = session.role_grants.GetRoleGrant(request)

@@ -96,7 +96,7 @@ def revoke(session: Session, tenant: Tenant, invitation: Id, reason: Reason = ""
 
 
 @reads(app)
-def get(session: Session, tenant: Tenant, invitation: Id) -> None:
+def show(session: Session, tenant: Tenant, invitation: Id) -> None:
     """Show one open invitation."""
     request = pb.GetInvitationRequest(tenant=tenant, id=invitation)
     answer = session.invitations.GetInvitation(request)

@@ -147,7 +147,7 @@ def list_members(
 
 
 @reads(app)
-def get(session: Session, tenant: Tenant, subject: Subject) -> None:
+def show(session: Session, tenant: Tenant, subject: Subject) -> None:
     """Show one member."""
     request = member_pb2.GetMemberRequest(tenant=tenant, subject=subject)
     answer = session.members.GetMember(request)

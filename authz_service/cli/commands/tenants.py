@@ -141,7 +141,7 @@ def list_tenants(
 
 
 @reads(app)
-def get(session: Session, tenant: Tenant) -> None:
+def show(session: Session, tenant: Tenant) -> None:
     """Show one account."""
     answer = session.tenants.GetTenant(pb.GetTenantRequest(tenant=tenant))
     bought = f" of {amount(answer.seats)}" if answer.HasField("seats") else ""

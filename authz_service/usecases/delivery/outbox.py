@@ -4,7 +4,7 @@ No use case asks for a mail: recording that an invitation was created, on whatev
 and endpoints are notified of the actions they listen to.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -12,12 +12,12 @@ from authz_service.domain.audit import DONE, AuditRecord
 from authz_service.domain.invitation import Invitation
 from authz_service.domain.job import SECOND, Job, JobKind
 from authz_service.domain.membership import MembershipState
-from authz_service.domain.tenant import Tenant
+from authz_service.domain.schedule import ScheduledKind, scheduled
+from authz_service.domain.tenant import SYSTEM, Tenant
 from authz_service.domain.window import Instant, rfc3339
 from authz_service.store import jobs
 from authz_service.store.database import Connection
 from authz_service.store.unit_of_work import Transaction
-from authz_service.usecases.delivery.dates import downgrade_jobs
 
 INVITING: Final = ("invitation.created", "invitation.resent")
 
@@ -120,6 +120,27 @@ def _dated(tx: Transaction) -> Iterator[Job]:
         change.after.id: change.after for change in tx.changes if isinstance(change.after, Tenant)
     }
     return downgrade_jobs(changed.values(), tx.now, tx.new_id)
+
+
+def downgrade_jobs(
+    tenants: Iterable[Tenant], now: Instant, new_id: Callable[[], str]
+) -> Iterator[Job]:
+    """Make a job for each future time at which dates change what an account has."""
+    for tenant in tenants:
+        ahead = scheduled(tenant, now) if tenant.id != SYSTEM else []
+        instants = (change.at for change in ahead if change.kind is not ScheduledKind.STATE)
+        for at in dict.fromkeys(instants):
+            yield Job(
+                f"job-{new_id()}",
+                JobKind.DOWNGRADE,
+                tenant.id,
+                f"downgrade/{tenant.id}/{at}",
+                tenant.id,
+                "downgrade",
+                {"at": at},
+                created_at=now,
+                next_at=at,
+            )
 
 
 def _mails(tx: Transaction, invitation: Invitation) -> Iterator[Job]:

@@ -209,7 +209,7 @@ class Executor:
         tenants = _its_tenant(command)
         self.require(actor, case.right, tenants)
         # What has come due are facts by then, in the database too.
-        self._store.settle()
+        self._store.apply_due()
         view = View(self._index(), self._store.database, self._clock())
         try:
             value = case.body(view, command)
