@@ -51,9 +51,7 @@ def resumed(member: Membership, reason: SuspensionReason) -> Membership:
     """Lift a suspension reason. Raises: FailedPrecondition if the member does not have it."""
     if reason not in member.suspensions:
         reasons = ", ".join(sorted(member.suspensions)) or "none"
-        raise _conflict(
-            member, f"is not suspended for reason {reason} (suspended for: {reasons})", reason
-        )
+        raise _conflict(member, f"is not suspended for reason {reason}, but for {reasons}", reason)
     return replace(member, suspensions=member.suspensions - {reason})
 
 
@@ -65,7 +63,7 @@ def joined(member: Membership) -> Membership:
 def _conflict(member: Membership, what: str, reason: SuspensionReason) -> FailedPrecondition:
     return FailedPrecondition(
         ErrorReason.MEMBER_STATE_CONFLICT,
-        f"{member.subject} {what}; get the member to see its suspension reasons, and resume it to lift one",
+        f"{member.subject} {what}; get the member to see why, resume it to lift a reason",
         field="suspension_reason",
         details={"suspension_reason": reason},
     )

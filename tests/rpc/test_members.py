@@ -89,7 +89,7 @@ def test_a_reason_is_laid_on_once_and_only_a_held_one_is_lifted(acme: Account) -
     conflict = ErrorReason.MEMBER_STATE_CONFLICT
     acme.server.refuses(suspension(acme, "vera", "RISK"), conflict, at="suspension_reason")
     request = member_pb2.ResumeMemberRequest(tenant=acme.id, subject="user:vera")
-    acme.server.refuses(request, conflict, at="suspension_reason", says="held: risk")
+    acme.server.refuses(request, conflict, at="suspension_reason", says="but for risk")
 
 
 def test_suspending_and_removing_are_possible_in_any_state_of_the_account(acme: Account) -> None:

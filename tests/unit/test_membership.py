@@ -38,7 +38,7 @@ def test_a_reason_is_laid_on_once(reason: SuspensionReason) -> None:
 
 
 def test_a_reason_that_does_not_hold_is_not_lifted_and_the_held_ones_are_named() -> None:
-    with pytest.raises(FailedPrecondition, match=r"held: risk") as raised:
+    with pytest.raises(FailedPrecondition, match=r"but for risk") as raised:
         resumed(suspended(VERA, RISK), ADMIN)
     assert raised.value.details == {"suspension_reason": "admin"}
 
