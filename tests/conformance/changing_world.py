@@ -1,4 +1,4 @@
-"""Two customers and an operator, for tests of change sets."""
+"""Two customers and an operator, for tests of changesets."""
 
 from typing import Final
 
@@ -50,7 +50,6 @@ RIGHTS: Final = (
     "authz.subscriptions:set_tier",
     "authz.subscriptions:add_add_on",
     "authz.subscriptions:remove_add_on",
-    "authz.policies:apply",
 )
 
 OPERATORS: Final[tuple[Fact, ...]] = (

@@ -1,4 +1,4 @@
-"""Random change sets on random worlds: most can be made, some must be refused."""
+"""Random changesets on random worlds: most can be made, some must be refused."""
 
 from dataclasses import replace
 from random import Random
@@ -32,7 +32,7 @@ F = TypeVar("F", Permission, Role, Plan, Tenant, Membership, RoleGrant, TenantEx
 
 
 class Drawing:
-    """Draws change sets about the facts of a world."""
+    """Draws changesets about the facts of a world."""
 
     def __init__(self, made: World, facts: tuple[Fact, ...]) -> None:
         self.random = Random(f"changes {made.seed}")

@@ -1,4 +1,4 @@
-"""A change set does what its preview showed, in one step, or nothing."""
+"""A changeset does what its preview showed, in one step, or nothing."""
 
 from collections.abc import Callable
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""What a preview says of random change sets on random worlds is what applying them does."""
+"""What a preview says of random changesets on random worlds is what applying them does."""
 
 from dataclasses import replace
 from pathlib import Path

@@ -46,7 +46,7 @@ def recovered(world: StoreWorld) -> tuple[tuple[str, ...], str]:
 def may_operate(world: StoreWorld, caller: str) -> bool:
     needed = (
         "authz.keys:create",
-        "authz.policies:apply",
+        "authz.changesets:apply",
         "authz.roles:create",
         "authz.roles:update",
         "authz.tenants:onboard",

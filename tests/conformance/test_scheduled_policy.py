@@ -1,4 +1,4 @@
-"""A change set that is scheduled comes into force at its instant by itself, or not at all."""
+"""A changeset that is scheduled comes into force at its instant by itself, or not at all."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace

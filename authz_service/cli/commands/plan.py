@@ -1,4 +1,4 @@
-"""`authz plan`: what a folder of policy files would change, for whom, and what needs a decision."""
+"""`authz plan`: what a folder of policy files would change, for whom, and what needs consent."""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
