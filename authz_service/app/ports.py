@@ -15,7 +15,7 @@ from authz_service.config import Settings
 from authz_service.gen.authz.v1 import (
     audit_pb2,
     authorization_pb2,
-    event_pb2,
+    billing_pb2,
 )
 from authz_service.replication.following import Following
 from authz_service.rpc import administration
@@ -35,7 +35,7 @@ from authz_service.rpc.services import (
 )
 from authz_service.rpc.services.audit import AuditServicer
 from authz_service.rpc.services.authorization import AuthorizationServicer
-from authz_service.rpc.services.event import EventServicer
+from authz_service.rpc.services.billing import BillingServicer
 from authz_service.serving.call_stats import BOUNDS
 from authz_service.serving.tls import TlsFiles, require_no_listeners, tls_files
 from authz_service.usecases.billing.event_rpcs import EventDoor
@@ -114,7 +114,7 @@ def _administration(parts: Parts, calls: AdminCalls) -> dict[ServiceDescriptor, 
             plaintext=settings.webhook_allow_private,
         ).served(calls),
         **rule.service(parts.model).served(calls),
-        **_serves(event_pb2, EventServicer(calls, billing_policy, parts.events)),
+        **_serves(billing_pb2, BillingServicer(calls, billing_policy, parts.events)),
     }
 
 

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from authz_service.gen.authz.v1.add_on_pb2_grpc import AddOnServiceStub
     from authz_service.gen.authz.v1.audit_pb2_grpc import AuditServiceStub
     from authz_service.gen.authz.v1.authorization_pb2_grpc import AuthorizationServiceStub
+    from authz_service.gen.authz.v1.billing_pb2_grpc import BillingServiceStub
     from authz_service.gen.authz.v1.changeset_pb2_grpc import ChangesetServiceStub
-    from authz_service.gen.authz.v1.event_pb2_grpc import EventServiceStub
     from authz_service.gen.authz.v1.exception_pb2_grpc import ExceptionServiceStub
     from authz_service.gen.authz.v1.feature_pb2_grpc import FeatureServiceStub
     from authz_service.gen.authz.v1.identity_pb2_grpc import IdentityServiceStub
@@ -76,7 +76,7 @@ class Services(ABC):
     audit: "_Stub[AuditServiceStub]" = _Stub("audit")
     keys: "_Stub[KeyServiceStub]" = _Stub("key")
     identities: "_Stub[IdentityServiceStub]" = _Stub("identity")
-    events: "_Stub[EventServiceStub]" = _Stub("event")
+    billing: "_Stub[BillingServiceStub]" = _Stub("billing")
     jobs: "_Stub[JobServiceStub]" = _Stub("job")
     mail_templates: "_Stub[MailTemplateServiceStub]" = _Stub("mail_template")
     webhooks: "_Stub[WebhookServiceStub]" = _Stub("webhook")

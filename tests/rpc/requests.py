@@ -27,7 +27,7 @@ from authz_service.gen.authz.v1 import (
 )
 from authz_service.gen.authz.v1 import audit_pb2 as audit
 from authz_service.gen.authz.v1 import authorization_pb2 as checks
-from authz_service.gen.authz.v1 import event_pb2 as events
+from authz_service.gen.authz.v1 import billing_pb2 as events
 from authz_service.gen.authz.v1 import identity_pb2 as identities
 from authz_service.gen.authz.v1 import job_pb2 as jobs
 from authz_service.gen.authz.v1 import key_pb2 as keys
@@ -125,7 +125,7 @@ class Ready:
     @cached_property
     def event(self) -> str:
         """An event that is parked."""
-        intake = self.account.operator.events
+        intake = self.account.operator.billing
         intake.ResumeIntake(events.ResumeIntakeRequest())
         intake.IngestEvent(_event(self.id, "unheard-of"))
         return self.id

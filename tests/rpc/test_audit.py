@@ -28,7 +28,7 @@ BY_ROW = {"ImportRules", "BatchOnboardTenants"}
 
 GLOBAL = {"ApplyChangeset", "CreateKey"}
 GLOBAL |= {"IngestEvent", "RollBackTier", "MigrateTenants"}
-GLOBAL |= {name for name in BESIDE_FACTS if RPCS[name].containing_service.name == "EventService"}
+GLOBAL |= {name for name in BESIDE_FACTS if RPCS[name].containing_service.name == "BillingService"}
 GLOBAL |= {"UpdateKey", "RotateKey", "RevokeKey", "CreateIdentity", "UpdateIdentity"}
 GLOBAL |= {"DeleteIdentity", "CancelScheduledChangeset"}
 GLOBAL |= {

@@ -35,7 +35,7 @@ reports on each; the id of a scheduled change is what it does and when, any othe
 OURS: Final = [
     name
     for name in GOOD
-    if name not in OTHERS and RPCS[name].containing_service.name != "EventService"
+    if name not in OTHERS and RPCS[name].containing_service.name != "BillingService"
 ]
 """RPCs whose ids are of this service's alphabets; an event has those of its sender."""
 

@@ -1,4 +1,4 @@
-"""EventService and `POST /events/{source}`, as senders and operators meet them."""
+"""BillingService and `POST /events/{source}`, as senders and operators meet them."""
 
 import base64
 import hashlib
@@ -17,7 +17,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from authz_service.app import setup
 from authz_service.config import Settings, shipped_policies
 from authz_service.errors import ErrorReason
-from authz_service.gen.authz.v1 import event_pb2 as pb
+from authz_service.gen.authz.v1 import billing_pb2 as pb
 from authz_service.gen.authz.v1 import invitation_pb2, member_pb2, subscription_pb2, tenant_pb2
 from tests.postgres import fresh_database
 from tests.rpc.conftest import fresh_name
@@ -133,7 +133,7 @@ def test_repeated_delivery_is_answered_and_counted(posted: Server, tenant: str) 
     stripe(posted, checkout(tenant))
     again = stripe(posted, checkout(tenant)).json()["events"][0]
     assert again["duplicate"]
-    event = posted.operator.events.GetEvent(pb.GetEventRequest(source="stripe", id=again["id"]))
+    event = posted.operator.billing.GetEvent(pb.GetEventRequest(source="stripe", id=again["id"]))
     assert event.event.deliveries == 2
     assert [pb.EventStage.Name(step.stage)[12:] for step in event.event.passage] == [
         "RECEIVED",
@@ -162,7 +162,7 @@ def test_delivery_that_is_not_proved_is_refused_and_changes_nothing(
             answer = post(posted, "stripe", body + b" ", stripe_signature=header)
     assert answer.status_code == 401
     assert posted.footprint() == before
-    listed = posted.operator.events.ListEvents(pb.ListEventsRequest(source="stripe"))
+    listed = posted.operator.billing.ListEvents(pb.ListEventsRequest(source="stripe"))
     assert f"evt-checkout-{tenant}" not in {event.id for event in listed.events}
 
 
@@ -300,7 +300,7 @@ def previewed(request: pb.IngestEventRequest) -> pb.PreviewEventRequest:
 
 def opened(server: Server, tenant: str) -> None:
     admin = {"subject": "user:ada"}
-    answer = server.operator.events.IngestEvent(
+    answer = server.operator.billing.IngestEvent(
         brought(tenant, "onboard", now() - DAY, plans="professional", admin=admin)
     )
     assert answer.event.state == pb.EVENT_STATE_APPLIED
@@ -324,9 +324,9 @@ def test_preview_says_exactly_what_the_event_then_does(
     opened(posted, tenant)
     request = brought(tenant, type_, **data)
     before = posted.footprint()
-    told = posted.operator.events.PreviewEvent(previewed(request))
+    told = posted.operator.billing.PreviewEvent(previewed(request))
     assert posted.footprint() == before
-    done = posted.operator.events.IngestEvent(request)
+    done = posted.operator.billing.IngestEvent(request)
     assert (told.effects, told.event.state, told.event.reason) == (
         done.effects,
         done.event.state,
@@ -341,7 +341,7 @@ def test_preview_names_who_loses_what_and_what_the_downgrade_policy_does(
     new = member_pb2.NewMember(subject="user:bill", roles=["viewer", "billing-admin"])
     posted.operator.members.AddMember(member_pb2.AddMemberRequest(tenant=tenant, member=new))
     request = previewed(brought(tenant, "change_plan", plans="free"))
-    told = posted.operator.events.PreviewEvent(request)
+    told = posted.operator.billing.PreviewEvent(request)
     assert "invoices:export" in told.lost
     assert [(each.name, each.before, each.after) for each in told.limits if each.name == "seats"]
     (step,) = told.downgrade_steps
@@ -356,8 +356,8 @@ def test_preview_names_who_loses_what_and_what_the_downgrade_policy_does(
 
 def test_preview_of_an_event_that_came_says_so(posted: Server, tenant: str) -> None:
     request = brought(tenant, "onboard", plans="free", admin={"subject": "user:ada"})
-    posted.operator.events.IngestEvent(request)
-    told = posted.operator.events.PreviewEvent(previewed(request))
+    posted.operator.billing.IngestEvent(request)
+    told = posted.operator.billing.PreviewEvent(previewed(request))
     assert told.duplicate
     assert not told.effects
 
@@ -372,7 +372,7 @@ def test_validated_event_leaves_no_trace(posted: Server, tenant: str) -> None:
     opened(posted, tenant)
     request = brought(tenant, "churned")
     request.validate_only = True
-    told = posted.operator.events.IngestEvent(request)
+    told = posted.operator.billing.IngestEvent(request)
     assert told.event.state == pb.EVENT_STATE_APPLIED
     posted.refuses(
         pb.GetEventRequest(source="billing-job", id=request.id),
@@ -393,13 +393,13 @@ def test_what_no_event_can_be_called_is_refused(posted: Server, kind: str, field
 def test_parked_event_is_replayed_or_given_up(posted: Server, tenant: str) -> None:
     opened(posted, tenant)
     request = brought(tenant, "unheard")
-    posted.operator.events.IngestEvent(request)
-    again = posted.operator.events.ReplayEvent(
+    posted.operator.billing.IngestEvent(request)
+    again = posted.operator.billing.ReplayEvent(
         pb.ReplayEventRequest(source="billing-job", id=request.id)
     )
     assert again.event.reason == pb.EVENT_REASON_UNKNOWN_TYPE
     dead = pb.DiscardEventRequest(source="billing-job", id=request.id, reason="a test of theirs")
-    assert posted.operator.events.DiscardEvent(dead).event.state == pb.EVENT_STATE_DEAD
+    assert posted.operator.billing.DiscardEvent(dead).event.state == pb.EVENT_STATE_DEAD
     posted.refuses(dead, ErrorReason.EVENT_STATE_CONFLICT, at="id")
 
 
@@ -409,18 +409,18 @@ def test_subject_is_mapped_by_hand_and_not_taken_away_by_accident(
     opened(posted, tenant)
     request = brought("", "change_plan", id_=f"{tenant}-up", plans="enterprise")
     request.subject = f"cus-{tenant}"
-    waiting = posted.operator.events.IngestEvent(request)
+    waiting = posted.operator.billing.IngestEvent(request)
     assert waiting.event.reason == pb.EVENT_REASON_UNKNOWN_SUBJECT
     mapping = pb.MapSubjectRequest(
         source="billing-job", subject=f"cus-{tenant}", tenant=tenant, reason="asked them"
     )
-    released = posted.operator.events.MapSubject(mapping).released
+    released = posted.operator.billing.MapSubject(mapping).released
     assert [each.state for each in released] == [pb.EVENT_STATE_APPLIED]
     assert account(posted, tenant).tier == "enterprise"
     mapping.tenant = f"{tenant}-other"
     posted.refuses(mapping, ErrorReason.EVENT_SUBJECT_MAPPED, at="subject")
     mapping.replace = True
-    posted.operator.events.MapSubject(mapping)
+    posted.operator.billing.MapSubject(mapping)
 
 
 def test_undeclared_source_is_refused(posted: Server) -> None:
@@ -432,7 +432,7 @@ def test_paused_intake_keeps_events_and_does_them_when_it_is_resumed(
     posted: Server, tenant: str
 ) -> None:
     opened(posted, tenant)
-    events = posted.operator.events
+    events = posted.operator.billing
     paused = events.PauseIntake(pb.PauseIntakeRequest(reason="a flood"))
     assert (paused.intake.paused, paused.intake.reason) == (True, "a flood")
     held = events.IngestEvent(brought(tenant, "change_plan", plans="enterprise"))
@@ -445,7 +445,7 @@ def test_paused_intake_keeps_events_and_does_them_when_it_is_resumed(
 
 
 def test_breaker_asks_a_person_and_resuming_lets_the_rest_through(posted: Server) -> None:
-    events = posted.operator.events
+    events = posted.operator.billing
     names = [fresh_name(f"avalanche-{number}") for number in range(40)]
     for name in names:
         opened(posted, name)
@@ -466,7 +466,7 @@ def test_drift_is_reported_and_repaired_on_request(posted: Server, tenant: str) 
     opened(posted, tenant)
     by_hand = subscription_pb2.SetTierRequest(tenant=tenant, tier="free")
     posted.operator.subscriptions.SetTier(by_hand)
-    events = posted.operator.events
+    events = posted.operator.billing
     found = events.Reconcile(pb.ReconcileRequest(tenant=tenant))
     (drift,) = found.drifts
     assert (list(drift.differences), drift.repaired) == (["tier: free -> professional"], False)
@@ -486,7 +486,7 @@ def test_full_list_read_from_the_billing_system_is_compared(posted: Server, tena
         pb.DesiredContract(tenant=f"{tenant}-bad", plans=[pb.SoldPlan(plan="gold")]),
     ]
     request = pb.ReconcileRequest(source="billing-job", desired=desired, repair=True)
-    answer = posted.operator.events.Reconcile(request)
+    answer = posted.operator.billing.Reconcile(request)
     problems = [each.problem for each in answer.drifts]
     assert [bool(problem) for problem in problems] == [False, False, True]
     assert "'gold'" in problems[2]
@@ -505,21 +505,21 @@ def test_limit_that_the_catalogue_does_not_have_is_refused_for_the_policys_fault
     file.write_text(text.replace(sold, "free: {tier: free, limits: {moons: 1, seats"))
     with serving(tmp_path, policies_dir=policies) as server:
         request = brought("acme", "onboard", plans="free", admin={"subject": "user:ada"})
-        answer = server.operator.events.IngestEvent(request)
+        answer = server.operator.billing.IngestEvent(request)
         assert answer.event.reason == pb.EVENT_REASON_REFUSED
         assert ErrorReason.INVALID_BILLING_POLICY in answer.event.message
         file.write_text(text.replace("moons: 1", "seats: 1"))
         replay = pb.ReplayEventRequest(source="billing-job", id=request.id)
-        assert server.operator.events.ReplayEvent(replay).event.state == pb.EVENT_STATE_APPLIED
+        assert server.operator.billing.ReplayEvent(replay).event.state == pb.EVENT_STATE_APPLIED
 
 
 def test_list_pages_in_the_order_in_which_events_came(posted: Server, tenant: str) -> None:
     opened(posted, tenant)
     for number in range(5):
-        posted.operator.events.IngestEvent(brought(tenant, "paid", id_=f"{tenant}-{number}"))
+        posted.operator.billing.IngestEvent(brought(tenant, "paid", id_=f"{tenant}-{number}"))
     request, found = pb.ListEventsRequest(tenant=tenant, page_size=2), []
     while True:
-        page = posted.operator.events.ListEvents(request)
+        page = posted.operator.billing.ListEvents(request)
         found += [event.id for event in page.events]
         assert all(not event.data for event in page.events)
         request.page_token = page.next_page_token

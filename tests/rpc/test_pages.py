@@ -11,8 +11,8 @@ import pytest
 from authz_service.errors import ErrorReason
 from authz_service.gen.authz.v1 import (
     add_on_pb2,
+    billing_pb2,
     changeset_pb2,
-    event_pb2,
     identity_pb2,
     member_pb2,
     role_grant_pb2,
@@ -65,7 +65,7 @@ ITEMS: Final = {
 
 NARROWER: Final = role_pb2.Role(id="viewer", permissions=["invoices:view"])
 ASKED: Final = READS | {
-    "ListEvents": lambda _: event_pb2.ListEventsRequest(),
+    "ListEvents": lambda _: billing_pb2.ListEventsRequest(),
     "ListAffected": lambda _: changeset_pb2.ListAffectedRequest(changeset=puts(roles=[NARROWER])),
 }
 """What is asked of each list so that there is something in it."""
@@ -100,10 +100,10 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ready]:
 
 def _hear_and_know(account: Account, name: str) -> None:
     """Bring an event that is parked, and register a certificate."""
-    heard = event_pb2.IngestEventRequest(
+    heard = billing_pb2.IngestEventRequest(
         source="billing-job", id=name, type="unheard-of", time=timestamp(1), data=b"{}"
     )
-    account.operator.events.IngestEvent(heard)
+    account.operator.billing.IngestEvent(heard)
     known = identity_pb2.Identity(
         kind=identity_pb2.IDENTITY_KIND_CERTIFICATE, name=name, roles=["authz.checker"]
     )

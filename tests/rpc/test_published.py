@@ -18,7 +18,7 @@ from authz_service.domain.tenant import SuspensionReason, TenantState
 from authz_service.errors import AuthzError, ErrorReason
 from authz_service.gen.authz.v1 import error_reason_pb2
 from authz_service.rpc.errors import CODES, to_status
-from authz_service.rpc.messages import events, members, tenants, values
+from authz_service.rpc.messages import billing, members, tenants, values
 from tests.rpc.published import CODE_OF, PROTO, enum_values
 
 ERRORS: Final = enum_values("error_reason.proto", "ErrorReason")
@@ -32,9 +32,9 @@ NAMED: Final[dict[str, tuple[str, type[Enum], dict[Enum, int]]]] = {
     "TenantState": ("tenant.proto", TenantState, tenants.STATES),  # type: ignore[dict-item]
     "SuspensionReason": ("suspension.proto", SuspensionReason, members.SUSPENSIONS),  # type: ignore[dict-item]
     "MembershipState": ("member.proto", MembershipState, members.STATES),  # type: ignore[dict-item]
-    "EventState": ("event.proto", EventState, events.STATES),  # type: ignore[dict-item]
-    "EventStage": ("event.proto", Stage, events.STAGES),  # type: ignore[dict-item]
-    "EventReason": ("event.proto", EventReason, events.REASONS),  # type: ignore[dict-item]
+    "EventState": ("billing.proto", EventState, billing.STATES),  # type: ignore[dict-item]
+    "EventStage": ("billing.proto", Stage, billing.STAGES),  # type: ignore[dict-item]
+    "EventReason": ("billing.proto", EventReason, billing.REASONS),  # type: ignore[dict-item]
 }
 CLASS_CODES: Final = {
     kind.__name__: re.sub(r"(?<!^)(?=[A-Z])", "_", kind.__name__).upper()

@@ -146,9 +146,9 @@ def _outcome(each: "Tried") -> str:
 def _ask(session: Session, source: str, content: bytes) -> None:
     from authz_service.cli.commands.events import event_facts
     from authz_service.cli.commands.tier_change import effect_parts
-    from authz_service.gen.authz.v1 import event_pb2 as pb
+    from authz_service.gen.authz.v1 import billing_pb2 as pb
 
-    answer = session.events.PreviewEvent(pb.PreviewEventRequest(source=source, data=content))
+    answer = session.billing.PreviewEvent(pb.PreviewEventRequest(source=source, data=content))
     effects = tables.table(("EFFECT",), [(effect,) for effect in answer.effects])
     note = "it came before and would do nothing" if answer.duplicate else ""
     session.show(answer, event_facts(answer.event), effects, *effect_parts(answer), note=note)

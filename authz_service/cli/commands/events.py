@@ -16,7 +16,7 @@ from authz_service.cli.paging import every, total
 from authz_service.cli.session import Session
 from authz_service.client.failure import Failure
 from authz_service.domain.billing_event import EventReason, EventState
-from authz_service.gen.authz.v1 import event_pb2 as pb
+from authz_service.gen.authz.v1 import billing_pb2 as pb
 from authz_service.gen.authz.v1 import tenant_pb2
 
 app = typer.Typer(help="Events of billing and CRM systems: look them up, replay, hold up.")
@@ -52,14 +52,14 @@ def list_events(
         request.state = pb.EventState.Value(f"EVENT_STATE_{state.name}")
     if reason:
         request.reason = pb.EventReason.Value(f"EVENT_REASON_{reason.name}")
-    answer = every(session.events.ListEvents, request, lambda page: page.events, limit)
+    answer = every(session.billing.ListEvents, request, lambda page: page.events, limit)
     session.show(answer, _table(answer.events), note=total(len(answer.events), "event", answer))
 
 
 @reads(app)
 def get(session: Session, source: SourceName, event: EventId) -> None:
     """Show one event with its passage."""
-    answer = session.events.GetEvent(pb.GetEventRequest(source=source, id=event))
+    answer = session.billing.GetEvent(pb.GetEventRequest(source=source, id=event))
     steps = [
         (
             instant(step.time),
@@ -83,7 +83,7 @@ def ingest(
 ) -> None:
     """Bring an event as its source would have sent it."""
     request = pb.IngestEventRequest(source=source, data=read_file(file))
-    answer = session.events.IngestEvent(request)
+    answer = session.billing.IngestEvent(request)
     note = "it came before and did nothing" if answer.duplicate else ""
     session.show(answer, event_facts(answer.event), _effects(answer.effects), note=note)
 
@@ -92,7 +92,7 @@ def ingest(
 def replay(session: Session, source: SourceName, event: EventId, reason: Reason = "") -> None:
     """Read an event again, by the policy of now, and do what it says now."""
     request = pb.ReplayEventRequest(source=source, id=event, reason=reason)
-    answer = session.events.ReplayEvent(request)
+    answer = session.billing.ReplayEvent(request)
     session.show(answer, event_facts(answer.event), _effects(answer.effects))
 
 
@@ -100,7 +100,7 @@ def replay(session: Session, source: SourceName, event: EventId, reason: Reason 
 def discard(session: Session, source: SourceName, event: EventId, reason: Reason = "") -> None:
     """Give up a parked event."""
     request = pb.DiscardEventRequest(source=source, id=event, reason=reason)
-    answer = session.events.DiscardEvent(request)
+    answer = session.billing.DiscardEvent(request)
     session.show(answer, event_facts(answer.event))
 
 
@@ -120,7 +120,7 @@ def map_subject(
     request = pb.MapSubjectRequest(
         source=source, subject=subject, tenant=tenant, replace=replace, reason=reason
     )
-    answer = session.events.MapSubject(request)
+    answer = session.billing.MapSubject(request)
     note = f"{out.counted(len(answer.released), 'event')} released"
     if not answer.released and _is_unknown(session, tenant):
         note += f"; there is no account {tenant!r} yet, the events wait until it is opened"
@@ -153,11 +153,11 @@ def reconcile(
     request = pb.ReconcileRequest(
         tenant=tenant, source=source, repair=repair, reason=reason, page_size=1000
     )
-    answer = session.events.Reconcile(request)
+    answer = session.billing.Reconcile(request)
     compared = answer.compared
     while answer.next_page_token:
         request.page_token = answer.next_page_token
-        page = session.events.Reconcile(request)
+        page = session.billing.Reconcile(request)
         compared += page.compared
         answer.MergeFrom(page)
         answer.next_page_token = page.next_page_token
@@ -178,24 +178,24 @@ def reconcile(
 @reads(app)
 def intake(session: Session) -> None:
     """Show whether events are taken in, and how many wait."""
-    answer = session.events.GetIntake(pb.GetIntakeRequest())
+    answer = session.billing.GetIntake(pb.GetIntakeRequest())
     session.show(answer, _intake(answer.intake))
 
 
 @changes(app)
 def pause(session: Session, reason: Reason = "") -> None:
     """Park every event that comes until the intake is resumed."""
-    answer = session.events.PauseIntake(pb.PauseIntakeRequest(reason=reason))
+    answer = session.billing.PauseIntake(pb.PauseIntakeRequest(reason=reason))
     session.show(answer, _intake(answer.intake))
 
 
 @changes(app)
 def resume(session: Session, reason: Reason = "") -> None:
     """Take events in again, close the breaker, and do what was held up."""
-    answer = session.events.ResumeIntake(pb.ResumeIntakeRequest(reason=reason))
+    answer = session.billing.ResumeIntake(pb.ResumeIntakeRequest(reason=reason))
     released = answer.released
     while answer.intake.held_up and answer.released and not session.dry_run:
-        answer = session.events.ResumeIntake(pb.ResumeIntakeRequest(reason=reason))
+        answer = session.billing.ResumeIntake(pb.ResumeIntakeRequest(reason=reason))
         released += answer.released
     answer.released = released
     note = f"{out.counted(released, 'event')} released"

@@ -16,7 +16,7 @@ from authz_service.cli.display.tenant_table import tenant_facts
 from authz_service.cli.display.words import timestamp, word
 from authz_service.cli.options import Reason, ScheduledAt, Tenant, changes, reads
 from authz_service.cli.session import Session
-from authz_service.gen.authz.v1 import effect_pb2, event_pb2, limit_pb2
+from authz_service.gen.authz.v1 import billing_pb2, effect_pb2, limit_pb2
 from authz_service.gen.authz.v1 import subscription_pb2 as pb
 
 commands = typer.Typer()
@@ -124,7 +124,7 @@ def _use(text: str) -> pb.LimitUse:
 
 
 def effect_parts(
-    answer: pb.PreviewTierChangeResponse | event_pb2.PreviewEventResponse,
+    answer: pb.PreviewTierChangeResponse | billing_pb2.PreviewEventResponse,
 ) -> list[RenderableType]:
     """Lay out what an account and its members gain and lose."""
     account = tables.facts(

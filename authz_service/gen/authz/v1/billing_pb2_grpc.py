@@ -3,7 +3,7 @@
 import grpc
 import warnings
 
-from authz_service.gen.authz.v1 import event_pb2 as authz_dot_v1_dot_event__pb2
+from authz_service.gen.authz.v1 import billing_pb2 as authz_dot_v1_dot_billing__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
 GRPC_VERSION = grpc.__version__
@@ -18,17 +18,18 @@ except ImportError:
 if _version_not_supported:
     raise RuntimeError(
         f'The grpc package installed is at version {GRPC_VERSION},'
-        + ' but the generated code in authz/v1/event_pb2_grpc.py depends on'
+        + ' but the generated code in authz/v1/billing_pb2_grpc.py depends on'
         + f' grpcio>={GRPC_GENERATED_VERSION}.'
         + f' Please upgrade your grpc module to grpcio>={GRPC_GENERATED_VERSION}'
         + f' or downgrade your generated code using grpcio-tools<={GRPC_VERSION}.'
     )
 
 
-class EventServiceStub:
-    """Events of billing and CRM systems, and what they do to customers' accounts, as
-    `policies/billing.yaml` says. Each is kept once, by its source and id; deliveries may be late,
-    repeated and out of order. What cannot be made out or done is parked with its reason.
+class BillingServiceStub:
+    """Billing events: what billing and CRM systems send, and what it does to customers' accounts
+    according to the billing policy. Each event is stored once, by source and id; deliveries may be
+    late, repeated and out of order. An event that cannot be understood or applied is parked with the
+    reason.
     """
 
     def __init__(self, channel):
@@ -38,219 +39,221 @@ class EventServiceStub:
             channel: A grpc.Channel.
         """
         self.IngestEvent = channel.unary_unary(
-                '/authz.v1.EventService/IngestEvent',
-                request_serializer=authz_dot_v1_dot_event__pb2.IngestEventRequest.SerializeToString,
-                response_deserializer=authz_dot_v1_dot_event__pb2.IngestEventResponse.FromString,
+                '/authz.v1.BillingService/IngestEvent',
+                request_serializer=authz_dot_v1_dot_billing__pb2.IngestEventRequest.SerializeToString,
+                response_deserializer=authz_dot_v1_dot_billing__pb2.IngestEventResponse.FromString,
                 _registered_method=True)
         self.PreviewEvent = channel.unary_unary(
-                '/authz.v1.EventService/PreviewEvent',
-                request_serializer=authz_dot_v1_dot_event__pb2.PreviewEventRequest.SerializeToString,
-                response_deserializer=authz_dot_v1_dot_event__pb2.PreviewEventResponse.FromString,
+                '/authz.v1.BillingService/PreviewEvent',
+                request_serializer=authz_dot_v1_dot_billing__pb2.PreviewEventRequest.SerializeToString,
+                response_deserializer=authz_dot_v1_dot_billing__pb2.PreviewEventResponse.FromString,
                 _registered_method=True)
         self.GetEvent = channel.unary_unary(
-                '/authz.v1.EventService/GetEvent',
-                request_serializer=authz_dot_v1_dot_event__pb2.GetEventRequest.SerializeToString,
-                response_deserializer=authz_dot_v1_dot_event__pb2.GetEventResponse.FromString,
+                '/authz.v1.BillingService/GetEvent',
+                request_serializer=authz_dot_v1_dot_billing__pb2.GetEventRequest.SerializeToString,
+                response_deserializer=authz_dot_v1_dot_billing__pb2.GetEventResponse.FromString,
                 _registered_method=True)
         self.ListEvents = channel.unary_unary(
-                '/authz.v1.EventService/ListEvents',
-                request_serializer=authz_dot_v1_dot_event__pb2.ListEventsRequest.SerializeToString,
-                response_deserializer=authz_dot_v1_dot_event__pb2.ListEventsResponse.FromString,
+                '/authz.v1.BillingService/ListEvents',
+                request_serializer=authz_dot_v1_dot_billing__pb2.ListEventsRequest.SerializeToString,
+                response_deserializer=authz_dot_v1_dot_billing__pb2.ListEventsResponse.FromString,
                 _registered_method=True)
         self.ReplayEvent = channel.unary_unary(
-                '/authz.v1.EventService/ReplayEvent',
-                request_serializer=authz_dot_v1_dot_event__pb2.ReplayEventRequest.SerializeToString,
-                response_deserializer=authz_dot_v1_dot_event__pb2.ReplayEventResponse.FromString,
+                '/authz.v1.BillingService/ReplayEvent',
+                request_serializer=authz_dot_v1_dot_billing__pb2.ReplayEventRequest.SerializeToString,
+                response_deserializer=authz_dot_v1_dot_billing__pb2.ReplayEventResponse.FromString,
                 _registered_method=True)
         self.DiscardEvent = channel.unary_unary(
-                '/authz.v1.EventService/DiscardEvent',
-                request_serializer=authz_dot_v1_dot_event__pb2.DiscardEventRequest.SerializeToString,
-                response_deserializer=authz_dot_v1_dot_event__pb2.DiscardEventResponse.FromString,
+                '/authz.v1.BillingService/DiscardEvent',
+                request_serializer=authz_dot_v1_dot_billing__pb2.DiscardEventRequest.SerializeToString,
+                response_deserializer=authz_dot_v1_dot_billing__pb2.DiscardEventResponse.FromString,
                 _registered_method=True)
         self.MapSubject = channel.unary_unary(
-                '/authz.v1.EventService/MapSubject',
-                request_serializer=authz_dot_v1_dot_event__pb2.MapSubjectRequest.SerializeToString,
-                response_deserializer=authz_dot_v1_dot_event__pb2.MapSubjectResponse.FromString,
+                '/authz.v1.BillingService/MapSubject',
+                request_serializer=authz_dot_v1_dot_billing__pb2.MapSubjectRequest.SerializeToString,
+                response_deserializer=authz_dot_v1_dot_billing__pb2.MapSubjectResponse.FromString,
                 _registered_method=True)
         self.Reconcile = channel.unary_unary(
-                '/authz.v1.EventService/Reconcile',
-                request_serializer=authz_dot_v1_dot_event__pb2.ReconcileRequest.SerializeToString,
-                response_deserializer=authz_dot_v1_dot_event__pb2.ReconcileResponse.FromString,
+                '/authz.v1.BillingService/Reconcile',
+                request_serializer=authz_dot_v1_dot_billing__pb2.ReconcileRequest.SerializeToString,
+                response_deserializer=authz_dot_v1_dot_billing__pb2.ReconcileResponse.FromString,
                 _registered_method=True)
         self.GetIntake = channel.unary_unary(
-                '/authz.v1.EventService/GetIntake',
-                request_serializer=authz_dot_v1_dot_event__pb2.GetIntakeRequest.SerializeToString,
-                response_deserializer=authz_dot_v1_dot_event__pb2.GetIntakeResponse.FromString,
+                '/authz.v1.BillingService/GetIntake',
+                request_serializer=authz_dot_v1_dot_billing__pb2.GetIntakeRequest.SerializeToString,
+                response_deserializer=authz_dot_v1_dot_billing__pb2.GetIntakeResponse.FromString,
                 _registered_method=True)
         self.PauseIntake = channel.unary_unary(
-                '/authz.v1.EventService/PauseIntake',
-                request_serializer=authz_dot_v1_dot_event__pb2.PauseIntakeRequest.SerializeToString,
-                response_deserializer=authz_dot_v1_dot_event__pb2.PauseIntakeResponse.FromString,
+                '/authz.v1.BillingService/PauseIntake',
+                request_serializer=authz_dot_v1_dot_billing__pb2.PauseIntakeRequest.SerializeToString,
+                response_deserializer=authz_dot_v1_dot_billing__pb2.PauseIntakeResponse.FromString,
                 _registered_method=True)
         self.ResumeIntake = channel.unary_unary(
-                '/authz.v1.EventService/ResumeIntake',
-                request_serializer=authz_dot_v1_dot_event__pb2.ResumeIntakeRequest.SerializeToString,
-                response_deserializer=authz_dot_v1_dot_event__pb2.ResumeIntakeResponse.FromString,
+                '/authz.v1.BillingService/ResumeIntake',
+                request_serializer=authz_dot_v1_dot_billing__pb2.ResumeIntakeRequest.SerializeToString,
+                response_deserializer=authz_dot_v1_dot_billing__pb2.ResumeIntakeResponse.FromString,
                 _registered_method=True)
 
 
-class EventServiceServicer:
-    """Events of billing and CRM systems, and what they do to customers' accounts, as
-    `policies/billing.yaml` says. Each is kept once, by its source and id; deliveries may be late,
-    repeated and out of order. What cannot be made out or done is parked with its reason.
+class BillingServiceServicer:
+    """Billing events: what billing and CRM systems send, and what it does to customers' accounts
+    according to the billing policy. Each event is stored once, by source and id; deliveries may be
+    late, repeated and out of order. An event that cannot be understood or applied is parked with the
+    reason.
     """
 
     def IngestEvent(self, request, context):
-        """Bring an event. The caller's right stands in for a signature. An event that came before is
-        counted and does nothing. An event that is parked is an answer, not an error.
+        """Ingest an event. The caller's right stands in for a signature. An event that was delivered
+        before is counted and changes nothing. A parked event is a response, not an error.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def PreviewEvent(self, request, context):
-        """Say what an event would do, as things stand, and change nothing. The pause of the intake and
-        its breaker are left aside.
+        """Preview what an event would do now, without changing anything. A paused intake and an open
+        breaker are ignored.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetEvent(self, request, context):
-        """Read one event with its data and its passage.
+        """Get an event with its payload and processing history.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListEvents(self, request, context):
-        """List events in the order in which they came in, without their data.
+        """List events in order of arrival, without their payloads.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ReplayEvent(self, request, context):
-        """Read an event again, by the billing policy of now, and do what it says now. Neither pause nor
-        breaker holds it up.
+        """Replay an event: interpret it again under the current billing policy and apply it, even if the
+        intake is paused or the breaker is open.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DiscardEvent(self, request, context):
-        """Give up a parked event: it counts for nothing any more, unless it is replayed.
+        """Discard a parked event. It has no effect unless it is replayed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def MapSubject(self, request, context):
-        """Say which tenant a source means by a subject, and do what waited for that.
+        """Map a source's subject to a tenant, and apply the events that were waiting for the mapping.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Reconcile(self, request, context):
-        """Compare accounts with their contracts, or with a full list read from the billing system, and
-        lead them back to it on request.
+        """Compare tenants with their agreements, or with a list read from the billing system, and repair
+        the differences on request.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetIntake(self, request, context):
-        """Read whether events are taken in, and how many wait.
+        """Get the state of the intake and the number of waiting events.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def PauseIntake(self, request, context):
-        """Park every event that comes until the intake is resumed. Senders notice nothing.
+        """Pause the intake: park every incoming event until it is resumed. Senders do not notice.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ResumeIntake(self, request, context):
-        """Take events in again, close the breaker, and do what was held up.
+        """Resume the intake, close the breaker, and apply the events that were held back.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
 
-def add_EventServiceServicer_to_server(servicer, server):
+def add_BillingServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
             'IngestEvent': grpc.unary_unary_rpc_method_handler(
                     servicer.IngestEvent,
-                    request_deserializer=authz_dot_v1_dot_event__pb2.IngestEventRequest.FromString,
-                    response_serializer=authz_dot_v1_dot_event__pb2.IngestEventResponse.SerializeToString,
+                    request_deserializer=authz_dot_v1_dot_billing__pb2.IngestEventRequest.FromString,
+                    response_serializer=authz_dot_v1_dot_billing__pb2.IngestEventResponse.SerializeToString,
             ),
             'PreviewEvent': grpc.unary_unary_rpc_method_handler(
                     servicer.PreviewEvent,
-                    request_deserializer=authz_dot_v1_dot_event__pb2.PreviewEventRequest.FromString,
-                    response_serializer=authz_dot_v1_dot_event__pb2.PreviewEventResponse.SerializeToString,
+                    request_deserializer=authz_dot_v1_dot_billing__pb2.PreviewEventRequest.FromString,
+                    response_serializer=authz_dot_v1_dot_billing__pb2.PreviewEventResponse.SerializeToString,
             ),
             'GetEvent': grpc.unary_unary_rpc_method_handler(
                     servicer.GetEvent,
-                    request_deserializer=authz_dot_v1_dot_event__pb2.GetEventRequest.FromString,
-                    response_serializer=authz_dot_v1_dot_event__pb2.GetEventResponse.SerializeToString,
+                    request_deserializer=authz_dot_v1_dot_billing__pb2.GetEventRequest.FromString,
+                    response_serializer=authz_dot_v1_dot_billing__pb2.GetEventResponse.SerializeToString,
             ),
             'ListEvents': grpc.unary_unary_rpc_method_handler(
                     servicer.ListEvents,
-                    request_deserializer=authz_dot_v1_dot_event__pb2.ListEventsRequest.FromString,
-                    response_serializer=authz_dot_v1_dot_event__pb2.ListEventsResponse.SerializeToString,
+                    request_deserializer=authz_dot_v1_dot_billing__pb2.ListEventsRequest.FromString,
+                    response_serializer=authz_dot_v1_dot_billing__pb2.ListEventsResponse.SerializeToString,
             ),
             'ReplayEvent': grpc.unary_unary_rpc_method_handler(
                     servicer.ReplayEvent,
-                    request_deserializer=authz_dot_v1_dot_event__pb2.ReplayEventRequest.FromString,
-                    response_serializer=authz_dot_v1_dot_event__pb2.ReplayEventResponse.SerializeToString,
+                    request_deserializer=authz_dot_v1_dot_billing__pb2.ReplayEventRequest.FromString,
+                    response_serializer=authz_dot_v1_dot_billing__pb2.ReplayEventResponse.SerializeToString,
             ),
             'DiscardEvent': grpc.unary_unary_rpc_method_handler(
                     servicer.DiscardEvent,
-                    request_deserializer=authz_dot_v1_dot_event__pb2.DiscardEventRequest.FromString,
-                    response_serializer=authz_dot_v1_dot_event__pb2.DiscardEventResponse.SerializeToString,
+                    request_deserializer=authz_dot_v1_dot_billing__pb2.DiscardEventRequest.FromString,
+                    response_serializer=authz_dot_v1_dot_billing__pb2.DiscardEventResponse.SerializeToString,
             ),
             'MapSubject': grpc.unary_unary_rpc_method_handler(
                     servicer.MapSubject,
-                    request_deserializer=authz_dot_v1_dot_event__pb2.MapSubjectRequest.FromString,
-                    response_serializer=authz_dot_v1_dot_event__pb2.MapSubjectResponse.SerializeToString,
+                    request_deserializer=authz_dot_v1_dot_billing__pb2.MapSubjectRequest.FromString,
+                    response_serializer=authz_dot_v1_dot_billing__pb2.MapSubjectResponse.SerializeToString,
             ),
             'Reconcile': grpc.unary_unary_rpc_method_handler(
                     servicer.Reconcile,
-                    request_deserializer=authz_dot_v1_dot_event__pb2.ReconcileRequest.FromString,
-                    response_serializer=authz_dot_v1_dot_event__pb2.ReconcileResponse.SerializeToString,
+                    request_deserializer=authz_dot_v1_dot_billing__pb2.ReconcileRequest.FromString,
+                    response_serializer=authz_dot_v1_dot_billing__pb2.ReconcileResponse.SerializeToString,
             ),
             'GetIntake': grpc.unary_unary_rpc_method_handler(
                     servicer.GetIntake,
-                    request_deserializer=authz_dot_v1_dot_event__pb2.GetIntakeRequest.FromString,
-                    response_serializer=authz_dot_v1_dot_event__pb2.GetIntakeResponse.SerializeToString,
+                    request_deserializer=authz_dot_v1_dot_billing__pb2.GetIntakeRequest.FromString,
+                    response_serializer=authz_dot_v1_dot_billing__pb2.GetIntakeResponse.SerializeToString,
             ),
             'PauseIntake': grpc.unary_unary_rpc_method_handler(
                     servicer.PauseIntake,
-                    request_deserializer=authz_dot_v1_dot_event__pb2.PauseIntakeRequest.FromString,
-                    response_serializer=authz_dot_v1_dot_event__pb2.PauseIntakeResponse.SerializeToString,
+                    request_deserializer=authz_dot_v1_dot_billing__pb2.PauseIntakeRequest.FromString,
+                    response_serializer=authz_dot_v1_dot_billing__pb2.PauseIntakeResponse.SerializeToString,
             ),
             'ResumeIntake': grpc.unary_unary_rpc_method_handler(
                     servicer.ResumeIntake,
-                    request_deserializer=authz_dot_v1_dot_event__pb2.ResumeIntakeRequest.FromString,
-                    response_serializer=authz_dot_v1_dot_event__pb2.ResumeIntakeResponse.SerializeToString,
+                    request_deserializer=authz_dot_v1_dot_billing__pb2.ResumeIntakeRequest.FromString,
+                    response_serializer=authz_dot_v1_dot_billing__pb2.ResumeIntakeResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
-            'authz.v1.EventService', rpc_method_handlers)
+            'authz.v1.BillingService', rpc_method_handlers)
     server.add_generic_rpc_handlers((generic_handler,))
-    server.add_registered_method_handlers('authz.v1.EventService', rpc_method_handlers)
+    server.add_registered_method_handlers('authz.v1.BillingService', rpc_method_handlers)
 
 
  # This class is part of an EXPERIMENTAL API.
-class EventService:
-    """Events of billing and CRM systems, and what they do to customers' accounts, as
-    `policies/billing.yaml` says. Each is kept once, by its source and id; deliveries may be late,
-    repeated and out of order. What cannot be made out or done is parked with its reason.
+class BillingService:
+    """Billing events: what billing and CRM systems send, and what it does to customers' accounts
+    according to the billing policy. Each event is stored once, by source and id; deliveries may be
+    late, repeated and out of order. An event that cannot be understood or applied is parked with the
+    reason.
     """
 
     @staticmethod
@@ -267,9 +270,9 @@ class EventService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/authz.v1.EventService/IngestEvent',
-            authz_dot_v1_dot_event__pb2.IngestEventRequest.SerializeToString,
-            authz_dot_v1_dot_event__pb2.IngestEventResponse.FromString,
+            '/authz.v1.BillingService/IngestEvent',
+            authz_dot_v1_dot_billing__pb2.IngestEventRequest.SerializeToString,
+            authz_dot_v1_dot_billing__pb2.IngestEventResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -294,9 +297,9 @@ class EventService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/authz.v1.EventService/PreviewEvent',
-            authz_dot_v1_dot_event__pb2.PreviewEventRequest.SerializeToString,
-            authz_dot_v1_dot_event__pb2.PreviewEventResponse.FromString,
+            '/authz.v1.BillingService/PreviewEvent',
+            authz_dot_v1_dot_billing__pb2.PreviewEventRequest.SerializeToString,
+            authz_dot_v1_dot_billing__pb2.PreviewEventResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -321,9 +324,9 @@ class EventService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/authz.v1.EventService/GetEvent',
-            authz_dot_v1_dot_event__pb2.GetEventRequest.SerializeToString,
-            authz_dot_v1_dot_event__pb2.GetEventResponse.FromString,
+            '/authz.v1.BillingService/GetEvent',
+            authz_dot_v1_dot_billing__pb2.GetEventRequest.SerializeToString,
+            authz_dot_v1_dot_billing__pb2.GetEventResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -348,9 +351,9 @@ class EventService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/authz.v1.EventService/ListEvents',
-            authz_dot_v1_dot_event__pb2.ListEventsRequest.SerializeToString,
-            authz_dot_v1_dot_event__pb2.ListEventsResponse.FromString,
+            '/authz.v1.BillingService/ListEvents',
+            authz_dot_v1_dot_billing__pb2.ListEventsRequest.SerializeToString,
+            authz_dot_v1_dot_billing__pb2.ListEventsResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -375,9 +378,9 @@ class EventService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/authz.v1.EventService/ReplayEvent',
-            authz_dot_v1_dot_event__pb2.ReplayEventRequest.SerializeToString,
-            authz_dot_v1_dot_event__pb2.ReplayEventResponse.FromString,
+            '/authz.v1.BillingService/ReplayEvent',
+            authz_dot_v1_dot_billing__pb2.ReplayEventRequest.SerializeToString,
+            authz_dot_v1_dot_billing__pb2.ReplayEventResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -402,9 +405,9 @@ class EventService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/authz.v1.EventService/DiscardEvent',
-            authz_dot_v1_dot_event__pb2.DiscardEventRequest.SerializeToString,
-            authz_dot_v1_dot_event__pb2.DiscardEventResponse.FromString,
+            '/authz.v1.BillingService/DiscardEvent',
+            authz_dot_v1_dot_billing__pb2.DiscardEventRequest.SerializeToString,
+            authz_dot_v1_dot_billing__pb2.DiscardEventResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -429,9 +432,9 @@ class EventService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/authz.v1.EventService/MapSubject',
-            authz_dot_v1_dot_event__pb2.MapSubjectRequest.SerializeToString,
-            authz_dot_v1_dot_event__pb2.MapSubjectResponse.FromString,
+            '/authz.v1.BillingService/MapSubject',
+            authz_dot_v1_dot_billing__pb2.MapSubjectRequest.SerializeToString,
+            authz_dot_v1_dot_billing__pb2.MapSubjectResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -456,9 +459,9 @@ class EventService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/authz.v1.EventService/Reconcile',
-            authz_dot_v1_dot_event__pb2.ReconcileRequest.SerializeToString,
-            authz_dot_v1_dot_event__pb2.ReconcileResponse.FromString,
+            '/authz.v1.BillingService/Reconcile',
+            authz_dot_v1_dot_billing__pb2.ReconcileRequest.SerializeToString,
+            authz_dot_v1_dot_billing__pb2.ReconcileResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -483,9 +486,9 @@ class EventService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/authz.v1.EventService/GetIntake',
-            authz_dot_v1_dot_event__pb2.GetIntakeRequest.SerializeToString,
-            authz_dot_v1_dot_event__pb2.GetIntakeResponse.FromString,
+            '/authz.v1.BillingService/GetIntake',
+            authz_dot_v1_dot_billing__pb2.GetIntakeRequest.SerializeToString,
+            authz_dot_v1_dot_billing__pb2.GetIntakeResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -510,9 +513,9 @@ class EventService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/authz.v1.EventService/PauseIntake',
-            authz_dot_v1_dot_event__pb2.PauseIntakeRequest.SerializeToString,
-            authz_dot_v1_dot_event__pb2.PauseIntakeResponse.FromString,
+            '/authz.v1.BillingService/PauseIntake',
+            authz_dot_v1_dot_billing__pb2.PauseIntakeRequest.SerializeToString,
+            authz_dot_v1_dot_billing__pb2.PauseIntakeResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -537,9 +540,9 @@ class EventService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/authz.v1.EventService/ResumeIntake',
-            authz_dot_v1_dot_event__pb2.ResumeIntakeRequest.SerializeToString,
-            authz_dot_v1_dot_event__pb2.ResumeIntakeResponse.FromString,
+            '/authz.v1.BillingService/ResumeIntake',
+            authz_dot_v1_dot_billing__pb2.ResumeIntakeRequest.SerializeToString,
+            authz_dot_v1_dot_billing__pb2.ResumeIntakeResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -109,7 +109,9 @@ class _EventReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EventReas
     EVENT_REASON_UNKNOWN_PLAN: _EventReason.ValueType  # 5
     """It names a plan or price that the policy does not have. No tier is assumed."""
     EVENT_REASON_UNKNOWN_SUBJECT: _EventReason.ValueType  # 6
-    """No event has said yet which tenant its subject is. The one that does, or MapSubject, releases it."""
+    """No event has said yet which tenant its subject is. The one that does, or MapSubject, releases
+    it.
+    """
     EVENT_REASON_SUBJECT_CONFLICT: _EventReason.ValueType  # 7
     """It names another tenant than the one that its subject is mapped to."""
     EVENT_REASON_NOT_ONBOARDED: _EventReason.ValueType  # 8
@@ -149,7 +151,9 @@ EVENT_REASON_UNKNOWN_TYPE: EventReason.ValueType  # 4
 EVENT_REASON_UNKNOWN_PLAN: EventReason.ValueType  # 5
 """It names a plan or price that the policy does not have. No tier is assumed."""
 EVENT_REASON_UNKNOWN_SUBJECT: EventReason.ValueType  # 6
-"""No event has said yet which tenant its subject is. The one that does, or MapSubject, releases it."""
+"""No event has said yet which tenant its subject is. The one that does, or MapSubject, releases
+it.
+"""
 EVENT_REASON_SUBJECT_CONFLICT: EventReason.ValueType  # 7
 """It names another tenant than the one that its subject is mapped to."""
 EVENT_REASON_NOT_ONBOARDED: EventReason.ValueType  # 8
@@ -181,8 +185,8 @@ class EventStep(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     STAGE_FIELD_NUMBER: _builtins.int
-    TIME_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
+    TIME_FIELD_NUMBER: _builtins.int
     MESSAGE_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
     stage: Global___EventStage.ValueType
@@ -201,8 +205,8 @@ class EventStep(_message.Message):
         self,
         *,
         stage: Global___EventStage.ValueType = ...,
-        time: _timestamp_pb2.Timestamp | None = ...,
         reason: Global___EventReason.ValueType = ...,
+        time: _timestamp_pb2.Timestamp | None = ...,
         message: _builtins.str = ...,
         revision: _builtins.int = ...,
     ) -> None: ...
@@ -220,42 +224,42 @@ class Event(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    SOURCE_FIELD_NUMBER: _builtins.int
     ID_FIELD_NUMBER: _builtins.int
-    TYPE_FIELD_NUMBER: _builtins.int
+    TENANT_FIELD_NUMBER: _builtins.int
+    SOURCE_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
     TIME_FIELD_NUMBER: _builtins.int
     SUBJECT_FIELD_NUMBER: _builtins.int
-    TENANT_FIELD_NUMBER: _builtins.int
+    TYPE_FIELD_NUMBER: _builtins.int
     DATA_FIELD_NUMBER: _builtins.int
-    STATE_FIELD_NUMBER: _builtins.int
-    REASON_FIELD_NUMBER: _builtins.int
     MESSAGE_FIELD_NUMBER: _builtins.int
-    REVISION_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
     DELIVERIES_FIELD_NUMBER: _builtins.int
     RECEIVE_TIME_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
     PASSAGE_FIELD_NUMBER: _builtins.int
-    source: _builtins.str
-    """Who sent it, as `billing.yaml` names it. Example: `stripe`."""
     id: _builtins.str
     """Its id there. Example: `evt_1NG8Du2eZvKYlo2CUI79vXWy`."""
-    type: _builtins.str
-    """What happened there. Example: `customer.subscription.updated`."""
-    subject: _builtins.str
-    """Whom it concerns there. Example: `cus_NffrFeUfNV2Hib`."""
     tenant: _builtins.str
     """The tenant it concerns; empty while that is not known."""
-    data: _builtins.str
-    """Its JSON; in lists empty."""
-    state: Global___EventState.ValueType
-    """Where it stands."""
+    source: _builtins.str
+    """Who sent it, as `billing.yaml` names it. Example: `stripe`."""
     reason: Global___EventReason.ValueType
     """Why it stands there."""
+    subject: _builtins.str
+    """Whom it concerns there. Example: `cus_NffrFeUfNV2Hib`."""
+    type: _builtins.str
+    """What happened there. Example: `customer.subscription.updated`."""
+    data: _builtins.str
+    """Its JSON; in lists empty."""
     message: _builtins.str
     """The same in words, for people."""
-    revision: _builtins.int
-    """The revision at which it was done; 0 if it was not."""
+    state: Global___EventState.ValueType
+    """Where it stands."""
     deliveries: _builtins.int
     """How often it was delivered."""
+    revision: _builtins.int
+    """The revision at which it was done; 0 if it was not."""
     @_builtins.property
     def time(self) -> _timestamp_pb2.Timestamp:
         """When it happened there, which alone orders events; unset if it could not be read."""
@@ -271,19 +275,19 @@ class Event(_message.Message):
     def __init__(
         self,
         *,
-        source: _builtins.str = ...,
         id: _builtins.str = ...,
-        type: _builtins.str = ...,
+        tenant: _builtins.str = ...,
+        source: _builtins.str = ...,
+        reason: Global___EventReason.ValueType = ...,
         time: _timestamp_pb2.Timestamp | None = ...,
         subject: _builtins.str = ...,
-        tenant: _builtins.str = ...,
+        type: _builtins.str = ...,
         data: _builtins.str = ...,
-        state: Global___EventState.ValueType = ...,
-        reason: Global___EventReason.ValueType = ...,
         message: _builtins.str = ...,
-        revision: _builtins.int = ...,
+        state: Global___EventState.ValueType = ...,
         deliveries: _builtins.int = ...,
         receive_time: _timestamp_pb2.Timestamp | None = ...,
+        revision: _builtins.int = ...,
         passage: _abc.Iterable[Global___EventStep] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["receive_time", b"receive_time", "time", b"time"]  # noqa: Y015
@@ -302,22 +306,22 @@ class IngestEventRequest(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    SOURCE_FIELD_NUMBER: _builtins.int
     ID_FIELD_NUMBER: _builtins.int
-    TYPE_FIELD_NUMBER: _builtins.int
+    SOURCE_FIELD_NUMBER: _builtins.int
     TIME_FIELD_NUMBER: _builtins.int
     SUBJECT_FIELD_NUMBER: _builtins.int
+    TYPE_FIELD_NUMBER: _builtins.int
     DATA_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
-    source: _builtins.str
-    """Who sent it, as `billing.yaml` names it."""
     id: _builtins.str
     """Its id there, up to 200 characters. If it is given, the data is what rules look at, as it is."""
-    type: _builtins.str
-    """What happened there."""
+    source: _builtins.str
+    """Who sent it, as `billing.yaml` names it."""
     subject: _builtins.str
     """Whom it concerns there."""
+    type: _builtins.str
+    """What happened there."""
     data: _builtins.bytes
     """A JSON object of up to 1 MiB."""
     request_id: _builtins.str
@@ -331,11 +335,11 @@ class IngestEventRequest(_message.Message):
     def __init__(
         self,
         *,
-        source: _builtins.str = ...,
         id: _builtins.str = ...,
-        type: _builtins.str = ...,
+        source: _builtins.str = ...,
         time: _timestamp_pb2.Timestamp | None = ...,
         subject: _builtins.str = ...,
+        type: _builtins.str = ...,
         data: _builtins.bytes = ...,
         request_id: _builtins.str = ...,
         validate_only: _builtins.bool = ...,
@@ -357,8 +361,8 @@ class IngestEventResponse(_message.Message):
     EVENT_FIELD_NUMBER: _builtins.int
     EFFECTS_FIELD_NUMBER: _builtins.int
     DUPLICATE_FIELD_NUMBER: _builtins.int
-    REVISION_FIELD_NUMBER: _builtins.int
     PREVIEW_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
     duplicate: _builtins.bool
     """Whether it came before."""
     revision: _builtins.int
@@ -381,8 +385,8 @@ class IngestEventResponse(_message.Message):
         event: Global___Event | None = ...,
         effects: _abc.Iterable[_builtins.str] | None = ...,
         duplicate: _builtins.bool = ...,
-        revision: _builtins.int = ...,
         preview: _effect_pb2.Preview | None = ...,
+        revision: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "preview", b"preview"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -398,25 +402,25 @@ class PreviewEventRequest(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    SOURCE_FIELD_NUMBER: _builtins.int
+    SAMPLE_SIZE_FIELD_NUMBER: _builtins.int
     ID_FIELD_NUMBER: _builtins.int
-    TYPE_FIELD_NUMBER: _builtins.int
+    SOURCE_FIELD_NUMBER: _builtins.int
     TIME_FIELD_NUMBER: _builtins.int
     SUBJECT_FIELD_NUMBER: _builtins.int
+    TYPE_FIELD_NUMBER: _builtins.int
     DATA_FIELD_NUMBER: _builtins.int
-    SAMPLE_SIZE_FIELD_NUMBER: _builtins.int
-    source: _builtins.str
-    """Who would send it, as `billing.yaml` names it."""
-    id: _builtins.str
-    """Its id there; may be left out, as in IngestEvent."""
-    type: _builtins.str
-    """What would happen there."""
-    subject: _builtins.str
-    """Whom it would concern there."""
-    data: _builtins.bytes
-    """A JSON object of up to 1 MiB."""
     sample_size: _builtins.int
     """How many members to name of those for whom the same changes; 100 if 0, at most 1,000."""
+    id: _builtins.str
+    """Its id there; may be left out, as in IngestEvent."""
+    source: _builtins.str
+    """Who would send it, as `billing.yaml` names it."""
+    subject: _builtins.str
+    """Whom it would concern there."""
+    type: _builtins.str
+    """What would happen there."""
+    data: _builtins.bytes
+    """A JSON object of up to 1 MiB."""
     @_builtins.property
     def time(self) -> _timestamp_pb2.Timestamp:
         """When it would happen there."""
@@ -424,13 +428,13 @@ class PreviewEventRequest(_message.Message):
     def __init__(
         self,
         *,
-        source: _builtins.str = ...,
+        sample_size: _builtins.int = ...,
         id: _builtins.str = ...,
-        type: _builtins.str = ...,
+        source: _builtins.str = ...,
         time: _timestamp_pb2.Timestamp | None = ...,
         subject: _builtins.str = ...,
+        type: _builtins.str = ...,
         data: _builtins.bytes = ...,
-        sample_size: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["time", b"time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -448,7 +452,7 @@ class PreviewEventResponse(_message.Message):
 
     EVENT_FIELD_NUMBER: _builtins.int
     EFFECTS_FIELD_NUMBER: _builtins.int
-    REVISION_FIELD_NUMBER: _builtins.int
+    DUPLICATE_FIELD_NUMBER: _builtins.int
     GAINED_FIELD_NUMBER: _builtins.int
     LOST_FIELD_NUMBER: _builtins.int
     FEATURES_FIELD_NUMBER: _builtins.int
@@ -456,11 +460,11 @@ class PreviewEventResponse(_message.Message):
     MEMBERS_FIELD_NUMBER: _builtins.int
     EXCEEDED_FIELD_NUMBER: _builtins.int
     DOWNGRADE_STEPS_FIELD_NUMBER: _builtins.int
-    DUPLICATE_FIELD_NUMBER: _builtins.int
-    revision: _builtins.int
-    """The revision the answer was given at."""
+    REVISION_FIELD_NUMBER: _builtins.int
     duplicate: _builtins.bool
     """Whether it came before: then it does nothing, and `event` is as it stands."""
+    revision: _builtins.int
+    """The revision the answer was given at."""
     @_builtins.property
     def event(self) -> Global___Event:
         """The event as it would stand."""
@@ -487,7 +491,9 @@ class PreviewEventResponse(_message.Message):
 
     @_builtins.property
     def members(self) -> _containers.RepeatedCompositeFieldContainer[_subscription_pb2.MemberShift]:
-        """Members who would gain or lose something, together where it is the same. Each stands in one group."""
+        """Members who would gain or lose something, together where it is the same. Each stands in one
+        group.
+        """
 
     @_builtins.property
     def exceeded(self) -> _containers.RepeatedCompositeFieldContainer[_subscription_pb2.ExceededLimit]:
@@ -502,7 +508,7 @@ class PreviewEventResponse(_message.Message):
         *,
         event: Global___Event | None = ...,
         effects: _abc.Iterable[_builtins.str] | None = ...,
-        revision: _builtins.int = ...,
+        duplicate: _builtins.bool = ...,
         gained: _abc.Iterable[_builtins.str] | None = ...,
         lost: _abc.Iterable[_builtins.str] | None = ...,
         features: _abc.Iterable[_effect_pb2.ValueChange] | None = ...,
@@ -510,7 +516,7 @@ class PreviewEventResponse(_message.Message):
         members: _abc.Iterable[_subscription_pb2.MemberShift] | None = ...,
         exceeded: _abc.Iterable[_subscription_pb2.ExceededLimit] | None = ...,
         downgrade_steps: _abc.Iterable[_subscription_pb2.DowngradeStep] | None = ...,
-        duplicate: _builtins.bool = ...,
+        revision: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -526,17 +532,17 @@ class GetEventRequest(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    SOURCE_FIELD_NUMBER: _builtins.int
     ID_FIELD_NUMBER: _builtins.int
-    source: _builtins.str
-    """Who sent it."""
+    SOURCE_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Its id there."""
+    source: _builtins.str
+    """Who sent it."""
     def __init__(
         self,
         *,
-        source: _builtins.str = ...,
         id: _builtins.str = ...,
+        source: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -580,33 +586,33 @@ class ListEventsRequest(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    TENANT_FIELD_NUMBER: _builtins.int
+    SOURCE_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
-    SOURCE_FIELD_NUMBER: _builtins.int
-    TENANT_FIELD_NUMBER: _builtins.int
-    STATE_FIELD_NUMBER: _builtins.int
-    REASON_FIELD_NUMBER: _builtins.int
+    tenant: _builtins.str
+    """Only those of this tenant; empty for all."""
+    source: _builtins.str
+    """Only those of this source; empty for all."""
+    reason: Global___EventReason.ValueType
+    """Only those with this reason; unspecified for any."""
+    state: Global___EventState.ValueType
+    """Only those in this state; unspecified for any."""
     page_size: _builtins.int
     """At most this many; 100 if 0, at most 1,000."""
     page_token: _builtins.str
     """`next_page_token` of the page before, of the same query."""
-    source: _builtins.str
-    """Only those of this source; empty for all."""
-    tenant: _builtins.str
-    """Only those of this tenant; empty for all."""
-    state: Global___EventState.ValueType
-    """Only those in this state; unspecified for any."""
-    reason: Global___EventReason.ValueType
-    """Only those with this reason; unspecified for any."""
     def __init__(
         self,
         *,
+        tenant: _builtins.str = ...,
+        source: _builtins.str = ...,
+        reason: Global___EventReason.ValueType = ...,
+        state: Global___EventState.ValueType = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
-        source: _builtins.str = ...,
-        tenant: _builtins.str = ...,
-        state: Global___EventState.ValueType = ...,
-        reason: Global___EventReason.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -654,29 +660,29 @@ class ReplayEventRequest(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    SOURCE_FIELD_NUMBER: _builtins.int
     ID_FIELD_NUMBER: _builtins.int
-    REASON_FIELD_NUMBER: _builtins.int
+    SOURCE_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
-    source: _builtins.str
-    """Who sent it."""
+    REASON_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Its id there."""
-    reason: _builtins.str
-    """Why, for the audit."""
+    source: _builtins.str
+    """Who sent it."""
     request_id: _builtins.str
     """A retry with the same id gets the first answer."""
     validate_only: _builtins.bool
     """Answer as if it were replayed, and change nothing."""
+    reason: _builtins.str
+    """Why, for the audit."""
     def __init__(
         self,
         *,
-        source: _builtins.str = ...,
         id: _builtins.str = ...,
-        reason: _builtins.str = ...,
+        source: _builtins.str = ...,
         request_id: _builtins.str = ...,
         validate_only: _builtins.bool = ...,
+        reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -694,8 +700,8 @@ class ReplayEventResponse(_message.Message):
 
     EVENT_FIELD_NUMBER: _builtins.int
     EFFECTS_FIELD_NUMBER: _builtins.int
-    REVISION_FIELD_NUMBER: _builtins.int
     PREVIEW_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
     """The revision that has what it did."""
     @_builtins.property
@@ -715,8 +721,8 @@ class ReplayEventResponse(_message.Message):
         *,
         event: Global___Event | None = ...,
         effects: _abc.Iterable[_builtins.str] | None = ...,
-        revision: _builtins.int = ...,
         preview: _effect_pb2.Preview | None = ...,
+        revision: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "preview", b"preview"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -732,29 +738,29 @@ class DiscardEventRequest(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    SOURCE_FIELD_NUMBER: _builtins.int
     ID_FIELD_NUMBER: _builtins.int
-    REASON_FIELD_NUMBER: _builtins.int
+    SOURCE_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
-    source: _builtins.str
-    """Who sent it."""
+    REASON_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Its id there."""
-    reason: _builtins.str
-    """Why, for the audit."""
+    source: _builtins.str
+    """Who sent it."""
     request_id: _builtins.str
     """A retry with the same id gets the first answer."""
     validate_only: _builtins.bool
     """Answer as if it were given up, and change nothing."""
+    reason: _builtins.str
+    """Why, for the audit."""
     def __init__(
         self,
         *,
-        source: _builtins.str = ...,
         id: _builtins.str = ...,
-        reason: _builtins.str = ...,
+        source: _builtins.str = ...,
         request_id: _builtins.str = ...,
         validate_only: _builtins.bool = ...,
+        reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -771,8 +777,8 @@ class DiscardEventResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     EVENT_FIELD_NUMBER: _builtins.int
-    REVISION_FIELD_NUMBER: _builtins.int
     PREVIEW_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
     """The revision the answer was given at."""
     @_builtins.property
@@ -787,8 +793,8 @@ class DiscardEventResponse(_message.Message):
         self,
         *,
         event: Global___Event | None = ...,
-        revision: _builtins.int = ...,
         preview: _effect_pb2.Preview | None = ...,
+        revision: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "preview", b"preview"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -804,37 +810,37 @@ class MapSubjectRequest(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    SOURCE_FIELD_NUMBER: _builtins.int
-    SUBJECT_FIELD_NUMBER: _builtins.int
     TENANT_FIELD_NUMBER: _builtins.int
     REPLACE_FIELD_NUMBER: _builtins.int
-    REASON_FIELD_NUMBER: _builtins.int
+    SOURCE_FIELD_NUMBER: _builtins.int
+    SUBJECT_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
-    source: _builtins.str
-    """Who means it, as `billing.yaml` names it."""
-    subject: _builtins.str
-    """The subject as the source names it. Example: `cus_NffrFeUfNV2Hib`."""
+    REASON_FIELD_NUMBER: _builtins.int
     tenant: _builtins.str
     """The tenant. It need not be there yet."""
     replace: _builtins.bool
     """Take the place of another tenant."""
-    reason: _builtins.str
-    """Why, for the audit."""
+    source: _builtins.str
+    """Who means it, as `billing.yaml` names it."""
+    subject: _builtins.str
+    """The subject as the source names it. Example: `cus_NffrFeUfNV2Hib`."""
     request_id: _builtins.str
     """A retry with the same id gets the first answer."""
     validate_only: _builtins.bool
     """Answer as if it were mapped, and change nothing."""
+    reason: _builtins.str
+    """Why, for the audit."""
     def __init__(
         self,
         *,
-        source: _builtins.str = ...,
-        subject: _builtins.str = ...,
         tenant: _builtins.str = ...,
         replace: _builtins.bool = ...,
-        reason: _builtins.str = ...,
+        source: _builtins.str = ...,
+        subject: _builtins.str = ...,
         request_id: _builtins.str = ...,
         validate_only: _builtins.bool = ...,
+        reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -851,8 +857,8 @@ class MapSubjectResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     RELEASED_FIELD_NUMBER: _builtins.int
-    REVISION_FIELD_NUMBER: _builtins.int
     PREVIEW_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
     """The revision that has what they did."""
     @_builtins.property
@@ -867,8 +873,8 @@ class MapSubjectResponse(_message.Message):
         self,
         *,
         released: _abc.Iterable[Global___Event] | None = ...,
-        revision: _builtins.int = ...,
         preview: _effect_pb2.Preview | None = ...,
+        revision: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["preview", b"preview"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -911,12 +917,12 @@ class DesiredContract(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     TENANT_FIELD_NUMBER: _builtins.int
-    PLANS_FIELD_NUMBER: _builtins.int
     DISPLAY_NAME_FIELD_NUMBER: _builtins.int
-    TRIAL_UNTIL_FIELD_NUMBER: _builtins.int
-    GRACE_UNTIL_FIELD_NUMBER: _builtins.int
     PAUSED_FIELD_NUMBER: _builtins.int
-    ENDS_AT_FIELD_NUMBER: _builtins.int
+    PLANS_FIELD_NUMBER: _builtins.int
+    TRIAL_END_TIME_FIELD_NUMBER: _builtins.int
+    GRACE_END_TIME_FIELD_NUMBER: _builtins.int
+    END_TIME_FIELD_NUMBER: _builtins.int
     CHURNED_FIELD_NUMBER: _builtins.int
     AGREEMENT_FIELD_NUMBER: _builtins.int
     tenant: _builtins.str
@@ -934,33 +940,33 @@ class DesiredContract(_message.Message):
         """What is sold: together exactly one tier."""
 
     @_builtins.property
-    def trial_until(self) -> _timestamp_pb2.Timestamp:
+    def trial_end_time(self) -> _timestamp_pb2.Timestamp:
         """End of its trial; unset if there is none."""
 
     @_builtins.property
-    def grace_until(self) -> _timestamp_pb2.Timestamp:
+    def grace_end_time(self) -> _timestamp_pb2.Timestamp:
         """Until when it stays open although something is due; unset if nothing is."""
 
     @_builtins.property
-    def ends_at(self) -> _timestamp_pb2.Timestamp:
+    def end_time(self) -> _timestamp_pb2.Timestamp:
         """When it ends; unset for never."""
 
     def __init__(
         self,
         *,
         tenant: _builtins.str = ...,
-        plans: _abc.Iterable[Global___SoldPlan] | None = ...,
         display_name: _builtins.str = ...,
-        trial_until: _timestamp_pb2.Timestamp | None = ...,
-        grace_until: _timestamp_pb2.Timestamp | None = ...,
         paused: _builtins.bool = ...,
-        ends_at: _timestamp_pb2.Timestamp | None = ...,
+        plans: _abc.Iterable[Global___SoldPlan] | None = ...,
+        trial_end_time: _timestamp_pb2.Timestamp | None = ...,
+        grace_end_time: _timestamp_pb2.Timestamp | None = ...,
+        end_time: _timestamp_pb2.Timestamp | None = ...,
         churned: _builtins.bool = ...,
         agreement: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["ends_at", b"ends_at", "grace_until", b"grace_until", "trial_until", b"trial_until"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "grace_end_time", b"grace_end_time", "trial_end_time", b"trial_end_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agreement", b"agreement", "churned", b"churned", "display_name", b"display_name", "ends_at", b"ends_at", "grace_until", b"grace_until", "paused", b"paused", "plans", b"plans", "tenant", b"tenant", "trial_until", b"trial_until"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agreement", b"agreement", "churned", b"churned", "display_name", b"display_name", "end_time", b"end_time", "grace_end_time", b"grace_end_time", "paused", b"paused", "plans", b"plans", "tenant", b"tenant", "trial_end_time", b"trial_end_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -973,34 +979,34 @@ class ReconcileRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     TENANT_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
     SOURCE_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
     DESIRED_FIELD_NUMBER: _builtins.int
     REPAIR_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
-    REASON_FIELD_NUMBER: _builtins.int
-    REQUEST_ID_FIELD_NUMBER: _builtins.int
-    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
     tenant: _builtins.str
     """One tenant; empty for all that events have told of. With `desired`: the one that the list is
     about; empty if it is about several.
     """
+    request_id: _builtins.str
+    """A retry with the same id gets the first answer."""
     source: _builtins.str
     """Only tenants that this source has told of; empty for any. With `desired`: who has these
     agreements. Agreements that other sources have told of count beside them.
     """
+    reason: _builtins.str
+    """Why, for the audit."""
+    validate_only: _builtins.bool
+    """Answer as if it were repaired, and change nothing."""
     repair: _builtins.bool
     """Lead the accounts back to their contracts. Otherwise nothing is changed."""
     page_size: _builtins.int
     """At most this many tenants; 100 if 0, at most 1,000. Not used with `desired`."""
     page_token: _builtins.str
     """`next_page_token` of the page before, of the same query."""
-    reason: _builtins.str
-    """Why, for the audit."""
-    request_id: _builtins.str
-    """A retry with the same id gets the first answer."""
-    validate_only: _builtins.bool
-    """Answer as if it were repaired, and change nothing."""
     @_builtins.property
     def desired(self) -> _containers.RepeatedCompositeFieldContainer[Global___DesiredContract]:
         """All agreements that the source has of the tenants they name, up to 1,000, compared instead of
@@ -1011,14 +1017,14 @@ class ReconcileRequest(_message.Message):
         self,
         *,
         tenant: _builtins.str = ...,
+        request_id: _builtins.str = ...,
         source: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        validate_only: _builtins.bool = ...,
         desired: _abc.Iterable[Global___DesiredContract] | None = ...,
         repair: _builtins.bool = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
-        reason: _builtins.str = ...,
-        request_id: _builtins.str = ...,
-        validate_only: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -1112,19 +1118,19 @@ class Intake(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    PAUSED_FIELD_NUMBER: _builtins.int
-    REASON_FIELD_NUMBER: _builtins.int
     BREAKER_OPEN_TIME_FIELD_NUMBER: _builtins.int
     HELD_UP_FIELD_NUMBER: _builtins.int
+    PAUSED_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
     PARKED_FIELD_NUMBER: _builtins.int
     CLOSED_FIELD_NUMBER: _builtins.int
     ALLOWED_FIELD_NUMBER: _builtins.int
+    held_up: _builtins.int
+    """Events that wait for ResumeIntake."""
     paused: _builtins.bool
     """Whether every event is parked that comes."""
     reason: _builtins.str
     """Why, as whoever paused it said."""
-    held_up: _builtins.int
-    """Events that wait for ResumeIntake."""
     parked: _builtins.int
     """Events that are parked, for whatever reason."""
     closed: _builtins.int
@@ -1138,10 +1144,10 @@ class Intake(_message.Message):
     def __init__(
         self,
         *,
-        paused: _builtins.bool = ...,
-        reason: _builtins.str = ...,
         breaker_open_time: _timestamp_pb2.Timestamp | None = ...,
         held_up: _builtins.int = ...,
+        paused: _builtins.bool = ...,
+        reason: _builtins.str = ...,
         parked: _builtins.int = ...,
         closed: _builtins.int = ...,
         allowed: _builtins.int = ...,
@@ -1205,21 +1211,21 @@ class PauseIntakeRequest(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    REASON_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
-    reason: _builtins.str
-    """Why, for the audit and for whoever looks."""
+    REASON_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """A retry with the same id gets the first answer."""
     validate_only: _builtins.bool
     """Answer as if it were paused, and change nothing."""
+    reason: _builtins.str
+    """Why, for the audit and for whoever looks."""
     def __init__(
         self,
         *,
-        reason: _builtins.str = ...,
         request_id: _builtins.str = ...,
         validate_only: _builtins.bool = ...,
+        reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -1236,8 +1242,8 @@ class PauseIntakeResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     INTAKE_FIELD_NUMBER: _builtins.int
-    REVISION_FIELD_NUMBER: _builtins.int
     PREVIEW_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
     """The revision the answer was given at."""
     @_builtins.property
@@ -1252,8 +1258,8 @@ class PauseIntakeResponse(_message.Message):
         self,
         *,
         intake: Global___Intake | None = ...,
-        revision: _builtins.int = ...,
         preview: _effect_pb2.Preview | None = ...,
+        revision: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["intake", b"intake", "preview", b"preview"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -1269,21 +1275,21 @@ class ResumeIntakeRequest(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    REASON_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
-    reason: _builtins.str
-    """Why, for the audit."""
+    REASON_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """A retry with the same id gets the first answer."""
     validate_only: _builtins.bool
     """Answer as if it were resumed, and change nothing."""
+    reason: _builtins.str
+    """Why, for the audit."""
     def __init__(
         self,
         *,
-        reason: _builtins.str = ...,
         request_id: _builtins.str = ...,
         validate_only: _builtins.bool = ...,
+        reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -1301,8 +1307,8 @@ class ResumeIntakeResponse(_message.Message):
 
     INTAKE_FIELD_NUMBER: _builtins.int
     RELEASED_FIELD_NUMBER: _builtins.int
-    REVISION_FIELD_NUMBER: _builtins.int
     PREVIEW_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
     released: _builtins.int
     """Events that were released."""
     revision: _builtins.int
@@ -1320,8 +1326,8 @@ class ResumeIntakeResponse(_message.Message):
         *,
         intake: Global___Intake | None = ...,
         released: _builtins.int = ...,
-        revision: _builtins.int = ...,
         preview: _effect_pb2.Preview | None = ...,
+        revision: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["intake", b"intake", "preview", b"preview"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...

@@ -1,19 +1,19 @@
-"""EventService: what billing and CRM systems tell us, and what becomes of it."""
+"""BillingService: what billing and CRM systems tell us, and what becomes of it."""
 
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
 from authz_service.domain.billing_policy import BillingPolicy
-from authz_service.gen.authz.v1 import event_pb2 as pb
+from authz_service.gen.authz.v1 import billing_pb2 as pb
 from authz_service.rpc.calls import AdminCalls, Context
-from authz_service.rpc.messages import events as to
+from authz_service.rpc.messages import billing as to
 from authz_service.rpc.messages import subscriptions, values
 from authz_service.usecases.billing import event_rpcs as events
 from authz_service.usecases.billing import preview, reconcile
 
 
-class EventServicer:
+class BillingServicer:
     def __init__(
         self,
         calls: AdminCalls,

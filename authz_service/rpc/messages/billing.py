@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from authz_service.domain.billing_event import EventReason, EventState, Passed, Stage, StoredEvent
 from authz_service.domain.window import Instant
-from authz_service.gen.authz.v1 import event_pb2 as pb
+from authz_service.gen.authz.v1 import billing_pb2 as pb
 from authz_service.rpc.messages import values
 from authz_service.rpc.messages.tenants import optional_instant
 from authz_service.usecases.billing.envelopes import Attributes
@@ -84,9 +84,9 @@ def desired(message: pb.DesiredContract) -> Desired:
         agreement=message.agreement,
         plans=tuple((plan.plan, plan.quantity or None) for plan in message.plans),
         display_name=message.display_name,
-        trial_until=optional_instant(message, "trial_until"),
-        grace_until=optional_instant(message, "grace_until"),
+        trial_until=optional_instant(message, "trial_end_time"),
+        grace_until=optional_instant(message, "grace_end_time"),
         paused=message.paused,
-        ends_at=optional_instant(message, "ends_at"),
+        ends_at=optional_instant(message, "end_time"),
         churned=message.churned,
     )
