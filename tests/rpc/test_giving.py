@@ -133,6 +133,15 @@ class TestNarrowOperators:
             made = role_pb2.Role(id=role, permissions=permissions)
             by.call(role_pb2.UpdateRoleRequest(**PUT, role=made))
 
+    def test_it_creates_by_no_update_what_it_may_not_create(self, server: Server) -> None:
+        by = narrow(server, "authz.roles:update")
+        role = role_pb2.Role(id=fresh_name("new"), permissions=["invoices:view"])
+        request = role_pb2.UpdateRoleRequest(**PUT, role=role)
+        found = server.refuses(request, ErrorReason.PERMISSION_DENIED, by=by)
+        assert found.metadata == {"permission": "authz.roles:create"}
+        server.operator.call(request)
+        by.call(request)
+
     def test_it_makes_no_right_a_thing_that_tiers_sell(self, server: Server) -> None:
         by = narrow(
             server, "authz.permissions:create", "authz.permissions:update", "authz.changesets:apply"

@@ -81,6 +81,13 @@ def resolved(kind: Kind[P], index: Index, command: Create[P] | Update[P]) -> tup
             assert_never(command)
 
 
+def require_creator(kind: Kind[P], tx: Transaction, command: Update[P]) -> None:
+    """Let an update create only for who may create. Raises: PERMISSION_DENIED."""
+    if command.allow_missing and kind.find(tx.index, kind.name_of(command.object)) is None:
+        right = access_of(f"Create{kind.name}").right
+        guard.require(tx.index, tx.call.actor, right, command.tenant, tx.now)
+
+
 def create(kind: Kind[P]) -> ChangeCase[Create[P], P]:
     def body(tx: Transaction, command: Create[P]) -> P:
         return kind.write(tx, *resolved(kind, tx.index, command))
@@ -91,11 +98,8 @@ def create(kind: Kind[P]) -> ChangeCase[Create[P], P]:
 
 def update(kind: Kind[P]) -> ChangeCase[Update[P], P]:
     def body(tx: Transaction, command: Update[P]) -> P:
-        before, after = resolved(kind, tx.index, command)
-        if before is None:
-            right = access_of(f"Create{kind.name}").right
-            guard.require(tx.index, tx.call.actor, right, command.tenant, tx.now)
-        return kind.write(tx, before, after)
+        require_creator(kind, tx, command)
+        return kind.write(tx, *resolved(kind, tx.index, command))
 
     rpc = f"Update{kind.name}"
     return ChangeCase(rpc, access_of(rpc), body, TypeAdapter(kind.type))

@@ -18,6 +18,8 @@ from authz_service.engine.impact import require_no_blocker
 from authz_service.engine.index import Index
 from authz_service.errors import ErrorReason, FailedPrecondition, InvalidArgument, NotFound
 from authz_service.store.unit_of_work import Transaction, number_tiers
+from authz_service.usecases.catalog.kinds import require_creator
+from authz_service.usecases.catalog.objects import Update
 from authz_service.usecases.changesets.commands import kind_of, written
 from authz_service.usecases.changesets.commands import read as read_commands
 from authz_service.usecases.changesets.planning import Planned
@@ -87,8 +89,10 @@ def require_rights(tx: Transaction, changeset: Changeset) -> None:
     """Let through who may apply a changeset: each command takes its own right, too."""
     guard.require(tx.index, tx.call.actor, access_of("ApplyChangeset").right, "", tx.now)
     for command in changeset.commands:
-        right, tenant = kind_of(command).case.right, command.content.tenant
-        guard.require(tx.index, tx.call.actor, right, tenant, tx.now)
+        kind, content = kind_of(command), command.content
+        guard.require(tx.index, tx.call.actor, kind.case.right, content.tenant, tx.now)
+        if kind.definition is not None and isinstance(content, Update):
+            require_creator(kind.definition, tx, content)
 
 
 def work_out(step: Transaction, changeset: Changeset, plan: Planned) -> None:
