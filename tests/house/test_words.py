@@ -13,7 +13,7 @@ PARTICIPLES = {
 NAMES_OF_NOTHING = {"each", "going", "ours", "mine", "whole"}
 
 # Of a hundred bound names. To become 2.
-MOST_PERCENT = 5.0
+MOST_PERCENT = 3.5
 
 
 def bound_names(tree: ast.AST) -> Iterator[str]:
