@@ -48,8 +48,8 @@ class Invitation:
     def opens(self, token_hash: str, subject: str, at: Instant) -> bool:
         """Tell whether the token is this one's, in time, and in the hands of whom it is for."""
         mailed = bool(self.mailed_hash) and compare_digest(token_hash, self.mailed_hash)
-        mine = mailed or compare_digest(token_hash, self.token_hash)
-        return mine and self.live(at) and self.subject in ("", subject)
+        matches = mailed or compare_digest(token_hash, self.token_hash)
+        return matches and self.live(at) and self.subject in ("", subject)
 
     def reaches(self, other: "Invitation") -> bool:
         """Tell whether both are for the same subject or the same address."""

@@ -27,11 +27,11 @@ def resumed(tenant: Tenant, reason: SuspensionReason, at: Instant) -> Tenant:
     """Lift one reason. Raises: FailedPrecondition if it does not hold or the tenant has ended."""
     require_not_offboarded(tenant, at, "resumed")
     if reason not in tenant.suspensions:
-        held = ", ".join(sorted(tenant.suspensions)) or "none"
+        reasons = ", ".join(sorted(tenant.suspensions)) or "none"
         over = tenant.dated_state_at(at) is TenantState.SUSPENDED
         hint = "; its trial or grace is over: activate it" if over else ""
-        said = f"is not suspended for reason {reason} (reasons held: {held}){hint}"
-        raise _conflict_of(tenant, reason, said)
+        message = f"is not suspended for reason {reason} (reasons held: {reasons}){hint}"
+        raise _conflict_of(tenant, reason, message)
     return replace(tenant, suspensions=tenant.suspensions - {reason})
 
 

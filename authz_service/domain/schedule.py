@@ -61,14 +61,14 @@ def cancelled(tenant: Tenant, change: ScheduledChange) -> Tenant:
         case ScheduledKind.LIMIT:
             return _without_limit_edge(tenant, change)
         case ScheduledKind.TIER:
-            changing = [held for held in tenant.subscription_items if held.plan.startswith(TIER)]
+            changing = [item for item in tenant.subscription_items if item.plan.startswith(TIER)]
         case ScheduledKind.ADD_ON_START | ScheduledKind.ADD_ON_END:
             plan = ADD_ON + (change.after or change.before)
-            changing = [held for held in tenant.subscription_items if held.plan == plan]
+            changing = [item for item in tenant.subscription_items if item.plan == plan]
         case _:
             assert_never(change.kind)
-    kept = (held for held in tenant.subscription_items if held not in changing)
-    return replace(tenant, subscription_items=(*kept, *_without_edge(changing, change.at)))
+    others = (item for item in tenant.subscription_items if item not in changing)
+    return replace(tenant, subscription_items=(*others, *_without_edge(changing, change.at)))
 
 
 def checked_later(at: Instant, now: Instant, field: str) -> Instant:
@@ -87,10 +87,10 @@ def checked_later(at: Instant, now: Instant, field: str) -> Instant:
 
 
 def _past(at: Instant, field: str) -> AuthzError:
-    named = rfc3339(at) if at >= 0 else "that"
+    instant = rfc3339(at) if at >= 0 else "that"
     return FailedPrecondition(
         ErrorReason.SCHEDULE_IN_PAST,
-        f"{field} {named} is not in the future; name a later instant, or leave it out for now",
+        f"{field} {instant} is not in the future; name a later instant, or leave it out for now",
         field=field,
     )
 
@@ -123,11 +123,11 @@ def _amount(limit: Limit | None) -> str:
 
 def _without_limit_edge(tenant: Tenant, change: ScheduledChange) -> Tenant:
     name = (change.after or change.before).partition("=")[0]
-    mine = [dated_limit for dated_limit in tenant.dated_limits if dated_limit.limit.name == name]
+    limits = [dated_limit for dated_limit in tenant.dated_limits if dated_limit.limit.name == name]
     others = [dated_limit for dated_limit in tenant.dated_limits if dated_limit.limit.name != name]
-    after = _without_edge(mine, change.at)
-    always = tuple(each.limit for each in after if each.window == ALWAYS)
-    dated = (each for each in after if each.window != ALWAYS)
+    after = _without_edge(limits, change.at)
+    always = tuple(limit.limit for limit in after if limit.window == ALWAYS)
+    dated = (limit for limit in after if limit.window != ALWAYS)
     return replace(tenant, limits=(*tenant.limits, *always), dated_limits=(*others, *dated))
 
 
@@ -136,9 +136,9 @@ def _without_edge(spans: Sequence[S], at: Instant) -> tuple[S, ...]:
     ending = [span for span in spans if span.window.valid_until == at]
     beginning = [span for span in spans if span.window.valid_from == at]
     until = max((s.window.valid_until for s in beginning), default=_next_start(spans, at))
-    kept = [span for span in spans if span not in ending and span not in beginning]
+    unchanged = [span for span in spans if span not in ending and span not in beginning]
     longer = [replace(s, window=Window(s.window.valid_from, until)) for s in ending]
-    return tuple(kept + longer)
+    return tuple(unchanged + longer)
 
 
 def _next_start(spans: Iterable[S], at: Instant) -> Instant:
@@ -148,4 +148,4 @@ def _next_start(spans: Iterable[S], at: Instant) -> Instant:
 
 def bought_at(tenant: Tenant, at: Instant) -> list[ScheduledChange]:
     """List what changes at an instant in what an account holds: its state is another matter."""
-    return [each for each in changes_at(tenant, at) if each.kind is not ScheduledKind.STATE]
+    return [change for change in changes_at(tenant, at) if change.kind is not ScheduledKind.STATE]

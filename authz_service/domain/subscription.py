@@ -22,7 +22,7 @@ def moving_to_tier(tenant: Tenant, tier: str, at: Instant, now: Instant) -> Tena
     present = [
         h for h in tenant.subscription_items if h.plan.startswith(TIER) and h.window.covers(now)
     ]
-    if any(held.plan == TIER + tier for held in present):
+    if any(item.plan == TIER + tier for item in present):
         return moved_to_tier(tenant, tier)
     until = (replace(h, window=Window(h.window.valid_from, at)) for h in present)
     return _with_tiers(tenant, [*until, SubscriptionItem(TIER + tier, Window(at))])
@@ -35,13 +35,13 @@ def with_add_on(tenant: Tenant, add_on: str, window: Window, now: Instant) -> Te
         AlreadyExists: ADD_ON_HELD, if it is held within some of the window, which is not yet over.
     """
     same, others = _split(tenant, add_on)
-    running = [held for held in same if held.window.valid_until > now]
+    running = [item for item in same if item.window.valid_until > now]
     start = max(window.valid_from, now)
-    for held in running:
-        if held.window.valid_from < window.valid_until and start < held.window.valid_until:
+    for item in running:
+        if item.window.valid_from < window.valid_until and start < item.window.valid_until:
             raise AlreadyExists(
                 ErrorReason.ADD_ON_HELD,
-                f"{tenant.id!r} holds add-on {add_on!r} already{_when(held.window)}; let the new "
+                f"{tenant.id!r} holds add-on {add_on!r} already{_when(item.window)}; let the new "
                 "window begin where that ends, or remove the add-on first",
                 field="add_on",
                 details={"add_on": add_on},
@@ -58,7 +58,7 @@ def without_add_on(tenant: Tenant, add_on: str, at: Instant, now: Instant) -> Te
         NotFound: ADD_ON_NOT_HELD, if it is not held then or later.
     """
     same, others = _split(tenant, add_on)
-    if not any(held.window.valid_until > at for held in same):
+    if not any(item.window.valid_until > at for item in same):
         raise NotFound(
             ErrorReason.ADD_ON_NOT_HELD,
             f"{tenant.id!r} does not hold add-on {add_on!r} at that time; get the tenant to see "
@@ -91,24 +91,24 @@ def with_limits(tenant: Tenant, limits: Iterable[Limit], removed: Collection[str
                 details={"limit": name},
             )
     own |= {limit.name: limit for limit in limits}
-    gone = {*removed, *own}
-    kept = tuple(
-        dated_limit for dated_limit in tenant.dated_limits if dated_limit.limit.name not in gone
+    names = {*removed, *own}
+    others = tuple(
+        dated_limit for dated_limit in tenant.dated_limits if dated_limit.limit.name not in names
     )
-    return replace(tenant, limits=tuple(own.values()), dated_limits=kept)
+    return replace(tenant, limits=tuple(own.values()), dated_limits=others)
 
 
 def _with_tiers(tenant: Tenant, tiers: Iterable[SubscriptionItem]) -> Tenant:
-    kept = (held for held in tenant.subscription_items if not held.plan.startswith(TIER))
-    return replace(tenant, subscription_items=(*tiers, *kept))
+    others = (item for item in tenant.subscription_items if not item.plan.startswith(TIER))
+    return replace(tenant, subscription_items=(*tiers, *others))
 
 
 def _split(
     tenant: Tenant, add_on: str
 ) -> tuple[list[SubscriptionItem], tuple[SubscriptionItem, ...]]:
     """Separate the items of one add-on from all others."""
-    same = [held for held in tenant.subscription_items if held.plan == ADD_ON + add_on]
-    return same, tuple(held for held in tenant.subscription_items if held not in same)
+    same = [item for item in tenant.subscription_items if item.plan == ADD_ON + add_on]
+    return same, tuple(item for item in tenant.subscription_items if item not in same)
 
 
 def _until(window: Window, at: Instant) -> Window:

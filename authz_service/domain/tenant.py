@@ -119,8 +119,8 @@ class Tenant:
 
     def add_ons_at(self, at: Instant) -> tuple[str, ...]:
         """Name the add-ons held, each once and without its `addon/`, in byte order."""
-        held = {plan for plan in self.plans_at(at) if plan.startswith(ADD_ON)}
-        return tuple(sorted(plan.removeprefix(ADD_ON) for plan in held))
+        add_ons = {plan for plan in self.plans_at(at) if plan.startswith(ADD_ON)}
+        return tuple(sorted(plan.removeprefix(ADD_ON) for plan in add_ons))
 
     def limits_at(self, at: Instant) -> tuple[Limit, ...]:
         """List the limits of the tenant's own that hold at an instant, by name."""
@@ -136,6 +136,6 @@ class Tenant:
         return next((limit for limit in self.limits_at(at) if limit.name == name), None)
 
 
-def _tiers_first(held: SubscriptionItem) -> tuple[bool, str, Instant, Instant]:
-    window = held.window
-    return not held.plan.startswith(TIER), held.plan, window.valid_from, window.valid_until
+def _tiers_first(item: SubscriptionItem) -> tuple[bool, str, Instant, Instant]:
+    window = item.window
+    return not item.plan.startswith(TIER), item.plan, window.valid_from, window.valid_until

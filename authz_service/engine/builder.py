@@ -116,8 +116,8 @@ class Builder:
                 now = after if isinstance(after, Identity) else None
                 self._identities = _with(self._identities, known_by, now)
             case Endpoint(id=endpoint):
-                told = after if isinstance(after, Endpoint) else None
-                self._endpoints = _with(self._endpoints, endpoint, told)
+                endpoint_now = after if isinstance(after, Endpoint) else None
+                self._endpoints = _with(self._endpoints, endpoint, endpoint_now)
             case _:
                 assert_never(fact)
 
@@ -202,9 +202,9 @@ class Builder:
     def _exception(self, tenant_id: str, change: FactChange) -> None:
         entry = self._entry(tenant_id)
         if entry is not None:
-            kept = [e for e in entry.exceptions if e != change.before]
+            others = [e for e in entry.exceptions if e != change.before]
             added = [change.after] if isinstance(change.after, TenantException) else []
-            compiling.set_exceptions(entry, [*kept, *added])
+            compiling.set_exceptions(entry, [*others, *added])
 
     def _entry(self, tenant_id: str) -> TenantEntry | None:
         """Give this builder's own copy of a tenant; None if there is no such tenant."""

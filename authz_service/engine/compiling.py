@@ -96,14 +96,14 @@ class Catalogue:
 
 def closure(roles: Mapping[str, Role], start: str) -> list[Role]:
     """List a role and all that it includes, however indirectly, as far as they exist."""
-    found: dict[str, Role] = {}
+    reached: dict[str, Role] = {}
     waiting = [start]
     while waiting:
         name = waiting.pop()
-        if name in roles and name not in found:
-            found[name] = roles[name]
+        if name in roles and name not in reached:
+            reached[name] = roles[name]
             waiting += roles[name].includes
-    return list(found.values())
+    return list(reached.values())
 
 
 def own_roles(owned: Mapping[str, Role], role_bits: Mapping[str, int]) -> dict[str, RoleEntry]:
@@ -112,9 +112,9 @@ def own_roles(owned: Mapping[str, Role], role_bits: Mapping[str, int]) -> dict[s
     for name, role in owned.items():
         reached = closure(owned, name)
         bits = 0
-        for included in {other for each in reached for other in each.includes}:
+        for included in {other for reached_role in reached for other in reached_role.includes}:
             bits |= role_bits.get(included, 0)
-        listed = frozenset[str]().union(*(each.permissions for each in reached))
+        listed = frozenset[str]().union(*(reached_role.permissions for reached_role in reached))
         compiled[name] = RoleEntry(role, bits, listed)
     return compiled
 
@@ -167,12 +167,12 @@ def pack(
 
 
 def _by_permission(exceptions: Iterable[TenantException], kind: ExceptionKind) -> ByPermission:
-    found: dict[str, tuple[TenantException, ...]] = {}
+    grouped: dict[str, tuple[TenantException, ...]] = {}
     for exception in exceptions:
         if exception.kind is kind:
             for permission in exception.permissions:
-                found[permission] = (*found.get(permission, ()), exception)
-    return found or _NO_EXCEPTIONS
+                grouped[permission] = (*grouped.get(permission, ()), exception)
+    return grouped or _NO_EXCEPTIONS
 
 
 def _put(entries: dict[str, T], key: str, value: T, present: bool) -> None:

@@ -121,8 +121,8 @@ def entitlement_objection(
     name = permission.fact.id
     replacing = [e for e in tenant.replacements if e.window.covers(at)]
     if replacing:
-        held = any(name in exception.permissions for exception in replacing)
-        return None if held else DecisionReason.NOT_ENTITLED
+        replaced = any(name in exception.permissions for exception in replacing)
+        return None if replaced else DecisionReason.NOT_ENTITLED
     windows = [e.window for e in tenant.entitling.get(name, ())]
     windows += [
         item.window
@@ -139,9 +139,9 @@ def limit_objection(
     index: Index, tenant: TenantEntry, usage: Usage, at: Instant
 ) -> DecisionReason | None:
     """Layer 6: what is used and what is wanted stay within the limit; unset is no limit to use."""
-    found = limit_in_force(index, tenant.fact, usage.limit, at)
-    if found is None:
+    limit = limit_in_force(index, tenant.fact, usage.limit, at)
+    if limit is None:
         return DecisionReason.LIMIT_UNKNOWN
-    ceiling = found.limit.value
+    ceiling = limit.limit.value
     within = ceiling is None or usage.used + usage.quantity <= ceiling
     return None if within else DecisionReason.LIMIT_REACHED

@@ -104,12 +104,12 @@ class _Told:
         return Layer("membership", objection or _ALLOWED, summary)
 
     def _exceptions(self) -> Layer:
-        found = decide.denial(self.tenant, self.question, self.at)
-        if found is None:
+        denial = decide.denial(self.tenant, self.question, self.at)
+        if denial is None:
             return Layer("exceptions", _ALLOWED, "no deny exception applies")
-        whom = "everyone" if found.subject == EVERYONE else found.subject
-        where = found.scope or found.tenant
-        summary = f"exception {found.id} denies this to {whom} in {where}: {found.reason}"
+        whom = "everyone" if denial.subject == EVERYONE else denial.subject
+        where = denial.scope or denial.tenant
+        summary = f"exception {denial.id} denies this to {whom} in {where}: {denial.reason}"
         return Layer("exceptions", DecisionReason.DENIED_BY_EXCEPTION, summary)
 
     def _roles(self) -> Layer:
@@ -126,8 +126,8 @@ class _Told:
         name = self.permission.fact.id
         if objection is None:
             return Layer("roles", _ALLOWED, f"{subject} holds {holding[0]}, which has {name}")
-        held = f"holds {', '.join(sorted(other))}" if other else "holds no role here"
-        return Layer("roles", objection, f"{subject} {held}; nothing live gives {name}")
+        roles = f"holds {', '.join(sorted(other))}" if other else "holds no role here"
+        return Layer("roles", objection, f"{subject} {roles}; nothing live gives {name}")
 
     def _entitlement(self) -> Layer:
         name, tier = self.permission.fact.id, self.tenant.fact.tier_at(self.at) or "none"
@@ -135,7 +135,9 @@ class _Told:
         if self.permission.internal:
             return Layer("entitlement", _ALLOWED, f"{name} is internal: no tier is asked")
         in_force = entitlements(self.index, self.tenant, self.at).permissions
-        source = next((each.source for each in in_force if each.permission == name), "")
+        source = next(
+            (entitlement.source for entitlement in in_force if entitlement.permission == name), ""
+        )
         if objection is None:
             return Layer(
                 "entitlement", _ALLOWED, f"{in_words(source)} entitles {self.question.tenant}"
@@ -151,12 +153,12 @@ class _Told:
         if usage is None:
             return Layer("limit", _ALLOWED, "no limit was asked")
         objection = decide.limit_objection(self.index, self.tenant, usage, self.at)
-        found = limit_in_force(self.index, self.tenant.fact, usage.limit, self.at)
+        limit = limit_in_force(self.index, self.tenant.fact, usage.limit, self.at)
         ceiling = "no plan sets it"
-        if found is not None:
-            value = found.limit.value
-            amount = "unlimited" if value is None else f"{value} {found.limit.unit}"
-            ceiling = f"{amount} by {', '.join(map(in_words, found.sources))}"
+        if limit is not None:
+            value = limit.limit.value
+            amount = "unlimited" if value is None else f"{value} {limit.limit.unit}"
+            ceiling = f"{amount} by {', '.join(map(in_words, limit.sources))}"
         summary = f"{usage.limit}: {usage.used} used and {usage.quantity} wanted; {ceiling}"
         return Layer("limit", objection or _ALLOWED, summary)
 

@@ -109,10 +109,10 @@ class TenantEntry:
 
     def copy(self) -> "TenantEntry":
         """Make the copy that the next index may change; `copy.copy` takes ten times as long."""
-        made = TenantEntry()
+        entry = TenantEntry()
         for name in TenantEntry.__slots__:
-            setattr(made, name, getattr(self, name))
-        return made
+            setattr(entry, name, getattr(self, name))
+        return entry
 
 
 class Index:
@@ -168,7 +168,7 @@ class Index:
         self.identities = identities
         self.endpoints = endpoints
         self.scheduled = scheduled
-        self.due = min((each.at for each in scheduled.values()), default=FOREVER)
+        self.due = min((change.at for change in scheduled.values()), default=FOREVER)
         self.successor = None
 
     @classmethod

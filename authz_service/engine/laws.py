@@ -46,20 +46,20 @@ def holds_admin_role(index: Index, tenant: str, subject: str, at: Instant) -> bo
     """Tell whether an admin role is granted on the whole account, in force and without end."""
     for grant in index.grants(tenant, subject):
         role = index.role(grant.role)
-        whole = not grant.scope and grant.valid_from <= at and grant.valid_until == FOREVER
-        if whole and role is not None and role.fact.admin:
+        tenant_wide = not grant.scope and grant.valid_from <= at and grant.valid_until == FOREVER
+        if tenant_wide and role is not None and role.fact.admin:
             return True
     return False
 
 
 def _losing(changes: Sequence[FactChange]) -> list[tuple[str, str]]:
     """Name the customers' members from whom something may be taken."""
-    found = {
+    demoted = {
         (fact.tenant, fact.subject): None
         for change in changes
         if isinstance(fact := change.before, Membership | RoleGrant) and fact.tenant != SYSTEM
     }
-    return list(found)
+    return list(demoted)
 
 
 def _stands_out(index: Index, tenant: str, subject: str, at: Instant) -> bool:
@@ -78,8 +78,8 @@ def _require_owner(before: Index, after: Index, tenant: str, subject: str, at: I
         return
     if SuspensionReason.ADMIN in now.suspensions - was.suspensions:
         raise _is_owner(tenant, subject, "cannot be suspended by an admin")
-    kept = holds_admin_role(after, tenant, subject, at)
-    if holds_admin_role(before, tenant, subject, at) and not kept:
+    still_admin = holds_admin_role(after, tenant, subject, at)
+    if holds_admin_role(before, tenant, subject, at) and not still_admin:
         raise _is_owner(tenant, subject, "keeps an admin role on the whole account, without end")
 
 
@@ -98,8 +98,8 @@ def _require_admin(after: Index, tenant: str, at: Instant) -> None:
 
 
 def _state(index: Index, tenant: str, at: Instant) -> TenantState | None:
-    found = index.tenant(tenant)
-    return found.state_at(at) if found is not None else None
+    fact = index.tenant(tenant)
+    return fact.state_at(at) if fact is not None else None
 
 
 def _is_owner(tenant: str, subject: str, what: str) -> FailedPrecondition:

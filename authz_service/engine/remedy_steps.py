@@ -97,8 +97,8 @@ class ResumeMember:
         member = index.member(self.tenant, self.subject)
         if member is None:
             return []
-        lifted = replace(member, suspensions=member.suspensions - {self.suspension})
-        return [FactChange(member, lifted)]
+        resumed = replace(member, suspensions=member.suspensions - {self.suspension})
+        return [FactChange(member, resumed)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,22 +21,22 @@ def in_force(index: Index, at: Instant) -> Index:
 
 def due(index: Index, until: tuple[Instant, str]) -> list[ScheduledChangeset]:
     """List what is scheduled before a place, in the order in which it comes into force."""
-    found = (each for each in index.scheduled.values() if each.place < until)
-    return sorted(found, key=lambda each: each.place)
+    changes = (change for change in index.scheduled.values() if change.place < until)
+    return sorted(changes, key=lambda change: change.place)
 
 
 def _succeeded(index: Index) -> Index:
-    first = min(index.scheduled.values(), key=lambda each: each.place)
+    first = min(index.scheduled.values(), key=lambda change: change.place)
     ended = FactChange(first, None)
     try:
-        made = _made(index, (ended, *first.changes))
+        next_index = _made(index, (ended, *first.changes))
     except ValueError:
         # It ends what is not there: memory and database have come apart, and checks must go on.
         # The unit of work, which finds the same, lets it lapse.
-        made = _made(index, (ended,))
+        next_index = _made(index, (ended,))
     # Two threads may both make it; either's is as good.
-    index.successor = made
-    return made
+    index.successor = next_index
+    return next_index
 
 
 def _made(index: Index, changes: Iterable[FactChange]) -> Index:

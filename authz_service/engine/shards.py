@@ -74,7 +74,7 @@ class Editor(Generic[V]):
             self._size += 1
         bucket[key] = value
         if self._size > _BUCKET * len(self._buckets):
-            entries = [item for each in self._buckets for item in each.items()]
+            entries = [item for contents in self._buckets for item in contents.items()]
             self._buckets = _spread(entries, 2 * self._size)
             self._own = set(range(len(self._buckets)))
 

@@ -26,10 +26,10 @@ class Reference:
     """
 
     def __init__(self, model: str, facts: Iterable[Fact], at: Instant) -> None:
-        known = tuple(facts)
+        all_facts = tuple(facts)
         self._at = at
-        self._standing = Standing.of(known)
-        self._rules = {(rule.ptype, rule.values): rule for rule in rules_in_force(known, at)}
+        self._standing = Standing.of(all_facts)
+        self._rules = {(rule.ptype, rule.values): rule for rule in rules_in_force(all_facts, at)}
         self._enforcer = enforcer(model, self._rules.values())
 
     def decide(self, question: Question) -> DecisionReason:
@@ -127,8 +127,8 @@ class Reference:
         own = self._setting(tenant, f"limit/{name}")
         if own is not None:
             return [own]
-        held = [to for to in self._linked(tenant) if to.startswith((TIER, ADD_ON))]
-        nearest = (self._nearest(plan, f"limit/{name}") for plan in held)
+        plans = [to for to in self._linked(tenant) if to.startswith((TIER, ADD_ON))]
+        nearest = (self._nearest(plan, f"limit/{name}") for plan in plans)
         return [rule for rule in nearest if rule is not None]
 
     def _nearest(self, plan: str, item: str) -> Rule | None:

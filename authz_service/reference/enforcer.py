@@ -26,9 +26,11 @@ def enforcer(model: str, rules: Iterable[Rule]) -> casbin.Enforcer:
     loaded = casbin.Enforcer.new_model(text=model)
     for rule in rules:
         loaded[rule.ptype[0]][rule.ptype].policy.append(list(rule.values))
-    made = casbin.Enforcer(loaded)  # also silences casbin's loggers: it logs each denied request
-    made.build_role_links()
-    return made
+    enforcer = casbin.Enforcer(
+        loaded
+    )  # also silences casbin's loggers: it logs each denied request
+    enforcer.build_role_links()
+    return enforcer
 
 
 def enforced(by: casbin.Enforcer, question: Question) -> tuple[bool, list[str]]:
@@ -37,9 +39,9 @@ def enforced(by: casbin.Enforcer, question: Question) -> tuple[bool, list[str]]:
     Raises:
         ValueError: the question has more scopes than the model compares.
     """
-    asked = request(question)
+    values = request(question)
     with _PARSER:
-        allowed, explained = by.enforce_ex(*asked)
+        allowed, explained = by.enforce_ex(*values)
     return bool(allowed), list(explained)
 
 

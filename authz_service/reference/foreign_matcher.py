@@ -34,11 +34,11 @@ class Comparison:
     by_group: bool = False
     """The rule's value may be a group of the request's value, by `g2`."""
 
-    def matches(self, asked: str, rule_value: str) -> bool:
+    def matches(self, value: str, rule_value: str) -> bool:
         """Tell whether a request's value is covered by a rule's, groups apart."""
-        if asked == rule_value or (self.any_by_star and rule_value == "*"):
+        if value == rule_value or (self.any_by_star and rule_value == "*"):
             return True
-        return bool(self.key_match) and _MATCHES[self.key_match](asked, rule_value)
+        return bool(self.key_match) and _MATCHES[self.key_match](value, rule_value)
 
     def is_pattern(self, rule_value: str) -> bool:
         """Tell whether a rule's value may stand for others than itself, groups apart."""
@@ -79,11 +79,11 @@ def read_matcher(text: str) -> Matcher | str:
 
 def _comparison(atoms: list[str]) -> tuple[str, Comparison] | None:
     """Read the ways in which one value is compared; None if they are not all about one."""
-    asked, in_rule = set[str](), set[str]()
+    in_request, in_rule = set[str](), set[str]()
     any_by_star, key_match, by_group, is_compared = False, "", False, False
     for atom in atoms:
         if equal := _EQUAL.fullmatch(atom):
-            asked.add(equal[1] or equal[4])
+            in_request.add(equal[1] or equal[4])
             in_rule.add(equal[2] or equal[3])
             is_compared = True
         elif star := _ANY.fullmatch(atom):
@@ -91,17 +91,17 @@ def _comparison(atoms: list[str]) -> tuple[str, Comparison] | None:
             any_by_star = True
         elif (match := _MATCH.fullmatch(atom)) and match[1] in _MATCHES and not key_match:
             key_match, is_compared = match[1], True
-            asked.add(match[2])
+            in_request.add(match[2])
             in_rule.add(match[3])
         elif (link := _LINK.fullmatch(atom)) and link[1] == "g2" and not link[4]:
             by_group = is_compared = True
-            asked.add(link[2])
+            in_request.add(link[2])
             in_rule.add(link[3])
         else:
             return None
-    if not is_compared or len(asked) != 1 or len(in_rule) != 1:
+    if not is_compared or len(in_request) != 1 or len(in_rule) != 1:
         return None
-    return asked.pop(), Comparison(in_rule.pop(), any_by_star, key_match, by_group)
+    return in_request.pop(), Comparison(in_rule.pop(), any_by_star, key_match, by_group)
 
 
 def _bare(term: str) -> str:

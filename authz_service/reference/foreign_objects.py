@@ -24,15 +24,15 @@ class Objects:
         self._shape = shape
         self._groups = _groups(lines)
         rules = [_object(shape, line.values) for line in lines if line.ptype == "p"]
-        named = [rule for rule in rules if rule is not None]
-        literal = [rule for rule in named if not self._is_pattern(rule)]
+        patterns = [rule for rule in rules if rule is not None]
+        literal = [rule for rule in patterns if not self._is_pattern(rule)]
         declared = [Object(*_parts(shape, permission)) for permission in catalogue]
         self._known = dict.fromkeys((*literal, *declared))
-        resources = {known.resource for known in self._known}.union(*self._groups.values())
+        resources = {item.resource for item in self._known}.union(*self._groups.values())
         # `docs/*, write` makes write known of every resource that is known and matches.
         self._known |= dict.fromkeys(
             Object(resource, rule.action)
-            for rule in named
+            for rule in patterns
             if not shape.action_by.is_pattern(rule.action)
             for resource in sorted(resources)
             if self._covers(rule, Object(resource, rule.action))
@@ -45,7 +45,7 @@ class Objects:
             return []
         if not self._is_pattern(rule):
             return [rule]
-        return [known for known in self._known if self._covers(rule, known)]
+        return [item for item in self._known if self._covers(rule, item)]
 
     def is_pattern(self, line: Line) -> bool:
         """Tell whether a rule stands for more than the object it names."""
@@ -59,12 +59,12 @@ class Objects:
             or self._shape.action_by.is_pattern(rule.action)
         )
 
-    def _covers(self, rule: Object, known: Object) -> bool:
+    def _covers(self, rule: Object, item: Object) -> bool:
         shape = self._shape
-        if known.resource in self._groups or not shape.action_by.matches(known.action, rule.action):
+        if item.resource in self._groups or not shape.action_by.matches(item.action, rule.action):
             return False
-        return shape.resource_by.matches(known.resource, rule.resource) or (
-            shape.resource_by.by_group and rule.resource in self._groups_of(known.resource)
+        return shape.resource_by.matches(item.resource, rule.resource) or (
+            shape.resource_by.by_group and rule.resource in self._groups_of(item.resource)
         )
 
     def _groups_of(self, resource: str) -> set[str]:

@@ -68,7 +68,7 @@ class Translation:
 
     @property
     def tenants(self) -> list[str]:
-        with_members = {each.tenant for each in (*self.grants, *self.denials)}
+        with_members = {line.tenant for line in (*self.grants, *self.denials)}
         return sorted(with_members | {role.tenant for role in self.roles.values()})
 
 
@@ -150,19 +150,19 @@ class _Translator:
         if not domains:
             raise _unusable("no other line names a domain for which `*` could stand")
         for domain in domains:
-            for known in objects:
-                self._permit_one(line, domain, known)
+            for item in objects:
+                self._permit_one(line, domain, item)
         if self._objects.is_pattern(line) or len(domains) > 1:
-            names = sorted({self._permission(known) for known in objects})
+            names = sorted({self._permission(item) for item in objects})
             into = f"{', '.join(names)} in {', '.join(domains)}"
             self._made.expanded.append(Expanded(line.number, into))
 
-    def _permit_one(self, line: Line, domain: str, known: Object) -> None:
+    def _permit_one(self, line: Line, domain: str, item: Object) -> None:
         """Make a role or a subject of one domain permitted, or denied, one object."""
         shape, values = self._shape, line.values
         effect = values[shape.effect] if 0 <= shape.effect < len(values) else "allow"
         tenant, who = checked("tenant", domain), values[shape.subject]
-        permission = self._permission(known)
+        permission = self._permission(item)
         is_role = self._names.is_role(domain, who)
         match effect:
             case "allow":
@@ -191,7 +191,7 @@ class _Translator:
             self._made.grants.setdefault(Held(tenant, subject, role), number)
             return
         including = self._role_named(domain, who)
-        graph = {name: each.includes for name, each in self._made.roles.items()}
+        graph = {name: entry.includes for name, entry in self._made.roles.items()}
         graph[including] = graph.get(including, frozenset()) | {role}
         checked_inclusion(graph, including, "lines")
         self._put(role)
@@ -200,9 +200,9 @@ class _Translator:
     def _put(
         self, role: str, permissions: Iterable[str] = (), includes: Iterable[str] = ()
     ) -> None:
-        known = self._made.roles.get(role, Role(role))
+        before = self._made.roles.get(role, Role(role))
         self._made.roles[role] = Role(
-            role, known.permissions.union(permissions), known.includes.union(includes)
+            role, before.permissions.union(permissions), before.includes.union(includes)
         )
 
     def _role_named(self, domain: str, name: str) -> str:
@@ -218,12 +218,12 @@ class _Translator:
         # Another original than that of a role which is really called so: the two are told apart.
         return self._role(tenant, f"{_DIRECT}{subject}", f"what {subject} may by name")
 
-    def _permission(self, known: Object) -> str:
+    def _permission(self, item: Object) -> str:
         if self._shape.action < 0:
-            return checked("permission", known.resource)
+            return checked("permission", item.resource)
         parts = (
-            self._slug("resource:", known.resource.lower(), r"[^a-z0-9._-]", known.resource),
-            self._slug("action:", known.action.lower(), r"[^a-z0-9._-]", known.action),
+            self._slug("resource:", item.resource.lower(), r"[^a-z0-9._-]", item.resource),
+            self._slug("action:", item.action.lower(), r"[^a-z0-9._-]", item.action),
         )
         return checked("permission", ":".join(parts))
 

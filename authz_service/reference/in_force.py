@@ -16,17 +16,17 @@ def rules_in_force(facts: Iterable[Fact], at: Instant) -> tuple[Rule, ...]:
     is no active member of an open tenant. Of rules that differ only in their window, the one that
     holds longest is listed.
     """
-    known = tuple(facts)
-    standing = Standing.of(known)
-    found: dict[tuple[str, tuple[str, ...]], Rule] = {}
-    for fact in known:
-        if isinstance(fact, RoleGrant) and standing.objection(fact.tenant, fact.subject, at):
+    all_facts = tuple(facts)
+    standings = Standing.of(all_facts)
+    rules: dict[tuple[str, tuple[str, ...]], Rule] = {}
+    for fact in all_facts:
+        if isinstance(fact, RoleGrant) and standings.objection(fact.tenant, fact.subject, at):
             continue
         for rule in rules_of(fact):
             key = (rule.ptype, rule.values)
-            if rule.window.covers(at) and (key not in found or _outlasts(rule, found[key])):
-                found[key] = rule
-    return tuple(found[key] for key in sorted(found))
+            if rule.window.covers(at) and (key not in rules or _outlasts(rule, rules[key])):
+                rules[key] = rule
+    return tuple(rules[key] for key in sorted(rules))
 
 
 def _outlasts(rule: Rule, other: Rule) -> bool:

@@ -145,13 +145,13 @@ class Observation:
         """Count the calls so far by how they ended: how many took up to each of `BOUNDS`, each
         counted once, with one number more for those beyond; and the seconds of all.
         """
-        found: dict[Ended, tuple[list[int], float]] = {}
+        totals: dict[Ended, tuple[list[int], float]] = {}
         for tally in list(self._tallies):
             for ended, times in dict(tally.times).items():
-                buckets, seconds = found.get(ended, ([0] * len(times.buckets), 0.0))
+                buckets, seconds = totals.get(ended, ([0] * len(times.buckets), 0.0))
                 added = [a + b for a, b in zip(buckets, times.buckets, strict=True)]
-                found[ended] = added, seconds + times.seconds
-        return found
+                totals[ended] = added, seconds + times.seconds
+        return totals
 
     def running(self) -> int:
         """Count the calls that are being served now."""

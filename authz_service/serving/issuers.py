@@ -51,12 +51,14 @@ def _issuer(settings: Settings, prefix: str, *, users: bool) -> list[Issuer]:
 
 
 def _algorithms(settings: Settings) -> frozenset[str]:
-    named = frozenset(filter(None, (each.strip() for each in settings.jwt_algorithms.split(","))))
-    if not named or named - ALGORITHMS:
-        wrong = ", ".join(sorted(named - ALGORITHMS)) or "none"
-        known = ", ".join(sorted(ALGORITHMS))
-        raise _wrong("AUTHZ_JWT_ALGORITHMS", f"{wrong} cannot be used; choose from {known}")
-    return named
+    chosen = frozenset(
+        filter(None, (algorithm.strip() for algorithm in settings.jwt_algorithms.split(",")))
+    )
+    if not chosen or chosen - ALGORITHMS:
+        wrong = ", ".join(sorted(chosen - ALGORITHMS)) or "none"
+        supported = ", ".join(sorted(ALGORITHMS))
+        raise _wrong("AUTHZ_JWT_ALGORITHMS", f"{wrong} cannot be used; choose from {supported}")
+    return chosen
 
 
 def _private(url: str, plaintext: str) -> bool:

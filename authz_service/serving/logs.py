@@ -78,16 +78,16 @@ def _plain(value: Any) -> Any:
         case str():
             return redacted(value)
         case dict():
-            return {name: _plain(each) for name, each in value.items()}
+            return {name: _plain(item) for name, item in value.items()}
         case list() | tuple():
-            return [_plain(each) for each in value]
+            return [_plain(item) for item in value]
         case None | bool() | int() | float():
             return value
     return redacted(str(value))
 
 
 def _about(ending: Ending) -> Any:
-    told = {
+    fields = {
         "rpc": ending.rpc,
         "call_id": ending.call_id,
         "code": ending.code,
@@ -99,7 +99,7 @@ def _about(ending: Ending) -> Any:
         "reason": ending.reason,
         "revision": ending.revision,
     }
-    return log.bind(**told, **{name: value for name, value in sometimes.items() if value})
+    return log.bind(**fields, **{name: value for name, value in sometimes.items() if value})
 
 
 def set_up(level: str, form: str) -> None:

@@ -111,10 +111,10 @@ class SigningKeys:
             self._stopping.wait(self._every)
 
     def _discovered(self) -> str:
-        found = _get(self.issuer.rstrip("/") + DISCOVERY)
-        named = found.get("issuer") if isinstance(found, dict) else None
-        url = found.get("jwks_uri") if isinstance(found, dict) else None
-        if named != self.issuer or not isinstance(url, str):
+        document = _get(self.issuer.rstrip("/") + DISCOVERY)
+        issuer = document.get("issuer") if isinstance(document, dict) else None
+        url = document.get("jwks_uri") if isinstance(document, dict) else None
+        if issuer != self.issuer or not isinstance(url, str):
             raise KeysUnavailable("its discovery document is about another issuer or names no keys")
         if self.issuer.startswith("https:") and not url.startswith("https:"):
             raise KeysUnavailable("its discovery document names keys that anybody could replace")

@@ -24,8 +24,8 @@ class TlsFiles:
     @property
     def stamp(self) -> Stamp:
         """Raises: OSError."""
-        found = [path.stat() for path in (self.certificate, self.key, self.client_ca) if path]
-        return tuple((each.st_ino, each.st_mtime_ns, each.st_size) for each in found)
+        stats = [path.stat() for path in (self.certificate, self.key, self.client_ca) if path]
+        return tuple((stat.st_ino, stat.st_mtime_ns, stat.st_size) for stat in stats)
 
 
 def tls_files(
@@ -38,11 +38,11 @@ def tls_files(
     """
     if certificate is not None and key is not None:
         return TlsFiles(certificate, key, client_ca)
-    given = {"AUTHZ_TLS_CERT": certificate, "AUTHZ_TLS_KEY": key, "AUTHZ_TLS_CLIENT_CA": client_ca}
-    if not any(given.values()):
+    files = {"AUTHZ_TLS_CERT": certificate, "AUTHZ_TLS_KEY": key, "AUTHZ_TLS_CLIENT_CA": client_ca}
+    if not any(files.values()):
         return None
-    missing = next(name for name, path in given.items() if path is None)
-    has = next(name for name, path in given.items() if path is not None)
+    missing = next(name for name, path in files.items() if path is None)
+    has = next(name for name, path in files.items() if path is not None)
     raise InvalidArgument(
         ErrorReason.INVALID_FIELD,
         f"{has} is set and {missing} is not: TLS needs AUTHZ_TLS_CERT and AUTHZ_TLS_KEY",

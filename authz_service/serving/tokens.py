@@ -81,16 +81,16 @@ class Tokens:
     def proof(self, token: str) -> TokenProof | None:
         """Return what a token proves; None if it is nothing, whatever is wrong with it."""
         at = self._clock()
-        kept = self._kept.get(token)
-        if kept is not None and at < kept.until and kept.generation == kept.keys.generation:
-            return kept.proof
+        cached = self._kept.get(token)
+        if cached is not None and at < cached.until and cached.generation == cached.keys.generation:
+            return cached.proof
         try:
-            kept = self._verified(token, at)
+            cached = self._verified(token, at)
         except (JoseError, InvalidArgument, ValueError, TypeError, RecursionError) as error:
             log.debug("token refused", why=type(error).__name__)
             return None
-        self._keep(token, kept)
-        return kept.proof
+        self._keep(token, cached)
+        return cached.proof
 
     def _verified(self, token: str, at: Instant) -> _Kept:
         """Verify a token. Its claims come first: they cost less than a signature, and a token is
@@ -126,9 +126,9 @@ class Tokens:
                 return issuer
         raise refusal
 
-    def _keep(self, token: str, kept: _Kept) -> None:
+    def _keep(self, token: str, entry: _Kept) -> None:
         with self._lock:
-            self._kept[token] = kept
+            self._kept[token] = entry
             if len(self._kept) > _MOST_KEPT:
                 del self._kept[next(iter(self._kept))]
 
@@ -151,7 +151,7 @@ def _unverified(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
     if not (header and claims and signature):
         raise ValueError("not three parts")
     read = json_b64decode(header.encode()), json_b64decode(claims.encode())
-    if not all(isinstance(each, dict) for each in read):
+    if not all(isinstance(part, dict) for part in read):
         raise ValueError("no JSON objects")
     return read
 

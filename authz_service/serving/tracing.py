@@ -74,10 +74,10 @@ class Tracing:
 
 def _resource() -> Resource:
     """Describe this service, unless OTEL_SERVICE_NAME or OTEL_RESOURCE_ATTRIBUTES name it."""
-    found = Resource.create()
-    named = str(found.attributes[SERVICE_NAME])
-    ours = Resource({SERVICE_NAME: "authz-service"})
-    return found.merge(ours) if named.startswith("unknown_service") else found
+    resource = Resource.create()
+    service = str(resource.attributes[SERVICE_NAME])
+    own = Resource({SERVICE_NAME: "authz-service"})
+    return resource.merge(own) if service.startswith("unknown_service") else resource
 
 
 def _context(ending: Ending) -> Context | None:

@@ -24,8 +24,8 @@ def read_after(connection: Connection, revision: Revision) -> Generator[Delta, N
     query = select(log.revision, log.delta, log.at).where(log.revision > revision)
     # A reader that stops early must not leave a cursor open on the server.
     options = {"yield_per": 1000}
-    with connection.execute(query.order_by(log.revision), execution_options=options) as found:
-        for number, delta, at in found:
+    with connection.execute(query.order_by(log.revision), execution_options=options) as rows:
+        for number, delta, at in rows:
             yield deltas.read(number, delta, at)
 
 
@@ -36,8 +36,8 @@ def revision_at(connection: Connection, at: Instant) -> Revision | None:
     """
     log = schema.change_log.c
     query = select(log.revision).where(log.at <= at).order_by(log.revision.desc()).limit(1)
-    found: Revision | None = connection.execute(query).scalar_one_or_none()
-    return found
+    revision: Revision | None = connection.execute(query).scalar_one_or_none()
+    return revision
 
 
 def instant_of(connection: Connection, revision: Revision) -> Instant | None:

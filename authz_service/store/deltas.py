@@ -52,9 +52,9 @@ def items(changes: tuple[FactChange, ...]) -> list[Any]:
     return [_change(change) for change in changes]
 
 
-def changes_of(found: list[Any]) -> tuple[FactChange, ...]:
+def changes_of(written: list[Any]) -> tuple[FactChange, ...]:
     """Read what `items` wrote. Raises: ValueError."""
-    return tuple(_read(*item) for item in found)
+    return tuple(_read(*item) for item in written)
 
 
 def _change(change: FactChange) -> tuple[str, Any, Any]:

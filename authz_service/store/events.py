@@ -139,10 +139,10 @@ def tenants_of(connection: Connection, source: str, after: str, at_most: int) ->
 
 def keep(connection: Connection, stored: StoredEvent) -> StoredEvent:
     """Keep a new event. Return it with its number."""
-    made = _KEEP.one(connection, _values(stored))
-    if made is None:
+    row = _KEEP.one(connection, _values(stored))
+    if row is None:
         raise Internal(ErrorReason.INTERNAL, "the database numbered no event")
-    return renumbered(stored, number=int(made[0]))
+    return renumbered(stored, number=int(row[0]))
 
 
 def replace(connection: Connection, stored: StoredEvent) -> None:
@@ -205,8 +205,8 @@ def set_intake(connection: Connection, command: Intake) -> None:
 
 
 def _parked(query: Select[Any], reasons: Sequence[EventReason]) -> Select[Any]:
-    named = event.c.reason.in_([reason.value for reason in reasons])
-    return query.where(event.c.state == EventState.PARKED.value, named)
+    of_reasons = event.c.reason.in_([reason.value for reason in reasons])
+    return query.where(event.c.state == EventState.PARKED.value, of_reasons)
 
 
 def _read(connection: Connection, query: Select[Any]) -> list[StoredEvent]:
@@ -233,15 +233,15 @@ def _stored(row: Any) -> StoredEvent:
 
 
 def _values(stored: StoredEvent) -> dict[str, Any]:
-    told = stored.event
+    incoming = stored.event
     return {
-        "source": told.source,
-        "event_id": told.id,
-        "type": told.type,
-        "time": told.time,
-        "subject": told.subject,
+        "source": incoming.source,
+        "event_id": incoming.id,
+        "type": incoming.type,
+        "time": incoming.time,
+        "subject": incoming.subject,
         # In ASCII: PostgreSQL keeps no NUL and no lone surrogate, which JSON may escape.
-        "data": json.dumps(told.data),
+        "data": json.dumps(incoming.data),
         "received_at": stored.received_at,
         "state": stored.state.value,
         "reason": stored.reason.value,

@@ -17,7 +17,7 @@ from authz_service.domain.key import ApiKey
 from authz_service.domain.membership import Membership
 from authz_service.domain.tenant import Tenant
 from authz_service.domain.window import FOREVER, Instant
-from authz_service.store import caller_rows, deltas, rows, scheduled_rows, schema
+from authz_service.store import caller_rows, catalog_rows, deltas, rows, scheduled_rows, schema
 from authz_service.store.filters import EVERY_GRANT, GrantFilter
 
 rule = schema.rule
@@ -40,14 +40,14 @@ class Facts:
         self._revision = revision
 
     def permissions(self) -> list[Permission]:
-        return [rows.permission(row) for row in self._rows(schema.permission)]
+        return [catalog_rows.permission(row) for row in self._rows(schema.permission)]
 
     def roles(self, owner: str | None = None) -> list[Role]:
         """List the roles of one owner ("" for the global ones), or all of them."""
         lines = self._of(rule, owner, rule.c.v0.startswith("role/", autoescape=True))
         by_role, closed = _grouped(lines, "v0"), self._closed("role/")
         return [
-            rows.role(row, by_role[name := f"role/{row.role}"], closed.get(name, 0))
+            catalog_rows.role(row, by_role[name := f"role/{row.role}"], closed.get(name, 0))
             for row in self._of(schema.role, owner)
         ]
 
@@ -55,7 +55,7 @@ class Facts:
         lines = self._of(rule, "", rule.c.ptype.in_(("g2", "p2")))
         by_plan, closed = _grouped(lines, "v0"), self._closed("tier/", "addon/")
         return [
-            rows.plan(row, by_plan[row.plan], closed.get(row.plan, 0))
+            catalog_rows.plan(row, by_plan[row.plan], closed.get(row.plan, 0))
             for row in self._rows(schema.plan)
         ]
 

@@ -19,8 +19,8 @@ def rules_of(url: str) -> Iterator[tuple[int, str, list[str | None]]]:
             query = sqlalchemy.text("SELECT * FROM casbin_rule ORDER BY id")
             rows = list(connection.execute(query).mappings())
     except sqlalchemy.exc.SQLAlchemyError as error:
-        said = str(getattr(error, "orig", None) or error).partition("\n")[0]
-        message = f"casbin_rule was not read: {said}"
+        driver_message = str(getattr(error, "orig", None) or error).partition("\n")[0]
+        message = f"casbin_rule was not read: {driver_message}"
         raise InvalidArgument(ErrorReason.INVALID_FIELD, message) from None
     for row in rows:
         yield row["id"], row["ptype"], [row[f"v{i}"] for i in range(6)]

@@ -15,7 +15,7 @@ def joining_order(connection: Connection, tenant: str) -> list[str]:
     """
     returns = _returns(connection, tenant)
     joined: dict[str, Revision] = {}
-    left: dict[str, Revision | None] = {}
+    ended: dict[str, Revision | None] = {}
     member = schema.member.c
     query = (
         select(member.subject, member.opened_revision, member.closed_revision)
@@ -23,11 +23,11 @@ def joining_order(connection: Connection, tenant: str) -> list[str]:
         .order_by(member.subject, member.opened_revision)
     )
     for subject, opened, closed in connection.execute(query):
-        last = left.get(subject)
+        last = ended.get(subject)
         if opened not in (last, returns.get(last or 0)):
             joined[subject] = opened
-        left[subject] = closed
-    members = (subject for subject, closed in left.items() if closed is None)
+        ended[subject] = closed
+    members = (subject for subject, closed in ended.items() if closed is None)
     return sorted(members, key=lambda subject: (joined[subject], subject))
 
 

@@ -16,7 +16,7 @@ def member_revisions(
 
     A subject of whom nothing was ever written is left out.
     """
-    found: dict[str, Revision] = {}
+    revisions: dict[str, Revision] = {}
     for table in (schema.member, schema.rule):
         for written in (table.c.opened_revision, table.c.closed_revision):
             query = (
@@ -25,8 +25,8 @@ def member_revisions(
                 .group_by(table.c.subject)
             )
             for subject, revision in connection.execute(query):
-                found[subject] = max(revision, found.get(subject, 0))
-    return found
+                revisions[subject] = max(revision, revisions.get(subject, 0))
+    return revisions
 
 
 def caller_revisions(
@@ -35,12 +35,12 @@ def caller_revisions(
     """Name, by the id of a key or identity, the last revision up to `at` that wrote anything of it
     or of its rights.
     """
-    subjects = {f"service:{each}": each for each in ids}
+    subjects = {f"service:{caller}": caller for caller in ids}
     members = member_revisions(connection, SYSTEM, list(subjects), at)
-    found = {subjects[subject]: revision for subject, revision in members.items()}
-    for named in (schema.api_key.c.key, schema.identity.c.identity):
-        written = named.table.c.opened_revision
-        query = select(named, func.max(written)).where(named.in_(ids), written <= at)
-        for each, revision in connection.execute(query.group_by(named)):
-            found[each] = max(revision, found.get(each, 0))
-    return found
+    revisions = {subjects[subject]: revision for subject, revision in members.items()}
+    for column in (schema.api_key.c.key, schema.identity.c.identity):
+        written = column.table.c.opened_revision
+        query = select(column, func.max(written)).where(column.in_(ids), written <= at)
+        for caller, revision in connection.execute(query.group_by(column)):
+            revisions[caller] = max(revision, revisions.get(caller, 0))
+    return revisions

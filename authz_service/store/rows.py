@@ -6,7 +6,7 @@ from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Table
 
-from authz_service.domain.catalog import Feature, Limit, Permission, Plan, Role
+from authz_service.domain.catalog import Permission, Plan, Role
 from authz_service.domain.change import Fact, ScheduledChangeset
 from authz_service.domain.endpoint import Endpoint
 from authz_service.domain.exception import ExceptionKind, TenantException
@@ -15,7 +15,7 @@ from authz_service.domain.identity import Identity
 from authz_service.domain.invitation import Invitation
 from authz_service.domain.key import ApiKey
 from authz_service.domain.membership import ManagedBy, Membership, MembershipState
-from authz_service.domain.rules import UNLIMITED, Rule, grant_rule, rules_of
+from authz_service.domain.rules import Rule, grant_rule, rules_of
 from authz_service.domain.tenant import (
     DatedLimit,
     StatePeriod,
@@ -25,7 +25,7 @@ from authz_service.domain.tenant import (
     TenantState,
 )
 from authz_service.domain.window import ALWAYS, Window
-from authz_service.store import caller_rows, deltas, scheduled_rows, schema
+from authz_service.store import caller_rows, catalog_rows, deltas, scheduled_rows, schema
 
 _RULE_CONTEXT: Final = (
     *("tenant", "subject", "scope", "source", "reason", "grant_id", "exception_id"),
@@ -56,32 +56,8 @@ def rows_of(fact: Fact) -> list[Row]:
 
 def _own_rows(fact: Fact) -> Iterator[tuple[Table, dict[str, Any]]]:
     match fact:
-        case Permission():
-            yield (
-                schema.permission,
-                {
-                    "permission": fact.id,
-                    "internal": fact.internal,
-                    "description": fact.description,
-                    "deprecated": fact.deprecated,
-                    "replaced_by": fact.replaced_by,
-                },
-            )
-        case Role():
-            yield (
-                schema.role,
-                {
-                    "role": fact.id,
-                    "tenant": fact.tenant,
-                    "description": fact.description,
-                    "admin": fact.admin,
-                },
-            )
-        case Plan():
-            yield (
-                schema.plan,
-                {"plan": fact.id, "description": fact.description, "version": fact.version},
-            )
+        case Permission() | Role() | Plan():
+            yield catalog_rows.row_of(fact)
         case Tenant():
             yield from _tenant_rows(fact)
         case Membership():
@@ -211,87 +187,15 @@ def window(row: Any) -> Window:
     return Window(row.valid_from, row.valid_until)
 
 
-def permission(row: Any) -> Permission:
-    return Permission(
-        row.permission,
-        bool(row.internal),
-        row.description,
-        bool(row.deprecated),
-        row.replaced_by,
-        row.opened_revision,
-    )
-
-
-def role(row: Any, rules: Iterable[Any], closed: int = 0) -> Role:
-    """Read a role from its row and its rules, those whose v0 is `role/<id>`.
-
-    `closed` is the revision in which it last lost a rule.
-    """
-    listed, included = set(), set()
-    revision = max(row.opened_revision, closed)
-    for rule in rules:
-        revision = max(revision, rule.opened_revision)
-        match rule.ptype:
-            case "p":
-                listed.add(rule.v2)
-            case "g":
-                included.add(rule.v1.removeprefix("role/"))
-    return Role(
-        row.role,
-        frozenset(listed),
-        frozenset(included),
-        row.description,
-        bool(row.admin),
-        revision,
-    )
-
-
-def plan(row: Any, rules: Iterable[Any], closed: int = 0) -> Plan:
-    """Read a plan from its row and its rules, those whose v0 is the plan's id.
-
-    `closed` is the revision in which it last lost a rule.
-    """
-    parts: dict[str, Any] = {"permissions": set(), "roles": set(), "features": [], "limits": []}
-    extends, revision = "", max(row.opened_revision, closed)
-    for rule in rules:
-        revision = max(revision, rule.opened_revision)
-        kind, slash, name = rule.v1.partition("/")
-        match rule.ptype, kind:
-            case "g2", _ if slash:
-                extends = rule.v1
-            case "g2", _:
-                parts["permissions"].add(rule.v1)
-            case "p2", "feature":
-                parts["features"].append(Feature(name, rule.v2, rule.v3))
-            case "p2", "limit":
-                parts["limits"].append(_limit(rule))
-            case "p2", "role":
-                parts["roles"].add(name)
-    return Plan(
-        id=row.plan,
-        extends=extends,
-        permissions=frozenset(parts["permissions"]),
-        features=tuple(sorted(parts["features"], key=lambda feature: feature.name)),
-        limits=tuple(sorted(parts["limits"], key=lambda limit: limit.name)),
-        assignable_roles=frozenset(parts["roles"]),
-        description=row.description,
-        revision=revision,
-        version=row.version,
-    )
-
-
-def _limit(rule: Any) -> Limit:
-    amount = None if rule.v2 == UNLIMITED else int(rule.v2)
-    return Limit(rule.v1.partition("/")[2], amount, rule.v3)
-
-
 def tenant(row: Any, periods: Iterable[Any], rules: Iterable[Any], closed: int = 0) -> Tenant:
     """Read a tenant from its row, its periods and its rules, those whose v0 is its id.
 
     `closed` is the revision in which it last lost a rule.
     """
     opened = [row, *(lines := list(periods)), *(lines_of_rules := list(rules))]
-    limits = [(_limit(rule), window(rule)) for rule in lines_of_rules if rule.ptype == "p2"]
+    limits = [
+        (catalog_rows.limit(rule), window(rule)) for rule in lines_of_rules if rule.ptype == "p2"
+    ]
     return Tenant(
         id=row.tenant,
         display_name=row.display_name,

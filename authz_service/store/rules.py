@@ -38,34 +38,36 @@ def rules_in_force(
     grants of whoever is no active member of an open tenant.
     """
     facts = Facts(connection, revision)
-    gone, made = _difference(connection, facts, at)
-    asked = {"revision": revision, "at": at, "tenant": tenant, "at_most": at_most}
-    found: list[StoredRule] = []
-    while after < _AHEAD and len(found) < at_most:
-        rows = connection.execute(views.rules_in_force(), asked | {"after": after}).all()
-        found += (_rule(row[0], row[1:]) for row in rows if row[0] not in gone)
+    closed, opening = _difference(connection, facts, at)
+    parameters = {"revision": revision, "at": at, "tenant": tenant, "at_most": at_most}
+    stored: list[StoredRule] = []
+    while after < _AHEAD and len(stored) < at_most:
+        rows = connection.execute(views.rules_in_force(), parameters | {"after": after}).all()
+        stored += (_rule(row[0], row[1:]) for row in rows if row[0] not in closed)
         after = rows[-1][0] if len(rows) == at_most else _AHEAD
-    for number, row in enumerate(made, _AHEAD + 1):
+    for number, row in enumerate(opening, _AHEAD + 1):
         asked_for = number > after and row["tenant"] in ("", tenant or row["tenant"])
         if asked_for and _stands(facts, row, at):
-            found.append(_rule(number, [row["ptype"], *(row[f"v{i}"] for i in range(6))]))
-    return found[:at_most]
+            stored.append(_rule(number, [row["ptype"], *(row[f"v{i}"] for i in range(6))]))
+    return stored[:at_most]
 
 
 def _difference(
     connection: Connection, facts: Facts, at: Instant
 ) -> tuple[frozenset[int], list[dict[str, Any]]]:
     """Tell which stored rules are gone at the instant, by what is scheduled, and which are made."""
-    due = sorted((each for each in facts.scheduled() if each.at <= at), key=lambda e: e.place)
+    due = sorted(
+        (scheduled for scheduled in facts.scheduled() if scheduled.at <= at), key=lambda e: e.place
+    )
     if not due:
         return frozenset(), []
-    changes = tuple(change for each in due for change in each.changes)
+    changes = tuple(change for scheduled in due for change in scheduled.changes)
     closing, opening = (
         [dict(row.values) for row in rows if row.table is schema.rule]
         for rows in writing.difference(Delta(0, changes))
     )
-    gone = (name for row in closing for name in _ids(connection, facts, row))
-    return frozenset(gone), opening
+    closed = (name for row in closing for name in _ids(connection, facts, row))
+    return frozenset(closed), opening
 
 
 def _ids(connection: Connection, facts: Facts, row: dict[str, Any]) -> Iterator[int]:

@@ -4,74 +4,29 @@
 half-open; FOREVER stands for no end. Text compares byte for byte on every database.
 """
 
-from typing import Any, Final
+from typing import Final
 
-from sqlalchemy import (
-    BigInteger,
-    Boolean,
-    CheckConstraint,
-    Column,
-    Index,
-    Integer,
-    MetaData,
-    Table,
-    Text,
-    text,
+from sqlalchemy import BigInteger, CheckConstraint, Column, Index, Integer, Table, text
+
+from authz_service.store import columns
+from authz_service.store.columns import (
+    ID,
+    TEXT,
+    fact_table,
+    flag,
+    number,
+    numbers,
+    texts,
 )
+from authz_service.store.columns import text as text_column
 
-metadata: Final = MetaData(
-    naming_convention={"ix": "ix_%(table_name)s_%(column_0_N_name)s", "pk": "pk_%(table_name)s"}
-)
-
-_TEXT: Final = Text().with_variant(Text(collation="C"), "postgresql")
-_ID: Final = BigInteger().with_variant(Integer, "sqlite")
-_OPEN: Final = text("closed_revision IS NULL")
-
-
-def _text(name: str) -> Column[str]:
-    return Column(name, _TEXT, nullable=False, server_default="")
-
-
-def _number(name: str) -> Column[int]:
-    return Column(name, BigInteger, nullable=False)
-
-
-def _texts(*names: str) -> list[Column[str]]:
-    return [_text(name) for name in names]
-
-
-def _numbers(*names: str) -> list[Column[int]]:
-    return [_number(name) for name in names]
-
-
-def _flag(name: str) -> Column[bool]:
-    return Column(name, Boolean, nullable=False)
-
-
-def _fact_table(
-    name: str, key: tuple[str, ...], *columns: Column[Any], history: tuple[str, ...] = ()
-) -> Table:
-    """A table of facts; at most one open row may have the same `key`, rows of any age are found
-    by `history`.
-    """
-    return Table(
-        name,
-        metadata,
-        Column("id", _ID, primary_key=True, autoincrement=True),
-        *columns,
-        _number("opened_revision"),
-        Column("closed_revision", BigInteger),
-        Index(f"ux_{name}_open", *key, unique=True, postgresql_where=_OPEN, sqlite_where=_OPEN),
-        *([Index(None, *history)] if history else []),
-        info={"key": key},
-    )
-
+metadata: Final = columns.metadata
 
 head = Table(
     "head",
     metadata,
     Column("id", Integer, primary_key=True),
-    _number("revision"),
+    number("revision"),
     CheckConstraint("id = 1", name="one_head"),
 )
 """One row: the last committed revision. Locking it orders all writers."""
@@ -79,21 +34,21 @@ head = Table(
 change_log = Table(
     "change_log",
     metadata,
-    Column("revision", _ID, primary_key=True, autoincrement=False),
-    _number("at"),
-    Column("delta", _TEXT, nullable=False),
+    Column("revision", ID, primary_key=True, autoincrement=False),
+    number("at"),
+    Column("delta", TEXT, nullable=False),
 )
 
 audit_entry = Table(
     "audit_entry",
     metadata,
-    Column("tenant", _TEXT, primary_key=True),
+    Column("tenant", TEXT, primary_key=True),
     Column("seq", BigInteger, primary_key=True, autoincrement=False),
-    _number("at"),
-    *_texts("actor", "on_behalf_of", "action", "outcome"),
-    *_numbers("changes", "revision"),
-    Column("entry", _TEXT, nullable=False),
-    Column("hash", _TEXT, nullable=False),
+    number("at"),
+    *texts("actor", "on_behalf_of", "action", "outcome"),
+    *numbers("changes", "revision"),
+    Column("entry", TEXT, nullable=False),
+    Column("hash", TEXT, nullable=False),
     Index(None, "at"),
     *(Index(None, column, "at") for column in ("tenant", "actor", "action")),
     sqlite_with_rowid=False,  # found by its key alone, so the key is the table
@@ -119,28 +74,28 @@ for _name, _columns in (
 request = Table(
     "request",
     metadata,
-    Column("caller", _TEXT, primary_key=True),
-    Column("request_id", _TEXT, primary_key=True),
-    _number("at"),
-    Column("fingerprint", _TEXT, nullable=False),
-    _number("revision"),
-    Column("answer", _TEXT, nullable=False),
+    Column("caller", TEXT, primary_key=True),
+    Column("request_id", TEXT, primary_key=True),
+    number("at"),
+    Column("fingerprint", TEXT, nullable=False),
+    number("revision"),
+    Column("answer", TEXT, nullable=False),
     sqlite_with_rowid=False,
 )
 """First answers, by caller and request id."""
 
-rule = _fact_table(
+rule = fact_table(
     "rule",
     (
         *("v0", "v1", "v2", "v3", "ptype", "valid_from", "valid_until", "source", "exception_id"),
         "held_back",
     ),
-    _text("ptype"),
-    *(_text(f"v{i}") for i in range(6)),
-    *_texts("tenant", "subject", "scope"),
-    *_numbers("valid_from", "valid_until"),
-    *_texts("source", "reason", "grant_id", "exception_id"),
-    *_texts("origin", "substitute_for", "held_back"),
+    text_column("ptype"),
+    *(text_column(f"v{i}") for i in range(6)),
+    *texts("tenant", "subject", "scope"),
+    *numbers("valid_from", "valid_until"),
+    *texts("source", "reason", "grant_id", "exception_id"),
+    *texts("origin", "substitute_for", "held_back"),
     history=("tenant", "subject"),
 )
 """Casbin's rules. `subject` is set on role grants alone, `exception_id` on an exception's rules.
@@ -153,24 +108,24 @@ OF_NO_SUBJECT: Final = text("subject = ''")
 
 Index("ix_rule_v0", rule.c.v0, postgresql_where=OF_NO_SUBJECT, sqlite_where=OF_NO_SUBJECT)
 
-tenant = _fact_table(
+tenant = fact_table(
     "tenant",
     ("tenant",),
-    *_texts("tenant", "display_name", "suspensions"),
-    *_numbers("created_at", "ended_revision"),
+    *texts("tenant", "display_name", "suspensions"),
+    *numbers("created_at", "ended_revision"),
 )
-tenant_period = _fact_table(
+tenant_period = fact_table(
     "tenant_period",
     ("tenant", "valid_from"),
-    *_texts("tenant", "state"),
-    *_numbers("valid_from", "valid_until"),
+    *texts("tenant", "state"),
+    *numbers("valid_from", "valid_until"),
 )
-member = _fact_table(
+member = fact_table(
     "member",
     ("tenant", "subject"),
-    *_texts("tenant", "subject", "lifecycle", "suspensions"),
-    _flag("owner"),
-    _text("managed_by"),
+    *texts("tenant", "subject", "lifecycle", "suspensions"),
+    flag("owner"),
+    text_column("managed_by"),
     history=("tenant", "subject"),
 )
 _OF_OWNERS: Final = text("closed_revision IS NULL AND owner")
@@ -183,10 +138,10 @@ Index(
 )
 """INVARIANT: a tenant has one owner at most."""
 
-invitation = _fact_table(
+invitation = fact_table(
     "invitation",
     ("invitation",),
-    *_texts(
+    *texts(
         "invitation",
         "tenant",
         "email",
@@ -196,75 +151,73 @@ invitation = _fact_table(
         "mailed_hash",
         "invited_by",
     ),
-    *_numbers("sent_at", "expires_at"),
+    *numbers("sent_at", "expires_at"),
     history=("tenant",),
 )
-permission = _fact_table(
+permission = fact_table(
     "permission",
     ("permission",),
-    _text("permission"),
-    _flag("internal"),
-    _text("description"),
-    _flag("deprecated"),
-    _text("replaced_by"),
+    text_column("permission"),
+    flag("internal"),
+    text_column("description"),
+    flag("deprecated"),
+    text_column("replaced_by"),
 )
-role = _fact_table(
-    "role", ("role",), _text("role"), _text("tenant"), _text("description"), _flag("admin")
-)
-plan = _fact_table(
+role = fact_table("role", ("role",), *texts("role", "tenant", "description"), flag("admin"))
+plan = fact_table(
     "plan",
     ("plan",),
-    *_texts("plan", "description"),
-    _number("version"),
+    *texts("plan", "description"),
+    number("version"),
 )
-exception = _fact_table(
+exception = fact_table(
     "exception",
     ("exception",),
-    *_texts("exception", "tenant", "kind", "subject", "scope"),
-    *_numbers("valid_from", "valid_until"),
-    *_texts("reason", "approver"),
+    *texts("exception", "tenant", "kind", "subject", "scope"),
+    *numbers("valid_from", "valid_until"),
+    *texts("reason", "approver"),
 )
-api_key = _fact_table(
+api_key = fact_table(
     "api_key",
     ("key",),
-    *_texts("key", "secret_hash", "display_name"),
-    *_numbers("created_at", "expires_at"),
-    *_texts("kind", "previous_hash"),
-    _number("previous_expires_at"),
+    *texts("key", "secret_hash", "display_name"),
+    *numbers("created_at", "expires_at"),
+    *texts("kind", "previous_hash"),
+    number("previous_expires_at"),
 )
 
-identity = _fact_table(
+identity = fact_table(
     "identity",
     ("kind", "issuer", "name"),
-    *_texts("identity", "kind", "issuer", "name", "display_name"),
-    *_numbers("created_at", "expires_at"),
+    *texts("identity", "kind", "issuer", "name", "display_name"),
+    *numbers("created_at", "expires_at"),
 )
 
-endpoint = _fact_table(
+endpoint = fact_table(
     "endpoint",
     ("endpoint",),
-    *_texts("endpoint", "tenant", "url", "kinds", "description", "disabled"),
-    _number("created_at"),
+    *texts("endpoint", "tenant", "url", "kinds", "description", "disabled"),
+    number("created_at"),
 )
 
-scheduled_changeset = _fact_table(
+scheduled_changeset = fact_table(
     "scheduled_changeset",
     ("scheduled",),
-    _text("scheduled"),
-    _number("at"),
-    *_texts("actor", "on_behalf_of", "reason"),
-    _number("created_at"),
-    *_texts("commands", "changes", "records", "blocker"),
+    text_column("scheduled"),
+    number("at"),
+    *texts("actor", "on_behalf_of", "reason"),
+    number("created_at"),
+    *texts("commands", "changes", "records", "blocker"),
 )
 """The last four are JSON: what was asked for, and what that comes to."""
 
 endpoint_secret = Table(
     "endpoint_secret",
     metadata,
-    Column("endpoint", _TEXT, primary_key=True),
+    Column("endpoint", TEXT, primary_key=True),
     Column("made_at", BigInteger, primary_key=True, autoincrement=False),
-    _text("secret"),
-    _number("expires_at"),
+    text_column("secret"),
+    number("expires_at"),
     sqlite_with_rowid=False,
 )
 """What deliveries are signed with: two at most are live. No fact, so that no log ever holds it."""
@@ -272,12 +225,12 @@ endpoint_secret = Table(
 job = Table(
     "job",
     metadata,
-    Column("number", _ID, primary_key=True, autoincrement=True),
-    *_texts("job", "kind", "tenant", "key", "target", "subject", "data"),
-    _number("created_at"),
-    _text("state"),
-    *_numbers("turn", "attempts", "next_at", "ended_at"),
-    *_texts("reason", "message"),
+    Column("number", ID, primary_key=True, autoincrement=True),
+    *texts("job", "kind", "tenant", "key", "target", "subject", "data"),
+    number("created_at"),
+    text_column("state"),
+    *numbers("turn", "attempts", "next_at", "ended_at"),
+    *texts("reason", "message"),
     Index("ux_job_job", "job", unique=True),
     Index("ux_job_key", "key", unique=True),
     Index(None, "kind", "state"),
@@ -289,8 +242,8 @@ job = Table(
 worker = Table(
     "worker",
     metadata,
-    Column("worker", _TEXT, primary_key=True),
-    _number("seen_at"),
+    Column("worker", TEXT, primary_key=True),
+    number("seen_at"),
     sqlite_with_rowid=False,
 )
 """The processes that do jobs, and when each last said that it lives."""
@@ -298,9 +251,9 @@ worker = Table(
 mail_template = Table(
     "mail_template",
     metadata,
-    Column("tenant", _TEXT, primary_key=True),
-    Column("kind", _TEXT, primary_key=True),
-    *_texts("subject", "text", "html"),
+    Column("tenant", TEXT, primary_key=True),
+    Column("kind", TEXT, primary_key=True),
+    *texts("subject", "text", "html"),
     sqlite_with_rowid=False,
 )
 """Mails in a tenant's own words, or in the vendor's for all (tenant "")."""
@@ -308,8 +261,8 @@ mail_template = Table(
 key_use = Table(
     "key_use",
     metadata,
-    Column("key", _TEXT, primary_key=True),
-    _number("at"),
+    Column("key", TEXT, primary_key=True),
+    number("at"),
     sqlite_with_rowid=False,
 )
 """When a key was last used, to the minute. No fact: nothing is decided by it, no revision made."""
@@ -317,14 +270,14 @@ key_use = Table(
 event = Table(
     "event",
     metadata,
-    Column("number", _ID, primary_key=True, autoincrement=True),
-    *_texts("source", "event_id", "type"),
-    _number("time"),
-    *_texts("subject", "data"),
-    _number("received_at"),
-    *_texts("state", "reason", "message", "tenant", "meaning"),
-    *_numbers("revision", "closing_at", "deliveries"),
-    _text("passage"),
+    Column("number", ID, primary_key=True, autoincrement=True),
+    *texts("source", "event_id", "type"),
+    number("time"),
+    *texts("subject", "data"),
+    number("received_at"),
+    *texts("state", "reason", "message", "tenant", "meaning"),
+    *numbers("revision", "closing_at", "deliveries"),
+    text_column("passage"),
     Index("ux_event_source_event_id", "source", "event_id", unique=True),
     Index(None, "tenant", "state"),
     Index(None, "state", "reason", "number"),
@@ -336,10 +289,10 @@ event = Table(
 event_subject = Table(
     "event_subject",
     metadata,
-    Column("source", _TEXT, primary_key=True),
-    Column("subject", _TEXT, primary_key=True),
-    _text("tenant"),
-    _number("at"),
+    Column("source", TEXT, primary_key=True),
+    Column("subject", TEXT, primary_key=True),
+    text_column("tenant"),
+    number("at"),
     sqlite_with_rowid=False,
 )
 """Which tenant a source means by a subject."""
@@ -347,9 +300,9 @@ event_subject = Table(
 running_contract = Table(
     "running_contract",
     metadata,
-    Column("tenant", _TEXT, primary_key=True),
-    _text("body"),
-    _flag("waiting"),
+    Column("tenant", TEXT, primary_key=True),
+    text_column("body"),
+    flag("waiting"),
     sqlite_with_rowid=False,
 )
 """What is kept of a tenant's events to add one more. Without a row all are read once again."""
@@ -358,9 +311,9 @@ intake = Table(
     "intake",
     metadata,
     Column("id", Integer, primary_key=True),
-    _flag("paused"),
-    _text("reason"),
-    *_numbers("breaker_opened_at", "counted_from"),
+    flag("paused"),
+    text_column("reason"),
+    *numbers("breaker_opened_at", "counted_from"),
     CheckConstraint("id = 1", name="one_intake"),
 )
 """Whether events are taken in: one row, or none as long as nobody and nothing stopped them."""

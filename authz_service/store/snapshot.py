@@ -62,8 +62,8 @@ def read_index(connection: Connection) -> Index:
     return builder.finish(head(connection))
 
 
-def _add(builder: Builder, found: Iterable[Fact]) -> None:
-    for fact in found:
+def _add(builder: Builder, facts: Iterable[Fact]) -> None:
+    for fact in facts:
         builder.change(FactChange(None, fact))
 
 
@@ -81,10 +81,12 @@ def _load_members(builder: Builder, connection: Connection) -> None:
     _add(builder, rest)
 
 
-def _plain_members(found: Iterable[Any], by_tenant: dict[str, dict[str, Member]]) -> list[Fact]:
+def _plain_members(
+    member_rows: Iterable[Any], by_tenant: dict[str, dict[str, Member]]
+) -> list[Fact]:
     """Enter members that a mask can hold as their standing; return the others as facts."""
     special: list[Fact] = []
-    for row in found:
+    for row in member_rows:
         tenant, subject, lifecycle, owner, managed_by, *others = row
         if lifecycle == "active" and tuple(others) == _NONE_OF_OTHERS:
             members = by_tenant.get(tenant)
@@ -97,13 +99,13 @@ def _plain_members(found: Iterable[Any], by_tenant: dict[str, dict[str, Member]]
 
 
 def _plain_grants(
-    found: Iterable[Any], by_tenant: dict[str, dict[str, Member]], bits: Mapping[str, int]
+    grant_rows: Iterable[Any], by_tenant: dict[str, dict[str, Member]], bits: Mapping[str, int]
 ) -> list[Fact]:
     """Fold plain grants into their members' masks; return the others as facts."""
     rest: list[Fact] = []
     shared: dict[int, int] = {}
     nobody: dict[str, Member] = {}
-    for tenant, subject, role, scope, start, end in found:
+    for tenant, subject, role, scope, start, end in grant_rows:
         members = by_tenant.get(tenant, nobody)
         mask = members.get(subject, 0)
         bit = bits.get(role, 0)

@@ -22,8 +22,8 @@ class _Compiled(NamedTuple):
     """Names of the placeholders in order; None where the driver takes names."""
 
     def arguments(self, parameters: Parameters) -> Any:
-        given = {**self.fixed, **parameters}
-        return given if self.order is None else [given[name] for name in self.order]
+        values = {**self.fixed, **parameters}
+        return values if self.order is None else [values[name] for name in self.order]
 
 
 class Statement:

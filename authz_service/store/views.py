@@ -54,10 +54,10 @@ def rules_in_force() -> TextClause:
     Those of `:tenant` and of the catalogue, or of all tenants if it is empty; `:at_most` of them,
     with ids above `:after`.
     """
-    known = (
+    condition = (
         "{0}.opened_revision <= :revision"
         " AND ({0}.closed_revision IS NULL OR {0}.closed_revision > :revision)"
     )
-    opened = {f"{alias}_open": known.format(alias) for alias in "rmtp"}
+    opened = {f"{alias}_open": condition.format(alias) for alias in "rmtp"}
     select = f"SELECT r.id AS id, r.ptype AS ptype, {', '.join(f'r.v{i}' for i in range(6))}"
     return text(select + _IN_FORCE.format(now=":at", **opened) + _PAGE)

@@ -62,6 +62,6 @@ class Listener:
             self._connection.execute(f"LISTEN {_CHANNEL}")
             return  # What was committed before listening is found by reading once more.
         deadline = monotonic() + seconds
-        while not self._stopping.is_set() and (left := deadline - monotonic()) > 0:
-            if any(self._connection.notifies(timeout=min(left, _LOOK_UP), stop_after=1)):
+        while not self._stopping.is_set() and (remaining := deadline - monotonic()) > 0:
+            if any(self._connection.notifies(timeout=min(remaining, _LOOK_UP), stop_after=1)):
                 return

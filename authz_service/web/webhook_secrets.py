@@ -21,7 +21,7 @@ class EventSecrets:
     """`given` are secrets by source; those of the file come in their place, source by source."""
 
     def __init__(
-        self, given: Mapping[str, Sequence[str]], file: Path | None, policy: BillingPolicy
+        self, secrets: Mapping[str, Sequence[str]], file: Path | None, policy: BillingPolicy
     ) -> None:
         """Read the secrets.
 
@@ -29,7 +29,7 @@ class EventSecrets:
             InvalidArgument: INVALID_FIELD; no secret is repeated.
         """
         self._schemes = {name: source.scheme for name, source in policy.sources.items()}
-        self._given = self._checked(given, "AUTHZ_EVENT_SECRETS")
+        self._given = self._checked(secrets, "AUTHZ_EVENT_SECRETS")
         self._file = file
         self._stamp: object = None
         self._of_file: dict[str, tuple[str, ...]] = {}
@@ -64,7 +64,7 @@ class EventSecrets:
     def _checked(self, given: Any, field: str) -> dict[str, tuple[str, ...]]:
         if not isinstance(given, Mapping):
             raise _wrong("expected a JSON object of sources, each with a list of secrets", field)
-        found: dict[str, tuple[str, ...]] = {}
+        checked: dict[str, tuple[str, ...]] = {}
         for name, secrets in given.items():
             texts = isinstance(secrets, list | tuple) and all(isinstance(s, str) for s in secrets)
             if not texts or not 1 <= len(secrets) <= _MOST:
@@ -74,16 +74,16 @@ class EventSecrets:
                     require_usable(self._schemes.get(name, Scheme.HMAC), secret)
                 except ValueError as error:
                     raise _wrong(f"source {name!r}: {error}", field) from error
-            found[name] = tuple(secrets)
-        return found
+            checked[name] = tuple(secrets)
+        return checked
 
 
 def _stamp(file: Path) -> object:
     try:
-        found = file.stat()
+        stat = file.stat()
     except OSError:
         return None
-    return found.st_ino, found.st_mtime_ns, found.st_size
+    return stat.st_ino, stat.st_mtime_ns, stat.st_size
 
 
 def _wrong(message: str, field: str) -> InvalidArgument:

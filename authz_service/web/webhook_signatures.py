@@ -98,8 +98,8 @@ def _stripe(secrets: Sequence[str], delivery: Delivery, now: int) -> None:
         raise Forged("its signature names no time")
     _require_fresh(times[0], now)
     signed = times[0].encode() + b"." + delivery.body
-    given = [value for name, value in pairs if name == "v1"]
-    _require_one(given, [_hex(secret, signed) for secret in secrets])
+    signatures = [value for name, value in pairs if name == "v1"]
+    _require_one(signatures, [_hex(secret, signed) for secret in secrets])
 
 
 def _standard(secrets: Sequence[str], delivery: Delivery, now: int) -> str:
@@ -180,27 +180,27 @@ def require_usable(scheme: Scheme, secret: str) -> None:
 
 
 def _header(delivery: Delivery, name: str) -> str:
-    found = delivery.headers.get(name, "")
-    if not found:
+    value = delivery.headers.get(name, "")
+    if not value:
         raise Forged(f"the header {name} is missing")
-    return found
+    return value
 
 
-def _require_fresh(said: str, now: int, per_second: int = 1) -> int:
+def _require_fresh(instant: str, now: int, per_second: int = 1) -> int:
     """Read a time in whole seconds, or parts of them; it must lie within the tolerance."""
-    if not (said.isascii() and said.isdecimal() and len(said) < 16):
+    if not (instant.isascii() and instant.isdecimal() and len(instant) < 16):
         raise Forged("its time is not a number")
-    at = int(said) // per_second
+    at = int(instant) // per_second
     if abs(now - at) > TOLERANCE:
         raise Forged(f"its time is {abs(now - at)} seconds {'ago' if at < now else 'ahead'}")
     return at
 
 
-def _require_one(given: Sequence[str], expected: Sequence[str]) -> None:
+def _require_one(signatures: Sequence[str], expected: Sequence[str]) -> None:
     """Let a signature through that is one of the expected, in a time that tells nothing."""
     good = [
         hmac.compare_digest(one.encode(), other.encode())
-        for one in given[:_MOST_SIGNATURES]
+        for one in signatures[:_MOST_SIGNATURES]
         for other in expected
     ]
     if not any(good):

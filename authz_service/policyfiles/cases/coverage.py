@@ -53,5 +53,5 @@ def _roles(answered: Answered) -> set[str]:
 
 def _tiers(answered: Answered) -> set[str]:
     tenant = answered.index.tenant(answered.expectation.question.tenant)
-    held = tenant.plans_at(answered.expectation.at) if tenant is not None else ()
-    return {plan.removeprefix(TIER) for plan in held}
+    plans = tenant.plans_at(answered.expectation.at) if tenant is not None else ()
+    return {plan.removeprefix(TIER) for plan in plans}

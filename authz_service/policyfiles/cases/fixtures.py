@@ -21,27 +21,27 @@ from authz_service.errors import InvalidArgument
 from authz_service.policyfiles.cases.place import Known, Place
 
 
-def facts(tenants: Place, known: Known, policy: PolicySet) -> Iterator[Fact]:
+def facts(tenants: Place, names: Known, policy: PolicySet) -> Iterator[Fact]:
     """Make the facts of all tenants, each tenant before what is in it; mistakes are blamed."""
     for tenant_id, place in tenants.entries():
         Place(place.document, place.steps, tenant_id).identifier("tenant")
-        yield _tenant(tenant_id, place, known)
-        own_roles = dict(_own_roles(tenant_id, place.at("roles"), known))
+        yield _tenant(tenant_id, place, names)
+        own_roles = dict(_own_roles(tenant_id, place.at("roles"), names))
         _check_inclusions(own_roles, place.at("roles"), policy)
         yield from own_roles.values()
-        roles = known.roles | own_roles.keys()
+        roles = names.roles | own_roles.keys()
         for subject, member in place.at("members").entries():
             yield from _member(tenant_id, subject, member, roles)
         for exception_id, exception in place.at("exceptions").entries():
-            yield from _exception(tenant_id, exception_id, exception, known)
+            yield from _exception(tenant_id, exception_id, exception, names)
             _check_reach(exception, place.at("members"))
 
 
-def _tenant(tenant_id: str, place: Place, known: Known) -> Tenant:
+def _tenant(tenant_id: str, place: Place, names: Known) -> Tenant:
     tier, state = place.at("tier"), place.at("state")
-    held = list(_dated(tier, "tier"))
-    for each, _ in held:
-        each.declared("tier", known.tiers)
+    tiers = list(_dated(tier, "tier"))
+    for tier_place, _ in tiers:
+        tier_place.declared("tier", names.tiers)
     periods = list(_dated(state, "state"))
     return Tenant(
         tenant_id,
@@ -49,17 +49,17 @@ def _tenant(tenant_id: str, place: Place, known: Known) -> Tenant:
         or (StatePeriod(TenantState.ACTIVE),),
         suspensions=_suspensions(place),
         subscription_items=(
-            *(SubscriptionItem(TIER + each.text, window) for each, window in held),
-            *_add_ons(place.at("add_ons"), known),
+            *(SubscriptionItem(TIER + tier_place.text, window) for tier_place, window in tiers),
+            *_add_ons(place.at("add_ons"), names),
         ),
     )
 
 
-def _add_ons(place: Place, known: Known) -> Iterator[SubscriptionItem]:
+def _add_ons(place: Place, names: Known) -> Iterator[SubscriptionItem]:
     """Read names, and names with windows; unlike tiers, several hold at a time."""
     for item in place.items():
-        named = item if item.text else item.at("add_on")
-        yield SubscriptionItem(ADD_ON + named.declared("add-on", known.add_ons), item.window())
+        add_on = item if item.text else item.at("add_on")
+        yield SubscriptionItem(ADD_ON + add_on.declared("add-on", names.add_ons), item.window())
 
 
 def _dated(place: Place, key: str) -> Iterator[tuple[Place, Window]]:
@@ -84,8 +84,8 @@ def _state(place: Place) -> Iterator[TenantState]:
 
 
 def _suspensions(place: Place) -> frozenset[SuspensionReason]:
-    given = {item.text for item in place.at("suspended").items()}
-    return frozenset(reason for reason in SuspensionReason if reason in given)
+    reasons = {item.text for item in place.at("suspended").items()}
+    return frozenset(reason for reason in SuspensionReason if reason in reasons)
 
 
 def _own_roles(tenant_id: str, roles: Place, known: Known) -> Iterator[tuple[str, Role]]:
@@ -132,7 +132,7 @@ def _grant(tenant_id: str, subject: str, place: Place, roles: Collection[str]) -
 
 
 def _exception(
-    tenant_id: str, exception_id: str, place: Place, known: Known
+    tenant_id: str, exception_id: str, place: Place, names: Known
 ) -> Iterator[TenantException]:
     Place(place.document, place.steps, exception_id).identifier("id")
     for kind in ExceptionKind:
@@ -142,7 +142,7 @@ def _exception(
                 exception_id,
                 tenant_id,
                 kind,
-                listed.declared_all("permission", known.permissions),
+                listed.declared_all("permission", names.permissions),
                 place.at("subject").identifier("subject") or EVERYONE,
                 place.at("scope").identifier("scope"),
                 place.window(),

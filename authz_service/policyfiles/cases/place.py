@@ -73,8 +73,8 @@ class Place:
 
     def at(self, key: str) -> "Place":
         """Step into a mapping; where there is no such key, nothing stands."""
-        found = self.value.get(key) if isinstance(self.value, dict) else None
-        return Place(self.document, (*self.steps, key), found)
+        value = self.value.get(key) if isinstance(self.value, dict) else None
+        return Place(self.document, (*self.steps, key), value)
 
     def entries(self) -> Iterator[tuple[str, "Place"]]:
         """Step into every key of a mapping."""
@@ -100,15 +100,15 @@ class Place:
             self.blame(wrong.message)
         return self.text
 
-    def declared(self, kind: str, known: Collection[str]) -> str:
+    def declared(self, kind: str, names: Collection[str]) -> str:
         """Give the text, blamed unless the policy declares it."""
-        if self.text and self.text not in known:
-            self.blame(undeclared(kind, self.text, known))
+        if self.text and self.text not in names:
+            self.blame(undeclared(kind, self.text, names))
         return self.text
 
-    def declared_all(self, kind: str, known: Collection[str]) -> frozenset[str]:
+    def declared_all(self, kind: str, names: Collection[str]) -> frozenset[str]:
         """Give the texts of a list, each blamed unless the policy declares it."""
-        return frozenset(item.declared(kind, known) for item in self.items()) - {""}
+        return frozenset(item.declared(kind, names) for item in self.items()) - {""}
 
     def instant(self, default: Instant) -> Instant:
         if not self.text:

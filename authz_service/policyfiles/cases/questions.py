@@ -81,38 +81,38 @@ class _Case:
 
     def _tabled(self) -> Iterator[_Asked]:
         for cell in table.cells(self.place.at("table")):
-            asked = _Asked(cell.place, cell.line, cell.subject, cell.permission, cell.answer)
-            if asked.answer in ANSWERS:
-                yield asked
+            question = _Asked(cell.place, cell.line, cell.subject, cell.permission, cell.answer)
+            if question.answer in ANSWERS:
+                yield question
             else:
-                known = ", ".join(sorted(ANSWERS))
-                asked.blame(f"{asked.answer!r} is no answer: write one of {known}")
+                answers = ", ".join(sorted(ANSWERS))
+                question.blame(f"{question.answer!r} is no answer: write one of {answers}")
 
-    def _check(self, asked: _Asked, tenant: str, usage: Usage | None) -> None:
+    def _check(self, question: _Asked, tenant: str, usage: Usage | None) -> None:
         """Blame a question about what does not exist, unless that is what is asked."""
-        expected, name = asked.answer, asked.permission
+        expected, name = question.answer, question.permission
         if name not in self.known.permissions and expected != _UNKNOWN_PERMISSION and name:
-            asked.blame(
+            question.blame(
                 f"{undeclared('permission', name, self.known.permissions)} "
                 f"(or expect {_UNKNOWN_PERMISSION})"
             )
         if usage and usage.limit not in self.known.limits and expected != _LIMIT_UNKNOWN:
             limit = self.place.at("usage").at("limit")
-            told = undeclared("limit", usage.limit, self.known.limits)
-            limit.blame(f"{told} (or expect {_LIMIT_UNKNOWN})")
-        self._check_subject(asked, tenant)
+            message = undeclared("limit", usage.limit, self.known.limits)
+            limit.blame(f"{message} (or expect {_LIMIT_UNKNOWN})")
+        self._check_subject(question, tenant)
 
-    def _check_subject(self, asked: _Asked, tenant: str) -> None:
-        expected, subject = asked.answer, asked.subject
-        found = self.tenants.at(tenant)
-        if not found.is_there:
+    def _check_subject(self, question: _Asked, tenant: str) -> None:
+        expected, subject = question.answer, question.subject
+        tenant_place = self.tenants.at(tenant)
+        if not tenant_place.is_there:
             if expected != _UNKNOWN_TENANT:
                 self.place.at("tenant").blame(
                     f"{tenant!r} is not among the file's `tenants`: add it, correct the name, "
                     f"or expect {_UNKNOWN_TENANT}"
                 )
-        elif not found.at("members").at(subject).is_there and expected != _NOT_A_MEMBER:
-            asked.blame(
+        elif not tenant_place.at("members").at(subject).is_there and expected != _NOT_A_MEMBER:
+            question.blame(
                 f"{subject} is not among the `members` of {tenant}: add it, correct the name, "
                 f"or expect {_NOT_A_MEMBER}"
             )

@@ -46,26 +46,26 @@ def told(failed: Answered) -> list[tuple[str, str]]:
 
 def document(answered: Sequence[Answered], covered: Iterable[Coverage] | None) -> dict[str, Any]:
     """Make the document that `--output json` writes."""
-    failed = [each for each in answered if not each.met]
-    made: dict[str, Any] = {
-        "files": len({each.expectation.file for each in answered}),
-        "cases": len({(each.expectation.file, each.expectation.case) for each in answered}),
+    failed = [case for case in answered if not case.met]
+    report: dict[str, Any] = {
+        "files": len({case.expectation.file for case in answered}),
+        "cases": len({(case.expectation.file, case.expectation.case) for case in answered}),
         "passed": len(answered) - len(failed),
         "failed": len(failed),
-        "failures": [_failure(each) for each in failed],
+        "failures": [_failure(case) for case in failed],
     }
     if covered is not None:
-        made["coverage"] = {
-            each.kind: {"touched": list(each.touched), "untouched": list(each.untouched)}
-            for each in covered
+        report["coverage"] = {
+            case.kind: {"touched": list(case.touched), "untouched": list(case.untouched)}
+            for case in covered
         }
-    return made
+    return report
 
 
 def junit(answered: Sequence[Answered]) -> bytes:
     """Write JUnit's XML: a suite for each file, a test for each question."""
     root = ElementTree.Element("testsuites", {"name": "authz policy test", **_counts(answered)})
-    for file, group in groupby(answered, lambda each: each.expectation.file):
+    for file, group in groupby(answered, lambda case: case.expectation.file):
         tests = list(group)
         attributes = {"name": _clean(file), **_counts(tests)}
         suite = ElementTree.SubElement(root, "testsuite", attributes)
@@ -76,8 +76,8 @@ def junit(answered: Sequence[Answered]) -> bytes:
     return f'<?xml version="1.0" encoding="UTF-8"?>\n{text}\n'.encode()
 
 
-def _test(suite: ElementTree.Element, each: Answered) -> None:
-    expectation = each.expectation
+def _test(suite: ElementTree.Element, case: Answered) -> None:
+    expectation = case.expectation
     test = ElementTree.SubElement(
         suite,
         "testcase",
@@ -86,17 +86,17 @@ def _test(suite: ElementTree.Element, each: Answered) -> None:
         file=_clean(expectation.file),
         line=str(expectation.line),
     )
-    if not each.met:
-        message = f"expected {expectation.answer}, got {answer(each.reason)}"
+    if not case.met:
+        message = f"expected {expectation.answer}, got {answer(case.reason)}"
         failure = ElementTree.SubElement(test, "failure", type="unexpected", message=message)
         lines = [f"{_clean(expectation.file)}:{expectation.line}"]
-        lines += [f"{label}: {text}" for label, text in told(each)]
+        lines += [f"{label}: {text}" for label, text in told(case)]
         failure.text = "\n".join(lines)
 
 
 def _counts(answered: Iterable[Answered]) -> dict[str, str]:
-    met = [each.met for each in answered]
-    counts = {"tests": len(met), "failures": met.count(False), "errors": 0, "skipped": 0}
+    outcomes = [case.met for case in answered]
+    counts = {"tests": len(outcomes), "failures": outcomes.count(False), "errors": 0, "skipped": 0}
     return {name: str(count) for name, count in counts.items()}
 
 

@@ -73,12 +73,12 @@ def read(paths: Iterable[Path], policy: PolicySet) -> tuple[CaseFile, ...]:
         PolicyCaseError: everything found wrong, file by file in the order of lines. A path that
             is not there, and a folder without a case file, are problems too.
     """
-    known, problems = Known.of(policy), list[Problem]()
+    names, problems = Known.of(policy), list[Problem]()
     files = []
     for path in dict.fromkeys(_files(paths, problems)):
         text = _text(path, problems)
         if text is not None:
-            files.append(_file(str(path), text, known, policy, problems))
+            files.append(_file(str(path), text, names, policy, problems))
     if problems:
         raise PolicyCaseError(problems)
     return tuple(files)
@@ -131,7 +131,7 @@ def _text(path: Path, problems: list[Problem]) -> str | None:
 
 
 def _file(
-    name: str, text: str, known: Known, policy: PolicySet, problems: list[Problem]
+    name: str, text: str, names: Known, policy: PolicySet, problems: list[Problem]
 ) -> CaseFile:
     document = yaml_text.parse(name, text)
     facts: tuple[Fact, ...] = ()
@@ -139,7 +139,7 @@ def _file(
     if not document.broken:
         schema.inspect(document, _DEFINITION)
         place = Place(document, (), document.data)
-        facts = tuple(fixtures.facts(place.at("tenants"), known, policy))
-        expectations = tuple(questions.expectations(place, known))
+        facts = tuple(fixtures.facts(place.at("tenants"), names, policy))
+        expectations = tuple(questions.expectations(place, names))
     problems += sorted(document.problems.values(), key=lambda p: (p.line, p.field))
     return CaseFile(name, facts, expectations)

@@ -38,12 +38,12 @@ def cells(table: Place) -> Iterator[Cell]:
         return
     (line, head), *rest = rows
     subjects = _subjects(table, line, head)
-    seen: set[str] = set()
+    names: set[str] = set()
     for number, (permission, *answers) in rest:
         row = table.at(permission)
-        if permission in seen:
+        if permission in names:
             table.document.blame(row.steps, "the permission has a row already: keep one", number)
-        seen.add(permission)
+        names.add(permission)
         _check_permission(row, permission, number)
         if len(answers) != len(subjects):
             message = f"the row has {len(answers)} answers for {len(subjects)} subjects"

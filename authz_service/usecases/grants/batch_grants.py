@@ -55,17 +55,17 @@ class Granted:
 @change_of_many
 def batch_grant_roles(tx: Transaction, command: BatchGrantRoles) -> tuple[Granted, ...]:
     """Tell of each grant, in order, what became of it."""
-    held = _held(tx, command.grants)
+    existing = _held(tx, command.grants)
 
     def grant_one(grant: RoleGrant) -> Granted:
         tenant = check(tx, grant, "")
         preconditions.assignable(tx.index, tenant, grant.role, tx.now, "role")
         same = _same(grant)
-        if same in held:
-            return Granted(held[same], made=False)
+        if same in existing:
+            return Granted(existing[same], made=False)
         reasoned = grant if grant.reason else replace(grant, reason=tx.call.reason)
-        held[same] = enter(tx, reasoned).id
-        return Granted(held[same], made=True)
+        existing[same] = enter(tx, reasoned).id
+        return Granted(existing[same], made=True)
 
     return batch.each(command.grants, "role_grants", grant_one)
 
@@ -73,7 +73,7 @@ def batch_grant_roles(tx: Transaction, command: BatchGrantRoles) -> tuple[Grante
 @change_of_many
 def batch_revoke_roles(tx: Transaction, command: BatchRevokeRoles) -> tuple[tuple[str, ...], ...]:
     """Tell of each revocation, in order, the ids of the grants that it ended."""
-    left = _grants_of(
+    remaining = _grants_of(
         tx, ((revocation.tenant, revocation.subject) for revocation in command.revocations)
     )
 
@@ -83,11 +83,11 @@ def batch_revoke_roles(tx: Transaction, command: BatchRevokeRoles) -> tuple[tupl
         checked("role", described.role)
         if described.scope:
             checked("scope", described.scope)
-        mine = left.get((described.tenant, described.subject), [])
-        ended = [grant for grant in mine if described.describes(grant)]
+        grants = remaining.get((described.tenant, described.subject), [])
+        ended = [grant for grant in grants if described.describes(grant)]
         for grant in ended:
             require_unmanaged(tx, grant, "subject")
-            mine.remove(grant)
+            grants.remove(grant)
             take(tx, grant)
         return tuple(grant.id for grant in ended)
 

@@ -72,46 +72,58 @@ def create_exception(tx: Transaction, command: CreateException) -> TenantExcepti
     exception = command.exception
     preconditions.running_customer(tx.index, exception.tenant, tx.now, "exception.tenant")
     _check(tx.index, exception)
-    made = replace(exception, id=tx.new_id(), revision=tx.index.revision + 1)
-    tx.change(None, made)
-    tx.record(AuditRecord("exception.granted", made.tenant, (made.id,), None, made, made.reason))
-    return made
+    created = replace(exception, id=tx.new_id(), revision=tx.index.revision + 1)
+    tx.change(None, created)
+    tx.record(
+        AuditRecord(
+            "exception.granted", created.tenant, (created.id,), None, created, created.reason
+        )
+    )
+    return created
 
 
 @change
 def update_exception(tx: Transaction, command: UpdateException) -> TenantException:
     preconditions.running_customer(tx.index, command.tenant, tx.now, "exception.tenant")
     mask = field_masks.checked(command.mask, UPDATABLE)
-    held = _find(tx.index, command.tenant, command.id, "exception.id")
-    field_masks.unchanged(held.revision, command.expected_revision)
-    window = field_masks.window(held.window, command.window, mask)
+    exception = _find(tx.index, command.tenant, command.id, "exception.id")
+    field_masks.unchanged(exception.revision, command.expected_revision)
+    window = field_masks.window(exception.window, command.window, mask)
     fields = {name: getattr(command, name) for name in mask if name not in field_masks.WINDOW}
-    return _amend(tx, held, replace(held, window=window, **fields))
+    return _amend(tx, exception, replace(exception, window=window, **fields))
 
 
-def _amend(tx: Transaction, held: TenantException, command: TenantException) -> TenantException:
-    if command == held:
-        return held
-    _check(tx.index, command, declared=command.permissions - held.permissions)
+def _amend(
+    tx: Transaction, exception: TenantException, command: TenantException
+) -> TenantException:
+    if command == exception:
+        return exception
+    _check(tx.index, command, declared=command.permissions - exception.permissions)
     amended = replace(command, revision=tx.index.revision + 1)
-    tx.change(held, amended)
+    tx.change(exception, amended)
     why = tx.call.reason
-    tx.record(AuditRecord("exception.updated", held.tenant, (held.id,), held, amended, why))
+    tx.record(
+        AuditRecord("exception.updated", exception.tenant, (exception.id,), exception, amended, why)
+    )
     return amended
 
 
 @change
 def delete_exception(tx: Transaction, command: OneException) -> TenantException:
     preconditions.customer(tx.index, command.tenant)
-    held = _find(tx.index, command.tenant, command.id)
-    end_exception(tx, held)
-    return held
+    exception = _find(tx.index, command.tenant, command.id)
+    end_exception(tx, exception)
+    return exception
 
 
-def end_exception(tx: Transaction, held: TenantException) -> None:
+def end_exception(tx: Transaction, exception: TenantException) -> None:
     """Let an exception be no fact any more."""
-    tx.change(held, None)
-    tx.record(AuditRecord("exception.revoked", held.tenant, (held.id,), held, None, tx.call.reason))
+    tx.change(exception, None)
+    tx.record(
+        AuditRecord(
+            "exception.revoked", exception.tenant, (exception.id,), exception, None, tx.call.reason
+        )
+    )
 
 
 @read
@@ -124,10 +136,10 @@ def get_exception(view: View, query: OneException) -> TenantException:
 def list_exceptions(view: View, query: ListExceptions) -> Page[TenantException]:
     preconditions.tenant(view.index, query.tenant)
     filters = ["exceptions", *(str(filtered) for filtered in _checked_filters(query))]
-    found = [e for e in _held(view.index, query.tenant) if query.lets_through(e)]
-    found.sort(key=lambda e: e.id)
-    shown = paging.page(found, lambda e: e.id, query.page, filters)
-    return replace(shown, total_size=len(found))
+    exceptions = [e for e in _held(view.index, query.tenant) if query.lets_through(e)]
+    exceptions.sort(key=lambda e: e.id)
+    shown = paging.page(exceptions, lambda e: e.id, query.page, filters)
+    return replace(shown, total_size=len(exceptions))
 
 
 def _checked_filters(query: ListExceptions) -> tuple[object, ...]:

@@ -46,8 +46,8 @@ class RevokeRole:
 
     def describes(self, grant: RoleGrant) -> bool:
         """Tell whether a grant of the tenant's subject is meant."""
-        kept = self.source in (None, grant.source)
-        return kept and (grant.role, grant.scope) == (self.role, self.scope)
+        same_source = self.source in (None, grant.source)
+        return same_source and (grant.role, grant.scope) == (self.role, self.scope)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,46 +123,46 @@ def give(tx: Transaction, tenant: Tenant, grant: RoleGrant, field: str) -> RoleG
 
 def enter(tx: Transaction, grant: RoleGrant) -> RoleGrant:
     """Enter a grant that was found to be in order and new."""
-    given = replace(grant, id=tx.new_id(), revision=tx.index.revision + 1)
-    tx.change(None, given)
+    created = replace(grant, id=tx.new_id(), revision=tx.index.revision + 1)
+    tx.change(None, created)
     tx.record(
-        AuditRecord("role.granted", grant.tenant, (grant.subject,), None, given, grant.reason)
+        AuditRecord("role.granted", grant.tenant, (grant.subject,), None, created, grant.reason)
     )
-    return given
+    return created
 
 
 @change
 def update_role_grant(tx: Transaction, command: UpdateRoleGrant) -> RoleGrant:
     preconditions.customer(tx.index, command.tenant, "role_grant.tenant")
     mask = field_masks.checked(command.mask, UPDATABLE)
-    held = _one(tx, command.tenant, command.id, "role_grant.id")
-    require_unmanaged(tx, held, "role_grant.id")
-    field_masks.unchanged(held.revision, command.expected_revision)
-    window = field_masks.window(held.window, command.window, mask)
-    reason = command.reason if "reason" in mask else held.reason
+    grant = _one(tx, command.tenant, command.id, "role_grant.id")
+    require_unmanaged(tx, grant, "role_grant.id")
+    field_masks.unchanged(grant.revision, command.expected_revision)
+    window = field_masks.window(grant.window, command.window, mask)
+    reason = command.reason if "reason" in mask else grant.reason
     window.checked("role_grant.valid_until")
     preconditions.text(reason, "role_grant.reason")
-    return amend(tx, held, replace(held, window=window, reason=reason))
+    return amend(tx, grant, replace(grant, window=window, reason=reason))
 
 
-def amend(tx: Transaction, held: RoleGrant, command: RoleGrant) -> RoleGrant:
+def amend(tx: Transaction, grant: RoleGrant, command: RoleGrant) -> RoleGrant:
     """Give one grant another window or reason. A shorter one is never refused for tier or state.
 
     Raises:
         AuthzError: a longer window could not be granted now, or another grant is that already.
     """
-    if command == held:
-        return held
-    if not held.window.contains(command.window):
-        tenant = preconditions.running_customer(tx.index, held.tenant, tx.now, "role_grant.tenant")
-        preconditions.assignable(tx.index, tenant, held.role, tx.now, "role_grant.id")
-    if command.window != held.window:
+    if command == grant:
+        return grant
+    if not grant.window.contains(command.window):
+        tenant = preconditions.running_customer(tx.index, grant.tenant, tx.now, "role_grant.tenant")
+        preconditions.assignable(tx.index, tenant, grant.role, tx.now, "role_grant.id")
+    if command.window != grant.window:
         _require_new(tx, command)
     amended = replace(command, revision=tx.index.revision + 1)
-    tx.change(held, amended)
-    targets = (held.subject,)
+    tx.change(grant, amended)
+    targets = (grant.subject,)
     tx.record(
-        AuditRecord("role_grant.updated", held.tenant, targets, held, amended, tx.call.reason)
+        AuditRecord("role_grant.updated", grant.tenant, targets, grant, amended, tx.call.reason)
     )
     return amended
 
@@ -205,11 +205,11 @@ def take(tx: Transaction, grant: RoleGrant) -> None:
 @change
 def delete_role_grant(tx: Transaction, command: DeleteRoleGrant) -> RoleGrant:
     preconditions.customer(tx.index, command.tenant)
-    held = _one(tx, command.tenant, command.id, "id")
-    require_unmanaged(tx, held, "id")
-    field_masks.unchanged(held.revision, command.expected_revision)
-    take(tx, held)
-    return held
+    grant = _one(tx, command.tenant, command.id, "id")
+    require_unmanaged(tx, grant, "id")
+    field_masks.unchanged(grant.revision, command.expected_revision)
+    take(tx, grant)
+    return grant
 
 
 @read
@@ -228,9 +228,9 @@ def list_role_grants(view: View, query: ListRoleGrants) -> Page[RoleGrant]:
     size, after = paging.size(query.page), paging.start(query.page, filters)
     with view.database.read() as connection:
         facts = Facts(connection, view.index.revision)
-        found = facts.role_grants_after(query.tenant, after, size + 1, matching)
+        grants = facts.role_grants_after(query.tenant, after, size + 1, matching)
         total = facts.count_role_grants(query.tenant, matching)
-    return replace(paging.cut(found, lambda grant: grant.id, size, filters), total_size=total)
+    return replace(paging.cut(grants, lambda grant: grant.id, size, filters), total_size=total)
 
 
 def _filters(query: ListRoleGrants) -> tuple[object, ...]:
@@ -265,16 +265,16 @@ def _require_new(tx: Transaction, grant: RoleGrant) -> None:
     in_force = tx.index.grants(grant.tenant, grant.subject)
     if not grant.held_back and grant_entry(grant) not in in_force:
         return
-    mine = GrantFilter(subject=grant.subject, source=grant.source)
-    same = Facts(tx.connection).role_grants(grant.tenant, mine)
-    for held in same:
-        if held.held_back is grant.held_back and grant_entry(held) == grant_entry(grant):
+    matching = GrantFilter(subject=grant.subject, source=grant.source)
+    same = Facts(tx.connection).role_grants(grant.tenant, matching)
+    for other in same:
+        if other.held_back is grant.held_back and grant_entry(other) == grant_entry(grant):
             raise AlreadyExists(
                 ErrorReason.ROLE_GRANT_EXISTS,
-                f"{grant.subject} has been granted {grant.role!r} so already, as {held.id}; "
+                f"{grant.subject} has been granted {grant.role!r} so already, as {other.id}; "
                 "to repeat a call safely, send a request_id",
                 field="role_grant",
-                details={"id": held.id},
+                details={"id": other.id},
             )
 
 

@@ -142,16 +142,16 @@ class _Fitting:
 
     def _over(self) -> int:
         """Count the seats taken beyond those that there are."""
-        found = limit_in_force(self.tx.index, self.tenant, SEATS, self.tx.now)
-        bought = found.limit.value if found is not None else None
-        taken = seats.taken(self.tx.index, self.tenant.id, self.tx.now)
-        return max(0, taken - bought) if bought is not None else 0
+        limit = limit_in_force(self.tx.index, self.tenant, SEATS, self.tx.now)
+        bought = limit.limit.value if limit is not None else None
+        occupied = seats.taken(self.tx.index, self.tenant.id, self.tx.now)
+        return max(0, occupied - bought) if bought is not None else 0
 
     def _end_invitations(self, over: int) -> int:
         """End up to so many invitations that take a seat, the last ones first; tell how many."""
-        taking = [each for each in self._invitations.values() if self._takes_a_seat(each)]
-        going = sorted(taking, key=_last_sent, reverse=True)[:over]
-        for invitation in going:
+        taking = [sent for sent in self._invitations.values() if self._takes_a_seat(sent)]
+        latest = sorted(taking, key=_last_sent, reverse=True)[:over]
+        for invitation in latest:
             del self._invitations[invitation.id]
             roster.end_invitation(self.tx, "invitation.revoked", invitation)
             member = self.tx.index.member(self.tenant.id, invitation.subject)
@@ -160,7 +160,7 @@ class _Fitting:
                 self._order.remove(member.subject)
                 self._grants.forget(member.subject)
             self._done(StepKind.INVITATION_ENDED, invitation.subject or invitation.email)
-        return len(going)
+        return len(latest)
 
     def _takes_a_seat(self, invitation: Invitation) -> bool:
         member = self.tx.index.member(self.tenant.id, invitation.subject)
@@ -178,17 +178,17 @@ class _Fitting:
         return frozenset(subject for subject, _ in zip(joined, range(over), strict=False))
 
     def _hold_back(self, subject: str, crowded: bool) -> None:
-        wanted = crowded and self._excess is Excess.SUSPEND_NEWEST
-        held = self._member(subject)
-        if wanted is (SuspensionReason.SEATS in held.suspensions):
+        suspend = crowded and self._excess is Excess.SUSPEND_NEWEST
+        member = self._member(subject)
+        if suspend is (SuspensionReason.SEATS in member.suspensions):
             return
-        if wanted:
-            after = suspended(held, SuspensionReason.SEATS)
-            roster.changed(self.tx, "member.suspended", held, after)
+        if suspend:
+            after = suspended(member, SuspensionReason.SEATS)
+            roster.changed(self.tx, "member.suspended", member, after)
             self._done(StepKind.MEMBER_SUSPENDED, subject)
         else:
-            after = resumed(held, SuspensionReason.SEATS)
-            roster.changed(self.tx, "member.resumed", held, after)
+            after = resumed(member, SuspensionReason.SEATS)
+            roster.changed(self.tx, "member.resumed", member, after)
             self._done(StepKind.MEMBER_RESUMED, subject)
 
     def _read_only(self, subject: str, crowded: bool) -> None:
@@ -229,23 +229,23 @@ class _Fitting:
 
     def _promise(self, invitation: Invitation, leaving: dict[str, str]) -> None:
         """Let an invitation promise roles that can be granted when it is accepted."""
-        going = [role for role in invitation.roles if role in leaving]
-        if not going:
+        roles = [role for role in invitation.roles if role in leaving]
+        if not roles:
             return
         promised = {leaving.get(role, role) for role in invitation.roles} - {""}
-        self._require_offered(*(leaving[role] for role in going if leaving[role]))
+        self._require_offered(*(leaving[role] for role in roles if leaving[role]))
         after = replace(invitation, roles=tuple(sorted(promised)))
         self.tx.change(invitation, after)
         what, why = (invitation.id,), self.tx.call.reason
-        done = "invitation.roles_replaced"
-        self.tx.record(AuditRecord(done, invitation.tenant, what, invitation, after, why))
-        for role in going:
+        action = "invitation.roles_replaced"
+        self.tx.record(AuditRecord(action, invitation.tenant, what, invitation, after, why))
+        for role in roles:
             kind = StepKind.ROLE_REPLACED if leaving[role] else StepKind.ROLE_ENDED
             self._done(kind, invitation.subject or invitation.email, role, leaving[role])
 
     def _is_admin(self, role: str) -> bool:
-        found = self.tx.index.role(role)
-        return found is not None and found.fact.admin
+        entry = self.tx.index.role(role)
+        return entry is not None and entry.fact.admin
 
     def _member(self, subject: str) -> Membership:
         return roster.find(self.tx.index, self.tenant.id, subject)

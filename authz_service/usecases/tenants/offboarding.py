@@ -163,7 +163,9 @@ def _callers_of(tx: Transaction, tenant: str) -> tuple[list[ApiKey], list[Identi
     identities = [
         identity for identity in tx.index.identities.values() if identity.subject in alone
     ]
-    return [key for key in keys if key is not None], sorted(identities, key=lambda each: each.id)
+    return [key for key in keys if key is not None], sorted(
+        identities, key=lambda caller: caller.id
+    )
 
 
 def _restored(tx: Transaction, tenant: Tenant, now: TenantNow, ended: Ended) -> Reactivated:
@@ -178,7 +180,11 @@ def _restored(tx: Transaction, tenant: Tenant, now: TenantNow, ended: Ended) -> 
     subjects = {member.subject for member in joined}
     objections = {role: _objection(tx, tenant, role) for role in ended.roles}
     of_them = [grant for grant in ended.role_grants if grant.subject in subjects]
-    lost = [each for each in of_them if not _comes_back(each, objections[each.role], tx.now)]
+    lost = [
+        lost_grant
+        for lost_grant in of_them
+        if not _comes_back(lost_grant, objections[lost_grant.role], tx.now)
+    ]
     back = [grant for grant in of_them if grant not in lost]
     for grant in back:
         tx.change(None, grant)

@@ -196,10 +196,10 @@ def list_tenants(view: View, query: ListTenants) -> Page[TenantNow]:
     if query.add_on:
         checked("add_on", query.add_on)
     preconditions.text(query.text, "text", at_most=200)
-    found = sorted(_matching(view, query), key=lambda tenant: tenant.id)
+    tenants = sorted(_matching(view, query), key=lambda tenant: tenant.id)
     filters = ["tenants", query.state or "", query.tier]
     filters += [query.add_on, query.id_prefix, query.text]
-    cut = paging.page(found, lambda tenant: tenant.id, query.page, filters)
+    cut = paging.page(tenants, lambda tenant: tenant.id, query.page, filters)
     shown = tuple(tenant_now(tenant, view.now) for tenant in cut.items)
     return paging.described(cut, shown, lambda tenant: tenant.id, filters)
 

@@ -33,16 +33,16 @@ class PolicyGrants:
 
     @cached_property
     def _held(self) -> defaultdict[str, list[RoleGrant]]:
-        held: defaultdict[str, list[RoleGrant]] = defaultdict(list)
+        by_subject: defaultdict[str, list[RoleGrant]] = defaultdict(list)
         for grant in Facts(self.tx.connection).role_grants(self.tenant):
             if not grant.held_back:
-                held[grant.subject].append(grant)
-        return held
+                by_subject[grant.subject].append(grant)
+        return by_subject
 
     def running(self, subject: str) -> tuple[RoleGrant, ...]:
         """List what a member holds, now or later."""
-        held = self._held[subject]
-        return tuple(grant for grant in held if grant.window.valid_until > self.tx.now)
+        grants = self._held[subject]
+        return tuple(grant for grant in grants if grant.window.valid_until > self.tx.now)
 
     def held_back(self) -> list[RoleGrant]:
         """List what is held back, what stands in for another grant last."""
