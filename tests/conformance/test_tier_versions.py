@@ -19,9 +19,9 @@ from authz_service.engine.entitlements import Entitlements, entitlements
 from authz_service.errors import AuthzError, ErrorReason
 from authz_service.store.unit_of_work import Transaction
 from authz_service.usecases.catalog.deletion import DeleteObject
-from authz_service.usecases.catalog.objects import Update
+from authz_service.usecases.catalog.objects import Create, Update
 from authz_service.usecases.catalog.permissions import delete_permission
-from authz_service.usecases.catalog.plans import delete_tier, update_tier
+from authz_service.usecases.catalog.plans import create_tier, delete_tier, update_tier
 from authz_service.usecases.catalog.tier_versions import (
     ListVersions,
     MigrateTenants,
@@ -87,8 +87,13 @@ def look(world: StoreWorld, case: Any, wanted: Any) -> Any:
 
 
 def sell(world: StoreWorld, plan: Plan) -> Plan:
-    put: Plan = do(world, update_tier, Update(object=plan, mask=("*",), allow_missing=True))
-    return put
+    case, command = (
+        (update_tier, Update(object=plan, mask=("*",)))
+        if plan.id in world.index.plans
+        else (create_tier, Create(object=plan))
+    )
+    sold: Plan = do(world, case, command)
+    return sold
 
 
 def pin(world: StoreWorld, tenant: str, version: int, **more: Any) -> Any:

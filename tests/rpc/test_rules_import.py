@@ -89,7 +89,7 @@ def test_trial_run_says_the_same_and_makes_nothing(server: Server) -> None:
 
 def test_rule_over_this_service_itself_is_left_out(server: Server) -> None:
     name = fresh_name("usurper")
-    rules = [*policy(name), foreign("p", "alice", name, "roles", "put", "allow")]
+    rules = [*policy(name), foreign("p", "alice", name, "authz.roles", "update", "allow")]
     answer = server.operator.rules.ImportRules(wanted(name, *rules))
     (left,) = answer.left_out
     assert (left.number, left.why) == (8, "authz.roles:update is a right over this service itself")
