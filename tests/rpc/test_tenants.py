@@ -94,7 +94,8 @@ def test_update_changes_what_the_mask_names_and_guards_the_revision(acme: Accoun
     assert (tenant.display_name, tenant.revision > seen) == ("Acme", True)
     request.tenant.display_name = "Other"
     found = acme.server.refuses(request, ErrorReason.REVISION_MISMATCH, at="expected_revision")
-    assert found.metadata == {"revision": str(tenant.revision)}
+    metadata = {"revision": str(tenant.revision), "expected_revision": str(seen)}
+    assert found.metadata == metadata
 
 
 @pytest.mark.parametrize("paths", [[], ["tier"], ["display_name", "id"]])

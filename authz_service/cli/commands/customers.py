@@ -90,7 +90,7 @@ def batch_onboard_tenants(
 
 def _taken(session: Session, batch: list[Customer], number: int, reason: str) -> Iterator[Result]:
     """Send a batch; yield what became of each customer, in the order of the file."""
-    sent = [each.message for each in batch if each.message is not None]
+    sent = [item.message for item in batch if item.message is not None]
     answered: Iterable[pb.OnboardResult] = ()
     if sent:
         request = pb.BatchOnboardTenantsRequest(tenants=sent, reason=reason)
@@ -98,11 +98,11 @@ def _taken(session: Session, batch: list[Customer], number: int, reason: str) ->
             request.request_id = f"{session.request_id}-{number}"
         answered = _call(session, request).results
     answers = iter(answered)
-    for each in batch:
-        if each.message is None:
-            yield _result(each, "refused", reason="UNREADABLE", message=each.problem)
+    for item in batch:
+        if item.message is None:
+            yield _result(item, "refused", reason="UNREADABLE", message=item.problem)
         else:
-            yield _answered(each, next(answers))
+            yield _answered(item, next(answers))
 
 
 def _call(
@@ -132,11 +132,11 @@ def _left(
     found: Iterable[Customer], done: frozenset[str], told: Counter[str]
 ) -> Iterator[Customer]:
     """Leave out what was done before; count it."""
-    for each in found:
-        if each.tenant and each.tenant in done:
+    for item in found:
+        if item.tenant and item.tenant in done:
             told["skipped"] += 1
         else:
-            yield _carried(each)
+            yield _carried(item)
 
 
 def _carried(customer: Customer) -> Customer:
@@ -155,13 +155,13 @@ def _batches(found: Iterable[Customer]) -> Iterator[list[Customer]]:
     """Put customers together for one call each."""
     batch: list[Customer] = []
     members = size = 0
-    for each in found:
-        more, larger = _weight(each)
+    for item in found:
+        more, larger = _weight(item)
         full = members + more > MOST_MEMBERS or size + larger > MOST_BYTES
         if batch and (full or len(batch) == MOST_CUSTOMERS):
             yield batch
             batch, members, size = [], 0, 0
-        batch.append(each)
+        batch.append(item)
         members, size = members + more, size + larger
     if batch:
         yield batch
@@ -186,15 +186,15 @@ def _done(kept: Path) -> frozenset[str]:
         return frozenset()
     except OSError as error:
         raise _unkept(f"{kept} was not read: {error.strerror}") from None
-    found = []
+    answer = []
     for line in lines:
         try:
             result = json.loads(line)
         except ValueError:
             continue
         if isinstance(result, dict) and result.get("outcome") in _DONE:
-            found.append(str(result.get("tenant", "")))
-    return frozenset(found)
+            answer.append(str(result.get("tenant", "")))
+    return frozenset(answer)
 
 
 @contextmanager

@@ -56,10 +56,10 @@ def grant(
     valid_until: Until = None,
 ) -> None:
     """Entitle an account to permissions that its tier lacks; a role is still needed."""
-    wanted = pb.TenantException(
+    request = pb.TenantException(
         tenant=tenant, permissions=permissions, reason=reason, approver=approver
     )
-    _put(session, "GRANT", wanted, valid_from, valid_until)
+    _put(session, "GRANT", request, valid_from, valid_until)
 
 
 @changes(app)
@@ -78,7 +78,7 @@ def deny(
     valid_until: Until = None,
 ) -> None:
     """Take permissions away: from everyone or one subject, everywhere or in one scope."""
-    wanted = pb.TenantException(
+    request = pb.TenantException(
         tenant=tenant,
         permissions=permissions,
         subject=subject,
@@ -86,7 +86,7 @@ def deny(
         reason=reason,
         approver=approver,
     )
-    _put(session, "DENY", wanted, valid_from, valid_until)
+    _put(session, "DENY", request, valid_from, valid_until)
 
 
 @changes(app)
@@ -104,10 +104,10 @@ def replace(
     valid_until: Until = None,
 ) -> None:
     """Be the account's whole entitlement to permissions, in place of tier and add-ons."""
-    wanted = pb.TenantException(
+    request = pb.TenantException(
         tenant=tenant, permissions=permissions or (), reason=reason, approver=approver
     )
-    _put(session, "REPLACE", wanted, valid_from, valid_until)
+    _put(session, "REPLACE", request, valid_from, valid_until)
 
 
 @changes(app)
@@ -156,7 +156,7 @@ def update(
     paths += [name for name, value in given.items() if value is not None]
     if not paths:
         raise typer.BadParameter("nothing to change; give --until, --permission, --approver")
-    wanted = pb.TenantException(
+    request = pb.TenantException(
         tenant=tenant,
         id=exception,
         permissions=permission or (),
@@ -167,7 +167,7 @@ def update(
     )
     answer = session.exceptions.UpdateException(
         pb.UpdateExceptionRequest(
-            exception=wanted,
+            exception=request,
             update_mask=FieldMask(paths=paths),
             expected_revision=expected_revision,
             reason=reason,

@@ -58,7 +58,7 @@ def grant(
     source: Source = GrantSource.MANUAL,
 ) -> None:
     """Grant a role to a member, for a time or in a scope if wanted."""
-    wanted = pb.RoleGrant(
+    request = pb.RoleGrant(
         tenant=tenant,
         subject=subject,
         role=role,
@@ -68,7 +68,7 @@ def grant(
         reason=reason,
         source=_source(source),
     )
-    answer = session.role_grants.GrantRole(pb.GrantRoleRequest(role_grant=wanted))
+    answer = session.role_grants.GrantRole(pb.GrantRoleRequest(role_grant=request))
     session.show(answer, _table([answer.role_grant]), note="granted")
 
 
@@ -163,7 +163,7 @@ def update(
     paths += ["reason"] if grant_reason is not None else []
     if not paths:
         raise typer.BadParameter("nothing to change; give --from, --until or --grant-reason")
-    wanted = pb.RoleGrant(
+    request = pb.RoleGrant(
         tenant=tenant,
         id=grant_id,
         valid_from=timestamp(valid_from),
@@ -172,7 +172,7 @@ def update(
     )
     answer = session.role_grants.UpdateRoleGrant(
         pb.UpdateRoleGrantRequest(
-            role_grant=wanted,
+            role_grant=request,
             update_mask=FieldMask(paths=paths),
             expected_revision=expected_revision,
             reason=reason,
@@ -209,9 +209,10 @@ def bulk_grant(session: Session, file: bulk_files.File, reason: Reason = "") -> 
     request = pb.BatchGrantRolesRequest(role_grants=grants, reason=reason)
     answer = session.role_grants.BatchGrantRoles(request)
     rows = [
-        (each.tenant, each.subject, each.role, each.scope, word(pb.GrantOutcome, result.outcome),
+        (grant.tenant, grant.subject, grant.role, grant.scope,
+         word(pb.GrantOutcome, result.outcome),
          result.role_grant_id)
-        for each, result in zip(grants, answer.results, strict=True)
+        for grant, result in zip(grants, answer.results, strict=True)
     ]  # fmt: skip
     session.show(answer, tables.table((*_WHAT, "OUTCOME", "ID"), rows))
 
@@ -226,18 +227,20 @@ def bulk_revoke(session: Session, file: bulk_files.File, reason: Reason = "") ->
     request = pb.BatchRevokeRolesRequest(revocations=revocations, reason=reason)
     answer = session.role_grants.BatchRevokeRoles(request)
     rows = [
-        (each.tenant, each.subject, each.role, each.scope, word(pb.RevokeOutcome, result.outcome),
+        (grant.tenant, grant.subject, grant.role, grant.scope,
+         word(pb.RevokeOutcome, result.outcome),
          out.listed(result.role_grant_ids))
-        for each, result in zip(revocations, answer.results, strict=True)
+        for grant, result in zip(revocations, answer.results, strict=True)
     ]  # fmt: skip
     session.show(answer, tables.table((*_WHAT, "OUTCOME", "IDS"), rows))
 
 
 def _table(grants: Iterable[pb.RoleGrant]) -> Table:
     rows = [
-        (each.subject, each.role, each.scope, _in_force(each), word(pb.GrantSource, each.source),
-         each.reason, each.id)
-        for each in grants
+        (grant.subject, grant.role, grant.scope, _in_force(grant),
+         word(pb.GrantSource, grant.source),
+         grant.reason, grant.id)
+        for grant in grants
     ]  # fmt: skip
     return tables.table(("SUBJECT", "ROLE", "SCOPE", "IN FORCE", "SOURCE", "REASON", "ID"), rows)
 

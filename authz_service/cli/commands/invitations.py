@@ -133,9 +133,9 @@ def _show_sent(
 def _lifetime(open_for: timedelta | None) -> Duration | None:
     if open_for is None:
         return None
-    made = Duration()
-    made.FromTimedelta(open_for)
-    return made
+    answer = Duration()
+    answer.FromTimedelta(open_for)
+    return answer
 
 
 def _table(invitations: Iterable[pb.Invitation]) -> Table:

@@ -84,7 +84,7 @@ def set_limits(
     """Set limits of an account's own, each in the place of what its plans come to."""
     request = pb.SetLimitsRequest(
         tenant=tenant,
-        limits=[own_limit(each) for each in limit or ()],
+        limits=[own_limit(item) for item in limit or ()],
         removed=remove or (),
         reason=reason,
     )

@@ -89,12 +89,12 @@ def onboard(
             trial_end_time=timestamp(trial_until),
             after_trial=state_number(then),
             add_ons=add_on or (),
-            limits=[own_limit(each) for each in limit or ()],
-            members=[new_member(each) for each in member or ()],
+            limits=[own_limit(item) for item in limit or ()],
+            members=[new_member(item) for item in member or ()],
             reason=reason,
         )
     )
-    members = [(each.subject, out.listed(each.roles)) for each in answer.members]
+    members = [(item.subject, out.listed(item.roles)) for item in answer.members]
     joined = tables.table(("MEMBER", "ROLES"), members)
     session.show(answer, tenant_facts(answer.tenant), *([joined] if members else []))
 

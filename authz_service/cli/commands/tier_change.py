@@ -102,7 +102,7 @@ def preview_tier(
         removed_add_ons=remove_add_on or (),
         effective_time=timestamp(at),
         apply_downgrade_policy=apply_policy,
-        usage=[_use(each) for each in use or ()],
+        usage=[_use(item) for item in use or ()],
         sample_size=sample,
     )
     answer = session.subscriptions.PreviewTierChange(request)
@@ -131,7 +131,7 @@ def effect_parts(
         [
             ("gains", out.listed(answer.gained)),
             ("loses", out.listed(answer.lost)),
-            *((each.name, _moves(each)) for each in (*answer.features, *answer.limits)),
+            *((item.name, _moves(item)) for item in (*answer.features, *answer.limits)),
         ]
     )
     members = [
@@ -139,8 +139,8 @@ def effect_parts(
         for member in answer.members
     ]
     exceeded = [
-        (each.limit.name, f"{each.used:,}", _then(each.limit), _excess(each.policy))
-        for each in answer.exceeded
+        (item.limit.name, f"{item.used:,}", _then(item.limit), _excess(item.policy))
+        for item in answer.exceeded
     ]
     return [
         account,
@@ -173,7 +173,7 @@ def _moves(value: effect_pb2.ValueChange) -> str:
 
 def _reaches(found: Iterable[effect_pb2.Reach]) -> str:
     named = (
-        f"{each.permission} in {each.scope}" if each.scope else each.permission for each in found
+        f"{item.permission} in {item.scope}" if item.scope else item.permission for item in found
     )
     return out.listed(named)
 

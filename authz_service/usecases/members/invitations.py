@@ -117,15 +117,15 @@ def accept_invitation(tx: Transaction, command: AcceptInvitation) -> MemberNow:
 def resend_invitation(tx: Transaction, command: ResendInvitation) -> InvitationNow:
     """Make the old token worthless; an invitation whose time is over takes its seat again."""
     tenant = preconditions.running_customer(tx.index, command.tenant, tx.now)
-    found = _find(tx.index, command.tenant, command.id)
+    invitation = _find(tx.index, command.tenant, command.id)
     sent = replace(
-        found,
+        invitation,
         token_hash=command.token_hash,
         mailed_hash="",
         sent_at=tx.now,
         expires_at=_end(tx, command.lifetime),
     )
-    _replace(tx, "invitation.resent", found, sent)
+    _replace(tx, "invitation.resent", invitation, sent)
     require_room(tx, tenant.id)
     return invitation_now(sent, tx.now)
 
@@ -134,9 +134,9 @@ def resend_invitation(tx: Transaction, command: ResendInvitation) -> InvitationN
 def revoke_invitation(tx: Transaction, command: OneInvitation) -> InvitationNow:
     """End an invitation, and the membership that was only invited. Nothing can prevent it."""
     preconditions.customer(tx.index, command.tenant)
-    found = _find(tx.index, command.tenant, command.id)
-    _withdraw(tx, "invitation.revoked", found)
-    return invitation_now(found, tx.now)
+    invitation = _find(tx.index, command.tenant, command.id)
+    _withdraw(tx, "invitation.revoked", invitation)
+    return invitation_now(invitation, tx.now)
 
 
 @read
@@ -148,8 +148,8 @@ def get_invitation(view: View, query: OneInvitation) -> InvitationNow:
 @read
 def list_invitations(view: View, query: ListInvitations) -> Page[InvitationNow]:
     preconditions.tenant(view.index, query.tenant)
-    held = view.index.tenants[query.tenant].invitations
-    found = [held[invitation] for invitation in sorted(held)]
+    member = view.index.tenants[query.tenant].invitations
+    found = [member[invitation] for invitation in sorted(member)]
     filters = ["invitations", query.tenant]
     cut = paging.page(found, lambda invitation: invitation.id, query.page, filters)
     shown = tuple(invitation_now(item, view.now) for item in cut.items)

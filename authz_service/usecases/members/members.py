@@ -130,53 +130,53 @@ def join(
 @change
 def remove_member(tx: Transaction, command: OneMember) -> MemberNow:
     """End a membership, its grants and its invitations. Neither tier nor state can prevent it."""
-    held = _to_change(tx, command)
-    roster.end_membership(tx, held)
-    return roster.as_changed(tx, held)
+    member = _to_change(tx, command)
+    roster.end_membership(tx, member)
+    return roster.as_changed(tx, member)
 
 
 @change
 def suspend_member(tx: Transaction, command: MemberSuspension) -> MemberNow:
     """Hold a member back. Neither tier nor state can prevent it."""
-    held = _to_change(tx, command)
+    member = _to_change(tx, command)
     preconditions.laid_by_hand(command.reason)
-    roster.changed(tx, "member.suspended", held, suspended(held, command.reason))
-    return roster.as_changed(tx, held)
+    roster.changed(tx, "member.suspended", member, suspended(member, command.reason))
+    return roster.as_changed(tx, member)
 
 
 @change
 def resume_member(tx: Transaction, command: MemberSuspension) -> MemberNow:
     preconditions.running_customer(tx.index, command.tenant, tx.now)
-    held = _to_change(tx, command)
+    member = _to_change(tx, command)
     if command.reason is SuspensionReason.SEATS:
         require_seat(tx, command.tenant)
-    roster.changed(tx, "member.resumed", held, resumed(held, command.reason))
-    return roster.as_changed(tx, held)
+    roster.changed(tx, "member.resumed", member, resumed(member, command.reason))
+    return roster.as_changed(tx, member)
 
 
 @change
 def set_member_roles(tx: Transaction, command: SetMemberRoles) -> MemberNow:
     """Give and take the difference. Where it only takes, neither tier nor state can prevent it."""
     tenant = preconditions.customer(tx.index, command.tenant)
-    held = _to_change(tx, command)
+    member = _to_change(tx, command)
     preconditions.batch(len(command.roles), "roles", at_least=0)
     roster.require_each_once(command.roles, "roles")
-    for grant in roster.manual_roles(tx, tenant.id, held.subject):
+    for grant in roster.manual_roles(tx, tenant.id, member.subject):
         if grant.role not in command.roles:
             take(tx, grant)
     before = len(tx.changes)
-    roster.give_lacking(tx, tenant, held.subject, command.roles, "roles")
+    roster.give_lacking(tx, tenant, member.subject, command.roles, "roles")
     if len(tx.changes) > before:
         preconditions.running_customer(tx.index, command.tenant, tx.now)
-    return roster.as_changed(tx, held)
+    return roster.as_changed(tx, member)
 
 
 @read
 def get_member(view: View, query: OneMember) -> MemberNow:
     preconditions.tenant(view.index, query.tenant)
-    found = roster.find(view.index, query.tenant, query.subject)
+    subjects = roster.find(view.index, query.tenant, query.subject)
     with view.database.read() as connection:
-        return roster.members_now(connection, view.index, [found], view.now)[0]
+        return roster.members_now(connection, view.index, [subjects], view.now)[0]
 
 
 @read
@@ -184,12 +184,12 @@ def list_members(view: View, query: ListMembers) -> Page[MemberNow]:
     preconditions.tenant(view.index, query.tenant)
     if query.role:
         checked("role", query.role)
-    found = _subjects(view, query)
+    subjects = _subjects(view, query)
     filters = [
         *("members", query.tenant, query.state or "", query.role, query.subject_prefix),
         "owner" if query.owner else "",
     ]
-    cut = paging.page(found, str, query.page, filters)
+    cut = paging.page(subjects, str, query.page, filters)
     members = [roster.find(view.index, query.tenant, subject) for subject in cut.items]
     with view.database.read() as connection:
         shown = roster.members_now(connection, view.index, members, view.now)
@@ -222,18 +222,18 @@ def _to_change(
 ) -> Membership:
     """Find a customer's member that the caller may change."""
     preconditions.customer(tx.index, command.tenant)
-    held = roster.find(tx.index, command.tenant, command.subject)
-    roster.require_unmanaged(tx, held, command.by)
-    return held
+    member = roster.find(tx.index, command.tenant, command.subject)
+    roster.require_unmanaged(tx, member, command.by)
+    return member
 
 
 def _subjects(view: View, query: ListMembers) -> list[str]:
     """Name the members that the query finds, in byte order."""
     members = view.index.tenants[query.tenant].members
-    named = sorted(s for s, _ in members.items() if s.startswith(query.subject_prefix))
+    subjects = sorted(s for s, _ in members.items() if s.startswith(query.subject_prefix))
     if query.state is None and not query.role and not query.owner:
-        return named
-    return [subject for subject in named if _is_wanted(view, subject, query)]
+        return subjects
+    return [subject for subject in subjects if _is_wanted(view, subject, query)]
 
 
 def _is_wanted(view: View, subject: str, query: ListMembers) -> bool:
@@ -246,8 +246,8 @@ def _is_wanted(view: View, subject: str, query: ListMembers) -> bool:
 
 
 def _can_own(index: Index, new: NewMember) -> bool:
-    held = [index.role(role) for role in new.roles]
-    admin = any(role is not None and role.fact.admin for role in held)
+    roles = [index.role(role) for role in new.roles]
+    admin = any(role is not None and role.fact.admin for role in roles)
     return admin and new.subject.startswith("user:")
 
 

@@ -71,12 +71,12 @@ def _able(tx: Transaction, command: TransferOwnership) -> Membership:
 def _admin_role(tx: Transaction, tenant: Tenant) -> str:
     """Name the admin role that the tenant's tier lets it assign, if there is one and no other."""
     names = sorted(assignable_roles(tx.index, tenant, tx.now) & tx.index.roles.keys())
-    found = [name for name in names if tx.index.roles[name].fact.admin]
-    if len(found) == 1:
-        return found[0]
+    admin_roles = [name for name in names if tx.index.roles[name].fact.admin]
+    if len(admin_roles) == 1:
+        return admin_roles[0]
     raise FailedPrecondition(
         ErrorReason.ROLE_NOT_ASSIGNABLE,
         "the new owner holds no admin role on the whole account, without end; grant it one first "
-        f"(assignable: {', '.join(found) or 'none'})",
+        f"(assignable: {', '.join(admin_roles) or 'none'})",
         field="new_owner",
     )

@@ -47,8 +47,8 @@ def members_now(
     if not members:
         return ()
     subjects = [member.subject for member in members]
-    known = member_revisions(connection, members[0].tenant, subjects, index.revision)
-    return tuple(member_now(index, each, at, known.get(each.subject, 0)) for each in members)
+    revisions = member_revisions(connection, members[0].tenant, subjects, index.revision)
+    return tuple(member_now(index, each, at, revisions.get(each.subject, 0)) for each in members)
 
 
 def as_changed(tx: Transaction, member: Membership) -> MemberNow:
@@ -67,7 +67,7 @@ def as_joined(tx: Transaction, tenant: str, subjects: Iterable[str]) -> tuple[Me
     """Describe members that this transaction makes."""
     after = tx.after()
     found = (after.member(tenant, subject) for subject in subjects)
-    return tuple(member_now(after, each, tx.now, tx.revision) for each in found if each)
+    return tuple(member_now(after, member, tx.now, tx.revision) for member in found if member)
 
 
 def owner_of(index: Index, tenant: str) -> Membership | None:
@@ -136,7 +136,7 @@ def give_lacking(
     tx: Transaction, tenant: Tenant, subject: str, roles: Iterable[str], field: str
 ) -> None:
     """Grant those of the roles that are not held manually from now on and without end."""
-    held = {
+    roles_held = {
         grant.role
         for grant in manual_roles(tx, tenant.id, subject)
         if grant.window.covers(tx.now)
@@ -144,7 +144,7 @@ def give_lacking(
         and not grant.held_back
     }
     for role in roles:
-        if role not in held:
+        if role not in roles_held:
             give(tx, tenant, RoleGrant(tenant.id, subject, role, reason=tx.call.reason), field)
 
 

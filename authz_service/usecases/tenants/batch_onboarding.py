@@ -85,9 +85,9 @@ def _imported(tx: Transaction, row: CustomerRow, seen: set[str]) -> Imported:
     except AuthzError as refusal:
         return _refused(tx, row, refusal)
     if there is not None and row.wanted is not None:
-        found = tuple(_differences(tx, there, row.wanted))
-        outcome = Outcome.DIFFERENT if found else Outcome.UNCHANGED
-        return Imported(row.tenant, outcome, differences=found[:_MOST_DIFFERENCES])
+        differences = tuple(_differences(tx, there, row.wanted))
+        outcome = Outcome.DIFFERENT if differences else Outcome.UNCHANGED
+        return Imported(row.tenant, outcome, differences=differences[:_MOST_DIFFERENCES])
     tx.changes += step.changes
     tx.records += step.records
     return Imported(row.tenant, Outcome.CREATED)
@@ -130,8 +130,8 @@ def _differences(tx: Transaction, there: Tenant, command: OnboardTenant) -> Iter
         yield "display_name"
     if command.tier != there.tier_at(tx.now):
         yield "tier"
-    held = {item.plan for item in there.subscription_items}
-    yield from (f"add_ons {name}" for name in command.add_ons if ADD_ON + name not in held)
+    plans = {item.plan for item in there.subscription_items}
+    yield from (f"add_ons {name}" for name in command.add_ons if ADD_ON + name not in plans)
     yield from (f"limits {limit.name}" for limit in command.limits if limit not in there.limits)
     for member in command.members:
         if tx.index.member(there.id, member.subject) is None:

@@ -41,9 +41,9 @@ def list_scheduled_changes(view: View, query: ListScheduled) -> Page[ScheduledCh
         tenants = [preconditions.customer(view.index, query.tenant)]
     else:
         tenants = [entry.fact for name, entry in view.index.tenants.items() if name != SYSTEM]
-    found = [each for tenant in tenants for each in scheduled(tenant, view.now)]
-    found.sort(key=_place)
-    return paging.page(found, _place, query.page, ["scheduled", query.tenant])
+    changes = [change_ahead for tenant in tenants for change_ahead in scheduled(tenant, view.now)]
+    changes.sort(key=_place)
+    return paging.page(changes, _place, query.page, ["scheduled", query.tenant])
 
 
 @change
@@ -51,10 +51,10 @@ def cancel_scheduled_change(tx: Transaction, command: OneScheduled) -> Cancelled
     """Take one change back: what was to end with it goes on."""
     tenant = preconditions.customer(tx.index, command.tenant)
     require_not_offboarded(tenant, tx.now, "changed")
-    for each in scheduled(tenant, tx.now):
-        if each.id == command.id:
-            after = cancelled(tenant, each)
-            return Cancelled(changed(tx, "tenant.schedule_cancelled", tenant, after), each)
+    for change_ahead in scheduled(tenant, tx.now):
+        if change_ahead.id == command.id:
+            after = cancelled(tenant, change_ahead)
+            return Cancelled(changed(tx, "tenant.schedule_cancelled", tenant, after), change_ahead)
     raise NotFound(
         ErrorReason.SCHEDULED_CHANGE_NOT_FOUND,
         f"no change {command.id[:140]!r} lies ahead of {tenant.id!r}; list the scheduled changes",

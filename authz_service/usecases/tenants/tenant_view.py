@@ -59,7 +59,7 @@ def changed(tx: Transaction, action: str, before: Tenant | None, after: Tenant) 
     """Make a tenant, or let another take its place; nothing happens if both are equal."""
     if before == after:
         return tenant_now(after, tx.now)
-    made = replace(after, revision=tx.index.revision + 1)
-    tx.change(before, made)
-    tx.record(AuditRecord(action, made.id, (made.id,), before, made, tx.call.reason))
-    return tenant_now(made, tx.now)
+    revised = replace(after, revision=tx.index.revision + 1)
+    tx.change(before, revised)
+    tx.record(AuditRecord(action, revised.id, (revised.id,), before, revised, tx.call.reason))
+    return tenant_now(revised, tx.now)

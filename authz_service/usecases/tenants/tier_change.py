@@ -134,7 +134,7 @@ def account_change(
 ) -> TierChange:
     """Tell what one account and its members gain and lose between two indexes."""
     every = effect(before, after, at)
-    found = next((each for each in every if each.tenant == tenant), _NOTHING)
+    found = next((use for use in every if use.tenant == tenant), _NOTHING)
     return TierChange(
         before.revision,
         found.gained,
@@ -192,9 +192,9 @@ def exceeded(
         value = found.limit.value if found is not None else 0
         unsold = found is None and use is counted  # not sold by seats
         if value is not None and use.used > value and not unsold:
-            said = policy.limits.get(use.limit)
+            excess = policy.limits.get(use.limit)
             limit = found.limit if found is not None else None
-            yield Exceeded(use.limit, limit, use.used, said)
+            yield Exceeded(use.limit, limit, use.used, excess)
 
 
 def _impacts(before: Index, after: Index, at: Instant) -> Iterator[TenantImpact]:
