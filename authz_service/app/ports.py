@@ -168,12 +168,12 @@ def inside_mounts(parts: Parts, ports: Sequence[Port], following: Following) -> 
 
 def _billing_events(parts: Parts) -> Mount:
     settings, policy = parts.settings, parts.billing_policy
-    known = EventSecrets(settings.event_secrets, settings.event_secrets_file, policy())
+    event_secrets = EventSecrets(settings.event_secrets, settings.event_secrets_file, policy())
 
     def routes(threads: Threads) -> list[Route]:
         intake = EventDoor(parts.store, policy, parts.events)
         url = settings.web_public_url
-        return EventEdge(intake, policy, known.of, door.now, url, threads).routes()
+        return EventEdge(intake, policy, event_secrets.of, door.now, url, threads).routes()
 
     limits = MountLimits(threads=16, requests=200, body_bytes=settings.web_max_body_bytes)
     return Mount("/events", limits, routes)

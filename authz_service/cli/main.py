@@ -131,18 +131,18 @@ for _panel, _groups in {
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command and exit with its code."""
-    given = list(sys.argv[1:] if arguments is None else arguments)
+    values = list(sys.argv[1:] if arguments is None else arguments)
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # what its core logs, our errors say
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a poor encoding stops no answer
             stream.reconfigure(errors="backslashreplace")
     with completed_whole(os.environ):
-        sys.exit(_run(given))
+        sys.exit(_run(values))
 
 
-def _run(given: list[str]) -> int:
+def _run(value: list[str]) -> int:
     try:
-        code = _made()(given, prog_name="authz", standalone_mode=False)
+        code = _made()(value, prog_name="authz", standalone_mode=False)
     except typer.Abort:
         sys.stderr.write("nothing was changed\n")
         return ExitCode.INTERRUPTED
@@ -150,7 +150,7 @@ def _run(given: list[str]) -> int:
         if os.environ.get("AUTHZ_DEBUG"):
             traceback.print_exc()
         failure = _failure(error)
-        print_failure(failure, _output(given))
+        print_failure(failure, _output(value))
         return failure.exit_code
     return code if isinstance(code, int) else ExitCode.DONE
 
@@ -181,21 +181,21 @@ def _failure(error: Exception) -> Failure:
             advice = f"see {path} --help"
             return Failure(ExitCode.USAGE, "USAGE", error.format_message(), advice=advice)
         case _:
-            said = str(error).partition("\n")[0]
-            message = f"{type(error).__name__}: {said}" if said else type(error).__name__
+            text = str(error).partition("\n")[0]
+            message = f"{type(error).__name__}: {text}" if text else type(error).__name__
             advice = "run it again with AUTHZ_DEBUG=1 to see where, and please report it"
             return Failure(ExitCode.BUG, "BUG", message, advice=advice)
 
 
-def _output(given: list[str]) -> Output:
+def _output(values: list[str]) -> Output:
     """Look for `--output json`: an error may come before options are understood."""
-    asked = re.search(r"(?:^| )(?:--output[= ]|-o[= ]?)json(?: |$)", " ".join(given))
-    return Output.JSON if asked else Output.TABLE
+    match = re.search(r"(?:^| )(?:--output[= ]|-o[= ]?)json(?: |$)", " ".join(values))
+    return Output.JSON if match else Output.TABLE
 
 
 def _code(kind: type[AuthzError]) -> str:
     """Name the code of an error's class, one level below `AuthzError`: `INVALID_ARGUMENT`."""
-    name = next(each.__name__ for each in kind.__mro__ if each.__base__ is AuthzError)
+    name = next(item.__name__ for item in kind.__mro__ if item.__base__ is AuthzError)
     return re.sub(r"(?<=.)(?=[A-Z])", "_", name).upper()
 
 

@@ -249,8 +249,8 @@ class Shared:
     tls: Mapping[str, Path] = field(default_factory=dict)
 
 
-def _show_version(wanted: bool) -> None:
-    if wanted:
+def _show_version(request: bool) -> None:
+    if request:
         from importlib.metadata import PackageNotFoundError, version
 
         try:
@@ -274,8 +274,8 @@ def root(
     ] = False,
 ) -> None:
     """Who may do what, in which customer's account, now."""
-    given = {"tls_ca": tls_ca, "tls_client_cert": tls_cert, "tls_client_key": tls_key}
-    tls = {setting: file for setting, file in given.items() if file is not None}
+    values = {"tls_ca": tls_ca, "tls_client_cert": tls_cert, "tls_client_key": tls_key}
+    tls = {setting: file for setting, file in values.items() if file is not None}
     context.obj = Shared(output, address, timeout, tls)
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())
@@ -330,12 +330,14 @@ def _command(
         own = list(inspect.signature(run).parameters.values())[1:]
 
         @wraps(run)
-        def command(*, context: typer.Context, **given: Any) -> None:
-            how = {option.name: given.pop(option.name) for option in shared if option.name in given}
+        def command(*, context: typer.Context, **values: Any) -> None:
+            how = {
+                option.name: values.pop(option.name) for option in shared if option.name in values
+            }
             with out.to_the_reader():
-                run(_session(context, how), **given)  # type: ignore[call-arg] # as Typer was told
+                run(_session(context, how), **values)  # type: ignore[call-arg] # as Typer was told
 
-        parameters = [each.replace(kind=Parameter.KEYWORD_ONLY) for each in own] + [*shared]
+        parameters = [item.replace(kind=Parameter.KEYWORD_ONLY) for item in own] + [*shared]
         command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
         command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
         app.command(name, rich_help_panel=panel)(command)

@@ -60,11 +60,11 @@ class Session(Services):
             return Settings().model_copy(update=dict(self._tls))
         except ValidationError as error:
             wrong = {
-                f"AUTHZ_{'_'.join(map(str, each['loc'])).upper()}": each["msg"]
-                for each in error.errors(include_input=False, include_url=False)
+                f"AUTHZ_{'_'.join(map(str, item['loc'])).upper()}": item["msg"]
+                for item in error.errors(include_input=False, include_url=False)
             }
-        said = "\n".join(f"{name}: {message}" for name, message in wrong.items())
-        raise Failure(ExitCode.USAGE, "INVALID_SETTING", said, field=next(iter(wrong)))
+        text = "\n".join(f"{name}: {message}" for name, message in wrong.items())
+        raise Failure(ExitCode.USAGE, "INVALID_SETTING", text, field=next(iter(wrong)))
 
     @cached_property
     def check_channel(self) -> "grpc.Channel":
@@ -98,9 +98,9 @@ class Session(Services):
             return
         self.print(*parts, *self._preview(answer))
         revision = f"revision {answer.revision}" if hasattr(answer, "revision") else ""
-        said = ", ".join(filter(None, [note, revision]))
-        self.say(f"dry run, nothing was changed: this is what would be ({said})"
-                 if self.dry_run else said)  # fmt: skip
+        text = ", ".join(filter(None, [note, revision]))
+        self.say(f"dry run, nothing was changed: this is what would be ({text})"
+                 if self.dry_run else text)  # fmt: skip
 
     def _preview(self, answer: Message) -> "Iterator[RenderableType]":
         """Lay out the effect of a dry run, which the answer to every change carries."""

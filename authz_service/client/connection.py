@@ -113,10 +113,10 @@ class _Caller(grpc.UnaryUnaryClientInterceptor):
         actor: str = "",
     ) -> None:
         self._address = address
-        named = (("x-authz-actor", actor),) if actor else ()
+        names = (("x-authz-actor", actor),) if actor else ()
         # Without a key it is the certificate that says who calls, if nothing else does.
         shown = (("authorization", f"Bearer {key}"),) if key else ()
-        self._metadata = (*shown, *named)
+        self._metadata = (*shown, *names)
         self._timeout = timeout
         self._request_id = request_id
         self._dry_run = dry_run
@@ -157,7 +157,7 @@ class _Caller(grpc.UnaryUnaryClientInterceptor):
             request.validate_only = True
 
 
-def address_of(given: str, host: str, port: int) -> str:
+def address_of(value: str, host: str, port: int) -> str:
     """Return where to call: `given` names a host, or a host and its port; the settings the rest.
 
     >>> address_of("", "127.0.0.1", 50051), address_of("authz.internal", "127.0.0.1", 50051)
@@ -165,11 +165,11 @@ def address_of(given: str, host: str, port: int) -> str:
     >>> address_of("authz.internal:9000", "", 50051), address_of("::1", "", 50051)
     ('authz.internal:9000', '[::1]:50051')
     """
-    if given.count(":") == 1 or "]:" in given:
-        return given
+    if value.count(":") == 1 or "]:" in value:
+        return value
     # A server listens on a wildcard; nobody can call one.
-    named = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(given or host, given or host)  # noqa: S104
-    bare = named.strip("[]")
+    name = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(value or host, value or host)  # noqa: S104
+    bare = name.strip("[]")
     return f"[{bare}]:{port}" if ":" in bare else f"{bare}:{port}"
 
 
@@ -209,7 +209,10 @@ def failure_of(error: grpc.Call, address: str, timeout: float) -> Failure:
             field=bad.field_violations[0].field if bad.field_violations else "",
             details=info.metadata,
             advice=advice_on(info.reason),
-            violations=[(each.field, each.description) for each in bad.field_violations],
+            violations=[
+                (field_violation.field, field_violation.description)
+                for field_violation in bad.field_violations
+            ],
         )
     match code:
         case grpc.StatusCode.UNAVAILABLE if refused := refused_handshake(message, address):
@@ -230,10 +233,10 @@ def _details(error: grpc.Call) -> tuple[ErrorInfo | None, BadRequest]:
     except ValueError:  # the details contradict the status: not ours
         status = None
     info, bad = ErrorInfo(), BadRequest()
-    found = [detail.Unpack(info) for detail in (status.details if status else ())]
+    details = [detail.Unpack(info) for detail in (status.details if status else ())]
     for detail in status.details if status else ():
         detail.Unpack(bad)
-    return (info if any(found) else None), bad
+    return (info if any(details) else None), bad
 
 
 def _wait_of(error: grpc.Call) -> float:
@@ -243,8 +246,8 @@ def _wait_of(error: grpc.Call) -> float:
         return 0.0
     retry = RetryInfo()
     status = rpc_status.from_call(error)
-    told = [detail.Unpack(retry) for detail in (status.details if status else ())]
-    return retry.retry_delay.ToTimedelta().total_seconds() if any(told) else 0.0
+    details = [detail.Unpack(retry) for detail in (status.details if status else ())]
+    return retry.retry_delay.ToTimedelta().total_seconds() if any(details) else 0.0
 
 
 def _unreachable(code: grpc.StatusCode, message: str, advice: str = _START) -> Failure:

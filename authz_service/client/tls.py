@@ -73,10 +73,10 @@ def credentials_of(files: ClientTls) -> grpc.ChannelCredentials | None:
         tried.load_cert_chain(shown, key, password="")
         return grpc.ssl_channel_credentials(ca.read_bytes(), key.read_bytes(), shown.read_bytes())
     except (OSError, ValueError) as error:
-        said = getattr(error, "reason", None) or getattr(error, "strerror", None) or "not PEM"
+        text = getattr(error, "reason", None) or getattr(error, "strerror", None) or "not PEM"
         field = at_fault.partition("=")[0]
-        said = str(said).lower().replace("_", " ")
-        raise _unusable(f"{at_fault} cannot be used: {said}", field) from error
+        text = str(text).lower().replace("_", " ")
+        raise _unusable(f"{at_fault} cannot be used: {text}", field) from error
 
 
 def refused_handshake(message: str, address: str) -> tuple[str, str] | None:

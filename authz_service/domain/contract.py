@@ -137,11 +137,11 @@ def share_at(contract: Contract, merging: Merging, at: Instant) -> Share:
 
     It is open as long as one that carries access is in good standing.
     """
-    standing = [a for a in contract.agreements if a.good_at(at)]
-    replaced = {(a.source, a.replaces) for a in standing if a.replaces}
-    standing = [a for a in standing if (a.source, a.id) not in replaced]
-    carriers = [a for a in standing if a.terms_at(at).tier]
-    aside = [a for a in standing if not a.terms_at(at).tier]
+    agreements = [a for a in contract.agreements if a.good_at(at)]
+    replaced = {(a.source, a.replaces) for a in agreements if a.replaces}
+    agreements = [a for a in agreements if (a.source, a.id) not in replaced]
+    carriers = [a for a in agreements if a.terms_at(at).tier]
+    aside = [a for a in agreements if not a.terms_at(at).tier]
     if carriers:
         state = min((a.state_at(at) for a in carriers), key=_BEST.index)
         return Share(state, _together(carriers, aside, merging, at))

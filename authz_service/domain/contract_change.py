@@ -103,8 +103,12 @@ def opening(contract: Contract, merging: Merging, now: Instant) -> tuple[Action,
     """List what opens an account by a contract; one that is over leaves an ended account."""
     first = Action(Aspect.OPENING, True)
     if contract.over(now):
-        whole = _actions({}, aspects(contract, merging, now))
-        return first, *(a for a in whole if a.aspect is not Aspect.ADMINS), Action(Aspect.END, True)
+        actions = _actions({}, aspects(contract, merging, now))
+        return (
+            first,
+            *(a for a in actions if a.aspect is not Aspect.ADMINS),
+            Action(Aspect.END, True),
+        )
     return first, *difference(EMPTY, contract, merging, now)
 
 
@@ -166,7 +170,7 @@ def _said(value: Any) -> str:
         case str():
             return value
         case tuple():
-            return ", ".join(_said_phase(*_parts(each)) for each in value)
+            return ", ".join(_said_phase(*_parts(item)) for item in value)
     return str(value)
 
 

@@ -45,8 +45,8 @@ def _rights(names: str) -> frozenset[str]:
 
 def _reading() -> frozenset[str]:
     """Name the rights with which nothing can be changed; to check is for products alone."""
-    changing = {taken.right for taken in access.ACCESS.values() if taken.changes}
-    return frozenset(taken.right for taken in access.ACCESS.values()) - changing - {CHECK}
+    changing = {value.right for value in access.ACCESS.values() if value.changes}
+    return frozenset(value.right for value in access.ACCESS.values()) - changing - {CHECK}
 
 
 def _role(name: str, description: str, rights: Iterable[str], *includes: str) -> Role:

@@ -39,7 +39,7 @@ class RunningContract:
     running: tuple[Running, ...] = ()
 
     def contract(self, merging: Merging) -> Contract:
-        courses = [follow(each.start, each.recent, merging.rank) for each in self.running]
+        courses = [follow(running.start, running.recent, merging.rank) for running in self.running]
         return together(self.asking, courses)
 
     def joined(self, meaning: Meaning, merging: Merging) -> "RunningContract | None":
@@ -66,7 +66,7 @@ class RunningContract:
             after = joined
         ordered = sorted((agreements | {name: after}).items())
         asking = _asking((*self.asking, meaning)) if asks(meaning) else self.asking
-        return replace(self, asking=asking, running=tuple(each for _, each in ordered))
+        return replace(self, asking=asking, running=tuple(item for _, item in ordered))
 
     def _joined_wide(self, meaning: Meaning, merging: Merging) -> "RunningContract | None":
         """Add what concerns the account, or all agreements of a subject that there are by then."""

@@ -11,17 +11,17 @@ _AMONG: Final = 1000
 """A close match costs about 5 us a name: of more names, only those that share a part count."""
 
 
-def nearest(name: str, known: Collection[str]) -> str:
+def nearest(name: str, existing: Collection[str]) -> str:
     """Find the name that is most like this one; "" if none is like it."""
-    if len(known) > _AMONG:
+    if len(existing) > _AMONG:
         first, _, last = name.partition(":")
-        known = [other for other in known if set(other.split(":")) & {first, last}][:_AMONG]
-    close = get_close_matches(name, sorted(known), n=1)
+        existing = [other for other in existing if set(other.split(":")) & {first, last}][:_AMONG]
+    close = get_close_matches(name, sorted(existing), n=1)
     return close[0] if close else ""
 
 
-def undeclared(kind: str, name: str, known: Collection[str]) -> str:
+def undeclared(kind: str, name: str, existing: Collection[str]) -> str:
     """Say that there is no such name, and which one may be meant."""
-    close = nearest(name, known)
+    close = nearest(name, existing)
     remedy = f"did you mean {close!r}?" if close else "declare it, or correct the name"
     return f"{kind} {name!r} is not declared: {remedy}"

@@ -35,8 +35,8 @@ def numbered(plans: Mapping[str, Plan], changes: Sequence[FactChange]) -> Number
     changed = [n for n in sold if n in after and chain(plans, n) != chain(after, n)]
     numbers = {name: plan.version for name, plan in plans.items()}
     numbers |= {name: plans[name].version + 1 for name in changed}
-    kept = {plan.id: plan for name in changed for plan in frozen(plans, name)}
-    kept = {name: plan for name, plan in kept.items() if name not in after}
+    current = {plan.id: plan for name in changed for plan in frozen(plans, name)}
+    current = {name: plan for name, plan in current.items() if name not in after}
     return Numbered(
         tuple(_renumbered(plans, changes, numbers)),
         tuple(
@@ -44,8 +44,8 @@ def numbered(plans: Mapping[str, Plan], changes: Sequence[FactChange]) -> Number
             for name in changed
             if name not in own
         ),
-        tuple(kept.values()),
-        tuple(_orphans({name for name in sold if name not in after}, {**after, **kept})),
+        tuple(current.values()),
+        tuple(_orphans({name for name in sold if name not in after}, {**after, **current})),
     )
 
 

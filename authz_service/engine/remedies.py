@@ -76,9 +76,9 @@ def remedies(
     if question.tenant == SYSTEM:
         return ()
     ways = _Search(question, at, returning).from_here(index, ())
-    found = [_remedy(index, question, at, way) for way in islice(ways, _MOST)]
-    found.sort(key=lambda r: (len(r.gives), len(r.takes_away), len(r.steps), r.summary))
-    return tuple(found[:_REMEDIES])
+    matches = [_remedy(index, question, at, way) for way in islice(ways, _MOST)]
+    matches.sort(key=lambda r: (len(r.gives), len(r.takes_away), len(r.steps), r.summary))
+    return tuple(matches[:_REMEDIES])
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,7 @@ class _Search:
     returning: tuple[Fact, ...]
 
     def from_here(
-        self, index: Index, made: Way, stilled: tuple[DecisionReason, ...] = ()
+        self, index: Index, set_limits: Way, stilled: tuple[DecisionReason, ...] = ()
     ) -> Iterator[Way]:
         """Follow every way on from an index in which some steps are made.
 
@@ -97,13 +97,13 @@ class _Search:
         """
         objection = decide.reason(index, self.question, self.at)
         if objection is DecisionReason.ALLOWED:
-            yield made
+            yield set_limits
             return
         if stilled.count(objection) > 2:
             return
         for way in self._ways(index, objection):
             simulated = after(index, way, self.at)
-            yield from self.from_here(simulated, (*made, *way), (*stilled, objection))
+            yield from self.from_here(simulated, (*set_limits, *way), (*stilled, objection))
 
     def _ways(self, index: Index, objection: DecisionReason) -> list[Way]:
         tenant = index.tenants.get(self.question.tenant)
@@ -170,25 +170,25 @@ class _Ways:
 
     def _reopen(self) -> Way:
         fact = self.tenant.fact
-        lifted: list[Step] = [ResumeTenant(fact.id, why) for why in sorted(fact.suspensions)]
+        set_limits: list[Step] = [ResumeTenant(fact.id, why) for why in sorted(fact.suspensions)]
         if fact.dated_state_at(self.search.at) is TenantState.SUSPENDED:
-            lifted.append(ActivateTenant(fact.id))
-        return tuple(lifted)
+            set_limits.append(ActivateTenant(fact.id))
+        return tuple(set_limits)
 
     def _resume_member(self) -> Way:
         tenant, subject = self.search.question.tenant, self.search.question.subject
         member = self.index.member(tenant, subject)
         reasons = sorted(member.suspensions) if member is not None else []
-        room = self._seat(taken=0) if SuspensionReason.SEATS in reasons else ()
+        room = self._seat(more=0) if SuspensionReason.SEATS in reasons else ()
         return (*room, *(ResumeMember(tenant, subject, reason) for reason in reasons))
 
-    def _seat(self, taken: int = 1) -> Way:
-        """Raise the limit of seats, if a member that takes `taken` more would not fit."""
+    def _seat(self, more: int = 1) -> Way:
+        """Raise the limit of seats, if a member that takes `more` would not fit."""
         fact, at = self.tenant.fact, self.search.at
         bought = limit_in_force(self.index, fact, SEATS, at)
         if bought is None or bought.limit.value is None:
             return ()
-        needed = seats.taken(self.index, fact.id, at) + taken
+        needed = seats.taken(self.index, fact.id, at) + more
         if needed <= bought.limit.value:
             return ()
         return (SetLimit(fact.id, Limit(SEATS, needed, bought.limit.unit)),)
@@ -326,8 +326,8 @@ def _reach(index: Index, question: Question, at: Instant) -> set[str]:
     tenant = index.tenants.get(question.tenant)
     if tenant is None:
         return set()
-    held = permissions_of(index, question.tenant, question.subject, question.scopes, at)
-    return {*held, *(entry.permission for entry in entitlements(index, tenant, at).permissions)}
+    current = permissions_of(index, question.tenant, question.subject, question.scopes, at)
+    return {*current, *(entry.permission for entry in entitlements(index, tenant, at).permissions)}
 
 
 def _lost(before: Index, simulated: Index, tenant_id: str, at: Instant) -> Iterator[str]:

@@ -47,7 +47,7 @@ _NEEDED: Final = {
 _TAKES: Final = {Verb.CHANGE_PLAN: "plans", Verb.TRIAL: "trial_until", Verb.END: "ends_at"}
 
 
-def read_folder(folder: Path, known: PolicySet | None = None) -> BillingPolicy:
+def read_folder(folder: Path, policy_set: PolicySet | None = None) -> BillingPolicy:
     """Read the file of a policy folder; without one, no event means anything.
 
     Raises:
@@ -65,10 +65,10 @@ def read_folder(folder: Path, known: PolicySet | None = None) -> BillingPolicy:
         raise _unreadable("not UTF-8: save the file as UTF-8") from error
     if len(content) > MAX_BYTES:
         raise _unreadable(TOO_LARGE)
-    return read(text, known)
+    return read(text, policy_set)
 
 
-def read(text: str, known: PolicySet | None = None) -> BillingPolicy:
+def read(text: str, policy_set: PolicySet | None = None) -> BillingPolicy:
     """Read the file from its text.
 
     Names of tiers, add-ons, roles and limits are looked up in `known`, if that is given.
@@ -82,8 +82,8 @@ def read(text: str, known: PolicySet | None = None) -> BillingPolicy:
         schema.inspect(document, "billing_file", "billing.schema.json")
         if not document.problems:
             policy = _policy(document, document.data)
-            if known is not None:
-                _look_up(document, policy, known)
+            if policy_set is not None:
+                _look_up(document, policy, policy_set)
             _inspect(document, policy)
     if document.problems:
         raise PolicyFileError(sorted(document.problems.values(), key=lambda p: (p.line, p.field)))
@@ -237,8 +237,8 @@ def _amount(value: Any) -> Amount:
     match value:
         case {"each": int(each)}:
             without = value.get("no_quantity", NoQuantity.PARK)
-            named = isinstance(without, str)
-            return Amount(each=each, no_quantity=NoQuantity(without) if named else without)
+            name = isinstance(without, str)
+            return Amount(each=each, no_quantity=NoQuantity(without) if name else without)
         case int(fixed):
             return Amount(fixed)
     return Amount()
@@ -321,15 +321,15 @@ def _inspect_quantities(document: Document, policy: BillingPolicy) -> None:
             document.blame(("plans", name), message)
 
 
-def _look_up(document: Document, policy: BillingPolicy, known: PolicySet) -> None:
+def _look_up(document: Document, policy: BillingPolicy, policy_set: PolicySet) -> None:
     """Blame names that the catalogue does not have."""
-    plans = {plan.name: plan for plan in known.tiers}
-    tiers, add_ons = set(plans), {plan.name for plan in known.add_ons}
-    roles = {role.id for role in known.roles}
+    plans = {plan.name: plan for plan in policy_set.tiers}
+    tiers, add_ons = set(plans), {plan.name for plan in policy_set.add_ons}
+    roles = {role.id for role in policy_set.roles}
     for steps, kind, name, names in _names(policy, tiers, add_ons, roles):
         if name not in names:
             document.blame(steps, f"there is no {kind} {name!r}: {_known(kind, names)}")
-    by_id = {plan.id: plan for plan in known.tiers}
+    by_id = {plan.id: plan for plan in policy_set.tiers}
     for tier in sorted({plan.tier for plan in policy.plans.values()} & tiers):
         offered = {r for plan in chain(by_id, plans[tier].id) for r in plan.assignable_roles}
         for index, role in enumerate(policy.admin_roles):

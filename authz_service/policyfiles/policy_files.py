@@ -95,8 +95,8 @@ def _read(texts: Mapping[str, str], existing: PolicySet, unreadable: list[Proble
     policy = _policy(documents) if legible else EMPTY
     for violation in violations(policy, existing):
         _blame(documents, violation)
-    found = [p for document in documents.values() for p in document.problems.values()]
-    if problems := _ordered([*unreadable, *missing, *found]):
+    values = [p for document in documents.values() for p in document.problems.values()]
+    if problems := _ordered([*unreadable, *missing, *values]):
         raise PolicyFileError(problems)
     return policy
 
@@ -156,8 +156,8 @@ def _ordered(problems: Iterable[Problem]) -> list[Problem]:
 
 def _policy(documents: Mapping[str, Document]) -> PolicySet:
     """Make of the documents what can be made of them; what the schema refused is left out."""
-    given = {name: document.data for name, document in documents.items()}
-    catalogue, roles, tiers, add_ons = (_mapping(given.get(n), s) for n, s in _SECTIONS.items())
+    values = {name: document.data for name, document in documents.items()}
+    catalogue, roles, tiers, add_ons = (_mapping(values.get(n), s) for n, s in _SECTIONS.items())
     return PolicySet(
         tuple(_to_permission(name, _mapping(catalogue, name)) for name in catalogue),
         tuple(_to_role(name, _mapping(roles, name)) for name in roles),
@@ -261,15 +261,15 @@ def _given(**content: object) -> dict[str, Any]:
 
 
 def _mapping(body: object, key: str) -> Mapping[str, object]:
-    found = body.get(key) if isinstance(body, Mapping) else None
-    return found if isinstance(found, Mapping) else {}
+    match = body.get(key) if isinstance(body, Mapping) else None
+    return match if isinstance(match, Mapping) else {}
 
 
 def _word(body: Mapping[str, object], key: str) -> str:
-    found = body.get(key)
-    return found if isinstance(found, str) else ""
+    match = body.get(key)
+    return match if isinstance(match, str) else ""
 
 
 def _names(body: Mapping[str, object], key: str) -> frozenset[str]:
-    found = body.get(key)
-    return frozenset(n for n in (found if isinstance(found, list) else []) if isinstance(n, str))
+    match = body.get(key)
+    return frozenset(n for n in (match if isinstance(match, list) else []) if isinstance(n, str))

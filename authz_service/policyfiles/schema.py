@@ -52,9 +52,9 @@ def _explained(document: Document, error: ValidationError) -> Iterator[tuple[Ste
             )
 
 
-def _unknown_key(key: str, known: list[str]) -> str:
-    close = get_close_matches(key, known, n=1)
-    hint = f"did you mean `{close[0]}`?" if close else f"known here: {', '.join(known)}"
+def _unknown_key(key: str, existing: list[str]) -> str:
+    close = get_close_matches(key, existing, n=1)
+    hint = f"did you mean `{close[0]}`?" if close else f"known here: {', '.join(existing)}"
     return f"unknown key: {hint}"
 
 

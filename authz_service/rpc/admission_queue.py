@@ -54,9 +54,9 @@ class Line:
     """
 
     def __init__(
-        self, most: int, longest: float, standing: float, tick: Callable[[], float]
+        self, most: int, longest: float, current: float, tick: Callable[[], float]
     ) -> None:
-        self._most, self._longest, self._standing = most, longest, standing
+        self._most, self._longest, self._standing = most, longest, current
         self._tick = tick
         self._waiting: deque[float] = deque()
         self._emptied, self._refused = tick(), float("-inf")

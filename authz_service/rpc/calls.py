@@ -114,16 +114,16 @@ def handlers(
     """Make the handlers of all RPCs of a service, each within `limits` and `_guarded`."""
     methods = {}
     for method in service.methods:
-        rpc, asked = f"{service.name}.{method.name}", method.input_type
+        rpc, descriptor = f"{service.name}.{method.name}", method.input_type
         guarded = _guarded(
             limits.charged(getattr(servicer, method.name), access_of(method.name).weight, payer),
             rpc,
             new_id,
             observed,
-            changes="request_id" in asked.fields_by_name,
+            changes="request_id" in descriptor.fields_by_name,
         )
         methods[f"/{service.full_name}/{method.name}"] = (
-            _handler(limits.received(guarded, GetMessageClass(asked).FromString, rpc), method),
+            _handler(limits.received(guarded, GetMessageClass(descriptor).FromString, rpc), method),
             _handler(limits.refused(rpc), method),
         )
     return _Handlers(methods, limits)
@@ -137,8 +137,8 @@ class _Handlers(grpc.GenericRpcHandler):
         self._limits = limits
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> "Handler | None":
-        found = self._methods.get(handler_call_details.method)
-        return None if found is None else found[self._limits.full]
+        method = self._methods.get(handler_call_details.method)
+        return None if method is None else method[self._limits.full]
 
 
 def _handler(behaviour: Callable[[Any, Context], Any], method: MethodDescriptor) -> Handler:

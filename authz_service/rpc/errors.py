@@ -136,9 +136,11 @@ def to_status(error: AuthzError, call_id: str) -> grpc.Status:
 def _bad_request(error: AuthzError) -> error_details_pb2.BadRequest:
     """Name every field at fault, as many as the status has room for."""
     bad = error_details_pb2.BadRequest()
-    for each in (error, *error.others):
+    for authz_error in (error, *error.others):
         bad.field_violations.add(
-            field=_cut(each.field), description=_cut(each.message), reason=each.reason
+            field=_cut(authz_error.field),
+            description=_cut(authz_error.message),
+            reason=authz_error.reason,
         )
         if len(bad.field_violations) > 1 and bad.ByteSize() > _ROOM:
             del bad.field_violations[-1]

@@ -31,11 +31,11 @@ class TokenBuckets:
     def take(self, caller: int, tokens: int, at: Instant) -> float:
         """Take tokens and return 0, or take none and return the seconds until there is one."""
         with self._lock:
-            left, before = self._buckets.pop(caller, (self._full, at))
+            remaining, before = self._buckets.pop(caller, (self._full, at))
             # A clock that was set back brings nothing, and takes nothing away.
-            left = min(self._full, left + max(0, at - before) * self._rate)
-            passes = left > _WHOLE
-            self._buckets[caller] = (left - max(tokens, 1) if passes else left, at)
+            remaining = min(self._full, remaining + max(0, at - before) * self._rate)
+            passes = remaining > _WHOLE
+            self._buckets[caller] = (remaining - max(tokens, 1) if passes else remaining, at)
             if len(self._buckets) > self._most:
                 del self._buckets[next(iter(self._buckets))]
-        return 0.0 if passes else (1 - left) / self._rate / 1e6
+        return 0.0 if passes else (1 - remaining) / self._rate / 1e6

@@ -142,8 +142,8 @@ def _usable(published: Any) -> dict[str, PublicKey]:
     if not isinstance(listed, list):
         raise KeysUnavailable("what it publishes is no key set")
     keys: dict[str, PublicKey] = {}
-    for each in listed:
-        key = _public_key(each)
+    for item in listed:
+        key = _public_key(item)
         if key is not None:
             key.ensure_kid()
             keys[str(key.kid)] = key

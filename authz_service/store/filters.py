@@ -52,13 +52,13 @@ class JobFilter:
 
     def conditions(self) -> list[ColumnElement[bool]]:
         """Write it as conditions on the rows of jobs."""
-        asked = (
+        questions = (
             (job.c.tenant, self.tenant),
             (job.c.kind, self.kind),
             (job.c.state, self.state),
             (job.c.target, self.target),
         )
-        return [column == value for column, value in asked if value is not None]
+        return [column == value for column, value in questions if value is not None]
 
 
 EVERY_GRANT: Final = GrantFilter()

@@ -58,7 +58,7 @@ class EventEdge:
         source, address = request.path_params["source"], _address(request)
         try:
             delivery = await self._delivery(request)
-            taken = await self._threads.run(partial(self._take, source, delivery, address))
+            events = await self._threads.run(partial(self._take, source, delivery, address))
         except Refused as refusal:
             log.warning("event refused", source=source[:32], address=address, error=refusal.message)
             return JSONResponse({"error": refusal.message}, refusal.status)
@@ -69,7 +69,7 @@ class EventEdge:
         except Exception as error:  # the edge is where unknown errors end
             log.error("event not taken in", source=source, exc_info=error)
             return JSONResponse({"error": "an unexpected error"}, 500)
-        return JSONResponse({"events": [_answer(event) for event in taken]})
+        return JSONResponse({"events": [_answer(event) for event in events]})
 
     def _take(self, name: str, delivery: Delivery, address: str) -> list[Taken]:
         source = self._policy().sources.get(name)
@@ -98,14 +98,14 @@ class EventEdge:
         return Delivery(request.method, uri, headers, body)
 
 
-def _answer(taken: Taken) -> dict[str, str | int | bool]:
-    event = taken.event
+def _answer(used: Taken) -> dict[str, str | int | bool]:
+    event = used.event
     return {
         "id": event.event.id,
         "state": event.state.value,
         "reason": event.reason.value,
         "message": event.message,
-        "duplicate": taken.duplicate,
+        "duplicate": used.duplicate,
         "revision": event.revision,
     }
 

@@ -61,11 +61,11 @@ class EventSecrets:
         except ValueError as error:
             raise _wrong(f"{file} is not JSON", name) from error
 
-    def _checked(self, given: Any, field: str) -> dict[str, tuple[str, ...]]:
-        if not isinstance(given, Mapping):
+    def _checked(self, value: Any, field: str) -> dict[str, tuple[str, ...]]:
+        if not isinstance(value, Mapping):
             raise _wrong("expected a JSON object of sources, each with a list of secrets", field)
         checked: dict[str, tuple[str, ...]] = {}
-        for name, secrets in given.items():
+        for name, secrets in value.items():
             texts = isinstance(secrets, list | tuple) and all(isinstance(s, str) for s in secrets)
             if not texts or not 1 <= len(secrets) <= _MOST:
                 raise _wrong(f"source {name!r} needs a list of one or two secrets", field)

@@ -12,8 +12,8 @@ PARTICIPLES = {
 }
 NAMES_OF_NOTHING = {"each", "going", "ours", "mine", "whole"}
 
-# Of a hundred bound names. To become 2.
-MOST_PERCENT = 3.5
+# Of a hundred bound names.
+MOST_PERCENT = 1
 
 
 def bound_names(tree: ast.AST) -> Iterator[str]:

@@ -67,14 +67,14 @@ def try_events(
     policy = _policy(policies or session.settings.policies_dir)
     tried = _try(policy, source, content)
     if session.output is out.Output.JSON:
-        out.print_document({"events": [_document(each) for each in tried]})
+        out.print_document({"events": [_document(item) for item in tried]})
     else:
         rows = [
-            (each.id, each.type, each.tenant, out.listed(each.says), _outcome(each))
-            for each in tried
+            (item.id, item.type, item.tenant, out.listed(item.says), _outcome(item))
+            for item in tried
         ]
         session.print(tables.table(("EVENT", "TYPE", "TENANT", "SAYS", "EFFECT"), rows))
-    parked = any(each.reason.value not in ("none", "ignored") for each in tried)
+    parked = any(item.reason.value not in ("none", "ignored") for item in tried)
     raise typer.Exit(ExitCode.DENIED if parked else ExitCode.DONE)
 
 
@@ -119,28 +119,28 @@ def _try(policy: "BillingPolicy", source: str, content: bytes) -> "list[Tried]":
     from authz_service.usecases.billing.offline_preview import tried
 
     if source not in policy.sources:
-        known = out.listed(sorted(policy.sources))
-        message = f"billing.yaml declares no source {source!r}; it declares {known}"
+        listed = out.listed(sorted(policy.sources))
+        message = f"billing.yaml declares no source {source!r}; it declares {listed}"
         raise Failure(ExitCode.USAGE, "UNKNOWN_SOURCE", message, field="--source")
     return tried(policy, envelopes(policy.sources[source], content), time.time_ns() // 1000)
 
 
-def _document(each: "Tried") -> dict[str, object]:
+def _document(tried: "Tried") -> dict[str, object]:
     return {
-        "id": each.id,
-        "type": each.type,
-        "tenant": each.tenant,
-        "says": list(each.says),
-        "effects": list(each.effects),
-        "reason": each.reason.name,
-        "message": each.message,
+        "id": tried.id,
+        "type": tried.type,
+        "tenant": tried.tenant,
+        "says": list(tried.says),
+        "effects": list(tried.effects),
+        "reason": tried.reason.name,
+        "message": tried.message,
     }
 
 
-def _outcome(each: "Tried") -> str:
-    if each.reason.value == "none":
-        return "; ".join(each.effects) or "nothing changes"
-    return f"{each.reason.value}: {each.message}".rstrip(": ")
+def _outcome(tried: "Tried") -> str:
+    if tried.reason.value == "none":
+        return "; ".join(tried.effects) or "nothing changes"
+    return f"{tried.reason.value}: {tried.message}".rstrip(": ")
 
 
 def _ask(session: Session, source: str, content: bytes) -> None:

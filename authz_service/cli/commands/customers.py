@@ -65,27 +65,27 @@ def batch_onboard_tenants(
 
     A customer that is there already is left as it is, so the same file can be imported again.
     """
-    known = form or form_of(file)
-    kept = results or _results_of(file, dry_run=session.dry_run)
-    done = _done(kept) if resume else frozenset()
-    if kept.exists() and not resume and not session.dry_run:
-        message = f"{kept} holds the results of an import"
+    existing = form or form_of(file)
+    path = results or _results_of(file, dry_run=session.dry_run)
+    done = _done(path) if resume else frozenset()
+    if path.exists() and not resume and not session.dry_run:
+        message = f"{path} holds the results of an import"
         advice = "go on with it by --resume, or name another file by --results"
         raise Failure(ExitCode.USAGE, "FILE_EXISTS", message, field="--results", advice=advice)
-    told: Counter[str] = Counter()
+    answers: Counter[str] = Counter()
     wrong: list[Result] = []
-    with opened(file) as source, _journal(kept, resume=resume) as journal:
-        left = _left(customers(source, known), done, told)
+    with opened(file) as source, _journal(path, resume=resume) as journal:
+        remaining = _left(customers(source, existing), done, answers)
         with advancing("Importing" if not session.dry_run else "Trying", source.size) as reach:
-            for number, batch in enumerate(_batches(left)):
+            for number, batch in enumerate(_batches(remaining)):
                 for result in _taken(session, batch, number, reason):
                     journal.write(json.dumps(result, ensure_ascii=False) + "\n")
-                    told[result["outcome"]] += 1
+                    answers[result["outcome"]] += 1
                     if result["outcome"] not in _DONE and len(wrong) < _SHOWN:
                         wrong.append(result)
                 journal.flush()
-                reach(source.position, f"{told.total():,} customers")
-    _tell(session, told, wrong, kept)
+                reach(source.position, f"{answers.total():,} customers")
+    _tell(session, answers, wrong, path)
 
 
 def _taken(session: Session, batch: list[Customer], number: int, reason: str) -> Iterator[Result]:
@@ -119,22 +119,24 @@ def _call(
 def _answered(customer: Customer, answer: pb.OnboardResult) -> Result:
     outcome = word(pb.OnboardOutcome, answer.outcome)
     reason = code(error_reason_pb2.ErrorReason, answer.error_reason) if answer.error_reason else ""
-    told = {"field": answer.field, "message": answer.message}
-    return _result(customer, outcome, reason=reason, **told, differences=list(answer.differences))
+    answers = {"field": answer.field, "message": answer.message}
+    return _result(
+        customer, outcome, reason=reason, **answers, differences=list(answer.differences)
+    )
 
 
 def _result(customer: Customer, outcome: str, **more: Any) -> Result:
-    told = {name: value for name, value in more.items() if value}
-    return {"line": customer.line, "tenant": customer.tenant, "outcome": outcome, **told}
+    answers = {name: value for name, value in more.items() if value}
+    return {"line": customer.line, "tenant": customer.tenant, "outcome": outcome, **answers}
 
 
 def _left(
-    found: Iterable[Customer], done: frozenset[str], told: Counter[str]
+    matches: Iterable[Customer], results: frozenset[str], answers: Counter[str]
 ) -> Iterator[Customer]:
     """Leave out what was done before; count it."""
-    for item in found:
-        if item.tenant and item.tenant in done:
-            told["skipped"] += 1
+    for item in matches:
+        if item.tenant and item.tenant in results:
+            answers["skipped"] += 1
         else:
             yield _carried(item)
 
@@ -151,11 +153,11 @@ def _carried(customer: Customer) -> Customer:
     return Customer(customer.line, customer.tenant, problem=problem)
 
 
-def _batches(found: Iterable[Customer]) -> Iterator[list[Customer]]:
+def _batches(matches: Iterable[Customer]) -> Iterator[list[Customer]]:
     """Put customers together for one call each."""
     batch: list[Customer] = []
     members = size = 0
-    for item in found:
+    for item in matches:
         more, larger = _weight(item)
         full = members + more > MOST_MEMBERS or size + larger > MOST_BYTES
         if batch and (full or len(batch) == MOST_CUSTOMERS):
@@ -178,14 +180,14 @@ def _results_of(file: Path, *, dry_run: bool) -> Path:
     return folder / f"{name}{'.dry-run' if dry_run else ''}.results.jsonl"
 
 
-def _done(kept: Path) -> frozenset[str]:
+def _done(path: Path) -> frozenset[str]:
     """Read which customers need not be sent again; the last line may have been cut off."""
     try:
-        lines = kept.read_text("utf-8", errors="replace").splitlines()
+        lines = path.read_text("utf-8", errors="replace").splitlines()
     except FileNotFoundError:
         return frozenset()
     except OSError as error:
-        raise _unkept(f"{kept} was not read: {error.strerror}") from None
+        raise _unkept(f"{path} was not read: {error.strerror}") from None
     answer = []
     for line in lines:
         try:
@@ -198,46 +200,46 @@ def _done(kept: Path) -> frozenset[str]:
 
 
 @contextmanager
-def _journal(kept: Path, *, resume: bool) -> Iterator[IO[str]]:
+def _journal(path: Path, *, resume: bool) -> Iterator[IO[str]]:
     """Open the results for writing, behind those that are there if the import goes on."""
     try:
-        opened_ = kept.open("a" if resume else "w", encoding="utf-8")
+        opened_ = path.open("a" if resume else "w", encoding="utf-8")
     except OSError as error:
-        raise _unkept(f"{kept} cannot be written: {error.strerror}") from None
+        raise _unkept(f"{path} cannot be written: {error.strerror}") from None
     with opened_ as journal:
         if journal.tell():
             journal.write("\n")  # ends a line that was cut off; an empty one says nothing
         yield journal
 
 
-def _tell(session: Session, told: Counter[str], wrong: list[Result], kept: Path) -> None:
+def _tell(session: Session, answers: Counter[str], wrong: list[Result], path: Path) -> None:
     """Sum up. Raises: Failure, if not every customer is there as the file has it."""
-    counts = {name: told[name] for name in ("created", "unchanged", "different", "refused")}
-    counts |= {"skipped": told["skipped"]} if told["skipped"] else {}
+    counts = {name: answers[name] for name in ("created", "unchanged", "different", "refused")}
+    counts |= {"skipped": answers["skipped"]} if answers["skipped"] else {}
     if session.output is out.Output.JSON:
-        out.print_document({**counts, "results": str(kept), "dry_run": session.dry_run})
+        out.print_document({**counts, "results": str(path), "dry_run": session.dry_run})
     else:
         session.print(tables.facts([(name, f"{count:,}") for name, count in counts.items()]))
         if wrong:
             session.print(tables.table(("LINE", "TENANT", "OUTCOME", "WHY"), map(_row, wrong)))
         dry = "dry run, nothing was changed: " if session.dry_run else ""
-        session.say(f"{dry}what became of each customer is in {kept}")
-    missed = told["different"] + told["refused"]
+        session.say(f"{dry}what became of each customer is in {path}")
+    missed = answers["different"] + answers["refused"]
     if missed:
         raise Failure(
             ExitCode.REFUSED,
             "CUSTOMERS_REFUSED",
-            f"{out.counted(missed, 'customer')} of {told.total():,} cannot be imported so",
-            details={"different": str(told["different"]), "refused": str(told["refused"])},
-            advice=f"mend them in the file, see {kept}, and run the import with --resume",
+            f"{out.counted(missed, 'customer')} of {answers.total():,} cannot be imported so",
+            details={"different": str(answers["different"]), "refused": str(answers["refused"])},
+            advice=f"mend them in the file, see {path}, and run the import with --resume",
         )
 
 
 def _row(result: Result) -> tuple[str, ...]:
     why = result.get("message") or out.listed(result.get("differences", ()))
     where = " ".join(filter(None, [result.get("reason", ""), result.get("field", "")]))
-    said = f"{where}: {why}" if where else why
-    return str(result["line"]), result["tenant"], result["outcome"], said
+    text = f"{where}: {why}" if where else why
+    return str(result["line"]), result["tenant"], result["outcome"], text
 
 
 def _unkept(message: str) -> Failure:

@@ -131,11 +131,11 @@ def _check_back(session: Session, question: pb.ExplainRequest) -> None:
 
 
 def _said(answer: pb.CheckResponse | pb.ExplainResponse) -> Text:
-    said = out.verdict(allowed=answer.allowed)
+    text = out.verdict(allowed=answer.allowed)
     if not answer.allowed:
-        said.append(f"  {code(pb.DecisionReason, answer.reason)}", "red")
-        said.append(f"  {class_advice(answer.reason_class)}", "not bold default")
-    return said
+        text.append(f"  {code(pb.DecisionReason, answer.reason)}", "red")
+        text.append(f"  {class_advice(answer.reason_class)}", "not bold default")
+    return text
 
 
 def _usage(limit: str, used: int, quantity: int | None) -> pb.Usage | None:

@@ -171,8 +171,8 @@ def reconcile(
         )
         for drift in answer.drifts
     ]
-    found = tables.table(("TENANT", "REPAIRED", "DIFFERENCES", "PROBLEM"), rows)
-    session.show(answer, found, note=f"{out.counted(compared, 'account')} compared")
+    table = tables.table(("TENANT", "REPAIRED", "DIFFERENCES", "PROBLEM"), rows)
+    session.show(answer, table, note=f"{out.counted(compared, 'account')} compared")
 
 
 @reads(app)

@@ -152,8 +152,8 @@ def update(
 ) -> None:
     """Change what is given, such as --until; what is not named stays as it is."""
     paths = named_ends(valid_from, valid_until, no_start=no_from, no_end=no_until)
-    given = {"permissions": permission, "reason": exception_reason, "approver": approver}
-    paths += [name for name, value in given.items() if value is not None]
+    values = {"permissions": permission, "reason": exception_reason, "approver": approver}
+    paths += [name for name, value in values.items() if value is not None]
     if not paths:
         raise typer.BadParameter("nothing to change; give --until, --permission, --approver")
     request = pb.TenantException(
@@ -212,8 +212,10 @@ def list_exceptions(
     if kind:
         request.kind = pb.ExceptionKind.Value(f"EXCEPTION_KIND_{kind.name}")
     answer = every(session.exceptions.ListExceptions, request, lambda page: page.exceptions, limit)
-    found = answer.exceptions
-    session.show(answer, exception_table(found), note=total(len(found), "exception", answer))
+    exceptions = answer.exceptions
+    session.show(
+        answer, exception_table(exceptions), note=total(len(exceptions), "exception", answer)
+    )
 
 
 def _put(

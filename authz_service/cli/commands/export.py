@@ -44,10 +44,10 @@ def export(
 def in_order(policy: PolicySet) -> PolicySet:
     """Put a policy into the order of its ids, so that two exports of it are the same bytes."""
     return PolicySet(
-        tuple(sorted(policy.permissions, key=lambda each: each.id)),
-        tuple(sorted(policy.roles, key=lambda each: each.id)),
-        tuple(sorted(policy.tiers, key=lambda each: each.id)),
-        tuple(sorted(policy.add_ons, key=lambda each: each.id)),
+        tuple(sorted(policy.permissions, key=lambda item: item.id)),
+        tuple(sorted(policy.roles, key=lambda item: item.id)),
+        tuple(sorted(policy.tiers, key=lambda item: item.id)),
+        tuple(sorted(policy.add_ons, key=lambda item: item.id)),
     )
 
 

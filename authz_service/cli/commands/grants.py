@@ -130,8 +130,8 @@ def list_grants(
     answer = every(
         session.role_grants.ListRoleGrants, request, lambda page: page.role_grants, limit
     )
-    found = answer.role_grants
-    session.show(answer, _table(found), note=total(len(found), "grant", answer))
+    grants = answer.role_grants
+    session.show(answer, _table(grants), note=total(len(grants), "grant", answer))
 
 
 @reads(app)

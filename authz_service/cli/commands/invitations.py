@@ -110,8 +110,8 @@ def list_invitations(session: Session, tenant: Tenant, limit: Limit = None) -> N
     answer = every(
         session.invitations.ListInvitations, request, lambda page: page.invitations, limit
     )
-    found = answer.invitations
-    session.show(answer, _table(found), note=total(len(found), "invitation", answer))
+    invitations = answer.invitations
+    session.show(answer, _table(invitations), note=total(len(invitations), "invitation", answer))
 
 
 def _show_sent(

@@ -89,7 +89,7 @@ def _show(
     session: Session,
     plan_: ChangePlan,
     affected: pb.ListAffectedResponse | None,
-    kept: Path | None,
+    path: Path | None,
 ) -> None:
     if session.output is out.Output.JSON:
         out.print_document(document(plan_, affected))
@@ -99,7 +99,7 @@ def _show(
         columns = ("TENANT", "MEMBER", "GAINS", "LOSES", "VALUES")
         session.print(Text(), tables.table(columns, preview.affected_rows(affected.affected)))
     if plan_.previewed.revision:
-        where = f"; apply it with authz apply --plan {kept}" if kept is not None else ""
+        where = f"; apply it with authz apply --plan {path}" if path is not None else ""
         when = f" for {instant(plan_.at)}" if plan_.at is not None else ""
         session.say(f"planned at revision {plan_.previewed.revision}{when}{where}")
 
@@ -114,7 +114,7 @@ def document(plan_: ChangePlan, affected: pb.ListAffectedResponse | None = None)
     content |= {"not_in_the_files": list(plan_.left), "unchanged": plan_.same}
     if affected is not None:
         content["affected"] = [
-            MessageToDict(each, preserving_proto_field_name=True) for each in affected.affected
+            MessageToDict(item, preserving_proto_field_name=True) for item in affected.affected
         ]
     return content
 
@@ -149,17 +149,17 @@ def _parts(plan: ChangePlan) -> Iterator[RenderableType]:
 def _left(objects: Iterable[str]) -> RenderableType:
     """Lay out objects, `role clerk`, by their kind."""
     names: dict[str, list[str]] = {}
-    for each in objects:
-        kind, _, name = each.partition(" ")
+    for item in objects:
+        kind, _, name = item.partition(" ")
         names.setdefault(kind, []).append(name)
     return tables.facts((f"  {kind}", out.listed(names[kind])) for kind in names)
 
 
 def _summary(plan: ChangePlan) -> str:
     """Say in one line what is made, changed and ended."""
-    kinds = [each.change for each in plan.previewed.preview.objects]
+    kinds = [object_change.change for object_change in plan.previewed.preview.objects]
     if not kinds:
         return "No changes: what is in force is as the files say."
-    made, changed, ended = (kinds.count(kind) for kind in preview.SIGNS)
+    result, changed, ended = (kinds.count(kind) for kind in preview.SIGNS)
     same = f", {plan.same:,} unchanged" if plan.same else ""
-    return f"{made:,} to create, {changed:,} to update, {ended:,} to delete{same}"
+    return f"{result:,} to create, {changed:,} to update, {ended:,} to delete{same}"

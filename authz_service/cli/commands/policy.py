@@ -58,7 +58,7 @@ def run_cases(
         out.print_document(report.document(answered, covered))
     else:
         _show(session, answered, covered or ())
-    raise typer.Exit(ExitCode.DONE if all(each.met for each in answered) else ExitCode.DENIED)
+    raise typer.Exit(ExitCode.DONE if all(item.met for item in answered) else ExitCode.DENIED)
 
 
 @local(app)
@@ -118,35 +118,35 @@ def _write(file: Path, content: bytes) -> None:
 
 
 def _show(session: Session, answered: "Sequence[Answered]", covered: "Iterable[Coverage]") -> None:
-    failed = [each for each in answered if not each.met]
-    for each in failed:
-        session.print(*_failure(each), Text())
-    rows = [_coverage_row(each) for each in covered]
+    failed = [coverage for coverage in answered if not coverage.met]
+    for coverage in failed:
+        session.print(*_failure(coverage), Text())
+    rows = [_coverage_row(coverage) for coverage in covered]
     if rows:
         session.print(tables.table(("COVERAGE", "TOUCHED", "NO CASE TOUCHES"), rows), Text())
     session.print(_summary(answered, len(failed)))
 
 
-def _failure(each: "Answered") -> list[Text]:
+def _failure(answered: "Answered") -> list[Text]:
     from authz_service.policyfiles.cases.report import told
 
-    expectation = each.expectation
+    expectation = answered.expectation
     place = tables.shown(f"{expectation.file}:{expectation.line}").plain
     head = Text.assemble((f"{out.NO} ", "bold red"), (place, "bold"), "  ")
     lines = [head.append_text(tables.shown(expectation.case))]
-    for label, text in told(each):
+    for label, text in told(answered):
         lines.append(Text.assemble((f"  {label:<9} ", "dim"), tables.shown(text)))
     return lines
 
 
-def _coverage_row(each: "Coverage") -> tuple[str, str, str]:
-    total = len(each.touched) + len(each.untouched)
-    return each.kind, f"{len(each.touched)} of {total}", out.listed(each.untouched)
+def _coverage_row(coverage: "Coverage") -> tuple[str, str, str]:
+    total = len(coverage.touched) + len(coverage.untouched)
+    return coverage.kind, f"{len(coverage.touched)} of {total}", out.listed(coverage.untouched)
 
 
 def _summary(answered: "Sequence[Answered]", failed: int) -> Text:
     passed, style = len(answered) - failed, "bold red" if failed else "bold green"
     text = f"{out.counted(passed, 'question')} passed"
     text = f"{out.NO} {failed:,} failed, {text}" if failed else f"{out.YES} {text}"
-    files = len({each.expectation.file for each in answered})
+    files = len({item.expectation.file for item in answered})
     return Text.assemble((text, style), f" in {out.counted(files, 'file')}")

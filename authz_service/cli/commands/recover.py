@@ -29,18 +29,18 @@ def recover(
     """
     from authz_service.cli.commands.recovery import recovered
 
-    found = recovered(session.settings, reason, dry_run=check)
+    match = recovered(session.settings, reason, dry_run=check)
     if session.output is out.Output.JSON:
         out.print_document(
-            {"key": found.key_id, "credential": found.credential, "mended": found.mended}
+            {"key": match.key_id, "credential": match.credential, "mended": match.mended}
         )
         return
-    session.print(*(tables.shown(f"mended: {each}") for each in found.mended))
+    session.print(*(tables.shown(f"mended: {item}") for item in match.mended))
     if check:
         session.say("nothing was changed: besides, a new operator's key would be made")
         return
-    session.print(Text.assemble((found.credential, "bold")))
+    session.print(Text.assemble((match.credential, "bold")))
     session.say(
-        f"{found.key_id}, an operator's key: shown this once, keep it; see with authz keys list "
+        f"{match.key_id}, an operator's key: shown this once, keep it; see with authz keys list "
         "which others are still needed, and revoke the lost ones"
     )

@@ -111,7 +111,9 @@ def import_rules(
         rows = [(role, "people are named by --people") for role in answer.unheld_roles]
         parts.append(tables.table(("ROLE THAT NOBODY HAS", ""), rows))
     if answer.left_out:
-        rows = [(places[each.number], each.why) for each in answer.left_out]
+        rows = [
+            (places[left_out_rule.number], left_out_rule.why) for left_out_rule in answer.left_out
+        ]
         parts.append(tables.table(("LEFT OUT", "WHY"), rows))
     session.show(answer, *parts, note=f"{out.counted(len(answer.left_out), 'line')} left out")
 

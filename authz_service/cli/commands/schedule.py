@@ -31,9 +31,9 @@ def list_scheduled(session: Session, limit: Limit = None) -> None:
         limit,
     )
     rows = [
-        (each.id, instant(each.apply_time), f"{each.object_count:,}", _who(each), each.reason,
-         _blocker(each))
-        for each in answer.scheduled
+        (changeset.id, instant(changeset.apply_time), f"{changeset.object_count:,}",
+         _who(changeset), changeset.reason, _blocker(changeset))
+        for changeset in answer.scheduled
     ]  # fmt: skip
     columns = ("ID", "WHEN", "OBJECTS", "BY", "REASON", "WOULD BE REFUSED")
     note = total(len(rows), "scheduled changeset", answer)

@@ -61,8 +61,8 @@ def apply_downgrade_policy(session: Session, tenant: Tenant, reason: Reason = ""
     """See to what a scheduled move or an event has left, and give back what fits again."""
     request = pb.ApplyDowngradePolicyRequest(tenant=tenant, reason=reason)
     answer = session.subscriptions.ApplyDowngradePolicy(request)
-    found = answer.downgrade_steps
-    session.show(answer, *_steps(found), note="" if found else "all fits")
+    downgrade_steps = answer.downgrade_steps
+    session.show(answer, *_steps(downgrade_steps), note="" if downgrade_steps else "all fits")
 
 
 @reads(commands, "preview-tier")
@@ -171,11 +171,11 @@ def _moves(value: effect_pb2.ValueChange) -> str:
     return f"{value.before or 'not set'} -> {value.after or 'not set'}"
 
 
-def _reaches(found: Iterable[effect_pb2.Reach]) -> str:
-    named = (
-        f"{item.permission} in {item.scope}" if item.scope else item.permission for item in found
+def _reaches(reaches: Iterable[effect_pb2.Reach]) -> str:
+    names = (
+        f"{item.permission} in {item.scope}" if item.scope else item.permission for item in reaches
     )
-    return out.listed(named)
+    return out.listed(names)
 
 
 def _named(shift: pb.MemberShift) -> str:

@@ -146,8 +146,10 @@ class Contracts:
     def _taken_back(self) -> None:
         """A cancellation, and second thoughts: nothing ends."""
         ends = int(time.time()) + 20 * 86_400
-        gone = self._subscription("updated", "price_enterprise", 3, cancel_at=ends)
-        self._post("Lighthouse cancels for the end of the period", "stripe", gone, "applied")
+        subscription = self._subscription("updated", "price_enterprise", 3, cancel_at=ends)
+        self._post(
+            "Lighthouse cancels for the end of the period", "stripe", subscription, "applied"
+        )
         stays = self._subscription("updated", "price_enterprise", 3)
         self._post("And takes the cancellation back", "stripe", stays, "applied")
 
@@ -198,22 +200,22 @@ class Contracts:
         )
 
     def _churned(self) -> None:
-        gone = self._stripe_event(
+        stripe_event = self._stripe_event(
             "customer.deleted", id=f"cus_{STRIPE}", metadata={"tenant": STRIPE}
         )
-        self._post("Lighthouse leaves", "stripe", gone, "applied")
+        self._post("Lighthouse leaves", "stripe", stripe_event, "applied")
         self._ask("Everything is closed", VIEW, "denied, TENANT_OFFBOARDED")
         self._add("To the panel as well", "dora", "PERMISSION_DENIED")
         self._post("Vineyard leaves", "hubspot", self._deal("churned"), "applied")
 
     def _ask(self, title: str, permission: str, expected: str = "allowed") -> None:
-        asked = checks.CheckRequest(
+        check = checks.CheckRequest(
             tenant=STRIPE, subject=ADA, permission=permission, min_revision=self._revision
         )
         self._teller.step(
             title,
             f"authz check {STRIPE} {ADA} {permission}",
-            lambda: self._checks.Check(asked),
+            lambda: self._checks.Check(check),
             lambda a: (
                 "allowed" if a.allowed else f"denied, {code(checks.DecisionReason, a.reason)}"
             ),

@@ -41,10 +41,10 @@ def demo(session: Session) -> None:
         with console.status("starting a server"):
             chosen = {**policies, **settings(box)}
             server = stack.enter_context(trial_server(Path(folder), chosen))
-        told = tell(console, server, box, matrix)
+        storyteller = tell(console, server, box, matrix)
     if as_json:
-        out.print_document({"steps": told.steps, "surprises": told.surprises})
-    raise typer.Exit(ExitCode.DENIED if told.surprises else ExitCode.DONE)
+        out.print_document({"steps": storyteller.steps, "surprises": storyteller.surprises})
+    raise typer.Exit(ExitCode.DENIED if storyteller.surprises else ExitCode.DONE)
 
 
 def _stop(number: int, _frame: FrameType | None) -> None:

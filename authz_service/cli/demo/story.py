@@ -153,14 +153,14 @@ class _Story:
             lambda a: ", ".join(map(_yes_no, a.allowed)) + f", at one revision: {a.revision}",
             f"no, no, yes, at one revision: {self._revision}",
         )
-        asked = pb.CheckPermissionsRequest(
+        check_permissions = pb.CheckPermissionsRequest(
             tenant="bakery", subject="user:dan", permissions=[_name(row) for row in self._rows]
         )
         may = sum(row["developer"] == "yes" and row["tier"] == "free" for row in self._rows)
         self.teller.step(
             f"All {len(self._rows)} permissions for Dan, as a page needs them for its buttons",
             "CheckPermissions: user:dan in bakery",
-            lambda: self._checks.CheckPermissions(asked),
+            lambda: self._checks.CheckPermissions(check_permissions),
             lambda a: f"{sum(a.allowed)} allowed, {len(a.allowed) - sum(a.allowed)} denied",
             f"{may} allowed, {len(self._rows) - may} denied",
         )
@@ -214,26 +214,28 @@ class _Story:
         self.teller.chapter("A promise to one customer is data too")
         denied = "denied, NOT_ENTITLED"
         self._ask("The security dashboard is ultimate's alone", "user:dan", SECURITY, denied)
-        wanted = exception_pb2.TenantException(
+        exception = exception_pb2.TenantException(
             tenant="bakery",
             kind=exception_pb2.EXCEPTION_KIND_GRANT,
             permissions=[SECURITY],
             reason="promised in the pilot",
             approver="head of sales",
         )
-        given = self._change(
+        create_exception = self._change(
             "Sales promised it to the bakery",
             f"authz exceptions grant bakery {SECURITY} --reason 'promised in the pilot' "
             "--approver 'head of sales'",
             lambda: self._exceptions.CreateException(
-                exception_pb2.CreateExceptionRequest(exception=wanted)
+                exception_pb2.CreateExceptionRequest(exception=exception)
             ),
         )
         self._ask("May Dan use it?", "user:dan", SECURITY)
-        ended = exception_pb2.DeleteExceptionRequest(tenant="bakery", id=given.exception.id)
+        ended = exception_pb2.DeleteExceptionRequest(
+            tenant="bakery", id=create_exception.exception.id
+        )
         self._change(
             "The pilot is over",
-            f"authz exceptions revoke bakery {given.exception.id}",
+            f"authz exceptions revoke bakery {create_exception.exception.id}",
             lambda: self._exceptions.DeleteException(ended),
         )
         self._ask("And now?", "user:dan", SECURITY, denied)
@@ -241,24 +243,24 @@ class _Story:
     def reasons(self) -> None:
         """A denial with its explanation; its remedy works as it stands."""
         self.teller.chapter("Every denial says why, and what to do")
-        asked = pb.ExplainRequest(tenant="bakery", subject="user:gil", permission=DEPLOY_KEYS)
+        explain = pb.ExplainRequest(tenant="bakery", subject="user:gil", permission=DEPLOY_KEYS)
         answer = self.teller.step(
             "Why may Gil not add deploy keys?",
             f"authz explain bakery user:gil {DEPLOY_KEYS}",
-            lambda: self._checks.Explain(asked),
+            lambda: self._checks.Explain(explain),
             lambda a: _said(allowed=a.allowed, reason=a.reason),
             "denied, ROLE_MISSING",
         )
-        self.teller.show(tree(asked, answer), *remedy_lines(answer))
+        self.teller.show(tree(explain, answer), *remedy_lines(answer))
         todo = command(answer.remedies[0])
-        done = self.teller.step(
+        step = self.teller.step(
             "Do what the last line says, in a shell of its own",
             todo,
             lambda: self._run(todo),
             lambda code: f"exit code {code}",
             "exit code 0",
         )
-        if done == 0:
+        if step == 0:
             self._ask("May he now?", "user:gil", DEPLOY_KEYS)
 
     def limits(self) -> None:
@@ -274,13 +276,13 @@ class _Story:
             (49, "allowed, 1 more could be used"),
             (50, "denied, LIMIT_REACHED"),
         ):
-            asked = pb.CheckLimitRequest(
+            question = pb.CheckLimitRequest(
                 tenant="studio", usage=pb.Usage(limit="projects", used=used, quantity=1)
             )
             self.teller.step(
                 f"It has {used} projects. One more?",
                 f"CheckLimit: projects, used {used}, quantity 1",
-                lambda asked=asked: self._checks.CheckLimit(asked),  # type: ignore[misc]
+                lambda question=question: self._checks.CheckLimit(question),  # type: ignore[misc]
                 _limit_said,
                 f"{expected}, at most 50 project",
             )
@@ -315,7 +317,7 @@ class _Story:
         tenant: str = "bakery",
         scope: str = "",
     ) -> None:
-        asked = pb.CheckRequest(
+        check = pb.CheckRequest(
             tenant=tenant,
             subject=subject,
             permission=permission,
@@ -326,7 +328,7 @@ class _Story:
         self.teller.step(
             title,
             f"authz check {tenant} {subject} {permission}{where}",
-            lambda: self._checks.Check(asked),
+            lambda: self._checks.Check(check),
             lambda a: f"{_said(allowed=a.allowed, reason=a.reason)}, at revision {a.revision}",
             f"{expected}, at revision {self._revision}",
         )
@@ -334,20 +336,20 @@ class _Story:
     def _grant(
         self, title: str, options: str, *, scope: str = "", valid_until: Timestamp | None = None
     ) -> None:
-        wanted = role_grant_pb2.RoleGrant(
+        grant = role_grant_pb2.RoleGrant(
             tenant="bakery", subject="user:gil", role="developer", scope=scope,
             valid_until=valid_until, reason="demo",
         )  # fmt: skip
         self._change(
             title,
             f"authz grant bakery user:gil developer {options}".strip(),
-            lambda: self._role_grants.GrantRole(role_grant_pb2.GrantRoleRequest(role_grant=wanted)),
+            lambda: self._role_grants.GrantRole(role_grant_pb2.GrantRoleRequest(role_grant=grant)),
         )
 
     def _change(self, title: str, line: str, do: Callable[[], Changed]) -> Changed:
         expected = f"done, revision {self._revision + 1}"
-        said: Callable[[Changed], str] = lambda a: f"done, revision {a.revision}"  # noqa: E731
-        return self.teller.step(title, line, self._noting(do), said, expected)
+        text: Callable[[Changed], str] = lambda a: f"done, revision {a.revision}"  # noqa: E731
+        return self.teller.step(title, line, self._noting(do), text, expected)
 
     def _noting(self, do: Callable[[], Changed]) -> Callable[[], Changed]:
         def noted() -> Changed:
@@ -358,15 +360,15 @@ class _Story:
         return noted
 
     def _run(self, line: str) -> int:
-        for each in line.split(" && "):
-            done = subprocess.run(  # noqa: S603 - our own command
-                cli(*shlex.split(each)[1:], "--output", "json"),
+        for item in line.split(" && "):
+            completed_process = subprocess.run(  # noqa: S603 - our own command
+                cli(*shlex.split(item)[1:], "--output", "json"),
                 env=dict(self._server.environment), capture_output=True, text=True, check=False,
             )  # fmt: skip
-            if done.returncode:
-                self.teller.show(Text(done.stderr, "red"))
-                return done.returncode
-            self._revision = int(json.loads(done.stdout)["revision"])
+            if completed_process.returncode:
+                self.teller.show(Text(completed_process.stderr, "red"))
+                return completed_process.returncode
+            self._revision = int(json.loads(completed_process.stdout)["revision"])
         return 0
 
 
@@ -376,8 +378,8 @@ def _said(*, allowed: bool, reason: pb.DecisionReason.ValueType) -> str:
 
 def _limit_said(answer: pb.CheckLimitResponse) -> str:
     verdict = _said(allowed=answer.allowed, reason=answer.reason)
-    left = f", {answer.remaining} more could be used" if answer.allowed else ""
-    return f"{verdict}{left}, at most {limit_value(answer.limit.limit)}"
+    remaining = f", {answer.remaining} more could be used" if answer.allowed else ""
+    return f"{verdict}{remaining}, at most {limit_value(answer.limit.limit)}"
 
 
 def _yes_no(allowed: bool) -> str:

@@ -35,7 +35,7 @@ class Storyteller:
         title: str,
         command: str,
         do: Callable[[], Answer],
-        said: Callable[[Answer], str],
+        text: Callable[[Answer], str],
         expected: str,
     ) -> Answer:
         """Do one thing; `said` puts the answer in words, which must be the expected ones.
@@ -51,7 +51,7 @@ class Storyteller:
             self._judge(str(error), "an answer", "")
             raise
         took = f"{(time.perf_counter() - began) * 1000:,.1f} ms"
-        self._judge(said(answer), expected, took)
+        self._judge(text(answer), expected, took)
         return answer
 
     def show(self, *parts: RenderableType) -> None:

@@ -162,12 +162,12 @@ def free_ports(number: int) -> list[str]:
     """Choose ports that nobody listens on now."""
     sockets = [socket.socket() for _ in range(number)]
     try:
-        for each in sockets:
-            each.bind((_HOST, 0))
-        return [str(each.getsockname()[1]) for each in sockets]
+        for item in sockets:
+            item.bind((_HOST, 0))
+        return [str(item.getsockname()[1]) for item in sockets]
     finally:
-        for each in sockets:
-            each.close()
+        for item in sockets:
+            item.close()
 
 
 def _log(folder: Path) -> Path:

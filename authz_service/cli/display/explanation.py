@@ -71,27 +71,27 @@ def _head(question: pb.ExplainRequest, answer: pb.ExplainResponse) -> Text:
 
 def _layer(layer: pb.ExplainedLayer, width: int) -> Text:
     mark = (out.YES, "green") if layer.agrees else (out.NO, "bold red")
-    said = Text.assemble(mark, f" {layer.layer:<{width}}  ", tables.shown(layer.summary))
+    text = Text.assemble(mark, f" {layer.layer:<{width}}  ", tables.shown(layer.summary))
     if not layer.agrees:
-        said.append(f"  {code(pb.DecisionReason, layer.reason)}", "red")
-    return said
+        text.append(f"  {code(pb.DecisionReason, layer.reason)}", "red")
+    return text
 
 
 def _rule(rule: pb.ExplainedRule) -> Text:
     text = Text.assemble((f"{rule.ptype:<3}", "cyan"), tables.shown(", ".join(rule.values)))
-    if (held := window(rule)) != "always":
-        text.append(f"  {held}", "dim")
+    if (current := window(rule)) != "always":
+        text.append(f"  {current}", "dim")
     return text
 
 
 def _aside(remedy: pb.Remedy) -> Text:
     """Say what a remedy does, what it gives besides, and what it would take away."""
-    said = Text.assemble(tables.shown(remedy.summary))
+    text = Text.assemble(tables.shown(remedy.summary))
     if remedy.gives:
-        said.append(f"; also gives {_few(remedy.gives)}")
+        text.append(f"; also gives {_few(remedy.gives)}")
     if remedy.takes_away:
-        said.append(f"; takes away {_few(remedy.takes_away)}", "red")
-    return said
+        text.append(f"; takes away {_few(remedy.takes_away)}", "red")
+    return text
 
 
 def _few(names: Sequence[str]) -> str:

@@ -44,16 +44,23 @@ def warning_parts(warnings: Iterable[str]) -> Iterator[Text]:
 
 def object_parts(objects: Iterable[pb.ObjectChange]) -> Iterator[Text]:
     """Lay out objects: made, changed field by field, ended."""
-    for each in objects:
-        sign, style = SIGNS[each.change]
-        name = " ".join(part for part in (each.kind, _owner(each), each.id) if part)
+    for object_change in objects:
+        sign, style = SIGNS[object_change.change]
+        name = " ".join(
+            part for part in (object_change.kind, _owner(object_change), object_change.id) if part
+        )
         yield Text.assemble((sign, style), tables.shown(name))
-        if each.change == pb.OBJECT_CHANGE_KIND_UPDATED:
-            yield from (_field(field) for field in each.fields)
+        if object_change.change == pb.OBJECT_CHANGE_KIND_UPDATED:
+            yield from (_field(field) for field in object_change.fields)
 
 
-def _owner(each: pb.ObjectChange) -> str:
-    return "" if each.tenant == each.id or each.id.startswith(f"{each.tenant}/") else each.tenant
+def _owner(object_change: pb.ObjectChange) -> str:
+    return (
+        ""
+        if object_change.tenant == object_change.id
+        or object_change.id.startswith(f"{object_change.tenant}/")
+        else object_change.tenant
+    )
 
 
 def _field(field: pb.FieldChange) -> Text:
@@ -88,15 +95,18 @@ def effect_parts(effect: pb.Effect) -> Iterator[RenderableType]:
         yield tables.table(("", "NAME", "BEFORE", "AFTER", "TENANTS", "SUCH AS"), rows)
 
 
-def _permission_rows(each: pb.PermissionEffect) -> Iterator[tuple[str | Text, ...]]:
-    for sign, style, side in (("gain", "green", each.gained), ("lose", "red", each.lost)):
+def _permission_rows(permission_effect: pb.PermissionEffect) -> Iterator[tuple[str | Text, ...]]:
+    for sign, style, side in (
+        ("gain", "green", permission_effect.gained),
+        ("lose", "red", permission_effect.lost),
+    ):
         if side.subjects or side.entitled_tenants:
             people = [f"{p.tenant} {p.subject}" for p in side.subject_names]
             names = _sample(people, side.subjects) or _sample(
                 side.entitled_tenant_names, side.entitled_tenants
             )
             yield (
-                Text(sign, style), each.permission, f"{side.subjects:,}",
+                Text(sign, style), permission_effect.permission, f"{side.subjects:,}",
                 f"{side.subject_tenants:,}", f"{side.entitled_tenants:,}", names,
             )  # fmt: skip
 
@@ -124,10 +134,10 @@ def impact_name(impact: pb.Impact) -> str:
     return f"{word(pb.ImpactKind, impact.kind).replace('_', '-')}:{impact.object}"
 
 
-def _where(each: pb.Impact) -> str:
-    names = [_in_tenant(impact) for impact in each.in_tenants]
-    people = f"{out.counted(each.subjects, 'member')} of " if each.subjects else ""
-    return f"{people}{out.counted(each.tenants, 'tenant')} ({_sample(names, each.tenants)})"
+def _where(item: pb.Impact) -> str:
+    names = [_in_tenant(impact) for impact in item.in_tenants]
+    people = f"{out.counted(item.subjects, 'member')} of " if item.subjects else ""
+    return f"{people}{out.counted(item.tenants, 'tenant')} ({_sample(names, item.tenants)})"
 
 
 def _in_tenant(impact: pb.TenantImpact) -> str:
@@ -135,11 +145,11 @@ def _in_tenant(impact: pb.TenantImpact) -> str:
     return f"{impact.tenant}: {more}" if more else impact.tenant
 
 
-def _remedy(each: pb.Impact) -> str:
-    kind, _, name = each.object.rpartition("/")
-    match each.kind:
+def _remedy(impact: pb.Impact) -> str:
+    kind, _, name = impact.object.rpartition("/")
+    match impact.kind:
         case pb.IMPACT_KIND_ROLE_VANISHES:
-            return f"blocks: --replace role:{each.object}=OTHER"
+            return f"blocks: --replace role:{impact.object}=OTHER"
         case pb.IMPACT_KIND_PLAN_VANISHES:
             kind = "tier" if kind == "tier" else "add-on"
             return f"blocks: --replace {kind}:{name}=OTHER"
@@ -150,14 +160,14 @@ def affected_rows(affected: Iterable[pb.Affected]) -> list[tuple[str, ...]]:
     """Lay out names: one row a tenant or member."""
     return [
         (
-            each.tenant, each.subject,
-            out.listed(map(_reach, each.gained)), out.listed(map(_reach, each.lost)),
+            item.tenant, item.subject,
+            out.listed(map(_reach, item.gained)), out.listed(map(_reach, item.lost)),
             out.listed(
                 f"{v.name}: {v.before or 'unset'} → {v.after or 'unset'}"
-                for v in (*each.features, *each.limits)
+                for v in (*item.features, *item.limits)
             ),
         )
-        for each in affected
+        for item in affected
     ]  # fmt: skip
 
 

@@ -34,7 +34,7 @@ class Reaching(Protocol):
 
 
 @contextmanager
-def advancing(what: str, whole: int) -> Iterator[Reaching]:
+def advancing(what: str, total: int) -> Iterator[Reaching]:
     """Show, at a terminal only, a bar of how much of `whole` is done; 0 if nobody knows it."""
     if not sys.stderr.isatty():
         yield lambda _, __: None
@@ -47,5 +47,5 @@ def advancing(what: str, whole: int) -> Iterator[Reaching]:
         TextColumn("{task.fields[told]}", markup=False),
     )
     with Progress(*columns, console=out.console(errors=True)) as bar:
-        task = bar.add_task(what, total=whole or None, told="")
+        task = bar.add_task(what, total=total or None, told="")
         yield lambda position, text: bar.update(task, completed=position, told=text)

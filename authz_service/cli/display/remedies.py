@@ -64,8 +64,8 @@ def _of_tenant(name: str, request: Any) -> list[str]:
 def _exception(exception: Any) -> list[str]:
     """Whoever runs the command approves it."""
     approver = os.environ.get("USER") or exception.approver
-    asked = ["--reason", exception.reason, "--approver", approver]
-    return ["exceptions", "grant", exception.tenant, *exception.permissions, *asked]
+    questions = ["--reason", exception.reason, "--approver", approver]
+    return ["exceptions", "grant", exception.tenant, *exception.permissions, *questions]
 
 
 def _for(request: Any) -> list[str]:

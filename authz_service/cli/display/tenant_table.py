@@ -42,14 +42,14 @@ def versioned(tier: str, version: int) -> str:
     return f"{tier}, version {version}" if version else tier
 
 
-def counts(found: tenant_pb2.AccountCounts) -> str:
+def counts(account_counts: tenant_pb2.AccountCounts) -> str:
     """Write what ended or came back: `3 members, 5 role grants`."""
     numbers = [
-        (found.members, "member"),
-        (found.role_grants, "role grant"),
-        (found.exceptions, "exception"),
-        (found.invitations, "invitation"),
-        (found.keys, "key"),
+        (account_counts.members, "member"),
+        (account_counts.role_grants, "role grant"),
+        (account_counts.exceptions, "exception"),
+        (account_counts.invitations, "invitation"),
+        (account_counts.keys, "key"),
     ]
     return out.listed(out.counted(number, noun) for number, noun in numbers if number)
 
@@ -58,7 +58,7 @@ def _plan(item: tenant_pb2.SubscriptionItem) -> str:
     return versioned(item.tier, item.tier_version) or item.add_on
 
 
-def _dated(named: Iterable[tuple[str, Windowed]]) -> str:
+def _dated(names: Iterable[tuple[str, Windowed]]) -> str:
     """Write what has a beginning or an end."""
-    windows = [(name, window(each)) for name, each in named]
+    windows = [(name, window(windowed)) for name, windowed in names]
     return "\n".join(f"{name} {when}" for name, when in windows if when != "always")

@@ -49,16 +49,16 @@ def timestamp(at: datetime | None) -> Timestamp | None:
     return message
 
 
-def moment(at: datetime | None, known: str | None) -> dict[str, Any]:
+def moment(at: datetime | None, existing: str | None) -> dict[str, Any]:
     """Give the fields of a question about another moment; none of them if it is about now.
 
     `known` is a revision, an instant, or None for the newest.
     """
     fields: dict[str, Any] = {"at": timestamp(at)}
-    if known and known.isdecimal():
-        fields["as_known_at"] = int(known)
-    elif known:
-        fields["as_known_at_time"] = timestamp(datetime.fromisoformat(known))
+    if existing and existing.isdecimal():
+        fields["as_known_at"] = int(existing)
+    elif existing:
+        fields["as_known_at_time"] = timestamp(datetime.fromisoformat(existing))
     return fields
 
 

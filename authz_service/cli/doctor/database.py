@@ -35,9 +35,9 @@ def database_findings(settings: Settings) -> Iterator[Finding]:
         )
         return
     with closing(_opened(settings)) as database:
-        found = examined("database", lambda: _answers(database))
-        yield found
-        if found.advice:
+        matches = examined("database", lambda: _answers(database))
+        yield matches
+        if matches.advice:
             return
         migrated = examined("migrations", lambda: _migrated(database))
         yield migrated
@@ -89,11 +89,11 @@ def _clock(database: Database) -> Finding:
 
 def _disk(file: Path) -> Finding:
     free = shutil.disk_usage(file.parent).free
-    said = f"{free / 1024**3:.1f} GiB free for {file.absolute()}"
+    text = f"{free / 1024**3:.1f} GiB free for {file.absolute()}"
     advice = "make room, or move the file and set AUTHZ_DATABASE_URL"
     if free < _LEAST_FREE:
-        return problem("disk", said, advice)
-    return warning("disk", said, advice) if free < _LITTLE_FREE else ok("disk", said)
+        return problem("disk", text, advice)
+    return warning("disk", text, advice) if free < _LITTLE_FREE else ok("disk", text)
 
 
 def _audit(database: Database) -> Finding:

@@ -26,14 +26,14 @@ def doctor(session: Session) -> None:
 
     Run it where the server runs, with the server's settings. Nothing is changed.
     """
-    found = []
+    matches = []
     for finding in _findings(session):
-        found.append(finding)
+        matches.append(finding)
         if session.output is out.Output.TABLE:
             session.print(*_lines(finding))
-    problems = sum(finding.state == "problem" for finding in found)
+    problems = sum(finding.state == "problem" for finding in matches)
     if session.output is out.Output.JSON:
-        out.print_document({"ok": not problems, "findings": [each._asdict() for each in found]})
+        out.print_document({"ok": not problems, "findings": [item._asdict() for item in matches]})
     else:
         session.say(out.counted(problems, "problem") if problems else "no problem found")
     raise typer.Exit(ExitCode.DENIED if problems else ExitCode.DONE)

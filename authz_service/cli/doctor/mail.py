@@ -22,8 +22,8 @@ def _mail(settings: Settings) -> Finding:
     try:
         smtp.probe()
     except (SMTPException, OSError) as error:
-        said = str(error).partition("\n")[0]
+        text = str(error).partition("\n")[0]
         return problem(
-            "mail", f"{where} did not let us in: {said}", "see AUTHZ_SMTP_*: no mail goes out"
+            "mail", f"{where} did not let us in: {text}", "see AUTHZ_SMTP_*: no mail goes out"
         )
     return ok("mail", f"{where} answers and lets us in")

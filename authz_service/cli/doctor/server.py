@@ -61,8 +61,8 @@ def _port(session: Session, name: str, port: int) -> Finding:
             raise failure_of(cast(grpc.Call, error), address, _PATIENCE) from error
     if answer.status == HealthCheckResponse.SERVING:
         return ok(name, f"{address} is serving")
-    said = f"{address} answers that it is not serving"
-    return problem(name, said, "its database does not answer, or it stops: see the server's log")
+    text = f"{address} answers that it is not serving"
+    return problem(name, text, "its database does not answer, or it stops: see the server's log")
 
 
 def _channel(address: str, settings: Settings) -> grpc.Channel:
@@ -80,8 +80,8 @@ def _metrics(settings: Settings) -> Finding:
         with urllib.request.urlopen(url, timeout=_PATIENCE) as answer:
             told = b"authz_revision" in answer.read()
     except OSError as error:
-        said = getattr(error, "reason", error)
-        return problem("metrics port", f"{url}: {said}", "see whether the server has that setting")
+        text = getattr(error, "reason", error)
+        return problem("metrics port", f"{url}: {text}", "see whether the server has that setting")
     if told:
         return ok("metrics port", f"{url} answers")
     return problem("metrics port", f"{url} is somebody else's", "choose another AUTHZ_METRICS_PORT")
@@ -90,8 +90,8 @@ def _metrics(settings: Settings) -> Finding:
 def _key_file(file: Path) -> Finding:
     mode = stat.S_IMODE(file.stat().st_mode)
     if mode & 0o077:
-        said = f"others may read {file.absolute()}: its mode is {mode:04o}"
-        return problem("key file", said, f"run chmod 600 {file}")
+        text = f"others may read {file.absolute()}: its mode is {mode:04o}"
+        return problem("key file", text, f"run chmod 600 {file}")
     return ok("key file", f"{file.absolute()}, mode {mode:04o}")
 
 
@@ -104,10 +104,10 @@ def _key(session: Session) -> Finding:
         advice = "set AUTHZ_KEY or AUTHZ_KEY_FILE to a key of this service, whole"
         return problem("key", "it is not of the form authz_KIND_ID_SECRET, or mistyped", advice)
     try:
-        held = _rights(session, f"service:{parts[0]}")
+        rights = _rights(session, f"service:{parts[0]}")
     except Failure as failure:
         return _without_rights(parts[0], failure)
-    return ok("key", f"{parts[0]} is accepted and holds {out.counted(len(held), 'right')}")
+    return ok("key", f"{parts[0]} is accepted and holds {out.counted(len(rights), 'right')}")
 
 
 def _certificate_shown(session: Session) -> Finding:
@@ -131,8 +131,8 @@ def _rights(session: Session, subject: str) -> Sequence[object]:
 
 def _without_rights(key_id: str, failure: Failure) -> Finding:
     if failure.reason == "PERMISSION_DENIED":
-        said = f"{key_id} is accepted; it may not ask for decisions, so its rights are not known"
-        return warning("key", said)
+        text = f"{key_id} is accepted; it may not ask for decisions, so its rights are not known"
+        return warning("key", text)
     if failure.exit_code == ExitCode.UNREACHABLE:
         return warning("key", "not looked at: the check port does not answer")
     return problem("key", failure.message, failure.advice)
@@ -165,8 +165,8 @@ def _plaintext(host: str) -> Finding:
 def _tls_key(key: Path) -> Finding:
     mode = stat.S_IMODE(key.stat().st_mode)
     if mode & 0o007:
-        said = f"everyone may read {key}: its mode is {mode:04o}"
-        return problem("TLS key", said, f"run chmod o= {key}")
+        text = f"everyone may read {key}: its mode is {mode:04o}"
+        return problem("TLS key", text, f"run chmod o= {key}")
     return ok("TLS key", f"{key}, mode {mode:04o}")
 
 
@@ -175,12 +175,12 @@ def _certificate(certificate: Path, key: Path) -> Finding:
         days = (_expiry(certificate, key) - time.time()) / _DAY
     except ssl.SSLError as error:
         why = getattr(error, "verify_message", "") or error.reason or str(error)
-        said = f"{certificate} with {key}: {why.lower().replace('_', ' ')}"
-        return problem("TLS", said, "renew the certificate, or name the key that belongs to it")
-    said = f"{certificate} and its key fit; it ends in {days:.0f} days"
+        text = f"{certificate} with {key}: {why.lower().replace('_', ' ')}"
+        return problem("TLS", text, "renew the certificate, or name the key that belongs to it")
+    text = f"{certificate} and its key fit; it ends in {days:.0f} days"
     if days < _DAYS_TO_RENEW:
-        return warning("TLS", said, "renew it; it is read again without a restart")
-    return ok("TLS", said)
+        return warning("TLS", text, "renew it; it is read again without a restart")
+    return ok("TLS", text)
 
 
 def _expiry(certificate: Path, key: Path) -> float:
@@ -200,8 +200,8 @@ def _expiry(certificate: Path, key: Path) -> float:
             side.do_handshake()
         except ssl.SSLWantReadError:
             continue
-    found = client.getpeercert() or {}
-    return ssl.cert_time_to_seconds(str(found["notAfter"]))
+    getpeercert = client.getpeercert() or {}
+    return ssl.cert_time_to_seconds(str(getpeercert["notAfter"]))
 
 
 def _trusting(certificate: Path) -> ssl.SSLContext:

@@ -57,7 +57,7 @@ def revocations(file: Path) -> list[pb.RoleRevocation]:
     ]
 
 
-def _rows(file: Path, known: frozenset[str]) -> Iterator[tuple[str, dict[str, str]]]:
+def _rows(file: Path, existing: frozenset[str]) -> Iterator[tuple[str, dict[str, str]]]:
     """Yield each line that is not empty, with its place, as texts by column."""
     standard = str(file) == "-"
     try:
@@ -67,8 +67,8 @@ def _rows(file: Path, known: frozenset[str]) -> Iterator[tuple[str, dict[str, st
     with opened as lines:
         rows = csv.DictReader(lines, skipinitialspace=True)
         columns = set(rows.fieldnames or ())
-        if not _REQUIRED <= columns <= known:
-            named = ", ".join(sorted(known - _REQUIRED))
+        if not _REQUIRED <= columns <= existing:
+            named = ", ".join(sorted(existing - _REQUIRED))
             raise _unreadable(
                 f"line 1 of {file} must name the columns tenant, subject and role, and of {named} "
                 "those that are wanted; no others"
@@ -95,8 +95,8 @@ def _source(text: str, place: str) -> pb.GrantSource.ValueType:
     try:
         return pb.GrantSource.Value(f"GRANT_SOURCE_{GrantSource(text).name}")
     except ValueError:
-        known = ", ".join(GrantSource)
-        raise _unreadable(f"{place}: {text!r} is no source; there are {known}") from None
+        existing = ", ".join(GrantSource)
+        raise _unreadable(f"{place}: {text!r} is no source; there are {existing}") from None
 
 
 def _unreadable(message: str) -> Failure:

@@ -75,10 +75,10 @@ def opened(file: Path) -> Iterator[Source]:
 
 def form_of(file: Path) -> Form:
     """Tell the form by the name. Raises: Failure."""
-    found = {".csv": Form.CSV, ".jsonl": Form.JSONL, ".ndjson": Form.JSONL}.get(file.suffix.lower())
-    if found is None:
+    form = {".csv": Form.CSV, ".jsonl": Form.JSONL, ".ndjson": Form.JSONL}.get(file.suffix.lower())
+    if form is None:
         raise _unreadable(f"the name of {file} does not say what it is; give --format csv or jsonl")
-    return found
+    return form
 
 
 def customers(source: Source, form: Form) -> Iterator[Customer]:
@@ -98,8 +98,8 @@ def _of_json(lines: Iterable[str]) -> Iterator[Customer]:
         except (ValueError, RecursionError):
             yield Customer(number, "", problem="it is not JSON")
             continue
-        named = document.get("tenant", "") if isinstance(document, dict) else ""
-        tenant = named if isinstance(named, str) else ""
+        name = document.get("tenant", "") if isinstance(document, dict) else ""
+        tenant = name if isinstance(name, str) else ""
         yield _read(number, tenant, partial(_from_document, document))
 
 
@@ -133,18 +133,18 @@ def _of_rows(rows: "csv.DictReader[str]") -> Iterator[Customer]:
             f"{', '.join(OPTIONAL)} those that are wanted; no others, none twice"
         )
     numbered = ((rows.line_num, row) for row in rows)
-    for tenant, group in groupby(numbered, lambda each: (each[1]["tenant"] or "").strip()):
-        found = list(group)
-        rows_of_it = [row for _, row in found]
-        yield _read(found[0][0], tenant, partial(_from_rows, rows_of_it))
+    for tenant, group in groupby(numbered, lambda item: (item[1]["tenant"] or "").strip()):
+        matches = list(group)
+        rows_of_it = [row for _, row in matches]
+        yield _read(matches[0][0], tenant, partial(_from_rows, rows_of_it))
 
 
 def _from_rows(rows: list[dict[str, Any]]) -> tenant_pb2.NewTenant:
     if any(None in row or None in row.values() for row in rows):
         raise ValueError("a line has not as many values as line 1 has columns")
-    told = [{name: value.strip() for name, value in row.items()} for row in rows]
-    first = told[0]
-    for row in told[1:]:
+    answers = [{name: value.strip() for name, value in row.items()} for row in rows]
+    first = answers[0]
+    for row in answers[1:]:
         for name in row.keys() - {*_OF_MEMBER}:
             if row[name] not in ("", first[name]):
                 raise ValueError(
@@ -155,7 +155,7 @@ def _from_rows(rows: list[dict[str, Any]]) -> tenant_pb2.NewTenant:
         tier=first["tier"],
         display_name=first.get("display_name", ""),
         add_ons=_listed(first.get("add_ons", "")),
-        members=[_member(row) for row in told if row.get("subject")],
+        members=[_member(row) for row in answers if row.get("subject")],
     )
     _date(message, first.get("trial_end_time", ""))
     return message

@@ -58,7 +58,9 @@ def in_force(session: Session) -> tuple[PolicySet, int]:
         tuple(map(convert.tier, tiers.tiers)),
         tuple(map(convert.add_on, add_ons.add_ons)),
     )
-    return policy, max(each.revision for each in (permissions, roles, tiers, add_ons))
+    return policy, max(
+        list_add_ons.revision for list_add_ons in (permissions, roles, tiers, add_ons)
+    )
 
 
 def planned(

@@ -59,7 +59,7 @@ def send(
 
     Returns the answers as one, its numbers counted through, and the place of each number.
     """
-    whole, places = pb.ImportRulesResponse(), dict[int, str]()
+    import_rules, places = pb.ImportRulesResponse(), dict[int, str]()
     with Progress(console=out.console(errors=True), transient=True) as progress:
         task = progress.add_task("Importing", total=len(rules))
         for part in _parts(model, rules):
@@ -69,34 +69,34 @@ def send(
             )
             request.MergeFrom(how)
             answer = session.rules.ImportRules(request)
-            _add(whole, answer, len(places))
+            _add(import_rules, answer, len(places))
             places |= {len(places) + at: rule.place for at, rule in enumerate(part, 1)}
             progress.advance(task, len(part))
-    return whole, places
+    return import_rules, places
 
 
-def _add(whole: pb.ImportRulesResponse, answer: pb.ImportRulesResponse, before: int) -> None:
+def _add(import_rules: pb.ImportRulesResponse, answer: pb.ImportRulesResponse, before: int) -> None:
     for action, count in answer.made.items():
-        whole.made[action] += count
+        import_rules.made[action] += count
     for rule in answer.left_out:
-        whole.left_out.add(number=before + rule.number, why=rule.why)
+        import_rules.left_out.add(number=before + rule.number, why=rule.why)
     for line in answer.expanded:
-        whole.expanded.add(number=before + line.number, into=line.into)
-    whole.unheld_roles.extend(answer.unheld_roles)
-    whole.renamed.update(answer.renamed)
-    whole.revision = answer.revision
+        import_rules.expanded.add(number=before + line.number, into=line.into)
+    import_rules.unheld_roles.extend(answer.unheld_roles)
+    import_rules.renamed.update(answer.renamed)
+    import_rules.revision = answer.revision
 
 
-def _parts(model: str, found: list[Found]) -> Iterable[list[Found]]:
+def _parts(model: str, matches: list[Found]) -> Iterable[list[Found]]:
     """Split by domain what is too much for one call.
 
     Raises:
         Failure: what belongs together is too much for one.
     """
-    if len(found) <= MOST:
-        return [found]
+    if len(matches) <= MOST:
+        return [matches]
     shape = read_shape(model)
-    ordered = sorted(found, key=lambda rule: _domain(shape, rule))
+    ordered = sorted(matches, key=lambda rule: _domain(shape, rule))
     parts: list[list[Found]] = [[]]
     for _, group in groupby(ordered, key=lambda rule: _domain(shape, rule)):
         together = list(group)

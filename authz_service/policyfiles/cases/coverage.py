@@ -19,13 +19,13 @@ def coverage(policy: PolicySet, answered: Iterable[Answered]) -> tuple[Coverage,
     """Report on roles, tiers, permissions, layers and reasons, in this order."""
     permissions, roles, tiers = set[str](), set[str](), set[str]()
     reasons = set[DecisionReason]()
-    for each in answered:
-        reasons.add(each.reason)
-        if reached("roles", each.reason):
-            permissions.add(each.expectation.question.permission)
-            roles |= _roles(each)
-        if reached("entitlement", each.reason):
-            tiers |= _tiers(each)
+    for item in answered:
+        reasons.add(item.reason)
+        if reached("roles", item.reason):
+            permissions.add(item.expectation.question.permission)
+            roles |= _roles(item)
+        if reached("entitlement", item.reason):
+            tiers |= _tiers(item)
     layers = {name for name, theirs in LAYERS.items() if theirs & reasons}
     return (
         _coverage("roles", [role.id for role in policy.roles], roles),
@@ -36,8 +36,8 @@ def coverage(policy: PolicySet, answered: Iterable[Answered]) -> tuple[Coverage,
     )
 
 
-def _coverage(kind: str, names: Iterable[str], found: Iterable[str]) -> Coverage:
-    touched, ordered = frozenset(found), tuple(names)
+def _coverage(kind: str, names: Iterable[str], matches: Iterable[str]) -> Coverage:
+    touched, ordered = frozenset(matches), tuple(names)
     return Coverage(
         kind,
         tuple(name for name in ordered if name in touched),

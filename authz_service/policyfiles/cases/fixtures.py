@@ -88,11 +88,11 @@ def _suspensions(place: Place) -> frozenset[SuspensionReason]:
     return frozenset(reason for reason in SuspensionReason if reason in reasons)
 
 
-def _own_roles(tenant_id: str, roles: Place, known: Known) -> Iterator[tuple[str, Role]]:
-    names = known.roles | {f"{tenant_id}/{name}" for name, _ in roles.entries()}
+def _own_roles(tenant_id: str, roles: Place, existing: Known) -> Iterator[tuple[str, Role]]:
+    names = existing.roles | {f"{tenant_id}/{name}" for name, _ in roles.entries()}
     for name, place in roles.entries():
         role_id = f"{tenant_id}/{name}"
-        permissions = place.at("permissions").declared_all("permission", known.permissions)
+        permissions = place.at("permissions").declared_all("permission", existing.permissions)
         yield role_id, Role(role_id, permissions, place.at("includes").declared_all("role", names))
 
 

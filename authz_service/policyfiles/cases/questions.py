@@ -20,7 +20,7 @@ _NOT_A_MEMBER: Final = answer(DecisionReason.NOT_A_MEMBER)
 _LIMIT_UNKNOWN: Final = answer(DecisionReason.LIMIT_UNKNOWN)
 
 
-def expectations(file: Place, known: Known) -> Iterator[Expectation]:
+def expectations(file: Place, existing: Known) -> Iterator[Expectation]:
     """Read every case in its order; mistakes are blamed."""
     default = file.at("at").instant(_NOWHEN)
     names: dict[str, int] = {}
@@ -32,7 +32,7 @@ def expectations(file: Place, known: Known) -> Iterator[Expectation]:
         at = case.at("at").instant(default)
         if at == _NOWHEN and not file.at("at").is_there:
             case.at("at").blame("it is missing: say when, here or with `at` at the top of the file")
-        yield from _Case(case, file.at("tenants"), known, at).expectations()
+        yield from _Case(case, file.at("tenants"), existing, at).expectations()
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +60,10 @@ class _Case:
         name, tenant = self.place.at("name").text, self.place.at("tenant").identifier("tenant")
         scopes = enclosing(self.place.at("scope").identifier("scope"))
         usage, file = self._usage(), self.place.document.file
-        for each in chain(self._listed(), self._tabled()):
-            self._check(each, tenant, usage)
-            question = Question(tenant, each.subject, each.permission, scopes, usage)
-            yield Expectation(file, each.line, name, question, self.at, each.answer)
+        for item in chain(self._listed(), self._tabled()):
+            self._check(item, tenant, usage)
+            question = Question(tenant, item.subject, item.permission, scopes, usage)
+            yield Expectation(file, item.line, name, question, self.at, item.answer)
 
     def _usage(self) -> Usage | None:
         place = self.place.at("usage")

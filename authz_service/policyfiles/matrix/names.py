@@ -45,9 +45,9 @@ class Names:
         """Read the permission of a row, and what is wrong with it."""
         scope, resource = self._filled(row, Kind.SCOPE), self._filled(row, Kind.RESOURCE)
         section = self.sections[-1] if self.sections else ""
-        action, whole = self._cell(row, Kind.ACTION), self._cell(row, Kind.PERMISSION)
-        if whole and not (resource and action):
-            resource, action = _split(whole, resource or section)
+        action, total = self._cell(row, Kind.ACTION), self._cell(row, Kind.PERMISSION)
+        if total and not (resource and action):
+            resource, action = _split(total, resource or section)
         elif not resource:
             resource = section
         parts = {Kind.SCOPE: scope, Kind.RESOURCE: resource, Kind.ACTION: action}
@@ -79,14 +79,14 @@ class Names:
         )
 
 
-def _split(whole: str, resource: str) -> tuple[str, str]:
+def _split(total: str, resource: str) -> tuple[str, str]:
     """Split `invoices:export`, `Export invoices`, or `export` of a resource that is known."""
-    before, colon, after = whole.partition(":")
+    before, colon, after = total.partition(":")
     if colon:
         return before, after
     if resource:
-        return resource, whole
-    action, _, rest = whole.partition(" ")
+        return resource, total
+    action, _, rest = total.partition(" ")
     return rest, action
 
 

@@ -30,8 +30,8 @@ def attributes(request: Any) -> Attributes:
     return Attributes(request.id, request.type, time, request.subject)
 
 
-def event_message(value: StoredEvent, *, whole: bool = True) -> pb.Event:
-    """Write an event; not `whole` leaves its data out."""
+def event_message(value: StoredEvent, *, with_data: bool = True) -> pb.Event:
+    """Write an event; `with_data` tells whether its data is in it."""
     event = value.event
     message = pb.Event(
         source=event.source,
@@ -39,14 +39,14 @@ def event_message(value: StoredEvent, *, whole: bool = True) -> pb.Event:
         type=event.type,
         subject=event.subject,
         tenant=value.tenant,
-        data=json.dumps(event.data) if whole else "",
+        data=json.dumps(event.data) if with_data else "",
         state=STATES[value.state],
         reason=REASONS[value.reason],
         message=value.message,
         revision=value.revision,
         deliveries=value.deliveries,
         receive_time=values.timestamp(value.received_at),
-        passage=[_step(each) for each in value.passage],
+        passage=[_step(passed) for passed in value.passage],
     )
     if event.time:
         message.time.CopyFrom(values.timestamp(event.time))

@@ -27,7 +27,7 @@ def changeset(message: pb.Changeset, methods: Mapping[str, Method]) -> Changeset
     Raises: INVALID_FIELD, naming the command.
     """
     return Changeset(
-        tuple(_command(each, number, methods) for number, each in enumerate(message.commands))
+        tuple(_command(command, number, methods) for number, command in enumerate(message.commands))
     )
 
 

@@ -11,29 +11,29 @@ from authz_service.rpc.messages.values import CLASS_OF, REASONS
 from authz_service.usecases.decisions.explain import Explained
 
 
-def entitlements(found: Entitlements, revision: int) -> pb.GetEntitlementsResponse:
+def entitlements(match: Entitlements, revision: int) -> pb.GetEntitlementsResponse:
     return pb.GetEntitlementsResponse(
-        state=tenants.STATES[found.state],
-        tier=found.tier,
-        add_ons=[add_on.removeprefix(ADD_ON) for add_on in found.add_ons],
+        state=tenants.STATES[match.state],
+        tier=match.tier,
+        add_ons=[add_on.removeprefix(ADD_ON) for add_on in match.add_ons],
         features=[
             pb.EntitledFeature(
                 feature=catalog.feature_message(feature.feature), source=feature.source
             )
-            for feature in found.features
+            for feature in match.features
         ],
-        limits=[_limit(each) for each in found.limits],
+        limits=[_limit(limit_in_force) for limit_in_force in match.limits],
         permissions=[
             pb.EntitledPermission(permission=permission.permission, source=permission.source)
-            for permission in found.permissions
+            for permission in match.permissions
         ],
-        exceptions=[values.exception_message(exception) for exception in found.exceptions],
+        exceptions=[values.exception_message(exception) for exception in match.exceptions],
         revision=revision,
     )
 
 
 def limit(
-    reason: DecisionReason, usage: Usage, found: LimitInForce | None, revision: int
+    reason: DecisionReason, usage: Usage, limit_in_force: LimitInForce | None, revision: int
 ) -> pb.CheckLimitResponse:
     message = pb.CheckLimitResponse(
         allowed=reason is DecisionReason.ALLOWED,
@@ -41,15 +41,15 @@ def limit(
         reason_class=CLASS_OF[reason],
         revision=revision,
     )
-    if found is not None:
-        message.limit.CopyFrom(_limit(found))
-        if found.limit.value is not None:
-            message.remaining = max(0, found.limit.value - usage.used)
+    if limit_in_force is not None:
+        message.limit.CopyFrom(_limit(limit_in_force))
+        if limit_in_force.limit.value is not None:
+            message.remaining = max(0, limit_in_force.limit.value - usage.used)
     return message
 
 
-def explained(told: Explained) -> pb.ExplainResponse:
-    decision = told.explanation.decision
+def explained(answer: Explained) -> pb.ExplainResponse:
+    decision = answer.explanation.decision
     return pb.ExplainResponse(
         allowed=decision.allowed,
         reason=REASONS[decision.reason],
@@ -61,11 +61,11 @@ def explained(told: Explained) -> pb.ExplainResponse:
                 reason=REASONS[layer.reason],
                 summary=layer.summary,
             )
-            for layer in told.explanation.layers
+            for layer in answer.explanation.layers
         ],
-        rules=[_rule(rule) for rule in told.rules],
-        remedies=[remedy_message(remedy) for remedy in told.explanation.remedies],
-        at=values.timestamp(told.at),
+        rules=[_rule(rule) for rule in answer.rules],
+        remedies=[remedy_message(remedy) for remedy in answer.explanation.remedies],
+        at=values.timestamp(answer.at),
         revision=decision.revision,
     )
 
@@ -76,5 +76,7 @@ def _rule(rule: Rule) -> pb.ExplainedRule:
     )
 
 
-def _limit(found: LimitInForce) -> pb.EntitledLimit:
-    return pb.EntitledLimit(limit=catalog.limit_message(found.limit), sources=found.sources)
+def _limit(limit_in_force: LimitInForce) -> pb.EntitledLimit:
+    return pb.EntitledLimit(
+        limit=catalog.limit_message(limit_in_force.limit), sources=limit_in_force.sources
+    )

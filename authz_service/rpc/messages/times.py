@@ -27,8 +27,8 @@ def require_sound(message: Message, path: str = "") -> None:
         if isinstance(value, Message):
             _require_sound(value, name)
         elif not field.message_type.GetOptions().map_entry:
-            for number, each in enumerate(value):
-                _require_sound(each, f"{name}[{number}]")
+            for number, item in enumerate(value):
+                _require_sound(item, f"{name}[{number}]")
 
 
 def _require_sound(value: Any, path: str) -> None:

@@ -73,8 +73,8 @@ def word(words: Mapping[E, int], number: int, unset: E | None, field: str) -> E:
     Raises:
         InvalidArgument: INVALID_FIELD for 0 without a default, or a number we do not know.
     """
-    for word, known in words.items():
-        if known == number:
+    for word, existing in words.items():
+        if existing == number:
             return word
     if number == 0 and unset is not None:
         return unset
@@ -145,9 +145,9 @@ def moment(request: Any) -> Moment:
 
 def moment_known(request: Any) -> Moment:
     """Read a moment whose revision may be named by an instant, `as_known_at_time`."""
-    found, named = moment(request), request.HasField("as_known_at_time")
-    known_time = instant(request.as_known_at_time) if named else None
-    return Moment(found.at, found.as_known_at, known_time)
+    match, name = moment(request), request.HasField("as_known_at_time")
+    known_time = instant(request.as_known_at_time) if name else None
+    return Moment(match.at, match.as_known_at, known_time)
 
 
 def source(number: int, field: str = "source") -> GrantSource:

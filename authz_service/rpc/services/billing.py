@@ -41,13 +41,13 @@ class BillingServicer:
         self, request: pb.PreviewEventRequest, context: Context
     ) -> pb.PreviewEventResponse:
         answer = self._calls.read(request, context, preview.preview_event, self._previewed)
-        found = answer.value
+        value = answer.value
         return pb.PreviewEventResponse(
-            event=to.event_message(found.event),
-            effects=found.effects,
-            duplicate=found.duplicate,
+            event=to.event_message(value.event),
+            effects=value.effects,
+            duplicate=value.duplicate,
             revision=answer.revision,
-            **(subscriptions.effect_fields(found.change) if found.change is not None else {}),
+            **(subscriptions.effect_fields(value.change) if value.change is not None else {}),
         )
 
     def GetEvent(self, request: pb.GetEventRequest, context: Context) -> pb.GetEventResponse:
@@ -57,7 +57,7 @@ class BillingServicer:
     def ListEvents(self, request: pb.ListEventsRequest, context: Context) -> pb.ListEventsResponse:
         answer = self._calls.read(request, context, events.list_events, _listing)
         return pb.ListEventsResponse(
-            events=[to.event_message(item, whole=False) for item in answer.value.items],
+            events=[to.event_message(item, with_data=False) for item in answer.value.items],
             next_page_token=answer.value.next_token,
             revision=answer.revision,
         )
@@ -83,7 +83,7 @@ class BillingServicer:
     def MapSubject(self, request: pb.MapSubjectRequest, context: Context) -> pb.MapSubjectResponse:
         answer = self._calls.change(request, context, events.map_subject, self._mapped)
         return pb.MapSubjectResponse(
-            released=[to.event_message(each.event, whole=False) for each in answer.value],
+            released=[to.event_message(item.event, with_data=False) for item in answer.value],
             revision=answer.revision,
         )
 
@@ -161,7 +161,7 @@ class BillingServicer:
             page=values.page(request),
             tenant=request.tenant,
             source=request.source,
-            desired=tuple(to.desired(each) for each in request.desired),
+            desired=tuple(to.desired(desired_contract) for desired_contract in request.desired),
             repair=request.repair,
         )
 

@@ -83,8 +83,8 @@ def _lead(
     for action in actions:
         _require_plan(index, action)
         after = led(after, action, tx.now, partial(_unit, index))
-    done = "tenant.onboarded" if before is None else "tenant.contract_followed"
-    changed(tx, done, before, after)
+    result = "tenant.onboarded" if before is None else "tenant.contract_followed"
+    changed(tx, result, before, after)
     return before is not None and (Aspect.REOPENING in aspects or _bought(before) != _bought(after))
 
 
@@ -150,24 +150,24 @@ def _appoint(tx: Transaction, tenant_id: str, admin: Admin) -> None:
     tenant = preconditions.customer(tx.index, tenant_id)
     if admin.email:
         reached = tx.index.tenants[tenant_id].invitations.values()
-        if not any(each.email == admin.email.lower() for each in reached):
+        if not any(invitation.email == admin.email.lower() for invitation in reached):
             # Nobody knows a token yet: the mail that brings it makes it.
-            wanted = InviteMember(
+            request = InviteMember(
                 tenant=tenant_id,
                 token_hash="",
                 lifetime=INVITATION_LIFETIME,
                 email=admin.email,
                 roles=admin.roles,
             )
-            invite_member.body(tx, wanted)
+            invite_member.body(tx, request)
         return
     subject = preconditions.customer_subject(admin.subject, "admin_subject")
     if tx.index.member(tenant_id, subject) is None:
         roster.changed(tx, "member.added", None, Membership(tenant_id, subject))
     grants = tx.index.grants(tenant_id, subject)
-    held = {grant.role for grant in grants if not grant.scope and grant.covers((), tx.now)}
+    roles = {grant.role for grant in grants if not grant.scope and grant.covers((), tx.now)}
     for role in admin.roles:
-        if role not in held:
+        if role not in roles:
             grant = RoleGrant(tenant_id, subject, role, source=GrantSource.CONTRACT)
             give(tx, tenant, replace(grant, reason=tx.call.reason), "admin_roles")
 

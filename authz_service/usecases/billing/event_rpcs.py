@@ -134,17 +134,17 @@ class EventDoor:
         """Take in one event; on return it is committed. Raises: Unavailable."""
         actor = Actor(f"source:{envelope.event.source}", source_address=address)
         with self._store.transaction(Call(actor)) as tx:
-            taken = ingestion.take_in(tx, self.policy(), envelope, how)
-        count(self.counts, taken)
-        return taken
+            take_in = ingestion.take_in(tx, self.policy(), envelope, how)
+        count(self.counts, take_in)
+        return take_in
 
 
-def count(counts: "Counter[str]", taken: Taken) -> None:
+def count(counts: "Counter[str]", used: Taken) -> None:
     """Count what became of an event: `applied`, `duplicate`, or `parked` with its reason."""
-    named = taken.event.state.value
-    if taken.event.state is EventState.PARKED:
-        named = f"parked {taken.event.reason.value}"
-    counts["duplicate" if taken.duplicate else named] += 1
+    value = used.event.state.value
+    if used.event.state is EventState.PARKED:
+        value = f"parked {used.event.reason.value}"
+    counts["duplicate" if used.duplicate else value] += 1
 
 
 @change
@@ -190,17 +190,18 @@ def map_subject(tx: Transaction, command: MapSubject) -> tuple[Taken, ...]:
     if tenant == SYSTEM:
         preconditions.customer(tx.index, tenant)
     preconditions.text(command.subject, "subject", at_most=_MOST_NAME, required=True)
-    known = store.tenant_of_subject(tx.connection, command.source, command.subject)
-    if known not in ("", tenant) and not command.replace:
+    tenant_of_subject = store.tenant_of_subject(tx.connection, command.source, command.subject)
+    if tenant_of_subject not in ("", tenant) and not command.replace:
         raise AlreadyExists(
             ErrorReason.EVENT_SUBJECT_MAPPED,
-            f"{command.source} means tenant {known!r} by it; set `replace` to map it anew",
+            f"{command.source} means tenant {tenant_of_subject!r} by it; set `replace` to map "
+            "it anew",
             field="subject",
-            details={"tenant": known},
+            details={"tenant": tenant_of_subject},
         )
     store.map_subject(tx.connection, command.source, command.subject, tenant, tx.now)
     target = f"{command.source}/{command.subject}"
-    ingestion.note(tx, "event_subject.mapped", "", target, mapped_to=tenant, was=known)
+    ingestion.note(tx, "event_subject.mapped", "", target, mapped_to=tenant, was=tenant_of_subject)
     waiting = store.of_subject(tx.connection, command.source, command.subject)
     return tuple(ingestion.process(tx, command.policy, waiting))
 
@@ -219,8 +220,8 @@ def resume_intake(tx: Transaction, command: OfIntake) -> Resumed:
     """Take events in again, close the breaker, and do what was held up, oldest first."""
     store.set_intake(tx.connection, Intake(counted_from=tx.now))
     ingestion.note(tx, "intake.resumed", "", "intake")
-    done = ingestion.release(tx, command.policy, RELEASED_BY_RESUMING, RELEASED_AT_ONCE)
-    return Resumed(_intake(tx.connection, tx.index, tx.now, command.policy), len(done))
+    events = ingestion.release(tx, command.policy, RELEASED_BY_RESUMING, RELEASED_AT_ONCE)
+    return Resumed(_intake(tx.connection, tx.index, tx.now, command.policy), len(events))
 
 
 @read
@@ -248,8 +249,8 @@ def list_events(view: View, query: ListEvents) -> Page[StoredEvent]:
     wishes = {"source": query.source, "tenant": query.tenant, "state": state, "reason": reason}
     conditions = [store.event.c[name] == value for name, value in wishes.items() if value]
     with view.database.read() as connection:
-        found = store.page(connection, int(after or 0), size + 1, *conditions)
-    return paging.cut(found, lambda event: str(event.number), size, filters)
+        events = store.page(connection, int(after or 0), size + 1, *conditions)
+    return paging.cut(events, lambda event: str(event.number), size, filters)
 
 
 def _intake(connection: Connection, index: Index, now: Instant, policy: BillingPolicy) -> IntakeNow:
@@ -273,10 +274,10 @@ def enveloped(command: IngestEvent) -> Envelope:
         value: str = getattr(command.beside, name)
         if len(value) > _MOST_NAME or (value and not value.isprintable()):
             raise _wrong(f"{name} has more than {_MOST_NAME} or unprintable characters", name)
-    found = envelopes(source, command.data, command.beside)
-    if len(found) != 1:
+    matches = envelopes(source, command.data, command.beside)
+    if len(matches) != 1:
         raise _wrong("the data is a list; send one event a call", "data")
-    return found[0]
+    return matches[0]
 
 
 def _source(policy: BillingPolicy, name: str) -> Source:

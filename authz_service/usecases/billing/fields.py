@@ -70,6 +70,6 @@ def _plan(item: Any) -> tuple[str, object]:
             if digits and len(quantity) < _MOST_DIGITS:
                 return name, int(quantity)
             # Salesforce writes whole numbers as 12.0.
-            whole = isinstance(quantity, float) and quantity.is_integer()
-            return name, int(quantity) if whole else quantity
+            total = isinstance(quantity, float) and quantity.is_integer()
+            return name, int(quantity) if total else quantity
     raise values.malformed(f"`plans` finds {str(item)[:100]!r}, which names no plan")

@@ -65,12 +65,12 @@ def take_in(tx: Transaction, policy: BillingPolicy, envelope: Envelope, how: str
     `how` says what proved that it is its source's.
     """
     event = envelope.event
-    known = events.find(tx.connection, event.source, event.id)
-    if known is not None:
-        same = (known.event.data, known.event.type) == (event.data, event.type)
+    find = events.find(tx.connection, event.source, event.id)
+    if find is not None:
+        same = (find.event.data, find.event.type) == (event.data, event.type)
         message = "" if same else "with another content; the first one counts"
         step = Passed(Stage.DUPLICATE, tx.now, message=message)
-        counted = passed(known, step, deliveries=known.deliveries + 1)
+        counted = passed(find, step, deliveries=find.deliveries + 1)
         events.replace(tx.connection, counted)
         return Taken(counted, duplicate=True)
     stored = StoredEvent(event, tx.now)
@@ -78,7 +78,7 @@ def take_in(tx: Transaction, policy: BillingPolicy, envelope: Envelope, how: str
         stored = passed(stored, step)
     stored = events.keep(tx.connection, stored)
     wrong = {stored.number: envelope.wrong} if envelope.wrong else {}
-    return next(each for each in process(tx, policy, [stored], wrong) if _is(each, stored))
+    return next(item for item in process(tx, policy, [stored], wrong) if _is(item, stored))
 
 
 def process(
@@ -303,8 +303,8 @@ def _apply(
     return Taken(applied, effects)
 
 
-def _is(taken: Taken, stored: StoredEvent) -> bool:
-    return taken.event.number == stored.number
+def _is(used: Taken, stored: StoredEvent) -> bool:
+    return used.event.number == stored.number
 
 
 def replayed(tx: Transaction, policy: BillingPolicy, stored: StoredEvent) -> Taken:
@@ -315,20 +315,20 @@ def replayed(tx: Transaction, policy: BillingPolicy, stored: StoredEvent) -> Tak
         envelope = read_again(source, stored.event)
         stored = replace(stored, event=envelope.event)
         wrong = {stored.number: envelope.wrong} if envelope.wrong else {}
-    done = process(tx, policy, [stored], wrong, by_hand=True)
-    return next(each for each in done if _is(each, stored))
+    events = process(tx, policy, [stored], wrong, by_hand=True)
+    return next(item for item in events if _is(item, stored))
 
 
 def release(
     tx: Transaction, policy: BillingPolicy, reasons: Iterable[EventReason], at_most: int
 ) -> list[Taken]:
     """Do what events say that were held up, oldest first."""
-    held = events.parked(tx.connection, tuple(reasons), at_most)
-    return process(tx, policy, held, by_hand=True)
+    parked = events.parked(tx.connection, tuple(reasons), at_most)
+    return process(tx, policy, parked, by_hand=True)
 
 
-def note(tx: Transaction, action: str, tenant: str, target: str, **told: object) -> None:
+def note(tx: Transaction, action: str, tenant: str, target: str, **answers: object) -> None:
     """Audit what a person did to the intake or to an event."""
     chain = tenant if tx.index.tenant(tenant) is not None else SYSTEM
-    details = {name: str(value) for name, value in told.items()}
+    details = {name: str(value) for name, value in answers.items()}
     tx.record(AuditRecord(action, chain, (target,), reason=tx.call.reason, details=details))

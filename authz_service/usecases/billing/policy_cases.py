@@ -125,12 +125,12 @@ def _run(policy: BillingPolicy, case: _Case, used: set[Rule]) -> Iterator[Proble
     contract = fold(meanings, policy.merging)
     parked |= {id_: "unclear_order" for _, id_ in contract.unclear}
     right = case.body["right"]
-    found = [*_differences(policy, contract, right, now)]
+    matches = [*_differences(policy, contract, right, now)]
     for at, later in case.body.get("later", {}).items():
-        found += _differences(policy, contract, later, _instant(at), f"{at}: ")
+        matches += _differences(policy, contract, later, _instant(at), f"{at}: ")
     if parked != case.body.get("parked", {}):
-        found.append(f"parked are {parked or 'none'}")
-    for difference in found:
+        matches.append(f"parked are {parked or 'none'}")
+    for difference in matches:
         yield Problem(case.file, case.line, case.body["name"], difference)
 
 

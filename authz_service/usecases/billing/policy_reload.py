@@ -39,7 +39,7 @@ class BillingPolicyInUse:
 
 def _stamp(folder: Path) -> tuple[int, int, int] | None:
     try:
-        found = (folder / BILLING).stat()
+        stat = (folder / BILLING).stat()
     except OSError:
         return None
-    return found.st_ino, found.st_mtime_ns, found.st_size
+    return stat.st_ino, stat.st_mtime_ns, stat.st_size

@@ -82,11 +82,11 @@ def _previewed(
     released = list(_released(tx, policy, stored) if new else ())
     meanings = [reading.meaning, *(meaning for _, meaning in released)]
     merging = policy.merging
-    standing = added(tx.connection, tenant, (), meanings, merging)
+    current = added(tx.connection, tenant, (), meanings, merging)
     is_open = tx.index.tenant(tenant) is not None
-    if not is_open and not standing.after.complete:
+    if not is_open and not current.after.complete:
         raise ingestion.not_onboarded(tenant)
-    actions = ingestion.steps(is_open, standing, merging, tx.now)
+    actions = ingestion.steps(is_open, current, merging, tx.now)
     reason = ingestion.due_to([stored, *(waiting for waiting, _ in released)])
     try:
         steps = ingestion.carried_out(tx, policy, tenant, reason, actions)
@@ -96,7 +96,7 @@ def _previewed(
     change = account_change(tx.index, after, tenant, tx.now, sample)
     over = tuple(exceeded(after, tenant, policy.downgrade, tx.now))
     outcome = Passed(Stage.APPLIED, tx.now)
-    if stored.event.name in standing.after.unclear:
+    if stored.event.name in current.after.unclear:
         unclear = ingestion.UNCLEAR
         outcome = Passed(Stage.PARKED, tx.now, unclear.reason, unclear.message)
     effects = ingestion.told(actions, steps)

@@ -121,8 +121,8 @@ def _tenants(tx: Transaction, command: Reconcile) -> Page[str]:
         return Page((preconditions.customer(tx.index, command.tenant).id,))
     query = ["reconcile", command.source]
     size, after = paging.size(command.page), paging.start(command.page, query)
-    found = events.tenants_of(tx.connection, command.source, after, size + 1)
-    return paging.cut(found, str, size, query)
+    tenants_of = events.tenants_of(tx.connection, command.source, after, size + 1)
+    return paging.cut(tenants_of, str, size, query)
 
 
 def _of_events(tx: Transaction, command: Reconcile, tenant: str) -> Drift | None:
@@ -161,14 +161,14 @@ def _agreement(command: Reconcile, number: int, desired: Desired) -> Agreement:
     terms = terms_of(policy, desired.plans)
     if terms is None or not desired.plans:
         raise Unreadable(EventReason.MALFORMED, "`plans` names no plan")
-    standing = Standing.TRIAL if desired.trial_until is not None else Standing.ACTIVE
-    standing = Standing.PAST_DUE if desired.grace_until is not None else standing
+    current = Standing.TRIAL if desired.trial_until is not None else Standing.ACTIVE
+    current = Standing.PAST_DUE if desired.grace_until is not None else current
     return replace(
         agreement,
         terms=terms,
         sold=frozenset().union(*(plan.add_ons for plan in policy.plans.values())),
         limited=frozenset(name for plan in policy.plans.values() for name in plan.limits),
-        standing=standing,
+        standing=current,
         carried=terms.tier,
         trial_until=desired.trial_until or FOREVER,
         trial_then=policy.trial_then,

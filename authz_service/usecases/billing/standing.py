@@ -80,9 +80,9 @@ def anew(
     )
 
 
-def keep(connection: Connection, tenant: str, standing: Standing, *, waiting: bool = False) -> None:
+def keep(connection: Connection, tenant: str, current: Standing, *, waiting: bool = False) -> None:
     """Keep what the next event is added to. `waiting`: all of it waits for the account."""
-    body = _RUNNING.dump_json(standing.running, exclude_defaults=True).decode()
+    body = _RUNNING.dump_json(current.running, exclude_defaults=True).decode()
     events.keep_running_contract(connection, tenant, body, waiting)
 
 

@@ -69,8 +69,8 @@ def _amount(amount: Amount, plan: str, quantity: object) -> int | NoQuantity:
         return NoQuantity.UNLIMITED if amount.value is None else amount.value
     if quantity is None and amount.no_quantity is not NoQuantity.PARK:
         return amount.no_quantity
-    whole = isinstance(quantity, int) and not isinstance(quantity, bool)
-    if whole and isinstance(quantity, int) and 0 < quantity * amount.each <= MOST_UNITS:
+    total = isinstance(quantity, int) and not isinstance(quantity, bool)
+    if total and isinstance(quantity, int) and 0 < quantity * amount.each <= MOST_UNITS:
         return quantity * amount.each
     remedy = "; say what `no_quantity` means" if quantity is None else ""
     raise malformed(f"plan {plan!r} is sold by quantity, and {quantity!r} is none{remedy}")

@@ -92,8 +92,8 @@ def text(value: Any, name: str) -> str:
 
 def identifier(value: Any, name: str) -> str:
     """Read an id: text, or a whole number as some systems have them."""
-    whole = isinstance(value, int) and not isinstance(value, bool)
-    return str(value) if whole else text(value, name)
+    total = isinstance(value, int) and not isinstance(value, bool)
+    return str(value) if total else text(value, name)
 
 
 def instant(value: Any, name: str, times: Times, *, ends: bool = False) -> Instant:

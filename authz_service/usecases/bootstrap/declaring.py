@@ -75,27 +75,27 @@ def _withdrawals(tx: Transaction) -> Iterator[FactChange]:
     facts: list[Permission | Role] = [entry.fact for entry in tx.index.permissions.values()]
     facts += [entry.fact for entry in tx.index.roles.values()]
     current = RIGHTS.keys() | {role.id for role in ROLES}
-    going = [fact for fact in facts if is_own(fact.id) and fact.id not in current]
-    gone = {fact.id for fact in going}
-    users = dict.fromkeys(use.fact for fact in going for use in uses(tx, fact, ""))
+    roles = [fact for fact in facts if is_own(fact.id) and fact.id not in current]
+    ids = {fact.id for fact in roles}
+    users = dict.fromkeys(use.fact for fact in roles for use in uses(tx, fact, ""))
     for user in users:
         if not (isinstance(user, Role) and is_own(user.id)):
-            yield FactChange(user, _without(user, gone))
-    yield from (FactChange(fact, None) for fact in going)
+            yield FactChange(user, _without(user, ids))
+    yield from (FactChange(fact, None) for fact in roles)
 
 
-def _without(fact: Fact, gone: Set[str]) -> Fact | None:
+def _without(fact: Fact, missing: Set[str]) -> Fact | None:
     """Take names out of a fact; one that is nothing without them ends."""
     match fact:
         case Role(permissions=permissions, includes=includes):
-            return replace(fact, permissions=permissions - gone, includes=includes - gone)
+            return replace(fact, permissions=permissions - missing, includes=includes - missing)
         case Plan(assignable_roles=roles):
-            return replace(fact, assignable_roles=roles - gone)
+            return replace(fact, assignable_roles=roles - missing)
         case Permission():
             return replace(fact, replaced_by="")
-        case TenantException(permissions=permissions) if permissions - gone:
-            return replace(fact, permissions=permissions - gone)
-        case Invitation(roles=roles) if set(roles) - gone:
-            return replace(fact, roles=tuple(role for role in roles if role not in gone))
+        case TenantException(permissions=permissions) if permissions - missing:
+            return replace(fact, permissions=permissions - missing)
+        case Invitation(roles=roles) if set(roles) - missing:
+            return replace(fact, roles=tuple(role for role in roles if role not in missing))
         case _:
             return None

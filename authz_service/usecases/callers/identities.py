@@ -158,8 +158,8 @@ def _described(view: View, identities: Sequence[Identity]) -> tuple[IdentityNow,
     with view.database.read() as connection:
         revisions = caller_revisions(connection, ids, view.index.revision)
     return tuple(
-        IdentityNow(each, *system_roles.held(view.index, each.subject), revisions.get(each.id, 0))
-        for each in identities
+        IdentityNow(item, *system_roles.held(view.index, item.subject), revisions.get(item.id, 0))
+        for item in identities
     )
 
 

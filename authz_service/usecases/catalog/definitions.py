@@ -29,7 +29,7 @@ class Definition:
 
 def invalid(index: Index, definitions: Sequence[Definition]) -> Iterator[Violation]:
     """Find every rule of definitions that these break once all of them are written."""
-    policy = as_policy(each.after for each in definitions)
+    policy = as_policy(definition.after for definition in definitions)
     broken = list(violations(policy, validation.existing(index)))
     yield from broken or _inclusions(index, policy.roles)
 
@@ -46,8 +46,8 @@ def _inclusions(index: Index, roles: Sequence[Role]) -> Iterator[Violation]:
 
 def write_all(tx: Transaction, definitions: Sequence[Definition]) -> None:
     """Write definitions that break no rule. Raises: OPERATORS_LOCKED_OUT."""
-    for each in definitions:
-        objects.write(tx, each.field, each.before, each.after)
+    for definition in definitions:
+        objects.write(tx, definition.field, definition.before, definition.after)
     require_operable(tx)
 
 
@@ -83,14 +83,17 @@ def warnings(index: Index, definitions: Sequence[Definition]) -> Iterator[str]:
     """
     declared = {name: entry.fact for name, entry in index.permissions.items()}
     declared |= {
-        each.after.id: each.after for each in definitions if isinstance(each.after, Permission)
+        definition.after.id: definition.after
+        for definition in definitions
+        if isinstance(definition.after, Permission)
     }
-    for each in definitions:
-        if isinstance(each.after, Permission) or isinstance(each.before, Permission):
+    for definition in definitions:
+        if isinstance(definition.after, Permission) or isinstance(definition.before, Permission):
             continue
-        earlier = frozenset[str]() if each.before is None else each.before.permissions
-        for name in sorted(each.after.permissions - earlier):
+        earlier = frozenset[str]() if definition.before is None else definition.before.permissions
+        for name in sorted(definition.after.permissions - earlier):
             if name in declared and declared[name].deprecated:
                 instead = validation.instead(declared[name].replaced_by)
-                label = each.field.replace("_", "-")
-                yield f"{label} {each.place[1]} takes up {name}, which is deprecated: {instead}"
+                label = definition.field.replace("_", "-")
+                of = f"{label} {definition.place[1]}"
+                yield f"{of} takes up {name}, which is deprecated: {instead}"

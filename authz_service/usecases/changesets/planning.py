@@ -84,7 +84,7 @@ def planned(tx: Transaction, changeset: Changeset) -> Planned:
     """
     plan = _Plan(tx, tx.index)
     numbered = [_Numbered(number, command) for number, command in enumerate(changeset.commands)]
-    for stage, commands in groupby(sorted(numbered, key=_place), key=lambda each: each.stage):
+    for stage, commands in groupby(sorted(numbered, key=_place), key=lambda item: item.stage):
         refusals = list(_refusals(plan, stage, list(commands)))
         if refusals:
             refusals[0].others = tuple(refusals[1:])
@@ -113,32 +113,32 @@ def _refusals(plan: _Plan, stage: Stage, commands: list[_Numbered]) -> Iterator[
         case Stage.DELETE:
             yield from _delete(plan, commands)
         case _:
-            for each in commands:
-                yield from _run(plan, each, kind_of(each.command).case.body)
+            for numbered in commands:
+                yield from _run(plan, numbered, kind_of(numbered.command).case.body)
 
 
 def _run(
-    plan: _Plan, each: _Numbered, body: Callable[[Transaction, object], object]
+    plan: _Plan, numbered: _Numbered, body: Callable[[Transaction, object], object]
 ) -> Iterator[AuthzError]:
     try:
-        plan.run(lambda step: body(step, each.command.content))
+        plan.run(lambda step: body(step, numbered.command.content))
     except AuthzError as refusal:
-        yield each.refused(refusal)
+        yield numbered.refused(refusal)
 
 
 def _define(plan: _Plan, commands: list[_Numbered]) -> Iterator[AuthzError]:
     """Take definitions together, so that they may name each other."""
     resolved: dict[tuple[str, str], tuple[_Numbered, Definition]] = {}
     refusals = []
-    for each in commands:
-        kind = required(kind_of(each.command).definition)
+    for numbered in commands:
+        kind = required(kind_of(numbered.command).definition)
         try:
-            before, after = kinds.resolved(kind, plan.index, each.command.content)
+            before, after = kinds.resolved(kind, plan.index, numbered.command.content)
         except AuthzError as refusal:
-            refusals.append(each.refused(refusal))
+            refusals.append(numbered.refused(refusal))
             continue
         definition = Definition(kind.field, before, after)
-        resolved[definition.place] = each, definition
+        resolved[definition.place] = numbered, definition
     every = [definition for _, definition in resolved.values()]
     invalid = definitions.invalid(plan.index, every)
     refusals += (_violation(violation, resolved) for violation in invalid)
@@ -153,14 +153,14 @@ def _violation(
 ) -> AuthzError:
     section, name, *rest = violation.path
     refusal = InvalidArgument(violation.reason, violation.message, details=violation.details)
-    each, definition = resolved[section, name]
+    numbered, definition = resolved[section, name]
     refusal.field = ".".join((definition.field, *rest))
-    return each.refused(refusal)
+    return numbered.refused(refusal)
 
 
 def _delete(plan: _Plan, commands: list[_Numbered]) -> Iterator[AuthzError]:
     """Run deletions, each as soon as no other one names what it deletes."""
-    waiting = {each.command: each for each in commands}
+    waiting = {numbered.command: numbered for numbered in commands}
     while waiting:
         command = removal.next_to_go(plan.index, waiting)
         yield from _run(plan, waiting.pop(command), removal.body(kind_of(command)))

@@ -24,12 +24,12 @@ def body(kind: CommandKind[Any]) -> Callable[[Transaction, Any], object]:
     definition = required(kind.definition)
 
     def delete(step: Transaction, command: Any) -> object:
-        going = definition.find(step.index, command.id)
-        if isinstance(going, Role | Plan) and not command.replacement:
-            users = (use.fact for use in uses(step, going, ""))
+        find = definition.find(step.index, command.id)
+        if isinstance(find, Role | Plan) and not command.replacement:
+            users = (use.fact for use in uses(step, find, ""))
             if all(isinstance(user, RoleGrant | Tenant) for user in users):
-                definition.check_deletion(step, going, "")
-                objects.end(step, definition.field, going)
+                definition.check_deletion(step, find, "")
+                objects.end(step, definition.field, find)
                 require_operable(step)
                 return None
         return kind.case.body(step, command)

@@ -33,29 +33,36 @@ def replan(tx: Transaction, changes: Sequence[FactChange]) -> None:
 
     Each is planned on what those before it leave, as if its author applied it at the instant.
     """
-    touched = {each.id for each in tx.index.scheduled.values() if _matter(changes, each)}
+    touched = {
+        changeset.id for changeset in tx.index.scheduled.values() if _matter(changes, changeset)
+    }
     if not touched:
         return
     with rehearsed(tx) as world:
         moved = False
-        for each in due(tx.index, (FOREVER, "")):
-            now = _anew(world, each) if moved or each.id in touched else each
-            if _differ(each, now):
+        for changeset in due(tx.index, (FOREVER, "")):
+            now = _anew(world, changeset) if moved or changeset.id in touched else changeset
+            if _differ(changeset, now):
                 moved = True
-                tx.change(each, now)
+                tx.change(changeset, now)
                 record = AuditRecord(
-                    "changeset.planned_anew", SYSTEM, (each.id,), each, now, each.reason
+                    "changeset.planned_anew",
+                    SYSTEM,
+                    (changeset.id,),
+                    changeset,
+                    now,
+                    changeset.reason,
                 )
                 tx.record(record)
             world.index = come_due(world, now).after()
 
 
-def _anew(world: Transaction, each: ScheduledChangeset) -> ScheduledChangeset:
-    call = Call(each.by, reason=each.reason)
-    step = replace(world, call=call, now=each.at, changes=[], records=[])
+def _anew(world: Transaction, scheduled_changeset: ScheduledChangeset) -> ScheduledChangeset:
+    call = Call(scheduled_changeset.by, reason=scheduled_changeset.reason)
+    step = replace(world, call=call, now=scheduled_changeset.at, changes=[], records=[])
     concerned: list[str] = []
     try:
-        changeset = read(each.commands)
+        changeset = read(scheduled_changeset.commands)
         plan = planned(step, changeset)
         concerned += (impact.tenant for impact in plan.impacts if impact.blocking)
         work_out(step, changeset, plan)
@@ -64,9 +71,12 @@ def _anew(world: Transaction, each: ScheduledChangeset) -> ScheduledChangeset:
     except AuthzError as refusal:
         tenant = refusal.details.get("tenant") or next(iter(concerned), "")
         blocker = Blocker(refusal.reason, refusal.message, tenant)
-        return replace(each, changes=(), records=(), blocker=blocker)
+        return replace(scheduled_changeset, changes=(), records=(), blocker=blocker)
     return replace(
-        each, changes=tuple(step.changes), records=settled(step.records, each.at), blocker=None
+        scheduled_changeset,
+        changes=tuple(step.changes),
+        records=settled(step.records, scheduled_changeset.at),
+        blocker=None,
     )
 
 

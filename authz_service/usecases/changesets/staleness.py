@@ -67,67 +67,69 @@ def unexplained(revision: Revision) -> Aborted:
 
 
 def _outdated(tx: Transaction, planned_at: Revision, delta: Delta, change: FactChange) -> Aborted:
-    told = compared(change)
-    doing = _doing(done_at(tx.connection, delta.revision), told)
-    what = " ".join(part for part in (told.kind, told.tenant, told.id) if part)
+    object_change = compared(change)
+    doing = _doing(done_at(tx.connection, delta.revision), object_change)
+    what = " ".join(
+        part for part in (object_change.kind, object_change.tenant, object_change.id) if part
+    )
     return Aborted(
         ErrorReason.CHANGESET_OUTDATED,
         f"the plan was made at revision {planned_at} and assumed {what} as it was then "
-        f"({_assumed(told)}); revision {delta.revision} has changed it since "
-        f"({doing.action} by {doing.actor}: {_committed(told)}); make the plan again",
+        f"({_assumed(object_change)}); revision {delta.revision} has changed it since "
+        f"({doing.action} by {doing.actor}: {_committed(object_change)}); make the plan again",
         field="fingerprint",
         details={
             "planned_at": str(planned_at),
             "object": what,
-            "assumed": _assumed(told),
+            "assumed": _assumed(object_change),
             "revision": str(delta.revision),
             "action": doing.action,
             "actor": doing.actor,
-            "committed": _committed(told),
+            "committed": _committed(object_change),
         },
     )
 
 
-def _doing(found: Iterable[Doing], told: ObjectChange) -> Doing:
+def _doing(matches: Iterable[Doing], object_change: ObjectChange) -> Doing:
     """Choose the entry that is about the object: by its account and targets, else the first."""
-    entries = list(found)
-    chain = told.tenant or SYSTEM
+    entries = list(matches)
+    chain = object_change.tenant or SYSTEM
     for doing in entries:
-        if doing.tenant == chain and any(target in told.id for target in doing.targets):
+        if doing.tenant == chain and any(target in object_change.id for target in doing.targets):
             return doing
     return entries[0] if entries else Doing(chain, "unknown", "unknown", ())
 
 
-def _assumed(told: ObjectChange) -> str:
-    if not told.existed:
+def _assumed(object_change: ObjectChange) -> str:
+    if not object_change.existed:
         return "not there"
-    fields = (_before(field) for field in told.fields[:_TOLD])
+    fields = (_before(field) for field in object_change.fields[:_TOLD])
     return "; ".join(part for part in fields if part) or "there"
 
 
-def _before(each: Any) -> str:
-    if each.removed or each.added:
+def _before(item: Any) -> str:
+    if item.removed or item.added:
         return (
-            f"{each.field} with {', '.join(each.removed)}"
-            if each.removed
-            else (f"{each.field} without {', '.join(each.added)}")
+            f"{item.field} with {', '.join(item.removed)}"
+            if item.removed
+            else (f"{item.field} without {', '.join(item.added)}")
         )
-    return f"{each.field} {each.before or 'unset'}"
+    return f"{item.field} {item.before or 'unset'}"
 
 
-def _committed(told: ObjectChange) -> str:
-    if not told.exists:
+def _committed(object_change: ObjectChange) -> str:
+    if not object_change.exists:
         return "ended"
-    if not told.existed:
+    if not object_change.existed:
         return "made"
-    return "; ".join(_after(field) for field in told.fields[:_TOLD])
+    return "; ".join(_after(field) for field in object_change.fields[:_TOLD])
 
 
-def _after(each: Any) -> str:
-    if each.removed or each.added:
-        signs = [*(f"+{n}" for n in each.added), *(f"-{n}" for n in each.removed)]
-        return f"{each.field} {' '.join(signs[:5])}"
-    return f"{each.field} {each.after or 'unset'}"
+def _after(item: Any) -> str:
+    if item.removed or item.added:
+        signs = [*(f"+{n}" for n in item.added), *(f"-{n}" for n in item.removed)]
+        return f"{item.field} {' '.join(signs[:5])}"
+    return f"{item.field} {item.after or 'unset'}"
 
 
 def _undone(index: Index, deltas: list[Delta]) -> Index:

@@ -62,12 +62,12 @@ class Explainer:
         if revision != newest:
             index = build(facts, revision)
         index = scheduled.in_force(index, at)
-        told = explain(index, question, at, self._returning(index, question, at))
+        explanation = explain(index, question, at, self._returning(index, question, at))
         if revision != newest:
-            told = replace(told, remedies=())  # what is past cannot be changed
+            explanation = replace(explanation, remedies=())  # what is past cannot be changed
         reference = Reference(self._model, facts, at)
-        self._compare(told.decision.allowed, reference.decide(question), index, question)
-        return Explained(told, reference.rules_that_mattered(question), at)
+        self._compare(explanation.decision.allowed, reference.decide(question), index, question)
+        return Explained(explanation, reference.rules_that_mattered(question), at)
 
     def _returning(self, index: Index, question: Question, at: Instant) -> tuple[Fact, ...]:
         """Read what a reactivation of the tenant would bring back of this subject."""
@@ -92,8 +92,8 @@ class Explainer:
 
     def _facts(self, revision: Revision, question: Question, at: Instant) -> list[Fact]:
         with self._database.read() as connection:
-            found = Facts(connection, revision).about(question.tenant, question.subject)
-            return in_force(found, at)
+            changesets = Facts(connection, revision).about(question.tenant, question.subject)
+            return in_force(changesets, at)
 
     def _compare(
         self, allowed: bool, reference: DecisionReason, index: Index, question: Question

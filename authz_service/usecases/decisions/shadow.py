@@ -49,8 +49,8 @@ class Shadow:
             return
 
     def _run(self) -> None:
-        while (taken := self._waiting.get()) is not None:
-            index, question, at, allowed = taken
+        while (used := self._waiting.get()) is not None:
+            index, question, at, allowed = used
             try:
                 self._explainer.verify(index, question, at, allowed=allowed)
                 self.verified += 1

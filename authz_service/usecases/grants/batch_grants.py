@@ -98,13 +98,13 @@ def _same(grant: RoleGrant) -> _Same:
     return grant.tenant, grant.subject, grant_entry(grant), grant.source
 
 
-def _held(tx: Transaction, wanted: Iterable[RoleGrant]) -> dict[_Same, str]:
+def _held(tx: Transaction, requests: Iterable[RoleGrant]) -> dict[_Same, str]:
     """Find the ids of grants in force that are among the wanted ones; the database is asked about
     those alone of which the index says that somebody holds the role so.
     """
     holders = (
         (grant.tenant, grant.subject)
-        for grant in wanted
+        for grant in requests
         if grant_entry(grant) in tx.index.grants(grant.tenant, grant.subject)
     )
     return {

@@ -25,26 +25,26 @@ def each(items: Sequence[T], field: str, body: Callable[[T], R]) -> tuple[R, ...
             name as many of them as fit: `item-3` is `ROLE_NOT_FOUND role_grants[3].role`.
     """
     preconditions.batch(len(items), field, at_least=1)
-    done, refused = [], {}
+    results, refused = [], {}
     for number, item in enumerate(items):
         try:
-            done.append(body(item))
+            results.append(body(item))
         except (Unavailable, Internal):
             raise
         except AuthzError as refusal:
             refused[number] = refusal
     if refused:
         raise _together(refused, field, len(items))
-    return tuple(done)
+    return tuple(results)
 
 
-def _together(refused: Mapping[int, AuthzError], field: str, asked: int) -> AuthzError:
+def _together(refused: Mapping[int, AuthzError], field: str, question: int) -> AuthzError:
     """Make one refusal of many: of the first one's class and reason."""
     number, first = next(iter(refused.items()))
-    said = first.message.encode()[:_MOST_SAID].decode(errors="ignore")
+    decode = first.message.encode()[:_MOST_SAID].decode(errors="ignore")
     message = (
-        f"{len(refused)} of {asked} items cannot be carried out, so none was; "
-        f"the first is {field}[{number}]: {said}"
+        f"{len(refused)} of {question} items cannot be carried out, so none was; "
+        f"the first is {field}[{number}]: {decode}"
     )
     details = {**first.details, "refused": str(len(refused)), **_named(refused, field)}
     return type(first)(first.reason, message, field=_path(field, number, first), details=details)
@@ -52,14 +52,14 @@ def _together(refused: Mapping[int, AuthzError], field: str, asked: int) -> Auth
 
 def _named(refused: Mapping[int, AuthzError], field: str) -> dict[str, str]:
     """Name the items in order, as many as fit."""
-    named, left = {}, _MOST_NAMED
+    names, remaining = {}, _MOST_NAMED
     for number, refusal in refused.items():
         name, value = f"item-{number}", f"{refusal.reason} {_path(field, number, refusal)}"
-        left -= len(name) + len(value) + 8  # beside them: four tags and lengths
-        if left < 0:
+        remaining -= len(name) + len(value) + 8  # beside them: four tags and lengths
+        if remaining < 0:
             break
-        named[name] = value
-    return named
+        names[name] = value
+    return names
 
 
 def _path(field: str, number: int, refusal: AuthzError) -> str:

@@ -90,40 +90,40 @@ def given(index: Index, changes: Sequence[FactChange], *, to_members: bool) -> I
                 assert_never(change.after)
 
 
-def lacking(index: Index, subject: str, each: Given, at: Instant) -> frozenset[str]:
+def lacking(index: Index, subject: str, item: Given, at: Instant) -> frozenset[str]:
     """Name the permissions given that the giver does not hold itself where it gives them.
 
     Of a customer's user, all are asked, its tier aside; of a caller in `system`, this service's
     own rights, except in what it gives to customers' members: that is its work.
     """
-    asked, (home, scopes) = _asked(subject, each), _place(subject, each)
-    held = _HELD if subject.startswith(USER) else _ALLOWED
+    questions, (home, scopes) = _asked(subject, item), _place(subject, item)
+    decision_reasons = _HELD if subject.startswith(USER) else _ALLOWED
     return frozenset(
         name
-        for name in asked
-        if held.isdisjoint(
+        for name in questions
+        if decision_reasons.isdisjoint(
             reason(index, Question(home, subject, enough, scopes), at)
-            for enough in any_of(name, each.tenant)
+            for enough in any_of(name, item.tenant)
         )
     )
 
 
-def outlasting(index: Index, subject: str, each: Given, at: Instant) -> Outlasting | None:
+def outlasting(index: Index, subject: str, item: Given, at: Instant) -> Outlasting | None:
     """Find the first instant from which on the giver itself lacks what it gives for then.
 
     Its own grants are asked, and nothing else: neither the end of a key nor that of a trial
     bounds what is given before it.
     """
-    asked, (home, scopes) = _asked(subject, each), _place(subject, each)
+    questions, (home, scopes) = _asked(subject, item), _place(subject, item)
     tenant = index.tenants.get(home)
     member = tenant.members.get(subject) if tenant is not None else None
-    for instant in _ends(index, home, subject, each.window, at):
+    for instant in _ends(index, home, subject, item.window, at):
         lost = frozenset(
             name
-            for name in asked
+            for name in questions
             if all(
                 role_objection(index, member, index.permissions[enough], scopes, instant)
-                for enough in any_of(name, each.tenant)
+                for enough in any_of(name, item.tenant)
                 if enough in index.permissions
             )
         )
@@ -132,19 +132,19 @@ def outlasting(index: Index, subject: str, each: Given, at: Instant) -> Outlasti
     return None
 
 
-def _asked(subject: str, each: Given) -> frozenset[str]:
+def _asked(subject: str, item: Given) -> frozenset[str]:
     """Name which of the permissions given the giver must hold itself."""
     if subject.startswith(USER):
-        return each.permissions
-    return frozenset() if each.to_members else each.permissions & RIGHTS.keys()
+        return item.permissions
+    return frozenset() if item.to_members else item.permissions & RIGHTS.keys()
 
 
-def _place(subject: str, each: Given) -> tuple[str, tuple[str, ...]]:
+def _place(subject: str, item: Given) -> tuple[str, tuple[str, ...]]:
     """Name the tenant and the scopes in which the giver must hold it."""
     if subject.startswith(USER):
         # INVARIANT: what a customer's user holds never counts in `system`, nor without a tenant.
-        return ("" if each.tenant == SYSTEM else each.tenant), each.scopes
-    return SYSTEM, ((f"{TENANT_SCOPE}{each.tenant}",) if each.tenant else ())
+        return ("" if item.tenant == SYSTEM else item.tenant), item.scopes
+    return SYSTEM, ((f"{TENANT_SCOPE}{item.tenant}",) if item.tenant else ())
 
 
 def _ends(index: Index, home: str, subject: str, given_for: Window, at: Instant) -> list[Instant]:
@@ -195,11 +195,11 @@ def _by_grant(
     after: Index, grant: RoleGrant, promised: set[tuple[str, str]], *, to_members: bool
 ) -> Iterator[Given]:
     if grant.tenant == SYSTEM:
-        found = _given(after, grant.role, grant.scope.removeprefix(TENANT_SCOPE))
-        yield replace(found, window=grant.window)
+        members = _given(after, grant.role, grant.scope.removeprefix(TENANT_SCOPE))
+        yield replace(members, window=grant.window)
     elif to_members and (grant.tenant, grant.role) not in promised:
-        found = _to_members(after, grant.role, grant.tenant, grant.scope)
-        yield replace(found, window=grant.window)
+        members = _to_members(after, grant.role, grant.tenant, grant.scope)
+        yield replace(members, window=grant.window)
 
 
 def _by_caller(index: Index, before: object, caller: ApiKey | Identity) -> Iterator[Given]:
@@ -221,8 +221,8 @@ def _given(index: Index, role: str, tenant: str, what: str = "") -> Given:
 
 
 def _to_members(index: Index, role: str, tenant: str, scope: str = "") -> Given:
-    held = index.role_permissions(role)
-    return Given(f"role {role!r}", held, tenant, enclosing(scope), to_members=True)
+    role_permissions = index.role_permissions(role)
+    return Given(f"role {role!r}", role_permissions, tenant, enclosing(scope), to_members=True)
 
 
 def _after(index: Index, changes: Sequence[FactChange]) -> Index:
@@ -235,8 +235,8 @@ def _after(index: Index, changes: Sequence[FactChange]) -> Index:
 def _promised(changes: Iterable[FactChange]) -> set[tuple[str, str]]:
     """Name, by tenant, the roles of invitations that are taken up: asked when they were sent."""
     ended = (change.before for change in changes if change.after is None)
-    kept = (each for each in ended if isinstance(each, Invitation))
-    return {(invitation.tenant, role) for invitation in kept for role in invitation.roles}
+    current = (changeset for changeset in ended if isinstance(changeset, Invitation))
+    return {(invitation.tenant, role) for invitation in current for role in invitation.roles}
 
 
 def _offered(index: Index) -> frozenset[str]:
@@ -252,5 +252,7 @@ def _withheld(index: Index) -> set[str]:
 
 
 def _assignable(index: Index, plans: Iterable[str]) -> frozenset[str]:
-    found = (each.assignable_roles for plan in plans for each in chain(index.plans, plan))
-    return frozenset[str]().union(*found)
+    assignable_roles = (
+        item.assignable_roles for plan in plans for item in chain(index.plans, plan)
+    )
+    return frozenset[str]().union(*assignable_roles)

@@ -283,8 +283,8 @@ def _chain(index: Index, tenants: Collection[str]) -> str:
 
 def _targets(tenants: Collection[str], command: Command | None = None) -> tuple[str, ...]:
     """Name what a request is about: its tenants, and the object by the field that says which."""
-    named = [f"tenant:{tenant[:_MAX_TARGET]}" for tenant in tenants if tenant]
-    if len(named) > _MOST_TARGETS:
-        named = [*named[:_MOST_TARGETS], f"and {len(named) - _MOST_TARGETS} more"]
+    names = [f"tenant:{tenant[:_MAX_TARGET]}" for tenant in tenants if tenant]
+    if len(names) > _MOST_TARGETS:
+        names = [*names[:_MOST_TARGETS], f"and {len(names) - _MOST_TARGETS} more"]
     objects = (getattr(command, field, "") for field in ("id", "subject"))
-    return (*named, *(str(each)[:_MAX_TARGET] for each in objects if each))
+    return (*names, *(str(item)[:_MAX_TARGET] for item in objects if item))

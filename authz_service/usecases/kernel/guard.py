@@ -82,10 +82,10 @@ def _proven(index: Index, presented: Presented, at: Instant) -> str | None:
 
 def _by_key(index: Index, text: str, at: Instant) -> str | None:
     parts = key.parse(text)
-    found = index.keys.get(parts[0]) if parts is not None else None
-    if parts is None or found is None or not found.matches(parts[1], at):
+    api_key = index.keys.get(parts[0]) if parts is not None else None
+    if parts is None or api_key is None or not api_key.matches(parts[1], at):
         return None
-    return found.subject
+    return api_key.subject
 
 
 def _by_identity(
@@ -93,9 +93,9 @@ def _by_identity(
 ) -> str | None:
     """Name the first registered of the names; one that has expired does not let another pass."""
     for name in names:
-        found = index.identities.get((kind, issuer, name))
-        if found is not None:
-            return found.subject if at < found.expires_at else None
+        identity = index.identities.get((kind, issuer, name))
+        if identity is not None:
+            return identity.subject if at < identity.expires_at else None
     return None
 
 
@@ -144,14 +144,14 @@ def require_holds(index: Index, changes: Sequence[FactChange], actor: Actor, at:
     """
     givers = [subject for subject in (actor.on_behalf_of, actor.subject) if subject]
     by_user = any(subject.startswith(USER) for subject in givers)
-    for each in escalation.given(index, changes, to_members=by_user):
+    for item in escalation.given(index, changes, to_members=by_user):
         for subject in givers:
-            lacking = escalation.lacking(index, subject, each, at)
+            lacking = escalation.lacking(index, subject, item, at)
             if lacking:
-                raise _exceeds(subject, each, lacking)
-            longer = escalation.outlasting(index, subject, each, at)
+                raise _exceeds(subject, item, lacking)
+            longer = escalation.outlasting(index, subject, item, at)
             if longer is not None:
-                raise _outlasts(subject, each, longer)
+                raise _outlasts(subject, item, longer)
 
 
 def require_unmanaged(index: Index, changes: Sequence[FactChange], actor: Actor) -> None:
@@ -241,21 +241,21 @@ def _check_actor(name: str) -> None:
         )
 
 
-def _exceeds(subject: str, given: Given, lacking: Collection[str]) -> PermissionDenied:
+def _exceeds(subject: str, value: Given, lacking: Collection[str]) -> PermissionDenied:
     return PermissionDenied(
         ErrorReason.GRANT_EXCEEDS_OWN_RIGHTS,
-        f"{subject} does not itself hold {_some(lacking)} {_where(given.tenant)}, which "
-        f"{given.what} would give; give less, or let somebody do it who holds them",
+        f"{subject} does not itself hold {_some(lacking)} {_where(value.tenant)}, which "
+        f"{value.what} would give; give less, or let somebody do it who holds them",
         details={"permissions": ",".join(sorted(lacking)[:20])},
     )
 
 
-def _outlasts(subject: str, given: Given, longer: Outlasting) -> PermissionDenied:
+def _outlasts(subject: str, value: Given, longer: Outlasting) -> PermissionDenied:
     end = rfc3339(longer.at)
     return PermissionDenied(
         ErrorReason.GRANT_EXCEEDS_OWN_RIGHTS,
-        f"{subject} itself is not granted {_some(longer.permissions)} {_where(given.tenant)} from "
-        f"{end} on, and {given.what} would give it for then; let a grant end by then, or let "
+        f"{subject} itself is not granted {_some(longer.permissions)} {_where(value.tenant)} from "
+        f"{end} on, and {value.what} would give it for then; let a grant end by then, or let "
         "somebody do it who holds it longer",
         details={"permissions": ",".join(sorted(longer.permissions)[:20]), "held_until": end},
     )

@@ -93,12 +93,12 @@ def page(
     return replace(shown, total_size=len(items))
 
 
-def cut(items: Sequence[T], key: Callable[[T], str], wanted: int, query: Sequence[str]) -> Page[T]:
+def cut(items: Sequence[T], key: Callable[[T], str], request: int, query: Sequence[str]) -> Page[T]:
     """Make a page of `wanted` items out of up to one more, which shows that another follows.
 
     It has fewer if they would take more than `MAX_BYTES`, but never none.
     """
-    shown = tuple(items[: _fitting(items[:wanted])])
+    shown = tuple(items[: _fitting(items[:request])])
     if len(items) == len(shown):
         return Page(shown)
     return Page(shown, _token(key(shown[-1]), query))
@@ -127,7 +127,7 @@ def weight(value: Any) -> int:
         case int() | float():
             return _NUMBER
         case Mapping():
-            return _AROUND + sum(weight(key) + weight(each) for key, each in value.items())
+            return _AROUND + sum(weight(key) + weight(item) for key, item in value.items())
         case Iterable():
             return _AROUND + sum(map(weight, value))
     return _AROUND + sum(map(weight, _parts(value)))
@@ -156,12 +156,12 @@ def _digest(query: Sequence[str]) -> str:
     return sha256(json.dumps(list(query)).encode()).hexdigest()[:16]
 
 
-def sample_size(wanted: int, default: int = DEFAULT_SAMPLE) -> int:
+def sample_size(request: int, default: int = DEFAULT_SAMPLE) -> int:
     """Give how many names to list beside each total; 0 takes `default`. Raises: INVALID_FIELD."""
-    if not 0 <= wanted <= MAX_SAMPLE:
+    if not 0 <= request <= MAX_SAMPLE:
         raise InvalidArgument(
             ErrorReason.INVALID_FIELD,
-            f"sample_size {wanted} is outside 0 to {MAX_SAMPLE}; 0 takes {default}",
+            f"sample_size {request} is outside 0 to {MAX_SAMPLE}; 0 takes {default}",
             field="sample_size",
         )
-    return wanted or default
+    return request or default

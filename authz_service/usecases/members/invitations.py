@@ -104,11 +104,11 @@ def accept_invitation(tx: Transaction, command: AcceptInvitation) -> MemberNow:
     subject = _person(command.subject, "subject")
     invitation = _opened(tx, command)
     roster.end_invitation(tx, "invitation.accepted", invitation)
-    held = tx.index.member(tenant.id, subject)
-    member = joined(held) if held is not None else Membership(tenant.id, subject)
-    if held != member:
-        action = "member.added" if held is None else "member.joined"
-        roster.changed(tx, action, held, member)
+    membership = tx.index.member(tenant.id, subject)
+    member = joined(membership) if membership is not None else Membership(tenant.id, subject)
+    if membership != member:
+        action = "member.added" if membership is None else "member.joined"
+        roster.changed(tx, action, membership, member)
     roster.give_lacking(tx, tenant, subject, invitation.roles, "token")
     return roster.as_changed(tx, member)
 
@@ -149,9 +149,9 @@ def get_invitation(view: View, query: OneInvitation) -> InvitationNow:
 def list_invitations(view: View, query: ListInvitations) -> Page[InvitationNow]:
     preconditions.tenant(view.index, query.tenant)
     member = view.index.tenants[query.tenant].invitations
-    found = [member[invitation] for invitation in sorted(member)]
+    invitations = [member[invitation] for invitation in sorted(member)]
     filters = ["invitations", query.tenant]
-    cut = paging.page(found, lambda invitation: invitation.id, query.page, filters)
+    cut = paging.page(invitations, lambda invitation: invitation.id, query.page, filters)
     shown = tuple(invitation_now(item, view.now) for item in cut.items)
     return paging.described(cut, shown, lambda invitation: invitation.id, filters)
 
@@ -249,14 +249,14 @@ def _opened(tx: Transaction, command: AcceptInvitation) -> Invitation:
 
 
 def _find(index: Index, tenant: str, invitation: str) -> Invitation:
-    found = index.tenants[tenant].invitations.get(checked("id", invitation))
-    if found is None:
+    match = index.tenants[tenant].invitations.get(checked("id", invitation))
+    if match is None:
         raise NotFound(
             ErrorReason.INVITATION_NOT_FOUND,
             f"there is no open invitation {invitation!r} in {tenant!r}; list the open ones",
             field="id",
         )
-    return found
+    return match
 
 
 def _replace(tx: Transaction, action: str, before: Invitation | None, after: Invitation) -> None:

@@ -48,26 +48,29 @@ def members_now(
         return ()
     subjects = [member.subject for member in members]
     revisions = member_revisions(connection, members[0].tenant, subjects, index.revision)
-    return tuple(member_now(index, each, at, revisions.get(each.subject, 0)) for each in members)
+    return tuple(
+        member_now(index, membership, at, revisions.get(membership.subject, 0))
+        for membership in members
+    )
 
 
 def as_changed(tx: Transaction, member: Membership) -> MemberNow:
     """Describe a member as this transaction leaves it, also one that it removes."""
     after = tx.after()
-    found = after.member(member.tenant, member.subject)
-    if found is None:
+    membership = after.member(member.tenant, member.subject)
+    if membership is None:
         removed = Membership(member.tenant, member.subject, MembershipState.REMOVED)
         return MemberNow(removed, revision=tx.revision)
     if not tx.changes:
-        return members_now(tx.connection, after, [found], tx.now)[0]
-    return member_now(after, found, tx.now, tx.revision)
+        return members_now(tx.connection, after, [membership], tx.now)[0]
+    return member_now(after, membership, tx.now, tx.revision)
 
 
 def as_joined(tx: Transaction, tenant: str, subjects: Iterable[str]) -> tuple[MemberNow, ...]:
     """Describe members that this transaction makes."""
     after = tx.after()
-    found = (after.member(tenant, subject) for subject in subjects)
-    return tuple(member_now(after, member, tx.now, tx.revision) for member in found if member)
+    matches = (after.member(tenant, subject) for subject in subjects)
+    return tuple(member_now(after, member, tx.now, tx.revision) for member in matches if member)
 
 
 def owner_of(index: Index, tenant: str) -> Membership | None:
@@ -81,14 +84,14 @@ def owner_of(index: Index, tenant: str) -> Membership | None:
 
 def find(index: Index, tenant: str, subject: str) -> Membership:
     """Find a member to read or to change. Raises: MEMBER_NOT_FOUND."""
-    found = index.member(tenant, checked("subject", subject))
-    if found is None:
+    member = index.member(tenant, checked("subject", subject))
+    if member is None:
         raise NotFound(
             ErrorReason.MEMBER_NOT_FOUND,
             f"{subject} is not a member of {tenant!r}; list its members",
             field="subject",
         )
-    return found
+    return member
 
 
 def require_unmanaged(tx: Transaction, member: Membership, by: ManagedBy) -> None:
@@ -108,8 +111,8 @@ def changed(tx: Transaction, action: str, before: Membership | None, after: Memb
 
 def end_membership(tx: Transaction, member: Membership, but: Invitation | None = None) -> None:
     """End a membership, every grant of it and every invitation to it, `but` the one ended."""
-    mine = GrantFilter(subject=member.subject)
-    for grant in Facts(tx.connection).role_grants(member.tenant, mine):
+    grant_filter = GrantFilter(subject=member.subject)
+    for grant in Facts(tx.connection).role_grants(member.tenant, grant_filter):
         take(tx, grant)
     for invitation in tx.index.tenants[member.tenant].invitations.values():
         if invitation.subject == member.subject and invitation != but:
@@ -128,8 +131,8 @@ def end_invitation(tx: Transaction, action: str, invitation: Invitation) -> None
 
 def manual_roles(tx: Transaction, tenant: str, subject: str) -> list[RoleGrant]:
     """List the manual grants on the whole tenant, whatever their window."""
-    mine = GrantFilter(subject=subject, scope="", source=GrantSource.MANUAL)
-    return Facts(tx.connection).role_grants(tenant, mine)
+    grant_filter = GrantFilter(subject=subject, scope="", source=GrantSource.MANUAL)
+    return Facts(tx.connection).role_grants(tenant, grant_filter)
 
 
 def give_lacking(

@@ -20,14 +20,14 @@ def require_room(tx: Transaction, tenant: str) -> None:
     """
     after = tx.after()
     customer = after.tenant(tenant)
-    found = limit_in_force(after, customer, SEATS, tx.now) if customer is not None else None
-    bought = found.limit.value if found is not None else None
-    before, wanted = taken(tx.index, tenant, tx.now), taken(after, tenant, tx.now)
-    if bought is None or wanted <= max(bought, before):
+    limit = limit_in_force(after, customer, SEATS, tx.now) if customer is not None else None
+    bought = limit.limit.value if limit is not None else None
+    before, request = taken(tx.index, tenant, tx.now), taken(after, tenant, tx.now)
+    if bought is None or request <= max(bought, before):
         return
     raise FailedPrecondition(
         ErrorReason.SEATS_EXHAUSTED,
-        f"{before} of {bought} seats of {tenant!r} are taken and {wanted - before} more asked "
+        f"{before} of {bought} seats of {tenant!r} are taken and {request - before} more asked "
         "for; remove a member, revoke an invitation or move to a larger tier",
         details={"seats": str(bought), "taken": str(before)},
     )
@@ -40,8 +40,8 @@ def require_seat(tx: Transaction, tenant: str) -> None:
         FailedPrecondition: SEATS_EXHAUSTED.
     """
     entry = tx.index.tenants[tenant]
-    found = limit_in_force(tx.index, entry.fact, SEATS, tx.now)
-    bought = found.limit.value if found is not None else None
+    limit = limit_in_force(tx.index, entry.fact, SEATS, tx.now)
+    bought = limit.limit.value if limit is not None else None
     waiting = sum(
         isinstance(member, MemberEntry) and SuspensionReason.SEATS in member.membership.suspensions
         for _, member in entry.members.items()

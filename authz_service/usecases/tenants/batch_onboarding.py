@@ -69,15 +69,15 @@ def batch_onboard_tenants(tx: Transaction, command: BatchOnboardTenants) -> tupl
     preconditions.batch(len(command.customers), "tenants", at_least=1)
     members = sum(row.members for row in command.customers)
     preconditions.batch(members, "tenants", at_most=MAX_MEMBERS)
-    seen: set[str] = set()
-    return tuple(_imported(tx, row, seen) for row in command.customers)
+    visited: set[str] = set()
+    return tuple(_imported(tx, row, visited) for row in command.customers)
 
 
-def _imported(tx: Transaction, row: CustomerRow, seen: set[str]) -> Imported:
+def _imported(tx: Transaction, row: CustomerRow, visited: set[str]) -> Imported:
     # Customers do not depend on each other: each sees the head alone, however many came before.
     step = replace(tx, changes=[], records=[])
     try:
-        there = _there(tx, row, seen)
+        there = _there(tx, row, visited)
         if there is None and row.wanted is not None:
             open_account(step, row.wanted)
     except (Unavailable, Internal):
@@ -93,17 +93,17 @@ def _imported(tx: Transaction, row: CustomerRow, seen: set[str]) -> Imported:
     return Imported(row.tenant, Outcome.CREATED)
 
 
-def _there(tx: Transaction, row: CustomerRow, seen: set[str]) -> Tenant | None:
+def _there(tx: Transaction, row: CustomerRow, visited: set[str]) -> Tenant | None:
     """Find the account, if it is there. Raises: what is wrong with the row as such."""
     if row.refusal is not None:
         raise row.refusal
-    if row.tenant in seen:
+    if row.tenant in visited:
         raise InvalidArgument(
             ErrorReason.INVALID_FIELD,
             f"{row.tenant!r} stands in this call before; name each customer once",
             field="tenant",
         )
-    seen.add(row.tenant)
+    visited.add(row.tenant)
     return tx.index.tenant(row.tenant) if row.tenant != SYSTEM else None
 
 

@@ -120,9 +120,9 @@ def preview_tier_change(view: View, query: PreviewTierChange) -> TierChange:
                 then.now = at
                 steps = fit(then, tenant.id, query.policy)
         final = ahead(tx) if query.apply else moved
-        found = account_change(tx.index, final, tenant.id, at, sample)
+        tier_change = account_change(tx.index, final, tenant.id, at, sample)
         return replace(
-            found,
+            tier_change,
             exceeded=tuple(exceeded(moved, tenant.id, query.policy, at, query.usage)),
             impacts=tuple(_impacts(tx.index, moved, at)),
             steps=steps,
@@ -134,14 +134,14 @@ def account_change(
 ) -> TierChange:
     """Tell what one account and its members gain and lose between two indexes."""
     every = effect(before, after, at)
-    found = next((use for use in every if use.tenant == tenant), _NOTHING)
+    tenant_effect = next((use for use in every if use.tenant == tenant), _NOTHING)
     return TierChange(
         before.revision,
-        found.gained,
-        found.lost,
-        found.features,
-        found.limits,
-        tuple(_shifts(found, sample)),
+        tenant_effect.gained,
+        tenant_effect.lost,
+        tenant_effect.features,
+        tenant_effect.limits,
+        tuple(_shifts(tenant_effect, sample)),
     )
 
 
@@ -159,25 +159,25 @@ def _make(tx: Transaction, query: PreviewTierChange) -> None:
     if query.tier:
         _step(tx, set_tier, SetTier(tenant=tenant, tier=query.tier, at=at))
     for number, name in enumerate(query.removed):
-        gone = RemoveAddOn(tenant=tenant, add_on=name, at=at)
-        _step(tx, remove_add_on, gone, f"removed_add_ons[{number}]")
+        missing = RemoveAddOn(tenant=tenant, add_on=name, at=at)
+        _step(tx, remove_add_on, missing, f"removed_add_ons[{number}]")
     for number, name in enumerate(query.add_ons):
         new = AddAddOn(tenant=tenant, add_on=name, window=window)
         _step(tx, add_add_on, new, f"add_ons[{number}]")
 
 
-def _step(tx: Transaction, case: ChangeCase[Any, Any], asked: object, field: str = "") -> None:
+def _step(tx: Transaction, case: ChangeCase[Any, Any], question: object, field: str = "") -> None:
     try:
         with next_step(tx) as step:
-            case.body(step, asked)
+            case.body(step, question)
     except AuthzError as refusal:
         if refusal.field == "add_on":
             refusal.field = field
         raise
 
 
-def _shifts(found: TenantEffect, sample: int) -> Iterator[MemberShift]:
-    for shift, subjects in found.subjects.items():
+def _shifts(tenant_effect: TenantEffect, sample: int) -> Iterator[MemberShift]:
+    for shift, subjects in tenant_effect.subjects.items():
         yield MemberShift(shift, Counted(len(subjects), subjects[:sample]))
 
 
@@ -188,12 +188,12 @@ def exceeded(
     tenant = preconditions.customer(index, tenant_id)
     counted = Use(SEATS, seats.taken(index, tenant.id, at))
     for use in (counted, *usage):
-        found = limit_in_force(index, tenant, use.limit, at)
-        value = found.limit.value if found is not None else 0
-        unsold = found is None and use is counted  # not sold by seats
+        match = limit_in_force(index, tenant, use.limit, at)
+        value = match.limit.value if match is not None else 0
+        unsold = match is None and use is counted  # not sold by seats
         if value is not None and use.used > value and not unsold:
             excess = policy.limits.get(use.limit)
-            limit = found.limit if found is not None else None
+            limit = match.limit if match is not None else None
             yield Exceeded(use.limit, limit, use.used, excess)
 
 
