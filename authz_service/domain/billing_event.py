@@ -9,7 +9,7 @@ from authz_service.domain.window import Instant
 
 
 @dataclass(frozen=True, slots=True)
-class InboundEvent:
+class ReceivedEvent:
     """A CloudEvent: `source` and `id` together name it, `data` is its JSON object.
 
     `time` is when it happened in its source, which alone orders events.
@@ -94,7 +94,7 @@ class StoredEvent:
     its tenant; 0 if it did not. `number` counts events as they came in; 0 before it is stored.
     """
 
-    event: InboundEvent
+    event: ReceivedEvent
     received_at: Instant
     state: EventState = EventState.PARKED
     reason: EventReason = EventReason.NONE

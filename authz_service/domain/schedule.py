@@ -146,6 +146,6 @@ def _next_start(spans: Iterable[S], at: Instant) -> Instant:
     return min((start for start in starts if start > at), default=FOREVER)
 
 
-def bought_at(tenant: Tenant, at: Instant) -> list[ScheduledChange]:
+def items_changing_at(tenant: Tenant, at: Instant) -> list[ScheduledChange]:
     """List what changes at an instant in what an account holds: its state is another matter."""
     return [change for change in changes_at(tenant, at) if change.kind is not ScheduledKind.STATE]

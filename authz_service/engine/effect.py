@@ -60,7 +60,7 @@ class TenantEffect:
     subjects: Mapping[Shift, tuple[str, ...]]
 
 
-class _Bought(NamedTuple):
+class _Content(NamedTuple):
     """What a tenant's plans carry: permissions as bits, features and limits as text."""
 
     permissions: int
@@ -93,7 +93,7 @@ def _tenant_effect(
     now: tuple["_Reading", TenantEntry | None],
     shifts: "_Shifts",
 ) -> TenantEffect | None:
-    old, new = was[0].bought(was[1]), now[0].bought(now[1])
+    old, new = was[0].content(was[1]), now[0].content(now[1])
     gained = shifts.named(new.permissions & ~old.permissions)
     lost = shifts.named(old.permissions & ~new.permissions)
     features, limits = _values(old.features, new.features), _values(old.limits, new.limits)
@@ -197,13 +197,13 @@ class _Reading:
         self.internal = sum(bit for bit, entry in self._entries if entry.internal)
         self._by_mask: dict[int, int] = {}
         self._by_role: dict[str, int] = {}
-        self._by_plans: dict[tuple[tuple[str, ...], tuple[Limit, ...]], _Bought] = {}
+        self._by_plans: dict[tuple[tuple[str, ...], tuple[Limit, ...]], _Content] = {}
 
     def bits(self, names: frozenset[str]) -> int:
         """Write declared permissions as bits."""
         return sum(self._bits.get(name, 0) for name in names) & self.declared
 
-    def bought(self, entry: TenantEntry | None) -> _Bought:
+    def content(self, entry: TenantEntry | None) -> _Content:
         """Give what the tenant is entitled to."""
         if entry is None:
             return _NOTHING
@@ -221,7 +221,7 @@ class _Reading:
             bits |= self.bits(exception.permissions)
         return carried._replace(permissions=bits)
 
-    def _carried(self, entry: TenantEntry) -> _Bought:
+    def _carried(self, entry: TenantEntry) -> _Content:
         """Give what plans and own limits come to, the same for all tenants that have the same."""
         mask = 0
         for plan in entry.fact.plans_at(self.at):
@@ -233,14 +233,14 @@ class _Reading:
             a.name: f"{'unlimited' if a.value is None else a.value} {a.unit}" for a in amounts
         }
         bits = sum(bit for bit, permission in self._entries if permission.plans & mask)
-        return _Bought(bits, features, limits)
+        return _Content(bits, features, limits)
 
     def tenant(self, entry: TenantEntry | None) -> "_Tenant":
         """Make ready to ask about one tenant's subjects."""
         if entry is None:
             return _Tenant(self, 0, ())
         closed = tenant_objection(entry, self.at) is not None
-        passing = 0 if closed else self.bought(entry).permissions | self.internal
+        passing = 0 if closed else self.content(entry).permissions | self.internal
         denials = tuple(
             (e.subject, e.scope, self.bits(e.permissions) if e.window.covers(self.at) else 0)
             for e in entry.exceptions
@@ -294,4 +294,4 @@ class _Tenant(NamedTuple):
         return bits
 
 
-_NOTHING: Final = _Bought(0, {}, {})
+_NOTHING: Final = _Content(0, {}, {})

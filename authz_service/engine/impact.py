@@ -224,7 +224,7 @@ def _holders(
     """Name, by role, the members who hold one of the roles, now or later.
 
     `effective` leaves out members who are not active, and grants that do not hold on the whole
-    tenant, from now on and without end: what `engine/laws.py` asks of an admin.
+    tenant, from now on and without end: what `engine/invariants.py` asks of an admin.
     """
     holders: dict[str, list[str]] = {}
     if not roles:

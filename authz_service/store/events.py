@@ -24,9 +24,9 @@ from sqlalchemy import (
 from authz_service.domain.billing_event import (
     EventReason,
     EventState,
-    InboundEvent,
     Intake,
     Passed,
+    ReceivedEvent,
     StoredEvent,
 )
 from authz_service.domain.window import Instant
@@ -215,7 +215,7 @@ def _read(connection: Connection, query: Select[Any]) -> list[StoredEvent]:
 
 def _stored(row: Any) -> StoredEvent:
     return StoredEvent(
-        event=InboundEvent(
+        event=ReceivedEvent(
             row.source, row.event_id, row.type, row.time, row.subject, json.loads(row.data)
         ),
         received_at=row.received_at,

@@ -29,7 +29,7 @@ from authz_service.domain.job import Job
 from authz_service.domain.tenant import SYSTEM
 from authz_service.domain.tier_versions import numbered
 from authz_service.domain.window import Instant
-from authz_service.engine import laws
+from authz_service.engine import invariants
 from authz_service.engine.builder import apply
 from authz_service.engine.index import Index
 from authz_service.engine.scheduled import due
@@ -166,7 +166,7 @@ def brought_to(tx: Transaction, until: tuple[Instant, str]) -> Iterator[Transact
 
 
 @contextmanager
-def rehearsed(tx: Transaction) -> Iterator[Transaction]:
+def undone(tx: Transaction) -> Iterator[Transaction]:
     """Lend a transaction whose writes are undone when the block ends."""
     savepoint = tx.connection.begin_nested()
     try:
@@ -235,7 +235,7 @@ class Store:
             Unavailable: DATABASE_UNAVAILABLE; whether a commit that failed took place is not
                 known, and a retry under the same request id will tell.
             Internal: the block changed something and recorded nothing.
-            FailedPrecondition: the change would break a law of `engine/laws.py`.
+            FailedPrecondition: the change would break a law of `engine/invariants.py`.
         """
         with self._next_turn():
             steps: list[Transaction] = []
@@ -249,7 +249,7 @@ class Store:
                 if tx.changes and not tx.records:
                     raise Internal(ErrorReason.INTERNAL, "an unexplained change cannot commit")
                 number_tiers(tx)
-                laws.require_kept(tx.index, tx.changes, tx.now)
+                invariants.require_kept(tx.index, tx.changes, tx.now)
                 if call.validate_only:
                     connection.rollback()
                     steps.clear()

@@ -22,7 +22,7 @@ from authz_service.engine.entitlements import Entitlements, entitlements
 from authz_service.engine.index import Index
 from authz_service.errors import ErrorReason, InvalidArgument
 from authz_service.usecases.decisions.explain import Explainer
-from authz_service.usecases.decisions.history import LookingBack
+from authz_service.usecases.decisions.history import PointInTime
 from authz_service.usecases.kernel.point_in_time import Moment
 from tests.conformance.store_world import StoreWorld
 from tests.conformance.test_histories import write
@@ -88,7 +88,7 @@ def test_what_was_answered_then_is_answered_again_as_known_then(
     given = recorded(store_world, made)
     assert {each.reason is DecisionReason.ALLOWED for each in given} == {True, False}
     later = store_world.another()
-    looking_back = LookingBack(later.database)
+    looking_back = PointInTime(later.database)
     for each in given:
         asked, moment = each.asked, Moment(each.at, each.revision)
         now = later.index, later.clock.now
@@ -123,7 +123,7 @@ def test_another_instant_alone_is_answered_from_memory(
 ) -> None:
     """The newest facts need no database: the very index in force answers."""
     write(store_world, made, 1, len(made.deltas))
-    looking_back, index = LookingBack(store_world.database), store_world.index
+    looking_back, index = PointInTime(store_world.database), store_world.index
     store_world.database.close()
     seen = looking_back.seen((index, 7), Moment(1_010), made.tenants[0], None)
     assert seen == (index, 1_010)
@@ -142,5 +142,5 @@ def test_a_moment_that_is_not_there_is_refused(
     store_world: StoreWorld, moment: Moment, field: str
 ) -> None:
     with pytest.raises(InvalidArgument) as refused:
-        LookingBack(store_world.database).seen((store_world.index, 7), moment, "acme", None)
+        PointInTime(store_world.database).seen((store_world.index, 7), moment, "acme", None)
     assert (refused.value.reason, refused.value.field) == (ErrorReason.INVALID_FIELD, field)

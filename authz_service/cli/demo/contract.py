@@ -61,7 +61,7 @@ class Contracts:
     def tell(self) -> None:
         """Buy, join, fill the seats, upgrade, and leave."""
         self._teller.chapter("A contract becomes an account, without hands")
-        self._bought()
+        self._purchase()
         self._won()
         self._joined()
         self._seats()
@@ -72,7 +72,7 @@ class Contracts:
         self._trial()
         self._churned()
 
-    def _bought(self) -> None:
+    def _purchase(self) -> None:
         """A checkout whose events come in the wrong order, and one that nobody signed."""
         plan = self._subscription("created", "price_professional_monthly", 2)
         forged = {"Stripe-Signature": f"t={int(time.time())},v1={'0' * 64}"}

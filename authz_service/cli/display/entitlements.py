@@ -1,4 +1,4 @@
-"""What a customer bought, and where each part comes from."""
+"""What a customer answer, and where each part comes from."""
 
 from rich.console import RenderableType
 from rich.table import Table
@@ -30,33 +30,33 @@ def amount(limit: limit_pb2.Limit) -> str:
     return "unlimited" if limit.unlimited else f"{limit.value:,}"
 
 
-def entitlement_parts(tenant: str, bought: pb.GetEntitlementsResponse) -> list[RenderableType]:
-    """Lay out everything bought."""
+def entitlement_parts(tenant: str, answer: pb.GetEntitlementsResponse) -> list[RenderableType]:
+    """Lay out everything answer."""
     facts = [
         ("tenant", tenant),
-        ("state", word(tenant_pb2.TenantState, bought.state)),
-        ("tier", bought.tier),
-        ("add-ons", out.listed(bought.add_ons)),
+        ("state", word(tenant_pb2.TenantState, answer.state)),
+        ("tier", answer.tier),
+        ("add-ons", out.listed(answer.add_ons)),
     ]
     parts: list[RenderableType] = [tables.facts(facts)]
-    for title, table in _tables(bought):
+    for title, table in _tables(answer):
         if table.row_count:
             parts += [Text(f"\n{title}", "bold"), table]
     return parts
 
 
-def _tables(bought: pb.GetEntitlementsResponse) -> list[tuple[str, Table]]:
+def _tables(answer: pb.GetEntitlementsResponse) -> list[tuple[str, Table]]:
     features = [
-        (e.feature.name, feature_value(e.feature), in_words(e.source)) for e in bought.features
+        (e.feature.name, feature_value(e.feature), in_words(e.source)) for e in answer.features
     ]
     limits = [
         (e.limit.name, limit_value(e.limit), out.listed(map(in_words, e.sources)))
-        for e in bought.limits
+        for e in answer.limits
     ]
-    permissions = [(e.permission, in_words(e.source)) for e in bought.permissions]
+    permissions = [(e.permission, in_words(e.source)) for e in answer.permissions]
     return [
         ("Features", tables.table(("FEATURE", "VALUE", "FROM"), features)),
         ("Limits", tables.table(("LIMIT", "AT MOST", "FROM"), limits)),
         ("Permissions", tables.table(("PERMISSION", "FROM"), permissions)),
-        ("Exceptions", exception_table(bought.exceptions)),
+        ("Exceptions", exception_table(answer.exceptions)),
     ]

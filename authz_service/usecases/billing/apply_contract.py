@@ -12,7 +12,7 @@ from authz_service.domain.grant import GrantSource, RoleGrant
 from authz_service.domain.membership import Membership
 from authz_service.domain.tenant import StatePeriod, Tenant, TenantState
 from authz_service.domain.window import Instant
-from authz_service.engine import laws
+from authz_service.engine import invariants
 from authz_service.engine.index import Index
 from authz_service.errors import ErrorReason, FailedPrecondition
 from authz_service.store.unit_of_work import Transaction
@@ -59,7 +59,7 @@ def carry_out(
         for action in actions:
             if action.aspect is Aspect.ADMINS and not _came_back(tx, tenant_id, aspects):
                 _hand_over(tx, tenant_id, action.before or (), action.after)
-    laws.require_kept(tx.index, tx.changes, tx.now)
+    invariants.require_kept(tx.index, tx.changes, tx.now)
     return steps
 
 
@@ -85,7 +85,9 @@ def _lead(
         after = led(after, action, tx.now, partial(_unit, index))
     result = "tenant.onboarded" if before is None else "tenant.contract_followed"
     changed(tx, result, before, after)
-    return before is not None and (Aspect.REOPENING in aspects or _bought(before) != _bought(after))
+    return before is not None and (
+        Aspect.REOPENING in aspects or _content(before) != _content(after)
+    )
 
 
 def _has_ended(index: Index, tenant_id: str, now: Instant) -> bool:
@@ -93,7 +95,7 @@ def _has_ended(index: Index, tenant_id: str, now: Instant) -> bool:
     return preconditions.customer(index, tenant_id).state_at(now) is TenantState.OFFBOARDED
 
 
-def _bought(tenant: Tenant) -> tuple[object, ...]:
+def _content(tenant: Tenant) -> tuple[object, ...]:
     return tenant.subscription_items, tenant.limits, tenant.dated_limits
 
 
@@ -181,7 +183,7 @@ def _own(
     member = tx.index.member(tenant_id, first)
     if member is None or member.owner or (owner is not None and owner.subject not in appointed):
         return
-    if not first.startswith("user:") or not laws.is_admin(tx.index, tenant_id, first, tx.now):
+    if not first.startswith("user:") or not invariants.is_admin(tx.index, tenant_id, first, tx.now):
         return
     if owner is not None:
         roster.changed(tx, "member.owner_replaced", owner, replace(owner, owner=False))

@@ -5,7 +5,7 @@ import json
 from dataclasses import dataclass, replace
 from typing import Any, Final, NoReturn
 
-from authz_service.domain.billing_event import InboundEvent
+from authz_service.domain.billing_event import ReceivedEvent
 from authz_service.domain.billing_policy import Source
 from authz_service.domain.window import Instant
 from authz_service.errors import AuthzError
@@ -37,7 +37,7 @@ NO_ATTRIBUTES: Final = Attributes()
 class Envelope:
     """An event as it came in, and what is wrong with it, "" for nothing."""
 
-    event: InboundEvent
+    event: ReceivedEvent
     wrong: str = ""
 
 
@@ -52,14 +52,14 @@ def envelopes(
     try:
         document = sound(json.loads(body, parse_constant=_no_number))
     except (ValueError, RecursionError):
-        event = InboundEvent(source.name, beside.id or header_id or _digest(body), beside.type, 0)
+        event = ReceivedEvent(source.name, beside.id or header_id or _digest(body), beside.type, 0)
         return (Envelope(event, "it is not JSON"),)
     if isinstance(document, list) and not beside.id:
         return tuple(_envelope(source, item, beside, "") for item in document)
     return (_envelope(source, document, beside, header_id),)
 
 
-def again(source: Source, event: InboundEvent) -> Envelope:
+def again(source: Source, event: ReceivedEvent) -> Envelope:
     """Make out anew an event whose attributes could not be read when it came."""
     envelope = _envelope(source, event.data, NO_ATTRIBUTES, "")
     return replace(envelope, event=replace(envelope.event, id=event.id))
@@ -76,7 +76,7 @@ def _envelope(source: Source, document: Any, beside: Attributes, header_id: str)
     except (Unreadable, AuthzError) as wrong:
         data = document if isinstance(document, dict) else {}
         id_ = beside.id or _id_of_wrong(source, document) or name
-        event = InboundEvent(source.name, id_, beside.type, 0, data=data)
+        event = ReceivedEvent(source.name, id_, beside.type, 0, data=data)
         return Envelope(event, wrong.message)
 
 
@@ -84,7 +84,7 @@ def _digest(content: bytes) -> str:
     return f"sha256:{hashlib.sha256(content).hexdigest()}"
 
 
-def _event(source: Source, document: Any, beside: Attributes, name: str) -> InboundEvent:
+def _event(source: Source, document: Any, beside: Attributes, name: str) -> ReceivedEvent:
     if not isinstance(document, dict):
         raise malformed("its data is not a JSON object")
     at = beside.time
@@ -98,7 +98,7 @@ def _event(source: Source, document: Any, beside: Attributes, name: str) -> Inbo
     type_ = beside.type or text(_attribute(source, document, "type"), "type")
     if not type_:
         raise malformed("it has no type")
-    return InboundEvent(
+    return ReceivedEvent(
         source.name,
         beside.id or _id(source, document) or name,
         type_,

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from authz_service.domain.billing_event import InboundEvent
+from authz_service.domain.billing_event import ReceivedEvent
 from authz_service.domain.billing_policy import EventRule, Expression, Times
 from authz_service.domain.window import Instant
 from authz_service.usecases.billing import values
@@ -14,7 +14,7 @@ _MOST_DIGITS = 17
 class Fields:
     """What one rule finds in one event."""
 
-    def __init__(self, rule: EventRule, event: InboundEvent, times: Times) -> None:
+    def __init__(self, rule: EventRule, event: ReceivedEvent, times: Times) -> None:
         self._paths: Mapping[str, Expression] = rule.fields
         self._data = event.data
         self._times = times

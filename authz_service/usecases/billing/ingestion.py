@@ -15,8 +15,8 @@ from authz_service.domain.audit import AuditRecord
 from authz_service.domain.billing_event import (
     EventReason,
     EventState,
-    InboundEvent,
     Passed,
+    ReceivedEvent,
     Stage,
     StoredEvent,
     passed,
@@ -113,7 +113,7 @@ def process(
             row = replace(stored, tenant=tenant, meaning=meaning)
             tenants[tenant].append(_Read(row, reading.meaning))
     for tenant, fresh in tenants.items():
-        outcomes += _settle(tx, policy, tenant, fresh, by_hand=by_hand)
+        outcomes += _apply_to_tenant(tx, policy, tenant, fresh, by_hand=by_hand)
     return outcomes
 
 
@@ -146,7 +146,7 @@ def _resolve(
     return tenant, events.of_subject(tx.connection, event.source, event.subject)
 
 
-def resolved(tx: Transaction, event: InboundEvent, reading: Reading) -> tuple[str, bool]:
+def resolved(tx: Transaction, event: ReceivedEvent, reading: Reading) -> tuple[str, bool]:
     """Name the tenant that an event is about, and say whether nobody knew its subject before."""
     mapped = events.tenant_of_subject(tx.connection, event.source, event.subject)
     if SYSTEM in (reading.tenant, mapped):
@@ -168,7 +168,7 @@ def resolved(tx: Transaction, event: InboundEvent, reading: Reading) -> tuple[st
     return reading.tenant, True
 
 
-def _settle(
+def _apply_to_tenant(
     tx: Transaction,
     policy: BillingPolicy,
     tenant: str,

@@ -13,7 +13,7 @@ from pydantic import TypeAdapter
 
 from authz_service.domain.agreement import Admin, Clause, Verb
 from authz_service.domain.agreement_course import Meaning
-from authz_service.domain.billing_event import EventReason, InboundEvent
+from authz_service.domain.billing_event import EventReason, ReceivedEvent
 from authz_service.domain.billing_policy import BillingPolicy, EventRule, Source
 from authz_service.domain.identifiers import checked
 from authz_service.domain.window import Instant
@@ -51,7 +51,7 @@ class Reading:
     meaning: Meaning | None = None
 
 
-def read(policy: BillingPolicy, event: InboundEvent, now: Instant) -> Reading:
+def read(policy: BillingPolicy, event: ReceivedEvent, now: Instant) -> Reading:
     """Make out what an event says.
 
     Raises:
@@ -94,7 +94,7 @@ def read(policy: BillingPolicy, event: InboundEvent, now: Instant) -> Reading:
     )
 
 
-def fired(source: Source, event: InboundEvent) -> Iterator[tuple[int, str]]:
+def fired(source: Source, event: ReceivedEvent) -> Iterator[tuple[int, str]]:
     """Name the rules that an event fires: their positions, and the values of their `by`."""
     for position, rule in enumerate(source.rules):
         if not fnmatchcase(event.type, rule.type):
@@ -104,7 +104,7 @@ def fired(source: Source, event: InboundEvent) -> Iterator[tuple[int, str]]:
         yield position, "" if rule.by is None else _value(rule, event)
 
 
-def _require_ignored(source: Source, event: InboundEvent) -> None:
+def _require_ignored(source: Source, event: ReceivedEvent) -> None:
     if not any(fnmatchcase(event.type, pattern) for pattern in source.ignore):
         raise Unreadable(
             EventReason.UNKNOWN_TYPE,
@@ -114,7 +114,7 @@ def _require_ignored(source: Source, event: InboundEvent) -> None:
 
 
 def _statement(
-    policy: BillingPolicy, source: Source, rules: list[EventRule], event: InboundEvent
+    policy: BillingPolicy, source: Source, rules: list[EventRule], event: ReceivedEvent
 ) -> tuple[tuple[Clause, ...], str, int]:
     """Read what the rules that apply make of an event: clauses, agreement, sequence."""
     applying = [rule for rule in rules if rule.when is None or holds(rule.when, event.data, "when")]
@@ -138,7 +138,7 @@ def _statement(
     return tuple(clauses), max(agreements, default=""), max(sequences)
 
 
-def _verbs(rule: EventRule, event: InboundEvent) -> tuple[Verb, ...]:
+def _verbs(rule: EventRule, event: ReceivedEvent) -> tuple[Verb, ...]:
     if rule.by is None:
         return rule.do
     value = _value(rule, event)
@@ -152,7 +152,7 @@ def _verbs(rule: EventRule, event: InboundEvent) -> tuple[Verb, ...]:
     return verbs
 
 
-def _value(rule: EventRule, event: InboundEvent) -> str:
+def _value(rule: EventRule, event: ReceivedEvent) -> str:
     """Write what a rule goes by as the keys of `do` are written."""
     value = None if rule.by is None else find(rule.by, event.data, "by")
     match value:
@@ -172,7 +172,7 @@ def _agreement(fields: Fields, verb: Verb) -> str:
 
 
 def _before(
-    policy: BillingPolicy, source: Source, rules: list[EventRule], event: InboundEvent
+    policy: BillingPolicy, source: Source, rules: list[EventRule], event: ReceivedEvent
 ) -> str:
     """Digest what the event says that its agreement was before it; "" if it does not say."""
     if source.snapshot is None:
@@ -206,13 +206,13 @@ def _with(data: Any, steps: tuple[str, ...], value: Any) -> Any:
     return {**data, steps[0]: _with(data.get(steps[0], {}), steps[1:], value)}
 
 
-def _rank(source: Source, event: InboundEvent) -> int:
+def _rank(source: Source, event: ReceivedEvent) -> int:
     """Rank a type of event within one instant; one that is not ordered comes first."""
     matching = (at for at, type_ in enumerate(source.order, 1) if fnmatchcase(event.type, type_))
     return next(matching, 0)
 
 
-def _tenant(source: Source, event: InboundEvent) -> str:
+def _tenant(source: Source, event: ReceivedEvent) -> str:
     if source.tenant is None:
         return ""
     name = text(find(source.tenant, event.data, "tenant"), "tenant")

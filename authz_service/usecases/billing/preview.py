@@ -17,7 +17,7 @@ from authz_service.usecases.billing.event_rpcs import IngestEvent, enveloped
 from authz_service.usecases.billing.interpretation import read
 from authz_service.usecases.billing.standing import added
 from authz_service.usecases.billing.values import Unreadable
-from authz_service.usecases.kernel.dry_run import ahead, rehearsal
+from authz_service.usecases.kernel.dry_run import ahead, dry_run
 from authz_service.usecases.kernel.execution import View
 from authz_service.usecases.kernel.execution import read as read_case
 from authz_service.usecases.kernel.paging import sample_size
@@ -56,7 +56,7 @@ def preview_event(view: View, query: PreviewEvent) -> Preview:
     sample = sample_size(query.sample, NAMED_MEMBERS)
     envelope = enveloped(query.event)
     event = envelope.event
-    with rehearsal(view) as tx:
+    with dry_run(view) as tx:
         tx.call = Call(Actor(f"source:{event.source}"))
         before = store.find(tx.connection, event.source, event.id)
         if before is not None:

@@ -12,7 +12,7 @@ from authz_service.domain.audit import AuditRecord
 from authz_service.domain.change import FactChange
 from authz_service.domain.changeset import Changeset, ChangesetCommand
 from authz_service.domain.policy_set import Violation
-from authz_service.engine import laws
+from authz_service.engine import invariants
 from authz_service.engine.impact import TenantImpact, tenant_impacts
 from authz_service.engine.index import Index
 from authz_service.errors import AuthzError, ErrorReason, FailedPrecondition, InvalidArgument
@@ -169,7 +169,7 @@ def _delete(plan: _Plan, commands: list[_Numbered]) -> Iterator[AuthzError]:
 def _require_owners_kept(tx: Transaction, changes: list[FactChange]) -> None:
     """Refuse what breaks a law of rosters, but for the last admin: that is an impact."""
     try:
-        laws.require_kept(tx.index, changes, tx.now)
+        invariants.require_kept(tx.index, changes, tx.now)
     except FailedPrecondition as refusal:
         if refusal.reason is not ErrorReason.LAST_ADMIN:
             raise

@@ -21,7 +21,7 @@ from authz_service.usecases.changesets.commands import checked
 from authz_service.usecases.changesets.planning import Planned, planned
 from authz_service.usecases.changesets.scheduling import Scheduled
 from authz_service.usecases.kernel import paging, previews
-from authz_service.usecases.kernel.dry_run import at_instant, rehearsal_at
+from authz_service.usecases.kernel.dry_run import at_instant, dry_run_at
 from authz_service.usecases.kernel.execution import View, change, read
 from authz_service.usecases.kernel.paging import DEFAULT_SAMPLE, Page, PageRequest, sample_size
 from authz_service.usecases.kernel.previews import Preview
@@ -87,7 +87,7 @@ class Applied:
 def preview_changeset(view: View, query: PreviewChangeset) -> Previewed:
     """Tell what a changeset would do: the objects, who gains and loses, the impacts."""
     sample, at = sample_size(query.sample), _later(query.at, view.now)
-    with rehearsal_at(view, at) as (tx, step):
+    with dry_run_at(view, at) as (tx, step):
         plan = planned(step, checked(query.changeset))
     preview = previews.preview_of(
         plan.before, plan.after, plan.changes, plan.impacts, step.now, sample
@@ -103,7 +103,7 @@ def preview_changeset(view: View, query: PreviewChangeset) -> Previewed:
 def list_affected(view: View, query: ListAffected) -> Page[Affected]:
     """List every tenant and member for whom a changeset would change anything."""
     at = _later(query.at, view.now)
-    with rehearsal_at(view, at) as (_, step):
+    with dry_run_at(view, at) as (_, step):
         plan = planned(step, checked(query.changeset))
     filters = ["affected", _digest(query.changeset, at)]
     affected = sorted(_affected(plan, step.now), key=_place)

@@ -22,7 +22,7 @@ from authz_service.domain.tenant import SYSTEM, Tenant
 from authz_service.domain.window import FOREVER
 from authz_service.engine.scheduled import due
 from authz_service.errors import AuthzError, Internal, Unavailable
-from authz_service.store.unit_of_work import Transaction, come_due, rehearsed
+from authz_service.store.unit_of_work import Transaction, come_due, undone
 from authz_service.usecases.changesets.commands import footprint, read
 from authz_service.usecases.changesets.planning import planned
 from authz_service.usecases.changesets.scheduling import settled, work_out
@@ -38,7 +38,7 @@ def replan(tx: Transaction, changes: Sequence[FactChange]) -> None:
     }
     if not touched:
         return
-    with rehearsed(tx) as world:
+    with undone(tx) as world:
         moved = False
         for changeset in due(tx.index, (FOREVER, "")):
             now = _anew(world, changeset) if moved or changeset.id in touched else changeset

@@ -13,7 +13,7 @@ from authz_service.domain.comparison import ObjectChange
 from authz_service.domain.identifiers import checked
 from authz_service.domain.tenant import SYSTEM
 from authz_service.domain.window import Instant, rfc3339
-from authz_service.engine import laws
+from authz_service.engine import invariants
 from authz_service.engine.impact import require_no_blocker
 from authz_service.engine.index import Index
 from authz_service.errors import ErrorReason, FailedPrecondition, InvalidArgument, NotFound
@@ -107,9 +107,9 @@ def work_out(step: Transaction, changeset: Changeset, plan: Planned) -> None:
     require_no_blocker(plan.impacts)
     number_tiers(step)
     actor = step.call.actor
-    guard.require_holds(step.index, step.changes, actor, step.now)
-    guard.require_unmanaged(step.index, step.changes, actor)
-    laws.require_kept(step.index, step.changes, step.now)
+    guard.check_escalation(step.index, step.changes, actor, step.now)
+    guard.require_not_managed(step.index, step.changes, actor)
+    invariants.require_kept(step.index, step.changes, step.now)
     if len(step.changes) > MAX_FACTS:
         raise InvalidArgument(
             ErrorReason.BATCH_TOO_LARGE,

@@ -20,7 +20,7 @@ from authz_service.reference.decision import Reference
 from authz_service.store.database import Database
 from authz_service.store.endings import ended_with_tenant
 from authz_service.store.facts import Facts
-from authz_service.usecases.decisions.history import LookingBack
+from authz_service.usecases.decisions.history import PointInTime
 from authz_service.usecases.kernel.point_in_time import Moment, resolved
 
 log = structlog.get_logger()
@@ -46,7 +46,7 @@ class Explainer:
         self._database = database
         self._model = model
         self._clock = clock
-        self.looking_back = LookingBack(database)
+        self.looking_back = PointInTime(database)
         self.disagreements = 0
 
     def explain(self, index: Index, question: Question, moment: Moment) -> Explained:

@@ -19,7 +19,7 @@ Seen: TypeAlias = tuple[Index, Instant]
 """What a question is answered from, and the instant that it is about."""
 
 
-class LookingBack:
+class PointInTime:
     """Finds what a question about a moment is answered from.
 
     The newest revision is in memory, whatever the instant; an earlier one is read back from the

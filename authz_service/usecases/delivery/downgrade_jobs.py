@@ -11,7 +11,7 @@ from typing import Final
 from authz_service.domain.billing_policy import BillingPolicy
 from authz_service.domain.call import Call
 from authz_service.domain.job import Again, Done, Job, JobReason, Outcome
-from authz_service.domain.schedule import bought_at
+from authz_service.domain.schedule import items_changing_at
 from authz_service.domain.tenant import TenantState
 from authz_service.errors import AuthzError, Internal, Unavailable
 from authz_service.store.unit_of_work import Store
@@ -44,7 +44,11 @@ class DowngradeJobs:
             if tx.now < at:
                 return Again(JobReason.NOT_DUE, "its instant has not come by this process's clock")
             tenant = tx.index.tenant(job.tenant)
-            changes = [change.id for change in bought_at(tenant, at)] if tenant is not None else []
+            changes = (
+                [change.id for change in items_changing_at(tenant, at)]
+                if tenant is not None
+                else []
+            )
             if tenant is None or not changes or tenant.state_at(tx.now) is TenantState.OFFBOARDED:
                 return Done("the account does not change at that instant any more")
             tx.call = Call(WORKER, reason=", ".join(changes[:_NAMED]))

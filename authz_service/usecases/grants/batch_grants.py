@@ -14,7 +14,7 @@ from authz_service.usecases.grants.role_grants import (
     RevokeRole,
     check,
     enter,
-    require_unmanaged,
+    require_not_managed,
     take,
 )
 from authz_service.usecases.kernel import batch, preconditions
@@ -86,7 +86,7 @@ def batch_revoke_roles(tx: Transaction, command: BatchRevokeRoles) -> tuple[tupl
         grants = remaining.get((described.tenant, described.subject), [])
         ended = [grant for grant in grants if described.describes(grant)]
         for grant in ended:
-            require_unmanaged(tx, grant, "subject")
+            require_not_managed(tx, grant, "subject")
             grants.remove(grant)
             take(tx, grant)
         return tuple(grant.id for grant in ended)

@@ -100,7 +100,7 @@ def check(tx: Transaction, grant: RoleGrant, field: str) -> Tenant:
     preconditions.customer_subject(grant.subject, f"{field}subject")
     preconditions.text(grant.reason, f"{field}reason")
     member = preconditions.member(tx.index, grant.tenant, grant.subject, f"{field}subject")
-    guard.require_keeper(tx.index, tx.call.actor, member, tx.now, f"{field}subject")
+    guard.require_manager(tx.index, tx.call.actor, member, tx.now, f"{field}subject")
     if grant.scope:
         checked("scope", grant.scope, f"{field}scope")
     grant.window.checked(f"{field}valid_until")
@@ -136,7 +136,7 @@ def update_role_grant(tx: Transaction, command: UpdateRoleGrant) -> RoleGrant:
     preconditions.customer(tx.index, command.tenant, "role_grant.tenant")
     mask = field_masks.checked(command.mask, UPDATABLE)
     grant = _one(tx, command.tenant, command.id, "role_grant.id")
-    require_unmanaged(tx, grant, "role_grant.id")
+    require_not_managed(tx, grant, "role_grant.id")
     field_masks.unchanged(grant.revision, command.expected_revision)
     window = field_masks.window(grant.window, command.window, mask)
     reason = command.reason if "reason" in mask else grant.reason
@@ -180,17 +180,17 @@ def revoke_role(tx: Transaction, command: RevokeRole) -> tuple[RoleGrant, ...]:
     revoked = Facts(tx.connection).role_grants(command.tenant, matching)
     if not revoked:
         raise _no_grant(f"{command.subject} holds no such grant of {command.role!r}", "role")
-    require_unmanaged(tx, revoked[0], "subject")
+    require_not_managed(tx, revoked[0], "subject")
     for grant in revoked:
         take(tx, grant)
     return tuple(revoked)
 
 
-def require_unmanaged(tx: Transaction, grant: RoleGrant, field: str) -> None:
+def require_not_managed(tx: Transaction, grant: RoleGrant, field: str) -> None:
     """Check that no directory keeps who holds the grant. Raises: MEMBER_MANAGED."""
     member = tx.index.member(grant.tenant, grant.subject)
     if member is not None:
-        guard.require_keeper(tx.index, tx.call.actor, member, tx.now, field)
+        guard.require_manager(tx.index, tx.call.actor, member, tx.now, field)
 
 
 def take(tx: Transaction, grant: RoleGrant) -> None:
@@ -206,7 +206,7 @@ def take(tx: Transaction, grant: RoleGrant) -> None:
 def delete_role_grant(tx: Transaction, command: DeleteRoleGrant) -> RoleGrant:
     preconditions.customer(tx.index, command.tenant)
     grant = _one(tx, command.tenant, command.id, "id")
-    require_unmanaged(tx, grant, "id")
+    require_not_managed(tx, grant, "id")
     field_masks.unchanged(grant.revision, command.expected_revision)
     take(tx, grant)
     return grant

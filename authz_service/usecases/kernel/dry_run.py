@@ -12,26 +12,26 @@ from authz_service.engine.builder import apply
 from authz_service.engine.index import Index
 from authz_service.store import change_log, writing
 from authz_service.store.database import Connection
-from authz_service.store.unit_of_work import Transaction, brought_to, rehearsed
+from authz_service.store.unit_of_work import Transaction, brought_to, undone
 from authz_service.usecases.kernel.execution import View
 from authz_service.usecases.kernel.previews import index_with
 
 
 @contextmanager
-def rehearsal(view: View) -> Iterator[Transaction]:
+def dry_run(view: View) -> Iterator[Transaction]:
     """Lend a transaction that is never written, at the head of the database."""
     with view.database.read() as connection:
         yield _made_up(view, connection)
 
 
 @contextmanager
-def rehearsal_at(view: View, at: Instant | None) -> Iterator[tuple[Transaction, Transaction]]:
+def dry_run_at(view: View, at: Instant | None) -> Iterator[tuple[Transaction, Transaction]]:
     """Lend such a transaction at the head, and the one that it would be at an instant.
 
     Meanwhile nobody else writes: what is scheduled up to the instant is written and undone.
     """
     if at is None:
-        with rehearsal(view) as tx:
+        with dry_run(view) as tx:
             yield tx, tx
         return
     with view.database.write() as connection:
@@ -48,7 +48,7 @@ def at_instant(tx: Transaction, at: Instant | None) -> Iterator[Transaction]:
     if at is None:
         yield tx
         return
-    with rehearsed(tx) as step:
+    with undone(tx) as step:
         step.now = at
         for _ in brought_to(step, (at + 1, "")):
             pass

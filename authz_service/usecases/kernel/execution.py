@@ -232,8 +232,8 @@ class Executor:
                 value = case.codec.validate_json(earlier.answer)
                 return Answer(earlier.revision, value, repeated=True)
             value = case.body(tx, command)
-            guard.require_holds(tx.index, tx.changes, call.actor, tx.now)
-            guard.require_unmanaged(tx.index, tx.changes, call.actor)
+            guard.check_escalation(tx.index, tx.changes, call.actor, tx.now)
+            guard.require_not_managed(tx.index, tx.changes, call.actor)
             if not tx.changes and not tx.records:
                 # Nothing was to be changed, but somebody with the right to has asked for it.
                 chain = _chain(tx.index, tenants())

@@ -131,7 +131,9 @@ def require_for_all(
         require(index, actor, right, tenant, at)
 
 
-def require_holds(index: Index, changes: Sequence[FactChange], actor: Actor, at: Instant) -> None:
+def check_escalation(
+    index: Index, changes: Sequence[FactChange], actor: Actor, at: Instant
+) -> None:
     """Let nobody give what it does not hold: asked of all that one transaction changes.
 
     `index` is the one before the changes. A caller of the tenant `system` must hold, of this
@@ -154,7 +156,7 @@ def require_holds(index: Index, changes: Sequence[FactChange], actor: Actor, at:
                 raise _outlasts(subject, item, longer)
 
 
-def require_unmanaged(index: Index, changes: Sequence[FactChange], actor: Actor) -> None:
+def require_not_managed(index: Index, changes: Sequence[FactChange], actor: Actor) -> None:
     """Let a customer's user, as caller or as actor, change no member that a directory keeps.
 
     `index` is the one before the changes.
@@ -172,7 +174,7 @@ def require_unmanaged(index: Index, changes: Sequence[FactChange], actor: Actor)
                     raise _managed(member)
 
 
-def require_keeper(
+def require_manager(
     index: Index,
     actor: Actor,
     member: Membership,

@@ -119,7 +119,7 @@ def join(
     if new.owner and not _can_own(tx.index, new):
         raise _wrong("an owner is a `user:` with an admin role among roles", f"{field}owner")
     membership = replace(new.membership, tenant=tenant.id)
-    roster.require_unmanaged(tx, membership, by)
+    roster.require_not_managed(tx, membership, by)
     roster.changed(tx, "member.added", None, membership)
     for role in new.roles:
         grant = RoleGrant(tenant.id, subject, role, reason=tx.call.reason)
@@ -223,7 +223,7 @@ def _to_change(
     """Find a customer's member that the caller may change."""
     preconditions.customer(tx.index, command.tenant)
     member = roster.find(tx.index, command.tenant, command.subject)
-    roster.require_unmanaged(tx, member, command.by)
+    roster.require_not_managed(tx, member, command.by)
     return member
 
 
@@ -233,10 +233,10 @@ def _subjects(view: View, query: ListMembers) -> list[str]:
     subjects = sorted(s for s, _ in members.items() if s.startswith(query.subject_prefix))
     if query.state is None and not query.role and not query.owner:
         return subjects
-    return [subject for subject in subjects if _is_wanted(view, subject, query)]
+    return [subject for subject in subjects if _matches(view, subject, query)]
 
 
-def _is_wanted(view: View, subject: str, query: ListMembers) -> bool:
+def _matches(view: View, subject: str, query: ListMembers) -> bool:
     member = roster.find(view.index, query.tenant, subject)
     return (
         query.state in (None, member.state)

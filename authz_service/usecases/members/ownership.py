@@ -6,7 +6,7 @@ from authz_service.domain.grant import RoleGrant
 from authz_service.domain.membership import Membership, MembershipState
 from authz_service.domain.tenant import Tenant
 from authz_service.engine.entitlements import assignable_roles
-from authz_service.engine.laws import holds_admin_role
+from authz_service.engine.invariants import holds_admin_role
 from authz_service.errors import ErrorReason, FailedPrecondition, InvalidArgument
 from authz_service.store.unit_of_work import Transaction
 from authz_service.usecases.grants.role_grants import give

@@ -94,13 +94,13 @@ def find(index: Index, tenant: str, subject: str) -> Membership:
     return member
 
 
-def require_unmanaged(tx: Transaction, member: Membership, by: ManagedBy) -> None:
+def require_not_managed(tx: Transaction, member: Membership, by: ManagedBy) -> None:
     """Check that a directory keeps the member only if it is the one that asks.
 
     Raises:
         FailedPrecondition: MEMBER_MANAGED, unless the caller holds `authz.members:override`.
     """
-    guard.require_keeper(tx.index, tx.call.actor, member, tx.now, "subject", by)
+    guard.require_manager(tx.index, tx.call.actor, member, tx.now, "subject", by)
 
 
 def changed(tx: Transaction, action: str, before: Membership | None, after: Membership) -> None:

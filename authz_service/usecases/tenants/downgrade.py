@@ -18,7 +18,7 @@ from authz_service.domain.invitation import Invitation
 from authz_service.domain.membership import Membership, MembershipState, resumed, suspended
 from authz_service.domain.tenant import SuspensionReason, Tenant
 from authz_service.domain.window import FOREVER
-from authz_service.engine import laws, seats
+from authz_service.engine import invariants, seats
 from authz_service.engine.entitlements import assignable_roles, limit_in_force
 from authz_service.engine.index import MemberEntry
 from authz_service.errors import ErrorReason, FailedPrecondition
@@ -87,7 +87,9 @@ class _Fitting:
         tx, tenant = self.tx, self.tenant.id
         owner = roster.owner_of(tx.index, tenant)
         first = [owner.subject] if owner is not None else []
-        admins = (s for s in (*first, *self._order) if laws.is_admin(tx.index, tenant, s, tx.now))
+        admins = (
+            s for s in (*first, *self._order) if invariants.is_admin(tx.index, tenant, s, tx.now)
+        )
         return frozenset((*first, *(admin for admin in [next(admins, "")] if admin)))
 
     def seats(self) -> None:

@@ -9,7 +9,7 @@ from authz_service.domain.catalog import SEATS, Limit
 from authz_service.domain.change import Revision
 from authz_service.domain.identifiers import checked
 from authz_service.domain.policy_set import MAX_LIMIT
-from authz_service.domain.schedule import bought_at
+from authz_service.domain.schedule import items_changing_at
 from authz_service.domain.window import ALWAYS, Instant, Window
 from authz_service.engine import seats
 from authz_service.engine.effect import Shift, TenantEffect, Value, effect
@@ -20,7 +20,7 @@ from authz_service.engine.index import Index
 from authz_service.errors import AuthzError, ErrorReason, InvalidArgument
 from authz_service.store.unit_of_work import Transaction
 from authz_service.usecases.kernel import preconditions
-from authz_service.usecases.kernel.dry_run import ahead, next_step, rehearsal
+from authz_service.usecases.kernel.dry_run import ahead, dry_run, next_step
 from authz_service.usecases.kernel.execution import ChangeCase, View, change, read
 from authz_service.usecases.kernel.paging import sample_size
 from authz_service.usecases.members import roster
@@ -110,12 +110,12 @@ def preview_tier_change(view: View, query: PreviewTierChange) -> TierChange:
     tenant = preconditions.customer(view.index, query.tenant)
     sample = sample_size(query.sample, NAMED_MEMBERS)
     _require_sound(query)
-    with rehearsal(view) as tx:
+    with dry_run(view) as tx:
         at = tx.now if query.at is None else query.at
         _make(tx, query)
         moved = ahead(tx)
         steps: tuple[Step, ...] = ()
-        if query.at is None or bought_at(preconditions.customer(moved, tenant.id), at):
+        if query.at is None or items_changing_at(preconditions.customer(moved, tenant.id), at):
             with next_step(tx) as then:
                 then.now = at
                 steps = fit(then, tenant.id, query.policy)
