@@ -10,8 +10,10 @@ from typing import Any, Final
 import yaml
 
 from authz_service.domain.catalog import ADD_ON, TIER, Feature, Limit, Permission, Plan, Role
-from authz_service.domain.policy_set import EMPTY, PolicySet, Violation, violations
+from authz_service.domain.policy_set import EMPTY, PolicySet
+from authz_service.domain.policy_validation import violations
 from authz_service.domain.rules import UNLIMITED
+from authz_service.domain.violation import Violation
 from authz_service.policyfiles import schema, yaml_text
 from authz_service.policyfiles.problem import MAX_BYTES, TOO_LARGE, PolicyFileError, Problem
 from authz_service.policyfiles.yaml_text import Document, Steps

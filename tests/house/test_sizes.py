@@ -10,10 +10,7 @@ LONGEST_MODULE = 350
 TO_BE_SPLIT = {
     "authz_service/cli/demo/story.py",
     "authz_service/cli/options.py",
-    "authz_service/domain/policy_set.py",
     "authz_service/policyfiles/billing_policy_file.py",
-    "authz_service/store/rows.py",
-    "authz_service/store/schema.py",
 }
 """Longer until they are split. Nothing is added here: this set is to become empty, and go."""
 # To become 110.

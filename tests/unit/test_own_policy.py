@@ -10,7 +10,8 @@ from authz_service.domain.decision import Question
 from authz_service.domain.grant import RoleGrant
 from authz_service.domain.membership import Membership
 from authz_service.domain.own_policy import NAME_ACTORS, OVERRIDE, PERMISSIONS, RIGHTS, ROLES
-from authz_service.domain.policy_set import PolicySet, violations
+from authz_service.domain.policy_set import PolicySet
+from authz_service.domain.policy_validation import violations
 from authz_service.domain.tenant import SYSTEM, Tenant
 from authz_service.engine.builder import build
 from authz_service.engine.compiling import closure

@@ -15,7 +15,8 @@ from jsonschema import Draft202012Validator
 from authz_service.domain import identifiers
 from authz_service.domain.catalog import Feature, Limit, Permission, Plan, Role, chain
 from authz_service.domain.own_policy import RIGHTS
-from authz_service.domain.policy_set import PolicySet, checked
+from authz_service.domain.policy_set import PolicySet
+from authz_service.domain.policy_validation import checked
 from authz_service.errors import ErrorReason, InvalidArgument
 from authz_service.policyfiles import policy_files
 from authz_service.policyfiles.problem import MAX_BYTES, PolicyFileError

@@ -16,7 +16,7 @@ from authz_service.domain.catalog import TIER, Permission, Plan, Role
 from authz_service.domain.identifiers import MAX_INCLUSION
 from authz_service.domain.identifiers import checked as checked_identifier
 from authz_service.domain.policy_set import PolicySet
-from authz_service.domain.policy_set import checked as checked_policy
+from authz_service.domain.policy_validation import checked as checked_policy
 from authz_service.errors import ErrorReason, InvalidArgument
 from authz_service.policyfiles.matrix import columns as reading
 from authz_service.policyfiles.matrix.cells import KNOWN, Cell, meaning

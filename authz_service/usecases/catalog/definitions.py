@@ -4,7 +4,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from authz_service.domain.catalog import ADD_ON, Permission, Plan, Role, checked_inclusion
-from authz_service.domain.policy_set import PolicySet, Violation, violations
+from authz_service.domain.policy_set import PolicySet
+from authz_service.domain.policy_validation import violations
+from authz_service.domain.violation import Violation
 from authz_service.engine.index import Index
 from authz_service.errors import InvalidArgument
 from authz_service.store.unit_of_work import Transaction

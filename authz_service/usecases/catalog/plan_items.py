@@ -10,7 +10,7 @@ from authz_service.domain.audit import AuditRecord
 from authz_service.domain.catalog import Feature, Limit, Plan
 from authz_service.domain.change import Revision
 from authz_service.domain.identifiers import checked
-from authz_service.domain.policy_set import violations
+from authz_service.domain.policy_validation import violations
 from authz_service.domain.tenant import SYSTEM
 from authz_service.errors import AlreadyExists, ErrorReason, InvalidArgument, NotFound
 from authz_service.store.unit_of_work import Transaction

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Iterator
 
 from authz_service.domain.catalog import ADD_ON, TIER, Permission, Plan, Role
 from authz_service.domain.grant import RoleGrant
-from authz_service.domain.policy_set import PolicySet, violations
+from authz_service.domain.policy_set import PolicySet
+from authz_service.domain.policy_validation import violations
 from authz_service.domain.tenant import Tenant
 from authz_service.engine.entitlements import assignable_roles
 from authz_service.engine.index import Index

@@ -10,7 +10,7 @@ from authz_service.domain.catalog import TIER, Plan, kept_id, split_version
 from authz_service.domain.change import Revision
 from authz_service.domain.identifiers import checked
 from authz_service.domain.lifecycle import require_not_offboarded
-from authz_service.domain.policy_set import violations
+from authz_service.domain.policy_validation import violations
 from authz_service.domain.schedule import checked_later
 from authz_service.domain.subscription import moved_to_tier, moving_to_tier
 from authz_service.domain.tenant import SYSTEM, Tenant, TenantState

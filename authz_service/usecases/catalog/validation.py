@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 
 from authz_service.domain.catalog import ADD_ON, TIER, Plan, Role, checked_inclusion
-from authz_service.domain.policy_set import PolicySet, violations
+from authz_service.domain.policy_set import PolicySet
+from authz_service.domain.policy_validation import violations
 from authz_service.domain.tenant import Tenant
 from authz_service.domain.window import Instant
 from authz_service.engine.entitlements import assignable_roles, entitlements

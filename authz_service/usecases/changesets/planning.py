@@ -11,7 +11,7 @@ from itertools import groupby
 from authz_service.domain.audit import AuditRecord
 from authz_service.domain.change import FactChange
 from authz_service.domain.changeset import Changeset, ChangesetCommand
-from authz_service.domain.policy_set import Violation
+from authz_service.domain.violation import Violation
 from authz_service.engine import invariants
 from authz_service.engine.impact import TenantImpact, tenant_impacts
 from authz_service.engine.index import Index

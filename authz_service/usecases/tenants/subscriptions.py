@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from authz_service.domain.catalog import Limit, chain
+from authz_service.domain.definition_validation import MAX_LIMIT
 from authz_service.domain.identifiers import checked
 from authz_service.domain.lifecycle import require_not_offboarded
-from authz_service.domain.policy_set import MAX_LIMIT
 from authz_service.domain.schedule import checked_later
 from authz_service.domain.subscription import with_add_on, with_limits, without_add_on
 from authz_service.domain.tenant import Tenant

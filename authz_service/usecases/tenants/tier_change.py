@@ -7,8 +7,8 @@ from typing import Any, Final
 from authz_service.domain.billing_policy import Downgrade, Excess
 from authz_service.domain.catalog import SEATS, Limit
 from authz_service.domain.change import Revision
+from authz_service.domain.definition_validation import MAX_LIMIT
 from authz_service.domain.identifiers import checked
-from authz_service.domain.policy_set import MAX_LIMIT
 from authz_service.domain.schedule import items_changing_at
 from authz_service.domain.window import ALWAYS, Instant, Window
 from authz_service.engine import seats

@@ -1,0 +1,160 @@
+"""The rules for one permission, role, tier or add-on."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from authz_service.domain import own_policy
+from authz_service.domain.catalog import ADD_ON, TIER, Feature, Limit, Permission, Plan, Role
+from authz_service.domain.policy_set import PolicySet
+from authz_service.domain.violation import (
+    Violation,
+    check_description,
+    check_duplicates_in,
+    check_identifier,
+    check_names,
+    invalid,
+)
+from authz_service.errors import ErrorReason
+
+MAX_LIMIT: Final = 2**63 - 1
+"""The largest number a limit can be: a SQL BIGINT, a protobuf int64."""
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What exists once the policy is applied; the service's own always does."""
+
+    permissions: Mapping[str, Permission]
+    roles: Mapping[str, Role]
+    tiers: Mapping[str, Plan]
+
+    @classmethod
+    def of(cls, policy: PolicySet, existing: PolicySet) -> "World":
+        return cls(
+            {
+                p.id: p
+                for p in (*own_policy.PERMISSIONS, *existing.permissions, *policy.permissions)
+            },
+            {r.id: r for r in (*own_policy.ROLES, *existing.roles, *policy.roles)},
+            {t.name: t for t in (*existing.tiers, *policy.tiers)},
+        )
+
+
+def check_permission(permission: Permission, world: World) -> Iterator[Violation]:
+    path = ("permissions", permission.id)
+    yield from check_identifier("permission", permission.id, path)
+    yield from check_reserved("permission", permission, own_policy.PERMISSIONS, path)
+    yield from check_description(permission.description, path)
+    if not permission.replaced_by:
+        return
+    if not permission.deprecated:
+        yield invalid(
+            (*path, "replaced_by"), "only a deprecated permission is replaced: deprecate it too"
+        )
+    if permission.replaced_by == permission.id:
+        yield invalid((*path, "replaced_by"), "it cannot replace itself: name another one")
+    yield from check_permissions((*path, "replaced_by"), [permission.replaced_by], world)
+
+
+def check_role(role: Role, world: World) -> Iterator[Violation]:
+    path = ("roles", role.id)
+    yield from check_identifier("role", role.id, path)
+    yield from check_reserved("role", role, own_policy.ROLES, path)
+    if role.tenant:
+        yield invalid(
+            path,
+            f"{role.id!r} is a tenant's own role and a policy holds global ones: put it by itself",
+        )
+    yield from check_description(role.description, path)
+    yield from check_permissions((*path, "permissions"), role.permissions, world)
+    yield from check_roles((*path, "includes"), role.includes, world)
+
+
+def check_tier(tier: Plan, world: World) -> Iterator[Violation]:
+    path = ("tiers", tier.name)
+    if not tier.id.startswith(TIER):
+        yield invalid(path, f"{tier.id!r} is not a tier: its id must start with {TIER!r}")
+    yield from check_identifier("tier", tier.name, path)
+    if tier.extends:
+        base = tier.extends.removeprefix(TIER)
+        yield from check_names((*path, "extends"), "tier", [base], world.tiers)
+    yield from _plan(path, tier, world)
+
+
+def check_add_on(add_on: Plan, world: World) -> Iterator[Violation]:
+    path = ("add_ons", add_on.name)
+    if not add_on.id.startswith(ADD_ON):
+        yield invalid(path, f"{add_on.id!r} is not an add-on: its id must start with {ADD_ON!r}")
+    yield from check_identifier("add_on", add_on.name, path)
+    if add_on.extends:
+        yield invalid((*path, "extends"), "an add-on extends nothing: write out what it adds")
+    yield from _plan(path, add_on, world)
+
+
+def _plan(path: tuple[str, ...], plan: Plan, world: World) -> Iterator[Violation]:
+    yield from check_description(plan.description, path)
+    yield from check_permissions((*path, "permissions"), plan.permissions, world)
+    yield from _unsellable((*path, "permissions"), plan.permissions, world)
+    yield from check_duplicates_in((*path, "features"), [f.name for f in plan.features])
+    for feature in plan.features:
+        yield from _feature((*path, "features", feature.name), feature)
+    yield from check_duplicates_in((*path, "limits"), [limit.name for limit in plan.limits])
+    for limit in plan.limits:
+        yield from _limit((*path, "limits", limit.name), limit)
+    yield from check_roles((*path, "assignable_roles"), plan.assignable_roles, world)
+
+
+def _unsellable(path: tuple[str, ...], names: Iterable[str], world: World) -> Iterator[Violation]:
+    for name in sorted(names):
+        if name in world.permissions and world.permissions[name].internal:
+            yield invalid(
+                path,
+                f"{name!r} is internal and no tier sells it: take it out here, or let the "
+                "permission not be internal",
+                name,
+            )
+
+
+def _feature(path: tuple[str, ...], feature: Feature) -> Iterator[Violation]:
+    yield from check_identifier("feature", feature.name, path)
+    match feature.kind:
+        case "flag" if feature.value not in ("true", "false"):
+            yield invalid(path, f"a flag is true or false, not {feature.value!r}")
+        case "value":
+            yield from check_identifier("value", feature.value, path)
+        case kind if kind != "flag":
+            yield invalid(path, f"a feature is a flag or a value, not a {kind!r}")
+
+
+def _limit(path: tuple[str, ...], limit: Limit) -> Iterator[Violation]:
+    yield from check_identifier("limit", limit.name, path)
+    if limit.value is not None and not 0 <= limit.value <= MAX_LIMIT:
+        yield invalid(
+            (*path, "value"),
+            f"a limit is 0 to {MAX_LIMIT}, or unlimited said outright, not {limit.value}",
+        )
+    yield from check_identifier("unit", limit.unit, (*path, "unit"))
+
+
+def check_permissions(
+    path: tuple[str, ...], names: Iterable[str], world: World
+) -> Iterator[Violation]:
+    return check_names(path, "permission", names, world.permissions)
+
+
+def check_roles(path: tuple[str, ...], names: Iterable[str], world: World) -> Iterator[Violation]:
+    return check_names(path, "role", names, world.roles)
+
+
+def check_reserved(
+    kind: str, fact: Permission | Role, own: Iterable[Permission | Role], path: tuple[str, ...]
+) -> Iterator[Violation]:
+    """Refuse the service's own names; what is exactly as its release has it changes nothing."""
+    if own_policy.is_own(fact.id) and fact not in own:
+        yield Violation(
+            path,
+            ErrorReason.NAME_RESERVED,
+            f"names that begin with {own_policy.OWN!r} are the service's own: give the {kind} "
+            "another name",
+        )
