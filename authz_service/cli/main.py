@@ -11,7 +11,7 @@ from typing import Final
 
 import typer
 
-from authz_service.cli import options
+from authz_service.cli import options, shared_options
 from authz_service.cli.bash_words import completed_whole
 from authz_service.cli.commands import (
     add_ons,
@@ -81,7 +81,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.callback(invoke_without_command=True)(options.root)
+app.callback(invoke_without_command=True)(shared_options.root)
 for _commands in (
     server,
     recover,

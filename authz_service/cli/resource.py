@@ -31,8 +31,9 @@ from google.protobuf.message_factory import GetMessageClass
 
 from authz_service.cli.display import tables
 from authz_service.cli.display.moved import moved_parts
-from authz_service.cli.options import ExpectedRevision, Limit, Reason, changes, reads
+from authz_service.cli.options import ExpectedRevision, Limit, Reason
 from authz_service.cli.paging import every, total
+from authz_service.cli.registration import changes, reads
 from authz_service.cli.session import Session
 
 M = TypeVar("M", bound=Message)

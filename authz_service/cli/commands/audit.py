@@ -11,8 +11,9 @@ from authz_service.cli.display import output as out
 from authz_service.cli.display import tables
 from authz_service.cli.display.audited import columns_for, in_local_time, who
 from authz_service.cli.display.words import instant, timestamp
-from authz_service.cli.options import Limit, Tenant, reads
+from authz_service.cli.options import Limit, Tenant
 from authz_service.cli.paging import every, total
+from authz_service.cli.registration import reads
 from authz_service.cli.search_options import (
     ActionPrefix,
     Actor,

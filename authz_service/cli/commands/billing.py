@@ -9,7 +9,7 @@ import typer
 from authz_service.cli.display import output as out
 from authz_service.cli.display import tables
 from authz_service.cli.files.event_files import read_file
-from authz_service.cli.options import local, reads
+from authz_service.cli.registration import local, reads
 from authz_service.cli.session import Session
 from authz_service.client.failure import ExitCode, Failure
 

@@ -8,8 +8,9 @@ from google.protobuf.json_format import MessageToDict
 from authz_service.cli import completion
 from authz_service.cli.display.audited import columns_for, in_local_time, who
 from authz_service.cli.display.words import instant, timestamp
-from authz_service.cli.options import CUSTOMERS, Limit, reads
+from authz_service.cli.options import CUSTOMERS, Limit
 from authz_service.cli.paging import every, total
+from authz_service.cli.registration import reads
 from authz_service.cli.search_options import (
     ActionPrefix,
     Actor,

@@ -14,7 +14,8 @@ from authz_service.cli.display import tables
 from authz_service.cli.display.progress import advancing
 from authz_service.cli.display.words import code, word
 from authz_service.cli.files.customer_files import Customer, Form, customers, form_of, opened
-from authz_service.cli.options import Reason, changes
+from authz_service.cli.options import Reason
+from authz_service.cli.registration import changes
 from authz_service.cli.session import Session
 from authz_service.client.failure import ExitCode, Failure
 from authz_service.gen.authz.v1 import error_reason_pb2

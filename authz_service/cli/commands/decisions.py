@@ -9,18 +9,10 @@ from rich.text import Text
 from authz_service.cli.display import output as out
 from authz_service.cli.display.explanation import class_advice, remedy_lines, tree
 from authz_service.cli.display.words import code, instant, moment
-from authz_service.cli.options import (
-    DECISIONS,
-    At,
-    KnownAt,
-    MinRevision,
-    PermissionName,
-    Scope,
-    Subject,
-    Tenant,
-    reads,
-)
+from authz_service.cli.options import DECISIONS, MinRevision, PermissionName, Scope, Subject, Tenant
+from authz_service.cli.registration import reads
 from authz_service.cli.session import Session
+from authz_service.cli.time_options import At, KnownAt
 from authz_service.client.failure import ExitCode, Failure
 from authz_service.gen.authz.v1 import authorization_pb2 as pb
 

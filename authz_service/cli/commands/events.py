@@ -11,8 +11,9 @@ from authz_service.cli.display import output as out
 from authz_service.cli.display import tables
 from authz_service.cli.display.words import instant, word
 from authz_service.cli.files.event_files import read_file
-from authz_service.cli.options import Limit, Reason, Tenant, changes, reads
+from authz_service.cli.options import Limit, Reason, Tenant
 from authz_service.cli.paging import every, total
+from authz_service.cli.registration import changes, reads
 from authz_service.cli.session import Session
 from authz_service.client.failure import Failure
 from authz_service.domain.billing_event import EventReason, EventState

@@ -8,22 +8,11 @@ from google.protobuf.field_mask_pb2 import FieldMask
 
 from authz_service.cli.display.exceptions import exception_table
 from authz_service.cli.display.words import named_ends, timestamp
-from authz_service.cli.options import (
-    ExpectedRevision,
-    From,
-    Limit,
-    LiveAt,
-    NoFrom,
-    NoUntil,
-    Reason,
-    Scope,
-    Tenant,
-    Until,
-    changes,
-    reads,
-)
+from authz_service.cli.options import ExpectedRevision, Limit, Reason, Scope, Tenant
 from authz_service.cli.paging import every, total
+from authz_service.cli.registration import changes, reads
 from authz_service.cli.session import Session
+from authz_service.cli.time_options import From, LiveAt, NoFrom, NoUntil, Until
 from authz_service.domain.exception import ExceptionKind
 from authz_service.gen.authz.v1 import exception_pb2 as pb
 

@@ -8,7 +8,8 @@ from rich.text import Text
 
 from authz_service.cli.display import output as out
 from authz_service.cli.files.folder_changes import in_force
-from authz_service.cli.options import POLICY, reads
+from authz_service.cli.options import POLICY
+from authz_service.cli.registration import reads
 from authz_service.cli.session import Session
 from authz_service.client.failure import ExitCode, Failure
 from authz_service.domain.policy_set import PolicySet

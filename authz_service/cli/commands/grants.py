@@ -14,22 +14,17 @@ from authz_service.cli.files import bulk_files
 from authz_service.cli.options import (
     CUSTOMERS,
     ExpectedRevision,
-    From,
     Limit,
-    LiveAt,
-    NoFrom,
-    NoUntil,
     Reason,
     RoleName,
     Scope,
     Subject,
     Tenant,
-    Until,
-    changes,
-    reads,
 )
 from authz_service.cli.paging import every, total
+from authz_service.cli.registration import changes, reads
 from authz_service.cli.session import Session
+from authz_service.cli.time_options import From, LiveAt, NoFrom, NoUntil, Until
 from authz_service.domain.grant import GrantSource
 from authz_service.gen.authz.v1 import role_grant_pb2 as pb
 

@@ -6,18 +6,17 @@ from authz_service.cli.display import tables
 from authz_service.cli.display.words import moment
 from authz_service.cli.options import (
     DECISIONS,
-    At,
-    KnownAt,
     Limit,
     MinRevision,
     PermissionName,
     Scope,
     Subject,
     Tenant,
-    reads,
 )
 from authz_service.cli.paging import every, total
+from authz_service.cli.registration import reads
 from authz_service.cli.session import Session
+from authz_service.cli.time_options import At, KnownAt
 from authz_service.gen.authz.v1 import authorization_pb2 as pb
 
 commands = typer.Typer()

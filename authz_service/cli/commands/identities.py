@@ -10,9 +10,11 @@ from authz_service.cli.commands.callers import ROLES, TENANTS, AllTenants, Forev
 from authz_service.cli.display import output as out
 from authz_service.cli.display import tables
 from authz_service.cli.display.words import instant, timestamp
-from authz_service.cli.options import ExpectedRevision, Limit, Reason, Until, changes, reads
+from authz_service.cli.options import ExpectedRevision, Limit, Reason
 from authz_service.cli.paging import every, total
+from authz_service.cli.registration import changes, reads
 from authz_service.cli.session import Session
+from authz_service.cli.time_options import Until
 from authz_service.gen.authz.v1 import identity_pb2 as pb
 
 app = typer.Typer(help="Callers of this service by token or certificate, without a key.")

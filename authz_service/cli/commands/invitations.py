@@ -13,9 +13,11 @@ from authz_service.cli.commands.members import member_facts
 from authz_service.cli.display import output as out
 from authz_service.cli.display import tables
 from authz_service.cli.display.words import instant
-from authz_service.cli.options import Limit, OpenFor, Reason, Subject, Tenant, changes, reads
+from authz_service.cli.options import Limit, Reason, Subject, Tenant
 from authz_service.cli.paging import every, total
+from authz_service.cli.registration import changes, reads
 from authz_service.cli.session import Session
+from authz_service.cli.time_options import OpenFor
 from authz_service.gen.authz.v1 import invitation_pb2 as pb
 
 app = typer.Typer(help="Who is asked to become a member of a customer's account.")

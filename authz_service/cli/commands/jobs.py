@@ -10,8 +10,9 @@ from rich.table import Table
 from authz_service.cli import completion
 from authz_service.cli.display import tables
 from authz_service.cli.display.words import code, instant, word
-from authz_service.cli.options import Limit, Reason, changes, reads
+from authz_service.cli.options import Limit, Reason
 from authz_service.cli.paging import every, total
+from authz_service.cli.registration import changes, reads
 from authz_service.cli.session import Session
 from authz_service.gen.authz.v1 import job_pb2 as pb
 

@@ -15,18 +15,11 @@ from authz_service.cli.commands.callers import ROLES, TENANTS, AllTenants, Forev
 from authz_service.cli.display import output as out
 from authz_service.cli.display import tables
 from authz_service.cli.display.words import instant, timestamp, word
-from authz_service.cli.options import (
-    ExpectedRevision,
-    Limit,
-    Overlap,
-    Reason,
-    Until,
-    UnusedSince,
-    changes,
-    reads,
-)
+from authz_service.cli.options import ExpectedRevision, Limit, Reason
 from authz_service.cli.paging import every, total
+from authz_service.cli.registration import changes, reads
 from authz_service.cli.session import Session
+from authz_service.cli.time_options import Overlap, Until, UnusedSince
 from authz_service.gen.authz.v1 import key_pb2 as pb
 
 app = typer.Typer(help="API keys of those who call this service.")

@@ -12,8 +12,9 @@ from rich.text import Text
 from authz_service.cli.commands.jobs import OfTenant
 from authz_service.cli.display import tables
 from authz_service.cli.display.words import word
-from authz_service.cli.options import Limit, Reason, changes, reads
+from authz_service.cli.options import Limit, Reason
 from authz_service.cli.paging import every, total
+from authz_service.cli.registration import changes, reads
 from authz_service.cli.session import Session
 from authz_service.gen.authz.v1 import mail_template_pb2 as pb
 

@@ -12,7 +12,8 @@ from authz_service.cli.commands.policies import Accept, apply_plan
 from authz_service.cli.display import output as out
 from authz_service.cli.display import tables
 from authz_service.cli.files import folder_changes
-from authz_service.cli.options import Reason, changes
+from authz_service.cli.options import Reason
+from authz_service.cli.registration import changes
 from authz_service.cli.session import Session
 from authz_service.client.failure import ExitCode, Failure
 

@@ -8,8 +8,9 @@ from rich.table import Table
 from authz_service.cli.display import output as out
 from authz_service.cli.display import tables
 from authz_service.cli.display.words import word
-from authz_service.cli.options import Limit, Reason, Subject, Tenant, changes, reads
+from authz_service.cli.options import Limit, Reason, Subject, Tenant
 from authz_service.cli.paging import every, total
+from authz_service.cli.registration import changes, reads
 from authz_service.cli.session import Session
 from authz_service.domain.membership import MembershipState
 from authz_service.domain.tenant import SuspensionReason

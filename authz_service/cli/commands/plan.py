@@ -15,8 +15,10 @@ from authz_service.cli.display import preview, tables
 from authz_service.cli.display.progress import waiting
 from authz_service.cli.display.words import instant, timestamp
 from authz_service.cli.files import folder_changes
-from authz_service.cli.options import POLICY, ScheduledAt, reads
+from authz_service.cli.options import POLICY
+from authz_service.cli.registration import reads
 from authz_service.cli.session import Session
+from authz_service.cli.time_options import ScheduledAt
 from authz_service.client.failure import ExitCode
 from authz_service.gen.authz.v1 import changeset_pb2 as pb
 

@@ -13,8 +13,10 @@ from authz_service.cli.display.preview import impact_name
 from authz_service.cli.display.progress import waiting
 from authz_service.cli.display.words import instant, timestamp
 from authz_service.cli.files import folder_changes
-from authz_service.cli.options import POLICY, Reason, ScheduledAt, changes
+from authz_service.cli.options import POLICY, Reason
+from authz_service.cli.registration import changes
 from authz_service.cli.session import Session
+from authz_service.cli.time_options import ScheduledAt
 from authz_service.client.failure import ExitCode, Failure
 from authz_service.gen.authz.v1 import changeset_pb2 as pb
 from authz_service.gen.authz.v1 import effect_pb2

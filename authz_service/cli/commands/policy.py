@@ -9,7 +9,7 @@ from rich.text import Text
 
 from authz_service.cli.display import output as out
 from authz_service.cli.display import tables
-from authz_service.cli.options import local
+from authz_service.cli.registration import local
 from authz_service.cli.session import Session
 from authz_service.client.failure import ExitCode, Failure
 

@@ -7,7 +7,8 @@ from rich.text import Text
 
 from authz_service.cli.display import output as out
 from authz_service.cli.display import tables
-from authz_service.cli.options import SERVER, local
+from authz_service.cli.options import SERVER
+from authz_service.cli.registration import local
 from authz_service.cli.session import Session
 
 commands = typer.Typer()

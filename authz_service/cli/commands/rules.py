@@ -9,9 +9,11 @@ from rich.table import Table
 
 from authz_service.cli.display import output as out
 from authz_service.cli.display import tables
-from authz_service.cli.options import AsKnownAt, At, Reason, changes, reads
+from authz_service.cli.options import AsKnownAt, Reason
 from authz_service.cli.paging import every
+from authz_service.cli.registration import changes, reads
 from authz_service.cli.session import Session
+from authz_service.cli.time_options import At
 from authz_service.gen.authz.v1 import rule_pb2 as pb
 
 app = typer.Typer(help="The rules for other Casbin enforcers.")

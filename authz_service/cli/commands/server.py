@@ -7,7 +7,8 @@ import typer
 
 from authz_service.cli.display import output as out
 from authz_service.cli.display.tables import shown
-from authz_service.cli.options import SERVER, local
+from authz_service.cli.options import SERVER
+from authz_service.cli.registration import local
 from authz_service.cli.session import Session
 from authz_service.client.failure import ExitCode, Failure
 

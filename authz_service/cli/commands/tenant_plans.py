@@ -7,8 +7,10 @@ import typer
 
 from authz_service.cli.display.tenant_table import tenant_facts
 from authz_service.cli.display.words import timestamp
-from authz_service.cli.options import From, Reason, ScheduledAt, Tenant, Until, changes
+from authz_service.cli.options import Reason, Tenant
+from authz_service.cli.registration import changes
 from authz_service.cli.session import Session
+from authz_service.cli.time_options import From, ScheduledAt, Until
 from authz_service.gen.authz.v1 import limit_pb2
 from authz_service.gen.authz.v1 import subscription_pb2 as pb
 

@@ -9,9 +9,11 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from authz_service.cli.display import tables
 from authz_service.cli.display.tenant_table import counts, tenant_facts
 from authz_service.cli.display.words import instant, timestamp, word
-from authz_service.cli.options import Limit, Reason, ScheduledAt, Tenant, Until, changes, reads
+from authz_service.cli.options import Limit, Reason, Tenant
 from authz_service.cli.paging import every, total
+from authz_service.cli.registration import changes, reads
 from authz_service.cli.session import Session
+from authz_service.cli.time_options import ScheduledAt, Until
 from authz_service.domain.tenant import SuspensionReason, TenantState
 from authz_service.gen.authz.v1 import (
     error_reason_pb2,

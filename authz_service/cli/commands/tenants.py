@@ -15,19 +15,11 @@ from authz_service.cli.display import tables
 from authz_service.cli.display.entitlements import amount, entitlement_parts
 from authz_service.cli.display.tenant_table import tenant_facts
 from authz_service.cli.display.words import moment, timestamp, word
-from authz_service.cli.options import (
-    At,
-    KnownAt,
-    Limit,
-    MinRevision,
-    Reason,
-    Tenant,
-    TrialUntil,
-    changes,
-    reads,
-)
+from authz_service.cli.options import Limit, MinRevision, Reason, Tenant
 from authz_service.cli.paging import every, total
+from authz_service.cli.registration import changes, reads
 from authz_service.cli.session import Session
+from authz_service.cli.time_options import At, KnownAt, TrialUntil
 from authz_service.domain.tenant import TenantState
 from authz_service.gen.authz.v1 import authorization_pb2
 from authz_service.gen.authz.v1 import tenant_pb2 as pb

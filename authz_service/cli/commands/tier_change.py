@@ -14,8 +14,10 @@ from authz_service.cli.display import tables
 from authz_service.cli.display.entitlements import amount
 from authz_service.cli.display.tenant_table import tenant_facts
 from authz_service.cli.display.words import timestamp, word
-from authz_service.cli.options import Reason, ScheduledAt, Tenant, changes, reads
+from authz_service.cli.options import Reason, Tenant
+from authz_service.cli.registration import changes, reads
 from authz_service.cli.session import Session
+from authz_service.cli.time_options import ScheduledAt
 from authz_service.gen.authz.v1 import billing_pb2, effect_pb2, limit_pb2
 from authz_service.gen.authz.v1 import subscription_pb2 as pb
 

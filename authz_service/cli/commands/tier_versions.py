@@ -11,18 +11,11 @@ from authz_service.cli.display.plans import carried
 from authz_service.cli.display.preview import effect_parts, impact_parts
 from authz_service.cli.display.tenant_table import tenant_facts, versioned
 from authz_service.cli.display.words import timestamp
-from authz_service.cli.options import (
-    ExpectedRevision,
-    Limit,
-    Reason,
-    ScheduledAt,
-    Tenant,
-    TierName,
-    changes,
-    reads,
-)
+from authz_service.cli.options import ExpectedRevision, Limit, Reason, Tenant, TierName
 from authz_service.cli.paging import every, total
+from authz_service.cli.registration import changes, reads
 from authz_service.cli.session import Session
+from authz_service.cli.time_options import ScheduledAt
 from authz_service.gen.authz.v1 import tier_pb2 as pb
 
 commands = typer.Typer()

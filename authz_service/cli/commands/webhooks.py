@@ -12,9 +12,11 @@ from rich.text import Text
 from authz_service.cli.commands.jobs import InState, OfTenant, jobs_table, state_number
 from authz_service.cli.display import output as out
 from authz_service.cli.display import tables
-from authz_service.cli.options import Limit, Overlap, Reason, changes, reads
+from authz_service.cli.options import Limit, Reason
 from authz_service.cli.paging import every, total
+from authz_service.cli.registration import changes, reads
 from authz_service.cli.session import Session
+from authz_service.cli.time_options import Overlap
 from authz_service.gen.authz.v1 import webhook_pb2 as pb
 
 app = typer.Typer(help="Endpoints that are told of changes, and their deliveries.")

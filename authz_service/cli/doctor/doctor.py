@@ -8,7 +8,8 @@ from rich.text import Text
 
 from authz_service.cli.display import output as out
 from authz_service.cli.display import tables
-from authz_service.cli.options import SERVER, reads
+from authz_service.cli.options import SERVER
+from authz_service.cli.registration import reads
 from authz_service.cli.session import Session
 from authz_service.client.failure import ExitCode, Failure
 
