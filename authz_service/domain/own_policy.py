@@ -91,7 +91,7 @@ ROLES: Final = (
             roles: get list
             tiers: get list
             add_ons: get list
-            events: ingest preview get list map_subject reconcile
+            billing_events: ingest preview get list map_subject reconcile
         """),
     ),
     _role("auditor", "Reads everything and changes nothing", _reading()),

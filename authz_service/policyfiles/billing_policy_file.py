@@ -42,7 +42,7 @@ _SECONDS: Final = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
 _ATTRIBUTES: Final = ("id", "type", "time", "subject")
 _NEEDED: Final = {
     Scheme.STANDARD_WEBHOOKS: ("type", "time"),  # its id comes in a header
-    Scheme.TRUSTED_RPC: (),  # IngestEvent has them
+    Scheme.TRUSTED_RPC: (),  # IngestBillingEvent has them
 }
 _TAKES: Final = {Verb.CHANGE_PLAN: "plans", Verb.TRIAL: "trial_until", Verb.END: "ends_at"}
 

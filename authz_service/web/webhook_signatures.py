@@ -84,7 +84,7 @@ def verify(source: Source, secrets: Sequence[str], delivery: Delivery, now: Inst
             _basic(secrets, delivery)
             return delivery.headers.get(source.signature.id_header, "")
         case Scheme.TRUSTED_RPC:
-            raise Forged("this source is heard through IngestEvent only")
+            raise Forged("this source is heard through IngestBillingEvent only")
         case _:
             assert_never(source.scheme)
     return ""

@@ -15,9 +15,13 @@ from authz_service.domain.window import Instant
 from authz_service.policyfiles import billing_policy_file, policy_files
 from authz_service.store import events
 from authz_service.usecases.billing.envelopes import Attributes, envelopes
-from authz_service.usecases.billing.event_rpcs import EventDoor, IngestEvent
+from authz_service.usecases.billing.event_rpcs import EventDoor, IngestBillingEvent
 from authz_service.usecases.billing.ingestion import Taken
-from authz_service.usecases.billing.preview import Preview, PreviewEvent, preview_event
+from authz_service.usecases.billing.preview import (
+    Preview,
+    PreviewBillingEvent,
+    preview_billing_event,
+)
 from authz_service.usecases.bootstrap import seeding
 from authz_service.usecases.kernel.execution import View
 from authz_service.usecases.tenants.tenant_view import TenantNow, tenant_now
@@ -69,17 +73,17 @@ class EventWorld:
     ) -> Preview:
         """Ask what that event would do."""
         view = View(self.world.index, self.world.database, self.now)
-        wanted = PreviewEvent(event=self._event(type_, at, tenant, id_, data), sample=1000)
-        return preview_event.body(view, wanted)
+        wanted = PreviewBillingEvent(event=self._event(type_, at, tenant, id_, data), sample=1000)
+        return preview_billing_event.body(view, wanted)
 
     def _event(
         self, type_: str, at: Instant, tenant: str, id_: str, data: dict[str, Any]
-    ) -> IngestEvent:
+    ) -> IngestBillingEvent:
         body = {"tenant": tenant, **data} if tenant else data
         subject = str(data.pop("subject", "")) if "subject" in data else ""
         given = Attributes(id_ or f"{type_}-{at}", type_, at, subject)
         content = json.dumps(body).encode()
-        return IngestEvent(policy=self.policy, source=SOURCE, data=content, beside=given)
+        return IngestBillingEvent(policy=self.policy, source=SOURCE, data=content, beside=given)
 
     def onboard(self, tenant: str = "acme", plan: str = "professional") -> Taken:
         return self.bring(

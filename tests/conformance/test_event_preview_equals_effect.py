@@ -1,4 +1,4 @@
-"""What PreviewEvent says is what the event does: random accounts, policies and events."""
+"""What PreviewBillingEvent says is what the event does: random accounts, policies and events."""
 
 from collections import Counter
 from dataclasses import replace

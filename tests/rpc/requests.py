@@ -63,10 +63,10 @@ def foreign(ptype: str, *values: str) -> rule.CasbinRule:
     return rule.CasbinRule(ptype=ptype, values=values)
 
 
-def _event(id_: str, type_: str, **data: Any) -> events.IngestEventRequest:
+def _event(id_: str, type_: str, **data: Any) -> events.IngestBillingEventRequest:
     """Make an event of 2020; one of an unknown type is parked."""
     content = json.dumps(data).encode()
-    return events.IngestEventRequest(
+    return events.IngestBillingEventRequest(
         source="billing-job", id=id_, type=type_, time=Timestamp(seconds=1577836800), data=content
     )
 
@@ -127,7 +127,7 @@ class Ready:
         """An event that is parked."""
         intake = self.account.operator.billing
         intake.ResumeIntake(events.ResumeIntakeRequest())
-        intake.IngestEvent(_event(self.id, "unheard-of"))
+        intake.IngestBillingEvent(_event(self.id, "unheard-of"))
         return self.id
 
     @cached_property
@@ -331,15 +331,15 @@ READS: Final[dict[str, Callable[[Ready], Message]]] = {
     "ListEndpoints": lambda r: webhooks.ListEndpointsRequest(tenant=r.id),
     "ListDeliveries": lambda r: webhooks.ListDeliveriesRequest(tenant=r.id, endpoint=r.endpoint),
     "GetKey": lambda r: keys.GetKeyRequest(id=r.key),
-    "PreviewEvent": lambda r: events.PreviewEventRequest(
+    "PreviewBillingEvent": lambda r: events.PreviewBillingEventRequest(
         source="billing-job",
         id="new",
         type="paused",
         time=Timestamp(seconds=1577836800),
         data=json.dumps({"tenant": r.id}).encode(),
     ),
-    "GetEvent": lambda r: events.GetEventRequest(source="billing-job", id=r.event),
-    "ListEvents": lambda r: events.ListEventsRequest(tenant=r.id),
+    "GetBillingEvent": lambda r: events.GetBillingEventRequest(source="billing-job", id=r.event),
+    "ListBillingEvents": lambda r: events.ListBillingEventsRequest(tenant=r.id),
     "GetIntake": lambda _: events.GetIntakeRequest(),
     "ListKeys": lambda _: keys.ListKeysRequest(),
     "ExportRules": lambda r: rule.ExportRulesRequest(tenant=r.id),
@@ -501,9 +501,15 @@ CHANGES: Final[dict[str, Callable[[Ready], Message]]] = {
     "RevokeInvitation": lambda r: invitation_pb2.RevokeInvitationRequest(
         tenant=r.id, id=r.invited.invitation.id
     ),
-    "IngestEvent": lambda r: _event(f"{r.id}-up", "onboard", tenant=r.id, plans="enterprise"),
-    "ReplayEvent": lambda r: events.ReplayEventRequest(source="billing-job", id=r.event),
-    "DiscardEvent": lambda r: events.DiscardEventRequest(source="billing-job", id=r.event),
+    "IngestBillingEvent": lambda r: _event(
+        f"{r.id}-up", "onboard", tenant=r.id, plans="enterprise"
+    ),
+    "ReplayBillingEvent": lambda r: events.ReplayBillingEventRequest(
+        source="billing-job", id=r.event
+    ),
+    "DiscardBillingEvent": lambda r: events.DiscardBillingEventRequest(
+        source="billing-job", id=r.event
+    ),
     "MapSubject": lambda r: events.MapSubjectRequest(
         source="billing-job", subject=f"cus-{r.id}", tenant=r.id
     ),
@@ -558,7 +564,7 @@ CHANGES: Final[dict[str, Callable[[Ready], Message]]] = {
 GOOD: Final = {**READS, **CHANGES}
 
 BESIDE_FACTS: Final = (
-    *("ReplayEvent", "DiscardEvent", "MapSubject"),
+    *("ReplayBillingEvent", "DiscardBillingEvent", "MapSubject"),
     *("PauseIntake", "ResumeIntake"),
     *("RetryJob", "CancelJob", "UpdateMailTemplate", "DeleteMailTemplate"),
     *("RotateEndpointSecret", "PingEndpoint", "RedeliverDelivery"),

@@ -27,7 +27,7 @@ BY_ROW = {"ImportRules", "BatchOnboardTenants"}
 """Changes that answer for what they are asked one by one, and do not refuse the whole."""
 
 GLOBAL = {"ApplyChangeset", "CreateKey"}
-GLOBAL |= {"IngestEvent", "RollBackTier", "MigrateTenants"}
+GLOBAL |= {"IngestBillingEvent", "RollBackTier", "MigrateTenants"}
 GLOBAL |= {name for name in BESIDE_FACTS if RPCS[name].containing_service.name == "BillingService"}
 GLOBAL |= {"UpdateKey", "RotateKey", "RevokeKey", "CreateIdentity", "UpdateIdentity"}
 GLOBAL |= {"DeleteIdentity", "CancelScheduledChangeset"}
@@ -74,7 +74,7 @@ def test_entry_stands_in_the_chain_of_the_tenant_that_it_is_about(ready: Ready, 
         "ReactivateTenant": f"{ready.id}-ended",
         "ApplyDowngradePolicy": f"{ready.id}-fallen",
         "BatchOnboardTenants": f"{ready.id}-taken-over",
-        "IngestEvent": ready.id,
+        "IngestBillingEvent": ready.id,
         "ImportRules": f"{ready.id}-taken",
         "MigrateTenants": ready.id,  # asked of the tier, told of each tenant that is moved
     }

@@ -82,7 +82,7 @@ def _forget(message: Any) -> None:
         for name in VARYING:
             if name in message.DESCRIPTOR.fields_by_name:
                 message.ClearField(name)
-    if message.DESCRIPTOR.name == "Event":
+    if message.DESCRIPTOR.name == "BillingEvent":
         message.ClearField("receive_time")
         for step in message.passage:
             step.ClearField("time")
@@ -167,7 +167,7 @@ def test_request_id_with_other_content_is_refused(ready: Ready, name: str) -> No
         request.role_grant.scope = "project:1"
     elif name == "CreateException":
         request.exception.approver = "user:other"
-    elif name == "IngestEvent":
+    elif name == "IngestBillingEvent":
         request.subject = "another"
     else:
         request.display_name = "another"

@@ -133,9 +133,14 @@ def test_repeated_delivery_is_answered_and_counted(posted: Server, tenant: str) 
     stripe(posted, checkout(tenant))
     again = stripe(posted, checkout(tenant)).json()["events"][0]
     assert again["duplicate"]
-    event = posted.operator.billing.GetEvent(pb.GetEventRequest(source="stripe", id=again["id"]))
+    event = posted.operator.billing.GetBillingEvent(
+        pb.GetBillingEventRequest(source="stripe", id=again["id"])
+    )
     assert event.event.deliveries == 2
-    assert [pb.EventStage.Name(step.stage)[12:] for step in event.event.passage] == [
+    assert [
+        pb.BillingEventStage.Name(step.stage).removeprefix("BILLING_EVENT_STAGE_")
+        for step in event.event.passage
+    ] == [
         "RECEIVED",
         "VERIFIED",
         "PARKED",
@@ -162,7 +167,7 @@ def test_delivery_that_is_not_proved_is_refused_and_changes_nothing(
             answer = post(posted, "stripe", body + b" ", stripe_signature=header)
     assert answer.status_code == 401
     assert posted.footprint() == before
-    listed = posted.operator.billing.ListEvents(pb.ListEventsRequest(source="stripe"))
+    listed = posted.operator.billing.ListBillingEvents(pb.ListBillingEventsRequest(source="stripe"))
     assert f"evt-checkout-{tenant}" not in {event.id for event in listed.events}
 
 
@@ -277,8 +282,8 @@ def test_database_that_does_not_answer_makes_the_sender_try_again(
 
 def brought(
     tenant: str, type_: str, at: int = 0, id_: str = "", **data: Any
-) -> pb.IngestEventRequest:
-    return pb.IngestEventRequest(
+) -> pb.IngestBillingEventRequest:
+    return pb.IngestBillingEventRequest(
         source="billing-job",
         id=id_ or f"{tenant}-{type_}-{at}",
         type=type_,
@@ -287,8 +292,8 @@ def brought(
     )
 
 
-def previewed(request: pb.IngestEventRequest) -> pb.PreviewEventRequest:
-    return pb.PreviewEventRequest(
+def previewed(request: pb.IngestBillingEventRequest) -> pb.PreviewBillingEventRequest:
+    return pb.PreviewBillingEventRequest(
         source=request.source,
         id=request.id,
         type=request.type,
@@ -300,10 +305,10 @@ def previewed(request: pb.IngestEventRequest) -> pb.PreviewEventRequest:
 
 def opened(server: Server, tenant: str) -> None:
     admin = {"subject": "user:ada"}
-    answer = server.operator.billing.IngestEvent(
+    answer = server.operator.billing.IngestBillingEvent(
         brought(tenant, "onboard", now() - DAY, plans="professional", admin=admin)
     )
-    assert answer.event.state == pb.EVENT_STATE_APPLIED
+    assert answer.event.state == pb.BILLING_EVENT_STATE_APPLIED
 
 
 @pytest.mark.parametrize(
@@ -324,9 +329,9 @@ def test_preview_says_exactly_what_the_event_then_does(
     opened(posted, tenant)
     request = brought(tenant, type_, **data)
     before = posted.footprint()
-    told = posted.operator.billing.PreviewEvent(previewed(request))
+    told = posted.operator.billing.PreviewBillingEvent(previewed(request))
     assert posted.footprint() == before
-    done = posted.operator.billing.IngestEvent(request)
+    done = posted.operator.billing.IngestBillingEvent(request)
     assert (told.effects, told.event.state, told.event.reason) == (
         done.effects,
         done.event.state,
@@ -341,7 +346,7 @@ def test_preview_names_who_loses_what_and_what_the_downgrade_policy_does(
     new = member_pb2.NewMember(subject="user:bill", roles=["viewer", "billing-admin"])
     posted.operator.members.AddMember(member_pb2.AddMemberRequest(tenant=tenant, member=new))
     request = previewed(brought(tenant, "change_plan", plans="free"))
-    told = posted.operator.billing.PreviewEvent(request)
+    told = posted.operator.billing.PreviewBillingEvent(request)
     assert "invoices:export" in told.lost
     assert [(each.name, each.before, each.after) for each in told.limits if each.name == "seats"]
     (step,) = told.downgrade_steps
@@ -356,8 +361,8 @@ def test_preview_names_who_loses_what_and_what_the_downgrade_policy_does(
 
 def test_preview_of_an_event_that_came_says_so(posted: Server, tenant: str) -> None:
     request = brought(tenant, "onboard", plans="free", admin={"subject": "user:ada"})
-    posted.operator.billing.IngestEvent(request)
-    told = posted.operator.billing.PreviewEvent(previewed(request))
+    posted.operator.billing.IngestBillingEvent(request)
+    told = posted.operator.billing.PreviewBillingEvent(previewed(request))
     assert told.duplicate
     assert not told.effects
 
@@ -372,10 +377,10 @@ def test_validated_event_leaves_no_trace(posted: Server, tenant: str) -> None:
     opened(posted, tenant)
     request = brought(tenant, "churned")
     request.validate_only = True
-    told = posted.operator.billing.IngestEvent(request)
-    assert told.event.state == pb.EVENT_STATE_APPLIED
+    told = posted.operator.billing.IngestBillingEvent(request)
+    assert told.event.state == pb.BILLING_EVENT_STATE_APPLIED
     posted.refuses(
-        pb.GetEventRequest(source="billing-job", id=request.id),
+        pb.GetBillingEventRequest(source="billing-job", id=request.id),
         ErrorReason.EVENT_NOT_FOUND,
         at="id",
     )
@@ -386,21 +391,25 @@ def test_validated_event_leaves_no_trace(posted: Server, tenant: str) -> None:
 def test_what_no_event_can_be_called_is_refused(posted: Server, kind: str, field: str) -> None:
     for wrong in ("a\x00b", "x" * 201):
         names = {"source": "billing-job", "id": "evt-1"} | {field: wrong}
-        request = getattr(pb, f"{kind}EventRequest")(**names)
+        request = getattr(pb, f"{kind}BillingEventRequest")(**names)
         posted.refuses(request, ErrorReason.INVALID_FIELD, at=field)
 
 
 def test_parked_event_is_replayed_or_given_up(posted: Server, tenant: str) -> None:
     opened(posted, tenant)
     request = brought(tenant, "unheard")
-    posted.operator.billing.IngestEvent(request)
-    again = posted.operator.billing.ReplayEvent(
-        pb.ReplayEventRequest(source="billing-job", id=request.id)
+    posted.operator.billing.IngestBillingEvent(request)
+    again = posted.operator.billing.ReplayBillingEvent(
+        pb.ReplayBillingEventRequest(source="billing-job", id=request.id)
     )
-    assert again.event.reason == pb.EVENT_REASON_UNKNOWN_TYPE
-    dead = pb.DiscardEventRequest(source="billing-job", id=request.id, reason="a test of theirs")
-    assert posted.operator.billing.DiscardEvent(dead).event.state == pb.EVENT_STATE_DEAD
-    posted.refuses(dead, ErrorReason.EVENT_STATE_CONFLICT, at="id")
+    assert again.event.reason == pb.BILLING_EVENT_REASON_UNKNOWN_TYPE
+    dead = pb.DiscardBillingEventRequest(
+        source="billing-job", id=request.id, reason="a test of theirs"
+    )
+    assert (
+        posted.operator.billing.DiscardBillingEvent(dead).event.state == pb.BILLING_EVENT_STATE_DEAD
+    )
+    posted.refuses(dead, ErrorReason.BILLING_EVENT_STATE_CONFLICT, at="id")
 
 
 def test_subject_is_mapped_by_hand_and_not_taken_away_by_accident(
@@ -409,13 +418,13 @@ def test_subject_is_mapped_by_hand_and_not_taken_away_by_accident(
     opened(posted, tenant)
     request = brought("", "change_plan", id_=f"{tenant}-up", plans="enterprise")
     request.subject = f"cus-{tenant}"
-    waiting = posted.operator.billing.IngestEvent(request)
-    assert waiting.event.reason == pb.EVENT_REASON_UNKNOWN_SUBJECT
+    waiting = posted.operator.billing.IngestBillingEvent(request)
+    assert waiting.event.reason == pb.BILLING_EVENT_REASON_UNKNOWN_SUBJECT
     mapping = pb.MapSubjectRequest(
         source="billing-job", subject=f"cus-{tenant}", tenant=tenant, reason="asked them"
     )
     released = posted.operator.billing.MapSubject(mapping).released
-    assert [each.state for each in released] == [pb.EVENT_STATE_APPLIED]
+    assert [each.state for each in released] == [pb.BILLING_EVENT_STATE_APPLIED]
     assert account(posted, tenant).tier == "enterprise"
     mapping.tenant = f"{tenant}-other"
     posted.refuses(mapping, ErrorReason.EVENT_SUBJECT_MAPPED, at="subject")
@@ -424,7 +433,7 @@ def test_subject_is_mapped_by_hand_and_not_taken_away_by_accident(
 
 
 def test_undeclared_source_is_refused(posted: Server) -> None:
-    request = pb.IngestEventRequest(source="nobody", data=b"{}")
+    request = pb.IngestBillingEventRequest(source="nobody", data=b"{}")
     posted.refuses(request, ErrorReason.EVENT_SOURCE_NOT_FOUND, at="source", says="stripe")
 
 
@@ -435,8 +444,8 @@ def test_paused_intake_keeps_events_and_does_them_when_it_is_resumed(
     events = posted.operator.billing
     paused = events.PauseIntake(pb.PauseIntakeRequest(reason="a flood"))
     assert (paused.intake.paused, paused.intake.reason) == (True, "a flood")
-    held = events.IngestEvent(brought(tenant, "change_plan", plans="enterprise"))
-    assert held.event.reason == pb.EVENT_REASON_INTAKE_PAUSED
+    held = events.IngestBillingEvent(brought(tenant, "change_plan", plans="enterprise"))
+    assert held.event.reason == pb.BILLING_EVENT_REASON_INTAKE_PAUSED
     assert account(posted, tenant).tier == "professional"
     resumed = events.ResumeIntake(pb.ResumeIntakeRequest(reason="looked"))
     assert resumed.released >= 1
@@ -449,8 +458,8 @@ def test_breaker_asks_a_person_and_resuming_lets_the_rest_through(posted: Server
     names = [fresh_name(f"avalanche-{number}") for number in range(40)]
     for name in names:
         opened(posted, name)
-    ended = [events.IngestEvent(brought(name, "churned")).event for name in names]
-    held = [each for each in ended if each.reason == pb.EVENT_REASON_BREAKER_OPEN]
+    ended = [events.IngestBillingEvent(brought(name, "churned")).event for name in names]
+    held = [each for each in ended if each.reason == pb.BILLING_EVENT_REASON_BREAKER_OPEN]
     intake = events.GetIntake(pb.GetIntakeRequest()).intake
     assert intake.HasField("breaker_open_time")
     assert 0 < len(ended) - len(held) <= intake.allowed
@@ -505,21 +514,26 @@ def test_limit_that_the_catalogue_does_not_have_is_refused_for_the_policys_fault
     file.write_text(text.replace(sold, "free: {tier: free, limits: {moons: 1, seats"))
     with serving(tmp_path, policies_dir=policies) as server:
         request = brought("acme", "onboard", plans="free", admin={"subject": "user:ada"})
-        answer = server.operator.billing.IngestEvent(request)
-        assert answer.event.reason == pb.EVENT_REASON_REFUSED
+        answer = server.operator.billing.IngestBillingEvent(request)
+        assert answer.event.reason == pb.BILLING_EVENT_REASON_REFUSED
         assert ErrorReason.INVALID_BILLING_POLICY in answer.event.message
         file.write_text(text.replace("moons: 1", "seats: 1"))
-        replay = pb.ReplayEventRequest(source="billing-job", id=request.id)
-        assert server.operator.billing.ReplayEvent(replay).event.state == pb.EVENT_STATE_APPLIED
+        replay = pb.ReplayBillingEventRequest(source="billing-job", id=request.id)
+        assert (
+            server.operator.billing.ReplayBillingEvent(replay).event.state
+            == pb.BILLING_EVENT_STATE_APPLIED
+        )
 
 
 def test_list_pages_in_the_order_in_which_events_came(posted: Server, tenant: str) -> None:
     opened(posted, tenant)
     for number in range(5):
-        posted.operator.billing.IngestEvent(brought(tenant, "paid", id_=f"{tenant}-{number}"))
-    request, found = pb.ListEventsRequest(tenant=tenant, page_size=2), []
+        posted.operator.billing.IngestBillingEvent(
+            brought(tenant, "paid", id_=f"{tenant}-{number}")
+        )
+    request, found = pb.ListBillingEventsRequest(tenant=tenant, page_size=2), []
     while True:
-        page = posted.operator.billing.ListEvents(request)
+        page = posted.operator.billing.ListBillingEvents(request)
         found += [event.id for event in page.events]
         assert all(not event.data for event in page.events)
         request.page_token = page.next_page_token

@@ -122,7 +122,7 @@ def _fill(b: Ready) -> None:
         b.account.grant(f"{SECRET}-{number}", "editor", f"project:{SECRET}{number}")
         b.account.put_role(f"{SECRET}-{number}", "invoices:view")
         b.account.except_(DENY, "invoices:send", subject=f"user:{SECRET}-{number}")
-        heard: Any = CHANGES["IngestEvent"](b)
+        heard: Any = CHANGES["IngestBillingEvent"](b)
         heard.id = f"{SECRET}-{number}"
         b.account.operator.call(heard)
 

@@ -54,7 +54,7 @@ ITEMS: Final = {
     "ListInvitations": "invitations",
     "ListKeys": "keys",
     "ListIdentities": "identities",
-    "ListEvents": "events",
+    "ListBillingEvents": "events",
     "ListJobs": "jobs",
     "ListEndpoints": "endpoints",
     "ListDeliveries": "deliveries",
@@ -65,7 +65,7 @@ ITEMS: Final = {
 
 NARROWER: Final = role_pb2.Role(id="viewer", permissions=["invoices:view"])
 ASKED: Final = READS | {
-    "ListEvents": lambda _: billing_pb2.ListEventsRequest(),
+    "ListBillingEvents": lambda _: billing_pb2.ListBillingEventsRequest(),
     "ListAffected": lambda _: changeset_pb2.ListAffectedRequest(changeset=puts(roles=[NARROWER])),
 }
 """What is asked of each list so that there is something in it."""
@@ -100,10 +100,10 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ready]:
 
 def _hear_and_know(account: Account, name: str) -> None:
     """Bring an event that is parked, and register a certificate."""
-    heard = billing_pb2.IngestEventRequest(
+    heard = billing_pb2.IngestBillingEventRequest(
         source="billing-job", id=name, type="unheard-of", time=timestamp(1), data=b"{}"
     )
-    account.operator.billing.IngestEvent(heard)
+    account.operator.billing.IngestBillingEvent(heard)
     known = identity_pb2.Identity(
         kind=identity_pb2.IDENTITY_KIND_CERTIFICATE, name=name, roles=["authz.checker"]
     )
@@ -134,7 +134,7 @@ GROWING: Final = "ListAuditEntries"
 """Looking at it adds to it: what holds of it is tested in conformance/test_auditing.py."""
 STANDING: Final = [name for name in ITEMS if name != GROWING]
 OF_HAPPENINGS: Final = (
-    *("ListChanges", "ListScheduledChanges", "ListEvents"),
+    *("ListChanges", "ListScheduledChanges", "ListBillingEvents"),
     *("ListAffected", "ExportRules", "ListJobs", "ListDeliveries"),
 )
 OF_THINGS: Final = [name for name in STANDING if name not in OF_HAPPENINGS]

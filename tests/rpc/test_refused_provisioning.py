@@ -21,7 +21,7 @@ from tests.services import RPCS
 
 ANSWER_UNKNOWN: Final = {"Check", "BatchCheck", "CheckPermissions", "Explain"}
 """A question about a tenant that is not there is answered: no."""
-TOLD_OF_BEFORE: Final = {"ListEvents", "MapSubject", "Reconcile"}
+TOLD_OF_BEFORE: Final = {"ListBillingEvents", "MapSubject", "Reconcile"}
 """Events, and contracts read from the billing system, tell of a tenant before it is there: its
 events wait under its name, and a contract that is complete opens it.
 """

@@ -61,7 +61,7 @@ def done(ran: Ran) -> Any:
 def test_events_are_brought_looked_up_and_replayed(authz: Authz, folder: Path) -> None:
     first, second = story(folder)
     parked = done(authz("events", "ingest", first, "--source", "stripe", "-o", "json"))
-    assert parked["event"]["reason"] == "EVENT_REASON_NOT_ONBOARDED"
+    assert parked["event"]["reason"] == "BILLING_EVENT_REASON_NOT_ONBOARDED"
     opened = done(authz("events", "ingest", second, "--source", "stripe", "-o", "json"))
     assert "tier: none -> professional" in opened["effects"]
     shown = authz("events", "get", "stripe", opened["event"]["id"])
@@ -69,7 +69,7 @@ def test_events_are_brought_looked_up_and_replayed(authz: Authz, folder: Path) -
     assert "applied" in shown.out
     tenant = opened["event"]["tenant"]
     listed = done(authz("events", "list", "--tenant", tenant, "-o", "json"))
-    assert [each["state"] for each in listed["events"]] == ["EVENT_STATE_APPLIED"] * 2
+    assert [each["state"] for each in listed["events"]] == ["BILLING_EVENT_STATE_APPLIED"] * 2
     replayed = authz("events", "replay", "stripe", opened["event"]["id"], "--dry-run")
     assert replayed.code == 0, replayed.err
     assert "dry run" in replayed.err

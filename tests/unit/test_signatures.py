@@ -175,7 +175,7 @@ def test_hubspot_signs_method_and_uri() -> None:
 
 def test_trusted_source_is_not_heard_over_http() -> None:
     delivery = CASES[Scheme.HMAC][2]
-    with pytest.raises(Forged, match="IngestEvent"):
+    with pytest.raises(Forged, match="IngestBillingEvent"):
         verify(source(Scheme.TRUSTED_RPC), ["secret"], delivery, 0)
 
 

@@ -148,7 +148,9 @@ def _ask(session: Session, source: str, content: bytes) -> None:
     from authz_service.cli.commands.tier_change import effect_parts
     from authz_service.gen.authz.v1 import billing_pb2 as pb
 
-    answer = session.billing.PreviewEvent(pb.PreviewEventRequest(source=source, data=content))
+    answer = session.billing.PreviewBillingEvent(
+        pb.PreviewBillingEventRequest(source=source, data=content)
+    )
     effects = tables.table(("EFFECT",), [(effect,) for effect in answer.effects])
     note = "it came before and would do nothing" if answer.duplicate else ""
     session.show(answer, event_facts(answer.event), effects, *effect_parts(answer), note=note)

@@ -32,7 +32,7 @@ OfSource = Annotated[
 
 
 @reads(app, "list")
-def list_events(
+def list_billing_events(
     session: Session,
     *,
     source: OfSource = "",
@@ -48,24 +48,24 @@ def list_events(
     limit: Limit = None,
 ) -> None:
     """List events in the order in which they came in."""
-    request = pb.ListEventsRequest(source=source, tenant=tenant)
+    request = pb.ListBillingEventsRequest(source=source, tenant=tenant)
     if state:
-        request.state = pb.EventState.Value(f"EVENT_STATE_{state.name}")
+        request.state = pb.BillingEventState.Value(f"BILLING_EVENT_STATE_{state.name}")
     if reason:
-        request.reason = pb.EventReason.Value(f"EVENT_REASON_{reason.name}")
-    answer = every(session.billing.ListEvents, request, lambda page: page.events, limit)
+        request.reason = pb.BillingEventReason.Value(f"BILLING_EVENT_REASON_{reason.name}")
+    answer = every(session.billing.ListBillingEvents, request, lambda page: page.events, limit)
     session.show(answer, _table(answer.events), note=total(len(answer.events), "event", answer))
 
 
 @reads(app)
 def get(session: Session, source: SourceName, event: EventId) -> None:
     """Show one event with its passage."""
-    answer = session.billing.GetEvent(pb.GetEventRequest(source=source, id=event))
+    answer = session.billing.GetBillingEvent(pb.GetBillingEventRequest(source=source, id=event))
     steps = [
         (
             instant(step.time),
-            word(pb.EventStage, step.stage),
-            word(pb.EventReason, step.reason),
+            word(pb.BillingEventStage, step.stage),
+            word(pb.BillingEventReason, step.reason),
             str(step.revision or ""),
             step.message,
         )
@@ -83,8 +83,8 @@ def ingest(
     source: Annotated[str, typer.Option("--source", metavar="SOURCE", help="Who sent it: stripe.")],
 ) -> None:
     """Bring an event as its source would have sent it."""
-    request = pb.IngestEventRequest(source=source, data=read_file(file))
-    answer = session.billing.IngestEvent(request)
+    request = pb.IngestBillingEventRequest(source=source, data=read_file(file))
+    answer = session.billing.IngestBillingEvent(request)
     note = "it came before and did nothing" if answer.duplicate else ""
     session.show(answer, event_facts(answer.event), _effects(answer.effects), note=note)
 
@@ -92,16 +92,16 @@ def ingest(
 @changes(app)
 def replay(session: Session, source: SourceName, event: EventId, reason: Reason = "") -> None:
     """Read an event again, by the policy of now, and do what it says now."""
-    request = pb.ReplayEventRequest(source=source, id=event, reason=reason)
-    answer = session.billing.ReplayEvent(request)
+    request = pb.ReplayBillingEventRequest(source=source, id=event, reason=reason)
+    answer = session.billing.ReplayBillingEvent(request)
     session.show(answer, event_facts(answer.event), _effects(answer.effects))
 
 
 @changes(app)
 def discard(session: Session, source: SourceName, event: EventId, reason: Reason = "") -> None:
     """Give up a parked event."""
-    request = pb.DiscardEventRequest(source=source, id=event, reason=reason)
-    answer = session.billing.DiscardEvent(request)
+    request = pb.DiscardBillingEventRequest(source=source, id=event, reason=reason)
+    answer = session.billing.DiscardBillingEvent(request)
     session.show(answer, event_facts(answer.event))
 
 
@@ -203,7 +203,7 @@ def resume(session: Session, reason: Reason = "") -> None:
     session.show(answer, _intake(answer.intake), note=note)
 
 
-def event_facts(event: pb.Event) -> Table:
+def event_facts(event: pb.BillingEvent) -> Table:
     """Lay out an event."""
     return tables.facts(
         [
@@ -212,8 +212,8 @@ def event_facts(event: pb.Event) -> Table:
             ("happened", instant(event.time) if event.HasField("time") else ""),
             ("subject", event.subject),
             ("tenant", event.tenant),
-            ("state", word(pb.EventState, event.state)),
-            ("reason", word(pb.EventReason, event.reason)),
+            ("state", word(pb.BillingEventState, event.state)),
+            ("reason", word(pb.BillingEventReason, event.reason)),
             ("message", event.message),
             ("deliveries", str(event.deliveries)),
             ("revision", str(event.revision or "")),
@@ -221,15 +221,15 @@ def event_facts(event: pb.Event) -> Table:
     )
 
 
-def _table(events: Iterable[pb.Event]) -> Table:
+def _table(events: Iterable[pb.BillingEvent]) -> Table:
     rows = [
         (
             event.source,
             event.id,
             event.type,
             event.tenant,
-            word(pb.EventState, event.state),
-            word(pb.EventReason, event.reason),
+            word(pb.BillingEventState, event.state),
+            word(pb.BillingEventReason, event.reason),
             event.message,
         )
         for event in events

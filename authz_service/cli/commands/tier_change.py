@@ -126,7 +126,7 @@ def _use(text: str) -> pb.LimitUse:
 
 
 def effect_parts(
-    answer: pb.PreviewTierChangeResponse | billing_pb2.PreviewEventResponse,
+    answer: pb.PreviewTierChangeResponse | billing_pb2.PreviewBillingEventResponse,
 ) -> list[RenderableType]:
     """Lay out what an account and its members gain and lose."""
     account = tables.facts(

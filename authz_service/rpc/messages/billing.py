@@ -12,9 +12,15 @@ from authz_service.usecases.billing.envelopes import Attributes
 from authz_service.usecases.billing.event_rpcs import IntakeNow
 from authz_service.usecases.billing.reconcile import Desired
 
-STATES: Final = {each: pb.EventState.Value(f"EVENT_STATE_{each.name}") for each in EventState}
-STAGES: Final = {each: pb.EventStage.Value(f"EVENT_STAGE_{each.name}") for each in Stage}
-REASONS: Final = {each: pb.EventReason.Value(f"EVENT_REASON_{each.name}") for each in EventReason}
+STATES: Final = {
+    each: pb.BillingEventState.Value(f"BILLING_EVENT_STATE_{each.name}") for each in EventState
+}
+STAGES: Final = {
+    each: pb.BillingEventStage.Value(f"BILLING_EVENT_STAGE_{each.name}") for each in Stage
+}
+REASONS: Final = {
+    each: pb.BillingEventReason.Value(f"BILLING_EVENT_REASON_{each.name}") for each in EventReason
+}
 
 
 def state_filter(number: int) -> EventState | None:
@@ -30,10 +36,10 @@ def attributes(request: Any) -> Attributes:
     return Attributes(request.id, request.type, time, request.subject)
 
 
-def event_message(value: StoredEvent, *, with_data: bool = True) -> pb.Event:
+def event_message(value: StoredEvent, *, with_data: bool = True) -> pb.BillingEvent:
     """Write an event; `with_data` tells whether its data is in it."""
     event = value.event
-    message = pb.Event(
+    message = pb.BillingEvent(
         source=event.source,
         id=event.id,
         type=event.type,
@@ -53,8 +59,8 @@ def event_message(value: StoredEvent, *, with_data: bool = True) -> pb.Event:
     return message
 
 
-def _step(value: Passed) -> pb.EventStep:
-    return pb.EventStep(
+def _step(value: Passed) -> pb.BillingEventStep:
+    return pb.BillingEventStep(
         stage=STAGES[value.stage],
         time=values.timestamp(value.at),
         reason=REASONS[value.reason],

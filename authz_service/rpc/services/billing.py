@@ -24,25 +24,25 @@ class BillingServicer:
         self._policy = policy
         self._counts = counts
 
-    def IngestEvent(
-        self, request: pb.IngestEventRequest, context: Context
-    ) -> pb.IngestEventResponse:
-        answer = self._calls.change(request, context, events.ingest_event, self._brought)
+    def IngestBillingEvent(
+        self, request: pb.IngestBillingEventRequest, context: Context
+    ) -> pb.IngestBillingEventResponse:
+        answer = self._calls.change(request, context, events.ingest_billing_event, self._brought)
         if not answer.repeated and not request.validate_only:
             events.count(self._counts, answer.value)
-        return pb.IngestEventResponse(
+        return pb.IngestBillingEventResponse(
             event=to.event_message(answer.value.event),
             effects=answer.value.effects,
             duplicate=answer.value.duplicate,
             revision=answer.revision,
         )
 
-    def PreviewEvent(
-        self, request: pb.PreviewEventRequest, context: Context
-    ) -> pb.PreviewEventResponse:
-        answer = self._calls.read(request, context, preview.preview_event, self._previewed)
+    def PreviewBillingEvent(
+        self, request: pb.PreviewBillingEventRequest, context: Context
+    ) -> pb.PreviewBillingEventResponse:
+        answer = self._calls.read(request, context, preview.preview_billing_event, self._previewed)
         value = answer.value
-        return pb.PreviewEventResponse(
+        return pb.PreviewBillingEventResponse(
             event=to.event_message(value.event),
             effects=value.effects,
             duplicate=value.duplicate,
@@ -50,33 +50,39 @@ class BillingServicer:
             **(subscriptions.effect_fields(value.change) if value.change is not None else {}),
         )
 
-    def GetEvent(self, request: pb.GetEventRequest, context: Context) -> pb.GetEventResponse:
-        answer = self._calls.read(request, context, events.get_event, self._one)
-        return pb.GetEventResponse(event=to.event_message(answer.value), revision=answer.revision)
+    def GetBillingEvent(
+        self, request: pb.GetBillingEventRequest, context: Context
+    ) -> pb.GetBillingEventResponse:
+        answer = self._calls.read(request, context, events.get_billing_event, self._one)
+        return pb.GetBillingEventResponse(
+            event=to.event_message(answer.value), revision=answer.revision
+        )
 
-    def ListEvents(self, request: pb.ListEventsRequest, context: Context) -> pb.ListEventsResponse:
-        answer = self._calls.read(request, context, events.list_events, _listing)
-        return pb.ListEventsResponse(
+    def ListBillingEvents(
+        self, request: pb.ListBillingEventsRequest, context: Context
+    ) -> pb.ListBillingEventsResponse:
+        answer = self._calls.read(request, context, events.list_billing_events, _listing)
+        return pb.ListBillingEventsResponse(
             events=[to.event_message(item, with_data=False) for item in answer.value.items],
             next_page_token=answer.value.next_token,
             revision=answer.revision,
         )
 
-    def ReplayEvent(
-        self, request: pb.ReplayEventRequest, context: Context
-    ) -> pb.ReplayEventResponse:
-        answer = self._calls.change(request, context, events.replay_event, self._one)
-        return pb.ReplayEventResponse(
+    def ReplayBillingEvent(
+        self, request: pb.ReplayBillingEventRequest, context: Context
+    ) -> pb.ReplayBillingEventResponse:
+        answer = self._calls.change(request, context, events.replay_billing_event, self._one)
+        return pb.ReplayBillingEventResponse(
             event=to.event_message(answer.value.event),
             effects=answer.value.effects,
             revision=answer.revision,
         )
 
-    def DiscardEvent(
-        self, request: pb.DiscardEventRequest, context: Context
-    ) -> pb.DiscardEventResponse:
-        answer = self._calls.change(request, context, events.discard_event, self._one)
-        return pb.DiscardEventResponse(
+    def DiscardBillingEvent(
+        self, request: pb.DiscardBillingEventRequest, context: Context
+    ) -> pb.DiscardBillingEventResponse:
+        answer = self._calls.change(request, context, events.discard_billing_event, self._one)
+        return pb.DiscardBillingEventResponse(
             event=to.event_message(answer.value.event), revision=answer.revision
         )
 
@@ -128,17 +134,17 @@ class BillingServicer:
             revision=answer.revision,
         )
 
-    def _brought(self, request: Any) -> events.IngestEvent:
-        return events.IngestEvent(
+    def _brought(self, request: Any) -> events.IngestBillingEvent:
+        return events.IngestBillingEvent(
             policy=self._policy(),
             source=request.source,
             data=request.data,
             beside=to.attributes(request),
         )
 
-    def _previewed(self, request: pb.PreviewEventRequest) -> preview.PreviewEvent:
+    def _previewed(self, request: pb.PreviewBillingEventRequest) -> preview.PreviewBillingEvent:
         brought = self._brought(request)
-        return preview.PreviewEvent(event=brought, sample=request.sample_size)
+        return preview.PreviewBillingEvent(event=brought, sample=request.sample_size)
 
     def _one(self, request: Any) -> events.OneEvent:
         return events.OneEvent(policy=self._policy(), source=request.source, id=request.id)
@@ -166,8 +172,8 @@ class BillingServicer:
         )
 
 
-def _listing(request: pb.ListEventsRequest) -> events.ListEvents:
-    return events.ListEvents(
+def _listing(request: pb.ListBillingEventsRequest) -> events.ListBillingEvents:
+    return events.ListBillingEvents(
         page=values.page(request),
         source=request.source,
         tenant=request.tenant,

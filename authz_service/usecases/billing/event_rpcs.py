@@ -53,7 +53,7 @@ _MOST_NAME = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class IngestEvent:
+class IngestBillingEvent:
     """`beside` are attributes that came beside the data; the others are read from it."""
 
     policy: BillingPolicy
@@ -72,7 +72,7 @@ class OneEvent:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ListEvents:
+class ListBillingEvents:
     """None and "" stand for any."""
 
     page: PageRequest
@@ -148,14 +148,14 @@ def count(counts: "Counter[str]", used: Taken) -> None:
 
 
 @change
-def ingest_event(tx: Transaction, command: IngestEvent) -> Taken:
+def ingest_billing_event(tx: Transaction, command: IngestBillingEvent) -> Taken:
     return ingestion.take_in(
         tx, command.policy, enveloped(command), f"sent by {tx.call.actor.subject}"
     )
 
 
 @change
-def replay_event(tx: Transaction, command: OneEvent) -> Taken:
+def replay_billing_event(tx: Transaction, command: OneEvent) -> Taken:
     """Read an event again, by the policy of now. Neither pause nor breaker holds it up."""
     stored = _find(tx.connection, command)
     ingestion.note(tx, "event.replayed", stored.tenant, _name(command))
@@ -163,12 +163,12 @@ def replay_event(tx: Transaction, command: OneEvent) -> Taken:
 
 
 @change
-def discard_event(tx: Transaction, command: OneEvent) -> Taken:
+def discard_billing_event(tx: Transaction, command: OneEvent) -> Taken:
     """Give up a parked event: it counts for nothing any more, unless it is replayed."""
     stored = _find(tx.connection, command)
     if stored.state is not EventState.PARKED:
         raise FailedPrecondition(
-            ErrorReason.EVENT_STATE_CONFLICT,
+            ErrorReason.BILLING_EVENT_STATE_CONFLICT,
             f"the event is {stored.state}, and only a parked one can be discarded; what was "
             "applied is changed by a later event",
             field="id",
@@ -231,13 +231,13 @@ def get_intake(view: View, query: OfIntake) -> IntakeNow:
 
 
 @read
-def get_event(view: View, query: OneEvent) -> StoredEvent:
+def get_billing_event(view: View, query: OneEvent) -> StoredEvent:
     with view.database.read() as connection:
         return _find(connection, query)
 
 
 @read
-def list_events(view: View, query: ListEvents) -> Page[StoredEvent]:
+def list_billing_events(view: View, query: ListBillingEvents) -> Page[StoredEvent]:
     """List events in the order in which they came in."""
     for name in ("source", "tenant"):
         preconditions.text(getattr(query, name), name, at_most=_MOST_NAME)
@@ -265,7 +265,7 @@ def _intake(connection: Connection, index: Index, now: Instant, policy: BillingP
     )
 
 
-def enveloped(command: IngestEvent) -> Envelope:
+def enveloped(command: IngestBillingEvent) -> Envelope:
     """Read the one event that a call brings. Raises: EVENT_SOURCE_NOT_FOUND, INVALID_FIELD."""
     source = _source(command.policy, command.source)
     if len(command.data) > MAX_DATA:

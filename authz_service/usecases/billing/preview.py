@@ -13,7 +13,7 @@ from authz_service.store import events as store
 from authz_service.store.unit_of_work import Transaction
 from authz_service.usecases.billing import ingestion
 from authz_service.usecases.billing.envelopes import Envelope
-from authz_service.usecases.billing.event_rpcs import IngestEvent, enveloped
+from authz_service.usecases.billing.event_rpcs import IngestBillingEvent, enveloped
 from authz_service.usecases.billing.interpretation import read
 from authz_service.usecases.billing.standing import added
 from authz_service.usecases.billing.values import Unreadable
@@ -30,10 +30,10 @@ from authz_service.usecases.tenants.tier_change import (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PreviewEvent:
+class PreviewBillingEvent:
     """`sample` 0 takes the default."""
 
-    event: IngestEvent
+    event: IngestBillingEvent
     sample: int = 0
     tenant: str = ""
 
@@ -51,7 +51,7 @@ class Preview:
 
 
 @read_case
-def preview_event(view: View, query: PreviewEvent) -> Preview:
+def preview_billing_event(view: View, query: PreviewBillingEvent) -> Preview:
     """Say what an event would do, as it stands now. Pause and breaker are left aside."""
     sample = sample_size(query.sample, NAMED_MEMBERS)
     envelope = enveloped(query.event)

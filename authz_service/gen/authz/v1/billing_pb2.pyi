@@ -22,164 +22,164 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
-class _EventState:
+class _BillingEventState:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
 
-class _EventStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EventState.ValueType], _builtins.type):
+class _BillingEventStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_BillingEventState.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
-    EVENT_STATE_UNSPECIFIED: _EventState.ValueType  # 0
+    BILLING_EVENT_STATE_UNSPECIFIED: _BillingEventState.ValueType  # 0
     """Never sent; in a filter, any."""
-    EVENT_STATE_PARKED: _EventState.ValueType  # 1
+    BILLING_EVENT_STATE_PARKED: _BillingEventState.ValueType  # 1
     """It waits, for the reason that it names."""
-    EVENT_STATE_APPLIED: _EventState.ValueType  # 2
+    BILLING_EVENT_STATE_APPLIED: _BillingEventState.ValueType  # 2
     """What it says is part of its tenant's contract."""
-    EVENT_STATE_DEAD: _EventState.ValueType  # 3
+    BILLING_EVENT_STATE_DEAD: _BillingEventState.ValueType  # 3
     """It was given up."""
 
-class EventState(_EventState, metaclass=_EventStateEnumTypeWrapper):
+class BillingEventState(_BillingEventState, metaclass=_BillingEventStateEnumTypeWrapper):
     """Where an event stands."""
 
-EVENT_STATE_UNSPECIFIED: EventState.ValueType  # 0
+BILLING_EVENT_STATE_UNSPECIFIED: BillingEventState.ValueType  # 0
 """Never sent; in a filter, any."""
-EVENT_STATE_PARKED: EventState.ValueType  # 1
+BILLING_EVENT_STATE_PARKED: BillingEventState.ValueType  # 1
 """It waits, for the reason that it names."""
-EVENT_STATE_APPLIED: EventState.ValueType  # 2
+BILLING_EVENT_STATE_APPLIED: BillingEventState.ValueType  # 2
 """What it says is part of its tenant's contract."""
-EVENT_STATE_DEAD: EventState.ValueType  # 3
+BILLING_EVENT_STATE_DEAD: BillingEventState.ValueType  # 3
 """It was given up."""
-Global___EventState: _TypeAlias = EventState  # noqa: Y015
+Global___BillingEventState: _TypeAlias = BillingEventState  # noqa: Y015
 
-class _EventStage:
+class _BillingEventStage:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
 
-class _EventStageEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EventStage.ValueType], _builtins.type):
+class _BillingEventStageEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_BillingEventStage.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
-    EVENT_STAGE_UNSPECIFIED: _EventStage.ValueType  # 0
+    BILLING_EVENT_STAGE_UNSPECIFIED: _BillingEventStage.ValueType  # 0
     """Never sent."""
-    EVENT_STAGE_RECEIVED: _EventStage.ValueType  # 1
+    BILLING_EVENT_STAGE_RECEIVED: _BillingEventStage.ValueType  # 1
     """It came in."""
-    EVENT_STAGE_VERIFIED: _EventStage.ValueType  # 2
+    BILLING_EVENT_STAGE_VERIFIED: _BillingEventStage.ValueType  # 2
     """Its signature, or its caller's right, proved whose it is."""
-    EVENT_STAGE_DUPLICATE: _EventStage.ValueType  # 3
+    BILLING_EVENT_STAGE_DUPLICATE: _BillingEventStage.ValueType  # 3
     """It came again, or was replayed in vain."""
-    EVENT_STAGE_PARKED: _EventStage.ValueType  # 4
+    BILLING_EVENT_STAGE_PARKED: _BillingEventStage.ValueType  # 4
     """It began to wait."""
-    EVENT_STAGE_APPLIED: _EventStage.ValueType  # 5
+    BILLING_EVENT_STAGE_APPLIED: _BillingEventStage.ValueType  # 5
     """It was done."""
-    EVENT_STAGE_DEAD: _EventStage.ValueType  # 6
+    BILLING_EVENT_STAGE_DEAD: _BillingEventStage.ValueType  # 6
     """It was given up."""
 
-class EventStage(_EventStage, metaclass=_EventStageEnumTypeWrapper):
+class BillingEventStage(_BillingEventStage, metaclass=_BillingEventStageEnumTypeWrapper):
     """A step of an event's passage."""
 
-EVENT_STAGE_UNSPECIFIED: EventStage.ValueType  # 0
+BILLING_EVENT_STAGE_UNSPECIFIED: BillingEventStage.ValueType  # 0
 """Never sent."""
-EVENT_STAGE_RECEIVED: EventStage.ValueType  # 1
+BILLING_EVENT_STAGE_RECEIVED: BillingEventStage.ValueType  # 1
 """It came in."""
-EVENT_STAGE_VERIFIED: EventStage.ValueType  # 2
+BILLING_EVENT_STAGE_VERIFIED: BillingEventStage.ValueType  # 2
 """Its signature, or its caller's right, proved whose it is."""
-EVENT_STAGE_DUPLICATE: EventStage.ValueType  # 3
+BILLING_EVENT_STAGE_DUPLICATE: BillingEventStage.ValueType  # 3
 """It came again, or was replayed in vain."""
-EVENT_STAGE_PARKED: EventStage.ValueType  # 4
+BILLING_EVENT_STAGE_PARKED: BillingEventStage.ValueType  # 4
 """It began to wait."""
-EVENT_STAGE_APPLIED: EventStage.ValueType  # 5
+BILLING_EVENT_STAGE_APPLIED: BillingEventStage.ValueType  # 5
 """It was done."""
-EVENT_STAGE_DEAD: EventStage.ValueType  # 6
+BILLING_EVENT_STAGE_DEAD: BillingEventStage.ValueType  # 6
 """It was given up."""
-Global___EventStage: _TypeAlias = EventStage  # noqa: Y015
+Global___BillingEventStage: _TypeAlias = BillingEventStage  # noqa: Y015
 
-class _EventReason:
+class _BillingEventReason:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
 
-class _EventReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EventReason.ValueType], _builtins.type):
+class _BillingEventReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_BillingEventReason.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
-    EVENT_REASON_UNSPECIFIED: _EventReason.ValueType  # 0
+    BILLING_EVENT_REASON_UNSPECIFIED: _BillingEventReason.ValueType  # 0
     """Never sent; in a filter, any."""
-    EVENT_REASON_NONE: _EventReason.ValueType  # 1
+    BILLING_EVENT_REASON_NONE: _BillingEventReason.ValueType  # 1
     """It was done."""
-    EVENT_REASON_IGNORED: _EventReason.ValueType  # 2
+    BILLING_EVENT_REASON_IGNORED: _BillingEventReason.ValueType  # 2
     """The policy says that it means nothing."""
-    EVENT_REASON_MALFORMED: _EventReason.ValueType  # 3
+    BILLING_EVENT_REASON_MALFORMED: _BillingEventReason.ValueType  # 3
     """Something in it is missing or makes no sense; the message names it."""
-    EVENT_REASON_UNKNOWN_TYPE: _EventReason.ValueType  # 4
+    BILLING_EVENT_REASON_UNKNOWN_TYPE: _BillingEventReason.ValueType  # 4
     """The policy says nothing of its type, or of its source."""
-    EVENT_REASON_UNKNOWN_PLAN: _EventReason.ValueType  # 5
+    BILLING_EVENT_REASON_UNKNOWN_PLAN: _BillingEventReason.ValueType  # 5
     """It names a plan or price that the policy does not have. No tier is assumed."""
-    EVENT_REASON_UNKNOWN_SUBJECT: _EventReason.ValueType  # 6
+    BILLING_EVENT_REASON_UNKNOWN_SUBJECT: _BillingEventReason.ValueType  # 6
     """No event has said yet which tenant its subject is. The one that does, or MapSubject, releases
     it.
     """
-    EVENT_REASON_SUBJECT_CONFLICT: _EventReason.ValueType  # 7
+    BILLING_EVENT_REASON_SUBJECT_CONFLICT: _BillingEventReason.ValueType  # 7
     """It names another tenant than the one that its subject is mapped to."""
-    EVENT_REASON_NOT_ONBOARDED: _EventReason.ValueType  # 8
+    BILLING_EVENT_REASON_NOT_ONBOARDED: _BillingEventReason.ValueType  # 8
     """Its tenant is not there yet. The event that completes the contract releases it."""
-    EVENT_REASON_REFUSED: _EventReason.ValueType  # 9
+    BILLING_EVENT_REASON_REFUSED: _BillingEventReason.ValueType  # 9
     """The account's own rules refused it; the message names the reason."""
-    EVENT_REASON_BREAKER_OPEN: _EventReason.ValueType  # 10
+    BILLING_EVENT_REASON_BREAKER_OPEN: _BillingEventReason.ValueType  # 10
     """It would close one tenant too many. ResumeIntake releases it."""
-    EVENT_REASON_INTAKE_PAUSED: _EventReason.ValueType  # 11
+    BILLING_EVENT_REASON_INTAKE_PAUSED: _BillingEventReason.ValueType  # 11
     """The intake is paused. ResumeIntake releases it."""
-    EVENT_REASON_DISCARDED: _EventReason.ValueType  # 12
+    BILLING_EVENT_REASON_DISCARDED: _BillingEventReason.ValueType  # 12
     """A person gave it up."""
-    EVENT_REASON_UNKNOWN_STATUS: _EventReason.ValueType  # 13
+    BILLING_EVENT_REASON_UNKNOWN_STATUS: _BillingEventReason.ValueType  # 13
     """No rule of the policy fires for it: its status, or another value that the rule goes by, has no
     meaning there.
     """
-    EVENT_REASON_PARKED_BY_POLICY: _EventReason.ValueType  # 14
+    BILLING_EVENT_REASON_PARKED_BY_POLICY: _BillingEventReason.ValueType  # 14
     """The policy says that events like it wait for a person; the message says why."""
-    EVENT_REASON_UNCLEAR_ORDER: _EventReason.ValueType  # 15
+    BILLING_EVENT_REASON_UNCLEAR_ORDER: _BillingEventReason.ValueType  # 15
     """It happened in the same instant as another event about its agreement, and nothing tells which
     came last. A later event about it releases it.
     """
 
-class EventReason(_EventReason, metaclass=_EventReasonEnumTypeWrapper):
+class BillingEventReason(_BillingEventReason, metaclass=_BillingEventReasonEnumTypeWrapper):
     """Why an event is where it is."""
 
-EVENT_REASON_UNSPECIFIED: EventReason.ValueType  # 0
+BILLING_EVENT_REASON_UNSPECIFIED: BillingEventReason.ValueType  # 0
 """Never sent; in a filter, any."""
-EVENT_REASON_NONE: EventReason.ValueType  # 1
+BILLING_EVENT_REASON_NONE: BillingEventReason.ValueType  # 1
 """It was done."""
-EVENT_REASON_IGNORED: EventReason.ValueType  # 2
+BILLING_EVENT_REASON_IGNORED: BillingEventReason.ValueType  # 2
 """The policy says that it means nothing."""
-EVENT_REASON_MALFORMED: EventReason.ValueType  # 3
+BILLING_EVENT_REASON_MALFORMED: BillingEventReason.ValueType  # 3
 """Something in it is missing or makes no sense; the message names it."""
-EVENT_REASON_UNKNOWN_TYPE: EventReason.ValueType  # 4
+BILLING_EVENT_REASON_UNKNOWN_TYPE: BillingEventReason.ValueType  # 4
 """The policy says nothing of its type, or of its source."""
-EVENT_REASON_UNKNOWN_PLAN: EventReason.ValueType  # 5
+BILLING_EVENT_REASON_UNKNOWN_PLAN: BillingEventReason.ValueType  # 5
 """It names a plan or price that the policy does not have. No tier is assumed."""
-EVENT_REASON_UNKNOWN_SUBJECT: EventReason.ValueType  # 6
+BILLING_EVENT_REASON_UNKNOWN_SUBJECT: BillingEventReason.ValueType  # 6
 """No event has said yet which tenant its subject is. The one that does, or MapSubject, releases
 it.
 """
-EVENT_REASON_SUBJECT_CONFLICT: EventReason.ValueType  # 7
+BILLING_EVENT_REASON_SUBJECT_CONFLICT: BillingEventReason.ValueType  # 7
 """It names another tenant than the one that its subject is mapped to."""
-EVENT_REASON_NOT_ONBOARDED: EventReason.ValueType  # 8
+BILLING_EVENT_REASON_NOT_ONBOARDED: BillingEventReason.ValueType  # 8
 """Its tenant is not there yet. The event that completes the contract releases it."""
-EVENT_REASON_REFUSED: EventReason.ValueType  # 9
+BILLING_EVENT_REASON_REFUSED: BillingEventReason.ValueType  # 9
 """The account's own rules refused it; the message names the reason."""
-EVENT_REASON_BREAKER_OPEN: EventReason.ValueType  # 10
+BILLING_EVENT_REASON_BREAKER_OPEN: BillingEventReason.ValueType  # 10
 """It would close one tenant too many. ResumeIntake releases it."""
-EVENT_REASON_INTAKE_PAUSED: EventReason.ValueType  # 11
+BILLING_EVENT_REASON_INTAKE_PAUSED: BillingEventReason.ValueType  # 11
 """The intake is paused. ResumeIntake releases it."""
-EVENT_REASON_DISCARDED: EventReason.ValueType  # 12
+BILLING_EVENT_REASON_DISCARDED: BillingEventReason.ValueType  # 12
 """A person gave it up."""
-EVENT_REASON_UNKNOWN_STATUS: EventReason.ValueType  # 13
+BILLING_EVENT_REASON_UNKNOWN_STATUS: BillingEventReason.ValueType  # 13
 """No rule of the policy fires for it: its status, or another value that the rule goes by, has no
 meaning there.
 """
-EVENT_REASON_PARKED_BY_POLICY: EventReason.ValueType  # 14
+BILLING_EVENT_REASON_PARKED_BY_POLICY: BillingEventReason.ValueType  # 14
 """The policy says that events like it wait for a person; the message says why."""
-EVENT_REASON_UNCLEAR_ORDER: EventReason.ValueType  # 15
+BILLING_EVENT_REASON_UNCLEAR_ORDER: BillingEventReason.ValueType  # 15
 """It happened in the same instant as another event about its agreement, and nothing tells which
 came last. A later event about it releases it.
 """
-Global___EventReason: _TypeAlias = EventReason  # noqa: Y015
+Global___BillingEventReason: _TypeAlias = BillingEventReason  # noqa: Y015
 
 @_typing.final
-class EventStep(_message.Message):
+class BillingEventStep(_message.Message):
     """A step of an event's passage."""
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -189,9 +189,9 @@ class EventStep(_message.Message):
     TIME_FIELD_NUMBER: _builtins.int
     MESSAGE_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
-    stage: Global___EventStage.ValueType
+    stage: Global___BillingEventStage.ValueType
     """What happened."""
-    reason: Global___EventReason.ValueType
+    reason: Global___BillingEventReason.ValueType
     """Why, where it was parked, applied or given up."""
     message: _builtins.str
     """The same in words, for people. Example: `plan 'gold' is not in billing.yaml`."""
@@ -204,8 +204,8 @@ class EventStep(_message.Message):
     def __init__(
         self,
         *,
-        stage: Global___EventStage.ValueType = ...,
-        reason: Global___EventReason.ValueType = ...,
+        stage: Global___BillingEventStage.ValueType = ...,
+        reason: Global___BillingEventReason.ValueType = ...,
         time: _timestamp_pb2.Timestamp | None = ...,
         message: _builtins.str = ...,
         revision: _builtins.int = ...,
@@ -216,10 +216,10 @@ class EventStep(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___EventStep: _TypeAlias = EventStep  # noqa: Y015
+Global___BillingEventStep: _TypeAlias = BillingEventStep  # noqa: Y015
 
 @_typing.final
-class Event(_message.Message):
+class BillingEvent(_message.Message):
     """An event, and what became of it."""
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -244,7 +244,7 @@ class Event(_message.Message):
     """The tenant it concerns; empty while that is not known."""
     source: _builtins.str
     """Who sent it, as `billing.yaml` names it. Example: `stripe`."""
-    reason: Global___EventReason.ValueType
+    reason: Global___BillingEventReason.ValueType
     """Why it stands there."""
     subject: _builtins.str
     """Whom it concerns there. Example: `cus_NffrFeUfNV2Hib`."""
@@ -254,7 +254,7 @@ class Event(_message.Message):
     """Its JSON; in lists empty."""
     message: _builtins.str
     """The same in words, for people."""
-    state: Global___EventState.ValueType
+    state: Global___BillingEventState.ValueType
     """Where it stands."""
     deliveries: _builtins.int
     """How often it was delivered."""
@@ -269,7 +269,7 @@ class Event(_message.Message):
         """When it came first."""
 
     @_builtins.property
-    def passage(self) -> _containers.RepeatedCompositeFieldContainer[Global___EventStep]:
+    def passage(self) -> _containers.RepeatedCompositeFieldContainer[Global___BillingEventStep]:
         """Every step, the oldest first; of very many, the first two and the newest."""
 
     def __init__(
@@ -278,17 +278,17 @@ class Event(_message.Message):
         id: _builtins.str = ...,
         tenant: _builtins.str = ...,
         source: _builtins.str = ...,
-        reason: Global___EventReason.ValueType = ...,
+        reason: Global___BillingEventReason.ValueType = ...,
         time: _timestamp_pb2.Timestamp | None = ...,
         subject: _builtins.str = ...,
         type: _builtins.str = ...,
         data: _builtins.str = ...,
         message: _builtins.str = ...,
-        state: Global___EventState.ValueType = ...,
+        state: Global___BillingEventState.ValueType = ...,
         deliveries: _builtins.int = ...,
         receive_time: _timestamp_pb2.Timestamp | None = ...,
         revision: _builtins.int = ...,
-        passage: _abc.Iterable[Global___EventStep] | None = ...,
+        passage: _abc.Iterable[Global___BillingEventStep] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["receive_time", b"receive_time", "time", b"time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -296,10 +296,10 @@ class Event(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___Event: _TypeAlias = Event  # noqa: Y015
+Global___BillingEvent: _TypeAlias = BillingEvent  # noqa: Y015
 
 @_typing.final
-class IngestEventRequest(_message.Message):
+class IngestBillingEventRequest(_message.Message):
     """The event to bring: the attributes of CloudEvents beside its JSON. Attributes that are not given
     are read from the data, where the source's entry in `billing.yaml` says that they stand.
     """
@@ -350,10 +350,10 @@ class IngestEventRequest(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___IngestEventRequest: _TypeAlias = IngestEventRequest  # noqa: Y015
+Global___IngestBillingEventRequest: _TypeAlias = IngestBillingEventRequest  # noqa: Y015
 
 @_typing.final
-class IngestEventResponse(_message.Message):
+class IngestBillingEventResponse(_message.Message):
     """The event taken in."""
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -368,7 +368,7 @@ class IngestEventResponse(_message.Message):
     revision: _builtins.int
     """The revision that has what it did."""
     @_builtins.property
-    def event(self) -> Global___Event:
+    def event(self) -> Global___BillingEvent:
         """The event as it stands now."""
 
     @_builtins.property
@@ -382,7 +382,7 @@ class IngestEventResponse(_message.Message):
     def __init__(
         self,
         *,
-        event: Global___Event | None = ...,
+        event: Global___BillingEvent | None = ...,
         effects: _abc.Iterable[_builtins.str] | None = ...,
         duplicate: _builtins.bool = ...,
         preview: _effect_pb2.Preview | None = ...,
@@ -394,10 +394,10 @@ class IngestEventResponse(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___IngestEventResponse: _TypeAlias = IngestEventResponse  # noqa: Y015
+Global___IngestBillingEventResponse: _TypeAlias = IngestBillingEventResponse  # noqa: Y015
 
 @_typing.final
-class PreviewEventRequest(_message.Message):
+class PreviewBillingEventRequest(_message.Message):
     """The event to try."""
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -412,7 +412,7 @@ class PreviewEventRequest(_message.Message):
     sample_size: _builtins.int
     """How many members to name of those for whom the same changes; 100 if 0, at most 1,000."""
     id: _builtins.str
-    """Its id there; may be left out, as in IngestEvent."""
+    """Its id there; may be left out, as in IngestBillingEvent."""
     source: _builtins.str
     """Who would send it, as `billing.yaml` names it."""
     subject: _builtins.str
@@ -442,10 +442,10 @@ class PreviewEventRequest(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___PreviewEventRequest: _TypeAlias = PreviewEventRequest  # noqa: Y015
+Global___PreviewBillingEventRequest: _TypeAlias = PreviewBillingEventRequest  # noqa: Y015
 
 @_typing.final
-class PreviewEventResponse(_message.Message):
+class PreviewBillingEventResponse(_message.Message):
     """What it would do, at once: what it dates, `ListScheduledChanges` tells once it is done."""
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -466,7 +466,7 @@ class PreviewEventResponse(_message.Message):
     revision: _builtins.int
     """The revision the answer was given at."""
     @_builtins.property
-    def event(self) -> Global___Event:
+    def event(self) -> Global___BillingEvent:
         """The event as it would stand."""
 
     @_builtins.property
@@ -506,7 +506,7 @@ class PreviewEventResponse(_message.Message):
     def __init__(
         self,
         *,
-        event: Global___Event | None = ...,
+        event: Global___BillingEvent | None = ...,
         effects: _abc.Iterable[_builtins.str] | None = ...,
         duplicate: _builtins.bool = ...,
         gained: _abc.Iterable[_builtins.str] | None = ...,
@@ -524,10 +524,10 @@ class PreviewEventResponse(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___PreviewEventResponse: _TypeAlias = PreviewEventResponse  # noqa: Y015
+Global___PreviewBillingEventResponse: _TypeAlias = PreviewBillingEventResponse  # noqa: Y015
 
 @_typing.final
-class GetEventRequest(_message.Message):
+class GetBillingEventRequest(_message.Message):
     """The event to read."""
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -550,10 +550,10 @@ class GetEventRequest(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___GetEventRequest: _TypeAlias = GetEventRequest  # noqa: Y015
+Global___GetBillingEventRequest: _TypeAlias = GetBillingEventRequest  # noqa: Y015
 
 @_typing.final
-class GetEventResponse(_message.Message):
+class GetBillingEventResponse(_message.Message):
     """The event."""
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -563,13 +563,13 @@ class GetEventResponse(_message.Message):
     revision: _builtins.int
     """The revision the answer was given at."""
     @_builtins.property
-    def event(self) -> Global___Event:
+    def event(self) -> Global___BillingEvent:
         """The event, with its data."""
 
     def __init__(
         self,
         *,
-        event: Global___Event | None = ...,
+        event: Global___BillingEvent | None = ...,
         revision: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
@@ -578,10 +578,10 @@ class GetEventResponse(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___GetEventResponse: _TypeAlias = GetEventResponse  # noqa: Y015
+Global___GetBillingEventResponse: _TypeAlias = GetBillingEventResponse  # noqa: Y015
 
 @_typing.final
-class ListEventsRequest(_message.Message):
+class ListBillingEventsRequest(_message.Message):
     """Which events to list."""
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -596,9 +596,9 @@ class ListEventsRequest(_message.Message):
     """Only those of this tenant; empty for all."""
     source: _builtins.str
     """Only those of this source; empty for all."""
-    reason: Global___EventReason.ValueType
+    reason: Global___BillingEventReason.ValueType
     """Only those with this reason; unspecified for any."""
-    state: Global___EventState.ValueType
+    state: Global___BillingEventState.ValueType
     """Only those in this state; unspecified for any."""
     page_size: _builtins.int
     """At most this many; 100 if 0, at most 1,000."""
@@ -609,8 +609,8 @@ class ListEventsRequest(_message.Message):
         *,
         tenant: _builtins.str = ...,
         source: _builtins.str = ...,
-        reason: Global___EventReason.ValueType = ...,
-        state: Global___EventState.ValueType = ...,
+        reason: Global___BillingEventReason.ValueType = ...,
+        state: Global___BillingEventState.ValueType = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
     ) -> None: ...
@@ -620,10 +620,10 @@ class ListEventsRequest(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___ListEventsRequest: _TypeAlias = ListEventsRequest  # noqa: Y015
+Global___ListBillingEventsRequest: _TypeAlias = ListBillingEventsRequest  # noqa: Y015
 
 @_typing.final
-class ListEventsResponse(_message.Message):
+class ListBillingEventsResponse(_message.Message):
     """A page of events, in the order in which they came in."""
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -636,13 +636,13 @@ class ListEventsResponse(_message.Message):
     revision: _builtins.int
     """The revision the answer was given at."""
     @_builtins.property
-    def events(self) -> _containers.RepeatedCompositeFieldContainer[Global___Event]:
+    def events(self) -> _containers.RepeatedCompositeFieldContainer[Global___BillingEvent]:
         """The events, without their data."""
 
     def __init__(
         self,
         *,
-        events: _abc.Iterable[Global___Event] | None = ...,
+        events: _abc.Iterable[Global___BillingEvent] | None = ...,
         next_page_token: _builtins.str = ...,
         revision: _builtins.int = ...,
     ) -> None: ...
@@ -652,10 +652,10 @@ class ListEventsResponse(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___ListEventsResponse: _TypeAlias = ListEventsResponse  # noqa: Y015
+Global___ListBillingEventsResponse: _TypeAlias = ListBillingEventsResponse  # noqa: Y015
 
 @_typing.final
-class ReplayEventRequest(_message.Message):
+class ReplayBillingEventRequest(_message.Message):
     """The event to read again."""
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -690,10 +690,10 @@ class ReplayEventRequest(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___ReplayEventRequest: _TypeAlias = ReplayEventRequest  # noqa: Y015
+Global___ReplayBillingEventRequest: _TypeAlias = ReplayBillingEventRequest  # noqa: Y015
 
 @_typing.final
-class ReplayEventResponse(_message.Message):
+class ReplayBillingEventResponse(_message.Message):
     """The event replayed."""
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -705,7 +705,7 @@ class ReplayEventResponse(_message.Message):
     revision: _builtins.int
     """The revision that has what it did."""
     @_builtins.property
-    def event(self) -> Global___Event:
+    def event(self) -> Global___BillingEvent:
         """The event as it stands now."""
 
     @_builtins.property
@@ -719,7 +719,7 @@ class ReplayEventResponse(_message.Message):
     def __init__(
         self,
         *,
-        event: Global___Event | None = ...,
+        event: Global___BillingEvent | None = ...,
         effects: _abc.Iterable[_builtins.str] | None = ...,
         preview: _effect_pb2.Preview | None = ...,
         revision: _builtins.int = ...,
@@ -730,10 +730,10 @@ class ReplayEventResponse(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___ReplayEventResponse: _TypeAlias = ReplayEventResponse  # noqa: Y015
+Global___ReplayBillingEventResponse: _TypeAlias = ReplayBillingEventResponse  # noqa: Y015
 
 @_typing.final
-class DiscardEventRequest(_message.Message):
+class DiscardBillingEventRequest(_message.Message):
     """The event to give up."""
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -768,10 +768,10 @@ class DiscardEventRequest(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___DiscardEventRequest: _TypeAlias = DiscardEventRequest  # noqa: Y015
+Global___DiscardBillingEventRequest: _TypeAlias = DiscardBillingEventRequest  # noqa: Y015
 
 @_typing.final
-class DiscardEventResponse(_message.Message):
+class DiscardBillingEventResponse(_message.Message):
     """The event given up."""
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -782,7 +782,7 @@ class DiscardEventResponse(_message.Message):
     revision: _builtins.int
     """The revision the answer was given at."""
     @_builtins.property
-    def event(self) -> Global___Event:
+    def event(self) -> Global___BillingEvent:
         """The event as it stands now."""
 
     @_builtins.property
@@ -792,7 +792,7 @@ class DiscardEventResponse(_message.Message):
     def __init__(
         self,
         *,
-        event: Global___Event | None = ...,
+        event: Global___BillingEvent | None = ...,
         preview: _effect_pb2.Preview | None = ...,
         revision: _builtins.int = ...,
     ) -> None: ...
@@ -802,7 +802,7 @@ class DiscardEventResponse(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___DiscardEventResponse: _TypeAlias = DiscardEventResponse  # noqa: Y015
+Global___DiscardBillingEventResponse: _TypeAlias = DiscardBillingEventResponse  # noqa: Y015
 
 @_typing.final
 class MapSubjectRequest(_message.Message):
@@ -862,7 +862,7 @@ class MapSubjectResponse(_message.Message):
     revision: _builtins.int
     """The revision that has what they did."""
     @_builtins.property
-    def released(self) -> _containers.RepeatedCompositeFieldContainer[Global___Event]:
+    def released(self) -> _containers.RepeatedCompositeFieldContainer[Global___BillingEvent]:
         """The events that waited, as they stand now."""
 
     @_builtins.property
@@ -872,7 +872,7 @@ class MapSubjectResponse(_message.Message):
     def __init__(
         self,
         *,
-        released: _abc.Iterable[Global___Event] | None = ...,
+        released: _abc.Iterable[Global___BillingEvent] | None = ...,
         preview: _effect_pb2.Preview | None = ...,
         revision: _builtins.int = ...,
     ) -> None: ...

@@ -38,35 +38,35 @@ class BillingServiceStub:
         Args:
             channel: A grpc.Channel.
         """
-        self.IngestEvent = channel.unary_unary(
-                '/authz.v1.BillingService/IngestEvent',
-                request_serializer=authz_dot_v1_dot_billing__pb2.IngestEventRequest.SerializeToString,
-                response_deserializer=authz_dot_v1_dot_billing__pb2.IngestEventResponse.FromString,
+        self.IngestBillingEvent = channel.unary_unary(
+                '/authz.v1.BillingService/IngestBillingEvent',
+                request_serializer=authz_dot_v1_dot_billing__pb2.IngestBillingEventRequest.SerializeToString,
+                response_deserializer=authz_dot_v1_dot_billing__pb2.IngestBillingEventResponse.FromString,
                 _registered_method=True)
-        self.PreviewEvent = channel.unary_unary(
-                '/authz.v1.BillingService/PreviewEvent',
-                request_serializer=authz_dot_v1_dot_billing__pb2.PreviewEventRequest.SerializeToString,
-                response_deserializer=authz_dot_v1_dot_billing__pb2.PreviewEventResponse.FromString,
+        self.PreviewBillingEvent = channel.unary_unary(
+                '/authz.v1.BillingService/PreviewBillingEvent',
+                request_serializer=authz_dot_v1_dot_billing__pb2.PreviewBillingEventRequest.SerializeToString,
+                response_deserializer=authz_dot_v1_dot_billing__pb2.PreviewBillingEventResponse.FromString,
                 _registered_method=True)
-        self.GetEvent = channel.unary_unary(
-                '/authz.v1.BillingService/GetEvent',
-                request_serializer=authz_dot_v1_dot_billing__pb2.GetEventRequest.SerializeToString,
-                response_deserializer=authz_dot_v1_dot_billing__pb2.GetEventResponse.FromString,
+        self.GetBillingEvent = channel.unary_unary(
+                '/authz.v1.BillingService/GetBillingEvent',
+                request_serializer=authz_dot_v1_dot_billing__pb2.GetBillingEventRequest.SerializeToString,
+                response_deserializer=authz_dot_v1_dot_billing__pb2.GetBillingEventResponse.FromString,
                 _registered_method=True)
-        self.ListEvents = channel.unary_unary(
-                '/authz.v1.BillingService/ListEvents',
-                request_serializer=authz_dot_v1_dot_billing__pb2.ListEventsRequest.SerializeToString,
-                response_deserializer=authz_dot_v1_dot_billing__pb2.ListEventsResponse.FromString,
+        self.ListBillingEvents = channel.unary_unary(
+                '/authz.v1.BillingService/ListBillingEvents',
+                request_serializer=authz_dot_v1_dot_billing__pb2.ListBillingEventsRequest.SerializeToString,
+                response_deserializer=authz_dot_v1_dot_billing__pb2.ListBillingEventsResponse.FromString,
                 _registered_method=True)
-        self.ReplayEvent = channel.unary_unary(
-                '/authz.v1.BillingService/ReplayEvent',
-                request_serializer=authz_dot_v1_dot_billing__pb2.ReplayEventRequest.SerializeToString,
-                response_deserializer=authz_dot_v1_dot_billing__pb2.ReplayEventResponse.FromString,
+        self.ReplayBillingEvent = channel.unary_unary(
+                '/authz.v1.BillingService/ReplayBillingEvent',
+                request_serializer=authz_dot_v1_dot_billing__pb2.ReplayBillingEventRequest.SerializeToString,
+                response_deserializer=authz_dot_v1_dot_billing__pb2.ReplayBillingEventResponse.FromString,
                 _registered_method=True)
-        self.DiscardEvent = channel.unary_unary(
-                '/authz.v1.BillingService/DiscardEvent',
-                request_serializer=authz_dot_v1_dot_billing__pb2.DiscardEventRequest.SerializeToString,
-                response_deserializer=authz_dot_v1_dot_billing__pb2.DiscardEventResponse.FromString,
+        self.DiscardBillingEvent = channel.unary_unary(
+                '/authz.v1.BillingService/DiscardBillingEvent',
+                request_serializer=authz_dot_v1_dot_billing__pb2.DiscardBillingEventRequest.SerializeToString,
+                response_deserializer=authz_dot_v1_dot_billing__pb2.DiscardBillingEventResponse.FromString,
                 _registered_method=True)
         self.MapSubject = channel.unary_unary(
                 '/authz.v1.BillingService/MapSubject',
@@ -102,7 +102,7 @@ class BillingServiceServicer:
     reason.
     """
 
-    def IngestEvent(self, request, context):
+    def IngestBillingEvent(self, request, context):
         """Ingest an event. The caller's right stands in for a signature. An event that was delivered
         before is counted and changes nothing. A parked event is a response, not an error.
         """
@@ -110,7 +110,7 @@ class BillingServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def PreviewEvent(self, request, context):
+    def PreviewBillingEvent(self, request, context):
         """Preview what an event would do now, without changing anything. A paused intake and an open
         breaker are ignored.
         """
@@ -118,21 +118,21 @@ class BillingServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def GetEvent(self, request, context):
+    def GetBillingEvent(self, request, context):
         """Get an event with its payload and processing history.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def ListEvents(self, request, context):
+    def ListBillingEvents(self, request, context):
         """List events in order of arrival, without their payloads.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def ReplayEvent(self, request, context):
+    def ReplayBillingEvent(self, request, context):
         """Replay an event: interpret it again under the current billing policy and apply it, even if the
         intake is paused or the breaker is open.
         """
@@ -140,7 +140,7 @@ class BillingServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def DiscardEvent(self, request, context):
+    def DiscardBillingEvent(self, request, context):
         """Discard a parked event. It has no effect unless it is replayed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -186,35 +186,35 @@ class BillingServiceServicer:
 
 def add_BillingServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
-            'IngestEvent': grpc.unary_unary_rpc_method_handler(
-                    servicer.IngestEvent,
-                    request_deserializer=authz_dot_v1_dot_billing__pb2.IngestEventRequest.FromString,
-                    response_serializer=authz_dot_v1_dot_billing__pb2.IngestEventResponse.SerializeToString,
+            'IngestBillingEvent': grpc.unary_unary_rpc_method_handler(
+                    servicer.IngestBillingEvent,
+                    request_deserializer=authz_dot_v1_dot_billing__pb2.IngestBillingEventRequest.FromString,
+                    response_serializer=authz_dot_v1_dot_billing__pb2.IngestBillingEventResponse.SerializeToString,
             ),
-            'PreviewEvent': grpc.unary_unary_rpc_method_handler(
-                    servicer.PreviewEvent,
-                    request_deserializer=authz_dot_v1_dot_billing__pb2.PreviewEventRequest.FromString,
-                    response_serializer=authz_dot_v1_dot_billing__pb2.PreviewEventResponse.SerializeToString,
+            'PreviewBillingEvent': grpc.unary_unary_rpc_method_handler(
+                    servicer.PreviewBillingEvent,
+                    request_deserializer=authz_dot_v1_dot_billing__pb2.PreviewBillingEventRequest.FromString,
+                    response_serializer=authz_dot_v1_dot_billing__pb2.PreviewBillingEventResponse.SerializeToString,
             ),
-            'GetEvent': grpc.unary_unary_rpc_method_handler(
-                    servicer.GetEvent,
-                    request_deserializer=authz_dot_v1_dot_billing__pb2.GetEventRequest.FromString,
-                    response_serializer=authz_dot_v1_dot_billing__pb2.GetEventResponse.SerializeToString,
+            'GetBillingEvent': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetBillingEvent,
+                    request_deserializer=authz_dot_v1_dot_billing__pb2.GetBillingEventRequest.FromString,
+                    response_serializer=authz_dot_v1_dot_billing__pb2.GetBillingEventResponse.SerializeToString,
             ),
-            'ListEvents': grpc.unary_unary_rpc_method_handler(
-                    servicer.ListEvents,
-                    request_deserializer=authz_dot_v1_dot_billing__pb2.ListEventsRequest.FromString,
-                    response_serializer=authz_dot_v1_dot_billing__pb2.ListEventsResponse.SerializeToString,
+            'ListBillingEvents': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListBillingEvents,
+                    request_deserializer=authz_dot_v1_dot_billing__pb2.ListBillingEventsRequest.FromString,
+                    response_serializer=authz_dot_v1_dot_billing__pb2.ListBillingEventsResponse.SerializeToString,
             ),
-            'ReplayEvent': grpc.unary_unary_rpc_method_handler(
-                    servicer.ReplayEvent,
-                    request_deserializer=authz_dot_v1_dot_billing__pb2.ReplayEventRequest.FromString,
-                    response_serializer=authz_dot_v1_dot_billing__pb2.ReplayEventResponse.SerializeToString,
+            'ReplayBillingEvent': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReplayBillingEvent,
+                    request_deserializer=authz_dot_v1_dot_billing__pb2.ReplayBillingEventRequest.FromString,
+                    response_serializer=authz_dot_v1_dot_billing__pb2.ReplayBillingEventResponse.SerializeToString,
             ),
-            'DiscardEvent': grpc.unary_unary_rpc_method_handler(
-                    servicer.DiscardEvent,
-                    request_deserializer=authz_dot_v1_dot_billing__pb2.DiscardEventRequest.FromString,
-                    response_serializer=authz_dot_v1_dot_billing__pb2.DiscardEventResponse.SerializeToString,
+            'DiscardBillingEvent': grpc.unary_unary_rpc_method_handler(
+                    servicer.DiscardBillingEvent,
+                    request_deserializer=authz_dot_v1_dot_billing__pb2.DiscardBillingEventRequest.FromString,
+                    response_serializer=authz_dot_v1_dot_billing__pb2.DiscardBillingEventResponse.SerializeToString,
             ),
             'MapSubject': grpc.unary_unary_rpc_method_handler(
                     servicer.MapSubject,
@@ -257,7 +257,7 @@ class BillingService:
     """
 
     @staticmethod
-    def IngestEvent(request,
+    def IngestBillingEvent(request,
             target,
             options=(),
             channel_credentials=None,
@@ -270,9 +270,9 @@ class BillingService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/authz.v1.BillingService/IngestEvent',
-            authz_dot_v1_dot_billing__pb2.IngestEventRequest.SerializeToString,
-            authz_dot_v1_dot_billing__pb2.IngestEventResponse.FromString,
+            '/authz.v1.BillingService/IngestBillingEvent',
+            authz_dot_v1_dot_billing__pb2.IngestBillingEventRequest.SerializeToString,
+            authz_dot_v1_dot_billing__pb2.IngestBillingEventResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -284,7 +284,7 @@ class BillingService:
             _registered_method=True)
 
     @staticmethod
-    def PreviewEvent(request,
+    def PreviewBillingEvent(request,
             target,
             options=(),
             channel_credentials=None,
@@ -297,9 +297,9 @@ class BillingService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/authz.v1.BillingService/PreviewEvent',
-            authz_dot_v1_dot_billing__pb2.PreviewEventRequest.SerializeToString,
-            authz_dot_v1_dot_billing__pb2.PreviewEventResponse.FromString,
+            '/authz.v1.BillingService/PreviewBillingEvent',
+            authz_dot_v1_dot_billing__pb2.PreviewBillingEventRequest.SerializeToString,
+            authz_dot_v1_dot_billing__pb2.PreviewBillingEventResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -311,7 +311,7 @@ class BillingService:
             _registered_method=True)
 
     @staticmethod
-    def GetEvent(request,
+    def GetBillingEvent(request,
             target,
             options=(),
             channel_credentials=None,
@@ -324,9 +324,9 @@ class BillingService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/authz.v1.BillingService/GetEvent',
-            authz_dot_v1_dot_billing__pb2.GetEventRequest.SerializeToString,
-            authz_dot_v1_dot_billing__pb2.GetEventResponse.FromString,
+            '/authz.v1.BillingService/GetBillingEvent',
+            authz_dot_v1_dot_billing__pb2.GetBillingEventRequest.SerializeToString,
+            authz_dot_v1_dot_billing__pb2.GetBillingEventResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -338,7 +338,7 @@ class BillingService:
             _registered_method=True)
 
     @staticmethod
-    def ListEvents(request,
+    def ListBillingEvents(request,
             target,
             options=(),
             channel_credentials=None,
@@ -351,9 +351,9 @@ class BillingService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/authz.v1.BillingService/ListEvents',
-            authz_dot_v1_dot_billing__pb2.ListEventsRequest.SerializeToString,
-            authz_dot_v1_dot_billing__pb2.ListEventsResponse.FromString,
+            '/authz.v1.BillingService/ListBillingEvents',
+            authz_dot_v1_dot_billing__pb2.ListBillingEventsRequest.SerializeToString,
+            authz_dot_v1_dot_billing__pb2.ListBillingEventsResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -365,7 +365,7 @@ class BillingService:
             _registered_method=True)
 
     @staticmethod
-    def ReplayEvent(request,
+    def ReplayBillingEvent(request,
             target,
             options=(),
             channel_credentials=None,
@@ -378,9 +378,9 @@ class BillingService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/authz.v1.BillingService/ReplayEvent',
-            authz_dot_v1_dot_billing__pb2.ReplayEventRequest.SerializeToString,
-            authz_dot_v1_dot_billing__pb2.ReplayEventResponse.FromString,
+            '/authz.v1.BillingService/ReplayBillingEvent',
+            authz_dot_v1_dot_billing__pb2.ReplayBillingEventRequest.SerializeToString,
+            authz_dot_v1_dot_billing__pb2.ReplayBillingEventResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -392,7 +392,7 @@ class BillingService:
             _registered_method=True)
 
     @staticmethod
-    def DiscardEvent(request,
+    def DiscardBillingEvent(request,
             target,
             options=(),
             channel_credentials=None,
@@ -405,9 +405,9 @@ class BillingService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/authz.v1.BillingService/DiscardEvent',
-            authz_dot_v1_dot_billing__pb2.DiscardEventRequest.SerializeToString,
-            authz_dot_v1_dot_billing__pb2.DiscardEventResponse.FromString,
+            '/authz.v1.BillingService/DiscardBillingEvent',
+            authz_dot_v1_dot_billing__pb2.DiscardBillingEventRequest.SerializeToString,
+            authz_dot_v1_dot_billing__pb2.DiscardBillingEventResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -37,23 +37,23 @@ class BillingServiceStub:
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> BillingServiceAsyncStub: ...
-    IngestEvent: _grpc.UnaryUnaryMultiCallable[_billing_pb2.IngestEventRequest, _billing_pb2.IngestEventResponse]
+    IngestBillingEvent: _grpc.UnaryUnaryMultiCallable[_billing_pb2.IngestBillingEventRequest, _billing_pb2.IngestBillingEventResponse]
     """Ingest an event. The caller's right stands in for a signature. An event that was delivered
     before is counted and changes nothing. A parked event is a response, not an error.
     """
-    PreviewEvent: _grpc.UnaryUnaryMultiCallable[_billing_pb2.PreviewEventRequest, _billing_pb2.PreviewEventResponse]
+    PreviewBillingEvent: _grpc.UnaryUnaryMultiCallable[_billing_pb2.PreviewBillingEventRequest, _billing_pb2.PreviewBillingEventResponse]
     """Preview what an event would do now, without changing anything. A paused intake and an open
     breaker are ignored.
     """
-    GetEvent: _grpc.UnaryUnaryMultiCallable[_billing_pb2.GetEventRequest, _billing_pb2.GetEventResponse]
+    GetBillingEvent: _grpc.UnaryUnaryMultiCallable[_billing_pb2.GetBillingEventRequest, _billing_pb2.GetBillingEventResponse]
     """Get an event with its payload and processing history."""
-    ListEvents: _grpc.UnaryUnaryMultiCallable[_billing_pb2.ListEventsRequest, _billing_pb2.ListEventsResponse]
+    ListBillingEvents: _grpc.UnaryUnaryMultiCallable[_billing_pb2.ListBillingEventsRequest, _billing_pb2.ListBillingEventsResponse]
     """List events in order of arrival, without their payloads."""
-    ReplayEvent: _grpc.UnaryUnaryMultiCallable[_billing_pb2.ReplayEventRequest, _billing_pb2.ReplayEventResponse]
+    ReplayBillingEvent: _grpc.UnaryUnaryMultiCallable[_billing_pb2.ReplayBillingEventRequest, _billing_pb2.ReplayBillingEventResponse]
     """Replay an event: interpret it again under the current billing policy and apply it, even if the
     intake is paused or the breaker is open.
     """
-    DiscardEvent: _grpc.UnaryUnaryMultiCallable[_billing_pb2.DiscardEventRequest, _billing_pb2.DiscardEventResponse]
+    DiscardBillingEvent: _grpc.UnaryUnaryMultiCallable[_billing_pb2.DiscardBillingEventRequest, _billing_pb2.DiscardBillingEventResponse]
     """Discard a parked event. It has no effect unless it is replayed."""
     MapSubject: _grpc.UnaryUnaryMultiCallable[_billing_pb2.MapSubjectRequest, _billing_pb2.MapSubjectResponse]
     """Map a source's subject to a tenant, and apply the events that were waiting for the mapping."""
@@ -77,23 +77,23 @@ class BillingServiceAsyncStub(BillingServiceStub):
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
-    IngestEvent: _aio.UnaryUnaryMultiCallable[_billing_pb2.IngestEventRequest, _billing_pb2.IngestEventResponse]  # type: ignore[assignment]
+    IngestBillingEvent: _aio.UnaryUnaryMultiCallable[_billing_pb2.IngestBillingEventRequest, _billing_pb2.IngestBillingEventResponse]  # type: ignore[assignment]
     """Ingest an event. The caller's right stands in for a signature. An event that was delivered
     before is counted and changes nothing. A parked event is a response, not an error.
     """
-    PreviewEvent: _aio.UnaryUnaryMultiCallable[_billing_pb2.PreviewEventRequest, _billing_pb2.PreviewEventResponse]  # type: ignore[assignment]
+    PreviewBillingEvent: _aio.UnaryUnaryMultiCallable[_billing_pb2.PreviewBillingEventRequest, _billing_pb2.PreviewBillingEventResponse]  # type: ignore[assignment]
     """Preview what an event would do now, without changing anything. A paused intake and an open
     breaker are ignored.
     """
-    GetEvent: _aio.UnaryUnaryMultiCallable[_billing_pb2.GetEventRequest, _billing_pb2.GetEventResponse]  # type: ignore[assignment]
+    GetBillingEvent: _aio.UnaryUnaryMultiCallable[_billing_pb2.GetBillingEventRequest, _billing_pb2.GetBillingEventResponse]  # type: ignore[assignment]
     """Get an event with its payload and processing history."""
-    ListEvents: _aio.UnaryUnaryMultiCallable[_billing_pb2.ListEventsRequest, _billing_pb2.ListEventsResponse]  # type: ignore[assignment]
+    ListBillingEvents: _aio.UnaryUnaryMultiCallable[_billing_pb2.ListBillingEventsRequest, _billing_pb2.ListBillingEventsResponse]  # type: ignore[assignment]
     """List events in order of arrival, without their payloads."""
-    ReplayEvent: _aio.UnaryUnaryMultiCallable[_billing_pb2.ReplayEventRequest, _billing_pb2.ReplayEventResponse]  # type: ignore[assignment]
+    ReplayBillingEvent: _aio.UnaryUnaryMultiCallable[_billing_pb2.ReplayBillingEventRequest, _billing_pb2.ReplayBillingEventResponse]  # type: ignore[assignment]
     """Replay an event: interpret it again under the current billing policy and apply it, even if the
     intake is paused or the breaker is open.
     """
-    DiscardEvent: _aio.UnaryUnaryMultiCallable[_billing_pb2.DiscardEventRequest, _billing_pb2.DiscardEventResponse]  # type: ignore[assignment]
+    DiscardBillingEvent: _aio.UnaryUnaryMultiCallable[_billing_pb2.DiscardBillingEventRequest, _billing_pb2.DiscardBillingEventResponse]  # type: ignore[assignment]
     """Discard a parked event. It has no effect unless it is replayed."""
     MapSubject: _aio.UnaryUnaryMultiCallable[_billing_pb2.MapSubjectRequest, _billing_pb2.MapSubjectResponse]  # type: ignore[assignment]
     """Map a source's subject to a tenant, and apply the events that were waiting for the mapping."""
@@ -116,57 +116,57 @@ class BillingServiceServicer(metaclass=_abc_1.ABCMeta):
     """
 
     @_abc_1.abstractmethod
-    def IngestEvent(
+    def IngestBillingEvent(
         self,
-        request: _billing_pb2.IngestEventRequest,
+        request: _billing_pb2.IngestBillingEventRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_billing_pb2.IngestEventResponse, _abc.Awaitable[_billing_pb2.IngestEventResponse]]:
+    ) -> _typing.Union[_billing_pb2.IngestBillingEventResponse, _abc.Awaitable[_billing_pb2.IngestBillingEventResponse]]:
         """Ingest an event. The caller's right stands in for a signature. An event that was delivered
         before is counted and changes nothing. A parked event is a response, not an error.
         """
 
     @_abc_1.abstractmethod
-    def PreviewEvent(
+    def PreviewBillingEvent(
         self,
-        request: _billing_pb2.PreviewEventRequest,
+        request: _billing_pb2.PreviewBillingEventRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_billing_pb2.PreviewEventResponse, _abc.Awaitable[_billing_pb2.PreviewEventResponse]]:
+    ) -> _typing.Union[_billing_pb2.PreviewBillingEventResponse, _abc.Awaitable[_billing_pb2.PreviewBillingEventResponse]]:
         """Preview what an event would do now, without changing anything. A paused intake and an open
         breaker are ignored.
         """
 
     @_abc_1.abstractmethod
-    def GetEvent(
+    def GetBillingEvent(
         self,
-        request: _billing_pb2.GetEventRequest,
+        request: _billing_pb2.GetBillingEventRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_billing_pb2.GetEventResponse, _abc.Awaitable[_billing_pb2.GetEventResponse]]:
+    ) -> _typing.Union[_billing_pb2.GetBillingEventResponse, _abc.Awaitable[_billing_pb2.GetBillingEventResponse]]:
         """Get an event with its payload and processing history."""
 
     @_abc_1.abstractmethod
-    def ListEvents(
+    def ListBillingEvents(
         self,
-        request: _billing_pb2.ListEventsRequest,
+        request: _billing_pb2.ListBillingEventsRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_billing_pb2.ListEventsResponse, _abc.Awaitable[_billing_pb2.ListEventsResponse]]:
+    ) -> _typing.Union[_billing_pb2.ListBillingEventsResponse, _abc.Awaitable[_billing_pb2.ListBillingEventsResponse]]:
         """List events in order of arrival, without their payloads."""
 
     @_abc_1.abstractmethod
-    def ReplayEvent(
+    def ReplayBillingEvent(
         self,
-        request: _billing_pb2.ReplayEventRequest,
+        request: _billing_pb2.ReplayBillingEventRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_billing_pb2.ReplayEventResponse, _abc.Awaitable[_billing_pb2.ReplayEventResponse]]:
+    ) -> _typing.Union[_billing_pb2.ReplayBillingEventResponse, _abc.Awaitable[_billing_pb2.ReplayBillingEventResponse]]:
         """Replay an event: interpret it again under the current billing policy and apply it, even if the
         intake is paused or the breaker is open.
         """
 
     @_abc_1.abstractmethod
-    def DiscardEvent(
+    def DiscardBillingEvent(
         self,
-        request: _billing_pb2.DiscardEventRequest,
+        request: _billing_pb2.DiscardBillingEventRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_billing_pb2.DiscardEventResponse, _abc.Awaitable[_billing_pb2.DiscardEventResponse]]:
+    ) -> _typing.Union[_billing_pb2.DiscardBillingEventResponse, _abc.Awaitable[_billing_pb2.DiscardBillingEventResponse]]:
         """Discard a parked event. It has no effect unless it is replayed."""
 
     @_abc_1.abstractmethod

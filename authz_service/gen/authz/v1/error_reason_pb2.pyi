@@ -380,10 +380,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """ALREADY_EXISTS. The source's subject is mapped to another tenant. Set `replace` to map it anew.
     Example: `cus_NffrFeUfNV2Hib`, which is `acme`, mapped to `globex`.
     """
-    ERROR_REASON_EVENT_STATE_CONFLICT: _ErrorReason.ValueType  # 95
+    ERROR_REASON_BILLING_EVENT_STATE_CONFLICT: _ErrorReason.ValueType  # 95
     """FAILED_PRECONDITION. The event is not in the state that this needs: only a parked event can be
     discarded.
-    Example: `DiscardEvent` of an event that was applied.
+    Example: `DiscardBillingEvent` of an event that was applied.
     """
     ERROR_REASON_INVALID_BILLING_POLICY: _ErrorReason.ValueType  # 96
     """FAILED_PRECONDITION. `policies/billing.yaml` sells what the catalogue does not have.
@@ -794,10 +794,10 @@ ERROR_REASON_EVENT_SUBJECT_MAPPED: ErrorReason.ValueType  # 70
 """ALREADY_EXISTS. The source's subject is mapped to another tenant. Set `replace` to map it anew.
 Example: `cus_NffrFeUfNV2Hib`, which is `acme`, mapped to `globex`.
 """
-ERROR_REASON_EVENT_STATE_CONFLICT: ErrorReason.ValueType  # 95
+ERROR_REASON_BILLING_EVENT_STATE_CONFLICT: ErrorReason.ValueType  # 95
 """FAILED_PRECONDITION. The event is not in the state that this needs: only a parked event can be
 discarded.
-Example: `DiscardEvent` of an event that was applied.
+Example: `DiscardBillingEvent` of an event that was applied.
 """
 ERROR_REASON_INVALID_BILLING_POLICY: ErrorReason.ValueType  # 96
 """FAILED_PRECONDITION. `policies/billing.yaml` sells what the catalogue does not have.
