@@ -27,7 +27,7 @@ from tests.rpc.account import DENY, Account, member
 from tests.rpc.conftest import fresh_name
 from tests.rpc.harness import Caller, Refusal, Server, refusal, serving
 from tests.rpc.issuer import AUDIENCE, Issuer, issuing
-from tests.rpc.requests import CHANGES, GOOD, READS, WITH_PAGES, Ready, made_ready
+from tests.rpc.requests import CHANGES, GOOD, NEW_CENTURY, READS, WITH_PAGES, Ready, made_ready
 from tests.rpc.test_actors import acting
 from tests.services import PUT
 
@@ -125,6 +125,7 @@ def _fill(b: Ready) -> None:
         heard: Any = CHANGES["IngestBillingEvent"](b)
         heard.id = f"{SECRET}-{number}"
         b.account.operator.call(heard)
+    b.account.grace(NEW_CENTURY)  # the last event has ended the one before
 
 
 def made_a(server: Server) -> Ready:

@@ -203,9 +203,11 @@ def test_token_that_was_good_is_refused_from_its_end_on(served: Server, issuer: 
 def test_token_seen_before_is_not_verified_again(
     served: Server, issuer: Issuer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # The first call of all may read the issuer's keys: what it verified with them is not kept.
+    served.caller(issuer.token("billing", jti="first")).checks.Check(QUESTION)
     caller = served.caller(issuer.token("billing"))
     caller.checks.Check(QUESTION)
-    monkeypatch.setattr("authz_service.rpc.tokens.jws.deserialize_compact", _fail)
+    monkeypatch.setattr("authz_service.serving.tokens.jws.deserialize_compact", _fail)
     caller.checks.Check(QUESTION)
     fresh = served.caller(issuer.token("billing", jti="fresh"))
     assert refusal(partial(fresh.checks.Check, QUESTION)).reason == "CREDENTIALS_INVALID"
