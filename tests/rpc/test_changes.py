@@ -32,9 +32,11 @@ VARYING = (
 
 DRAWN_FOR = {
     "CreateEndpointResponse": ("id", "create_time"),
-    "PingEndpointResponse": ("id", "create_time", "next_time"),  # a job is made, due at once
-    "RedeliverDeliveryResponse": ("next_time",),  # the same job, due at the instant of the change
-    "RetryJobResponse": ("next_time",),
+    # A job is made, due at once.
+    "PingEndpointResponse": ("id", "create_time", "next_attempt_time"),
+    # The same job, due at the instant of the change.
+    "RedeliverDeliveryResponse": ("next_attempt_time",),
+    "RetryJobResponse": ("next_attempt_time",),
     "CancelJobResponse": ("end_time",),
 }
 """By answer, what is drawn anew or is the instant of the change; the rest of it must be the same,
