@@ -1,37 +1,15 @@
 """Deltas as they stand in the change log: JSON, each fact tagged with its kind."""
 
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from pydantic import TypeAdapter
 
-from authz_service.domain.catalog import Permission, Plan, Role
 from authz_service.domain.change import Delta, Fact, FactChange, Revision, ScheduledChangeset
-from authz_service.domain.endpoint import Endpoint
-from authz_service.domain.exception import TenantException
-from authz_service.domain.grant import RoleGrant
-from authz_service.domain.identity import Identity
-from authz_service.domain.invitation import Invitation
-from authz_service.domain.key import ApiKey
-from authz_service.domain.membership import Membership
-from authz_service.domain.tenant import Tenant
 from authz_service.domain.window import Instant
 from authz_service.store import scheduled_rows
 
 _KINDS: Final[dict[str, TypeAdapter[Any]]] = {
-    kind.__name__: TypeAdapter(kind)
-    for kind in (
-        Permission,
-        Role,
-        Plan,
-        Tenant,
-        Membership,
-        RoleGrant,
-        TenantException,
-        ApiKey,
-        Identity,
-        Endpoint,
-        Invitation,
-    )
+    kind.__name__: TypeAdapter(kind) for kind in get_args(Fact) if kind is not ScheduledChangeset
 }
 _SCHEDULED: Final = ScheduledChangeset.__name__
 _WIRE: Final = TypeAdapter(list[tuple[str, Any, Any]])
