@@ -52,15 +52,15 @@ ALWAYS: Final = Window()
 
 
 def rfc3339(at: Instant) -> str:
-    """Write an instant as RFC 3339 in UTC with microseconds."""
-    moment = _EPOCH + timedelta(microseconds=at)
+    """Write an instant as RFC 3339 in UTC with microseconds; one beyond `LATEST` as `LATEST`."""
+    moment = _EPOCH + timedelta(microseconds=min(at, LATEST))
     return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def instant(at: Instant) -> str:
     """Write an instant as protobuf does: RFC 3339 in UTC, with as many digits as it takes.
 
-    One beyond the year 9999, which no caller can name, is written as the last there is.
+    RFC 3339 ends with the year 9999: an instant beyond `LATEST` is written as `LATEST`.
     """
     moment = _EPOCH + timedelta(microseconds=min(at, LATEST))
     digits = "milliseconds" if at % 1000 == 0 else "microseconds"

@@ -76,9 +76,9 @@ def test_help_documents_the_exit_codes(authz: Authz) -> None:
 
 def test_every_command_of_the_issue_is_there() -> None:
     wanted = """serve, migrate, demo, apply, import matrix, check, explain, grant, revoke,
-        keys create, keys list, keys revoke, tenants onboard, tenants list, tenants get,
+        keys create, keys list, keys revoke, tenants onboard, tenants list, tenants show,
         tenants set-tier, tenants suspend, tenants resume, tenants offboard, tenants entitlements,
-        members add, members remove, members list, members get, exceptions grant, exceptions deny,
+        members add, members remove, members list, members show, exceptions grant, exceptions deny,
         exceptions replace, exceptions revoke, exceptions list, roles list, roles show,
         roles update, tiers list, tiers show, permissions list"""
     assert {tuple(each.split()) for each in wanted.split(",")} <= COMMANDS.keys()

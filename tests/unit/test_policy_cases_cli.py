@@ -80,7 +80,7 @@ grant user:ann acme/invoices-export in acme
   because   membership: user:ann is a member of acme, active
   because   exceptions: no deny exception applies
   because   roles: user:ann holds viewer, which has invoices:view
-  because   entitlement: tier/free entitles acme
+  because   entitlement: tier free entitles acme
 
 ✗ 2 failed, 0 questions passed in 1 file
 """
