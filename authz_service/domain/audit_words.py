@@ -22,6 +22,9 @@ _INSTANT: Final = re.compile(r"\d{4}-\d{2}-\d{2}T[0-9:.]+Z")
 _IDENTIFYING: Final = frozenset({"id", "tenant", "subject", "role", "scope", "create_time"})
 """Fields that say which resource it is: the sentence names it already."""
 
+_SPELT_OUT: Final = 10
+"""Changes of an entry, and items of a list, that a line names."""
+
 _BY_NAME: Final = ("key", "identity")
 """Kinds that people know by the display name."""
 
@@ -44,7 +47,7 @@ def entry_in_words(entry: Document, shown: Shown = str) -> str:
     if not changes:
         details = ", ".join(f"{k} {v}" for k, v in sorted(entry.get("details", {}).items()))
         return _joined(_done(action), targets, f"({details})" if details else "")
-    return "; ".join(change_in_words(action, change, shown) for change in changes)
+    return _cut([change_in_words(action, change, shown) for change in changes], "; ", "changes")
 
 
 def change_in_words(action: str, change: Document, shown: Shown = str) -> str:
@@ -121,7 +124,7 @@ def _list_difference(old: list[Any], new: list[Any], shown: Shown) -> str:
     """Say what a list gained and lost; of named things, how each is now."""
     gained = [f"+{_value(item, shown)}" for item in new if item not in old]
     lost = [f"-{_value(item, shown)}" for item in old if item not in new]
-    return ", ".join(gained + lost) or "in another order"
+    return _cut(gained + lost, ", ") or "in another order"
 
 
 def _label(field: str) -> str:
@@ -141,8 +144,15 @@ def _value(value: Any, shown: Shown) -> str:
         case Mapping():
             return _part(value, shown)
         case Iterable():
-            return ", ".join(_value(item, shown) for item in value)
+            return _cut([_value(item, shown) for item in value], ", ")
     return str(value)
+
+
+def _cut(parts: list[str], between: str, of_what: str = "") -> str:
+    """Join the first of many; a line is read, and the entry itself has all of them."""
+    more = len(parts) - _SPELT_OUT
+    end = [f"and {more} more {of_what}".rstrip()] if more > 0 else []
+    return between.join(parts[:_SPELT_OUT] + end)
 
 
 def _part(value: Document, shown: Shown) -> str:

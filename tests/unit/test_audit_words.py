@@ -106,3 +106,11 @@ def test_every_kind_of_change_has_words(name: str) -> None:
         assert words
         for name_of_the_api in ("_STATE_", "_KIND_", "_REASON_", "_SOURCE_", "valid_", "_time "):
             assert name_of_the_api not in words
+
+
+def test_a_line_names_the_first_of_many() -> None:
+    granted = {"subject": "user:ann", "role": "viewer"}
+    entry = {"action": "role.granted", "changes": [{"after": {"role_grant": granted}}] * 12}
+    words = entry_in_words(entry)
+    assert words.count("granted viewer to user:ann") == 10
+    assert words.endswith("; and 2 more changes")

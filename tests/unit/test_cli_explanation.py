@@ -75,7 +75,7 @@ def test_the_tree_shows_the_answer_and_each_layer_with_its_objection() -> None:
     head, tenant, roles, decided, _ = printed(denial(TENANT, ROLES, remedies=[GRANT]))
     assert "✗ denied" in head
     assert "ROLE_MISSING" in head
-    assert "revision 12, 2026-11-23T00:00:00Z" in decided
+    assert "revision 12, 2026-11-23 00:00" in decided
     assert "✓ tenant" in tenant
     assert "acme is active" in tenant
     assert "✗ roles" in roles

@@ -9,7 +9,7 @@ from rich.tree import Tree
 from authz_service.cli.display import output as out
 from authz_service.cli.display import tables
 from authz_service.cli.display.remedies import command
-from authz_service.cli.display.words import code, window
+from authz_service.cli.display.words import code, instant, window
 from authz_service.gen.authz.v1 import authorization_pb2 as pb
 
 _NAMED: Final = 5
@@ -26,7 +26,7 @@ def tree(question: pb.ExplainRequest, answer: pb.ExplainResponse) -> Tree:
         rules = drawn.add(Text("rules that mattered", "bold"))
         for rule in answer.rules:
             rules.add(_rule(rule))
-    drawn.add(Text(f"decided at revision {answer.revision}, {answer.at.ToJsonString()}", "dim"))
+    drawn.add(Text(f"decided at revision {answer.revision}, {instant(answer.at)}", "dim"))
     return drawn
 
 
