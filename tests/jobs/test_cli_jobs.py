@@ -42,7 +42,7 @@ def test_endpoint_is_made_shown_changed_and_ended(authz: Authz) -> None:
     made = created(authz, "--kind", "member.*", "--description", "the CRM")
     endpoint = made["endpoint"]["id"]
     assert made["secret"].startswith("whsec_")
-    shown = done(authz("webhooks", "get", endpoint, "--tenant", "acme"))
+    shown = done(authz("webhooks", "show", endpoint, "--tenant", "acme"))
     assert "the CRM" in shown
     assert made["secret"] not in shown
     changed = ("--kind", "tenant.*", "--disable", "--tenant", "acme", "-o", "json")
@@ -51,7 +51,7 @@ def test_endpoint_is_made_shown_changed_and_ended(authz: Authz) -> None:
     listed = done(authz("webhooks", "list", "--tenant", "acme"))
     assert endpoint in listed
     assert authz("webhooks", "delete", endpoint, "--tenant", "acme").code == 0
-    gone = authz("webhooks", "get", endpoint, "--tenant", "acme", "-o", "json")
+    gone = authz("webhooks", "show", endpoint, "--tenant", "acme", "-o", "json")
     assert gone.failure["reason"] == "ENDPOINT_NOT_FOUND"
 
 
@@ -74,7 +74,7 @@ def test_delivery_is_listed_given_up_and_made_again(authz: Authz) -> None:
     mine = ("--tenant", "acme")
     ping = done(authz("webhooks", "ping", endpoint, *mine, "-o", "json"))["delivery"]
     assert ping["id"] in done(authz("webhooks", "deliveries", endpoint, *mine))
-    assert "pending" in done(authz("jobs", "get", ping["id"], *mine))
+    assert "pending" in done(authz("jobs", "show", ping["id"], *mine))
     waiting = ("jobs", "list", "--kind", "webhook", "--state", "pending", *mine, "-o", "json")
     assert ping["id"] in {job["id"] for job in done(authz(*waiting))["jobs"]}
     assert "cancelled" in done(authz("jobs", "cancel", ping["id"], *mine))
@@ -98,9 +98,9 @@ def test_words_of_a_mail_are_written_shown_and_forgotten(authz: Authz, tmp_path:
     text.write_text("Come in: {{ link }}")
     words = ("--subject", "Join us", "--text", str(text), "--tenant", "acme")
     assert authz("mail-templates", "update", "invitation", *words).code == 0
-    assert "Join us" in done(authz("mail-templates", "get", "invitation", "--tenant", "acme"))
+    assert "Join us" in done(authz("mail-templates", "show", "invitation", "--tenant", "acme"))
     assert authz("mail-templates", "delete", "invitation", "--tenant", "acme").code == 0
-    assert "Join us" not in done(authz("mail-templates", "get", "invitation", "--tenant", "acme"))
+    assert "Join us" not in done(authz("mail-templates", "show", "invitation", "--tenant", "acme"))
 
 
 def test_subject_mapped_to_an_account_that_is_not_there_is_told(authz: Authz) -> None:

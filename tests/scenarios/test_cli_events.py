@@ -64,7 +64,7 @@ def test_events_are_brought_looked_up_and_replayed(authz: Authz, folder: Path) -
     assert parked["event"]["reason"] == "BILLING_EVENT_REASON_NOT_ONBOARDED"
     opened = done(authz("events", "ingest", second, "--source", "stripe", "-o", "json"))
     assert "tier: none -> professional" in opened["effects"]
-    shown = authz("events", "get", "stripe", opened["event"]["id"])
+    shown = authz("events", "show", "stripe", opened["event"]["id"])
     assert "verified" in shown.out
     assert "applied" in shown.out
     tenant = opened["event"]["tenant"]

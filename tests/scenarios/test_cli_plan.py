@@ -194,7 +194,7 @@ def test_folder_applied_for_an_instant_is_scheduled_shown_and_cancelled(
     listed = authz("schedule", "list")
     assert (listed.code, "1 scheduled changeset" in listed.err) == (0, True)
     assert re.search(rf"{name} +2100-01-01.* 1 .*later", listed.out)
-    shown = authz("schedule", "get", name)
+    shown = authz("schedule", "show", name)
     assert "~ role viewer" in shown.out
     assert "Looks on" in shown.out
     assert authz("roles", "show", "viewer", "-o", "json").document["role"] == before
@@ -202,7 +202,7 @@ def test_folder_applied_for_an_instant_is_scheduled_shown_and_cancelled(
     assert (tried.code, "nothing was changed" in tried.err) == (0, True)
     cancelled = authz("schedule", "cancel", name, "--reason", "never")
     assert (cancelled.code, "cancelled" in cancelled.err) == (0, True)
-    gone = authz("schedule", "get", name, "-o", "json")
+    gone = authz("schedule", "show", name, "-o", "json")
     assert (gone.code, gone.failure["reason"]) == (3, "SCHEDULED_CHANGE_NOT_FOUND")
 
 

@@ -75,7 +75,7 @@ def test_keys_are_found_by_what_they_are_and_how_they_are_used(authz: Authz, ser
     assert (idle in listed.out, busy in listed.out) == (True, False)
     assert busy in authz("keys", "list", "--kind", "scim", "--not-expired").out
     assert authz("keys", "list", "--expired", "-o", "json").document["keys"] == []
-    got = authz("keys", "get", busy)
+    got = authz("keys", "show", busy)
     assert re.search(r"last used +\d{4}-", got.out)
     assert re.search(r"kind +scim", got.out)
 
@@ -200,7 +200,7 @@ def test_names_are_completed_by_asking_the_server(authz: Authz, server: Trial) -
         "invoices:void",
     ]
     assert "editor" in completed(environment, "authz grant globex user:ada ed")
-    assert completed(environment, f"authz keys get {name[:-2]}") == [name]
+    assert completed(environment, f"authz keys show {name[:-2]}") == [name]
 
 
 @pytest.mark.parametrize(

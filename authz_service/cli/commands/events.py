@@ -58,7 +58,7 @@ def list_billing_events(
 
 
 @reads(app)
-def get(session: Session, source: SourceName, event: EventId) -> None:
+def show(session: Session, source: SourceName, event: EventId) -> None:
     """Show one event with its passage."""
     answer = session.billing.GetBillingEvent(pb.GetBillingEventRequest(source=source, id=event))
     steps = [

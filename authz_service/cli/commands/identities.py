@@ -69,8 +69,8 @@ def create(
     session.show(answer, _table([answer.identity]), note="created")
 
 
-@reads(app, "get")
-def get_identity(session: Session, identity: IdentityId) -> None:
+@reads(app, "show")
+def show_identity(session: Session, identity: IdentityId) -> None:
     """Show one identity."""
     answer = session.identities.GetIdentity(pb.GetIdentityRequest(id=identity))
     session.show(answer, _facts(answer.identity))

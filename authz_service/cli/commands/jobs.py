@@ -62,8 +62,8 @@ def list_jobs(
     session.show(answer, jobs_table(answer.jobs), note=total(len(answer.jobs), "job", answer))
 
 
-@reads(app, "get")
-def get_job(session: Session, job: JobId, tenant: OfTenant = "") -> None:
+@reads(app, "show")
+def show_job(session: Session, job: JobId, tenant: OfTenant = "") -> None:
     """Show one job."""
     answer = session.jobs.GetJob(pb.GetJobRequest(id=job, tenant=tenant))
     session.show(answer, jobs_table([answer.job]))

@@ -77,7 +77,7 @@ def create(
 
 
 @reads(app)
-def get(session: Session, key: KeyId) -> None:
+def show(session: Session, key: KeyId) -> None:
     """Show one key, without its secret."""
     answer = session.keys.GetKey(pb.GetKeyRequest(id=key))
     session.show(answer, _facts(answer.key))

@@ -30,8 +30,8 @@ class Kind(StrEnum):
 Mail = Annotated[Kind, typer.Argument(metavar="MAIL", help="welcome, invitation or notice.")]
 
 
-@reads(app, "get")
-def get_template(session: Session, mail: Mail, tenant: OfTenant = "") -> None:
+@reads(app, "show")
+def show_template(session: Session, mail: Mail, tenant: OfTenant = "") -> None:
     """Show the template that a mail uses."""
     request = pb.GetMailTemplateRequest(tenant=tenant, kind=_number(mail))
     answer = session.mail_templates.GetMailTemplate(request)

@@ -41,8 +41,8 @@ def list_scheduled(session: Session, limit: Limit = None) -> None:
     session.show(answer, tables.table(columns, rows), note=note)
 
 
-@reads(app, "get")
-def get_scheduled(session: Session, scheduled: ScheduleId) -> None:
+@reads(app, "show")
+def show_scheduled(session: Session, scheduled: ScheduleId) -> None:
     """Show one, with all that it would do as things stand."""
     request = pb.GetScheduledChangesetRequest(id=scheduled)
     answer = session.changesets.GetScheduledChangeset(request)

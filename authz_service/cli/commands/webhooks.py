@@ -47,8 +47,8 @@ def create(
     session.show(answer, _table([answer.endpoint]), *_secret(answer.secret))
 
 
-@reads(app, "get")
-def get_endpoint(session: Session, endpoint: EndpointId, tenant: OfTenant = "") -> None:
+@reads(app, "show")
+def show_endpoint(session: Session, endpoint: EndpointId, tenant: OfTenant = "") -> None:
     """Show one endpoint."""
     answer = session.webhooks.GetEndpoint(pb.GetEndpointRequest(tenant=tenant, id=endpoint))
     session.show(answer, _table([answer.endpoint]))
