@@ -38,7 +38,7 @@ from authz_service.rpc.services.authorization import AuthorizationServicer
 from authz_service.rpc.services.billing import BillingServicer
 from authz_service.serving.call_stats import BOUNDS
 from authz_service.serving.tls import TlsFiles, require_no_listeners, tls_files
-from authz_service.usecases.billing.event_rpcs import EventDoor
+from authz_service.usecases.billing.event_ingest import EventDoor
 from authz_service.usecases.decisions.decider import Decider
 from authz_service.usecases.kernel.execution import Executor
 from authz_service.web import health, metrics

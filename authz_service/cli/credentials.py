@@ -2,7 +2,7 @@
 
 import grpc
 
-from authz_service.client.connection import key_of
+from authz_service.client.key_file import key_of
 from authz_service.client.tls import ClientTls, credentials_of
 from authz_service.config import Settings
 

@@ -13,7 +13,7 @@ from authz_service.domain.billing_policy import BillingPolicy, Source
 from authz_service.domain.window import Instant
 from authz_service.errors import Unavailable
 from authz_service.usecases.billing.envelopes import envelopes
-from authz_service.usecases.billing.event_rpcs import EventDoor
+from authz_service.usecases.billing.event_ingest import EventDoor
 from authz_service.usecases.billing.ingestion import Taken
 from authz_service.web.mounts import Refused, Threads
 from authz_service.web.webhook_signatures import Delivery, Forged, verify

@@ -15,7 +15,7 @@ from authz_service.domain.window import Instant
 from authz_service.policyfiles import billing_policy_file, policy_files
 from authz_service.store import events
 from authz_service.usecases.billing.envelopes import Attributes, envelopes
-from authz_service.usecases.billing.event_rpcs import EventDoor, IngestBillingEvent
+from authz_service.usecases.billing.event_ingest import EventDoor, IngestBillingEvent
 from authz_service.usecases.billing.ingestion import Taken
 from authz_service.usecases.billing.preview import (
     Preview,

@@ -18,7 +18,8 @@ from authz_service.cli.display import output as out
 from authz_service.cli.doctor.finding import Finding, State, examined, ok, problem, warning
 from authz_service.cli.paging import every
 from authz_service.cli.session import Session
-from authz_service.client.connection import address_of, failure_of
+from authz_service.client.call_failure import failure_of
+from authz_service.client.connection import address_of
 from authz_service.client.failure import ExitCode, Failure
 from authz_service.config import Settings
 from authz_service.domain import key as keys

@@ -9,7 +9,7 @@ from authz_service.gen.authz.v1 import billing_pb2 as pb
 from authz_service.rpc.messages import values
 from authz_service.rpc.messages.tenants import optional_instant
 from authz_service.usecases.billing.envelopes import Attributes
-from authz_service.usecases.billing.event_rpcs import IntakeNow
+from authz_service.usecases.billing.event_intake import IntakeNow
 from authz_service.usecases.billing.reconcile import Desired
 
 STATES: Final = {

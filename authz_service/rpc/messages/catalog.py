@@ -1,7 +1,7 @@
 """Definitions to values and back. Both directions side by side, no decisions inside."""
 
-from collections.abc import Callable, Iterable
-from typing import Any, Final, TypeVar
+from collections.abc import Iterable
+from typing import Any, Final
 
 from authz_service.domain.catalog import ADD_ON, TIER, Feature, Limit, Permission, Plan, Role
 from authz_service.errors import ErrorReason, InvalidArgument
@@ -9,28 +9,12 @@ from authz_service.gen.authz.v1 import (
     add_on_pb2,
     feature_pb2,
     limit_pb2,
-    moved_pb2,
     permission_pb2,
     role_pb2,
     tier_pb2,
 )
-from authz_service.rpc.messages import values
-from authz_service.rpc.methods import Fields, Shown
-from authz_service.usecases.catalog.deletion import Deleted, DeleteObject, Moved
-from authz_service.usecases.catalog.objects import Create, Named, Update
-from authz_service.usecases.catalog.plan_items import (
-    CreateItem,
-    DeleteItem,
-    ListItems,
-    OfPlan,
-    OneItem,
-    UpdateItem,
-)
-from authz_service.usecases.catalog.plans import ListPlans
-from authz_service.usecases.catalog.references import UseKind
-
-D = TypeVar("D", bound=Permission | Role | Plan)
-I = TypeVar("I", bound=Feature | Limit)  # noqa: E741 - an item
+from authz_service.rpc.methods import Shown
+from authz_service.usecases.catalog.plan_items import OfPlan
 
 
 def permission(message: permission_pb2.Permission) -> Permission:
@@ -168,37 +152,12 @@ def _limits(messages: Iterable[limit_pb2.Limit], field: str) -> tuple[Limit, ...
     return tuple(limit(item, f"{field}.limits[{at}]") for at, item in enumerate(messages))
 
 
-def create(value: Callable[[Any], D]) -> Callable[[Any], Create[D]]:
-    """Read a request to create the object that `value` reads from it."""
-    return lambda request: Create(object=value(request))
-
-
-def update(value: Callable[[Any], D]) -> Callable[[Any], Update[D]]:
-    """Read a request to update the object that `value` reads from it."""
-    return lambda request: Update(
-        object=value(request),
-        mask=tuple(request.update_mask.paths),
-        allow_missing=request.allow_missing,
-        expected_revision=request.expected_revision,
-    )
-
-
-def deletion(request: Any) -> DeleteObject:
-    return DeleteObject(
-        id=request.id,
-        replacement=request.replacement,
-        expected_revision=request.expected_revision,
-    )
-
-
-def named(request: Any) -> Named:
-    return Named(id=request.id)
-
-
-def plans_listing(request: Any) -> ListPlans:
-    return ListPlans(
-        page=values.page(request), permission=request.permission, feature=request.feature
-    )
+PERMISSION: Final = Shown("permission", "permissions", permission_message)
+ROLE: Final = Shown("role", "roles", role_message)
+TIERS: Final = Shown("tier", "tiers", tier_message)
+ADD_ONS: Final = Shown("add_on", "add_ons", add_on_message)
+PLAN_FEATURE: Final = Shown("plan_feature", "plan_features", plan_feature_message)
+PLAN_LIMIT: Final = Shown("plan_limit", "plan_limits", plan_limit_message)
 
 
 def plan_id(message: Any) -> str:
@@ -216,66 +175,3 @@ def plan_fields(plan: str) -> dict[str, str]:
     if plan.startswith(TIER):
         return {"tier": plan.removeprefix(TIER)}
     return {"add_on": plan.removeprefix(ADD_ON)}
-
-
-def item_creation(item: Callable[[Any], I]) -> Callable[[Any], CreateItem[I]]:
-    """Read a request to set the feature or limit that `item` reads from it."""
-    return lambda request: CreateItem(plan=plan_id(request), item=item(request))
-
-
-def item_update(item: Callable[[Any], I]) -> Callable[[Any], UpdateItem[I]]:
-    """Read a request to change the feature or limit that `item` reads from it."""
-    return lambda request: UpdateItem(
-        plan=plan_id(request),
-        item=item(request),
-        mask=tuple(request.update_mask.paths),
-        allow_missing=request.allow_missing,
-        expected_revision=request.expected_revision,
-    )
-
-
-def one_item(request: Any) -> OneItem:
-    return OneItem(plan=plan_id(request), name=request.name)
-
-
-def item_deletion(request: Any) -> DeleteItem:
-    return DeleteItem(
-        plan=plan_id(request), name=request.name, expected_revision=request.expected_revision
-    )
-
-
-def items_listing(request: Any) -> ListItems:
-    return ListItems(page=values.page(request), plan=plan_id(request), name=request.name)
-
-
-def moved(shown: Shown[D]) -> Callable[[Deleted[D]], Fields]:
-    """Show a definition as it was, and what its replacement took over."""
-
-    def fields(value: Deleted[D]) -> Fields:
-        return {**shown.one(value.object), "moved": map(_moved_message, value.moved)}
-
-    return fields
-
-
-def _moved_message(value: Moved) -> moved_pb2.Moved:
-    return moved_pb2.Moved(kind=_MOVED[value.kind], count=value.count, names=value.names)
-
-
-_MOVED: Final = {
-    UseKind.PERMISSION: moved_pb2.MOVED_KIND_PERMISSION,
-    UseKind.ROLE: moved_pb2.MOVED_KIND_ROLE,
-    UseKind.TIER: moved_pb2.MOVED_KIND_TIER,
-    UseKind.ADD_ON: moved_pb2.MOVED_KIND_ADD_ON,
-    UseKind.EXCEPTION: moved_pb2.MOVED_KIND_EXCEPTION,
-    UseKind.ROLE_GRANT: moved_pb2.MOVED_KIND_ROLE_GRANT,
-    UseKind.INVITATION: moved_pb2.MOVED_KIND_INVITATION,
-    UseKind.TENANT: moved_pb2.MOVED_KIND_TENANT,
-}
-
-
-PERMISSION: Final = Shown("permission", "permissions", permission_message)
-ROLE: Final = Shown("role", "roles", role_message)
-TIERS: Final = Shown("tier", "tiers", tier_message)
-ADD_ONS: Final = Shown("add_on", "add_ons", add_on_message)
-PLAN_FEATURE: Final = Shown("plan_feature", "plan_features", plan_feature_message)
-PLAN_LIMIT: Final = Shown("plan_limit", "plan_limits", plan_limit_message)

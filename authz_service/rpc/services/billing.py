@@ -9,8 +9,8 @@ from authz_service.gen.authz.v1 import billing_pb2 as pb
 from authz_service.rpc.calls import AdminCalls, Context
 from authz_service.rpc.messages import billing as to
 from authz_service.rpc.messages import subscriptions, values
+from authz_service.usecases.billing import event_ingest, event_intake, preview, reconcile
 from authz_service.usecases.billing import event_rpcs as events
-from authz_service.usecases.billing import preview, reconcile
 
 
 class BillingServicer:
@@ -27,9 +27,11 @@ class BillingServicer:
     def IngestBillingEvent(
         self, request: pb.IngestBillingEventRequest, context: Context
     ) -> pb.IngestBillingEventResponse:
-        answer = self._calls.change(request, context, events.ingest_billing_event, self._brought)
+        answer = self._calls.change(
+            request, context, event_ingest.ingest_billing_event, self._brought
+        )
         if not answer.repeated and not request.validate_only:
-            events.count(self._counts, answer.value)
+            event_ingest.count(self._counts, answer.value)
         return pb.IngestBillingEventResponse(
             event=to.event_message(answer.value.event),
             effects=answer.value.effects,
@@ -111,7 +113,7 @@ class BillingServicer:
         )
 
     def GetIntake(self, request: pb.GetIntakeRequest, context: Context) -> pb.GetIntakeResponse:
-        answer = self._calls.read(request, context, events.get_intake, self._intake)
+        answer = self._calls.read(request, context, event_intake.get_intake, self._intake)
         return pb.GetIntakeResponse(
             intake=to.intake_message(answer.value), revision=answer.revision
         )
@@ -119,7 +121,7 @@ class BillingServicer:
     def PauseIntake(
         self, request: pb.PauseIntakeRequest, context: Context
     ) -> pb.PauseIntakeResponse:
-        answer = self._calls.change(request, context, events.pause_intake, self._intake)
+        answer = self._calls.change(request, context, event_intake.pause_intake, self._intake)
         return pb.PauseIntakeResponse(
             intake=to.intake_message(answer.value), revision=answer.revision
         )
@@ -127,15 +129,15 @@ class BillingServicer:
     def ResumeIntake(
         self, request: pb.ResumeIntakeRequest, context: Context
     ) -> pb.ResumeIntakeResponse:
-        answer = self._calls.change(request, context, events.resume_intake, self._intake)
+        answer = self._calls.change(request, context, event_intake.resume_intake, self._intake)
         return pb.ResumeIntakeResponse(
             intake=to.intake_message(answer.value.intake),
             released=answer.value.released,
             revision=answer.revision,
         )
 
-    def _brought(self, request: Any) -> events.IngestBillingEvent:
-        return events.IngestBillingEvent(
+    def _brought(self, request: Any) -> event_ingest.IngestBillingEvent:
+        return event_ingest.IngestBillingEvent(
             policy=self._policy(),
             source=request.source,
             data=request.data,
@@ -149,8 +151,8 @@ class BillingServicer:
     def _one(self, request: Any) -> events.OneEvent:
         return events.OneEvent(policy=self._policy(), source=request.source, id=request.id)
 
-    def _intake(self, _request: Any) -> events.OfIntake:
-        return events.OfIntake(policy=self._policy())
+    def _intake(self, _request: Any) -> event_intake.OfIntake:
+        return event_intake.OfIntake(policy=self._policy())
 
     def _mapped(self, request: pb.MapSubjectRequest) -> events.MapSubject:
         return events.MapSubject(

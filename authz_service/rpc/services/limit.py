@@ -5,8 +5,8 @@ from typing import Final
 from authz_service.domain.catalog import Limit
 from authz_service.gen.authz.v1 import limit_pb2 as pb
 from authz_service.rpc.messages import catalog
-from authz_service.rpc.messages.catalog import (
-    PLAN_LIMIT,
+from authz_service.rpc.messages.catalog import PLAN_LIMIT
+from authz_service.rpc.messages.catalog_commands import (
     item_creation,
     item_deletion,
     item_update,

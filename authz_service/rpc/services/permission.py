@@ -5,7 +5,9 @@ from typing import Final
 from authz_service.domain.catalog import Permission
 from authz_service.gen.authz.v1 import permission_pb2 as pb
 from authz_service.rpc.messages import catalog, values
-from authz_service.rpc.messages.catalog import PERMISSION, create, deletion, moved, named, update
+from authz_service.rpc.messages.catalog import PERMISSION
+from authz_service.rpc.messages.catalog_commands import create, deletion, named, update
+from authz_service.rpc.messages.moved import moved
 from authz_service.rpc.methods import Service, change, read
 from authz_service.usecases.catalog import permissions
 from authz_service.usecases.catalog.permissions import ListPermissions

@@ -5,8 +5,10 @@ from typing import Final
 
 from authz_service.domain.catalog import Role
 from authz_service.gen.authz.v1 import role_pb2 as pb
-from authz_service.rpc.messages import catalog, values
-from authz_service.rpc.messages.catalog import ROLE, create, moved, update
+from authz_service.rpc.messages import catalog, catalog_commands, values
+from authz_service.rpc.messages.catalog import ROLE
+from authz_service.rpc.messages.catalog_commands import create, update
+from authz_service.rpc.messages.moved import moved
 from authz_service.rpc.methods import Service, change, read
 from authz_service.usecases.catalog import roles
 from authz_service.usecases.catalog.deletion import DeleteObject
@@ -19,11 +21,11 @@ def _role(request: pb.CreateRoleRequest | pb.UpdateRoleRequest) -> Role:
 
 
 def _deletion(request: pb.DeleteRoleRequest) -> DeleteObject:
-    return replace(catalog.deletion(request), tenant=Role(request.id).tenant)
+    return replace(catalog_commands.deletion(request), tenant=Role(request.id).tenant)
 
 
 def _named(request: pb.GetRoleRequest) -> Named:
-    return replace(catalog.named(request), tenant=Role(request.id).tenant)
+    return replace(catalog_commands.named(request), tenant=Role(request.id).tenant)
 
 
 def _listing(request: pb.ListRolesRequest) -> ListRoles:

@@ -5,15 +5,15 @@ from typing import Final
 from authz_service.domain.catalog import Plan
 from authz_service.gen.authz.v1 import tier_pb2 as pb
 from authz_service.rpc.messages import catalog, effects, tenants, values
-from authz_service.rpc.messages.catalog import (
-    TIERS,
+from authz_service.rpc.messages.catalog import TIERS
+from authz_service.rpc.messages.catalog_commands import (
     create,
     deletion,
-    moved,
     named,
     plans_listing,
     update,
 )
+from authz_service.rpc.messages.moved import moved
 from authz_service.rpc.methods import Fields, Service, Shown, change, read
 from authz_service.usecases.catalog import plans, tier_versions
 from authz_service.usecases.catalog.tier_versions import (

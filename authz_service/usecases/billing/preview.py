@@ -13,7 +13,7 @@ from authz_service.store import events as store
 from authz_service.store.unit_of_work import Transaction
 from authz_service.usecases.billing import ingestion
 from authz_service.usecases.billing.envelopes import Envelope
-from authz_service.usecases.billing.event_rpcs import IngestBillingEvent, enveloped
+from authz_service.usecases.billing.event_ingest import IngestBillingEvent, enveloped
 from authz_service.usecases.billing.interpretation import read
 from authz_service.usecases.billing.standing import added
 from authz_service.usecases.billing.values import Unreadable
