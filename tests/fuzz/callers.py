@@ -32,8 +32,8 @@ _ACTORS: Final = ("user:ada", "user:vera", "user:nobody", "staff:eve", "service:
 STRONG: Final = (
     "authz.operator",
     "authz.operator",
-    "token of role operator",
-    "certificate of role operator",
+    "token of role authz.operator",
+    "certificate of role authz.operator",
 )
 """Who get furthest: what they send is worth the most requests."""
 USERS: Final = ("user 'ada' by token", "product for 'user:ada'", "user 'vera' by token")

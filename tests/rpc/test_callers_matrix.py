@@ -201,7 +201,7 @@ class _World:
         return found
 
     def new_key(self, **more: Any) -> keys.CreateKeyResponse:
-        request = keys.CreateKeyRequest(key=keys.Key(roles=["authz.operator"]), **more)
+        request = keys.CreateKeyRequest(key=keys.Key(roles=["authz.operator"], **more))
         return self.server.operator.keys.CreateKey(request)
 
     def users_known(self) -> dict[str, Kind]:

@@ -215,7 +215,7 @@ TAKERS: Final[list[tuple[str, Build, dict[str, str]]]] = [
     ("permissions", one_of_many, PERMISSION | EMPTY),
     ("questions[1].subject", lambda a, bad: questions(a, "user:ada", bad), SUBJECT | EMPTY),
     ("usage.limit", use_of, WORD | EMPTY),
-    ("tenants", key_for, NAME | EMPTY),
+    ("key.tenants", key_for, NAME | EMPTY),
     ("request_id", own(subscription_pb2.SetTierRequest, "request_id"), REQUEST_ID),
 ]
 

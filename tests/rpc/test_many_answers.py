@@ -189,7 +189,7 @@ def test_subjects_of_an_undeclared_permission_are_not_listed(account: Account) -
     account.onboard("free", ada=["admin"])
     request = checks.ListSubjectsRequest(tenant=account.id, permission="invoices:shred")
     account.server.refuses(
-        request, ErrorReason.PERMISSION_NOT_FOUND, at="permission", says="catalogue"
+        request, ErrorReason.PERMISSION_NOT_FOUND, at="permission", says="is not declared"
     )
 
 

@@ -171,7 +171,7 @@ TEXTS: Final[dict[str, tuple[str, Callable[[Account], Message]]]] = {
         ),
     ),
     "key-name": (
-        "display_name",
+        "key.display_name",
         lambda _: key_pb2.CreateKeyRequest(
             key=key_pb2.Key(roles=["authz.checker"], display_name=LONG)
         ),

@@ -21,6 +21,7 @@ from authz_service.gen.authz.v1 import (
 )
 from authz_service.gen.authz.v1.feature_pb2 import PlanFeature
 from authz_service.gen.authz.v1.limit_pb2 import PlanLimit
+from authz_service.gen.authz.v1.mail_template_pb2 import MailKind, MailTemplate
 from tests.changesets import puts
 from tests.rpc.account import DENY, Account, timestamp
 from tests.rpc.harness import Server, made, refusal, serving
@@ -58,6 +59,7 @@ ITEMS: Final = {
     "ListJobs": "jobs",
     "ListEndpoints": "endpoints",
     "ListDeliveries": "deliveries",
+    "ListMailTemplates": "templates",
     "ListAffected": "affected",
     "ListScheduledChangesets": "scheduled",
     "ExportRules": "rules",
@@ -145,6 +147,8 @@ def key_of(item: Any) -> str:
     match item:
         case str():
             return item
+        case MailTemplate():
+            return MailKind.Name(item.kind)
         case PlanFeature() | PlanLimit():
             plan = f"tier/{item.tier}" if item.tier else f"addon/{item.add_on}"
             return f"{plan} {(item.feature if isinstance(item, PlanFeature) else item.limit).name}"

@@ -21,11 +21,9 @@ from authz_service.errors import ErrorReason, FailedPrecondition, Unavailable
 from authz_service.gen.authz.v1 import authorization_pb2 as checks
 from authz_service.gen.authz.v1 import key_pb2, tenant_pb2
 from authz_service.gen.authz.v1.key_pb2_grpc import KeyServiceStub
-from authz_service.rpc.services import authorization
 from authz_service.serving import logs
 from authz_service.usecases.callers import keys, keys_now
-from authz_service.usecases.kernel.execution import ChangeCase, ReadCase
-from authz_service.usecases.kernel.rights import access_of
+from authz_service.usecases.decisions import decider
 from authz_service.usecases.tenants import onboarding, tenant_view
 from tests.rpc.account import Account
 from tests.rpc.harness import PATIENCE, Server, made, refusal, serving
@@ -230,15 +228,12 @@ def broken(*_: Any) -> Any:
 def test_unexpected_error_is_a_bare_internal_logged_once(
     server: Server, monkeypatch: pytest.MonkeyPatch, port: str
 ) -> None:
-    monkeypatch.setattr(authorization, "reason_of", broken)
-    monkeypatch.setattr(keys_now, "list_keys", ReadCase("ListKeys", access_of("ListKeys"), broken))
-    codec = keys.revoke_key.codec
-    monkeypatch.setattr(
-        keys, "revoke_key", ChangeCase("RevokeKey", access_of("RevokeKey"), broken, codec)
-    )
+    monkeypatch.setattr(decider, "reason", broken)
+    monkeypatch.setattr(keys_now, "find", broken)
+    monkeypatch.setattr(keys, "find", broken)
     request = {
         "checks": checks.CheckRequest(tenant="acme"),
-        "admin-read": key_pb2.ListKeysRequest(),
+        "admin-read": key_pb2.GetKeyRequest(id="key-1"),
         "admin-change": key_pb2.RevokeKeyRequest(id="key-1", request_id="r-1"),
     }[port]
     with capture_logs() as logs:
@@ -267,10 +262,7 @@ def test_log_of_an_unexpected_error_holds_no_secret(
     capfd: pytest.CaptureFixture[str],
     log_format: str,
 ) -> None:
-    codec = keys.create_key.codec
-    monkeypatch.setattr(
-        keys, "create_key", ChangeCase("CreateKey", access_of("CreateKey"), broken, codec)
-    )
+    monkeypatch.setattr(keys, "make_key", broken)
     before = structlog.get_config()
     try:
         logs.set_up(server.settings.log_level, log_format)
