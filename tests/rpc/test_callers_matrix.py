@@ -195,7 +195,7 @@ class _World:
         for name, role in (("billing", "authz.provisioner"), ("search", "authz.checker")):
             subject = self.registered("TOKEN", name, role)
             caller = self.bearing(self.services.token(name))
-            found[f"token-of-a-{role}"] = Kind(caller, Service(role), subject)
+            found[f"token-of-{role}"] = Kind(caller, Service(role), subject)
         subject = self.registered("CERTIFICATE", "crm", "authz.provisioner")
         found["certificate"] = Kind(self.shown("crm"), Service("authz.provisioner"), subject)
         return found
@@ -401,7 +401,7 @@ def test_known_caller_is_told_apart_from_nobody_by_what_it_may_ask(world: World)
     question = checks.CheckRequest(tenant=OPEN, subject="user:ada", permission="invoices:view")
     assert {name for name, kind in world.kinds.items() if lets_in_with(kind, question)} == {
         *("authz.checker", "authz.product", "authz.operator"),
-        "token-of-a-checker",
+        "token-of-authz.checker",
     }
 
 
