@@ -159,7 +159,7 @@ _ADVICE: Final[Mapping[str, str]] = {
     "EVENT_NOT_FOUND": "see the events with authz events list",
     "EVENT_SOURCE_NOT_FOUND": "declare it in policies/billing.yaml, and restart authz serve",
     "EVENT_SUBJECT_MAPPED": "see that it is meant, and repeat with --replace",
-    "BILLING_EVENT_STATE_CONFLICT": "see where it stands with authz events show SOURCE ID",
+    "EVENT_STATE_CONFLICT": "see where it stands with authz events show SOURCE ID",
     "INVALID_BILLING_POLICY": "see where with authz billing check",
     "JOB_NOT_FOUND": "see the jobs with authz jobs list",
     "JOB_STATE_CONFLICT": "see where it stands with authz jobs show ID",

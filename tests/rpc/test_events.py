@@ -409,7 +409,7 @@ def test_parked_event_is_replayed_or_given_up(posted: Server, tenant: str) -> No
     assert (
         posted.operator.billing.DiscardBillingEvent(dead).event.state == pb.BILLING_EVENT_STATE_DEAD
     )
-    posted.refuses(dead, ErrorReason.BILLING_EVENT_STATE_CONFLICT, at="id")
+    posted.refuses(dead, ErrorReason.EVENT_STATE_CONFLICT, at="id")
 
 
 def test_subject_is_mapped_by_hand_and_not_taken_away_by_accident(

@@ -73,7 +73,7 @@ def discard_billing_event(tx: Transaction, command: OneEvent) -> Taken:
     stored = _find(tx.connection, command)
     if stored.state is not EventState.PARKED:
         raise FailedPrecondition(
-            ErrorReason.BILLING_EVENT_STATE_CONFLICT,
+            ErrorReason.EVENT_STATE_CONFLICT,
             f"the event is {stored.state}, and only a parked one can be discarded; what was "
             "applied is changed by a later event",
             field="id",

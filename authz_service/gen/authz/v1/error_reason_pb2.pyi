@@ -380,7 +380,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """ALREADY_EXISTS. The source's subject is mapped to another tenant. Set `replace` to map it anew.
     Example: `cus_NffrFeUfNV2Hib`, which is `acme`, mapped to `globex`.
     """
-    ERROR_REASON_BILLING_EVENT_STATE_CONFLICT: _ErrorReason.ValueType  # 95
+    ERROR_REASON_EVENT_STATE_CONFLICT: _ErrorReason.ValueType  # 95
     """FAILED_PRECONDITION. The event is not in the state that this needs: only a parked event can be
     discarded.
     Example: `DiscardBillingEvent` of an event that was applied.
@@ -794,7 +794,7 @@ ERROR_REASON_EVENT_SUBJECT_MAPPED: ErrorReason.ValueType  # 70
 """ALREADY_EXISTS. The source's subject is mapped to another tenant. Set `replace` to map it anew.
 Example: `cus_NffrFeUfNV2Hib`, which is `acme`, mapped to `globex`.
 """
-ERROR_REASON_BILLING_EVENT_STATE_CONFLICT: ErrorReason.ValueType  # 95
+ERROR_REASON_EVENT_STATE_CONFLICT: ErrorReason.ValueType  # 95
 """FAILED_PRECONDITION. The event is not in the state that this needs: only a parked event can be
 discarded.
 Example: `DiscardBillingEvent` of an event that was applied.
