@@ -15,7 +15,6 @@ from authz_service.config import Settings
 from authz_service.gen.authz.v1 import (
     audit_pb2,
     authorization_pb2,
-    billing_pb2,
 )
 from authz_service.replication.following import Following
 from authz_service.rpc import administration
@@ -23,6 +22,7 @@ from authz_service.rpc.admission import LimitSettings
 from authz_service.rpc.calls import AdminCalls
 from authz_service.rpc.server import Port, PortSettings
 from authz_service.rpc.services import (
+    billing,
     changeset,
     identity,
     invitation,
@@ -35,7 +35,6 @@ from authz_service.rpc.services import (
 )
 from authz_service.rpc.services.audit import AuditServicer
 from authz_service.rpc.services.authorization import AuthorizationServicer
-from authz_service.rpc.services.billing import BillingServicer
 from authz_service.serving.call_stats import BOUNDS
 from authz_service.serving.tls import TlsFiles, require_no_listeners, tls_files
 from authz_service.usecases.billing.event_ingest import EventDoor
@@ -114,7 +113,7 @@ def _administration(parts: Parts, calls: AdminCalls) -> dict[ServiceDescriptor, 
             plaintext=settings.webhook_allow_private,
         ).served(calls),
         **rule.service(parts.model).served(calls),
-        **_serves(billing_pb2, BillingServicer(calls, billing_policy, parts.events)),
+        **billing.service(billing_policy, parts.events).served(calls),
     }
 
 

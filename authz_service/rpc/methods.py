@@ -30,6 +30,10 @@ Fields: TypeAlias = Mapping[str, Any]
 """Fields of a message by their names."""
 
 
+def _nothing(_value: Any) -> None:
+    """Do nothing more when a change is done."""
+
+
 @dataclass(frozen=True, slots=True)
 class Method:
     """An RPC: its use case, what reads its request, and what writes its answer."""
@@ -37,6 +41,7 @@ class Method:
     case: ChangeCase[Any, Any] | ReadCase[Any, Any]
     command: Callable[[Any], Any]
     fields: Callable[[Any], Fields]
+    done: Callable[[Any], None] = _nothing
 
     @property
     def name(self) -> str:
@@ -47,6 +52,8 @@ class Method:
         match self.case:
             case ChangeCase():
                 answer = calls.change(request, context, self.case, self.command)
+                if not answer.repeated and not request.validate_only:
+                    self.done(answer.value)
             case ReadCase():
                 answer = calls.read(request, context, self.case, self.command)
             case _:
@@ -90,12 +97,15 @@ def change(
     case: ChangeCase[C, T],
     command: Callable[[Any], C],
     fields: Callable[[T], Fields],
+    *,
+    done: Callable[[T], None] = _nothing,
 ) -> Method:
     """Describe an RPC that changes something.
 
-    `command` reads the request, `fields` writes what the answer says beside its revision.
+    `command` reads the request, `fields` writes what the answer says beside its revision, `done`
+    is called once the change is committed: after no repeat, and after no dry run.
     """
-    return Method(case, command, fields)
+    return Method(case, command, fields, done)
 
 
 def read(

@@ -1,6 +1,7 @@
 """Messages about events to values and back."""
 
 import json
+from functools import partial
 from typing import Any, Final
 
 from authz_service.domain.billing_event import EventReason, EventState, Passed, Stage, StoredEvent
@@ -8,9 +9,10 @@ from authz_service.domain.window import Instant
 from authz_service.gen.authz.v1 import billing_pb2 as pb
 from authz_service.rpc.messages import values
 from authz_service.rpc.messages.tenants import optional_instant
+from authz_service.rpc.methods import Shown
 from authz_service.usecases.billing.envelopes import Attributes
 from authz_service.usecases.billing.event_intake import IntakeNow
-from authz_service.usecases.billing.reconcile import Desired
+from authz_service.usecases.billing.reconcile import Desired, Drift
 
 STATES: Final = {
     each: pb.BillingEventState.Value(f"BILLING_EVENT_STATE_{each.name}") for each in EventState
@@ -96,3 +98,17 @@ def desired(message: pb.DesiredContract) -> Desired:
         ends_at=optional_instant(message, "end_time"),
         churned=message.churned,
     )
+
+
+def drift_message(value: Drift) -> pb.Drift:
+    return pb.Drift(
+        tenant=value.tenant,
+        differences=value.differences,
+        repaired=value.repaired,
+        problem=value.problem,
+    )
+
+
+EVENT: Final = Shown("event", "events", event_message)
+EVENT_SUMMARY: Final = Shown("event", "events", partial(event_message, with_data=False))
+INTAKE: Final = Shown("intake", "intakes", intake_message)
