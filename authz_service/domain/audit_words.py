@@ -15,7 +15,8 @@ Shown = Callable[[str], str]
 
 _ENUMS: Final = re.compile(
     "(?:TENANT_STATE|MEMBERSHIP_STATE|SUSPENSION_REASON|GRANT_SOURCE|EXCEPTION_KIND|KEY_KIND"
-    "|IDENTITY_KIND|JOB_KIND|JOB_STATE|JOB_REASON|MANAGED_BY|HOLD_REASON|GRANT_ORIGIN)_"
+    "|IDENTITY_KIND|JOB_KIND|JOB_STATE|JOB_REASON|MANAGED_BY|HOLD_REASON|GRANT_ORIGIN"
+    "|OBJECT_CHANGE_KIND)_"
 )
 _INSTANT: Final = re.compile(r"\d{4}-\d{2}-\d{2}T[0-9:.]+Z")
 
@@ -141,6 +142,8 @@ def _value(value: Any, shown: Shown) -> str:
             return shown(value)
         case str():
             return _ENUMS.sub("", value).lower() if _ENUMS.match(value) else value
+        case Mapping() if "change" in value:
+            return _object_change(value, shown)
         case Mapping():
             return _part(value, shown)
         case Iterable():
@@ -153,6 +156,13 @@ def _cut(parts: list[str], between: str, of_what: str = "") -> str:
     more = len(parts) - _SPELT_OUT
     end = [f"and {more} more {of_what}".rstrip()] if more > 0 else []
     return between.join(parts[:_SPELT_OUT] + end)
+
+
+def _object_change(value: Document, shown: Shown) -> str:
+    """Name an object of a scheduled changeset, as `updated role clerk of acme`; not its fields."""
+    tenant = value.get("tenant", "")
+    owner = f"of {tenant}" if tenant not in ("", value["id"]) else ""
+    return _joined(_value(value["change"], shown), value["kind"], value["id"], owner)
 
 
 def _part(value: Document, shown: Shown) -> str:

@@ -1,5 +1,6 @@
 """What a transaction changes: facts that hold from its revision on, facts that no longer do."""
 
+import json
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -44,6 +45,11 @@ class ScheduledChangeset:
     changes: "tuple[FactChange, ...]" = ()
     records: tuple[AuditRecord, ...] = field(default=(), hash=False)
     blocker: Blocker | None = None
+
+    @property
+    def rpcs(self) -> list[str]:
+        """The RPCs that its commands run, each once, in order of name."""
+        return sorted({rpc for rpc, _ in json.loads(self.commands)})
 
     @property
     def place(self) -> tuple[Instant, str]:

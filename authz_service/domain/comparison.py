@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from authz_service.domain.audit import plain
 from authz_service.domain.catalog import Permission, Plan, Role
@@ -41,6 +41,12 @@ class ObjectChange:
     exists: bool
     fields: tuple[FieldChange, ...]
 
+    @property
+    def outcome(self) -> Literal["CREATED", "UPDATED", "DELETED"]:
+        if not self.existed:
+            return "CREATED"
+        return "UPDATED" if self.exists else "DELETED"
+
 
 def merged(changes: Iterable[FactChange]) -> list[FactChange]:
     """Take the changes of one object together: its first state and its last, in order of name."""
@@ -61,6 +67,11 @@ def compared(change: FactChange) -> ObjectChange:
     fields = tuple(_differences(before, after))
     existed, exists = change.before is not None, change.after is not None
     return ObjectChange(kind, name, tenant, existed, exists, fields)
+
+
+def objects(changes: Iterable[FactChange]) -> tuple[ObjectChange, ...]:
+    """Compare each object before and after, in order of name."""
+    return tuple(compared(change) for change in merged(changes))
 
 
 def named(fact: Fact) -> tuple[str, str, str]:

@@ -24,6 +24,7 @@ from authz_service.domain.catalog import (
     split_version,
 )
 from authz_service.domain.change import Fact, ScheduledChangeset
+from authz_service.domain.comparison import FieldChange, ObjectChange
 from authz_service.domain.endpoint import Endpoint
 from authz_service.domain.exception import EVERYONE, TenantException
 from authz_service.domain.grant import RoleGrant
@@ -32,6 +33,7 @@ from authz_service.domain.invitation import Invitation
 from authz_service.domain.job import Job, JobReason
 from authz_service.domain.key import ApiKey
 from authz_service.domain.membership import Membership
+from authz_service.domain.scheduled_changeset import objects_of
 from authz_service.domain.tenant import DatedLimit, StatePeriod, SubscriptionItem, Tenant
 from authz_service.domain.window import BEGINNING, FOREVER, Instant, Window, instant
 
@@ -222,7 +224,7 @@ def _endpoint(fact: Endpoint) -> Document:
 
 
 def _scheduled(fact: ScheduledChangeset) -> Document:
-    blocker = fact.blocker
+    blocker, objects = fact.blocker, objects_of(fact)
     return _set(
         id=fact.id,
         apply_time=instant(fact.at),
@@ -230,9 +232,31 @@ def _scheduled(fact: ScheduledChangeset) -> Document:
         on_behalf_of=fact.on_behalf_of,
         reason=fact.reason,
         create_time=instant(fact.created_at),
-        object_count=len(fact.changes),
+        rpcs=fact.rpcs,
+        object_count=len(objects),
+        objects=_each(_object, objects),
         blocker=blocker
         and _set(reason=blocker.reason, message=blocker.message, tenant=blocker.tenant),
+    )
+
+
+def _object(change: ObjectChange) -> Document:
+    return _set(
+        kind=change.kind,
+        id=change.id,
+        tenant=change.tenant,
+        change=f"OBJECT_CHANGE_KIND_{change.outcome}",
+        fields=_each(_field_change, change.fields),
+    )
+
+
+def _field_change(change: FieldChange) -> Document:
+    return _set(
+        field=change.field,
+        before=change.before,
+        after=change.after,
+        added=list(change.added),
+        removed=list(change.removed),
     )
 
 

@@ -3,7 +3,10 @@
 from collections.abc import Iterable
 from typing import Any
 
-from authz_service.domain.change import Fact, ScheduledChangeset
+from authz_service.domain import comparison
+from authz_service.domain.catalog import Plan
+from authz_service.domain.change import Fact, FactChange, ScheduledChangeset
+from authz_service.domain.comparison import ObjectChange
 from authz_service.domain.grant import RoleGrant
 from authz_service.domain.membership import Membership
 from authz_service.domain.window import Instant
@@ -25,6 +28,17 @@ def in_force(facts: Iterable[Fact], at: Instant) -> list[Fact]:
             if change.after is not None:
                 by_key[_key(change.after)] = change.after
     return list(by_key.values())
+
+
+def objects_of(changeset: ScheduledChangeset) -> tuple[ObjectChange, ...]:
+    """Name the objects that a changeset would change as things stand, and how."""
+    return comparison.objects(c for c in changeset.changes if not _keeps_a_version(c))
+
+
+def _keeps_a_version(change: FactChange) -> bool:
+    """Tell what numbering adds: it was not asked for, and a preview does not show it."""
+    created_or_deleted = None in (change.before, change.after)
+    return created_or_deleted and isinstance(change.fact, Plan) and change.fact.is_kept
 
 
 def _place(changeset: ScheduledChangeset) -> tuple[Instant, str]:

@@ -75,6 +75,13 @@ def test_change_in_words(before: Resource | None, after: Resource | None, words:
     assert change_in_words("some.thing", change_document(before, after, 7)) == words
 
 
+def test_scheduled_changeset_names_its_commands_and_what_it_would_change() -> None:
+    words = change_in_words("a.b", change_document(None, every_fact.SCHEDULED, 7))
+    assert "rpcs CreateException, DeleteAddOn, DeleteException, GrantRole, " in words
+    assert "objects deleted exception x2 of acme, updated role viewer, created role-grant " in words
+    assert words.endswith(", updated tenant acme)")
+
+
 def test_instants_are_written_as_their_reader_wants_them() -> None:
     change = change_document(None, GRANT, 7)
     assert change_in_words("role.granted", change, lambda _: "tomorrow").endswith("until tomorrow")

@@ -61,6 +61,7 @@ def scheduled_message(value: Scheduled) -> pb.ScheduledChangeset:
         on_behalf_of=value.on_behalf_of,
         reason=value.reason,
         create_time=values.timestamp(value.created_at),
+        rpcs=value.rpcs,
         object_count=len(value.objects),
         blocker=_blocker_message(value.blocker) if value.blocker else None,
     )

@@ -33,16 +33,11 @@ def preview_message(value: Preview) -> pb.Preview:
 
 
 def object_message(value: ObjectChange) -> pb.ObjectChange:
-    kind = pb.OBJECT_CHANGE_KIND_UPDATED
-    if not value.existed:
-        kind = pb.OBJECT_CHANGE_KIND_CREATED
-    elif not value.exists:
-        kind = pb.OBJECT_CHANGE_KIND_DELETED
     return pb.ObjectChange(
         kind=value.kind,
         id=value.id,
         tenant=value.tenant,
-        change=kind,
+        change=pb.ObjectChangeKind.Value(f"OBJECT_CHANGE_KIND_{value.outcome}"),
         fields=map(_field_message, value.fields),
     )
 

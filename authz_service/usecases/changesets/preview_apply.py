@@ -196,7 +196,7 @@ def _require_still_so(
 
 
 def _apply(tx: Transaction, plan: Planned, promise: Fingerprint) -> Applied:
-    objects, impacts = previews.objects(plan.changes), grouped(plan.impacts, DEFAULT_SAMPLE)
+    objects, impacts = comparison.objects(plan.changes), grouped(plan.impacts, DEFAULT_SAMPLE)
     tx.changes += plan.changes
     for record in plan.records:
         tx.record(record)

@@ -1,16 +1,16 @@
 """Changesets that come into force at an instant, by themselves."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
 from authz_service.domain.audit import AuditRecord
 from authz_service.domain.audit_changes import change_document
-from authz_service.domain.catalog import Plan
-from authz_service.domain.change import Blocker, FactChange, ScheduledChangeset
+from authz_service.domain.change import Blocker, ScheduledChangeset
 from authz_service.domain.changeset import Changeset
 from authz_service.domain.comparison import ObjectChange
 from authz_service.domain.identifiers import checked
+from authz_service.domain.scheduled_changeset import objects_of
 from authz_service.domain.tenant import SYSTEM
 from authz_service.domain.window import Instant, rfc3339
 from authz_service.engine import invariants
@@ -23,7 +23,7 @@ from authz_service.usecases.catalog.objects import Update
 from authz_service.usecases.changesets.commands import kind_of, written
 from authz_service.usecases.changesets.commands import read as read_commands
 from authz_service.usecases.changesets.planning import Planned
-from authz_service.usecases.kernel import guard, paging, previews
+from authz_service.usecases.kernel import guard, paging
 from authz_service.usecases.kernel.execution import View, change, read
 from authz_service.usecases.kernel.paging import Page, PageRequest
 from authz_service.usecases.kernel.rights import access_of
@@ -57,6 +57,8 @@ class Scheduled:
     on_behalf_of: str
     reason: str
     created_at: Instant
+    rpcs: Sequence[str]
+    """The RPCs that its commands run, each once, in order of name."""
     objects: tuple[ObjectChange, ...]
     blocker: Blocker | None
 
@@ -165,15 +167,10 @@ def _shown(scheduled: ScheduledChangeset) -> Scheduled:
         scheduled.on_behalf_of,
         scheduled.reason,
         scheduled.created_at,
-        previews.objects(change for change in scheduled.changes if not _keeps_a_version(change)),
+        scheduled.rpcs,
+        objects_of(scheduled),
         scheduled.blocker,
     )
-
-
-def _keeps_a_version(change: FactChange) -> bool:
-    """Tell what numbering adds: it was not asked for, and a preview does not show it."""
-    created_or_deleted = None in (change.before, change.after)
-    return created_or_deleted and isinstance(change.fact, Plan) and change.fact.is_kept
 
 
 def _one(index: Index, name: str) -> ScheduledChangeset:

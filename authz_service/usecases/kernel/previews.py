@@ -40,13 +40,8 @@ def preview_of(
     sample: int,
 ) -> Preview:
     """Put together what two indexes and the impacts between them say; name `sample` of each."""
-    return Preview(objects(changes), summed(effect(before, after, at), sample),
+    return Preview(comparison.objects(changes), summed(effect(before, after, at), sample),
                    grouped(impacts, sample))  # fmt: skip
-
-
-def objects(changes: Iterable[FactChange]) -> tuple[ObjectChange, ...]:
-    """Compare each object before and after, in order of name."""
-    return tuple(comparison.compared(change) for change in comparison.merged(changes))
 
 
 def index_with(index: Index, changes: Iterable[FactChange]) -> Index:

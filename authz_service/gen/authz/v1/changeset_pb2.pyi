@@ -482,6 +482,7 @@ class ScheduledChangeset(_message.Message):
     OBJECT_COUNT_FIELD_NUMBER: _builtins.int
     OBJECTS_FIELD_NUMBER: _builtins.int
     BLOCKER_FIELD_NUMBER: _builtins.int
+    RPCS_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Its id, given by the service. Example: `sch-0635f2a9c14d11c0ffee`."""
     actor: _builtins.str
@@ -508,6 +509,10 @@ class ScheduledChangeset(_message.Message):
     def blocker(self) -> Global___Blocker:
         """Why nothing would happen at the instant as things stand; unset if it would be applied."""
 
+    @_builtins.property
+    def rpcs(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The RPCs that its commands run, each once, in alphabetical order. Example: `UpdateRole`."""
+
     def __init__(
         self,
         *,
@@ -520,10 +525,11 @@ class ScheduledChangeset(_message.Message):
         object_count: _builtins.int = ...,
         objects: _abc.Iterable[_effect_pb2.ObjectChange] | None = ...,
         blocker: Global___Blocker | None = ...,
+        rpcs: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["apply_time", b"apply_time", "blocker", b"blocker", "create_time", b"create_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "apply_time", b"apply_time", "blocker", b"blocker", "create_time", b"create_time", "id", b"id", "object_count", b"object_count", "objects", b"objects", "on_behalf_of", b"on_behalf_of", "reason", b"reason"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "apply_time", b"apply_time", "blocker", b"blocker", "create_time", b"create_time", "id", b"id", "object_count", b"object_count", "objects", b"objects", "on_behalf_of", b"on_behalf_of", "reason", b"reason", "rpcs", b"rpcs"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
