@@ -32,9 +32,9 @@ NAMED: Final[dict[str, tuple[str, type[Enum], dict[Enum, int]]]] = {
     "TenantState": ("tenant.proto", TenantState, tenants.STATES),  # type: ignore[dict-item]
     "SuspensionReason": ("suspension.proto", SuspensionReason, members.SUSPENSIONS),  # type: ignore[dict-item]
     "MembershipState": ("member.proto", MembershipState, members.STATES),  # type: ignore[dict-item]
-    "EventState": ("billing.proto", EventState, billing.STATES),  # type: ignore[dict-item]
-    "EventStage": ("billing.proto", Stage, billing.STAGES),  # type: ignore[dict-item]
-    "EventReason": ("billing.proto", EventReason, billing.REASONS),  # type: ignore[dict-item]
+    "BillingEventState": ("billing.proto", EventState, billing.STATES),  # type: ignore[dict-item]
+    "BillingEventStage": ("billing.proto", Stage, billing.STAGES),  # type: ignore[dict-item]
+    "BillingEventReason": ("billing.proto", EventReason, billing.REASONS),  # type: ignore[dict-item]
 }
 CLASS_CODES: Final = {
     kind.__name__: re.sub(r"(?<!^)(?=[A-Z])", "_", kind.__name__).upper()
