@@ -2,13 +2,17 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, assert_never
 
 from authz_service.domain.audit import plain
 from authz_service.domain.catalog import Permission, Plan, Role
-from authz_service.domain.change import Fact, FactChange
+from authz_service.domain.change import Fact, FactChange, ScheduledChangeset
+from authz_service.domain.endpoint import Endpoint
 from authz_service.domain.exception import TenantException
 from authz_service.domain.grant import RoleGrant
+from authz_service.domain.identity import Identity
+from authz_service.domain.invitation import Invitation
+from authz_service.domain.key import ApiKey
 from authz_service.domain.membership import Membership
 from authz_service.domain.tenant import Tenant
 
@@ -96,7 +100,10 @@ def named(fact: Fact) -> tuple[str, str, str]:
             return "exception", tenant, name
         case Membership(subject=subject, tenant=tenant):
             return "member", tenant, subject
-    return type(fact).__name__.lower(), "", str(getattr(fact, "id", ""))
+        case Invitation() | ApiKey() | Identity() | Endpoint() | ScheduledChangeset():
+            return type(fact).__name__.lower(), "", fact.id
+        case _:
+            assert_never(fact)
 
 
 def _fields(fact: Fact) -> dict[str, Any]:

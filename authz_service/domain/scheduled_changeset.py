@@ -1,14 +1,20 @@
 """The facts as they are at an instant, with the changesets scheduled up to it applied."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, assert_never
 
 from authz_service.domain import comparison
-from authz_service.domain.catalog import Plan
+from authz_service.domain.catalog import Permission, Plan, Role
 from authz_service.domain.change import Fact, FactChange, ScheduledChangeset
 from authz_service.domain.comparison import ObjectChange
+from authz_service.domain.endpoint import Endpoint
+from authz_service.domain.exception import TenantException
 from authz_service.domain.grant import RoleGrant
+from authz_service.domain.identity import Identity
+from authz_service.domain.invitation import Invitation
+from authz_service.domain.key import ApiKey
 from authz_service.domain.membership import Membership
+from authz_service.domain.tenant import Tenant
 from authz_service.domain.window import Instant
 
 
@@ -53,4 +59,9 @@ def _key(fact: Fact) -> tuple[Any, ...]:
             return kind, g.tenant, g.subject, g.role, g.scope, g.window, g.source, g.held_back
         case Membership(tenant=tenant, subject=subject):
             return kind, tenant, subject
-    return kind, fact.id
+        case Permission() | Role() | Plan() | Tenant() | Invitation() | TenantException():
+            return kind, fact.id
+        case ApiKey() | Identity() | Endpoint() | ScheduledChangeset():
+            return kind, fact.id
+        case _:
+            assert_never(fact)

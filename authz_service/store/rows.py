@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, assert_never
 
 from sqlalchemy import Table
 
@@ -68,16 +68,14 @@ def _own_rows(fact: Fact) -> Iterator[tuple[Table, dict[str, Any]]]:
             yield schema.exception, _exception_values(fact)
         case Endpoint():
             yield schema.endpoint, _endpoint_values(fact)
-        case _:
-            yield from _other_rows(fact)
-
-
-def _other_rows(fact: Fact) -> Iterator[tuple[Table, dict[str, Any]]]:
-    match fact:
         case ApiKey() | Identity():
             yield caller_rows.row_of(fact)
         case ScheduledChangeset():
             yield scheduled_rows.row_of(fact, deltas.items)
+        case RoleGrant():
+            return  # it is a rule and nothing beside
+        case _:
+            assert_never(fact)
 
 
 def _tenant_rows(fact: Tenant) -> Iterator[tuple[Table, dict[str, Any]]]:
@@ -159,6 +157,12 @@ def _rule_context(fact: Fact) -> dict[str, str]:
             }
         case TenantException():
             context |= {"tenant": fact.tenant, "exception_id": fact.id}
+        case Permission() | Plan() | Membership() | Invitation() | ApiKey() | Identity():
+            pass
+        case Endpoint() | ScheduledChangeset():
+            pass
+        case _:
+            assert_never(fact)
     return context
 
 

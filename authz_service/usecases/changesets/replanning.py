@@ -6,17 +6,21 @@ alike. What would be refused then is known before, and is shown with the reason.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import assert_never
 
 from authz_service.domain import fingerprint
 from authz_service.domain.audit import AuditRecord
 from authz_service.domain.audit_changes import tenant_of
 from authz_service.domain.call import Call
-from authz_service.domain.catalog import Role
+from authz_service.domain.catalog import Permission, Plan, Role
 from authz_service.domain.change import Blocker, Fact, FactChange, ScheduledChangeset
 from authz_service.domain.changeset import Changeset
+from authz_service.domain.endpoint import Endpoint
 from authz_service.domain.exception import TenantException
 from authz_service.domain.grant import RoleGrant
+from authz_service.domain.identity import Identity
 from authz_service.domain.invitation import Invitation
+from authz_service.domain.key import ApiKey
 from authz_service.domain.membership import Membership
 from authz_service.domain.tenant import SYSTEM, Tenant
 from authz_service.domain.window import FOREVER
@@ -134,6 +138,12 @@ def _named(fact: Fact) -> Iterator[str]:
             yield from roles
         case TenantException(permissions=permissions):
             yield from permissions
+        case Permission() | Role() | Plan() | Tenant() | Membership():
+            return
+        case ApiKey() | Identity() | Endpoint() | ScheduledChangeset():
+            return
+        case _:
+            assert_never(fact)
 
 
 def _demotes(change: FactChange) -> bool:
