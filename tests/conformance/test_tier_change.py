@@ -372,8 +372,8 @@ def test_preview_names_what_is_lost_exceeded_and_who_holds_what_leaves(acme: Mov
     assert ("seats", "25 seat", "3 seat") in found.limits
     assert [(each.name, each.used, each.policy) for each in found.exceeded] == [
         ("seats", 4, "suspend_newest"),
-        ("projects", 12, ""),
-        ("reports", 1, ""),
+        ("projects", 12, None),
+        ("reports", 1, None),
     ]
     (leaving,) = found.impacts
     assert (leaving.kind, leaving.object) == (ImpactKind.ROLE_NOT_ASSIGNABLE, "billing-admin")
@@ -428,7 +428,7 @@ def test_own_limit_decides_what_is_exceeded(acme: Moving) -> None:
         ({"tier": "gold"}, "tier", ErrorReason.TIER_NOT_FOUND),
         ({"add_ons": ("audit", "x")}, "add_ons[1]", ErrorReason.ADD_ON_NOT_FOUND),
         ({"removed": ("audit",)}, "removed_add_ons[0]", ErrorReason.ADD_ON_NOT_HELD),
-        ({"tier": "free", "at": 1}, "at", ErrorReason.SCHEDULE_IN_PAST),
+        ({"tier": "free", "at": 1}, "effective_time", ErrorReason.SCHEDULE_IN_PAST),
         ({"tier": "free", "sample": 1001}, "sample_size", ErrorReason.INVALID_FIELD),
         ({"tier": "free", "usage": (Use("a", 1),) * 2}, "usage", ErrorReason.INVALID_FIELD),
         ({"tier": "free", "usage": (Use("a b", 1),)}, "usage[0].limit", None),
