@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from itertools import groupby, permutations
 from typing import Final, TypeAlias
 
-from authz_service.domain.agreement import Agreement, Clause, Rank, after
+from authz_service.domain.agreement import Agreement, Clause, Rank
+from authz_service.domain.agreement_change import after
 from authz_service.domain.window import Instant
 
 _MOST_ORDERS: Final = 5

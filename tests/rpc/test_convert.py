@@ -10,7 +10,7 @@ from authz_service.domain.exception import EVERYONE, ExceptionKind, TenantExcept
 from authz_service.domain.grant import GrantSource, RoleGrant
 from authz_service.domain.window import BEGINNING, FOREVER, LATEST, Window
 from authz_service.gen.authz.v1 import role_grant_pb2
-from authz_service.rpc.messages import catalog, values
+from authz_service.rpc.messages import catalog, exceptions, role_grants, values
 from tests.rpc.harness import made
 
 WORD = st.from_regex(r"[a-z0-9][a-z0-9._-]{0,9}", fullmatch=True)
@@ -101,9 +101,9 @@ def test_add_on_comes_back_but_for_its_revision(value: Plan, revision: int) -> N
 
 @given(GRANTS)
 def test_grant_comes_back_but_for_the_id_that_the_service_gives(value: RoleGrant) -> None:
-    message = values.role_grant_message(value)
+    message = role_grants.role_grant_message(value)
     assert message.id == value.id
-    back = values.role_grant(message.FromString(message.SerializeToString()))
+    back = role_grants.role_grant(message.FromString(message.SerializeToString()))
     assert back == replace(value, id="")
 
 
@@ -111,9 +111,9 @@ def test_grant_comes_back_but_for_the_id_that_the_service_gives(value: RoleGrant
 def test_exception_comes_back_but_for_the_id_that_the_service_gives(
     value: TenantException,
 ) -> None:
-    message = values.exception_message(value)
+    message = exceptions.exception_message(value)
     assert message.id == value.id
-    back = values.exception(message.FromString(message.SerializeToString()))
+    back = exceptions.exception(message.FromString(message.SerializeToString()))
     assert back == replace(value, id="")
 
 

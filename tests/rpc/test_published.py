@@ -18,7 +18,7 @@ from authz_service.domain.tenant import SuspensionReason, TenantState
 from authz_service.errors import AuthzError, ErrorReason
 from authz_service.gen.authz.v1 import error_reason_pb2
 from authz_service.rpc.errors import CODES, to_status
-from authz_service.rpc.messages import billing, members, tenants, values
+from authz_service.rpc.messages import billing, exceptions, members, role_grants, tenants
 from tests.rpc.published import CODE_OF, PROTO, enum_values
 
 ERRORS: Final = enum_values("error_reason.proto", "ErrorReason")
@@ -27,8 +27,8 @@ NUMBERED: Final[dict[str, tuple[str, type[IntEnum]]]] = {
     "ReasonClass": ("authorization.proto", ReasonClass),
 }
 NAMED: Final[dict[str, tuple[str, type[Enum], dict[Enum, int]]]] = {
-    "GrantSource": ("role_grant.proto", GrantSource, values._SOURCES),  # type: ignore[dict-item]
-    "ExceptionKind": ("exception.proto", ExceptionKind, values._EXCEPTIONS),  # type: ignore[dict-item]
+    "GrantSource": ("role_grant.proto", GrantSource, role_grants.SOURCES),  # type: ignore[dict-item]
+    "ExceptionKind": ("exception.proto", ExceptionKind, exceptions._EXCEPTIONS),  # type: ignore[dict-item]
     "TenantState": ("tenant.proto", TenantState, tenants.STATES),  # type: ignore[dict-item]
     "SuspensionReason": ("suspension.proto", SuspensionReason, members.SUSPENSIONS),  # type: ignore[dict-item]
     "MembershipState": ("member.proto", MembershipState, members.STATES),  # type: ignore[dict-item]

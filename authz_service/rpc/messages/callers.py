@@ -6,7 +6,7 @@ from authz_service.domain.identity import IdentityKind
 from authz_service.domain.window import FOREVER
 from authz_service.errors import ErrorReason, InvalidArgument
 from authz_service.gen.authz.v1 import identity_pb2, key_pb2
-from authz_service.rpc.messages import values
+from authz_service.rpc.messages import keys, values
 from authz_service.rpc.methods import Shown
 from authz_service.usecases.callers.caller_changes import CallerFields
 from authz_service.usecases.callers.identities import IdentityNow
@@ -58,5 +58,5 @@ def identity_message(value: IdentityNow) -> identity_pb2.Identity:
     return message
 
 
-KEY: Final = Shown("key", "keys", values.key_message)
+KEY: Final = Shown("key", "keys", keys.key_message)
 IDENTITY: Final = Shown("identity", "identities", identity_message)

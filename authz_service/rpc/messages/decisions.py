@@ -5,7 +5,7 @@ from authz_service.domain.decision import DecisionReason, Usage
 from authz_service.domain.rules import Rule
 from authz_service.engine.entitlements import Entitlements, LimitInForce
 from authz_service.gen.authz.v1 import authorization_pb2 as pb
-from authz_service.rpc.messages import catalog, tenants, values
+from authz_service.rpc.messages import catalog, exceptions, tenants, values
 from authz_service.rpc.messages.remedies import remedy_message
 from authz_service.rpc.messages.values import CLASS_OF, REASONS
 from authz_service.usecases.decisions.explain import Explained
@@ -27,7 +27,7 @@ def entitlements(match: Entitlements, revision: int) -> pb.GetEntitlementsRespon
             pb.EntitledPermission(permission=permission.permission, source=permission.source)
             for permission in match.permissions
         ],
-        exceptions=[values.exception_message(exception) for exception in match.exceptions],
+        exceptions=[exceptions.exception_message(exception) for exception in match.exceptions],
         revision=revision,
     )
 

@@ -4,8 +4,9 @@ from typing import Final
 
 from authz_service.domain.exception import EVERYONE
 from authz_service.gen.authz.v1 import exception_pb2 as pb
+from authz_service.rpc.messages import exceptions as messages
 from authz_service.rpc.messages import values
-from authz_service.rpc.messages.values import EXCEPTION
+from authz_service.rpc.messages.exceptions import EXCEPTION
 from authz_service.rpc.methods import Service, change, read
 from authz_service.usecases.grants import exceptions
 from authz_service.usecases.grants.exceptions import (
@@ -17,7 +18,7 @@ from authz_service.usecases.grants.exceptions import (
 
 
 def _grant(request: pb.CreateExceptionRequest) -> CreateException:
-    return CreateException(exception=values.exception(request.exception))
+    return CreateException(exception=messages.exception(request.exception))
 
 
 def _one(request: pb.GetExceptionRequest | pb.DeleteExceptionRequest) -> OneException:
@@ -42,7 +43,7 @@ def _listing(request: pb.ListExceptionsRequest) -> ListExceptions:
     return ListExceptions(
         tenant=request.tenant,
         page=values.page(request),
-        kind=values.exception_kind_filter(request.kind),
+        kind=messages.exception_kind_filter(request.kind),
         permission=request.permission,
         subject=(request.subject or EVERYONE) if request.HasField("subject") else None,
         live_at=values.instant(request.live_time) if request.HasField("live_time") else None,

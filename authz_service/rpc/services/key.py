@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from authz_service.domain.key import digest, write
 from authz_service.gen.authz.v1 import key_pb2 as pb
+from authz_service.rpc.messages import keys as messages
 from authz_service.rpc.messages import values
 from authz_service.rpc.messages.callers import KEY, caller_fields, require_unset
 from authz_service.rpc.methods import Fields, Service, change, issue, read
@@ -58,7 +59,7 @@ def _creation(request: pb.CreateKeyRequest, secret: str) -> keys.CreateKey:
     return keys.CreateKey(
         secret_hash=digest(secret),
         fields=caller_fields(request.key),
-        kind=values.key_kind(request.key.kind, "key.kind"),
+        kind=messages.key_kind(request.key.kind, "key.kind"),
     )
 
 
@@ -68,7 +69,7 @@ def _listing(request: pb.ListKeysRequest, uses_here: Uses) -> keys_now.ListKeys:
         page=values.page(request),
         role=request.role,
         for_tenant=request.for_tenant,
-        kind=values.key_kind(request.kind),
+        kind=messages.key_kind(request.kind),
         expired=request.expired if request.HasField("expired") else None,
         unused_since=values.instant(request.unused_since_time) if unused else None,
         uses_here=uses_here,

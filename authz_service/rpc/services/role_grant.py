@@ -4,8 +4,9 @@ from typing import Final
 
 from authz_service.domain.grant import RoleGrant
 from authz_service.gen.authz.v1 import role_grant_pb2 as pb
+from authz_service.rpc.messages import role_grants as messages
 from authz_service.rpc.messages import values
-from authz_service.rpc.messages.values import ROLE_GRANT
+from authz_service.rpc.messages.role_grants import ROLE_GRANT
 from authz_service.rpc.methods import Fields, Service, change, read
 from authz_service.usecases.grants import batch_grants, role_grants
 from authz_service.usecases.grants.batch_grants import BatchGrantRoles, BatchRevokeRoles, Granted
@@ -20,7 +21,7 @@ from authz_service.usecases.grants.role_grants import (
 
 
 def _grant(request: pb.GrantRoleRequest) -> GrantRole:
-    return GrantRole(grant=values.role_grant(request.role_grant))
+    return GrantRole(grant=messages.role_grant(request.role_grant))
 
 
 def _revocation(
@@ -31,17 +32,17 @@ def _revocation(
         subject=message.subject,
         role=message.role,
         scope=message.scope,
-        source=values.source_filter(message.source, field),
+        source=messages.source_filter(message.source, field),
     )
 
 
 def _revoked(grants: tuple[RoleGrant, ...]) -> Fields:
-    return {"role_grants": map(values.role_grant_message, grants)}
+    return {"role_grants": map(messages.role_grant_message, grants)}
 
 
 def _grants(request: pb.BatchGrantRolesRequest) -> BatchGrantRoles:
     grants = (
-        values.role_grant(message, f"role_grants[{number}]")
+        messages.role_grant(message, f"role_grants[{number}]")
         for number, message in enumerate(request.role_grants)
     )
     return BatchGrantRoles(grants=tuple(grants))
@@ -93,7 +94,7 @@ def _listing(request: pb.ListRoleGrantsRequest) -> ListRoleGrants:
         subject=request.subject,
         role=request.role,
         scope=request.scope if request.HasField("scope") else None,
-        source=values.source_filter(request.source),
+        source=messages.source_filter(request.source),
         live_at=values.instant(request.live_time) if request.HasField("live_time") else None,
     )
 
