@@ -39,6 +39,11 @@ class Settings(BaseSettings):
         default=Path("var/operator.key"),
         description="Where the first operator key is kept (mode 0600); the CLI's default key.",
     )
+    index_file: Path | None = Field(
+        default=None,
+        description="Where the index is kept for a quick start (mode 0600); `authz.index` beside "
+        "the key file if not set.",
+    )
     key: str = Field(
         default="", description="API key the CLI calls with, in place of the key file's."
     )

@@ -6,7 +6,7 @@ import threading
 
 import structlog
 
-from authz_service.app import ports, setup
+from authz_service.app import index_keeping, ports, setup
 from authz_service.app.parts import Parts
 from authz_service.config import Settings
 from authz_service.serving import logs
@@ -79,6 +79,7 @@ class Service:
             parts.tracing.close()
         if self.metrics_port is not None:
             self.metrics_port.stop()
+        index_keeping.keep(index_keeping.path_of(self._settings), self.replica.snapshot())
         self.database.close()
 
     def _on_health(self, answers: bool) -> None:

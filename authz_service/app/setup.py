@@ -5,7 +5,7 @@ from contextlib import closing
 from functools import partial
 from pathlib import Path
 
-from authz_service.app import door
+from authz_service.app import door, index_keeping
 from authz_service.app.parts import Parts
 from authz_service.config import Settings
 from authz_service.jobs.queue import DbosQueue
@@ -28,7 +28,7 @@ def prepare(parts: Parts) -> None:
         migrations.migrate(parts.database)
     else:
         migrations.require_migrated(parts.database)
-    parts.replica.load()
+    parts.replica.load(index_keeping.kept(index_keeping.path_of(parts.settings)))
     parts.jobs.prepare(parts.replica.index)
     if not parts.replica.index.revision:
         seeding.seed(parts.store, policy_files.read_folder(parts.settings.policies_dir))

@@ -3,6 +3,7 @@
 import threading
 import time
 from contextlib import closing
+from typing import Final
 
 import structlog
 
@@ -11,10 +12,15 @@ from authz_service.domain.window import Instant
 from authz_service.engine.builder import apply
 from authz_service.engine.index import Index
 from authz_service.errors import ErrorReason, Internal, Unavailable
+from authz_service.replication.index_file import Snapshot
 from authz_service.store import change_log, snapshot
 from authz_service.store.database import Connection, Database
+from authz_service.store.facts import head
 
 log = structlog.get_logger()
+
+_MOST_TO_FOLLOW: Final = 20_000
+"""Revisions of the change log that are read in about the time that a snapshot takes."""
 
 
 class Replica:
@@ -38,15 +44,26 @@ class Replica:
     def index(self) -> Index:
         return self._index
 
-    def load(self) -> None:
-        """Start from a snapshot of the database.
+    def load(self, kept: Snapshot | None = None) -> None:
+        """Start from an index that was kept and follow the change log from there; or, if there is
+        none or the log is long by now, from a snapshot of the database.
 
         Raises:
             Unavailable: the database does not answer.
         """
+        if kept is not None and self._is_near(kept):
+            with self._changed:
+                self._publish(kept.index, kept.at)
+            self.catch_up()
+            return
         with self._changed:
             self._read_snapshot()
         self._read_at = time.monotonic()
+
+    def snapshot(self) -> Snapshot:
+        """Give the index to keep for a later start."""
+        with self._changed:
+            return Snapshot(self._index, self._tip[1])
 
     def catch_up(self) -> None:
         """Apply what other processes committed.
@@ -124,6 +141,10 @@ class Replica:
                 self._start_again(str(error))
             else:
                 self._publish(index, at)
+
+    def _is_near(self, kept: Snapshot) -> bool:
+        with self._database.read() as connection:
+            return head(connection) - kept.index.revision <= _MOST_TO_FOLLOW
 
     def _start_again(self, why: str) -> None:
         """Read everything anew where memory and database have come apart: the database is right."""

@@ -35,6 +35,19 @@ def changes_of(written: list[Any]) -> tuple[FactChange, ...]:
     return tuple(_read(*item) for item in written)
 
 
+def item(fact: Fact) -> tuple[str, Any]:
+    """Write one fact as JSON has it: its kind, and its value."""
+    return type(fact).__name__, _written(fact)
+
+
+def fact(kind: str, value: Any) -> Fact:
+    """Read what `item` wrote. Raises: ValueError."""
+    written = _known(kind, value)
+    if written is None:
+        raise ValueError(f"a {kind} that is nothing")
+    return written
+
+
 def _change(change: FactChange) -> tuple[str, Any, Any]:
     return type(change.fact).__name__, _written(change.before), _written(change.after)
 
@@ -49,16 +62,16 @@ def _written(fact: Fact | None) -> Any:
 
 
 def _read(kind: str, before: Any, after: Any) -> FactChange:
+    return FactChange(_known(kind, before), _known(kind, after))
+
+
+def _known(kind: str, value: Any) -> Fact | None:
     if kind not in _KINDS and kind != _SCHEDULED:
         raise ValueError(f"{kind!r} is no kind of fact that this version knows")
-    return FactChange(_fact(kind, before), _fact(kind, after))
-
-
-def _fact(kind: str, value: Any) -> Fact | None:
     if value is None:
         return None
     if kind == _SCHEDULED:
         return scheduled_rows.from_json(value, changes_of)
     # Not strict: JSON has lists where facts have tuples and sets, words where they have enums.
-    fact: Fact = _KINDS[kind].validate_python(value)
-    return fact
+    known: Fact = _KINDS[kind].validate_python(value)
+    return known

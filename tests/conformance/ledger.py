@@ -2,6 +2,8 @@
 
 from collections import defaultdict
 from hashlib import sha256
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple, TypeAlias
 
 from sqlalchemy import select
@@ -9,6 +11,8 @@ from sqlalchemy import select
 from authz_service.domain.audit import broken_link
 from authz_service.engine.builder import apply
 from authz_service.engine.index import Index
+from authz_service.replication import index_file
+from authz_service.replication.index_file import Snapshot
 from authz_service.store import change_log, schema, snapshot
 from authz_service.store.database import Database
 from tests.audited import told
@@ -81,6 +85,17 @@ def replayed(database: Database) -> Index:
     return index
 
 
+def kept(index: Index) -> Index:
+    """Write an index to a file and read it back."""
+    with TemporaryDirectory() as folder:
+        file = Path(folder, "index")
+        index_file.write(file, Snapshot(index, 7))
+        snapshot = index_file.read(file)
+    assert snapshot is not None
+    assert snapshot.at == 7
+    return snapshot.index
+
+
 def same(one: Index, other: Index) -> bool:
     """Tell whether two indexes hold the same."""
     return described(one) == described(other)
@@ -100,6 +115,7 @@ def assert_whole(database: Database) -> None:
     with database.read() as connection:
         stored = snapshot.read_index(connection)
     assert described(stored) == described(replayed(database))
+    assert described(kept(stored)) == described(stored)
 
 
 def _misfiled(entries: dict[str, list[Entry]]) -> list[Entry]:

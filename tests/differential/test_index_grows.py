@@ -38,6 +38,9 @@ def described(index: Index) -> dict[str, Any]:
         "roles": {n: (r.fact, roles(r.bits), r.permissions) for n, r in index.roles.items()},
         "plans": dict(index.plans),
         "keys": dict(index.keys),
+        "identities": dict(index.identities),
+        "endpoints": dict(index.endpoints),
+        "scheduled": dict(index.scheduled),
         "tenants": {
             name: _tenant(index, entry)
             | {"plans": plans(entry.plans)}
