@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from authz_service.domain.audit import Actor, AuditRecord
 from authz_service.domain.catalog import Permission, Plan, Role
@@ -11,6 +11,7 @@ from authz_service.domain.exception import TenantException
 from authz_service.domain.grant import RoleGrant
 from authz_service.domain.identity import Identity
 from authz_service.domain.invitation import Invitation
+from authz_service.domain.kept import Kept
 from authz_service.domain.key import ApiKey
 from authz_service.domain.membership import Membership
 from authz_service.domain.tenant import Tenant
@@ -70,11 +71,12 @@ Fact: TypeAlias = (
     | RoleGrant
     | Invitation
     | TenantException
-    | ApiKey
-    | Identity
-    | Endpoint
     | ScheduledChangeset
+    | Kept
 )
+
+KEPT: Final[tuple[type[Kept], ...]] = (ApiKey, Identity, Endpoint)
+"""The kinds of facts that are only kept and found."""
 
 Revision: TypeAlias = int
 """The number of a committed change; 0 is the empty database."""

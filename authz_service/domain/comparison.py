@@ -7,12 +7,10 @@ from typing import Any, Final, Literal, assert_never
 from authz_service.domain.audit import plain
 from authz_service.domain.catalog import Permission, Plan, Role
 from authz_service.domain.change import Fact, FactChange, ScheduledChangeset
-from authz_service.domain.endpoint import Endpoint
 from authz_service.domain.exception import TenantException
 from authz_service.domain.grant import RoleGrant
-from authz_service.domain.identity import Identity
 from authz_service.domain.invitation import Invitation
-from authz_service.domain.key import ApiKey
+from authz_service.domain.kept import Kept
 from authz_service.domain.membership import Membership
 from authz_service.domain.tenant import Tenant
 
@@ -100,7 +98,7 @@ def named(fact: Fact) -> tuple[str, str, str]:
             return "exception", tenant, name
         case Membership(subject=subject, tenant=tenant):
             return "member", tenant, subject
-        case Invitation() | ApiKey() | Identity() | Endpoint() | ScheduledChangeset():
+        case Invitation() | ScheduledChangeset() | Kept():
             return type(fact).__name__.lower(), "", fact.id
         case _:
             assert_never(fact)

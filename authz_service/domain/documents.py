@@ -8,9 +8,9 @@ Secrets are left out, and so are addresses of people: a chain cannot be rewritte
 left out too; the entry has its own.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import fields
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, assert_never
 
 from authz_service.domain.audit import Document
 from authz_service.domain.catalog import (
@@ -25,17 +25,15 @@ from authz_service.domain.catalog import (
 )
 from authz_service.domain.change import Fact, ScheduledChangeset
 from authz_service.domain.comparison import FieldChange, ObjectChange
-from authz_service.domain.endpoint import Endpoint
 from authz_service.domain.exception import EVERYONE, TenantException
 from authz_service.domain.grant import RoleGrant
-from authz_service.domain.identity import Identity
 from authz_service.domain.invitation import Invitation
 from authz_service.domain.job import Job, JobReason
-from authz_service.domain.key import ApiKey
+from authz_service.domain.kept import Kept, end, present
 from authz_service.domain.membership import Membership
 from authz_service.domain.scheduled_changeset import objects_of
 from authz_service.domain.tenant import DatedLimit, StatePeriod, SubscriptionItem, Tenant
-from authz_service.domain.window import BEGINNING, FOREVER, Instant, Window, instant
+from authz_service.domain.window import BEGINNING, Instant, Window, instant
 
 Resource: TypeAlias = Fact | Job
 """What the message `Resource` of audit.proto holds."""
@@ -47,18 +45,50 @@ def document(resource: Resource, at: Instant) -> Document:
     An account is written with the state, tier, add-ons and limits that it has at `at`.
     """
     match resource:
-        case Plan():
-            return {"tier" if resource.id.startswith(TIER) else "add_on": _plan(resource)}
+        case Permission() | Role() | Plan():
+            return _definition(resource)
         case Tenant():
             return {"tenant": _tenant(resource, at)}
-        case ApiKey():
-            return {"key": _key(resource, at)}
-    name, write = _WRITERS[type(resource)]
-    return {name: write(resource)}
+        case Membership():
+            return {"member": _member(resource)}
+        case RoleGrant() | TenantException() | Invitation():
+            return _of_account(resource)
+        case ScheduledChangeset():
+            return {"scheduled_changeset": _scheduled(resource)}
+        case Job():
+            return {"job": _job(resource)}
+        case Kept():
+            return {resource.MESSAGE: resource.document(at)}
+        case _:
+            assert_never(resource)
+
+
+def _definition(fact: Permission | Role | Plan) -> Document:
+    match fact:
+        case Permission():
+            return {"permission": _permission(fact)}
+        case Role():
+            return {"role": _role(fact)}
+        case Plan():
+            return {"tier" if fact.id.startswith(TIER) else "add_on": _plan(fact)}
+        case _:
+            assert_never(fact)
+
+
+def _of_account(fact: RoleGrant | TenantException | Invitation) -> Document:
+    match fact:
+        case RoleGrant():
+            return {"role_grant": _role_grant(fact)}
+        case TenantException():
+            return {"exception": _exception(fact)}
+        case Invitation():
+            return {"invitation": _invitation(fact)}
+        case _:
+            assert_never(fact)
 
 
 def _permission(fact: Permission) -> Document:
-    return _set(
+    return present(
         id=fact.id,
         internal=fact.internal,
         description=fact.description,
@@ -68,7 +98,7 @@ def _permission(fact: Permission) -> Document:
 
 
 def _role(fact: Role) -> Document:
-    return _set(
+    return present(
         id=fact.id,
         permissions=sorted(fact.permissions),
         includes=sorted(fact.includes),
@@ -78,7 +108,7 @@ def _role(fact: Role) -> Document:
 
 
 def _plan(fact: Plan) -> Document:
-    return _set(
+    return present(
         id=fact.name,
         extends=fact.extends.removeprefix(TIER),
         permissions=sorted(fact.permissions),
@@ -101,7 +131,7 @@ def _limit(limit: Limit) -> Document:
 
 
 def _tenant(fact: Tenant, at: Instant) -> Document:
-    return _set(
+    return present(
         id=fact.id,
         display_name=fact.display_name,
         state=f"TENANT_STATE_{fact.state_at(at).name}",
@@ -125,7 +155,7 @@ def _item(item: SubscriptionItem) -> Document:
     if item.plan.startswith(ADD_ON):
         return {"add_on": item.plan.removeprefix(ADD_ON), **_window(item.window)}
     tier, version = split_version(item.plan.removeprefix(TIER))
-    return {"tier": tier, **_window(item.window), **_set(tier_version=version)}
+    return {"tier": tier, **_window(item.window), **present(tier_version=version)}
 
 
 def _dated_limit(dated: DatedLimit) -> Document:
@@ -136,7 +166,7 @@ _MEMBER_TEXTS: Final = tuple(field.name for field in fields(Membership) if field
 
 
 def _member(fact: Membership) -> Document:
-    return _set(
+    return present(
         **{name: getattr(fact, name) for name in _MEMBER_TEXTS},
         state=f"MEMBERSHIP_STATE_{fact.state.name}",
         suspensions=_suspensions(fact),
@@ -146,7 +176,7 @@ def _member(fact: Membership) -> Document:
 
 
 def _role_grant(fact: RoleGrant) -> Document:
-    return _set(
+    return present(
         id=fact.id,
         tenant=fact.tenant,
         subject=fact.subject,
@@ -162,7 +192,7 @@ def _role_grant(fact: RoleGrant) -> Document:
 
 
 def _exception(fact: TenantException) -> Document:
-    return _set(
+    return present(
         id=fact.id,
         tenant=fact.tenant,
         kind=f"EXCEPTION_KIND_{fact.kind.name}",
@@ -176,7 +206,7 @@ def _exception(fact: TenantException) -> Document:
 
 
 def _invitation(fact: Invitation) -> Document:
-    return _set(
+    return present(
         id=fact.id,
         tenant=fact.tenant,
         subject=fact.subject,
@@ -187,45 +217,9 @@ def _invitation(fact: Invitation) -> Document:
     )
 
 
-def _key(fact: ApiKey, at: Instant) -> Document:
-    return _set(
-        id=fact.id,
-        display_name=fact.display_name,
-        create_time=instant(fact.created_at),
-        expire_time=_end(fact.expires_at),
-        kind=f"KEY_KIND_{fact.kind.name}" if fact.kind else "",
-        previous_expire_time=_end(fact.previous_expires_at) if fact.has_previous(at) else "",
-    )
-
-
-def _identity(fact: Identity) -> Document:
-    return _set(
-        id=fact.id,
-        kind=f"IDENTITY_KIND_{fact.kind.name}",
-        issuer=fact.issuer,
-        name=fact.name,
-        display_name=fact.display_name,
-        create_time=instant(fact.created_at),
-        expire_time=_end(fact.expires_at),
-    )
-
-
-def _endpoint(fact: Endpoint) -> Document:
-    return _set(
-        id=fact.id,
-        tenant=fact.tenant,
-        url=fact.url,
-        kinds=list(fact.kinds),
-        description=fact.description,
-        disabled=bool(fact.disabled),
-        disabled_reason=fact.disabled,
-        create_time=instant(fact.created_at),
-    )
-
-
 def _scheduled(fact: ScheduledChangeset) -> Document:
     blocker, objects = fact.blocker, objects_of(fact)
-    return _set(
+    return present(
         id=fact.id,
         apply_time=instant(fact.at),
         actor=fact.actor,
@@ -236,12 +230,12 @@ def _scheduled(fact: ScheduledChangeset) -> Document:
         object_count=len(objects),
         objects=_each(_object, objects),
         blocker=blocker
-        and _set(reason=blocker.reason, message=blocker.message, tenant=blocker.tenant),
+        and present(reason=blocker.reason, message=blocker.message, tenant=blocker.tenant),
     )
 
 
 def _object(change: ObjectChange) -> Document:
-    return _set(
+    return present(
         kind=change.kind,
         id=change.id,
         tenant=change.tenant,
@@ -251,7 +245,7 @@ def _object(change: ObjectChange) -> Document:
 
 
 def _field_change(change: FieldChange) -> Document:
-    return _set(
+    return present(
         field=change.field,
         before=change.before,
         after=change.after,
@@ -261,7 +255,7 @@ def _field_change(change: FieldChange) -> Document:
 
 
 def _job(job: Job) -> Document:
-    return _set(
+    return present(
         id=job.id,
         kind=f"JOB_KIND_{job.kind.name}",
         tenant=job.tenant,
@@ -283,31 +277,8 @@ def _suspensions(fact: Tenant | Membership) -> list[str]:
 
 def _window(window: Window) -> dict[str, str]:
     start = {"valid_from": instant(window.valid_from)} if window.valid_from != BEGINNING else {}
-    return start | ({"valid_until": until} if (until := _end(window.valid_until)) else {})
-
-
-def _end(at: Instant) -> str:
-    return "" if at == FOREVER else instant(at)
+    return start | ({"valid_until": until} if (until := end(window.valid_until)) else {})
 
 
 def _each(write: Callable[[Any], Document], items: Iterable[Any]) -> list[Document]:
     return [write(item) for item in items]
-
-
-def _set(**fields: Any) -> dict[str, Any]:
-    """Leave out what is unset, as protobuf does."""
-    return {name: value for name, value in fields.items() if value}
-
-
-_WRITERS: Final[Mapping[type[Any], tuple[str, Callable[[Any], Document]]]] = {
-    Permission: ("permission", _permission),
-    Role: ("role", _role),
-    Membership: ("member", _member),
-    RoleGrant: ("role_grant", _role_grant),
-    TenantException: ("exception", _exception),
-    Invitation: ("invitation", _invitation),
-    Identity: ("identity", _identity),
-    Endpoint: ("endpoint", _endpoint),
-    ScheduledChangeset: ("scheduled_changeset", _scheduled),
-    Job: ("job", _job),
-}

@@ -2,22 +2,26 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import ClassVar
 from urllib.parse import urlsplit
 
-from authz_service.domain.window import Instant
+from authz_service.domain.audit import Document
+from authz_service.domain.kept import Kept, present
+from authz_service.domain.window import Instant, instant
 from authz_service.errors import ErrorReason, InvalidArgument
 
 _LONGEST_URL = 2000
 
 
 @dataclass(frozen=True, slots=True)
-class Endpoint:
+class Endpoint(Kept):
     """A receiver. `tenant` "" stands for all; `kinds` are actions of the audit, or `member.*`.
 
     It is off while `disabled` says why. Its secrets are no part of the fact.
     """
 
-    id: str
+    MESSAGE: ClassVar[str] = "endpoint"
+
     tenant: str
     url: str
     kinds: tuple[str, ...] = ("*",)
@@ -29,6 +33,18 @@ class Endpoint:
         if self.disabled or self.tenant not in ("", tenant):
             return False
         return matches(self.kinds, action)
+
+    def document(self, _at: Instant, /) -> Document:
+        return present(
+            id=self.id,
+            tenant=self.tenant,
+            url=self.url,
+            kinds=list(self.kinds),
+            description=self.description,
+            disabled=bool(self.disabled),
+            disabled_reason=self.disabled,
+            create_time=instant(self.created_at),
+        )
 
 
 def matches(kinds: Collection[str], action: str) -> bool:

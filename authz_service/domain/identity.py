@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final, TypeAlias
+from typing import ClassVar, Final, TypeAlias
 
-from authz_service.domain.window import FOREVER, Instant
+from authz_service.domain.audit import Document
+from authz_service.domain.kept import Kept, end, present
+from authz_service.domain.window import FOREVER, Instant, instant
 
 USER: Final = "user:"
 """How the subjects of customers' users begin."""
@@ -16,12 +18,13 @@ class IdentityKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Identity:
+class Identity(Kept):
     """A registered caller. `name` is a token's `sub`, or a URI, DNS name or common name that a
     certificate bears; `issuer` is the token's `iss`, "" for certificates.
     """
 
-    id: str
+    MESSAGE: ClassVar[str] = "identity"
+
     kind: IdentityKind
     issuer: str
     name: str
@@ -37,6 +40,17 @@ class Identity:
     def key(self) -> "IdentityKey":
         """What no two identities share."""
         return self.kind, self.issuer, self.name
+
+    def document(self, _at: Instant, /) -> Document:
+        return present(
+            id=self.id,
+            kind=f"IDENTITY_KIND_{self.kind.name}",
+            issuer=self.issuer,
+            name=self.name,
+            display_name=self.display_name,
+            create_time=instant(self.created_at),
+            expire_time=end(self.expires_at),
+        )
 
 
 IdentityKey: TypeAlias = tuple[IdentityKind, str, str]

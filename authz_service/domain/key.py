@@ -10,10 +10,12 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from hashlib import sha256
 from hmac import compare_digest
-from typing import Final
+from typing import ClassVar, Final
 from zlib import crc32
 
-from authz_service.domain.window import FOREVER, Instant
+from authz_service.domain.audit import Document
+from authz_service.domain.kept import Kept, end, present
+from authz_service.domain.window import FOREVER, Instant, instant
 
 PREFIX: Final = "authz"
 
@@ -42,14 +44,15 @@ PATTERN: Final = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class ApiKey:
+class ApiKey(Kept):
     """A key at rest: its secret's SHA-256 only. The secret has 256 random bits, so a plain hash
     cannot be searched back and a slow one would buy nothing.
 
     After a rotation the secret before is good until `previous_expires_at`.
     """
 
-    id: str
+    MESSAGE: ClassVar[str] = "key"
+
     secret_hash: str
     display_name: str = ""
     created_at: Instant = 0
@@ -86,6 +89,16 @@ class ApiKey:
 
     def without_previous(self) -> "ApiKey":
         return replace(self, previous_hash="", previous_expires_at=0)
+
+    def document(self, at: Instant, /) -> Document:
+        return present(
+            id=self.id,
+            display_name=self.display_name,
+            create_time=instant(self.created_at),
+            expire_time=end(self.expires_at),
+            kind=f"KEY_KIND_{self.kind.name}" if self.kind else "",
+            previous_expire_time=end(self.previous_expires_at) if self.has_previous(at) else "",
+        )
 
 
 def digest(secret: str) -> str:

@@ -7,12 +7,10 @@ from authz_service.domain import comparison
 from authz_service.domain.catalog import Permission, Plan, Role
 from authz_service.domain.change import Fact, FactChange, ScheduledChangeset
 from authz_service.domain.comparison import ObjectChange
-from authz_service.domain.endpoint import Endpoint
 from authz_service.domain.exception import TenantException
 from authz_service.domain.grant import RoleGrant
-from authz_service.domain.identity import Identity
 from authz_service.domain.invitation import Invitation
-from authz_service.domain.key import ApiKey
+from authz_service.domain.kept import Kept
 from authz_service.domain.membership import Membership
 from authz_service.domain.tenant import Tenant
 from authz_service.domain.window import Instant
@@ -61,7 +59,7 @@ def _key(fact: Fact) -> tuple[Any, ...]:
             return kind, tenant, subject
         case Permission() | Role() | Plan() | Tenant() | Invitation() | TenantException():
             return kind, fact.id
-        case ApiKey() | Identity() | Endpoint() | ScheduledChangeset():
+        case ScheduledChangeset() | Kept():
             return kind, fact.id
         case _:
             assert_never(fact)

@@ -10,12 +10,10 @@ from typing import TypeVar, assert_never
 
 from authz_service.domain.catalog import Permission, Plan, Role
 from authz_service.domain.change import Delta, Fact, FactChange, ScheduledChangeset
-from authz_service.domain.endpoint import Endpoint
 from authz_service.domain.exception import TenantException
 from authz_service.domain.grant import RoleGrant
-from authz_service.domain.identity import Identity
 from authz_service.domain.invitation import Invitation
-from authz_service.domain.key import ApiKey
+from authz_service.domain.kept import Kept
 from authz_service.domain.membership import Membership
 from authz_service.domain.tenant import Tenant
 from authz_service.engine import compiling
@@ -70,10 +68,8 @@ class Builder:
     def __init__(self, base: Index) -> None:
         self._base = base
         self._catalogue: Catalogue | None = None
-        self._keys = base.keys
-        self._identities = base.identities
-        self._endpoints = base.endpoints
         self._scheduled = base.scheduled
+        self._kept = base.all_kept()
         self._tenants = base.tenants.edit()
         self._touched: dict[str, TenantEntry] = {}
         self._members: dict[str, Editor[Member]] = {}
@@ -99,27 +95,21 @@ class Builder:
                 self._invitation(tenant_id, invitation, change.after)
             case TenantException(tenant=tenant_id):
                 self._exception(tenant_id, change)
-            case ApiKey() | Identity() | Endpoint() as fact:
-                self._around(fact, change.after)
             case ScheduledChangeset(id=name):
                 ahead = change.after if isinstance(change.after, ScheduledChangeset) else None
                 self._scheduled = _with(self._scheduled, name, ahead)
+            case Kept() as fact:
+                self._keep(type(fact), change)
             case _:
                 assert_never(change.fact)
 
-    def _around(self, fact: ApiKey | Identity | Endpoint, after: Fact | None) -> None:
-        """Take over who calls this service, and whom it tells."""
-        match fact:
-            case ApiKey(id=key_id):
-                self._keys = _with(self._keys, key_id, after if isinstance(after, ApiKey) else None)
-            case Identity(key=known_by):
-                now = after if isinstance(after, Identity) else None
-                self._identities = _with(self._identities, known_by, now)
-            case Endpoint(id=endpoint):
-                endpoint_now = after if isinstance(after, Endpoint) else None
-                self._endpoints = _with(self._endpoints, endpoint, endpoint_now)
-            case _:
-                assert_never(fact)
+    def _keep(self, kind: type[Kept], change: FactChange) -> None:
+        entries = dict(self._kept.get(kind, {}))
+        if isinstance(change.before, Kept):
+            entries.pop(change.before.key, None)
+        if isinstance(change.after, Kept):
+            entries[change.after.key] = change.after
+        self._kept = {**self._kept, kind: entries}
 
     def load_members(self, tenant_id: str, members: dict[str, Member]) -> None:
         """Take over all members of a new tenant at once, already packed."""
@@ -141,10 +131,8 @@ class Builder:
             catalogue.plans,
             catalogue.plan_bits,
             self._tenants.finish(),
-            self._keys,
-            self._identities,
-            self._endpoints,
             self._scheduled,
+            self._kept,
         )
 
     def _tenant(self, tenant_id: str, after: Fact | None) -> None:

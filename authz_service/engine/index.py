@@ -7,7 +7,7 @@ everything that a change did not touch, so whoever holds an index sees exactly o
 """
 
 from collections.abc import Mapping
-from typing import Final, NamedTuple, TypeAlias, assert_never
+from typing import Any, Final, NamedTuple, TypeAlias, TypeVar, assert_never, cast
 
 from authz_service.domain.catalog import Permission, Plan, Role
 from authz_service.domain.change import ScheduledChangeset
@@ -15,11 +15,16 @@ from authz_service.domain.endpoint import Endpoint
 from authz_service.domain.exception import TenantException
 from authz_service.domain.identity import Identity, IdentityKey
 from authz_service.domain.invitation import Invitation
+from authz_service.domain.kept import Kept
 from authz_service.domain.key import ApiKey
 from authz_service.domain.membership import ManagedBy, Membership
 from authz_service.domain.tenant import Tenant
 from authz_service.domain.window import BEGINNING, FOREVER, Instant
 from authz_service.engine.shards import Shards
+
+K = TypeVar("K", bound=Kept)
+
+_NONE: Final[Mapping[Any, Any]] = {}
 
 ACTIVE: Final = 1
 """The lowest bit of a plain member: an active membership."""
@@ -123,10 +128,8 @@ class Index:
     """
 
     __slots__ = (
+        "_kept",
         "due",
-        "endpoints",
-        "identities",
-        "keys",
         "permissions",
         "plan_bits",
         "plans",
@@ -152,10 +155,8 @@ class Index:
         plans: dict[str, Plan],
         plan_bits: dict[str, int],
         tenants: Shards[TenantEntry],
-        keys: dict[str, ApiKey],
-        identities: dict[IdentityKey, Identity],
-        endpoints: dict[str, Endpoint],
         scheduled: dict[str, ScheduledChangeset],
+        kept: Mapping[type[Kept], Mapping[Any, Kept]],
     ) -> None:
         self.revision = revision
         self.permissions = permissions
@@ -164,17 +165,35 @@ class Index:
         self.plans = plans
         self.plan_bits = plan_bits
         self.tenants = tenants
-        self.keys = keys
-        self.identities = identities
-        self.endpoints = endpoints
         self.scheduled = scheduled
+        self._kept = kept
         self.due = min((change.at for change in scheduled.values()), default=FOREVER)
         self.successor = None
 
     @classmethod
     def empty(cls) -> "Index":
         """The index of revision 0: nothing is declared, everything is denied."""
-        return cls(0, {}, {}, {}, {}, {}, Shards(), {}, {}, {}, {})
+        return cls(0, {}, {}, {}, {}, {}, Shards(), {}, {})
+
+    @property
+    def keys(self) -> Mapping[str, ApiKey]:
+        return self.kept(ApiKey)
+
+    @property
+    def identities(self) -> Mapping[IdentityKey, Identity]:
+        return self.kept(Identity)
+
+    @property
+    def endpoints(self) -> Mapping[str, Endpoint]:
+        return self.kept(Endpoint)
+
+    def kept(self, kind: type[K]) -> Mapping[Any, K]:
+        """Give the facts of a kind that is only kept, by their keys."""
+        return cast("Mapping[Any, K]", self._kept.get(kind, _NONE))
+
+    def all_kept(self) -> Mapping[type[Kept], Mapping[Any, Kept]]:
+        """Give the facts that are only kept, by kind and key."""
+        return self._kept
 
     def tenant(self, tenant_id: str) -> Tenant | None:
         entry = self.tenants.get(tenant_id)

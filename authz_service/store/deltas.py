@@ -4,12 +4,21 @@ from typing import Any, Final, get_args
 
 from pydantic import TypeAdapter
 
-from authz_service.domain.change import Delta, Fact, FactChange, Revision, ScheduledChangeset
+from authz_service.domain.change import (
+    KEPT,
+    Delta,
+    Fact,
+    FactChange,
+    Revision,
+    ScheduledChangeset,
+)
+from authz_service.domain.kept import Kept
 from authz_service.domain.window import Instant
 from authz_service.store import scheduled_rows
 
 _KINDS: Final[dict[str, TypeAdapter[Any]]] = {
-    kind.__name__: TypeAdapter(kind) for kind in get_args(Fact) if kind is not ScheduledChangeset
+    kind.__name__: TypeAdapter(kind)
+    for kind in {*get_args(Fact), *KEPT} - {Kept, ScheduledChangeset}
 }
 _SCHEDULED: Final = ScheduledChangeset.__name__
 _WIRE: Final = TypeAdapter(list[tuple[str, Any, Any]])
@@ -52,12 +61,22 @@ def _change(change: FactChange) -> tuple[str, Any, Any]:
     return type(change.fact).__name__, _written(change.before), _written(change.after)
 
 
+def text_of(fact: Kept) -> str:
+    """Write a fact that is only kept."""
+    return _KINDS[type(fact).__name__].dump_json(fact).decode()
+
+
+def fact_of(kind: str, text: str) -> Kept:
+    """Read what `text_of` wrote."""
+    fact: Kept = _KINDS[kind].validate_json(text, strict=False)
+    return fact
+
+
 def _written(fact: Fact | None) -> Any:
-    match fact:
-        case None:
-            return None
-        case ScheduledChangeset():
-            return scheduled_rows.to_json(fact, items)
+    if fact is None:
+        return None
+    if isinstance(fact, ScheduledChangeset):
+        return scheduled_rows.to_json(fact, items)
     return _KINDS[type(fact).__name__].dump_python(fact, mode="json")
 
 

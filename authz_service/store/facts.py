@@ -2,23 +2,23 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from sqlalchemy import ColumnElement, Connection, Table, TextClause, and_, func, or_, select, tuple_
 
 from authz_service.domain.catalog import Permission, Plan, Role
-from authz_service.domain.change import Fact, Revision, ScheduledChangeset
-from authz_service.domain.endpoint import Endpoint
+from authz_service.domain.change import KEPT, Fact, Revision, ScheduledChangeset
 from authz_service.domain.exception import TenantException
 from authz_service.domain.grant import RoleGrant
-from authz_service.domain.identity import Identity
 from authz_service.domain.invitation import Invitation
-from authz_service.domain.key import ApiKey
+from authz_service.domain.kept import Kept
 from authz_service.domain.membership import Membership
 from authz_service.domain.tenant import Tenant
 from authz_service.domain.window import FOREVER, Instant
-from authz_service.store import caller_rows, catalog_rows, deltas, rows, scheduled_rows, schema
+from authz_service.store import catalog_rows, deltas, rows, scheduled_rows, schema
 from authz_service.store.filters import EVERY_GRANT, GrantFilter
+
+K = TypeVar("K", bound=Kept)
 
 rule = schema.rule
 
@@ -132,14 +132,11 @@ class Facts:
             by_holder.setdefault((row.tenant, row.subject), []).append(rows.role_grant(row))
         return by_holder
 
-    def api_keys(self) -> list[ApiKey]:
-        return [caller_rows.api_key(row) for row in self._rows(schema.api_key)]
-
-    def identities(self) -> list[Identity]:
-        return [caller_rows.identity(row) for row in self._rows(schema.identity)]
-
-    def endpoints(self) -> list[Endpoint]:
-        return [rows.endpoint(row) for row in self._rows(schema.endpoint)]
+    def kept(self, *kinds: type[K]) -> list[K]:
+        """List the kept facts of these kinds; of all kinds if none is named."""
+        names = [kind.__name__ for kind in kinds or KEPT]
+        lines = self._rows(schema.kept_fact, schema.kept_fact.c.kind.in_(names))
+        return [cast("K", deltas.fact_of(row.kind, row.body)) for row in lines]
 
     def scheduled(self) -> list[ScheduledChangeset]:
         lines = self._rows(schema.scheduled_changeset)

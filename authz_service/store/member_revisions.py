@@ -38,9 +38,8 @@ def caller_revisions(
     subjects = {f"service:{caller}": caller for caller in ids}
     members = member_revisions(connection, SYSTEM, list(subjects), at)
     revisions = {subjects[subject]: revision for subject, revision in members.items()}
-    for column in (schema.api_key.c.key, schema.identity.c.identity):
-        written = column.table.c.opened_revision
-        query = select(column, func.max(written)).where(column.in_(ids), written <= at)
-        for caller, revision in connection.execute(query.group_by(column)):
-            revisions[caller] = max(revision, revisions.get(caller, 0))
+    key, written = schema.kept_fact.c.key, schema.kept_fact.c.opened_revision
+    query = select(key, func.max(written)).where(key.in_(ids), written <= at).group_by(key)
+    for caller, revision in connection.execute(query):
+        revisions[caller] = max(revision, revisions.get(caller, 0))
     return revisions

@@ -8,12 +8,10 @@ from sqlalchemy import Table
 
 from authz_service.domain.catalog import Permission, Plan, Role
 from authz_service.domain.change import Fact, ScheduledChangeset
-from authz_service.domain.endpoint import Endpoint
 from authz_service.domain.exception import ExceptionKind, TenantException
 from authz_service.domain.grant import GrantOrigin, GrantSource, HeldBack, RoleGrant
-from authz_service.domain.identity import Identity
 from authz_service.domain.invitation import Invitation
-from authz_service.domain.key import ApiKey
+from authz_service.domain.kept import Kept
 from authz_service.domain.membership import ManagedBy, Membership, MembershipState
 from authz_service.domain.rules import Rule, grant_rule, rules_of
 from authz_service.domain.tenant import (
@@ -25,7 +23,7 @@ from authz_service.domain.tenant import (
     TenantState,
 )
 from authz_service.domain.window import ALWAYS, Window
-from authz_service.store import caller_rows, catalog_rows, deltas, scheduled_rows, schema
+from authz_service.store import catalog_rows, deltas, scheduled_rows, schema
 
 _RULE_CONTEXT: Final = (
     *("tenant", "subject", "scope", "source", "reason", "grant_id", "exception_id"),
@@ -66,12 +64,10 @@ def _own_rows(fact: Fact) -> Iterator[tuple[Table, dict[str, Any]]]:
             yield schema.invitation, _invitation_values(fact)
         case TenantException():
             yield schema.exception, _exception_values(fact)
-        case Endpoint():
-            yield schema.endpoint, _endpoint_values(fact)
-        case ApiKey() | Identity():
-            yield caller_rows.row_of(fact)
         case ScheduledChangeset():
             yield scheduled_rows.row_of(fact, deltas.items)
+        case Kept():
+            yield schema.kept_fact, _kept_values(fact)
         case RoleGrant():
             return  # it is a rule and nothing beside
         case _:
@@ -111,16 +107,8 @@ def _invitation_values(fact: Invitation) -> dict[str, Any]:
     }
 
 
-def _endpoint_values(fact: Endpoint) -> dict[str, Any]:
-    return {
-        "endpoint": fact.id,
-        "tenant": fact.tenant,
-        "url": fact.url,
-        "kinds": ",".join(fact.kinds),
-        "description": fact.description,
-        "disabled": fact.disabled,
-        "created_at": fact.created_at,
-    }
+def _kept_values(fact: Kept) -> dict[str, Any]:
+    return {"kind": type(fact).__name__, "key": fact.id, "body": deltas.text_of(fact)}
 
 
 def _exception_values(fact: TenantException) -> dict[str, Any]:
@@ -157,9 +145,7 @@ def _rule_context(fact: Fact) -> dict[str, str]:
             }
         case TenantException():
             context |= {"tenant": fact.tenant, "exception_id": fact.id}
-        case Permission() | Plan() | Membership() | Invitation() | ApiKey() | Identity():
-            pass
-        case Endpoint() | ScheduledChangeset():
+        case Permission() | Plan() | Membership() | Invitation() | ScheduledChangeset() | Kept():
             pass
         case _:
             assert_never(fact)
@@ -285,16 +271,4 @@ def exception(row: Any, rules: Iterable[Any], closed: int = 0) -> TenantExceptio
         reason=row.reason,
         approver=row.approver,
         revision=max(row.opened_revision, closed, *(rule.opened_revision for rule in lines)),
-    )
-
-
-def endpoint(row: Any) -> Endpoint:
-    return Endpoint(
-        row.endpoint,
-        row.tenant,
-        row.url,
-        tuple(row.kinds.split(",")),
-        row.description,
-        row.disabled,
-        row.created_at,
     )

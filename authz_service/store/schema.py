@@ -177,28 +177,8 @@ exception = fact_table(
     *numbers("valid_from", "valid_until"),
     *texts("reason", "approver"),
 )
-api_key = fact_table(
-    "api_key",
-    ("key",),
-    *texts("key", "secret_hash", "display_name"),
-    *numbers("created_at", "expires_at"),
-    *texts("kind", "previous_hash"),
-    number("previous_expires_at"),
-)
-
-identity = fact_table(
-    "identity",
-    ("kind", "issuer", "name"),
-    *texts("identity", "kind", "issuer", "name", "display_name"),
-    *numbers("created_at", "expires_at"),
-)
-
-endpoint = fact_table(
-    "endpoint",
-    ("endpoint",),
-    *texts("endpoint", "tenant", "url", "kinds", "description", "disabled"),
-    number("created_at"),
-)
+kept_fact = fact_table("kept_fact", ("kind", "key"), *texts("kind", "key", "body"))
+"""Facts that are only kept and found (`domain.kept`): `key` is the id, `body` all of it as JSON."""
 
 scheduled_changeset = fact_table(
     "scheduled_changeset",
@@ -327,9 +307,7 @@ FACT_TABLES: Final = (
     member,
     invitation,
     exception,
-    api_key,
-    identity,
-    endpoint,
+    kept_fact,
     scheduled_changeset,
     rule,
 )

@@ -11,12 +11,9 @@ from typing import Any, Final, TypeVar
 import pytest
 
 from authz_service.domain.catalog import Permission, Plan, Role
-from authz_service.domain.change import Fact, ScheduledChangeset
-from authz_service.domain.endpoint import Endpoint
+from authz_service.domain.change import KEPT, Fact, ScheduledChangeset
 from authz_service.domain.exception import TenantException
-from authz_service.domain.identity import Identity
 from authz_service.domain.invitation import Invitation
-from authz_service.domain.key import ApiKey
 from authz_service.domain.membership import Membership
 from authz_service.domain.tenant import Tenant
 from authz_service.engine.index import Index
@@ -35,9 +32,7 @@ FROM_INDEX: Final[dict[type, Callable[[Index, Any], Fact | None]]] = {
     TenantException: lambda index, fact: next(
         (e for e in index.tenants[fact.tenant].exceptions if e.id == fact.id), None
     ),
-    ApiKey: lambda index, fact: index.keys.get(fact.id),
-    Identity: lambda index, fact: index.identities.get(fact.key),
-    Endpoint: lambda index, fact: index.endpoints.get(fact.id),
+    **dict.fromkeys(KEPT, lambda index, fact: index.kept(type(fact)).get(fact.key)),
     ScheduledChangeset: lambda index, fact: index.scheduled.get(fact.id),
 }
 """Where the index holds a whole fact. Of a role grant it holds what decides alone: use cases read

@@ -153,7 +153,7 @@ def test_windows_at_the_edges_of_bigint_are_kept(store_world: StoreWorld, window
         assert facts.tenants() == [tenant]
         assert facts.role_grants("acme") == [grant]
         assert facts.exceptions() == exceptions
-        assert facts.api_keys() == [key]
+        assert facts.kept(ApiKey) == [key]
     assert ledger.same(store_world.index, store_world.stored_index())
     ledger.assert_whole(store_world.database)
 

@@ -37,7 +37,7 @@ def stored_facts(in_world: StoreWorld, made: World, revision: Revision) -> list[
             *facts.tenants(),
             *facts.invitations(),
             *facts.exceptions(),
-            *facts.api_keys(),
+            *facts.kept(),
             *(g for tenant in made.tenants for g in facts.role_grants(tenant)),
             *(
                 membership

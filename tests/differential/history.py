@@ -5,12 +5,10 @@ from typing import TypeAlias
 
 from authz_service.domain.catalog import Permission, Plan, Role
 from authz_service.domain.change import Delta, Fact, FactChange, ScheduledChangeset
-from authz_service.domain.endpoint import Endpoint
 from authz_service.domain.exception import TenantException
 from authz_service.domain.grant import RoleGrant
-from authz_service.domain.identity import Identity
 from authz_service.domain.invitation import Invitation
-from authz_service.domain.key import ApiKey
+from authz_service.domain.kept import Kept
 from authz_service.domain.membership import Membership
 from authz_service.domain.tenant import Tenant
 
@@ -22,7 +20,7 @@ def key(fact: Fact) -> Key:
     match fact:
         case Permission() | Role() | Plan() | Tenant() | TenantException():
             return type(fact), (fact.id,)
-        case ApiKey() | Invitation() | Identity() | Endpoint() | ScheduledChangeset():
+        case Invitation() | ScheduledChangeset() | Kept():
             return type(fact), (fact.id,)
         case Membership():
             return type(fact), (fact.tenant, fact.subject)

@@ -108,7 +108,7 @@ def test_a_first_start_that_was_killed_is_made_good_by_the_next(tmp_path: Path) 
         client.onboard("user:alice")
     database = Database(url)
     ledger.assert_whole(database)
-    assert len(ledger.contents(database)["api_key"]) == 1
+    assert len(ledger.contents(database)["kept_fact"]) == 1
     database.close()
 
 
@@ -145,7 +145,7 @@ def test_several_servers_that_open_one_fresh_file_at_once_all_come_up(tmp_path: 
                 client.add_member(f"user:m{number}", ("viewer",), f"m{number}")
     database = Database(shared["AUTHZ_DATABASE_URL"])
     ledger.assert_whole(database)
-    assert len(ledger.contents(database)["api_key"]) == 1
+    assert len(ledger.contents(database)["kept_fact"]) == 1
     database.close()
 
 

@@ -6,9 +6,10 @@ from typing import Any, get_args
 import pytest
 from google.protobuf.json_format import MessageToDict, ParseDict
 
-from authz_service.domain.change import Blocker, Fact
+from authz_service.domain.change import KEPT, Blocker, Fact
 from authz_service.domain.documents import Resource, document
 from authz_service.domain.job import Job, JobKind, JobReason, JobState
+from authz_service.domain.kept import Kept
 from authz_service.domain.window import instant
 from authz_service.gen.authz.v1 import audit_pb2 as pb
 from tests.conformance import every_fact
@@ -42,7 +43,7 @@ def test_document_of_a_resource_is_the_json_of_its_message(resource: Resource) -
 
 
 def test_every_kind_of_fact_and_every_field_of_the_message_is_among_them() -> None:
-    assert {type(each) for each in RESOURCES} == {*get_args(Fact), Job}
+    assert {type(each) for each in RESOURCES} == {*get_args(Fact), *KEPT, Job} - {Kept}
     written = {name for each in RESOURCES for name in document(each, 8)}
     assert written == {field.name for field in pb.Resource.DESCRIPTOR.fields}
 

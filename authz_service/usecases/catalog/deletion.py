@@ -7,12 +7,10 @@ from typing import Any, Final, Generic, TypeVar, assert_never
 from authz_service.domain.audit import AuditRecord
 from authz_service.domain.catalog import Permission, Plan, Role
 from authz_service.domain.change import Fact, Revision, ScheduledChangeset
-from authz_service.domain.endpoint import Endpoint
 from authz_service.domain.exception import TenantException
 from authz_service.domain.grant import RoleGrant
-from authz_service.domain.identity import Identity
 from authz_service.domain.invitation import Invitation
-from authz_service.domain.key import ApiKey
+from authz_service.domain.kept import Kept
 from authz_service.domain.membership import Membership
 from authz_service.domain.tenant import SYSTEM, Tenant
 from authz_service.errors import ErrorReason, FailedPrecondition, InvalidArgument
@@ -121,7 +119,7 @@ def _audited_as(fact: Fact) -> tuple[str, str, str]:
             return "invitation.moved", fact.tenant, fact.id
         case Tenant():
             return "tenant.plan_moved", fact.id, fact.id
-        case Membership() | ApiKey() | Identity() | Endpoint() | ScheduledChangeset():
+        case Membership() | ScheduledChangeset() | Kept():
             raise TypeError(f"{type(fact).__name__} names nothing that can be deleted")
         case _:
             assert_never(fact)

@@ -15,12 +15,10 @@ from authz_service.domain.call import Call
 from authz_service.domain.catalog import Permission, Plan, Role
 from authz_service.domain.change import Blocker, Fact, FactChange, ScheduledChangeset
 from authz_service.domain.changeset import Changeset
-from authz_service.domain.endpoint import Endpoint
 from authz_service.domain.exception import TenantException
 from authz_service.domain.grant import RoleGrant
-from authz_service.domain.identity import Identity
 from authz_service.domain.invitation import Invitation
-from authz_service.domain.key import ApiKey
+from authz_service.domain.kept import Kept
 from authz_service.domain.membership import Membership
 from authz_service.domain.tenant import SYSTEM, Tenant
 from authz_service.domain.window import FOREVER
@@ -140,7 +138,7 @@ def _named(fact: Fact) -> Iterator[str]:
             yield from permissions
         case Permission() | Role() | Plan() | Tenant() | Membership():
             return
-        case ApiKey() | Identity() | Endpoint() | ScheduledChangeset():
+        case ScheduledChangeset() | Kept():
             return
         case _:
             assert_never(fact)

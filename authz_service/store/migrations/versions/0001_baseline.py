@@ -212,28 +212,11 @@ def rule_table() -> None:
 
 
 def caller_tables() -> None:
-    fact_table(
-        "api_key",
-        ["key"],
-        *texts("key", "secret_hash", "display_name", "kind", "previous_hash"),
-        *numbers("created_at", "expires_at", "previous_expires_at"),
-    )
+    fact_table("kept_fact", ["kind", "key"], *texts("kind", "key", "body"))
     keyed_table("key_use", ["key"], *numbers("at"))
-    fact_table(
-        "identity",
-        ["kind", "issuer", "name"],
-        *texts("identity", "kind", "issuer", "name", "display_name"),
-        *numbers("created_at", "expires_at"),
-    )
 
 
 def delivery_tables() -> None:
-    fact_table(
-        "endpoint",
-        ["endpoint"],
-        *texts("endpoint", "tenant", "url", "kinds", "description", "disabled"),
-        *numbers("created_at"),
-    )
     dated_table("endpoint_secret", "endpoint", "made_at", *texts("secret"), *numbers("expires_at"))
     table(
         "job",
