@@ -240,7 +240,7 @@ _BY_TYPE: Final[dict[Any, tuple[Any, Any]]] = {
 
 def drawn(kind: type[Kept]) -> Life:
     """Make a life of a kind that has none above: each field has a value, then another."""
-    values = {
+    values: dict[str, Any] = {
         name: tuple(type_) if isinstance(type_, type(Enum)) else _BY_TYPE[type_]
         for name, type_ in get_type_hints(kind).items()
         if name in {field.name for field in fields(kind)}
