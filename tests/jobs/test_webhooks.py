@@ -205,7 +205,7 @@ def test_secret_is_shown_once_and_stands_in_no_log(told: Receiver, acme: World) 
     again = acme.server.operator.webhooks.CreateEndpoint(request)
     assert made.secret.startswith("whsec_")
     assert (again.endpoint, again.secret) == (made.endpoint, "")
-    tables = ("change_log", "audit_entry", "request", "job", "endpoint")
+    tables = ("change_log", "audit_entry", "request", "job", "kept_fact")
     with acme.server.service.database.read() as connection:
         rows = [
             str(tuple(row))
