@@ -61,3 +61,9 @@ class RoleGrant:
     substitute_for: str = ""
     held_back: HeldBack = HeldBack.NO
     revision: int = field(default=0, compare=False)
+
+    @property
+    def is_foreign(self) -> bool:
+        """Whether the role is another tenant's own: such a grant gives nothing."""
+        owner, slash, _ = self.role.rpartition("/")
+        return bool(slash) and owner != self.tenant

@@ -1,4 +1,7 @@
-"""The alphabet of every name (design, section 4): what may stand in a Casbin rule unescaped."""
+"""The alphabet of every name (design, section 4).
+
+All but the id of a subject may stand in a Casbin rule as it is; `rules.encoded` takes care of that.
+"""
 
 import re
 from typing import Final
@@ -12,6 +15,8 @@ stops; the subject, or the tenant and the permission, are among the ten."""
 _ID: Final = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
 # Printable ASCII without space " ( ) * , / [ \ ]
 _OPAQUE: Final = r"[!#-'+\-.0-Z^-~]{1,128}"
+# All printable ASCII: OpenID Connect bounds `sub` to 255 ASCII characters (Core 1.0, section 2).
+_SUBJECT: Final = r"[ -~]{1,255}"
 _WORD: Final = r"[a-z0-9][a-z0-9._-]{0,63}"
 
 _PATTERNS: Final = {
@@ -22,12 +27,12 @@ _PATTERNS: Final = {
     "resource_type": (re.compile(_WORD), "the part of a permission before its colon"),
     "permission": (re.compile(rf"{_WORD}:{_WORD}"), "`resource_type:action` in lower case"),
     "subject": (
-        re.compile(rf"(?:user|service|staff):{_OPAQUE}"),
-        '`user:<id>`, `service:<id>` or `staff:<id>`, id: 1 to 128 of ASCII but , " \\/*()[]',
+        re.compile(rf"(?:user|service|staff):{_SUBJECT}"),
+        "`user:<id>`, `service:<id>` or `staff:<id>`, id: 1 to 255 printable ASCII characters",
     ),
     "scope": (
-        re.compile(rf"{_WORD}:{_OPAQUE}(?:/{_WORD}:{_OPAQUE})?"),
-        "one or two `type:id` segments, as in `project:42/document:7`",
+        re.compile(rf"{_WORD}:{_OPAQUE}(?:/{_WORD}:{_OPAQUE}){{0,3}}"),
+        "one to four `type:id` segments, as in `project:42/document:7`",
     ),
     "feature": (re.compile(_WORD), "lower case letters, digits, . _ -"),
     "limit": (re.compile(_WORD), "lower case letters, digits, . _ -"),
@@ -61,5 +66,9 @@ def enclosing(scope: str) -> tuple[str, ...]:
     """
     if not scope:
         return ()
-    outer, slash, _ = scope.partition("/")
-    return (outer, scope) if slash else (scope,)
+    outer: tuple[str, ...] = ()
+    end = scope.find("/")
+    while end != -1:
+        outer = (*outer, scope[:end])
+        end = scope.find("/", end + 1)
+    return (*outer, scope)

@@ -5,7 +5,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import TypeAlias, assert_never
+from typing import Final, TypeAlias, assert_never
 
 from authz_service.domain.catalog import Limit, Permission, Plan, Role
 from authz_service.domain.change import Fact
@@ -17,6 +17,9 @@ from authz_service.domain.window import ALWAYS, Window
 INTERNAL = "catalogue/internal"
 REPLACE = "exception/replace"
 UNLIMITED = "unlimited"
+
+_ENCODED: Final = str.maketrans({char: f"%{ord(char):02X}" for char in ' "%()*,/[\\]'})
+"""Characters of a subject's id that Casbin's text form or the names around it could not carry."""
 
 
 CasbinFact: TypeAlias = Permission | Role | Plan | Tenant | RoleGrant | TenantException
@@ -48,7 +51,7 @@ def _rules(fact: CasbinFact) -> Iterator[Rule]:
         case Tenant():
             yield from _tenant(fact)
         case RoleGrant():
-            if not fact.held_back:
+            if not fact.held_back and not fact.is_foreign:
                 yield grant_rule(fact)
         case TenantException():
             yield from _exception(fact)
@@ -58,21 +61,38 @@ def _rules(fact: CasbinFact) -> Iterator[Rule]:
 
 def grant_rule(grant: RoleGrant) -> Rule:
     """Write the rule of a grant, which Casbin sees unless the grant is held back."""
-    who = f"{grant.subject}@{domain(grant.tenant, grant.scope)}"
-    return Rule("g", (who, f"role/{grant.role}"), grant.window)
+    who = holder(grant.tenant, grant.subject)
+    what = f"role/{grant.role}"
+    if not grant.scope:
+        return Rule("g", (who, what), grant.window)
+    return Rule("p", (who, place(grant.tenant, grant.scope), what, "allow"), grant.window)
 
 
-def domain(tenant: str, scope: str) -> str:
-    """Name a tenant, or a scope inside it: `acme`, `acme/project:42`."""
-    return f"{tenant}/{scope}" if scope else tenant
+def encoded(subject: str) -> str:
+    """Write a subject's id as Casbin's rules and questions name it: `user:a%20b` for `user:a b`."""
+    return subject.translate(_ENCODED)
+
+
+def holder(tenant: str, subject: str) -> str:
+    """Name a subject in its tenant: `user:alice@acme`."""
+    return f"{encoded(subject)}@{tenant}"
+
+
+def place(tenant: str, scope: str) -> str:
+    """Name all that is in a tenant, or in a scope of it: `acme/*`, `acme/project:42/*`.
+
+    INVARIANT: the closing slash keeps `project:4` from covering `project:42`.
+    """
+    return f"{tenant}/{scope}/*" if scope else f"{tenant}/*"
 
 
 def _role(role: Role) -> Iterator[Rule]:
     name = f"role/{role.id}"
+    yield Rule("p", (name, place(role.tenant, "") if role.tenant else "*", name, "allow"))
     for permission in role.permissions:
-        yield Rule("p", (name, role.tenant or "*", permission, "allow"))
+        yield Rule("g4", (name, permission))
     for included in role.includes:
-        yield Rule("g", (name, f"role/{included}"))
+        yield Rule("g4", (name, f"role/{included}"))
 
 
 def _plan(plan: Plan) -> Iterator[Rule]:
@@ -95,10 +115,10 @@ def _tenant(tenant: Tenant) -> Iterator[Rule]:
         yield from _limits(tenant.id, [dated.limit], dated.window)
 
 
-def _limits(holder: str, limits: Iterable[Limit], window: Window = ALWAYS) -> Iterator[Rule]:
+def _limits(owner: str, limits: Iterable[Limit], window: Window = ALWAYS) -> Iterator[Rule]:
     for limit in limits:
         value = UNLIMITED if limit.value is None else str(limit.value)
-        yield Rule("p2", (holder, f"limit/{limit.name}", value, limit.unit), window)
+        yield Rule("p2", (owner, f"limit/{limit.name}", value, limit.unit), window)
 
 
 def _exception(exception: TenantException) -> Iterator[Rule]:
@@ -108,9 +128,9 @@ def _exception(exception: TenantException) -> Iterator[Rule]:
             for permission in exception.permissions:
                 yield Rule("g2", (tenant, permission), window)
         case ExceptionKind.DENY:
-            where = domain(tenant, exception.scope)
             anyone = exception.subject == EVERYONE
-            who = EVERYONE if anyone else f"{exception.subject}@{tenant}"
+            who = EVERYONE if anyone else holder(tenant, exception.subject)
+            where = place(tenant, exception.scope)
             for permission in exception.permissions:
                 yield Rule("p", (who, where, permission, "deny"), window)
         case ExceptionKind.REPLACE:

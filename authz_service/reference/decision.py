@@ -6,9 +6,12 @@ millisecond and more a question, growing with the rules; `Explain` and shadow ch
 
 from collections.abc import Iterable
 
+from casbin.util.builtin_operators import key_match
+
 from authz_service.domain.catalog import ADD_ON, TIER
 from authz_service.domain.change import Fact
 from authz_service.domain.decision import DecisionReason, Question, Usage
+from authz_service.domain.exception import EVERYONE
 from authz_service.domain.rules import INTERNAL, REPLACE, UNLIMITED, Rule
 from authz_service.domain.window import Instant
 from authz_service.reference.enforcer import enforced, enforcer, path, request
@@ -30,6 +33,8 @@ class Reference:
         self._at = at
         self._standing = Standing.of(all_facts)
         self._rules = {(rule.ptype, rule.values): rule for rule in rules_in_force(all_facts, at)}
+        policy = (rule for rule in self._rules.values() if rule.ptype == "p")
+        self._allowing = [rule for rule in policy if rule.values[3] == "allow"]
         self._enforcer = enforcer(model, self._rules.values())
 
     def decide(self, question: Question) -> DecisionReason:
@@ -37,9 +42,6 @@ class Reference:
 
         Rules that have ended are not there to be seen: an expired grant or entitlement reads
         ROLE_MISSING or NOT_ENTITLED here.
-
-        Raises:
-            ValueError: the question has more than two scopes.
         """
         objection = self._early_objection(question)
         if objection is not None:
@@ -54,8 +56,9 @@ class Reference:
     def rules_that_mattered(self, question: Question) -> tuple[Rule, ...]:
         """List the rules that Casbin decided by, in the order in which they link.
 
-        A denial by exception: its p rule alone. Else what speaks for the subject, as far as it
-        goes: the allow rule, the g chain from the subject to its role, the g2 chain from the
+        A denial by exception: its p rule, and the g chain from the subject to whom it denies. Else
+        what speaks for the subject, as far as it goes: the allow rule, the g chain from the subject
+        to whom it allows, the g4 chain from what it allows to the permission, the g2 chain from the
         tenant to the permission (or g3 rules, where a replace exception stands in for it), and
         the limits asked about. Nothing where an earlier layer or an unknown permission decides.
         """
@@ -63,7 +66,7 @@ class Reference:
             return ()
         allowed, explained = enforced(self._enforcer, question)
         if explained and not allowed:
-            return (self._rules["p", tuple(explained)],)
+            return tuple(self._linked_rules(question, self._rules["p", tuple(explained)]))
         by_usage = self._limits(question.tenant, question.usage.limit) if question.usage else []
         return (
             *self._role_rules(question, tuple(explained)),
@@ -84,22 +87,32 @@ class Reference:
         return DecisionReason.ROLE_MISSING
 
     def _role_rules(self, question: Question, explained: tuple[str, ...] = ()) -> list[Rule]:
-        """List the allow rule (the explained one, if there is one) and the chain that leads to it.
+        """List the allow rule (the explained one, if there is one) and the chains that lead to it
+        and from it to the permission.
 
-        Empty if no role of the subject holds the permission.
+        Empty if nothing that the subject holds here has the permission.
         """
-        subject, tenant, outer, inner, permission = request(question)
-        places = dict.fromkeys((tenant, outer, inner))
-        for rule in [self._rules["p", explained]] if explained else self._rules.values():
-            match rule.ptype, rule.values:
-                case "p", (role, where, asked, "allow") if asked == permission:
-                    if where != "*" and where not in places:
-                        continue
-                    for place in places:
-                        chain = self._chain("g", f"{subject}@{place}", role)
-                        if chain:
-                            return [rule, *chain]
+        allowing = [self._rules["p", explained]] if explained else self._allowing
+        _, tenant, scope, permission = request(question)
+        path_to_it = f"{tenant}/{scope}/"
+        for rule in allowing:
+            _, where, what, _ = rule.values
+            is_link = self._enforcer.get_named_role_manager("g4").has_link
+            if key_match(path_to_it, where) and is_link(what, permission):
+                linked_rules = self._linked_rules(question, rule)
+                if linked_rules:
+                    return linked_rules
         return []
+
+    def _linked_rules(self, question: Question, rule: Rule) -> list[Rule]:
+        """List a p rule with its links; nothing if none leads from the subject to it."""
+        subject, tenant, _, permission = request(question)
+        who, _, what, _ = rule.values
+        name = f"{subject}@{tenant}"
+        chain = self._chain("g", name, who)
+        if not chain and who not in (EVERYONE, name):
+            return []
+        return [rule, *chain, *self._chain("g4", what, permission)]
 
     def _entitlement_rules(self, question: Question) -> list[Rule]:
         tenant, permission = question.tenant, question.permission

@@ -7,7 +7,7 @@ from typing import Final
 import casbin
 
 from authz_service.domain.decision import Question
-from authz_service.domain.rules import Rule, domain
+from authz_service.domain.rules import Rule, encoded
 
 _PARSER: Final = threading.Lock()
 """Casbin parses its matcher anew for each question, and `ast.parse` in two threads at once now and
@@ -34,26 +34,17 @@ def enforcer(model: str, rules: Iterable[Rule]) -> casbin.Enforcer:
 
 
 def enforced(by: casbin.Enforcer, question: Question) -> tuple[bool, list[str]]:
-    """Decide, and name the rule that decided; one question at a time in this process.
-
-    Raises:
-        ValueError: the question has more scopes than the model compares.
-    """
+    """Decide, and name the rule that decided; one question at a time in this process."""
     values = request(question)
     with _PARSER:
         allowed, explained = by.enforce_ex(*values)
     return bool(allowed), list(explained)
 
 
-def request(question: Question) -> tuple[str, str, str, str, str]:
-    """Write a question as the model's `sub, ten, s1, s2, perm`; unused scopes repeat the tenant.
-
-    Raises:
-        ValueError: more scopes than the model compares. To drop one could miss a denial.
-    """
+def request(question: Question) -> tuple[str, str, str, str]:
+    """Write a question as the model's `sub, ten, scope, perm`; no scope is the whole tenant."""
     tenant, subject, permission, scopes, _ = question
-    outer, inner = [domain(tenant, scope) for scope in scopes] + [tenant] * (2 - len(scopes))
-    return subject, tenant, outer, inner, permission
+    return encoded(subject), tenant, scopes[-1] if scopes else "", permission
 
 
 def path(by: casbin.Enforcer, ptype: str, start: str, goal: str) -> list[tuple[str, str]]:

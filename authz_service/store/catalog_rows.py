@@ -59,10 +59,10 @@ def role(row: Any, rules: Iterable[Any], closed: int = 0) -> Role:
     for rule in rules:
         revision = max(revision, rule.opened_revision)
         match rule.ptype:
-            case "p":
-                listed.add(rule.v2)
-            case "g":
+            case "g4" if rule.v1.startswith("role/"):
                 included.add(rule.v1.removeprefix("role/"))
+            case "g4":
+                listed.add(rule.v1)
     return Role(
         row.role,
         frozenset(listed),

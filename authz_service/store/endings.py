@@ -38,7 +38,7 @@ def ended_with_tenant(connection: Connection, tenant: Tenant) -> Ended:
     lines: defaultdict[str, list[Any]] = defaultdict(list)
     for line in closed.rows(schema.rule, schema.rule.c.exception_id != ""):
         lines[line.exception_id].append(line)
-    grants = closed.rows(schema.rule, schema.rule.c.subject != "")
+    grants = closed.rows(schema.rule, schema.rule.c.gives != "")
     exceptions = closed.rows(schema.exception)
     return Ended(
         tuple(rows.membership(row) for row in closed.rows(schema.member)),

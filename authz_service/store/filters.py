@@ -24,13 +24,13 @@ class GrantFilter:
 
     def conditions(self) -> list[ColumnElement[bool]]:
         """Write it as conditions on the rows of role grants."""
-        conditions: list[ColumnElement[bool]] = [rule.c.subject != ""]
+        conditions: list[ColumnElement[bool]] = [rule.c.gives != ""]
         if self.id is not None:
             conditions.append(rule.c.grant_id == self.id)
         if self.subject is not None:
             conditions.append(rule.c.subject == self.subject)
         if self.role is not None:
-            conditions.append(rule.c.v1 == f"role/{self.role}")
+            conditions.append(rule.c.gives == self.role)
         if self.scope is not None:
             conditions.append(rule.c.scope == self.scope)
         if self.source is not None:

@@ -12,7 +12,7 @@ from authz_service.store.statement import Statement
 _Rule: Final = namedtuple("_Rule", schema.rule.c.keys())  # type: ignore[misc] # the table's
 _OF_THE_POLICY: Final = Statement(
     select(schema.rule)
-    .where(schema.rule.c.tenant == bindparam("of"), schema.rule.c.subject != "")
+    .where(schema.rule.c.tenant == bindparam("of"), schema.rule.c.gives != "")
     .where(schema.rule.c.closed_revision.is_(None))
     .where(or_(schema.rule.c.origin != "", schema.rule.c.held_back != ""))
 )

@@ -27,7 +27,7 @@ from authz_service.store import catalog_rows, deltas, scheduled_rows, schema
 
 _RULE_CONTEXT: Final = (
     *("tenant", "subject", "scope", "source", "reason", "grant_id", "exception_id"),
-    *("origin", "substitute_for", "held_back"),
+    *("gives", "origin", "substitute_for", "held_back"),
 )
 """What a rule's row says beside the rule."""
 _MEMBER_FIELDS: Final = tuple(field.name for field in fields(Membership))
@@ -139,6 +139,7 @@ def _rule_context(fact: Fact) -> dict[str, str]:
                 "source": fact.source.value,
                 "reason": fact.reason,
                 "grant_id": fact.id,
+                "gives": fact.role,
                 "origin": fact.origin.value,
                 "substitute_for": fact.substitute_for,
                 "held_back": fact.held_back.value,
@@ -237,11 +238,11 @@ def invitation(row: Any) -> Invitation:
 
 
 def role_grant(row: Any) -> RoleGrant:
-    """Read a grant from its `g` rule."""
+    """Read a grant from what its rule's row says beside the rule."""
     return RoleGrant(
         tenant=row.tenant,
         subject=row.subject,
-        role=row.v1.removeprefix("role/"),
+        role=row.gives,
         scope=row.scope,
         window=window(row),
         source=GrantSource(row.source),

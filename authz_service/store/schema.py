@@ -95,10 +95,11 @@ rule = fact_table(
     *texts("tenant", "subject", "scope"),
     *numbers("valid_from", "valid_until"),
     *texts("source", "reason", "grant_id", "exception_id"),
-    *texts("origin", "substitute_for", "held_back"),
+    *texts("gives", "origin", "substitute_for", "held_back"),
     history=("tenant", "subject"),
 )
-"""Casbin's rules. `subject` is set on role grants alone, `exception_id` on an exception's rules.
+"""Casbin's rules. `subject` and `gives` are set on role grants alone, `exception_id` on an
+exception's rules. The values v0 to v5 are for Casbin: they are written, and hardly ever parsed.
 
 A role grant that is `held_back` is stored here too, and is no rule as long as it is.
 """

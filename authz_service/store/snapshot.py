@@ -31,13 +31,13 @@ _MEMBERS: Final = select(*(schema.member.c[name] for name in (*_OF_PLAIN, *_OF_O
 _GRANTS: Final = select(
     schema.rule.c.tenant,
     schema.rule.c.subject,
-    schema.rule.c.v1,
+    schema.rule.c.gives,
     schema.rule.c.scope,
     schema.rule.c.valid_from,
     schema.rule.c.valid_until,
 ).where(
     schema.rule.c.closed_revision.is_(None),
-    schema.rule.c.subject != "",
+    schema.rule.c.gives != "",
     schema.rule.c.held_back == "",
 )
 
@@ -71,8 +71,7 @@ def _load_members(builder: Builder, connection: Connection) -> None:
     """
     by_tenant: dict[str, dict[str, Member]] = {}
     special = _plain_members(_stream(connection, _MEMBERS), by_tenant)
-    bits = {f"role/{role}": bit for role, bit in builder.role_bits.items()}
-    rest = _plain_grants(_stream(connection, _GRANTS), by_tenant, bits)
+    rest = _plain_grants(_stream(connection, _GRANTS), by_tenant, builder.role_bits)
     for tenant, members in by_tenant.items():
         builder.load_members(tenant, members)
     _add(builder, special)
@@ -113,7 +112,7 @@ def _plain_grants(
             members[subject] = shared.setdefault(mask, mask)
         else:
             window = Window(start, end)
-            rest.append(RoleGrant(tenant, subject, role.removeprefix("role/"), scope, window))
+            rest.append(RoleGrant(tenant, subject, role, scope, window))
     return rest
 
 

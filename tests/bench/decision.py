@@ -6,9 +6,6 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
-import casbin
-from casbin.model.policy_fast import FastPolicy
-
 from authz_service.domain.decision import Question
 from authz_service.domain.grant import RoleGrant
 from authz_service.domain.rules import Rule, rules_of
@@ -83,17 +80,15 @@ def _middle(index: Index, questions: Sequence[Question]) -> float:
 
 def _theirs(run: Run, topic: Topic, indexes: Sequence[tuple[World, Index]]) -> None:
     model = (ROOT / "policies" / "model.conf").read_text(encoding="utf-8")
-    sizes = {SMALL: (100, 400), MEDIUM: run.pick((20, 200), (0, 0))}
+    sizes = {SMALL: 100, MEDIUM: run.pick(20, 0)}
     for world, index in indexes:
-        plain, fast = sizes.get(world, (0, 0))
+        plain = sizes.get(world, 0)
         if not plain:
             topic.notes.append(f"Casbin was not asked at {world.name}: it takes too long to load.")
             continue
         rules = list(_rules(world))
         stock = enforcer(model, rules)
         _casbin(topic, f"Enforcer, {world.name}", stock.enforce, index, world.questions(plain, 3))
-        quick = _fast(model, rules)
-        _casbin(topic, f"FastEnforcer, {world.name}", quick, index, world.questions(fast, 4))
 
 
 def _rules(world: World) -> Iterable[Rule]:
@@ -102,26 +97,6 @@ def _rules(world: World) -> Iterable[Rule]:
     for tenant, subject, roles in world.people():
         for role in roles:
             yield from rules_of(RoleGrant(tenant, subject, role))
-
-
-def _fast(model: str, rules: Iterable[Rule]) -> Callable[..., bool]:
-    """Load a FastEnforcer that looks its p rules up by permission.
-
-    It wants a key in the same place of request and rule, so the request is put in another order;
-    its own FastModel reads only the first definition of each section (pycasbin 2.8).
-    """
-    reordered = model.replace("r = sub, ten, s1, s2, perm", "r = sub, ten, perm, s1, s2")
-    loaded = casbin.Enforcer.new_model(text=reordered)
-    loaded["p"]["p"].policy = FastPolicy([2])
-    for rule in rules:
-        loaded[rule.ptype[0]][rule.ptype].policy.append(list(rule.values))
-    made = casbin.FastEnforcer(loaded, cache_key_order=[2])
-    made.build_role_links()
-
-    def enforce(sub: str, ten: str, s1: str, s2: str, perm: str) -> bool:
-        return bool(made.enforce(sub, ten, perm, s1, s2))
-
-    return enforce
 
 
 def _casbin(

@@ -325,7 +325,7 @@ def test_line_that_cannot_be_taken_is_named_with_its_reason() -> None:
         p, admin, domain1, data1
         g, admin, admin, domain1
         g, alice, admin, domain1
-        g, al ice, admin, domain1
+        g, alïce, admin, domain1
         g2, data1, group, domain1
         p, eve, domain1, Data1, read
         g, alice, Admin!, domain1

@@ -9,15 +9,16 @@ from typing import Any, Final
 import casbin
 import pytest
 
+from authz_service.domain.rules import encoded
 from authz_service.gen.authz.v1 import rule_pb2 as pb
 from tests.rpc.harness import Server
 
 NODE: Final = Path(__file__).parents[1] / "node"
-Question = tuple[str, str, str, str, str]
+Question = tuple[str, str, str, str]
 
 
 def asked(tenant: str, subject: str, permission: str) -> Question:
-    return subject, tenant, tenant, tenant, permission
+    return encoded(subject), tenant, "", permission
 
 
 def exported(server: Server, folder: Path, **request: Any) -> tuple[str, str]:

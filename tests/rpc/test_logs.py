@@ -62,7 +62,7 @@ def everything(server: Server) -> None:
     acme.explain(SOMEBODY, "invoices:view")
     refusal(lambda: acme.add(SOMEBODY, "viewer"))
     refusal(lambda: acme.grant(SOMEBODY, "nothing"))
-    refusal(lambda: acme.ask(f"user:{SOMEBODY} ", "invoices:view"))
+    refusal(lambda: acme.ask(f"user:{SOMEBODY}é", "invoices:view"))
     wrong = server.caller(server.operator_key[:-1] + "!")
     refusal(lambda: wrong.keys.ListKeys(key_pb2.ListKeysRequest()))
     refusal(lambda: wrong.checks.Check(checks.CheckRequest(tenant="acme", subject=SOMEBODY)))

@@ -45,7 +45,7 @@ def export(
 
 
 def _line(rule: pb.CasbinRule) -> str:
-    """Write one line; by `domain.identifiers` no value holds a comma or a quote."""
+    """Write one line; by `domain.rules.encoded` no value holds a comma or a quote."""
     return ", ".join((rule.ptype, *rule.values)) + "\n"
 
 

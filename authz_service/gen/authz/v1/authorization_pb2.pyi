@@ -204,7 +204,7 @@ class CheckRequest(_message.Message):
     permission: _builtins.str
     """What they want to do. Example: `invoices:export`."""
     scope: _builtins.str
-    """The resource, one or two `type:id` segments; empty for the whole tenant.
+    """The resource, one to four `type:id` segments; empty for the whole tenant.
     Example: `project:42/document:7`.
     """
     min_revision: _builtins.int

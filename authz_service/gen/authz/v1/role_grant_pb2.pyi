@@ -194,7 +194,7 @@ class RoleGrant(_message.Message):
     role: _builtins.str
     """The role. Example: `editor`, or `acme/editor` for the tenant's own."""
     scope: _builtins.str
-    """Where it applies, one or two `type:id` segments; empty for the whole tenant."""
+    """Where it applies, one to four `type:id` segments; empty for the whole tenant."""
     source: Global___GrantSource.ValueType
     """Who manages it."""
     reason: _builtins.str

@@ -29,11 +29,11 @@ class CasbinRule(_message.Message):
     PTYPE_FIELD_NUMBER: _builtins.int
     VALUES_FIELD_NUMBER: _builtins.int
     ptype: _builtins.str
-    """Rule type: `p`, `p2`, `g`, `g2` or `g3`. A Casbin model to be imported may have others."""
+    """Rule type: `p`, `p2`, `g`, `g2`, `g3` or `g4`. A Casbin model to be imported may have others."""
     @_builtins.property
     def values(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Values v0 to v5 without the empty ones at the end, such as
-        `["role/editor", "*", "invoices:export", "allow"]`.
+        `["*", "acme/*", "invoices:export", "deny"]`.
         """
 
     def __init__(

@@ -29,8 +29,10 @@ class RuleServiceStub:
     """RuleService hands the rules to other Casbin enforcers, and takes theirs over.
 
     What it writes is enforced by a stock Casbin of any language with the answers this service gives:
-    the model is `policies/model.conf`, a question is (subject, tenant, tenant/outer scope,
-    tenant/inner scope, permission), unused scopes repeat the tenant.
+    the model is `policies/model.conf`, a question is (subject, tenant, scope, permission), with an
+    empty scope for the tenant as a whole. In the id of a subject, spaces, quotation
+    marks, percent signs, parentheses, stars, commas, slashes, brackets and backslashes are written as
+    in a URL (`%20` for a space), in rules and questions alike.
     """
 
     def __init__(self, channel):
@@ -55,8 +57,10 @@ class RuleServiceServicer:
     """RuleService hands the rules to other Casbin enforcers, and takes theirs over.
 
     What it writes is enforced by a stock Casbin of any language with the answers this service gives:
-    the model is `policies/model.conf`, a question is (subject, tenant, tenant/outer scope,
-    tenant/inner scope, permission), unused scopes repeat the tenant.
+    the model is `policies/model.conf`, a question is (subject, tenant, scope, permission), with an
+    empty scope for the tenant as a whole. In the id of a subject, spaces, quotation
+    marks, percent signs, parentheses, stars, commas, slashes, brackets and backslashes are written as
+    in a URL (`%20` for a space), in rules and questions alike.
     """
 
     def ExportRules(self, request, context):
@@ -112,8 +116,10 @@ class RuleService:
     """RuleService hands the rules to other Casbin enforcers, and takes theirs over.
 
     What it writes is enforced by a stock Casbin of any language with the answers this service gives:
-    the model is `policies/model.conf`, a question is (subject, tenant, tenant/outer scope,
-    tenant/inner scope, permission), unused scopes repeat the tenant.
+    the model is `policies/model.conf`, a question is (subject, tenant, scope, permission), with an
+    empty scope for the tenant as a whole. In the id of a subject, spaces, quotation
+    marks, percent signs, parentheses, stars, commas, slashes, brackets and backslashes are written as
+    in a URL (`%20` for a space), in rules and questions alike.
     """
 
     @staticmethod

@@ -204,7 +204,7 @@ def rule_table() -> None:
         ],
         *texts("ptype", "v0", "v1", "v2", "v3", "v4", "v5", "tenant", "subject", "scope"),
         *texts("source", "reason", "grant_id", "exception_id"),
-        *texts("origin", "substitute_for", "held_back"),
+        *texts("gives", "origin", "substitute_for", "held_back"),
         *numbers("valid_from", "valid_until"),
     )
     index("ix_rule_tenant_subject", "rule", ["tenant", "subject"])
