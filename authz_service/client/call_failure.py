@@ -41,15 +41,14 @@ def failure_of(error: grpc.Call, address: str, timeout: float) -> Failure:
                 for field_violation in bad.field_violations
             ],
         )
-    match code:
-        case grpc.StatusCode.UNAVAILABLE if refused := refused_handshake(message, address):
+    if code is grpc.StatusCode.UNAVAILABLE:
+        if refused := refused_handshake(message, address):
             return _unreachable(code, *refused)
-        case grpc.StatusCode.UNAVAILABLE:
-            return _unreachable(code, f"no server can be reached at {address}: {message}")
-        case grpc.StatusCode.DEADLINE_EXCEEDED:
-            message = f"no answer from {address} within {timeout:g} s"
-            advice = "wait longer with --timeout, or see what the server's log says"
-            return _unreachable(code, message, advice)
+        return _unreachable(code, f"no server can be reached at {address}: {message}")
+    if code is grpc.StatusCode.DEADLINE_EXCEEDED:
+        message = f"no answer from {address} within {timeout:g} s"
+        advice = "wait longer with --timeout, or see what the server's log says"
+        return _unreachable(code, message, advice)
     advice = _ADVICE.get(code, "").format(address=address)
     return Failure(ExitCode.REFUSED, code.name, message, code=code.name, advice=advice)
 

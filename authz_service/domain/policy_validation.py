@@ -29,7 +29,7 @@ def checked(policy: PolicySet, existing: PolicySet = EMPTY) -> PolicySet:
 
 
 def violations(policy: PolicySet, existing: PolicySet = EMPTY) -> Iterator[Violation]:
-    """Find every law that `policy`, applied over `existing`, breaks: by section, in its order."""
+    """Find what would be invalid with `policy` applied over `existing`, by section, in order."""
     world = World.of(policy, existing)
     yield from check_duplicates("permissions", [p.id for p in policy.permissions])
     for permission in policy.permissions:

@@ -1,6 +1,6 @@
-"""Laws of a customer's roster that hold by whichever path a change comes.
+"""Invariants of a customer's roster, whichever way a change comes in.
 
-The unit of work asks them of every transaction. They look at what the transaction does to
+The unit of work checks them for every transaction. They look at what the transaction does to
 memberships and role grants, and at nothing else: neither a policy that redefines a role nor the
 end of an account is held back. A change that takes nothing from anybody is through at once.
 """

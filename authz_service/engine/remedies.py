@@ -81,13 +81,12 @@ class _Search:
 
     def _ways(self, index: Index, objection: DecisionReason) -> list[Way]:
         tenant = index.tenants.get(self.goal.question.tenant)
-        match objection:
-            case DecisionReason.UNKNOWN_PERMISSION:
-                return [(CreatePermission(self.goal.question.permission),)]
-            case DecisionReason.UNKNOWN_TENANT:
-                return [
-                    (OnboardTenant(self.goal.question.tenant, tier),) for tier in self._tiers(index)
-                ]
+        if objection is DecisionReason.UNKNOWN_PERMISSION:
+            return [(CreatePermission(self.goal.question.permission),)]
+        if objection is DecisionReason.UNKNOWN_TENANT:
+            return [
+                (OnboardTenant(self.goal.question.tenant, tier),) for tier in self._tiers(index)
+            ]
         return [] if tenant is None else Ways(self.goal, index, tenant).of(objection)
 
     def _tiers(self, index: Index) -> list[str]:

@@ -1,7 +1,7 @@
 """Ways to still one objection: the steps that could be taken, likelier ones first."""
 
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import Final, Literal, TypeAlias, assert_never
 
 from authz_service.domain.catalog import ADD_ON, SEATS, TIER, Limit
 from authz_service.domain.change import Fact
@@ -37,6 +37,16 @@ _OF_THE_SUBJECT: Final = frozenset(
 )
 
 
+_Outside: TypeAlias = Literal[
+    DecisionReason.TENANT_OFFBOARDED,
+    DecisionReason.TENANT_SUSPENDED,
+    DecisionReason.NOT_A_MEMBER,
+    DecisionReason.MEMBERSHIP_INVITED,
+    DecisionReason.MEMBERSHIP_SUSPENDED,
+]
+"""The account is closed, or the subject is not in it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Goal:
     """What is to be allowed and when, and what a reactivation brings back."""
@@ -65,10 +75,27 @@ class Ways:
                 return self._entitle()
             case DecisionReason.LIMIT_REACHED | DecisionReason.LIMIT_UNKNOWN:
                 return self._raise_limit()
+            case DecisionReason.DENIED_BY_EXCEPTION:
+                denials = decide.denials(self.tenant, question, self.goal.at)
+                return [tuple(DeleteException(question.tenant, d.id) for d in denials)]
+            case (
+                DecisionReason.TENANT_OFFBOARDED
+                | DecisionReason.TENANT_SUSPENDED
+                | DecisionReason.NOT_A_MEMBER
+                | DecisionReason.MEMBERSHIP_INVITED
+                | DecisionReason.MEMBERSHIP_SUSPENDED
+            ):
+                return [self._let_in(objection)]
+            case (
+                DecisionReason.ALLOWED
+                | DecisionReason.UNKNOWN_PERMISSION
+                | DecisionReason.UNKNOWN_TENANT
+            ):
+                return []
             case _:
-                return [self._only_way(objection)]
+                assert_never(objection)
 
-    def _only_way(self, objection: DecisionReason) -> Way:
+    def _let_in(self, objection: _Outside) -> Way:
         question = self.goal.question
         tenant, subject = question.tenant, question.subject
         match objection:
@@ -82,11 +109,8 @@ class Ways:
                 return (AddMember(tenant, subject),)
             case DecisionReason.MEMBERSHIP_SUSPENDED:
                 return self._resume_member()
-            case DecisionReason.DENIED_BY_EXCEPTION:
-                denials = decide.denials(self.tenant, question, self.goal.at)
-                return tuple(DeleteException(tenant, denial.id) for denial in denials)
             case _:
-                return ()
+                assert_never(objection)
 
     @property
     def _permission(self) -> PermissionEntry:

@@ -126,7 +126,7 @@ class Worker:
                 self.beat()
             except AuthzError as error:
                 log.warning("jobs are not looked after", reason=error.reason.value)
-            except Exception:
+            except Exception:  # this thread must outlive a fault, or no job is looked after again
                 log.exception("jobs are not looked after")
             if self._stopping.wait(every):
                 return

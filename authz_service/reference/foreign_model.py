@@ -62,7 +62,7 @@ def read_shape(text: str) -> Shape:
         requested = [token.removeprefix("r_") for token in model["r"]["r"].tokens]
         policy = [token.removeprefix("p_") for token in model["p"]["p"].tokens]
         matcher, effect = model["m"]["m"].value, model["e"]["e"].value
-    except Exception as error:
+    except Exception as error:  # Casbin raises whatever its parser stumbles over
         raise refused(f"it is no Casbin model: {error}") from error
     terms = _terms(matcher, requested)
     compared = terms.comparisons

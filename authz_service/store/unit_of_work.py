@@ -235,7 +235,7 @@ class Store:
             Unavailable: DATABASE_UNAVAILABLE; whether a commit that failed took place is not
                 known, and a retry under the same request id will tell.
             Internal: the block changed something and recorded nothing.
-            FailedPrecondition: the change would break a law of `engine/invariants.py`.
+            FailedPrecondition: the change would break one of `engine/invariants.py`.
         """
         with self._next_turn():
             steps: list[Transaction] = []

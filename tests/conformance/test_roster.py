@@ -318,7 +318,7 @@ class Crowd:
 
 
 def admins(facts: Facts) -> set[str]:
-    """Name the active admins, read from the rows by nothing that the law is written with."""
+    """Name the active admins, read from the rows by none of the code that checks them."""
     held = {
         grant.subject
         for grant in facts.role_grants("acme")

@@ -48,6 +48,14 @@ def test_narrower_terminals_get_a_block_for_each_row() -> None:
     assert first.startswith("SUBJECT ")
 
 
+def test_one_row_with_a_long_word_is_a_block_among_the_others() -> None:
+    short = ("user:bob", "viewer", "always", "", "7")
+    text = printed(60, table(COLUMNS, [short, (*short[:4], "x" * 40), short]))
+    assert [line.split()[0] for line in text.splitlines() if line.split()] == [
+        *("SUBJECT", "user:bob"), *("SUBJECT", "ROLE", "IN", "ID"), "user:bob",
+    ]  # fmt: skip
+
+
 def test_a_column_without_values_is_left_out_and_an_empty_table_keeps_its_head() -> None:
     assert "REASON" not in printed(200, table(COLUMNS, ROWS[1:]))
     assert printed(200, table(COLUMNS, [])).split() == " ".join(COLUMNS).split()

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import Annotated
 
 import typer
-from rich.table import Table
+from rich.console import RenderableType
 
 from authz_service.cli.display import output as out
 from authz_service.cli.display import tables
@@ -104,7 +104,7 @@ def _require_outcome(request: pb.ListAuditEntriesRequest, outcome: str) -> None:
         raise typer.BadParameter(f"--outcome {outcome!r}: done, refused, or a reason of refusal")
 
 
-def _table(entries: Iterable[pb.AuditEntry], tenant: str) -> Table:
+def _table(entries: Iterable[pb.AuditEntry], tenant: str) -> RenderableType:
     rows = [
         (
             instant(entry.entry_time),
@@ -119,7 +119,7 @@ def _table(entries: Iterable[pb.AuditEntry], tenant: str) -> Table:
     return columns_for(tenant, ("TIME", "TENANT", "ENTRY", "WHAT", "WHO", "REASON"), rows)
 
 
-def _verdict(answer: pb.VerifyAuditResponse) -> Table:
+def _verdict(answer: pb.VerifyAuditResponse) -> RenderableType:
     broken = f"{out.NO} broken at entry {answer.broken_seq}"
     return tables.facts(
         [

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
+from rich.console import RenderableType
 
 from authz_service.cli.display import output as out
 from authz_service.cli.display import tables
@@ -203,7 +203,7 @@ def resume(session: Session, reason: Reason = "") -> None:
     session.show(answer, _intake(answer.intake), note=note)
 
 
-def event_facts(event: pb.BillingEvent) -> Table:
+def event_facts(event: pb.BillingEvent) -> RenderableType:
     """Lay out an event."""
     return tables.facts(
         [
@@ -221,7 +221,7 @@ def event_facts(event: pb.BillingEvent) -> Table:
     )
 
 
-def _table(events: Iterable[pb.BillingEvent]) -> Table:
+def _table(events: Iterable[pb.BillingEvent]) -> RenderableType:
     rows = [
         (
             event.source,
@@ -237,11 +237,11 @@ def _table(events: Iterable[pb.BillingEvent]) -> Table:
     return tables.table(("SOURCE", "EVENT", "TYPE", "TENANT", "STATE", "REASON", "MESSAGE"), rows)
 
 
-def _effects(effects: Iterable[str]) -> Table:
+def _effects(effects: Iterable[str]) -> RenderableType:
     return tables.table(("EFFECT",), [(effect,) for effect in effects])
 
 
-def _intake(now: pb.Intake) -> Table:
+def _intake(now: pb.Intake) -> RenderableType:
     opened = instant(now.breaker_open_time) if now.HasField("breaker_open_time") else ""
     return tables.facts(
         [

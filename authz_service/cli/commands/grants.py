@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 from google.protobuf.field_mask_pb2 import FieldMask
-from rich.table import Table
+from rich.console import RenderableType
 
 from authz_service.cli.display import output as out
 from authz_service.cli.display import tables
@@ -230,7 +230,7 @@ def bulk_revoke(session: Session, file: bulk_files.File, reason: Reason = "") ->
     session.show(answer, tables.table((*_WHAT, "OUTCOME", "IDS"), rows))
 
 
-def _table(grants: Iterable[pb.RoleGrant]) -> Table:
+def _table(grants: Iterable[pb.RoleGrant]) -> RenderableType:
     rows = [
         (grant.subject, grant.role, grant.scope, _in_force(grant),
          word(pb.GrantSource, grant.source),
@@ -240,7 +240,7 @@ def _table(grants: Iterable[pb.RoleGrant]) -> Table:
     return tables.table(("SUBJECT", "ROLE", "SCOPE", "IN FORCE", "SOURCE", "REASON", "ID"), rows)
 
 
-def _facts(grant: pb.RoleGrant) -> Table:
+def _facts(grant: pb.RoleGrant) -> RenderableType:
     return tables.facts(
         [
             ("grant", grant.id),

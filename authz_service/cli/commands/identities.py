@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Annotated, Final
 
 import typer
-from rich.table import Table
+from rich.console import RenderableType
 
 from authz_service.cli.commands.callers import ROLES, TENANTS, AllTenants, Forever, Name, changed
 from authz_service.cli.display import output as out
@@ -128,7 +128,7 @@ def delete(session: Session, identity: IdentityId, reason: Reason = "") -> None:
     session.show(answer, _table([answer.identity]), note="deleted")
 
 
-def _facts(identity: pb.Identity) -> Table:
+def _facts(identity: pb.Identity) -> RenderableType:
     return tables.facts(
         [
             ("id", identity.id),
@@ -145,7 +145,7 @@ def _facts(identity: pb.Identity) -> Table:
     )
 
 
-def _table(identities: Iterable[pb.Identity]) -> Table:
+def _table(identities: Iterable[pb.Identity]) -> RenderableType:
     rows = [
         (
             identity.id,

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 from google.protobuf.duration_pb2 import Duration
-from rich.table import Table
+from rich.console import RenderableType
 from rich.text import Text
 
 from authz_service.cli.commands.members import member_facts
@@ -140,7 +140,7 @@ def _lifetime(open_for: timedelta | None) -> Duration | None:
     return answer
 
 
-def _table(invitations: Iterable[pb.Invitation]) -> Table:
+def _table(invitations: Iterable[pb.Invitation]) -> RenderableType:
     rows = [
         (
             invitation.id,

@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Annotated
 
 import typer
-from rich.table import Table
+from rich.console import RenderableType
 
 from authz_service.cli import completion
 from authz_service.cli.display import tables
@@ -93,7 +93,7 @@ def state_number(state: State | None) -> pb.JobState.ValueType:
     return pb.JobState.Value(f"JOB_STATE_{state.name}")
 
 
-def jobs_table(jobs: Iterable[pb.Job]) -> Table:
+def jobs_table(jobs: Iterable[pb.Job]) -> RenderableType:
     rows = [
         (job.id, word(pb.JobKind, job.kind), job.tenant, job.subject,
          word(pb.JobState, job.state), str(job.attempt_count),

@@ -7,7 +7,7 @@ from typing import Annotated, Final
 
 import typer
 from google.protobuf.duration_pb2 import Duration
-from rich.table import Table
+from rich.console import RenderableType
 from rich.text import Text
 
 from authz_service.cli import completion
@@ -213,7 +213,7 @@ def _duration(time: timedelta | None) -> Duration | None:
     return message
 
 
-def _facts(key: pb.Key) -> Table:
+def _facts(key: pb.Key) -> RenderableType:
     return tables.facts(
         [
             ("id", key.id),
@@ -230,7 +230,7 @@ def _facts(key: pb.Key) -> Table:
     )
 
 
-def _table(keys: Iterable[pb.Key]) -> Table:
+def _table(keys: Iterable[pb.Key]) -> RenderableType:
     rows = [
         (key.id, key.display_name, _kind(key), out.listed(key.roles),
          out.listed(key.tenants) or "all", instant(key.create_time),

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
+from rich.console import RenderableType
 from rich.text import Text
 
 from authz_service.cli.commands.jobs import OfTenant
@@ -104,7 +104,7 @@ def _number(kind: Kind) -> pb.MailKind.ValueType:
     return pb.MailKind.Value(f"MAIL_KIND_{kind.name}")
 
 
-def _table(templates: Iterable[pb.MailTemplate]) -> Table:
+def _table(templates: Iterable[pb.MailTemplate]) -> RenderableType:
     rows = [
         (word(pb.MailKind, template.kind), _origin(template), template.subject)
         for template in templates

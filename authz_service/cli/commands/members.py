@@ -3,7 +3,7 @@
 from typing import Annotated
 
 import typer
-from rich.table import Table
+from rich.console import RenderableType
 
 from authz_service.cli.display import output as out
 from authz_service.cli.display import tables
@@ -170,7 +170,7 @@ def managed_by(member: member_pb2.Member) -> str:
     return word(member_pb2.ManagedBy, member.managed_by) if member.managed_by else ""
 
 
-def member_facts(member: member_pb2.Member) -> Table:
+def member_facts(member: member_pb2.Member) -> RenderableType:
     """Lay out a member."""
     suspensions = [
         word(suspension_pb2.SuspensionReason, suspension) for suspension in member.suspensions

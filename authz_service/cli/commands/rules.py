@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
+from rich.console import RenderableType
 
 from authz_service.cli.display import output as out
 from authz_service.cli.display import tables
@@ -49,7 +49,7 @@ def _line(rule: pb.CasbinRule) -> str:
     return ", ".join((rule.ptype, *rule.values)) + "\n"
 
 
-def _summary(rules: Iterable[pb.CasbinRule]) -> Table:
+def _summary(rules: Iterable[pb.CasbinRule]) -> RenderableType:
     counts: dict[str, int] = {}
     for rule in rules:
         counts[rule.ptype] = counts.get(rule.ptype, 0) + 1

@@ -3,7 +3,7 @@
 from typing import Annotated
 
 import typer
-from rich.table import Table
+from rich.console import RenderableType
 from rich.text import Text
 
 from authz_service.cli.display import tables
@@ -57,7 +57,7 @@ def cancel(session: Session, scheduled: ScheduleId, reason: Reason = "") -> None
     session.show(answer, *_parts(answer.scheduled), note="cancelled")
 
 
-def _parts(scheduled: pb.ScheduledChangeset) -> tuple[Table | Text, ...]:
+def _parts(scheduled: pb.ScheduledChangeset) -> tuple[RenderableType | Text, ...]:
     facts = tables.facts(
         [
             ("id", scheduled.id),

@@ -6,7 +6,6 @@ from typing import Annotated, Any, Final
 
 import typer
 from rich.console import RenderableType
-from rich.table import Table
 
 from authz_service.cli import completion
 from authz_service.cli.display import output as out
@@ -156,7 +155,7 @@ def _then(limit: limit_pb2.Limit) -> str:
     return f"{amount(limit)} {limit.unit}" if limit.unit else "not set"
 
 
-def _steps(steps: Iterable[pb.DowngradeStep]) -> list[Table]:
+def _steps(steps: Iterable[pb.DowngradeStep]) -> list[RenderableType]:
     rows = [
         (word(pb.DowngradeStepKind, step.kind), step.subject, step.role, step.replacement,
          step.scope)
@@ -165,7 +164,7 @@ def _steps(steps: Iterable[pb.DowngradeStep]) -> list[Table]:
     return _table(("DOWNGRADE POLICY", "WHOM", "ROLE", "INSTEAD", "SCOPE"), rows)
 
 
-def _table(columns: tuple[str, ...], rows: list[Any]) -> list[Table]:
+def _table(columns: tuple[str, ...], rows: list[Any]) -> list[RenderableType]:
     return [tables.table(columns, rows)] if rows else []
 
 

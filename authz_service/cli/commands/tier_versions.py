@@ -3,7 +3,7 @@
 from typing import Annotated
 
 import typer
-from rich.table import Table
+from rich.console import RenderableType
 
 from authz_service.cli.display import output as out
 from authz_service.cli.display import tables
@@ -150,7 +150,7 @@ def migrate(
     session.show(answer, moved, *parts)
 
 
-def _facts(version: pb.TierVersion) -> Table:
+def _facts(version: pb.TierVersion) -> RenderableType:
     tier = version.tier
     return tables.facts(
         [

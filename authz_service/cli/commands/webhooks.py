@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.field_mask_pb2 import FieldMask
-from rich.table import Table
+from rich.console import RenderableType
 from rich.text import Text
 
 from authz_service.cli.commands.jobs import InState, OfTenant, jobs_table, state_number
@@ -169,7 +169,7 @@ def redeliver(
     session.show(answer, jobs_table([answer.delivery]))
 
 
-def _table(endpoints: Iterable[pb.Endpoint]) -> Table:
+def _table(endpoints: Iterable[pb.Endpoint]) -> RenderableType:
     rows = [
         (endpoint.id, endpoint.tenant or "all", endpoint.url, out.listed(endpoint.kinds),
          endpoint.disabled_reason or "no", endpoint.description)

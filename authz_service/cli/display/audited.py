@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from rich.table import Table
+from rich.console import RenderableType
 
 from authz_service.cli.display import tables
 from authz_service.gen.authz.v1 import audit_pb2 as pb
@@ -20,7 +20,9 @@ def in_local_time(instant: str) -> str:
     return f"{datetime.fromisoformat(instant).astimezone():%Y-%m-%d %H:%M}"
 
 
-def columns_for(tenant: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
+def columns_for(
+    tenant: str, columns: Sequence[str], rows: Sequence[Sequence[str]]
+) -> RenderableType:
     """Make a table; the column TENANT is left out where all rows are of one account."""
     shown = [place for place, name in enumerate(columns) if name != "TENANT" or not tenant]
     cut = [[row[place] for place in shown] for row in rows]

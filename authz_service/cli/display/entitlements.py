@@ -1,7 +1,6 @@
 """What a customer answer, and where each part comes from."""
 
 from rich.console import RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from authz_service.cli.display import output as out
@@ -40,12 +39,12 @@ def entitlement_parts(tenant: str, answer: pb.GetEntitlementsResponse) -> list[R
     ]
     parts: list[RenderableType] = [tables.facts(facts)]
     for title, table in _tables(answer):
-        if table.row_count:
+        if table.texts:
             parts += [Text(f"\n{title}", "bold"), table]
     return parts
 
 
-def _tables(answer: pb.GetEntitlementsResponse) -> list[tuple[str, Table]]:
+def _tables(answer: pb.GetEntitlementsResponse) -> list[tuple[str, tables.Rows]]:
     features = [
         (e.feature.name, feature_value(e.feature), in_words(e.source)) for e in answer.features
     ]

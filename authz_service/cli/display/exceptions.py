@@ -2,15 +2,13 @@
 
 from collections.abc import Iterable
 
-from rich.table import Table
-
 from authz_service.cli.display import output as out
 from authz_service.cli.display import tables
 from authz_service.cli.display.words import window, word
 from authz_service.gen.authz.v1 import exception_pb2 as pb
 
 
-def exception_table(exceptions: Iterable[pb.TenantException]) -> Table:
+def exception_table(exceptions: Iterable[pb.TenantException]) -> tables.Rows:
     """Lay out exceptions."""
     rows = [
         (

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from rich.table import Table
+from rich.console import RenderableType
 from rich.text import Text
 
 from authz_service.cli.display import output as out
@@ -11,7 +11,7 @@ from authz_service.cli.display.words import word
 from authz_service.gen.authz.v1 import moved_pb2 as pb
 
 
-def moved_parts(moved: Iterable[pb.Moved]) -> Iterator[Table | Text]:
+def moved_parts(moved: Iterable[pb.Moved]) -> Iterator[RenderableType | Text]:
     """Lay out what was moved; nothing if there was nothing."""
     rows = [
         (word(pb.MovedKind, item.kind).replace("_", " "), f"{item.count:,}", out.listed(item.names))

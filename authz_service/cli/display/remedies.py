@@ -1,6 +1,5 @@
 """What to do about a denial, as commands that can be run as they stand."""
 
-import os
 import shlex
 from typing import Any
 
@@ -62,9 +61,7 @@ def _of_tenant(name: str, request: Any) -> list[str]:
 
 
 def _exception(exception: Any) -> list[str]:
-    """Whoever runs the command approves it."""
-    approver = os.environ.get("USER") or exception.approver
-    questions = ["--reason", exception.reason, "--approver", approver]
+    questions = ["--reason", exception.reason, "--approver", exception.approver]
     return ["exceptions", "grant", exception.tenant, *exception.permissions, *questions]
 
 

@@ -2,6 +2,8 @@
 
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
 from typing import Final
 
 from rich.cells import cell_len
@@ -40,44 +42,72 @@ class _Grid(Grid):
                     yield part
 
 
-class _Rows(_Grid):
-    """Rows under their columns; where the terminal is narrower, a block for each row."""
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Rows under their columns. One with a word too long to stand there is a block among them;
+    where the terminal is too narrow for most of them, each is.
+    """
 
-    def __init__(self, columns: Sequence[str], rows: list[list[Text]]) -> None:
-        super().__init__(show_header=True)
-        self._names, self._texts = columns, rows
-        for name in columns:
-            self.add_column(name)
-        for row in rows:
-            self.add_row(*row)
+    columns: Sequence[str]
+    texts: Sequence[Sequence[Text]]
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        widths = self._widths(options.max_width - _GAP * max(0, len(self._names) - 1))
-        if widths is not None:
-            for column, width in zip(self.columns, widths, strict=True):
-                column.width = width
-            yield from super().__rich_console__(console, options)
-            return
-        for number, row in enumerate(self._texts):
-            yield from [Text()] if number else []
-            yield facts(zip(self._names, row, strict=True))
+        available = options.max_width - _GAP * max(0, len(self.columns) - 1)
+        fitting = self._fitting(available)
+        if len(fitting) * 2 <= len(self.texts):
+            fitting = frozenset()
+        widths = self._widths(fitting, available)
+        if fitting or not self.texts:
+            yield self._grid([], widths, header=True)
+        for row_fits, numbers in groupby(range(len(self.texts)), fitting.__contains__):
+            rows = [self.texts[number] for number in numbers]
+            if row_fits:
+                yield self._grid(rows, widths)
+            else:
+                yield from self._blocks(rows, between=bool(fitting))
 
-    def _widths(self, available: int) -> list[int] | None:
-        """Give each column its longest word and a share of the rest; None if that is too wide."""
+    def _blocks(self, rows: list[Sequence[Text]], *, between: bool) -> RenderResult:
+        for number, row in enumerate(rows):
+            yield from [Text()] if number or between else []
+            yield facts(zip(self.columns, row, strict=True))
+        yield from [Text()] if between else []
+
+    def _grid(
+        self, rows: list[Sequence[Text]], widths: list[int], *, header: bool = False
+    ) -> _Grid:
+        grid = _Grid(show_header=header)
+        for name, width in zip(self.columns, widths, strict=True):
+            grid.add_column(name, width=width)
+        for row in rows:
+            grid.add_row(*row)
+        return grid
+
+    def _fitting(self, available: int) -> frozenset[int]:
+        """Number the rows whose words fit side by side, those of short words first."""
+        words = [[_longest_word(cell) for cell in row] for row in self.texts]
+        least = [cell_len(name) for name in self.columns]
+        fitting = []
+        for number in sorted(range(len(words)), key=lambda number: sum(words[number])):
+            least = list(map(max, least, words[number]))
+            if sum(least) > available:
+                break
+            fitting.append(number)
+        return frozenset(fitting)
+
+    def _widths(self, fitting: frozenset[int], available: int) -> list[int]:
+        """Give each column its longest word and a share of the rest."""
         columns = [
-            [Text(name), *(row[number] for row in self._texts)]
-            for number, name in enumerate(self._names)
+            [Text(name), *(self.texts[number][column] for number in fitting)]
+            for column, name in enumerate(self.columns)
         ]
         least = [max(map(_longest_word, cells)) for cells in columns]
         most = [max(cell.cell_len for cell in cells) for cells in columns]
-        spare, needed = available - sum(least), sum(most) - sum(least)
-        if spare < 0:
-            return None
+        spare, needed = max(0, available - sum(least)), sum(most) - sum(least)
         share = min(1.0, spare / needed) if needed else 0.0
         return [low + int((high - low) * share) for low, high in zip(least, most, strict=True)]
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[str | Text]]) -> Grid:
+def table(columns: Sequence[str], rows: Iterable[Sequence[str | Text]]) -> Rows:
     """Lay out rows; a column in which nothing stands is left out.
 
     A line ends between words only, so that an id, an instant or an action can be copied whole.
@@ -86,7 +116,7 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str | Text]]) -> Grid:
     filled = [
         number for number in range(len(columns)) if not texts or any(row[number] for row in texts)
     ]
-    return _Rows(
+    return Rows(
         [columns[number] for number in filled],
         [[row[number] for number in filled] for row in texts],
     )

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from rich.table import Table
+from rich.console import RenderableType
 
 from authz_service.cli.display import output as out
 from authz_service.cli.display import tables
@@ -11,7 +11,7 @@ from authz_service.cli.display.words import Windowed, instant, window, word
 from authz_service.gen.authz.v1 import suspension_pb2, tenant_pb2
 
 
-def tenant_facts(tenant: tenant_pb2.Tenant, *more: tuple[str, str]) -> Table:
+def tenant_facts(tenant: tenant_pb2.Tenant, *more: tuple[str, str]) -> RenderableType:
     """Lay out an account."""
     suspensions = [
         word(suspension_pb2.SuspensionReason, suspension) for suspension in tenant.suspensions

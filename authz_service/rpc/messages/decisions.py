@@ -48,7 +48,8 @@ def limit(
     return message
 
 
-def explained(answer: Explained) -> pb.ExplainResponse:
+def explained(answer: Explained, approver: str) -> pb.ExplainResponse:
+    """Write an explanation; `approver` is whom its remedies name as approving an exception."""
     decision = answer.explanation.decision
     return pb.ExplainResponse(
         allowed=decision.allowed,
@@ -64,7 +65,7 @@ def explained(answer: Explained) -> pb.ExplainResponse:
             for layer in answer.explanation.layers
         ],
         rules=[_rule(rule) for rule in answer.rules],
-        remedies=[remedy_message(remedy) for remedy in answer.explanation.remedies],
+        remedies=[remedy_message(remedy, approver) for remedy in answer.explanation.remedies],
         at=values.timestamp(answer.at),
         revision=decision.revision,
     )

@@ -18,12 +18,14 @@ from authz_service.gen.authz.v1 import (
 from authz_service.rpc.messages import catalog
 from authz_service.rpc.messages.members import SUSPENSIONS
 
-_REASON = "suggested by Explain"
 
-
-def remedy_message(remedy: Remedy) -> pb.Remedy:
+def remedy_message(remedy: Remedy, approver: str) -> pb.Remedy:
+    messages = [_step(step) for step in remedy.steps]
+    for message in messages:
+        if message.HasField("create_exception"):
+            message.create_exception.exception.approver = approver
     return pb.Remedy(
-        steps=[_step(step) for step in remedy.steps],
+        steps=messages,
         summary=remedy.summary,
         gives=remedy.gives,
         takes_away=remedy.takes_away,
@@ -124,8 +126,7 @@ def _of_policy(
                 kind=exception_pb2.EXCEPTION_KIND_GRANT,
                 tenant=tenant,
                 permissions=[permission],
-                reason=_REASON,
-                approver=_REASON,
+                reason=f"{permission} without the tier that includes it",
             )
             return pb.RemedyStep(
                 create_exception=exception_pb2.CreateExceptionRequest(exception=exception)

@@ -109,8 +109,10 @@ class AuthorizationServicer:
 
     def Explain(self, request: pb.ExplainRequest, context: Context) -> pb.ExplainResponse:
         admitted = self._admit(request, context, _EXPLAIN)
-        moment = _moment(request)
-        return decisions.explained(admitted.explain(questions.question(request), moment))
+        answer = admitted.explain(questions.question(request), _moment(request))
+        # A remedy that takes an approval is the caller's proposal, so it is the caller's to sign.
+        _, on_behalf_of = self._credentials.read(context)
+        return decisions.explained(answer, on_behalf_of or self._decider.observed.mine.caller)
 
     def _admit(self, request: Any, context: Context, access: Access) -> Admitted:
         presented, on_behalf_of = self._credentials.read(context)

@@ -2,16 +2,19 @@
 
 from collections.abc import Iterator, Set
 from dataclasses import replace
-from typing import Final
+from typing import Final, assert_never
 
 from authz_service.domain.audit import Actor, AuditRecord
 from authz_service.domain.call import Call
 from authz_service.domain.catalog import Permission, Plan, Role
-from authz_service.domain.change import Fact, FactChange
+from authz_service.domain.change import Fact, FactChange, ScheduledChangeset
 from authz_service.domain.exception import TenantException
+from authz_service.domain.grant import RoleGrant
 from authz_service.domain.invitation import Invitation
+from authz_service.domain.kept import Kept
+from authz_service.domain.membership import Membership
 from authz_service.domain.own_policy import PERMISSIONS, RIGHTS, ROLES, is_own
-from authz_service.domain.tenant import SYSTEM
+from authz_service.domain.tenant import SYSTEM, Tenant
 from authz_service.engine.index import Index
 from authz_service.errors import ErrorReason, FailedPrecondition
 from authz_service.store.unit_of_work import Store, Transaction
@@ -97,5 +100,9 @@ def _without(fact: Fact, missing: Set[str]) -> Fact | None:
             return replace(fact, permissions=permissions - missing)
         case Invitation(roles=roles) if set(roles) - missing:
             return replace(fact, roles=tuple(role for role in roles if role not in missing))
-        case _:
+        case TenantException() | Invitation() | RoleGrant():
             return None
+        case Tenant() | Membership() | ScheduledChangeset() | Kept():
+            raise TypeError(f"{type(fact).__name__} names neither a permission nor a role")
+        case _:
+            assert_never(fact)

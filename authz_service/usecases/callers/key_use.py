@@ -85,5 +85,5 @@ class KeyUse:
                 self.flush()
             except AuthzError as error:
                 log.info("last use of keys not written", error=str(error.__cause__ or error))
-            except Exception:
+            except Exception:  # this thread must outlive a fault, or no use is written again
                 log.exception("last use of keys not written")

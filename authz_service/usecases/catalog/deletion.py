@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar, assert_never
 
 from authz_service.domain.audit import AuditRecord
+from authz_service.domain.audit_changes import tenant_of
 from authz_service.domain.catalog import Permission, Plan, Role
 from authz_service.domain.change import Fact, Revision, ScheduledChangeset
 from authz_service.domain.exception import TenantException
@@ -20,7 +21,7 @@ from authz_service.store.unit_of_work import Transaction
 from authz_service.usecases.catalog import objects
 from authz_service.usecases.catalog.objects import owner_of
 from authz_service.usecases.catalog.references import Use, UseKind, uses
-from authz_service.usecases.catalog.replacement_rules import require_lawful
+from authz_service.usecases.catalog.replacement_rules import require_valid
 from authz_service.usecases.kernel.lockout import require_operable
 
 P = TypeVar("P", bound=Permission | Role | Plan)
@@ -61,8 +62,8 @@ def delete(tx: Transaction, kind: str, definition: P, replacement: str) -> Delet
 
     Raises:
         FailedPrecondition: STILL_IN_USE without a replacement; TENANT_RESERVED, if the tenant
-            `system` uses it; whatever law the move would break; OPERATORS_LOCKED_OUT.
-        InvalidArgument: a law of definitions that the move would break.
+            `system` uses it; an invariant that the move would break; OPERATORS_LOCKED_OUT.
+        InvalidArgument: the move would leave a definition invalid.
     """
     if replacement == definition.id:
         raise InvalidArgument(
@@ -75,7 +76,7 @@ def delete(tx: Transaction, kind: str, definition: P, replacement: str) -> Delet
     _move(tx, users)
     objects.end(tx, kind, definition)
     if users:
-        require_lawful(tx, users)
+        require_valid(tx, users)
     require_operable(tx)
     return Deleted(definition, _tally(users))
 
@@ -133,14 +134,13 @@ def _likeness(grant: RoleGrant) -> tuple[Any, ...]:
 def _require_no_caller(users: Iterable[Use]) -> None:
     """Refuse to move what the tenant `system` holds: that would give keys other rights."""
     for use in users:
-        match use.fact:
-            case RoleGrant(tenant=tenant) | Tenant(id=tenant) if tenant == SYSTEM:
-                raise FailedPrecondition(
-                    ErrorReason.TENANT_RESERVED,
-                    "the tenant `system`, whose members are keys, uses it, and only KeyService "
-                    "changes what keys may do; give those keys other roles first",
-                    field="replacement",
-                )
+        if isinstance(use.fact, RoleGrant | Tenant) and tenant_of(use.fact) == SYSTEM:
+            raise FailedPrecondition(
+                ErrorReason.TENANT_RESERVED,
+                "the tenant `system`, whose members are keys, uses it, and only KeyService "
+                "changes what keys may do; give those keys other roles first",
+                field="replacement",
+            )
 
 
 def _in_use(

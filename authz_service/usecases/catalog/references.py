@@ -6,6 +6,7 @@ What is over does not count: ended grants, exceptions, subscription items, offbo
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import Enum
+from typing import assert_never
 
 from authz_service.domain.catalog import Permission, Plan, Role, chain, split_version
 from authz_service.domain.change import Fact
@@ -50,6 +51,8 @@ def uses(tx: Transaction, definition: Permission | Role | Plan, other: str) -> I
             yield from _grants(tx, name, other)
         case Plan(id=name):
             yield from _of_plan(tx, name, other)
+        case _:
+            assert_never(definition)
 
 
 def _of_permission(tx: Transaction, name: str, other: str) -> Iterator[Use]:

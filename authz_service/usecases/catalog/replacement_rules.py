@@ -1,4 +1,4 @@
-"""The laws that hold when everything has moved from a deleted object to its replacement."""
+"""The rules that hold when everything has moved from a deleted object to its replacement."""
 
 from collections.abc import Iterable, Iterator
 
@@ -18,19 +18,19 @@ from authz_service.usecases.kernel.lockout import index_after
 _FIELD = "replacement"
 
 
-def require_lawful(tx: Transaction, moved: Iterable[Use]) -> None:
+def require_valid(tx: Transaction, moved: Iterable[Use]) -> None:
     """Check what the successors name; the transaction has made all of its changes.
 
     Raises:
-        InvalidArgument: a law of definitions: a circle, a chain too long, something internal sold.
+        InvalidArgument: an invalid definition: a circle, a chain too long, something internal sold.
         FailedPrecondition: PERMISSION_DEPRECATED, ROLE_NOT_ASSIGNABLE, ROLE_WIDER_THAN_TIER.
     """
     uses = list(moved)
     _check_definitions(tx, [use.successor for use in uses])
     for use in uses:
-        match use.fact, use.successor:
-            case (Role() | Plan()) as before, (Role() | Plan()) as after:
-                validation.check_deprecated(tx.index, before, after, _FIELD)
+        before, after = use.fact, use.successor
+        if isinstance(before, Role | Plan) and isinstance(after, Role | Plan):
+            validation.check_deprecated(tx.index, before, after, _FIELD)
     after_all = index_after(tx)
     for tenant, role in _grants(uses):
         _check_assignable(tx, after_all, tenant, role)

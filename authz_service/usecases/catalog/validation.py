@@ -1,4 +1,4 @@
-"""The laws of what can be sold and granted, asked of a change before it is made."""
+"""What can be sold and granted: checked before a change is made."""
 
 from collections.abc import Iterable
 
@@ -15,7 +15,7 @@ from authz_service.usecases.kernel import preconditions
 
 
 def check(index: Index, policy: PolicySet, field: str) -> None:
-    """Refuse a set that breaks a law, naming the field of the request: `role.includes`.
+    """Refuse a set with an invalid definition, naming the field of the request: `role.includes`.
 
     Raises:
         InvalidArgument: the first violation.

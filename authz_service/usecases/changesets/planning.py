@@ -167,7 +167,7 @@ def _delete(plan: _Plan, commands: list[_Numbered]) -> Iterator[AuthzError]:
 
 
 def _require_owners_kept(tx: Transaction, changes: list[FactChange]) -> None:
-    """Refuse what breaks a law of rosters, but for the last admin: that is an impact."""
+    """Refuse what breaks an invariant of rosters, except for the last admin: that is an impact."""
     try:
         invariants.require_kept(tx.index, changes, tx.now)
     except FailedPrecondition as refusal:

@@ -145,9 +145,8 @@ def _named(fact: Fact) -> Iterator[str]:
 
 
 def _demotes(change: FactChange) -> bool:
-    match change.before, change.after:
-        case Role(admin=True), Role(admin=True):
-            return False
-        case Role(admin=True), _:
-            return True
-    return False
+    return _of_admins(change.before) and not _of_admins(change.after)
+
+
+def _of_admins(fact: Fact | None) -> bool:
+    return isinstance(fact, Role) and fact.admin

@@ -153,8 +153,8 @@ def _differing(then: tuple[TenantImpact, ...], now: tuple[TenantImpact, ...]) ->
 
 def _of_role(change: FactChange, names: set[Name]) -> bool:
     """Tell whether a grant of one of the roles was given or taken: it goes where the role goes."""
-    match change.fact:
-        case RoleGrant(role=role):
-            owner, slash, _ = role.partition("/")
-            return ("role's grants", owner if slash else "", role) in names
-    return False
+    grant = change.fact
+    if not isinstance(grant, RoleGrant):
+        return False
+    owner, slash, _ = grant.role.partition("/")
+    return ("role's grants", owner if slash else "", grant.role) in names

@@ -56,5 +56,5 @@ class Shadow:
                 self.verified += 1
             except AuthzError as error:
                 log.debug("shadow check skipped", reason=error.reason.value)
-            except Exception:
+            except Exception:  # this thread must outlive a fault, or nothing is verified again
                 log.exception("shadow check failed")

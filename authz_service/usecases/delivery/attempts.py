@@ -86,7 +86,7 @@ class JobRunner:
             return craft.attempt(job)
         except Unavailable:
             raise
-        except Exception:
+        except Exception:  # a fault of ours is an outcome too: it is tried again, and told
             log.exception("a job failed as nobody expected", job=job.id, kind=job.kind.value)
             return Again(JobReason.INTERNAL, "failed as nobody expected; the log says how")
 
