@@ -15,6 +15,7 @@ from authz_service.serving.issuers import tokens_of
 from authz_service.serving.trace_setup import tracing_to
 from authz_service.store.database import Database
 from authz_service.store.unit_of_work import Store
+from authz_service.usecases.billing.event_ingest import EventDoor
 from authz_service.usecases.billing.policy_reload import BillingPolicyInUse
 from authz_service.usecases.callers.key_use import KeyUse
 from authz_service.usecases.changesets.replanning import replan
@@ -40,7 +41,9 @@ class Parts:
             self.database, self.replica, door.now, door.new_id, self.jobs.outbox, replan
         )
         self.billing_policy = BillingPolicyInUse(settings.policies_dir)
-        self.worker = self.jobs.worker(self.store, lambda: self.replica.index, self.billing_policy)
+        self.events: Counter[str] = Counter()
+        self.event_door = EventDoor(self.store, self.billing_policy, self.events)
+        self.worker = self.jobs.worker(self.store, lambda: self.replica.index, self.event_door)
         self.model = (settings.policies_dir / "model.conf").read_text(encoding="utf-8")
         self.explainer = Explainer(self.database, self.model, door.now)
         self.shadow = Shadow(self.explainer, settings.shadow_per_second)
@@ -50,7 +53,6 @@ class Parts:
         self.credentials = Credentials(
             Authentication(self.tokens), certificates=settings.tls_client_ca is not None
         )
-        self.events: Counter[str] = Counter()
 
     def observation(self, port: str) -> Observation:
         """Make what counts the calls of one port."""

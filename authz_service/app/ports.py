@@ -37,7 +37,6 @@ from authz_service.rpc.services.audit import AuditServicer
 from authz_service.rpc.services.authorization import AuthorizationServicer
 from authz_service.serving.call_stats import BOUNDS
 from authz_service.serving.tls import TlsFiles, require_no_listeners, tls_files
-from authz_service.usecases.billing.event_ingest import EventDoor
 from authz_service.usecases.decisions.decider import Decider
 from authz_service.usecases.kernel.execution import Executor
 from authz_service.web import health, metrics
@@ -170,9 +169,10 @@ def _billing_events(parts: Parts) -> Mount:
     event_secrets = EventSecrets(settings.event_secrets, settings.event_secrets_file, policy())
 
     def routes(threads: Threads) -> list[Route]:
-        intake = EventDoor(parts.store, policy, parts.events)
         url = settings.web_public_url
-        return EventEdge(intake, policy, event_secrets.of, door.now, url, threads).routes()
+        return EventEdge(
+            parts.event_door, policy, event_secrets.of, door.now, url, threads
+        ).routes()
 
     limits = MountLimits(threads=16, requests=200, body_bytes=settings.web_max_body_bytes)
     return Mount("/events", limits, routes)

@@ -25,9 +25,15 @@ def after(agreement: Agreement, clause: Clause, at: Instant, rank: Rank) -> Agre
     elif agreement.state_at(at) is TenantState.OFFBOARDED:
         return agreement
     agreement = _with_terms(agreement, clause, at, rank)
-    agreement = replace(agreement, **_statement(agreement, clause, at))
+    agreement = _with(agreement, **_statement(agreement, clause, at))
     tier = agreement.terms_at(at).tier if agreement.good_at(at) else ""
-    return replace(agreement, carried=tier or agreement.carried)
+    return _with(agreement, carried=tier or agreement.carried)
+
+
+def _with(agreement: Agreement, **fields: Any) -> Agreement:
+    """Set fields. Most events say again what is so, and a copy costs ten times the comparison."""
+    others = {name: value for name, value in fields.items() if getattr(agreement, name) != value}
+    return replace(agreement, **others) if others else agreement
 
 
 def _statement(agreement: Agreement, clause: Clause, at: Instant) -> dict[str, Any]:
@@ -99,17 +105,17 @@ def _may_fail(agreement: Agreement, at: Instant) -> bool:
 def _with_terms(agreement: Agreement, clause: Clause, at: Instant, rank: Rank) -> Agreement:
     """Agree to other terms: larger ones hold at once, smaller ones from the end of the term."""
     if clause.replaces:
-        agreement = replace(agreement, replaces=clause.replaces)
+        agreement = _with(agreement, replaces=clause.replaces)
     terms = clause.terms
     if terms is None:
         return agreement
     now = agreement.terms_at(at)
-    agreement = replace(
+    agreement = _with(
         agreement,
         sold=agreement.sold | terms.add_ons,
         limited=agreement.limited | {name for name, _ in terms.limits},
     )
     later = clause.term_end is not None and clause.term_end > at
     if clause.term_end is not None and later and rank(terms.tier) < rank(now.tier):
-        return replace(agreement, terms=now, next_terms=terms, next_at=clause.term_end)
-    return replace(agreement, terms=terms, next_terms=None, next_at=FOREVER)
+        return _with(agreement, terms=now, next_terms=terms, next_at=clause.term_end)
+    return _with(agreement, terms=terms, next_terms=None, next_at=FOREVER)

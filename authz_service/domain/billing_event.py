@@ -30,6 +30,7 @@ class ReceivedEvent:
 class EventState(StrEnum):
     """Where an event stands now; it has been received and verified in any case."""
 
+    RECEIVED = "received"
     PARKED = "parked"
     APPLIED = "applied"
     DEAD = "dead"
@@ -96,7 +97,7 @@ class StoredEvent:
 
     event: ReceivedEvent
     received_at: Instant
-    state: EventState = EventState.PARKED
+    state: EventState = EventState.RECEIVED
     reason: EventReason = EventReason.NONE
     message: str = ""
     tenant: str = ""

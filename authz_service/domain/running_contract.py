@@ -1,32 +1,43 @@
 """What is kept of a tenant's events, so that one more costs the same however many came before.
 
-Of each agreement: what it was before its last instant, and the events since. An event of an earlier
-instant does not fit in any more; then all events are read once again.
+Of each agreement: what it was before its last instant, and the events since. A few events before
+them are kept, too, for senders deliver out of order. One that came later than all of these does not
+fit in any more; then all events are read once again.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import Final
 
 from authz_service.domain.agreement import Agreement, Rank
 from authz_service.domain.agreement_course import Branch, Meaning, branches, follow
 from authz_service.domain.contract import Contract, Merging, asks, by_agreement, together
+
+_MOST_EARLIER: Final = 12
+"""Events of an agreement that are kept for others that come late; a few hundred bytes each."""
 
 
 @dataclass(frozen=True, slots=True)
 class Running:
     """An agreement at an instant, and its events from then on: at least those of the last instant,
     and all since the first whose order cannot be told yet.
+
+    `start` has come about by the `earlier` events out of `origin`, None if there are none.
     """
 
     start: Branch
     recent: tuple[Meaning, ...]
+    earlier: tuple[Meaning, ...] = ()
+    origin: Branch | None = None
 
     def joined(self, meaning: Meaning, rank: Rank) -> "Running | None":
         """Add an event; None if it came too late."""
-        if meaning.time < self.recent[0].time:
+        if meaning.time >= self.recent[0].time:
+            recent = _ordered((*self.recent, meaning))
+            return settled(replace(self, recent=recent), rank)
+        if self.origin is None or meaning.time < self.earlier[0].time:
             return None
-        recent = sorted((*self.recent, meaning), key=lambda m: (m.time, m.rank))
-        return settled(Running(self.start, tuple(recent)), rank)
+        return settled(Running(self.origin, _ordered((*self.earlier, *self.recent, meaning))), rank)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +120,28 @@ def settled(running: Running, rank: Rank) -> Running:
     ends, _ = branches(running.start, earlier, rank)
     if len(ends) > 1:
         return running
-    return Running(next(iter(ends)), running.recent[len(earlier) :])
+    origin = running.start if running.origin is None else running.origin
+    before = (*running.earlier, *earlier)
+    start, recent = next(iter(ends)), running.recent[len(earlier) :]
+    if not before:
+        return Running(start, recent)
+    return Running(start, recent, *_shortened(before, origin, rank))
+
+
+def _shortened(
+    earlier: tuple[Meaning, ...], origin: Branch, rank: Rank
+) -> tuple[tuple[Meaning, ...], Branch]:
+    """Forget the older half of too many events, but none of the instants that are left."""
+    if len(earlier) <= _MOST_EARLIER:
+        return earlier, origin
+    since = earlier[-(_MOST_EARLIER // 2)].time
+    older = [meaning for meaning in earlier if meaning.time < since]
+    ends, _ = branches(origin, older, rank)
+    return (earlier, origin) if len(ends) > 1 else (earlier[len(older) :], next(iter(ends)))
+
+
+def _ordered(meanings: Iterable[Meaning]) -> tuple[Meaning, ...]:
+    return tuple(sorted(meanings, key=lambda meaning: (meaning.time, meaning.rank)))
 
 
 def _concerns(wide: Meaning, source: str, subject: str) -> bool:

@@ -16,6 +16,7 @@ from authz_service.jobs.smtp import Smtp, SmtpSettings
 from authz_service.jobs.worker import Worker, WorkerSettings
 from authz_service.store.database import DatabaseUrl
 from authz_service.store.unit_of_work import Store
+from authz_service.usecases.billing.event_ingest import EventDoor
 from authz_service.usecases.delivery.attempts import Handler, JobRunner
 from authz_service.usecases.delivery.downgrade_jobs import DowngradeJobs
 from authz_service.usecases.delivery.mail import MailDelivery
@@ -89,14 +90,12 @@ class Jobs:
         """Make sure that jobs can be enqueued. Raises: DATABASE_BEHIND."""
         self._queue.prepare()
 
-    def worker(
-        self, store: Store, index: Callable[[], Index], policy: Callable[[], BillingPolicy]
-    ) -> Worker:
+    def worker(self, store: Store, index: Callable[[], Index], events: EventDoor) -> Worker:
         """Assemble the worker, which only counts jobs where `AUTHZ_JOBS` is off."""
         runner = JobRunner(
             store.database,
             self._queue,
-            self._handlers(store, index, policy),
+            self._handlers(store, index, events.policy),
             self._door.clock,
             self._door.chance,
         )
@@ -107,6 +106,7 @@ class Jobs:
             index,
             self._door.clock,
             self._door.new_id,
+            events.fold_in_late,
             self._worker_settings(),
         )
 

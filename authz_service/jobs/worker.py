@@ -69,14 +69,17 @@ class Worker:
         index: Callable[[], Index],
         clock: Callable[[], Instant],
         new_id: Callable[[], str],
+        fold_in_late: Callable[[], int],
         settings: WorkerSettings,
     ) -> None:
+        """`fold_in_late` does what billing events say that were received and no more."""
         self._database = database
         self._queue = queue
         self._runner = runner
         self._index = index
         self._clock = clock
         self._new_id = new_id
+        self._fold_in_late = fold_in_late
         self._settings = settings
         self._launched = False
         self._hourly_at = monotonic()
@@ -112,6 +115,8 @@ class Worker:
             due = jobs.any_due(connection, self._clock() + _SOON)
         if not self._settings.enabled:
             return
+        if self._fold_in_late():
+            log.info("billing events are done that another process had only received")
         if not self._launched and (due or self._needed()):
             self._launch()
         self._hourly()

@@ -84,10 +84,11 @@ class Database:
         self.engine = _engine(self.url, busy_seconds)
 
     @contextmanager
-    def write(self) -> Iterator[Connection]:
+    def write(self, *, patience: float | None = None) -> Iterator[Connection]:
         """Open a transaction that commits when the block ends and rolls back if it raises.
 
-        The block may roll back itself and change nothing.
+        The block may roll back itself and change nothing. `patience` are the seconds that it waits
+        for the lock of another transaction on PostgreSQL, if not as long as usual.
 
         Raises:
             Unavailable: DATABASE_UNAVAILABLE: the database is down or its lock is held too long.
@@ -98,6 +99,8 @@ class Database:
                 # A deferred transaction that reads and then writes fails at once when another
                 # writer is ahead, whatever the busy timeout (sqlite.org/lang_transaction.html).
                 connection.connection.cursor().execute("BEGIN IMMEDIATE")
+            elif patience is not None:
+                connection.exec_driver_sql(f"SET LOCAL lock_timeout = {round(patience * 1000)}")
             yield connection
             if connection.in_transaction():
                 connection.commit()

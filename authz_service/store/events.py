@@ -6,7 +6,7 @@ import json
 from collections import namedtuple
 from collections.abc import Sequence
 from dataclasses import replace as renumbered
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from pydantic import TypeAdapter
 from sqlalchemy import (
@@ -20,6 +20,7 @@ from sqlalchemy import (
     select,
     update,
 )
+from sqlalchemy.dialects import postgresql
 
 from authz_service.domain.billing_event import (
     EventReason,
@@ -30,28 +31,48 @@ from authz_service.domain.billing_event import (
     StoredEvent,
 )
 from authz_service.domain.window import Instant
-from authz_service.errors import ErrorReason, Internal
 from authz_service.store import schema
 from authz_service.store.statement import Statement
 
 _PASSAGE: Final = TypeAdapter(tuple[Passed, ...])
+
+_CONTRACTS: Final = 0x636F6E74
+"""The space of advisory locks that contracts of tenants are held by."""
+
+
+class Counted(NamedTuple):
+    """What of an event makes its tenant's contract."""
+
+    number: int
+    name: tuple[str, str]
+    state: EventState
+    reason: EventReason
+    meaning: str
+
 
 event = schema.event
 _subject = schema.event_subject
 
 # What every event needs is compiled once: see store/statement.py.
 _Row: Final = namedtuple("_Row", event.c.keys())  # type: ignore[misc] # the table names them
-_FIND: Final = Statement(
-    select(event).where(event.c.source == bindparam("of"), event.c.event_id == bindparam("called"))
+_BY_NAME: Final = select(event).where(
+    event.c.source == bindparam("of"), event.c.event_id == bindparam("called")
 )
+_FIND: Final = Statement(_BY_NAME)
+_FIND_TO_CHANGE: Final = Statement(_BY_NAME.with_for_update())
 _OF_TENANT: Final = Statement(
-    select(event)
+    select(*(event.c[name] for name in ("number", "source", "event_id", "state", "reason")))
+    .add_columns(event.c.meaning)
     .where(event.c.tenant == bindparam("of"), event.c.meaning != "")
-    .where(event.c.state != EventState.DEAD.value)
+    .where(event.c.state != EventState.DEAD.value, event.c.state != EventState.RECEIVED.value)
 )
 _WRITTEN: Final = tuple(each.name for each in event.c if each.name != "number")
+# SQLite understands what SQLAlchemy has only PostgreSQL say.
 _KEEP: Final = Statement(
-    insert(event).values({name: bindparam(name) for name in _WRITTEN}).returning(event.c.number)
+    postgresql.insert(event)
+    .values({name: bindparam(name) for name in _WRITTEN})
+    .on_conflict_do_nothing()
+    .returning(event.c.number)
 )
 _REPLACE: Final = Statement(
     update(event)
@@ -84,9 +105,40 @@ def find(connection: Connection, source: str, event_id: str) -> StoredEvent | No
     return None if row is None else _stored(_Row(*row))
 
 
-def of_tenant(connection: Connection, tenant: str) -> list[StoredEvent]:
-    """List a tenant's events that mean something, dead ones left out; in no order."""
-    return [_stored(_Row(*row)) for row in _OF_TENANT.all(connection, {"of": tenant})]
+def find_to_change(connection: Connection, source: str, event_id: str) -> StoredEvent | None:
+    """Find an event that nobody else changes before this transaction ends; None as for `find`."""
+    row = _FIND_TO_CHANGE.one(connection, {"of": source, "called": event_id})
+    return None if row is None else _stored(_Row(*row))
+
+
+def hold(connection: Connection, tenant: str) -> None:
+    """Let nobody else add to a tenant's contract before this transaction ends.
+
+    It is asked for after the head, never before. SQLite has one writer anyway.
+    """
+    if connection.dialect.name == "postgresql":
+        cursor = connection.connection.cursor()
+        cursor.execute("SELECT pg_advisory_xact_lock(%s, hashtext(%s))", (_CONTRACTS, tenant))
+        cursor.close()
+
+
+def of_tenant(connection: Connection, tenant: str) -> list[Counted]:
+    """List a tenant's events that mean something and count or wait; in no order."""
+    return [
+        Counted(row[0], (row[1], row[2]), EventState(row[3]), EventReason(row[4]), row[5])
+        for row in _OF_TENANT.all(connection, {"of": tenant})
+    ]
+
+
+def received(connection: Connection, before: Instant, at_most: int) -> list[StoredEvent]:
+    """List events that were received before an instant and are not done yet, oldest first."""
+    return _read(
+        connection,
+        select(event)
+        .where(event.c.state == EventState.RECEIVED.value, event.c.received_at < before)
+        .order_by(event.c.number)
+        .limit(at_most),
+    )
 
 
 def of_subject(connection: Connection, source: str, subject: str) -> list[StoredEvent]:
@@ -97,7 +149,8 @@ def of_subject(connection: Connection, source: str, subject: str) -> list[Stored
         .where(event.c.source == source, event.c.subject == subject)
         .where(event.c.state == EventState.PARKED.value)
         .where(event.c.reason == EventReason.UNKNOWN_SUBJECT.value)
-        .order_by(event.c.number),
+        .order_by(event.c.number)
+        .with_for_update(),
     )
 
 
@@ -106,7 +159,8 @@ def parked(
 ) -> list[StoredEvent]:
     """List up to so many events that are parked for one of the reasons, oldest first."""
     return _read(
-        connection, _parked(select(event), reasons).order_by(event.c.number).limit(at_most)
+        connection,
+        _parked(select(event), reasons).order_by(event.c.number).limit(at_most).with_for_update(),
     )
 
 
@@ -137,12 +191,10 @@ def tenants_of(connection: Connection, source: str, after: str, at_most: int) ->
     return list(connection.execute(query.order_by(event.c.tenant).limit(at_most)).scalars())
 
 
-def keep(connection: Connection, stored: StoredEvent) -> StoredEvent:
-    """Keep a new event. Return it with its number."""
+def keep(connection: Connection, stored: StoredEvent) -> StoredEvent | None:
+    """Keep a new event. Return it with its number; None if it has just come on another way."""
     row = _KEEP.one(connection, _values(stored))
-    if row is None:
-        raise Internal(ErrorReason.INTERNAL, "the database numbered no event")
-    return renumbered(stored, number=int(row[0]))
+    return None if row is None else renumbered(stored, number=int(row[0]))
 
 
 def replace(connection: Connection, stored: StoredEvent) -> None:

@@ -8,7 +8,7 @@ rolls back, and a change that nobody recorded cannot commit.
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -226,10 +226,11 @@ class Store:
         self._turn = threading.Lock()
 
     @contextmanager
-    def transaction(self, call: Call) -> Iterator[Transaction]:
+    def transaction(self, call: Call, *, patience: float | None = None) -> Iterator[Transaction]:
         """Open a transaction at the head. On return this process's replica has applied it.
 
         Under `call.validate_only` the block runs in full and then everything is rolled back.
+        `patience` are the seconds to wait for other changes, if not as long as usual.
 
         Raises:
             Unavailable: DATABASE_UNAVAILABLE; whether a commit that failed took place is not
@@ -237,9 +238,9 @@ class Store:
             Internal: the block changed something and recorded nothing.
             FailedPrecondition: the change would break one of `engine/invariants.py`.
         """
-        with self._next_turn():
+        with self._next_turn(patience or self.database.busy_seconds):
             steps: list[Transaction] = []
-            with self.database.write() as connection:
+            with self.database.write(patience=patience) as connection:
                 head = writing.lock_head(connection)
                 index = self._follower.at(head, connection)
                 tx = Transaction(connection, index, call, self._clock(), self._new_id)
@@ -261,6 +262,29 @@ class Store:
                 if step.changes:
                     self._follower.advance(step.delta())
 
+    @contextmanager
+    def aside(self, call: Call) -> Iterator[Transaction]:
+        """Open a transaction that changes no fact, so that no change waits for it, nor it for one.
+
+        `index` is what this process saw last. SQLite has one writer: there it is a short turn.
+
+        Raises:
+            Unavailable: DATABASE_UNAVAILABLE.
+            Internal: the block changed a fact or recorded something.
+        """
+        alone = self.database.dialect == "sqlite"
+        turn = self._next_turn(self.database.busy_seconds) if alone else nullcontext()
+        with turn, self.database.write() as connection:
+            index = self._follower.index
+            tx = Transaction(connection, index, call, self._clock(), self._new_id)
+            yield tx
+            if tx.changes or tx.records:
+                raise Internal(ErrorReason.INTERNAL, "a change was made beside the head")
+
+    def now(self) -> Instant:
+        """Tell the time as transactions do."""
+        return self._clock()
+
     def apply_due(self) -> None:
         """Make facts of what has come due; nothing is asked of the database if nothing has."""
         if self._clock() >= self._follower.index.due:
@@ -268,9 +292,9 @@ class Store:
                 pass
 
     @contextmanager
-    def _next_turn(self) -> Iterator[None]:
+    def _next_turn(self, seconds: float) -> Iterator[None]:
         """Wait for the writer before, no longer than for the lock of another process."""
-        if not self._turn.acquire(timeout=self.database.busy_seconds):
+        if not self._turn.acquire(timeout=seconds):
             raise Unavailable(
                 ErrorReason.DATABASE_UNAVAILABLE,
                 "other changes wait for the database and this one would wait too long; try again",

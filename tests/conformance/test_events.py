@@ -1,13 +1,16 @@
 """Events from outside: each counts once, in its own order, all of it or nothing."""
 
+from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 
+from authz_service.domain.audit import Actor
 from authz_service.domain.billing_event import EventReason, EventState, Stage
 from authz_service.domain.billing_policy import BreakerSettings
+from authz_service.domain.call import Call
 from authz_service.domain.tenant import SuspensionReason, TenantState
 from authz_service.engine.entitlements import limit_in_force
 from authz_service.errors import ErrorReason
@@ -219,20 +222,57 @@ class _Crash(Exception):
     """The process dies."""
 
 
-def test_crash_before_the_commit_leaves_neither_event_nor_effect(
+def test_crash_amid_what_an_event_does_leaves_it_received_and_nothing_done(
     came: EventWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     came.onboard()
     before = came.world.stored_index().revision
-    monkeypatch.setattr(intake, "_apply", lambda *_a, **_k: (_ for _ in ()).throw(_Crash))
+    monkeypatch.setattr(intake, "apply", lambda *_a, **_k: (_ for _ in ()).throw(_Crash))
     with pytest.raises(_Crash):
         came.bring("churned", came.now - DAY, id_="last")
     monkeypatch.undo()
     assert came.world.stored_index().revision == before
+    assert came.event("last").state is EventState.RECEIVED
     assert came.shown() is not None
     again = came.bring("churned", came.now - DAY, id_="last")
     assert not again.duplicate
     assert again.event.state is EventState.APPLIED
+
+
+def test_what_was_received_and_no_more_is_done_later(
+    came: EventWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    came.onboard()
+    monkeypatch.setattr(intake, "apply", lambda *_a, **_k: (_ for _ in ()).throw(_Crash))
+    with pytest.raises(_Crash):
+        came.bring("change_plan", came.now - DAY, id_="up", plans="enterprise")
+    monkeypatch.undo()
+    assert came.door.fold_in_late() == 0, "its own process may still be at it"
+    came.world.clock.now += 60_000_000
+    assert came.door.fold_in_late() == 1
+    assert came.event("up").state is EventState.APPLIED
+    account = came.account()
+    assert account is not None
+    assert account.tier == "enterprise"
+    assert came.door.fold_in_late() == 0
+
+
+def test_event_that_leaves_its_account_as_it_is_waits_for_no_change(came: EventWorld) -> None:
+    """Hold the head, as a long change of another account does."""
+    came.onboard()
+    other = came.world.another(busy_seconds=30)
+    with ExitStack() as held:
+        if came.world.database.dialect == "postgresql":  # SQLite has one writer
+            held.enter_context(other.store.transaction(Call(Actor("user:other"))))
+        paid = came.bring("paid", came.now - DAY)
+        assert paid.event.state is EventState.APPLIED
+        again = came.bring("paid", came.now - DAY)
+        assert again.duplicate
+        unknown = came.bring("change_plan", came.now - DAY, id_="gold", plans="gold")
+        assert unknown.event.reason is EventReason.UNKNOWN_PLAN
+        if came.world.database.dialect == "postgresql":
+            up = came.bring("change_plan", came.now - DAY, id_="up", plans="enterprise")
+            assert up.event.state is EventState.RECEIVED
 
 
 def test_breaker_stops_an_avalanche(store_world: StoreWorld) -> None:

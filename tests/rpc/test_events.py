@@ -8,7 +8,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 import httpx
 import pytest
@@ -16,7 +16,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from authz_service.app import setup
 from authz_service.config import Settings, shipped_policies
-from authz_service.errors import ErrorReason
+from authz_service.errors import ErrorReason, Unavailable
 from authz_service.gen.authz.v1 import billing_pb2 as pb
 from authz_service.gen.authz.v1 import invitation_pb2, member_pb2, subscription_pb2, tenant_pb2
 from tests.postgres import fresh_database
@@ -270,10 +270,12 @@ def test_unknown_source_too_large_body_and_other_methods_are_refused(posted: Ser
 def test_database_that_does_not_answer_makes_the_sender_try_again(
     posted: Server, tenant: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    def gone(**_: object) -> NoReturn:
+        raise Unavailable(ErrorReason.DATABASE_UNAVAILABLE, "the database does not answer")
+
     with monkeypatch.context() as patched:
-        patched.setattr(posted.service.store.database, "busy_seconds", 0.01)
-        with posted.service.store._turn:
-            answer = stripe(posted, checkout(tenant))
+        patched.setattr(posted.service.store.database, "write", gone)
+        answer = stripe(posted, checkout(tenant))
     assert answer.status_code == 503
     assert answer.headers["retry-after"]
     again = stripe(posted, checkout(tenant)).json()["events"][0]

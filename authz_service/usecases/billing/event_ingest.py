@@ -3,22 +3,36 @@
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
+
+import structlog
 
 from authz_service.domain.audit import Actor
 from authz_service.domain.billing_event import EventState
-from authz_service.domain.billing_policy import BillingPolicy, Source
+from authz_service.domain.billing_policy import SECOND, BillingPolicy, Source
 from authz_service.domain.call import Call
-from authz_service.errors import ErrorReason, InvalidArgument, NotFound
+from authz_service.errors import ErrorReason, InvalidArgument, NotFound, Unavailable
+from authz_service.store import events
 from authz_service.store.unit_of_work import Store, Transaction
-from authz_service.usecases.billing import ingestion
+from authz_service.usecases.billing import receipt
 from authz_service.usecases.billing.envelopes import NO_ATTRIBUTES, Attributes, Envelope, envelopes
 from authz_service.usecases.billing.ingestion import Taken
+from authz_service.usecases.billing.interpretation import Reading
+from authz_service.usecases.billing.values import Unreadable
 from authz_service.usecases.kernel.execution import change
 
 MAX_DATA = 1024 * 1024
 """Bytes of an event's data."""
 
 MOST_NAME = 200
+
+_PATIENCE: Final = 2.0
+"""Seconds that the sender of an event waits for what it says to be done, once it is kept."""
+
+_LATE: Final = 10 * SECOND
+_AT_ONCE: Final = 100
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,11 +58,38 @@ class EventDoor:
 
     def take(self, envelope: Envelope, how: str, address: str) -> Taken:
         """Take in one event; on return it is committed. Raises: Unavailable."""
-        actor = Actor(f"source:{envelope.event.source}", source_address=address)
-        with self._store.transaction(Call(actor)) as tx:
-            take_in = ingestion.take_in(tx, self.policy(), envelope, how)
-        count(self.counts, take_in)
-        return take_in
+        policy = self.policy()
+        call = Call(Actor(f"source:{envelope.event.source}", source_address=address))
+        reading = receipt.attempt(policy, envelope, self._store.now())
+        with self._store.aside(call) as tx:
+            taken = receipt.receive(tx, policy, envelope, reading, how)
+        if taken.event.state is EventState.RECEIVED:
+            taken = self._folded_in(call, policy, taken, reading)
+        count(self.counts, taken)
+        return taken
+
+    def fold_in_late(self) -> int:
+        """Do what events say that were received and no more; return how many there were."""
+        with self._store.database.read() as connection:
+            late = events.received(connection, self._store.now() - _LATE, _AT_ONCE)
+        policy = self.policy()
+        for stored in late:
+            call = Call(Actor(f"source:{stored.event.source}"))
+            with self._store.transaction(call) as tx:
+                taken = receipt.fold_in(tx, policy, stored)
+            count(self.counts, taken)
+        return len(late)
+
+    def _folded_in(
+        self, call: Call, policy: BillingPolicy, taken: Taken, reading: Reading | Unreadable
+    ) -> Taken:
+        """Do what a received event says, unless other changes are ahead of it for too long."""
+        try:
+            with self._store.transaction(call, patience=_PATIENCE) as tx:
+                return receipt.fold_in(tx, policy, taken.event, reading)
+        except Unavailable as error:
+            log.warning("an event is done later", id=taken.event.event.id, why=str(error))
+            return taken
 
 
 def count(counts: "Counter[str]", used: Taken) -> None:
@@ -61,7 +102,7 @@ def count(counts: "Counter[str]", used: Taken) -> None:
 
 @change
 def ingest_billing_event(tx: Transaction, command: IngestBillingEvent) -> Taken:
-    return ingestion.take_in(
+    return receipt.take_in(
         tx, command.policy, enveloped(command), f"sent by {tx.call.actor.subject}"
     )
 

@@ -17,7 +17,7 @@ from authz_service.errors import AlreadyExists, ErrorReason, FailedPrecondition,
 from authz_service.store import events as store
 from authz_service.store.database import Connection
 from authz_service.store.unit_of_work import Transaction
-from authz_service.usecases.billing import ingestion
+from authz_service.usecases.billing import ingestion, receipt
 from authz_service.usecases.billing.event_ingest import MOST_NAME, declared_source
 from authz_service.usecases.billing.ingestion import Taken
 from authz_service.usecases.kernel import paging, preconditions
@@ -64,12 +64,13 @@ def replay_billing_event(tx: Transaction, command: OneEvent) -> Taken:
     """Read an event again, by the policy of now. Neither pause nor breaker holds it up."""
     stored = _find(tx.connection, command)
     ingestion.note(tx, "event.replayed", stored.tenant, _name(command))
-    return ingestion.replayed(tx, command.policy, stored)
+    return receipt.replayed(tx, command.policy, stored)
 
 
 @change
 def discard_billing_event(tx: Transaction, command: OneEvent) -> Taken:
     """Give up a parked event: it counts for nothing any more, unless it is replayed."""
+    store.hold(tx.connection, _find(tx.connection, command).tenant)
     stored = _find(tx.connection, command)
     if stored.state is not EventState.PARKED:
         raise FailedPrecondition(

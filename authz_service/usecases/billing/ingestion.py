@@ -6,8 +6,9 @@ with its reason: it waits, and nothing else waits for it.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Final
 
 from authz_service.domain.agreement_course import Meaning
@@ -31,8 +32,6 @@ from authz_service.store import events
 from authz_service.store.unit_of_work import Transaction
 from authz_service.usecases.billing import circuit_breaker, standing
 from authz_service.usecases.billing.apply_contract import carry_out
-from authz_service.usecases.billing.envelopes import Envelope
-from authz_service.usecases.billing.envelopes import again as read_again
 from authz_service.usecases.billing.interpretation import MEANING, Reading, read
 from authz_service.usecases.billing.standing import Standing
 from authz_service.usecases.billing.values import Unreadable, storable
@@ -59,39 +58,18 @@ class _Read:
     meaning: Meaning
 
 
-def take_in(tx: Transaction, policy: BillingPolicy, envelope: Envelope, how: str) -> Taken:
-    """Keep an event and do what it says. One that came before is counted, and does nothing.
-
-    `how` says what proved that it is its source's.
-    """
-    event = envelope.event
-    find = events.find(tx.connection, event.source, event.id)
-    if find is not None:
-        same = (find.event.data, find.event.type) == (event.data, event.type)
-        message = "" if same else "with another content; the first one counts"
-        step = Passed(Stage.DUPLICATE, tx.now, message=message)
-        counted = passed(find, step, deliveries=find.deliveries + 1)
-        events.replace(tx.connection, counted)
-        return Taken(counted, duplicate=True)
-    stored = StoredEvent(event, tx.now)
-    for step in (Passed(Stage.RECEIVED, tx.now), Passed(Stage.VERIFIED, tx.now, message=how)):
-        stored = passed(stored, step)
-    stored = events.keep(tx.connection, stored)
-    wrong = {stored.number: envelope.wrong} if envelope.wrong else {}
-    return next(item for item in process(tx, policy, [stored], wrong) if _is(item, stored))
-
-
 def process(
     tx: Transaction,
     policy: BillingPolicy,
     rows: Sequence[StoredEvent],
-    wrong: dict[int, str] | None = None,
+    readings: Mapping[int, Reading | Unreadable] = MappingProxyType({}),
     *,
     by_hand: bool = False,
 ) -> list[Taken]:
     """Read events and do what they say, tenant by tenant; those that they release, too.
 
-    `by_hand` is for what a person asks to be done: neither pause nor breaker holds it up.
+    `readings` are those that have been read already, by number. `by_hand` is for what a person asks
+    to be done: neither pause nor breaker holds it up.
     """
     outcomes: list[Taken] = []
     tenants: defaultdict[str, list[_Read]] = defaultdict(list)
@@ -99,15 +77,15 @@ def process(
     while todo:
         stored = todo.pop(0)
         try:
-            reading = _read(tx, policy, stored, (wrong or {}).get(stored.number, ""), by_hand)
+            reading = _read(tx, policy, stored, readings.get(stored.number), by_hand)
             tenant, released = _resolve(tx, stored, reading)
         except Unreadable as why:
-            outcomes.append(_park(tx, stored, why))
+            outcomes.append(park(tx, stored, why))
             continue
         todo += [row for row in released if row.number not in numbers]
         numbers |= {row.number for row in released}
         if reading.meaning is None:
-            outcomes.append(_apply(tx, replace(stored, tenant=tenant), EventReason.IGNORED))
+            outcomes.append(apply(tx, replace(stored, tenant=tenant), ignored=True))
         else:
             meaning = MEANING.dump_json(reading.meaning).decode()
             row = replace(stored, tenant=tenant, meaning=meaning)
@@ -125,13 +103,17 @@ def steps(is_open: bool, change: Standing, merging: Merging, now: Instant) -> tu
 
 
 def _read(
-    tx: Transaction, policy: BillingPolicy, stored: StoredEvent, wrong: str, by_hand: bool
+    tx: Transaction,
+    policy: BillingPolicy,
+    stored: StoredEvent,
+    reading: Reading | Unreadable | None,
+    by_hand: bool,
 ) -> Reading:
-    if wrong:
-        raise Unreadable(EventReason.MALFORMED, wrong)
+    if isinstance(reading, Unreadable):
+        raise reading
     if not by_hand and events.intake(tx.connection).paused:
         raise Unreadable(EventReason.INTAKE_PAUSED, "the intake is paused; resuming releases it")
-    return read(policy, stored.event, tx.now)
+    return reading or read(policy, stored.event, tx.now)
 
 
 def _resolve(
@@ -179,6 +161,7 @@ def _apply_to_tenant(
     """Do to one tenant what events say, all of them or none."""
     rows = [event.stored for event in fresh]
     merging = policy.merging
+    events.hold(tx.connection, tenant)
     change = standing.added(
         tx.connection, tenant, rows, [event.meaning for event in fresh], merging
     )
@@ -186,25 +169,25 @@ def _apply_to_tenant(
     if not is_open and not change.after.complete:
         why = not_onboarded(tenant)
         standing.keep(tx.connection, tenant, change, waiting=True)
-        return [_park(tx, row, why) for row in rows]
+        return [park(tx, row, why) for row in rows]
     actions = steps(is_open, change, merging, tx.now)
     closing = is_open and closes(change.before, change.after, merging, tx.now)
     if closing and not by_hand and not circuit_breaker.lets_through(tx, policy, tenant):
-        return [_park(tx, row, _BREAKER_OPEN) for row in rows]
+        return [park(tx, row, _BREAKER_OPEN) for row in rows]
     try:
         fitted = carried_out(tx, policy, tenant, due_to(rows), actions)
     except AuthzError as refusal:
         why = refused(refusal)
-        return [_park(tx, row, why) for row in rows]
+        return [park(tx, row, why) for row in rows]
     standing.keep(tx.connection, tenant, change)
     at = tx.now if closing else 0
     effects = told(actions, fitted)
     unclear = [row for row in rows if row.event.name in change.after.unclear]
     applied = [row for row in rows if row not in unclear]
     return [
-        *(_park(tx, row, UNCLEAR, again=True) for row in (*unclear, *change.unclear)),
+        *(park(tx, row, UNCLEAR, again=True) for row in (*unclear, *change.unclear)),
         *(
-            _apply(tx, replace(row, closing_at=at or row.closing_at), effects=effects)
+            apply(tx, replace(row, closing_at=at or row.closing_at), effects=effects)
             for row in (*applied, *change.released)
         ),
     ]
@@ -277,7 +260,7 @@ def due_to(rows: Sequence[StoredEvent]) -> str:
     return f"event {', '.join(names)}" + (" and more" if len(rows) > _NAMED else "")
 
 
-def _park(tx: Transaction, stored: StoredEvent, why: Unreadable, *, again: bool = False) -> Taken:
+def park(tx: Transaction, stored: StoredEvent, why: Unreadable, *, again: bool = False) -> Taken:
     """Let an event wait. One that has been applied before, and was replayed, stays applied, unless
     it is to wait `again`.
     """
@@ -291,32 +274,19 @@ def _park(tx: Transaction, stored: StoredEvent, why: Unreadable, *, again: bool 
     return Taken(waiting)
 
 
-def _apply(
+def apply(
     tx: Transaction,
     stored: StoredEvent,
-    reason: EventReason = EventReason.NONE,
     effects: tuple[str, ...] = (),
+    *,
+    ignored: bool = False,
 ) -> Taken:
+    """Mark an event as one whose meaning is part of its tenant's contract, or is nothing."""
+    reason = EventReason.IGNORED if ignored else EventReason.NONE
     step = Passed(Stage.APPLIED, tx.now, reason, revision=tx.revision)
     applied = passed(stored, step)
     events.replace(tx.connection, applied)
     return Taken(applied, effects)
-
-
-def _is(used: Taken, stored: StoredEvent) -> bool:
-    return used.event.number == stored.number
-
-
-def replayed(tx: Transaction, policy: BillingPolicy, stored: StoredEvent) -> Taken:
-    """Read an event again, by the policy of now, and do what it says now."""
-    wrong = {}
-    source = policy.sources.get(stored.event.source)
-    if stored.event.time == 0 and source is not None:
-        envelope = read_again(source, stored.event)
-        stored = replace(stored, event=envelope.event)
-        wrong = {stored.number: envelope.wrong} if envelope.wrong else {}
-    events = process(tx, policy, [stored], wrong, by_hand=True)
-    return next(item for item in events if _is(item, stored))
 
 
 def release(

@@ -12,6 +12,7 @@ from authz_service.domain.contract import Contract, Merging, fold
 from authz_service.domain.running_contract import RunningContract, started
 from authz_service.store import events
 from authz_service.store.database import Connection
+from authz_service.store.events import Counted
 from authz_service.usecases.billing.interpretation import MEANING
 
 _RUNNING: Final = TypeAdapter(RunningContract)
@@ -48,11 +49,12 @@ def added(
                 running = None if running is None else running.joined(meaning, merging)
             if running is not None:
                 return _shifted(connection, fresh, before, running, merging)
-    return anew(events.of_tenant(connection, tenant), fresh, meanings, merging)
+    return _anew(connection, tenant, fresh, meanings, merging)
 
 
-def anew(
-    others: Iterable[StoredEvent],
+def _anew(
+    connection: Connection,
+    tenant: str,
     fresh: Sequence[StoredEvent],
     meanings: Iterable[Meaning],
     merging: Merging,
@@ -62,7 +64,7 @@ def anew(
     A fresh event that was applied before, and is replayed, counts before as it was read then.
     """
     numbers = {row.number for row in fresh}
-    others = list(others)
+    others = events.of_tenant(connection, tenant)
     rows = [row for row in others if row.number not in numbers]
     applied = [row for row in rows if row.state is EventState.APPLIED]
     waiting = [row for row in rows if _waits(row)]
@@ -75,8 +77,8 @@ def anew(
         fold(old, merging),
         after,
         running,
-        tuple(row for row in waiting if row.event.name not in after.unclear),
-        tuple(row for row in applied if row.event.name in after.unclear),
+        _found(connection, {row.name for row in waiting} - after.unclear),
+        _found(connection, {row.name for row in applied} & after.unclear),
     )
 
 
@@ -101,13 +103,13 @@ def _shifted(
 
 
 def _found(connection: Connection, names: Iterable[Name]) -> tuple[StoredEvent, ...]:
-    rows = (events.find(connection, source, id_) for source, id_ in sorted(names))
+    rows = (events.find_to_change(connection, source, id_) for source, id_ in sorted(names))
     return tuple(row for row in rows if row is not None)
 
 
-def _counted(row: StoredEvent) -> bool:
+def _counted(row: StoredEvent | Counted) -> bool:
     return row.state is EventState.APPLIED or _waits(row)
 
 
-def _waits(row: StoredEvent) -> bool:
+def _waits(row: StoredEvent | Counted) -> bool:
     return row.state is EventState.PARKED and row.reason in WAITING

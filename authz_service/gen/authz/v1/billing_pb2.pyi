@@ -36,6 +36,10 @@ class _BillingEventStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Bil
     """What it says is part of its tenant's contract."""
     BILLING_EVENT_STATE_DEAD: _BillingEventState.ValueType  # 3
     """It was given up."""
+    BILLING_EVENT_STATE_RECEIVED: _BillingEventState.ValueType  # 4
+    """It is stored and will be read shortly: what it says changes its account, and other changes are
+    ahead of it.
+    """
 
 class BillingEventState(_BillingEventState, metaclass=_BillingEventStateEnumTypeWrapper):
     """Where an event stands."""
@@ -48,6 +52,10 @@ BILLING_EVENT_STATE_APPLIED: BillingEventState.ValueType  # 2
 """What it says is part of its tenant's contract."""
 BILLING_EVENT_STATE_DEAD: BillingEventState.ValueType  # 3
 """It was given up."""
+BILLING_EVENT_STATE_RECEIVED: BillingEventState.ValueType  # 4
+"""It is stored and will be read shortly: what it says changes its account, and other changes are
+ahead of it.
+"""
 Global___BillingEventState: _TypeAlias = BillingEventState  # noqa: Y015
 
 class _BillingEventStage:
