@@ -4,13 +4,14 @@ import json
 from collections.abc import Iterator
 from difflib import get_close_matches
 from functools import cache
-from typing import Any, Final
-
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import ValidationError
+from typing import TYPE_CHECKING, Any, Final
 
 from authz_service.config import shipped_policies
 from authz_service.policyfiles.yaml_text import Document, Steps
+
+if TYPE_CHECKING:
+    from jsonschema import Draft202012Validator
+    from jsonschema.exceptions import ValidationError
 
 _REPORTED_BY_READER: Final = "uniqueItems"
 """A duplicate item is found while reading, where its line is known."""
@@ -24,12 +25,14 @@ def inspect(document: Document, definition: str, schema: str = "schema.json") ->
 
 
 @cache
-def _validator(definition: str, file: str) -> Draft202012Validator:
+def _validator(definition: str, file: str) -> "Draft202012Validator":
+    from jsonschema import Draft202012Validator  # noqa: PLC0415 - a tenth of a second
+
     schema = json.loads((shipped_policies() / file).read_text(encoding="utf-8"))
     return Draft202012Validator({"$ref": f"#/$defs/{definition}", "$defs": schema["$defs"]})
 
 
-def _explained(document: Document, error: ValidationError) -> Iterator[tuple[Steps, str]]:
+def _explained(document: Document, error: "ValidationError") -> Iterator[tuple[Steps, str]]:
     schema: dict[str, Any] = dict(error.schema) if isinstance(error.schema, dict) else {}
     steps: Steps = tuple(error.absolute_path)
     instance: Any = error.instance

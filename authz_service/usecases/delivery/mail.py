@@ -7,8 +7,6 @@ from dataclasses import dataclass, replace
 from typing import Final, Protocol
 from urllib.parse import quote
 
-from jinja2 import TemplateError
-
 from authz_service.domain.audit import Actor, AuditRecord
 from authz_service.domain.call import Call
 from authz_service.domain.invitation import Invitation, digest, write
@@ -73,7 +71,7 @@ class MailDelivery:
             return Again(JobReason.MAIL_OFF, "this process has no mail server; set AUTHZ_SMTP_HOST")
         try:
             mail = self._notice(job) if job.kind is JobKind.NOTICE else self._invitation(job)
-        except TemplateError as error:
+        except mail_rendering.TemplateFailed as error:
             return Again(JobReason.TEMPLATE_FAILED, f"the template cannot be filled in: {error}")
         if mail is None:
             return Never(

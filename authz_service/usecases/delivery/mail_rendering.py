@@ -6,9 +6,6 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
-from jinja2 import StrictUndefined, TemplateError
-from jinja2.sandbox import ImmutableSandboxedEnvironment
-
 from authz_service.domain.job import MAILS, JobKind
 from authz_service.errors import ErrorReason, InvalidArgument
 from authz_service.store import jobs
@@ -36,6 +33,10 @@ class TemplateOrigin(StrEnum):
     TENANT = "tenant"
     VENDOR = "vendor"
     BUILT_IN = "built-in"
+
+
+class TemplateFailed(Exception):
+    """A template is wrong, or names what there is not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +69,11 @@ def rendered(words: Words, values: Mapping[str, object]) -> Words:
     """Render the templates. The subject is made one line.
 
     Raises:
-        TemplateError: a template is wrong, or names what there is not.
+        TemplateFailed: a template is wrong, or names what there is not.
     """
-    subject = " ".join(_environment(html=False).from_string(words.subject).render(values).split())
-    text = _environment(html=False).from_string(words.text).render(values)
-    html = _environment(html=True).from_string(words.html).render(values) if words.html else ""
+    subject = " ".join(_filled(words.subject, values).split())
+    text = _filled(words.text, values)
+    html = _filled(words.html, values, html=True) if words.html else ""
     return Words(subject[:_LONGEST_SUBJECT], text, html)
 
 
@@ -85,8 +86,8 @@ def checked(words: Words) -> Words:
         if len(template) > _LONGEST:
             raise _invalid(field, f"may have {_LONGEST} characters")
         try:
-            _environment(html=field == "html").from_string(template).render(_SAMPLE)
-        except (TemplateError, ArithmeticError, LookupError, TypeError, ValueError) as error:
+            _filled(template, _SAMPLE, html=field == "html")
+        except (TemplateFailed, ArithmeticError, LookupError, TypeError, ValueError) as error:
             raise _invalid(field, f"is no template that can be filled in: {error}") from error
     return words
 
@@ -103,10 +104,19 @@ def checked_kind(kind: str, field: str) -> JobKind:
     )
 
 
-def _environment(*, html: bool) -> ImmutableSandboxedEnvironment:
-    return ImmutableSandboxedEnvironment(
+def _filled(template: str, values: Mapping[str, object], *, html: bool = False) -> str:
+    """Fill in one template. Raises: TemplateFailed."""
+    # A tenth of a second, which a process that sends no mail need not take to start.
+    from jinja2 import StrictUndefined, TemplateError  # noqa: PLC0415
+    from jinja2.sandbox import ImmutableSandboxedEnvironment  # noqa: PLC0415
+
+    environment = ImmutableSandboxedEnvironment(
         autoescape=html, undefined=StrictUndefined, keep_trailing_newline=True
     )
+    try:
+        return environment.from_string(template).render(values)
+    except TemplateError as error:
+        raise TemplateFailed(str(error)) from error
 
 
 def _invalid(field: str, message: str) -> InvalidArgument:
