@@ -177,7 +177,8 @@ class Settings(BaseSettings):
         default_factory=dict,
         repr=False,
         description="Secrets of sources of events, two at most each: "
-        '{"stripe": ["whsec_new", "whsec_old"]}.',
+        '{"stripe": ["whsec_new", "whsec_old"]}; and keys to read from them, by address: '
+        '{"https://api.stripe.com": ["rk_live_..."]}.',
     )
     event_secrets_file: Path | None = Field(
         default=None, description="JSON file with the same; read again when it changes."

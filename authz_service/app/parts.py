@@ -6,6 +6,7 @@ from collections.abc import Callable
 from authz_service.app import door
 from authz_service.config import Settings
 from authz_service.jobs.composing import Door, Jobs
+from authz_service.jobs.fetching import SourceFetcher
 from authz_service.replication.following import Following
 from authz_service.replication.replica import Replica
 from authz_service.rpc.credentials import Credentials
@@ -21,6 +22,7 @@ from authz_service.usecases.callers.key_use import KeyUse
 from authz_service.usecases.changesets.replanning import replan
 from authz_service.usecases.decisions.explain import Explainer
 from authz_service.usecases.decisions.shadow import Shadow
+from authz_service.web.webhook_secrets import EventSecrets
 
 
 class Parts:
@@ -43,7 +45,13 @@ class Parts:
         self.billing_policy = BillingPolicyInUse(settings.policies_dir)
         self.events: Counter[str] = Counter()
         self.event_door = EventDoor(self.store, self.billing_policy, self.events)
-        self.worker = self.jobs.worker(self.store, lambda: self.replica.index, self.event_door)
+        self.event_secrets = EventSecrets(
+            settings.event_secrets, settings.event_secrets_file, self.billing_policy()
+        )
+        self.fetcher = SourceFetcher(self.event_secrets.of)
+        self.worker = self.jobs.worker(
+            self.store, lambda: self.replica.index, self.event_door, self.fetcher
+        )
         self.model = (settings.policies_dir / "model.conf").read_text(encoding="utf-8")
         self.explainer = Explainer(self.database, self.model, door.now)
         self.shadow = Shadow(self.explainer, settings.shadow_per_second)

@@ -44,7 +44,6 @@ from authz_service.web.billing_events import EventEdge
 from authz_service.web.metric_sources import sources
 from authz_service.web.mounts import Mount, MountLimits, Threads
 from authz_service.web.server import WebServer, WebSettings
-from authz_service.web.webhook_secrets import EventSecrets
 
 _INSIDE: Final = MountLimits(threads=2, requests=10, body_bytes=0)
 
@@ -112,7 +111,7 @@ def _administration(parts: Parts, calls: AdminCalls) -> dict[ServiceDescriptor, 
             plaintext=settings.webhook_allow_private,
         ).served(calls),
         **rule.service(parts.model).served(calls),
-        **billing.service(billing_policy, parts.events).served(calls),
+        **billing.service(billing_policy, parts.events, parts.fetcher).served(calls),
     }
 
 
@@ -166,12 +165,11 @@ def inside_mounts(parts: Parts, ports: Sequence[Port], following: Following) -> 
 
 def _billing_events(parts: Parts) -> Mount:
     settings, policy = parts.settings, parts.billing_policy
-    event_secrets = EventSecrets(settings.event_secrets, settings.event_secrets_file, policy())
 
     def routes(threads: Threads) -> list[Route]:
         url = settings.web_public_url
         return EventEdge(
-            parts.event_door, policy, event_secrets.of, door.now, url, threads
+            parts.event_door, policy, parts.event_secrets.of, door.now, url, threads
         ).routes()
 
     limits = MountLimits(threads=16, requests=200, body_bytes=settings.web_max_body_bytes)

@@ -118,6 +118,43 @@ class Snapshot:
     previous: tuple[str, ...]
 
 
+class Authorization(StrEnum):
+    """How a request proves that we may read: the key as a bearer token, or as the user's name."""
+
+    BEARER = "bearer"
+    BASIC = "basic"
+
+
+@dataclass(frozen=True, slots=True)
+class LookupList:
+    """How all agreements of a subject are listed: `items` of the answer of `url`, which has
+    {subject} in it. An answer for which `more` is true is not the whole list.
+    """
+
+    url: str
+    items: Expression
+    more: Expression
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """How an agreement is read again at its source, from `url`, which has {agreement} in it.
+
+    `event` makes of {answer, time} what the source would send. The key is the secret of the URL's
+    origin, so that no policy can send it elsewhere; without one, nothing is read.
+    """
+
+    url: str
+    event: Expression
+    authorization: Authorization = Authorization.BEARER
+    headers: Mapping[str, str] = field(default_factory=dict)
+    of_subject: LookupList | None = None
+
+    @property
+    def origin(self) -> str:
+        return "/".join(self.url.split("/", 3)[:3])
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """A sender.
@@ -139,6 +176,7 @@ class Source:
     park_when: tuple[ParkRule, ...] = ()
     ignore: tuple[str, ...] = ()
     rules: tuple[EventRule, ...] = ()
+    lookup: Lookup | None = None
 
 
 class NoQuantity(StrEnum):

@@ -22,7 +22,11 @@ class JobKind(StrEnum):
     NOTICE = "mail.notice"
     WEBHOOK = "webhook"
     DOWNGRADE = "downgrade"
+    LOOKUP = "lookup"
 
+
+DATED: Final = (JobKind.DOWNGRADE, JobKind.LOOKUP)
+"""Kinds that nothing is enqueued for before their instant has come."""
 
 MAILS: Final = (JobKind.WELCOME, JobKind.INVITATION, JobKind.NOTICE)
 
@@ -52,6 +56,9 @@ class JobReason(StrEnum):
     TARGET_NOT_ALLOWED = "TARGET_NOT_ALLOWED"
     NOT_DUE = "NOT_DUE"
     ACCOUNT_REFUSED = "ACCOUNT_REFUSED"
+    SOURCE_UNREACHABLE = "SOURCE_UNREACHABLE"
+    SOURCE_REFUSED = "SOURCE_REFUSED"
+    SOURCE_UNREADABLE = "SOURCE_UNREADABLE"
     CRASHED = "CRASHED"
     INTERNAL = "INTERNAL"
 

@@ -17,6 +17,8 @@ from authz_service.jobs.worker import Worker, WorkerSettings
 from authz_service.store.database import DatabaseUrl
 from authz_service.store.unit_of_work import Store
 from authz_service.usecases.billing.event_ingest import EventDoor
+from authz_service.usecases.billing.lookup import Fetcher
+from authz_service.usecases.billing.lookup_jobs import LookupJobs
 from authz_service.usecases.delivery.attempts import Handler, JobRunner
 from authz_service.usecases.delivery.downgrade_jobs import DowngradeJobs
 from authz_service.usecases.delivery.mail import MailDelivery
@@ -25,6 +27,9 @@ from authz_service.usecases.delivery.webhook_delivery import WebhookDelivery
 
 DOWNGRADE_RETRIES: Final = (60.0, 600.0, 3600.0, 6 * 3600.0, 24 * 3600.0, 72 * 3600.0)
 """Seconds between attempts to apply the downgrade policy to an account."""
+
+LOOKUP_RETRIES: Final = (10.0, 60.0, 600.0, 3600.0, 6 * 3600.0, 24 * 3600.0)
+"""Seconds between attempts to read an agreement again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +95,14 @@ class Jobs:
         """Make sure that jobs can be enqueued. Raises: DATABASE_BEHIND."""
         self._queue.prepare()
 
-    def worker(self, store: Store, index: Callable[[], Index], events: EventDoor) -> Worker:
+    def worker(
+        self, store: Store, index: Callable[[], Index], events: EventDoor, fetcher: Fetcher
+    ) -> Worker:
         """Assemble the worker, which only counts jobs where `AUTHZ_JOBS` is off."""
         runner = JobRunner(
             store.database,
             self._queue,
-            self._handlers(store, index, events.policy),
+            self._handlers(store, index, events.policy, fetcher),
             self._door.clock,
             self._door.chance,
         )
@@ -111,7 +118,11 @@ class Jobs:
         )
 
     def _handlers(
-        self, store: Store, index: Callable[[], Index], policy: Callable[[], BillingPolicy]
+        self,
+        store: Store,
+        index: Callable[[], Index],
+        policy: Callable[[], BillingPolicy],
+        fetcher: Fetcher,
     ) -> dict[JobKind, Handler]:
         chosen, door = self._settings, self._door
         mailing = MailDelivery(
@@ -129,6 +140,9 @@ class Jobs:
         )
         handlers[JobKind.WEBHOOK] = Handler(
             delivering.attempt, _delays(chosen.webhook_retry_seconds)
+        )
+        handlers[JobKind.LOOKUP] = Handler(
+            LookupJobs(store, policy, fetcher).attempt, _delays(LOOKUP_RETRIES)
         )
         handlers[JobKind.DOWNGRADE] = Handler(
             DowngradeJobs(store, policy).attempt, _delays(DOWNGRADE_RETRIES)

@@ -31,32 +31,55 @@ class Poster:
     private: bool = False
 
     def __call__(self, url: str, headers: Mapping[str, str], body: bytes) -> int:
-        network = _Network(monotonic() + self.seconds, private=self.private)
+        network = Network(monotonic() + self.seconds, private=self.private)
         try:
-            with (
-                httpcore.ConnectionPool(
-                    ssl_context=ssl.create_default_context(), network_backend=network
-                ) as pool,
-                pool.stream(
-                    "POST",
-                    url,
-                    headers=_encoded(headers),
-                    content=body,
-                    extensions={"timeout": dict.fromkeys(("connect", "read", "write"), 5.0)},
-                ) as answer,
-            ):
-                _read(answer.stream)
-                return int(answer.status)
+            status, _ = exchange(network, "POST", url, headers, body, _MOST_READ)
         except NotAllowed as error:
             raise PostFailed(JobReason.TARGET_NOT_ALLOWED, str(error)) from error
-        except (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError) as error:
-            problem = str(error) or type(error).__name__
-            raise PostFailed(
-                JobReason.ENDPOINT_UNREACHABLE, f"no answer: {problem}"[:300]
-            ) from error
+        except NoAnswer as error:
+            raise PostFailed(JobReason.ENDPOINT_UNREACHABLE, str(error)) from error
+        return status
 
 
-class _Network(httpcore.NetworkBackend):
+class NoAnswer(Exception):
+    """The other side could not be reached, or did not answer in time."""
+
+
+def exchange(
+    network: "Network",
+    method: str,
+    url: str,
+    headers: Mapping[str, str],
+    body: bytes,
+    at_most: int,
+) -> tuple[int, bytes]:
+    """Send a request; return the status and the answer, of which a little more than `at_most` bytes
+    are read if it has more. A redirect is an answer, too.
+
+    Raises:
+        NotAllowed: the host has no address that it may have.
+        NoAnswer: it does not answer in time.
+    """
+    try:
+        with (
+            httpcore.ConnectionPool(
+                ssl_context=ssl.create_default_context(), network_backend=network
+            ) as pool,
+            pool.stream(
+                method,
+                url,
+                headers=_encoded(headers),
+                content=body,
+                extensions={"timeout": dict.fromkeys(("connect", "read", "write"), 5.0)},
+            ) as answer,
+        ):
+            return int(answer.status), _read(answer.stream, at_most)
+    except (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError) as error:
+        problem = str(error) or type(error).__name__
+        raise NoAnswer(f"no answer: {problem}"[:300]) from error
+
+
+class Network(httpcore.NetworkBackend):
     """Looks a name up, and connects to an address that was looked at: DNS that answers otherwise a
     moment later changes nothing. TLS still asks for the name.
     """
@@ -106,7 +129,7 @@ class _Network(httpcore.NetworkBackend):
 class _Stream(httpcore.NetworkStream):
     """A stream whose every wait ends at the deadline of the whole."""
 
-    def __init__(self, stream: httpcore.NetworkStream, network: _Network) -> None:
+    def __init__(self, stream: httpcore.NetworkStream, network: Network) -> None:
         self._stream = stream
         self._network = network
 
@@ -151,9 +174,10 @@ def _encoded(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
     return [(name.encode(), value.encode()) for name, value in headers.items()]
 
 
-def _read(stream: Any) -> None:
-    size = 0
+def _read(stream: Any, at_most: int) -> bytes:
+    content = bytearray()
     for part in stream:
-        size += len(part)
-        if size > _MOST_READ:
-            return
+        content += part
+        if len(content) > at_most:
+            break
+    return bytes(content)

@@ -2,13 +2,17 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from authz_service.domain.agreement import Verb
 from authz_service.domain.billing_policy import (
+    Authorization,
     Encoding,
     EventRule,
     Expression,
+    Lookup,
+    LookupList,
     ParkRule,
     Scheme,
     Signature,
@@ -20,6 +24,7 @@ from authz_service.domain.billing_policy import (
 from authz_service.policyfiles import expressions
 from authz_service.policyfiles.yaml_text import Document, Steps
 
+_LOOPBACK: Final = {("http", host) for host in ("127.0.0.1", "::1", "localhost")}
 _ATTRIBUTES: Final = ("id", "type", "time", "subject")
 
 
@@ -48,7 +53,41 @@ def event_source(document: Document, name: str, body: Mapping[str, Any]) -> Sour
             _rule(document, (*at, "events", index), rule, shared)
             for index, rule in enumerate(body["events"])
         ),
+        _lookup(document, (*at, "lookup"), body["lookup"]) if "lookup" in body else None,
     )
+
+
+def _lookup(document: Document, at: Steps, body: Mapping[str, Any]) -> Lookup | None:
+    event = _compiled(document, (*at, "event"), body["event"])
+    url, listing = body["url"], body.get("of_subject")
+    _require_safe(document, (*at, "url"), url, "{agreement}")
+    of_subject = None
+    if listing is not None:
+        _require_safe(document, (*at, "of_subject", "url"), listing["url"], "{subject}")
+        items, more = (
+            _compiled(document, (*at, "of_subject", key), listing[key]) for key in ("items", "more")
+        )
+        if items is not None and more is not None:
+            of_subject = LookupList(listing["url"], items, more)
+        if urlsplit(listing["url"])[:2] != urlsplit(url)[:2]:
+            message = "both addresses are of one origin, whose secret is the key"
+            document.blame((*at, "of_subject", "url"), message)
+    if event is None:
+        return None
+    authorization = Authorization(body.get("authorization", "bearer"))
+    return Lookup(url, event, authorization, body.get("headers", {}), of_subject)
+
+
+def _require_safe(document: Document, at: Steps, url: str, placeholder: str) -> None:
+    """Blame an address that would send a key in the clear, or somewhere that an id could choose."""
+    parts = urlsplit(url)
+    if parts.scheme != "https" and (parts.scheme, parts.hostname) not in _LOOPBACK:
+        document.blame(at, "write https://: a key travels with it")
+    rest = url.replace(placeholder, "")
+    if url.count(placeholder) != 1 or placeholder in parts.netloc or "{" in rest or "}" in rest:
+        document.blame(at, f"it has {placeholder} in it once, after the host, and nothing like it")
+    if "@" in parts.netloc or not parts.hostname:
+        document.blame(at, "write https://HOST/PATH: the key is the secret of its origin")
 
 
 def _attributes(

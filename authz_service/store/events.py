@@ -17,6 +17,7 @@ from sqlalchemy import (
     delete,
     func,
     insert,
+    or_,
     select,
     update,
 )
@@ -207,6 +208,23 @@ def tenant_of_subject(connection: Connection, source: str, subject: str) -> str:
     """Name the tenant that a source means by a subject; "" if nobody has said."""
     row = _TENANT.one(connection, {"of": source, "called": subject})
     return str(row[0]) if row is not None else ""
+
+
+def subjects_of(connection: Connection, tenant: str) -> tuple[tuple[str, str], ...]:
+    """Name what sources call a tenant: each source with the subject, in order."""
+    query = select(_subject.c.source, _subject.c.subject).where(_subject.c.tenant == tenant)
+    rows = connection.execute(query.order_by(_subject.c.source, _subject.c.subject))
+    return tuple((row[0], row[1]) for row in rows)
+
+
+def count_waiting(connection: Connection, tenant: str) -> int:
+    """Count parked events about a tenant, also those that name it by a subject alone."""
+    known = select(_subject.c.tenant).where(
+        _subject.c.source == event.c.source, _subject.c.subject == event.c.subject
+    )
+    about = or_(event.c.tenant == tenant, known.scalar_subquery() == tenant)
+    query = select(func.count()).where(event.c.state == EventState.PARKED.value, about)
+    return int(connection.execute(query).scalar_one())
 
 
 def map_subject(

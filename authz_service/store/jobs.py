@@ -10,7 +10,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, Select, and_, delete, func, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from authz_service.domain.job import Job, JobKind, JobReason, JobState
+from authz_service.domain.job import DATED, Job, JobKind, JobReason, JobState
 from authz_service.domain.window import Instant
 from authz_service.store import schema
 from authz_service.store.filters import EVERY_JOB, JobFilter
@@ -55,9 +55,9 @@ def page(
 def overdue(connection: Connection, now: Instant, patience: int, at_most: int) -> list[Job]:
     """List open jobs whose attempt was due more than `patience` microseconds ago.
 
-    Downgrades are dated: they are overdue as soon as they are due.
+    Those of DATED kinds are overdue as soon as they are due.
     """
-    dated = and_(job.c.kind == JobKind.DOWNGRADE.value, job.c.next_at <= now)
+    dated = and_(job.c.kind.in_([kind.value for kind in DATED]), job.c.next_at <= now)
     late = or_(job.c.next_at < now - patience, dated)
     query = select(job).where(_STILL_OPEN, late).order_by(job.c.number.desc()).limit(at_most)
     return [_job(row) for row in connection.execute(query)]

@@ -50,7 +50,8 @@ class World:
         service = self.server.service
         jobs = Jobs(self.settings, service.database.url, outside)
         billing = service._parts.billing_policy
-        crafts = jobs._handlers(service.store, lambda: service.replica.index, billing)
+        fetcher = service._parts.fetcher
+        crafts = jobs._handlers(service.store, lambda: service.replica.index, billing, fetcher)
         return JobRunner(service.database, self.queue, crafts, self.now, lambda: 0.0)
 
     def attempt(self, job: str) -> JobState | None:

@@ -45,6 +45,32 @@ def test_shipped_file_agrees_with_the_shipped_catalogue() -> None:
     assert known_to | {"cloudevents", "billing-job"} == set(policy.sources)
 
 
+LOOKUP = "https://crm.example/deals/{agreement}"
+
+
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        ("http://crm.example/deals/{agreement}", "write https://"),
+        ("https://crm.example/deals", "has {agreement} in it once"),
+        ("https://crm.example/{agreement}/{agreement}", "has {agreement} in it once"),
+        ("https://crm.example/{subject}/{agreement}", "has {agreement} in it once"),
+        ("https://{agreement}/deals/of/crm", "has {agreement} in it once, after the host"),
+        ("https://us@crm.example/deals/{agreement}", "write https://HOST/PATH"),
+        ("https:///deals/{agreement}", "write https://HOST/PATH"),
+    ],
+)
+def test_address_that_would_give_a_key_away_is_refused(url: str, told: str) -> None:
+    lookup = f"    lookup: {{url: '{url}', event: answer}}\n    events:"
+    assert any(told in problem for problem in problems(GOOD.replace("    events:", lookup)))
+
+
+def test_both_addresses_are_of_one_origin() -> None:
+    listing = "{url: 'https://other.example/{subject}', items: a, more: b}"
+    lookup = f"    lookup: {{url: '{LOOKUP}', event: answer, of_subject: {listing}}}\n    events:"
+    assert any("of one origin" in each for each in problems(GOOD.replace("    events:", lookup)))
+
+
 def test_good_file_is_read() -> None:
     policy = billing_policy_file.read(GOOD, policy_files.read_folder(shipped_policies()))
     assert policy.plans["gold"].tier == "enterprise"

@@ -33,6 +33,7 @@ class Kind(StrEnum):
     NOTICE = "notice"
     WEBHOOK = "webhook"
     DOWNGRADE = "downgrade"
+    LOOKUP = "lookup"
 
 
 class State(StrEnum):

@@ -19,11 +19,14 @@ from authz_service.usecases.billing import (
     reconcile,
 )
 from authz_service.usecases.billing.ingestion import Taken
+from authz_service.usecases.billing.lookup import Fetcher
 
 
-def service(policy: Callable[[], BillingPolicy], counts: "Counter[str]") -> Service:
+def service(
+    policy: Callable[[], BillingPolicy], counts: "Counter[str]", fetcher: Fetcher
+) -> Service:
     """Describe the service; `policy` gives the one in use, `counts` is kept of what came in."""
-    requests = _Requests(policy)
+    requests = _Requests(policy, fetcher)
     return Service(
         pb.DESCRIPTOR.services_by_name["BillingService"],
         change(
@@ -50,6 +53,7 @@ class _Requests:
     """Requests to commands, each by the policy in use when it comes."""
 
     policy: Callable[[], BillingPolicy]
+    fetcher: Fetcher
 
     def event(self, request: Any) -> event_ingest.IngestBillingEvent:
         return event_ingest.IngestBillingEvent(
@@ -85,6 +89,7 @@ class _Requests:
             source=request.source,
             desired=tuple(map(messages.desired, request.desired)),
             repair=request.repair,
+            fetcher=self.fetcher,
         )
 
 

@@ -34,6 +34,7 @@ from authz_service.usecases.billing import circuit_breaker, standing
 from authz_service.usecases.billing.apply_contract import carry_out
 from authz_service.usecases.billing.interpretation import MEANING, Reading, read
 from authz_service.usecases.billing.standing import Standing
+from authz_service.usecases.billing.unclear_order import UNCLEAR, lookups
 from authz_service.usecases.billing.values import Unreadable, storable
 from authz_service.usecases.tenants.downgrade_step import Step
 
@@ -184,6 +185,9 @@ def _apply_to_tenant(
     effects = told(actions, fitted)
     unclear = [row for row in rows if row.event.name in change.after.unclear]
     applied = [row for row in rows if row not in unclear]
+    meanings = [MEANING.validate_json(row.meaning) for row in (*unclear, *change.unclear)]
+    for job in lookups(tx, policy, tenant, meanings):
+        tx.enqueue(job)
     return [
         *(park(tx, row, UNCLEAR, again=True) for row in (*unclear, *change.unclear)),
         *(
@@ -197,12 +201,6 @@ _BREAKER_OPEN: Final = Unreadable(
     EventReason.BREAKER_OPEN,
     "events have closed so many tenants that a person must look first; resuming the intake "
     "releases it",
-)
-
-UNCLEAR: Final = Unreadable(
-    EventReason.UNCLEAR_ORDER,
-    "it happened in the same instant as another event about its agreement, and nothing tells which "
-    "came last; a later event about it settles the matter, or discard one of them",
 )
 
 

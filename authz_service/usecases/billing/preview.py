@@ -16,6 +16,7 @@ from authz_service.usecases.billing.envelopes import Envelope
 from authz_service.usecases.billing.event_ingest import IngestBillingEvent, enveloped
 from authz_service.usecases.billing.interpretation import read
 from authz_service.usecases.billing.standing import added
+from authz_service.usecases.billing.unclear_order import UNCLEAR
 from authz_service.usecases.billing.values import Unreadable
 from authz_service.usecases.kernel.dry_run import ahead, dry_run
 from authz_service.usecases.kernel.execution import View
@@ -97,7 +98,7 @@ def _previewed(
     over = tuple(exceeded(after, tenant, policy.downgrade, tx.now))
     outcome = Passed(Stage.APPLIED, tx.now)
     if stored.event.name in current.after.unclear:
-        unclear = ingestion.UNCLEAR
+        unclear = UNCLEAR
         outcome = Passed(Stage.PARKED, tx.now, unclear.reason, unclear.message)
     effects = ingestion.told(actions, steps)
     return Preview(passed(stored, outcome), effects, replace(change, exceeded=over, steps=steps))

@@ -53,7 +53,7 @@ def receive(
     `how` says what proved that it is its source's. The state of one that is to be folded in is
     RECEIVED. One that came before is counted.
     """
-    taken = _keep(tx, envelope, how)
+    taken = keep(tx, envelope, how)
     if taken.event.state is not EventState.RECEIVED:
         return taken
     if isinstance(reading, Unreadable):
@@ -64,7 +64,7 @@ def receive(
 def take_in(tx: Transaction, policy: BillingPolicy, envelope: Envelope, how: str) -> Taken:
     """Keep an event and do what it says, at the head."""
     reading = attempt(policy, envelope, tx.now)
-    taken = _keep(tx, envelope, how)
+    taken = keep(tx, envelope, how)
     return taken if taken.duplicate else fold_in(tx, policy, taken.event, reading)
 
 
@@ -93,7 +93,7 @@ def replayed(tx: Transaction, policy: BillingPolicy, stored: StoredEvent) -> Tak
     return _own(process(tx, policy, [stored], readings, by_hand=True), stored)
 
 
-def _keep(tx: Transaction, envelope: Envelope, how: str) -> Taken:
+def keep(tx: Transaction, envelope: Envelope, how: str) -> Taken:
     """Keep an event, or count the delivery of one that came before.
 
     One of which no more was done than to receive it is no duplicate.
@@ -107,7 +107,7 @@ def _keep(tx: Transaction, envelope: Envelope, how: str) -> Taken:
         kept = events.keep(tx.connection, stored)
         if kept is not None:
             return Taken(kept)
-        return _keep(tx, envelope, how)
+        return keep(tx, envelope, how)
     same = (find.event.data, find.event.type) == (event.data, event.type)
     message = "" if same else "with another content; the first one counts"
     step = Passed(Stage.DUPLICATE, tx.now, message=message)

@@ -1,28 +1,35 @@
 """Accounts and their contracts, compared; and led back to them on request."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
 from authz_service.domain.agreement import OFFBOARDED, Agreement, Standing
 from authz_service.domain.billing_event import EventReason, EventState
 from authz_service.domain.billing_policy import BillingPolicy
-from authz_service.domain.contract import EMPTY, Contract, fold
+from authz_service.domain.contract import EMPTY, Contract, fold, share_at
 from authz_service.domain.contract_account import drift
 from authz_service.domain.contract_change import opening
 from authz_service.domain.identifiers import checked
-from authz_service.domain.tenant import SYSTEM
+from authz_service.domain.tenant import OPEN_STATES, SYSTEM
 from authz_service.domain.window import FOREVER, Instant
+from authz_service.engine.index import Index
 from authz_service.errors import AuthzError, ErrorReason, InvalidArgument
 from authz_service.store import events
+from authz_service.store.database import Connection
 from authz_service.store.unit_of_work import Transaction
-from authz_service.usecases.billing.ingestion import carried_out, refused
+from authz_service.usecases.billing import receipt, standing
+from authz_service.usecases.billing.envelopes import Envelope
+from authz_service.usecases.billing.ingestion import apply, carried_out, park, refused
 from authz_service.usecases.billing.interpretation import MEANING
+from authz_service.usecases.billing.lookup import Fetcher, can_read
 from authz_service.usecases.billing.terms import terms_of
+from authz_service.usecases.billing.truth import NOT_ASKED, READ_AT_ONCE, Truth, known, read_all
+from authz_service.usecases.billing.unclear_order import UNCLEAR
 from authz_service.usecases.billing.values import Unreadable
 from authz_service.usecases.kernel import paging, preconditions
-from authz_service.usecases.kernel.execution import change
+from authz_service.usecases.kernel.execution import View, change_after
 from authz_service.usecases.kernel.paging import Page, PageRequest
 
 _ANY_TIER: Final = "ended"
@@ -58,6 +65,16 @@ class Reconcile:
     source: str = ""
     desired: tuple[Desired, ...] = ()
     repair: bool = False
+    fetcher: Fetcher | None = None
+    read: "Read | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What was read of the tenants of a page before the transaction."""
+
+    page: Page[str]
+    truths: Mapping[str, Truth]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +94,20 @@ class Reconciled:
     next_token: str = ""
 
 
-@change
+def ask_sources(view: View, command: Reconcile) -> Reconcile:
+    """Read what sources say of the agreements to compare, where they say how that is done."""
+    fetcher, sources = command.fetcher, command.policy.sources.values()
+    if command.desired or fetcher is None or not any(can_read(s, fetcher) for s in sources):
+        return command
+    few = PageRequest(min(paging.size(command.page), READ_AT_ONCE), command.page.token)
+    with view.database.read() as connection:
+        page = _tenants(view.index, connection, replace(command, page=few))
+        tenants = [known(connection, tenant) for tenant in page.items]
+    truths = read_all(command.policy, fetcher, tenants, view.now)
+    return replace(command, read=Read(page, truths))
+
+
+@change_after(ask_sources)
 def reconcile(tx: Transaction, command: Reconcile) -> Reconciled:
     """Compare, and repair each tenant alone: one that cannot be repaired holds no other up."""
     if command.desired:
@@ -87,8 +117,11 @@ def reconcile(tx: Transaction, command: Reconcile) -> Reconciled:
             by_tenant[desired.tenant].append(desired)
         drifts = [_of_desired(tx, command, tenant, all_) for tenant, all_ in by_tenant.items()]
         return Reconciled(tuple(drift for drift in drifts if drift), len(drifts))
-    page = _tenants(tx, command)
-    drifts = [_of_events(tx, command, tenant) for tenant in page.items]
+    read = command.read or Read(_tenants(tx.index, tx.connection, command), {})
+    page = read.page
+    drifts = [
+        _of_events(tx, command, tenant, read.truths.get(tenant, NOT_ASKED)) for tenant in page.items
+    ]
     return Reconciled(tuple(drift for drift in drifts if drift), len(drifts), page.next_token)
 
 
@@ -116,18 +149,41 @@ def _require_own(tx: Transaction, command: Reconcile) -> None:
             )
 
 
-def _tenants(tx: Transaction, command: Reconcile) -> Page[str]:
+def _tenants(index: Index, connection: Connection, command: Reconcile) -> Page[str]:
     if command.tenant:
-        return Page((preconditions.customer(tx.index, command.tenant).id,))
+        return Page((preconditions.customer(index, command.tenant).id,))
     query = ["reconcile", command.source]
     size, after = paging.size(command.page), paging.start(command.page, query)
-    tenants_of = events.tenants_of(tx.connection, command.source, after, size + 1)
+    tenants_of = events.tenants_of(connection, command.source, after, size + 1)
     return paging.cut(tenants_of, str, size, query)
 
 
-def _of_events(tx: Transaction, command: Reconcile, tenant: str) -> Drift | None:
-    contract = _by_events(tx, command.policy, tenant)
-    return None if contract == EMPTY else _compared(tx, command, tenant, contract)
+def _of_events(tx: Transaction, command: Reconcile, tenant: str, truth: Truth) -> Drift | None:
+    if truth.problem:
+        return Drift(tenant, problem=truth.problem)
+    events.hold(tx.connection, tenant)
+    meanings, merging = [said.meaning for said in truth.said], command.policy.merging
+    change = standing.anew(tx.connection, tenant, (), meanings, merging)
+    if change.after == EMPTY:
+        return None
+    drift = _compared(tx, command, tenant, change.after, guarded=True)
+    there = tx.after().tenant(tenant) is not None and (drift is None or drift.repaired)
+    if command.repair and truth.said and there and change.after != change.before:
+        _keep(tx, tenant, truth, change)
+    return drift
+
+
+def _keep(tx: Transaction, tenant: str, truth: Truth, change: standing.Standing) -> None:
+    """Keep what was read as events: whatever comes later is added to it."""
+    for said in truth.said:
+        taken = receipt.keep(tx, Envelope(said.event), f"read from {said.event.source}")
+        meaning = MEANING.dump_json(said.meaning).decode()
+        apply(tx, replace(taken.event, tenant=tenant, meaning=meaning))
+    standing.keep(tx.connection, tenant, change)
+    for row in change.released:
+        apply(tx, row)
+    for row in change.unclear:
+        park(tx, row, UNCLEAR, again=True)
 
 
 def _by_events(tx: Transaction, policy: BillingPolicy, tenant: str) -> Contract:
@@ -179,7 +235,13 @@ def _agreement(command: Reconcile, number: int, desired: Desired) -> Agreement:
     )
 
 
-def _compared(tx: Transaction, command: Reconcile, tenant: str, contract: Contract) -> Drift | None:
+def _compared(
+    tx: Transaction, command: Reconcile, tenant: str, contract: Contract, *, guarded: bool = False
+) -> Drift | None:
+    """Compare an account with its contract, and lead it there if it is to be repaired.
+
+    `guarded`: it is not closed as long as events about it wait, which may say that it is paid.
+    """
     account, merging = tx.index.tenant(tenant), command.policy.merging
     if account is not None:
         actions = drift(account, contract, merging, tx.now)
@@ -190,9 +252,20 @@ def _compared(tx: Transaction, command: Reconcile, tenant: str, contract: Contra
     differences = tuple(action.summary for action in actions)
     if not command.repair:
         return Drift(tenant, differences)
+    if guarded and _would_close(tx, command, tenant, contract):
+        waiting = events.count_waiting(tx.connection, tenant)
+        if waiting:
+            problem = f"it would be closed, and {waiting} events about it wait: settle them first"
+            return Drift(tenant, differences, problem=problem)
     reason = f"reconciled {tx.call.reason}".strip()
     try:
         carried_out(tx, command.policy, tenant, reason, actions)
     except AuthzError as refusal:
         return Drift(tenant, differences, problem=refused(refusal).message)
     return Drift(tenant, differences, repaired=True)
+
+
+def _would_close(tx: Transaction, command: Reconcile, tenant: str, contract: Contract) -> bool:
+    account = tx.index.tenant(tenant)
+    is_open = account is not None and account.state_at(tx.now) in OPEN_STATES
+    return is_open and share_at(contract, command.policy.merging, tx.now).state not in OPEN_STATES

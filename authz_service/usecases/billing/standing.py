@@ -49,10 +49,10 @@ def added(
                 running = None if running is None else running.joined(meaning, merging)
             if running is not None:
                 return _shifted(connection, fresh, before, running, merging)
-    return _anew(connection, tenant, fresh, meanings, merging)
+    return anew(connection, tenant, fresh, meanings, merging)
 
 
-def _anew(
+def anew(
     connection: Connection,
     tenant: str,
     fresh: Sequence[StoredEvent],

@@ -10,7 +10,7 @@ from typing import Final, Protocol
 
 from authz_service.domain.audit import DONE, AuditRecord
 from authz_service.domain.invitation import Invitation
-from authz_service.domain.job import SECOND, Job, JobKind
+from authz_service.domain.job import DATED, SECOND, Job, JobKind
 from authz_service.domain.membership import MembershipState
 from authz_service.domain.schedule import ScheduledKind, scheduled
 from authz_service.domain.tenant import SYSTEM, Tenant
@@ -47,7 +47,7 @@ class Outbox:
 
     def __call__(self, tx: Transaction) -> None:
         for job in (*tx.jobs, *self._caused(tx), *_dated(tx)):
-            if job.kind is JobKind.DOWNGRADE:
+            if job.kind in DATED:
                 keep(tx.connection, job)
             else:
                 enqueue(tx.connection, self.queue, job, tx.now)

@@ -91,7 +91,8 @@ class View:
 class ChangeCase(Generic[W, T]):
     """A change and what it takes, for each of the `tenants` that a request is about.
 
-    `codec` keeps its value for repeated requests.
+    `codec` keeps its value for repeated requests. `ahead` completes the command by what takes long,
+    once the caller is let in and before the transaction begins.
     """
 
     rpc: str
@@ -99,6 +100,7 @@ class ChangeCase(Generic[W, T]):
     body: Callable[[Transaction, W], T]
     codec: TypeAdapter[T]
     tenants: Callable[[W], Collection[str]] = _its_tenant
+    ahead: Callable[[View, W], W] | None = None
 
     @classmethod
     def of(cls, rpc: str, body: Callable[[Transaction, W], T]) -> "ChangeCase[W, T]":
@@ -135,6 +137,17 @@ def change(body: Callable[[Transaction, W], T]) -> ChangeCase[W, T]:
     option of that RPC says.
     """
     return ChangeCase.of(_rpc(body), body)
+
+
+def change_after(
+    ahead: Callable[[View, W], W],
+) -> Callable[[Callable[[Transaction, W], T]], ChangeCase[W, T]]:
+    """Make a change whose command is completed ahead of its transaction."""
+
+    def made(body: Callable[[Transaction, W], T]) -> ChangeCase[W, T]:
+        return replace(change(body), ahead=ahead)
+
+    return made
 
 
 def change_of_many(body: Callable[[Transaction, M], T]) -> ChangeCase[M, T]:
@@ -189,6 +202,8 @@ class Executor:
         tenants = case.tenants(command)
         self.require(call.actor, case.right, tenants)
         try:
+            if case.ahead is not None:
+                command = case.ahead(self._view(), command)
             return self._change(call, case, command)
         except (Unavailable, Internal):
             raise
@@ -210,7 +225,7 @@ class Executor:
         self.require(actor, case.right, tenants)
         # What has come due are facts by then, in the database too.
         self._store.apply_due()
-        view = View(self._index(), self._store.database, self._clock())
+        view = self._view()
         try:
             value = case.body(view, command)
         except (Unavailable, Internal):
@@ -221,6 +236,9 @@ class Executor:
         chain = _chain(view.index, tenants)
         self._note(Call(actor), AuditRecord(case.right, chain, _targets(tenants, command)))
         return Answer(view.index.revision, value)
+
+    def _view(self) -> View:
+        return View(self._index(), self._store.database, self._clock())
 
     def _change(self, call: Call, case: ChangeCase[W, T], command: W) -> Answer[T]:
         with self._store.transaction(call) as tx:

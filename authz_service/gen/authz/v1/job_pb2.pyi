@@ -41,6 +41,8 @@ class _JobKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_JobKind.Value
     """The downgrade policy of `billing.yaml`, at the instant at which an account comes to hold another
     tier, add-on or limit by its dates. If the date was moved or taken back, nothing is done.
     """
+    JOB_KIND_LOOKUP: _JobKind.ValueType  # 6
+    """Read an agreement again at its source, because the order of two of its events cannot be told."""
 
 class JobKind(_JobKind, metaclass=_JobKindEnumTypeWrapper):
     """What a job does."""
@@ -59,6 +61,8 @@ JOB_KIND_DOWNGRADE: JobKind.ValueType  # 5
 """The downgrade policy of `billing.yaml`, at the instant at which an account comes to hold another
 tier, add-on or limit by its dates. If the date was moved or taken back, nothing is done.
 """
+JOB_KIND_LOOKUP: JobKind.ValueType  # 6
+"""Read an agreement again at its source, because the order of two of its events cannot be told."""
 Global___JobKind: _TypeAlias = JobKind  # noqa: Y015
 
 class _JobState:
@@ -135,6 +139,12 @@ class _JobReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_JobReason.V
     """By the clock of the process that made the attempt, its time has not come."""
     JOB_REASON_ACCOUNT_REFUSED: _JobReason.ValueType  # 15
     """The rules of the account, or the downgrade policy itself, do not allow it; `message` says why."""
+    JOB_REASON_SOURCE_UNREACHABLE: _JobReason.ValueType  # 16
+    """The source of billing events could not be reached, or did not answer in time."""
+    JOB_REASON_SOURCE_REFUSED: _JobReason.ValueType  # 17
+    """The source answered with another status than 200."""
+    JOB_REASON_SOURCE_UNREADABLE: _JobReason.ValueType  # 18
+    """The answer of the source is too large, or the billing policy cannot make it out."""
 
 class JobReason(_JobReason, metaclass=_JobReasonEnumTypeWrapper):
     """Why the last attempt of a job failed."""
@@ -171,6 +181,12 @@ JOB_REASON_NOT_DUE: JobReason.ValueType  # 14
 """By the clock of the process that made the attempt, its time has not come."""
 JOB_REASON_ACCOUNT_REFUSED: JobReason.ValueType  # 15
 """The rules of the account, or the downgrade policy itself, do not allow it; `message` says why."""
+JOB_REASON_SOURCE_UNREACHABLE: JobReason.ValueType  # 16
+"""The source of billing events could not be reached, or did not answer in time."""
+JOB_REASON_SOURCE_REFUSED: JobReason.ValueType  # 17
+"""The source answered with another status than 200."""
+JOB_REASON_SOURCE_UNREADABLE: JobReason.ValueType  # 18
+"""The answer of the source is too large, or the billing policy cannot make it out."""
 Global___JobReason: _TypeAlias = JobReason  # noqa: Y015
 
 @_typing.final
@@ -200,7 +216,7 @@ class Job(_message.Message):
     state: Global___JobState.ValueType
     """Its state."""
     target: _builtins.str
-    """The id of the invitation, the endpoint or the account that it is for."""
+    """The id of the invitation, the endpoint, the account or the agreement that it is for."""
     subject: _builtins.str
     """The action that it tells of. Example: `member.added`."""
     attempt_count: _builtins.int
