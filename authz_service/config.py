@@ -264,6 +264,22 @@ class Settings(BaseSettings):
         gt=0,
         description="How often a replica looks for changes that other processes made.",
     )
+    max_stale_seconds: float = Field(
+        default=60.0,
+        gt=0,
+        description="How old an answer of the check port may be at most: checks go on for so long "
+        "while the database does not answer.",
+    )
+    stale_checks: Literal["refuse", "answer"] = Field(
+        default="refuse",
+        description="What then becomes of checks: refused (REPLICA_STALE), or answered and marked "
+        "`stale`.",
+    )
+    max_stale_admin_seconds: float = Field(
+        default=10.0,
+        gt=0,
+        description="The same for credentials and rights on the administration port.",
+    )
     busy_seconds: float = Field(
         default=10.0,
         gt=0,

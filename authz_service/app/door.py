@@ -6,11 +6,17 @@ from base64 import b64encode
 
 from authz_service.domain.key import ALPHABET, SECRET_LENGTH
 from authz_service.domain.window import Instant
+from authz_service.replication.time import uptime
 
 
 def now() -> Instant:
     """Read the clock: microseconds since the epoch, UTC."""
     return time.time_ns() // 1000
+
+
+def elapsed() -> float:
+    """Read seconds that nobody can set; they go on while the process is stopped."""
+    return uptime()
 
 
 def new_id() -> str:

@@ -9,6 +9,7 @@ from authz_service.jobs.composing import Door, Jobs
 from authz_service.jobs.fetching import SourceFetcher
 from authz_service.replication.following import Following
 from authz_service.replication.replica import Replica
+from authz_service.replication.time import Time
 from authz_service.rpc.credentials import Credentials
 from authz_service.serving.authentication import Authentication
 from authz_service.serving.call_stats import Observation
@@ -36,11 +37,18 @@ class Parts:
         """
         self.settings = settings
         self.database = Database(settings.database_url, busy_seconds=settings.busy_seconds)
-        self.replica = Replica(self.database)
-        outside = Door(door.now, door.new_id, door.new_secret, door.chance)
+        self.time = Time(door.now, door.elapsed)
+        self.replica = Replica(self.database, self.time)
+        outside = Door(self.time.now, door.new_id, door.new_secret, door.chance)
         self.jobs = Jobs(settings, self.database.url, outside)
         self.store = Store(
-            self.database, self.replica, door.now, door.new_id, self.jobs.outbox, replan
+            self.database,
+            self.replica,
+            self.time.now,
+            door.new_id,
+            self.jobs.outbox,
+            replan,
+            self.time.require_not_ahead,
         )
         self.billing_policy = BillingPolicyInUse(settings.policies_dir)
         self.events: Counter[str] = Counter()
@@ -53,11 +61,11 @@ class Parts:
             self.store, lambda: self.replica.index, self.event_door, self.fetcher
         )
         self.model = (settings.policies_dir / "model.conf").read_text(encoding="utf-8")
-        self.explainer = Explainer(self.database, self.model, door.now)
+        self.explainer = Explainer(self.database, self.model, self.time.now)
         self.shadow = Shadow(self.explainer, settings.shadow_per_second)
-        self.key_use = KeyUse(self.database, lambda: self.replica.index, door.now)
+        self.key_use = KeyUse(self.database, lambda: self.replica.index, self.time.now)
         self.tracing = tracing_to(settings.otlp_endpoint, door.now)
-        self.tokens = tokens_of(settings, door.now)
+        self.tokens = tokens_of(settings, self.time.now)
         self.credentials = Credentials(
             Authentication(self.tokens), certificates=settings.tls_client_ca is not None
         )
@@ -68,12 +76,18 @@ class Parts:
         trace = self.tracing.end if self.tracing is not None else None
         return Observation(port, verbose=verbose, trace=trace, note=self.key_use.note)
 
-    def following(self, on_health: Callable[[bool], None]) -> Following:
-        """Make what keeps the replica up to date; it reports whether the database answers."""
+    def following(
+        self, on_health: Callable[[bool], None], on_age: Callable[[float], None]
+    ) -> Following:
+        """Make what keeps the replica up to date; it reports whether the database answers, and how
+        long ago that was.
+        """
         return Following(
             self.database,
             self.replica,
             self.settings.poll_seconds,
             on_health,
             self.store.apply_due,
+            self.store.begin_history,
+            on_age,
         )

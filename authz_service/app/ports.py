@@ -17,7 +17,7 @@ from authz_service.gen.authz.v1 import (
     authorization_pb2,
 )
 from authz_service.replication.following import Following
-from authz_service.rpc import administration
+from authz_service.rpc import administration, page_tokens
 from authz_service.rpc.admission import LimitSettings
 from authz_service.rpc.calls import AdminCalls
 from authz_service.rpc.server import Port, PortSettings
@@ -38,6 +38,7 @@ from authz_service.rpc.services.authorization import AuthorizationServicer
 from authz_service.serving.call_stats import BOUNDS
 from authz_service.serving.tls import TlsFiles, require_no_listeners, tls_files
 from authz_service.usecases.decisions.decider import Decider
+from authz_service.usecases.decisions.freshness import Bounds, require_no_older
 from authz_service.usecases.kernel.execution import Executor
 from authz_service.web import health, metrics
 from authz_service.web.billing_events import EventEdge
@@ -54,11 +55,15 @@ def check_port(parts: Parts) -> Port:
     decider = Decider(
         parts.replica,
         parts.explainer,
-        door.now,
+        parts.time.now,
         parts.shadow.offer,
         observed,
-        settings.max_deadline,
-        max(1, settings.check_threads // 2),
+        Bounds(
+            settings.max_stale_seconds,
+            settings.stale_checks == "answer",
+            settings.max_deadline,
+            max(1, settings.check_threads // 2),
+        ),
     )
     limits = _limits(
         settings,
@@ -68,7 +73,10 @@ def check_port(parts: Parts) -> Port:
     )
     return Port(
         _port_settings(settings, settings.check_port, limits),
-        _serves(authorization_pb2, AuthorizationServicer(decider, parts.credentials)),
+        _paged(
+            parts,
+            _serves(authorization_pb2, AuthorizationServicer(decider, parts.credentials)),
+        ),
         door.new_id,
         observed,
         door.now,
@@ -79,11 +87,16 @@ def check_port(parts: Parts) -> Port:
 def admin_port(parts: Parts) -> Port:
     """Bind the port of every other service. Raises: AuthzError, OSError."""
     settings, observed = parts.settings, parts.observation("administration")
-    executor = Executor(parts.store, lambda: parts.replica.index, door.now)
+    executor = Executor(
+        parts.store,
+        lambda: parts.replica.index,
+        parts.time.now,
+        partial(require_no_older, parts.replica, settings.max_stale_admin_seconds),
+    )
     limits = _limits(settings, settings.admin_threads, settings.rate_changes_per_second)
     return Port(
         _port_settings(settings, settings.admin_port, limits),
-        _administration(parts, AdminCalls(executor, observed, parts.credentials)),
+        _paged(parts, _administration(parts, AdminCalls(executor, observed, parts.credentials))),
         door.new_id,
         observed,
         door.now,
@@ -169,7 +182,7 @@ def _billing_events(parts: Parts) -> Mount:
     def routes(threads: Threads) -> list[Route]:
         url = settings.web_public_url
         return EventEdge(
-            parts.event_door, policy, parts.event_secrets.of, door.now, url, threads
+            parts.event_door, policy, parts.event_secrets.of, parts.time.now, url, threads
         ).routes()
 
     limits = MountLimits(threads=16, requests=200, body_bytes=settings.web_max_body_bytes)
@@ -206,6 +219,12 @@ def _tls(settings: Settings, host: str) -> TlsFiles | None:
     files = tls_files(settings.tls_cert, settings.tls_key, settings.tls_client_ca)
     require_no_listeners(host, files, settings.plaintext)
     return files
+
+
+def _paged(
+    parts: Parts, servicers: dict[ServiceDescriptor, object]
+) -> dict[ServiceDescriptor, object]:
+    return page_tokens.of_history(servicers, lambda: parts.replica.tip.history.id)
 
 
 def _serves(file: Any, servicer: object) -> dict[ServiceDescriptor, object]:

@@ -29,7 +29,8 @@ class Service:
         self._parts = parts = Parts(settings)
         self.database, self.replica, self.store = parts.database, parts.replica, parts.store
         self.worker, self.explainer = parts.worker, parts.explainer
-        self._following = parts.following(self._on_health)
+        self._too_old = False
+        self._following = parts.following(self._on_health, self._on_age)
         # Before anything is written: a port that is taken must leave no trace.
         self.check_port = ports.check_port(parts)
         self.admin_port = ports.admin_port(parts)
@@ -85,6 +86,18 @@ class Service:
     def _on_health(self, answers: bool) -> None:
         """Changes need the database; checks go on from memory without it."""
         self.admin_port.set_serving(serving=answers)
+
+    def _on_age(self, age: float) -> None:
+        """Tell health checks once what is known is so old that checks are refused."""
+        settings = self._settings
+        too_old = age > settings.max_stale_seconds and settings.stale_checks == "refuse"
+        if too_old != self._too_old:
+            self._too_old = too_old
+            self.check_port.set_serving(serving=not too_old)
+            if too_old:
+                log.critical("checks are refused: the database was last read too long ago")
+            else:
+                log.info("checks are answered again")
 
 
 def serve(settings: Settings) -> int:

@@ -11,6 +11,7 @@ from authz_service.config import Settings
 from authz_service.jobs.queue import DbosQueue
 from authz_service.policyfiles import policy_files
 from authz_service.replication.replica import Replica
+from authz_service.replication.time import Time
 from authz_service.store import migrate as migrations
 from authz_service.store.database import Database
 from authz_service.store.unit_of_work import Store
@@ -29,6 +30,7 @@ def prepare(parts: Parts) -> None:
     else:
         migrations.require_migrated(parts.database)
     parts.replica.load(index_keeping.kept(index_keeping.path_of(parts.settings)))
+    parts.store.check_history()
     parts.jobs.prepare(parts.replica.index)
     if not parts.replica.index.revision:
         seeding.seed(parts.store, policy_files.read_folder(parts.settings.policies_dir))
@@ -47,7 +49,7 @@ def migrate(settings: Settings) -> tuple[list[str], tuple[str, ...]]:
         applied = migrations.migrate(database)
         if database.dialect == "postgresql":
             DbosQueue(database.url).migrate()
-        replica = Replica(database)
+        replica = Replica(database, Time(door.now, door.elapsed))
         replica.load()
         if not replica.index.revision:
             return applied, ()

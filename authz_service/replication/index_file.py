@@ -1,8 +1,8 @@
 """The index as a file, from which a process starts sooner than from the database.
 
-One line says what the file is, of which revision, and the digest of the rest. The rest is JSON:
-facts as the change log writes them, and columns of plain members. Nothing in it is ever run. A file
-that is damaged, or written by a version to which facts look otherwise, is no file.
+One line says what the file is, of which history and revision, and the digest of the rest. The rest
+is JSON: facts as the change log writes them, and columns of plain members. Nothing in it is ever
+run. A file that is damaged, or written by a version to which facts look otherwise, is no file.
 """
 
 import json
@@ -30,10 +30,11 @@ _BETWEEN: Final = "\n"
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """An index, and the instant at which its revision was committed."""
+    """An index, the instant at which its revision was committed, and the history that it is of."""
 
     index: Index
     at: Instant | None
+    history: str
 
 
 def write(path: Path, snapshot: Snapshot) -> None:
@@ -42,8 +43,8 @@ def write(path: Path, snapshot: Snapshot) -> None:
     Raises: OSError.
     """
     body = json.dumps(_columns(snapshot.index), separators=(",", ":")).encode()
-    revision = snapshot.index.revision
-    head = [_FORMAT, schema(), revision, snapshot.at, sha256(body).hexdigest()]
+    source = [snapshot.history, snapshot.index.revision, snapshot.at]
+    head = [_FORMAT, schema(), *source, sha256(body).hexdigest()]
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f"{path.name}.")
     try:
@@ -64,13 +65,13 @@ def read(path: Path) -> Snapshot | None:
     if not path.exists():
         return None
     with path.open("rb") as file:
-        form, shape, revision, at, digest = json.loads(file.readline())
+        form, shape, history, revision, at, digest = json.loads(file.readline())
         if (form, shape) != (_FORMAT, schema()):
             return None
         body = file.read()
     if sha256(body).hexdigest() != digest:
         raise ValueError("its contents do not have the digest that its first line gives")
-    return Snapshot(_built(json.loads(body), revision), at)
+    return Snapshot(_built(json.loads(body), revision), at, history)
 
 
 @cache

@@ -17,6 +17,8 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import QueuePool
 
 from authz_service.errors import ErrorReason, InvalidArgument, Unavailable
+from authz_service.store import copies
+from authz_service.store.copies import LastCommit
 
 T = TypeVar("T")
 
@@ -60,6 +62,8 @@ _PRAGMAS: Final = (
 )
 
 
+_COPY: Final = "authz copy"
+
 _AGAIN: Final = 0.01
 """Seconds until a locked file is tried again."""
 
@@ -82,6 +86,7 @@ class Database:
         self.dialect = self.url.get_backend_name()
         self._kept: list[Connection] = []
         self.engine = _engine(self.url, busy_seconds)
+        self.last_commit = LastCommit(self.url.database if self.dialect == "sqlite" else None)
 
     @contextmanager
     def write(self, *, patience: float | None = None) -> Iterator[Connection]:
@@ -94,16 +99,20 @@ class Database:
             Unavailable: DATABASE_UNAVAILABLE: the database is down or its lock is held too long.
         """
         with translated(), self._writer() as connection:
-            connection.begin()
-            if self.dialect == "sqlite":
-                # A deferred transaction that reads and then writes fails at once when another
-                # writer is ahead, whatever the busy timeout (sqlite.org/lang_transaction.html).
-                connection.connection.cursor().execute("BEGIN IMMEDIATE")
-            elif patience is not None:
+            self.begin(connection)
+            if patience is not None and self.dialect == "postgresql":
                 connection.exec_driver_sql(f"SET LOCAL lock_timeout = {round(patience * 1000)}")
             yield connection
             if connection.in_transaction():
                 connection.commit()
+
+    def begin(self, connection: Connection) -> None:
+        """Open a transaction that writes, on a connection whose last one has ended."""
+        connection.begin()
+        if self.dialect == "sqlite":
+            # A deferred transaction that reads and then writes fails at once when another
+            # writer is ahead, whatever the busy timeout (sqlite.org/lang_transaction.html).
+            connection.connection.cursor().execute("BEGIN IMMEDIATE")
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -123,6 +132,15 @@ class Database:
         """Ask the database for its own time, in seconds since the epoch. Raises: Unavailable."""
         with self.read() as connection:
             return float(connection.exec_driver_sql(_NOW[self.dialect]).scalar_one())
+
+    def copy_of(self, connection: Connection) -> str:
+        """Name the copy of the database that a connection is to: a restored one has another name,
+        and so has a standby that took over.
+        """
+        known = connection.info.get(_COPY)
+        if known is None:
+            known = connection.info[_COPY] = copies.name_of(connection)
+        return str(known)
 
     @property
     def connections_in_use(self) -> int:
@@ -148,6 +166,7 @@ class Database:
         while self._kept:
             self._kept.pop().close()
         self.engine.dispose()
+        self.last_commit.close()
 
     @contextmanager
     def _writer(self) -> Iterator[Connection]:

@@ -27,9 +27,20 @@ head = Table(
     metadata,
     Column("id", Integer, primary_key=True),
     number("revision"),
+    *texts("history", "copy"),
     CheckConstraint("id = 1", name="one_head"),
 )
-"""One row: the last committed revision. Locking it orders all writers."""
+"""One row: the last committed revision, the history that it is of, and the copy of the database
+that was written last. Locking it orders all writers."""
+
+history = Table(
+    "history",
+    metadata,
+    Column("id", TEXT, primary_key=True),
+    *numbers("last_shared", "first", "at"),
+    sqlite_with_rowid=False,
+)
+"""Histories that began when another copy of the database was taken in its place."""
 
 change_log = Table(
     "change_log",

@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
-from typing import Protocol
 
 import structlog
 from sqlalchemy import Connection
@@ -37,23 +36,11 @@ from authz_service.errors import ErrorReason, Internal, Unavailable
 from authz_service.store import answers, writing
 from authz_service.store.answers import FirstAnswer
 from authz_service.store.database import INTEGRITY, Database
+from authz_service.store.follower import Follower
+from authz_service.store.heads import CheckClock, Heads
 from authz_service.store.statement import pipelined
 
 log = structlog.get_logger()
-
-
-class Follower(Protocol):
-    """The replica of this process, as the unit of work needs it."""
-
-    @property
-    def index(self) -> Index:
-        """The newest revision that has arrived here."""
-
-    def at(self, revision: Revision, connection: Connection) -> Index:
-        """Return the index of exactly `revision`, reading what is missing from the change log."""
-
-    def advance(self, delta: Delta) -> None:
-        """Apply a committed delta; nothing happens if it was applied already."""
 
 
 @dataclass(slots=True)
@@ -209,8 +196,11 @@ class Store:
         new_id: Callable[[], str],
         outbox: Callable[[Transaction], None] | None = None,
         replan: Replan | None = None,
+        check_clock: CheckClock | None = None,
     ) -> None:
-        """`outbox` enqueues, in each transaction that commits, what is to be done after it.
+        """`check_clock` is told the database's time, if it has a clock of its own, and refuses to
+        commit by one that is far ahead of it. `outbox` enqueues, in each transaction that commits,
+        what is to be done after it.
 
         `replan` works out anew what is scheduled: it is given a transaction after the changes of
         the one before it. None where nothing is ever scheduled.
@@ -221,6 +211,7 @@ class Store:
         self._follower = follower
         self._clock = clock
         self._new_id = new_id
+        self._heads = Heads(database, follower, clock, new_id, check_clock)
         self.changes: Counter[str] = Counter()
         self.entries: Counter[str] = Counter()
         self._turn = threading.Lock()
@@ -241,7 +232,7 @@ class Store:
         with self._next_turn(patience or self.database.busy_seconds):
             steps: list[Transaction] = []
             with self.database.write(patience=patience) as connection:
-                head = writing.lock_head(connection)
+                head = self._heads.lock(connection)
                 index = self._follower.at(head, connection)
                 tx = Transaction(connection, index, call, self._clock(), self._new_id)
                 if tx.now >= index.due:
@@ -261,6 +252,7 @@ class Store:
                 self._count(step)
                 if step.changes:
                     self._follower.advance(step.delta())
+                    self.database.last_commit.note(step.revision, step.now)
 
     @contextmanager
     def aside(self, call: Call) -> Iterator[Transaction]:
@@ -290,6 +282,16 @@ class Store:
         if self._clock() >= self._follower.index.due:
             with self.transaction(Call(Actor(""))):
                 pass
+
+    def check_history(self) -> None:
+        """Begin a new history if the database is another copy than the one written last."""
+        with self._next_turn(self.database.busy_seconds), self.database.write() as connection:
+            self._heads.lock(connection)
+
+    def begin_history(self, instead_of: str, reason: str) -> Revision:
+        """Begin a new history, unless the database has left the one named; return the head."""
+        with self._next_turn(self.database.busy_seconds), self.database.write() as connection:
+            return self._heads.begin(connection, instead_of, reason)
 
     @contextmanager
     def _next_turn(self, seconds: float) -> Iterator[None]:

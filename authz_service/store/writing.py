@@ -17,7 +17,6 @@ from authz_service.store import change_log, schema, wakeup
 from authz_service.store.rows import Row, rows_of
 from authz_service.store.statement import Statement, inserting
 
-_LOCK: Final = Statement(select(schema.head.c.revision).with_for_update())
 _ADVANCE: Final = Statement(update(schema.head).values(revision=bindparam("to")))
 _TAIL: Final = Statement(
     select(schema.audit_entry.c.seq, schema.audit_entry.c.hash)
@@ -25,14 +24,6 @@ _TAIL: Final = Statement(
     .order_by(schema.audit_entry.c.seq.desc())
     .limit(1)
 )
-
-
-def lock_head(connection: Connection) -> Revision:
-    """Read the head revision and hold it: no other writer passes before this transaction ends."""
-    row = _LOCK.one(connection, {})
-    if row is None:
-        raise Internal(ErrorReason.INTERNAL, "the table `head` is empty; was it migrated?")
-    return int(row[0])
 
 
 def close_rows(connection: Connection, closing: Iterable[Row], revision: Revision) -> None:

@@ -11,6 +11,7 @@ from authz_service.app.door import new_id, now
 from authz_service.domain.audit import Actor
 from authz_service.domain.call import Call
 from authz_service.replication.replica import Replica
+from authz_service.replication.time import Time
 from authz_service.store.database import Database
 from authz_service.store.unit_of_work import Store
 from authz_service.usecases.kernel.execution import Executor
@@ -48,7 +49,7 @@ def measure(run: Run) -> Topic:
 
 def _measure(topic: Topic, name: str, url: str, count: int) -> None:
     database = Database(url)
-    replica = Replica(database)
+    replica = Replica(database, Time(now))
     replica.load()
     executor = Executor(Store(database, replica, now, new_id), lambda: replica.index, now)
     calls = []

@@ -20,6 +20,7 @@ from authz_service.engine.decide import decide
 from authz_service.policyfiles import billing_policy_file
 from authz_service.replication.following import Following
 from authz_service.replication.replica import Replica
+from authz_service.replication.time import Time
 from authz_service.store.database import Database
 from authz_service.store.unit_of_work import Store
 from authz_service.usecases.billing.envelopes import Attributes, envelopes
@@ -77,7 +78,7 @@ class _Bench:
     """One process that changes, and another one's replica that follows it by a thread."""
 
     def __init__(self, database: Database, other: Database) -> None:
-        self._replica, self._other = Replica(database), Replica(other)
+        self._replica, self._other = Replica(database, Time(now)), Replica(other, Time(now))
         self._replica.load()
         self._other.load()
         store = Store(database, self._replica, now, new_id)

@@ -19,6 +19,7 @@ from authz_service.domain.audit import Actor
 from authz_service.domain.call import Call
 from authz_service.domain.grant import RoleGrant
 from authz_service.replication.replica import Replica
+from authz_service.replication.time import Time
 from authz_service.store.database import Database
 from authz_service.store.unit_of_work import Store
 from authz_service.usecases.grants.batch_grants import BatchGrantRoles, batch_grant_roles
@@ -105,7 +106,7 @@ class _Granter:
 def _granting(url: str) -> Iterator[_Granter]:
     """Lend what grants roles on a database."""
     database = Database(url)
-    replica = Replica(database)
+    replica = Replica(database, Time(now))
     replica.load()
     store = Store(database, replica, now, new_id)
     try:

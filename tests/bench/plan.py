@@ -12,6 +12,7 @@ from authz_service.domain.changeset import Changeset
 from authz_service.domain.decision import Question
 from authz_service.engine.decide import decide
 from authz_service.replication.replica import Replica
+from authz_service.replication.time import Time
 from authz_service.store.database import Database
 from authz_service.store.unit_of_work import Store
 from authz_service.usecases.changesets.preview_apply import (
@@ -53,7 +54,10 @@ class _Bench:
 
     def __init__(self, url: str) -> None:
         self._database = Database(url)
-        self._replica, self._other = Replica(self._database), Replica(self._database)
+        self._replica, self._other = (
+            Replica(self._database, Time(now)),
+            Replica(self._database, Time(now)),
+        )
         self._replica.load()
         self._other.load()
         self._store = Store(self._database, self._replica, now, new_id)

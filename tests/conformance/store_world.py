@@ -8,6 +8,7 @@ from contextlib import ExitStack, contextmanager
 from itertools import count
 from typing import Final
 
+from authz_service.app import door
 from authz_service.domain.audit import Actor, AuditRecord
 from authz_service.domain.call import Call
 from authz_service.domain.change import Fact, FactChange, Revision
@@ -15,6 +16,7 @@ from authz_service.domain.tenant import SYSTEM
 from authz_service.domain.window import Instant
 from authz_service.engine.index import Index
 from authz_service.replication.replica import Replica
+from authz_service.replication.time import Time
 from authz_service.store import snapshot
 from authz_service.store.database import Database
 from authz_service.store.facts import Facts
@@ -50,7 +52,7 @@ class StoreWorld:
         self._replans = replans
         self.clock = Clock()
         self.database = Database(url, busy_seconds=busy_seconds)
-        self.replica = Replica(self.database)
+        self.replica = Replica(self.database, Time(door.now))
         self._name = name
         self._ids = count(1)
         self._others = ExitStack()

@@ -12,7 +12,7 @@ from authz_service.domain.catalog import Permission
 from authz_service.domain.change import FactChange
 from authz_service.errors import ErrorReason, Unavailable
 from authz_service.replication.following import Following
-from authz_service.store import change_log, wakeup
+from authz_service.store import histories, wakeup
 from tests.conformance import ledger
 from tests.conformance.every_fact import PERMISSION, SCHEDULED
 from tests.conformance.outages import cut, down, eventually, listening
@@ -136,7 +136,7 @@ def test_following_outlives_what_nobody_foresaw(
     other = store_world.another()
     with following(other, 0.02) as reported:
         with monkeypatch.context() as broken:
-            broken.setattr(change_log, "read_after", lambda connection, revision: 1 // 0)
+            broken.setattr(histories, "seen", lambda connection, revision: 1 // 0)
             eventually(lambda: reported == [False], "unhealthy")
         eventually(lambda: reported == [False, True], "healthy again")
         arrives(other, store_world.put(Permission("doc:read")))

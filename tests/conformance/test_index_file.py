@@ -43,7 +43,7 @@ def file(store_world: StoreWorld, tmp_path: Path) -> Path:
 
 
 def started(world: StoreWorld, path: Path) -> Replica:
-    other = Replica(world.database)
+    other = Replica(world.database, world.replica.time)
     other.load(index_keeping.kept(path))
     return other
 
@@ -93,14 +93,21 @@ def _of_another_version(path: Path) -> None:
 def _of_another_history(path: Path) -> None:
     head, body = path.read_bytes().split(b"\n", 1)
     fields = json.loads(head)
-    fields[3] += 1
+    fields[2] = "another"
+    path.write_bytes(json.dumps(fields).encode() + b"\n" + body)
+
+
+def _of_a_lost_commit(path: Path) -> None:
+    head, body = path.read_bytes().split(b"\n", 1)
+    fields = json.loads(head)
+    fields[4] += 1
     path.write_bytes(json.dumps(fields).encode() + b"\n" + body)
 
 
 def _of_the_future(path: Path) -> None:
     head, body = path.read_bytes().split(b"\n", 1)
     fields = json.loads(head)
-    fields[2] += 1000
+    fields[3] += 1000
     path.write_bytes(json.dumps(fields).encode() + b"\n" + body)
 
 
@@ -120,8 +127,8 @@ def _folder(path: Path) -> None:
 @pytest.mark.parametrize(
     "spoil",
     [
-        _cut, _changed, _of_another_version, _of_another_history, _of_the_future, _empty, _no_list,
-        _folder, Path.unlink,
+        _cut, _changed, _of_another_version, _of_another_history, _of_a_lost_commit, _of_the_future,
+        _empty, _no_list, _folder, Path.unlink,
     ],
 )  # fmt: skip
 def test_bad_file_is_no_file(

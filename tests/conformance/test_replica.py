@@ -143,7 +143,7 @@ def test_waiting_in_vain_says_where_this_replica_is(written: StoreWorld) -> None
 
 
 def test_an_unloaded_replica_knows_nothing_and_allows_nothing(written: StoreWorld) -> None:
-    unloaded = Replica(written.database)
+    unloaded = Replica(written.database, written.replica.time)
     assert unloaded.index.revision == 0
     assert not unloaded.index.permissions
     unloaded.catch_up()

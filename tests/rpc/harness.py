@@ -194,6 +194,10 @@ def _queued(connection: Connection) -> int:
     return int(connection.execute(select(func.count()).select_from(held)).scalar_one())
 
 
+TIMELESS: Final = {"max_stale_seconds": 1e9, "max_stale_admin_seconds": 1e9}
+"""Settings of a server whose clock a test moves on without the database being read meanwhile."""
+
+
 @contextmanager
 def serving(folder: Path, **settings: Any) -> Iterator[Server]:
     """Serve on free ports with an own database and key in `folder`; serving again goes on."""

@@ -18,7 +18,7 @@ from authz_service.gen.authz.v1 import key_pb2 as pb
 from authz_service.gen.authz.v1 import role_pb2
 from tests.rpc.account import Account, timestamp
 from tests.rpc.conftest import fresh_name
-from tests.rpc.harness import Caller, Server, refusal, serving
+from tests.rpc.harness import TIMELESS, Caller, Server, refusal, serving
 from tests.rpc.test_windows import NOON, TICK, Clock
 from tests.services import PUT
 
@@ -29,13 +29,14 @@ DAY: Final = 86_400
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
     monkeypatch.setattr(door, "now", clock)
+    monkeypatch.setattr(door, "elapsed", lambda: clock() / 1_000_000)
     return clock
 
 
 @pytest.fixture
 def clocked(clock: Clock, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """Serve by a clock that the test sets."""
-    with serving(tmp_path_factory.mktemp("clocked")) as started:
+    with serving(tmp_path_factory.mktemp("clocked"), **TIMELESS) as started:
         yield started
 
 

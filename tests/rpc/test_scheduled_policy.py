@@ -15,7 +15,7 @@ from tests.changesets import applying, puts
 from tests.rpc.account import Account, timestamp
 from tests.rpc.conftest import fresh_name
 from tests.rpc.exported import asked, by_pycasbin, exported
-from tests.rpc.harness import Server, serving
+from tests.rpc.harness import TIMELESS, Server, serving
 from tests.rpc.test_looking_back import everything
 from tests.rpc.test_windows import TICK, Clock
 from tests.rpc.trail import added, mark
@@ -28,13 +28,14 @@ def clock() -> Iterator[Clock]:
     with pytest.MonkeyPatch.context() as patch:
         made = Clock()
         patch.setattr(door, "now", made)
+        patch.setattr(door, "elapsed", lambda: made() / 1_000_000)
         yield made
 
 
 @pytest.fixture(scope="module")
 def server(clock: Clock, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """Serve by a clock that the test sets; nothing is read or written but what is asked for."""
-    with serving(tmp_path_factory.mktemp("scheduled"), poll_seconds=3600.0) as started:
+    with serving(tmp_path_factory.mktemp("scheduled"), poll_seconds=3600.0, **TIMELESS) as started:
         yield started
 
 
@@ -126,7 +127,7 @@ def test_administration_after_the_instant_finds_it_done_by_who_scheduled_it(
 
 
 def test_server_that_starts_after_the_instant_answers_as_then(clock: Clock, tmp_path: Path) -> None:
-    with serving(tmp_path) as first:
+    with serving(tmp_path, **TIMELESS) as first:
         account = Account(first, "acme")
         account.onboard("professional", ada=["admin"], vera=["viewer"])
         account.put_role("clerk", "invoices:view")
@@ -134,7 +135,7 @@ def test_server_that_starts_after_the_instant_answers_as_then(clock: Clock, tmp_
         at = clock.seconds + 60
         schedule(account, at, CREATE)
     clock.seconds = at
-    with serving(tmp_path, poll_seconds=3600.0) as second:
+    with serving(tmp_path, poll_seconds=3600.0, **TIMELESS) as second:
         assert Account(second, "acme").may("vera", CREATE)
         assert not Account(second, "acme").may("vera", "invoices:void")
 

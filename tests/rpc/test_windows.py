@@ -10,7 +10,7 @@ from authz_service.gen.authz.v1 import authorization_pb2 as checks
 from authz_service.gen.authz.v1 import exception_pb2, key_pb2, member_pb2
 from tests.rpc.account import DENY, GRANT, REPLACE, Account, timestamp
 from tests.rpc.conftest import fresh_name
-from tests.rpc.harness import Server, refusal, serving
+from tests.rpc.harness import TIMELESS, Server, refusal, serving
 
 NOON: Final = 1_800_000_000
 TICK: Final = 0.000001
@@ -30,13 +30,14 @@ class Clock:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
     monkeypatch.setattr(door, "now", clock)
+    monkeypatch.setattr(door, "elapsed", lambda: clock() / 1_000_000)
     return clock
 
 
 @pytest.fixture
 def clocked(clock: Clock, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """Serve by a clock that the test sets."""
-    with serving(tmp_path_factory.mktemp("clocked")) as started:
+    with serving(tmp_path_factory.mktemp("clocked"), **TIMELESS) as started:
         yield started
 
 

@@ -10,6 +10,7 @@ from authz_service.config import Settings
 from authz_service.domain.key import write
 from authz_service.errors import ErrorReason, FailedPrecondition
 from authz_service.replication.replica import Replica
+from authz_service.replication.time import Time
 from authz_service.store.database import Database
 from authz_service.store.migrate import require_migrated
 from authz_service.store.unit_of_work import Store
@@ -48,7 +49,7 @@ def _store(settings: Settings) -> Iterator[Store]:
         raise _never_served()
     with closing(database):
         require_migrated(database)
-        replica = Replica(database)
+        replica = Replica(database, Time(now))
         replica.load()
         if not replica.index.revision:
             raise _never_served()

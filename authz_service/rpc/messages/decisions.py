@@ -1,5 +1,10 @@
 """The longer answers of AuthorizationService as messages."""
 
+from functools import lru_cache
+from typing import Any, Final, TypeVar, cast
+
+from google.protobuf.message import Message
+
 from authz_service.domain.catalog import ADD_ON
 from authz_service.domain.decision import DecisionReason, Usage
 from authz_service.domain.rules import Rule
@@ -8,7 +13,23 @@ from authz_service.gen.authz.v1 import authorization_pb2 as pb
 from authz_service.rpc.messages import catalog, exceptions, tenants, values
 from authz_service.rpc.messages.remedies import remedy_message
 from authz_service.rpc.messages.values import CLASS_OF, REASONS
+from authz_service.usecases.decisions.decider import Admitted
 from authz_service.usecases.decisions.explain import Explained
+
+M = TypeVar("M", bound=Message)
+
+_timestamp: Final = lru_cache(maxsize=16)(values.timestamp)
+"""One instant is told by every answer until the database is read again."""
+
+
+def dated(response: M, admitted: Admitted) -> M:
+    """Write what an answer comes from, and up to when that is complete."""
+    message, origin = cast(Any, response), admitted.origin
+    message.as_of_time.CopyFrom(_timestamp(origin.as_of))
+    message.history = origin.history.id
+    if origin.stale:
+        message.stale = True
+    return response
 
 
 def entitlements(match: Entitlements, revision: int) -> pb.GetEntitlementsResponse:

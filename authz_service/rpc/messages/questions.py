@@ -6,6 +6,8 @@ from typing import Any, Final
 from authz_service.domain.decision import Question, Usage
 from authz_service.domain.identifiers import checked, enclosing
 from authz_service.errors import ErrorReason, InvalidArgument
+from authz_service.rpc.messages import values
+from authz_service.usecases.decisions.freshness import NOTHING, Demand
 
 _MAX_AMOUNT: Final = 2**62
 """What is used and what is wanted must add up within an int64."""
@@ -25,6 +27,15 @@ def question(message: Any) -> Question:
         scopes(scope) if scope else (),
         usage(message.usage) if message.HasField("usage") else None,
     )
+
+
+def demand(request: Any) -> Demand:
+    """Read how new the answer has to be."""
+    if request.latest:
+        return Demand(request.min_revision, 0)
+    if request.HasField("max_staleness"):
+        return Demand(request.min_revision, values.duration(request.max_staleness) / 1_000_000)
+    return Demand(request.min_revision) if request.min_revision else NOTHING
 
 
 @lru_cache(maxsize=65_536)

@@ -39,22 +39,24 @@ class AuthorizationServicer:
     def Check(self, request: pb.CheckRequest, context: Context) -> pb.CheckResponse:
         admitted = self._admit(request, context, _CHECK)
         reason, revision = admitted.decide(questions.question(request))
-        return pb.CheckResponse(
+        response = pb.CheckResponse(
             allowed=reason is _ALLOWED,
             reason=REASONS[reason],
             reason_class=CLASS_OF[reason],
             revision=revision,
         )
+        return decisions.dated(response, admitted)
 
     def BatchCheck(self, request: pb.BatchCheckRequest, context: Context) -> pb.BatchCheckResponse:
         admitted = self._admit(request, context, _BATCH_CHECK)
         preconditions.batch(len(request.questions), "questions", at_least=1)
         reasons = admitted.decide_all(map(questions.question, request.questions), "questions")
-        return pb.BatchCheckResponse(
+        response = pb.BatchCheckResponse(
             allowed=[reason is _ALLOWED for reason in reasons],
             reasons=[REASONS[reason] for reason in reasons],
             revision=admitted.revision,
         )
+        return decisions.dated(response, admitted)
 
     def CheckPermissions(
         self, request: pb.CheckPermissionsRequest, context: Context
@@ -65,7 +67,8 @@ class AuthorizationServicer:
         subject = checked("subject", request.subject)
         scopes = questions.scopes(request.scope)
         allowed = admitted.allowed(tenant, subject, scopes, request.permissions)
-        return pb.CheckPermissionsResponse(allowed=allowed, revision=admitted.revision)
+        response = pb.CheckPermissionsResponse(allowed=allowed, revision=admitted.revision)
+        return decisions.dated(response, admitted)
 
     def ListSubjectPermissions(
         self, request: pb.ListSubjectPermissionsRequest, context: Context
@@ -77,9 +80,10 @@ class AuthorizationServicer:
         permissions, revision = admitted.permissions_of(moment, tenant, subject, scopes)
         query = ["ListSubjectPermissions", tenant, subject, request.scope, *_page_of(moment)]
         page = paging.page(permissions, str, values.page(request), query)
-        return pb.ListSubjectPermissionsResponse(
+        response = pb.ListSubjectPermissionsResponse(
             permissions=page.items, next_page_token=page.next_token, revision=revision
         )
+        return decisions.dated(response, admitted)
 
     def ListSubjects(
         self, request: pb.ListSubjectsRequest, context: Context
@@ -90,29 +94,32 @@ class AuthorizationServicer:
         subjects, revision = admitted.subjects_with(moment, tenant, permission, scopes)
         query = ["ListSubjects", tenant, permission, request.scope, *_page_of(moment)]
         page = paging.page(subjects, str, values.page(request), query)
-        return pb.ListSubjectsResponse(
+        response = pb.ListSubjectsResponse(
             subjects=page.items, next_page_token=page.next_token, revision=revision
         )
+        return decisions.dated(response, admitted)
 
     def GetEntitlements(
         self, request: pb.GetEntitlementsRequest, context: Context
     ) -> pb.GetEntitlementsResponse:
         admitted = self._admit(request, context, _GET_ENTITLEMENTS)
         bought, revision = admitted.entitlements(_moment(request), request.tenant)
-        return decisions.entitlements(bought, revision)
+        return decisions.dated(decisions.entitlements(bought, revision), admitted)
 
     def CheckLimit(self, request: pb.CheckLimitRequest, context: Context) -> pb.CheckLimitResponse:
         admitted = self._admit(request, context, _CHECK_LIMIT)
         usage = questions.usage(request.usage)
         reason, limit = admitted.limit(request.tenant, usage)
-        return decisions.limit(reason, usage, limit, admitted.revision)
+        response = decisions.limit(reason, usage, limit, admitted.revision)
+        return decisions.dated(response, admitted)
 
     def Explain(self, request: pb.ExplainRequest, context: Context) -> pb.ExplainResponse:
         admitted = self._admit(request, context, _EXPLAIN)
         answer = admitted.explain(questions.question(request), _moment(request))
         # A remedy that takes an approval is the caller's proposal, so it is the caller's to sign.
         _, on_behalf_of = self._credentials.read(context)
-        return decisions.explained(answer, on_behalf_of or self._decider.observed.mine.caller)
+        by = on_behalf_of or self._decider.observed.mine.caller
+        return decisions.dated(decisions.explained(answer, by), admitted)
 
     def _admit(self, request: Any, context: Context, access: Access) -> Admitted:
         presented, on_behalf_of = self._credentials.read(context)
@@ -121,7 +128,7 @@ class AuthorizationServicer:
             on_behalf_of,
             access.right,
             partial(tenants_of, request, access),
-            request.min_revision,
+            questions.demand(request),
             context.time_remaining,
         )
         return self._decider.admit(call)

@@ -5,8 +5,7 @@ Admit the caller, wait for the revision it demands, decide, count, offer the dec
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
-from threading import BoundedSemaphore
-from typing import Final, Protocol
+from typing import Final
 
 from authz_service.domain.audit import Actor
 from authz_service.domain.decision import Decision, DecisionReason, Question, Usage
@@ -23,9 +22,18 @@ from authz_service.engine.entitlements import (
 )
 from authz_service.engine.index import Index
 from authz_service.engine.scheduled import in_force
-from authz_service.errors import ErrorReason, InvalidArgument
+from authz_service.errors import InvalidArgument
+from authz_service.replication.replica import Replica
 from authz_service.serving.call_stats import Observation
 from authz_service.usecases.decisions.explain import Explained, Explainer
+from authz_service.usecases.decisions.freshness import (
+    NOTHING,
+    Bounds,
+    Demand,
+    Freshness,
+    Origin,
+    foreign,
+)
 from authz_service.usecases.decisions.history import Seen
 from authz_service.usecases.kernel import guard, preconditions
 from authz_service.usecases.kernel.point_in_time import Moment
@@ -48,38 +56,26 @@ _UNKNOWN: Final = frozenset(
 )
 
 
-class Replica(Protocol):
-    """The replica of this process, as decisions need it."""
-
-    @property
-    def index(self) -> Index: ...
-
-    def wait_for(self, revision: int, seconds: float) -> Index:
-        """Return an index of at least `revision`, or raise Unavailable."""
-
-
 @dataclass(frozen=True, slots=True)
 class DecisionCall:
     """One call at an edge: who shows what, and the right and the tenants that the call is about.
 
-    `min_revision` is the revision that the answer must know of, 0 for none. `seconds_left` says
-    how long the caller still waits, None for without end; it is asked only if there is to wait.
+    `seconds_left` says how long the caller still waits, None for without end; it is asked only if
+    there is to wait.
     """
 
     presented: Presented
     on_behalf_of: str
     right: str
     tenants: Callable[[], Collection[str]]
-    min_revision: int
+    demand: Demand
     seconds_left: Callable[[], float | None]
 
 
 class Decider:
     """Answers from memory; only questions about earlier revisions, and Explain, read the database.
 
-    `max_waiters` calls at most wait for a revision at once, `max_wait` seconds each; a further one
-    is refused if its revision is not here. `offer` is given every single decision, for Casbin to
-    decide some of them again.
+    `offer` is given every single decision, for Casbin to decide some of them again.
     """
 
     def __init__(
@@ -89,60 +85,41 @@ class Decider:
         clock: Callable[[], Instant],
         offer: Offer,
         observed: Observation,
-        max_wait: float,
-        max_waiters: int,
+        bounds: Bounds,
     ) -> None:
         self.explainer = explainer
         self.observed = observed
         self.offer = offer
         self._replica = replica
         self._clock = clock
-        self._max_wait = max_wait
-        self._waiters = BoundedSemaphore(max_waiters)
+        self._freshness = Freshness(replica, bounds)
 
     def admit(self, call: DecisionCall) -> "Admitted":
         """Let a caller in, and wait for the revision that it demands.
 
         Raises:
             Unauthenticated, PermissionDenied: the caller is unknown, or lacks the right.
-            InvalidArgument: INVALID_FIELD: the revision is no number of a revision.
-            Unavailable: REVISION_NOT_REACHED.
+            InvalidArgument: INVALID_FIELD: what is demanded is negative.
+            FailedPrecondition: REVISION_OF_OTHER_HISTORY.
+            Unavailable: REVISION_NOT_REACHED, REPLICA_STALE.
         """
-        index = self._replica.index
-        at = self._let_in(index, call)
-        if call.min_revision < 0:
-            raise _negative(call.min_revision)
-        if call.min_revision > index.revision:
-            index = self._newer(call)
+        admitted = self._let_in(call)
+        if call.demand is not NOTHING and self._freshness.meet(call.demand, call.seconds_left):
             # What came meanwhile may have revoked the key, and time has passed.
-            at = self._let_in(index, call)
-        return Admitted(self, index, at)
+            return self._let_in(call)
+        return admitted
 
-    def _let_in(self, index: Index, call: DecisionCall) -> Instant:
-        """Return the instant at which the caller was seen to hold the right."""
-        at = self._clock()
-        index = in_force(index, at)
+    def _let_in(self, call: DecisionCall) -> "Admitted":
+        """Let a caller in as of now, unless what is known here is too old."""
+        stale, replica = self._freshness.require_allowed(), self._replica
+        as_of, history = replica.complete.at, replica.tip.history
+        newest, at = replica.index, self._clock()
+        index = in_force(newest, at)
         caller = guard.authenticate(index, call.presented, at)
         self.observed.let_in(caller)
         actor = Actor(caller, call.on_behalf_of)
         guard.require_for_all(index, actor, call.right, call.tenants, at)
-        return at
-
-    def _newer(self, call: DecisionCall) -> Index:
-        """Wait for a revision; only some threads may, so that checks which need not wait go on.
-
-        Raises:
-            Unavailable: REVISION_NOT_REACHED.
-        """
-        remaining = call.seconds_left()
-        wait = self._max_wait if remaining is None else min(remaining, self._max_wait)
-        waiting = self._waiters.acquire(blocking=False)
-        try:
-            # A little less than the deadline, so that the caller still hears the reason.
-            return self._replica.wait_for(call.min_revision, wait * 0.9 if waiting else 0)
-        finally:
-            if waiting:
-                self._waiters.release()
+        return Admitted(self, newest, at, Origin(as_of, history, stale=stale))
 
 
 class Admitted:
@@ -151,11 +128,12 @@ class Admitted:
     Every question raises InvalidArgument for what is malformed in it.
     """
 
-    __slots__ = ("_decider", "_now", "at", "newest")
+    __slots__ = ("_decider", "_now", "at", "newest", "origin")
 
-    def __init__(self, decider: Decider, newest: Index, at: Instant) -> None:
+    def __init__(self, decider: Decider, newest: Index, at: Instant, origin: Origin) -> None:
         self.newest = newest
         self.at = at
+        self.origin = origin
         self._decider = decider
         self._now = in_force(newest, at)
 
@@ -230,13 +208,20 @@ class Admitted:
         """Decide a question at a moment, and tell why. Raises: Unavailable."""
         # All of it is looked up in the database, where not every text may go.
         _check_identifiers(question)
+        self._require_ours(moment)
         return self._decider.explainer.explain(self.newest, question, moment)
 
     def _seen(self, moment: Moment, tenant: str, subject: str | None) -> Seen:
         """Give what a question that may be about another moment is answered from."""
         checked("tenant", tenant)
+        self._require_ours(moment)
         history = self._decider.explainer.looking_back
         return history.seen((self.newest, self.at), moment, tenant, subject)
+
+    def _require_ours(self, moment: Moment) -> None:
+        """Raises: FailedPrecondition, REVISION_OF_OTHER_HISTORY."""
+        if not self.origin.history.has(moment.as_known_at):
+            raise foreign("as_known_at", moment.as_known_at, self.origin.history.id)
 
 
 def _named(why: DecisionReason, question: Question) -> DecisionReason:
@@ -257,11 +242,3 @@ def _check_identifiers(question: Question) -> None:
     checked("tenant", question.tenant)
     checked("subject", question.subject)
     checked("permission", question.permission)
-
-
-def _negative(revision: int) -> InvalidArgument:
-    return InvalidArgument(
-        ErrorReason.INVALID_FIELD,
-        f"min_revision is {revision}; send the revision that a change returned, or 0 for none",
-        field="min_revision",
-    )

@@ -10,7 +10,7 @@ from authz_service.domain.call import Call
 from authz_service.domain.window import Instant
 from authz_service.engine.builder import apply
 from authz_service.engine.index import Index
-from authz_service.store import change_log, writing
+from authz_service.store import change_log, histories
 from authz_service.store.database import Connection
 from authz_service.store.unit_of_work import Transaction, brought_to, undone
 from authz_service.usecases.kernel.execution import View
@@ -35,7 +35,7 @@ def dry_run_at(view: View, at: Instant | None) -> Iterator[tuple[Transaction, Tr
             yield tx, tx
         return
     with view.database.write() as connection:
-        writing.lock_head(connection)
+        histories.lock_head(connection)
         tx = _made_up(view, connection)
         with at_instant(tx, at) as step:
             yield tx, step

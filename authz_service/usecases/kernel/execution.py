@@ -172,13 +172,18 @@ class Executor:
         store: Store,
         index: Callable[[], Index],
         clock: Callable[[], Instant],
+        require_fresh: Callable[[], None] | None = None,
     ) -> None:
+        """`require_fresh` refuses callers while what is known of them here is too old."""
         self._store = store
+        self._require_fresh = require_fresh
         self._index = index
         self._clock = clock
 
     def authenticate(self, presented: Presented) -> str:
-        """Name the caller. Raises: Unauthenticated."""
+        """Name the caller. Raises: Unauthenticated, Unavailable."""
+        if self._require_fresh is not None:
+            self._require_fresh()
         now = self._clock()
         return guard.authenticate(in_force(self._index(), now), presented, now)
 

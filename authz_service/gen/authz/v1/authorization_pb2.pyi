@@ -14,6 +14,7 @@ from authz_service.gen.authz.v1 import subscription_pb2 as _subscription_pb2
 from authz_service.gen.authz.v1 import tenant_pb2 as _tenant_pb2
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
+from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
@@ -197,6 +198,8 @@ class CheckRequest(_message.Message):
     SCOPE_FIELD_NUMBER: _builtins.int
     USAGE_FIELD_NUMBER: _builtins.int
     MIN_REVISION_FIELD_NUMBER: _builtins.int
+    MAX_STALENESS_FIELD_NUMBER: _builtins.int
+    LATEST_FIELD_NUMBER: _builtins.int
     tenant: _builtins.str
     """The customer's account. Example: `acme`."""
     subject: _builtins.str
@@ -211,9 +214,17 @@ class CheckRequest(_message.Message):
     """Wait, up to the deadline, until this revision has arrived here. Send the revision that a change
     returned to see that change. 0 for no wait.
     """
+    latest: _builtins.bool
+    """Read the database first: the answer knows of all that was committed before the call."""
     @_builtins.property
     def usage(self) -> Global___Usage:
         """If set, the answer also depends on this limit."""
+
+    @_builtins.property
+    def max_staleness(self) -> _duration_pb2.Duration:
+        """Answer only from what is complete up to this long before now; the database is read first if
+        need be. Unset for what the server's settings allow. Example: 2 s.
+        """
 
     def __init__(
         self,
@@ -224,10 +235,12 @@ class CheckRequest(_message.Message):
         scope: _builtins.str = ...,
         usage: Global___Usage | None = ...,
         min_revision: _builtins.int = ...,
+        max_staleness: _duration_pb2.Duration | None = ...,
+        latest: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["usage", b"usage"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["max_staleness", b"max_staleness", "usage", b"usage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["min_revision", b"min_revision", "permission", b"permission", "scope", b"scope", "subject", b"subject", "tenant", b"tenant", "usage", b"usage"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["latest", b"latest", "max_staleness", b"max_staleness", "min_revision", b"min_revision", "permission", b"permission", "scope", b"scope", "subject", b"subject", "tenant", b"tenant", "usage", b"usage"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -243,6 +256,9 @@ class CheckResponse(_message.Message):
     REASON_FIELD_NUMBER: _builtins.int
     REASON_CLASS_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
+    AS_OF_TIME_FIELD_NUMBER: _builtins.int
+    HISTORY_FIELD_NUMBER: _builtins.int
+    STALE_FIELD_NUMBER: _builtins.int
     allowed: _builtins.bool
     """Whether the subject may."""
     reason: Global___DecisionReason.ValueType
@@ -251,6 +267,14 @@ class CheckResponse(_message.Message):
     """What to do about it."""
     revision: _builtins.int
     """The revision the answer was given at."""
+    history: _builtins.str
+    """The history that the revision is of. A restored database begins another."""
+    stale: _builtins.bool
+    """Whether `as_of_time` is longer ago than the server's settings allow, which still have it answer."""
+    @_builtins.property
+    def as_of_time(self) -> _timestamp_pb2.Timestamp:
+        """The instant up to which the server is known to have every change; later ones it may have."""
+
     def __init__(
         self,
         *,
@@ -258,10 +282,13 @@ class CheckResponse(_message.Message):
         reason: Global___DecisionReason.ValueType = ...,
         reason_class: Global___ReasonClass.ValueType = ...,
         revision: _builtins.int = ...,
+        as_of_time: _timestamp_pb2.Timestamp | None = ...,
+        history: _builtins.str = ...,
+        stale: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of_time", b"as_of_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed", b"allowed", "reason", b"reason", "reason_class", b"reason_class", "revision", b"revision"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed", b"allowed", "as_of_time", b"as_of_time", "history", b"history", "reason", b"reason", "reason_class", b"reason_class", "revision", b"revision", "stale", b"stale"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -315,21 +342,33 @@ class BatchCheckRequest(_message.Message):
 
     QUESTIONS_FIELD_NUMBER: _builtins.int
     MIN_REVISION_FIELD_NUMBER: _builtins.int
+    MAX_STALENESS_FIELD_NUMBER: _builtins.int
+    LATEST_FIELD_NUMBER: _builtins.int
     min_revision: _builtins.int
     """Wait, up to the deadline, until this revision has arrived here."""
+    latest: _builtins.bool
+    """Read the database first: the answer knows of all that was committed before the call."""
     @_builtins.property
     def questions(self) -> _containers.RepeatedCompositeFieldContainer[Global___Question]:
         """The questions."""
+
+    @_builtins.property
+    def max_staleness(self) -> _duration_pb2.Duration:
+        """Answer only from what is complete up to this long before now; the database is read first if
+        need be. Unset for what the server's settings allow. Example: 2 s.
+        """
 
     def __init__(
         self,
         *,
         questions: _abc.Iterable[Global___Question] | None = ...,
         min_revision: _builtins.int = ...,
+        max_staleness: _duration_pb2.Duration | None = ...,
+        latest: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["max_staleness", b"max_staleness"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["min_revision", b"min_revision", "questions", b"questions"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["latest", b"latest", "max_staleness", b"max_staleness", "min_revision", b"min_revision", "questions", b"questions"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -346,8 +385,15 @@ class BatchCheckResponse(_message.Message):
     ALLOWED_FIELD_NUMBER: _builtins.int
     REASONS_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
+    AS_OF_TIME_FIELD_NUMBER: _builtins.int
+    HISTORY_FIELD_NUMBER: _builtins.int
+    STALE_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
     """The one revision all answers were given at."""
+    history: _builtins.str
+    """The history that the revision is of. A restored database begins another."""
+    stale: _builtins.bool
+    """Whether `as_of_time` is longer ago than the server's settings allow, which still have it answer."""
     @_builtins.property
     def allowed(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bool]:
         """Whether each subject may."""
@@ -356,16 +402,23 @@ class BatchCheckResponse(_message.Message):
     def reasons(self) -> _containers.RepeatedScalarFieldContainer[Global___DecisionReason.ValueType]:
         """Why."""
 
+    @_builtins.property
+    def as_of_time(self) -> _timestamp_pb2.Timestamp:
+        """The instant up to which the server is known to have every change; later ones it may have."""
+
     def __init__(
         self,
         *,
         allowed: _abc.Iterable[_builtins.bool] | None = ...,
         reasons: _abc.Iterable[Global___DecisionReason.ValueType] | None = ...,
         revision: _builtins.int = ...,
+        as_of_time: _timestamp_pb2.Timestamp | None = ...,
+        history: _builtins.str = ...,
+        stale: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of_time", b"as_of_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed", b"allowed", "reasons", b"reasons", "revision", b"revision"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed", b"allowed", "as_of_time", b"as_of_time", "history", b"history", "reasons", b"reasons", "revision", b"revision", "stale", b"stale"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -382,6 +435,8 @@ class CheckPermissionsRequest(_message.Message):
     SCOPE_FIELD_NUMBER: _builtins.int
     PERMISSIONS_FIELD_NUMBER: _builtins.int
     MIN_REVISION_FIELD_NUMBER: _builtins.int
+    MAX_STALENESS_FIELD_NUMBER: _builtins.int
+    LATEST_FIELD_NUMBER: _builtins.int
     tenant: _builtins.str
     """The customer's account."""
     subject: _builtins.str
@@ -390,9 +445,17 @@ class CheckPermissionsRequest(_message.Message):
     """The resource; empty for the whole tenant."""
     min_revision: _builtins.int
     """Wait, up to the deadline, until this revision has arrived here."""
+    latest: _builtins.bool
+    """Read the database first: the answer knows of all that was committed before the call."""
     @_builtins.property
     def permissions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """What they want to do."""
+
+    @_builtins.property
+    def max_staleness(self) -> _duration_pb2.Duration:
+        """Answer only from what is complete up to this long before now; the database is read first if
+        need be. Unset for what the server's settings allow. Example: 2 s.
+        """
 
     def __init__(
         self,
@@ -402,10 +465,12 @@ class CheckPermissionsRequest(_message.Message):
         scope: _builtins.str = ...,
         permissions: _abc.Iterable[_builtins.str] | None = ...,
         min_revision: _builtins.int = ...,
+        max_staleness: _duration_pb2.Duration | None = ...,
+        latest: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["max_staleness", b"max_staleness"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["min_revision", b"min_revision", "permissions", b"permissions", "scope", b"scope", "subject", b"subject", "tenant", b"tenant"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["latest", b"latest", "max_staleness", b"max_staleness", "min_revision", b"min_revision", "permissions", b"permissions", "scope", b"scope", "subject", b"subject", "tenant", b"tenant"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -419,21 +484,35 @@ class CheckPermissionsResponse(_message.Message):
 
     ALLOWED_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
+    AS_OF_TIME_FIELD_NUMBER: _builtins.int
+    HISTORY_FIELD_NUMBER: _builtins.int
+    STALE_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
     """The one revision all answers were given at."""
+    history: _builtins.str
+    """The history that the revision is of. A restored database begins another."""
+    stale: _builtins.bool
+    """Whether `as_of_time` is longer ago than the server's settings allow, which still have it answer."""
     @_builtins.property
     def allowed(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bool]:
         """Whether the subject may."""
+
+    @_builtins.property
+    def as_of_time(self) -> _timestamp_pb2.Timestamp:
+        """The instant up to which the server is known to have every change; later ones it may have."""
 
     def __init__(
         self,
         *,
         allowed: _abc.Iterable[_builtins.bool] | None = ...,
         revision: _builtins.int = ...,
+        as_of_time: _timestamp_pb2.Timestamp | None = ...,
+        history: _builtins.str = ...,
+        stale: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of_time", b"as_of_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed", b"allowed", "revision", b"revision"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed", b"allowed", "as_of_time", b"as_of_time", "history", b"history", "revision", b"revision", "stale", b"stale"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -451,6 +530,8 @@ class ListSubjectPermissionsRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     MIN_REVISION_FIELD_NUMBER: _builtins.int
+    MAX_STALENESS_FIELD_NUMBER: _builtins.int
+    LATEST_FIELD_NUMBER: _builtins.int
     AT_FIELD_NUMBER: _builtins.int
     AS_KNOWN_AT_FIELD_NUMBER: _builtins.int
     AS_KNOWN_AT_TIME_FIELD_NUMBER: _builtins.int
@@ -466,10 +547,18 @@ class ListSubjectPermissionsRequest(_message.Message):
     """`next_page_token` of the page before, of the same query."""
     min_revision: _builtins.int
     """Wait, up to the deadline, until this revision has arrived here."""
+    latest: _builtins.bool
+    """Read the database first: the answer knows of all that was committed before the call."""
     as_known_at: _builtins.int
     """The revision as known at which to decide: what was changed later is not seen, and what this
     service knew then is, ended or not. The rights of the caller are those of now. The newest if 0.
     """
+    @_builtins.property
+    def max_staleness(self) -> _duration_pb2.Duration:
+        """Answer only from what is complete up to this long before now; the database is read first if
+        need be. Unset for what the server's settings allow. Example: 2 s.
+        """
+
     @_builtins.property
     def at(self) -> _timestamp_pb2.Timestamp:
         """The instant to decide at, past or to come; now if unset."""
@@ -487,13 +576,15 @@ class ListSubjectPermissionsRequest(_message.Message):
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
         min_revision: _builtins.int = ...,
+        max_staleness: _duration_pb2.Duration | None = ...,
+        latest: _builtins.bool = ...,
         at: _timestamp_pb2.Timestamp | None = ...,
         as_known_at: _builtins.int = ...,
         as_known_at_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["as_known_at_time", b"as_known_at_time", "at", b"at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["as_known_at_time", b"as_known_at_time", "at", b"at", "max_staleness", b"max_staleness"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_known_at", b"as_known_at", "as_known_at_time", b"as_known_at_time", "at", b"at", "min_revision", b"min_revision", "page_size", b"page_size", "page_token", b"page_token", "scope", b"scope", "subject", b"subject", "tenant", b"tenant"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_known_at", b"as_known_at", "as_known_at_time", b"as_known_at_time", "at", b"at", "latest", b"latest", "max_staleness", b"max_staleness", "min_revision", b"min_revision", "page_size", b"page_size", "page_token", b"page_token", "scope", b"scope", "subject", b"subject", "tenant", b"tenant"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -508,13 +599,24 @@ class ListSubjectPermissionsResponse(_message.Message):
     PERMISSIONS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
+    AS_OF_TIME_FIELD_NUMBER: _builtins.int
+    HISTORY_FIELD_NUMBER: _builtins.int
+    STALE_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
     """Empty on the last page."""
     revision: _builtins.int
     """The revision the answer was given at."""
+    history: _builtins.str
+    """The history that the revision is of. A restored database begins another."""
+    stale: _builtins.bool
+    """Whether `as_of_time` is longer ago than the server's settings allow, which still have it answer."""
     @_builtins.property
     def permissions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The permissions."""
+
+    @_builtins.property
+    def as_of_time(self) -> _timestamp_pb2.Timestamp:
+        """The instant up to which the server is known to have every change; later ones it may have."""
 
     def __init__(
         self,
@@ -522,10 +624,13 @@ class ListSubjectPermissionsResponse(_message.Message):
         permissions: _abc.Iterable[_builtins.str] | None = ...,
         next_page_token: _builtins.str = ...,
         revision: _builtins.int = ...,
+        as_of_time: _timestamp_pb2.Timestamp | None = ...,
+        history: _builtins.str = ...,
+        stale: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of_time", b"as_of_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "permissions", b"permissions", "revision", b"revision"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of_time", b"as_of_time", "history", b"history", "next_page_token", b"next_page_token", "permissions", b"permissions", "revision", b"revision", "stale", b"stale"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -543,6 +648,8 @@ class ListSubjectsRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     MIN_REVISION_FIELD_NUMBER: _builtins.int
+    MAX_STALENESS_FIELD_NUMBER: _builtins.int
+    LATEST_FIELD_NUMBER: _builtins.int
     AT_FIELD_NUMBER: _builtins.int
     AS_KNOWN_AT_FIELD_NUMBER: _builtins.int
     AS_KNOWN_AT_TIME_FIELD_NUMBER: _builtins.int
@@ -558,10 +665,18 @@ class ListSubjectsRequest(_message.Message):
     """`next_page_token` of the page before, of the same query."""
     min_revision: _builtins.int
     """Wait, up to the deadline, until this revision has arrived here."""
+    latest: _builtins.bool
+    """Read the database first: the answer knows of all that was committed before the call."""
     as_known_at: _builtins.int
     """The revision as known at which to decide: what was changed later is not seen, and what this
     service knew then is, ended or not. The rights of the caller are those of now. The newest if 0.
     """
+    @_builtins.property
+    def max_staleness(self) -> _duration_pb2.Duration:
+        """Answer only from what is complete up to this long before now; the database is read first if
+        need be. Unset for what the server's settings allow. Example: 2 s.
+        """
+
     @_builtins.property
     def at(self) -> _timestamp_pb2.Timestamp:
         """The instant to decide at, past or to come; now if unset."""
@@ -579,13 +694,15 @@ class ListSubjectsRequest(_message.Message):
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
         min_revision: _builtins.int = ...,
+        max_staleness: _duration_pb2.Duration | None = ...,
+        latest: _builtins.bool = ...,
         at: _timestamp_pb2.Timestamp | None = ...,
         as_known_at: _builtins.int = ...,
         as_known_at_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["as_known_at_time", b"as_known_at_time", "at", b"at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["as_known_at_time", b"as_known_at_time", "at", b"at", "max_staleness", b"max_staleness"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_known_at", b"as_known_at", "as_known_at_time", b"as_known_at_time", "at", b"at", "min_revision", b"min_revision", "page_size", b"page_size", "page_token", b"page_token", "permission", b"permission", "scope", b"scope", "tenant", b"tenant"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_known_at", b"as_known_at", "as_known_at_time", b"as_known_at_time", "at", b"at", "latest", b"latest", "max_staleness", b"max_staleness", "min_revision", b"min_revision", "page_size", b"page_size", "page_token", b"page_token", "permission", b"permission", "scope", b"scope", "tenant", b"tenant"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -600,13 +717,24 @@ class ListSubjectsResponse(_message.Message):
     SUBJECTS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
+    AS_OF_TIME_FIELD_NUMBER: _builtins.int
+    HISTORY_FIELD_NUMBER: _builtins.int
+    STALE_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
     """Empty on the last page."""
     revision: _builtins.int
     """The revision the answer was given at."""
+    history: _builtins.str
+    """The history that the revision is of. A restored database begins another."""
+    stale: _builtins.bool
+    """Whether `as_of_time` is longer ago than the server's settings allow, which still have it answer."""
     @_builtins.property
     def subjects(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The subjects."""
+
+    @_builtins.property
+    def as_of_time(self) -> _timestamp_pb2.Timestamp:
+        """The instant up to which the server is known to have every change; later ones it may have."""
 
     def __init__(
         self,
@@ -614,10 +742,13 @@ class ListSubjectsResponse(_message.Message):
         subjects: _abc.Iterable[_builtins.str] | None = ...,
         next_page_token: _builtins.str = ...,
         revision: _builtins.int = ...,
+        as_of_time: _timestamp_pb2.Timestamp | None = ...,
+        history: _builtins.str = ...,
+        stale: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of_time", b"as_of_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "revision", b"revision", "subjects", b"subjects"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of_time", b"as_of_time", "history", b"history", "next_page_token", b"next_page_token", "revision", b"revision", "stale", b"stale", "subjects", b"subjects"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -631,6 +762,8 @@ class GetEntitlementsRequest(_message.Message):
 
     TENANT_FIELD_NUMBER: _builtins.int
     MIN_REVISION_FIELD_NUMBER: _builtins.int
+    MAX_STALENESS_FIELD_NUMBER: _builtins.int
+    LATEST_FIELD_NUMBER: _builtins.int
     AT_FIELD_NUMBER: _builtins.int
     AS_KNOWN_AT_FIELD_NUMBER: _builtins.int
     AS_KNOWN_AT_TIME_FIELD_NUMBER: _builtins.int
@@ -638,10 +771,18 @@ class GetEntitlementsRequest(_message.Message):
     """The customer's account."""
     min_revision: _builtins.int
     """Wait, up to the deadline, until this revision has arrived here."""
+    latest: _builtins.bool
+    """Read the database first: the answer knows of all that was committed before the call."""
     as_known_at: _builtins.int
     """The revision as known at which to decide: what was changed later is not seen, and what this
     service knew then is, ended or not. The rights of the caller are those of now. The newest if 0.
     """
+    @_builtins.property
+    def max_staleness(self) -> _duration_pb2.Duration:
+        """Answer only from what is complete up to this long before now; the database is read first if
+        need be. Unset for what the server's settings allow. Example: 2 s.
+        """
+
     @_builtins.property
     def at(self) -> _timestamp_pb2.Timestamp:
         """The instant to decide at, past or to come; now if unset."""
@@ -655,13 +796,15 @@ class GetEntitlementsRequest(_message.Message):
         *,
         tenant: _builtins.str = ...,
         min_revision: _builtins.int = ...,
+        max_staleness: _duration_pb2.Duration | None = ...,
+        latest: _builtins.bool = ...,
         at: _timestamp_pb2.Timestamp | None = ...,
         as_known_at: _builtins.int = ...,
         as_known_at_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["as_known_at_time", b"as_known_at_time", "at", b"at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["as_known_at_time", b"as_known_at_time", "at", b"at", "max_staleness", b"max_staleness"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_known_at", b"as_known_at", "as_known_at_time", b"as_known_at_time", "at", b"at", "min_revision", b"min_revision", "tenant", b"tenant"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_known_at", b"as_known_at", "as_known_at_time", b"as_known_at_time", "at", b"at", "latest", b"latest", "max_staleness", b"max_staleness", "min_revision", b"min_revision", "tenant", b"tenant"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -681,12 +824,19 @@ class GetEntitlementsResponse(_message.Message):
     PERMISSIONS_FIELD_NUMBER: _builtins.int
     EXCEPTIONS_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
+    AS_OF_TIME_FIELD_NUMBER: _builtins.int
+    HISTORY_FIELD_NUMBER: _builtins.int
+    STALE_FIELD_NUMBER: _builtins.int
     state: _tenant_pb2.TenantState.ValueType
     """The tenant's state now."""
     tier: _builtins.str
     """The tier held; empty for none."""
     revision: _builtins.int
     """The revision the answer was given at."""
+    history: _builtins.str
+    """The history that the revision is of. A restored database begins another."""
+    stale: _builtins.bool
+    """Whether `as_of_time` is longer ago than the server's settings allow, which still have it answer."""
     @_builtins.property
     def add_ons(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The add-ons held."""
@@ -707,6 +857,10 @@ class GetEntitlementsResponse(_message.Message):
     def exceptions(self) -> _containers.RepeatedCompositeFieldContainer[_exception_pb2.TenantException]:
         """Exceptions in force."""
 
+    @_builtins.property
+    def as_of_time(self) -> _timestamp_pb2.Timestamp:
+        """The instant up to which the server is known to have every change; later ones it may have."""
+
     def __init__(
         self,
         *,
@@ -718,10 +872,13 @@ class GetEntitlementsResponse(_message.Message):
         permissions: _abc.Iterable[Global___EntitledPermission] | None = ...,
         exceptions: _abc.Iterable[_exception_pb2.TenantException] | None = ...,
         revision: _builtins.int = ...,
+        as_of_time: _timestamp_pb2.Timestamp | None = ...,
+        history: _builtins.str = ...,
+        stale: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of_time", b"as_of_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["add_ons", b"add_ons", "exceptions", b"exceptions", "features", b"features", "limits", b"limits", "permissions", b"permissions", "revision", b"revision", "state", b"state", "tier", b"tier"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["add_ons", b"add_ons", "as_of_time", b"as_of_time", "exceptions", b"exceptions", "features", b"features", "history", b"history", "limits", b"limits", "permissions", b"permissions", "revision", b"revision", "stale", b"stale", "state", b"state", "tier", b"tier"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -822,13 +979,23 @@ class CheckLimitRequest(_message.Message):
     TENANT_FIELD_NUMBER: _builtins.int
     USAGE_FIELD_NUMBER: _builtins.int
     MIN_REVISION_FIELD_NUMBER: _builtins.int
+    MAX_STALENESS_FIELD_NUMBER: _builtins.int
+    LATEST_FIELD_NUMBER: _builtins.int
     tenant: _builtins.str
     """The customer's account."""
     min_revision: _builtins.int
     """Wait, up to the deadline, until this revision has arrived here."""
+    latest: _builtins.bool
+    """Read the database first: the answer knows of all that was committed before the call."""
     @_builtins.property
     def usage(self) -> Global___Usage:
         """The limit, what is used of it and what is wanted."""
+
+    @_builtins.property
+    def max_staleness(self) -> _duration_pb2.Duration:
+        """Answer only from what is complete up to this long before now; the database is read first if
+        need be. Unset for what the server's settings allow. Example: 2 s.
+        """
 
     def __init__(
         self,
@@ -836,10 +1003,12 @@ class CheckLimitRequest(_message.Message):
         tenant: _builtins.str = ...,
         usage: Global___Usage | None = ...,
         min_revision: _builtins.int = ...,
+        max_staleness: _duration_pb2.Duration | None = ...,
+        latest: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["usage", b"usage"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["max_staleness", b"max_staleness", "usage", b"usage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["min_revision", b"min_revision", "tenant", b"tenant", "usage", b"usage"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["latest", b"latest", "max_staleness", b"max_staleness", "min_revision", b"min_revision", "tenant", b"tenant", "usage", b"usage"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -857,6 +1026,9 @@ class CheckLimitResponse(_message.Message):
     LIMIT_FIELD_NUMBER: _builtins.int
     REMAINING_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
+    AS_OF_TIME_FIELD_NUMBER: _builtins.int
+    HISTORY_FIELD_NUMBER: _builtins.int
+    STALE_FIELD_NUMBER: _builtins.int
     allowed: _builtins.bool
     """Whether what is used and what is wanted stay within the limit."""
     reason: Global___DecisionReason.ValueType
@@ -867,9 +1039,17 @@ class CheckLimitResponse(_message.Message):
     """How much more could be used, in the limit's unit; unset if unlimited or unknown."""
     revision: _builtins.int
     """The revision the answer was given at."""
+    history: _builtins.str
+    """The history that the revision is of. A restored database begins another."""
+    stale: _builtins.bool
+    """Whether `as_of_time` is longer ago than the server's settings allow, which still have it answer."""
     @_builtins.property
     def limit(self) -> Global___EntitledLimit:
         """The limit in force; unset if no plan sets it."""
+
+    @_builtins.property
+    def as_of_time(self) -> _timestamp_pb2.Timestamp:
+        """The instant up to which the server is known to have every change; later ones it may have."""
 
     def __init__(
         self,
@@ -880,10 +1060,13 @@ class CheckLimitResponse(_message.Message):
         limit: Global___EntitledLimit | None = ...,
         remaining: _builtins.int | None = ...,
         revision: _builtins.int = ...,
+        as_of_time: _timestamp_pb2.Timestamp | None = ...,
+        history: _builtins.str = ...,
+        stale: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_remaining", b"_remaining", "limit", b"limit", "remaining", b"remaining"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_remaining", b"_remaining", "as_of_time", b"as_of_time", "limit", b"limit", "remaining", b"remaining"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_remaining", b"_remaining", "allowed", b"allowed", "limit", b"limit", "reason", b"reason", "reason_class", b"reason_class", "remaining", b"remaining", "revision", b"revision"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_remaining", b"_remaining", "allowed", b"allowed", "as_of_time", b"as_of_time", "history", b"history", "limit", b"limit", "reason", b"reason", "reason_class", b"reason_class", "remaining", b"remaining", "revision", b"revision", "stale", b"stale"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__remaining: _TypeAlias = _typing.Literal["remaining"]  # noqa: Y015
     _WhichOneofArgType__remaining: _TypeAlias = _typing.Literal["_remaining", b"_remaining"]  # noqa: Y015
@@ -903,6 +1086,8 @@ class ExplainRequest(_message.Message):
     SCOPE_FIELD_NUMBER: _builtins.int
     USAGE_FIELD_NUMBER: _builtins.int
     MIN_REVISION_FIELD_NUMBER: _builtins.int
+    MAX_STALENESS_FIELD_NUMBER: _builtins.int
+    LATEST_FIELD_NUMBER: _builtins.int
     AT_FIELD_NUMBER: _builtins.int
     AS_KNOWN_AT_FIELD_NUMBER: _builtins.int
     AS_KNOWN_AT_TIME_FIELD_NUMBER: _builtins.int
@@ -916,6 +1101,8 @@ class ExplainRequest(_message.Message):
     """The resource; empty for the whole tenant."""
     min_revision: _builtins.int
     """Wait, up to the deadline, until this revision has arrived here."""
+    latest: _builtins.bool
+    """Read the database first: the answer knows of all that was committed before the call."""
     as_known_at: _builtins.int
     """The revision as known at which to decide: what was changed later is not seen, and what this
     service knew then is, ended or not. The rights of the caller are those of now. The newest if 0.
@@ -923,6 +1110,12 @@ class ExplainRequest(_message.Message):
     @_builtins.property
     def usage(self) -> Global___Usage:
         """If set, the answer also depends on this limit."""
+
+    @_builtins.property
+    def max_staleness(self) -> _duration_pb2.Duration:
+        """Answer only from what is complete up to this long before now; the database is read first if
+        need be. Unset for what the server's settings allow. Example: 2 s.
+        """
 
     @_builtins.property
     def at(self) -> _timestamp_pb2.Timestamp:
@@ -941,13 +1134,15 @@ class ExplainRequest(_message.Message):
         scope: _builtins.str = ...,
         usage: Global___Usage | None = ...,
         min_revision: _builtins.int = ...,
+        max_staleness: _duration_pb2.Duration | None = ...,
+        latest: _builtins.bool = ...,
         at: _timestamp_pb2.Timestamp | None = ...,
         as_known_at: _builtins.int = ...,
         as_known_at_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["as_known_at_time", b"as_known_at_time", "at", b"at", "usage", b"usage"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["as_known_at_time", b"as_known_at_time", "at", b"at", "max_staleness", b"max_staleness", "usage", b"usage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_known_at", b"as_known_at", "as_known_at_time", b"as_known_at_time", "at", b"at", "min_revision", b"min_revision", "permission", b"permission", "scope", b"scope", "subject", b"subject", "tenant", b"tenant", "usage", b"usage"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_known_at", b"as_known_at", "as_known_at_time", b"as_known_at_time", "at", b"at", "latest", b"latest", "max_staleness", b"max_staleness", "min_revision", b"min_revision", "permission", b"permission", "scope", b"scope", "subject", b"subject", "tenant", b"tenant", "usage", b"usage"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -967,6 +1162,9 @@ class ExplainResponse(_message.Message):
     REMEDIES_FIELD_NUMBER: _builtins.int
     AT_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
+    AS_OF_TIME_FIELD_NUMBER: _builtins.int
+    HISTORY_FIELD_NUMBER: _builtins.int
+    STALE_FIELD_NUMBER: _builtins.int
     allowed: _builtins.bool
     """Whether the subject may."""
     reason: Global___DecisionReason.ValueType
@@ -975,6 +1173,10 @@ class ExplainResponse(_message.Message):
     """What to do about it."""
     revision: _builtins.int
     """The revision the answer was given at."""
+    history: _builtins.str
+    """The history that the revision is of. A restored database begins another."""
+    stale: _builtins.bool
+    """Whether `as_of_time` is longer ago than the server's settings allow, which still have it answer."""
     @_builtins.property
     def layers(self) -> _containers.RepeatedCompositeFieldContainer[Global___ExplainedLayer]:
         """Every layer in order, asked even where an earlier one objected."""
@@ -993,6 +1195,10 @@ class ExplainResponse(_message.Message):
     def at(self) -> _timestamp_pb2.Timestamp:
         """The instant of the decision."""
 
+    @_builtins.property
+    def as_of_time(self) -> _timestamp_pb2.Timestamp:
+        """The instant up to which the server is known to have every change; later ones it may have."""
+
     def __init__(
         self,
         *,
@@ -1004,10 +1210,13 @@ class ExplainResponse(_message.Message):
         remedies: _abc.Iterable[Global___Remedy] | None = ...,
         at: _timestamp_pb2.Timestamp | None = ...,
         revision: _builtins.int = ...,
+        as_of_time: _timestamp_pb2.Timestamp | None = ...,
+        history: _builtins.str = ...,
+        stale: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of_time", b"as_of_time", "at", b"at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed", b"allowed", "at", b"at", "layers", b"layers", "reason", b"reason", "reason_class", b"reason_class", "remedies", b"remedies", "revision", b"revision", "rules", b"rules"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed", b"allowed", "as_of_time", b"as_of_time", "at", b"at", "history", b"history", "layers", b"layers", "reason", b"reason", "reason_class", b"reason_class", "remedies", b"remedies", "revision", b"revision", "rules", b"rules", "stale", b"stale"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

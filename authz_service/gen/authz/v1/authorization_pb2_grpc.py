@@ -27,7 +27,9 @@ if _version_not_supported:
 
 class AuthorizationServiceStub:
     """The question that products ask all day: may this subject do this, in this customer's account,
-    now? Answered from memory at one revision; a database that is down does not stop it.
+    now? Answered from memory at one revision; a database that is down does not stop it, until what is
+    known is too old (`REPLICA_STALE`). `min_revision`, `max_staleness` and `latest` demand more: the
+    answer knows of that revision at least, of all up to so long ago, or of all there is.
 
     Every call needs an API key with the right `authz.decisions:check` (`authz.decisions:explain` for Explain).
     A denial is an answer (OK), never an error; an error means that no answer was given.
@@ -83,7 +85,9 @@ class AuthorizationServiceStub:
 
 class AuthorizationServiceServicer:
     """The question that products ask all day: may this subject do this, in this customer's account,
-    now? Answered from memory at one revision; a database that is down does not stop it.
+    now? Answered from memory at one revision; a database that is down does not stop it, until what is
+    known is too old (`REPLICA_STALE`). `min_revision`, `max_staleness` and `latest` demand more: the
+    answer knows of that revision at least, of all up to so long ago, or of all there is.
 
     Every call needs an API key with the right `authz.decisions:check` (`authz.decisions:explain` for Explain).
     A denial is an answer (OK), never an error; an error means that no answer was given.
@@ -201,7 +205,9 @@ def add_AuthorizationServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class AuthorizationService:
     """The question that products ask all day: may this subject do this, in this customer's account,
-    now? Answered from memory at one revision; a database that is down does not stop it.
+    now? Answered from memory at one revision; a database that is down does not stop it, until what is
+    known is too old (`REPLICA_STALE`). `min_revision`, `max_staleness` and `latest` demand more: the
+    answer knows of that revision at least, of all up to so long ago, or of all there is.
 
     Every call needs an API key with the right `authz.decisions:check` (`authz.decisions:explain` for Explain).
     A denial is an answer (OK), never an error; an error means that no answer was given.

@@ -28,7 +28,9 @@ GRPC_VERSION: str
 
 class AuthorizationServiceStub:
     """The question that products ask all day: may this subject do this, in this customer's account,
-    now? Answered from memory at one revision; a database that is down does not stop it.
+    now? Answered from memory at one revision; a database that is down does not stop it, until what is
+    known is too old (`REPLICA_STALE`). `min_revision`, `max_staleness` and `latest` demand more: the
+    answer knows of that revision at least, of all up to so long ago, or of all there is.
 
     Every call needs an API key with the right `authz.decisions:check` (`authz.decisions:explain` for Explain).
     A denial is an answer (OK), never an error; an error means that no answer was given.
@@ -63,7 +65,9 @@ class AuthorizationServiceStub:
 @_typing.type_check_only
 class AuthorizationServiceAsyncStub(AuthorizationServiceStub):
     """The question that products ask all day: may this subject do this, in this customer's account,
-    now? Answered from memory at one revision; a database that is down does not stop it.
+    now? Answered from memory at one revision; a database that is down does not stop it, until what is
+    known is too old (`REPLICA_STALE`). `min_revision`, `max_staleness` and `latest` demand more: the
+    answer knows of that revision at least, of all up to so long ago, or of all there is.
 
     Every call needs an API key with the right `authz.decisions:check` (`authz.decisions:explain` for Explain).
     A denial is an answer (OK), never an error; an error means that no answer was given.
@@ -94,7 +98,9 @@ class AuthorizationServiceAsyncStub(AuthorizationServiceStub):
 
 class AuthorizationServiceServicer(metaclass=_abc_1.ABCMeta):
     """The question that products ask all day: may this subject do this, in this customer's account,
-    now? Answered from memory at one revision; a database that is down does not stop it.
+    now? Answered from memory at one revision; a database that is down does not stop it, until what is
+    known is too old (`REPLICA_STALE`). `min_revision`, `max_staleness` and `latest` demand more: the
+    answer knows of that revision at least, of all up to so long ago, or of all there is.
 
     Every call needs an API key with the right `authz.decisions:check` (`authz.decisions:explain` for Explain).
     A denial is an answer (OK), never an error; an error means that no answer was given.

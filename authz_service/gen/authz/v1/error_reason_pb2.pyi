@@ -323,10 +323,27 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """
     ERROR_REASON_REVISION_NOT_REACHED: _ErrorReason.ValueType  # 102
     """UNAVAILABLE. The demanded `min_revision` has not arrived here before the deadline.
-    Example: a `min_revision` of a database that was set back. Ask without it.
+    Example: a `min_revision` that another server has committed this moment. Ask again.
+    """
+    ERROR_REASON_REVISION_OF_OTHER_HISTORY: _ErrorReason.ValueType  # 142
+    """FAILED_PRECONDITION. The revision is of a history that this database is not in: a backup was
+    restored, or a standby took over that was behind, after that revision had been given out. What
+    it stood for may be lost. Read anew, and ask with a revision of the `history` that answers name.
+    Example: `min_revision` 812 where the backup had 790.
+    """
+    ERROR_REASON_REPLICA_STALE: _ErrorReason.ValueType  # 140
+    """UNAVAILABLE. What is known here is older than the call, or the server's settings, allow: the
+    database has not answered for so long. Ask another server. Nothing was decided or done.
+    Example: `age_seconds` "75" in the metadata where `AUTHZ_MAX_STALE_SECONDS` is 60.
+    """
+    ERROR_REASON_CLOCK_AHEAD: _ErrorReason.ValueType  # 141
+    """UNAVAILABLE. The clock of this server is more than 5 s ahead of the database's: it commits
+    nothing, because nobody could commit anything earlier afterwards. Ask another server.
+    Example: `seconds` "31536000" in the metadata, of a server that is a year ahead.
     """
     ERROR_REASON_DATABASE_UNAVAILABLE: _ErrorReason.ValueType  # 103
-    """UNAVAILABLE. The database does not answer. Changes wait for it; checks go on from memory.
+    """UNAVAILABLE. The database does not answer. Changes wait for it; checks go on from
+    memory, until that is too old (REPLICA_STALE).
     Example: it is being restarted. Repeat under the same `request_id`.
     """
     ERROR_REASON_DATABASE_BEHIND: _ErrorReason.ValueType  # 105
@@ -737,10 +754,27 @@ Example: `seats` removed from a tenant that has them from its tier.
 """
 ERROR_REASON_REVISION_NOT_REACHED: ErrorReason.ValueType  # 102
 """UNAVAILABLE. The demanded `min_revision` has not arrived here before the deadline.
-Example: a `min_revision` of a database that was set back. Ask without it.
+Example: a `min_revision` that another server has committed this moment. Ask again.
+"""
+ERROR_REASON_REVISION_OF_OTHER_HISTORY: ErrorReason.ValueType  # 142
+"""FAILED_PRECONDITION. The revision is of a history that this database is not in: a backup was
+restored, or a standby took over that was behind, after that revision had been given out. What
+it stood for may be lost. Read anew, and ask with a revision of the `history` that answers name.
+Example: `min_revision` 812 where the backup had 790.
+"""
+ERROR_REASON_REPLICA_STALE: ErrorReason.ValueType  # 140
+"""UNAVAILABLE. What is known here is older than the call, or the server's settings, allow: the
+database has not answered for so long. Ask another server. Nothing was decided or done.
+Example: `age_seconds` "75" in the metadata where `AUTHZ_MAX_STALE_SECONDS` is 60.
+"""
+ERROR_REASON_CLOCK_AHEAD: ErrorReason.ValueType  # 141
+"""UNAVAILABLE. The clock of this server is more than 5 s ahead of the database's: it commits
+nothing, because nobody could commit anything earlier afterwards. Ask another server.
+Example: `seconds` "31536000" in the metadata, of a server that is a year ahead.
 """
 ERROR_REASON_DATABASE_UNAVAILABLE: ErrorReason.ValueType  # 103
-"""UNAVAILABLE. The database does not answer. Changes wait for it; checks go on from memory.
+"""UNAVAILABLE. The database does not answer. Changes wait for it; checks go on from
+memory, until that is too old (REPLICA_STALE).
 Example: it is being restarted. Repeat under the same `request_id`.
 """
 ERROR_REASON_DATABASE_BEHIND: ErrorReason.ValueType  # 105

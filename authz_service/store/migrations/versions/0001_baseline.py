@@ -92,12 +92,16 @@ def upgrade() -> None:
     caller_tables()
     delivery_tables()
     event_tables()
-    op.execute("INSERT INTO head (id, revision) VALUES (1, 0)")
+    chance = {"sqlite": "lower(hex(randomblob(16)))", "postgresql": "md5(gen_random_uuid()::text)"}
+    history = sa.text(chance[op.get_bind().dialect.name])
+    head = sa.table("head", *map(sa.column, ("id", "revision", "history")))
+    op.execute(head.insert().values(id=1, revision=0, history=history))
     op.execute(create_casbin_rule(op.get_bind().dialect.name))
 
 
 def ledger_tables() -> None:
-    single_row_table("head", "one_head", *numbers("revision"))
+    single_row_table("head", "one_head", *numbers("revision"), *texts("history", "copy"))
+    keyed_table("history", ["id"], *numbers("last_shared", "first", "at"))
     op.create_table(
         "change_log",
         sa.Column("revision", ID, autoincrement=False, nullable=False),
