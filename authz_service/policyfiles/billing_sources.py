@@ -1,6 +1,6 @@
 """The sources of a billing policy: who sends events, and what each event means."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -139,7 +139,7 @@ def _park_rules(
     document: Document, at: Steps, body: Iterable[Mapping[str, str]]
 ) -> Iterator[ParkRule]:
     for index, rule in enumerate(body):
-        when = _compiled(document, (*at, index, "when"), rule["when"])
+        when = _compiled(document, (*at, index, "when"), rule["when"], expressions.condition)
         if when is not None:
             yield ParkRule(when, rule["reason"])
 
@@ -148,8 +148,8 @@ def _rule(
     document: Document, at: Steps, body: Mapping[str, Any], shared: Mapping[str, Expression]
 ) -> EventRule:
     when, by = (
-        _compiled(document, (*at, key), body[key]) if key in body else None
-        for key in ("when", "by")
+        _compiled(document, (*at, key), body[key], compile_) if key in body else None
+        for key, compile_ in (("when", expressions.condition), ("by", expressions.compiled))
     )
     own = _fields(document, (*at, "fields"), body.get("fields", {}))
     mapping = isinstance(body["do"], dict)
@@ -165,9 +165,14 @@ def _fields(document: Document, at: Steps, body: Mapping[str, str]) -> dict[str,
     return {name: path for name, path in compiled.items() if path is not None}
 
 
-def _compiled(document: Document, at: Steps, text: str) -> Expression | None:
+def _compiled(
+    document: Document,
+    at: Steps,
+    text: str,
+    compile_: Callable[[str], Expression] = expressions.compiled,
+) -> Expression | None:
     try:
-        return expressions.compiled(text)
+        return compile_(text)
     except ValueError as error:
         document.blame(at, str(error))
         return None

@@ -6,6 +6,8 @@ import jmespath
 from jmespath.exceptions import JMESPathError
 
 from authz_service.domain.billing_policy import Expression
+from authz_service.policyfiles.conditions import require_satisfiable
+from authz_service.policyfiles.expression_types import kinds, require_callable
 
 Node: TypeAlias = dict[str, Any]
 
@@ -22,6 +24,7 @@ _SCALAR_FUNCTIONS: Final = frozenset(
     {"abs", "avg", "ceil", "contains", "ends_with", "floor", "join", "length", "starts_with",
      "sum", "to_number", "to_string", "type"}
 )  # fmt: skip
+_TYPE_NAMES: Final = frozenset({"array", "boolean", "null", "number", "object", "string"})
 _INSIDE: Final = frozenset({"subexpression", "index_expression", "projection", "value_projection",
                             "filter_projection", "flatten"})  # fmt: skip
 
@@ -42,6 +45,13 @@ def compiled(text: str) -> Expression:
     _require_possible(root)
     result: Expression = expression
     return result
+
+
+def condition(text: str) -> Expression:
+    """Compile a condition, as `compiled`. Raises: ValueError, also if it can never hold."""
+    expression = compiled(text)
+    require_satisfiable(getattr(expression, "parsed", {}))
+    return expression
 
 
 def reads_quantity(expression: Expression) -> bool:
@@ -72,6 +82,12 @@ def _copies(node: Node) -> int:
             return min(copies[0] * copies[1], _MOST_COPIES + 1)
         case "function_expression" if node["value"] in ("map", "merge"):
             return max(1, sum(copies))
+        case "function_expression" if node["value"] == "to_string":
+            # Each text within a text is escaped once more, which doubles it.
+            return min(2 * max(copies, default=1), _MOST_COPIES + 1)
+        case "function_expression" if node["value"] == "join":
+            # What joins is repeated for each item.
+            return max(copies) if _children(node)[0]["type"] == "literal" else _MOST_COPIES + 1
     return max(copies, default=1)
 
 
@@ -86,8 +102,8 @@ def _require_possible(node: Node) -> None:
         raise ValueError(f"it can never find anything: {remedy}")
     if node["type"] == "comparator":
         _require_comparable(node, children)
-    if node["type"] == "and_expression" and _contradicts(node):
-        raise ValueError("it can never hold: it asks one value to equal two different ones")
+    if node["type"] == "function_expression":
+        require_callable(node)
     for child in children:
         _require_possible(child)
 
@@ -96,15 +112,20 @@ def _require_comparable(node: Node, children: list[Node]) -> None:
     first, other = children
     if first["type"] == other["type"] == "literal":
         raise ValueError("it compares two literals, which is always the same")
-    ordered = node["value"] not in ("eq", "ne")
-    for child in children:
-        texts = child["type"] == "literal" and not isinstance(child["value"], int | float)
-        if ordered and (texts or isinstance(child.get("value"), bool)):
+    if node["value"] not in ("eq", "ne"):
+        if not all("number" in kinds(child) for child in children):
             raise ValueError("it can never hold: JMESPath orders numbers only")
-    literals = [child["value"] for child in children if child["type"] == "literal"]
-    truths = any(child["type"] in _TRUTHS for child in children)
-    if node["value"] == "eq" and truths and literals and not isinstance(literals[0], bool):
-        raise ValueError("it can never hold: `!a == b` stands for `(!a) == b`")
+    elif not kinds(first) & kinds(other):
+        negated = any(child["type"] == "not_expression" for child in children)
+        remedy = ": `!a == b` stands for `(!a) == b`" if negated else ""
+        always = "always holds" if node["value"] == "ne" else "can never hold"
+        raise ValueError(f"it {always}: it compares what can never be equal{remedy}")
+    for asked, literal in ((first, other), (other, first)):
+        name, value = asked.get("value"), literal.get("value")
+        if asked["type"] != "function_expression" or literal["type"] != "literal":
+            continue
+        if name == "type" and value not in _TYPE_NAMES:
+            raise ValueError(f"it can never hold: `type` gives {', '.join(sorted(_TYPE_NAMES))}")
 
 
 def _is_scalar(node: Node) -> bool:
@@ -112,28 +133,6 @@ def _is_scalar(node: Node) -> bool:
         return not isinstance(node["value"], dict | list)
     scalar = node["type"] == "function_expression" and node["value"] in _SCALAR_FUNCTIONS
     return scalar or node["type"] in _TRUTHS
-
-
-def _contradicts(node: Node) -> bool:
-    """Tell whether a conjunction compares the same expression with two different literals."""
-    equal: dict[str, Any] = {}
-    for part in _conjuncts(node):
-        if part["type"] != "comparator" or part["value"] != "eq":
-            continue
-        literals = [c for c in _children(part) if c["type"] == "literal"]
-        others = [c for c in _children(part) if c["type"] != "literal"]
-        if len(literals) != 1:
-            continue
-        value = literals[0]["value"]
-        if equal.setdefault(repr(others[0]), value) != value:
-            return True
-    return False
-
-
-def _conjuncts(node: Node) -> list[Node]:
-    if node["type"] != "and_expression":
-        return [node]
-    return [part for child in _children(node) for part in _conjuncts(child)]
 
 
 def _has_key(node: Node, name: str) -> bool:

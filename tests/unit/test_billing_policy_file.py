@@ -7,9 +7,12 @@ import pytest
 
 from authz_service.config import shipped_policies
 from authz_service.domain.catalog import Role
-from authz_service.policyfiles import billing_policy_file, policy_files
+from authz_service.policyfiles import billing_policy_file, expressions, policy_files
 from authz_service.policyfiles.problem import PolicyFileError
 from authz_service.usecases.billing.policy_reload import BillingPolicyInUse
+
+NESTED = "to_string([" * 22 + "@" + "])" * 22
+"""Each text within a text is escaped once more."""
 
 GOOD = """\
 sources:
@@ -43,6 +46,59 @@ def test_shipped_file_agrees_with_the_shipped_catalogue() -> None:
     policy = billing_policy_file.read_folder(shipped_policies(), known)
     known_to = {"stripe", "hubspot", "hubspot-webhooks", "salesforce", "chargebee"}
     assert known_to | {"cloudevents", "billing-job"} == set(policy.sources)
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        "a && !a",
+        "!a && a.b",
+        "a == `null` && a.b",
+        "!(a || b) && a",
+        "(a == 'x' || a == 'y') && a != 'x' && a != 'y'",
+        "a > `5` && a < `5`",
+        "`5` < a && a < `3`",
+        "a && `false`",
+        "'x'",
+        "length('abc') == `4`",
+        "length(a) < `0`",
+        "length(a) == 'x'",
+        "a[].b == 'x'",
+        "type(a) == 'text'",
+        "nosuch(a)",
+        "starts_with(length(a), 'x')",
+        "contains(a)",
+    ],
+)
+def test_condition_that_can_never_hold_is_refused(condition: str) -> None:
+    with pytest.raises(ValueError, match=r"it|takes|function"):
+        expressions.condition(condition)
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        "!(a.b)",
+        "!a[0]",
+        "!a && [a, b]",
+        "!a && a == b",
+        "a >= `5` && a <= `5`",
+        "a != 'x' && a != 'y'",
+        "!(a && b) && a",
+        "a == `0` && a",
+        "a[?b == 'x']",
+        "length(to_string(a)) > `3`",
+        "contains(['x', 'y'], a) && a == 'x'",
+    ],
+)
+def test_condition_that_can_hold_is_taken(condition: str) -> None:
+    expressions.condition(condition)
+
+
+@pytest.mark.parametrize("text", ["join(to_string(@), keys(@))", NESTED])
+def test_text_that_grows_without_bound_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="its cost has no bound"):
+        expressions.compiled(text)
 
 
 LOOKUP = "https://crm.example/deals/{agreement}"

@@ -15,6 +15,9 @@ EARLIEST: Final = from_datetime(datetime(2000, 1, 1, tzinfo=UTC))
 LATEST: Final = from_datetime(datetime(2100, 1, 1, tzinfo=UTC))
 """Times outside of these are no sender's: a number in another unit, or a slip."""
 
+_UNFIT: Final = (TypeError, ValueError, RecursionError, AttributeError, ArithmeticError)
+"""What jmespath lets through of values that a function cannot take."""
+
 _PER_UNIT: Final = {TimeUnit.SECONDS: 1_000_000, TimeUnit.MILLISECONDS: 1_000}
 _MOST_TEXT: Final = 200
 _MOST_MESSAGE: Final = 500
@@ -72,7 +75,7 @@ def find(path: Expression, data: Any, name: str) -> Any:
     """Evaluate an expression. Raises: Unreadable, if it cannot be applied to the data."""
     try:
         return path.search(data)
-    except (JMESPathError, TypeError, ValueError, RecursionError, AttributeError) as error:
+    except (JMESPathError, *_UNFIT) as error:
         raise malformed(f"`{name}` cannot be evaluated: {' '.join(str(error).split())}") from error
 
 
