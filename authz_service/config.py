@@ -107,6 +107,19 @@ class Settings(BaseSettings):
         description="How often issuers' keys are read again: so long a withdrawn one is taken.",
     )
 
+    workers: int = Field(
+        default=1,
+        ge=0,
+        le=64,
+        description="Processes that answer checks, beside one for administration; 0 for all in "
+        "one process.",
+    )
+    silent_seconds: float = Field(
+        default=3.0,
+        ge=0.5,
+        description="A process of this server that has given no sign of life for so long is "
+        "killed and started again.",
+    )
     check_threads: int = Field(default=8, ge=1, description="Threads that answer checks.")
     admin_threads: int = Field(
         default=8, ge=1, description="Threads that serve the administration port."

@@ -1,65 +1,39 @@
 """The parts of one process, put together from its settings; nothing listens yet."""
 
-from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 
 from authz_service.app import door
 from authz_service.config import Settings
-from authz_service.jobs.composing import Door, Jobs
-from authz_service.jobs.fetching import SourceFetcher
 from authz_service.replication.following import Following
 from authz_service.replication.replica import Replica
 from authz_service.replication.time import Time
 from authz_service.rpc.credentials import Credentials
 from authz_service.serving.authentication import Authentication
 from authz_service.serving.call_stats import Observation
+from authz_service.serving.figures import Figures
 from authz_service.serving.issuers import tokens_of
 from authz_service.serving.trace_setup import tracing_to
 from authz_service.store.database import Database
-from authz_service.store.unit_of_work import Store
-from authz_service.usecases.billing.event_ingest import EventDoor
-from authz_service.usecases.billing.policy_reload import BillingPolicyInUse
 from authz_service.usecases.callers.key_use import KeyUse
-from authz_service.usecases.changesets.replanning import replan
 from authz_service.usecases.decisions.explain import Explainer
 from authz_service.usecases.decisions.shadow import Shadow
-from authz_service.web.webhook_secrets import EventSecrets
 
 
-class Parts:
-    """Everything that the ports are built from and that runs beside them."""
+class CheckParts:
+    """What every process of a `serve` has. A check worker has nothing else."""
 
-    def __init__(self, settings: Settings) -> None:
-        """Open the database; start nothing.
+    def __init__(self, settings: Settings, *, shared: bool = False) -> None:
+        """Open the database; start nothing. Ports are `shared` with processes of the same `serve`.
 
         Raises:
-            AuthzError: the policy files, an issuer or a mail setting is wrong.
+            AuthzError: an issuer is wrong.
         """
         self.settings = settings
+        self.shared = shared
         self.database = Database(settings.database_url, busy_seconds=settings.busy_seconds)
         self.time = Time(door.now, door.elapsed)
         self.replica = Replica(self.database, self.time)
-        outside = Door(self.time.now, door.new_id, door.new_secret, door.chance)
-        self.jobs = Jobs(settings, self.database.url, outside)
-        self.store = Store(
-            self.database,
-            self.replica,
-            self.time.now,
-            door.new_id,
-            self.jobs.outbox,
-            replan,
-            self.time.require_not_ahead,
-        )
-        self.billing_policy = BillingPolicyInUse(settings.policies_dir)
-        self.events: Counter[str] = Counter()
-        self.event_door = EventDoor(self.store, self.billing_policy, self.events)
-        self.event_secrets = EventSecrets(
-            settings.event_secrets, settings.event_secrets_file, self.billing_policy()
-        )
-        self.fetcher = SourceFetcher(self.event_secrets.of)
-        self.worker = self.jobs.worker(
-            self.store, lambda: self.replica.index, self.event_door, self.fetcher
-        )
         self.model = (settings.policies_dir / "model.conf").read_text(encoding="utf-8")
         self.explainer = Explainer(self.database, self.model, self.time.now)
         self.shadow = Shadow(self.explainer, settings.shadow_per_second)
@@ -77,17 +51,35 @@ class Parts:
         return Observation(port, verbose=verbose, trace=trace, note=self.key_use.note)
 
     def following(
-        self, on_health: Callable[[bool], None], on_age: Callable[[float], None]
+        self, on_health: Callable[[bool], None], on_age: Callable[[float], None] | None = None
     ) -> Following:
         """Make what keeps the replica up to date; it reports whether the database answers, and how
         long ago that was.
         """
-        return Following(
-            self.database,
-            self.replica,
-            self.settings.poll_seconds,
-            on_health,
-            self.store.apply_due,
-            self.store.begin_history,
-            on_age,
+        poll = self.settings.poll_seconds
+        return Following(self.database, self.replica, poll, on_health, on_age=on_age)
+
+    def standing(self, figures: Figures, following: Following) -> Figures:
+        """Add to what was counted how this process stands."""
+        return replace(
+            figures,
+            revision=self.replica.index.revision,
+            age=self.replica.age,
+            database_up=following.healthy,
+            connections=self.database.connections_in_use,
         )
+
+    def start(self) -> None:
+        self.tokens.start()
+        self.key_use.start()
+
+    def stop(self) -> None:
+        """Stop what runs; nothing is closed yet that others may still use."""
+        self.key_use.stop()
+        self.tokens.stop()
+
+    def close(self) -> None:
+        """Close what `__init__` opened."""
+        if self.tracing is not None:
+            self.tracing.close()
+        self.database.close()

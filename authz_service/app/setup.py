@@ -6,10 +6,11 @@ from functools import partial
 from pathlib import Path
 
 from authz_service.app import door, index_keeping
-from authz_service.app.parts import Parts
+from authz_service.app.admin_parts import Parts
 from authz_service.config import Settings
 from authz_service.jobs.queue import DbosQueue
 from authz_service.policyfiles import policy_files
+from authz_service.replication.index_file import Snapshot
 from authz_service.replication.replica import Replica
 from authz_service.replication.time import Time
 from authz_service.store import migrate as migrations
@@ -41,6 +42,17 @@ def prepare(parts: Parts) -> None:
     if not parts.replica.index.keys:
         keep = partial(_keep_key, parts.settings.key_file)
         seeding.first_key(parts.store, door.new_secret(), keep)
+
+
+def prepared(settings: Settings) -> Snapshot:
+    """Do what must be done before processes are forked, and return what they start from.
+
+    Raises:
+        AuthzError: as `prepare`.
+    """
+    with closing(Parts(settings)) as parts:
+        prepare(parts)
+        return parts.replica.snapshot()
 
 
 def migrate(settings: Settings) -> tuple[list[str], tuple[str, ...]]:

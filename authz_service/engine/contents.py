@@ -60,9 +60,8 @@ def facts(index: Index) -> Iterator[Fact]:
         yield from (role.fact for role in tenant.own_roles.values())
         yield from tenant.invitations.values()
         yield from tenant.exceptions
-    yield from index.keys.values()
-    yield from index.identities.values()
-    yield from index.endpoints.values()
+    for kept in index.all_kept().values():
+        yield from kept.values()
     yield from index.scheduled.values()
 
 

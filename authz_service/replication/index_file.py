@@ -15,7 +15,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final, get_args, get_type_hints
 
-from authz_service.domain.change import Fact, FactChange, Revision
+from authz_service.domain.change import KEPT, Fact, FactChange, Revision
 from authz_service.domain.window import Instant
 from authz_service.engine import contents, index
 from authz_service.engine.builder import Builder
@@ -79,7 +79,7 @@ def schema() -> str:
     """Digest how facts look to this version."""
     bits = (index.ACTIVE, index.MANAGED, index.OWNER, index.FIRST_ROLE)
     shapes: dict[str, str] = {}
-    for kind in get_args(Fact):
+    for kind in {*get_args(Fact), *KEPT}:
         _shape(kind, shapes)
     return sha256(json.dumps([bits, sorted(shapes.items())]).encode()).hexdigest()
 

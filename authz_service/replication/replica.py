@@ -1,6 +1,7 @@
 """The replica: this process's index, led by the change log and never ahead of the database."""
 
 import threading
+from collections.abc import Callable
 from contextlib import closing
 from typing import Final, NamedTuple
 
@@ -38,6 +39,10 @@ class Complete(NamedTuple):
     at: Instant
 
 
+def _to_nobody(_revision: Revision) -> None:
+    """Tell nobody."""
+
+
 class Replica:
     """Holds one index at a time and swaps it for the next. Reading `index` needs no lock: whoever
     holds it sees exactly one revision.
@@ -56,6 +61,11 @@ class Replica:
         self._tip = Tip()
         self._changed = threading.Condition()
         self._complete = Complete(time.elapsed(), 0)
+        self._on_publish: Callable[[Revision], None] = _to_nobody
+
+    def tell(self, on_publish: Callable[[Revision], None]) -> None:
+        """Have each revision told that is answered from, from here on."""
+        self._on_publish = on_publish
 
     @property
     def age(self) -> float:
@@ -152,6 +162,9 @@ class Replica:
         except ValueError as error:
             self._start_again(str(error))
 
+    def settle(self, revision: Revision) -> None:
+        """Wait for other replicas of the same `serve`: here there are none."""
+
     def wait_for(self, revision: Revision, seconds: float) -> Index:
         """Return an index of at least `revision`.
 
@@ -235,6 +248,7 @@ class Replica:
         self._index = index
         self._tip = tip
         self._changed.notify_all()
+        self._on_publish(index.revision)
 
     def _read_up_to(self, since: float) -> None:
         instant = self.time.now() - round((self.time.elapsed() - since) * 1_000_000)

@@ -28,6 +28,7 @@ _MOST_ASIDE: Final = 1000
 class PortSettings:
     """`tls` None is plaintext; `max_streams` is the most calls at once on one connection.
 
+    A `shared` address is one that other processes of the same `serve` hold, too.
     Of calls that have not been taken in yet gRPC drops some beyond `max_pending`, all beyond twice.
     """
 
@@ -38,6 +39,7 @@ class PortSettings:
     max_streams: int
     max_pending: int
     tls: TlsFiles | None = None
+    shared: bool = False
 
     @property
     def address(self) -> str:
@@ -130,7 +132,7 @@ def _server(settings: PortSettings, limits: Limits) -> grpc.Server:
             ("grpc.server.max_pending_requests", settings.max_pending),
             ("grpc.server.max_pending_requests_hard_limit", 2 * settings.max_pending),
             # Two servers would silently share a port.
-            ("grpc.so_reuseport", 0),
+            ("grpc.so_reuseport", int(settings.shared)),
         ],
     )
 

@@ -25,3 +25,6 @@ class Follower(Protocol):
 
     def advance(self, delta: Delta) -> None:
         """Apply a committed delta; nothing happens if it was applied already."""
+
+    def settle(self, revision: Revision) -> None:
+        """Wait, within bounds, until all that belongs to this process answers from a revision."""

@@ -218,7 +218,7 @@ class Store:
 
     @contextmanager
     def transaction(self, call: Call, *, patience: float | None = None) -> Iterator[Transaction]:
-        """Open a transaction at the head. On return this process's replica has applied it.
+        """Open a transaction at the head. On return the replicas of this `serve` have applied it.
 
         Under `call.validate_only` the block runs in full and then everything is rolled back.
         `patience` are the seconds to wait for other changes, if not as long as usual.
@@ -253,6 +253,8 @@ class Store:
                 if step.changes:
                     self._follower.advance(step.delta())
                     self.database.last_commit.note(step.revision, step.now)
+        if any(step.changes for step in steps):
+            self._follower.settle(steps[-1].revision)
 
     @contextmanager
     def aside(self, call: Call) -> Iterator[Transaction]:

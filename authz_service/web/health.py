@@ -9,12 +9,11 @@ from starlette.routing import Route
 from authz_service.web.mounts import Threads
 
 
-def routes(answers: Callable[[], bool], threads: Threads) -> list[Route]:  # noqa: ARG001 - no work
-    """List the one route: 200 while the database answers, 503 while it does not."""
+def routes(ailment: Callable[[], str], threads: Threads) -> list[Route]:  # noqa: ARG001 - no work
+    """List the one route: 200, or 503 with what does not work."""
 
     async def health(request: Request) -> JSONResponse:  # noqa: ARG001 - Starlette's
-        if answers():
-            return JSONResponse({"status": "serving"})
-        return JSONResponse({"status": "checks only: the database does not answer"}, 503)
+        status = ailment()
+        return JSONResponse({"status": status or "serving"}, 503 if status else 200)
 
     return [Route("/health", health)]

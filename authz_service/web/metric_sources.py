@@ -1,14 +1,10 @@
-"""Where each figure of the metrics comes from: all are in memory, so a scrape waits for nothing."""
+"""What the metrics are called, and where each figure of them comes from."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
-from authz_service.replication.following import Following
-from authz_service.replication.replica import Replica
-from authz_service.store.unit_of_work import Store
-from authz_service.usecases.decisions.explain import Explainer
-from authz_service.usecases.decisions.shadow import Shadow
-from authz_service.web.metrics import Calls, Sources
+from authz_service.serving.figures import Figures
+from authz_service.web.metrics import Sources
 
 
 class Worker(Protocol):
@@ -17,64 +13,65 @@ class Worker(Protocol):
     counts: Mapping[tuple[str, str], int]
 
 
-def sources(  # noqa: PLR0913, PLR0917 - where figures come from, given by app/ports.py alone
-    ports: Sequence[tuple[Calls, Callable[[], int]]],
+def sources(
+    ports: Mapping[str, Callable[[], Figures]],
     bounds: Sequence[float],
-    store: Store,
-    replica: Replica,
-    following: Following,
-    explainer: Explainer,
-    shadow: Shadow,
-    events: Mapping[str, int],
     worker: Worker,
+    check_workers: Callable[[], int],
 ) -> Sources:
-    """Put the figures of one process together."""
+    """Name the figures of a whole `serve`; `check_workers` counts those that are up to date."""
     return Sources(
         ports=ports,
         bounds=bounds,
         gauges={
             "authz_revision": (
-                "Revision that this replica answers from.",
-                lambda: replica.index.revision,
+                "Revision that every replica answers from, or a later one.",
+                lambda figures: figures.revision,
             ),
             "authz_head_age_seconds": (
-                "Seconds since this replica last read the head: at most so old is an answer.",
-                lambda: replica.age,
+                "Seconds since each replica has read the head: at most so old is an answer.",
+                lambda figures: figures.age,
             ),
             "authz_database_up": (
                 "1 while the database answers, 0 while checks go on from memory.",
-                lambda: following.healthy,
+                lambda figures: figures.database_up,
             ),
             "authz_database_connections_in_use": (
-                "Connections of the pool that are in use.",
-                lambda: store.database.connections_in_use,
+                "Connections of the pools that are in use.",
+                lambda figures: figures.connections,
+            ),
+            "authz_check_workers": (
+                "Check workers that answer from the newest revision.",
+                lambda _: check_workers(),
             ),
         },
         counters={
             "authz_shadow_checks": (
                 "Live decisions that Casbin decided as well.",
-                lambda: shadow.verified,
+                "shadow",
+                "verified",
             ),
             "authz_shadow_disagreements": (
                 "Decisions, explained ones too, on which Casbin and the index differed.",
-                lambda: explainer.disagreements,
+                "shadow",
+                "disagreements",
             ),
         },
         labelled={
             "authz_changes": (
                 "What was changed and committed, by audited action.",
                 "action",
-                lambda: store.changes,
+                "changes",
             ),
             "authz_audit_entries": (
                 "Audit entries written, of what was done and of what was refused.",
                 "outcome",
-                lambda: store.entries,
+                "entries",
             ),
             "authz_events": (
                 "Events taken in, by what became of them: parked ones by their reason.",
                 "outcome",
-                lambda: dict(events),
+                "events",
             ),
         },
         grouped={

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import accumulate
-from typing import Protocol, TypeAlias
 
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 from prometheus_client.core import (
@@ -22,41 +21,24 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from authz_service.serving.figures import Figures, total
 from authz_service.web.mounts import Threads
-
-Ended: TypeAlias = tuple[str, str]
-
-
-class Calls(Protocol):
-    """The calls of one port."""
-
-    port: str
-
-    def decisions(self) -> Mapping[str, int]:
-        """Count decisions by reason."""
-
-    def times(self) -> Mapping[Ended, tuple[Sequence[int], float]]:
-        """Count calls by method and code: in each latency bucket, and their seconds."""
-
-    def running(self) -> int:
-        """Count calls that are being served."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """Where the figures come from; each is read at a scrape, without a lock and without I/O."""
+    """Where the figures come from; they are read once at a scrape, all from memory."""
 
-    ports: Sequence[tuple[Calls, Callable[[], int]]]
-    """Each port's calls, and how many of them wait for a thread."""
+    ports: Mapping[str, Callable[[], Figures]]
+    """What each port comes to, over all processes that serve it."""
     bounds: Sequence[float]
     """Upper bounds of the latency buckets, in seconds."""
-    gauges: Mapping[str, tuple[str, Callable[[], float]]] = field(default_factory=dict)
-    """Name to help and value."""
-    counters: Mapping[str, tuple[str, Callable[[], float]]] = field(default_factory=dict)
-    labelled: Mapping[str, tuple[str, str, Callable[[], Mapping[str, int]]]] = field(
-        default_factory=dict
-    )
-    """Counters with one label: name to help, label, and values by the label's."""
+    gauges: Mapping[str, tuple[str, Callable[[Figures], float]]] = field(default_factory=dict)
+    """Name to help and value, of all figures together."""
+    counters: Mapping[str, tuple[str, str, str]] = field(default_factory=dict)
+    """Name to help, and to what is counted and under which label."""
+    labelled: Mapping[str, tuple[str, str, str]] = field(default_factory=dict)
+    """Counters with one label: name to help, label, and what is counted."""
     grouped: Mapping[
         str, tuple[str, tuple[str, str], Callable[[], Mapping[tuple[str, str], int]]]
     ] = field(default_factory=dict)
@@ -68,16 +50,19 @@ class ServiceCollector(Collector):
         self._sources = sources
 
     def collect(self) -> Iterable[Metric]:
-        yield from self._decisions()
-        yield from self._times()
-        yield from self._in_flight()
+        by_port = {port: read() for port, read in self._sources.ports.items()}
+        together = total(by_port.values())
+        yield _decisions(together)
+        yield self._times(together)
+        yield from _in_flight(by_port)
         for name, (text, value) in self._sources.gauges.items():
-            yield GaugeMetricFamily(name, text, value=value())
-        for name, (text, value) in self._sources.counters.items():
-            yield CounterMetricFamily(name, text, value=value())
-        for name, (text, label, values) in self._sources.labelled.items():
+            yield GaugeMetricFamily(name, text, value=value(together))
+        for name, (text, counted, label) in self._sources.counters.items():
+            number = together.counts.get(counted, {}).get(label, 0)
+            yield CounterMetricFamily(name, text, value=number)
+        for name, (text, label, counted) in self._sources.labelled.items():
             family = CounterMetricFamily(name, text, labels=[label])
-            for of, number in sorted(values().items()):
+            for of, number in sorted(together.counts.get(counted, {}).items()):
                 family.add_metric([of], number)
             yield family
         for name, (text, labels, groups) in self._sources.grouped.items():
@@ -86,41 +71,38 @@ class ServiceCollector(Collector):
                 group.add_metric(both, number)
             yield group
 
-    def _decisions(self) -> Iterator[Metric]:
-        family = CounterMetricFamily(
-            "authz_decisions", "Decisions given, by reason; batches count each.", labels=["reason"]
-        )
-        totals: dict[str, int] = {}
-        for calls, _ in self._sources.ports:
-            for reason, number in calls.decisions().items():
-                totals[reason] = totals.get(reason, 0) + number
-        for reason, number in totals.items():
-            family.add_metric([reason], number)
-        yield family
-
-    def _times(self) -> Iterator[Metric]:
+    def _times(self, together: Figures) -> Metric:
         family = HistogramMetricFamily(
             "authz_rpc_seconds",
             "Time from a thread's taking a call to its answer, by method and gRPC code.",
             labels=["service", "method", "code"],
         )
         bounds = [*map(repr, self._sources.bounds), "+Inf"]
-        for calls, _ in self._sources.ports:
-            for (rpc, code), (buckets, seconds) in sorted(calls.times().items()):
-                so_far = list(zip(bounds, map(float, accumulate(buckets)), strict=True))
-                family.add_metric([*rpc.split("."), code], so_far, seconds)
-        yield family
+        for (rpc, code), (buckets, seconds) in sorted(together.times.items()):
+            so_far = list(zip(bounds, map(float, accumulate(buckets)), strict=True))
+            family.add_metric([*rpc.split("."), code], so_far, seconds)
+        return family
 
-    def _in_flight(self) -> Iterator[Metric]:
-        running = GaugeMetricFamily("authz_calls_running", "Calls in a thread.", labels=["port"])
-        waiting = GaugeMetricFamily(
-            "authz_calls_waiting", "Calls that wait for a thread.", labels=["port"]
-        )
-        for calls, waiting_now in self._sources.ports:
-            running.add_metric([calls.port], calls.running())
-            waiting.add_metric([calls.port], waiting_now())
-        yield running
-        yield waiting
+
+def _decisions(together: Figures) -> Metric:
+    family = CounterMetricFamily(
+        "authz_decisions", "Decisions given, by reason; batches count each.", labels=["reason"]
+    )
+    for reason, number in together.decisions.items():
+        family.add_metric([reason], number)
+    return family
+
+
+def _in_flight(by_port: Mapping[str, Figures]) -> Iterator[Metric]:
+    running = GaugeMetricFamily("authz_calls_running", "Calls in a thread.", labels=["port"])
+    waiting = GaugeMetricFamily(
+        "authz_calls_waiting", "Calls that wait for a thread.", labels=["port"]
+    )
+    for port, figures in by_port.items():
+        running.add_metric([port], figures.running)
+        waiting.add_metric([port], figures.waiting)
+    yield running
+    yield waiting
 
 
 def routes(sources: Sources, threads: Threads) -> list[Route]:

@@ -21,7 +21,8 @@ _IDLE: Final = 200
 @dataclass(frozen=True, slots=True)
 class WebSettings:
     """Where a server listens; it speaks TLS if it is given a certificate. `purpose` is for people:
-    it says in a refusal what could not be served.
+    it says in a refusal what could not be served. A `shared` address is one that other processes
+    of the same `serve` hold, too.
     """
 
     host: str
@@ -29,6 +30,7 @@ class WebSettings:
     purpose: str
     certificate: Path | None = None
     key: Path | None = None
+    shared: bool = False
 
 
 class WebServer:
@@ -78,6 +80,7 @@ def _bound(settings: WebSettings) -> socket.socket:
     listener = socket.socket(family, socket.SOCK_STREAM)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, settings.shared)
         listener.bind((settings.host, settings.port))
     except OSError as error:
         listener.close()

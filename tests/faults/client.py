@@ -22,7 +22,10 @@ from authz_service.gen.authz.v1.tenant_pb2_grpc import TenantServiceStub
 
 TENANT: Final = "acme"
 DEADLINE: Final = 20.0
-DIRECT: Final = (("grpc.enable_http_proxy", 0),)
+DIRECT: Final = (
+    ("grpc.enable_http_proxy", 0),
+    ("grpc.use_local_subchannel_pool", 1),  # or channels to one address would share a connection
+)
 
 
 class Client:

@@ -21,15 +21,21 @@ def serve(
     without_jobs: Annotated[
         bool, typer.Option("--without-jobs", help="Send no mails and webhooks: others do.")
     ] = False,
+    workers: Annotated[
+        int | None,
+        typer.Option("--workers", min=0, help="Processes for checks; 0 for all in one process."),
+    ] = None,
 ) -> None:
     """Serve until asked to stop, as the AUTHZ_* variables say."""
     gc.disable()  # a start makes much and drops little: it takes a quarter less time
-    from authz_service.app.service import serve as run
+    from authz_service.app.serve import serve as run
 
     try:
         chosen = session.settings
         if without_jobs:
             chosen = chosen.model_copy(update={"jobs": False})
+        if workers is not None:
+            chosen = chosen.model_copy(update={"workers": workers})
         raise typer.Exit(run(chosen))
     except OSError as error:
         advice = (

@@ -55,6 +55,19 @@ class KeyUse:
         by_id = ((caller.removeprefix(_SUBJECT), at) for caller, at in uses.items())
         return {key: at for key, at in by_id if key in keys}
 
+    def take(self, uses: Mapping[str, Instant]) -> None:
+        """Take over when callers were let in by another process of this `serve`."""
+        for caller, at in uses.items():
+            if at > self._seen.get(caller, 0):
+                self._seen[caller] = at
+
+    def fresh(self) -> dict[str, Instant]:
+        """Return the uses since the last time that this was asked, for another process."""
+        uses = self._seen.copy()
+        fresh = {caller: at for caller, at in uses.items() if self._written.get(caller) != at}
+        self._written = uses
+        return fresh
+
     def start(self) -> None:
         self._thread.start()
 

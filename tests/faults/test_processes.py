@@ -1,0 +1,144 @@
+"""The processes of a `serve`: what one of them suffers, the others' callers hardly notice."""
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import grpc
+import httpx
+
+from authz_service.cli.demo.throwaway_server import Trial, command, free_ports, trial_server
+from tests.conformance.outages import eventually
+from tests.faults.client import Client, client_of
+
+PERMISSION = "projects:view"
+WORKERS = 2
+
+
+@contextmanager
+def processes(folder: Path, url: str, silent_seconds: str = "1") -> Iterator[tuple[Trial, Client]]:
+    (metrics,) = free_ports(1)
+    settings = {
+        "AUTHZ_DATABASE_URL": url,
+        "AUTHZ_WORKERS": str(WORKERS),
+        "AUTHZ_SILENT_SECONDS": silent_seconds,
+        "AUTHZ_METRICS_PORT": metrics,
+    }
+    with trial_server(folder, settings) as server, client_of(server) as client:
+        client.onboard("user:worker")
+        yield server, client
+
+
+def children(server: Trial) -> list[int]:
+    """Name the processes that the server has forked, workers first."""
+    pid = server.process.pid
+    return sorted(map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()))
+
+
+def clients(server: Trial, stack: ExitStack, number: int) -> list[Client]:
+    """Connect so often that every worker has some of the connections."""
+    return [stack.enter_context(client_of(server)) for _ in range(number)]
+
+
+def written(client: Client, number: int) -> str:
+    scope = f"project:{number}"
+    client.grant("user:worker", "viewer", scope, f"write-{number}")
+    return scope
+
+
+def is_allowed(client: Client, scope: str) -> bool:
+    return client.allowed(PERMISSION, ("user:worker", scope)) == [True]
+
+
+def test_what_is_written_is_read_at_every_worker(database_url: str, tmp_path: Path) -> None:
+    with processes(tmp_path, database_url) as (server, client), ExitStack() as stack:
+        readers = clients(server, stack, 8)
+        for number in range(25):
+            scope = written(client, number)
+            assert [is_allowed(reader, scope) for reader in readers] == [True] * 8
+        metrics = httpx.get(f"http://127.0.0.1:{server.environment['AUTHZ_METRICS_PORT']}/metrics")
+        assert 'authz_decisions_total{reason="ALLOWED"} 200.0' in metrics.text
+        assert f"authz_check_workers {WORKERS}.0" in metrics.text
+
+
+def test_killed_processes_are_started_again(database_url: str, tmp_path: Path) -> None:
+    with processes(tmp_path, database_url) as (server, client), ExitStack() as stack:
+        before = children(server)
+        scope = written(client, 0)
+        for pid in before:
+            os.kill(pid, signal.SIGKILL)
+        eventually(lambda: len(set(children(server)) - set(before)) == len(before), "new ones")
+        readers = clients(server, stack, 4)
+        eventually(lambda: _answers(client, 1), "changes are made again")
+        assert [is_allowed(reader, scope) for reader in readers] == [True] * 4
+        scope = written(client, 2)
+        assert [is_allowed(reader, scope) for reader in readers] == [True] * 4
+
+
+def test_stopped_worker_holds_up_one_change_and_is_replaced(
+    database_url: str, tmp_path: Path
+) -> None:
+    with processes(tmp_path, database_url) as (server, client):
+        written(client, 0)
+        first, *_ = before = children(server)
+        os.kill(first, signal.SIGSTOP)
+        took = []
+        for number in range(1, 6):
+            start = time.perf_counter()
+            written(client, number)
+            took.append(time.perf_counter() - start)
+        assert 0.045 < max(took) < 0.15
+        assert sorted(took)[-2] < 0.045
+        eventually(lambda: first not in children(server), "the end of the stopped worker")
+        eventually(lambda: len(children(server)) == len(before), "another one in its place")
+
+
+def test_second_server_is_refused_in_a_sentence(tmp_path: Path) -> None:
+    with processes(tmp_path, f"sqlite:///{tmp_path}/authz.db") as (server, _):
+        environment = {**server.environment, "AUTHZ_KEY_FILE": str(tmp_path / "other" / "key")}
+        second = subprocess.run(
+            command("serve"),
+            check=False,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=30,
+        )
+        taken = f"127.0.0.1:{server.environment['AUTHZ_CHECK_PORT']}"
+        assert second.returncode == 3
+        assert f"cannot listen on {taken} for checks" in second.stderr
+        assert "Traceback" not in second.stderr
+
+
+def test_processes_end_with_their_supervisor(tmp_path: Path) -> None:
+    with processes(tmp_path, f"sqlite:///{tmp_path}/authz.db") as (server, _):
+        forked = children(server)
+        server.process.kill()
+        server.process.wait()
+        eventually(lambda: not any(Path(f"/proc/{pid}").exists() for pid in forked), "their end")
+
+
+def test_health_tells_of_the_whole(tmp_path: Path) -> None:
+    with processes(tmp_path, f"sqlite:///{tmp_path}/authz.db", "60") as (server, client):
+        url = f"http://127.0.0.1:{server.environment['AUTHZ_METRICS_PORT']}/health"
+        assert httpx.get(url).status_code == 200
+        workers = children(server)[:WORKERS]
+        for pid in workers:
+            os.kill(pid, signal.SIGSTOP)
+        written(client, 0)
+        assert httpx.get(url).json() == {"status": "no checks: no worker is up to date"}
+        for pid in workers:
+            os.kill(pid, signal.SIGCONT)
+        eventually(lambda: httpx.get(url).status_code == 200, "they follow again")
+
+
+def _answers(client: Client, number: int) -> bool:
+    try:
+        written(client, number)
+    except grpc.RpcError:
+        return False
+    return True
