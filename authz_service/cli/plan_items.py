@@ -9,9 +9,10 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.message import Message
 
 from authz_service.cli import completion
+from authz_service.cli.family import command, option, required
 from authz_service.cli.options import ExpectedRevision, Reason
 from authz_service.cli.registration import changes
-from authz_service.cli.resource import AllowMissing, Resource, command, option, required
+from authz_service.cli.resource import AllowMissing, Resource
 from authz_service.cli.session import Session
 from authz_service.gen.authz.v1 import feature_pb2, limit_pb2
 

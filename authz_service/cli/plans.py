@@ -9,9 +9,10 @@ import typer
 from authz_service.cli.display import output as out
 from authz_service.cli.display.entitlements import amount
 from authz_service.cli.display.plans import carried
+from authz_service.cli.family import Option, required
 from authz_service.cli.options import Description
 from authz_service.cli.plan_items import feature, limit
-from authz_service.cli.resource import Option, Resource, required
+from authz_service.cli.resource import Resource
 from authz_service.cli.session import Session
 from authz_service.gen.authz.v1 import add_on_pb2, feature_pb2, limit_pb2, tier_pb2
 

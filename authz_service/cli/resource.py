@@ -18,10 +18,9 @@ Requests and answers are found by their names in the proto file of `kind`: `Upda
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from copy import copy
 from dataclasses import dataclass, field
-from inspect import Parameter, Signature
-from typing import Annotated, Any, Concatenate, Generic, TypeVar, cast
+from inspect import Parameter
+from typing import Annotated, Any, Generic, TypeVar, cast
 
 import typer
 from google.protobuf.descriptor import FileDescriptor
@@ -31,6 +30,7 @@ from google.protobuf.message_factory import GetMessageClass
 
 from authz_service.cli.display import tables
 from authz_service.cli.display.moved import moved_parts
+from authz_service.cli.family import Option, command, option
 from authz_service.cli.options import ExpectedRevision, Limit, Reason
 from authz_service.cli.paging import every, total
 from authz_service.cli.registration import changes, reads
@@ -49,14 +49,6 @@ Clear = Annotated[
 AllowMissing = Annotated[
     bool, typer.Option("--allow-missing", help="Create it if it does not exist yet.")
 ]
-
-
-@dataclass(frozen=True, slots=True)
-class Option:
-    """An option that fills a field; `read` makes the field's value of what was typed."""
-
-    annotation: Any
-    read: Callable[[Any], Any] = copy
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -211,21 +203,3 @@ class Resource(Generic[M]):
     def _request(self, rpc: str, **fields: Any) -> Any:
         messages = cast("FileDescriptor", self.kind.DESCRIPTOR.file).message_types_by_name
         return GetMessageClass(messages[f"{rpc}Request"])(**fields)
-
-
-def required(name: str, annotation: Any) -> Parameter:
-    return option(name, annotation, Parameter.empty)
-
-
-def option(name: str, annotation: Any, default: Any = None) -> Parameter:
-    return Parameter(name, Parameter.KEYWORD_ONLY, annotation=annotation, default=default)
-
-
-def command(
-    run: Callable[..., None], doc: str, *parameters: Parameter
-) -> Callable[Concatenate[Session, ...], None]:
-    """Give a function the parameters that its command has, and the text of its help."""
-    session = Parameter("session", Parameter.POSITIONAL_OR_KEYWORD)
-    run.__signature__ = Signature([session, *parameters])  # type: ignore[attr-defined]
-    run.__doc__ = doc
-    return run

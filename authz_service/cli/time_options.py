@@ -1,7 +1,7 @@
 """Options that take an instant, or a length of time."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -31,15 +31,11 @@ From = Annotated[
     datetime | None,
     typer.Option("--from", metavar="WHEN", parser=_instant, help="From when, inclusive."),
 ]
-Until = Annotated[
-    datetime | None,
-    typer.Option(
-        "--until",
-        metavar="WHEN",
-        parser=_instant,
-        help=f"Until when, exclusive: {instants.FORMS}.",
-    ),
-]
+_UNTIL: Final = typer.Option(
+    "--until", metavar="WHEN", parser=_instant, help=f"Until when, exclusive: {instants.FORMS}."
+)
+Until = Annotated[datetime | None, _UNTIL]
+RequiredUntil = Annotated[datetime, _UNTIL]
 NoFrom = Annotated[
     bool, typer.Option("--no-from", help="Let it hold from the beginning of time on.")
 ]

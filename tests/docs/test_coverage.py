@@ -41,12 +41,14 @@ INSTEAD: Final = {
 
 @cache
 def called() -> frozenset[str]:
-    """Collect the attributes that the CLI's modules name: `session.roles.GetRole` and the like."""
+    """Collect what the CLI's modules name: `session.roles.GetRole`, or `"GetJob"` of a family."""
     cli = ROOT / "authz_service" / "cli"
     apart = {cli / module for module in NOT_COMMANDS}
     trees = [ast.parse(module.read_text()) for module in cli.rglob("*.py") if module not in apart]
-    nodes = (node for tree in trees for node in ast.walk(tree))
-    return frozenset(node.attr for node in nodes if isinstance(node, ast.Attribute)) | described()
+    nodes = [node for tree in trees for node in ast.walk(tree)]
+    attributes = frozenset(node.attr for node in nodes if isinstance(node, ast.Attribute))
+    texts = {str(node.value) for node in nodes if isinstance(node, ast.Constant)}
+    return attributes | (RPCS & texts) | described()
 
 
 def described() -> frozenset[str]:

@@ -5,8 +5,8 @@ from typing import Annotated, Final
 import typer
 
 from authz_service.cli.display.entitlements import feature_value
+from authz_service.cli.family import required
 from authz_service.cli.plan_items import add_commands, feature, items
-from authz_service.cli.resource import required
 from authz_service.gen.authz.v1.feature_pb2 import PlanFeature
 
 app = typer.Typer(help="Flags and text values that tiers and add-ons set.")

@@ -1,18 +1,19 @@
 """`authz identities`: callers of this service by token or by certificate."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Annotated, Final
 
 import typer
 from rich.console import RenderableType
 
-from authz_service.cli.commands.callers import ROLES, TENANTS, AllTenants, Forever, Name, changed
+from authz_service.cli.commands.callers import ROLES, TENANTS, update_command
 from authz_service.cli.display import output as out
 from authz_service.cli.display import tables
 from authz_service.cli.display.words import instant, timestamp
-from authz_service.cli.options import ExpectedRevision, Limit, Reason
-from authz_service.cli.paging import every, total
-from authz_service.cli.registration import changes, reads
+from authz_service.cli.family import Family
+from authz_service.cli.options import Reason
+from authz_service.cli.registration import changes
 from authz_service.cli.session import Session
 from authz_service.cli.time_options import Until
 from authz_service.gen.authz.v1 import identity_pb2 as pb
@@ -69,65 +70,6 @@ def create(
     session.show(answer, _table([answer.identity]), note="created")
 
 
-@reads(app, "show")
-def show_identity(session: Session, identity: IdentityId) -> None:
-    """Show one identity."""
-    answer = session.identities.GetIdentity(pb.GetIdentityRequest(id=identity))
-    session.show(answer, _facts(answer.identity))
-
-
-@reads(app, "list")
-def list_identities(session: Session, limit: Limit = None) -> None:
-    """List the identities, expired ones included."""
-    answer = every(
-        session.identities.ListIdentities,
-        pb.ListIdentitiesRequest(),
-        lambda page: page.identities,
-        limit,
-    )
-    identities = answer.identities
-    session.show(answer, _table(identities), note=total(len(identities), "identity", answer))
-
-
-@changes(app)
-def update(
-    session: Session,
-    identity: IdentityId,
-    *,
-    name: Name = None,
-    role: Annotated[list[str] | None, ROLES] = None,
-    tenant: Annotated[list[str] | None, TENANTS] = None,
-    all_tenants: AllTenants = False,
-    until: Until = None,
-    forever: Forever = False,
-    expected_revision: ExpectedRevision = 0,
-    reason: Reason = "",
-) -> None:
-    """Change what is given, such as --role: it then holds these roles and no others."""
-    request = pb.UpdateIdentityRequest(
-        identity=pb.Identity(
-            id=identity,
-            display_name=name or "",
-            expire_time=timestamp(until),
-            roles=role or (),
-            tenants=tenant or (),
-        ),
-        update_mask=changed(name, role, tenant, until, all_tenants=all_tenants, forever=forever),
-        expected_revision=expected_revision,
-        reason=reason,
-    )
-    answer = session.identities.UpdateIdentity(request)
-    session.show(answer, _facts(answer.identity))
-
-
-@changes(app)
-def delete(session: Session, identity: IdentityId, reason: Reason = "") -> None:
-    """Delete an identity; its calls fail from now on."""
-    request = pb.DeleteIdentityRequest(id=identity, reason=reason)
-    answer = session.identities.DeleteIdentity(request)
-    session.show(answer, _table([answer.identity]), note="deleted")
-
-
 def _facts(identity: pb.Identity) -> RenderableType:
     return tables.facts(
         [
@@ -161,3 +103,23 @@ def _table(identities: Iterable[pb.Identity]) -> RenderableType:
     ]
     columns = ("ID", "KIND", "NAME", "ISSUER", "CALLED", "ROLES", "TENANTS", "ENDS")
     return tables.table(columns, rows)
+
+
+IDENTITIES: Final = Family(
+    app,
+    service=lambda session: session.identities,
+    field="identity",
+    plural="identities",
+    shown=_facts,
+    listed=_table,
+)
+IDENTITIES.reads("show", "GetIdentity", "Show one identity.", id=IdentityId)
+IDENTITIES.lists("list", "ListIdentities", "List the identities, expired ones included.")
+update_command(IDENTITIES, pb.Identity, "UpdateIdentity", IdentityId)
+replace(IDENTITIES, shown=lambda identity: _table([identity])).changes(
+    "delete",
+    "DeleteIdentity",
+    "Delete an identity; its calls fail from now on.",
+    "deleted",
+    id=IdentityId,
+)

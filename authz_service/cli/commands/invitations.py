@@ -1,18 +1,16 @@
 """`authz invitations`: who is asked to become a member."""
 
 from collections.abc import Iterable
-from datetime import timedelta
 from typing import Annotated
 
 import typer
-from google.protobuf.duration_pb2 import Duration
 from rich.console import RenderableType
 from rich.text import Text
 
 from authz_service.cli.commands.members import member_facts
 from authz_service.cli.display import output as out
 from authz_service.cli.display import tables
-from authz_service.cli.display.words import instant
+from authz_service.cli.display.words import duration, instant
 from authz_service.cli.options import Limit, Reason, Subject, Tenant
 from authz_service.cli.paging import every, total
 from authz_service.cli.registration import changes, reads
@@ -47,7 +45,7 @@ def create(
         subject=subject,
         email=email,
         roles=role or (),
-        lifetime=_lifetime(open_for),
+        lifetime=duration(open_for),
         reason=reason,
     )
     answer = session.invitations.InviteMember(request)
@@ -83,7 +81,7 @@ def resend(
 ) -> None:
     """Make a new token, shown this once; the old one is dead."""
     request = pb.ResendInvitationRequest(
-        tenant=tenant, id=invitation, lifetime=_lifetime(open_for), reason=reason
+        tenant=tenant, id=invitation, lifetime=duration(open_for), reason=reason
     )
     answer = session.invitations.ResendInvitation(request)
     _show_sent(session, answer)
@@ -130,14 +128,6 @@ def _show_sent(
         *([tables.facts([("\ntoken", Text("\n") + token)])] if token else []),
         note="shown this once: send it" if answer.token else "",
     )
-
-
-def _lifetime(open_for: timedelta | None) -> Duration | None:
-    if open_for is None:
-        return None
-    answer = Duration()
-    answer.FromTimedelta(open_for)
-    return answer
 
 
 def _table(invitations: Iterable[pb.Invitation]) -> RenderableType:

@@ -1,23 +1,21 @@
 """`authz keys`: the callers of this service."""
 
 from collections.abc import Iterable
-from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated, Final
 
 import typer
-from google.protobuf.duration_pb2 import Duration
 from rich.console import RenderableType
 from rich.text import Text
 
 from authz_service.cli import completion
-from authz_service.cli.commands.callers import ROLES, TENANTS, AllTenants, Forever, Name, changed
+from authz_service.cli.commands.callers import ROLES, TENANTS, update_command
 from authz_service.cli.display import output as out
 from authz_service.cli.display import tables
-from authz_service.cli.display.words import instant, timestamp, word
-from authz_service.cli.options import ExpectedRevision, Limit, Reason
-from authz_service.cli.paging import every, total
-from authz_service.cli.registration import changes, reads
+from authz_service.cli.display.words import duration, instant, timestamp, word
+from authz_service.cli.family import Family, Option
+from authz_service.cli.options import Reason
+from authz_service.cli.registration import changes
 from authz_service.cli.session import Session
 from authz_service.cli.time_options import Overlap, Until, UnusedSince
 from authz_service.gen.authz.v1 import key_pb2 as pb
@@ -48,6 +46,27 @@ KeyId = Annotated[
     ),
 ]
 
+WithRole = Annotated[
+    str,
+    typer.Option(
+        "--role", metavar="ROLE", help="Only with this role.", autocompletion=completion.roles
+    ),
+]
+ForTenant = Annotated[
+    str,
+    typer.Option(
+        "--tenant",
+        metavar="TENANT",
+        help="Only those bound to this tenant.",
+        autocompletion=completion.tenants,
+    ),
+]
+OfKind = Annotated[Kind | None, typer.Option("--kind", help="Only of this kind.")]
+Expired = Annotated[
+    bool | None,
+    typer.Option("--expired/--not-expired", help="Only those that have expired, or have not."),
+]
+
 
 @changes(app)
 def create(
@@ -76,84 +95,6 @@ def create(
     _show_credential(session, answer, lost)
 
 
-@reads(app)
-def show(session: Session, key: KeyId) -> None:
-    """Show one key, without its secret."""
-    answer = session.keys.GetKey(pb.GetKeyRequest(id=key))
-    session.show(answer, _facts(answer.key))
-
-
-@reads(app, "list")
-def list_keys(
-    session: Session,
-    *,
-    role: Annotated[
-        str,
-        typer.Option(
-            "--role", metavar="ROLE", help="Only with this role.", autocompletion=completion.roles
-        ),
-    ] = "",
-    tenant: Annotated[
-        str,
-        typer.Option(
-            "--tenant",
-            metavar="TENANT",
-            help="Only those bound to this tenant.",
-            autocompletion=completion.tenants,
-        ),
-    ] = "",
-    kind: Annotated[Kind | None, typer.Option("--kind", help="Only of this kind.")] = None,
-    expired: Annotated[
-        bool | None,
-        typer.Option("--expired/--not-expired", help="Only those that have expired, or have not."),
-    ] = None,
-    unused_since: UnusedSince = None,
-    limit: Limit = None,
-) -> None:
-    """List the keys that were not revoked, without their secrets."""
-    request = pb.ListKeysRequest(
-        role=role,
-        for_tenant=tenant,
-        kind=_number(kind),
-        expired=expired,
-        unused_since_time=timestamp(unused_since),
-    )
-    answer = every(session.keys.ListKeys, request, lambda page: page.keys, limit)
-    keys = answer.keys
-    session.show(answer, _table(keys), note=total(len(keys), "key", answer))
-
-
-@changes(app)
-def update(
-    session: Session,
-    key: KeyId,
-    *,
-    name: Name = None,
-    role: Annotated[list[str] | None, ROLES] = None,
-    tenant: Annotated[list[str] | None, TENANTS] = None,
-    all_tenants: AllTenants = False,
-    until: Until = None,
-    forever: Forever = False,
-    expected_revision: ExpectedRevision = 0,
-    reason: Reason = "",
-) -> None:
-    """Change what is given, such as --role: it then holds these roles and no others."""
-    request = pb.UpdateKeyRequest(
-        key=pb.Key(
-            id=key,
-            display_name=name or "",
-            expire_time=timestamp(until),
-            roles=role or (),
-            tenants=tenant or (),
-        ),
-        update_mask=changed(name, role, tenant, until, all_tenants=all_tenants, forever=forever),
-        expected_revision=expected_revision,
-        reason=reason,
-    )
-    answer = session.keys.UpdateKey(request)
-    session.show(answer, _facts(answer.key))
-
-
 @changes(app)
 def rotate(
     session: Session,
@@ -163,7 +104,7 @@ def rotate(
     reason: Reason = "",
 ) -> None:
     """Issue a new secret for a key. It is shown this once: keep it."""
-    request = pb.RotateKeyRequest(id=key, overlap=_duration(overlap), reason=reason)
+    request = pb.RotateKeyRequest(id=key, overlap=duration(overlap), reason=reason)
     answer = session.keys.RotateKey(request)
     lost = f"shown before and not again: rotate once more, authz keys rotate {key}"
     _show_credential(session, answer, lost)
@@ -204,15 +145,6 @@ def _number(kind: Kind | None) -> pb.KeyKind.ValueType:
     return pb.KEY_KIND_UNSPECIFIED if kind is None else _KINDS[kind]
 
 
-def _duration(time: timedelta | None) -> Duration | None:
-    """Make the message of a length of time; None leaves it to the server."""
-    if time is None:
-        return None
-    message = Duration()
-    message.FromTimedelta(time)
-    return message
-
-
 def _facts(key: pb.Key) -> RenderableType:
     return tables.facts(
         [
@@ -244,3 +176,20 @@ def _table(keys: Iterable[pb.Key]) -> RenderableType:
 
 def _kind(key: pb.Key) -> str:
     return word(pb.KeyKind, key.kind)
+
+
+KEYS: Final = Family(
+    app, service=lambda session: session.keys, field="key", shown=_facts, listed=_table
+)
+KEYS.reads("show", "GetKey", "Show one key, without its secret.", id=KeyId)
+KEYS.lists(
+    "list",
+    "ListKeys",
+    "List the keys that were not revoked, without their secrets.",
+    role=Option(WithRole),
+    for_tenant=Option(ForTenant),
+    kind=Option(OfKind, _number),
+    expired=Option(Expired),
+    unused_since_time=Option(UnusedSince, timestamp),
+)
+update_command(KEYS, pb.Key, "UpdateKey", KeyId)

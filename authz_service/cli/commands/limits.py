@@ -5,8 +5,8 @@ from typing import Annotated, Final
 import typer
 
 from authz_service.cli.display.entitlements import limit_value
+from authz_service.cli.family import option, required
 from authz_service.cli.plan_items import add_commands, items, limit
-from authz_service.cli.resource import option, required
 from authz_service.gen.authz.v1.limit_pb2 import PlanLimit
 
 app = typer.Typer(help="Numbers with a unit that tiers and add-ons set.")

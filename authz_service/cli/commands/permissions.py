@@ -4,8 +4,9 @@ from typing import Annotated, Final
 
 import typer
 
+from authz_service.cli.family import Option, required
 from authz_service.cli.options import Description, PermissionName, Reserved
-from authz_service.cli.resource import Option, Resource, required
+from authz_service.cli.resource import Resource
 from authz_service.gen.authz.v1 import permission_pb2 as pb
 
 app = typer.Typer(help="The permission catalogue: everything that can be checked.")

@@ -5,8 +5,9 @@ from typing import Annotated, Final
 import typer
 
 from authz_service.cli.display import output as out
+from authz_service.cli.family import Option, required
 from authz_service.cli.options import Description, Reserved, RoleName
-from authz_service.cli.resource import Option, Resource, required
+from authz_service.cli.resource import Resource
 from authz_service.gen.authz.v1 import role_pb2 as pb
 
 app = typer.Typer(help="Named sets of permissions, global or a tenant's own.")

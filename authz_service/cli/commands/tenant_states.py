@@ -1,19 +1,19 @@
 """`authz tenants`: whether an account is open, what is scheduled for it, its end and its return."""
 
-from datetime import datetime
+from collections.abc import Iterable
 from typing import Annotated, Final
 
 import typer
-from google.protobuf.timestamp_pb2 import Timestamp
+from rich.console import RenderableType
 
 from authz_service.cli.display import tables
 from authz_service.cli.display.tenant_table import counts, tenant_facts
 from authz_service.cli.display.words import instant, timestamp, word
-from authz_service.cli.options import Limit, Reason, Tenant
-from authz_service.cli.paging import every, total
-from authz_service.cli.registration import changes, reads
+from authz_service.cli.family import REQUIRED, Family, Option, number
+from authz_service.cli.options import Reason, Tenant
+from authz_service.cli.registration import changes
 from authz_service.cli.session import Session
-from authz_service.cli.time_options import ScheduledAt, Until
+from authz_service.cli.time_options import RequiredUntil, ScheduledAt
 from authz_service.domain.tenant import SuspensionReason, TenantState
 from authz_service.gen.authz.v1 import (
     error_reason_pb2,
@@ -33,97 +33,9 @@ Then = Annotated[
     typer.Option("--then", help="What follows the trial: suspended, the default, or active."),
 ]
 
-_NO_END: Final = "name the end: --until +30d"
-
-
-@changes(commands)
-def suspend(
-    session: Session, tenant: Tenant, why: Why = SuspensionReason.ADMIN, reason: Reason = ""
-) -> None:
-    """Close an account for now: everything in it is denied until each reason is lifted."""
-    answer = session.tenants.SuspendTenant(
-        tenant_pb2.SuspendTenantRequest(
-            tenant=tenant, suspension_reason=_suspension(why), reason=reason
-        )
-    )
-    session.show(answer, tenant_facts(answer.tenant))
-
-
-@changes(commands)
-def resume(
-    session: Session, tenant: Tenant, why: Why = SuspensionReason.ADMIN, reason: Reason = ""
-) -> None:
-    """Lift one reason; the account opens when no other is left."""
-    answer = session.tenants.ResumeTenant(
-        tenant_pb2.ResumeTenantRequest(
-            tenant=tenant, suspension_reason=_suspension(why), reason=reason
-        )
-    )
-    session.show(answer, tenant_facts(answer.tenant))
-
-
-@changes(commands)
-def trial(
-    session: Session, tenant: Tenant, until: Until = None, then: Then = None, reason: Reason = ""
-) -> None:
-    """Put an account on trial until an instant, or give its trial another end."""
-    request = tenant_pb2.StartTrialRequest(
-        tenant=tenant,
-        trial_end_time=_required(until),
-        after_trial=state_number(then),
-        reason=reason,
-    )
-    answer = session.tenants.StartTrial(request)
-    session.show(answer, tenant_facts(answer.tenant))
-
-
-@changes(commands)
-def grace(session: Session, tenant: Tenant, until: Until = None, reason: Reason = "") -> None:
-    """Keep an account open although something is due; it is suspended at the instant by itself."""
-    request = tenant_pb2.StartGraceRequest(
-        tenant=tenant, grace_end_time=_required(until), reason=reason
-    )
-    answer = session.tenants.StartGrace(request)
-    session.show(answer, tenant_facts(answer.tenant))
-
-
-@changes(commands)
-def activate(session: Session, tenant: Tenant, reason: Reason = "") -> None:
-    """Let an account be active without end: a trial became a contract, what was due is paid."""
-    request = tenant_pb2.ActivateTenantRequest(tenant=tenant, reason=reason)
-    answer = session.tenants.ActivateTenant(request)
-    session.show(answer, tenant_facts(answer.tenant))
-
-
-@reads(commands)
-def scheduled(
-    session: Session,
-    tenant: Annotated[
-        str, typer.Argument(metavar="[TENANT]", help="Only this account; all if not given.")
-    ] = "",
-    limit: Limit = None,
-) -> None:
-    """List what will change by itself: tiers, add-ons, states; the next change first."""
-    request = subscription_pb2.ListScheduledChangesRequest(tenant=tenant)
-    answer = every(
-        session.subscriptions.ListScheduledChanges, request, lambda page: page.changes, limit
-    )
-    rows = [
-        (
-            instant(change.effective_time),
-            change.tenant,
-            _kind(change.kind),
-            change.before,
-            change.after,
-            change.id,
-        )
-        for change in answer.changes
-    ]
-    session.show(
-        answer,
-        tables.table(("WHEN", "TENANT", "WHAT", "FROM", "TO", "ID"), rows),
-        note=total(len(rows), "scheduled change", answer),
-    )
+OfTenant = Annotated[
+    str, typer.Argument(metavar="[TENANT]", help="Only this account; all if not given.")
+]
 
 
 @changes(commands)
@@ -180,16 +92,72 @@ def state_number(state: TenantState | None) -> tenant_pb2.TenantState.ValueType:
     return tenant_pb2.TenantState.Value(f"TENANT_STATE_{state.name if state else 'UNSPECIFIED'}")
 
 
-def _required(until: datetime | None) -> Timestamp:
-    at = timestamp(until)
-    if at is None:
-        raise typer.BadParameter(_NO_END)
-    return at
-
-
 def _kind(kind: subscription_pb2.ScheduledKind.ValueType) -> str:
     return word(subscription_pb2.ScheduledKind, kind).replace("_", "-")
 
 
-def _suspension(why: SuspensionReason) -> suspension_pb2.SuspensionReason.ValueType:
-    return suspension_pb2.SuspensionReason.Value(f"SUSPENSION_REASON_{why.name}")
+def _scheduled_table(pending: Iterable[subscription_pb2.ScheduledChange]) -> RenderableType:
+    rows = [
+        (instant(change.effective_time), change.tenant, _kind(change.kind), change.before,
+         change.after, change.id)
+        for change in pending
+    ]  # fmt: skip
+    return tables.table(("WHEN", "TENANT", "WHAT", "FROM", "TO", "ID"), rows)
+
+
+_WHY: Final = Option(Why, number(suspension_pb2.SuspensionReason), SuspensionReason.ADMIN)
+
+TENANTS: Final = Family(
+    commands,
+    service=lambda session: session.tenants,
+    field="tenant",
+    shown=tenant_facts,
+)
+TENANTS.changes(
+    "suspend",
+    "SuspendTenant",
+    "Deny everything in an account until each reason is lifted.",
+    tenant=Tenant,
+    suspension_reason=_WHY,
+)
+TENANTS.changes(
+    "resume",
+    "ResumeTenant",
+    "Lift one reason; the account opens when no other is left.",
+    tenant=Tenant,
+    suspension_reason=_WHY,
+)
+TENANTS.changes(
+    "trial",
+    "StartTrial",
+    "Put an account on trial until an instant, or give its trial another end.",
+    tenant=Tenant,
+    trial_end_time=Option(RequiredUntil, timestamp, REQUIRED),
+    after_trial=Option(Then, number(tenant_pb2.TenantState)),
+)
+TENANTS.changes(
+    "grace",
+    "StartGrace",
+    "Keep an account open although something is due; it is suspended at the instant.",
+    tenant=Tenant,
+    grace_end_time=Option(RequiredUntil, timestamp, REQUIRED),
+)
+TENANTS.changes(
+    "activate",
+    "ActivateTenant",
+    "Let an account be active without end: a trial became a contract, what was due is paid.",
+    tenant=Tenant,
+)
+Family(
+    commands,
+    service=lambda session: session.subscriptions,
+    field="change",
+    shown=lambda change: _scheduled_table([change]),
+    listed=_scheduled_table,
+    noun="scheduled change",
+).lists(
+    "scheduled",
+    "ListScheduledChanges",
+    "List scheduled changes of tiers, add-ons and states, the next one first.",
+    tenant=Option(OfTenant),
+)

@@ -6,8 +6,8 @@ import typer
 
 from authz_service.cli import plans
 from authz_service.cli.commands import tier_versions
+from authz_service.cli.family import Option
 from authz_service.cli.options import TierName
-from authz_service.cli.resource import Option
 from authz_service.gen.authz.v1.tier_pb2 import Tier
 
 app = typer.Typer(help="What customers buy.")

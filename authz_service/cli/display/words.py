@@ -1,11 +1,12 @@
 """Values of the API as people write and read them."""
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
 import typer
 from google.protobuf.descriptor import EnumDescriptor
+from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
 
@@ -38,6 +39,15 @@ def word(enum: Enum, value: int) -> str:
 def code(enum: Enum, value: int) -> str:
     """Write an enum's value as the docs do: `DECISION_REASON_ROLE_MISSING` is `ROLE_MISSING`."""
     return word(enum, value).upper()
+
+
+def duration(length: timedelta | None) -> Duration | None:
+    """Make the message of a length of time; None leaves it to the server."""
+    if length is None:
+        return None
+    message = Duration()
+    message.FromTimedelta(length)
+    return message
 
 
 def timestamp(at: datetime | None) -> Timestamp | None:
