@@ -33,7 +33,7 @@ AT_HOME = {
 }
 CHANGES = {
     "ingest", "replay", "discard", "map", "reconcile", "pause",
-    "add", "apply", "create", "deny", "grant", "matrix", "offboard", "onboard", "put", "remove",
+    "add", "apply", "create", "deny", "grant", "matrix", "offboard", "onboard", "remove",
     "replace", "resume", "revoke", "set-tier", "suspend", "rotate", "update", "delete",
     "bulk-grant", "bulk-revoke", "accept", "resend", "set-roles", "transfer-ownership",
     "activate", "cancel", "grace", "reactivate", "set", "trial", "register", "import",
