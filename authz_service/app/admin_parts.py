@@ -13,8 +13,8 @@ from authz_service.replication.following import Following
 from authz_service.replication.hub import Hub
 from authz_service.store.unit_of_work import Store
 from authz_service.usecases.billing.event_ingest import EventDoor
-from authz_service.usecases.billing.policy_reload import BillingPolicyInUse
 from authz_service.usecases.changesets.replanning import replan
+from authz_service.usecases.kernel.billing_policy import in_force
 from authz_service.web.webhook_secrets import EventSecrets
 
 
@@ -33,11 +33,12 @@ class Parts(CheckParts):
         self.hub = hub(self) if hub is not None else None
         follower = Family(self.replica, self.hub) if self.hub is not None else self.replica
         self.store = Store(self.database, follower, door.now, door.new_id, self.jobs.outbox, replan)
-        self.billing_policy = BillingPolicyInUse(settings.policies_dir)
         self.events: Counter[str] = Counter()
-        self.event_door = EventDoor(self.store, self.billing_policy, self.events)
+        self.event_door = EventDoor(self.store, self.events)
         self.event_secrets = EventSecrets(
-            settings.event_secrets, settings.event_secrets_file, self.billing_policy()
+            settings.event_secrets,
+            settings.event_secrets_file,
+            lambda: in_force(self.replica.index),
         )
         self.fetcher = SourceFetcher(self.event_secrets.of)
         self.worker = self.jobs.worker(

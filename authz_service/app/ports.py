@@ -11,6 +11,7 @@ from starlette.routing import Route
 from authz_service.app import door
 from authz_service.app.admin_parts import Parts
 from authz_service.app.listening import limits, paged, port_settings, serves, tls
+from authz_service.domain.billing_policy import BillingPolicy
 from authz_service.gen.authz.v1 import (
     audit_pb2,
 )
@@ -27,13 +28,13 @@ from authz_service.rpc.services import (
     key,
     mail_template,
     rule,
-    subscription,
     webhook,
 )
 from authz_service.rpc.services.audit import AuditServicer
 from authz_service.serving.call_stats import BOUNDS
 from authz_service.serving.figures import Figures, of_port
 from authz_service.usecases.decisions.freshness import require_no_older
+from authz_service.usecases.kernel.billing_policy import in_force
 from authz_service.usecases.kernel.execution import Executor
 from authz_service.web import health, metrics
 from authz_service.web.billing_events import EventEdge
@@ -67,14 +68,12 @@ def admin_port(parts: Parts) -> Port:
 
 
 def _administration(parts: Parts, calls: AdminCalls) -> dict[ServiceDescriptor, object]:
-    settings, billing_policy = parts.settings, parts.billing_policy
-    subscriptions = subscription.service(billing_policy)
+    settings = parts.settings
     invitation_lifetime = timedelta(days=settings.invitation_days)
     return {
         **administration.served(calls),
         **serves(audit_pb2, AuditServicer(calls)),
-        **subscriptions.served(calls),
-        **changeset.service((*administration.SERVICES, subscriptions)).served(calls),
+        **changeset.service(administration.SERVICES).served(calls),
         **invitation.service(door.new_secret, invitation_lifetime).served(calls),
         **key.service(door.new_secret, parts.key_use.seen).served(calls),
         **identity.SERVICE.served(calls),
@@ -86,7 +85,7 @@ def _administration(parts: Parts, calls: AdminCalls) -> dict[ServiceDescriptor, 
             plaintext=settings.webhook_allow_private,
         ).served(calls),
         **rule.service(parts.model).served(calls),
-        **billing.service(billing_policy, parts.events, parts.fetcher).served(calls),
+        **billing.service(parts.events, parts.fetcher).served(calls),
     }
 
 
@@ -148,7 +147,10 @@ def admin_figures(parts: Parts, port: Port, following: Following) -> Figures:
 
 
 def _billing_events(parts: Parts) -> Mount:
-    settings, policy = parts.settings, parts.billing_policy
+    settings = parts.settings
+
+    def policy() -> BillingPolicy:
+        return in_force(parts.replica.index)
 
     def routes(threads: Threads) -> list[Route]:
         url = settings.web_public_url

@@ -9,7 +9,7 @@ from authz_service.app import door, index_keeping
 from authz_service.app.admin_parts import Parts
 from authz_service.config import Settings
 from authz_service.jobs.queue import DbosQueue
-from authz_service.policyfiles import policy_files
+from authz_service.policyfiles import billing_policy_file, policy_files
 from authz_service.replication.index_file import Snapshot
 from authz_service.replication.replica import Replica
 from authz_service.replication.time import Time
@@ -34,11 +34,15 @@ def prepare(parts: Parts) -> None:
     parts.store.check_history()
     parts.jobs.prepare(parts.replica.index)
     if not parts.replica.index.revision:
-        seeding.seed(parts.store, policy_files.read_folder(parts.settings.policies_dir))
+        folder = parts.settings.policies_dir
+        policy = policy_files.read_folder(folder)
+        billing = billing_policy_file.read_data(folder, policy)
+        seeding.seed(parts.store, policy, billing)
     elif parts.database.dialect == "sqlite":
         declaring.declare(parts.store, "start of a release")
     else:
         declaring.require_declared(parts.replica.index)
+    parts.event_secrets.load()  # once it is known how their sources sign
     if not parts.replica.index.keys:
         keep = partial(_keep_key, parts.settings.key_file)
         seeding.first_key(parts.store, door.new_secret(), keep)

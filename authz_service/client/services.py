@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from authz_service.gen.authz.v1.audit_pb2_grpc import AuditServiceStub
     from authz_service.gen.authz.v1.authorization_pb2_grpc import AuthorizationServiceStub
     from authz_service.gen.authz.v1.billing_pb2_grpc import BillingServiceStub
+    from authz_service.gen.authz.v1.billing_policy_pb2_grpc import BillingPolicyServiceStub
     from authz_service.gen.authz.v1.changeset_pb2_grpc import ChangesetServiceStub
     from authz_service.gen.authz.v1.exception_pb2_grpc import ExceptionServiceStub
     from authz_service.gen.authz.v1.feature_pb2_grpc import FeatureServiceStub
@@ -77,6 +78,7 @@ class Services(ABC):
     keys: "_Stub[KeyServiceStub]" = _Stub("key")
     identities: "_Stub[IdentityServiceStub]" = _Stub("identity")
     billing: "_Stub[BillingServiceStub]" = _Stub("billing")
+    billing_policy: "_Stub[BillingPolicyServiceStub]" = _Stub("billing_policy")
     jobs: "_Stub[JobServiceStub]" = _Stub("job")
     mail_templates: "_Stub[MailTemplateServiceStub]" = _Stub("mail_template")
     webhooks: "_Stub[WebhookServiceStub]" = _Stub("webhook")

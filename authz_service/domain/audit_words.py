@@ -16,7 +16,7 @@ Shown = Callable[[str], str]
 _ENUMS: Final = re.compile(
     "(?:TENANT_STATE|MEMBERSHIP_STATE|SUSPENSION_REASON|GRANT_SOURCE|EXCEPTION_KIND|KEY_KIND"
     "|IDENTITY_KIND|JOB_KIND|JOB_STATE|JOB_REASON|MANAGED_BY|HOLD_REASON|GRANT_ORIGIN"
-    "|OBJECT_CHANGE_KIND)_"
+    "|OBJECT_CHANGE_KIND|QUANTITY_RULE|EXCESS_RULE)_"
 )
 _INSTANT: Final = re.compile(r"\d{4}-\d{2}-\d{2}T[0-9:.]+Z")
 
@@ -35,6 +35,9 @@ _NAMES: Final = {
     "role_grant": "grant",
     "endpoint": "webhook endpoint",
     "scheduled_changeset": "scheduled changeset",
+    "billing_price": "price",
+    "billing_source": "source of billing events",
+    "billing_settings": "billing settings",
 }
 
 

@@ -93,6 +93,7 @@ class StoredEvent:
     `tenant` is "" until it is known. `meaning` is what the policy made of it when it was last
     read, as JSON; "" if nothing could be made of it. `closing_at` is when it suspended or ended
     its tenant; 0 if it did not. `number` counts events as they came in; 0 before it is stored.
+    `waits_for` is the price that the policy does not have, if that is why it is parked.
     """
 
     event: ReceivedEvent
@@ -107,6 +108,7 @@ class StoredEvent:
     deliveries: int = 1
     passage: tuple[Passed, ...] = ()
     number: int = 0
+    waits_for: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +134,7 @@ def passed(stored: StoredEvent, step: Passed, **changed: Any) -> StoredEvent:
         steps = (*steps[:2], *steps[3 - LONGEST_PASSAGE - 1 :])
     match step.stage:
         case Stage.PARKED | Stage.APPLIED | Stage.DEAD:
+            changed = {"waits_for": ""} | changed
             changed |= {
                 "state": EventState(step.stage.value),
                 "reason": step.reason,

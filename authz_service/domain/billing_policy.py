@@ -1,4 +1,4 @@
-"""What `policies/billing.yaml` says, ready to be used."""
+"""The billing policy, ready to be used: what events of senders do to accounts."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -190,7 +190,7 @@ class NoQuantity(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Amount:
-    """A limit that a plan sells: a fixed value, `each` for every unit bought, or unlimited."""
+    """A limit that a price sells: a fixed value, `each` for every unit bought, or unlimited."""
 
     value: int | None = None
     each: int | None = None
@@ -198,8 +198,8 @@ class Amount:
 
 
 @dataclass(frozen=True, slots=True)
-class SoldPlan:
-    """What one plan or price of a billing system stands for.
+class Price:
+    """What one price or plan of a billing system stands for.
 
     `ignores_quantity` says that how many are bought makes no difference.
     """
@@ -238,10 +238,10 @@ class BreakerSettings:
 
 @dataclass(frozen=True, slots=True)
 class BillingPolicy:
-    """The whole file."""
+    """All of it."""
 
     sources: Mapping[str, Source] = field(default_factory=dict)
-    plans: Mapping[str, SoldPlan] = field(default_factory=dict)
+    prices: Mapping[str, Price] = field(default_factory=dict)
     admin_roles: tuple[str, ...] = ()
     grace: Instant = 0
     trial_then: Lapse = SUSPENDED

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
 from authz_service.domain.audit import Actor, AuditRecord
+from authz_service.domain.billing_part import PARTS
 from authz_service.domain.catalog import Permission, Plan, Role
 from authz_service.domain.endpoint import Endpoint
 from authz_service.domain.exception import TenantException
@@ -75,7 +76,7 @@ Fact: TypeAlias = (
     | Kept
 )
 
-KEPT: Final[tuple[type[Kept], ...]] = (ApiKey, Identity, Endpoint)
+KEPT: Final[tuple[type[Kept], ...]] = (ApiKey, Identity, Endpoint, *PARTS)
 """The kinds of facts that are only kept and found."""
 
 Revision: TypeAlias = int

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal, assert_never
 
 from authz_service.domain.audit import plain
+from authz_service.domain.billing_part import BillingPart
 from authz_service.domain.catalog import Permission, Plan, Role
 from authz_service.domain.change import Fact, FactChange, ScheduledChangeset
 from authz_service.domain.exception import TenantException
@@ -99,13 +100,16 @@ def named(fact: Fact) -> tuple[str, str, str]:
         case Membership(subject=subject, tenant=tenant):
             return "member", tenant, subject
         case Invitation() | ScheduledChangeset() | Kept():
-            return type(fact).__name__.lower(), "", fact.id
+            kind = f"billing-{fact.kind}" if isinstance(fact, BillingPart) else ""
+            return kind or type(fact).__name__.lower(), "", fact.id
         case _:
             assert_never(fact)
 
 
 def _fields(fact: Fact) -> dict[str, Any]:
     """Flatten a fact: texts and lists by field, named parts as `limits.seats`."""
+    if isinstance(fact, BillingPart):
+        return dict(_flat("", fact.data))
     flat: dict[str, Any] = {}
     for field, value in plain(fact).items():
         if field in _UNTOLD:
@@ -119,6 +123,21 @@ def _fields(fact: Fact) -> dict[str, Any]:
         else:
             flat[field] = _text(value)
     return flat
+
+
+def _flat(place: str, value: Any) -> Iterator[tuple[str, Any]]:
+    """Flatten what a part of the billing policy says: `limits.seats.each`, `events[2].do`."""
+    match value:
+        case Mapping():
+            for name, part in value.items():
+                yield from _flat(f"{place}.{name}" if place else name, part)
+        case list() if any(isinstance(item, Mapping) for item in value):
+            for at, item in enumerate(value):
+                yield from _flat(f"{place}[{at}]", item)
+        case list():
+            yield place, tuple(map(_text, value))
+        case _:
+            yield place, _text(value)
 
 
 def _parts(field: str, values: list[Mapping[str, Any]]) -> Iterator[tuple[str, Any]]:

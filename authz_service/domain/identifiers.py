@@ -19,6 +19,9 @@ _OPAQUE: Final = r"[!#-'+\-.0-Z^-~]{1,128}"
 _SUBJECT: Final = r"[ -~]{1,255}"
 _WORD: Final = r"[a-z0-9][a-z0-9._-]{0,63}"
 
+# What readers may be shown, and senders may write: no controls, none that turn text around.
+_PRICE: Final = r"(?! )[^\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]{1,200}(?<! )"
+
 _PATTERNS: Final = {
     "tenant": (re.compile(_ID), "[A-Za-z0-9][A-Za-z0-9._-]{0,63}"),
     "role": (re.compile(rf"(?:{_ID}/)?{_ID}"), "`role`, or `tenant/role` for a tenant's own role"),
@@ -37,6 +40,8 @@ _PATTERNS: Final = {
     "feature": (re.compile(_WORD), "lower case letters, digits, . _ -"),
     "limit": (re.compile(_WORD), "lower case letters, digits, . _ -"),
     "unit": (re.compile(_WORD), "lower case letters, digits, . _ -"),
+    "event_source": (re.compile(r"[a-z0-9][a-z0-9-]{0,31}"), "1 to 32 of a-z 0-9 -"),
+    "price": (re.compile(_PRICE), "1 to 200 printable characters, as the sender has it"),
     "value": (re.compile(_OPAQUE), 'printable ASCII without space , " \\ / * ( ) [ ]'),
     "id": (re.compile(r"[0-9A-Za-z-]{1,64}"), "an id as this service gives them"),
     "request_id": (re.compile(r"[!-~]{1,128}"), "1 to 128 printable ASCII characters"),

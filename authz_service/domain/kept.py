@@ -6,7 +6,7 @@ the message `Resource`. Rows, reading, the change log, the index, audit and comp
 
 from collections.abc import Hashable
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from authz_service.domain.audit import Document
 from authz_service.domain.window import FOREVER, Instant, instant
@@ -26,6 +26,10 @@ class Kept:
     def key(self) -> Hashable:
         """What the index finds it by."""
         return self.id
+
+    def as_of(self, _revision: int, /) -> Self:
+        """Give it with the revision that wrote it, where it has a field for that."""
+        return self
 
     def document(self, at: Instant, /) -> Document:
         """Write its message as it stands at `at`, without secrets and addresses of people."""

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TypeVar, assert_never
 
+from authz_service.domain.billing_part import BillingPart, BillingParts
 from authz_service.domain.catalog import Permission, Plan, Role
 from authz_service.domain.change import Delta, Fact, FactChange, ScheduledChangeset
 from authz_service.domain.exception import TenantException
@@ -70,6 +71,7 @@ class Builder:
         self._catalogue: Catalogue | None = None
         self._scheduled = base.scheduled
         self._kept = base.all_kept()
+        self._billing: BillingParts | None = base.billing
         self._tenants = base.tenants.edit()
         self._touched: dict[str, TenantEntry] = {}
         self._members: dict[str, Editor[Member]] = {}
@@ -110,6 +112,8 @@ class Builder:
         if isinstance(change.after, Kept):
             entries[change.after.key] = change.after
         self._kept = {**self._kept, kind: entries}
+        if issubclass(kind, BillingPart):
+            self._billing = None
 
     def load_members(self, tenant_id: str, members: dict[str, Member]) -> None:
         """Take over all members of a new tenant at once, already packed."""
@@ -133,6 +137,7 @@ class Builder:
             self._tenants.finish(),
             self._scheduled,
             self._kept,
+            self._billing or BillingParts.collected(self._kept),
         )
 
     def _tenant(self, tenant_id: str, after: Fact | None) -> None:
@@ -222,6 +227,8 @@ def _stamped(change: FactChange, revision: int) -> FactChange:
     after = change.after
     if isinstance(after, Permission | Role | Plan | Tenant | TenantException):
         return FactChange(change.before, replace(after, revision=revision))
+    if isinstance(after, Kept):
+        return FactChange(change.before, after.as_of(revision))
     return change
 
 

@@ -9,6 +9,7 @@ everything that a change did not touch, so whoever holds an index sees exactly o
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple, TypeAlias, TypeVar, assert_never, cast
 
+from authz_service.domain.billing_part import BillingParts
 from authz_service.domain.catalog import Permission, Plan, Role
 from authz_service.domain.change import ScheduledChangeset
 from authz_service.domain.endpoint import Endpoint
@@ -129,6 +130,7 @@ class Index:
 
     __slots__ = (
         "_kept",
+        "billing",
         "due",
         "permissions",
         "plan_bits",
@@ -157,6 +159,7 @@ class Index:
         tenants: Shards[TenantEntry],
         scheduled: dict[str, ScheduledChangeset],
         kept: Mapping[type[Kept], Mapping[Any, Kept]],
+        billing: BillingParts,
     ) -> None:
         self.revision = revision
         self.permissions = permissions
@@ -167,13 +170,14 @@ class Index:
         self.tenants = tenants
         self.scheduled = scheduled
         self._kept = kept
+        self.billing = billing
         self.due = min((change.at for change in scheduled.values()), default=FOREVER)
         self.successor = None
 
     @classmethod
     def empty(cls) -> "Index":
         """The index of revision 0: nothing is declared, everything is denied."""
-        return cls(0, {}, {}, {}, {}, {}, Shards(), {}, {})
+        return cls(0, {}, {}, {}, {}, {}, Shards(), {}, {}, BillingParts({}))
 
     @property
     def keys(self) -> Mapping[str, ApiKey]:

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Final
 
 from authz_service.config import Settings
-from authz_service.domain.billing_policy import BillingPolicy
 from authz_service.domain.job import MAILS, SECOND, JobKind
 from authz_service.domain.window import Instant
 from authz_service.engine.index import Index
@@ -102,7 +101,7 @@ class Jobs:
         runner = JobRunner(
             store.database,
             self._queue,
-            self._handlers(store, index, events.policy, fetcher),
+            self._handlers(store, index, fetcher),
             self._door.clock,
             self._door.chance,
         )
@@ -118,11 +117,7 @@ class Jobs:
         )
 
     def _handlers(
-        self,
-        store: Store,
-        index: Callable[[], Index],
-        policy: Callable[[], BillingPolicy],
-        fetcher: Fetcher,
+        self, store: Store, index: Callable[[], Index], fetcher: Fetcher
     ) -> dict[JobKind, Handler]:
         chosen, door = self._settings, self._door
         mailing = MailDelivery(
@@ -142,10 +137,10 @@ class Jobs:
             delivering.attempt, _delays(chosen.webhook_retry_seconds)
         )
         handlers[JobKind.LOOKUP] = Handler(
-            LookupJobs(store, policy, fetcher).attempt, _delays(LOOKUP_RETRIES)
+            LookupJobs(store, fetcher).attempt, _delays(LOOKUP_RETRIES)
         )
         handlers[JobKind.DOWNGRADE] = Handler(
-            DowngradeJobs(store, policy).attempt, _delays(DOWNGRADE_RETRIES)
+            DowngradeJobs(store).attempt, _delays(DOWNGRADE_RETRIES)
         )
         return handlers
 

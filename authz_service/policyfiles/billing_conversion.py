@@ -12,7 +12,7 @@ from authz_service.domain.billing_policy import (
     Downgrade,
     Excess,
     NoQuantity,
-    SoldPlan,
+    Price,
 )
 from authz_service.domain.contract import Quantity
 from authz_service.domain.tenant import TenantState
@@ -29,7 +29,7 @@ def billing_policy(document: Document, data: Any) -> BillingPolicy:
     sources = data["sources"]
     return BillingPolicy(
         sources={name: event_source(document, name, body) for name, body in sources.items()},
-        plans={name: _plan(body) for name, body in data["plans"].items()},
+        prices={name: _price(body) for name, body in data["prices"].items()},
         admin_roles=tuple(data.get("first_admin", {}).get("roles", ())),
         grace=_duration(data.get("past_due", {}).get("grace", "0s")),
         trial_then=_lapse(data.get("trial", {}).get("then", "suspended")),
@@ -46,10 +46,10 @@ def _lapse(then: Any) -> Lapse:
     return Lapse(TenantState(then))
 
 
-def _plan(body: Mapping[str, Any]) -> SoldPlan:
+def _price(body: Mapping[str, Any]) -> Price:
     limits = {name: _amount(value) for name, value in body.get("limits", {}).items()}
     add_ons = frozenset(body.get("add_ons", ()))
-    return SoldPlan(body.get("tier", ""), add_ons, limits, "quantity" in body)
+    return Price(body.get("tier", ""), add_ons, limits, "quantity" in body)
 
 
 def _amount(value: Any) -> Amount:

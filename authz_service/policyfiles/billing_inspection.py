@@ -39,9 +39,9 @@ def inspect(document: Document, policy: BillingPolicy) -> None:
 
 def tiers_of(policy: BillingPolicy) -> Iterator[tuple[Steps, str]]:
     """Yield every tier that events can give an account."""
-    for name, plan in policy.plans.items():
-        if plan.tier:
-            yield ("plans", name, "tier"), plan.tier
+    for name, price in policy.prices.items():
+        if price.tier:
+            yield ("prices", name, "tier"), price.tier
     for part, lapse in (("trial", policy.trial_then), ("cancelled", policy.cancelled_then)):
         if lapse.tier:
             yield (part, "then", "tier"), lapse.tier
@@ -59,14 +59,14 @@ def _require_fields(document: Document, at: Steps, rule: EventRule, verb: Verb) 
 
 
 def _inspect_quantities(document: Document, policy: BillingPolicy) -> None:
-    """Blame plans that would drop a quantity which a source reads."""
+    """Blame prices that would drop a quantity which a source reads."""
     reads = any(
         expressions.reads_quantity(rule.fields["plans"])
         for source in policy.sources.values()
         for rule in source.rules
         if "plans" in rule.fields
     )
-    for name, plan in policy.plans.items() if reads else ():
-        if not plan.takes_quantity:
+    for name, price in policy.prices.items() if reads else ():
+        if not price.takes_quantity:
             message = "no limit takes its quantity: add a limit with `each`, or `quantity: ignored`"
-            document.blame(("plans", name), message)
+            document.blame(("prices", name), message)

@@ -14,11 +14,13 @@ def look_up(document: Document, policy: BillingPolicy, policy_set: PolicySet) ->
     plans = {plan.name: plan for plan in policy_set.tiers}
     tiers, add_ons = set(plans), {plan.name for plan in policy_set.add_ons}
     roles = {role.id for role in policy_set.roles}
-    for steps, kind, name, names in _names(policy, tiers, add_ons, roles):
+    limits = {limit.name for plan in policy_set.plans for limit in plan.limits}
+    looked_up = (*_names(policy, tiers, add_ons, roles), *_limits(policy, limits))
+    for steps, kind, name, names in looked_up:
         if name not in names:
             document.blame(steps, f"there is no {kind} {name!r}: {_alternatives(kind, names)}")
     by_id = {plan.id: plan for plan in policy_set.tiers}
-    for tier in sorted({plan.tier for plan in policy.plans.values()} & tiers):
+    for tier in sorted({plan.tier for plan in policy.prices.values()} & tiers):
         offered = {r for plan in chain(by_id, plans[tier].id) for r in plan.assignable_roles}
         for index, role in enumerate(policy.admin_roles):
             if role in roles and role not in offered:
@@ -32,9 +34,9 @@ def _names(
     """Yield every name that the file takes from the catalogue, and where it stands."""
     for steps, tier in tiers_of(policy):
         yield steps, "tier", tier, tiers
-    for name, plan in policy.plans.items():
-        for index, add_on in enumerate(sorted(plan.add_ons)):
-            yield ("plans", name, "add_ons", index), "add-on", add_on, add_ons
+    for name, price in policy.prices.items():
+        for index, add_on in enumerate(sorted(price.add_ons)):
+            yield ("prices", name, "add_ons", index), "add-on", add_on, add_ons
     for index, tier in enumerate(policy.downgrade.order):
         yield ("downgrade", "order", index), "tier", tier, tiers
     for index, role in enumerate(policy.admin_roles):
@@ -45,6 +47,17 @@ def _names(
             yield ("downgrade", "roles", role), "role", instead, roles
     if policy.downgrade.read_only_role:
         yield ("downgrade", "read_only_role"), "role", policy.downgrade.read_only_role, roles
+
+
+def _limits(policy: BillingPolicy, limits: set[str]) -> Iterator[tuple[Steps, str, str, set[str]]]:
+    """Yield every limit that the file names: one that no plan has means nothing to anybody."""
+    for name, price in policy.prices.items():
+        for limit in price.limits:
+            yield ("prices", name, "limits", limit), "limit", limit, limits
+    for limit in policy.quantities:
+        yield ("quantities", limit), "limit", limit, limits
+    for limit in policy.downgrade.limits:
+        yield ("downgrade", "limits", limit), "limit", limit, limits
 
 
 def _alternatives(kind: str, names: Iterable[str]) -> str:

@@ -1,5 +1,8 @@
 """JMESPath expressions of a policy: compiled, and refused if they cannot do what they seem to."""
 
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Final, TypeAlias
 
 import jmespath
@@ -29,6 +32,19 @@ _INSIDE: Final = frozenset({"subexpression", "index_expression", "projection", "
                             "filter_projection", "flatten"})  # fmt: skip
 
 
+@dataclass(frozen=True, slots=True)
+class _Compiled:
+    """An expression: two of one text are equal, whoever compiled them."""
+
+    text: str
+    parsed: Node = field(compare=False)
+    _search: Callable[[Any], Any] = field(compare=False)
+
+    def search(self, value: Any) -> Any:
+        return self._search(value)
+
+
+@lru_cache(4096)
 def compiled(text: str) -> Expression:
     """Compile an expression. Raises: ValueError, which says what is wrong with it."""
     try:
@@ -43,8 +59,7 @@ def compiled(text: str) -> Expression:
             f"it repeats what it finds more than {_MOST_COPIES} times: its cost has no bound"
         )
     _require_possible(root)
-    result: Expression = expression
-    return result
+    return _Compiled(text, root, expression.search)
 
 
 def condition(text: str) -> Expression:

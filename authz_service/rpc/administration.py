@@ -7,6 +7,7 @@ from google.protobuf.descriptor import ServiceDescriptor
 from authz_service.rpc.calls import AdminCalls
 from authz_service.rpc.services import (
     add_on,
+    billing_policy,
     exception,
     feature,
     limit,
@@ -14,6 +15,7 @@ from authz_service.rpc.services import (
     permission,
     role,
     role_grant,
+    subscription,
     tenant,
     tier,
 )
@@ -29,6 +31,8 @@ SERVICES: Final = (
     exception.SERVICE,
     tenant.SERVICE,
     member.SERVICE,
+    subscription.SERVICE,
+    billing_policy.SERVICE,
 )
 
 

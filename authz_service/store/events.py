@@ -133,7 +133,7 @@ def of_tenant(connection: Connection, tenant: str) -> list[Counted]:
 
 def received(connection: Connection, before: Instant, at_most: int) -> list[StoredEvent]:
     """List events that were received before an instant and are not done yet, oldest first."""
-    return _read(
+    return read_events(
         connection,
         select(event)
         .where(event.c.state == EventState.RECEIVED.value, event.c.received_at < before)
@@ -144,7 +144,7 @@ def received(connection: Connection, before: Instant, at_most: int) -> list[Stor
 
 def of_subject(connection: Connection, source: str, subject: str) -> list[StoredEvent]:
     """List the events that wait for a subject to be known, oldest first."""
-    return _read(
+    return read_events(
         connection,
         select(event)
         .where(event.c.source == source, event.c.subject == subject)
@@ -155,11 +155,21 @@ def of_subject(connection: Connection, source: str, subject: str) -> list[Stored
     )
 
 
+def not_understood(
+    connection: Connection, source: str, after: int, at_most: int
+) -> list[StoredEvent]:
+    """List events of a source that the policy could not make out, oldest first, after a number."""
+    reasons = (EventReason.UNKNOWN_TYPE, EventReason.UNKNOWN_STATUS, EventReason.MALFORMED)
+    query = _parked(select(event), reasons).where(event.c.source == source)
+    query = query.where(event.c.number > after).order_by(event.c.number).limit(at_most)
+    return read_events(connection, query.with_for_update())
+
+
 def parked(
     connection: Connection, reasons: Sequence[EventReason], at_most: int
 ) -> list[StoredEvent]:
     """List up to so many events that are parked for one of the reasons, oldest first."""
-    return _read(
+    return read_events(
         connection,
         _parked(select(event), reasons).order_by(event.c.number).limit(at_most).with_for_update(),
     )
@@ -175,7 +185,8 @@ def page(
 ) -> list[StoredEvent]:
     """List events in the order in which they came in, those after number `after`."""
     newer = (event.c.number > after, *conditions)
-    return _read(connection, select(event).where(*newer).order_by(event.c.number).limit(at_most))
+    query = select(event).where(*newer).order_by(event.c.number).limit(at_most)
+    return read_events(connection, query)
 
 
 def closed_since(connection: Connection, since: Instant) -> set[str]:
@@ -279,7 +290,7 @@ def _parked(query: Select[Any], reasons: Sequence[EventReason]) -> Select[Any]:
     return query.where(event.c.state == EventState.PARKED.value, of_reasons)
 
 
-def _read(connection: Connection, query: Select[Any]) -> list[StoredEvent]:
+def read_events(connection: Connection, query: Select[Any]) -> list[StoredEvent]:
     return [_stored(row) for row in connection.execute(query)]
 
 
@@ -299,6 +310,7 @@ def _stored(row: Any) -> StoredEvent:
         deliveries=row.deliveries,
         passage=_PASSAGE.validate_json(row.passage),
         number=row.number,
+        waits_for=row.waits_for,
     )
 
 
@@ -322,4 +334,5 @@ def _values(stored: StoredEvent) -> dict[str, Any]:
         "closing_at": stored.closing_at,
         "deliveries": stored.deliveries,
         "passage": _PASSAGE.dump_json(stored.passage).decode(),
+        "waits_for": stored.waits_for,
     }

@@ -136,7 +136,8 @@ class Facts:
         """List the kept facts of these kinds; of all kinds if none is named."""
         names = [kind.__name__ for kind in kinds or KEPT]
         lines = self._rows(schema.kept_fact, schema.kept_fact.c.kind.in_(names))
-        return [cast("K", deltas.fact_of(row.kind, row.body)) for row in lines]
+        facts = (cast("K", deltas.fact_of(row.kind, row.body)) for row in lines)
+        return [fact.as_of(row.opened_revision) for fact, row in zip(facts, lines, strict=True)]
 
     def scheduled(self) -> list[ScheduledChangeset]:
         lines = self._rows(schema.scheduled_changeset)

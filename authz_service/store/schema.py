@@ -42,6 +42,15 @@ history = Table(
 )
 """Histories that began when another copy of the database was taken in its place."""
 
+billing_head = Table(
+    "billing_head",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    number("revision"),
+    CheckConstraint("id = 1", name="one_billing_head"),
+)
+"""One row: the last revision that changed the billing policy."""
+
 change_log = Table(
     "change_log",
     metadata,
@@ -267,7 +276,7 @@ event = Table(
     number("time"),
     *texts("subject", "data"),
     number("received_at"),
-    *texts("state", "reason", "message", "tenant", "meaning"),
+    *texts("state", "reason", "message", "tenant", "meaning", "waits_for"),
     *numbers("revision", "closing_at", "deliveries"),
     text_column("passage"),
     Index("ux_event_source_event_id", "source", "event_id", unique=True),
@@ -276,7 +285,16 @@ event = Table(
     Index(None, "source", "subject"),
     Index(None, "closing_at"),
 )
-"""What other systems told us. `closing_at` is when it closed its tenant; 0 if it did not."""
+"""What other systems told us. `closing_at` is when it closed its tenant; 0 if it did not.
+`waits_for` is the price that the billing policy does not have, if that is why it is parked."""
+
+_WAITING: Final = text("waits_for <> ''")
+Index(
+    "ix_event_waits_for",
+    event.c.waits_for,
+    postgresql_where=_WAITING,
+    sqlite_where=_WAITING,
+)
 
 event_subject = Table(
     "event_subject",

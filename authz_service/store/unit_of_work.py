@@ -15,6 +15,7 @@ import structlog
 from sqlalchemy import Connection
 
 from authz_service.domain.audit import DONE, Actor, AuditRecord
+from authz_service.domain.billing_part import BillingPart
 from authz_service.domain.call import Call
 from authz_service.domain.change import (
     Blocker,
@@ -33,7 +34,7 @@ from authz_service.engine.builder import apply
 from authz_service.engine.index import Index
 from authz_service.engine.scheduled import due
 from authz_service.errors import ErrorReason, Internal, Unavailable
-from authz_service.store import answers, writing
+from authz_service.store import answers, policy_versions, writing
 from authz_service.store.answers import FirstAnswer
 from authz_service.store.database import INTEGRITY, Database
 from authz_service.store.follower import Follower
@@ -166,6 +167,8 @@ def written(tx: Transaction) -> None:
     """Write all that a transaction did, as the next revision if it changed any fact."""
     connection = tx.connection
     delta = tx.delta() if tx.changes else None
+    if any(isinstance(change.fact, BillingPart) for change in tx.changes):
+        policy_versions.advance(connection, tx.revision)
     closing, opening = writing.difference(delta) if delta else ([], [])
     writing.close_rows(connection, closing, tx.revision)
     entries = writing.sealed(connection, tx.records, tx.changes, tx.call, tx.now, tx.revision)
@@ -274,6 +277,11 @@ class Store:
             yield tx
             if tx.changes or tx.records:
                 raise Internal(ErrorReason.INTERNAL, "a change was made beside the head")
+
+    @property
+    def index(self) -> Index:
+        """What this process saw last."""
+        return self._follower.index
 
     def now(self) -> Instant:
         """Tell the time as transactions do."""

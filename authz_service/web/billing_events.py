@@ -13,7 +13,7 @@ from authz_service.domain.billing_policy import BillingPolicy, Source
 from authz_service.domain.window import Instant
 from authz_service.errors import Unavailable
 from authz_service.usecases.billing.envelopes import envelopes
-from authz_service.usecases.billing.event_ingest import EventDoor
+from authz_service.usecases.billing.event_ingest import EventDoor, SourceChanged
 from authz_service.usecases.billing.ingestion import Taken
 from authz_service.web.mounts import Refused, Threads
 from authz_service.web.webhook_signatures import Delivery, Forged, verify
@@ -22,6 +22,9 @@ log = structlog.get_logger()
 
 _MOST_EVENTS: Final = 1000
 """Events that one request may bring."""
+
+_ATTEMPTS: Final = 3
+"""How often a delivery is verified anew because its source has just changed."""
 
 _RETRY_SECONDS: Final = "10"
 
@@ -72,14 +75,26 @@ class EventEdge:
         return JSONResponse({"events": [_answer(event) for event in events]})
 
     def _take(self, name: str, delivery: Delivery, address: str) -> list[Taken]:
-        source = self._policy().sources.get(name)
+        """Take in what is verified, by the policy of the transaction that takes it in."""
+        policy = self._policy()
+        for _ in range(_ATTEMPTS):
+            try:
+                return self._take_by(policy, name, delivery, address)
+            except SourceChanged as changed:
+                policy = changed.policy
+        raise Refused(503, "the billing policy is being changed; send it again")
+
+    def _take_by(
+        self, policy: BillingPolicy, name: str, delivery: Delivery, address: str
+    ) -> list[Taken]:
+        source = policy.sources.get(name)
         if source is None:
             raise Refused(404, "there is no such source of events")
         header_id, how = self._verified(source, delivery), f"signature {source.scheme.value}"
         events = envelopes(source, delivery.body, header_id=header_id)
         if len(events) > _MOST_EVENTS:
             raise Refused(413, f"more than {_MOST_EVENTS} events")
-        return [self._door.take(event, how, address) for event in events]
+        return [self._door.take(event, source, how, address) for event in events]
 
     def _verified(self, source: Source, delivery: Delivery) -> str:
         """Check the signature; return the id that came with it, or "" for none."""

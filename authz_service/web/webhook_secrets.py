@@ -1,7 +1,7 @@
 """Secrets of those who send events: from the environment, or a file that is read as it changes."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,20 +21,33 @@ class EventSecrets:
     """`given` are secrets by source; those of the file come in their place, source by source."""
 
     def __init__(
-        self, secrets: Mapping[str, Sequence[str]], file: Path | None, policy: BillingPolicy
+        self,
+        secrets: Mapping[str, Sequence[str]],
+        file: Path | None,
+        policy: Callable[[], BillingPolicy],
     ) -> None:
         """Read the secrets.
 
         Raises:
             InvalidArgument: INVALID_FIELD; no secret is repeated.
         """
-        self._schemes = {name: source.scheme for name, source in policy.sources.items()}
-        self._given = self._checked(secrets, "AUTHZ_EVENT_SECRETS")
+        self._policy = policy
+        self._secrets = secrets
         self._file = file
         self._stamp: object = None
+        self._given: Mapping[str, tuple[str, ...]] = {}
         self._of_file: dict[str, tuple[str, ...]] = {}
-        if file is not None:
-            self._stamp, self._of_file = _stamp(file), self._read(file)
+        self.load()
+
+    def load(self) -> None:
+        """Read the secrets, each as the scheme of its source has them by now.
+
+        Raises:
+            InvalidArgument: INVALID_FIELD; no secret is repeated.
+        """
+        self._given = self._checked(self._secrets, "AUTHZ_EVENT_SECRETS")
+        if self._file is not None:
+            self._stamp, self._of_file = _stamp(self._file), self._read(self._file)
 
     def of(self, source: str) -> Sequence[str]:
         """List the secrets of a source that are good now; none if it has none."""
@@ -71,11 +84,15 @@ class EventSecrets:
                 raise _wrong(f"source {name!r} needs a list of one or two secrets", field)
             for secret in secrets:
                 try:
-                    require_usable(self._schemes.get(name, Scheme.HMAC), secret)
+                    require_usable(self._scheme(name), secret)
                 except ValueError as error:
                     raise _wrong(f"source {name!r}: {error}", field) from error
             checked[name] = tuple(secrets)
         return checked
+
+    def _scheme(self, name: str) -> Scheme:
+        source = self._policy().sources.get(name)
+        return Scheme.HMAC if source is None else source.scheme
 
 
 def _stamp(file: Path) -> object:

@@ -42,7 +42,7 @@ sources:
     fields: {plans: plans}
     times: {unit: seconds}
     events: [{type: change_plan, do: [change_plan]}]
-plans: {free: {tier: free}, professional: {tier: professional}, enterprise: {tier: enterprise}}
+prices: {free: {tier: free}, professional: {tier: professional}, enterprise: {tier: enterprise}}
 """
 )
 PLANS: Final = tuple(tier.removeprefix(TIER) for tier in TIERS)
@@ -83,7 +83,7 @@ class _Bench:
         self._other.load()
         store = Store(database, self._replica, now, new_id)
         self._executor = Executor(store, lambda: self._replica.index, now)
-        self._door = EventDoor(store, lambda: POLICY, Counter())
+        self._door = EventDoor(store, Counter())
         self._numbers = count()
         self.following = Following(other, self._other, POLL, lambda _: None)
 
@@ -101,7 +101,7 @@ class _Bench:
         body = json.dumps({"tenant": f"tenant-{tenant:05}", "plans": plan}).encode()
         given = Attributes(f"event-{number}", "change_plan", now())
         (envelope,) = envelopes(POLICY.sources["bench"], body, given)
-        taken = self._door.take(envelope, "bench", "")
+        taken = self._door.take(envelope, POLICY.sources["bench"], "bench", "")
         if taken.event.state is not EventState.APPLIED or not taken.effects:
             raise AssertionError(f"the event did nothing: {taken.event.message}")
 

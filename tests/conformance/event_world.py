@@ -23,6 +23,7 @@ from authz_service.usecases.billing.preview import (
     preview_billing_event,
 )
 from authz_service.usecases.bootstrap import seeding
+from authz_service.usecases.kernel.billing_policy import in_force
 from authz_service.usecases.kernel.execution import View
 from authz_service.usecases.tenants.tenant_view import TenantNow, tenant_now
 from tests.conformance.store_world import StoreWorld
@@ -44,16 +45,29 @@ def billing_policy() -> BillingPolicy:
     return replace(policy, breaker=BreakerSettings(100, 1000, DAY))
 
 
+def decide_by(world: StoreWorld, policy: BillingPolicy) -> None:
+    """Let a process decide by a policy that no file could say, as if it were the one in force."""
+    world.index.billing.policy = policy
+
+
 class EventWorld:
     """Brings events to a store as a job of ours would, at an instant that stands still."""
 
     def __init__(self, world: StoreWorld) -> None:
         self.world = world
-        self.policy = billing_policy()
         self.counts: Counter[str] = Counter()
-        self.door = EventDoor(self.world.store, lambda: self.policy, self.counts)
+        self.door = EventDoor(self.world.store, self.counts)
         if not self.world.index.revision:
             seeding.seed(self.world.store, shipped())
+        self.policy = billing_policy()
+
+    @property
+    def policy(self) -> BillingPolicy:
+        return in_force(self.world.index)
+
+    @policy.setter
+    def policy(self, policy: BillingPolicy) -> None:
+        decide_by(self.world, policy)
 
     @property
     def now(self) -> Instant:
@@ -66,7 +80,7 @@ class EventWorld:
         wanted = self._event(type_, at, tenant, id_, data)
         source = self.policy.sources[SOURCE]
         (envelope,) = envelopes(source, wanted.data, wanted.beside)
-        return self.door.take(envelope, "a test", "")
+        return self.door.take(envelope, source, "a test", "")
 
     def preview(
         self, type_: str, at: Instant, tenant: str = "acme", *, id_: str = "", **data: Any
@@ -83,7 +97,7 @@ class EventWorld:
         subject = str(data.pop("subject", "")) if "subject" in data else ""
         given = Attributes(id_ or f"{type_}-{at}", type_, at, subject)
         content = json.dumps(body).encode()
-        return IngestBillingEvent(policy=self.policy, source=SOURCE, data=content, beside=given)
+        return IngestBillingEvent(source=SOURCE, data=content, beside=given)
 
     def onboard(self, tenant: str = "acme", plan: str = "professional") -> Taken:
         return self.bring(

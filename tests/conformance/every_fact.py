@@ -5,6 +5,8 @@ from enum import Enum
 from typing import Any, Final, NamedTuple, get_type_hints
 
 from authz_service.domain.audit import AuditRecord
+from authz_service.domain.billing_documents import PartKind
+from authz_service.domain.billing_part import SETTINGS, part
 from authz_service.domain.catalog import Feature, Limit, Permission, Plan, Role
 from authz_service.domain.change import KEPT, Blocker, Fact, FactChange, ScheduledChangeset
 from authz_service.domain.changeset import Changeset
@@ -183,6 +185,30 @@ class Life(NamedTuple):
     second: Fact
 
 
+EVERY_AMOUNT: Final = {
+    "seats": {"each": 1},
+    "calls": {"each": 1000, "no_quantity": "tier"},
+    "rooms": {"each": 2, "no_quantity": 7},
+    "files": {"each": 3, "no_quantity": "unlimited"},
+    "disks": 5,
+    "mails": "unlimited",
+}
+ALL_SETTINGS: Final = {
+    "first_admin": {"roles": ["admin", "viewer"]},
+    "past_due": {"grace": "14d"},
+    "trial": {"then": {"tier": "free"}},
+    "cancelled": {"then": "offboarded"},
+    "quantities": {"seats": "max", "calls": "sum"},
+    "downgrade": {
+        "order": ["free", "gold"],
+        "when": "term_end",
+        "limits": {"seats": "read_only_excess"},
+        "roles": {"clerk": "none", "editor": "viewer"},
+        "read_only_role": "viewer",
+    },
+    "breaker": {"share": 10, "at_least": 5, "window": "36h"},
+}
+
 LIVES: Final = {
     "permission": Life(PERMISSION, replace(PERMISSION, internal=True, description="")),
     "role": Life(ROLE, replace(ROLE, permissions=frozenset({"doc:read"}), includes=frozenset())),
@@ -229,6 +255,18 @@ LIVES: Final = {
         replace(SCHEDULED, changes=(), records=(), blocker=Blocker("STILL_IN_USE", TEXT, "acme")),
     ),
     "identity": Life(IDENTITY, replace(IDENTITY, expires_at=FOREVER, display_name="")),
+    "billing source": Life(
+        part(PartKind.SOURCE, "crm", {"scheme": "hmac", "times": {"unit": "seconds"}, "id": TEXT}),
+        part(PartKind.SOURCE, "crm", {"scheme": "trusted-rpc", "ignore": ["a.*", "b"]}),
+    ),
+    "billing price": Life(
+        part(PartKind.PRICE, TEXT, {"tier": "gold", "limits": EVERY_AMOUNT}),
+        part(PartKind.PRICE, TEXT, {"add_ons": ["audit", "sso"], "quantity": "ignored"}),
+    ),
+    "billing settings": Life(
+        part(PartKind.SETTINGS, SETTINGS, ALL_SETTINGS),
+        part(PartKind.SETTINGS, SETTINGS, {"trial": {"then": "active"}}),
+    ),
     "api key": Life(KEY, replace(KEY, expires_at=FOREVER, previous_hash="", kind=KeyKind.APP)),
 }
 """By kind, in the order in which they can be made: each may lean on those before it."""

@@ -20,7 +20,7 @@ from authz_service.usecases.delivery.outbox import Outbox
 from authz_service.usecases.members import members
 from authz_service.usecases.tenants import scheduled_changes, subscriptions
 from authz_service.usecases.tenants.onboarding import SetTier, set_tier
-from tests.conformance.event_world import EventWorld, billing_policy
+from tests.conformance.event_world import EventWorld, billing_policy, decide_by
 from tests.conformance.store_world import StoreWorld
 from tests.conformance.tenant_world import DAY
 from tests.conformance.test_tier_change import Moving, refused
@@ -51,8 +51,8 @@ class Dated(Moving):
         return sorted(found, key=lambda job: job.next_at)
 
     def attempt(self, job: Job) -> Outcome:
-        policy = replace(billing_policy(), downgrade=self.downgrade)
-        return DowngradeJobs(self.world.store, lambda: policy).attempt(job)
+        decide_by(self.world, replace(billing_policy(), downgrade=self.downgrade))
+        return DowngradeJobs(self.world.store).attempt(job)
 
     def attempted(self, at: Instant) -> str:
         """Let an instant come and do what is due; say what was done."""

@@ -69,11 +69,13 @@ class Customer:
         return self.random.choice(("free", "professional", "enterprise"))
 
     def downgrade(self) -> None:
-        wanted = onboarding.SetTier(tenant="acme", tier=self._tier(), downgrade=self._policy())
+        wanted = onboarding.SetTier(tenant="acme", tier=self._tier(), apply_downgrade_policy=True)
+        self.came.policy = replace(self.came.policy, downgrade=self._policy())
         self.accounts.do(onboarding.set_tier, wanted)
 
     def tidy(self) -> None:
-        wanted = tier_change.ApplyDowngradePolicy(tenant="acme", policy=self._policy())
+        self.came.policy = replace(self.came.policy, downgrade=self._policy())
+        wanted = tier_change.ApplyDowngradePolicy(tenant="acme")
         self.accounts.do(tier_change.apply_downgrade_policy, wanted)
 
     def event(self) -> None:

@@ -44,7 +44,7 @@ class Reading:
     def send(self, event: Event) -> StoredEvent:
         source = self.came.policy.sources["stripe"]
         (envelope,) = envelopes(source, json.dumps(event).encode())
-        return self.came.door.take(envelope, "a test", "").event
+        return self.came.door.take(envelope, source, "a test", "").event
 
     def knows(self, event: Event) -> None:
         """Let the server know a subscription as an event has it."""
@@ -64,8 +64,7 @@ class Reading:
         return job
 
     def attempt(self) -> Outcome:
-        policy = self.came.policy
-        return LookupJobs(self.came.world.store, lambda: policy, self.fetcher).attempt(self.job())
+        return LookupJobs(self.came.world.store, self.fetcher).attempt(self.job())
 
     def seats(self) -> tuple[str, int | None]:
         account = self.came.account()
@@ -74,9 +73,7 @@ class Reading:
         return account.state.value, limit.value
 
     def reconcile(self, *, repair: bool = False) -> Reconciled:
-        command = Reconcile(
-            policy=self.came.policy, page=PageRequest(), repair=repair, fetcher=self.fetcher
-        )
+        command = Reconcile(page=PageRequest(), repair=repair, fetcher=self.fetcher)
         world = self.came.world
         read = ask_sources(View(world.index, world.database, self.came.now), command)
         with world.store.transaction(Call(OPS)) as tx:

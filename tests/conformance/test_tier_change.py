@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import pytest
 
-from authz_service.domain.billing_policy import Downgrade, Excess
+from authz_service.domain.billing_policy import BillingPolicy, Downgrade, Excess
 from authz_service.domain.call import Call
 from authz_service.domain.catalog import Limit
 from authz_service.domain.grant import GrantSource, RoleGrant
@@ -36,6 +36,7 @@ from authz_service.usecases.tenants.tier_change import (
     preview_tier_change,
 )
 from tests.conformance import ledger
+from tests.conformance.event_world import decide_by
 from tests.conformance.store_world import OPS, StoreWorld
 from tests.conformance.tenant_world import DAY, TenantWorld
 
@@ -64,15 +65,18 @@ class Moving(TenantWorld):
         self.do(invite_member, wanted)
 
     def shift(self, tier: str, policy: Downgrade, **call: Any) -> tuple[Step, ...]:
-        wanted = SetTier(tenant="acme", tier=tier, downgrade=policy)
+        decide_by(self.world, BillingPolicy(downgrade=policy))
+        wanted = SetTier(tenant="acme", tier=tier, apply_downgrade_policy=True)
         return self.do(set_tier, wanted, **call).value.steps
 
     def tidy(self, policy: Downgrade) -> tuple[Step, ...]:
-        wanted = ApplyDowngradePolicy(tenant="acme", policy=policy)
+        decide_by(self.world, BillingPolicy(downgrade=policy))
+        wanted = ApplyDowngradePolicy(tenant="acme")
         return self.do(apply_downgrade_policy, wanted).value
 
     def preview(self, tier: str = "", policy: Downgrade = BLOCK, **more: Any) -> TierChange:
-        wanted = PreviewTierChange(tenant="acme", policy=policy, tier=tier, **more)
+        decide_by(self.world, BillingPolicy(downgrade=policy))
+        wanted = PreviewTierChange(tenant="acme", tier=tier, **more)
         return self.ask(preview_tier_change, wanted)
 
     def held_back(self) -> list[str]:
@@ -307,7 +311,7 @@ def test_replacement_that_the_tier_does_not_offer_is_refused_and_changes_nothing
 
 
 def test_policy_is_not_applied_ahead_of_time(acme: Moving) -> None:
-    wanted = SetTier(tenant="acme", tier="free", at=acme.now + DAY, downgrade=SUSPEND)
+    wanted = SetTier(tenant="acme", tier="free", at=acme.now + DAY, apply_downgrade_policy=True)
     found = refused(lambda: acme.do(set_tier, wanted))
     assert (found.reason, found.field) == (ErrorReason.INVALID_FIELD, "apply_downgrade_policy")
 
@@ -445,7 +449,7 @@ def test_preview_that_cannot_be_made_blames_its_own_field(
 
 def test_preview_of_no_customer_is_refused(acme: Moving) -> None:
     for tenant, reason in (("nowhere", ErrorReason.TENANT_NOT_FOUND), ("system", None)):
-        wanted = PreviewTierChange(tenant=tenant, policy=BLOCK, tier="free")
+        wanted = PreviewTierChange(tenant=tenant, tier="free")
         found = refused(lambda wanted=wanted: acme.ask(preview_tier_change, wanted))  # type: ignore[misc]
         assert found.reason is (reason or ErrorReason.TENANT_RESERVED)
 
@@ -462,12 +466,14 @@ def test_of_a_move_and_many_who_join_at_once_no_more_than_the_seats_are_in_use(
 ) -> None:
     """Whoever comes before the move is held back by it; whoever comes after finds no seat."""
     worlds = [acme.world, acme.world.another("b"), acme.world.another("c")]
+    for world in worlds:
+        decide_by(world, BillingPolicy(downgrade=SUSPEND))
     barrier = Barrier(7)
 
     def attempt(at: int) -> ErrorReason | None:
         new = members.NewMember.of(f"user:u{at}", ("viewer",))
         joins = members.AddMember(tenant="acme", member=new)
-        moves = SetTier(tenant="acme", tier="free", downgrade=SUSPEND)
+        moves = SetTier(tenant="acme", tier="free", apply_downgrade_policy=True)
         executor = worlds[at % 3].executor
         barrier.wait()
         try:

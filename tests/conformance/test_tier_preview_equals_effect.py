@@ -27,6 +27,7 @@ from authz_service.usecases.tenants.tier_change import (
     TierChange,
     preview_tier_change,
 )
+from tests.conformance.event_world import decide_by
 from tests.conformance.store_world import opened
 from tests.conformance.tenant_world import DAY, TenantWorld
 
@@ -132,9 +133,8 @@ def check(case: Case) -> bool:
     tier = case.random.choice((*TIERS, "free"))
     at = case.random.choice((None, accounts.now + DAY))
     add_ons = case.random.choice(((), ("audit",)))
-    wanted = PreviewTierChange(
-        tenant=case.tenant, policy=policy, tier=tier, add_ons=add_ons, at=at, apply=True
-    )
+    wanted = PreviewTierChange(tenant=case.tenant, tier=tier, add_ons=add_ons, at=at, apply=True)
+    decide_by(accounts.world, BillingPolicy(downgrade=policy))
     before = accounts.world.index
     found = accounts.ask(preview_tier_change, wanted)
     for name in add_ons:
@@ -145,7 +145,7 @@ def check(case: Case) -> bool:
         )
     move = onboarding.SetTier(tenant=case.tenant, tier=tier, at=at)
     if at is None:
-        steps = case.do(onboarding.set_tier, replace(move, downgrade=policy)).steps
+        steps = case.do(onboarding.set_tier, replace(move, apply_downgrade_policy=True)).steps
         assert steps == found.steps
     else:
         case.do(onboarding.set_tier, move)
@@ -167,8 +167,8 @@ def done_at(case: Case, policy: Downgrade, at: Instant) -> str:
     accounts, tenant = case.accounts, case.accounts.tenant(case.tenant)
     jobs = list(downgrade_jobs([tenant], accounts.now, accounts.world.new_id))
     accounts.wait(at)
-    lifecycle = BillingPolicy(downgrade=policy)
-    outcomes = [DowngradeJobs(accounts.world.store, lambda: lifecycle).attempt(job) for job in jobs]
+    decide_by(accounts.world, BillingPolicy(downgrade=policy))
+    outcomes = [DowngradeJobs(accounts.world.store).attempt(job) for job in jobs]
     return "; ".join(each.message for each in outcomes).removeprefix("all fits")
 
 

@@ -49,9 +49,8 @@ class World:
         outside = Door(self.now, door.new_id, door.new_secret, lambda: 0.0)
         service = self.server.service
         jobs = Jobs(self.settings, service.database.url, outside)
-        billing = service._parts.billing_policy
         fetcher = service._parts.fetcher
-        crafts = jobs._handlers(service.store, lambda: service.replica.index, billing, fetcher)
+        crafts = jobs._handlers(service.store, lambda: service.replica.index, fetcher)
         return JobRunner(service.database, self.queue, crafts, self.now, lambda: 0.0)
 
     def attempt(self, job: str) -> JobState | None:

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final, Self
 
+from google.protobuf.duration_pb2 import Duration
 from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.message import Message
+from google.protobuf.struct_pb2 import Struct
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from authz_service.gen.authz.v1 import (
@@ -28,6 +30,7 @@ from authz_service.gen.authz.v1 import (
 from authz_service.gen.authz.v1 import audit_pb2 as audit
 from authz_service.gen.authz.v1 import authorization_pb2 as checks
 from authz_service.gen.authz.v1 import billing_pb2 as events
+from authz_service.gen.authz.v1 import billing_policy_pb2 as billing
 from authz_service.gen.authz.v1 import identity_pb2 as identities
 from authz_service.gen.authz.v1 import job_pb2 as jobs
 from authz_service.gen.authz.v1 import key_pb2 as keys
@@ -129,6 +132,17 @@ class Ready:
         intake.ResumeIntake(events.ResumeIntakeRequest())
         intake.IngestBillingEvent(_event(self.id, "unheard-of"))
         return self.id
+
+    @cached_property
+    def price(self) -> str:
+        self.account.operator.billing_policy.CreateBillingPrice(_new_price(f"price-{self.id}"))
+        return f"price-{self.id}"
+
+    @cached_property
+    def source(self) -> str:
+        new = _new_source(f"s-{self.id.partition('-')[0]}")
+        made = self.account.operator.billing_policy.CreateBillingSource(new)
+        return made.billing_source.id
 
     @cached_property
     def template(self) -> mail_templates.MailKind.ValueType:
@@ -250,6 +264,24 @@ def _granting(ready: Ready) -> changeset_pb2.Changeset:
     return changeset_pb2.Changeset(commands=[command("grant_role", role_grant=grant)])
 
 
+def _new_price(id_: str) -> billing.CreateBillingPriceRequest:
+    seats = billing.SoldLimit(name="seats", each=1)
+    price = billing.BillingPrice(id=id_, tier="professional", limits=[seats])
+    return billing.CreateBillingPriceRequest(billing_price=price)
+
+
+def _definition(*ignored: str) -> Struct:
+    definition = Struct()
+    said: dict[str, Any] = {"scheme": "trusted-rpc", "times": {"unit": "seconds"}}
+    definition.update({**said, "ignore": [*ignored], "events": [{"type": "rest", "do": []}]})
+    return definition
+
+
+def _new_source(id_: str) -> billing.CreateBillingSourceRequest:
+    source = billing.BillingSource(id=id_, definition=_definition("hello"))
+    return billing.CreateBillingSourceRequest(billing_source=source)
+
+
 def _previewed(ready: Ready) -> Message:
     declared = permission_pb2.Permission(id=f"{fresh_name('previewed')}:view")
     return applying(ready.account.operator.changesets, puts(permissions=[declared]))
@@ -341,6 +373,14 @@ READS: Final[dict[str, Callable[[Ready], Message]]] = {
     "GetBillingEvent": lambda r: events.GetBillingEventRequest(source="billing-job", id=r.event),
     "ListBillingEvents": lambda r: events.ListBillingEventsRequest(tenant=r.id),
     "GetIntake": lambda _: events.GetIntakeRequest(),
+    "GetBillingPrice": lambda r: billing.GetBillingPriceRequest(id=r.price),
+    "ListBillingPrices": lambda _: billing.ListBillingPricesRequest(),
+    "ListUnmappedPrices": lambda _: billing.ListUnmappedPricesRequest(),
+    "GetBillingSource": lambda r: billing.GetBillingSourceRequest(id=r.source),
+    "ListBillingSources": lambda _: billing.ListBillingSourcesRequest(),
+    "GetBillingSettings": lambda _: billing.GetBillingSettingsRequest(),
+    "GetBillingPolicy": lambda _: billing.GetBillingPolicyRequest(),
+    "ListBillingPolicyVersions": lambda _: billing.ListBillingPolicyVersionsRequest(),
     "ListKeys": lambda _: keys.ListKeysRequest(),
     "ExportRules": lambda r: rule.ExportRulesRequest(tenant=r.id),
 }
@@ -518,6 +558,24 @@ CHANGES: Final[dict[str, Callable[[Ready], Message]]] = {
         source="billing-job",
         desired=[events.DesiredContract(tenant=r.id, plans=[events.SoldPlan(plan="enterprise")])],
         repair=True,
+    ),
+    "CreateBillingPrice": lambda r: _new_price(f"newer-{r.id}"),
+    "UpdateBillingPrice": lambda r: billing.UpdateBillingPriceRequest(
+        billing_price=billing.BillingPrice(id=r.price, tier="enterprise"),
+        update_mask=FieldMask(paths=["tier"]),
+    ),
+    "DeleteBillingPrice": lambda r: billing.DeleteBillingPriceRequest(id=r.price),
+    "CreateBillingSource": lambda r: _new_source(f"n-{r.id.partition('-')[0]}"),
+    "UpdateBillingSource": lambda r: billing.UpdateBillingSourceRequest(
+        billing_source=billing.BillingSource(id=r.source, definition=_definition("hello", "bye")),
+        update_mask=FieldMask(paths=["definition"]),
+    ),
+    "DeleteBillingSource": lambda r: billing.DeleteBillingSourceRequest(id=r.source),
+    "UpdateBillingSettings": lambda r: billing.UpdateBillingSettingsRequest(
+        billing_settings=billing.BillingSettings(
+            grace_period=Duration(seconds=86_400 * (20 + int(r.id[1:].partition("-")[0])))
+        ),
+        update_mask=FieldMask(paths=["grace_period"]),
     ),
     "PauseIntake": lambda _: events.PauseIntakeRequest(reason="a flood"),
     "ResumeIntake": lambda _: events.ResumeIntakeRequest(),

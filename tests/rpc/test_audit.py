@@ -29,6 +29,7 @@ BY_ROW = {"ImportRules", "BatchOnboardTenants"}
 GLOBAL = {"ApplyChangeset", "CreateKey"}
 GLOBAL |= {"IngestBillingEvent", "RollBackTier", "MigrateTenants"}
 GLOBAL |= {name for name in BESIDE_FACTS if RPCS[name].containing_service.name == "BillingService"}
+GLOBAL |= {name for name in CHANGES if RPCS[name].containing_service.name == "BillingPolicyService"}
 GLOBAL |= {"UpdateKey", "RotateKey", "RevokeKey", "CreateIdentity", "UpdateIdentity"}
 GLOBAL |= {"DeleteIdentity", "CancelScheduledChangeset"}
 GLOBAL |= {

@@ -51,6 +51,8 @@ def ids_in(message: Message, path: str = "") -> Iterator[tuple[str, Message, str
         where = f"{path}.{field.name}" if path else field.name
         if isinstance(value, Message):
             yield from ids_in(value, where)
+        elif field.message_type is not None and field.message_type.GetOptions().map_entry:
+            continue
         elif field.message_type is not None:
             for number, each in enumerate(value):
                 yield from ids_in(each, f"{where}[{number}]")

@@ -40,7 +40,7 @@ NOBODY: Final = "glober"
 
 SHORT: Final = (
     *("ListAffected", "ListTierVersions", "ListScheduledChangesets"),
-    *("ListJobs", "ListEndpoints", "ListDeliveries"),
+    *("ListJobs", "ListEndpoints", "ListDeliveries", "ListUnmappedPrices"),
 )
 """Lists that have one item to tell here, so that there is no second page."""
 

@@ -9,7 +9,6 @@ from authz_service.config import shipped_policies
 from authz_service.domain.catalog import Role
 from authz_service.policyfiles import billing_policy_file, expressions, policy_files
 from authz_service.policyfiles.problem import PolicyFileError
-from authz_service.usecases.billing.policy_reload import BillingPolicyInUse
 
 NESTED = "to_string([" * 22 + "@" + "])" * 22
 """Each text within a text is escaped once more."""
@@ -26,7 +25,7 @@ sources:
     events:
       - {type: won, do: [onboard]}
       - {type: changed, do: [change_plan]}
-plans:
+prices:
   gold: {tier: enterprise, limits: {seats: {each: 1}}}
 downgrade: {order: [free, professional, enterprise], when: now}
 first_admin: {roles: [admin]}
@@ -129,7 +128,7 @@ def test_both_addresses_are_of_one_origin() -> None:
 
 def test_good_file_is_read() -> None:
     policy = billing_policy_file.read(GOOD, policy_files.read_folder(shipped_policies()))
-    assert policy.plans["gold"].tier == "enterprise"
+    assert policy.prices["gold"].tier == "enterprise"
 
 
 @pytest.mark.parametrize(
@@ -138,7 +137,7 @@ def test_good_file_is_read() -> None:
         (
             "tier: enterprise",
             "tier: platinum",
-            "billing.yaml:13: plans.gold.tier: there is no tier",
+            "billing.yaml:13: prices.gold.tier: there is no tier",
         ),
         ("scheme: hmac", "scheme: md5", "billing.yaml:3: sources.crm.scheme: expected stripe"),
         ("id: id", "id: 'id['", "billing.yaml:5: sources.crm.id: not JMESPath"),
@@ -184,30 +183,16 @@ def test_folder_without_the_file_means_that_no_event_means_anything(tmp_path: Pa
     assert billing_policy_file.read_folder(tmp_path).sources == {}
 
 
-def test_file_that_changes_is_read_again_and_a_wrong_one_leaves_the_good_one(
-    tmp_path: Path,
-) -> None:
-    file = tmp_path / "billing.yaml"
-    file.write_text(GOOD)
-    in_use = BillingPolicyInUse(tmp_path)
-    file.write_text(GOOD.replace("gold:", "silver:"))
-    assert set(in_use().plans) == {"silver"}
-    file.write_text("sources: [")
-    assert set(in_use().plans) == {"silver"}
-    file.write_text(GOOD + "\n")
-    assert set(in_use().plans) == {"gold"}
-
-
 def test_quantity_that_no_limit_takes_is_refused() -> None:
     reads = GOOD.replace("plans: plan}", 'plans: "[{plan: plan, quantity: seats}]"}')
-    assert billing_policy_file.read(reads).plans
+    assert billing_policy_file.read(reads).prices
     dropped = reads.replace("limits: {seats: {each: 1}}", "limits: {seats: 25}")
     (problem,) = problems(dropped)
-    assert "plans.gold: no limit takes its quantity" in problem
+    assert "prices.gold: no limit takes its quantity" in problem
     ignoring = billing_policy_file.read(
         dropped.replace("{seats: 25}", "{seats: 25}, quantity: ignored")
     )
-    assert ignoring.plans["gold"].ignores_quantity
+    assert ignoring.prices["gold"].ignores_quantity
 
 
 @pytest.mark.parametrize(

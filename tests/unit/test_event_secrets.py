@@ -18,7 +18,7 @@ POLICY = BillingPolicy(
 
 
 def test_source_without_a_secret_has_none() -> None:
-    assert EventSecrets({"stripe": ["a"]}, None, POLICY).of("std") == ()
+    assert EventSecrets({"stripe": ["a"]}, None, lambda: POLICY).of("std") == ()
 
 
 @pytest.mark.parametrize(
@@ -34,7 +34,7 @@ def test_source_without_a_secret_has_none() -> None:
 )
 def test_wrong_secrets_are_refused_and_not_repeated(given: dict[str, list[str]]) -> None:
     with pytest.raises(InvalidArgument) as raised:
-        EventSecrets(given, None, POLICY)
+        EventSecrets(given, None, lambda: POLICY)
     assert raised.value.field == "AUTHZ_EVENT_SECRETS"
     assert "hidden" not in raised.value.message
 
@@ -44,7 +44,7 @@ def test_file_is_read_again_when_it_changes_and_a_wrong_one_leaves_the_good_one(
 ) -> None:
     file = tmp_path / "secrets.json"
     file.write_text(json.dumps({"stripe": ["old"]}))
-    secrets = EventSecrets({"stripe": ["environment"]}, file, POLICY)
+    secrets = EventSecrets({"stripe": ["environment"]}, file, lambda: POLICY)
     assert secrets.of("stripe") == ("old",)
     file.write_text(json.dumps({"stripe": ["new", "old"]}))
     assert secrets.of("stripe") == ("new", "old")
@@ -56,4 +56,4 @@ def test_file_is_read_again_when_it_changes_and_a_wrong_one_leaves_the_good_one(
 
 def test_file_that_is_not_there_is_told_at_the_start(tmp_path: Path) -> None:
     with pytest.raises(InvalidArgument, match="cannot be read"):
-        EventSecrets({}, tmp_path / "none.json", POLICY)
+        EventSecrets({}, tmp_path / "none.json", lambda: POLICY)

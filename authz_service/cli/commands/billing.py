@@ -36,7 +36,7 @@ def check(session: Session, policies: Policies = None) -> None:
     folder = policies or session.settings.policies_dir
     policy = _policy(folder)
     cases = _run_cases(folder, policy)
-    counts = {"sources": len(policy.sources), "plans": len(policy.plans), "cases": cases}
+    counts = {"sources": len(policy.sources), "prices": len(policy.prices), "cases": cases}
     if session.output is out.Output.JSON:
         out.print_document({"ok": True, **counts})
         return

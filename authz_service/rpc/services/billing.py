@@ -1,11 +1,8 @@
 """BillingService: what billing and CRM systems tell us, and what becomes of it."""
 
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
-from authz_service.domain.billing_policy import BillingPolicy
 from authz_service.gen.authz.v1 import billing_pb2 as pb
 from authz_service.rpc.messages import billing as messages
 from authz_service.rpc.messages import subscriptions, values
@@ -22,75 +19,65 @@ from authz_service.usecases.billing.ingestion import Taken
 from authz_service.usecases.billing.lookup import Fetcher
 
 
-def service(
-    policy: Callable[[], BillingPolicy], counts: "Counter[str]", fetcher: Fetcher
-) -> Service:
-    """Describe the service; `policy` gives the one in use, `counts` is kept of what came in."""
-    requests = _Requests(policy, fetcher)
+def service(counts: "Counter[str]", fetcher: Fetcher) -> Service:
+    """Describe the service; `counts` is kept of what came in, `fetcher` reads agreements again."""
     return Service(
         pb.DESCRIPTOR.services_by_name["BillingService"],
         change(
             event_ingest.ingest_billing_event,
-            requests.event,
+            _event,
             lambda event: {**_outcome(event), "duplicate": event.duplicate},
             done=lambda event: event_ingest.count(counts, event),
         ),
-        read(preview.preview_billing_event, requests.preview, _preview),
-        read(event_rpcs.get_billing_event, requests.one, EVENT.one),
+        read(preview.preview_billing_event, _try, _preview),
+        read(event_rpcs.get_billing_event, _one, EVENT.one),
         read(event_rpcs.list_billing_events, _listing, EVENT_SUMMARY.page),
-        change(event_rpcs.replay_billing_event, requests.one, _outcome),
-        change(event_rpcs.discard_billing_event, requests.one, lambda d: EVENT.one(d.event)),
-        change(event_rpcs.map_subject, requests.mapping, _released),
-        change(reconcile.reconcile, requests.reconciliation, _drifts),
-        read(event_intake.get_intake, requests.intake, INTAKE.one),
-        change(event_intake.pause_intake, requests.intake, INTAKE.one),
-        change(event_intake.resume_intake, requests.intake, _resumed),
+        change(event_rpcs.replay_billing_event, _one, _outcome),
+        change(event_rpcs.discard_billing_event, _one, lambda d: EVENT.one(d.event)),
+        change(event_rpcs.map_subject, _mapping, _released),
+        change(reconcile.reconcile, lambda r: _reconciliation(r, fetcher), _drifts),
+        read(event_intake.get_intake, _intake, INTAKE.one),
+        change(event_intake.pause_intake, _intake, INTAKE.one),
+        change(event_intake.resume_intake, _intake, _resumed),
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Requests:
-    """Requests to commands, each by the policy in use when it comes."""
+def _event(request: Any) -> event_ingest.IngestBillingEvent:
+    return event_ingest.IngestBillingEvent(
+        source=request.source, data=request.data, beside=messages.attributes(request)
+    )
 
-    policy: Callable[[], BillingPolicy]
-    fetcher: Fetcher
 
-    def event(self, request: Any) -> event_ingest.IngestBillingEvent:
-        return event_ingest.IngestBillingEvent(
-            policy=self.policy(),
-            source=request.source,
-            data=request.data,
-            beside=messages.attributes(request),
-        )
+def _try(request: pb.PreviewBillingEventRequest) -> preview.PreviewBillingEvent:
+    return preview.PreviewBillingEvent(event=_event(request), sample=request.sample_size)
 
-    def preview(self, request: pb.PreviewBillingEventRequest) -> preview.PreviewBillingEvent:
-        return preview.PreviewBillingEvent(event=self.event(request), sample=request.sample_size)
 
-    def one(self, request: Any) -> event_rpcs.OneEvent:
-        return event_rpcs.OneEvent(policy=self.policy(), source=request.source, id=request.id)
+def _one(request: Any) -> event_rpcs.OneEvent:
+    return event_rpcs.OneEvent(source=request.source, id=request.id)
 
-    def intake(self, _request: Any) -> event_intake.OfIntake:
-        return event_intake.OfIntake(policy=self.policy())
 
-    def mapping(self, request: pb.MapSubjectRequest) -> event_rpcs.MapSubject:
-        return event_rpcs.MapSubject(
-            policy=self.policy(),
-            source=request.source,
-            subject=request.subject,
-            to=request.tenant,
-            replace=request.replace,
-        )
+def _intake(_request: Any) -> event_intake.OfIntake:
+    return event_intake.OfIntake()
 
-    def reconciliation(self, request: pb.ReconcileRequest) -> reconcile.Reconcile:
-        return reconcile.Reconcile(
-            policy=self.policy(),
-            page=values.page(request),
-            tenant=request.tenant,
-            source=request.source,
-            desired=tuple(map(messages.desired, request.desired)),
-            repair=request.repair,
-            fetcher=self.fetcher,
-        )
+
+def _mapping(request: pb.MapSubjectRequest) -> event_rpcs.MapSubject:
+    return event_rpcs.MapSubject(
+        source=request.source,
+        subject=request.subject,
+        to=request.tenant,
+        replace=request.replace,
+    )
+
+
+def _reconciliation(request: pb.ReconcileRequest, fetcher: Fetcher) -> reconcile.Reconcile:
+    return reconcile.Reconcile(
+        page=values.page(request),
+        tenant=request.tenant,
+        source=request.source,
+        desired=tuple(map(messages.desired, request.desired)),
+        repair=request.repair,
+        fetcher=fetcher,
+    )
 
 
 def _listing(request: pb.ListBillingEventsRequest) -> event_rpcs.ListBillingEvents:

@@ -1,7 +1,6 @@
 """Bringing a billing event: by a call, or by a request that its source has signed."""
 
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,13 +11,14 @@ from authz_service.domain.billing_event import EventState
 from authz_service.domain.billing_policy import SECOND, BillingPolicy, Source
 from authz_service.domain.call import Call
 from authz_service.errors import ErrorReason, InvalidArgument, NotFound, Unavailable
-from authz_service.store import events
+from authz_service.store import events, policy_versions
 from authz_service.store.unit_of_work import Store, Transaction
 from authz_service.usecases.billing import receipt
 from authz_service.usecases.billing.envelopes import NO_ATTRIBUTES, Attributes, Envelope, envelopes
 from authz_service.usecases.billing.ingestion import Taken
 from authz_service.usecases.billing.interpretation import Reading
 from authz_service.usecases.billing.values import Unreadable
+from authz_service.usecases.kernel.billing_policy import in_force
 from authz_service.usecases.kernel.execution import change
 
 MAX_DATA = 1024 * 1024
@@ -39,31 +39,48 @@ log = structlog.get_logger()
 class IngestBillingEvent:
     """`beside` are attributes that came beside the data; the others are read from it."""
 
-    policy: BillingPolicy
     source: str
     data: bytes
     beside: Attributes = NO_ATTRIBUTES
     tenant: str = ""
 
 
+class SourceChanged(Exception):
+    """What the billing policy says of a source has changed; `policy` is the one in force."""
+
+    def __init__(self, policy: BillingPolicy) -> None:
+        super().__init__("the source of an event has changed")
+        self.policy = policy
+
+
 class EventDoor:
     """Takes in events whose source was proved by their signature, each in its transaction."""
 
-    def __init__(
-        self, store_: Store, policy: Callable[[], BillingPolicy], counts: "Counter[str]"
-    ) -> None:
+    def __init__(self, store_: Store, counts: "Counter[str]") -> None:
         self._store = store_
-        self.policy = policy
         self.counts = counts
 
-    def take(self, envelope: Envelope, how: str, address: str) -> Taken:
-        """Take in one event; on return it is committed. Raises: Unavailable."""
-        policy = self.policy()
-        call = Call(Actor(f"source:{envelope.event.source}", source_address=address))
+    def take(self, envelope: Envelope, source: Source, how: str, address: str) -> Taken:
+        """Take in one event of a source; on return it is committed.
+
+        Raises:
+            SourceChanged: the source is another one by now than the one that verified the event.
+            Unavailable: the database does not answer.
+        """
+        call = Call(Actor(f"source:{source.name}", source_address=address))
+        policy = in_force(self._store.index)
         reading = receipt.attempt(policy, envelope, self._store.now())
+        taken: Taken | None = None
         with self._store.aside(call) as tx:
-            taken = receipt.receive(tx, policy, envelope, reading, how)
-        if taken.event.state is EventState.RECEIVED:
+            if policy_versions.in_step(tx.connection, tx.index.revision):
+                if _by_same(tx, source) is not policy:
+                    policy = in_force(tx.index)
+                    reading = receipt.attempt(policy, envelope, tx.now)
+                taken = receipt.receive(tx, policy, envelope, reading, how)
+        if taken is None:  # another process has just changed the policy
+            with self._store.transaction(call) as tx:
+                taken = receipt.take_in(tx, _by_same(tx, source), envelope, how)
+        elif taken.event.state is EventState.RECEIVED:
             taken = self._folded_in(call, policy, taken, reading)
         count(self.counts, taken)
         return taken
@@ -72,11 +89,10 @@ class EventDoor:
         """Do what events say that were received and no more; return how many there were."""
         with self._store.database.read() as connection:
             late = events.received(connection, self._store.now() - _LATE, _AT_ONCE)
-        policy = self.policy()
         for stored in late:
             call = Call(Actor(f"source:{stored.event.source}"))
             with self._store.transaction(call) as tx:
-                taken = receipt.fold_in(tx, policy, stored)
+                taken = receipt.fold_in(tx, in_force(tx.index), stored)
             count(self.counts, taken)
         return len(late)
 
@@ -86,10 +102,20 @@ class EventDoor:
         """Do what a received event says, unless other changes are ahead of it for too long."""
         try:
             with self._store.transaction(call, patience=_PATIENCE) as tx:
-                return receipt.fold_in(tx, policy, taken.event, reading)
+                current = in_force(tx.index)
+                same = reading if current is policy else None
+                return receipt.fold_in(tx, current, taken.event, same)
         except Unavailable as error:
             log.warning("an event is done later", id=taken.event.event.id, why=str(error))
             return taken
+
+
+def _by_same(tx: Transaction, source: Source) -> BillingPolicy:
+    """Give the policy in force. Raises: SourceChanged, if it has another source of that name."""
+    policy = in_force(tx.index)
+    if policy.sources.get(source.name) != source:
+        raise SourceChanged(policy)
+    return policy
 
 
 def count(counts: "Counter[str]", used: Taken) -> None:
@@ -102,14 +128,14 @@ def count(counts: "Counter[str]", used: Taken) -> None:
 
 @change
 def ingest_billing_event(tx: Transaction, command: IngestBillingEvent) -> Taken:
-    return receipt.take_in(
-        tx, command.policy, enveloped(command), f"sent by {tx.call.actor.subject}"
-    )
+    policy = in_force(tx.index)
+    envelope = enveloped(policy, command)
+    return receipt.take_in(tx, policy, envelope, f"sent by {tx.call.actor.subject}")
 
 
-def enveloped(command: IngestBillingEvent) -> Envelope:
+def enveloped(policy: BillingPolicy, command: IngestBillingEvent) -> Envelope:
     """Read the one event that a call brings. Raises: EVENT_SOURCE_NOT_FOUND, INVALID_FIELD."""
-    source = declared_source(command.policy, command.source)
+    source = declared_source(policy, command.source)
     if len(command.data) > MAX_DATA:
         raise invalid(f"the data has more than {MAX_DATA:,} bytes", "data")
     for name in ("id", "type", "subject"):
@@ -127,7 +153,7 @@ def declared_source(policy: BillingPolicy, name: str) -> Source:
     if source is None:
         raise NotFound(
             ErrorReason.EVENT_SOURCE_NOT_FOUND,
-            f"billing.yaml declares no source {name[:100]!r}; it declares "
+            f"the billing policy has no source {name[:100]!r}; it has "
             f"{', '.join(sorted(policy.sources)) or 'none'}",
             field="source",
         )

@@ -3,13 +3,13 @@
 from dataclasses import dataclass, replace
 
 from authz_service.domain.billing_event import RELEASED_BY_RESUMING, EventReason, Intake
-from authz_service.domain.billing_policy import BillingPolicy
 from authz_service.domain.window import Instant
 from authz_service.engine.index import Index
 from authz_service.store import events as store
 from authz_service.store.database import Connection
 from authz_service.store.unit_of_work import Transaction
 from authz_service.usecases.billing import circuit_breaker, ingestion
+from authz_service.usecases.kernel.billing_policy import in_force
 from authz_service.usecases.kernel.execution import View, change, read
 
 RELEASED_AT_ONCE = 500
@@ -18,7 +18,6 @@ RELEASED_AT_ONCE = 500
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OfIntake:
-    policy: BillingPolicy
     tenant: str = ""
 
 
@@ -40,31 +39,31 @@ class Resumed:
 
 
 @change
-def pause_intake(tx: Transaction, command: OfIntake) -> IntakeNow:
+def pause_intake(tx: Transaction, _command: OfIntake) -> IntakeNow:
     """Park every event that comes until the intake is resumed. Deliveries are still taken."""
     now = store.intake(tx.connection)
     store.set_intake(tx.connection, replace(now, paused=True, reason=tx.call.reason))
     ingestion.note(tx, "intake.paused", "", "intake")
-    return _intake(tx.connection, tx.index, tx.now, command.policy)
+    return _intake(tx.connection, tx.index, tx.now)
 
 
 @change
-def resume_intake(tx: Transaction, command: OfIntake) -> Resumed:
+def resume_intake(tx: Transaction, _command: OfIntake) -> Resumed:
     """Take events in again, close the breaker, and do what was held up, oldest first."""
     store.set_intake(tx.connection, Intake(counted_from=tx.now))
     ingestion.note(tx, "intake.resumed", "", "intake")
-    events = ingestion.release(tx, command.policy, RELEASED_BY_RESUMING, RELEASED_AT_ONCE)
-    return Resumed(_intake(tx.connection, tx.index, tx.now, command.policy), len(events))
+    events = ingestion.release(tx, in_force(tx.index), RELEASED_BY_RESUMING, RELEASED_AT_ONCE)
+    return Resumed(_intake(tx.connection, tx.index, tx.now), len(events))
 
 
 @read
-def get_intake(view: View, query: OfIntake) -> IntakeNow:
+def get_intake(view: View, _query: OfIntake) -> IntakeNow:
     with view.database.read() as connection:
-        return _intake(connection, view.index, view.now, query.policy)
+        return _intake(connection, view.index, view.now)
 
 
-def _intake(connection: Connection, index: Index, now: Instant, policy: BillingPolicy) -> IntakeNow:
-    intake = store.intake(connection)
+def _intake(connection: Connection, index: Index, now: Instant) -> IntakeNow:
+    intake, policy = store.intake(connection), in_force(index)
     since = circuit_breaker.counted_since(intake, policy, now)
     return IntakeNow(
         intake,

@@ -10,7 +10,6 @@ from authz_service.domain.billing_event import (
     StoredEvent,
     passed,
 )
-from authz_service.domain.billing_policy import BillingPolicy
 from authz_service.domain.identifiers import checked
 from authz_service.domain.tenant import SYSTEM
 from authz_service.errors import AlreadyExists, ErrorReason, FailedPrecondition, NotFound
@@ -21,13 +20,13 @@ from authz_service.usecases.billing import ingestion, receipt
 from authz_service.usecases.billing.event_ingest import MOST_NAME, declared_source
 from authz_service.usecases.billing.ingestion import Taken
 from authz_service.usecases.kernel import paging, preconditions
+from authz_service.usecases.kernel.billing_policy import in_force
 from authz_service.usecases.kernel.execution import View, change, read
 from authz_service.usecases.kernel.paging import Page, PageRequest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OneEvent:
-    policy: BillingPolicy
     source: str
     id: str
     tenant: str = ""
@@ -51,7 +50,6 @@ class MapSubject:
     It takes the right for all tenants: who may map to one could take the events of another.
     """
 
-    policy: BillingPolicy
     source: str
     subject: str
     to: str
@@ -64,7 +62,7 @@ def replay_billing_event(tx: Transaction, command: OneEvent) -> Taken:
     """Read an event again, by the policy of now. Neither pause nor breaker holds it up."""
     stored = _find(tx.connection, command)
     ingestion.note(tx, "event.replayed", stored.tenant, _name(command))
-    return receipt.replayed(tx, command.policy, stored)
+    return receipt.replayed(tx, in_force(tx.index), stored)
 
 
 @change
@@ -91,7 +89,8 @@ def discard_billing_event(tx: Transaction, command: OneEvent) -> Taken:
 @change
 def map_subject(tx: Transaction, command: MapSubject) -> tuple[Taken, ...]:
     """Say which tenant a source means by a subject, and do what waited for that."""
-    declared_source(command.policy, command.source)
+    policy = in_force(tx.index)
+    declared_source(policy, command.source)
     tenant = checked("tenant", command.to)
     if tenant == SYSTEM:
         preconditions.customer(tx.index, tenant)
@@ -109,7 +108,7 @@ def map_subject(tx: Transaction, command: MapSubject) -> tuple[Taken, ...]:
     target = f"{command.source}/{command.subject}"
     ingestion.note(tx, "event_subject.mapped", "", target, mapped_to=tenant, was=tenant_of_subject)
     waiting = store.of_subject(tx.connection, command.source, command.subject)
-    return tuple(ingestion.process(tx, command.policy, waiting))
+    return tuple(ingestion.process(tx, policy, waiting))
 
 
 @read

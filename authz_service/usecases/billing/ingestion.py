@@ -267,7 +267,7 @@ def park(tx: Transaction, stored: StoredEvent, why: Unreadable, *, again: bool =
         # It counts as it was read when it was applied.
         stored = events.find(tx.connection, stored.event.source, stored.event.id) or stored
         step = replace(step, stage=Stage.DUPLICATE, message=f"replayed in vain: {why.message}")
-    waiting = passed(stored, step)
+    waiting = passed(stored, step, waits_for=why.waits_for)
     events.replace(tx.connection, waiting)
     return Taken(waiting)
 

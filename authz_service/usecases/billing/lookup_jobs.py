@@ -1,11 +1,9 @@
 """Jobs that read an agreement again, because the order of two of its events cannot be told."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from authz_service.domain.audit import Actor
 from authz_service.domain.billing_event import EventReason, EventState, Passed, Stage, passed
-from authz_service.domain.billing_policy import BillingPolicy
 from authz_service.domain.call import Call
 from authz_service.domain.job import Again, Done, Job, JobReason, Never, Outcome
 from authz_service.store import events
@@ -13,21 +11,18 @@ from authz_service.store.unit_of_work import Store
 from authz_service.usecases.billing import receipt
 from authz_service.usecases.billing.lookup import Fetcher, LookupFailed, can_read, read_agreement
 from authz_service.usecases.billing.unclear_order import UNCLEAR
+from authz_service.usecases.kernel.billing_policy import in_force
 
 
 @dataclass(frozen=True, slots=True)
 class LookupJobs:
-    """`policy` gives the billing policy in use."""
-
     store: Store
-    policy: Callable[[], BillingPolicy]
     fetcher: Fetcher
 
     def attempt(self, job: Job) -> Outcome:
         """Read the agreement, outside of any transaction, and take in what it is."""
         name, agreement, at = str(job.data["source"]), job.target, int(str(job.data["at"]))
-        policy = self.policy()
-        source = policy.sources.get(name)
+        source = in_force(self.store.index).sources.get(name)
         if source is None or not can_read(source, self.fetcher):
             return Done(f"not read: {name} does not say how, or there is no key for it")
         if not self._waiting(name, job):
@@ -39,7 +34,7 @@ class LookupJobs:
             self._tell(call, name, job, failure.message)
             return Again(failure.reason, failure.message)
         with self.store.transaction(call) as tx:
-            taken = receipt.take_in(tx, policy, envelope, f"read from {source.name}")
+            taken = receipt.take_in(tx, in_force(tx.index), envelope, f"read from {source.name}")
         if taken.event.state is not EventState.APPLIED:
             return Never(JobReason.SOURCE_UNREADABLE, taken.event.message)
         return Done("; ".join(taken.effects)[:1000] or "nothing changes")

@@ -18,6 +18,7 @@ from authz_service.usecases.billing.interpretation import read
 from authz_service.usecases.billing.standing import added
 from authz_service.usecases.billing.unclear_order import UNCLEAR
 from authz_service.usecases.billing.values import Unreadable
+from authz_service.usecases.kernel.billing_policy import in_force
 from authz_service.usecases.kernel.dry_run import ahead, dry_run
 from authz_service.usecases.kernel.execution import View
 from authz_service.usecases.kernel.execution import read as read_case
@@ -55,9 +56,10 @@ class Preview:
 def preview_billing_event(view: View, query: PreviewBillingEvent) -> Preview:
     """Say what an event would do, as it stands now. Pause and breaker are left aside."""
     sample = sample_size(query.sample, NAMED_MEMBERS)
-    envelope = enveloped(query.event)
-    event = envelope.event
     with dry_run(view) as tx:
+        policy = in_force(tx.index)
+        envelope = enveloped(policy, query.event)
+        event = envelope.event
         tx.call = Call(Actor(f"source:{event.source}"))
         before = store.find(tx.connection, event.source, event.id)
         if before is not None:
@@ -65,7 +67,7 @@ def preview_billing_event(view: View, query: PreviewBillingEvent) -> Preview:
         tenant = store.tenant_of_subject(tx.connection, event.source, event.subject)
         stored = StoredEvent(event, tx.now, tenant=tenant)
         try:
-            return _previewed(tx, query.event.policy, envelope, stored, sample)
+            return _previewed(tx, policy, envelope, stored, sample)
         except Unreadable as why:
             return Preview(passed(stored, Passed(Stage.PARKED, tx.now, why.reason, why.message)))
 

@@ -25,10 +25,18 @@ from authz_service.usecases.billing.ingestion import apply, carried_out, park, r
 from authz_service.usecases.billing.interpretation import MEANING
 from authz_service.usecases.billing.lookup import Fetcher, can_read
 from authz_service.usecases.billing.terms import terms_of
-from authz_service.usecases.billing.truth import NOT_ASKED, READ_AT_ONCE, Truth, known, read_all
+from authz_service.usecases.billing.truth import (
+    NOT_ASKED,
+    READ_AT_ONCE,
+    Truth,
+    known,
+    read_all,
+    read_anew,
+)
 from authz_service.usecases.billing.unclear_order import UNCLEAR
 from authz_service.usecases.billing.values import Unreadable
 from authz_service.usecases.kernel import paging, preconditions
+from authz_service.usecases.kernel.billing_policy import in_force
 from authz_service.usecases.kernel.execution import View, change_after
 from authz_service.usecases.kernel.paging import Page, PageRequest
 
@@ -59,7 +67,6 @@ class Reconcile:
     have told of counts beside them.
     """
 
-    policy: BillingPolicy
     page: PageRequest
     tenant: str = ""
     source: str = ""
@@ -71,10 +78,11 @@ class Reconcile:
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """What was read of the tenants of a page before the transaction."""
+    """What was read of the tenants of a page before the transaction, and by which policy."""
 
     page: Page[str]
     truths: Mapping[str, Truth]
+    policy: BillingPolicy | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,15 +104,16 @@ class Reconciled:
 
 def ask_sources(view: View, command: Reconcile) -> Reconcile:
     """Read what sources say of the agreements to compare, where they say how that is done."""
-    fetcher, sources = command.fetcher, command.policy.sources.values()
+    fetcher, policy = command.fetcher, in_force(view.index)
+    sources = policy.sources.values()
     if command.desired or fetcher is None or not any(can_read(s, fetcher) for s in sources):
         return command
     few = PageRequest(min(paging.size(command.page), READ_AT_ONCE), command.page.token)
     with view.database.read() as connection:
         page = _tenants(view.index, connection, replace(command, page=few))
         tenants = [known(connection, tenant) for tenant in page.items]
-    truths = read_all(command.policy, fetcher, tenants, view.now)
-    return replace(command, read=Read(page, truths))
+    truths = read_all(policy, fetcher, tenants, view.now)
+    return replace(command, read=Read(page, truths, policy))
 
 
 @change_after(ask_sources)
@@ -118,9 +127,11 @@ def reconcile(tx: Transaction, command: Reconcile) -> Reconciled:
         drifts = [_of_desired(tx, command, tenant, all_) for tenant, all_ in by_tenant.items()]
         return Reconciled(tuple(drift for drift in drifts if drift), len(drifts))
     read = command.read or Read(_tenants(tx.index, tx.connection, command), {})
-    page = read.page
+    page, policy, truths = read.page, in_force(tx.index), read.truths
+    if read.policy is not policy:
+        truths = {tenant: read_anew(policy, truth, tx.now) for tenant, truth in truths.items()}
     drifts = [
-        _of_events(tx, command, tenant, read.truths.get(tenant, NOT_ASKED)) for tenant in page.items
+        _of_events(tx, command, tenant, truths.get(tenant, NOT_ASKED)) for tenant in page.items
     ]
     return Reconciled(tuple(drift for drift in drifts if drift), len(drifts), page.next_token)
 
@@ -133,7 +144,7 @@ def _require_own(tx: Transaction, command: Reconcile) -> None:
     if command.tenant == SYSTEM:
         preconditions.customer(tx.index, command.tenant)
     preconditions.batch(len(command.desired), "desired")
-    if command.source not in command.policy.sources:
+    if command.source not in in_force(tx.index).sources:
         raise InvalidArgument(
             ErrorReason.INVALID_FIELD,
             "say which source the list was read from: agreements of other sources stay as they are",
@@ -162,7 +173,7 @@ def _of_events(tx: Transaction, command: Reconcile, tenant: str, truth: Truth) -
     if truth.problem:
         return Drift(tenant, problem=truth.problem)
     events.hold(tx.connection, tenant)
-    meanings, merging = [said.meaning for said in truth.said], command.policy.merging
+    meanings, merging = [said.meaning for said in truth.said], in_force(tx.index).merging
     change = standing.anew(tx.connection, tenant, (), meanings, merging)
     if change.after == EMPTY:
         return None
@@ -186,31 +197,33 @@ def _keep(tx: Transaction, tenant: str, truth: Truth, change: standing.Standing)
         park(tx, row, UNCLEAR, again=True)
 
 
-def _by_events(tx: Transaction, policy: BillingPolicy, tenant: str) -> Contract:
+def _by_events(tx: Transaction, tenant: str) -> Contract:
     rows = events.of_tenant(tx.connection, tenant)
     applied = (row.meaning for row in rows if row.state is EventState.APPLIED)
-    return fold(map(MEANING.validate_json, applied), policy.merging)
+    return fold(map(MEANING.validate_json, applied), in_force(tx.index).merging)
 
 
 def _of_desired(
     tx: Transaction, command: Reconcile, tenant: str, desired: Sequence[Desired]
 ) -> Drift | None:
+    policy = in_force(tx.index)
     try:
         checked("tenant", tenant)
-        agreements = [_agreement(command, at, one) for at, one in enumerate(desired)]
+        agreements = [_agreement(policy, command, at, one) for at, one in enumerate(desired)]
     except (AuthzError, Unreadable) as wrong:
         return Drift(tenant, problem=wrong.message)
     if tenant == SYSTEM:
         return Drift(tenant, problem="the tenant `system` is no customer")
-    contract = _by_events(tx, command.policy, tenant)
+    contract = _by_events(tx, tenant)
     others = [a for a in contract.agreements if a.source != command.source]
     name = next((one.display_name for one in desired if one.display_name), contract.display_name)
     contract = replace(contract, opened=True, display_name=name, agreements=(*others, *agreements))
     return _compared(tx, command, tenant, contract)
 
 
-def _agreement(command: Reconcile, number: int, desired: Desired) -> Agreement:
-    policy = command.policy
+def _agreement(
+    policy: BillingPolicy, command: Reconcile, number: int, desired: Desired
+) -> Agreement:
     agreement = Agreement(source=command.source, id=desired.agreement or f"desired-{number}")
     if desired.churned:
         return replace(agreement, carried=_ANY_TIER, ends_at=0, ends_then=OFFBOARDED)
@@ -222,8 +235,8 @@ def _agreement(command: Reconcile, number: int, desired: Desired) -> Agreement:
     return replace(
         agreement,
         terms=terms,
-        sold=frozenset().union(*(plan.add_ons for plan in policy.plans.values())),
-        limited=frozenset(name for plan in policy.plans.values() for name in plan.limits),
+        sold=frozenset().union(*(plan.add_ons for plan in policy.prices.values())),
+        limited=frozenset(name for plan in policy.prices.values() for name in plan.limits),
         standing=current,
         carried=terms.tier,
         trial_until=desired.trial_until or FOREVER,
@@ -242,7 +255,8 @@ def _compared(
 
     `guarded`: it is not closed as long as events about it wait, which may say that it is paid.
     """
-    account, merging = tx.index.tenant(tenant), command.policy.merging
+    policy = in_force(tx.index)
+    account, merging = tx.index.tenant(tenant), policy.merging
     if account is not None:
         actions = drift(account, contract, merging, tx.now)
     else:
@@ -252,20 +266,20 @@ def _compared(
     differences = tuple(action.summary for action in actions)
     if not command.repair:
         return Drift(tenant, differences)
-    if guarded and _would_close(tx, command, tenant, contract):
+    if guarded and _would_close(tx, tenant, contract):
         waiting = events.count_waiting(tx.connection, tenant)
         if waiting:
             problem = f"it would be closed, and {waiting} events about it wait: settle them first"
             return Drift(tenant, differences, problem=problem)
     reason = f"reconciled {tx.call.reason}".strip()
     try:
-        carried_out(tx, command.policy, tenant, reason, actions)
+        carried_out(tx, policy, tenant, reason, actions)
     except AuthzError as refusal:
         return Drift(tenant, differences, problem=refused(refusal).message)
     return Drift(tenant, differences, repaired=True)
 
 
-def _would_close(tx: Transaction, command: Reconcile, tenant: str, contract: Contract) -> bool:
-    account = tx.index.tenant(tenant)
+def _would_close(tx: Transaction, tenant: str, contract: Contract) -> bool:
+    account, merging = tx.index.tenant(tenant), in_force(tx.index).merging
     is_open = account is not None and account.state_at(tx.now) in OPEN_STATES
-    return is_open and share_at(contract, command.policy.merging, tx.now).state not in OPEN_STATES
+    return is_open and share_at(contract, merging, tx.now).state not in OPEN_STATES

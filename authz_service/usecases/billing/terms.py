@@ -5,7 +5,7 @@ from typing import Final
 
 from authz_service.domain.agreement import Terms
 from authz_service.domain.billing_event import EventReason
-from authz_service.domain.billing_policy import Amount, BillingPolicy, NoQuantity, SoldPlan
+from authz_service.domain.billing_policy import Amount, BillingPolicy, NoQuantity, Price
 from authz_service.domain.contract import MOST_UNITS
 from authz_service.usecases.billing.values import Unreadable, malformed
 
@@ -35,12 +35,14 @@ def terms_of(policy: BillingPolicy, plans: Iterable[tuple[str, object]] | None) 
     return Terms(next(iter(tiers), ""), frozenset(add_ons), tuple(sorted(limits.items())))
 
 
-def _sold(policy: BillingPolicy, name: str, quantity: object) -> SoldPlan:
-    plan = policy.plans.get(name)
+def _sold(policy: BillingPolicy, name: str, quantity: object) -> Price:
+    plan = policy.prices.get(name)
     if plan is None:
         raise Unreadable(
             EventReason.UNKNOWN_PLAN,
-            f"plan {name!r} is not in the billing policy: add it to `plans` and replay the event",
+            f"price {name!r} is not in the billing policy; authz billing map says what it stands "
+            "for, and releases the event",
+            name,
         )
     if not plan.takes_quantity and quantity not in _ONE:
         raise Unreadable(
@@ -51,7 +53,7 @@ def _sold(policy: BillingPolicy, name: str, quantity: object) -> SoldPlan:
     return plan
 
 
-def _add_limits(limits: dict[str, int | None], plan: SoldPlan, name: str, quantity: object) -> None:
+def _add_limits(limits: dict[str, int | None], plan: Price, name: str, quantity: object) -> None:
     for limit, amount in plan.limits.items():
         value = _amount(amount, name, quantity)
         if value is NoQuantity.TIER:

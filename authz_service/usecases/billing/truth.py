@@ -76,6 +76,18 @@ def read_all(
     return {each.tenant: reader.read(each) for each in tenants}
 
 
+def read_anew(policy: BillingPolicy, truth: Truth, now: Instant) -> Truth:
+    """Make out by another policy what sources have said."""
+    said: list[Said] = []
+    for one in truth.said:
+        reading = receipt.attempt(policy, Envelope(one.event), now)
+        if isinstance(reading, Unreadable):
+            return Truth(problem=reading.message)
+        if reading.meaning is not None:
+            said.append(Said(one.event, reading.meaning))
+    return Truth(tuple(said), truth.problem)
+
+
 class _Reader:
     def __init__(self, policy: BillingPolicy, fetcher: Fetcher, at: Instant, now: Instant) -> None:
         self._policy = policy

@@ -39,12 +39,16 @@ _UNSOUND: Final = {
 
 
 class Unreadable(Exception):
-    """The policy cannot make out what an event means; it is parked with this reason."""
+    """The policy cannot make out what an event means; it is parked with this reason.
 
-    def __init__(self, reason: EventReason, message: str) -> None:
+    `waits_for` is the price that it does not have, if that is why.
+    """
+
+    def __init__(self, reason: EventReason, message: str, waits_for: str = "") -> None:
         super().__init__(message)
         self.reason = reason
         self.message = storable(message)
+        self.waits_for: str = sound(waits_for)
 
 
 def malformed(message: str) -> Unreadable:

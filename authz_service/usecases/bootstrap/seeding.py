@@ -1,8 +1,10 @@
 """The first revisions: the service's own policy, the product's, and an operator's key."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from authz_service.domain.audit import AuditRecord
+from authz_service.domain.billing_part import parts_of
 from authz_service.domain.call import Call
 from authz_service.domain.key import KeyKind, digest, write
 from authz_service.domain.own_policy import OPERATOR
@@ -15,8 +17,10 @@ from authz_service.usecases.callers.keys import CreateKey, make_key
 from authz_service.usecases.catalog.definitions import write_policy
 
 
-def seed(store: Store, policy: PolicySet) -> bool:
+def seed(store: Store, policy: PolicySet, billing: Mapping[str, Any] | None = None) -> bool:
     """Put the tenant `system`, the service's own policy and the product's into an empty database.
+
+    `billing` is what billing.yaml says, found good beside the policy.
 
     Returns False, and does nothing, if the database has any revision already.
     """
@@ -28,6 +32,8 @@ def seed(store: Store, policy: PolicySet) -> bool:
         tx.change(None, system)
         declare_in(tx)
         write_policy(tx, policy.product)
+        for part in parts_of(billing) if billing is not None else ():
+            tx.change(None, part)
         tx.record(AuditRecord("tenant.onboarded", SYSTEM, (SYSTEM,), None, system, call.reason))
     return True
 

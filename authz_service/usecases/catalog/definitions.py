@@ -11,6 +11,7 @@ from authz_service.engine.index import Index
 from authz_service.errors import InvalidArgument
 from authz_service.store.unit_of_work import Transaction
 from authz_service.usecases.catalog import objects, validation
+from authz_service.usecases.kernel import declared
 from authz_service.usecases.kernel.lockout import require_operable
 
 
@@ -32,7 +33,7 @@ class Definition:
 def invalid(index: Index, definitions: Sequence[Definition]) -> Iterator[Violation]:
     """Find every rule of definitions that these break once all of them are written."""
     policy = as_policy(definition.after for definition in definitions)
-    broken = list(violations(policy, validation.existing(index)))
+    broken = list(violations(policy, declared.existing(index)))
     yield from broken or _inclusions(index, policy.roles)
 
 

@@ -6,6 +6,7 @@ from typing import Any, Final, Generic, TypeVar, assert_never
 
 from authz_service.domain.audit import AuditRecord
 from authz_service.domain.audit_changes import tenant_of
+from authz_service.domain.billing_part import BillingPart
 from authz_service.domain.catalog import Permission, Plan, Role
 from authz_service.domain.change import Fact, Revision, ScheduledChangeset
 from authz_service.domain.exception import TenantException
@@ -120,6 +121,8 @@ def _audited_as(fact: Fact) -> tuple[str, str, str]:
             return "invitation.moved", fact.tenant, fact.id
         case Tenant():
             return "tenant.plan_moved", fact.id, fact.id
+        case BillingPart():
+            return f"{fact.MESSAGE}.updated", SYSTEM, fact.id
         case Membership() | ScheduledChangeset() | Kept():
             raise TypeError(f"{type(fact).__name__} names nothing that can be deleted")
         case _:

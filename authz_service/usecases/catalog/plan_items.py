@@ -14,8 +14,8 @@ from authz_service.domain.policy_validation import violations
 from authz_service.domain.tenant import SYSTEM
 from authz_service.errors import AlreadyExists, ErrorReason, InvalidArgument, NotFound
 from authz_service.store.unit_of_work import Transaction
-from authz_service.usecases.catalog import objects, plans, validation
-from authz_service.usecases.kernel import field_masks, guard, paging, preconditions
+from authz_service.usecases.catalog import objects, plans
+from authz_service.usecases.kernel import declared, field_masks, guard, paging, preconditions
 from authz_service.usecases.kernel.execution import ChangeCase, Command, ReadCase, View
 from authz_service.usecases.kernel.paging import Page, PageRequest
 from authz_service.usecases.kernel.rights import access_of
@@ -227,7 +227,7 @@ def _plan(tx: Transaction, plan_id: str, expected: Revision) -> Plan:
 def _write(tx: Transaction, kind: ItemKind[I], plan: Plan, before: I | None, item: I) -> OfPlan[I]:
     """Replace a plan by one with another item. The rule that is broken is the item's."""
     after = kind.having(plan, item)
-    for violation in violations(plans.as_set(after), validation.existing(tx.index)):
+    for violation in violations(plans.as_set(after), declared.existing(tx.index)):
         field = ".".join((kind.noun, *violation.path[4:]))
         raise InvalidArgument(violation.reason, violation.message, field=field)
     if plan == after:

@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import assert_never
 
+from authz_service.domain import billing_part
+from authz_service.domain.billing_documents import PartKind
 from authz_service.domain.catalog import Permission, Plan, Role, chain, split_version
 from authz_service.domain.change import Fact
 from authz_service.domain.tenant import Tenant, TenantState
@@ -29,6 +31,8 @@ class UseKind(Enum):
     ROLE_GRANT = "role grant"
     INVITATION = "invitation"
     TENANT = "tenant"
+    BILLING_PRICE = "billing price"
+    BILLING_SETTINGS = "billing settings"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +53,11 @@ def uses(tx: Transaction, definition: Permission | Role | Plan, other: str) -> I
         case Role(id=name):
             yield from _of_role(tx, name, other)
             yield from _grants(tx, name, other)
+            yield from _in_billing_policy(tx, "role", name, other)
         case Plan(id=name):
             yield from _of_plan(tx, name, other)
+            other_name = other.partition("/")[2]
+            yield from _in_billing_policy(tx, definition.kind, definition.name, other_name)
         case _:
             assert_never(definition)
 
@@ -120,6 +127,15 @@ def _of_plan(tx: Transaction, name: str, other: str) -> Iterator[Use]:
         if name in {split_version(p)[0] for p in _held(tenant, tx.now)}:
             after = replace(tenant, subscription_items=subscription_items)
             yield Use(UseKind.TENANT, tenant.id, tenant, after)
+
+
+def _in_billing_policy(tx: Transaction, kind: str, name: str, other: str) -> Iterator[Use]:
+    """Find the prices that sell a plan, and settings that name a plan or a role."""
+    for part in tx.index.billing.by_name.values():
+        if name in billing_part.names(part, kind):
+            price = part.kind is PartKind.PRICE
+            use_kind = UseKind.BILLING_PRICE if price else UseKind.BILLING_SETTINGS
+            yield Use(use_kind, part.id, part, billing_part.renamed(part, kind, name, other))
 
 
 def _plans(tx: Transaction, other: str) -> Iterator[Plan]:

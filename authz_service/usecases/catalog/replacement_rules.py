@@ -13,6 +13,7 @@ from authz_service.errors import ErrorReason, FailedPrecondition, InvalidArgumen
 from authz_service.store.unit_of_work import Transaction
 from authz_service.usecases.catalog import validation
 from authz_service.usecases.catalog.references import Use
+from authz_service.usecases.kernel import declared
 from authz_service.usecases.kernel.lockout import index_after
 
 _FIELD = "replacement"
@@ -47,7 +48,7 @@ def _check_definitions(tx: Transaction, facts: Iterable[object]) -> None:
         tiers=tuple(plan for plan in plans if plan.id.startswith(TIER) and not plan.is_kept),
         add_ons=tuple(plan for plan in plans if plan.id.startswith(ADD_ON)),
     )
-    for violation in violations(policy, validation.existing(tx.index)):
+    for violation in violations(policy, declared.existing(tx.index)):
         raise InvalidArgument(
             violation.reason, f"{violation.field}: {violation.message}", field=_FIELD
         )

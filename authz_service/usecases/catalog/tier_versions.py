@@ -22,8 +22,8 @@ from authz_service.engine.impact import Impact, grouped, tenant_impacts
 from authz_service.engine.index import Index
 from authz_service.errors import ErrorReason, InvalidArgument
 from authz_service.store.unit_of_work import Transaction
-from authz_service.usecases.catalog import objects, plans, validation
-from authz_service.usecases.kernel import field_masks, paging, preconditions
+from authz_service.usecases.catalog import objects, plans
+from authz_service.usecases.kernel import declared, field_masks, paging, preconditions
 from authz_service.usecases.kernel.execution import View, change, read
 from authz_service.usecases.kernel.lockout import require_operable
 from authz_service.usecases.kernel.paging import DEFAULT_SAMPLE, Page, PageRequest, sample_size
@@ -138,7 +138,7 @@ def roll_back_tier(tx: Transaction, command: RollBackTier) -> RolledBack:
     field_masks.unchanged(before.revision, command.expected_revision, plans.label(before))
     version = _a_version(tx.index, command.tier, command.version)
     after = restored(tx.index.plans, before.id, version) if version.is_kept else before
-    for violation in violations(plans.as_set(after), validation.existing(tx.index)):
+    for violation in violations(plans.as_set(after), declared.existing(tx.index)):
         raise InvalidArgument(
             violation.reason, f"version {command.version}: {violation.message}", field="version"
         )

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from authz_service.domain.catalog import ADD_ON, TIER, Plan, Role, checked_inclusion
+from authz_service.domain.catalog import Plan, Role, checked_inclusion
 from authz_service.domain.policy_set import PolicySet
 from authz_service.domain.policy_validation import violations
 from authz_service.domain.tenant import Tenant
@@ -11,7 +11,7 @@ from authz_service.engine.entitlements import assignable_roles, entitlements
 from authz_service.engine.index import Index
 from authz_service.errors import ErrorReason, FailedPrecondition, InvalidArgument, NotFound
 from authz_service.store.unit_of_work import Transaction
-from authz_service.usecases.kernel import preconditions
+from authz_service.usecases.kernel import declared, preconditions
 
 
 def check(index: Index, policy: PolicySet, field: str) -> None:
@@ -20,22 +20,11 @@ def check(index: Index, policy: PolicySet, field: str) -> None:
     Raises:
         InvalidArgument: the first violation.
     """
-    for violation in violations(policy, existing(index)):
+    for violation in violations(policy, declared.existing(index)):
         where = ".".join((field, *violation.path[2:])) if field else violation.field
         raise InvalidArgument(
             violation.reason, violation.message, field=where, details=violation.details
         )
-
-
-def existing(index: Index) -> PolicySet:
-    """Collect all that is declared, but tenants' own roles and kept versions of tiers."""
-    plans = index.plans.items()
-    return PolicySet(
-        permissions=tuple(entry.fact for entry in index.permissions.values()),
-        roles=tuple(entry.fact for entry in index.roles.values()),
-        tiers=tuple(p for name, p in plans if name.startswith(TIER) and not p.is_kept),
-        add_ons=tuple(plan for name, plan in plans if name.startswith(ADD_ON)),
-    )
 
 
 def inclusion_graph(index: Index, roles: Iterable[Role]) -> dict[str, frozenset[str]]:

@@ -19,6 +19,8 @@ from authz_service.domain.changeset import (
 )
 from authz_service.domain.comparison import named
 from authz_service.domain.grant import GrantSource, RoleGrant
+from authz_service.usecases.billing import billing_policy
+from authz_service.usecases.billing.billing_policy import CreatePart, DeletePart, UpdatePart
 from authz_service.usecases.catalog import permissions, plan_items, plans, roles
 from authz_service.usecases.catalog.deletion import DeleteObject
 from authz_service.usecases.catalog.kinds import Kind
@@ -51,7 +53,9 @@ class Stage(IntEnum):
     SUBSCRIBE = 4
     REVOKE = 5
     GRANT = 6
-    DELETE = 7
+    BILLING = 7
+    """Taken together, as definitions: prices name tiers, and settings name them too."""
+    DELETE = 8
     """When everything that outlives it has let go."""
 
 
@@ -151,6 +155,10 @@ def _moving(command: SetTier) -> Footprint:
     )
 
 
+def _billing_part(command: CreatePart | UpdatePart | DeletePart) -> Footprint:
+    return Footprint(decides=((f"billing-{command.kind.value}", "", command.id),))
+
+
 def _add_on(command: AddAddOn | RemoveAddOn) -> Footprint:
     add_on: Name = ("add-on", "", command.add_on.removeprefix(ADD_ON))
     return Footprint(
@@ -209,6 +217,23 @@ _ITEMS: Final = tuple(
     for case, type_ in cases
 )
 
+_BILLING: Final[tuple[CommandKind[Any], ...]] = tuple(
+    CommandKind(case, type_, Stage.BILLING, _billing_part)
+    for type_, cases in (
+        (CreatePart, (billing_policy.create_billing_price, billing_policy.create_billing_source)),
+        (
+            UpdatePart,
+            (
+                billing_policy.update_billing_price,
+                billing_policy.update_billing_source,
+                billing_policy.update_billing_settings,
+            ),
+        ),
+        (DeletePart, (billing_policy.delete_billing_price, billing_policy.delete_billing_source)),
+    )
+    for case in cases
+)
+
 KINDS: Final[dict[str, CommandKind[Any]]] = {
     kind.case.rpc: kind
     for kind in (
@@ -224,6 +249,7 @@ KINDS: Final[dict[str, CommandKind[Any]]] = {
         CommandKind(onboarding.set_tier, SetTier, Stage.SUBSCRIBE, _moving),
         CommandKind(subscriptions.add_add_on, AddAddOn, Stage.SUBSCRIBE, _add_on),
         CommandKind(subscriptions.remove_add_on, RemoveAddOn, Stage.SUBSCRIBE, _add_on),
+        *_BILLING,
     )
 }
 """By the RPC that runs the command alone. The `oneof` of `Command` in the proto has the same."""
@@ -242,6 +268,11 @@ def required(definition: Kind[Any] | None) -> Kind[Any]:
 
 def footprint(command: ChangesetCommand) -> Footprint:
     return kind_of(command).footprint(command.content)
+
+
+def writes_events(changeset: Changeset) -> bool:
+    """Tell whether a changeset releases billing events, which stand beside the facts."""
+    return any(kind_of(command).stage is Stage.BILLING for command in changeset.commands)
 
 
 def checked(changeset: Changeset) -> Changeset:

@@ -17,6 +17,8 @@ from authz_service.engine.impact import TenantImpact, tenant_impacts
 from authz_service.engine.index import Index
 from authz_service.errors import AuthzError, ErrorReason, FailedPrecondition, InvalidArgument
 from authz_service.store.unit_of_work import Transaction
+from authz_service.usecases.billing import billing_policy, policy_writing
+from authz_service.usecases.billing.policy_writing import PartChange, Place
 from authz_service.usecases.catalog import definitions, kinds
 from authz_service.usecases.catalog.definitions import Definition
 from authz_service.usecases.changesets import removal
@@ -62,6 +64,8 @@ class _Plan:
 
     tx: Transaction
     index: Index
+    at_once: bool
+    """Whether it is done in this transaction, and not at an instant ahead."""
     changes: list[FactChange] = field(default_factory=list)
     records: list[AuditRecord] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
@@ -75,14 +79,16 @@ class _Plan:
         self.records += step.records
 
 
-def planned(tx: Transaction, changeset: Changeset) -> Planned:
-    """Run every command at the transaction's head, and change nothing.
+def planned(tx: Transaction, changeset: Changeset, *, at_once: bool = False) -> Planned:
+    """Run every command at the transaction's head, and change no fact.
+
+    What is done `at_once` reads again the parked events that wait for the billing policy.
 
     Raises:
         AuthzError: the first command that is refused, as the RPC that runs it alone refuses it, and
             `others` of its stage; each names the field of the changeset.
     """
-    plan = _Plan(tx, tx.index)
+    plan = _Plan(tx, tx.index, at_once)
     numbered = [_Numbered(number, command) for number, command in enumerate(changeset.commands)]
     for stage, commands in groupby(sorted(numbered, key=_place), key=lambda item: item.stage):
         refusals = list(_refusals(plan, stage, list(commands)))
@@ -112,6 +118,8 @@ def _refusals(plan: _Plan, stage: Stage, commands: list[_Numbered]) -> Iterator[
             yield from _define(plan, commands)
         case Stage.DELETE:
             yield from _delete(plan, commands)
+        case Stage.BILLING:
+            yield from _change_billing(plan, commands)
         case _:
             for numbered in commands:
                 yield from _run(plan, numbered, kind_of(numbered.command).case.body)
@@ -156,6 +164,26 @@ def _violation(
     numbered, definition = resolved[section, name]
     refusal.field = ".".join((definition.field, *rest))
     return numbered.refused(refusal)
+
+
+def _change_billing(plan: _Plan, commands: list[_Numbered]) -> Iterator[AuthzError]:
+    """Take all parts of the billing policy together, and release once what waited for them."""
+    changes: dict[Place, tuple[_Numbered, PartChange]] = {}
+    refusals: list[AuthzError] = []
+    for numbered in commands:
+        try:
+            change = billing_policy.resolved(plan.index, numbered.command.content)
+        except AuthzError as refusal:
+            refusals.append(numbered.refused(refusal))
+            continue
+        changes[change.place] = numbered, change
+    every = [change for _, change in changes.values()]
+    for wrong in policy_writing.invalid(plan.index, every) if every else ():
+        invalid = InvalidArgument(ErrorReason.INVALID_FIELD, wrong.message, field=wrong.field)
+        refusals.append(changes[wrong.place][0].refused(invalid))
+    if not refusals:
+        plan.run(lambda step: billing_policy.write_all(step, every, releasing=plan.at_once))
+    yield from refusals
 
 
 def _delete(plan: _Plan, commands: list[_Numbered]) -> Iterator[AuthzError]:

@@ -17,7 +17,7 @@ from authz_service.engine.impact import Impact, TenantImpact, grouped, require_n
 from authz_service.errors import AuthzError, ErrorReason, InvalidArgument
 from authz_service.store.unit_of_work import Transaction
 from authz_service.usecases.changesets import scheduling, staleness
-from authz_service.usecases.changesets.commands import checked
+from authz_service.usecases.changesets.commands import checked, writes_events
 from authz_service.usecases.changesets.planning import Planned, planned
 from authz_service.usecases.changesets.scheduling import Scheduled
 from authz_service.usecases.kernel import paging, previews
@@ -87,8 +87,8 @@ class Applied:
 def preview_changeset(view: View, query: PreviewChangeset) -> Previewed:
     """Tell what a changeset would do: the objects, who gains and loses, the impacts."""
     sample, at = sample_size(query.sample), _later(query.at, view.now)
-    with dry_run_at(view, at) as (tx, step):
-        plan = planned(step, checked(query.changeset))
+    with dry_run_at(view, at, writing=writes_events(query.changeset)) as (tx, step):
+        plan = planned(step, checked(query.changeset), at_once=at is None)
     preview = previews.preview_of(
         plan.before, plan.after, plan.changes, plan.impacts, step.now, sample
     )
@@ -103,8 +103,8 @@ def preview_changeset(view: View, query: PreviewChangeset) -> Previewed:
 def list_affected(view: View, query: ListAffected) -> Page[Affected]:
     """List every tenant and member for whom a changeset would change anything."""
     at = _later(query.at, view.now)
-    with dry_run_at(view, at) as (_, step):
-        plan = planned(step, checked(query.changeset))
+    with dry_run_at(view, at, writing=writes_events(query.changeset)) as (_, step):
+        plan = planned(step, checked(query.changeset), at_once=at is None)
     filters = ["affected", _digest(query.changeset, at)]
     affected = sorted(_affected(plan, step.now), key=_place)
     return paging.page(affected, _place, query.page, filters)
@@ -151,7 +151,7 @@ def _as_promised(
         FailedPrecondition: CHANGESET_BLOCKED.
     """
     try:
-        plan = planned(step, changeset)
+        plan = planned(step, changeset, at_once=at is None)
     except AuthzError as refusal:
         staleness.require_same_objects(tx, promise.revision, staleness.involved(changeset))
         raise refusal

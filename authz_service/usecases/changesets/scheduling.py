@@ -18,6 +18,8 @@ from authz_service.engine.impact import require_no_blocker
 from authz_service.engine.index import Index
 from authz_service.errors import ErrorReason, FailedPrecondition, InvalidArgument, NotFound
 from authz_service.store.unit_of_work import Transaction, number_tiers
+from authz_service.usecases.billing import billing_policy
+from authz_service.usecases.billing.billing_policy import UpdatePart
 from authz_service.usecases.catalog.kinds import require_creator
 from authz_service.usecases.catalog.objects import Update
 from authz_service.usecases.changesets.commands import kind_of, written
@@ -95,6 +97,8 @@ def require_rights(tx: Transaction, changeset: Changeset) -> None:
         guard.require(tx.index, tx.call.actor, kind.case.right, content.tenant, tx.now)
         if kind.definition is not None and isinstance(content, Update):
             require_creator(kind.definition, tx, content)
+        if isinstance(content, UpdatePart):
+            billing_policy.require_creator(tx, content)
 
 
 def work_out(step: Transaction, changeset: Changeset, plan: Planned) -> None:

@@ -4,11 +4,9 @@ The date itself needs no job: from that instant on, checks use the limits and ro
 tier. Only what exceeds them is left for a worker to clear.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from authz_service.domain.billing_policy import BillingPolicy
 from authz_service.domain.call import Call
 from authz_service.domain.job import Again, Done, Job, JobReason, Outcome
 from authz_service.domain.schedule import items_changing_at
@@ -16,6 +14,7 @@ from authz_service.domain.tenant import TenantState
 from authz_service.errors import AuthzError, Internal, Unavailable
 from authz_service.store.unit_of_work import Store
 from authz_service.usecases.delivery.mail import WORKER
+from authz_service.usecases.kernel.billing_policy import in_force
 from authz_service.usecases.tenants.downgrade import fit
 
 _NAMED: Final = 5
@@ -24,10 +23,7 @@ _NAMED: Final = 5
 
 @dataclass(frozen=True, slots=True)
 class DowngradeJobs:
-    """`policy` gives the billing policy in use."""
-
     store: Store
-    policy: Callable[[], BillingPolicy]
 
     def attempt(self, job: Job) -> Outcome:
         """Apply the policy to one account, if its dates still change at the time of the job."""
@@ -52,5 +48,5 @@ class DowngradeJobs:
             if tenant is None or not changes or tenant.state_at(tx.now) is TenantState.OFFBOARDED:
                 return Done("the account does not change at that instant any more")
             tx.call = Call(WORKER, reason=", ".join(changes[:_NAMED]))
-            steps = fit(tx, tenant.id, self.policy().downgrade)
+            steps = fit(tx, tenant.id, in_force(tx.index).downgrade)
         return Done("; ".join(step.summary for step in steps)[:1000] or "all fits")

@@ -25,12 +25,15 @@ def dry_run(view: View) -> Iterator[Transaction]:
 
 
 @contextmanager
-def dry_run_at(view: View, at: Instant | None) -> Iterator[tuple[Transaction, Transaction]]:
+def dry_run_at(
+    view: View, at: Instant | None, *, writing: bool = False
+) -> Iterator[tuple[Transaction, Transaction]]:
     """Lend such a transaction at the head, and the one that it would be at an instant.
 
-    Meanwhile nobody else writes: what is scheduled up to the instant is written and undone.
+    Meanwhile nobody else writes: what is scheduled up to the instant is written and undone. So is
+    what a dry run writes that is `writing`: rows that are no facts.
     """
-    if at is None:
+    if at is None and not writing:
         with dry_run(view) as tx:
             yield tx, tx
         return

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 
-from authz_service.domain.billing_policy import Downgrade
 from authz_service.domain.catalog import ADD_ON, SEATS, Limit
 from authz_service.domain.identifiers import checked
 from authz_service.domain.lifecycle import require_not_offboarded, trial
@@ -21,6 +20,7 @@ from authz_service.errors import (
 )
 from authz_service.store.unit_of_work import Transaction
 from authz_service.usecases.kernel import field_masks, paging, preconditions
+from authz_service.usecases.kernel.billing_policy import in_force
 from authz_service.usecases.kernel.execution import View, change, read
 from authz_service.usecases.kernel.paging import Page, PageRequest
 from authz_service.usecases.members.members import NewMember, join, require_distinct, with_owner
@@ -62,12 +62,12 @@ class UpdateTenant:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SetTier:
-    """`at` None is now. What no longer fits is left alone unless a policy is given."""
+    """`at` None is now. What no longer fits is left alone unless the policy is to be applied."""
 
     tenant: str
     tier: str
     at: Instant | None = None
-    downgrade: Downgrade | None = None
+    apply_downgrade_policy: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,7 +163,7 @@ def set_tier(tx: Transaction, command: SetTier) -> Moved:
     preconditions.tier(tx.index, command.tier)
     if command.at is not None:
         at = checked_later(command.at, tx.now, "effective_time")
-        if command.downgrade is not None:
+        if command.apply_downgrade_policy:
             raise _wrong(
                 "the downgrade policy cannot be applied ahead of time, and is applied by itself at "
                 "that instant; leave it or `effective_time` out",
@@ -172,9 +172,9 @@ def set_tier(tx: Transaction, command: SetTier) -> Moved:
         after = moving_to_tier(tenant, command.tier, at, tx.now)
         return _moved(changed(tx, "tenant.tier_scheduled", tenant, after))
     now = changed(tx, "tenant.tier_set", tenant, moved_to_tier(tenant, command.tier))
-    if command.downgrade is None:
+    if not command.apply_downgrade_policy:
         return _moved(now)
-    return _moved(now, fit(tx, tenant.id, command.downgrade))
+    return _moved(now, fit(tx, tenant.id, in_force(tx.index).downgrade))
 
 
 @read

@@ -20,6 +20,7 @@ from authz_service.engine.index import Index
 from authz_service.errors import AuthzError, ErrorReason, InvalidArgument
 from authz_service.store.unit_of_work import Transaction
 from authz_service.usecases.kernel import preconditions
+from authz_service.usecases.kernel.billing_policy import in_force
 from authz_service.usecases.kernel.dry_run import ahead, dry_run, next_step
 from authz_service.usecases.kernel.execution import ChangeCase, View, change, read
 from authz_service.usecases.kernel.paging import sample_size
@@ -55,7 +56,6 @@ class PreviewTierChange:
     """
 
     tenant: str
-    policy: Downgrade
     tier: str = ""
     add_ons: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
@@ -68,7 +68,6 @@ class PreviewTierChange:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApplyDowngradePolicy:
     tenant: str
-    policy: Downgrade
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +110,7 @@ def preview_tier_change(view: View, query: PreviewTierChange) -> TierChange:
     sample = sample_size(query.sample, NAMED_MEMBERS)
     _require_sound(query)
     with dry_run(view) as tx:
+        policy = in_force(tx.index).downgrade
         at = tx.now if query.at is None else query.at
         _make(tx, query)
         moved = ahead(tx)
@@ -118,12 +118,12 @@ def preview_tier_change(view: View, query: PreviewTierChange) -> TierChange:
         if query.at is None or items_changing_at(preconditions.customer(moved, tenant.id), at):
             with next_step(tx) as then:
                 then.now = at
-                steps = fit(then, tenant.id, query.policy)
+                steps = fit(then, tenant.id, policy)
         final = ahead(tx) if query.apply else moved
         tier_change = account_change(tx.index, final, tenant.id, at, sample)
         return replace(
             tier_change,
-            exceeded=tuple(exceeded(moved, tenant.id, query.policy, at, query.usage)),
+            exceeded=tuple(exceeded(moved, tenant.id, policy, at, query.usage)),
             impacts=tuple(_impacts(tx.index, moved, at)),
             steps=steps,
         )
@@ -149,7 +149,7 @@ def account_change(
 def apply_downgrade_policy(tx: Transaction, command: ApplyDowngradePolicy) -> tuple[Step, ...]:
     """See to what a scheduled move or an event has left, or has made fit again."""
     tenant = preconditions.running_customer(tx.index, command.tenant, tx.now)
-    return fit(tx, tenant.id, command.policy)
+    return fit(tx, tenant.id, in_force(tx.index).downgrade)
 
 
 def _make(tx: Transaction, query: PreviewTierChange) -> None:

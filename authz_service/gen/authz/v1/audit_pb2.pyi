@@ -4,6 +4,7 @@ isort:skip_file
 """
 
 from authz_service.gen.authz.v1 import add_on_pb2 as _add_on_pb2
+from authz_service.gen.authz.v1 import billing_policy_pb2 as _billing_policy_pb2
 from authz_service.gen.authz.v1 import changeset_pb2 as _changeset_pb2
 from authz_service.gen.authz.v1 import error_reason_pb2 as _error_reason_pb2
 from authz_service.gen.authz.v1 import exception_pb2 as _exception_pb2
@@ -82,6 +83,9 @@ class Resource(_message.Message):
     ENDPOINT_FIELD_NUMBER: _builtins.int
     SCHEDULED_CHANGESET_FIELD_NUMBER: _builtins.int
     JOB_FIELD_NUMBER: _builtins.int
+    BILLING_PRICE_FIELD_NUMBER: _builtins.int
+    BILLING_SOURCE_FIELD_NUMBER: _builtins.int
+    BILLING_SETTINGS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def permission(self) -> _permission_pb2.Permission:
         """A declared permission."""
@@ -138,6 +142,18 @@ class Resource(_message.Message):
     def job(self) -> _job_pb2.Job:
         """A job that somebody retried or cancelled."""
 
+    @_builtins.property
+    def billing_price(self) -> _billing_policy_pb2.BillingPrice:
+        """What a price stands for."""
+
+    @_builtins.property
+    def billing_source(self) -> _billing_policy_pb2.BillingSource:
+        """A sender of billing events."""
+
+    @_builtins.property
+    def billing_settings(self) -> _billing_policy_pb2.BillingSettings:
+        """The settings of the billing policy."""
+
     def __init__(
         self,
         *,
@@ -155,12 +171,15 @@ class Resource(_message.Message):
         endpoint: _webhook_pb2.Endpoint | None = ...,
         scheduled_changeset: _changeset_pb2.ScheduledChangeset | None = ...,
         job: _job_pb2.Job | None = ...,
+        billing_price: _billing_policy_pb2.BillingPrice | None = ...,
+        billing_source: _billing_policy_pb2.BillingSource | None = ...,
+        billing_settings: _billing_policy_pb2.BillingSettings | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["add_on", b"add_on", "endpoint", b"endpoint", "exception", b"exception", "identity", b"identity", "invitation", b"invitation", "job", b"job", "key", b"key", "member", b"member", "permission", b"permission", "resource", b"resource", "role", b"role", "role_grant", b"role_grant", "scheduled_changeset", b"scheduled_changeset", "tenant", b"tenant", "tier", b"tier"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["add_on", b"add_on", "billing_price", b"billing_price", "billing_settings", b"billing_settings", "billing_source", b"billing_source", "endpoint", b"endpoint", "exception", b"exception", "identity", b"identity", "invitation", b"invitation", "job", b"job", "key", b"key", "member", b"member", "permission", b"permission", "resource", b"resource", "role", b"role", "role_grant", b"role_grant", "scheduled_changeset", b"scheduled_changeset", "tenant", b"tenant", "tier", b"tier"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["add_on", b"add_on", "endpoint", b"endpoint", "exception", b"exception", "identity", b"identity", "invitation", b"invitation", "job", b"job", "key", b"key", "member", b"member", "permission", b"permission", "resource", b"resource", "role", b"role", "role_grant", b"role_grant", "scheduled_changeset", b"scheduled_changeset", "tenant", b"tenant", "tier", b"tier"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["add_on", b"add_on", "billing_price", b"billing_price", "billing_settings", b"billing_settings", "billing_source", b"billing_source", "endpoint", b"endpoint", "exception", b"exception", "identity", b"identity", "invitation", b"invitation", "job", b"job", "key", b"key", "member", b"member", "permission", b"permission", "resource", b"resource", "role", b"role", "role_grant", b"role_grant", "scheduled_changeset", b"scheduled_changeset", "tenant", b"tenant", "tier", b"tier"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_resource: _TypeAlias = _typing.Literal["permission", "role", "tier", "add_on", "tenant", "member", "role_grant", "exception", "invitation", "key", "identity", "endpoint", "scheduled_changeset", "job"]  # noqa: Y015
+    _WhichOneofReturnType_resource: _TypeAlias = _typing.Literal["permission", "role", "tier", "add_on", "tenant", "member", "role_grant", "exception", "invitation", "key", "identity", "endpoint", "scheduled_changeset", "job", "billing_price", "billing_source", "billing_settings"]  # noqa: Y015
     _WhichOneofArgType_resource: _TypeAlias = _typing.Literal["resource", b"resource"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_resource) -> _WhichOneofReturnType_resource | None: ...
 

@@ -4,6 +4,7 @@ isort:skip_file
 """
 
 from authz_service.gen.authz.v1 import add_on_pb2 as _add_on_pb2
+from authz_service.gen.authz.v1 import billing_policy_pb2 as _billing_policy_pb2
 from authz_service.gen.authz.v1 import effect_pb2 as _effect_pb2
 from authz_service.gen.authz.v1 import exception_pb2 as _exception_pb2
 from authz_service.gen.authz.v1 import feature_pb2 as _feature_pb2
@@ -65,6 +66,13 @@ class Command(_message.Message):
     SET_TIER_FIELD_NUMBER: _builtins.int
     ADD_ADD_ON_FIELD_NUMBER: _builtins.int
     REMOVE_ADD_ON_FIELD_NUMBER: _builtins.int
+    CREATE_BILLING_PRICE_FIELD_NUMBER: _builtins.int
+    UPDATE_BILLING_PRICE_FIELD_NUMBER: _builtins.int
+    DELETE_BILLING_PRICE_FIELD_NUMBER: _builtins.int
+    CREATE_BILLING_SOURCE_FIELD_NUMBER: _builtins.int
+    UPDATE_BILLING_SOURCE_FIELD_NUMBER: _builtins.int
+    DELETE_BILLING_SOURCE_FIELD_NUMBER: _builtins.int
+    UPDATE_BILLING_SETTINGS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def create_permission(self) -> _permission_pb2.CreatePermissionRequest:
         """Create a permission."""
@@ -177,6 +185,34 @@ class Command(_message.Message):
     def remove_add_on(self) -> _subscription_pb2.RemoveAddOnRequest:
         """Take an add-on from a tenant."""
 
+    @_builtins.property
+    def create_billing_price(self) -> _billing_policy_pb2.CreateBillingPriceRequest:
+        """Map a price."""
+
+    @_builtins.property
+    def update_billing_price(self) -> _billing_policy_pb2.UpdateBillingPriceRequest:
+        """Change what a price stands for."""
+
+    @_builtins.property
+    def delete_billing_price(self) -> _billing_policy_pb2.DeleteBillingPriceRequest:
+        """Remove a price."""
+
+    @_builtins.property
+    def create_billing_source(self) -> _billing_policy_pb2.CreateBillingSourceRequest:
+        """Add a source of billing events."""
+
+    @_builtins.property
+    def update_billing_source(self) -> _billing_policy_pb2.UpdateBillingSourceRequest:
+        """Change a source of billing events."""
+
+    @_builtins.property
+    def delete_billing_source(self) -> _billing_policy_pb2.DeleteBillingSourceRequest:
+        """Remove a source of billing events."""
+
+    @_builtins.property
+    def update_billing_settings(self) -> _billing_policy_pb2.UpdateBillingSettingsRequest:
+        """Change the settings of the billing policy."""
+
     def __init__(
         self,
         *,
@@ -208,12 +244,19 @@ class Command(_message.Message):
         set_tier: _subscription_pb2.SetTierRequest | None = ...,
         add_add_on: _subscription_pb2.AddAddOnRequest | None = ...,
         remove_add_on: _subscription_pb2.RemoveAddOnRequest | None = ...,
+        create_billing_price: _billing_policy_pb2.CreateBillingPriceRequest | None = ...,
+        update_billing_price: _billing_policy_pb2.UpdateBillingPriceRequest | None = ...,
+        delete_billing_price: _billing_policy_pb2.DeleteBillingPriceRequest | None = ...,
+        create_billing_source: _billing_policy_pb2.CreateBillingSourceRequest | None = ...,
+        update_billing_source: _billing_policy_pb2.UpdateBillingSourceRequest | None = ...,
+        delete_billing_source: _billing_policy_pb2.DeleteBillingSourceRequest | None = ...,
+        update_billing_settings: _billing_policy_pb2.UpdateBillingSettingsRequest | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["add_add_on", b"add_add_on", "command", b"command", "create_add_on", b"create_add_on", "create_exception", b"create_exception", "create_feature", b"create_feature", "create_limit", b"create_limit", "create_permission", b"create_permission", "create_role", b"create_role", "create_tier", b"create_tier", "delete_add_on", b"delete_add_on", "delete_exception", b"delete_exception", "delete_feature", b"delete_feature", "delete_limit", b"delete_limit", "delete_permission", b"delete_permission", "delete_role", b"delete_role", "delete_role_grant", b"delete_role_grant", "delete_tier", b"delete_tier", "grant_role", b"grant_role", "remove_add_on", b"remove_add_on", "revoke_role", b"revoke_role", "set_tier", b"set_tier", "update_add_on", b"update_add_on", "update_exception", b"update_exception", "update_feature", b"update_feature", "update_limit", b"update_limit", "update_permission", b"update_permission", "update_role", b"update_role", "update_role_grant", b"update_role_grant", "update_tier", b"update_tier"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["add_add_on", b"add_add_on", "command", b"command", "create_add_on", b"create_add_on", "create_billing_price", b"create_billing_price", "create_billing_source", b"create_billing_source", "create_exception", b"create_exception", "create_feature", b"create_feature", "create_limit", b"create_limit", "create_permission", b"create_permission", "create_role", b"create_role", "create_tier", b"create_tier", "delete_add_on", b"delete_add_on", "delete_billing_price", b"delete_billing_price", "delete_billing_source", b"delete_billing_source", "delete_exception", b"delete_exception", "delete_feature", b"delete_feature", "delete_limit", b"delete_limit", "delete_permission", b"delete_permission", "delete_role", b"delete_role", "delete_role_grant", b"delete_role_grant", "delete_tier", b"delete_tier", "grant_role", b"grant_role", "remove_add_on", b"remove_add_on", "revoke_role", b"revoke_role", "set_tier", b"set_tier", "update_add_on", b"update_add_on", "update_billing_price", b"update_billing_price", "update_billing_settings", b"update_billing_settings", "update_billing_source", b"update_billing_source", "update_exception", b"update_exception", "update_feature", b"update_feature", "update_limit", b"update_limit", "update_permission", b"update_permission", "update_role", b"update_role", "update_role_grant", b"update_role_grant", "update_tier", b"update_tier"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["add_add_on", b"add_add_on", "command", b"command", "create_add_on", b"create_add_on", "create_exception", b"create_exception", "create_feature", b"create_feature", "create_limit", b"create_limit", "create_permission", b"create_permission", "create_role", b"create_role", "create_tier", b"create_tier", "delete_add_on", b"delete_add_on", "delete_exception", b"delete_exception", "delete_feature", b"delete_feature", "delete_limit", b"delete_limit", "delete_permission", b"delete_permission", "delete_role", b"delete_role", "delete_role_grant", b"delete_role_grant", "delete_tier", b"delete_tier", "grant_role", b"grant_role", "remove_add_on", b"remove_add_on", "revoke_role", b"revoke_role", "set_tier", b"set_tier", "update_add_on", b"update_add_on", "update_exception", b"update_exception", "update_feature", b"update_feature", "update_limit", b"update_limit", "update_permission", b"update_permission", "update_role", b"update_role", "update_role_grant", b"update_role_grant", "update_tier", b"update_tier"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["add_add_on", b"add_add_on", "command", b"command", "create_add_on", b"create_add_on", "create_billing_price", b"create_billing_price", "create_billing_source", b"create_billing_source", "create_exception", b"create_exception", "create_feature", b"create_feature", "create_limit", b"create_limit", "create_permission", b"create_permission", "create_role", b"create_role", "create_tier", b"create_tier", "delete_add_on", b"delete_add_on", "delete_billing_price", b"delete_billing_price", "delete_billing_source", b"delete_billing_source", "delete_exception", b"delete_exception", "delete_feature", b"delete_feature", "delete_limit", b"delete_limit", "delete_permission", b"delete_permission", "delete_role", b"delete_role", "delete_role_grant", b"delete_role_grant", "delete_tier", b"delete_tier", "grant_role", b"grant_role", "remove_add_on", b"remove_add_on", "revoke_role", b"revoke_role", "set_tier", b"set_tier", "update_add_on", b"update_add_on", "update_billing_price", b"update_billing_price", "update_billing_settings", b"update_billing_settings", "update_billing_source", b"update_billing_source", "update_exception", b"update_exception", "update_feature", b"update_feature", "update_limit", b"update_limit", "update_permission", b"update_permission", "update_role", b"update_role", "update_role_grant", b"update_role_grant", "update_tier", b"update_tier"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_command: _TypeAlias = _typing.Literal["create_permission", "update_permission", "delete_permission", "create_role", "update_role", "delete_role", "create_tier", "update_tier", "delete_tier", "create_add_on", "update_add_on", "delete_add_on", "create_feature", "update_feature", "delete_feature", "create_limit", "update_limit", "delete_limit", "grant_role", "revoke_role", "update_role_grant", "delete_role_grant", "create_exception", "update_exception", "delete_exception", "set_tier", "add_add_on", "remove_add_on"]  # noqa: Y015
+    _WhichOneofReturnType_command: _TypeAlias = _typing.Literal["create_permission", "update_permission", "delete_permission", "create_role", "update_role", "delete_role", "create_tier", "update_tier", "delete_tier", "create_add_on", "update_add_on", "delete_add_on", "create_feature", "update_feature", "delete_feature", "create_limit", "update_limit", "delete_limit", "grant_role", "revoke_role", "update_role_grant", "delete_role_grant", "create_exception", "update_exception", "delete_exception", "set_tier", "add_add_on", "remove_add_on", "create_billing_price", "update_billing_price", "delete_billing_price", "create_billing_source", "update_billing_source", "delete_billing_source", "update_billing_settings"]  # noqa: Y015
     _WhichOneofArgType_command: _TypeAlias = _typing.Literal["command", b"command"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_command) -> _WhichOneofReturnType_command | None: ...
 

@@ -390,7 +390,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     Example: `evt_1NG8Du2e` of `crm`, which `stripe` sent.
     """
     ERROR_REASON_EVENT_SOURCE_NOT_FOUND: _ErrorReason.ValueType  # 57
-    """NOT_FOUND. `policies/billing.yaml` declares no such source of events.
+    """NOT_FOUND. The billing policy has no such source of events. List the sources.
     Example: source `strpe`.
     """
     ERROR_REASON_EVENT_SUBJECT_MAPPED: _ErrorReason.ValueType  # 70
@@ -403,9 +403,21 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     Example: `DiscardBillingEvent` of an event that was applied.
     """
     ERROR_REASON_INVALID_BILLING_POLICY: _ErrorReason.ValueType  # 96
-    """FAILED_PRECONDITION. `policies/billing.yaml` sells what the catalogue does not have.
-    `authz billing check` tells where.
-    Example: plan `pro` with tier `profesional`.
+    """FAILED_PRECONDITION. The billing policy sells what the catalogue does not have any more.
+    Example: a price that sells `seats`, after the last tier with that limit has lost it.
+    """
+    ERROR_REASON_BILLING_PRICE_EXISTS: _ErrorReason.ValueType  # 132
+    """ALREADY_EXISTS. The price is mapped already. Change what it stands for with `UpdateBillingPrice`.
+    Example: `CreateBillingPrice` of `price_enterprise` twice.
+    """
+    ERROR_REASON_BILLING_PRICE_NOT_FOUND: _ErrorReason.ValueType  # 133
+    """NOT_FOUND. The billing policy has no such price. List the prices.
+    Example: `GetBillingPrice` of `price_gold`, which nobody has mapped.
+    """
+    ERROR_REASON_BILLING_SOURCE_EXISTS: _ErrorReason.ValueType  # 134
+    """ALREADY_EXISTS. The billing policy has a source of that name. Change it with
+    `UpdateBillingSource`.
+    Example: `CreateBillingSource` of `stripe` twice.
     """
     ERROR_REASON_JOB_NOT_FOUND: _ErrorReason.ValueType  # 19
     """NOT_FOUND. There is no such job: it was never made, or ended long ago and is forgotten. List the
@@ -821,7 +833,7 @@ ERROR_REASON_EVENT_NOT_FOUND: ErrorReason.ValueType  # 56
 Example: `evt_1NG8Du2e` of `crm`, which `stripe` sent.
 """
 ERROR_REASON_EVENT_SOURCE_NOT_FOUND: ErrorReason.ValueType  # 57
-"""NOT_FOUND. `policies/billing.yaml` declares no such source of events.
+"""NOT_FOUND. The billing policy has no such source of events. List the sources.
 Example: source `strpe`.
 """
 ERROR_REASON_EVENT_SUBJECT_MAPPED: ErrorReason.ValueType  # 70
@@ -834,9 +846,21 @@ discarded.
 Example: `DiscardBillingEvent` of an event that was applied.
 """
 ERROR_REASON_INVALID_BILLING_POLICY: ErrorReason.ValueType  # 96
-"""FAILED_PRECONDITION. `policies/billing.yaml` sells what the catalogue does not have.
-`authz billing check` tells where.
-Example: plan `pro` with tier `profesional`.
+"""FAILED_PRECONDITION. The billing policy sells what the catalogue does not have any more.
+Example: a price that sells `seats`, after the last tier with that limit has lost it.
+"""
+ERROR_REASON_BILLING_PRICE_EXISTS: ErrorReason.ValueType  # 132
+"""ALREADY_EXISTS. The price is mapped already. Change what it stands for with `UpdateBillingPrice`.
+Example: `CreateBillingPrice` of `price_enterprise` twice.
+"""
+ERROR_REASON_BILLING_PRICE_NOT_FOUND: ErrorReason.ValueType  # 133
+"""NOT_FOUND. The billing policy has no such price. List the prices.
+Example: `GetBillingPrice` of `price_gold`, which nobody has mapped.
+"""
+ERROR_REASON_BILLING_SOURCE_EXISTS: ErrorReason.ValueType  # 134
+"""ALREADY_EXISTS. The billing policy has a source of that name. Change it with
+`UpdateBillingSource`.
+Example: `CreateBillingSource` of `stripe` twice.
 """
 ERROR_REASON_JOB_NOT_FOUND: ErrorReason.ValueType  # 19
 """NOT_FOUND. There is no such job: it was never made, or ended long ago and is forgotten. List the

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14\x61uthz/v1/moved.proto\x12\x08\x61uthz.v1\"H\n\x05Moved\x12!\n\x04kind\x18\x01 \x01(\x0e\x32\x13.authz.v1.MovedKind\x12\r\n\x05\x63ount\x18\x02 \x01(\x05\x12\r\n\x05names\x18\x03 \x03(\t*\xea\x01\n\tMovedKind\x12\x1a\n\x16MOVED_KIND_UNSPECIFIED\x10\x00\x12\x19\n\x15MOVED_KIND_PERMISSION\x10\x01\x12\x13\n\x0fMOVED_KIND_ROLE\x10\x02\x12\x13\n\x0fMOVED_KIND_TIER\x10\x03\x12\x15\n\x11MOVED_KIND_ADD_ON\x10\x04\x12\x18\n\x14MOVED_KIND_EXCEPTION\x10\x05\x12\x19\n\x15MOVED_KIND_ROLE_GRANT\x10\x06\x12\x19\n\x15MOVED_KIND_INVITATION\x10\x07\x12\x15\n\x11MOVED_KIND_TENANT\x10\x08\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14\x61uthz/v1/moved.proto\x12\x08\x61uthz.v1\"H\n\x05Moved\x12!\n\x04kind\x18\x01 \x01(\x0e\x32\x13.authz.v1.MovedKind\x12\r\n\x05\x63ount\x18\x02 \x01(\x05\x12\r\n\x05names\x18\x03 \x03(\t*\xa9\x02\n\tMovedKind\x12\x1a\n\x16MOVED_KIND_UNSPECIFIED\x10\x00\x12\x19\n\x15MOVED_KIND_PERMISSION\x10\x01\x12\x13\n\x0fMOVED_KIND_ROLE\x10\x02\x12\x13\n\x0fMOVED_KIND_TIER\x10\x03\x12\x15\n\x11MOVED_KIND_ADD_ON\x10\x04\x12\x18\n\x14MOVED_KIND_EXCEPTION\x10\x05\x12\x19\n\x15MOVED_KIND_ROLE_GRANT\x10\x06\x12\x19\n\x15MOVED_KIND_INVITATION\x10\x07\x12\x15\n\x11MOVED_KIND_TENANT\x10\x08\x12\x1c\n\x18MOVED_KIND_BILLING_PRICE\x10\t\x12\x1f\n\x1bMOVED_KIND_BILLING_SETTINGS\x10\nb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,7 +32,7 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'authz.v1.moved_pb2', _globa
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_MOVEDKIND']._serialized_start=109
-  _globals['_MOVEDKIND']._serialized_end=343
+  _globals['_MOVEDKIND']._serialized_end=406
   _globals['_MOVED']._serialized_start=34
   _globals['_MOVED']._serialized_end=106
 # @@protoc_insertion_point(module_scope)

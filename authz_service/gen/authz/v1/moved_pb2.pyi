@@ -43,6 +43,10 @@ class _MovedKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_MovedKind.V
     """Open invitations that give it."""
     MOVED_KIND_TENANT: _MovedKind.ValueType  # 8
     """Tenants that have it."""
+    MOVED_KIND_BILLING_PRICE: _MovedKind.ValueType  # 9
+    """Prices of the billing policy that sell it."""
+    MOVED_KIND_BILLING_SETTINGS: _MovedKind.ValueType  # 10
+    """The settings of the billing policy, which name it."""
 
 class MovedKind(_MovedKind, metaclass=_MovedKindEnumTypeWrapper):
     """What kind of thing used a definition that was deleted."""
@@ -65,6 +69,10 @@ MOVED_KIND_INVITATION: MovedKind.ValueType  # 7
 """Open invitations that give it."""
 MOVED_KIND_TENANT: MovedKind.ValueType  # 8
 """Tenants that have it."""
+MOVED_KIND_BILLING_PRICE: MovedKind.ValueType  # 9
+"""Prices of the billing policy that sell it."""
+MOVED_KIND_BILLING_SETTINGS: MovedKind.ValueType  # 10
+"""The settings of the billing policy, which name it."""
 Global___MovedKind: _TypeAlias = MovedKind  # noqa: Y015
 
 @_typing.final

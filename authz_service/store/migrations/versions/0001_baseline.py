@@ -96,11 +96,13 @@ def upgrade() -> None:
     history = sa.text(chance[op.get_bind().dialect.name])
     head = sa.table("head", *map(sa.column, ("id", "revision", "history")))
     op.execute(head.insert().values(id=1, revision=0, history=history))
+    op.execute("INSERT INTO billing_head (id, revision) VALUES (1, 0)")
     op.execute(create_casbin_rule(op.get_bind().dialect.name))
 
 
 def ledger_tables() -> None:
     single_row_table("head", "one_head", *numbers("revision"), *texts("history", "copy"))
+    single_row_table("billing_head", "one_billing_head", *numbers("revision"))
     keyed_table("history", ["id"], *numbers("last_shared", "first", "at"))
     op.create_table(
         "change_log",
@@ -243,8 +245,11 @@ def event_tables() -> None:
         "event",
         "number",
         *texts("source", "event_id", "type", "subject", "data", "state", "reason", "message"),
-        *texts("tenant", "meaning", "passage"),
+        *texts("tenant", "meaning", "waits_for", "passage"),
         *numbers("time", "received_at", "revision", "closing_at", "deliveries"),
+    )
+    partial_index(
+        "ix_event_waits_for", "event", ["waits_for"], sa.text("waits_for <> ''"), unique=False
     )
     index("ux_event_source_event_id", "event", ["source", "event_id"], unique=True)
     index("ix_event_tenant_state", "event", ["tenant", "state"])
