@@ -4,7 +4,6 @@ import base64
 import hashlib
 import hmac
 import json
-import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,10 +14,17 @@ import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from authz_service.app import setup
-from authz_service.config import Settings, shipped_policies
+from authz_service.config import Settings
 from authz_service.errors import ErrorReason, Unavailable
 from authz_service.gen.authz.v1 import billing_pb2 as pb
-from authz_service.gen.authz.v1 import invitation_pb2, member_pb2, subscription_pb2, tenant_pb2
+from authz_service.gen.authz.v1 import billing_policy_pb2 as policy
+from authz_service.gen.authz.v1 import (
+    invitation_pb2,
+    limit_pb2,
+    member_pb2,
+    subscription_pb2,
+    tenant_pb2,
+)
 from tests.postgres import fresh_database
 from tests.rpc.conftest import fresh_name
 from tests.rpc.harness import Server, serving
@@ -505,21 +511,23 @@ def test_full_list_read_from_the_billing_system_is_compared(posted: Server, tena
     assert account(posted, fresh).display_name == "New"
 
 
-def test_limit_that_the_catalogue_does_not_have_is_refused_for_the_policys_fault(
+def test_limit_that_the_catalogue_does_not_have_any_more_is_refused_for_the_policys_fault(
     tmp_path: Path,
 ) -> None:
-    policies = shutil.copytree(shipped_policies(), tmp_path / "policies")
-    file = policies / "billing.yaml"
-    text = file.read_text()
-    sold = "free: {tier: free, limits: {seats"
-    assert sold in text
-    file.write_text(text.replace(sold, "free: {tier: free, limits: {moons: 1, seats"))
-    with serving(tmp_path, policies_dir=policies) as server:
-        request = brought("acme", "onboard", plans="free", admin={"subject": "user:ada"})
+    with serving(tmp_path) as server:
+        moons = limit_pb2.Limit(name="moons", value=1, unit="moon")
+        server.operator.limits.CreateLimit(limit_pb2.CreateLimitRequest(tier="free", limit=moons))
+        sold = policy.SoldLimit(name="moons", each=1)
+        price = policy.BillingPrice(id="price_moon", tier="free", limits=[sold])
+        mapping = policy.CreateBillingPriceRequest(billing_price=price)
+        server.operator.billing_policy.CreateBillingPrice(mapping)
+        server.operator.limits.DeleteLimit(limit_pb2.DeleteLimitRequest(tier="free", name="moons"))
+        plans = [{"plan": "price_moon", "quantity": 2}]
+        request = brought("acme", "onboard", plans=plans, admin={"subject": "user:ada"})
         answer = server.operator.billing.IngestBillingEvent(request)
         assert answer.event.reason == pb.BILLING_EVENT_REASON_REFUSED
         assert ErrorReason.INVALID_BILLING_POLICY in answer.event.message
-        file.write_text(text.replace("moons: 1", "seats: 1"))
+        server.operator.limits.CreateLimit(limit_pb2.CreateLimitRequest(tier="free", limit=moons))
         replay = pb.ReplayBillingEventRequest(source="billing-job", id=request.id)
         assert (
             server.operator.billing.ReplayBillingEvent(replay).event.state
