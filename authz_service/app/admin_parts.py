@@ -21,13 +21,15 @@ from authz_service.web.webhook_secrets import EventSecrets
 class Parts(CheckParts):
     """What administration has besides: what changes anything, and the jobs that follow a change."""
 
-    def __init__(self, settings: Settings, *, hub: Callable[["Parts"], Hub] | None = None) -> None:
+    def __init__(
+        self, settings: Settings, *, family: str, hub: Callable[["Parts"], Hub] | None = None
+    ) -> None:
         """Open the database; start nothing. `hub` makes what tells check workers of changes.
 
         Raises:
             AuthzError: the policy files, an issuer or a mail setting is wrong.
         """
-        super().__init__(settings, shared=hub is not None)
+        super().__init__(settings, family=family, shared=hub is not None)
         outside = Door(self.time.now, door.new_id, door.new_secret, door.chance)
         self.jobs = Jobs(settings, self.database.url, outside)
         self.hub = hub(self) if hub is not None else None
@@ -46,7 +48,10 @@ class Parts(CheckParts):
         )
 
     def following(
-        self, on_health: Callable[[bool], None], on_age: Callable[[float], None] | None = None
+        self,
+        on_health: Callable[[bool], None],
+        on_age: Callable[[float], None] | None = None,
+        told: Callable[[], bool] = lambda: True,
     ) -> Following:
         """Make what keeps the replica up to date, and the database."""
         return Following(
@@ -57,4 +62,5 @@ class Parts(CheckParts):
             self.store.apply_due,
             self.store.begin_history,
             on_age,
+            told,
         )

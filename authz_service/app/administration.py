@@ -21,7 +21,7 @@ class Administration:
     def __init__(self, kin: Kin) -> None:
         """Take over the index; bind the ports. Raises: AuthzError, OSError."""
         self._kin = kin
-        self._parts = parts = Parts(kin.settings, hub=self._hub_of)
+        self._parts = parts = Parts(kin.settings, family=kin.family, hub=self._hub_of)
         parts.replica.load(kin.snapshot)
         parts.jobs.prepare(parts.replica.index)
         self._following = parts.following(self._on_health)

@@ -23,10 +23,10 @@ class CheckWorker:
         """Take over the index; bind the port. Raises: AuthzError, OSError."""
         self._settings = kin.settings
         self._others_serve = others_serve
-        self._parts = parts = CheckParts(kin.settings, shared=True)
+        self._parts = parts = CheckParts(kin.settings, family=kin.family, shared=True)
         parts.replica.load(kin.snapshot)
         freshness = Freshness(kin.settings, lambda: self._port)
-        self._following = parts.following(lambda _: None, freshness.on_age)
+        self._following = parts.following(lambda _: None, freshness.on_age, lambda: self._link.up)
         self._port = check_port(parts)
         self._tally = Tally(kin.board, number, self._figures)
         self._link = Link(kin.path, number, parts.replica, self)

@@ -23,15 +23,19 @@ from authz_service.usecases.decisions.shadow import Shadow
 class CheckParts:
     """What every process of a `serve` has. A check worker has nothing else."""
 
-    def __init__(self, settings: Settings, *, shared: bool = False) -> None:
-        """Open the database; start nothing. Ports are `shared` with processes of the same `serve`.
+    def __init__(self, settings: Settings, *, family: str, shared: bool = False) -> None:
+        """Open the database; start nothing.
+
+        `family` names the processes of one `serve`, that share ports if `shared` says so.
 
         Raises:
             AuthzError: an issuer is wrong.
         """
         self.settings = settings
         self.shared = shared
-        self.database = Database(settings.database_url, busy_seconds=settings.busy_seconds)
+        self.database = Database(
+            settings.database_url, busy_seconds=settings.busy_seconds, family=family
+        )
         self.time = Time(door.now, door.elapsed)
         self.replica = Replica(self.database, self.time)
         self.model = (settings.policies_dir / "model.conf").read_text(encoding="utf-8")
@@ -51,13 +55,16 @@ class CheckParts:
         return Observation(port, verbose=verbose, trace=trace, note=self.key_use.note)
 
     def following(
-        self, on_health: Callable[[bool], None], on_age: Callable[[float], None] | None = None
+        self,
+        on_health: Callable[[bool], None],
+        on_age: Callable[[float], None] | None = None,
+        told: Callable[[], bool] = lambda: True,
     ) -> Following:
         """Make what keeps the replica up to date; it reports whether the database answers, and how
-        long ago that was.
+        long ago that was. `told` says whether changes of the family arrive by themselves.
         """
         poll = self.settings.poll_seconds
-        return Following(self.database, self.replica, poll, on_health, on_age=on_age)
+        return Following(self.database, self.replica, poll, on_health, on_age=on_age, told=told)
 
     def standing(self, figures: Figures, following: Following) -> Figures:
         """Add to what was counted how this process stands."""

@@ -3,7 +3,7 @@
 import threading
 from functools import partial
 
-from authz_service.app import index_keeping, ports, setup
+from authz_service.app import door, index_keeping, ports, setup
 from authz_service.app.admin_parts import Parts
 from authz_service.app.checks import Freshness, check_figures, check_port
 from authz_service.app.ports import admin_figures
@@ -22,7 +22,7 @@ class Service:
             OSError: a port is taken.
         """
         self._settings = settings
-        self._parts = parts = Parts(settings)
+        self._parts = parts = Parts(settings, family=door.new_id())
         self.database, self.replica, self.store = parts.database, parts.replica, parts.store
         self.worker, self.explainer = parts.worker, parts.explainer
         freshness = Freshness(settings, lambda: self.check_port)

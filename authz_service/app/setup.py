@@ -54,7 +54,7 @@ def prepared(settings: Settings) -> Snapshot:
     Raises:
         AuthzError: as `prepare`.
     """
-    with closing(Parts(settings)) as parts:
+    with closing(Parts(settings, family=door.new_id())) as parts:
         prepare(parts)
         return parts.replica.snapshot()
 

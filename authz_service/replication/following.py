@@ -27,7 +27,8 @@ class Following:
     `apply_due` makes facts of what has come due: it is in force without, but not in the view that
     others read. `put_back` begins a new history, in the place of the one named, of a database that
     has lost what was known here. While the database does not answer, checks go on from the last
-    index; `healthy` tells. `on_age` is told the age.
+    index; `healthy` tells. `on_age` is told the age. `told` says whether changes of the own family
+    arrive here by themselves.
     """
 
     def __init__(
@@ -39,6 +40,7 @@ class Following:
         apply_due: Callable[[], None] | None = None,
         put_back: Callable[[str, str], object] | None = None,
         on_age: Callable[[float], None] | None = None,
+        told: Callable[[], bool] = lambda: True,
     ) -> None:
         self._replica = replica
         self._apply_due = apply_due
@@ -47,7 +49,7 @@ class Following:
         self._on_age = on_age
         self._poll_seconds = poll_seconds
         self._stopping = threading.Event()
-        self._listener = Listener(database, self._stopping)
+        self._listener = Listener(database, self._stopping, told)
         runs = {"following": self._run, "demand": self._read_on_demand, "age": self._watch_age}
         self._threads = [
             threading.Thread(target=run, name=name, daemon=True) for name, run in runs.items()

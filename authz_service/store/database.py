@@ -64,6 +64,9 @@ _PRAGMAS: Final = (
 
 _COPY: Final = "authz copy"
 
+FAMILY: Final = "authz_family"
+"""The option of connections that names the family of the process."""
+
 _AGAIN: Final = 0.01
 """Seconds until a locked file is tried again."""
 
@@ -75,8 +78,11 @@ class Database:
     PostgreSQL keeps its own default, `synchronous_commit = on`.
     """
 
-    def __init__(self, url: str, *, busy_seconds: float = 10.0) -> None:
+    def __init__(self, url: str, *, busy_seconds: float = 10.0, family: str = "") -> None:
         """Make ready to connect; nothing is opened yet.
+
+        `family` names the processes that tell each other of their changes themselves, in letters
+        and digits; "" for a process that nobody tells.
 
         Raises:
             InvalidArgument: the URL is malformed, or of another kind of database.
@@ -85,7 +91,8 @@ class Database:
         self.url = _parsed(url)
         self.dialect = self.url.get_backend_name()
         self._kept: list[Connection] = []
-        self.engine = _engine(self.url, busy_seconds)
+        self.family = family
+        self.engine = _engine(self.url, busy_seconds).execution_options(**{FAMILY: family})
         self.last_commit = LastCommit(self.url.database if self.dialect == "sqlite" else None)
 
     @contextmanager

@@ -84,7 +84,7 @@ def begin(connection: Connection, head: Head, history: str, at: Instant, copy: s
     connection.execute(insert(schema.history).values(row))
     change_log.append(connection, Delta(first, (), at))
     mark(connection, copy, revision=first, history=history)
-    wakeup.wake(connection)
+    wakeup.wake(connection, everybody=True)
     return first
 
 

@@ -2,6 +2,7 @@
 reader also polls.
 """
 
+from collections.abc import Callable
 from contextlib import suppress
 from threading import Event
 from time import monotonic
@@ -10,7 +11,7 @@ from typing import Any, Final
 import psycopg
 from sqlalchemy import Connection
 
-from authz_service.store.database import Database, connect_postgres
+from authz_service.store.database import FAMILY, Database, connect_postgres
 
 _CHANNEL: Final = "authz_change"
 
@@ -18,20 +19,30 @@ _LOOK_UP: Final = 0.2
 """Seconds after which a listener looks whether it is to stop; nothing else interrupts it."""
 
 
-def wake(connection: Connection) -> None:
-    """Tell listeners of the change when, and only if, this transaction commits."""
+def wake(connection: Connection, *, everybody: bool = False) -> None:
+    """Tell listeners of the change when, and only if, this transaction commits.
+
+    Those of the own family need not be woken, unless `everybody` must read: they are told of the
+    change itself.
+    """
     if connection.dialect.name == "postgresql":
-        connection.connection.cursor().execute(f"NOTIFY {_CHANNEL}")
+        family = "" if everybody else connection.get_execution_options().get(FAMILY, "")
+        connection.connection.cursor().execute(f"NOTIFY {_CHANNEL}, '{family}'")
 
 
 class Listener:
     """Waits for wake-ups on a PostgreSQL connection of its own; on SQLite it only lets time pass.
 
-    Used by one thread, but `stopping` may be set by another.
+    It sleeps on when a process of the own family has committed, as long as `told` says that such
+    changes arrive by themselves. Used by one thread, but `stopping` may be set by another.
     """
 
-    def __init__(self, database: Database, stopping: Event) -> None:
+    def __init__(
+        self, database: Database, stopping: Event, told: Callable[[], bool] = lambda: True
+    ) -> None:
         self._stopping = stopping
+        self._family = database.family
+        self._told = told
         self._busy_seconds = database.busy_seconds
         postgres = database.dialect == "postgresql"
         self._address = database.url.set(drivername="postgresql") if postgres else None
@@ -63,5 +74,9 @@ class Listener:
             return  # What was committed before listening is found by reading once more.
         deadline = monotonic() + seconds
         while not self._stopping.is_set() and (remaining := deadline - monotonic()) > 0:
-            if any(self._connection.notifies(timeout=min(remaining, _LOOK_UP), stop_after=1)):
+            notes = self._connection.notifies(timeout=min(remaining, _LOOK_UP), stop_after=1)
+            if any(not self._is_own(note.payload) for note in notes):
                 return
+
+    def _is_own(self, family: str) -> bool:
+        return bool(family) and family == self._family and self._told()

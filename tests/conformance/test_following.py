@@ -1,6 +1,8 @@
 """What one process commits reaches the others, woken or not, also after an outage."""
 
 import gc
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -13,6 +15,7 @@ from authz_service.domain.change import FactChange
 from authz_service.errors import ErrorReason, Unavailable
 from authz_service.replication.following import Following
 from authz_service.store import histories, wakeup
+from authz_service.store.database import Database
 from tests.conformance import ledger
 from tests.conformance.every_fact import PERMISSION, SCHEDULED
 from tests.conformance.outages import cut, down, eventually, listening
@@ -49,7 +52,7 @@ def test_changes_arrive_by_polling(
     store_world: StoreWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """On PostgreSQL with every notification lost."""
-    monkeypatch.setattr(wakeup, "wake", lambda connection: None)
+    monkeypatch.setattr(wakeup, "wake", lambda *_, **__: None)
     other = store_world.another()
     with following(other, 0.02) as reported:
         for at in range(3):
@@ -66,6 +69,35 @@ def test_a_notification_wakes_another_process_long_before_it_polls(
         for _ in range(3):
             one.begin()
             arrives(postgres_world, one.finish())
+
+
+def test_changes_of_the_own_family_wake_nobody_who_is_told_of_them(
+    store_world: StoreWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if store_world.database.dialect != "postgresql":
+        pytest.skip("only PostgreSQL notifies")
+    kin = [Database(store_world.url, family=name) for name in ("one", "one", "two")]
+    writer, told, other = kin
+    looks: list[str] = []
+    stopping = threading.Event()
+    listeners = {
+        "told": wakeup.Listener(told, stopping),
+        "not told": wakeup.Listener(told, stopping, lambda: False),
+        "other": wakeup.Listener(other, stopping),
+    }
+    for listener in listeners.values():
+        listener.wait(0)
+    with writer.write() as connection:
+        wakeup.wake(connection)
+    for name, listener in listeners.items():
+        start = time.monotonic()
+        listener.wait(1.5)
+        if time.monotonic() - start < 1:
+            looks.append(name)
+        listener.close()
+    assert looks == ["not told", "other"]
+    for database in kin:
+        database.close()
 
 
 def test_what_was_committed_before_listening_arrives_all_the_same(
