@@ -268,6 +268,17 @@ SITUATIONS: Final[dict[str, Situation]] = {
         lambda s: [*s.opened(), s.invoice("manual", "payment_failed", 35, None)],
         OPEN,
     ),
+    "invoice written by hand for the subscription fails": (
+        lambda s: [
+            *s.opened(),
+            s.invoice("manual", "payment_failed", 35, billing_reason="manual"),
+        ],
+        OPEN,
+    ),
+    "invoice written by hand is paid while the subscription is past due": (
+        lambda s: [*_past_due(s), s.invoice("manual", "paid", 35, billing_reason="manual")],
+        Right("grace", later={43: "grace", 45: "suspended"}),
+    ),
     "11 bought again after an end": (_resubscribed, Right("active", "professional", 3)),
     "12 new customer after the old was deleted": (_customer_again, OPEN),
     "12 old customer deleted later": (_old_customer_deleted, OPEN),

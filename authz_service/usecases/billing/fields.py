@@ -29,6 +29,10 @@ class Fields:
     def text(self, name: str) -> str:
         return values.text(self.value(name), name)
 
+    def label(self, name: str) -> str:
+        """Read a name that people typed: what is not printable in it is a space."""
+        return values.label(self.value(name), name)
+
     def instant(self, name: str, *, ends: bool = False) -> Instant | None:
         """Read an instant; None if it is not there. `ends`: a day may be part of what it ends."""
         value = self.value(name)

@@ -230,7 +230,7 @@ def _clause(policy: BillingPolicy, fields: Fields, verb: Verb) -> Clause:
             return Clause(
                 verb=verb,
                 terms=terms_of(policy, fields.plans()),
-                display_name=fields.text("display_name"),
+                display_name=fields.label("display_name"),
                 admin=_admin(policy, fields),
             )
         case Verb.CHANGE_PLAN | Verb.REACTIVATED:

@@ -97,6 +97,13 @@ def text(value: Any, name: str) -> str:
     raise malformed(f"`{name}` is no text of up to {_MOST_TEXT} printable characters")
 
 
+def label(value: Any, name: str) -> str:
+    """Read a name as people paste it, with line breaks, hard spaces or marks that nobody sees."""
+    if isinstance(value, str):
+        value = " ".join("".join(c if c.isprintable() else " " for c in value).split())
+    return text(value, name)
+
+
 def identifier(value: Any, name: str) -> str:
     """Read an id: text, or a whole number as some systems have them."""
     total = isinstance(value, int) and not isinstance(value, bool)
