@@ -140,7 +140,7 @@ class Settings(BaseSettings):
         description="Longest a check waits for a thread while the line of checks does not empty.",
     )
     max_pending: int = Field(
-        default=256,
+        default=2048,
         ge=1,
         description="Calls at once that gRPC holds for us untaken; it drops more (CANCELLED).",
     )
@@ -149,17 +149,43 @@ class Settings(BaseSettings):
         ge=1,
         description="Calls at once on one connection; a client holds further ones back.",
     )
+    max_open_per_caller: int = Field(
+        default=1000,
+        ge=1,
+        description="Calls of one caller that may be open at once (TOO_MANY_OPEN_CALLS).",
+    )
+    max_open_per_address: int = Field(
+        default=4000,
+        ge=1,
+        description="Calls from one address that may be open at once (TOO_MANY_OPEN_CALLS).",
+    )
+    max_idle_calls: int = Field(
+        default=200,
+        ge=1,
+        description="Calls of one caller, and from one address, whose message has not come yet; "
+        "and those whose answer is not read. Beyond it the oldest of them end.",
+    )
+    max_message_seconds: float = Field(
+        default=5.0,
+        gt=0,
+        description="Longest that a call's message is awaited (MESSAGE_NOT_RECEIVED).",
+    )
+    max_reader_seconds: float = Field(
+        default=10.0, gt=0, description="Longest that an answer waits to be read; then it is cut."
+    )
     rate_checks_per_second: float = Field(
-        default=0.0,
+        default=50_000.0,
         ge=0,
-        description="Checks that one caller may ask a second, each question of a batch counted; "
-        "more are refused (RATE_LIMITED). 0 for no limit.",
+        description="Checks that one caller may ask a second, each question of a batch counted, "
+        "and costlier questions as often as they cost; more are refused (RATE_LIMITED). 0 for no "
+        "limit.",
     )
     rate_changes_per_second: float = Field(
-        default=0.0,
+        default=10_000.0,
         ge=0,
         description="Calls that one caller may make a second on the administration port, each item "
-        "of a bulk call counted; more are refused (RATE_LIMITED). 0 for no limit.",
+        "of a bulk call counted, and costlier calls as often as they cost; more are refused "
+        "(RATE_LIMITED). 0 for no limit.",
     )
     invitation_days: float = Field(
         default=7.0,

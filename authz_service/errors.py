@@ -9,6 +9,7 @@
     ├── FailedPrecondition   the request is right, the state of the world forbids it
     ├── Aborted              somebody else was faster: read again, decide anew
     ├── ResourceExhausted    too much at once: try again after the time it names
+    ├── DeadlineExceeded     the caller did not send in time what it has to send
     ├── Unavailable          try again: a part of the service cannot answer now
     └── Internal             a bug of ours; nothing was changed
 
@@ -97,6 +98,8 @@ class ErrorReason(StrEnum):
     REPLICA_STALE = "REPLICA_STALE"
     CLOCK_AHEAD = "CLOCK_AHEAD"
     REVISION_OF_OTHER_HISTORY = "REVISION_OF_OTHER_HISTORY"
+    TOO_MANY_OPEN_CALLS = "TOO_MANY_OPEN_CALLS"
+    MESSAGE_NOT_RECEIVED = "MESSAGE_NOT_RECEIVED"
     PLAINTEXT_REFUSED = "PLAINTEXT_REFUSED"
     LAST_OPERATOR_KEY = "LAST_OPERATOR_KEY"
     KEY_KIND_CONFLICT = "KEY_KIND_CONFLICT"
@@ -191,6 +194,10 @@ class ResourceExhausted(AuthzError):
     ) -> None:
         super().__init__(reason, message, details=details)
         self.retry_after = retry_after
+
+
+class DeadlineExceeded(AuthzError):
+    """The caller did not send in time what it has to send."""
 
 
 class Unavailable(AuthzError):

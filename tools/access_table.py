@@ -21,6 +21,7 @@ class Access(NamedTuple):
     role: str = ""
     right_in_tenant: str = ""
     weight: str = ""
+    cost: int = 0
     changes: bool = False
 
 
@@ -43,9 +44,13 @@ def _name(rpc: Rpc) -> str:
 
 
 def _arguments(rpc: Rpc) -> Iterator[str]:
-    yield from (f'{name}="{value}"' for name, value in asdict(rpc.access).items() if value)
+    yield from (f"{name}={_text(value)}" for name, value in asdict(rpc.access).items() if value)
     if rpc.changes:
         yield "changes=True"
+
+
+def _text(value: str | int) -> str:
+    return f'"{value}"' if isinstance(value, str) else str(value)
 
 
 def _rights(rpcs: Iterable[Rpc]) -> Iterator[tuple[str, str]]:

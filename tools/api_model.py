@@ -63,6 +63,7 @@ class Access:
     role: str
     right_in_tenant: str
     weight: str
+    cost: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +134,12 @@ def _access_reader(files: FileDescriptorSet) -> Callable[[MethodDescriptorProto]
     def read(method: MethodDescriptorProto) -> Access:
         option = options.FromString(method.options.SerializeToString()).Extensions[extension]
         return Access(
-            option.right, option.tenant, option.role, option.right_in_tenant, option.weight
+            option.right,
+            option.tenant,
+            option.role,
+            option.right_in_tenant,
+            option.weight,
+            option.cost,
         )
 
     return read

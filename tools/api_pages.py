@@ -190,8 +190,16 @@ def _taken(access: Access) -> str:
             taken = f"{right} for the tenant whose role `{path}` names"
         case _:
             taken = f"{right} for all tenants"
-    counted = f" Counts as one call for each of `{access.weight}`." if access.weight else ""
+    counted = _counted(access)
     return f"Takes the right {taken}.{counted}"
+
+
+def _counted(access: Access) -> str:
+    """Say what a call counts as in the rate limit, if not as one."""
+    cost = f"{access.cost} calls" if access.cost > 1 else "one call"
+    if access.weight:
+        return f" Counts as {cost} for each of `{access.weight}`."
+    return f" Counts as {cost}." if access.cost > 1 else ""
 
 
 def _sentence(text: str) -> str:

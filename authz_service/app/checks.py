@@ -47,7 +47,7 @@ def check_port(parts: CheckParts) -> Port:
         door.new_id,
         observed,
         door.now,
-        parts.credentials,
+        parts.gate,
     )
 
 

@@ -9,6 +9,7 @@ from authz_service.app.parts import CheckParts
 from authz_service.config import Settings
 from authz_service.rpc import page_tokens
 from authz_service.rpc.admission import LimitSettings
+from authz_service.rpc.room import RoomSettings
 from authz_service.rpc.server import PortSettings
 from authz_service.serving.tls import TlsFiles, require_no_listeners, tls_files
 
@@ -23,6 +24,13 @@ def limits(
         max_seconds=settings.max_deadline,
         per_second=per_second,
         standing_seconds=standing_seconds,
+        room=RoomSettings(
+            settings.max_open_per_caller,
+            settings.max_open_per_address,
+            settings.max_idle_calls,
+            settings.max_message_seconds,
+            settings.max_reader_seconds,
+        ),
     )
 
 

@@ -9,10 +9,12 @@ from authz_service.replication.following import Following
 from authz_service.replication.replica import Replica
 from authz_service.replication.time import Time
 from authz_service.rpc.credentials import Credentials
+from authz_service.rpc.gate import Gate
 from authz_service.serving.authentication import Authentication
 from authz_service.serving.call_stats import Observation
 from authz_service.serving.figures import Figures
 from authz_service.serving.issuers import tokens_of
+from authz_service.serving.token_line import TokenLine
 from authz_service.serving.trace_setup import tracing_to
 from authz_service.store.database import Database
 from authz_service.usecases.callers.key_use import KeyUse
@@ -43,10 +45,12 @@ class CheckParts:
         self.shadow = Shadow(self.explainer, settings.shadow_per_second)
         self.key_use = KeyUse(self.database, lambda: self.replica.index, self.time.now)
         self.tracing = tracing_to(settings.otlp_endpoint, door.now)
-        self.tokens = tokens_of(settings, self.time.now)
+        tokens = tokens_of(settings, self.time.now)
+        self.tokens = TokenLine(tokens)
         self.credentials = Credentials(
-            Authentication(self.tokens), certificates=settings.tls_client_ca is not None
+            Authentication(tokens), certificates=settings.tls_client_ca is not None
         )
+        self.gate = Gate(self.credentials, self.tokens, lambda: self.replica.index, self.time.now)
 
     def observation(self, port: str) -> Observation:
         """Make what counts the calls of one port."""

@@ -63,7 +63,7 @@ def admin_port(parts: Parts) -> Port:
         door.new_id,
         observed,
         door.now,
-        parts.credentials,
+        parts.gate,
     )
 
 

@@ -152,6 +152,8 @@ _ADVICE: Final[Mapping[str, str]] = {
     "DATABASE_BEHIND": "run authz migrate, then authz serve",
     "RATE_LIMITED": _LATER,
     "OVERLOADED": _LATER,
+    "TOO_MANY_OPEN_CALLS": _LATER,
+    "MESSAGE_NOT_RECEIVED": _LATER,
     "PLAINTEXT_REFUSED": "see the chapter TLS of docs/operating.md",
     "LAST_OPERATOR_KEY": "make another with authz keys create NAME --role authz.operator first; if "
     "all "

@@ -13,14 +13,20 @@ USER: Final = "user:"
 
 
 class IdentityKind(StrEnum):
+    """How a caller proves itself: by a token, or by one type of a certificate's names."""
+
     TOKEN = "token"
-    CERTIFICATE = "certificate"
+    CERTIFICATE_URI = "certificate_uri"
+    CERTIFICATE_DNS = "certificate_dns"
+    CERTIFICATE_EMAIL = "certificate_email"
+    CERTIFICATE_IP = "certificate_ip"
+    CERTIFICATE_COMMON_NAME = "certificate_common_name"
 
 
 @dataclass(frozen=True, slots=True)
 class Identity(Kept):
-    """A registered caller. `name` is a token's `sub`, or a URI, DNS name or common name that a
-    certificate bears; `issuer` is the token's `iss`, "" for certificates.
+    """A registered caller. `name` is a token's `sub`, or a certificate's name of the type that
+    `kind` says; `issuer` is the token's `iss`, "" for certificates.
     """
 
     MESSAGE: ClassVar[str] = "identity"
@@ -69,7 +75,7 @@ class TokenProof:
 class CertificateProof:
     """The names on a certificate that the handshake verified, those that say most first."""
 
-    names: tuple[str, ...]
+    names: tuple[tuple[IdentityKind, str], ...]
 
 
 Presented: TypeAlias = str | TokenProof | CertificateProof

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from hashlib import sha256
 from hmac import compare_digest
-from typing import ClassVar, Final
+from typing import ClassVar, Final, NamedTuple
 from zlib import crc32
 
 from authz_service.domain.audit import Document
@@ -111,14 +111,22 @@ def write(kind: KeyKind, key_id: str, secret: str) -> str:
     return body + checksum(body)
 
 
-def parse(text: str) -> tuple[str, str] | None:
-    """Split a key into id and secret; None if it is not one of ours, or was mistyped."""
+class KeyText(NamedTuple):
+    """The parts of a key as its caller shows it."""
+
+    kind: KeyKind
+    id: str
+    secret: str
+
+
+def parse(text: str) -> KeyText | None:
+    """Split a key into its parts; None if it is not one of ours, or was mistyped."""
     match text.split("_"):
         case [prefix, kind, key_id, rest] if prefix == PREFIX and kind in _KINDS:
             body = text[:-_CHECKSUM_LENGTH]
             secret = rest[:-_CHECKSUM_LENGTH]
             sound = secret and key_id and checksum(body) == text[-_CHECKSUM_LENGTH:]
-            return (key_id, secret) if sound else None
+            return KeyText(KeyKind(kind), key_id, secret) if sound else None
     return None
 
 

@@ -11,6 +11,7 @@ class Access(NamedTuple):
     role: str = ""
     right_in_tenant: str = ""
     weight: str = ""
+    cost: int = 0
     changes: bool = False
 
 

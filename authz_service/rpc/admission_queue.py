@@ -6,18 +6,18 @@ what refuses calls takes time from what answers, and 1,024 in line were 0.7 s at
 capacity. Once calls have to be refused the line is kept much shorter for a spell, as the wait
 helps nobody; spells that follow on each other grow, so that a hiccup is soon over and an overload
 is rarely tried again.
+
+Callers take turns. Who has fewer calls in line than its share is never turned away for those of
+others, and waits behind one call of each of them, not behind all.
 """
 
 import threading
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable
-from concurrent import futures
-from typing import Any, Final, ParamSpec, TypeVar
+from queue import SimpleQueue
+from typing import Final, TypeAlias
 
 import grpc
-
-P = ParamSpec("P")
-T = TypeVar("T")
 
 BURST: Final = 0.1
 """Seconds in which a line may be as long as it likes: what is over by then was no overload."""
@@ -29,25 +29,31 @@ _LEAST: Final = 4
 
 
 class Slot:
-    """What a thread does: a call, and when that arrived. `context` is None between calls."""
+    """What a thread does: whose call, and when that came. `context` is None between calls."""
 
-    __slots__ = ("context", "rpc", "since")
+    __slots__ = ("caller", "context", "rpc", "since")
 
     def __init__(self) -> None:
-        self.since, self.rpc = 0.0, ""
+        self.since, self.caller, self.rpc = 0.0, "", ""
         self.context: grpc.ServicerContext | None = None
 
 
-class _Own(threading.local):
-    """Hands each thread a slot of its own."""
+class Waiting:
+    """A call in line: whose it is, since when it waits, and what serves it."""
 
-    def __init__(self, register: Callable[[Slot], None]) -> None:
-        self.slot = Slot()
-        register(self.slot)
+    __slots__ = ("caller", "left", "serve", "since")
+
+    def __init__(self, caller: str, since: float, serve: "Serve") -> None:
+        self.caller, self.since, self.serve = caller, since, serve
+        self.left = False
+
+
+Serve: TypeAlias = Callable[[bool], None]
+"""Serves a call; True says that it waited too long, and is to be refused."""
 
 
 class Line:
-    """When each of the calls arrived that wait for a thread, the longest waiting first.
+    """The calls that wait for a thread, each caller's in the order in which they came.
 
     `longest` bounds the wait in seconds, `standing` that in a line which for `BURST` has not been
     empty, or not without turning calls away.
@@ -58,36 +64,62 @@ class Line:
     ) -> None:
         self._most, self._longest, self._standing = most, longest, current
         self._tick = tick
-        self._waiting: deque[float] = deque()
+        self._waiting: OrderedDict[str, deque[Waiting]] = OrderedDict()
+        self._arrived: deque[Waiting] = deque()
+        self._length = 0
         self._emptied, self._refused = tick(), float("-inf")
         self._spell, self._short_until = BURST, float("-inf")
         self._pace, self._answered, self._counted = most, 0, self._emptied
 
     def __len__(self) -> int:
-        return len(self._waiting)
+        return self._length
 
-    def join(self) -> None:
+    def join(self, caller: str, serve: Serve) -> None:
         at = self._tick()
-        if not self._waiting and at - self._refused > BURST:
-            self._emptied = self._counted = at
-            self._pace, self._answered = self._most, 0
-        self._waiting.append(at)
+        if not self._length:
+            self._arrived.clear()
+            if at - self._refused > BURST:
+                self._emptied = self._counted = at
+                self._pace, self._answered = self._most, 0
+        call = Waiting(caller, at, serve)
+        self._waiting.setdefault(caller, deque()).append(call)
+        self._arrived.append(call)
+        self._length += 1
 
-    def leave(self) -> float:
-        """Take the first call out and return when it arrived."""
-        return self._waiting.popleft()
+    def leave(self, may: Callable[[str], bool]) -> Waiting | None:
+        """Take out the first call of the caller whose turn it is, of those that `may` be served."""
+        caller = next(filter(may, self._waiting), None)
+        if caller is None:
+            return None
+        calls = self._waiting[caller]
+        first = calls.popleft()
+        first.left = True
+        self._length -= 1
+        if calls:
+            self._waiting.move_to_end(caller)
+        else:
+            del self._waiting[caller]
+        return first
 
-    def full(self, at: float) -> bool:
+    def full(self, caller: str, at: float) -> bool:
         """Tell whether a call that arrives now would wait too long, and is turned away."""
-        try:
-            full = len(self._waiting) >= self._longest_now(at) or self._late(
-                self._waiting[0], at, 1
-            )
-        except IndexError:  # nobody waits, or no longer
+        if not self._length:
             return False
+        arrived = self._arrived
+        while arrived[0].left:
+            arrived.popleft()
+        oldest = arrived[0].since
+        crowded = self._length >= self._longest_now(at) or self._late(oldest, at, 1)
+        full = crowded and not self._within_share(caller)
         if full:
             self._refuse(at)
         return full
+
+    def _within_share(self, caller: str) -> bool:
+        """Tell whether a caller has fewer calls in line than each would have at equal parts."""
+        own = len(self._waiting.get(caller, ()))
+        callers = len(self._waiting) + (not own)
+        return callers > 1 and own < self._length / callers
 
     def _longest_now(self, at: float) -> int:
         """Count how many may wait: in a standing line, what was answered in `standing` lately."""
@@ -138,34 +170,76 @@ class Line:
         return at - since > longest
 
 
-class Threads(futures.ThreadPoolExecutor):
-    """The threads of a port. `own.slot` is the asking thread's, `slots` are those of all."""
+class Workers:
+    """The threads of a port. One caller's calls never take all of them."""
 
-    def __init__(self, threads: int, line: Line) -> None:
-        super().__init__(threads, thread_name_prefix="rpc")
-        self._line = line
-        self.slots: list[Slot] = []
-        self.own = _Own(self.slots.append)
+    def __init__(self, threads: int, line: Line, tick: Callable[[], float]) -> None:
+        self.slots = [Slot() for _ in range(threads)]
+        self.own = _Own()
+        self._line, self._tick = line, tick
+        self._lock = threading.Lock()
+        self._turns: SimpleQueue[bool] = SimpleQueue()
+        self._withheld = 0
+        self._most = max(1, threads - threads // 4)
+        self._running: dict[str, int] = {}
+        self._threads = [
+            threading.Thread(target=self._work, args=(slot,), name=f"rpc-{number}", daemon=True)
+            for number, slot in enumerate(self.slots)
+        ]
 
-    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> futures.Future[T]:
-        self._line.join()
-        return super().submit(self._begin, fn, *args, **kwargs)
+    def start(self) -> None:
+        for thread in self._threads:
+            thread.start()
 
-    def _begin(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
-        # Line and queue are both first in, first out: threads that pass each other here swap
-        # places that were microseconds apart.
-        self.own.slot.since = self._line.leave()
-        return fn(*args, **kwargs)
+    def stop(self) -> None:
+        for _ in self._threads:
+            self._turns.put(False)
+
+    def full(self, caller: str) -> bool:
+        """Tell whether a call of this caller that arrives now is to be turned away."""
+        with self._lock:
+            return self._line.full(caller, self._tick())
+
+    def serve(self, caller: str, serve: Serve) -> bool:
+        """Have a call served when its turn comes; False if the line is full."""
+        with self._lock:
+            if self._line.full(caller, self._tick()):
+                return False
+            self._line.join(caller, serve)
+        self._turns.put(True)
+        return True
+
+    def _work(self, slot: Slot) -> None:
+        self.own.slot = slot
+        while self._turns.get():
+            with self._lock:
+                call = self._line.leave(self._may)
+                if call is None:
+                    self._withheld += 1  # until another call of its caller has ended
+                    continue
+                self._running[call.caller] = self._running.get(call.caller, 0) + 1
+                overdue = self._line.overdue(call.since, self._tick())
+            slot.since, slot.caller = call.since, call.caller
+            try:
+                call.serve(overdue)
+            finally:
+                slot.context = None
+                self._done(call.caller)
+
+    def _may(self, caller: str) -> bool:
+        return self._running.get(caller, 0) < self._most
+
+    def _done(self, caller: str) -> None:
+        with self._lock:
+            running = self._running.pop(caller) - 1
+            if running:
+                self._running[caller] = running
+            again, self._withheld = self._withheld > 0, max(0, self._withheld - 1)
+        if again:
+            self._turns.put(True)
 
 
-class AtOnce(futures.ThreadPoolExecutor):
-    """Runs what it is given on the thread that gives it: good for what never waits."""
+class _Own(threading.local):
+    """The slot of the thread that asks."""
 
-    def __init__(self) -> None:
-        super().__init__(1)
-        self._done: futures.Future[Any] = futures.Future()
-        self._done.set_result(None)
-
-    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> futures.Future[T]:
-        fn(*args, **kwargs)
-        return self._done
+    slot: Slot

@@ -4,7 +4,7 @@ Servicers are registered through `handlers`, which wraps each method once at sta
 interceptors would build a new handler for every call.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from hashlib import sha256
 from time import perf_counter
@@ -12,7 +12,7 @@ from typing import Any, TypeAlias, TypeVar
 
 import grpc
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
-from google.protobuf.message import Message
+from google.protobuf.message import DecodeError, Message
 from google.protobuf.message_factory import GetMessageClass
 from google.rpc import code_pb2
 
@@ -21,7 +21,9 @@ from authz_service.domain.call import Call
 from authz_service.domain.decision import DecisionReason
 from authz_service.domain.identifiers import checked
 from authz_service.errors import AuthzError, ErrorReason, Internal, InvalidArgument
-from authz_service.rpc.admission import Limits
+from authz_service.gen.access import Access
+from authz_service.rpc import parking
+from authz_service.rpc.admission import Admission
 from authz_service.rpc.credentials import Credentials
 from authz_service.rpc.errors import CODES, to_status
 from authz_service.rpc.messages import times
@@ -108,43 +110,70 @@ def handlers(
     servicer: object,
     new_id: Callable[[], str],
     observed: Observation,
-    limits: Limits,
-    payer: Callable[[Context], str],
-) -> grpc.GenericRpcHandler:
-    """Make the handlers of all RPCs of a service, each within `limits` and `_guarded`."""
-    methods = {}
+    admission: Admission,
+) -> dict[str, Handler]:
+    """Make the handlers of all RPCs of a service by path, each admitted and `_guarded`."""
+    methods: dict[str, Handler] = {}
     for method in service.methods:
-        rpc, descriptor = f"{service.name}.{method.name}", method.input_type
+        rpc = f"{service.name}.{method.name}"
         guarded = _guarded(
-            limits.charged(getattr(servicer, method.name), access_of(method.name).weight, payer),
+            getattr(servicer, method.name),
             rpc,
             new_id,
             observed,
-            changes="request_id" in descriptor.fields_by_name,
+            changes="request_id" in method.input_type.fields_by_name,
         )
-        methods[f"/{service.full_name}/{method.name}"] = (
-            _handler(limits.received(guarded, GetMessageClass(descriptor).FromString, rpc), method),
-            _handler(limits.refused(rpc), method),
+        admitted = AdmittedRpc(rpc, guarded, method, access_of(method.name), admission)
+        serializer = GetMessageClass(method.output_type).SerializeToString
+        methods[f"/{service.full_name}/{method.name}"] = grpc.unary_unary_rpc_method_handler(
+            admitted, response_serializer=serializer
         )
-    return _Handlers(methods, limits)
+    return methods
 
 
-class _Handlers(grpc.GenericRpcHandler):
-    """Serves calls, or refuses them at once where no more may wait."""
+class AdmittedRpc:
+    """An RPC: its calls are judged at their headers, and served on a thread once they are whole."""
 
-    def __init__(self, methods: Mapping[str, tuple[Handler, Handler]], limits: Limits) -> None:
-        self._methods = methods
-        self._limits = limits
+    def __init__(
+        self,
+        rpc: str,
+        behaviour: Callable[[Any, Context], Any],
+        method: MethodDescriptor,
+        access: Access,
+        admission: Admission,
+    ) -> None:
+        self._rpc, self._behaviour, self._admission = rpc, behaviour, admission
+        self._parse = GetMessageClass(method.input_type).FromString
+        self._weight, self._cost = access.weight, max(access.cost, 1)
 
-    def service(self, handler_call_details: grpc.HandlerCallDetails) -> "Handler | None":
-        method = self._methods.get(handler_call_details.method)
-        return None if method is None else method[self._limits.full]
+    def opened(self, call: parking.Call) -> None:
+        if self._admission.enter(call, self._rpc):
+            self._admission.judge(call, self._rpc, self._cost)
 
+    def received(self, call: parking.Call, message: bytes | None) -> None:
+        if message is None:
+            self._admission.refuse(call, self._rpc, self._unreadable())
+        else:
+            self._admission.serve(call, self._rpc, message)
 
-def _handler(behaviour: Callable[[Any, Context], Any], method: MethodDescriptor) -> Handler:
-    """Make a handler that reads its message itself. On the wire it is the unary call it is."""
-    serializer = GetMessageClass(method.output_type).SerializeToString
-    return grpc.stream_unary_rpc_method_handler(behaviour, response_serializer=serializer)
+    def __call__(self, message: bytes, context: Context) -> Any:
+        """Serve a whole call, on a thread of the port."""
+        slot = self._admission.workers.own.slot
+        slot.rpc, slot.context = self._rpc, context
+        try:
+            request = self._parse(message)
+        except DecodeError:
+            refusal = self._unreadable()
+            context.abort_with_status(self._admission.refusals.status(self._rpc, "", refusal))
+        if self._weight:
+            items = len(getattr(request, self._weight))
+            self._admission.charge(slot.caller, self._cost * (items - 1))
+        return self._behaviour(request, context)
+
+    def _unreadable(self) -> InvalidArgument:
+        return InvalidArgument(
+            ErrorReason.INVALID_FIELD, f"no message that {self._rpc} can read came"
+        )
 
 
 def _guarded(

@@ -1,27 +1,27 @@
 """A port: a gRPC server with its services, health and reflection."""
 
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import grpc
 from google.protobuf.descriptor import ServiceDescriptor
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
+from grpc_health.v1 import health
+from grpc_reflection.v1alpha import reflection
 
 from authz_service.domain.window import Instant
-from authz_service.rpc.admission import Limits, LimitSettings, on_threads
+from authz_service.rpc.admission import Admission, Judge, LimitSettings
 from authz_service.rpc.calls import handlers
 from authz_service.rpc.certificates import Certificates
-from authz_service.rpc.credentials import Credentials
+from authz_service.rpc.health import NOT_SERVING, SERVING, Health, Reflection
+from authz_service.rpc.parking import Parking
 from authz_service.serving.call_stats import Observation
 from authz_service.serving.tls import TlsFiles
 
-SERVING: Final = health_pb2.HealthCheckResponse.SERVING
-NOT_SERVING: Final = health_pb2.HealthCheckResponse.NOT_SERVING
-_MOST_ASIDE: Final = 1000
+_HANDSHAKE_MS: Final = 5000
+"""How long a connection may take to say anything that this port understands."""
+_PING_MS: Final = 60_000
+"""How often a connection that is silent is asked whether anybody is there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class Port:
         new_id: Callable[[], str],
         observed: Observation,
         clock: Callable[[], Instant],
-        credentials: Credentials,
+        judge: Judge,
     ) -> None:
         """Bind the address.
 
@@ -65,35 +65,26 @@ class Port:
             OSError: the address is taken, or not this machine's.
         """
         self._names = [service.full_name for service in servicers]
-        self._health = health.HealthServicer()
         self.observed = observed
-        self.limits = Limits(settings.limits, clock, new_id, observed)
-        self._server = _server(settings, self.limits)
+        self.admission = Admission(settings.limits, judge, clock, new_id, observed)
+        self._health = Health(self.admission)
+        self._server = _server(settings)
+        listed = (*self._names, health.SERVICE_NAME, reflection.SERVICE_NAME)
+        methods = self._health.handlers() | Reflection(self.admission, listed).handlers()
         for service, servicer in servicers.items():
-            handler = handlers(service, servicer, new_id, observed, self.limits, credentials.payer)
-            self._server.add_generic_rpc_handlers((handler,))
-        self._add_unlimited()
+            methods |= handlers(service, servicer, new_id, observed, self.admission)
+        self._server.add_generic_rpc_handlers((_Handlers(methods),))
         self.set_serving(serving=False)
         self.number = _bound(self._server, settings)
-
-    def _add_unlimited(self) -> None:
-        """Add health and reflection, each on threads of its own: no check stands in their way."""
-        _set_aside(self._health, ("Check", "List", "Watch"), threads=4)
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
-        listed = (*self._names, health.SERVICE_NAME, reflection.SERVICE_NAME)
-        reflecting = reflection.ReflectionServicer(listed)
-        _set_aside(reflecting, ("ServerReflectionInfo",), threads=2)
-        add: Any = reflection_pb2_grpc.add_ServerReflectionServicer_to_server
-        add(reflecting, self._server)
 
     @property
     def waiting(self) -> int:
         """How many calls wait for a thread."""
-        return len(self.limits.line)
+        return len(self.admission.line)
 
     def start(self) -> None:
+        self.admission.start()
         self._server.start()
-        self.limits.watch()
 
     def set_serving(self, *, serving: bool) -> None:
         """Tell health checks whether calls can be expected to succeed."""
@@ -102,35 +93,35 @@ class Port:
 
     def stop(self, drain_seconds: float) -> None:
         """Tell health checks first, let running calls end, then cut what remains."""
-        self._health.enter_graceful_shutdown()
+        self._health.drain()
         self._server.stop(drain_seconds).wait()
-        self.limits.stop()
+        self.admission.stop()
 
 
-def _set_aside(servicer: object, rpcs: Sequence[str], threads: int) -> None:
-    """Give some RPCs of this very servicer threads of their own."""
-    own = ThreadPoolExecutor(threads, thread_name_prefix="aside")
-    for rpc in rpcs:
-        behaviour = getattr(servicer, rpc)
-        aside = partial(behaviour)
-        vars(aside).update(vars(behaviour.__func__))
-        on_threads(own, aside)
-        setattr(servicer, rpc, aside)
+class _Handlers(grpc.GenericRpcHandler):
+    """Finds the handler of a path."""
+
+    def __init__(self, methods: Mapping[str, "grpc.RpcMethodHandler[Any, Any]"]) -> None:
+        self._methods = methods
+
+    def service(
+        self, handler_call_details: grpc.HandlerCallDetails
+    ) -> "grpc.RpcMethodHandler[Any, Any] | None":
+        return self._methods.get(handler_call_details.method)
 
 
-def _server(settings: PortSettings, limits: Limits) -> grpc.Server:
-    of_ours = settings.limits.max_waiting + settings.limits.threads
+def _server(settings: PortSettings) -> grpc.Server:
     return grpc.server(
-        limits.threads,
-        # Ours are refused with a reason long before; this bounds what health and reflection hold.
-        maximum_concurrent_rpcs=of_ours + _MOST_ASIDE,
+        cast("Any", Parking()),  # all that grpcio asks of it is `submit`
         options=[
             ("grpc.max_receive_message_length", settings.max_message_bytes),
             ("grpc.max_concurrent_streams", settings.max_streams),
-            # What arrives faster than it can be refused waits where its age is unknown, or is
+            # What arrives faster than it can be taken in waits where its age is unknown, or is
             # dropped at no cost of ours.
             ("grpc.server.max_pending_requests", settings.max_pending),
             ("grpc.server.max_pending_requests_hard_limit", 2 * settings.max_pending),
+            ("grpc.server_handshake_timeout_ms", _HANDSHAKE_MS),
+            ("grpc.keepalive_time_ms", _PING_MS),
             # Two servers would silently share a port.
             ("grpc.so_reuseport", int(settings.shared)),
         ],

@@ -1,19 +1,31 @@
 """What a call shows of its caller, whatever edge it comes in by: a key, a token, a certificate."""
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Final
 
 from authz_service.domain import key
-from authz_service.domain.identity import CertificateProof, Presented, TokenProof
+from authz_service.domain.identity import Presented
 from authz_service.serving.tokens import Tokens
 
 ACTOR_FIELD: Final = "x-authz-actor"
 """The metadata or header that names the actor, as a refusal calls it."""
 
-_BEARER: Final = "Bearer "
+_SCHEME: Final = "bearer"
 _KEY: Final = f"{key.PREFIX}_"
 _NOBODY: Final = "nobody"
 """What an empty name of an actor is read as: a mistake, not a call without an actor."""
+_NO_KEY: Final = "?"
+"""What one of two credentials is read as: nobody's key."""
+
+Headers = Iterable[tuple[str, str | bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class UnverifiedToken:
+    """What looks like a token; it may be anything."""
+
+    text: str
 
 
 class Authentication:
@@ -22,43 +34,42 @@ class Authentication:
     def __init__(self, tokens: Tokens) -> None:
         self._tokens = tokens
 
-    def read(
-        self,
-        headers: Iterable[tuple[str, str | bytes]],
-        certificate: Callable[[], Presented],
-    ) -> tuple[Presented, str]:
+    def read(self, headers: Headers, certificate: Callable[[], Presented]) -> tuple[Presented, str]:
         """Return what the caller shows, "" for nothing, and the actor it names, "" for none.
 
         Names of headers are in lower case. `certificate` is asked only if the call has no
         `authorization` at all.
         """
-        text, authorization, actor = "", False, ""
-        for name, value in headers:
-            if name == "authorization":
-                authorization = True
-                if not text and isinstance(value, str) and value.startswith(_BEARER):
-                    text = value[len(_BEARER) :]
-            elif name == ACTOR_FIELD:
-                # Of two, neither is meant: the comma makes a name that nobody has.
-                actor = f"{actor},{value!s}" if actor else str(value) or _NOBODY
-        if text.startswith(_KEY):
-            return text, actor
-        if text:
-            return self._tokens.proof(text) or text, actor
-        return "" if authorization else certificate(), actor
+        shown, actor = _shown(headers), _actor(headers)
+        if isinstance(shown, UnverifiedToken):
+            return self._tokens.proof(shown.text) or shown.text, actor
+        return certificate() if shown is None else shown, actor
 
 
-def payer(presented: Presented, address: Callable[[], str]) -> str:
-    """Name whom a call is charged to, before it is known whether it may be made.
+def credential(
+    headers: Headers, certificate: Callable[[], Presented]
+) -> Presented | UnverifiedToken:
+    """Return what the caller shows, "" for nothing; a token is not verified."""
+    shown = _shown(headers)
+    return certificate() if shown is None else shown
 
-    A token is charged to its subject, whose tokens may be many; what only looks like one, to the
-    address that it came from.
+
+def _shown(headers: Headers) -> str | UnverifiedToken | None:
+    """Read the one `authorization` (RFC 9110, section 11.6.2), None if there is none.
+
+    Of two neither is read, and no scheme but bearer's.
     """
-    match presented:
-        case TokenProof(issuer=issuer, name=name):
-            return f"{issuer} {name}"
-        case CertificateProof(names=names):
-            return " ".join(names)
-        case str() as text if text.startswith(_KEY) or not text:
-            return text
-    return address()
+    values = [value for name, value in headers if name == "authorization"]
+    if not values:
+        return None
+    if len(values) > 1:
+        return _NO_KEY
+    scheme, _, text = str(values[0]).partition(" ")
+    if scheme.lower() != _SCHEME:
+        return ""
+    return text if text.startswith(_KEY) or not text else UnverifiedToken(text)
+
+
+def _actor(headers: Headers) -> str:
+    # Of two, neither is meant: the comma makes a name that nobody has.
+    return ",".join(str(value) or _NOBODY for name, value in headers if name == ACTOR_FIELD)

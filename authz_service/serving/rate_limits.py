@@ -1,6 +1,7 @@
 """How often one caller may call: a bucket of tokens for each."""
 
 import threading
+from collections.abc import Hashable
 from typing import Final
 
 from authz_service.domain.window import Instant
@@ -23,19 +24,30 @@ class TokenBuckets:
         self._full = max(per_second, 1.0)
         self._most = most
         self._lock = threading.Lock()
-        self._buckets: dict[int, tuple[float, Instant]] = {}
+        self._buckets: dict[Hashable, tuple[float, Instant]] = {}
 
     def __len__(self) -> int:
         return len(self._buckets)
 
-    def take(self, caller: int, tokens: int, at: Instant) -> float:
+    def take(self, caller: Hashable, tokens: int, at: Instant) -> float:
         """Take tokens and return 0, or take none and return the seconds until there is one."""
         with self._lock:
-            remaining, before = self._buckets.pop(caller, (self._full, at))
-            # A clock that was set back brings nothing, and takes nothing away.
-            remaining = min(self._full, remaining + max(0, at - before) * self._rate)
+            remaining = self._remaining(caller, at)
             passes = remaining > _WHOLE
-            self._buckets[caller] = (remaining - max(tokens, 1) if passes else remaining, at)
-            if len(self._buckets) > self._most:
-                del self._buckets[next(iter(self._buckets))]
+            self._keep(caller, remaining - max(tokens, 1) if passes else remaining, at)
         return 0.0 if passes else (1 - remaining) / self._rate / 1e6
+
+    def owe(self, caller: Hashable, tokens: int, at: Instant) -> None:
+        """Take tokens whether or not there are so many."""
+        with self._lock:
+            self._keep(caller, self._remaining(caller, at) - tokens, at)
+
+    def _remaining(self, caller: Hashable, at: Instant) -> float:
+        remaining, before = self._buckets.pop(caller, (self._full, at))
+        # A clock that was set back brings nothing, and takes nothing away.
+        return min(self._full, remaining + max(0, at - before) * self._rate)
+
+    def _keep(self, caller: Hashable, remaining: float, at: Instant) -> None:
+        self._buckets[caller] = (remaining, at)
+        if len(self._buckets) > self._most:
+            del self._buckets[next(iter(self._buckets))]

@@ -1,9 +1,10 @@
-"""The public keys of an issuer of tokens: fetched over HTTP, kept in memory, never waited for by a
-call that shows a key we know.
+"""The public keys of an issuer of tokens: fetched over HTTP by a thread of their own, kept in
+memory, and never fetched on a call's way.
 """
 
 import json
 import threading
+from collections.abc import Callable
 from time import monotonic
 from typing import Any, Final, TypeAlias
 
@@ -11,6 +12,7 @@ import httpx
 import structlog
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, JWKRegistry, OKPKey, RSAKey
+from joserfc.util import urlsafe_b64decode
 
 log = structlog.get_logger()
 
@@ -22,9 +24,11 @@ DISCOVERY: Final = "/.well-known/openid-configuration"
 AT_MOST_EVERY: Final = 3.0
 """Seconds from a fetch that a call with an unknown key brought about in vain to the next one."""
 
+LEAST_RSA_BITS: Final = 2048
+
 _TIMEOUT: Final = httpx.Timeout(3.0)
-_PATIENCE: Final = 1.0
-"""Seconds that a call waits for a fetch that another one has begun."""
+_LONGEST: Final = 10.0
+"""Seconds that a whole answer may take, of which `_TIMEOUT` bounds each part."""
 _MOST_BYTES: Final = 1_000_000
 
 
@@ -36,8 +40,8 @@ class SigningKeys:
     """The keys that one issuer signs with now.
 
     They are read again every `every` seconds, which is how long a withdrawn key goes on being
-    taken; and when a call shows an unknown one, every `AT_MOST_EVERY` seconds at most if that is in
-    vain. While they cannot be read, the last ones stay in use.
+    taken; and soon after an unknown one was asked for, every `AT_MOST_EVERY` seconds at most if
+    that is in vain. While they cannot be read, the last ones stay in use.
     """
 
     def __init__(self, issuer: str, url: str, every: float) -> None:
@@ -49,22 +53,39 @@ class SigningKeys:
         self._keys: dict[str, PublicKey] = {}
         self._published: Any = None
         self._failing = False
+        self._asked: str | None = None
         self._in_vain_at = -AT_MOST_EVERY
-        self._turn = threading.Lock()
-        self._stopping = threading.Event()
+        self._wake = threading.Event()
+        self._stopping = False
+        self._when_read: list[Callable[[], None]] = []
         self._thread = threading.Thread(target=self._run, name="signing-keys", daemon=True)
 
     def start(self) -> None:
         self._thread.start()
 
     def stop(self) -> None:
-        self._stopping.set()
+        self._stopping = True
+        self._wake.set()
         if self._thread.ident is not None:
             self._thread.join()
 
+    def when_read(self, then: Callable[[], None]) -> None:
+        """Have `then` called after each reading, also one that failed."""
+        self._when_read.append(then)
+
     def find(self, key_id: str) -> PublicKey | None:
         """Find a key; "" finds the one of an issuer that has one only."""
-        return self._keys.get(key_id) or self._found_anew(key_id)
+        return self._keys.get(key_id)
+
+    def wanted(self, key_id: str) -> bool:
+        """Ask for the keys to be read again, as this one is unknown; False if that was in vain just
+        now. It waits for nothing.
+        """
+        if monotonic() - self._in_vain_at < AT_MOST_EVERY:
+            return False
+        self._asked = key_id
+        self._wake.set()
+        return True
 
     def refresh(self) -> None:
         """Read the keys again; what goes wrong is logged, and leaves the last ones in use."""
@@ -90,25 +111,16 @@ class SigningKeys:
             # INVARIANT: after the keys, so that whoever sees it sees them.
             self.generation += 1
 
-    def _found_anew(self, key_id: str) -> PublicKey | None:
-        """Read the keys for a call that shows an unknown one, unless that was in vain just now."""
-        if not self._turn.acquire(timeout=_PATIENCE):
-            return None
-        try:
-            # Another thread may have read them meanwhile.
-            if key_id not in self._keys and monotonic() - self._in_vain_at >= AT_MOST_EVERY:
-                self.refresh()
-                if key_id not in self._keys:
-                    self._in_vain_at = monotonic()
-        finally:
-            self._turn.release()
-        return self._keys.get(key_id)
-
     def _run(self) -> None:
-        while not self._stopping.is_set():
-            with self._turn:
-                self.refresh()
-            self._stopping.wait(self._every)
+        while not self._stopping:
+            self._wake.clear()
+            self.refresh()
+            asked, self._asked = self._asked, None
+            if asked is not None and asked not in self._keys:
+                self._in_vain_at = monotonic()
+            for then in self._when_read:
+                then()
+            self._wake.wait(self._every)
 
     def _discovered(self) -> str:
         document = _get(self.issuer.rstrip("/") + DISCOVERY)
@@ -124,13 +136,23 @@ class SigningKeys:
 def _get(url: str) -> Any:
     """Raises: KeysUnavailable."""
     try:
-        answer = httpx.get(url, timeout=_TIMEOUT)
-        answer.raise_for_status()
-        if len(answer.content) > _MOST_BYTES:
-            raise KeysUnavailable(f"{url} answers with more than {_MOST_BYTES} bytes")
-        return json.loads(answer.content)
+        with httpx.stream("GET", url, timeout=_TIMEOUT) as answer:
+            answer.raise_for_status()
+            return json.loads(_content(answer, url))
     except (httpx.HTTPError, httpx.InvalidURL, ValueError, RecursionError) as error:
         raise KeysUnavailable(f"{url}: {type(error).__name__}: {error}") from error
+
+
+def _content(answer: httpx.Response, url: str) -> bytes:
+    """Read an answer, however slowly it comes within the time there is. Raises: KeysUnavailable."""
+    content, ends = bytearray(), monotonic() + _LONGEST
+    for part in answer.iter_bytes():
+        content += part
+        if len(content) > _MOST_BYTES:
+            raise KeysUnavailable(f"{url} answers with more than {_MOST_BYTES} bytes")
+        if monotonic() > ends:
+            raise KeysUnavailable(f"{url} takes longer than {_LONGEST:g} s to answer")
+    return bytes(content)
 
 
 def _usable(published: Any) -> dict[str, PublicKey]:
@@ -154,8 +176,16 @@ def _usable(published: Any) -> dict[str, PublicKey]:
 
 def _public_key(published: Any) -> PublicKey | None:
     try:
-        key = JWKRegistry.import_key(published)
-    except (JoseError, ValueError, TypeError, KeyError):
+        key = None if _weak(published) else JWKRegistry.import_key(published)
+    except (JoseError, ValueError, TypeError, KeyError, AttributeError):
         return None
     # A shared secret has no place here: whoever reads it could sign.
     return key if isinstance(key, PublicKey) and published.get("use") != "enc" else None
+
+
+def _weak(published: Any) -> bool:
+    """Tell whether a key is too short to prove anything (RFC 7518, section 3.3)."""
+    if published.get("kty") != "RSA":
+        return False
+    modulus = urlsafe_b64decode(published["n"].encode())
+    return int.from_bytes(modulus).bit_length() < LEAST_RSA_BITS

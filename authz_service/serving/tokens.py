@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 
 import structlog
 from joserfc import jws
-from joserfc.errors import BadSignatureError, JoseError, UnsupportedAlgorithmError
+from joserfc.errors import JoseError, UnsupportedAlgorithmError
 from joserfc.jws import JWSRegistry
 from joserfc.jwt import JWTClaimsRegistry
 from joserfc.util import json_b64decode
@@ -52,6 +52,18 @@ class Issuer:
         return self.keys.issuer
 
 
+class KeyUnknown(JoseError):
+    """All of a token's claims are as they should be, and the key that signed it is unknown yet."""
+
+    def __init__(self, keys: SigningKeys, key_id: str) -> None:
+        super().__init__()
+        self.keys, self.key_id = keys, key_id
+
+    def wanted(self) -> bool:
+        """Have the issuer's keys read again; False if that was in vain just now."""
+        return self.keys.wanted(self.key_id)
+
+
 class _Kept(NamedTuple):
     """A token that was verified with the keys of a generation."""
 
@@ -78,19 +90,42 @@ class Tokens:
         for issuer in self._issuers:
             issuer.keys.stop()
 
+    def when_read(self, then: Callable[[], None]) -> None:
+        """Have `then` called whenever the keys of an issuer were read."""
+        for issuer in self._issuers:
+            issuer.keys.when_read(then)
+
+    def known(self, token: str) -> TokenProof | None:
+        """Return what a token proves that was verified before; it costs a look-up."""
+        kept = self._kept.get(token)
+        if kept is None or kept.generation != kept.keys.generation:
+            return None
+        return kept.proof if self._clock() < kept.until else None
+
     def proof(self, token: str) -> TokenProof | None:
         """Return what a token proves; None if it is nothing, whatever is wrong with it."""
-        at = self._clock()
-        cached = self._kept.get(token)
-        if cached is not None and at < cached.until and cached.generation == cached.keys.generation:
-            return cached.proof
         try:
-            cached = self._verified(token, at)
+            return self.verified(token)
+        except KeyUnknown as unknown:
+            unknown.wanted()
+            return None
+
+    def verified(self, token: str) -> TokenProof | None:
+        """Return what a token proves; None if it is nothing.
+
+        Raises: KeyUnknown, if it may prove something once its issuer's keys are read again.
+        """
+        if (known := self.known(token)) is not None:
+            return known
+        try:
+            kept = self._verified(token, self._clock())
+        except KeyUnknown:
+            raise
         except (JoseError, InvalidArgument, ValueError, TypeError, RecursionError) as error:
             log.debug("token refused", why=type(error).__name__)
             return None
-        self._keep(token, cached)
-        return cached.proof
+        self._keep(token, kept)
+        return kept.proof
 
     def _verified(self, token: str, at: Instant) -> _Kept:
         """Verify a token. Its claims come first: they cost less than a signature, and a token is
@@ -107,9 +142,11 @@ class Tokens:
             checked("subject", f"{USER}{proof.name}")
         if header.get("alg") not in issuer.algorithms:
             raise UnsupportedAlgorithmError
-        key = issuer.keys.find(header.get("kid") or "")
+        _require_understood(header)
+        key_id = header.get("kid") or ""
+        key = issuer.keys.find(key_id)
         if key is None:
-            raise BadSignatureError
+            raise KeyUnknown(issuer.keys, key_id)
         jws.deserialize_compact(token, key, registry=_Allowed(algorithms=issuer.algorithms))
         seconds = min(claims["exp"] + LEEWAY, at / 1_000_000 + _KEPT)
         return _Kept(proof, int(seconds * 1_000_000), issuer.keys, generation)
@@ -154,6 +191,15 @@ def _unverified(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
     if not all(isinstance(part, dict) for part in read):
         raise ValueError("no JSON objects")
     return read
+
+
+def _require_understood(header: dict[str, Any]) -> None:
+    """Refuse a header that asks for what is not done here (RFC 7515, section 4.1.11; RFC 7797).
+
+    Raises: JoseError.
+    """
+    if "crit" in header or header.get("b64", True) is not True:
+        raise JoseError("it asks for an extension")
 
 
 def _demands(issuer: Issuer, now: int) -> JWTClaimsRegistry:

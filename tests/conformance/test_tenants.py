@@ -393,7 +393,7 @@ def fill(accounts: TenantWorld) -> None:
         accounts.do(keys.create_key, key)
         name = ",".join(tenants) or "everywhere"
         identity = identities.CreateIdentity(
-            kind=IdentityKind.CERTIFICATE,
+            kind=IdentityKind.CERTIFICATE_COMMON_NAME,
             issuer="",
             name=name,
             fields=rights,

@@ -88,7 +88,7 @@ class Doors:
         for name, metadata in (*_by_key(server, bound), *self._by_token(server, bound)):
             yield name, Calling(metadata, server.checks, server.admin)
         for name, role in (("crm", "authz.operator"), ("mesh", "authz.checker")):
-            self._registered(server, identities.IDENTITY_KIND_CERTIFICATE, name, role)
+            self._registered(server, identities.IDENTITY_KIND_CERTIFICATE_COMMON_NAME, name, role)
             yield f"certificate of role {role}", Calling((), *self._connected(server, name))
         yield "certificate of nobody", Calling((), server.checks, server.admin)
 

@@ -53,6 +53,7 @@ def test_the_table_repeats_every_option() -> None:
             option.role,
             option.right_in_tenant,
             option.weight,
+            option.cost,
             "request_id" in RPCS[name].input_type.fields_by_name,
         )
         for name, option in ACCESS.items()

@@ -30,6 +30,9 @@ class Issuer:
     def __init__(self) -> None:
         self.fetches = 0
         self.failing = False
+        self.stalled = threading.Event()
+        """While this is not set, requests are not answered."""
+        self.stalled.set()
         self.keys: list[AnyKey] = []
         self.signer: AnyKey = self.rotate("k1")
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
@@ -87,6 +90,7 @@ class Issuer:
         return Handler
 
     def _answer(self, path: str) -> tuple[int, bytes]:
+        self.stalled.wait(30)
         if path == "/.well-known/openid-configuration":
             found = {"issuer": self.name, "jwks_uri": self.jwks_url}
             return 200, json.dumps(found).encode()

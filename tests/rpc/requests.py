@@ -238,7 +238,7 @@ def _template(tenant: str) -> mail_templates.UpdateMailTemplateRequest:
 
 
 def _identity(name: str, **more: Any) -> identities.Identity:
-    kind = identities.IDENTITY_KIND_CERTIFICATE
+    kind = identities.IDENTITY_KIND_CERTIFICATE_COMMON_NAME
     return identities.Identity(kind=kind, name=name, roles=["authz.checker"], **more)
 
 

@@ -196,7 +196,7 @@ class _World:
             subject = self.registered("TOKEN", name, role)
             caller = self.bearing(self.services.token(name))
             found[f"token-of-{role}"] = Kind(caller, Service(role), subject)
-        subject = self.registered("CERTIFICATE", "crm", "authz.provisioner")
+        subject = self.registered("CERTIFICATE_COMMON_NAME", "crm", "authz.provisioner")
         found["certificate"] = Kind(self.shown("crm"), Service("authz.provisioner"), subject)
         return found
 
@@ -237,7 +237,7 @@ class _World:
         self.server.operator.keys.RevokeKey(keys.RevokeKeyRequest(id=gone.key.id))
         at_once = keys.RotateKeyRequest(id=turned.key.id, overlap=Duration())
         self.server.operator.keys.RotateKey(at_once)
-        self.registered("CERTIFICATE", "brief", "authz.operator", expire_time=soon)
+        self.registered("CERTIFICATE_COMMON_NAME", "brief", "authz.operator", expire_time=soon)
         past = time.time() - 600
         texts = {
             "wrong-key": good.credential[:-9] + "A" * 9,

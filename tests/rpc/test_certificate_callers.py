@@ -8,7 +8,7 @@ from typing import Any
 
 import grpc
 import pytest
-from cryptography.x509 import DNSName, UniformResourceIdentifier
+from cryptography.x509 import DNSName, RFC822Name, UniformResourceIdentifier
 
 from authz_service.errors import ErrorReason
 from authz_service.gen.authz.v1 import authorization_pb2 as checks
@@ -22,7 +22,7 @@ from tests.rpc.harness import Caller, Refusal, Server, refusal, serving
 
 SPIFFE = "spiffe://example.com/billing"
 QUESTION = checks.CheckRequest(tenant="acme", subject="user:ada", permission="invoices:view")
-CERTIFICATE = pb.IDENTITY_KIND_CERTIFICATE
+CERTIFICATE = pb.IDENTITY_KIND_CERTIFICATE_COMMON_NAME
 INVALID = ErrorReason.CREDENTIALS_INVALID
 
 
@@ -65,8 +65,10 @@ def operator(served: Server, authority: Authority) -> Iterator[Caller]:
         yield caller
 
 
-def register(by: Caller, name: str, *roles: str, **more: Any) -> pb.Identity:
-    identity = pb.Identity(kind=CERTIFICATE, name=name, roles=roles, **more)
+def register(
+    by: Caller, name: str, *roles: str, kind: Any = CERTIFICATE, **more: Any
+) -> pb.Identity:
+    identity = pb.Identity(kind=kind, name=name, roles=roles, **more)
     return by.identities.CreateIdentity(pb.CreateIdentityRequest(identity=identity)).identity
 
 
@@ -74,24 +76,74 @@ def told(caller: Caller, request: Any = QUESTION) -> Refusal:
     return refusal(partial(caller.call, request))
 
 
-@pytest.mark.parametrize(
-    ("name", "pair"),
-    [
-        (SPIFFE, {"also": [UniformResourceIdentifier(SPIFFE)]}),
-        ("billing.example.com", {"also": [DNSName("billing.example.com")]}),
-        ("billing", {"name": "billing"}),
-    ],
-    ids=["spiffe", "dns", "common-name"],
-)
+NAMES: dict[str, tuple[Any, str, dict[str, Any]]] = {
+    "uri": (
+        pb.IDENTITY_KIND_CERTIFICATE_URI,
+        SPIFFE,
+        {"also": [UniformResourceIdentifier(SPIFFE)]},
+    ),
+    "dns": (
+        pb.IDENTITY_KIND_CERTIFICATE_DNS,
+        "billing.example.com",
+        {"also": [DNSName("Billing.example.com")]},
+    ),
+    "email": (
+        pb.IDENTITY_KIND_CERTIFICATE_EMAIL,
+        "billing@example.com",
+        {"also": [RFC822Name("billing@example.com")]},
+    ),
+    "ip": (pb.IDENTITY_KIND_CERTIFICATE_IP, "2001:db8::7", {"ip": "2001:db8:0::7"}),
+    "common-name": (CERTIFICATE, "billing", {"name": "billing"}),
+}
+
+
+@pytest.mark.parametrize(("kind", "name", "pair"), NAMES.values(), ids=NAMES)
 def test_registered_name_on_a_certificate_is_a_caller(
-    served: Server, authority: Authority, operator: Caller, name: str, pair: dict[str, Any]
+    served: Server,
+    authority: Authority,
+    operator: Caller,
+    kind: Any,
+    name: str,
+    pair: dict[str, Any],
 ) -> None:
-    made = register(operator, name, "authz.checker")
+    made = register(operator, name, "authz.checker", kind=kind)
     with showing(served, authority, authority.sign(**pair)) as caller:
         caller.checks.Check(QUESTION)
         found = told(caller, keys.ListKeysRequest())
     assert found.reason == ErrorReason.PERMISSION_DENIED
     assert f"service:{made.id}" in found.message
+
+
+@pytest.mark.parametrize("kind", [each for each, _, _ in NAMES.values()], ids=NAMES)
+def test_name_of_one_type_is_not_taken_for_another(
+    served: Server, authority: Authority, operator: Caller, kind: Any
+) -> None:
+    """Whoever may choose a common name, or one type of the others, gets nobody else's rights."""
+    name = "192.0.2.77" if kind == pb.IDENTITY_KIND_CERTIFICATE_IP else f"t{kind}:a@x.example"
+    if kind == pb.IDENTITY_KIND_CERTIFICATE_DNS:
+        name = "typed.example.com"
+    register(operator, name, "authz.checker", kind=kind)
+    shown = {
+        pb.IDENTITY_KIND_CERTIFICATE_URI: {"also": [UniformResourceIdentifier(name)]},
+        pb.IDENTITY_KIND_CERTIFICATE_DNS: {"also": [DNSName(name)]},
+        pb.IDENTITY_KIND_CERTIFICATE_EMAIL: {"also": [RFC822Name(name)]},
+        CERTIFICATE: {"name": name},
+    }
+    for other, pair in shown.items():
+        if other != kind:
+            with showing(served, authority, authority.sign(**pair)) as caller:  # type: ignore[arg-type]
+                assert told(caller).reason == INVALID
+
+
+def test_certificate_with_two_uris_is_nobodys(
+    served: Server, authority: Authority, operator: Caller
+) -> None:
+    one, other = "spiffe://example.com/one", "spiffe://example.com/other"
+    register(operator, one, "authz.checker", kind=pb.IDENTITY_KIND_CERTIFICATE_URI)
+    both = [UniformResourceIdentifier(one), UniformResourceIdentifier(other)]
+    for names in (both, both[::-1], [*both, DNSName("x.example.com")]):
+        with showing(served, authority, authority.sign(also=names)) as caller:
+            assert told(caller).reason == INVALID
 
 
 def test_unregistered_expired_and_removed_are_told_the_same(
@@ -222,6 +274,26 @@ WRONG: dict[str, tuple[pb.Identity, ErrorReason, str]] = {
     "long-name": (wanted(name="x" * 256), ErrorReason.INVALID_FIELD, "identity.name"),
     "control": (wanted(name="a\nb"), ErrorReason.INVALID_FIELD, "identity.name"),
     "blank-end": (wanted(name="a "), ErrorReason.INVALID_FIELD, "identity.name"),
+    "no-uri": (
+        wanted(kind=pb.IDENTITY_KIND_CERTIFICATE_URI),
+        ErrorReason.INVALID_FIELD,
+        "identity.name",
+    ),
+    "upper-case-host": (
+        wanted(kind=pb.IDENTITY_KIND_CERTIFICATE_DNS, name="A.example"),
+        ErrorReason.INVALID_FIELD,
+        "identity.name",
+    ),
+    "no-email": (
+        wanted(kind=pb.IDENTITY_KIND_CERTIFICATE_EMAIL),
+        ErrorReason.INVALID_FIELD,
+        "identity.name",
+    ),
+    "long-address": (
+        wanted(kind=pb.IDENTITY_KIND_CERTIFICATE_IP, name="2001:db8:0::7"),
+        ErrorReason.INVALID_FIELD,
+        "identity.name",
+    ),
     "token-without-issuer": (
         wanted(kind=pb.IDENTITY_KIND_TOKEN),
         ErrorReason.INVALID_FIELD,

@@ -95,6 +95,27 @@ def test_call_with_a_wrong_key_is_refused(server: Server, key: Callable[[Server]
         server.refuses(request, ErrorReason.CREDENTIALS_INVALID, says="ask operations", by=caller)
 
 
+@pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER"])
+def test_scheme_is_read_in_any_case(server: Server, scheme: str) -> None:
+    caller = server.caller_with(("authorization", f"{scheme} {server.operator_key}"))
+    assert caller.keys.ListKeys(keys.ListKeysRequest()).keys
+
+
+def test_of_two_authorizations_neither_is_read(server: Server) -> None:
+    good, other = bearer(server.operator_key), ("authorization", "Basic eDp5")
+    for metadata in ((good, good), (good, other), (other, good), (good, ("authorization", ""))):
+        caller = server.caller_with(*metadata)
+        for request in (checks.CheckRequest(tenant="acme"), keys.ListKeysRequest()):
+            server.refuses(request, ErrorReason.CREDENTIALS_INVALID, by=caller)
+
+
+def test_text_of_a_key_says_its_kind_even_where_its_checksum_is_right(server: Server) -> None:
+    _, _, key_id, rest = server.operator_key.split("_")
+    for kind in (KeyKind.APP, KeyKind.JOB, KeyKind.SCIM):
+        caller = server.caller(write(kind, key_id, rest[:-8]))
+        server.refuses(keys.ListKeysRequest(), ErrorReason.CREDENTIALS_INVALID, by=caller)
+
+
 def test_all_wrong_keys_are_told_the_same(server: Server) -> None:
     callers = [server.caller(key(server)) for key in WRONG.values()]
     told = [refusal(partial(each.keys.ListKeys, keys.ListKeysRequest())) for each in callers]

@@ -50,7 +50,7 @@ def narrow(server: Server, *permissions: str) -> Caller:
 
 
 def registration(*roles: str, **more: Any) -> identities.CreateIdentityRequest:
-    kind = identities.IDENTITY_KIND_CERTIFICATE
+    kind = identities.IDENTITY_KIND_CERTIFICATE_COMMON_NAME
     identity = identities.Identity(kind=kind, name=fresh_name("name"), roles=roles, **more)
     return identities.CreateIdentityRequest(identity=identity)
 

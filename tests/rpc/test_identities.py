@@ -22,7 +22,7 @@ IN_AN_HOUR: Final = timestamp(time.time() + 3600)
 
 
 def registered(server: Server, *roles: str, **more: Any) -> pb.Identity:
-    kind = pb.IDENTITY_KIND_CERTIFICATE
+    kind = pb.IDENTITY_KIND_CERTIFICATE_COMMON_NAME
     named = roles or ("authz.checker",)
     identity = pb.Identity(kind=kind, name=fresh_name("name"), roles=named, **more)
     request = pb.CreateIdentityRequest(identity=identity)

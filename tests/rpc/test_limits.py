@@ -16,22 +16,22 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from grpc_status import rpc_status
 
-from authz_service.errors import ErrorReason
+from authz_service.errors import AuthzError, ErrorReason
 from authz_service.gen.authz.v1 import authorization_pb2 as pb
 from authz_service.gen.authz.v1 import role_grant_pb2, tenant_pb2
 from authz_service.gen.authz.v1.authorization_pb2_grpc import AuthorizationServiceStub
 from authz_service.rpc.admission import LimitSettings
-from authz_service.rpc.credentials import Credentials
+from authz_service.rpc.parking import Call
+from authz_service.rpc.room import RoomSettings
 from authz_service.rpc.server import Port, PortSettings
-from authz_service.serving.authentication import Authentication
 from authz_service.serving.call_stats import Observation
-from authz_service.serving.tokens import Tokens
 from tests.rpc.account import Account
 from tests.rpc.harness import PATIENCE, Server, serving
 
 QUESTION = pb.CheckRequest(tenant="acme", subject="user:alice", permission="invoices:view")
 SLOW = pb.CheckRequest(tenant="slow")
 QUICK = pb.CheckRequest(tenant="quick")
+_ROOMY = RoomSettings()
 LIST = tenant_pb2.ListTenantsRequest()
 
 
@@ -113,19 +113,34 @@ def _channel(number: int) -> grpc.Channel:
     return grpc.insecure_channel(f"127.0.0.1:{number}", own)
 
 
+class Anybody:
+    """Lets everybody in, under one name."""
+
+    def judge(
+        self, call: Call, let_in: Callable[[str], None], refuse: Callable[[AuthzError], None]
+    ) -> None:
+        let_in("anybody")
+
+
 @contextmanager
-def opened(*, threads: int = 1, max_waiting: int = 2, max_streams: int = 1000) -> Iterator[Opened]:
+def opened(
+    *,
+    threads: int = 1,
+    max_waiting: int = 2,
+    max_streams: int = 1000,
+    room: RoomSettings = _ROOMY,
+) -> Iterator[Opened]:
     limits = LimitSettings(
         threads=threads,
         max_waiting=max_waiting,
         max_queue_seconds=PATIENCE,
         max_seconds=30.0,
         per_second=0,
+        room=room,
     )
     settings = PortSettings("127.0.0.1", 0, limits, 1 << 20, max_streams, 256)
     service, gate = pb.DESCRIPTOR.services_by_name["AuthorizationService"], Gate()
-    credentials = Credentials(Authentication(Tokens([], lambda: 0)), certificates=False)
-    port = Port(settings, {service: gate}, lambda: "id", Observation("x"), lambda: 0, credentials)
+    port = Port(settings, {service: gate}, lambda: "id", Observation("x"), lambda: 0, Anybody())
     port.start()
     port.set_serving(serving=True)
     with _channel(port.number) as channel:
@@ -150,10 +165,9 @@ def test_caller_beyond_its_rate_is_told_so_and_when_to_come_back(tmp_path: Path)
 def test_wrong_keys_use_up_nothing_of_a_good_one(tmp_path: Path) -> None:
     with serving(tmp_path, rate_checks_per_second=0.001) as server:
         guess = server.caller(server.operator_key[:-1] + "?")
-        assert (
-            refused(lambda: guess.checks.Check(QUESTION)).reason == ErrorReason.CREDENTIALS_INVALID
-        )
-        assert refused(lambda: guess.checks.Check(QUESTION)).reason == ErrorReason.RATE_LIMITED
+        for _ in range(3):
+            found = refused(lambda: guess.checks.Check(QUESTION))
+            assert found.reason == ErrorReason.CREDENTIALS_INVALID
         assert server.operator.checks.Check(QUESTION).revision
 
 
@@ -212,7 +226,7 @@ def test_full_line_refuses_at_once_and_those_in_it_are_served() -> None:
         assert all(call.result().allowed for call in served)
         assert at.quick().allowed
         counts = at.port.observed.times()["AuthorizationService.Check", "RESOURCE_EXHAUSTED"]
-        assert sum(counts[0]) == at.port.limits.shed == 20
+        assert sum(counts[0]) == at.port.admission.refusals.shed == 20
 
 
 def test_health_and_reflection_answer_while_calls_are_shed() -> None:
@@ -246,21 +260,41 @@ def test_connection_carries_only_so_many_calls_at_once() -> None:
         assert all(call.result().allowed for call in calls)
 
 
-def test_calls_whose_message_never_comes_do_not_hold_the_threads_for_ever() -> None:
+def test_calls_whose_message_never_comes_hold_no_thread_and_end_with_a_reason() -> None:
     never = threading.Event()
 
     def nothing() -> Iterator[bytes]:
         never.wait()
         yield from ()
 
-    with opened(threads=2) as at:
+    room = RoomSettings(message_seconds=0.3)
+    with opened(threads=1, room=room) as at:
         call: Any = at.channel.stream_unary("/authz.v1.AuthorizationService/Check")
-        held = [call.future(nothing()) for _ in range(2)]
-        slots = at.port.limits.threads.slots
-        until(lambda: sum(slot.context is not None for slot in slots) == 2)
-        at.port.limits.cut(time.monotonic() + 60)
+        held = [call.future(nothing()) for _ in range(8)]
+        until(lambda: len(at.port.admission.room) == len(held))
         assert at.quick().allowed
-        assert {each.code() for each in held} == {grpc.StatusCode.CANCELLED}
+        assert {told(each.exception()).reason for each in held} == {"MESSAGE_NOT_RECEIVED"}
+        never.set()
+        until(lambda: not len(at.port.admission.room))
+
+
+def test_caller_with_too_many_idle_calls_loses_its_oldest_and_nobody_elses() -> None:
+    never = threading.Event()
+
+    def nothing() -> Iterator[bytes]:
+        never.wait()
+        yield from ()
+
+    with opened(threads=1, room=RoomSettings(idle=3, message_seconds=PATIENCE)) as at:
+        call: Any = at.channel.stream_unary("/authz.v1.AuthorizationService/Check")
+        held = []
+        for count in range(1, 4):
+            held.append(call.future(nothing()))
+            until(lambda count=count: len(at.port.admission.room) == count)  # type: ignore[misc]
+        held.append(call.future(nothing()))
+        found = told(held[0].exception())
+        assert (found.reason, found.retry_after) == ("TOO_MANY_OPEN_CALLS", 1.0)
+        assert at.quick().allowed
         never.set()
 
 
@@ -269,8 +303,8 @@ def test_bytes_that_are_no_message_are_refused_with_a_reason(
     server: Server, content: bytes
 ) -> None:
     for channel, rpc in (
-        (server.checks, "AuthorizationService/Check"),
-        (server.admin, "TenantService/ListTenants"),
+        (server.operator.check_channel, "AuthorizationService/Check"),
+        (server.operator.admin_channel, "TenantService/ListTenants"),
     ):
         raw: Any = channel.unary_unary(f"/authz.v1.{rpc}")
         found = refused(lambda raw=raw: raw(content, timeout=PATIENCE))  # type: ignore[misc]

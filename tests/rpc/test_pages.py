@@ -110,7 +110,7 @@ def _hear_and_know(account: Account, name: str) -> None:
     )
     account.operator.billing.IngestBillingEvent(heard)
     known = identity_pb2.Identity(
-        kind=identity_pb2.IDENTITY_KIND_CERTIFICATE, name=name, roles=["authz.checker"]
+        kind=identity_pb2.IDENTITY_KIND_CERTIFICATE_COMMON_NAME, name=name, roles=["authz.checker"]
     )
     account.operator.identities.CreateIdentity(identity_pb2.CreateIdentityRequest(identity=known))
 

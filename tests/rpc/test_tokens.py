@@ -12,9 +12,13 @@ from typing import Any, Final
 
 import grpc
 import pytest
+from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from google.rpc.error_details_pb2 import ErrorInfo
 from grpc_status import rpc_status
+from joserfc.errors import SecurityWarning
 from joserfc.jwk import ECKey, OctKey, OKPKey, RSAKey
+from joserfc.jws import JWSRegistry
 from structlog.testing import capture_logs
 
 from authz_service.app.service import Service
@@ -25,7 +29,7 @@ from authz_service.gen.authz.v1 import identity_pb2 as identities
 from authz_service.gen.authz.v1 import key_pb2 as keys
 from authz_service.serving import signing_keys
 from tests.rpc.account import Account, timestamp
-from tests.rpc.harness import Caller, Server, refusal, serving
+from tests.rpc.harness import PATIENCE, Caller, Server, refusal, serving
 from tests.rpc.issuer import AUDIENCE, Issuer, issuing
 
 QUESTION: Final = checks.CheckRequest(tenant="acme", subject="user:ada", permission="invoices:view")
@@ -111,7 +115,27 @@ def _with_other_claims(issuer: Issuer) -> str:
     return ".".join((head, issuer.token("billing", jti="x").split(".")[1], signature))
 
 
+def _with_header(issuer: Issuer, **header: Any) -> str:
+    """Sign a token whose header says more, with a good key and a good signature."""
+    head, claims, _ = issuer.token("billing").split(".")
+    fields = json.loads(base64.urlsafe_b64decode(head + "==")) | header
+    content = f"{_part(fields)}.{claims}".encode()
+    assert isinstance(issuer.signer, ECKey)
+    made = JWSRegistry.algorithms["ES256"].sign(content, issuer.signer)
+    return f"{content.decode()}.{base64.urlsafe_b64encode(made).decode().rstrip('=')}"
+
+
+def test_header_that_says_no_more_than_it_has_to_is_taken(served: Server, issuer: Issuer) -> None:
+    for header in ({}, {"typ": "at+jwt"}, {"b64": True}):
+        served.caller(_with_header(issuer, **header)).checks.Check(QUESTION)
+
+
 WRONG: Final[dict[str, Callable[[Issuer], str]]] = {
+    "empty-crit": lambda i: _with_header(i, crit=[]),
+    "unknown-crit": lambda i: _with_header(i, crit=["exp"]),
+    "crit-of-b64": lambda i: _with_header(i, crit=["b64"], b64=True),
+    "unencoded-payload": lambda i: _with_header(i, b64=False),
+    "unencoded-and-critical": lambda i: _with_header(i, crit=["b64"], b64=False),
     "unsigned": _unsigned,
     "unsigned-with-a-signature": _unsigned_with_a_signature,
     "hmac-with-the-public-key": _by_the_public_key_as_a_secret,
@@ -327,6 +351,46 @@ def test_shared_secret_that_an_issuer_publishes_verifies_nothing(tmp_path: Path)
         own.keys = [secret, *own.keys]
         caller = server.caller(own.token("billing", key=secret, alg="HS256"))
         server.refuses(QUESTION, ErrorReason.CREDENTIALS_INVALID, by=caller)
+
+
+@pytest.mark.parametrize("bits", [1024, 2040])
+def test_short_rsa_key_that_an_issuer_publishes_verifies_nothing(tmp_path: Path, bits: int) -> None:
+    private = generate_private_key(65537, bits)
+    pem = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    with pytest.warns(SecurityWarning):
+        weak = RSAKey.import_key(pem, {"kid": "weak"})
+    with (
+        issuing() as own,
+        serving(tmp_path, jwt_issuer=own.name, jwt_audience=AUDIENCE) as server,
+    ):
+        register(server, own, "billing", "authz.checker")
+        own.keys = [weak, *own.keys]
+        caller = server.caller(own.token("billing", key=weak, alg="RS256"))
+        server.refuses(QUESTION, ErrorReason.CREDENTIALS_INVALID, by=caller)
+        server.caller(own.token("billing")).checks.Check(QUESTION)
+
+
+def test_unknown_key_is_refused_without_a_fetch_on_its_way(tmp_path: Path) -> None:
+    with (
+        issuing() as own,
+        serving(tmp_path, jwt_issuer=own.name, jwt_audience=AUDIENCE) as server,
+    ):
+        register(server, own, "billing", "authz.checker")
+        good = server.caller(own.token("billing"))
+        good.checks.Check(QUESTION)
+        own.stalled.clear()
+        made_up = [
+            server.caller(own.token("billing", key=ECKey.generate_key("P-256", {"kid": f"n{n}"})))
+            for n in range(30)
+        ]
+        calls = [caller.checks.Check.future(QUESTION) for caller in made_up]
+        began = time.monotonic()
+        for number in range(50):
+            server.caller(own.token("billing", jti=str(number))).checks.Check(QUESTION)
+        assert time.monotonic() - began < PATIENCE / 2
+        reasons = {refusal(call.result).reason for call in calls}
+        assert reasons == {"CREDENTIALS_INVALID"}
+        own.stalled.set()
 
 
 def test_rate_is_a_subjects_whatever_the_number_of_its_tokens(tmp_path: Path) -> None:

@@ -285,7 +285,7 @@ def test_an_identity_is_registered_shown_and_removed(authz: Authz, tenant: str) 
     made = authz("identities", "create", *asked)
     assert made.code == 0, made.err
     identity = made.document["identity"]
-    assert (identity["kind"], identity["tenants"]) == ("IDENTITY_KIND_CERTIFICATE", [tenant])
+    assert (identity["kind"], identity["tenants"]) == ("IDENTITY_KIND_CERTIFICATE_URI", [tenant])
     again = authz("identities", "create", *asked)
     assert (again.code, again.failure["reason"]) == (3, "IDENTITY_EXISTS")
     assert "spiffe://example.com/x" in authz("identities", "show", identity["id"]).out

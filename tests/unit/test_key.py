@@ -17,6 +17,7 @@ from authz_service.domain.key import (
     SECRET_LENGTH,
     ApiKey,
     KeyKind,
+    KeyText,
     digest,
     parse,
     write,
@@ -59,7 +60,7 @@ def test_the_checksum_is_verified_offline_by_anybody() -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_key_is_read_as_it_was_written(kind: KeyKind) -> None:
-    assert parse(write(kind, "key-17", SECRET)) == ("key-17", SECRET)
+    assert parse(write(kind, "key-17", SECRET)) == KeyText(kind, "key-17", SECRET)
 
 
 @given(st.data())

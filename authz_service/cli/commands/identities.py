@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
+from enum import StrEnum
 from typing import Annotated, Final
 
 import typer
@@ -20,10 +21,27 @@ from authz_service.gen.authz.v1 import identity_pb2 as pb
 
 app = typer.Typer(help="Callers of this service by token or certificate, without a key.")
 
-_KINDS: Final = {
-    pb.IDENTITY_KIND_TOKEN: "token",
-    pb.IDENTITY_KIND_CERTIFICATE: "certificate",
+
+class Proof(StrEnum):
+    """How a caller proves itself, as the command line says it."""
+
+    TOKEN = "token"
+    URI = "uri"
+    DNS = "dns"
+    EMAIL = "email"
+    IP = "ip"
+    COMMON_NAME = "common-name"
+
+
+_NUMBERS: Final = {
+    Proof.TOKEN: pb.IDENTITY_KIND_TOKEN,
+    Proof.URI: pb.IDENTITY_KIND_CERTIFICATE_URI,
+    Proof.DNS: pb.IDENTITY_KIND_CERTIFICATE_DNS,
+    Proof.EMAIL: pb.IDENTITY_KIND_CERTIFICATE_EMAIL,
+    Proof.IP: pb.IDENTITY_KIND_CERTIFICATE_IP,
+    Proof.COMMON_NAME: pb.IDENTITY_KIND_CERTIFICATE_COMMON_NAME,
 }
+_KINDS: Final = {number: proof.value for proof, number in _NUMBERS.items()}
 
 IdentityId = Annotated[str, typer.Argument(metavar="ID", help="As authz identities list shows it.")]
 
@@ -35,10 +53,18 @@ def create(
         str,
         typer.Argument(
             metavar="NAME",
-            help="The token's sub, or a URI, DNS name or common name of the certificate.",
+            help="The token's sub, or a name on the certificate.",
         ),
     ],
     *,
+    by: Annotated[
+        Proof | None,
+        typer.Option(
+            "--by",
+            help="What NAME is: a token's sub, or which type of a certificate's names; left out, "
+            "token with --issuer, and uri without.",
+        ),
+    ] = None,
     role: Annotated[list[str], ROLES],
     issuer: Annotated[
         str,
@@ -57,7 +83,7 @@ def create(
 ) -> None:
     """Let a caller in by its token or certificate, with these roles."""
     identity = pb.Identity(
-        kind=pb.IDENTITY_KIND_TOKEN if issuer else pb.IDENTITY_KIND_CERTIFICATE,
+        kind=_NUMBERS[by or (Proof.TOKEN if issuer else Proof.URI)],
         issuer=issuer,
         name=name,
         display_name=display_name,

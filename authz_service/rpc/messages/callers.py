@@ -12,8 +12,7 @@ from authz_service.usecases.callers.caller_changes import CallerFields
 from authz_service.usecases.callers.identities import IdentityNow
 
 IDENTITY_KINDS: Final = {
-    identity_pb2.IDENTITY_KIND_TOKEN: IdentityKind.TOKEN,
-    identity_pb2.IDENTITY_KIND_CERTIFICATE: IdentityKind.CERTIFICATE,
+    getattr(identity_pb2, f"IDENTITY_KIND_{kind.name}"): kind for kind in IdentityKind
 }
 _IDENTITY_NUMBERS: Final = {kind: number for number, kind in IDENTITY_KINDS.items()}
 

@@ -26,7 +26,9 @@ def _creation(request: pb.CreateIdentityRequest) -> identities.CreateIdentity:
     require_unset(message, "identity", "id", "create_time", "revision")
     if message.kind not in IDENTITY_KINDS:
         raise InvalidArgument(
-            ErrorReason.INVALID_FIELD, "kind must be TOKEN or CERTIFICATE", field="identity.kind"
+            ErrorReason.INVALID_FIELD,
+            "kind must be TOKEN, or CERTIFICATE_ with a type of name",
+            field="identity.kind",
         )
     return identities.CreateIdentity(
         kind=IDENTITY_KINDS[message.kind],

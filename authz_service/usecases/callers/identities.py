@@ -14,6 +14,7 @@ from authz_service.store.member_revisions import caller_revisions
 from authz_service.store.unit_of_work import Transaction
 from authz_service.usecases.callers import caller_changes, system_roles
 from authz_service.usecases.callers.caller_changes import CallerFields, UpdateCaller
+from authz_service.usecases.callers.certificate_kinds import require_name
 from authz_service.usecases.kernel import paging
 from authz_service.usecases.kernel.execution import View, change, read
 from authz_service.usecases.kernel.lockout import require_operable
@@ -111,6 +112,8 @@ def _made(tx: Transaction, command: CreateIdentity) -> Identity:
         _plain(command.issuer, "issuer")
     elif command.issuer:
         raise _wrong("a certificate's CA is a setting of the server; leave it empty", "issuer")
+    else:
+        require_name(command.kind, command.name)
     caller_changes.check(tx, command.fields, _AT)
     identity = Identity(
         f"idn-{tx.new_id()}",

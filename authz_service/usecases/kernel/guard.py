@@ -73,26 +73,26 @@ def _proven(index: Index, presented: Presented, at: Instant) -> str | None:
         case TokenProof(user=True, name=name):
             return f"{USER}{name}"
         case TokenProof(issuer=issuer, name=name):
-            return _by_identity(index, IdentityKind.TOKEN, issuer, (name,), at)
+            return _by_identity(index, issuer, ((IdentityKind.TOKEN, name),), at)
         case CertificateProof(names=names):
-            return _by_identity(index, IdentityKind.CERTIFICATE, "", names, at)
+            return _by_identity(index, "", names, at)
         case _:
             assert_never(presented)
 
 
 def _by_key(index: Index, text: str, at: Instant) -> str | None:
     parts = key.parse(text)
-    api_key = index.keys.get(parts[0]) if parts is not None else None
-    if parts is None or api_key is None or not api_key.matches(parts[1], at):
+    api_key = index.keys.get(parts.id) if parts is not None else None
+    if parts is None or api_key is None or api_key.kind is not parts.kind:
         return None
-    return api_key.subject
+    return api_key.subject if api_key.matches(parts.secret, at) else None
 
 
 def _by_identity(
-    index: Index, kind: IdentityKind, issuer: str, names: tuple[str, ...], at: Instant
+    index: Index, issuer: str, names: Sequence[tuple[IdentityKind, str]], at: Instant
 ) -> str | None:
     """Name the first registered of the names; one that has expired does not let another pass."""
-    for name in names:
+    for kind, name in names:
         identity = index.identities.get((kind, issuer, name))
         if identity is not None:
             return identity.subject if at < identity.expires_at else None

@@ -361,6 +361,16 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     longer at random, so that not all come back at once.
     Example: a thousand callers come back at once after a break.
     """
+    ERROR_REASON_TOO_MANY_OPEN_CALLS: _ErrorReason.ValueType  # 190
+    """RESOURCE_EXHAUSTED. The caller, or the address it calls from, has as many calls open at once as one
+    may have, or as many whose message has not come or whose answer has not been read. The longest
+    idle of them end so. Nothing was done. Wait for the `retry_delay` of the `google.rpc.RetryInfo`.
+    Example: 201 calls of one key, none of which has sent its message.
+    """
+    ERROR_REASON_MESSAGE_NOT_RECEIVED: _ErrorReason.ValueType  # 191
+    """DEADLINE_EXCEEDED. The call's message did not arrive within `AUTHZ_MAX_MESSAGE_SECONDS` of its
+    headers. Nothing was done. Call again. Example: a client that stalls half-way through an import.
+    """
     ERROR_REASON_PLAINTEXT_REFUSED: _ErrorReason.ValueType  # 112
     """FAILED_PRECONDITION. The server was told to listen in plaintext where others can listen in; it
     does not start. Set `AUTHZ_TLS_CERT` and `AUTHZ_TLS_KEY`, or `AUTHZ_PLAINTEXT=allow`.
@@ -803,6 +813,16 @@ ERROR_REASON_OVERLOADED: ErrorReason.ValueType  # 111
 done. Wait for the `retry_delay` of the `google.rpc.RetryInfo` that comes with it, and a little
 longer at random, so that not all come back at once.
 Example: a thousand callers come back at once after a break.
+"""
+ERROR_REASON_TOO_MANY_OPEN_CALLS: ErrorReason.ValueType  # 190
+"""RESOURCE_EXHAUSTED. The caller, or the address it calls from, has as many calls open at once as one
+may have, or as many whose message has not come or whose answer has not been read. The longest
+idle of them end so. Nothing was done. Wait for the `retry_delay` of the `google.rpc.RetryInfo`.
+Example: 201 calls of one key, none of which has sent its message.
+"""
+ERROR_REASON_MESSAGE_NOT_RECEIVED: ErrorReason.ValueType  # 191
+"""DEADLINE_EXCEEDED. The call's message did not arrive within `AUTHZ_MAX_MESSAGE_SECONDS` of its
+headers. Nothing was done. Call again. Example: a client that stalls half-way through an import.
 """
 ERROR_REASON_PLAINTEXT_REFUSED: ErrorReason.ValueType  # 112
 """FAILED_PRECONDITION. The server was told to listen in plaintext where others can listen in; it

@@ -32,8 +32,20 @@ class _IdentityKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Identity
     """Never sent."""
     IDENTITY_KIND_TOKEN: _IdentityKind.ValueType  # 1
     """By a JWT of the issuer that `AUTHZ_JWT_ISSUER` names."""
-    IDENTITY_KIND_CERTIFICATE: _IdentityKind.ValueType  # 2
-    """By a client certificate of a CA in `AUTHZ_TLS_CLIENT_CA`, if the call has no `authorization`."""
+    IDENTITY_KIND_CERTIFICATE_URI: _IdentityKind.ValueType  # 2
+    """By the URI of a client certificate of a CA in `AUTHZ_TLS_CLIENT_CA`, if the call has no
+    `authorization`. A certificate with two URIs is refused.
+    """
+    IDENTITY_KIND_CERTIFICATE_DNS: _IdentityKind.ValueType  # 3
+    """By a DNS name of such a certificate."""
+    IDENTITY_KIND_CERTIFICATE_EMAIL: _IdentityKind.ValueType  # 4
+    """By an e-mail address of such a certificate."""
+    IDENTITY_KIND_CERTIFICATE_IP: _IdentityKind.ValueType  # 5
+    """By an IP address of such a certificate."""
+    IDENTITY_KIND_CERTIFICATE_COMMON_NAME: _IdentityKind.ValueType  # 6
+    """By the common name of such a certificate, of which any CA may have made what it likes: only
+    where certificates have no other name.
+    """
 
 class IdentityKind(_IdentityKind, metaclass=_IdentityKindEnumTypeWrapper):
     """How an identity proves itself."""
@@ -42,8 +54,20 @@ IDENTITY_KIND_UNSPECIFIED: IdentityKind.ValueType  # 0
 """Never sent."""
 IDENTITY_KIND_TOKEN: IdentityKind.ValueType  # 1
 """By a JWT of the issuer that `AUTHZ_JWT_ISSUER` names."""
-IDENTITY_KIND_CERTIFICATE: IdentityKind.ValueType  # 2
-"""By a client certificate of a CA in `AUTHZ_TLS_CLIENT_CA`, if the call has no `authorization`."""
+IDENTITY_KIND_CERTIFICATE_URI: IdentityKind.ValueType  # 2
+"""By the URI of a client certificate of a CA in `AUTHZ_TLS_CLIENT_CA`, if the call has no
+`authorization`. A certificate with two URIs is refused.
+"""
+IDENTITY_KIND_CERTIFICATE_DNS: IdentityKind.ValueType  # 3
+"""By a DNS name of such a certificate."""
+IDENTITY_KIND_CERTIFICATE_EMAIL: IdentityKind.ValueType  # 4
+"""By an e-mail address of such a certificate."""
+IDENTITY_KIND_CERTIFICATE_IP: IdentityKind.ValueType  # 5
+"""By an IP address of such a certificate."""
+IDENTITY_KIND_CERTIFICATE_COMMON_NAME: IdentityKind.ValueType  # 6
+"""By the common name of such a certificate, of which any CA may have made what it likes: only
+where certificates have no other name.
+"""
 Global___IdentityKind: _TypeAlias = IdentityKind  # noqa: Y015
 
 @_typing.final
@@ -69,8 +93,8 @@ class Identity(_message.Message):
     issuer: _builtins.str
     """The token's `iss`, exactly; empty for a certificate. Example: `https://idp.example.com/`."""
     name: _builtins.str
-    """The token's `sub`, or a name on the certificate: a URI, a DNS name or the common name. Up to 255
-    characters. Example: `spiffe://example.com/billing`.
+    """The token's `sub`, or the certificate's name of the type that `kind` says; DNS names in lower case.
+    Up to 255 characters. Example: `spiffe://example.com/billing`.
     """
     display_name: _builtins.str
     """What people call it; up to 200 characters. Example: `invoicing backend`."""

@@ -33,6 +33,7 @@ class Access(_message.Message):
     ROLE_FIELD_NUMBER: _builtins.int
     RIGHT_IN_TENANT_FIELD_NUMBER: _builtins.int
     WEIGHT_FIELD_NUMBER: _builtins.int
+    COST_FIELD_NUMBER: _builtins.int
     right: _builtins.str
     """The right that the caller must hold. Example: `authz.role_grants:create`."""
     tenant: _builtins.str
@@ -48,8 +49,12 @@ class Access(_message.Message):
     `authz.own_roles:update`.
     """
     weight: _builtins.str
-    """The path of the repeated field whose length is the number of calls that this one counts as in
-    the rate limit; without it, the call counts as one. Example: `questions`.
+    """The path of the repeated field each of whose items counts as a call in the rate limit; without
+    it, the call counts as one. Example: `questions`.
+    """
+    cost: _builtins.int
+    """How many simple calls this one, or each of its items, counts as in the rate limit; 0 for one.
+    Example: 100 for a call that takes a hundred times as long as `Check`.
     """
     def __init__(
         self,
@@ -59,10 +64,11 @@ class Access(_message.Message):
         role: _builtins.str = ...,
         right_in_tenant: _builtins.str = ...,
         weight: _builtins.str = ...,
+        cost: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["about", b"about", "role", b"role", "tenant", b"tenant"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["about", b"about", "right", b"right", "right_in_tenant", b"right_in_tenant", "role", b"role", "tenant", b"tenant", "weight", b"weight"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["about", b"about", "cost", b"cost", "right", b"right", "right_in_tenant", b"right_in_tenant", "role", b"role", "tenant", b"tenant", "weight", b"weight"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_about: _TypeAlias = _typing.Literal["tenant", "role"]  # noqa: Y015
     _WhichOneofArgType_about: _TypeAlias = _typing.Literal["about", b"about"]  # noqa: Y015
