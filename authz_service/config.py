@@ -44,6 +44,24 @@ class Settings(BaseSettings):
         description="Where the index is kept for a quick start (mode 0600); `authz.index` beside "
         "the key file if not set.",
     )
+    first_key: str = Field(
+        default="",
+        repr=False,
+        description="The first operator key, as authz keys generate writes one, for a database "
+        "that has none; made and kept in the key file if empty.",
+    )
+    first_key_file: Path | None = Field(default=None, description="File that holds the same.")
+    sealing_key: str = Field(
+        default="",
+        repr=False,
+        description="Key that seals webhook secrets in the database: 32 bytes in base64. Older "
+        "ones, which only open, may follow after commas.",
+    )
+    sealing_key_file: Path | None = Field(
+        default=None,
+        description="File with the same, one a line; every process of one database needs it. "
+        "`sealing.key` beside the key file if not set, made when the first secret is sealed.",
+    )
     key: str = Field(
         default="", description="API key the CLI calls with, in place of the key file's."
     )

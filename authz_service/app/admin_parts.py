@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from authz_service.app import door
 from authz_service.app.parts import CheckParts
+from authz_service.app.sealing import seals_of
 from authz_service.config import Settings
 from authz_service.jobs.composing import Door, Jobs
 from authz_service.jobs.fetching import SourceFetcher
@@ -34,7 +35,16 @@ class Parts(CheckParts):
         self.jobs = Jobs(settings, self.database.url, outside)
         self.hub = hub(self) if hub is not None else None
         follower = Family(self.replica, self.hub) if self.hub is not None else self.replica
-        self.store = Store(self.database, follower, door.now, door.new_id, self.jobs.outbox, replan)
+        self.store = Store(
+            self.database,
+            follower,
+            self.time.now,
+            door.new_id,
+            self.jobs.outbox,
+            replan,
+            self.time.require_not_ahead,
+            seals_of(settings),
+        )
         self.events: Counter[str] = Counter()
         self.event_door = EventDoor(self.store, self.events)
         self.event_secrets = EventSecrets(

@@ -34,6 +34,11 @@ def new_webhook_secret() -> str:
     return "whsec_" + b64encode(secrets.token_bytes(32)).decode()
 
 
+def random_bytes(count: int) -> bytes:
+    """Make random bytes, for keys and nonces."""
+    return secrets.token_bytes(count)
+
+
 def chance() -> float:
     """Draw a number from 0 to 1."""
     return secrets.SystemRandom().random()

@@ -1,11 +1,8 @@
 """What happens before a process serves: migration, first policies, first key."""
 
-import os
 from contextlib import closing
-from functools import partial
-from pathlib import Path
 
-from authz_service.app import door, index_keeping
+from authz_service.app import door, first_key, index_keeping, sealing
 from authz_service.app.admin_parts import Parts
 from authz_service.config import Settings
 from authz_service.jobs.queue import DbosQueue
@@ -44,8 +41,8 @@ def prepare(parts: Parts) -> None:
         declaring.require_declared(parts.replica.index)
     parts.event_secrets.load()  # once it is known how their sources sign
     if not parts.replica.index.keys:
-        keep = partial(_keep_key, parts.settings.key_file)
-        seeding.first_key(parts.store, door.new_secret(), keep)
+        first_key.provide(parts.store, parts.settings)
+    sealing.look(parts.store)
 
 
 def prepared(settings: Settings) -> Snapshot:
@@ -71,17 +68,3 @@ def migrate(settings: Settings) -> tuple[list[str], tuple[str, ...]]:
             return applied, ()
         store = Store(database, replica, door.now, door.new_id, replan=replan)
         return applied, declaring.declare(store, "migration to a release")
-
-
-def _keep_key(path: Path, credential: str) -> None:
-    """Write the first operator key where only its owner reads it, and show it once."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if path.exists():
-        # It may be the only key to another database.
-        path.rename(path.with_name(f"{path.name}.before-{door.now()}"))
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(credential + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    print(f"First operator key, kept in {path}: {credential}", flush=True)  # noqa: T201

@@ -39,6 +39,7 @@ from authz_service.cli.commands import (
     policies,
     policy,
     recover,
+    resealing,
     roles,
     rules,
     schedule,
@@ -96,6 +97,8 @@ for _commands in (
     export,
 ):
     app.add_typer(_commands.commands)
+webhooks.app.add_typer(resealing.webhook_commands)
+keys.app.add_typer(resealing.key_commands)
 policies.imports.add_typer(matrix.commands)
 policies.imports.add_typer(customers.commands)
 for _panel, _groups in {

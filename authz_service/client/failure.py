@@ -153,6 +153,7 @@ _ADVICE: Final[Mapping[str, str]] = {
     "RATE_LIMITED": _LATER,
     "OVERLOADED": _LATER,
     "TOO_MANY_OPEN_CALLS": _LATER,
+    "SEALING_KEY_MISSING": "see the chapter At rest of docs/operating.md",
     "MESSAGE_NOT_RECEIVED": _LATER,
     "PLAINTEXT_REFUSED": "see the chapter TLS of docs/operating.md",
     "LAST_OPERATOR_KEY": "make another with authz keys create NAME --role authz.operator first; if "

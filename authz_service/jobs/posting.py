@@ -1,6 +1,5 @@
 """Posts to endpoints, which others choose: to public addresses only, and never for long."""
 
-import ipaddress
 import socket
 import ssl
 from collections.abc import Iterable, Mapping
@@ -10,6 +9,7 @@ from typing import Any, Final
 
 import httpcore
 
+from authz_service.domain.addresses import public
 from authz_service.domain.job import JobReason
 from authz_service.usecases.delivery.webhook_delivery import PostFailed
 
@@ -153,21 +153,6 @@ class _Stream(httpcore.NetworkStream):
 
     def get_extra_info(self, info: str) -> Any:
         return self._stream.get_extra_info(info)
-
-
-def public(address: str) -> bool:
-    """Tell whether an address is one of the public internet, also when written as another's."""
-    ip = ipaddress.ip_address(address.partition("%")[0])
-    if isinstance(ip, ipaddress.IPv6Address):
-        inner = ip.ipv4_mapped or ip.sixtofour or (ip.teredo[1] if ip.teredo else None)
-        if inner is not None:
-            return public(str(inner))
-        if ip in _NAT64:
-            return public(str(ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)))
-    return ip.is_global and not ip.is_multicast
-
-
-_NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
 
 
 def _encoded(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:

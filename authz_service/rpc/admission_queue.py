@@ -18,6 +18,9 @@ from queue import SimpleQueue
 from typing import Final, TypeAlias
 
 import grpc
+import structlog
+
+log = structlog.get_logger()
 
 BURST: Final = 0.1
 """Seconds in which a line may be as long as it likes: what is over by then was no overload."""
@@ -38,13 +41,17 @@ class Slot:
         self.context: grpc.ServicerContext | None = None
 
 
-class Waiting:
-    """A call in line: whose it is, since when it waits, and what serves it."""
+class Arrival:
+    """When a call joined a line, and whether it has left.
 
-    __slots__ = ("caller", "left", "serve", "since")
+    It does not refer to the call itself: whatever does keeps the call's stream open, of which a
+    connection has a bounded number.
+    """
 
-    def __init__(self, caller: str, since: float, serve: "Serve") -> None:
-        self.caller, self.since, self.serve = caller, since, serve
+    __slots__ = ("at", "left")
+
+    def __init__(self, at: float) -> None:
+        self.at = at
         self.left = False
 
 
@@ -64,8 +71,8 @@ class Line:
     ) -> None:
         self._most, self._longest, self._standing = most, longest, current
         self._tick = tick
-        self._waiting: OrderedDict[str, deque[Waiting]] = OrderedDict()
-        self._arrived: deque[Waiting] = deque()
+        self._waiting: OrderedDict[str, deque[tuple[Arrival, Serve]]] = OrderedDict()
+        self._arrived: deque[Arrival] = deque()
         self._length = 0
         self._emptied, self._refused = tick(), float("-inf")
         self._spell, self._short_until = BURST, float("-inf")
@@ -81,25 +88,25 @@ class Line:
             if at - self._refused > BURST:
                 self._emptied = self._counted = at
                 self._pace, self._answered = self._most, 0
-        call = Waiting(caller, at, serve)
-        self._waiting.setdefault(caller, deque()).append(call)
-        self._arrived.append(call)
+        arrival = Arrival(at)
+        self._waiting.setdefault(caller, deque()).append((arrival, serve))
+        self._arrived.append(arrival)
         self._length += 1
 
-    def leave(self, may: Callable[[str], bool]) -> Waiting | None:
+    def leave(self, may: Callable[[str], bool]) -> tuple[str, float, Serve] | None:
         """Take out the first call of the caller whose turn it is, of those that `may` be served."""
         caller = next(filter(may, self._waiting), None)
         if caller is None:
             return None
         calls = self._waiting[caller]
-        first = calls.popleft()
-        first.left = True
+        arrival, serve = calls.popleft()
+        arrival.left = True
         self._length -= 1
         if calls:
             self._waiting.move_to_end(caller)
         else:
             del self._waiting[caller]
-        return first
+        return caller, arrival.at, serve
 
     def full(self, caller: str, at: float) -> bool:
         """Tell whether a call that arrives now would wait too long, and is turned away."""
@@ -108,7 +115,7 @@ class Line:
         arrived = self._arrived
         while arrived[0].left:
             arrived.popleft()
-        oldest = arrived[0].since
+        oldest = arrived[0].at
         crowded = self._length >= self._longest_now(at) or self._late(oldest, at, 1)
         full = crowded and not self._within_share(caller)
         if full:
@@ -212,19 +219,25 @@ class Workers:
     def _work(self, slot: Slot) -> None:
         self.own.slot = slot
         while self._turns.get():
-            with self._lock:
-                call = self._line.leave(self._may)
-                if call is None:
-                    self._withheld += 1  # until another call of its caller has ended
-                    continue
-                self._running[call.caller] = self._running.get(call.caller, 0) + 1
-                overdue = self._line.overdue(call.since, self._tick())
-            slot.since, slot.caller = call.since, call.caller
-            try:
-                call.serve(overdue)
-            finally:
-                slot.context = None
-                self._done(call.caller)
+            self._serve_next(slot)
+
+    def _serve_next(self, slot: Slot) -> None:
+        with self._lock:
+            call = self._line.leave(self._may)
+            if call is None:
+                self._withheld += 1  # until another call of its caller has ended
+                return
+            caller, since, serve = call
+            self._running[caller] = self._running.get(caller, 0) + 1
+            overdue = self._line.overdue(since, self._tick())
+        slot.since, slot.caller = since, caller
+        try:
+            serve(overdue)
+        except Exception as error:  # the thread has other calls to serve
+            log.error("call not served", exc_info=error)
+        finally:
+            slot.context = None
+            self._done(caller)
 
     def _may(self, caller: str) -> bool:
         return self._running.get(caller, 0) < self._most

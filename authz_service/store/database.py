@@ -1,8 +1,9 @@
 """One database, SQLite or PostgreSQL: connections, transactions, and what failures mean."""
 
+import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from time import monotonic, sleep
@@ -63,6 +64,9 @@ _PRAGMAS: Final = (
 
 
 _COPY: Final = "authz copy"
+PRIVATE: Final = 0o600
+"""The mode of a file that only its owner reads and writes."""
+_BESIDE: Final = ("-wal", "-shm", "-journal")
 
 FAMILY: Final = "authz_family"
 """The option of connections that names the family of the process."""
@@ -241,8 +245,24 @@ def _engine(url: DatabaseUrl, busy_seconds: float) -> Engine:
         # Autocommit mode: we write BEGIN ourselves, the driver never does behind our back.
         connect_args={"timeout": busy_seconds, "isolation_level": None},
     )
+    if url.database and not url.database.startswith((":memory:", "file:")):
+        file = Path(url.database)
+        event.listen(engine, "do_connect", lambda *_: make_private(file))
     event.listen(engine, "connect", partial(_set_up_sqlite, busy_seconds))
     return engine
+
+
+def make_private(file: Path) -> None:
+    """Let nobody but its owner read a SQLite file; make it so if it is not there.
+
+    SQLite gives the files that it keeps beside it the same mode.
+    """
+    os.close(os.open(file, os.O_RDWR | os.O_CREAT, PRIVATE))
+    for path in (file, *(file.with_name(file.name + suffix) for suffix in _BESIDE)):
+        with suppress(FileNotFoundError):  # the last connection that closes takes them away
+            status = path.stat()
+            if status.st_mode & 0o077 and status.st_uid == os.geteuid():
+                path.chmod(PRIVATE)
 
 
 class _Bounded(psycopg.Connection[Any]):

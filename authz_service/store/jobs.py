@@ -5,15 +5,17 @@ facts, written in the transaction of the change that a job follows, or of its at
 import json
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
+from functools import partial
 from typing import Any, Final
 
 from sqlalchemy import Connection, Select, and_, delete, func, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from authz_service.domain.job import DATED, Job, JobKind, JobReason, JobState
-from authz_service.domain.window import Instant
+from authz_service.domain.window import FOREVER, Instant
 from authz_service.store import schema
 from authz_service.store.filters import EVERY_JOB, JobFilter
+from authz_service.store.seals import Seals
 
 _INSERT: Final[Mapping[str, Any]] = {"postgresql": postgresql.insert, "sqlite": sqlite.insert}
 
@@ -101,23 +103,44 @@ def bury(connection: Connection, names: Iterable[str], since: Instant) -> None:
     connection.execute(delete(worker).where(is_among, worker.c.seen_at < since))
 
 
-def secrets(connection: Connection, endpoint: str, at: Instant) -> list[str]:
-    """Read an endpoint's live secrets, the newest first."""
+def secrets(connection: Connection, seals: Seals, endpoint: str, at: Instant) -> list[str]:
+    """Read an endpoint's live secrets, the newest first. Raises: SEALING_KEY_MISSING."""
     table = schema.endpoint_secret
     live = (table.c.endpoint == endpoint, table.c.expires_at > at)
     query = select(table.c.secret).where(*live).order_by(table.c.made_at.desc())
-    return list(connection.execute(query).scalars())
+    return [seals.open(sealed, endpoint) for sealed in connection.execute(query).scalars()]
+
+
+def sealed_secrets(connection: Connection) -> list[str]:
+    """Read the secrets of all endpoints, as they are sealed."""
+    return list(connection.execute(select(schema.endpoint_secret.c.secret)).scalars())
+
+
+def reseal(connection: Connection, seals: Seals) -> int:
+    """Seal all secrets anew with the first key and count them. Raises: SEALING_KEY_MISSING."""
+    table = schema.endpoint_secret
+    rows = connection.execute(select(table).with_for_update()).all()
+    for row in rows:
+        opened = seals.open(row.secret, row.endpoint)
+        this = (table.c.endpoint == row.endpoint, table.c.made_at == row.made_at)
+        sealed = seals.seal(opened, row.endpoint, list)
+        connection.execute(update(table).where(*this).values(secret=sealed))
+    return len(rows)
 
 
 def set_secret(
-    connection: Connection, endpoint: str, secret: str, at: Instant, never: Instant, overlap: int
+    connection: Connection, seals: Seals, endpoint: str, secret: str, at: Instant, overlap: int
 ) -> None:
-    """Give an endpoint a new secret; the one before stays good for `overlap`, older ones end."""
+    """Give an endpoint a new secret; the one before stays good for `overlap`, older ones end.
+
+    Raises: SEALING_KEY_MISSING.
+    """
     table = schema.endpoint_secret
     of = table.c.endpoint == endpoint
-    connection.execute(delete(table).where(of, table.c.expires_at != never))
+    sealed = seals.seal(secret, endpoint, partial(sealed_secrets, connection))
+    connection.execute(delete(table).where(of, table.c.expires_at != FOREVER))
     connection.execute(update(table).where(of).values(expires_at=at + overlap))
-    values = {"endpoint": endpoint, "made_at": at, "secret": secret, "expires_at": never}
+    values = {"endpoint": endpoint, "made_at": at, "secret": sealed, "expires_at": FOREVER}
     connection.execute(insert(table).values(values))
 
 

@@ -39,6 +39,7 @@ from authz_service.store.answers import FirstAnswer
 from authz_service.store.database import INTEGRITY, Database
 from authz_service.store.follower import Follower
 from authz_service.store.heads import CheckClock, Heads
+from authz_service.store.seals import Seals
 from authz_service.store.statement import pipelined
 
 log = structlog.get_logger()
@@ -61,6 +62,7 @@ class Transaction:
     records: list[AuditRecord] = field(default_factory=list)
     jobs: list[Job] = field(default_factory=list)
     answer: str | None = None
+    seals: Seals = field(default_factory=Seals)
 
     @property
     def revision(self) -> Revision:
@@ -200,6 +202,7 @@ class Store:
         outbox: Callable[[Transaction], None] | None = None,
         replan: Replan | None = None,
         check_clock: CheckClock | None = None,
+        seals: Seals | None = None,
     ) -> None:
         """`check_clock` is told the database's time, if it has a clock of its own, and refuses to
         commit by one that is far ahead of it. `outbox` enqueues, in each transaction that commits,
@@ -209,6 +212,7 @@ class Store:
         the one before it. None where nothing is ever scheduled.
         """
         self.database = database
+        self.seals = seals or Seals()
         self._outbox = outbox
         self._replan = replan
         self._follower = follower
@@ -237,7 +241,9 @@ class Store:
             with self.database.write(patience=patience) as connection:
                 head = self._heads.lock(connection)
                 index = self._follower.at(head, connection)
-                tx = Transaction(connection, index, call, self._clock(), self._new_id)
+                tx = Transaction(
+                    connection, index, call, self._clock(), self._new_id, seals=self.seals
+                )
                 if tx.now >= index.due:
                     steps += self._come_due(tx)
                 yield tx
@@ -327,7 +333,8 @@ class Store:
         schedules = (isinstance(change.fact, ScheduledChangeset) for change in tx.changes)
         if self._replan is None or not tx.changes or not (tx.index.scheduled or any(schedules)):
             return
-        step = Transaction(tx.connection, tx.after(), Call(tx.call.actor), tx.now, tx.new_id)
+        call = Call(tx.call.actor)
+        step = Transaction(tx.connection, tx.after(), call, tx.now, tx.new_id, seals=tx.seals)
         self._replan(step, tx.changes)
         if step.changes:
             self._write(step)

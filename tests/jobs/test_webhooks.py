@@ -193,7 +193,9 @@ def test_two_secrets_are_live_until_the_overlap_is_over(told: Receiver, acme: Wo
     with pytest.raises(WebhookVerificationError):
         verified(made.secret, told.got[1])
     with acme.server.service.database.read() as connection:
-        later = jobs.secrets(connection, made.endpoint.id, acme.now() + 2 * DAY)
+        later = jobs.secrets(
+            connection, acme.server.service.store.seals, made.endpoint.id, acme.now() + 2 * DAY
+        )
     assert later == [newest]
 
 

@@ -313,8 +313,8 @@ def test_command_line_calls_by_its_certificate_where_there_is_no_key(
         monkeypatch.setenv("AUTHZ_KEY_FILE", str(tmp_path / "nowhere.key"))
         assert authz(*listing).failure["reason"] == "CREDENTIALS_INVALID"
         monkeypatch.setenv("AUTHZ_KEY", server.operator_key)
-        assert authz(*shown, "identities", "create", "me", "--role", "authz.auditor",
-                     "--address", address).code == 0  # fmt: skip
+        assert authz(*shown, "identities", "create", "me", "--by", "common-name",
+                     "--role", "authz.auditor", "--address", address).code == 0  # fmt: skip
         monkeypatch.delenv("AUTHZ_KEY")
         ran = authz(*listing)
         assert (ran.code, [each["name"] for each in ran.document["identities"]]) == (0, ["me"])

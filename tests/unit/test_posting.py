@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from authz_service.domain.addresses import public
 from authz_service.domain.job import JobReason
-from authz_service.jobs.posting import Poster, public
+from authz_service.jobs.posting import Poster
 from authz_service.usecases.delivery.webhook_delivery import PostFailed
 from tests.jobs.receiver import receiver
 
@@ -20,13 +21,30 @@ from tests.jobs.receiver import receiver
         *("::1", "::", "fe80::1", "fe80::1%eth0", "fc00::1", "fd12::1", "ff02::1"),
         *("::ffff:127.0.0.1", "::ffff:10.0.0.1", "64:ff9b::7f00:1", "2002:7f00:1::"),
         "64:ff9b::a9fe:a9fe",
+        # One of each entry in IANA's registries, first or last of its range.
+        *("0.255.255.255", "10.255.255.255", "100.127.255.255", "169.254.0.0", "172.31.255.255"),
+        *("192.0.0.0", "192.0.0.8", "192.0.0.170", "192.0.0.255", "192.31.196.1", "192.52.193.1"),
+        *("192.88.99.1", "192.175.48.1", "198.18.0.1", "198.19.255.255", "198.51.100.1"),
+        *("203.0.113.255", "239.255.255.255", "240.0.0.1", "255.255.255.254"),
+        *("::ffff:0:127.0.0.1", "::7f00:1", "64:ff9b:1::1", "100::1", "100:0:0:1::1", "2001::1"),
+        *("2001:1::1", "2001:2::1", "2001:3::1", "2001:4:112::1", "2001:10::1", "2001:20::1"),
+        *("2001:30::1", "2001:db8::1", "2002:808:808::", "2620:4f:8000::1", "3fff:fff::1"),
+        *("5f00::1", "fec0::1", "fe80:ffff::1", "febf::1", "fdff::1", "4000::1", "ff0e::1"),
+        *("::ffff:192.168.1.1", "::ffff:169.254.169.254", "no-address", ""),
     ],
 )
 def test_address_that_is_not_of_the_public_internet_is_known(address: str) -> None:
     assert not public(address)
 
 
-@pytest.mark.parametrize("address", ["8.8.8.8", "2606:4700:4700::1111", "::ffff:8.8.8.8"])
+@pytest.mark.parametrize(
+    "address",
+    [
+        *("8.8.8.8", "9.255.255.255", "100.63.255.255", "172.32.0.0", "192.0.1.0", "198.20.0.0"),
+        *("223.255.255.255", "2606:4700:4700::1111", "2001:200::1", "2003::1", "2a00:1450::1"),
+        *("::ffff:8.8.8.8", "64:ff9b::808:808"),
+    ],
+)
 def test_public_address_is_known(address: str) -> None:
     assert public(address)
 

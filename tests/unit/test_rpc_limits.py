@@ -93,7 +93,7 @@ def leave(line: Line) -> float:
     """Take the next call out of a line and return since when it waited."""
     call = line.leave(lambda _: True)
     assert call is not None
-    return call.since
+    return call[1]
 
 
 class Standing:
@@ -226,7 +226,7 @@ def test_callers_take_turns() -> None:
     for caller in ("a", "a", "a", "b", "c", "b"):
         line.join(caller, served)
     calls = [line.leave(lambda _: True) for _ in range(6)]
-    assert [call.caller for call in calls if call] == ["a", "b", "c", "a", "b", "a"]
+    assert [call[0] for call in calls if call] == ["a", "b", "c", "a", "b", "a"]
     assert line.leave(lambda _: True) is None
 
 
@@ -236,6 +236,6 @@ def test_caller_that_may_not_be_served_lets_others_pass() -> None:
     line.join("b", served)
     first = line.leave(lambda caller: caller != "a")
     assert first is not None
-    assert first.caller == "b"
+    assert first[0] == "b"
     assert line.leave(lambda caller: caller != "a") is None
     assert len(line) == 1

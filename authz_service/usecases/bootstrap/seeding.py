@@ -38,8 +38,10 @@ def seed(store: Store, policy: PolicySet, billing: Mapping[str, Any] | None = No
     return True
 
 
-def first_key(store: Store, secret: str, keep: Callable[[str], None]) -> None:
+def first_key(store: Store, secret: str, keep: Callable[[str], None], key_id: str = "") -> None:
     """Make an operator's key and hand it to `keep`; do nothing if there is any key already.
+
+    `key_id` is the id of a key that was made before; "" makes one.
 
     It is kept before it is committed: a crash in between leaves a key that opens nothing and a
     database that makes another one, never a database that nobody can open.
@@ -52,5 +54,6 @@ def first_key(store: Store, secret: str, keep: Callable[[str], None]) -> None:
             secret_hash=digest(secret),
             fields=CallerFields(roles=(OPERATOR,), display_name="first operator key"),
             kind=KeyKind.OPERATOR,
+            id=key_id,
         )
         keep(write(KeyKind.OPERATOR, make_key(tx, command).id, secret))

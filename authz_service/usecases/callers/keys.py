@@ -37,12 +37,13 @@ _AT: Final = "key."
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CreateKey:
     """`secret_hash` is `domain.key.digest` of the secret that the caller keeps; `kind` None
-    lets the rights say what kind it is.
+    lets the rights say what kind it is, and `id` "" has one made.
     """
 
     secret_hash: str
     fields: CallerFields
     kind: KeyKind | None = None
+    id: str = ""
     tenant: str = ""
 
 
@@ -83,7 +84,7 @@ def make_key(tx: Transaction, command: CreateKey) -> KeyNow:
     kind = kind_of(tx.index, fields.roles) if command.kind is None else command.kind
     _require_honest(tx.index, kind, fields.roles, "kind")
     key = ApiKey(
-        f"key-{tx.new_id()}",
+        command.id or f"key-{tx.new_id()}",
         command.secret_hash,
         fields.display_name,
         tx.now,

@@ -16,6 +16,7 @@ from authz_service.domain.job import Again, Done, Job, JobReason, Never, Outcome
 from authz_service.domain.tenant import SYSTEM
 from authz_service.domain.window import Instant
 from authz_service.engine.index import Index
+from authz_service.errors import FailedPrecondition
 from authz_service.store import jobs
 from authz_service.store.unit_of_work import Store, Transaction
 from authz_service.usecases.delivery.mail import WORKER
@@ -55,7 +56,10 @@ class WebhookDelivery:
             )
         now = self.clock()
         with self.store.database.read() as connection:
-            secrets = jobs.secrets(connection, endpoint.id, now)
+            try:
+                secrets = jobs.secrets(connection, self.store.seals, endpoint.id, now)
+            except FailedPrecondition as sealed:
+                return Again(JobReason.SECRET_SEALED, sealed.message)
         body = json.dumps(dict(job.data), separators=(",", ":"))
         try:
             status = self.post(endpoint.url, signed(job.id, body, secrets, now), body.encode())

@@ -9,7 +9,6 @@ from authz_service.domain.endpoint import Endpoint, checked_url
 from authz_service.domain.identifiers import checked
 from authz_service.domain.job import Job, JobState
 from authz_service.domain.tenant import SYSTEM
-from authz_service.domain.window import FOREVER
 from authz_service.engine.index import Index
 from authz_service.errors import ErrorReason, FailedPrecondition, InvalidArgument, NotFound
 from authz_service.store import jobs as store
@@ -116,7 +115,7 @@ def create_endpoint(tx: Transaction, command: CreateEndpoint) -> Endpoint:
         preconditions.text(command.description, "endpoint.description", at_most=200),
         created_at=tx.now,
     )
-    store.set_secret(tx.connection, new.id, command.secret, tx.now, FOREVER, 0)
+    store.set_secret(tx.connection, tx.seals, new.id, command.secret, tx.now, 0)
     _changed(tx, "endpoint.created", None, new)
     return new
 
@@ -160,7 +159,7 @@ def rotate_endpoint_secret(tx: Transaction, command: RotateSecret) -> Endpoint:
         raise InvalidArgument(
             ErrorReason.INVALID_FIELD, "overlap must be 0 to 30 days", field="overlap"
         )
-    store.set_secret(tx.connection, endpoint.id, command.secret, tx.now, FOREVER, command.overlap)
+    store.set_secret(tx.connection, tx.seals, endpoint.id, command.secret, tx.now, command.overlap)
     tx.record(
         AuditRecord(
             "endpoint.secret_rotated", _chain(endpoint), (endpoint.id,), None, None, tx.call.reason

@@ -367,6 +367,11 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     idle of them end so. Nothing was done. Wait for the `retry_delay` of the `google.rpc.RetryInfo`.
     Example: 201 calls of one key, none of which has sent its message.
     """
+    ERROR_REASON_SEALING_KEY_MISSING: _ErrorReason.ValueType  # 192
+    """FAILED_PRECONDITION. Secrets in the database are sealed with a key that this server does not have.
+    Give it the key (`AUTHZ_SEALING_KEY`, `AUTHZ_SEALING_KEY_FILE`). If that is lost, give it another
+    and rotate the secret of each endpoint. Example: a database restored beside a new key file.
+    """
     ERROR_REASON_MESSAGE_NOT_RECEIVED: _ErrorReason.ValueType  # 191
     """DEADLINE_EXCEEDED. The call's message did not arrive within `AUTHZ_MAX_MESSAGE_SECONDS` of its
     headers. Nothing was done. Call again. Example: a client that stalls half-way through an import.
@@ -819,6 +824,11 @@ ERROR_REASON_TOO_MANY_OPEN_CALLS: ErrorReason.ValueType  # 190
 may have, or as many whose message has not come or whose answer has not been read. The longest
 idle of them end so. Nothing was done. Wait for the `retry_delay` of the `google.rpc.RetryInfo`.
 Example: 201 calls of one key, none of which has sent its message.
+"""
+ERROR_REASON_SEALING_KEY_MISSING: ErrorReason.ValueType  # 192
+"""FAILED_PRECONDITION. Secrets in the database are sealed with a key that this server does not have.
+Give it the key (`AUTHZ_SEALING_KEY`, `AUTHZ_SEALING_KEY_FILE`). If that is lost, give it another
+and rotate the secret of each endpoint. Example: a database restored beside a new key file.
 """
 ERROR_REASON_MESSAGE_NOT_RECEIVED: ErrorReason.ValueType  # 191
 """DEADLINE_EXCEEDED. The call's message did not arrive within `AUTHZ_MAX_MESSAGE_SECONDS` of its

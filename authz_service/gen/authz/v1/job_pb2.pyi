@@ -145,6 +145,8 @@ class _JobReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_JobReason.V
     """The source answered with another status than 200."""
     JOB_REASON_SOURCE_UNREADABLE: _JobReason.ValueType  # 18
     """The answer of the source is too large, or the billing policy cannot make it out."""
+    JOB_REASON_SECRET_SEALED: _JobReason.ValueType  # 19
+    """The endpoint's secret is sealed with a key that this server does not have; `message` says which."""
 
 class JobReason(_JobReason, metaclass=_JobReasonEnumTypeWrapper):
     """Why the last attempt of a job failed."""
@@ -187,6 +189,8 @@ JOB_REASON_SOURCE_REFUSED: JobReason.ValueType  # 17
 """The source answered with another status than 200."""
 JOB_REASON_SOURCE_UNREADABLE: JobReason.ValueType  # 18
 """The answer of the source is too large, or the billing policy cannot make it out."""
+JOB_REASON_SECRET_SEALED: JobReason.ValueType  # 19
+"""The endpoint's secret is sealed with a key that this server does not have; `message` says which."""
 Global___JobReason: _TypeAlias = JobReason  # noqa: Y015
 
 @_typing.final
