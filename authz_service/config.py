@@ -5,7 +5,9 @@ from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
+
+from authz_service.config_limits import LimitSettings
 
 
 def shipped_policies() -> Path:
@@ -14,7 +16,7 @@ def shipped_policies() -> Path:
     return beside if beside.is_dir() else Path(sys.prefix, "share", "authz-service", "policies")
 
 
-class Settings(BaseSettings):
+class Settings(LimitSettings):
     """Every setting has a default that suits one machine; each is overridden by `AUTHZ_<NAME>`."""
 
     model_config = SettingsConfigDict(env_prefix="AUTHZ_", frozen=True, extra="ignore")
@@ -137,73 +139,6 @@ class Settings(BaseSettings):
         ge=0.5,
         description="A process of this server that has given no sign of life for so long is "
         "killed and started again.",
-    )
-    check_threads: int = Field(default=8, ge=1, description="Threads that answer checks.")
-    admin_threads: int = Field(
-        default=8, ge=1, description="Threads that serve the administration port."
-    )
-    max_waiting: int = Field(
-        default=1024,
-        ge=1,
-        description="Calls that may wait for a port's threads; more are refused (OVERLOADED).",
-    )
-    max_queue_seconds: float = Field(
-        default=1.0,
-        gt=0,
-        description="Longest a call waits for a thread; later it is refused (OVERLOADED).",
-    )
-    max_standing_seconds: float = Field(
-        default=0.1,
-        gt=0,
-        description="Longest a check waits for a thread while the line of checks does not empty.",
-    )
-    max_pending: int = Field(
-        default=2048,
-        ge=1,
-        description="Calls at once that gRPC holds for us untaken; it drops more (CANCELLED).",
-    )
-    max_streams: int = Field(
-        default=1000,
-        ge=1,
-        description="Calls at once on one connection; a client holds further ones back.",
-    )
-    max_open_per_caller: int = Field(
-        default=1000,
-        ge=1,
-        description="Calls of one caller that may be open at once (TOO_MANY_OPEN_CALLS).",
-    )
-    max_open_per_address: int = Field(
-        default=4000,
-        ge=1,
-        description="Calls from one address that may be open at once (TOO_MANY_OPEN_CALLS).",
-    )
-    max_idle_calls: int = Field(
-        default=200,
-        ge=1,
-        description="Calls of one caller, and from one address, whose message has not come yet; "
-        "and those whose answer is not read. Beyond it the oldest of them end.",
-    )
-    max_message_seconds: float = Field(
-        default=5.0,
-        gt=0,
-        description="Longest that a call's message is awaited (MESSAGE_NOT_RECEIVED).",
-    )
-    max_reader_seconds: float = Field(
-        default=10.0, gt=0, description="Longest that an answer waits to be read; then it is cut."
-    )
-    rate_checks_per_second: float = Field(
-        default=50_000.0,
-        ge=0,
-        description="Checks that one caller may ask a second, each question of a batch counted, "
-        "and costlier questions as often as they cost; more are refused (RATE_LIMITED). 0 for no "
-        "limit.",
-    )
-    rate_changes_per_second: float = Field(
-        default=10_000.0,
-        ge=0,
-        description="Calls that one caller may make a second on the administration port, each item "
-        "of a bulk call counted, and costlier calls as often as they cost; more are refused "
-        "(RATE_LIMITED). 0 for no limit.",
     )
     invitation_days: float = Field(
         default=7.0,
