@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import structlog
 from sqlalchemy import Connection
@@ -217,7 +218,7 @@ class Store:
         self._replan = replan
         self._follower = follower
         self._clock = clock
-        self._new_id = new_id
+        self._begun = partial(Transaction, new_id=new_id, seals=self.seals)
         self._heads = Heads(database, follower, clock, new_id, check_clock)
         self.changes: Counter[str] = Counter()
         self.entries: Counter[str] = Counter()
@@ -241,9 +242,7 @@ class Store:
             with self.database.write(patience=patience) as connection:
                 head = self._heads.lock(connection)
                 index = self._follower.at(head, connection)
-                tx = Transaction(
-                    connection, index, call, self._clock(), self._new_id, seals=self.seals
-                )
+                tx = self._begun(connection, index, call, self._clock())
                 if tx.now >= index.due:
                     steps += self._come_due(tx)
                 yield tx
@@ -278,8 +277,7 @@ class Store:
         alone = self.database.dialect == "sqlite"
         turn = self._next_turn(self.database.busy_seconds) if alone else nullcontext()
         with turn, self.database.write() as connection:
-            index = self._follower.index
-            tx = Transaction(connection, index, call, self._clock(), self._new_id)
+            tx = self._begun(connection, self._follower.index, call, self._clock())
             yield tx
             if tx.changes or tx.records:
                 raise Internal(ErrorReason.INTERNAL, "a change was made beside the head")
@@ -333,8 +331,7 @@ class Store:
         schedules = (isinstance(change.fact, ScheduledChangeset) for change in tx.changes)
         if self._replan is None or not tx.changes or not (tx.index.scheduled or any(schedules)):
             return
-        call = Call(tx.call.actor)
-        step = Transaction(tx.connection, tx.after(), call, tx.now, tx.new_id, seals=tx.seals)
+        step = self._begun(tx.connection, tx.after(), Call(tx.call.actor), tx.now)
         self._replan(step, tx.changes)
         if step.changes:
             self._write(step)
