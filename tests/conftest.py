@@ -11,15 +11,17 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from authz_service.cli.demo import throwaway_server
 from authz_service.store.database import Database
 from authz_service.store.migrate import migrate
-from tests import compiled, sweeps
+from tests import compiled, forked, sweeps
 from tests.postgres import fresh_database, postgres_server
 
 os.environ["TZ"] = "UTC"  # what people read is in their own time zone
 time.tzset()
 
 compiled.share()
+vars(throwaway_server)["start"] = forked.start
 
 gc.disable()  # until all is collected: of thousands of tests and modules none goes
 

@@ -6,11 +6,11 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import IO, Any, Final
 
 import grpc
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
@@ -132,10 +132,17 @@ def _launched(folder: Path, settings: Mapping[str, str]) -> Trial:
     if settings.get("AUTHZ_WEB_PORT") == "0":
         (environment["AUTHZ_WEB_PORT"],) = free_ports(1)
     with _log(folder).open("ab") as log:
-        process = subprocess.Popen(  # noqa: S603 - our own command
-            command("serve"), env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
-        )
+        process = start(("serve",), environment, log)
     return Trial(folder, environment, process)
+
+
+def start(
+    words: Sequence[str], environment: Mapping[str, str], output: IO[bytes]
+) -> subprocess.Popen[bytes]:
+    """Start a command as a process of its own; what it prints goes to `output`."""
+    return subprocess.Popen(  # noqa: S603 - our own command
+        command(*words), env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output
+    )
 
 
 def _is_serving(trial: Trial, timeout: float) -> bool:
