@@ -1,8 +1,10 @@
 """`authz features` and `authz limits`: what a tier or add-on sets, one at a time."""
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterable
+from enum import StrEnum
 from inspect import Parameter
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Final, TypeVar
 
 import typer
 from google.protobuf.field_mask_pb2 import FieldMask
@@ -14,7 +16,33 @@ from authz_service.cli.options import ExpectedRevision, Reason
 from authz_service.cli.registration import changes
 from authz_service.cli.resource import AllowMissing, Resource
 from authz_service.cli.session import Session
+from authz_service.domain.catalog import MAX_NUMBER
 from authz_service.gen.authz.v1 import feature_pb2, limit_pb2
+
+LIMIT_FORM: Final = "NAME=VALUE:UNIT[:PERIOD:RESET]"
+_FLAGS: Final = {"on": True, "true": True, "off": False, "false": False}
+
+
+class PeriodWord(StrEnum):
+    MINUTE = "minute"
+    HOUR = "hour"
+    DAY = "day"
+    WEEK = "week"
+    MONTH = "month"
+    YEAR = "year"
+
+
+class ResetWord(StrEnum):
+    CALENDAR = "calendar"
+    BILLING = "billing"
+    ROLLING = "rolling"
+
+
+_LIMIT: Final = re.compile(
+    r"([^=:]+)=(unlimited|\d{1,19}):([^=:]+)"
+    rf"(?::({'|'.join(PeriodWord)}):({'|'.join(ResetWord)}))?",
+    re.ASCII,
+)
 
 I = TypeVar("I", feature_pb2.PlanFeature, limit_pb2.PlanLimit)  # noqa: E741 - an item
 
@@ -28,20 +56,80 @@ Name = Annotated[
 ]
 
 
-def feature(name: str, value: str) -> feature_pb2.Feature:
-    """Make a flag of `true` and `false`, a text value of anything else."""
-    if value in ("true", "false"):
-        return feature_pb2.Feature(name=name, enabled=value == "true")
-    return feature_pb2.Feature(name=name, text=value)
+Rank = Annotated[
+    int | None,
+    typer.Option("--rank", metavar="N", help="Of a text: where several are set, the highest wins."),
+]
+PeriodOption = Annotated[
+    PeriodWord | None, typer.Option("--period", help="The time in which usage counts.")
+]
+ResetOption = Annotated[ResetWord | None, typer.Option("--reset", help="When it counts anew.")]
 
 
-def limit(name: str, value: str, unit: str | None) -> limit_pb2.Limit:
+def feature(name: str, value: str, rank: int | None = None) -> feature_pb2.Feature:
+    """Make a flag of `on` and `off` (or true, false), a number of digits, a text of all else."""
+    if value in _FLAGS:
+        return feature_pb2.Feature(name=name, enabled=_FLAGS[value], rank=rank or 0)
+    if value.isascii() and value.isdecimal():
+        return feature_pb2.Feature(name=name, number=_number(value), rank=rank or 0)
+    return feature_pb2.Feature(name=name, text=value, rank=rank or 0)
+
+
+def limit(
+    name: str,
+    value: str,
+    unit: str | None,
+    period: PeriodWord | None = None,
+    reset: ResetWord | None = None,
+) -> limit_pb2.Limit:
     """Make a limit of a number, or of the word `unlimited`."""
+    message = limit_pb2.Limit(name=name, unit=unit or "")
     if value == "unlimited":
-        return limit_pb2.Limit(name=name, unlimited=True, unit=unit or "")
-    if not value.isdecimal() or int(value) >= 2**63:
+        message.unlimited = True
+    elif value.isascii() and value.isdecimal():
+        message.value = _number(value)
+    else:
         raise typer.BadParameter(f"{value!r} is neither a whole number nor the word unlimited")
-    return limit_pb2.Limit(name=name, value=int(value), unit=unit or "")
+    if period:
+        message.period = limit_pb2.LimitPeriod.Value(f"LIMIT_PERIOD_{period.name}")
+    if reset:
+        message.reset = limit_pb2.LimitReset.Value(f"LIMIT_RESET_{reset.name}")
+    return message
+
+
+def limit_of(text: str) -> limit_pb2.Limit:
+    """Read `seats=25:seat`, `projects=unlimited:project`, `calls=1000:call:month:calendar`."""
+    match = _LIMIT.fullmatch(text)
+    if match is None:
+        raise typer.BadParameter(
+            f"{text!r} is no limit; write {LIMIT_FORM}: seats=40:seat, calls=9:call:month:calendar"
+        )
+    name, value, unit, period, reset = match.groups()
+    counting = (PeriodWord(period), ResetWord(reset)) if period else (None, None)
+    return limit(name, value, unit, *counting)
+
+
+def limits_of(texts: Iterable[str]) -> list[limit_pb2.Limit]:
+    """Read limits, each as `limit_of` does."""
+    return [limit_of(text) for text in texts]
+
+
+def feature_of(text: str) -> feature_pb2.Feature:
+    """Read `sso=on`, `retention-days=90`, `support=email`, or `support=email:2` with a rank."""
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise typer.BadParameter(f"{text!r} is not NAME=VALUE, as in sso=on or support=email:2")
+    words, colon, rank = value.rpartition(":")
+    if colon and rank.isascii() and rank.isdecimal():
+        return feature(name, words, int(rank))
+    return feature(name, value)
+
+
+def _number(digits: str) -> int:
+    number = int(digits)
+    if number > MAX_NUMBER:
+        raise typer.BadParameter(f"{digits} is more than {MAX_NUMBER}, the most that can be set")
+    return number
 
 
 def plan_name(item: Any) -> str:

@@ -7,14 +7,14 @@ from typing import Annotated, Any, Final, TypeVar
 import typer
 
 from authz_service.cli.display import output as out
-from authz_service.cli.display.entitlements import amount
+from authz_service.cli.display.plan_values import amount
 from authz_service.cli.display.plans import carried
 from authz_service.cli.family import Option, required
 from authz_service.cli.options import Description
-from authz_service.cli.plan_items import feature, limit
+from authz_service.cli.plan_items import LIMIT_FORM, feature_of, limits_of
 from authz_service.cli.resource import Resource
 from authz_service.cli.session import Session
-from authz_service.gen.authz.v1 import add_on_pb2, feature_pb2, limit_pb2, tier_pb2
+from authz_service.gen.authz.v1 import add_on_pb2, feature_pb2, tier_pb2
 
 P = TypeVar("P", tier_pb2.Tier, add_on_pb2.AddOn)
 
@@ -29,14 +29,16 @@ Added = Annotated[
 Features = Annotated[
     list[str] | None,
     typer.Option(
-        "--feature", metavar="NAME=VALUE", help="sso=true, support=email. Repeat for more."
+        "--feature",
+        metavar="NAME=VALUE[:RANK]",
+        help="sso=on, retention-days=90, support=email:2. Repeat for more.",
     ),
 ]
 Limits = Annotated[
     list[str] | None,
     typer.Option(
-        "--limit", metavar="NAME=VALUE:UNIT",
-        help="seats=25:seat, projects=unlimited:project. Repeat for more.",
+        "--limit", metavar=LIMIT_FORM,
+        help="seats=25:seat, calls=unlimited:call:month:calendar. Repeat for more.",
     ),
 ]  # fmt: skip
 AssignableRoles = Annotated[
@@ -55,34 +57,13 @@ Setting = Annotated[
 
 
 def _features(texts: Iterable[str]) -> list[feature_pb2.Feature]:
-    """Read `sso=true`, `support=email`."""
-    return [_feature(text) for text in texts]
-
-
-def _feature(text: str) -> feature_pb2.Feature:
-    name, equals, value = text.partition("=")
-    if not equals:
-        raise typer.BadParameter(f"{text!r} is not NAME=VALUE, as in sso=true or support=email")
-    return feature(name, value)
-
-
-def _limits(texts: Iterable[str]) -> list[limit_pb2.Limit]:
-    """Read `seats=25:seat`, `projects=unlimited:project`."""
-    return [_limit(text) for text in texts]
-
-
-def _limit(text: str) -> limit_pb2.Limit:
-    name, equals, rest = text.partition("=")
-    value, colon, unit = rest.partition(":")
-    if not (equals and colon):
-        raise typer.BadParameter(f"{text!r} is not NAME=VALUE:UNIT, as in seats=25:seat")
-    return limit(name, value, unit)
+    return [feature_of(text) for text in texts]
 
 
 OPTIONS: Final = {
     "permissions": Option(Permissions),
     "features": Option(Features, _features),
-    "limits": Option(Limits, _limits),
+    "limits": Option(Limits, limits_of),
     "assignable_roles": Option(AssignableRoles),
     "description": Option(Description),
 }

@@ -136,6 +136,10 @@ _ADVICE: Final[Mapping[str, str]] = {
     "MEMBER_STATE_CONFLICT": "see the member's state with authz members show TENANT SUBJECT; "
     "lift a suspension with authz members resume TENANT SUBJECT --for REASON",
     "SCHEDULE_IN_PAST": "name a later instant, such as +30d, or leave it out for now",
+    "FEATURE_KIND_MISMATCH": "see who sets it, and to what, with authz features list --name NAME",
+    "FEATURE_RANK_CONFLICT": "see its texts and ranks with authz features list --name NAME",
+    "FEATURE_SET": "see it with authz exceptions list TENANT --kind feature; change that one with "
+    "authz exceptions update",
     "LIMIT_UNIT_MISMATCH": "see the unit with authz limits list, and of one tenant's own with "
     "authz tenants entitlements TENANT",
     "SCHEDULED_CHANGE_NOT_FOUND": "see what lies ahead with authz tenants scheduled TENANT, and of "

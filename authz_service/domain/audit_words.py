@@ -16,7 +16,7 @@ Shown = Callable[[str], str]
 _ENUMS: Final = re.compile(
     "(?:TENANT_STATE|MEMBERSHIP_STATE|SUSPENSION_REASON|GRANT_SOURCE|EXCEPTION_KIND|KEY_KIND"
     "|IDENTITY_KIND|JOB_KIND|JOB_STATE|JOB_REASON|MANAGED_BY|HOLD_REASON|GRANT_ORIGIN"
-    "|OBJECT_CHANGE_KIND|QUANTITY_RULE|EXCESS_RULE)_"
+    "|OBJECT_CHANGE_KIND|QUANTITY_RULE|EXCESS_RULE|LIMIT_PERIOD|LIMIT_RESET)_"
 )
 _INSTANT: Final = re.compile(r"\d{4}-\d{2}-\d{2}T[0-9:.]+Z")
 
@@ -172,7 +172,7 @@ def _part(value: Document, shown: Shown) -> str:
     """Write a part of a resource: `seats 40 seat`, `tier professional until 2026-12-01`."""
     window = _window(value, shown)
     rest = {name: part for name, part in value.items() if not name.startswith("valid_")}
-    unlabelled = ("name", "value", "unit", "text", "limit", "state")
+    unlabelled = ("name", "value", "unit", "text", "number", "limit", "state", "feature")
     words = (
         "unlimited"
         if name == "unlimited"

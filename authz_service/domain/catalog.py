@@ -6,6 +6,7 @@ the object was written and is no part of what was: two that differ in nothing el
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Final
 
 from authz_service.domain.identifiers import MAX_INCLUSION
@@ -17,6 +18,8 @@ VERSION: Final = "@"
 """Between a tier's name, in which it cannot occur, and the version that is kept."""
 SEATS: Final = "seats"
 """The one limit this service counts itself: members of a tenant."""
+MAX_NUMBER: Final = 2**53
+"""The largest limit or number: every integer up to it is exact in JSON, too. Sums stop here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,22 +61,88 @@ class Role:
         return owner if slash else ""
 
 
+class FeatureKind(StrEnum):
+    """What a feature is set to, and so how values of several plans merge (`domain/merging.py`)."""
+
+    FLAG = "flag"
+    """`"true"` or `"false"`."""
+    NUMBER = "number"
+    """A whole number in decimal."""
+    TEXT = "text"
+    """A word of the product's. Its `rank` orders it among the other words of the feature."""
+
+
 @dataclass(frozen=True, slots=True)
 class Feature:
-    """A flag (`"true"` or `"false"`, kind `flag`) or a word (kind `value`) a plan carries."""
+    """What a plan or customer has beside permissions. `value` is text, whatever the kind.
+
+    `rank` is 0 for all but texts, and for texts that nobody ranked.
+    """
 
     name: str
     value: str
-    kind: str = "flag"
+    kind: FeatureKind = FeatureKind.FLAG
+    rank: int = 0
+
+
+class Period(StrEnum):
+    """The time in which usage counts against a limit."""
+
+    NONE = ""
+    """What there is at any moment counts, as with seats."""
+    MINUTE = "minute"
+    HOUR = "hour"
+    DAY = "day"
+    WEEK = "week"
+    MONTH = "month"
+    YEAR = "year"
+
+
+class Reset(StrEnum):
+    """When counting begins again in a limit that has a period."""
+
+    NONE = ""
+    CALENDAR = "calendar"
+    """At the beginning of each calendar period, UTC."""
+    BILLING = "billing"
+    """With the billing period of the customer."""
+    ROLLING = "rolling"
+    """Never at once: only what was used within the last period counts."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """A number with a unit. `value` None means unlimited, said outright; unset is never that."""
+    """A number with a unit. `value` None means unlimited, said outright; unset is never that.
+
+    `period` and `reset` say how the product counts; this service carries them and counts nothing
+    but seats. Both are set, or neither is.
+    """
 
     name: str
     value: int | None
     unit: str
+    period: Period = Period.NONE
+    reset: Reset = Reset.NONE
+
+    @property
+    def measure(self) -> str:
+        """What is counted and how, as people say it: `call per month, by calendar`."""
+        if not self.period:
+            return self.unit
+        return f"{self.unit} per {self.period}, {RESETS[self.reset]}"
+
+    def counts_like(self, other: "Limit") -> bool:
+        """Tell whether both count the same, so that they can be added up."""
+        return (self.unit, self.period, self.reset) == (other.unit, other.period, other.reset)
+
+
+RESETS: Final = {
+    Reset.NONE: "",
+    Reset.CALENDAR: "by calendar",
+    Reset.BILLING: "by billing period",
+    Reset.ROLLING: "rolling",
+}
+"""How a limit starts again, in words."""
 
 
 @dataclass(frozen=True, slots=True)

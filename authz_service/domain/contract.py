@@ -13,11 +13,9 @@ from typing import Final, TypeVar
 
 from authz_service.domain.agreement import Admin, Agreement, Terms, Verb
 from authz_service.domain.agreement_course import Branch, Course, Meaning, Name, follow
+from authz_service.domain.catalog import MAX_NUMBER
 from authz_service.domain.tenant import StatePeriod, TenantState
 from authz_service.domain.window import FOREVER, Instant, Window
-
-MOST_UNITS: Final = 2**53 - 1
-"""The largest quantity; what adds up to more stays there."""
 
 
 class Quantity(StrEnum):
@@ -199,7 +197,7 @@ def _merged(first: int | None, other: int | None, merging: Merging, name: str) -
     if first is None or other is None:
         return None
     if merging.quantities.get(name, Quantity.MAX) is Quantity.SUM:
-        return min(first + other, MOST_UNITS)
+        return min(first + other, MAX_NUMBER)
     return max(first, other)
 
 

@@ -17,10 +17,10 @@ from authz_service.domain.tenant import (
 from authz_service.domain.window import ALWAYS, BEGINNING, FOREVER, Instant, Window
 
 
-def led(tenant: Tenant, action: Action, now: Instant, unit_of: Callable[[str], str]) -> Tenant:
+def led(tenant: Tenant, action: Action, now: Instant, counted: Callable[[str], Limit]) -> Tenant:
     """Carry out what an action says of the account itself; members are none of it.
 
-    `unit_of` names the unit of a limit.
+    `counted` finds a limit of that name, which tells how it counts.
     """
     match action.aspect:
         case Aspect.DISPLAY_NAME:
@@ -33,7 +33,7 @@ def led(tenant: Tenant, action: Action, now: Instant, unit_of: Callable[[str], s
             phases = [SubscriptionItem(add_on, window) for _, window in action.after or ()]
             return _item(tenant, lambda plan: plan == add_on, phases)
         case Aspect.LIMIT:
-            return _limited(tenant, action.name, action.after or (), unit_of)
+            return _limited(tenant, action.name, action.after or (), counted)
         case Aspect.STATE:
             return _from_now(tenant, action.after, now)
         case Aspect.END:
@@ -121,9 +121,9 @@ def _item(tenant: Tenant, replaced: Callable[[str], bool], by: list[Subscription
     return replace(tenant, subscription_items=(*others, *by))
 
 
-def _limited(tenant: Tenant, name: str, phases: Phased, unit_of: Callable[[str], str]) -> Tenant:
+def _limited(tenant: Tenant, name: str, phases: Phased, counted: Callable[[str], Limit]) -> Tenant:
     """Have a limit of its own as a contract says, and no other of that name."""
-    own = [DatedLimit(Limit(name, value[0], unit_of(name)), window) for value, window in phases]
+    own = [DatedLimit(replace(counted(name), value=value[0]), window) for value, window in phases]
     limits = (limit for limit in tenant.limits if limit.name != name)
     dated = (dated_limit for dated_limit in tenant.dated_limits if dated_limit.limit.name != name)
     return replace(

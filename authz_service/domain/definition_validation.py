@@ -2,10 +2,21 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, assert_never
 
 from authz_service.domain import own_policy
-from authz_service.domain.catalog import ADD_ON, TIER, Feature, Limit, Permission, Plan, Role
+from authz_service.domain.catalog import (
+    ADD_ON,
+    MAX_NUMBER,
+    SEATS,
+    TIER,
+    Feature,
+    FeatureKind,
+    Limit,
+    Permission,
+    Plan,
+    Role,
+)
 from authz_service.domain.policy_set import PolicySet
 from authz_service.domain.violation import (
     Violation,
@@ -17,8 +28,8 @@ from authz_service.domain.violation import (
 )
 from authz_service.errors import ErrorReason
 
-MAX_LIMIT: Final = 2**63 - 1
-"""The largest number a limit can be: a SQL BIGINT, a protobuf int64."""
+MAX_RANK: Final = 1000
+"""The highest rank of a text; ranks order the few words of one feature."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,23 +129,54 @@ def _unsellable(path: tuple[str, ...], names: Iterable[str], world: World) -> It
 
 def _feature(path: tuple[str, ...], feature: Feature) -> Iterator[Violation]:
     yield from check_identifier("feature", feature.name, path)
+    yield from check_feature_value(path, feature)
+
+
+def check_feature_value(path: tuple[str, ...], feature: Feature) -> Iterator[Violation]:
+    """Find what is wrong with the value of a feature, whoever sets it."""
     match feature.kind:
-        case "flag" if feature.value not in ("true", "false"):
-            yield invalid(path, f"a flag is true or false, not {feature.value!r}")
-        case "value":
+        case FeatureKind.FLAG:
+            if feature.value not in ("true", "false"):
+                yield invalid(path, f"a flag is true or false, not {feature.value!r}")
+        case FeatureKind.NUMBER:
+            number = int(feature.value)
+            if not 0 <= number <= MAX_NUMBER:
+                yield invalid(path, f"a number is 0 to {MAX_NUMBER}, not {number}")
+        case FeatureKind.TEXT:
             yield from check_identifier("value", feature.value, path)
-        case kind if kind != "flag":
-            yield invalid(path, f"a feature is a flag or a value, not a {kind!r}")
+        case _:
+            assert_never(feature.kind)
+    if not 0 <= feature.rank <= MAX_RANK or (feature.rank and feature.kind is not FeatureKind.TEXT):
+        yield invalid(
+            (*path, "rank"), f"a rank is 0 to {MAX_RANK}, and only a text has one: take it out"
+        )
 
 
 def _limit(path: tuple[str, ...], limit: Limit) -> Iterator[Violation]:
     yield from check_identifier("limit", limit.name, path)
-    if limit.value is not None and not 0 <= limit.value <= MAX_LIMIT:
+    yield from check_amount(path, limit)
+
+
+def check_amount(path: tuple[str, ...], limit: Limit) -> Iterator[Violation]:
+    """Find what is wrong with a limit beside its name, whoever sets it."""
+    if limit.value is not None and not 0 <= limit.value <= MAX_NUMBER:
         yield invalid(
             (*path, "value"),
-            f"a limit is 0 to {MAX_LIMIT}, or unlimited said outright, not {limit.value}",
+            f"a limit is 0 to {MAX_NUMBER}, or unlimited said outright, not {limit.value}",
         )
     yield from check_identifier("unit", limit.unit, (*path, "unit"))
+    if limit.reset and not limit.period:
+        yield invalid(
+            (*path, "reset"), "what has no period does not reset: name its period, or no reset"
+        )
+    if limit.period and not limit.reset:
+        yield invalid(
+            (*path, "reset"), "say when it resets: by calendar, with the billing period, or rolling"
+        )
+    if limit.name == SEATS and limit.period:
+        yield invalid(
+            (*path, "period"), "seats are taken as long as there are members: they have no period"
+        )
 
 
 def check_permissions(

@@ -17,6 +17,7 @@ from authz_service.domain.catalog import (
     ADD_ON,
     TIER,
     Feature,
+    FeatureKind,
     Limit,
     Permission,
     Plan,
@@ -120,14 +121,24 @@ def _plan(fact: Plan) -> Document:
 
 
 def _feature(feature: Feature) -> Document:
-    if feature.kind == "value":
-        return {"name": feature.name, "text": feature.value}
-    return {"name": feature.name, "enabled": feature.value == "true"}
+    match feature.kind:
+        case FeatureKind.FLAG:
+            return {"name": feature.name, "enabled": feature.value == "true"}
+        case FeatureKind.NUMBER:
+            return {"name": feature.name, "number": feature.value}
+        case FeatureKind.TEXT:
+            return {"name": feature.name, "text": feature.value, **present(rank=feature.rank)}
+        case _:
+            assert_never(feature.kind)
 
 
 def _limit(limit: Limit) -> Document:
     amount = {"unlimited": True} if limit.value is None else {"value": str(limit.value)}
-    return {"name": limit.name, **amount, "unit": limit.unit}
+    counting = present(
+        period=limit.period and f"LIMIT_PERIOD_{limit.period.name}",
+        reset=limit.reset and f"LIMIT_RESET_{limit.reset.name}",
+    )
+    return {"name": limit.name, **amount, "unit": limit.unit, **counting}
 
 
 def _tenant(fact: Tenant, at: Instant) -> Document:
@@ -202,6 +213,7 @@ def _exception(fact: TenantException) -> Document:
         **_window(fact.window),
         reason=fact.reason,
         approver=fact.approver,
+        feature=fact.feature and _feature(fact.feature),
     )
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
+from authz_service.domain.catalog import Feature
 from authz_service.domain.window import ALWAYS, Window
 
 EVERYONE: Final = "*"
@@ -15,12 +16,16 @@ class ExceptionKind(StrEnum):
     DENY = "deny"
     """Takes permissions away, from everyone or one subject, in the tenant or one scope."""
     REPLACE = "replace"
-    """Is the tenant's whole entitlement while it lives; tier and add-ons give nothing."""
+    """Is the tenant's whole entitlement to permissions while it lives; its plans give none."""
+    FEATURE = "feature"
+    """Sets a feature for the tenant alone, whatever its tier and add-ons set."""
 
 
 @dataclass(frozen=True, slots=True)
 class TenantException:
     """`subject` and `scope` narrow a DENY only; elsewhere they are EVERYONE and "".
+
+    A FEATURE has a `feature` and no permissions, every other kind no feature.
 
     `revision` is that of the last commit which changed it; it says when the exception was written
     and is no part of it.
@@ -35,4 +40,5 @@ class TenantException:
     window: Window = ALWAYS
     reason: str = ""
     approver: str = ""
+    feature: Feature | None = None
     revision: int = field(default=0, compare=False)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from authz_service.domain.catalog import TIER, Plan
+from authz_service.domain.catalog import TIER
 from authz_service.domain.definition_validation import (
     World,
     check_add_on,
@@ -11,9 +11,10 @@ from authz_service.domain.definition_validation import (
     check_tier,
 )
 from authz_service.domain.inclusion_validation import check_inclusions
+from authz_service.domain.merging_validation import check_features, check_measures
 from authz_service.domain.policy_set import EMPTY, PolicySet
 from authz_service.domain.violation import Violation, check_duplicates, invalid
-from authz_service.errors import ErrorReason, InvalidArgument
+from authz_service.errors import InvalidArgument
 
 
 def checked(policy: PolicySet, existing: PolicySet = EMPTY) -> PolicySet:
@@ -45,31 +46,9 @@ def violations(policy: PolicySet, existing: PolicySet = EMPTY) -> Iterator[Viola
     yield from check_duplicates("add_ons", [a.name for a in policy.add_ons])
     for add_on in policy.add_ons:
         yield from check_add_on(add_on, world)
-    yield from _units(policy, existing)
+    yield from check_measures(policy, existing)
+    yield from check_features(policy, existing)
     yield from _sold_by_existing(policy, existing)
-
-
-def _units(policy: PolicySet, existing: PolicySet) -> Iterator[Violation]:
-    """Find limits of one name in two units: what a tier and add-ons set is summed, and an account
-    may move from any tier to any other. What an older policy counts so already may stay.
-    """
-    written = {plan.id for plan in policy.plans}
-    before = {(plan.id, limit.name, limit.unit) for plan in existing.plans for limit in plan.limits}
-    counted: dict[str, tuple[str, Plan]] = {}
-    for plan in existing.plans:
-        for limit in plan.limits if plan.id not in written else ():
-            counted.setdefault(limit.name, (limit.unit, plan))
-    for plan in policy.plans:
-        for limit in plan.limits:
-            unit, other = counted.setdefault(limit.name, (limit.unit, plan))
-            if unit != limit.unit and (plan.id, limit.name, limit.unit) not in before:
-                section = "tiers" if plan.kind == "tier" else "add_ons"
-                yield Violation(
-                    (section, plan.name, "limits", limit.name, "unit"),
-                    ErrorReason.LIMIT_UNIT_MISMATCH,
-                    f"{other.kind} {other.name!r} counts {limit.name!r} in {unit!r}, not in "
-                    f"{limit.unit!r}: use one unit everywhere, and change it everywhere at once",
-                )
 
 
 def _sold_by_existing(policy: PolicySet, existing: PolicySet) -> Iterator[Violation]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final, TypeAlias, assert_never
 
-from authz_service.domain.catalog import Limit, Permission, Plan, Role
+from authz_service.domain.catalog import Feature, Limit, Permission, Plan, Role
 from authz_service.domain.change import Fact
 from authz_service.domain.exception import EVERYONE, ExceptionKind, TenantException
 from authz_service.domain.grant import RoleGrant
@@ -27,7 +27,7 @@ CasbinFact: TypeAlias = Permission | Role | Plan | Tenant | RoleGrant | TenantEx
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One Casbin rule, in force within its window. Between two and four values, never empty."""
+    """One Casbin rule, in force within its window. Between two and five values, never empty."""
 
     ptype: str
     values: tuple[str, ...]
@@ -101,7 +101,7 @@ def _plan(plan: Plan) -> Iterator[Rule]:
     for permission in plan.permissions:
         yield Rule("g2", (plan.id, permission))
     for feature in plan.features:
-        yield Rule("p2", (plan.id, f"feature/{feature.name}", feature.value, feature.kind))
+        yield _feature(plan.id, feature)
     yield from _limits(plan.id, plan.limits)
     for role in plan.assignable_roles:
         yield Rule("p2", (plan.id, f"role/{role}", "assignable", "role"))
@@ -118,7 +118,14 @@ def _tenant(tenant: Tenant) -> Iterator[Rule]:
 def _limits(owner: str, limits: Iterable[Limit], window: Window = ALWAYS) -> Iterator[Rule]:
     for limit in limits:
         value = UNLIMITED if limit.value is None else str(limit.value)
-        yield Rule("p2", (owner, f"limit/{limit.name}", value, limit.unit), window)
+        detail = (f"{limit.period}/{limit.reset}",) if limit.period else ()
+        yield Rule("p2", (owner, f"limit/{limit.name}", value, limit.unit, *detail), window)
+
+
+def _feature(owner: str, feature: Feature, window: Window = ALWAYS) -> Rule:
+    rank = (str(feature.rank),) if feature.rank else ()
+    item = f"feature/{feature.name}"
+    return Rule("p2", (owner, item, feature.value, feature.kind.value, *rank), window)
 
 
 def _exception(exception: TenantException) -> Iterator[Rule]:
@@ -137,5 +144,8 @@ def _exception(exception: TenantException) -> Iterator[Rule]:
             yield Rule("g3", (tenant, REPLACE), window)
             for permission in exception.permissions:
                 yield Rule("g3", (tenant, permission), window)
+        case ExceptionKind.FEATURE:
+            if exception.feature is not None:
+                yield _feature(tenant, exception.feature, window)
         case _:
             assert_never(exception.kind)

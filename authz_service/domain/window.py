@@ -33,6 +33,10 @@ class Window:
         """Tell whether every instant of `other` is in this window too."""
         return self.valid_from <= other.valid_from and other.valid_until <= self.valid_until
 
+    def overlaps(self, other: "Window") -> bool:
+        """Tell whether some instant is in both."""
+        return self.valid_from < other.valid_until and other.valid_from < self.valid_until
+
     def checked(self, field: str = "window") -> "Window":
         """Return this window.
 

@@ -15,7 +15,13 @@ from authz_service.domain.exception import EVERYONE, ExceptionKind
 from authz_service.domain.identifiers import enclosing
 from authz_service.domain.window import Instant
 from authz_service.engine.decide import membership_objection, tenant_objection
-from authz_service.engine.entitlements import entitlements, live_exceptions
+from authz_service.engine.entitlements import (
+    FeatureInForce,
+    entitlements,
+    live_exceptions,
+    own_features,
+    plan_features,
+)
 from authz_service.engine.index import Index, Member, MemberEntry, TenantEntry
 
 WHOLE: Final = ""
@@ -64,7 +70,7 @@ class _Content(NamedTuple):
     """What a tenant's plans carry: permissions as bits, features and limits as text."""
 
     permissions: int
-    features: Mapping[str, str]
+    features: dict[str, str]
     limits: Mapping[str, str]
 
 
@@ -219,7 +225,9 @@ class _Reading:
         bits = 0 if replacing else carried.permissions
         for exception in granting:
             bits |= self.bits(exception.permissions)
-        return carried._replace(permissions=bits)
+        return carried._replace(
+            permissions=bits, features=carried.features | _written(own_features(live))
+        )
 
     def _carried(self, entry: TenantEntry) -> _Content:
         """Give what plans and own limits come to, the same for all tenants that have the same."""
@@ -227,10 +235,10 @@ class _Reading:
         for plan in entry.fact.plans_at(self.at):
             mask |= self.index.plan_bits.get(plan, 0)
         in_force = entitlements(self.index, entry, self.at)
-        features = {feature.feature.name: feature.feature.value for feature in in_force.features}
+        features = _written(plan_features(self.index, entry.fact, self.at))
         amounts = (limit.limit for limit in in_force.limits)
         limits = {
-            a.name: f"{'unlimited' if a.value is None else a.value} {a.unit}" for a in amounts
+            a.name: f"{'unlimited' if a.value is None else a.value} {a.measure}" for a in amounts
         }
         bits = sum(bit for bit, permission in self._entries if permission.plans & mask)
         return _Content(bits, features, limits)
@@ -268,6 +276,10 @@ class _Reading:
             bits = (bit for bit, entry in self._entries if role is not None and role.holds(entry))
             self._by_role[role_id] = sum(bits)
         return self._by_role[role_id]
+
+
+def _written(features: Mapping[str, FeatureInForce]) -> dict[str, str]:
+    return {name: item.feature.value for name, item in features.items()}
 
 
 class _Tenant(NamedTuple):

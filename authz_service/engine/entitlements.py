@@ -1,23 +1,25 @@
 """What a tenant bought: features, limits and permissions in force, and where each is from."""
 
+from collections import defaultdict
 from dataclasses import dataclass
 from typing import Final
 
 from authz_service.domain.catalog import ADD_ON, Feature, Limit, Plan, chain
 from authz_service.domain.exception import ExceptionKind, TenantException
+from authz_service.domain.merging import merged, summed
 from authz_service.domain.tenant import SYSTEM, Tenant, TenantState
 from authz_service.domain.window import Instant
 from authz_service.engine.index import Index, TenantEntry
 
-OWN: Final = "tenant"
-"""The source of a limit that is the tenant's own."""
+OWN: Final = "tenant/"
+"""Before the tenant's name, the source of a limit that is its own."""
 
 
 @dataclass(frozen=True, slots=True)
 class FeatureInForce:
     feature: Feature
     source: str
-    """The plan that says so: `tier/free`, `addon/audit`."""
+    """The plan whose value holds (`tier/free`, `addon/audit`), or `exception/<id>`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,7 @@ def entitlements(index: Index, entry: TenantEntry, at: Instant) -> Entitlements:
     tenant = entry.fact
     plans = _plans(index, tenant, at)
     live = live_exceptions(entry, at)
-    features = {f.name: FeatureInForce(f, p.id) for p in reversed(plans) for f in p.features}
+    features = plan_features(index, tenant, at) | own_features(live)
     set_somewhere = [*tenant.limits_at(at), *(limit for plan in plans for limit in plan.limits)]
     names = sorted({limit.name for limit in set_somewhere})
     limits = (limit_in_force(index, tenant, name, at) for name in names)
@@ -66,14 +68,41 @@ def entitlements(index: Index, entry: TenantEntry, at: Instant) -> Entitlements:
     )
 
 
+def plan_features(index: Index, tenant: Tenant, at: Instant) -> dict[str, FeatureInForce]:
+    """Find the features that the plans come to: of each plan the value nearest in its chain, and of
+    these the one that the kind's rule prefers; the tier's among equals.
+    """
+    values: defaultdict[str, list[FeatureInForce]] = defaultdict(list)
+    for plan_id in dict.fromkeys(tenant.plans_at(at)):  # tiers stand first
+        line = chain(index.plans, plan_id)
+        nearest = {f.name: FeatureInForce(f, p.id) for p in reversed(line) for f in p.features}
+        for name, value in nearest.items():
+            values[name].append(value)
+    return {name: _merged(candidates) for name, candidates in values.items()}
+
+
+def _merged(candidates: list[FeatureInForce]) -> FeatureInForce:
+    winner = merged([candidate.feature for candidate in candidates])
+    return next(candidate for candidate in candidates if candidate.feature == winner)
+
+
+def own_features(live: tuple[TenantException, ...]) -> dict[str, FeatureInForce]:
+    """Find the features that exceptions set for the tenant alone, whatever its plans say."""
+    return {
+        exception.feature.name: FeatureInForce(exception.feature, f"exception/{exception.id}")
+        for exception in live
+        if exception.feature is not None
+    }
+
+
 def limit_in_force(index: Index, tenant: Tenant, name: str, at: Instant) -> LimitInForce | None:
     """Find a limit: the tenant's own, else the tier's (nearest in its chain) plus what add-ons add.
 
-    Unlimited in any of them is unlimited; None if nothing sets it.
+    Unlimited in any of them is unlimited, and no sum exceeds MAX_NUMBER; None if nothing sets it.
     """
     own = tenant.limit(name, at)
     if own is not None:
-        return LimitInForce(own, (OWN,))
+        return LimitInForce(own, (f"{OWN}{tenant.id}",))
     sources: list[tuple[Limit, str]] = []
     for plan_id in dict.fromkeys(tenant.plans_at(at)):  # a renewal may overlap: held once
         for plan in chain(index.plans, plan_id):
@@ -83,10 +112,8 @@ def limit_in_force(index: Index, tenant: Tenant, name: str, at: Instant) -> Limi
                 break
     if not sources:
         return None
-    values = [limit.value for limit, _ in sources]
-    total = None if None in values else sum(value or 0 for value in values)
     return LimitInForce(
-        Limit(name, total, sources[0][0].unit), tuple(source for _, source in sources)
+        summed([limit for limit, _ in sources]), tuple(source for _, source in sources)
     )
 
 

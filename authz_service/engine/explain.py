@@ -157,7 +157,7 @@ class _Told:
         ceiling = "no plan sets it"
         if limit is not None:
             value = limit.limit.value
-            amount = "unlimited" if value is None else f"{value} {limit.limit.unit}"
+            amount = "unlimited" if value is None else f"{value} {limit.limit.measure}"
             ceiling = f"{amount} by {', '.join(map(in_words, limit.sources))}"
         summary = f"{usage.limit}: {usage.used} used and {usage.quantity} wanted; {ceiling}"
         return Layer("limit", objection or _ALLOWED, summary)

@@ -178,7 +178,7 @@ class CreateException:
 class SetLimit:
     """A limit of the tenant's own."""
 
-    WORDS: ClassVar = "raise limit {limit.name} of {tenant} to {limit.value} {limit.unit}"
+    WORDS: ClassVar = "raise limit {limit.name} of {tenant} to {limit.value} {limit.measure}"
     tenant: str
     limit: Limit
 

@@ -1,9 +1,9 @@
 """Ways to still one objection: the steps that could be taken, likelier ones first."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal, TypeAlias, assert_never
 
-from authz_service.domain.catalog import ADD_ON, SEATS, TIER, Limit
+from authz_service.domain.catalog import ADD_ON, MAX_NUMBER, SEATS, TIER, Limit
 from authz_service.domain.change import Fact
 from authz_service.domain.decision import DecisionReason, Question
 from authz_service.domain.tenant import SuspensionReason, TenantState
@@ -139,7 +139,7 @@ class Ways:
         needed = seats.taken(self.index, fact.id, at) + more
         if needed <= bought.limit.value:
             return ()
-        return (SetLimit(fact.id, Limit(SEATS, needed, bought.limit.unit)),)
+        return (SetLimit(fact.id, replace(bought.limit, value=needed)),)
 
     def _grant(self) -> list[Way]:
         question, fact = self.goal.question, self.tenant.fact
@@ -219,8 +219,10 @@ class Ways:
         if usage is None:
             return []
         needed = usage.used + usage.quantity
-        unit = _unit(self.index, fact.id, usage.limit, at)
-        raised: list[Way] = [(SetLimit(fact.id, Limit(usage.limit, needed, unit)),)]
+        counted = _counted(self.index, fact.id, usage.limit, at)
+        # More than a limit can be is bought as unlimited.
+        value = needed if needed <= MAX_NUMBER else None
+        raised: list[Way] = [(SetLimit(fact.id, replace(counted, value=value)),)]
         return raised + [way for way in self._purchases() if self._suffices(way)][:MOST_WAYS]
 
     def _suffices(self, way: Way) -> bool:
@@ -235,13 +237,13 @@ class Ways:
 _LONGEST_ROLE: Final = 120
 
 
-def _unit(index: Index, tenant: str, name: str, at: Instant) -> str:
-    """Find what a limit is counted in: for the tenant, else wherever it is set, else itself."""
+def _counted(index: Index, tenant: str, name: str, at: Instant) -> Limit:
+    """Find how a limit is counted: for the tenant, else wherever it is set, else in itself."""
     own = limit_in_force(index, index.tenants[tenant].fact, name, at)
     if own is not None:
-        return own.limit.unit
-    units = (x.unit for plan in index.plans.values() for x in plan.limits if x.name == name)
-    return next(units, name)
+        return own.limit
+    like = (x for plan in index.plans.values() for x in plan.limits if x.name == name)
+    return next(like, Limit(name, None, name))
 
 
 def smallest_first(index: Index, kind: str) -> list[str]:

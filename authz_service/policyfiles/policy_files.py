@@ -5,11 +5,22 @@
 from collections.abc import Iterable, Mapping
 from errno import EFBIG
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar, assert_never
 
 import yaml
 
-from authz_service.domain.catalog import ADD_ON, TIER, Feature, Limit, Permission, Plan, Role
+from authz_service.domain.catalog import (
+    ADD_ON,
+    TIER,
+    Feature,
+    FeatureKind,
+    Limit,
+    Period,
+    Permission,
+    Plan,
+    Reset,
+    Role,
+)
 from authz_service.domain.policy_set import EMPTY, PolicySet
 from authz_service.domain.policy_validation import violations
 from authz_service.domain.rules import UNLIMITED
@@ -17,6 +28,8 @@ from authz_service.domain.violation import Violation
 from authz_service.policyfiles import schema, yaml_text
 from authz_service.policyfiles.problem import MAX_BYTES, TOO_LARGE, PolicyFileError, Problem
 from authz_service.policyfiles.yaml_text import Document, Steps
+
+W = TypeVar("W", Period, Reset)
 
 CATALOGUE: Final = "catalogue.yaml"
 ROLES: Final = "roles.yaml"
@@ -235,26 +248,48 @@ def _to_feature(name: str, value: object) -> Iterable[Feature]:
     match value:
         case bool():
             return [Feature(name, "true" if value else "false")]
+        case int():
+            return [Feature(name, str(value), FeatureKind.NUMBER)]
         case str():
-            return [Feature(name, value, "value")]
+            return [Feature(name, value, FeatureKind.TEXT)]
+        case {"text": str(text), "rank": int(rank)}:
+            return [Feature(name, text, FeatureKind.TEXT, rank)]
     return []
 
 
-def _from_feature(feature: Feature) -> bool | str:
-    return feature.value == "true" if feature.kind == "flag" else feature.value
+def _from_feature(feature: Feature) -> object:
+    match feature.kind:
+        case FeatureKind.FLAG:
+            return feature.value == "true"
+        case FeatureKind.NUMBER:
+            return int(feature.value)
+        case FeatureKind.TEXT if feature.rank:
+            return {"text": feature.value, "rank": feature.rank}
+        case FeatureKind.TEXT:
+            return feature.value
+        case _:
+            assert_never(feature.kind)
 
 
 def _to_limit(name: str, body: Mapping[str, object]) -> Iterable[Limit]:
+    counting = (_known(Period, body.get("period")), _known(Reset, body.get("reset")))
     match body:
         case {"value": int(value), "unit": str(unit)}:
-            return [Limit(name, value, unit)]
+            return [Limit(name, value, unit, *counting)]
         case {"value": str(value), "unit": str(unit)} if value == UNLIMITED:
-            return [Limit(name, None, unit)]
+            return [Limit(name, None, unit, *counting)]
     return []
 
 
 def _from_limit(limit: Limit) -> dict[str, Any]:
-    return {"value": UNLIMITED if limit.value is None else limit.value, "unit": limit.unit}
+    counting = _given(period=limit.period.value, reset=limit.reset.value)
+    value = UNLIMITED if limit.value is None else limit.value
+    return {"value": value, "unit": limit.unit, **counting}
+
+
+def _known(words: type[W], word: object) -> W:
+    """Read a word; the schema has refused one that is none."""
+    return next((known for known in words if known.value == word), words(""))
 
 
 def _given(**content: object) -> dict[str, Any]:

@@ -47,7 +47,11 @@ def _explained(document: Document, error: "ValidationError") -> Iterator[tuple[S
         case _ if "propertyNames" in error.absolute_schema_path:
             yield (*steps, instance), f"expected {schema['title']}, found {instance[:140]!r}"
         case keyword if keyword != _REPORTED_BY_READER:
-            quote = "string" in schema.get("type", ()) and isinstance(instance, bool | int)
+            quote = (
+                keyword == "type"
+                and "string" in schema.get("type", ())
+                and isinstance(instance, bool | int)
+            )
             yield (
                 steps,
                 f"expected {schema['title']}, found {_found(document, steps, instance)}"

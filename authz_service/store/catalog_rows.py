@@ -5,7 +5,16 @@ from typing import Any, assert_never
 
 from sqlalchemy import Table
 
-from authz_service.domain.catalog import Feature, Limit, Permission, Plan, Role
+from authz_service.domain.catalog import (
+    Feature,
+    FeatureKind,
+    Limit,
+    Period,
+    Permission,
+    Plan,
+    Reset,
+    Role,
+)
 from authz_service.domain.rules import UNLIMITED
 from authz_service.store import schema
 
@@ -89,7 +98,7 @@ def plan(row: Any, rules: Iterable[Any], closed: int = 0) -> Plan:
             case "g2", _:
                 parts["permissions"].add(rule.v1)
             case "p2", "feature":
-                parts["features"].append(Feature(name, rule.v2, rule.v3))
+                parts["features"].append(feature(rule))
             case "p2", "limit":
                 parts["limits"].append(limit(rule))
             case "p2", "role":
@@ -109,4 +118,11 @@ def plan(row: Any, rules: Iterable[Any], closed: int = 0) -> Plan:
 
 def limit(rule: Any) -> Limit:
     amount = None if rule.v2 == UNLIMITED else int(rule.v2)
-    return Limit(rule.v1.partition("/")[2], amount, rule.v3)
+    period, _, reset = rule.v4.partition("/")
+    return Limit(rule.v1.partition("/")[2], amount, rule.v3, Period(period), Reset(reset))
+
+
+def feature(rule: Any) -> Feature:
+    return Feature(
+        rule.v1.partition("/")[2], rule.v2, FeatureKind(rule.v3), int(rule.v4) if rule.v4 else 0
+    )

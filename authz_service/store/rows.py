@@ -260,12 +260,13 @@ def exception(row: Any, rules: Iterable[Any], closed: int = 0) -> TenantExceptio
     kind = ExceptionKind(row.kind)
     position = "v2" if kind is ExceptionKind.DENY else "v1"
     lines = list(rules)
-    names = {getattr(rule, position) for rule in lines}
+    names = {getattr(rule, position) for rule in lines if rule.ptype != "p2"}
     return TenantException(
         id=row.exception,
         tenant=row.tenant,
         kind=kind,
         permissions=frozenset(name for name in names if ":" in name),
+        feature=next((catalog_rows.feature(r) for r in lines if r.ptype == "p2"), None),
         subject=row.subject,
         scope=row.scope,
         window=window(row),

@@ -7,7 +7,16 @@ from typing import Any, Final, NamedTuple, get_type_hints
 from authz_service.domain.audit import AuditRecord
 from authz_service.domain.billing_documents import PartKind
 from authz_service.domain.billing_part import SETTINGS, part
-from authz_service.domain.catalog import Feature, Limit, Permission, Plan, Role
+from authz_service.domain.catalog import (
+    Feature,
+    FeatureKind,
+    Limit,
+    Period,
+    Permission,
+    Plan,
+    Reset,
+    Role,
+)
 from authz_service.domain.change import KEPT, Blocker, Fact, FactChange, ScheduledChangeset
 from authz_service.domain.changeset import Changeset
 from authz_service.domain.endpoint import Endpoint
@@ -51,8 +60,12 @@ TIER: Final = Plan(
     "tier/pro",
     extends="tier/free",
     permissions=frozenset({"doc:read", "doc:write"}),
-    features=(Feature("sso", "true"), Feature("support", "e-mail", "value")),
-    limits=(Limit("seats", 50, "seat"), Limit("calls", None, "call"), Limit("zero", 0, "thing")),
+    features=(Feature("sso", "true"), Feature("support", "e-mail", FeatureKind.TEXT, 2)),
+    limits=(
+        Limit("seats", 50, "seat"),
+        Limit("calls", None, "call", Period.MONTH, Reset.BILLING),
+        Limit("zero", 0, "thing"),
+    ),
     assignable_roles=frozenset({"viewer", "editor"}),
     description=TEXT,
 )
@@ -68,7 +81,10 @@ TENANT: Final = Tenant(
         SubscriptionItem("tier/pro"),
         SubscriptionItem("addon/audit", Window(5, 9)),
     ),
-    limits=(Limit("seats", 40, "seat"), Limit("calls", None, "call")),
+    limits=(
+        Limit("seats", 40, "seat"),
+        Limit("calls", None, "call", Period.MONTH, Reset.ROLLING),
+    ),
     created_at=7,
     ended_revision=3,
     dated_limits=(DatedLimit(Limit("rows", 9, "row"), Window(5, 9)),),
@@ -135,6 +151,16 @@ DENYING: Final = TenantException(
 )
 REPLACING: Final = TenantException(
     "x3", "acme", ExceptionKind.REPLACE, frozenset({"doc:read", "doc:list"}), reason=TEXT
+)
+FEATURED: Final = TenantException(
+    "x4",
+    "acme",
+    ExceptionKind.FEATURE,
+    frozenset(),
+    window=Window(10, 20),
+    reason=TEXT,
+    approver="user:boss",
+    feature=Feature("support", "e-mail", FeatureKind.TEXT, 2),
 )
 KEY: Final = ApiKey("key-1", "0f" * 32, TEXT, 5, 50, KeyKind.JOB, "1e" * 32, 40)
 
@@ -218,8 +244,11 @@ LIVES: Final = {
             TIER,
             extends="",
             permissions=frozenset({"doc:write", "doc:print"}),
-            features=(Feature("sso", "false"),),
-            limits=(Limit("seats", None, "seat"), Limit("calls", 7, "call")),
+            features=(Feature("sso", "false"), Feature("days", "90", FeatureKind.NUMBER)),
+            limits=(
+                Limit("seats", None, "seat"),
+                Limit("calls", 7, "call", Period.DAY, Reset.CALENDAR),
+            ),
             assignable_roles=frozenset(),
         ),
     ),

@@ -110,7 +110,7 @@ def an_exception(kind: ExceptionKind, permission: str, **others: Any) -> TenantE
     return TenantException("x1", "acme", kind, frozenset({permission}), **others)
 
 
-GRANTING, DENYING, REPLACING = ExceptionKind
+GRANTING, DENYING, REPLACING, _ = ExceptionKind
 NOTHING, USUAL = "", "doc:read admin:all"
 
 CASES = {

@@ -7,7 +7,10 @@ from authz_service.gen.authz.v1 import limit_pb2, tenant_pb2
 from tests.rpc.account import DENY, GRANT, REPLACE, Account, usage
 from tests.rpc.harness import refusal
 
-Sources = dict[str, str]
+Sources = dict[str, checks.EntitlementSource]
+FREE, PROFESSIONAL, ENTERPRISE = (
+    checks.EntitlementSource(tier=name) for name in ("free", "professional", "enterprise")
+)
 
 
 def permissions(account: Account) -> Sources:
@@ -22,20 +25,20 @@ def check_limit(account: Account, asked: checks.Usage) -> checks.CheckLimitRespo
 def test_permission_names_the_nearest_plan_that_carries_it(account: Account) -> None:
     account.onboard("enterprise")
     sources = permissions(account)
-    assert sources["invoices:view"] == "tier/free"
-    assert sources["invoices:export"] == "tier/professional"
-    assert sources["sso:configure"] == "tier/enterprise"
+    assert sources["invoices:view"] == FREE
+    assert sources["invoices:export"] == PROFESSIONAL
+    assert sources["sso:configure"] == ENTERPRISE
 
 
 def test_feature_is_that_of_the_nearest_tier_that_names_it(account: Account) -> None:
     account.onboard("professional")
     found = {each.feature.name: each for each in account.entitlements().features}
-    assert (found["sso"].feature.enabled, found["sso"].source) == (False, "tier/free")
+    assert (found["sso"].feature.enabled, found["sso"].source) == (False, FREE)
     assert found["custom-branding"].feature.enabled
-    assert found["custom-branding"].source == "tier/professional"
+    assert found["custom-branding"].source == PROFESSIONAL
     assert (found["support"].feature.text, found["support"].source) == (
         "email",
-        "tier/professional",
+        PROFESSIONAL,
     )
 
 
@@ -43,7 +46,7 @@ def test_limit_tells_number_unit_and_source(account: Account) -> None:
     account.onboard("professional")
     found = {each.limit.name: each for each in account.entitlements().limits}
     assert found["seats"].limit == limit_pb2.Limit(name="seats", value=25, unit="seat")
-    assert list(found["seats"].sources) == ["tier/professional"]
+    assert list(found["seats"].sources) == [PROFESSIONAL]
 
 
 def test_limit_without_end_says_so(account: Account) -> None:
@@ -66,21 +69,21 @@ def test_grant_exception_is_the_source_of_what_it_adds(account: Account) -> None
     account.onboard("free")
     made = account.except_(GRANT, "sso:configure", "invoices:view")
     sources = permissions(account)
-    assert sources["sso:configure"] == f"exception/{made.id}"
-    assert sources["invoices:view"] == "tier/free"
+    assert sources["sso:configure"] == checks.EntitlementSource(exception=made.id)
+    assert sources["invoices:view"] == FREE
 
 
 def test_replacement_is_the_only_source(account: Account) -> None:
     account.onboard("free")
     made = account.except_(REPLACE, "sso:configure")
-    assert permissions(account) == {"sso:configure": f"exception/{made.id}"}
+    assert permissions(account) == {"sso:configure": checks.EntitlementSource(exception=made.id)}
 
 
 def test_grant_exception_entitles_to_nothing_beside_a_replacement(account: Account) -> None:
     account.onboard("free")
     account.except_(GRANT, "reports:view")
     made = account.except_(REPLACE, "sso:configure")
-    assert permissions(account) == {"sso:configure": f"exception/{made.id}"}
+    assert permissions(account) == {"sso:configure": checks.EntitlementSource(exception=made.id)}
 
 
 def test_exceptions_in_force_are_told_with_reason_and_approver(account: Account) -> None:
@@ -109,7 +112,7 @@ def test_limit_allows_until_it_is_full(
     account.onboard("free")
     answer = check_limit(account, usage("projects", used, quantity))
     assert (answer.allowed, answer.remaining) == (allowed, remaining)
-    assert list(answer.limit.sources) == ["tier/free"]
+    assert list(answer.limit.sources) == [FREE]
 
 
 def test_limit_without_end_allows_any_use_and_tells_no_rest(account: Account) -> None:

@@ -31,7 +31,7 @@ def tier_of(account: Account) -> tier_pb2.Tier:
 
 def test_feature_is_set_and_the_rest_of_the_plan_stays(account: Account, plan: str) -> None:
     before = tier_of(account)
-    feature = feature_pb2.Feature(name="support", text="email")
+    feature = feature_pb2.Feature(name="support", text="email", rank=2)
     answer = account.operator.features.UpdateFeature(
         feature_pb2.UpdateFeatureRequest(
             **PUT, tier=plan, feature=feature, expected_revision=before.revision

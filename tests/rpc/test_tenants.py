@@ -28,12 +28,15 @@ def test_own_limit_is_bought_checked_explained_and_counted(acme: Account) -> Non
     tenant = acme.limit(SEATS_40)
     assert list(tenant.limits) == [SEATS_40]
     bought = {each.limit.name: each for each in acme.entitlements().limits}
-    assert (bought["seats"].limit, list(bought["seats"].sources)) == (SEATS_40, ["tenant"])
+    assert (bought["seats"].limit, list(bought["seats"].sources)) == (
+        SEATS_40,
+        [checks.EntitlementSource(tenant=acme.id)],
+    )
     asked = checks.CheckLimitRequest(tenant=acme.id, usage=usage("seats", 39))
     answer = acme.operator.checks.CheckLimit(asked)
     assert (answer.allowed, answer.remaining) == (True, 1)
     told = acme.explain("ada", "invoices:view", usage=usage("seats", 40))
-    assert "40 seat by tenant" in told.layers[-1].summary
+    assert f"40 seat by tenant {acme.id}" in told.layers[-1].summary
     assert ["p2", acme.id, "limit/seats", "40", "seat"] in [
         [r.ptype, *r.values] for r in told.rules
     ]

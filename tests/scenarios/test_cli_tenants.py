@@ -47,7 +47,8 @@ def test_an_add_on_opens_what_the_tier_lacks_and_is_taken_away(authz: Authz, ten
 
 def test_own_limits_are_set_shown_and_removed(authz: Authz, tenant: str) -> None:
     limits = ("tenants", "limits", "set", tenant)
-    made = done(authz(*limits, "seats=40:seat", "api-calls=unlimited:call-per-month", "-o", "json"))
+    calls = "api-calls=unlimited:call:month:calendar"
+    made = done(authz(*limits, "seats=40:seat", calls, "-o", "json"))
     assert {each["name"]: each.get("value") for each in made["tenant"]["limits"]} == {
         "api-calls": None,
         "seats": "40",
@@ -55,8 +56,31 @@ def test_own_limits_are_set_shown_and_removed(authz: Authz, tenant: str) -> None
     assert "2 of 40 taken" in authz("tenants", "show", tenant).out
     bought = authz("tenants", "entitlements", tenant)
     assert "40 seat" in bought.out
+    assert "unlimited call per month, by calendar" in bought.out
     assert authz(*limits, "--remove", "seats").code == 0
     assert "2 of 3 taken" in authz("tenants", "show", tenant).out
+
+
+def test_feature_is_set_for_one_account_and_revoked(authz: Authz, tenant: str) -> None:
+    why = ("--reason", "a pilot", "--approver", "boss")
+    made = authz("features", "set", tenant, "sso", "on", "--until", "+14d", *why)
+    assert made.code == 0, made.err
+    assert "sso: on" in made.out
+    listed = authz("exceptions", "list", tenant, "--kind", "feature", "-o", "json").out
+    (exception,) = json.loads(listed)["exceptions"]
+    shown = authz("tenants", "entitlements", tenant).out
+    assert f"exception {exception['id']}" in shown
+    changed = authz("exceptions", "update", tenant, exception["id"], "--feature", "sso=off")
+    assert "sso: off" in changed.out
+    assert authz("exceptions", "revoke", tenant, exception["id"]).code == 0
+    assert "exception" not in authz("tenants", "entitlements", tenant).out
+
+
+def test_add_on_of_support_outranks_the_tier(authz: Authz, tenant: str) -> None:
+    assert authz("tenants", "add-ons", "add", tenant, "priority-support").code == 0
+    shown = authz("tenants", "entitlements", tenant).out
+    assert "phone" in shown
+    assert "add-on priority-support" in shown
 
 
 @pytest.mark.parametrize("text", ["seats", "seats=forty:seat", "seats=40", "=1:seat", "a=-1:b"])

@@ -1,12 +1,17 @@
 """Layer 5, and what a tenant bought: permissions, features and limits, and where each is from."""
 
+from dataclasses import replace
+
 import pytest
 
-from authz_service.domain.catalog import Feature, Limit, Plan
+from authz_service.domain.catalog import MAX_NUMBER, Feature, FeatureKind, Limit, Plan
+from authz_service.domain.change import Delta, FactChange
 from authz_service.domain.decision import DecisionReason as Reason
 from authz_service.domain.decision import Question
+from authz_service.domain.exception import ExceptionKind, TenantException
 from authz_service.domain.tenant import StatePeriod, SubscriptionItem, Tenant, TenantState
 from authz_service.domain.window import FOREVER, Window
+from authz_service.engine.builder import apply
 from authz_service.engine.entitlements import (
     Entitlements,
     LimitInForce,
@@ -36,6 +41,8 @@ FREE, PRO, AUDIT = (
     SubscriptionItem("tier/pro"),
     SubscriptionItem("addon/audit"),
 )
+NUMBER, TEXT = FeatureKind.NUMBER, FeatureKind.TEXT
+HELP_BY_MAIL = Feature("help", "mail", TEXT)
 
 
 def bought(built: Index) -> Entitlements:
@@ -172,7 +179,7 @@ def test_entitlements_name_tier_add_ons_state_and_live_exceptions() -> None:
 
 def test_feature_of_the_extending_tier_outdoes_the_extended_ones() -> None:
     built = index(
-        Plan("tier/free", features=(Feature("sso", "false"), Feature("help", "mail", "value"))),
+        Plan("tier/free", features=(Feature("sso", "false"), HELP_BY_MAIL)),
         Plan("tier/pro", "tier/free", features=(Feature("sso", "true"),)),
     )
     found = {
@@ -181,13 +188,52 @@ def test_feature_of_the_extending_tier_outdoes_the_extended_ones() -> None:
     assert found == {("sso", "true", "tier/pro"), ("help", "mail", "tier/free")}
 
 
-def test_feature_of_the_tier_outdoes_an_add_ons() -> None:
+@pytest.mark.parametrize(
+    ("of_tier", "of_add_on", "source"),
+    [
+        (Feature("x", "false"), Feature("x", "true"), "addon/audit"),
+        (Feature("x", "true"), Feature("x", "false"), "tier/pro"),
+        (Feature("x", "true"), Feature("x", "true"), "tier/pro"),
+        (Feature("x", "9", NUMBER), Feature("x", "10", NUMBER), "addon/audit"),
+        (Feature("x", "10", NUMBER), Feature("x", "9", NUMBER), "tier/pro"),
+        (Feature("x", "a", TEXT, 1), Feature("x", "b", TEXT, 2), "addon/audit"),
+        (Feature("x", "a", TEXT, 2), Feature("x", "b", TEXT, 1), "tier/pro"),
+    ],
+)
+def test_feature_of_tier_and_add_on_merges_by_the_rule_of_its_kind(
+    of_tier: Feature, of_add_on: Feature, source: str
+) -> None:
     built = index(
         acme(AUDIT, PRO),
-        Plan("tier/pro", features=(Feature("log", "full", "value"),)),
-        Plan("addon/audit", features=(Feature("log", "short", "value"),)),
+        Plan("tier/pro", features=(of_tier,)),
+        Plan("addon/audit", features=(of_add_on,)),
     )
-    assert [each.source for each in bought(built).features] == ["tier/pro"]
+    assert [each.source for each in bought(built).features] == [source]
+
+
+def test_feature_that_an_exception_sets_holds_within_its_window_whatever_plans_say() -> None:
+    own = TenantException(
+        "x1", "acme", ExceptionKind.FEATURE, frozenset(), feature=Feature("sso", "false")
+    )
+    built = index(acme(PRO), Plan("tier/pro", features=(Feature("sso", "true"),)))
+    live = apply(built, Delta(built.revision + 1, (FactChange(None, own),)))
+    assert [(f.feature.value, f.source) for f in bought(live).features] == [
+        ("false", "exception/x1")
+    ]
+    over = apply(built, Delta(built.revision + 1, (FactChange(None, replace(own, window=PAST)),)))
+    assert [f.source for f in bought(over).features] == ["tier/pro"]
+
+
+def test_sum_of_limits_stops_at_the_largest_number() -> None:
+    huge = Limit("seats", MAX_NUMBER - 1, "seat")
+    built = index(
+        acme(PRO, AUDIT),
+        Plan("tier/pro", limits=(huge,)),
+        Plan("addon/audit", limits=(Limit("seats", 7, "seat"),)),
+    )
+    assert seats(built) == LimitInForce(
+        Limit("seats", MAX_NUMBER, "seat"), ("tier/pro", "addon/audit")
+    )
 
 
 def test_limit_is_that_of_the_nearest_tier_that_sets_it() -> None:
@@ -226,13 +272,13 @@ def test_limit_that_nothing_held_sets_is_none() -> None:
 def test_own_limit_stands_in_the_place_of_tier_and_add_on() -> None:
     mine = Limit("seats", 40, "seat")
     bought_more = Tenant("acme", subscription_items=(PRO, AUDIT), limits=(mine,))
-    assert seats(index(bought_more)) == LimitInForce(mine, ("tenant",))
+    assert seats(index(bought_more)) == LimitInForce(mine, ("tenant/acme",))
 
 
 def test_entitlements_tell_a_limit_that_only_the_tenant_has() -> None:
     mine = Limit("rockets", None, "rocket")
     built = index(Tenant("acme", subscription_items=(PRO,), limits=(mine,)))
-    assert LimitInForce(mine, ("tenant",)) in bought(built).limits
+    assert LimitInForce(mine, ("tenant/acme",)) in bought(built).limits
     assert [each.limit.name for each in bought(built).limits] == ["rockets", "seats"]
 
 

@@ -13,7 +13,18 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from authz_service.domain import identifiers
-from authz_service.domain.catalog import Feature, Limit, Permission, Plan, Role, chain
+from authz_service.domain.catalog import (
+    MAX_NUMBER,
+    Feature,
+    FeatureKind,
+    Limit,
+    Period,
+    Permission,
+    Plan,
+    Reset,
+    Role,
+    chain,
+)
 from authz_service.domain.own_policy import RIGHTS
 from authz_service.domain.policy_set import PolicySet
 from authz_service.domain.policy_validation import checked
@@ -22,6 +33,7 @@ from authz_service.policyfiles import policy_files
 from authz_service.policyfiles.problem import MAX_BYTES, PolicyFileError
 
 POLICIES = Path(__file__).parents[2] / "policies"
+HUGE = str(MAX_NUMBER + 1)
 SCHEMA: dict[str, Any] = json.loads((POLICIES / "schema.json").read_text())
 
 CATALOGUE = """\
@@ -92,7 +104,7 @@ def test_files_are_read_as_they_stand() -> None:
             Plan(
                 "tier/free",
                 permissions=frozenset({"invoices:view"}),
-                features=(Feature("sso", "false"), Feature("support", "email", "value")),
+                features=(Feature("sso", "false"), Feature("support", "email", FeatureKind.TEXT)),
                 limits=(Limit("seats", 3, "seat"),),
             ),
             Plan(
@@ -265,14 +277,14 @@ def test_a_value_that_yaml_readers_differ_on_is_refused(value: str) -> None:
     assert places(tiers=text) == [("tiers.yaml", 4, "tiers.a.features.sso")]
     assert only_message(tiers=text).startswith(f"`{value}` is not clear: ")
     quoted = policy_files.read(texts(tiers=text.replace(value, f"'{value}'")))
-    assert quoted.tiers[0].features == (Feature("sso", value, "value"),)
+    assert quoted.tiers[0].features == (Feature("sso", value, FeatureKind.TEXT),)
 
 
-@pytest.mark.parametrize("value", ["5", "''", "a b", "{}", "[x]", "~", "'a,b'", "é"])
-def test_a_feature_is_a_flag_or_a_word(value: str) -> None:
+@pytest.mark.parametrize("value", ["-5", "''", "a b", "[x]", "~", "'a,b'", "é"])
+def test_a_feature_is_a_flag_a_number_or_a_word(value: str) -> None:
     text = f"tiers:\n  a:\n    features:\n      sso: {value}\n"
     assert places(tiers=text) == [("tiers.yaml", 4, "tiers.a.features.sso")]
-    assert "expected true, false, or a word" in only_message(tiers=text)
+    assert "expected true, false, a whole number" in only_message(tiers=text)
 
 
 @pytest.mark.parametrize(
@@ -572,14 +584,41 @@ EXISTING = PolicySet(
             "tiers.a.features.x",
         ),
         (
-            PolicySet(tiers=(Plan("tier/a", features=(Feature("x", "a b", "value"),)),)),
+            PolicySet(tiers=(Plan("tier/a", features=(Feature("x", "a b", FeatureKind.TEXT),)),)),
             ErrorReason.INVALID_IDENTIFIER,
             "tiers.a.features.x",
         ),
         (
-            PolicySet(tiers=(Plan("tier/a", features=(Feature("x", "y", "kind"),)),)),
+            PolicySet(tiers=(Plan("tier/a", features=(Feature("x", HUGE, FeatureKind.NUMBER),)),)),
             ErrorReason.INVALID_FIELD,
             "tiers.a.features.x",
+        ),
+        (
+            PolicySet(tiers=(Plan("tier/a", features=(Feature("x", "true", rank=1),)),)),
+            ErrorReason.INVALID_FIELD,
+            "tiers.a.features.x.rank",
+        ),
+        (
+            PolicySet(tiers=(Plan("tier/a", limits=(Limit("x", int(HUGE), "u"),)),)),
+            ErrorReason.INVALID_FIELD,
+            "tiers.a.limits.x.value",
+        ),
+        (
+            PolicySet(tiers=(Plan("tier/a", limits=(Limit("x", 1, "u", Period.DAY),)),)),
+            ErrorReason.INVALID_FIELD,
+            "tiers.a.limits.x.reset",
+        ),
+        (
+            PolicySet(tiers=(Plan("tier/a", limits=(Limit("x", 1, "u", reset=Reset.CALENDAR),)),)),
+            ErrorReason.INVALID_FIELD,
+            "tiers.a.limits.x.reset",
+        ),
+        (
+            PolicySet(
+                tiers=(Plan("tier/a", limits=(Limit("seats", 1, "u", Period.DAY, Reset.ROLLING),)),)
+            ),
+            ErrorReason.INVALID_FIELD,
+            "tiers.a.limits.seats.period",
         ),
         (
             PolicySet(roles=(Role("a", description="\0"),)),
@@ -621,11 +660,31 @@ def named(part: st.SearchStrategy[Any]) -> st.SearchStrategy[list[Any]]:
     return st.lists(part, unique_by=lambda made: made.name, max_size=3)
 
 
-WORDS = st.builds(
-    Feature, WORD, st.from_regex(r"\A[!#-'+\-.0-Z^-~]{1,128}\Z") | TRAPS, st.just("value")
+TEXTS = st.builds(
+    Feature,
+    WORD,
+    st.from_regex(r"\A[!#-'+\-.0-Z^-~]{1,128}\Z") | TRAPS,
+    st.just(FeatureKind.TEXT),
+    st.integers(0, 1000),
 )
+NUMBERS = st.builds(Feature, WORD, st.integers(0, MAX_NUMBER).map(str), st.just(FeatureKind.NUMBER))
 FLAGS = st.builds(Feature, WORD, st.sampled_from(["true", "false"]))
-LIMITS = st.builds(Limit, WORD, st.none() | st.integers(0, 2**63 - 1), WORD)
+COUNTING = st.just((Period.NONE, Reset.NONE)) | st.tuples(
+    st.sampled_from(list(Period)[1:]), st.sampled_from(list(Reset)[1:])
+)
+LIMITS = st.builds(
+    lambda name, value, unit, counting: Limit(name, value, unit, *counting),
+    WORD,
+    st.none() | st.integers(0, MAX_NUMBER),
+    WORD,
+    COUNTING,
+)
+
+
+def alike(like: dict[tuple[type, str], Any], item: Any) -> Any:
+    """Make a limit count as the first of its name did, and a feature be as the first was."""
+    first = like.setdefault((type(item), item.name), item)
+    return first if isinstance(first, Feature) else replace(first, value=item.value)
 
 
 @st.composite
@@ -639,19 +698,16 @@ def policies(draw: st.DrawFn) -> PolicySet:
         held = draw(st.frozensets(st.sampled_from(ids))) if ids else ()
         roles.append(Role(role, frozenset(held), frozenset(included), draw(DESCRIPTION)))
     tiers: list[Plan] = []
-    units: dict[str, str] = {}
+    like: dict[tuple[type, str], Any] = {}
     for tier in draw(st.lists(NAME | TRAPS, unique=True, max_size=7)):
         tiers.append(
             Plan(
                 f"tier/{tier}",
                 extends=draw(st.sampled_from(["", *(t.id for t in tiers)])),
                 permissions=frozenset(draw(st.frozensets(st.sampled_from(sold))) if sold else ()),
-                features=tuple(draw(named(WORDS | FLAGS))),
-                # Of one name there is one unit.
-                limits=tuple(
-                    replace(each, unit=units.setdefault(each.name, each.unit))
-                    for each in draw(named(LIMITS))
-                ),
+                features=tuple(alike(like, each) for each in draw(named(TEXTS | NUMBERS | FLAGS))),
+                # Of one name there is one unit, one period, and one kind of feature.
+                limits=tuple(alike(like, each) for each in draw(named(LIMITS))),
                 assignable_roles=frozenset(
                     draw(st.frozensets(st.sampled_from([r.id for r in roles]))) if roles else ()
                 ),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from authz_service.domain.catalog import Feature, Limit, Permission, Plan, Role
+from authz_service.domain.catalog import Feature, FeatureKind, Limit, Permission, Plan, Role
 from authz_service.domain.policy_set import PolicySet
 from authz_service.policyfiles import policy_files
 from authz_service.policyfiles.problem import PolicyFileError
@@ -20,7 +20,7 @@ add_ons:
   audit:
     description: For auditors
     permissions: [doc:open]
-    features: {retention: 10-years}
+    features: {retention: {text: 10-years, rank: 3}}
     limits:
       seats: {value: 5, unit: seat}
     assignable_roles: [boss]
@@ -37,7 +37,7 @@ POLICY = PolicySet(
         Plan(
             "addon/audit",
             permissions=frozenset({"doc:open"}),
-            features=(Feature("retention", "10-years", "value"),),
+            features=(Feature("retention", "10-years", FeatureKind.TEXT, 3),),
             limits=(Limit("seats", 5, "seat"),),
             assignable_roles=frozenset({"boss"}),
             description="For auditors",

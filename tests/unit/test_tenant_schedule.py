@@ -46,7 +46,9 @@ def dated(tenant: Tenant, what: str, at: Instant) -> Tenant:
         ((None if amount == "x" else int(amount),), window)
         for amount, window in zip(amounts, windows, strict=False)
     )
-    return led(tenant, Action(Aspect.LIMIT, phases, name=name), NOW, lambda name: name)
+    return led(
+        tenant, Action(Aspect.LIMIT, phases, name=name), NOW, lambda name: Limit(name, 1, name)
+    )
 
 
 DOING: dict[str, Callable[[Tenant, str, Instant], Tenant]] = {

@@ -10,6 +10,7 @@ from authz_service.cli.display.exceptions import exception_table
 from authz_service.cli.display.words import named_ends, timestamp
 from authz_service.cli.options import ExpectedRevision, Limit, Reason, Scope, Tenant
 from authz_service.cli.paging import every, total
+from authz_service.cli.plan_items import feature_of
 from authz_service.cli.registration import changes, reads
 from authz_service.cli.session import Session
 from authz_service.cli.time_options import From, LiveAt, NoFrom, NoUntil, Until
@@ -48,7 +49,7 @@ def grant(
     request = pb.TenantException(
         tenant=tenant, permissions=permissions, reason=reason, approver=approver
     )
-    _put(session, "GRANT", request, valid_from, valid_until)
+    create_exception(session, "GRANT", request, valid_from, valid_until)
 
 
 @changes(app)
@@ -75,7 +76,7 @@ def deny(
         reason=reason,
         approver=approver,
     )
-    _put(session, "DENY", request, valid_from, valid_until)
+    create_exception(session, "DENY", request, valid_from, valid_until)
 
 
 @changes(app)
@@ -96,7 +97,7 @@ def replace(
     request = pb.TenantException(
         tenant=tenant, permissions=permissions or (), reason=reason, approver=approver
     )
-    _put(session, "REPLACE", request, valid_from, valid_until)
+    create_exception(session, "REPLACE", request, valid_from, valid_until)
 
 
 @changes(app)
@@ -126,6 +127,10 @@ def update(
             help="What it is about, all of it. Repeat for more.",
         ),
     ] = None,
+    feature: Annotated[
+        str | None,
+        typer.Option("--feature", metavar="NAME=VALUE", help="What it sets: sso=off."),
+    ] = None,
     valid_from: From = None,
     valid_until: Until = None,
     no_from: NoFrom = False,
@@ -141,7 +146,12 @@ def update(
 ) -> None:
     """Change what is given, such as --until; what is not named stays as it is."""
     paths = named_ends(valid_from, valid_until, no_start=no_from, no_end=no_until)
-    values = {"permissions": permission, "reason": exception_reason, "approver": approver}
+    values = {
+        "permissions": permission,
+        "reason": exception_reason,
+        "approver": approver,
+        "feature": feature,
+    }
     paths += [name for name, value in values.items() if value is not None]
     if not paths:
         raise typer.BadParameter("nothing to change; give --until, --permission, --approver")
@@ -149,6 +159,7 @@ def update(
         tenant=tenant,
         id=exception,
         permissions=permission or (),
+        feature=feature_of(feature) if feature else None,
         valid_from=timestamp(valid_from),
         valid_until=timestamp(valid_until),
         reason=exception_reason or "",
@@ -207,13 +218,14 @@ def list_exceptions(
     )
 
 
-def _put(
+def create_exception(
     session: Session,
     kind: str,
     command: pb.TenantException,
     valid_from: datetime | None,
     valid_until: datetime | None,
 ) -> None:
+    """Create an exception of a kind."""
     command.kind = pb.ExceptionKind.Value(f"EXCEPTION_KIND_{kind}")
     for field, at in (("valid_from", valid_from), ("valid_until", valid_until)):
         if at is not None:

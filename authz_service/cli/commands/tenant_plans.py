@@ -1,6 +1,5 @@
 """`authz tenants add-ons` and `authz tenants limits`: what an account bought beside its tier."""
 
-import re
 from dataclasses import replace
 from typing import Annotated, Final
 
@@ -10,14 +9,11 @@ from authz_service.cli.display.tenant_table import tenant_facts
 from authz_service.cli.display.words import timestamp
 from authz_service.cli.family import Family, Option
 from authz_service.cli.options import Tenant
+from authz_service.cli.plan_items import LIMIT_FORM, limits_of
 from authz_service.cli.time_options import From, ScheduledAt, Until
-from authz_service.gen.authz.v1 import limit_pb2
 
 add_ons = typer.Typer(help="Add-ons that an account holds beside its tier.")
 limits = typer.Typer(help="Limits of an account's own: what its contract bought.")
-
-LIMIT_FORM: Final = "NAME=VALUE:UNIT"
-_LIMIT: Final = re.compile(r"([^=:]+)=(unlimited|\d{1,19}):([^=:]+)", re.ASCII)
 
 AddOn = Annotated[str, typer.Argument(metavar="ADD-ON", help="The add-on: audit.")]
 
@@ -29,23 +25,6 @@ Removed = Annotated[
     list[str] | None,
     typer.Option("--remove", metavar="NAME", help="Leave it to the plans. Repeat for more."),
 ]
-
-
-def own_limit(text: str) -> limit_pb2.Limit:
-    """Read `seats=40:seat` or `calls=unlimited:call`."""
-    match = _LIMIT.fullmatch(text)
-    if match is None:
-        raise typer.BadParameter(f"{text!r} is no limit; write {LIMIT_FORM}: seats=40:seat")
-    name, value, unit = match.groups()
-    if value == "unlimited":
-        return limit_pb2.Limit(name=name, unlimited=True, unit=unit)
-    if int(value) >= 2**63:
-        raise typer.BadParameter(f"{value} is more than a limit can be; say unlimited")
-    return limit_pb2.Limit(name=name, value=int(value), unit=unit)
-
-
-def _own_limits(texts: list[str]) -> list[limit_pb2.Limit]:
-    return [own_limit(text) for text in texts]
 
 
 _SUBSCRIPTIONS: Final = Family(
@@ -73,6 +52,6 @@ replace(_SUBSCRIPTIONS, app=limits).changes(
     "SetLimits",
     "Set limits of an account's own, each in place of what its plans give.",
     tenant=Tenant,
-    limits=Option(OwnLimits, _own_limits),
+    limits=Option(OwnLimits, limits_of),
     removed=Option(Removed),
 )

@@ -8,15 +8,16 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from authz_service.cli import completion
 from authz_service.cli.commands import tenant_plans, tenant_states, tier_change
 from authz_service.cli.commands.members import new_member
-from authz_service.cli.commands.tenant_plans import LIMIT_FORM, own_limit
 from authz_service.cli.commands.tenant_states import Then, state_number
 from authz_service.cli.display import output as out
 from authz_service.cli.display import tables
-from authz_service.cli.display.entitlements import amount, entitlement_parts
+from authz_service.cli.display.entitlements import entitlement_parts
+from authz_service.cli.display.plan_values import amount
 from authz_service.cli.display.tenant_table import tenant_facts
 from authz_service.cli.display.words import moment, timestamp, word
 from authz_service.cli.options import Limit, MinRevision, Reason, Tenant
 from authz_service.cli.paging import every, total
+from authz_service.cli.plan_items import LIMIT_FORM, limit_of
 from authz_service.cli.registration import changes, reads
 from authz_service.cli.session import Session
 from authz_service.cli.time_options import At, KnownAt, TrialUntil
@@ -81,7 +82,7 @@ def onboard(
             trial_end_time=timestamp(trial_until),
             after_trial=state_number(then),
             add_ons=add_on or (),
-            limits=[own_limit(item) for item in limit or ()],
+            limits=[limit_of(item) for item in limit or ()],
             members=[new_member(item) for item in member or ()],
             reason=reason,
         )

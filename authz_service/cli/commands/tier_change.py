@@ -10,7 +10,7 @@ from rich.console import RenderableType
 from authz_service.cli import completion
 from authz_service.cli.display import output as out
 from authz_service.cli.display import tables
-from authz_service.cli.display.entitlements import amount
+from authz_service.cli.display.plan_values import limit_value
 from authz_service.cli.display.tenant_table import tenant_facts
 from authz_service.cli.display.words import timestamp, word
 from authz_service.cli.options import Reason, Tenant
@@ -152,7 +152,7 @@ def effect_parts(
 
 
 def _then(limit: limit_pb2.Limit) -> str:
-    return f"{amount(limit)} {limit.unit}" if limit.unit else "not set"
+    return limit_value(limit) if limit.unit else "not set"
 
 
 def _steps(steps: Iterable[pb.DowngradeStep]) -> list[RenderableType]:

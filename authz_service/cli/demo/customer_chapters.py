@@ -3,7 +3,7 @@
 from typing import Final
 
 from authz_service.cli.demo.stage import PUSH, SECURITY, Stage, verdict
-from authz_service.cli.display.entitlements import limit_value
+from authz_service.cli.display.plan_values import limit_value
 from authz_service.gen.authz.v1 import authorization_pb2 as pb
 from authz_service.gen.authz.v1 import exception_pb2, subscription_pb2, suspension_pb2, tenant_pb2
 

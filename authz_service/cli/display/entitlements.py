@@ -6,27 +6,17 @@ from rich.text import Text
 from authz_service.cli.display import output as out
 from authz_service.cli.display import tables
 from authz_service.cli.display.exceptions import exception_table
+from authz_service.cli.display.plan_values import feature_value, limit_value
 from authz_service.cli.display.words import word
-from authz_service.domain.catalog import in_words
 from authz_service.gen.authz.v1 import authorization_pb2 as pb
-from authz_service.gen.authz.v1 import feature_pb2, limit_pb2, tenant_pb2
+from authz_service.gen.authz.v1 import tenant_pb2
 
 
-def feature_value(feature: feature_pb2.Feature) -> str:
-    """Write what a feature is set to."""
-    if feature.WhichOneof("value") == "text":
-        return feature.text
-    return "on" if feature.enabled else "off"
-
-
-def limit_value(limit: limit_pb2.Limit) -> str:
-    """Write how much of what a limit allows: `50 project`."""
-    return f"{amount(limit)} {limit.unit}".strip()
-
-
-def amount(limit: limit_pb2.Limit) -> str:
-    """Write how much a limit allows: `1,000`."""
-    return "unlimited" if limit.unlimited else f"{limit.value:,}"
+def source_words(source: pb.EntitlementSource) -> str:
+    """Write what entitles: `tier pro, version 3`, `add-on audit`, `exception 4f1c`."""
+    kind = source.WhichOneof("source") or ""
+    version = f", version {source.tier_version}" if source.tier_version else ""
+    return f"{kind.replace('_', '-')} {getattr(source, kind)}{version}"
 
 
 def entitlement_parts(tenant: str, answer: pb.GetEntitlementsResponse) -> list[RenderableType]:
@@ -46,13 +36,13 @@ def entitlement_parts(tenant: str, answer: pb.GetEntitlementsResponse) -> list[R
 
 def _tables(answer: pb.GetEntitlementsResponse) -> list[tuple[str, tables.Rows]]:
     features = [
-        (e.feature.name, feature_value(e.feature), in_words(e.source)) for e in answer.features
+        (e.feature.name, feature_value(e.feature), source_words(e.source)) for e in answer.features
     ]
     limits = [
-        (e.limit.name, limit_value(e.limit), out.listed(map(in_words, e.sources)))
+        (e.limit.name, limit_value(e.limit), out.listed(map(source_words, e.sources)))
         for e in answer.limits
     ]
-    permissions = [(e.permission, in_words(e.source)) for e in answer.permissions]
+    permissions = [(e.permission, source_words(e.source)) for e in answer.permissions]
     return [
         ("Features", tables.table(("FEATURE", "VALUE", "FROM"), features)),
         ("Limits", tables.table(("LIMIT", "AT MOST", "FROM"), limits)),

@@ -4,8 +4,16 @@ from collections.abc import Iterable
 
 from authz_service.cli.display import output as out
 from authz_service.cli.display import tables
+from authz_service.cli.display.plan_values import feature_value
 from authz_service.cli.display.words import window, word
 from authz_service.gen.authz.v1 import exception_pb2 as pb
+
+
+def _content(exception: pb.TenantException) -> str:
+    """Write the permissions an exception is about, or the feature that it sets."""
+    if exception.HasField("feature"):
+        return f"{exception.feature.name}: {feature_value(exception.feature)}"
+    return out.listed(exception.permissions)
 
 
 def exception_table(exceptions: Iterable[pb.TenantException]) -> tables.Rows:
@@ -14,7 +22,7 @@ def exception_table(exceptions: Iterable[pb.TenantException]) -> tables.Rows:
         (
             exception.id,
             word(pb.ExceptionKind, exception.kind),
-            out.listed(exception.permissions),
+            _content(exception),
             exception.subject,
             exception.scope,
             window(exception),
@@ -23,5 +31,5 @@ def exception_table(exceptions: Iterable[pb.TenantException]) -> tables.Rows:
         )
         for exception in exceptions
     ]
-    columns = ("ID", "KIND", "PERMISSIONS", "SUBJECT", "SCOPE", "IN FORCE", "APPROVER", "REASON")
+    columns = ("ID", "KIND", "WHAT", "SUBJECT", "SCOPE", "IN FORCE", "APPROVER", "REASON")
     return tables.table(columns, rows)

@@ -3,6 +3,7 @@
 import shlex
 from typing import Any
 
+from authz_service.cli.display.plan_values import limit_form
 from authz_service.gen.authz.v1 import authorization_pb2 as pb
 from authz_service.gen.authz.v1 import suspension_pb2
 
@@ -55,8 +56,7 @@ def _of_tenant(name: str, request: Any) -> list[str]:
         case "add_add_on":
             return ["add-ons", "add", tenant, request.add_on]
         case "set_limits":
-            limits = [f"{limit.name}={limit.value}:{limit.unit}" for limit in request.limits]
-            return ["limits", "set", tenant, *limits]
+            return ["limits", "set", tenant, *map(limit_form, request.limits)]
     raise LookupError(f"no command is known for {name}")
 
 

@@ -6,7 +6,7 @@ from rich.console import RenderableType
 
 from authz_service.cli.display import output as out
 from authz_service.cli.display import tables
-from authz_service.cli.display.entitlements import limit_value
+from authz_service.cli.display.plan_values import limit_value
 from authz_service.cli.display.words import Windowed, instant, window, word
 from authz_service.gen.authz.v1 import suspension_pb2, tenant_pb2
 

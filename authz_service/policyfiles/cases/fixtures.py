@@ -69,14 +69,10 @@ def _dated(place: Place, key: str) -> Iterator[tuple[Place, Window]]:
     before: list[Window] = []
     for item in place.items():
         window = item.window()
-        if any(_overlap(window, other) for other in before):
+        if any(window.overlaps(other) for other in before):
             item.blame(f"its window overlaps an earlier one: one {key} holds at a time")
         before.append(window)
         yield item.at(key), window
-
-
-def _overlap(one: Window, other: Window) -> bool:
-    return one.valid_from < other.valid_until and other.valid_from < one.valid_until
 
 
 def _state(place: Place) -> Iterator[TenantState]:

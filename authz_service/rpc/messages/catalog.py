@@ -1,9 +1,20 @@
 """Definitions to values and back. Both directions side by side, no decisions inside."""
 
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Any, Final, assert_never
 
-from authz_service.domain.catalog import ADD_ON, TIER, Feature, Limit, Permission, Plan, Role
+from authz_service.domain.catalog import (
+    ADD_ON,
+    TIER,
+    Feature,
+    FeatureKind,
+    Limit,
+    Period,
+    Permission,
+    Plan,
+    Reset,
+    Role,
+)
 from authz_service.errors import ErrorReason, InvalidArgument
 from authz_service.gen.authz.v1 import (
     add_on_pb2,
@@ -13,8 +24,25 @@ from authz_service.gen.authz.v1 import (
     role_pb2,
     tier_pb2,
 )
+from authz_service.rpc.messages.values import word
 from authz_service.rpc.methods import Shown
 from authz_service.usecases.catalog.plan_items import OfPlan
+
+_PERIODS: Final = {
+    Period.NONE: limit_pb2.LIMIT_PERIOD_UNSPECIFIED,
+    Period.MINUTE: limit_pb2.LIMIT_PERIOD_MINUTE,
+    Period.HOUR: limit_pb2.LIMIT_PERIOD_HOUR,
+    Period.DAY: limit_pb2.LIMIT_PERIOD_DAY,
+    Period.WEEK: limit_pb2.LIMIT_PERIOD_WEEK,
+    Period.MONTH: limit_pb2.LIMIT_PERIOD_MONTH,
+    Period.YEAR: limit_pb2.LIMIT_PERIOD_YEAR,
+}
+_RESETS: Final = {
+    Reset.NONE: limit_pb2.LIMIT_RESET_UNSPECIFIED,
+    Reset.CALENDAR: limit_pb2.LIMIT_RESET_CALENDAR,
+    Reset.BILLING: limit_pb2.LIMIT_RESET_BILLING,
+    Reset.ROLLING: limit_pb2.LIMIT_RESET_ROLLING,
+}
 
 
 def permission(message: permission_pb2.Permission) -> Permission:
@@ -105,15 +133,25 @@ def add_on_message(value: Plan) -> add_on_pb2.AddOn:
 
 
 def feature(message: feature_pb2.Feature) -> Feature:
-    if message.WhichOneof("value") == "text":
-        return Feature(message.name, message.text, "value")
-    return Feature(message.name, "true" if message.enabled else "false")
+    match message.WhichOneof("value"):
+        case "text":
+            return Feature(message.name, message.text, FeatureKind.TEXT, message.rank)
+        case "number":
+            number = str(message.number)
+            return Feature(message.name, number, FeatureKind.NUMBER, message.rank)
+    return Feature(message.name, "true" if message.enabled else "false", rank=message.rank)
 
 
 def feature_message(value: Feature) -> feature_pb2.Feature:
-    if value.kind == "value":
-        return feature_pb2.Feature(name=value.name, text=value.value)
-    return feature_pb2.Feature(name=value.name, enabled=value.value == "true")
+    match value.kind:
+        case FeatureKind.FLAG:
+            return feature_pb2.Feature(name=value.name, enabled=value.value == "true")
+        case FeatureKind.NUMBER:
+            return feature_pb2.Feature(name=value.name, number=int(value.value))
+        case FeatureKind.TEXT:
+            return feature_pb2.Feature(name=value.name, text=value.value, rank=value.rank)
+        case _:
+            assert_never(value.kind)
 
 
 def plan_feature_message(value: OfPlan[Feature]) -> feature_pb2.PlanFeature:
@@ -126,9 +164,9 @@ def limit(message: limit_pb2.Limit, field: str = "limit") -> Limit:
     """Read a limit. Neither a value nor unlimited is an error: unset never means unlimited."""
     match message.WhichOneof("amount"):
         case "value":
-            return Limit(message.name, message.value, message.unit)
+            return Limit(message.name, message.value, message.unit, *counting(message, field))
         case "unlimited" if message.unlimited:
-            return Limit(message.name, None, message.unit)
+            return Limit(message.name, None, message.unit, *counting(message, field))
     raise InvalidArgument(
         ErrorReason.INVALID_FIELD,
         f"limit {message.name!r} needs a value, or unlimited said outright",
@@ -136,10 +174,26 @@ def limit(message: limit_pb2.Limit, field: str = "limit") -> Limit:
     )
 
 
+def counting(message: limit_pb2.Limit, field: str) -> tuple[Period, Reset]:
+    """Read in which time a limit counts, and when it begins again."""
+    return (
+        word(_PERIODS, message.period, None, f"{field}.period"),
+        word(_RESETS, message.reset, None, f"{field}.reset"),
+    )
+
+
 def limit_message(value: Limit) -> limit_pb2.Limit:
+    message = limit_pb2.Limit(
+        name=value.name,
+        unit=value.unit,
+        period=_PERIODS[value.period],
+        reset=_RESETS[value.reset],
+    )
     if value.value is None:
-        return limit_pb2.Limit(name=value.name, unlimited=True, unit=value.unit)
-    return limit_pb2.Limit(name=value.name, value=value.value, unit=value.unit)
+        message.unlimited = True
+    else:
+        message.value = value.value
+    return message
 
 
 def plan_limit_message(value: OfPlan[Limit]) -> limit_pb2.PlanLimit:

@@ -5,7 +5,7 @@ from typing import Any, Final, TypeVar, cast
 
 from google.protobuf.message import Message
 
-from authz_service.domain.catalog import ADD_ON
+from authz_service.domain.catalog import ADD_ON, split_version
 from authz_service.domain.decision import DecisionReason, Usage
 from authz_service.domain.rules import Rule
 from authz_service.engine.entitlements import Entitlements, LimitInForce
@@ -15,6 +15,8 @@ from authz_service.rpc.messages.remedies import remedy_message
 from authz_service.rpc.messages.values import CLASS_OF, REASONS
 from authz_service.usecases.decisions.decider import Admitted
 from authz_service.usecases.decisions.explain import Explained
+
+_SOURCES: Final = {"addon": "add_on", "exception": "exception", "tenant": "tenant"}
 
 M = TypeVar("M", bound=Message)
 
@@ -39,13 +41,15 @@ def entitlements(match: Entitlements, revision: int) -> pb.GetEntitlementsRespon
         add_ons=[add_on.removeprefix(ADD_ON) for add_on in match.add_ons],
         features=[
             pb.EntitledFeature(
-                feature=catalog.feature_message(feature.feature), source=feature.source
+                feature=catalog.feature_message(feature.feature), source=_source(feature.source)
             )
             for feature in match.features
         ],
         limits=[_limit(limit_in_force) for limit_in_force in match.limits],
         permissions=[
-            pb.EntitledPermission(permission=permission.permission, source=permission.source)
+            pb.EntitledPermission(
+                permission=permission.permission, source=_source(permission.source)
+            )
             for permission in match.permissions
         ],
         exceptions=[exceptions.exception_message(exception) for exception in match.exceptions],
@@ -100,5 +104,15 @@ def _rule(rule: Rule) -> pb.ExplainedRule:
 
 def _limit(limit_in_force: LimitInForce) -> pb.EntitledLimit:
     return pb.EntitledLimit(
-        limit=catalog.limit_message(limit_in_force.limit), sources=limit_in_force.sources
+        limit=catalog.limit_message(limit_in_force.limit),
+        sources=map(_source, limit_in_force.sources),
     )
+
+
+def _source(source: str) -> pb.EntitlementSource:
+    """Write what entitles: `tier/pro@3`, `addon/audit`, `exception/4f1c`, `tenant/acme`."""
+    kind, _, name = source.partition("/")
+    if kind == "tier":
+        tier, version = split_version(name)
+        return pb.EntitlementSource(tier=tier, tier_version=version)
+    return pb.EntitlementSource(**{_SOURCES[kind]: name})  # type: ignore[arg-type] # a text

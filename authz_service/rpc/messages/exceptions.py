@@ -2,8 +2,10 @@
 
 from typing import Final
 
+from authz_service.domain.catalog import Feature
 from authz_service.domain.exception import EVERYONE, ExceptionKind, TenantException
 from authz_service.gen.authz.v1 import exception_pb2
+from authz_service.rpc.messages import catalog
 from authz_service.rpc.messages.values import window, window_fields, word
 from authz_service.rpc.methods import Shown
 
@@ -11,6 +13,7 @@ _EXCEPTIONS: Final = {
     ExceptionKind.GRANT: exception_pb2.EXCEPTION_KIND_GRANT,
     ExceptionKind.DENY: exception_pb2.EXCEPTION_KIND_DENY,
     ExceptionKind.REPLACE: exception_pb2.EXCEPTION_KIND_REPLACE,
+    ExceptionKind.FEATURE: exception_pb2.EXCEPTION_KIND_FEATURE,
 }
 
 
@@ -25,7 +28,12 @@ def exception(message: exception_pb2.TenantException) -> TenantException:
         window=window(message),
         reason=message.reason,
         approver=message.approver,
+        feature=feature_of(message),
     )
+
+
+def feature_of(message: exception_pb2.TenantException) -> Feature | None:
+    return catalog.feature(message.feature) if message.HasField("feature") else None
 
 
 def exception_message(value: TenantException) -> exception_pb2.TenantException:
@@ -38,6 +46,7 @@ def exception_message(value: TenantException) -> exception_pb2.TenantException:
         scope=value.scope,
         reason=value.reason,
         approver=value.approver,
+        feature=catalog.feature_message(value.feature) if value.feature is not None else None,
         revision=value.revision,
         **window_fields(value.window),
     )

@@ -33,6 +33,7 @@ def _update(request: pb.UpdateExceptionRequest) -> UpdateException:
         mask=tuple(request.update_mask.paths),
         window=values.window(message),
         permissions=frozenset(message.permissions),
+        feature=messages.feature_of(message),
         reason=message.reason,
         approver=message.approver,
         expected_revision=request.expected_revision,

@@ -16,16 +16,19 @@ from authz_service.rpc.messages.catalog_commands import (
 from authz_service.rpc.methods import Service, change, read
 from authz_service.usecases.catalog import plan_items
 
+_COUNTING: Final = frozenset({"unit", "period", "reset"})
+"""What of a limit says how it counts."""
+
 
 def _limit(request: pb.CreateLimitRequest) -> Limit:
     return catalog.limit(request.limit)
 
 
 def _updated(request: pb.UpdateLimitRequest) -> Limit:
-    """Read a limit; where only its unit is to change, its amount need not be said."""
+    """Read a limit; where its amount is not to change, it need not be said."""
     message = request.limit
-    if list(request.update_mask.paths) == ["unit"] and not request.allow_missing:
-        return Limit(message.name, None, message.unit)
+    if _COUNTING.issuperset(request.update_mask.paths) and not request.allow_missing:
+        return Limit(message.name, None, message.unit, *catalog.counting(message, "limit"))
     return catalog.limit(message)
 
 

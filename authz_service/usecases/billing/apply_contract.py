@@ -6,6 +6,7 @@ from functools import partial
 
 from authz_service.domain.agreement import Admin
 from authz_service.domain.billing_policy import Downgrade
+from authz_service.domain.catalog import Limit
 from authz_service.domain.contract_account import led
 from authz_service.domain.contract_change import Action, Aspect
 from authz_service.domain.grant import GrantSource, RoleGrant
@@ -82,7 +83,7 @@ def _lead(
     after = before or new
     for action in actions:
         _require_plan(index, action)
-        after = led(after, action, tx.now, partial(_unit, index))
+        after = led(after, action, tx.now, partial(_counted, index))
     result = "tenant.onboarded" if before is None else "tenant.contract_followed"
     changed(tx, result, before, after)
     return before is not None and (
@@ -119,12 +120,12 @@ def _require_plan(index: Index, action: Action) -> None:
         preconditions.add_on(index, action.name)
 
 
-def _unit(index: Index, name: str) -> str:
-    """Find the unit of a limit: a limit that no plan has means nothing to anybody."""
+def _counted(index: Index, name: str) -> Limit:
+    """Find how a limit counts: a limit that no plan has means nothing to anybody."""
     for plan in index.plans.values():
         for limit in () if plan.is_kept else plan.limits:
             if limit.name == name:
-                return limit.unit
+                return limit
     raise FailedPrecondition(
         ErrorReason.INVALID_BILLING_POLICY,
         f"no tier and no add-on has a limit {name!r}; mend `plans` of the billing policy",

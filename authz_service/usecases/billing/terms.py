@@ -6,7 +6,7 @@ from typing import Final
 from authz_service.domain.agreement import Terms
 from authz_service.domain.billing_event import EventReason
 from authz_service.domain.billing_policy import Amount, BillingPolicy, NoQuantity, Price
-from authz_service.domain.contract import MOST_UNITS
+from authz_service.domain.catalog import MAX_NUMBER
 from authz_service.usecases.billing.values import Unreadable, malformed
 
 _ONE: Final = (None, 1)
@@ -62,7 +62,7 @@ def _add_limits(limits: dict[str, int | None], plan: Price, name: str, quantity:
         if before is None or not isinstance(value, int):
             limits[limit] = None
         else:
-            limits[limit] = min(before + value, MOST_UNITS)
+            limits[limit] = min(before + value, MAX_NUMBER)
 
 
 def _amount(amount: Amount, plan: str, quantity: object) -> int | NoQuantity:
@@ -72,7 +72,7 @@ def _amount(amount: Amount, plan: str, quantity: object) -> int | NoQuantity:
     if quantity is None and amount.no_quantity is not NoQuantity.PARK:
         return amount.no_quantity
     total = isinstance(quantity, int) and not isinstance(quantity, bool)
-    if total and isinstance(quantity, int) and 0 < quantity * amount.each <= MOST_UNITS:
+    if total and isinstance(quantity, int) and 0 < quantity * amount.each <= MAX_NUMBER:
         return quantity * amount.each
     remedy = "; say what `no_quantity` means" if quantity is None else ""
     raise malformed(f"plan {plan!r} is sold by quantity, and {quantity!r} is none{remedy}")

@@ -121,7 +121,12 @@ FEATURES: Final = ItemKind(
     type=Feature,
     items=lambda plan: plan.features,
     replaced=lambda plan, features: replace(plan, features=features),
-    updatable={"enabled": ("value", "kind"), "text": ("value", "kind")},
+    updatable={
+        "enabled": ("value", "kind", "rank"),
+        "number": ("value", "kind", "rank"),
+        "text": ("value", "kind", "rank"),
+        "rank": ("rank",),
+    },
     exists=ErrorReason.FEATURE_EXISTS,
     missing=ErrorReason.FEATURE_NOT_FOUND,
 )
@@ -131,7 +136,13 @@ LIMITS: Final = ItemKind(
     type=Limit,
     items=lambda plan: plan.limits,
     replaced=lambda plan, limits: replace(plan, limits=limits),
-    updatable={"value": ("value",), "unlimited": ("value",), "unit": ("unit",)},
+    updatable={
+        "value": ("value",),
+        "unlimited": ("value",),
+        "unit": ("unit",),
+        "period": ("period",),
+        "reset": ("reset",),
+    },
     exists=ErrorReason.LIMIT_EXISTS,
     missing=ErrorReason.LIMIT_NOT_FOUND,
 )

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from authz_service.domain.audit import AuditRecord
+from authz_service.domain.catalog import Feature
 from authz_service.domain.change import Revision
 from authz_service.domain.exception import EVERYONE, ExceptionKind, TenantException
 from authz_service.domain.identifiers import checked
@@ -11,11 +12,12 @@ from authz_service.domain.window import Instant, Window
 from authz_service.engine.index import Index
 from authz_service.errors import ErrorReason, InvalidArgument, NotFound
 from authz_service.store.unit_of_work import Transaction
+from authz_service.usecases.grants import own_features
 from authz_service.usecases.kernel import field_masks, paging, preconditions
 from authz_service.usecases.kernel.execution import View, change, read
 from authz_service.usecases.kernel.paging import Page, PageRequest
 
-UPDATABLE: Final = field_masks.WINDOW | {"reason", "approver", "permissions"}
+UPDATABLE: Final = field_masks.WINDOW | {"reason", "approver", "permissions", "feature"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +31,7 @@ class CreateException:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UpdateException:
-    """Of the window, permissions, reason and approver only what `mask` names is looked at."""
+    """Only what `mask` names is looked at."""
 
     tenant: str
     id: str
@@ -38,6 +40,7 @@ class UpdateException:
     permissions: frozenset[str]
     reason: str
     approver: str
+    feature: Feature | None = None
     expected_revision: Revision = 0
 
 
@@ -157,6 +160,7 @@ def _check(
 ) -> None:
     """Check all of an exception but its tenant; of its permissions, that `declared` are, or all."""
     _check_reach(exception)
+    own_features.check(index, exception)
     for name in sorted(exception.permissions if declared is None else declared):
         preconditions.permission(index, name, "exception.permissions")
     exception.window.checked("exception.valid_until")
@@ -167,7 +171,12 @@ def _check(
 def _check_reach(exception: TenantException) -> None:
     """Check what an exception is about: only a denial is for one subject or one scope."""
     denial = exception.kind is ExceptionKind.DENY
-    if not exception.permissions and exception.kind is not ExceptionKind.REPLACE:
+    of_feature = exception.kind is ExceptionKind.FEATURE
+    if of_feature and exception.permissions:
+        raise _wrong("an exception for a feature has no permissions; leave them out", "permissions")
+    if of_feature is not (exception.feature is not None):
+        raise _wrong("name a feature in an exception of kind FEATURE, and in no other", "feature")
+    if not (exception.permissions or of_feature or exception.kind is ExceptionKind.REPLACE):
         raise _wrong(
             "name at least one permission; only a replacement may have none", "permissions"
         )

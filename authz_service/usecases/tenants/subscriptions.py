@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from authz_service.domain.catalog import Limit, chain
-from authz_service.domain.definition_validation import MAX_LIMIT
+from authz_service.domain.definition_validation import check_amount
 from authz_service.domain.identifiers import checked
 from authz_service.domain.lifecycle import require_not_offboarded
 from authz_service.domain.schedule import checked_later
@@ -89,40 +89,39 @@ def require_limits(index: Index, tenant: Tenant, limits: Sequence[Limit]) -> Non
     """Check limits that are to be a tenant's own.
 
     Raises:
-        AuthzError: one is malformed, named twice, or counted in another unit than the tenant's
-            plans count it in (LIMIT_UNIT_MISMATCH).
+        AuthzError: one is malformed, named twice, or counted otherwise than the tenant's plans
+            count it (LIMIT_UNIT_MISMATCH).
     """
     if len(limits) > MAX_OWN_LIMITS:
         raise _wrong(f"{len(limits)} limits; at most {MAX_OWN_LIMITS} in one call", "limits")
     _require_each_once([limit.name for limit in limits], "limits")
     for at, limit in enumerate(limits):
         _require_sound(limit, f"limits[{at}]")
-        unit = _unit(index, tenant, limit.name)
-        if unit not in ("", limit.unit):
+        like = _like(index, tenant, limit.name)
+        if like is not None and not limit.counts_like(like):
             raise FailedPrecondition(
                 ErrorReason.LIMIT_UNIT_MISMATCH,
-                f"the plans of {tenant.id!r} count {limit.name!r} in {unit!r}, not in "
-                f"{limit.unit!r}; use that unit",
+                f"the plans of {tenant.id!r} count {limit.name!r} in {like.measure!r}, not in "
+                f"{limit.measure!r}; count it as they do",
                 field=f"limits[{at}].unit",
-                details={"limit": limit.name, "unit": unit},
+                details={"limit": limit.name, "unit": like.measure},
             )
 
 
 def _require_sound(limit: Limit, field: str) -> None:
     checked("limit", limit.name, f"{field}.name")
-    checked("unit", limit.unit, f"{field}.unit")
-    if limit.value is not None and not 0 <= limit.value <= MAX_LIMIT:
-        raise _wrong(f"a limit is 0 to {MAX_LIMIT}, or unlimited said outright", f"{field}.value")
+    for violation in check_amount((field,), limit):
+        raise InvalidArgument(violation.reason, violation.message, field=violation.field)
 
 
-def _unit(index: Index, tenant: Tenant, name: str) -> str:
-    """Name the unit in which the plans held, now or at some other time, count a limit; or ""."""
+def _like(index: Index, tenant: Tenant, name: str) -> Limit | None:
+    """Find how the plans held, now or at some other time, count a limit; None if none has it."""
     for item in tenant.subscription_items:
         for plan in chain(index.plans, item.plan):
             for limit in plan.limits:
                 if limit.name == name:
-                    return limit.unit
-    return ""
+                    return limit
+    return None
 
 
 def _require_each_once(names: Iterable[str], field: str) -> None:

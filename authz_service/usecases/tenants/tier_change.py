@@ -5,9 +5,8 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from authz_service.domain.billing_policy import Downgrade, Excess
-from authz_service.domain.catalog import SEATS, Limit
+from authz_service.domain.catalog import MAX_NUMBER, SEATS, Limit
 from authz_service.domain.change import Revision
-from authz_service.domain.definition_validation import MAX_LIMIT
 from authz_service.domain.identifiers import checked
 from authz_service.domain.schedule import items_changing_at
 from authz_service.domain.window import ALWAYS, Instant, Window
@@ -213,8 +212,8 @@ def _require_sound(query: PreviewTierChange) -> None:
         checked("limit", use.limit, f"usage[{number}].limit")
         if use.limit == SEATS:
             raise _wrong("seats are counted here; leave them out", f"usage[{number}].limit")
-        if not 0 <= use.used <= MAX_LIMIT:
-            raise _wrong(f"what is used is 0 to {MAX_LIMIT}", f"usage[{number}].used")
+        if not 0 <= use.used <= MAX_NUMBER:
+            raise _wrong(f"what is used is 0 to {MAX_NUMBER}", f"usage[{number}].used")
 
 
 def _wrong(message: str, field: str) -> InvalidArgument:

@@ -885,26 +885,68 @@ class GetEntitlementsResponse(_message.Message):
 Global___GetEntitlementsResponse: _TypeAlias = GetEntitlementsResponse  # noqa: Y015
 
 @_typing.final
+class EntitlementSource(_message.Message):
+    """What entitles a tenant to something."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TIER_FIELD_NUMBER: _builtins.int
+    ADD_ON_FIELD_NUMBER: _builtins.int
+    EXCEPTION_FIELD_NUMBER: _builtins.int
+    TENANT_FIELD_NUMBER: _builtins.int
+    TIER_VERSION_FIELD_NUMBER: _builtins.int
+    tier: _builtins.str
+    """A tier: the one held, or one that it extends. Example: `free`."""
+    add_on: _builtins.str
+    """An add-on. Example: `audit`."""
+    exception: _builtins.str
+    """An exception, by its id."""
+    tenant: _builtins.str
+    """The tenant itself: a limit of its own. Example: `acme`."""
+    tier_version: _builtins.int
+    """The version of the tier that is held, if it is not the latest; 0 otherwise."""
+    def __init__(
+        self,
+        *,
+        tier: _builtins.str = ...,
+        add_on: _builtins.str = ...,
+        exception: _builtins.str = ...,
+        tenant: _builtins.str = ...,
+        tier_version: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["add_on", b"add_on", "exception", b"exception", "source", b"source", "tenant", b"tenant", "tier", b"tier"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["add_on", b"add_on", "exception", b"exception", "source", b"source", "tenant", b"tenant", "tier", b"tier", "tier_version", b"tier_version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_source: _TypeAlias = _typing.Literal["tier", "add_on", "exception", "tenant"]  # noqa: Y015
+    _WhichOneofArgType_source: _TypeAlias = _typing.Literal["source", b"source"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_source) -> _WhichOneofReturnType_source | None: ...
+
+Global___EntitlementSource: _TypeAlias = EntitlementSource  # noqa: Y015
+
+@_typing.final
 class EntitledFeature(_message.Message):
-    """A feature in force."""
+    """A feature in force: an exception's, else what tier and add-ons come to."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     FEATURE_FIELD_NUMBER: _builtins.int
     SOURCE_FIELD_NUMBER: _builtins.int
-    source: _builtins.str
-    """The plan that says so. Example: `tier/free`."""
     @_builtins.property
     def feature(self) -> _feature_pb2.Feature:
         """The feature."""
+
+    @_builtins.property
+    def source(self) -> Global___EntitlementSource:
+        """What sets the value that holds."""
 
     def __init__(
         self,
         *,
         feature: _feature_pb2.Feature | None = ...,
-        source: _builtins.str = ...,
+        source: Global___EntitlementSource | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["feature", b"feature"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["feature", b"feature", "source", b"source"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
     _ClearFieldArgType: _TypeAlias = _typing.Literal["feature", b"feature", "source", b"source"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
@@ -925,16 +967,14 @@ class EntitledLimit(_message.Message):
         """The limit."""
 
     @_builtins.property
-    def sources(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The plans that say so, or `tenant` for a limit of the tenant's own, which stands in their place.
-        Example: `tier/pro`, `addon/more-seats`.
-        """
+    def sources(self) -> _containers.RepeatedCompositeFieldContainer[Global___EntitlementSource]:
+        """The plans that are added up, or the tenant for a limit of its own, which stands in their place."""
 
     def __init__(
         self,
         *,
         limit: _limit_pb2.Limit | None = ...,
-        sources: _abc.Iterable[_builtins.str] | None = ...,
+        sources: _abc.Iterable[Global___EntitlementSource] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["limit", b"limit"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -954,15 +994,17 @@ class EntitledPermission(_message.Message):
     SOURCE_FIELD_NUMBER: _builtins.int
     permission: _builtins.str
     """The permission."""
-    source: _builtins.str
-    """The nearest plan that carries it, or the exception: `tier/pro`, `exception/4f1c`."""
+    @_builtins.property
+    def source(self) -> Global___EntitlementSource:
+        """The nearest plan that carries it, or the exception."""
+
     def __init__(
         self,
         *,
         permission: _builtins.str = ...,
-        source: _builtins.str = ...,
+        source: Global___EntitlementSource | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["source", b"source"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
     _ClearFieldArgType: _TypeAlias = _typing.Literal["permission", b"permission", "source", b"source"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...

@@ -294,10 +294,25 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     Example: `SetTier` with an `at` of yesterday. Name a later one, or leave it out for now.
     """
     ERROR_REASON_LIMIT_UNIT_MISMATCH: _ErrorReason.ValueType  # 100
-    """FAILED_PRECONDITION. A limit would be counted in another unit than the same limit is elsewhere: a
+    """FAILED_PRECONDITION. A limit would be counted in another unit or period than the same limit is elsewhere: a
     tenant's own than its plans', a tier's or add-on's than another's. The message names the unit.
     Example: `projects` in "project" where tier `free` has it in "workspace". Send that unit; to
     change it, change all tiers and add-ons that set the limit in one call.
+    """
+    ERROR_REASON_FEATURE_KIND_MISMATCH: _ErrorReason.ValueType  # 150
+    """FAILED_PRECONDITION. A feature would be of another kind than it is elsewhere: a flag, a number or a
+    text. The message names the plan that has it. Example: `retention` as a text in an add-on, where
+    tier `free` has a number. To change the kind, change all tiers and add-ons in one call.
+    """
+    ERROR_REASON_FEATURE_RANK_CONFLICT: _ErrorReason.ValueType  # 151
+    """FAILED_PRECONDITION. Texts of a feature could not be told apart by rank: a text has two ranks, or
+    two texts have one and an add-on sets one of them. Give every text of the feature a rank of its
+    own. Example: `support` as "email" in tier `free` and as "phone" in an add-on, neither with a rank.
+    """
+    ERROR_REASON_FEATURE_SET: _ErrorReason.ValueType  # 152
+    """ALREADY_EXISTS. Another exception sets this feature of this tenant within some of the window. End
+    or change that one, or let the windows follow each other; `id` in the metadata names it.
+    Example: `sso` on from 1 May, where it is on until 1 June already.
     """
     ERROR_REASON_SCHEDULED_CHANGE_NOT_FOUND: _ErrorReason.ValueType  # 54
     """NOT_FOUND. No such change lies ahead, of the tenant or of policy: it took place, was cancelled or
@@ -752,10 +767,25 @@ ERROR_REASON_SCHEDULE_IN_PAST: ErrorReason.ValueType  # 99
 Example: `SetTier` with an `at` of yesterday. Name a later one, or leave it out for now.
 """
 ERROR_REASON_LIMIT_UNIT_MISMATCH: ErrorReason.ValueType  # 100
-"""FAILED_PRECONDITION. A limit would be counted in another unit than the same limit is elsewhere: a
+"""FAILED_PRECONDITION. A limit would be counted in another unit or period than the same limit is elsewhere: a
 tenant's own than its plans', a tier's or add-on's than another's. The message names the unit.
 Example: `projects` in "project" where tier `free` has it in "workspace". Send that unit; to
 change it, change all tiers and add-ons that set the limit in one call.
+"""
+ERROR_REASON_FEATURE_KIND_MISMATCH: ErrorReason.ValueType  # 150
+"""FAILED_PRECONDITION. A feature would be of another kind than it is elsewhere: a flag, a number or a
+text. The message names the plan that has it. Example: `retention` as a text in an add-on, where
+tier `free` has a number. To change the kind, change all tiers and add-ons in one call.
+"""
+ERROR_REASON_FEATURE_RANK_CONFLICT: ErrorReason.ValueType  # 151
+"""FAILED_PRECONDITION. Texts of a feature could not be told apart by rank: a text has two ranks, or
+two texts have one and an add-on sets one of them. Give every text of the feature a rank of its
+own. Example: `support` as "email" in tier `free` and as "phone" in an add-on, neither with a rank.
+"""
+ERROR_REASON_FEATURE_SET: ErrorReason.ValueType  # 152
+"""ALREADY_EXISTS. Another exception sets this feature of this tenant within some of the window. End
+or change that one, or let the windows follow each other; `id` in the metadata names it.
+Example: `sso` on from 1 May, where it is on until 1 June already.
 """
 ERROR_REASON_SCHEDULED_CHANGE_NOT_FOUND: ErrorReason.ValueType  # 54
 """NOT_FOUND. No such change lies ahead, of the tenant or of policy: it took place, was cancelled or

@@ -23,12 +23,13 @@ _sym_db = _symbol_database.Default()
 
 
 from authz_service.gen.authz.v1 import effect_pb2 as authz_dot_v1_dot_effect__pb2
+from authz_service.gen.authz.v1 import feature_pb2 as authz_dot_v1_dot_feature__pb2
 from authz_service.gen.authz.v1 import options_pb2 as authz_dot_v1_dot_options__pb2
 from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18\x61uthz/v1/exception.proto\x12\x08\x61uthz.v1\x1a\x15\x61uthz/v1/effect.proto\x1a\x16\x61uthz/v1/options.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x9e\x02\n\x0fTenantException\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06tenant\x18\x02 \x01(\t\x12\x0f\n\x07subject\x18\x03 \x01(\t\x12\x13\n\x0bpermissions\x18\x04 \x03(\t\x12\r\n\x05scope\x18\x05 \x01(\t\x12.\n\nvalid_from\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bvalid_until\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12%\n\x04kind\x18\x08 \x01(\x0e\x32\x17.authz.v1.ExceptionKind\x12\x0e\n\x06reason\x18\t \x01(\t\x12\x10\n\x08\x61pprover\x18\n \x01(\t\x12\x10\n\x08revision\x18\x0f \x01(\x03\"q\n\x16\x43reateExceptionRequest\x12,\n\texception\x18\x01 \x01(\x0b\x32\x19.authz.v1.TenantException\x12\x12\n\nrequest_id\x18\r \x01(\t\x12\x15\n\rvalidate_only\x18\x0e \x01(\x08\"}\n\x17\x43reateExceptionResponse\x12,\n\texception\x18\x01 \x01(\x0b\x32\x19.authz.v1.TenantException\x12\"\n\x07preview\x18\x0e \x01(\x0b\x32\x11.authz.v1.Preview\x12\x10\n\x08revision\x18\x0f \x01(\x03\"\xcd\x01\n\x16UpdateExceptionRequest\x12,\n\texception\x18\x01 \x01(\x0b\x32\x19.authz.v1.TenantException\x12/\n\x0bupdate_mask\x18\n \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x19\n\x11\x65xpected_revision\x18\x0c \x01(\x03\x12\x12\n\nrequest_id\x18\r \x01(\t\x12\x15\n\rvalidate_only\x18\x0e \x01(\x08\x12\x0e\n\x06reason\x18\x0f \x01(\t\"}\n\x17UpdateExceptionResponse\x12,\n\texception\x18\x01 \x01(\x0b\x32\x19.authz.v1.TenantException\x12\"\n\x07preview\x18\x0e \x01(\x0b\x32\x11.authz.v1.Preview\x12\x10\n\x08revision\x18\x0f \x01(\x03\"o\n\x16\x44\x65leteExceptionRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\n\n\x02id\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\r \x01(\t\x12\x15\n\rvalidate_only\x18\x0e \x01(\x08\x12\x0e\n\x06reason\x18\x0f \x01(\t\"}\n\x17\x44\x65leteExceptionResponse\x12,\n\texception\x18\x01 \x01(\x0b\x32\x19.authz.v1.TenantException\x12\"\n\x07preview\x18\x0e \x01(\x0b\x32\x11.authz.v1.Preview\x12\x10\n\x08revision\x18\x0f \x01(\x03\"1\n\x13GetExceptionRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\n\n\x02id\x18\x02 \x01(\t\"V\n\x14GetExceptionResponse\x12,\n\texception\x18\x01 \x01(\x0b\x32\x19.authz.v1.TenantException\x12\x10\n\x08revision\x18\x0f \x01(\x03\"\xda\x01\n\x15ListExceptionsRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12-\n\tlive_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x07subject\x18\x03 \x01(\tH\x00\x88\x01\x01\x12\x12\n\npermission\x18\x04 \x01(\t\x12%\n\x04kind\x18\x08 \x01(\x0e\x32\x17.authz.v1.ExceptionKind\x12\x11\n\tpage_size\x18\r \x01(\x05\x12\x12\n\npage_token\x18\x0e \x01(\tB\n\n\x08_subject\"\x86\x01\n\x16ListExceptionsResponse\x12-\n\nexceptions\x18\x02 \x03(\x0b\x32\x19.authz.v1.TenantException\x12\x17\n\x0fnext_page_token\x18\r \x01(\t\x12\x10\n\x08revision\x18\x0e \x01(\x03\x12\x12\n\ntotal_size\x18\x0f \x01(\x05*~\n\rExceptionKind\x12\x1e\n\x1a\x45XCEPTION_KIND_UNSPECIFIED\x10\x00\x12\x18\n\x14\x45XCEPTION_KIND_GRANT\x10\x01\x12\x17\n\x13\x45XCEPTION_KIND_DENY\x10\x02\x12\x1a\n\x16\x45XCEPTION_KIND_REPLACE\x10\x03\x32\x92\x05\n\x10\x45xceptionService\x12\x87\x01\n\x0f\x43reateException\x12 .authz.v1.CreateExceptionRequest\x1a!.authz.v1.CreateExceptionResponse\"/\xa2\xbb\x18+\n\x17\x61uthz.exceptions:create\x12\x10\x65xception.tenant\x12\x87\x01\n\x0fUpdateException\x12 .authz.v1.UpdateExceptionRequest\x1a!.authz.v1.UpdateExceptionResponse\"/\xa2\xbb\x18+\n\x17\x61uthz.exceptions:update\x12\x10\x65xception.tenant\x12}\n\x0f\x44\x65leteException\x12 .authz.v1.DeleteExceptionRequest\x1a!.authz.v1.DeleteExceptionResponse\"%\xa2\xbb\x18!\n\x17\x61uthz.exceptions:delete\x12\x06tenant\x12q\n\x0cGetException\x12\x1d.authz.v1.GetExceptionRequest\x1a\x1e.authz.v1.GetExceptionResponse\"\"\xa2\xbb\x18\x1e\n\x14\x61uthz.exceptions:get\x12\x06tenant\x12x\n\x0eListExceptions\x12\x1f.authz.v1.ListExceptionsRequest\x1a .authz.v1.ListExceptionsResponse\"#\xa2\xbb\x18\x1f\n\x15\x61uthz.exceptions:list\x12\x06tenantb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18\x61uthz/v1/exception.proto\x12\x08\x61uthz.v1\x1a\x15\x61uthz/v1/effect.proto\x1a\x16\x61uthz/v1/feature.proto\x1a\x16\x61uthz/v1/options.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc2\x02\n\x0fTenantException\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06tenant\x18\x02 \x01(\t\x12\x0f\n\x07subject\x18\x03 \x01(\t\x12\x13\n\x0bpermissions\x18\x04 \x03(\t\x12\r\n\x05scope\x18\x05 \x01(\t\x12.\n\nvalid_from\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bvalid_until\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12%\n\x04kind\x18\x08 \x01(\x0e\x32\x17.authz.v1.ExceptionKind\x12\x0e\n\x06reason\x18\t \x01(\t\x12\x10\n\x08\x61pprover\x18\n \x01(\t\x12\"\n\x07\x66\x65\x61ture\x18\x0b \x01(\x0b\x32\x11.authz.v1.Feature\x12\x10\n\x08revision\x18\x0f \x01(\x03\"q\n\x16\x43reateExceptionRequest\x12,\n\texception\x18\x01 \x01(\x0b\x32\x19.authz.v1.TenantException\x12\x12\n\nrequest_id\x18\r \x01(\t\x12\x15\n\rvalidate_only\x18\x0e \x01(\x08\"}\n\x17\x43reateExceptionResponse\x12,\n\texception\x18\x01 \x01(\x0b\x32\x19.authz.v1.TenantException\x12\"\n\x07preview\x18\x0e \x01(\x0b\x32\x11.authz.v1.Preview\x12\x10\n\x08revision\x18\x0f \x01(\x03\"\xcd\x01\n\x16UpdateExceptionRequest\x12,\n\texception\x18\x01 \x01(\x0b\x32\x19.authz.v1.TenantException\x12/\n\x0bupdate_mask\x18\n \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x19\n\x11\x65xpected_revision\x18\x0c \x01(\x03\x12\x12\n\nrequest_id\x18\r \x01(\t\x12\x15\n\rvalidate_only\x18\x0e \x01(\x08\x12\x0e\n\x06reason\x18\x0f \x01(\t\"}\n\x17UpdateExceptionResponse\x12,\n\texception\x18\x01 \x01(\x0b\x32\x19.authz.v1.TenantException\x12\"\n\x07preview\x18\x0e \x01(\x0b\x32\x11.authz.v1.Preview\x12\x10\n\x08revision\x18\x0f \x01(\x03\"o\n\x16\x44\x65leteExceptionRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\n\n\x02id\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\r \x01(\t\x12\x15\n\rvalidate_only\x18\x0e \x01(\x08\x12\x0e\n\x06reason\x18\x0f \x01(\t\"}\n\x17\x44\x65leteExceptionResponse\x12,\n\texception\x18\x01 \x01(\x0b\x32\x19.authz.v1.TenantException\x12\"\n\x07preview\x18\x0e \x01(\x0b\x32\x11.authz.v1.Preview\x12\x10\n\x08revision\x18\x0f \x01(\x03\"1\n\x13GetExceptionRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\n\n\x02id\x18\x02 \x01(\t\"V\n\x14GetExceptionResponse\x12,\n\texception\x18\x01 \x01(\x0b\x32\x19.authz.v1.TenantException\x12\x10\n\x08revision\x18\x0f \x01(\x03\"\xda\x01\n\x15ListExceptionsRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12-\n\tlive_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x07subject\x18\x03 \x01(\tH\x00\x88\x01\x01\x12\x12\n\npermission\x18\x04 \x01(\t\x12%\n\x04kind\x18\x08 \x01(\x0e\x32\x17.authz.v1.ExceptionKind\x12\x11\n\tpage_size\x18\r \x01(\x05\x12\x12\n\npage_token\x18\x0e \x01(\tB\n\n\x08_subject\"\x86\x01\n\x16ListExceptionsResponse\x12-\n\nexceptions\x18\x02 \x03(\x0b\x32\x19.authz.v1.TenantException\x12\x17\n\x0fnext_page_token\x18\r \x01(\t\x12\x10\n\x08revision\x18\x0e \x01(\x03\x12\x12\n\ntotal_size\x18\x0f \x01(\x05*\x9a\x01\n\rExceptionKind\x12\x1e\n\x1a\x45XCEPTION_KIND_UNSPECIFIED\x10\x00\x12\x18\n\x14\x45XCEPTION_KIND_GRANT\x10\x01\x12\x17\n\x13\x45XCEPTION_KIND_DENY\x10\x02\x12\x1a\n\x16\x45XCEPTION_KIND_REPLACE\x10\x03\x12\x1a\n\x16\x45XCEPTION_KIND_FEATURE\x10\x04\x32\x92\x05\n\x10\x45xceptionService\x12\x87\x01\n\x0f\x43reateException\x12 .authz.v1.CreateExceptionRequest\x1a!.authz.v1.CreateExceptionResponse\"/\xa2\xbb\x18+\n\x17\x61uthz.exceptions:create\x12\x10\x65xception.tenant\x12\x87\x01\n\x0fUpdateException\x12 .authz.v1.UpdateExceptionRequest\x1a!.authz.v1.UpdateExceptionResponse\"/\xa2\xbb\x18+\n\x17\x61uthz.exceptions:update\x12\x10\x65xception.tenant\x12}\n\x0f\x44\x65leteException\x12 .authz.v1.DeleteExceptionRequest\x1a!.authz.v1.DeleteExceptionResponse\"%\xa2\xbb\x18!\n\x17\x61uthz.exceptions:delete\x12\x06tenant\x12q\n\x0cGetException\x12\x1d.authz.v1.GetExceptionRequest\x1a\x1e.authz.v1.GetExceptionResponse\"\"\xa2\xbb\x18\x1e\n\x14\x61uthz.exceptions:get\x12\x06tenant\x12x\n\x0eListExceptions\x12\x1f.authz.v1.ListExceptionsRequest\x1a .authz.v1.ListExceptionsResponse\"#\xa2\xbb\x18\x1f\n\x15\x61uthz.exceptions:list\x12\x06tenantb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -45,30 +46,30 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_EXCEPTIONSERVICE'].methods_by_name['GetException']._serialized_options = b'\242\273\030\036\n\024authz.exceptions:get\022\006tenant'
   _globals['_EXCEPTIONSERVICE'].methods_by_name['ListExceptions']._loaded_options = None
   _globals['_EXCEPTIONSERVICE'].methods_by_name['ListExceptions']._serialized_options = b'\242\273\030\037\n\025authz.exceptions:list\022\006tenant'
-  _globals['_EXCEPTIONKIND']._serialized_start=1755
-  _globals['_EXCEPTIONKIND']._serialized_end=1881
-  _globals['_TENANTEXCEPTION']._serialized_start=153
-  _globals['_TENANTEXCEPTION']._serialized_end=439
-  _globals['_CREATEEXCEPTIONREQUEST']._serialized_start=441
-  _globals['_CREATEEXCEPTIONREQUEST']._serialized_end=554
-  _globals['_CREATEEXCEPTIONRESPONSE']._serialized_start=556
-  _globals['_CREATEEXCEPTIONRESPONSE']._serialized_end=681
-  _globals['_UPDATEEXCEPTIONREQUEST']._serialized_start=684
-  _globals['_UPDATEEXCEPTIONREQUEST']._serialized_end=889
-  _globals['_UPDATEEXCEPTIONRESPONSE']._serialized_start=891
-  _globals['_UPDATEEXCEPTIONRESPONSE']._serialized_end=1016
-  _globals['_DELETEEXCEPTIONREQUEST']._serialized_start=1018
-  _globals['_DELETEEXCEPTIONREQUEST']._serialized_end=1129
-  _globals['_DELETEEXCEPTIONRESPONSE']._serialized_start=1131
-  _globals['_DELETEEXCEPTIONRESPONSE']._serialized_end=1256
-  _globals['_GETEXCEPTIONREQUEST']._serialized_start=1258
-  _globals['_GETEXCEPTIONREQUEST']._serialized_end=1307
-  _globals['_GETEXCEPTIONRESPONSE']._serialized_start=1309
-  _globals['_GETEXCEPTIONRESPONSE']._serialized_end=1395
-  _globals['_LISTEXCEPTIONSREQUEST']._serialized_start=1398
-  _globals['_LISTEXCEPTIONSREQUEST']._serialized_end=1616
-  _globals['_LISTEXCEPTIONSRESPONSE']._serialized_start=1619
-  _globals['_LISTEXCEPTIONSRESPONSE']._serialized_end=1753
-  _globals['_EXCEPTIONSERVICE']._serialized_start=1884
-  _globals['_EXCEPTIONSERVICE']._serialized_end=2542
+  _globals['_EXCEPTIONKIND']._serialized_start=1816
+  _globals['_EXCEPTIONKIND']._serialized_end=1970
+  _globals['_TENANTEXCEPTION']._serialized_start=177
+  _globals['_TENANTEXCEPTION']._serialized_end=499
+  _globals['_CREATEEXCEPTIONREQUEST']._serialized_start=501
+  _globals['_CREATEEXCEPTIONREQUEST']._serialized_end=614
+  _globals['_CREATEEXCEPTIONRESPONSE']._serialized_start=616
+  _globals['_CREATEEXCEPTIONRESPONSE']._serialized_end=741
+  _globals['_UPDATEEXCEPTIONREQUEST']._serialized_start=744
+  _globals['_UPDATEEXCEPTIONREQUEST']._serialized_end=949
+  _globals['_UPDATEEXCEPTIONRESPONSE']._serialized_start=951
+  _globals['_UPDATEEXCEPTIONRESPONSE']._serialized_end=1076
+  _globals['_DELETEEXCEPTIONREQUEST']._serialized_start=1078
+  _globals['_DELETEEXCEPTIONREQUEST']._serialized_end=1189
+  _globals['_DELETEEXCEPTIONRESPONSE']._serialized_start=1191
+  _globals['_DELETEEXCEPTIONRESPONSE']._serialized_end=1316
+  _globals['_GETEXCEPTIONREQUEST']._serialized_start=1318
+  _globals['_GETEXCEPTIONREQUEST']._serialized_end=1367
+  _globals['_GETEXCEPTIONRESPONSE']._serialized_start=1369
+  _globals['_GETEXCEPTIONRESPONSE']._serialized_end=1455
+  _globals['_LISTEXCEPTIONSREQUEST']._serialized_start=1458
+  _globals['_LISTEXCEPTIONSREQUEST']._serialized_end=1676
+  _globals['_LISTEXCEPTIONSRESPONSE']._serialized_start=1679
+  _globals['_LISTEXCEPTIONSRESPONSE']._serialized_end=1813
+  _globals['_EXCEPTIONSERVICE']._serialized_start=1973
+  _globals['_EXCEPTIONSERVICE']._serialized_end=2631
 # @@protoc_insertion_point(module_scope)

@@ -4,6 +4,7 @@ isort:skip_file
 """
 
 from authz_service.gen.authz.v1 import effect_pb2 as _effect_pb2
+from authz_service.gen.authz.v1 import feature_pb2 as _feature_pb2
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import field_mask_pb2 as _field_mask_pb2
@@ -35,7 +36,9 @@ class _ExceptionKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Excepti
     EXCEPTION_KIND_DENY: _ExceptionKind.ValueType  # 2
     """Deny permissions to everyone or one subject, in the whole tenant or one scope."""
     EXCEPTION_KIND_REPLACE: _ExceptionKind.ValueType  # 3
-    """Replace everything the tenant's tier and add-ons entitle it to."""
+    """Replace all permissions that the tenant's tier and add-ons entitle it to."""
+    EXCEPTION_KIND_FEATURE: _ExceptionKind.ValueType  # 4
+    """Set a feature for the tenant, whatever its tier and add-ons set."""
 
 class ExceptionKind(_ExceptionKind, metaclass=_ExceptionKindEnumTypeWrapper):
     """What an exception does."""
@@ -47,7 +50,9 @@ EXCEPTION_KIND_GRANT: ExceptionKind.ValueType  # 1
 EXCEPTION_KIND_DENY: ExceptionKind.ValueType  # 2
 """Deny permissions to everyone or one subject, in the whole tenant or one scope."""
 EXCEPTION_KIND_REPLACE: ExceptionKind.ValueType  # 3
-"""Replace everything the tenant's tier and add-ons entitle it to."""
+"""Replace all permissions that the tenant's tier and add-ons entitle it to."""
+EXCEPTION_KIND_FEATURE: ExceptionKind.ValueType  # 4
+"""Set a feature for the tenant, whatever its tier and add-ons set."""
 Global___ExceptionKind: _TypeAlias = ExceptionKind  # noqa: Y015
 
 @_typing.final
@@ -66,6 +71,7 @@ class TenantException(_message.Message):
     KIND_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     APPROVER_FIELD_NUMBER: _builtins.int
+    FEATURE_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Assigned by the service; ignored in requests."""
@@ -87,7 +93,7 @@ class TenantException(_message.Message):
     """
     @_builtins.property
     def permissions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Its permissions. Only REPLACE may have none."""
+        """Its permissions. REPLACE may have none; FEATURE has none."""
 
     @_builtins.property
     def valid_from(self) -> _timestamp_pb2.Timestamp:
@@ -96,6 +102,10 @@ class TenantException(_message.Message):
     @_builtins.property
     def valid_until(self) -> _timestamp_pb2.Timestamp:
         """Until when it applies, exclusive; unset for no end."""
+
+    @_builtins.property
+    def feature(self) -> _feature_pb2.Feature:
+        """FEATURE only: the feature and what it is set to, of the kind that it has in tiers and add-ons."""
 
     def __init__(
         self,
@@ -110,11 +120,12 @@ class TenantException(_message.Message):
         kind: Global___ExceptionKind.ValueType = ...,
         reason: _builtins.str = ...,
         approver: _builtins.str = ...,
+        feature: _feature_pb2.Feature | None = ...,
         revision: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["valid_from", b"valid_from", "valid_until", b"valid_until"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["feature", b"feature", "valid_from", b"valid_from", "valid_until", b"valid_until"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["approver", b"approver", "id", b"id", "kind", b"kind", "permissions", b"permissions", "reason", b"reason", "revision", b"revision", "scope", b"scope", "subject", b"subject", "tenant", b"tenant", "valid_from", b"valid_from", "valid_until", b"valid_until"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["approver", b"approver", "feature", b"feature", "id", b"id", "kind", b"kind", "permissions", b"permissions", "reason", b"reason", "revision", b"revision", "scope", b"scope", "subject", b"subject", "tenant", b"tenant", "valid_from", b"valid_from", "valid_until", b"valid_until"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -215,7 +226,7 @@ class UpdateExceptionRequest(_message.Message):
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
         """The fields to change, at least one: `valid_from`, `valid_until`, `reason`, `approver`,
-        `permissions`. Naming an end of the window that is unset in `exception` removes it.
+        `permissions`, `feature`. Naming an end of the window that is unset in `exception` removes it.
         """
 
     def __init__(

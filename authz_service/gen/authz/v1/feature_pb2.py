@@ -27,7 +27,7 @@ from authz_service.gen.authz.v1 import options_pb2 as authz_dot_v1_dot_options__
 from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16\x61uthz/v1/feature.proto\x12\x08\x61uthz.v1\x1a\x15\x61uthz/v1/effect.proto\x1a\x16\x61uthz/v1/options.proto\x1a google/protobuf/field_mask.proto\"C\n\x07\x46\x65\x61ture\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x11\n\x07\x65nabled\x18\x02 \x01(\x08H\x00\x12\x0e\n\x04text\x18\x03 \x01(\tH\x00\x42\x07\n\x05value\"m\n\x0bPlanFeature\x12\x0e\n\x04tier\x18\x01 \x01(\tH\x00\x12\x10\n\x06\x61\x64\x64_on\x18\x02 \x01(\tH\x00\x12\"\n\x07\x66\x65\x61ture\x18\x03 \x01(\x0b\x32\x11.authz.v1.Feature\x12\x10\n\x08revision\x18\x0f \x01(\x03\x42\x06\n\x04plan\"\x9f\x01\n\x14\x43reateFeatureRequest\x12\x0e\n\x04tier\x18\x01 \x01(\tH\x00\x12\x10\n\x06\x61\x64\x64_on\x18\x02 \x01(\tH\x00\x12\"\n\x07\x66\x65\x61ture\x18\x03 \x01(\x0b\x32\x11.authz.v1.Feature\x12\x12\n\nrequest_id\x18\r \x01(\t\x12\x15\n\rvalidate_only\x18\x0e \x01(\x08\x12\x0e\n\x06reason\x18\x0f \x01(\tB\x06\n\x04plan\"z\n\x15\x43reateFeatureResponse\x12+\n\x0cplan_feature\x18\x01 \x01(\x0b\x32\x15.authz.v1.PlanFeature\x12\"\n\x07preview\x18\x0e \x01(\x0b\x32\x11.authz.v1.Preview\x12\x10\n\x08revision\x18\x0f \x01(\x03\"\x82\x02\n\x14UpdateFeatureRequest\x12\x0e\n\x04tier\x18\x01 \x01(\tH\x00\x12\x10\n\x06\x61\x64\x64_on\x18\x02 \x01(\tH\x00\x12\"\n\x07\x66\x65\x61ture\x18\x03 \x01(\x0b\x32\x11.authz.v1.Feature\x12/\n\x0bupdate_mask\x18\n \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x15\n\rallow_missing\x18\x0b \x01(\x08\x12\x19\n\x11\x65xpected_revision\x18\x0c \x01(\x03\x12\x12\n\nrequest_id\x18\r \x01(\t\x12\x15\n\rvalidate_only\x18\x0e \x01(\x08\x12\x0e\n\x06reason\x18\x0f \x01(\tB\x06\n\x04plan\"z\n\x15UpdateFeatureResponse\x12+\n\x0cplan_feature\x18\x01 \x01(\x0b\x32\x15.authz.v1.PlanFeature\x12\"\n\x07preview\x18\x0e \x01(\x0b\x32\x11.authz.v1.Preview\x12\x10\n\x08revision\x18\x0f \x01(\x03\"\xa4\x01\n\x14\x44\x65leteFeatureRequest\x12\x0e\n\x04tier\x18\x01 \x01(\tH\x00\x12\x10\n\x06\x61\x64\x64_on\x18\x02 \x01(\tH\x00\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x19\n\x11\x65xpected_revision\x18\x0c \x01(\x03\x12\x12\n\nrequest_id\x18\r \x01(\t\x12\x15\n\rvalidate_only\x18\x0e \x01(\x08\x12\x0e\n\x06reason\x18\x0f \x01(\tB\x06\n\x04plan\"z\n\x15\x44\x65leteFeatureResponse\x12+\n\x0cplan_feature\x18\x01 \x01(\x0b\x32\x15.authz.v1.PlanFeature\x12\"\n\x07preview\x18\x0e \x01(\x0b\x32\x11.authz.v1.Preview\x12\x10\n\x08revision\x18\x0f \x01(\x03\"K\n\x11GetFeatureRequest\x12\x0e\n\x04tier\x18\x01 \x01(\tH\x00\x12\x10\n\x06\x61\x64\x64_on\x18\x02 \x01(\tH\x00\x12\x0c\n\x04name\x18\x03 \x01(\tB\x06\n\x04plan\"S\n\x12GetFeatureResponse\x12+\n\x0cplan_feature\x18\x01 \x01(\x0b\x32\x15.authz.v1.PlanFeature\x12\x10\n\x08revision\x18\x0f \x01(\x03\"t\n\x13ListFeaturesRequest\x12\x0e\n\x04tier\x18\x01 \x01(\tH\x00\x12\x10\n\x06\x61\x64\x64_on\x18\x02 \x01(\tH\x00\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x11\n\tpage_size\x18\r \x01(\x05\x12\x12\n\npage_token\x18\x0e \x01(\tB\x06\n\x04plan\"\x83\x01\n\x14ListFeaturesResponse\x12,\n\rplan_features\x18\x01 \x03(\x0b\x32\x15.authz.v1.PlanFeature\x12\x17\n\x0fnext_page_token\x18\r \x01(\t\x12\x10\n\x08revision\x18\x0e \x01(\x03\x12\x12\n\ntotal_size\x18\x0f \x01(\x03\x32\xaa\x04\n\x0e\x46\x65\x61tureService\x12m\n\rCreateFeature\x12\x1e.authz.v1.CreateFeatureRequest\x1a\x1f.authz.v1.CreateFeatureResponse\"\x1b\xa2\xbb\x18\x17\n\x15\x61uthz.features:create\x12m\n\rUpdateFeature\x12\x1e.authz.v1.UpdateFeatureRequest\x1a\x1f.authz.v1.UpdateFeatureResponse\"\x1b\xa2\xbb\x18\x17\n\x15\x61uthz.features:update\x12m\n\rDeleteFeature\x12\x1e.authz.v1.DeleteFeatureRequest\x1a\x1f.authz.v1.DeleteFeatureResponse\"\x1b\xa2\xbb\x18\x17\n\x15\x61uthz.features:delete\x12\x61\n\nGetFeature\x12\x1b.authz.v1.GetFeatureRequest\x1a\x1c.authz.v1.GetFeatureResponse\"\x18\xa2\xbb\x18\x14\n\x12\x61uthz.features:get\x12h\n\x0cListFeatures\x12\x1d.authz.v1.ListFeaturesRequest\x1a\x1e.authz.v1.ListFeaturesResponse\"\x19\xa2\xbb\x18\x15\n\x13\x61uthz.features:listb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16\x61uthz/v1/feature.proto\x12\x08\x61uthz.v1\x1a\x15\x61uthz/v1/effect.proto\x1a\x16\x61uthz/v1/options.proto\x1a google/protobuf/field_mask.proto\"c\n\x07\x46\x65\x61ture\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x11\n\x07\x65nabled\x18\x02 \x01(\x08H\x00\x12\x0e\n\x04text\x18\x03 \x01(\tH\x00\x12\x10\n\x06number\x18\x04 \x01(\x03H\x00\x12\x0c\n\x04rank\x18\x05 \x01(\x05\x42\x07\n\x05value\"m\n\x0bPlanFeature\x12\x0e\n\x04tier\x18\x01 \x01(\tH\x00\x12\x10\n\x06\x61\x64\x64_on\x18\x02 \x01(\tH\x00\x12\"\n\x07\x66\x65\x61ture\x18\x03 \x01(\x0b\x32\x11.authz.v1.Feature\x12\x10\n\x08revision\x18\x0f \x01(\x03\x42\x06\n\x04plan\"\x9f\x01\n\x14\x43reateFeatureRequest\x12\x0e\n\x04tier\x18\x01 \x01(\tH\x00\x12\x10\n\x06\x61\x64\x64_on\x18\x02 \x01(\tH\x00\x12\"\n\x07\x66\x65\x61ture\x18\x03 \x01(\x0b\x32\x11.authz.v1.Feature\x12\x12\n\nrequest_id\x18\r \x01(\t\x12\x15\n\rvalidate_only\x18\x0e \x01(\x08\x12\x0e\n\x06reason\x18\x0f \x01(\tB\x06\n\x04plan\"z\n\x15\x43reateFeatureResponse\x12+\n\x0cplan_feature\x18\x01 \x01(\x0b\x32\x15.authz.v1.PlanFeature\x12\"\n\x07preview\x18\x0e \x01(\x0b\x32\x11.authz.v1.Preview\x12\x10\n\x08revision\x18\x0f \x01(\x03\"\x82\x02\n\x14UpdateFeatureRequest\x12\x0e\n\x04tier\x18\x01 \x01(\tH\x00\x12\x10\n\x06\x61\x64\x64_on\x18\x02 \x01(\tH\x00\x12\"\n\x07\x66\x65\x61ture\x18\x03 \x01(\x0b\x32\x11.authz.v1.Feature\x12/\n\x0bupdate_mask\x18\n \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x15\n\rallow_missing\x18\x0b \x01(\x08\x12\x19\n\x11\x65xpected_revision\x18\x0c \x01(\x03\x12\x12\n\nrequest_id\x18\r \x01(\t\x12\x15\n\rvalidate_only\x18\x0e \x01(\x08\x12\x0e\n\x06reason\x18\x0f \x01(\tB\x06\n\x04plan\"z\n\x15UpdateFeatureResponse\x12+\n\x0cplan_feature\x18\x01 \x01(\x0b\x32\x15.authz.v1.PlanFeature\x12\"\n\x07preview\x18\x0e \x01(\x0b\x32\x11.authz.v1.Preview\x12\x10\n\x08revision\x18\x0f \x01(\x03\"\xa4\x01\n\x14\x44\x65leteFeatureRequest\x12\x0e\n\x04tier\x18\x01 \x01(\tH\x00\x12\x10\n\x06\x61\x64\x64_on\x18\x02 \x01(\tH\x00\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x19\n\x11\x65xpected_revision\x18\x0c \x01(\x03\x12\x12\n\nrequest_id\x18\r \x01(\t\x12\x15\n\rvalidate_only\x18\x0e \x01(\x08\x12\x0e\n\x06reason\x18\x0f \x01(\tB\x06\n\x04plan\"z\n\x15\x44\x65leteFeatureResponse\x12+\n\x0cplan_feature\x18\x01 \x01(\x0b\x32\x15.authz.v1.PlanFeature\x12\"\n\x07preview\x18\x0e \x01(\x0b\x32\x11.authz.v1.Preview\x12\x10\n\x08revision\x18\x0f \x01(\x03\"K\n\x11GetFeatureRequest\x12\x0e\n\x04tier\x18\x01 \x01(\tH\x00\x12\x10\n\x06\x61\x64\x64_on\x18\x02 \x01(\tH\x00\x12\x0c\n\x04name\x18\x03 \x01(\tB\x06\n\x04plan\"S\n\x12GetFeatureResponse\x12+\n\x0cplan_feature\x18\x01 \x01(\x0b\x32\x15.authz.v1.PlanFeature\x12\x10\n\x08revision\x18\x0f \x01(\x03\"t\n\x13ListFeaturesRequest\x12\x0e\n\x04tier\x18\x01 \x01(\tH\x00\x12\x10\n\x06\x61\x64\x64_on\x18\x02 \x01(\tH\x00\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x11\n\tpage_size\x18\r \x01(\x05\x12\x12\n\npage_token\x18\x0e \x01(\tB\x06\n\x04plan\"\x83\x01\n\x14ListFeaturesResponse\x12,\n\rplan_features\x18\x01 \x03(\x0b\x32\x15.authz.v1.PlanFeature\x12\x17\n\x0fnext_page_token\x18\r \x01(\t\x12\x10\n\x08revision\x18\x0e \x01(\x03\x12\x12\n\ntotal_size\x18\x0f \x01(\x03\x32\xaa\x04\n\x0e\x46\x65\x61tureService\x12m\n\rCreateFeature\x12\x1e.authz.v1.CreateFeatureRequest\x1a\x1f.authz.v1.CreateFeatureResponse\"\x1b\xa2\xbb\x18\x17\n\x15\x61uthz.features:create\x12m\n\rUpdateFeature\x12\x1e.authz.v1.UpdateFeatureRequest\x1a\x1f.authz.v1.UpdateFeatureResponse\"\x1b\xa2\xbb\x18\x17\n\x15\x61uthz.features:update\x12m\n\rDeleteFeature\x12\x1e.authz.v1.DeleteFeatureRequest\x1a\x1f.authz.v1.DeleteFeatureResponse\"\x1b\xa2\xbb\x18\x17\n\x15\x61uthz.features:delete\x12\x61\n\nGetFeature\x12\x1b.authz.v1.GetFeatureRequest\x1a\x1c.authz.v1.GetFeatureResponse\"\x18\xa2\xbb\x18\x14\n\x12\x61uthz.features:get\x12h\n\x0cListFeatures\x12\x1d.authz.v1.ListFeaturesRequest\x1a\x1e.authz.v1.ListFeaturesResponse\"\x19\xa2\xbb\x18\x15\n\x13\x61uthz.features:listb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -45,29 +45,29 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_FEATURESERVICE'].methods_by_name['ListFeatures']._loaded_options = None
   _globals['_FEATURESERVICE'].methods_by_name['ListFeatures']._serialized_options = b'\242\273\030\025\n\023authz.features:list'
   _globals['_FEATURE']._serialized_start=117
-  _globals['_FEATURE']._serialized_end=184
-  _globals['_PLANFEATURE']._serialized_start=186
-  _globals['_PLANFEATURE']._serialized_end=295
-  _globals['_CREATEFEATUREREQUEST']._serialized_start=298
-  _globals['_CREATEFEATUREREQUEST']._serialized_end=457
-  _globals['_CREATEFEATURERESPONSE']._serialized_start=459
-  _globals['_CREATEFEATURERESPONSE']._serialized_end=581
-  _globals['_UPDATEFEATUREREQUEST']._serialized_start=584
-  _globals['_UPDATEFEATUREREQUEST']._serialized_end=842
-  _globals['_UPDATEFEATURERESPONSE']._serialized_start=844
-  _globals['_UPDATEFEATURERESPONSE']._serialized_end=966
-  _globals['_DELETEFEATUREREQUEST']._serialized_start=969
-  _globals['_DELETEFEATUREREQUEST']._serialized_end=1133
-  _globals['_DELETEFEATURERESPONSE']._serialized_start=1135
-  _globals['_DELETEFEATURERESPONSE']._serialized_end=1257
-  _globals['_GETFEATUREREQUEST']._serialized_start=1259
-  _globals['_GETFEATUREREQUEST']._serialized_end=1334
-  _globals['_GETFEATURERESPONSE']._serialized_start=1336
-  _globals['_GETFEATURERESPONSE']._serialized_end=1419
-  _globals['_LISTFEATURESREQUEST']._serialized_start=1421
-  _globals['_LISTFEATURESREQUEST']._serialized_end=1537
-  _globals['_LISTFEATURESRESPONSE']._serialized_start=1540
-  _globals['_LISTFEATURESRESPONSE']._serialized_end=1671
-  _globals['_FEATURESERVICE']._serialized_start=1674
-  _globals['_FEATURESERVICE']._serialized_end=2228
+  _globals['_FEATURE']._serialized_end=216
+  _globals['_PLANFEATURE']._serialized_start=218
+  _globals['_PLANFEATURE']._serialized_end=327
+  _globals['_CREATEFEATUREREQUEST']._serialized_start=330
+  _globals['_CREATEFEATUREREQUEST']._serialized_end=489
+  _globals['_CREATEFEATURERESPONSE']._serialized_start=491
+  _globals['_CREATEFEATURERESPONSE']._serialized_end=613
+  _globals['_UPDATEFEATUREREQUEST']._serialized_start=616
+  _globals['_UPDATEFEATUREREQUEST']._serialized_end=874
+  _globals['_UPDATEFEATURERESPONSE']._serialized_start=876
+  _globals['_UPDATEFEATURERESPONSE']._serialized_end=998
+  _globals['_DELETEFEATUREREQUEST']._serialized_start=1001
+  _globals['_DELETEFEATUREREQUEST']._serialized_end=1165
+  _globals['_DELETEFEATURERESPONSE']._serialized_start=1167
+  _globals['_DELETEFEATURERESPONSE']._serialized_end=1289
+  _globals['_GETFEATUREREQUEST']._serialized_start=1291
+  _globals['_GETFEATUREREQUEST']._serialized_end=1366
+  _globals['_GETFEATURERESPONSE']._serialized_start=1368
+  _globals['_GETFEATURERESPONSE']._serialized_end=1451
+  _globals['_LISTFEATURESREQUEST']._serialized_start=1453
+  _globals['_LISTFEATURESREQUEST']._serialized_end=1569
+  _globals['_LISTFEATURESRESPONSE']._serialized_start=1572
+  _globals['_LISTFEATURESRESPONSE']._serialized_end=1703
+  _globals['_FEATURESERVICE']._serialized_start=1706
+  _globals['_FEATURESERVICE']._serialized_end=2260
 # @@protoc_insertion_point(module_scope)

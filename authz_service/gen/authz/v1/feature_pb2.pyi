@@ -22,31 +22,41 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class Feature(_message.Message):
-    """A flag or a text value that a tier or add-on sets."""
+    """A flag, a number or a text. A feature of one name is of one kind in all tiers and add-ons."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
     ENABLED_FIELD_NUMBER: _builtins.int
     TEXT_FIELD_NUMBER: _builtins.int
+    NUMBER_FIELD_NUMBER: _builtins.int
+    RANK_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Its name. Example: `sso`."""
     enabled: _builtins.bool
     """On or off."""
     text: _builtins.str
-    """A text value. Example: `priority`."""
+    """A text. Example: `priority`."""
+    number: _builtins.int
+    """A whole number, 0 to 2^53. Example: 90, of feature `retention-days`."""
+    rank: _builtins.int
+    """Of a text: its place among the texts of the feature, up to 1,000; the highest wins. A text has
+    one rank everywhere, and one of its own once an add-on sets the feature. Example: 2.
+    """
     def __init__(
         self,
         *,
         name: _builtins.str = ...,
         enabled: _builtins.bool = ...,
         text: _builtins.str = ...,
+        number: _builtins.int = ...,
+        rank: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["enabled", b"enabled", "text", b"text", "value", b"value"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["enabled", b"enabled", "number", b"number", "text", b"text", "value", b"value"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["enabled", b"enabled", "name", b"name", "text", b"text", "value", b"value"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["enabled", b"enabled", "name", b"name", "number", b"number", "rank", b"rank", "text", b"text", "value", b"value"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_value: _TypeAlias = _typing.Literal["enabled", "text"]  # noqa: Y015
+    _WhichOneofReturnType_value: _TypeAlias = _typing.Literal["enabled", "text", "number"]  # noqa: Y015
     _WhichOneofArgType_value: _TypeAlias = _typing.Literal["value", b"value"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_value) -> _WhichOneofReturnType_value | None: ...
 
@@ -205,7 +215,9 @@ class UpdateFeatureRequest(_message.Message):
 
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
-        """The fields to change, at least one: `enabled` or `text`, or `*` for all of them."""
+        """The fields to change, at least one: `enabled`, `text` (with its rank), `number`
+        or `rank`, or `*` for all of them.
+        """
 
     def __init__(
         self,

@@ -26,7 +26,9 @@ if _version_not_supported:
 
 
 class FeatureServiceStub:
-    """Features: flags and text values that tiers and add-ons set.
+    """Features: flags, numbers and texts that tiers and add-ons set. Where several plans of a customer
+    set one, on wins over off, the highest number wins, and so does the text of the highest rank; a tier
+    takes the place of the tiers that it extends. An exception sets a feature for one customer alone.
     """
 
     def __init__(self, channel):
@@ -63,7 +65,9 @@ class FeatureServiceStub:
 
 
 class FeatureServiceServicer:
-    """Features: flags and text values that tiers and add-ons set.
+    """Features: flags, numbers and texts that tiers and add-ons set. Where several plans of a customer
+    set one, on wins over off, the highest number wins, and so does the text of the highest rank; a tier
+    takes the place of the tiers that it extends. An exception sets a feature for one customer alone.
     """
 
     def CreateFeature(self, request, context):
@@ -138,7 +142,9 @@ def add_FeatureServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class FeatureService:
-    """Features: flags and text values that tiers and add-ons set.
+    """Features: flags, numbers and texts that tiers and add-ons set. Where several plans of a customer
+    set one, on wins over off, the highest number wins, and so does the text of the highest rank; a tier
+    takes the place of the tiers that it extends. An exception sets a feature for one customer alone.
     """
 
     @staticmethod

@@ -27,7 +27,10 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class FeatureServiceStub:
-    """Features: flags and text values that tiers and add-ons set."""
+    """Features: flags, numbers and texts that tiers and add-ons set. Where several plans of a customer
+    set one, on wins over off, the highest number wins, and so does the text of the highest rank; a tier
+    takes the place of the tiers that it extends. An exception sets a feature for one customer alone.
+    """
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -46,7 +49,10 @@ class FeatureServiceStub:
 
 @_typing.type_check_only
 class FeatureServiceAsyncStub(FeatureServiceStub):
-    """Features: flags and text values that tiers and add-ons set."""
+    """Features: flags, numbers and texts that tiers and add-ons set. Where several plans of a customer
+    set one, on wins over off, the highest number wins, and so does the text of the highest rank; a tier
+    takes the place of the tiers that it extends. An exception sets a feature for one customer alone.
+    """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateFeature: _aio.UnaryUnaryMultiCallable[_feature_pb2.CreateFeatureRequest, _feature_pb2.CreateFeatureResponse]  # type: ignore[assignment]
@@ -61,7 +67,10 @@ class FeatureServiceAsyncStub(FeatureServiceStub):
     """List the features that tiers and add-ons set themselves."""
 
 class FeatureServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Features: flags and text values that tiers and add-ons set."""
+    """Features: flags, numbers and texts that tiers and add-ons set. Where several plans of a customer
+    set one, on wins over off, the highest number wins, and so does the text of the highest rank; a tier
+    takes the place of the tiers that it extends. An exception sets a feature for one customer alone.
+    """
 
     @_abc_1.abstractmethod
     def CreateFeature(

@@ -27,7 +27,7 @@ from authz_service.gen.authz.v1 import options_pb2 as authz_dot_v1_dot_options__
 from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14\x61uthz/v1/limit.proto\x12\x08\x61uthz.v1\x1a\x15\x61uthz/v1/effect.proto\x1a\x16\x61uthz/v1/options.proto\x1a google/protobuf/field_mask.proto\"S\n\x05Limit\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x05value\x18\x02 \x01(\x03H\x00\x12\x13\n\tunlimited\x18\x03 \x01(\x08H\x00\x12\x0c\n\x04unit\x18\x04 \x01(\tB\x08\n\x06\x61mount\"g\n\tPlanLimit\x12\x0e\n\x04tier\x18\x01 \x01(\tH\x00\x12\x10\n\x06\x61\x64\x64_on\x18\x02 \x01(\tH\x00\x12\x1e\n\x05limit\x18\x03 \x01(\x0b\x32\x0f.authz.v1.Limit\x12\x10\n\x08revision\x18\x0f \x01(\x03\x42\x06\n\x04plan\"\x99\x01\n\x12\x43reateLimitRequest\x12\x0e\n\x04tier\x18\x01 \x01(\tH\x00\x12\x10\n\x06\x61\x64\x64_on\x18\x02 \x01(\tH\x00\x12\x1e\n\x05limit\x18\x03 \x01(\x0b\x32\x0f.authz.v1.Limit\x12\x12\n\nrequest_id\x18\r \x01(\t\x12\x15\n\rvalidate_only\x18\x0e \x01(\x08\x12\x0e\n\x06reason\x18\x0f \x01(\tB\x06\n\x04plan\"t\n\x13\x43reateLimitResponse\x12\'\n\nplan_limit\x18\x01 \x01(\x0b\x32\x13.authz.v1.PlanLimit\x12\"\n\x07preview\x18\x0e \x01(\x0b\x32\x11.authz.v1.Preview\x12\x10\n\x08revision\x18\x0f \x01(\x03\"\xfc\x01\n\x12UpdateLimitRequest\x12\x0e\n\x04tier\x18\x01 \x01(\tH\x00\x12\x10\n\x06\x61\x64\x64_on\x18\x02 \x01(\tH\x00\x12\x1e\n\x05limit\x18\x03 \x01(\x0b\x32\x0f.authz.v1.Limit\x12/\n\x0bupdate_mask\x18\n \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x15\n\rallow_missing\x18\x0b \x01(\x08\x12\x19\n\x11\x65xpected_revision\x18\x0c \x01(\x03\x12\x12\n\nrequest_id\x18\r \x01(\t\x12\x15\n\rvalidate_only\x18\x0e \x01(\x08\x12\x0e\n\x06reason\x18\x0f \x01(\tB\x06\n\x04plan\"t\n\x13UpdateLimitResponse\x12\'\n\nplan_limit\x18\x01 \x01(\x0b\x32\x13.authz.v1.PlanLimit\x12\"\n\x07preview\x18\x0e \x01(\x0b\x32\x11.authz.v1.Preview\x12\x10\n\x08revision\x18\x0f \x01(\x03\"\xa2\x01\n\x12\x44\x65leteLimitRequest\x12\x0e\n\x04tier\x18\x01 \x01(\tH\x00\x12\x10\n\x06\x61\x64\x64_on\x18\x02 \x01(\tH\x00\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x19\n\x11\x65xpected_revision\x18\x0c \x01(\x03\x12\x12\n\nrequest_id\x18\r \x01(\t\x12\x15\n\rvalidate_only\x18\x0e \x01(\x08\x12\x0e\n\x06reason\x18\x0f \x01(\tB\x06\n\x04plan\"t\n\x13\x44\x65leteLimitResponse\x12\'\n\nplan_limit\x18\x01 \x01(\x0b\x32\x13.authz.v1.PlanLimit\x12\"\n\x07preview\x18\x0e \x01(\x0b\x32\x11.authz.v1.Preview\x12\x10\n\x08revision\x18\x0f \x01(\x03\"I\n\x0fGetLimitRequest\x12\x0e\n\x04tier\x18\x01 \x01(\tH\x00\x12\x10\n\x06\x61\x64\x64_on\x18\x02 \x01(\tH\x00\x12\x0c\n\x04name\x18\x03 \x01(\tB\x06\n\x04plan\"M\n\x10GetLimitResponse\x12\'\n\nplan_limit\x18\x01 \x01(\x0b\x32\x13.authz.v1.PlanLimit\x12\x10\n\x08revision\x18\x0f \x01(\x03\"r\n\x11ListLimitsRequest\x12\x0e\n\x04tier\x18\x01 \x01(\tH\x00\x12\x10\n\x06\x61\x64\x64_on\x18\x02 \x01(\tH\x00\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x11\n\tpage_size\x18\r \x01(\x05\x12\x12\n\npage_token\x18\x0e \x01(\tB\x06\n\x04plan\"}\n\x12ListLimitsResponse\x12(\n\x0bplan_limits\x18\x01 \x03(\x0b\x32\x13.authz.v1.PlanLimit\x12\x17\n\x0fnext_page_token\x18\r \x01(\t\x12\x10\n\x08revision\x18\x0e \x01(\x03\x12\x12\n\ntotal_size\x18\x0f \x01(\x03\x32\x80\x04\n\x0cLimitService\x12\x65\n\x0b\x43reateLimit\x12\x1c.authz.v1.CreateLimitRequest\x1a\x1d.authz.v1.CreateLimitResponse\"\x19\xa2\xbb\x18\x15\n\x13\x61uthz.limits:create\x12\x65\n\x0bUpdateLimit\x12\x1c.authz.v1.UpdateLimitRequest\x1a\x1d.authz.v1.UpdateLimitResponse\"\x19\xa2\xbb\x18\x15\n\x13\x61uthz.limits:update\x12\x65\n\x0b\x44\x65leteLimit\x12\x1c.authz.v1.DeleteLimitRequest\x1a\x1d.authz.v1.DeleteLimitResponse\"\x19\xa2\xbb\x18\x15\n\x13\x61uthz.limits:delete\x12Y\n\x08GetLimit\x12\x19.authz.v1.GetLimitRequest\x1a\x1a.authz.v1.GetLimitResponse\"\x16\xa2\xbb\x18\x12\n\x10\x61uthz.limits:get\x12`\n\nListLimits\x12\x1b.authz.v1.ListLimitsRequest\x1a\x1c.authz.v1.ListLimitsResponse\"\x17\xa2\xbb\x18\x13\n\x11\x61uthz.limits:listb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14\x61uthz/v1/limit.proto\x12\x08\x61uthz.v1\x1a\x15\x61uthz/v1/effect.proto\x1a\x16\x61uthz/v1/options.proto\x1a google/protobuf/field_mask.proto\"\x9f\x01\n\x05Limit\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x05value\x18\x02 \x01(\x03H\x00\x12\x13\n\tunlimited\x18\x03 \x01(\x08H\x00\x12\x0c\n\x04unit\x18\x04 \x01(\t\x12%\n\x06period\x18\x05 \x01(\x0e\x32\x15.authz.v1.LimitPeriod\x12#\n\x05reset\x18\x06 \x01(\x0e\x32\x14.authz.v1.LimitResetB\x08\n\x06\x61mount\"g\n\tPlanLimit\x12\x0e\n\x04tier\x18\x01 \x01(\tH\x00\x12\x10\n\x06\x61\x64\x64_on\x18\x02 \x01(\tH\x00\x12\x1e\n\x05limit\x18\x03 \x01(\x0b\x32\x0f.authz.v1.Limit\x12\x10\n\x08revision\x18\x0f \x01(\x03\x42\x06\n\x04plan\"\x99\x01\n\x12\x43reateLimitRequest\x12\x0e\n\x04tier\x18\x01 \x01(\tH\x00\x12\x10\n\x06\x61\x64\x64_on\x18\x02 \x01(\tH\x00\x12\x1e\n\x05limit\x18\x03 \x01(\x0b\x32\x0f.authz.v1.Limit\x12\x12\n\nrequest_id\x18\r \x01(\t\x12\x15\n\rvalidate_only\x18\x0e \x01(\x08\x12\x0e\n\x06reason\x18\x0f \x01(\tB\x06\n\x04plan\"t\n\x13\x43reateLimitResponse\x12\'\n\nplan_limit\x18\x01 \x01(\x0b\x32\x13.authz.v1.PlanLimit\x12\"\n\x07preview\x18\x0e \x01(\x0b\x32\x11.authz.v1.Preview\x12\x10\n\x08revision\x18\x0f \x01(\x03\"\xfc\x01\n\x12UpdateLimitRequest\x12\x0e\n\x04tier\x18\x01 \x01(\tH\x00\x12\x10\n\x06\x61\x64\x64_on\x18\x02 \x01(\tH\x00\x12\x1e\n\x05limit\x18\x03 \x01(\x0b\x32\x0f.authz.v1.Limit\x12/\n\x0bupdate_mask\x18\n \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x15\n\rallow_missing\x18\x0b \x01(\x08\x12\x19\n\x11\x65xpected_revision\x18\x0c \x01(\x03\x12\x12\n\nrequest_id\x18\r \x01(\t\x12\x15\n\rvalidate_only\x18\x0e \x01(\x08\x12\x0e\n\x06reason\x18\x0f \x01(\tB\x06\n\x04plan\"t\n\x13UpdateLimitResponse\x12\'\n\nplan_limit\x18\x01 \x01(\x0b\x32\x13.authz.v1.PlanLimit\x12\"\n\x07preview\x18\x0e \x01(\x0b\x32\x11.authz.v1.Preview\x12\x10\n\x08revision\x18\x0f \x01(\x03\"\xa2\x01\n\x12\x44\x65leteLimitRequest\x12\x0e\n\x04tier\x18\x01 \x01(\tH\x00\x12\x10\n\x06\x61\x64\x64_on\x18\x02 \x01(\tH\x00\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x19\n\x11\x65xpected_revision\x18\x0c \x01(\x03\x12\x12\n\nrequest_id\x18\r \x01(\t\x12\x15\n\rvalidate_only\x18\x0e \x01(\x08\x12\x0e\n\x06reason\x18\x0f \x01(\tB\x06\n\x04plan\"t\n\x13\x44\x65leteLimitResponse\x12\'\n\nplan_limit\x18\x01 \x01(\x0b\x32\x13.authz.v1.PlanLimit\x12\"\n\x07preview\x18\x0e \x01(\x0b\x32\x11.authz.v1.Preview\x12\x10\n\x08revision\x18\x0f \x01(\x03\"I\n\x0fGetLimitRequest\x12\x0e\n\x04tier\x18\x01 \x01(\tH\x00\x12\x10\n\x06\x61\x64\x64_on\x18\x02 \x01(\tH\x00\x12\x0c\n\x04name\x18\x03 \x01(\tB\x06\n\x04plan\"M\n\x10GetLimitResponse\x12\'\n\nplan_limit\x18\x01 \x01(\x0b\x32\x13.authz.v1.PlanLimit\x12\x10\n\x08revision\x18\x0f \x01(\x03\"r\n\x11ListLimitsRequest\x12\x0e\n\x04tier\x18\x01 \x01(\tH\x00\x12\x10\n\x06\x61\x64\x64_on\x18\x02 \x01(\tH\x00\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x11\n\tpage_size\x18\r \x01(\x05\x12\x12\n\npage_token\x18\x0e \x01(\tB\x06\n\x04plan\"}\n\x12ListLimitsResponse\x12(\n\x0bplan_limits\x18\x01 \x03(\x0b\x32\x13.authz.v1.PlanLimit\x12\x17\n\x0fnext_page_token\x18\r \x01(\t\x12\x10\n\x08revision\x18\x0e \x01(\x03\x12\x12\n\ntotal_size\x18\x0f \x01(\x03*\xb7\x01\n\x0bLimitPeriod\x12\x1c\n\x18LIMIT_PERIOD_UNSPECIFIED\x10\x00\x12\x17\n\x13LIMIT_PERIOD_MINUTE\x10\x01\x12\x15\n\x11LIMIT_PERIOD_HOUR\x10\x02\x12\x14\n\x10LIMIT_PERIOD_DAY\x10\x03\x12\x15\n\x11LIMIT_PERIOD_WEEK\x10\x04\x12\x16\n\x12LIMIT_PERIOD_MONTH\x10\x05\x12\x15\n\x11LIMIT_PERIOD_YEAR\x10\x06*u\n\nLimitReset\x12\x1b\n\x17LIMIT_RESET_UNSPECIFIED\x10\x00\x12\x18\n\x14LIMIT_RESET_CALENDAR\x10\x01\x12\x17\n\x13LIMIT_RESET_BILLING\x10\x02\x12\x17\n\x13LIMIT_RESET_ROLLING\x10\x03\x32\x80\x04\n\x0cLimitService\x12\x65\n\x0b\x43reateLimit\x12\x1c.authz.v1.CreateLimitRequest\x1a\x1d.authz.v1.CreateLimitResponse\"\x19\xa2\xbb\x18\x15\n\x13\x61uthz.limits:create\x12\x65\n\x0bUpdateLimit\x12\x1c.authz.v1.UpdateLimitRequest\x1a\x1d.authz.v1.UpdateLimitResponse\"\x19\xa2\xbb\x18\x15\n\x13\x61uthz.limits:update\x12\x65\n\x0b\x44\x65leteLimit\x12\x1c.authz.v1.DeleteLimitRequest\x1a\x1d.authz.v1.DeleteLimitResponse\"\x19\xa2\xbb\x18\x15\n\x13\x61uthz.limits:delete\x12Y\n\x08GetLimit\x12\x19.authz.v1.GetLimitRequest\x1a\x1a.authz.v1.GetLimitResponse\"\x16\xa2\xbb\x18\x12\n\x10\x61uthz.limits:get\x12`\n\nListLimits\x12\x1b.authz.v1.ListLimitsRequest\x1a\x1c.authz.v1.ListLimitsResponse\"\x17\xa2\xbb\x18\x13\n\x11\x61uthz.limits:listb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -44,30 +44,34 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LIMITSERVICE'].methods_by_name['GetLimit']._serialized_options = b'\242\273\030\022\n\020authz.limits:get'
   _globals['_LIMITSERVICE'].methods_by_name['ListLimits']._loaded_options = None
   _globals['_LIMITSERVICE'].methods_by_name['ListLimits']._serialized_options = b'\242\273\030\023\n\021authz.limits:list'
-  _globals['_LIMIT']._serialized_start=115
-  _globals['_LIMIT']._serialized_end=198
-  _globals['_PLANLIMIT']._serialized_start=200
-  _globals['_PLANLIMIT']._serialized_end=303
-  _globals['_CREATELIMITREQUEST']._serialized_start=306
-  _globals['_CREATELIMITREQUEST']._serialized_end=459
-  _globals['_CREATELIMITRESPONSE']._serialized_start=461
-  _globals['_CREATELIMITRESPONSE']._serialized_end=577
-  _globals['_UPDATELIMITREQUEST']._serialized_start=580
-  _globals['_UPDATELIMITREQUEST']._serialized_end=832
-  _globals['_UPDATELIMITRESPONSE']._serialized_start=834
-  _globals['_UPDATELIMITRESPONSE']._serialized_end=950
-  _globals['_DELETELIMITREQUEST']._serialized_start=953
-  _globals['_DELETELIMITREQUEST']._serialized_end=1115
-  _globals['_DELETELIMITRESPONSE']._serialized_start=1117
-  _globals['_DELETELIMITRESPONSE']._serialized_end=1233
-  _globals['_GETLIMITREQUEST']._serialized_start=1235
-  _globals['_GETLIMITREQUEST']._serialized_end=1308
-  _globals['_GETLIMITRESPONSE']._serialized_start=1310
-  _globals['_GETLIMITRESPONSE']._serialized_end=1387
-  _globals['_LISTLIMITSREQUEST']._serialized_start=1389
-  _globals['_LISTLIMITSREQUEST']._serialized_end=1503
-  _globals['_LISTLIMITSRESPONSE']._serialized_start=1505
-  _globals['_LISTLIMITSRESPONSE']._serialized_end=1630
-  _globals['_LIMITSERVICE']._serialized_start=1633
-  _globals['_LIMITSERVICE']._serialized_end=2145
+  _globals['_LIMITPERIOD']._serialized_start=1710
+  _globals['_LIMITPERIOD']._serialized_end=1893
+  _globals['_LIMITRESET']._serialized_start=1895
+  _globals['_LIMITRESET']._serialized_end=2012
+  _globals['_LIMIT']._serialized_start=116
+  _globals['_LIMIT']._serialized_end=275
+  _globals['_PLANLIMIT']._serialized_start=277
+  _globals['_PLANLIMIT']._serialized_end=380
+  _globals['_CREATELIMITREQUEST']._serialized_start=383
+  _globals['_CREATELIMITREQUEST']._serialized_end=536
+  _globals['_CREATELIMITRESPONSE']._serialized_start=538
+  _globals['_CREATELIMITRESPONSE']._serialized_end=654
+  _globals['_UPDATELIMITREQUEST']._serialized_start=657
+  _globals['_UPDATELIMITREQUEST']._serialized_end=909
+  _globals['_UPDATELIMITRESPONSE']._serialized_start=911
+  _globals['_UPDATELIMITRESPONSE']._serialized_end=1027
+  _globals['_DELETELIMITREQUEST']._serialized_start=1030
+  _globals['_DELETELIMITREQUEST']._serialized_end=1192
+  _globals['_DELETELIMITRESPONSE']._serialized_start=1194
+  _globals['_DELETELIMITRESPONSE']._serialized_end=1310
+  _globals['_GETLIMITREQUEST']._serialized_start=1312
+  _globals['_GETLIMITREQUEST']._serialized_end=1385
+  _globals['_GETLIMITRESPONSE']._serialized_start=1387
+  _globals['_GETLIMITRESPONSE']._serialized_end=1464
+  _globals['_LISTLIMITSREQUEST']._serialized_start=1466
+  _globals['_LISTLIMITSREQUEST']._serialized_end=1580
+  _globals['_LISTLIMITSRESPONSE']._serialized_start=1582
+  _globals['_LISTLIMITSRESPONSE']._serialized_end=1707
+  _globals['_LIMITSERVICE']._serialized_start=2015
+  _globals['_LIMITSERVICE']._serialized_end=2527
 # @@protoc_insertion_point(module_scope)

@@ -9,6 +9,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import field_mask_pb2 as _field_mask_pb2
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -20,6 +21,74 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _LimitPeriod:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _LimitPeriodEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_LimitPeriod.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    LIMIT_PERIOD_UNSPECIFIED: _LimitPeriod.ValueType  # 0
+    """No period: what there is at any moment counts, as with seats."""
+    LIMIT_PERIOD_MINUTE: _LimitPeriod.ValueType  # 1
+    """A minute."""
+    LIMIT_PERIOD_HOUR: _LimitPeriod.ValueType  # 2
+    """An hour."""
+    LIMIT_PERIOD_DAY: _LimitPeriod.ValueType  # 3
+    """A day."""
+    LIMIT_PERIOD_WEEK: _LimitPeriod.ValueType  # 4
+    """A week, from Monday."""
+    LIMIT_PERIOD_MONTH: _LimitPeriod.ValueType  # 5
+    """A month."""
+    LIMIT_PERIOD_YEAR: _LimitPeriod.ValueType  # 6
+    """A year."""
+
+class LimitPeriod(_LimitPeriod, metaclass=_LimitPeriodEnumTypeWrapper):
+    """The time in which usage counts against a limit."""
+
+LIMIT_PERIOD_UNSPECIFIED: LimitPeriod.ValueType  # 0
+"""No period: what there is at any moment counts, as with seats."""
+LIMIT_PERIOD_MINUTE: LimitPeriod.ValueType  # 1
+"""A minute."""
+LIMIT_PERIOD_HOUR: LimitPeriod.ValueType  # 2
+"""An hour."""
+LIMIT_PERIOD_DAY: LimitPeriod.ValueType  # 3
+"""A day."""
+LIMIT_PERIOD_WEEK: LimitPeriod.ValueType  # 4
+"""A week, from Monday."""
+LIMIT_PERIOD_MONTH: LimitPeriod.ValueType  # 5
+"""A month."""
+LIMIT_PERIOD_YEAR: LimitPeriod.ValueType  # 6
+"""A year."""
+Global___LimitPeriod: _TypeAlias = LimitPeriod  # noqa: Y015
+
+class _LimitReset:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _LimitResetEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_LimitReset.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    LIMIT_RESET_UNSPECIFIED: _LimitReset.ValueType  # 0
+    """No period, so it never does."""
+    LIMIT_RESET_CALENDAR: _LimitReset.ValueType  # 1
+    """At the beginning of each calendar period, UTC."""
+    LIMIT_RESET_BILLING: _LimitReset.ValueType  # 2
+    """With the customer's billing period."""
+    LIMIT_RESET_ROLLING: _LimitReset.ValueType  # 3
+    """Never at once: what was used within the last period counts."""
+
+class LimitReset(_LimitReset, metaclass=_LimitResetEnumTypeWrapper):
+    """When counting begins again in a limit that has a period."""
+
+LIMIT_RESET_UNSPECIFIED: LimitReset.ValueType  # 0
+"""No period, so it never does."""
+LIMIT_RESET_CALENDAR: LimitReset.ValueType  # 1
+"""At the beginning of each calendar period, UTC."""
+LIMIT_RESET_BILLING: LimitReset.ValueType  # 2
+"""With the customer's billing period."""
+LIMIT_RESET_ROLLING: LimitReset.ValueType  # 3
+"""Never at once: what was used within the last period counts."""
+Global___LimitReset: _TypeAlias = LimitReset  # noqa: Y015
+
 @_typing.final
 class Limit(_message.Message):
     """A number with a unit that a tier or add-on sets."""
@@ -30,14 +99,20 @@ class Limit(_message.Message):
     VALUE_FIELD_NUMBER: _builtins.int
     UNLIMITED_FIELD_NUMBER: _builtins.int
     UNIT_FIELD_NUMBER: _builtins.int
+    PERIOD_FIELD_NUMBER: _builtins.int
+    RESET_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Its name. This service counts `seats`; the product counts all others."""
     value: _builtins.int
-    """At most this many; 0 or more."""
+    """At most this many; 0 to 2^53. A tier's and its add-ons' are added up, to 2^53 at most."""
     unlimited: _builtins.bool
     """No limit, said explicitly."""
     unit: _builtins.str
-    """What is counted. Examples: `seat`, `call-per-month`."""
+    """What is counted. Examples: `seat`, `call`."""
+    period: Global___LimitPeriod.ValueType
+    """The time in which usage counts. The product counts, by this; `seats` has none."""
+    reset: Global___LimitReset.ValueType
+    """When counting begins again; set if `period` is."""
     def __init__(
         self,
         *,
@@ -45,10 +120,12 @@ class Limit(_message.Message):
         value: _builtins.int = ...,
         unlimited: _builtins.bool = ...,
         unit: _builtins.str = ...,
+        period: Global___LimitPeriod.ValueType = ...,
+        reset: Global___LimitReset.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "unlimited", b"unlimited", "value", b"value"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "name", b"name", "unit", b"unit", "unlimited", b"unlimited", "value", b"value"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "name", b"name", "period", b"period", "reset", b"reset", "unit", b"unit", "unlimited", b"unlimited", "value", b"value"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_amount: _TypeAlias = _typing.Literal["value", "unlimited"]  # noqa: Y015
     _WhichOneofArgType_amount: _TypeAlias = _typing.Literal["amount", b"amount"]  # noqa: Y015
@@ -209,7 +286,9 @@ class UpdateLimitRequest(_message.Message):
 
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
-        """The fields to change, at least one: `value` or `unlimited`, `unit`, or `*` for all of them."""
+        """The fields to change, at least one: `value` or `unlimited`, `unit`, `period`,
+        `reset`, or `*` for all of them.
+        """
 
     def __init__(
         self,
