@@ -15,7 +15,11 @@ from authz_service.gen.authz.v1.authorization_pb2 import BatchCheckRequest, Expl
 from authz_service.gen.authz.v1.authorization_pb2_grpc import AuthorizationServiceStub
 from authz_service.gen.authz.v1.member_pb2 import AddMemberRequest, NewMember
 from authz_service.gen.authz.v1.member_pb2_grpc import MemberServiceStub
-from authz_service.gen.authz.v1.role_grant_pb2 import GrantRoleRequest, RoleGrant
+from authz_service.gen.authz.v1.role_grant_pb2 import (
+    GrantRoleRequest,
+    RevokeRoleRequest,
+    RoleGrant,
+)
 from authz_service.gen.authz.v1.role_grant_pb2_grpc import RoleGrantServiceStub
 from authz_service.gen.authz.v1.tenant_pb2 import OnboardTenantRequest
 from authz_service.gen.authz.v1.tenant_pb2_grpc import TenantServiceStub
@@ -57,6 +61,10 @@ class Client:
         grant = RoleGrant(tenant=TENANT, subject=subject, role=role, scope=scope)
         request = GrantRoleRequest(role_grant=grant, request_id=request_id)
         return int(self._role_grants.GrantRole(request, **self._called).revision)
+
+    def revoke(self, subject: str, role: str) -> int:
+        request = RevokeRoleRequest(tenant=TENANT, subject=subject, role=role)
+        return int(self._role_grants.RevokeRole(request, **self._called).revision)
 
     def allowed(self, permission: str, *asked: tuple[str, str]) -> list[bool]:
         """Ask for each pair of subject and scope."""
