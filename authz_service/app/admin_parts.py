@@ -70,7 +70,7 @@ class Parts(CheckParts):
             self.settings.poll_seconds,
             on_health,
             self.store.apply_due,
-            self.store.begin_history,
+            self.store.heads.begin_history,
             on_age,
             told,
         )

@@ -76,6 +76,7 @@ class CheckParts:
             figures,
             revision=self.replica.index.revision,
             age=self.replica.age,
+            clock_offset=self.time.offset / 1_000_000,
             database_up=following.healthy,
             connections=self.database.connections_in_use,
         )

@@ -28,7 +28,7 @@ def prepare(parts: Parts) -> None:
     else:
         migrations.require_migrated(parts.database)
     parts.replica.load(index_keeping.kept(index_keeping.path_of(parts.settings)))
-    parts.store.check_history()
+    parts.store.heads.check_history()
     parts.jobs.prepare(parts.replica.index)
     if not parts.replica.index.revision:
         folder = parts.settings.policies_dir

@@ -25,6 +25,7 @@ from authz_service.cli.commands import (
     export,
     features,
     grants,
+    histories,
     holders,
     identities,
     invitations,
@@ -86,6 +87,7 @@ app.callback(invoke_without_command=True)(shared_options.root)
 for _commands in (
     server,
     recover,
+    histories,
     doctor,
     demo,
     decisions,

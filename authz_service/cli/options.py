@@ -87,3 +87,4 @@ AsKnownAt = Annotated[
         "--as-known-at", metavar="REVISION", min=0, help="As known at this revision; the newest."
     ),
 ]
+Latest = Annotated[bool, typer.Option("--latest", help="Answer from all that is committed by now.")]

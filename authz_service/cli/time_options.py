@@ -73,6 +73,15 @@ OpenFor = Annotated[
         help=f"How long it can be accepted: {instants.SPANS}. 7d if not given.",
     ),
 ]
+MaxStaleness = Annotated[
+    timedelta | None,
+    typer.Option(
+        "--max-staleness",
+        metavar="TIME",
+        parser=_span,
+        help=f"Answer from what is no older: {instants.SPANS}.",
+    ),
+]
 ScheduledAt = Annotated[
     datetime | None,
     typer.Option(

@@ -34,6 +34,7 @@ class Figures:
     waiting: int = 0
     revision: int = 0
     age: float = 0.0
+    clock_offset: float = 0.0
     database_up: bool = True
     connections: int = 0
 
@@ -133,6 +134,7 @@ def _together(one: Figures | None, other: Figures) -> Figures:
         waiting=one.waiting + other.waiting,
         revision=min(one.revision, other.revision),
         age=max(one.age, other.age),
+        clock_offset=max(one.clock_offset, other.clock_offset, key=abs),
         database_up=one.database_up and other.database_up,
         connections=one.connections + other.connections,
     )

@@ -44,12 +44,16 @@ class Heads:
         self._check_clock = check_clock
         self._looked = False
 
-    def lock(self, connection: Connection) -> Head:
-        """Lock the head of a transaction that has just begun. Raises: Unavailable, CLOCK_AHEAD."""
+    def lock(self, connection: Connection, *, trial: bool = False) -> Head:
+        """Lock the head of a transaction that has just begun; a trial begins no history.
+
+        Raises:
+            Unavailable: CLOCK_AHEAD.
+        """
         head = histories.lock_head(connection)
         if head.now is not None and self._check_clock is not None:
             self._check_clock(head.now)
-        why = self._discontinued(connection, head)
+        why = "" if trial else self._discontinued(connection, head)
         if not why:
             return head
         self._begin(connection, head, why)
@@ -57,12 +61,22 @@ class Heads:
         self._database.begin(connection)
         return histories.lock_head(connection)
 
-    def begin(self, connection: Connection, instead_of: str, reason: str) -> Revision:
+    def check_history(self) -> str:
+        """Begin a new history if the database is another copy than the one that was written last;
+        return the one that it is in.
+        """
+        with self._database.write() as connection:
+            head = self.lock(connection)
+            self._follower.at(head, connection)
+        return head.history
+
+    def begin_history(self, instead_of: str, reason: str) -> Revision:
         """Begin a new history, unless the database has left the one named; return the head."""
-        head = histories.lock_head(connection)
-        if head.history != instead_of:
-            return head.revision
-        return self._begin(connection, head, reason)
+        with self._database.write() as connection:
+            head = histories.lock_head(connection)
+            if head.history != instead_of:
+                return head.revision
+            return self._begin(connection, head, reason)
 
     def _discontinued(self, connection: Connection, head: Head) -> str:
         """Say why a new history must begin, "" if none must. A copy nobody wrote gets its name."""

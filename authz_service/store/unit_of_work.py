@@ -219,7 +219,7 @@ class Store:
         self._follower = follower
         self._clock = clock
         self._begun = partial(Transaction, new_id=new_id, seals=self.seals)
-        self._heads = Heads(database, follower, clock, new_id, check_clock)
+        self.heads = Heads(database, follower, clock, new_id, check_clock)
         self.changes: Counter[str] = Counter()
         self.entries: Counter[str] = Counter()
         self._turn = threading.Lock()
@@ -240,7 +240,7 @@ class Store:
         with self._next_turn(patience or self.database.busy_seconds):
             steps: list[Transaction] = []
             with self.database.write(patience=patience) as connection:
-                head = self._heads.lock(connection)
+                head = self.heads.lock(connection, trial=call.validate_only)
                 index = self._follower.at(head, connection)
                 tx = self._begun(connection, index, call, self._clock())
                 if tx.now >= index.due:
@@ -296,16 +296,6 @@ class Store:
         if self._clock() >= self._follower.index.due:
             with self.transaction(Call(Actor(""))):
                 pass
-
-    def check_history(self) -> None:
-        """Begin a new history if the database is another copy than the one written last."""
-        with self._next_turn(self.database.busy_seconds), self.database.write() as connection:
-            self._heads.lock(connection)
-
-    def begin_history(self, instead_of: str, reason: str) -> Revision:
-        """Begin a new history, unless the database has left the one named; return the head."""
-        with self._next_turn(self.database.busy_seconds), self.database.write() as connection:
-            return self._heads.begin(connection, instead_of, reason)
 
     @contextmanager
     def _next_turn(self, seconds: float) -> Iterator[None]:

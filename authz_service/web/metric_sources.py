@@ -32,6 +32,10 @@ def sources(
                 "Seconds since each replica has read the head: at most so old is an answer.",
                 lambda figures: figures.age,
             ),
+            "authz_clock_offset_seconds": (
+                "Seconds by which this machine's clock is ahead of the time that is followed.",
+                lambda figures: figures.clock_offset,
+            ),
             "authz_database_up": (
                 "1 while the database answers, 0 while checks go on from memory.",
                 lambda figures: figures.database_up,

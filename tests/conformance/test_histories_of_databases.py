@@ -59,12 +59,12 @@ def test_restored_database_begins_a_history_before_anything_is_written(
 def test_history_begins_once_however_many_processes_notice(written: StoreWorld) -> None:
     other = written.another()
     called_another_copy(written)
-    written.store.check_history()
-    other.store.check_history()
+    written.store.heads.check_history()
+    other.store.heads.check_history()
     other.put(Permission("doc:p5"))
     assert len(history_of(written).foreign) == 1
     gone = "0" * 32
-    assert written.store.begin_history(gone, "noticed late") == NOON + 1
+    assert written.store.heads.begin_history(gone, "noticed late") == NOON + 1
     assert len(history_of(written).foreign) == 1
 
 
@@ -85,14 +85,14 @@ def test_numbers_between_two_histories_are_of_neither(
     written: StoreWorld, revision: int, ours: bool
 ) -> None:
     called_another_copy(written)
-    written.store.check_history()
+    written.store.heads.check_history()
     assert history_of(written).has(revision) is ours
 
 
 def test_history_that_begins_is_audited(written: StoreWorld) -> None:
     before = history_of(written).id
     called_another_copy(written)
-    written.store.check_history()
+    written.store.heads.check_history()
     entry = json.loads(ledger.chains(written.database)["system"][-1].entry)
     assert entry["action"] == "history.began"
     assert entry["details"] == {"before": before, "last_shared": "4"}
@@ -108,7 +108,7 @@ def test_process_that_knows_more_than_the_database_begins_one(written: StoreWorl
         connection.execute(update(schema.head).values(revision=3))
     other.replica.catch_up()
     assert other.replica.lost == history_of(written).id
-    other.store.begin_history(other.replica.lost, "set back")
+    other.store.heads.begin_history(other.replica.lost, "set back")
     other.replica.catch_up()
     assert other.replica.lost == ""
     assert other.replica.tip.history.foreign == ((3, NOON),)
@@ -137,7 +137,7 @@ def test_file_that_was_put_back_is_noticed(
     else:
         backup.replace(file)
     with opened(url) as world:
-        world.store.check_history()
+        world.store.heads.check_history()
         assert history_of(world).foreign == ((4, NOON),)
         assert not history_of(world).has(lost)
         world.put(Permission("doc:new"))
@@ -149,6 +149,6 @@ def test_file_that_was_not_touched_goes_on(file: Path, written: StoreWorld) -> N
     written.close()
     assert file.exists()
     with opened(url) as world:
-        world.store.check_history()
+        world.store.heads.check_history()
         assert world.put(Permission("doc:p5")) == 5
         assert history_of(world) == before

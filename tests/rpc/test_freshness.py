@@ -181,7 +181,7 @@ def begins_a_history(server: Server) -> str:
     before = server.service.replica.tip.history.id
     with server.service.database.engine.begin() as connection:
         connection.execute(update(schema.head).values(copy="another"))
-    server.service.store.check_history()
+    server.service.store.heads.check_history()
     server.service.replica.catch_up()
     return before
 

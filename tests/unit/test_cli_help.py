@@ -29,6 +29,7 @@ AT_HOME = {
     ("policy", "check"),
     ("policy", "test"),
     ("recover",),
+    ("begin-history",),
     ("billing", "check"),
 }
 CHANGES = {

@@ -8,11 +8,19 @@ from rich.text import Text
 
 from authz_service.cli.display import output as out
 from authz_service.cli.display.explanation import class_advice, remedy_lines, tree
-from authz_service.cli.display.words import code, instant, moment
-from authz_service.cli.options import DECISIONS, MinRevision, PermissionName, Scope, Subject, Tenant
+from authz_service.cli.display.words import code, demand, instant, moment
+from authz_service.cli.options import (
+    DECISIONS,
+    Latest,
+    MinRevision,
+    PermissionName,
+    Scope,
+    Subject,
+    Tenant,
+)
 from authz_service.cli.registration import reads
 from authz_service.cli.session import Session
-from authz_service.cli.time_options import At, KnownAt
+from authz_service.cli.time_options import At, KnownAt, MaxStaleness
 from authz_service.client.failure import ExitCode, Failure
 from authz_service.gen.authz.v1 import authorization_pb2 as pb
 
@@ -39,6 +47,8 @@ def check(
     used: Used = 0,
     quantity: Quantity = None,
     min_revision: MinRevision = 0,
+    max_staleness: MaxStaleness = None,
+    latest: Latest = False,
     at: At = None,
     as_known_at: KnownAt = None,
 ) -> None:
@@ -52,7 +62,7 @@ def check(
         "permission": permission,
         "scope": scope,
         "usage": _usage(limit, used, quantity),
-        "min_revision": min_revision,
+        **demand(min_revision, max_staleness, latest),
     }
     if at is None and not as_known_at:
         _check(session, pb.CheckRequest(**question))
@@ -72,6 +82,8 @@ def explain(
     used: Used = 0,
     quantity: Quantity = None,
     min_revision: MinRevision = 0,
+    max_staleness: MaxStaleness = None,
+    latest: Latest = False,
     at: At = None,
     as_known_at: KnownAt = None,
 ) -> None:
@@ -85,7 +97,7 @@ def explain(
         permission=permission,
         scope=scope,
         usage=_usage(limit, used, quantity),
-        min_revision=min_revision,
+        **demand(min_revision, max_staleness, latest),
         **moment(at, as_known_at),
     )
     answer = session.authorization.Explain(question)

@@ -3,9 +3,10 @@
 import typer
 
 from authz_service.cli.display import tables
-from authz_service.cli.display.words import moment
+from authz_service.cli.display.words import demand, moment
 from authz_service.cli.options import (
     DECISIONS,
+    Latest,
     Limit,
     MinRevision,
     PermissionName,
@@ -16,7 +17,7 @@ from authz_service.cli.options import (
 from authz_service.cli.paging import every, total
 from authz_service.cli.registration import reads
 from authz_service.cli.session import Session
-from authz_service.cli.time_options import At, KnownAt
+from authz_service.cli.time_options import At, KnownAt, MaxStaleness
 from authz_service.gen.authz.v1 import authorization_pb2 as pb
 
 commands = typer.Typer()
@@ -30,13 +31,16 @@ def who_may(
     *,
     scope: Scope = "",
     min_revision: MinRevision = 0,
+    max_staleness: MaxStaleness = None,
+    latest: Latest = False,
     at: At = None,
     as_known_at: KnownAt = None,
     limit: Limit = None,
 ) -> None:
     """List everybody who has a permission."""
     request = pb.ListSubjectsRequest(
-        tenant=tenant, permission=permission, scope=scope, min_revision=min_revision,
+        tenant=tenant, permission=permission, scope=scope,
+        **demand(min_revision, max_staleness, latest),
         **moment(at, as_known_at),
     )  # fmt: skip
     answer = every(session.authorization.ListSubjects, request, lambda page: page.subjects, limit)
@@ -53,13 +57,15 @@ def what_may(
     *,
     scope: Scope = "",
     min_revision: MinRevision = 0,
+    max_staleness: MaxStaleness = None,
+    latest: Latest = False,
     at: At = None,
     as_known_at: KnownAt = None,
     limit: Limit = None,
 ) -> None:
     """List every permission that a subject has."""
     request = pb.ListSubjectPermissionsRequest(
-        tenant=tenant, subject=subject, scope=scope, min_revision=min_revision,
+        tenant=tenant, subject=subject, scope=scope, **demand(min_revision, max_staleness, latest),
         **moment(at, as_known_at),
     )  # fmt: skip
     answer = every(

@@ -16,6 +16,7 @@ from authz_service.store.migrate import require_migrated
 from authz_service.store.unit_of_work import Store
 from authz_service.usecases.bootstrap import recovery
 from authz_service.usecases.changesets.replanning import replan
+from authz_service.usecases.kernel.preconditions import text
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,7 @@ def recovered(settings: Settings, reason: str, *, dry_run: bool) -> Recovered:
     Raises:
         AuthzError: the database does not answer, lacks migrations, or was never served.
     """
-    with _store(settings) as store:
+    with writing_store(settings) as store:
         mended = recovery.mend(store, reason, validate_only=dry_run)
         if dry_run:
             return Recovered(mended)
@@ -42,8 +43,20 @@ def recovered(settings: Settings, reason: str, *, dry_run: bool) -> Recovered:
         return Recovered(mended, key.id, write(key.kind, key.id, secret))
 
 
+def new_history(settings: Settings, reason: str) -> tuple[str, int]:
+    """Begin a new history of the database; return its id and its first revision.
+
+    Raises:
+        AuthzError: the database does not answer, lacks migrations, or was never served.
+    """
+    with writing_store(settings) as store:
+        why = text(reason, "reason", required=True)
+        first = store.heads.begin_history(store.heads.check_history(), why)
+        return store.heads.check_history(), first
+
+
 @contextmanager
-def _store(settings: Settings) -> Iterator[Store]:
+def writing_store(settings: Settings) -> Iterator[Store]:
     database = Database(settings.database_url, busy_seconds=settings.busy_seconds)
     if database.dialect == "sqlite" and not Path(database.url.database or "").is_file():
         raise _never_served()

@@ -14,13 +14,13 @@ from authz_service.cli.display import tables
 from authz_service.cli.display.entitlements import entitlement_parts
 from authz_service.cli.display.plan_values import amount
 from authz_service.cli.display.tenant_table import tenant_facts
-from authz_service.cli.display.words import moment, timestamp, word
-from authz_service.cli.options import Limit, MinRevision, Reason, Tenant
+from authz_service.cli.display.words import demand, moment, timestamp, word
+from authz_service.cli.options import Latest, Limit, MinRevision, Reason, Tenant
 from authz_service.cli.paging import every, total
 from authz_service.cli.plan_items import LIMIT_FORM, limit_of
 from authz_service.cli.registration import changes, reads
 from authz_service.cli.session import Session
-from authz_service.cli.time_options import At, KnownAt, TrialUntil
+from authz_service.cli.time_options import At, KnownAt, MaxStaleness, TrialUntil
 from authz_service.domain.tenant import TenantState
 from authz_service.gen.authz.v1 import authorization_pb2
 from authz_service.gen.authz.v1 import tenant_pb2 as pb
@@ -172,13 +172,17 @@ def entitlements(
     session: Session,
     tenant: Tenant,
     min_revision: MinRevision = 0,
+    max_staleness: MaxStaleness = None,
+    latest: Latest = False,
     at: At = None,
     as_known_at: KnownAt = None,
 ) -> None:
     """Show what an account bought: features, limits, permissions, exceptions."""
     answer = session.authorization.GetEntitlements(
         authorization_pb2.GetEntitlementsRequest(
-            tenant=tenant, min_revision=min_revision, **moment(at, as_known_at)
+            tenant=tenant,
+            **demand(min_revision, max_staleness, latest),
+            **moment(at, as_known_at),
         )
     )
     session.show(answer, *entitlement_parts(tenant, answer))

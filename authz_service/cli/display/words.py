@@ -59,6 +59,19 @@ def timestamp(at: datetime | None) -> Timestamp | None:
     return message
 
 
+def demand(
+    min_revision: int,
+    max_staleness: timedelta | None,
+    latest: bool,
+) -> dict[str, Any]:
+    """Give the fields that say how new an answer has to be."""
+    fields: dict[str, Any] = {"min_revision": min_revision, "latest": latest}
+    if max_staleness is not None:
+        fields["max_staleness"] = Duration()
+        fields["max_staleness"].FromTimedelta(max_staleness)
+    return fields
+
+
 def moment(at: datetime | None, existing: str | None) -> dict[str, Any]:
     """Give the fields of a question about another moment; none of them if it is about now.
 

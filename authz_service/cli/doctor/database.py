@@ -11,9 +11,10 @@ from authz_service.cli.doctor.finding import Finding, examined, ok, problem, war
 from authz_service.config import Settings
 from authz_service.domain.audit import broken_link
 from authz_service.domain.tenant import SYSTEM
-from authz_service.store import audit_log, migrate
+from authz_service.domain.window import rfc3339
+from authz_service.store import audit_log, histories, migrate
 from authz_service.store.database import Database
-from authz_service.store.facts import head
+from authz_service.store.facts import head as head_of
 
 _CLOCKS_APART: Final = 1.0
 """Seconds. Windows are decided by our clock: more than that, and access ends noticeably late."""
@@ -45,6 +46,7 @@ def database_findings(settings: Settings) -> Iterator[Finding]:
         if file is not None:
             yield examined("disk", lambda: _disk(file))
         if not migrated.advice:
+            yield examined("history", lambda: _history(database))
             yield examined("audit", lambda: _audit(database))
 
 
@@ -69,7 +71,7 @@ def _migrated(database: Database) -> Finding:
         advice = "run authz migrate, then start the servers again"
         return problem("migrations", f"not applied: {', '.join(behind)}", advice)
     with database.read() as connection:
-        return ok("migrations", f"all applied; the head is revision {head(connection)}")
+        return ok("migrations", f"all applied; the head is revision {head_of(connection)}")
 
 
 def _clock(database: Database) -> Finding:
@@ -85,6 +87,23 @@ def _clock(database: Database) -> Finding:
             "the servers' clocks",
         )
     return ok("clock", f"the database's is {abs(apart) * 1000:.0f} ms from ours")
+
+
+def _history(database: Database) -> Finding:
+    """Tell which history the revisions are of, and whether another is about to begin."""
+    with database.read() as connection:
+        history, begun = histories.read(connection), histories.begun(connection)
+        head, _ = histories.seen(connection, 0)
+        copy = database.copy_of(connection)
+    text = f"{history.id}, the first"
+    if begun:
+        text = (
+            f"{history.id}, begun on {rfc3339(begun[-1].at)} after revision {begun[-1].last_shared}"
+        )
+    if copy and head.copy not in ("", copy):
+        advice = "no change made after the backup is here; the next start, or change, begins one"
+        return warning("history", f"{text}; this is another copy of that database", advice)
+    return ok("history", text)
 
 
 def _disk(file: Path) -> Finding:

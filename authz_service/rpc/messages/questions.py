@@ -6,7 +6,7 @@ from typing import Any, Final
 from authz_service.domain.decision import Question, Usage
 from authz_service.domain.identifiers import checked, enclosing
 from authz_service.errors import ErrorReason, InvalidArgument
-from authz_service.rpc.messages import values
+from authz_service.rpc.messages import times, values
 from authz_service.usecases.decisions.freshness import NOTHING, Demand
 
 _MAX_AMOUNT: Final = 2**62
@@ -34,6 +34,7 @@ def demand(request: Any) -> Demand:
     if request.latest:
         return Demand(request.min_revision, 0)
     if request.HasField("max_staleness"):
+        times.require_sound(request)
         return Demand(request.min_revision, values.duration(request.max_staleness) / 1_000_000)
     return Demand(request.min_revision) if request.min_revision else NOTHING
 
