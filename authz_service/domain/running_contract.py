@@ -13,7 +13,7 @@ from authz_service.domain.agreement import Agreement, Rank
 from authz_service.domain.agreement_course import Branch, Meaning, branches, follow
 from authz_service.domain.contract import Contract, Merging, asks, by_agreement, together
 
-_MOST_EARLIER: Final = 12
+_MOST_EARLIER: Final = 8
 """Events of an agreement that are kept for others that come late; a few hundred bytes each."""
 
 

@@ -90,6 +90,14 @@ _RUNNING: Final = Statement(
         schema.running_contract.c.tenant == bindparam("of")
     )
 )
+_KEEP_RUNNING: Final = Statement(
+    postgresql.insert(schema.running_contract)
+    .values(tenant=bindparam("of"), body=bindparam("to_body"), waiting=bindparam("to_waiting"))
+    .on_conflict_do_update(
+        index_elements=["tenant"],
+        set_={"body": bindparam("to_body"), "waiting": bindparam("to_waiting")},
+    )
+)
 _INTAKE: Final = Statement(
     select(
         schema.intake.c.paused,
@@ -255,11 +263,7 @@ def running_contract(connection: Connection, tenant: str) -> tuple[str, bool] | 
 
 
 def keep_running_contract(connection: Connection, tenant: str, body: str, waiting: bool) -> None:
-    values = {"tenant": tenant, "body": body, "waiting": waiting}
-    same = schema.running_contract.c.tenant == tenant
-    changed = connection.execute(update(schema.running_contract).where(same).values(values))
-    if changed.rowcount == 0:
-        connection.execute(insert(schema.running_contract).values(values))
+    _KEEP_RUNNING.run(connection, [{"of": tenant, "to_body": body, "to_waiting": waiting}])
 
 
 def forget_running_contract(connection: Connection, tenant: str) -> None:

@@ -11,9 +11,12 @@ from sqlalchemy import Connection, select, union, update
 from authz_service.domain.billing_part import PARTS
 from authz_service.domain.change import Revision
 from authz_service.store.schema import billing_head, kept_fact
+from authz_service.store.statement import Statement
 
 _POLICY: Final = 0x706F6C69
 """The advisory lock of the policy. SQLite has one writer anyway."""
+
+_HEAD: Final = Statement(select(billing_head.c.revision))
 
 
 def hold(connection: Connection) -> None:
@@ -30,7 +33,8 @@ def advance(connection: Connection, revision: Revision) -> None:
 def in_step(connection: Connection, revision: Revision) -> bool:
     """Tell whether the policy of a revision is in force; it stays so until the transaction ends."""
     _lock(connection, "pg_advisory_xact_lock_shared")
-    return int(connection.execute(select(billing_head.c.revision)).scalar_one()) <= revision
+    row = _HEAD.one(connection, {})
+    return row is not None and int(row[0]) <= revision
 
 
 def _lock(connection: Connection, function: str) -> None:

@@ -15,7 +15,18 @@ from typing import Any, Final
 
 from rich.console import Console
 
-from tests.bench import calls, customers, decision, deltas, events, grants, overload, plan, start
+from tests.bench import (
+    calls,
+    customers,
+    decision,
+    deltas,
+    events,
+    grants,
+    intake,
+    overload,
+    plan,
+    start,
+)
 from tests.bench.figures import Topic
 from tests.bench.run import ROOT, Run, machine
 
@@ -26,6 +37,7 @@ TOPICS: Final[dict[str, Callable[[Run], Topic]]] = {
     "grants": grants.measure,
     "plan": plan.measure,
     "events": events.measure,
+    "intake": intake.measure,
     "import": customers.measure,
     "calls": calls.measure,
     "overload": overload.measure,

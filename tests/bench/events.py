@@ -39,9 +39,9 @@ sources:
   bench:
     scheme: trusted-rpc
     tenant: tenant
-    fields: {plans: plans}
+    fields: {agreement: tenant, plans: plans}
     times: {unit: seconds}
-    events: [{type: change_plan, do: [change_plan]}]
+    events: [{type: change_plan, do: [change_plan, active]}]
 prices: {free: {tier: free}, professional: {tier: professional}, enterprise: {tier: enterprise}}
 """
 )
@@ -83,6 +83,7 @@ class _Bench:
         self._other.load()
         store = Store(database, self._replica, now, new_id)
         self._executor = Executor(store, lambda: self._replica.index, now)
+        self._replica.index.billing.policy = POLICY
         self._door = EventDoor(store, Counter())
         self._numbers = count()
         self.following = Following(other, self._other, POLL, lambda _: None)
