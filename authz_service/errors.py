@@ -19,6 +19,7 @@ what to do about it. `rpc/errors.py` owns the table from class to gRPC code.
 
 from collections.abc import Mapping
 from enum import StrEnum
+from typing import Any
 
 
 class ErrorReason(StrEnum):
@@ -100,6 +101,7 @@ class ErrorReason(StrEnum):
     OVERLOADED = "OVERLOADED"
     REPLICA_STALE = "REPLICA_STALE"
     CLOCK_AHEAD = "CLOCK_AHEAD"
+    CALL_LOST = "CALL_LOST"
     REVISION_OF_OTHER_HISTORY = "REVISION_OF_OTHER_HISTORY"
     SEALING_KEY_MISSING = "SEALING_KEY_MISSING"
     TOO_MANY_OPEN_CALLS = "TOO_MANY_OPEN_CALLS"
@@ -150,9 +152,19 @@ class AuthzError(Exception):
         self.details = dict(details or {})
         self.others: tuple[AuthzError, ...] = ()
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _again, (type(self), vars(self))
+
     def __str__(self) -> str:
         where = f" ({self.field})" if self.field else ""
         return f"{self.reason}{where}: {self.message}"
+
+
+def _again(kind: type[AuthzError], values: dict[str, Any]) -> AuthzError:
+    """Make a refusal of another process anew."""
+    refusal = kind.__new__(kind, values["message"])
+    vars(refusal).update(values)
+    return refusal
 
 
 class InvalidArgument(AuthzError):

@@ -5,6 +5,7 @@ from typing import Final
 from authz_service.app import index_keeping, ports
 from authz_service.app.admin_parts import Parts
 from authz_service.app.kin import Kin
+from authz_service.app.long_reads import Elsewhere
 from authz_service.app.ports import NO_DATABASE, admin_figures
 from authz_service.replication.hub import Hub
 from authz_service.serving.figures import Figures, Tally
@@ -25,7 +26,7 @@ class Administration:
         parts.replica.load(kin.snapshot)
         parts.jobs.prepare(parts.replica.index)
         self._following = parts.following(self._on_health)
-        self._port = ports.admin_port(parts)
+        self._port = ports.admin_port(parts, Elsewhere(kin.long_reads_path))
         self._tally = Tally(kin.board, kin.settings.workers, self._figures)
         figures = {"checks": self._checks, "administration": self._tally.figures}
         inside = ports.inside_mounts(parts, figures, lambda: self._hub.current, self._ailment)

@@ -35,7 +35,7 @@ from authz_service.serving.call_stats import BOUNDS
 from authz_service.serving.figures import Figures, of_port
 from authz_service.usecases.decisions.freshness import require_no_older
 from authz_service.usecases.kernel.billing_policy import in_force
-from authz_service.usecases.kernel.execution import Executor
+from authz_service.usecases.kernel.execution import Elsewhere, Executor
 from authz_service.web import health, metrics
 from authz_service.web.billing_events import EventEdge
 from authz_service.web.metric_sources import sources
@@ -47,14 +47,18 @@ NO_DATABASE: Final = "checks only: the database does not answer"
 _INSIDE: Final = MountLimits(threads=2, requests=10, body_bytes=0)
 
 
-def admin_port(parts: Parts) -> Port:
-    """Bind the port of every other service. Raises: AuthzError, OSError."""
+def admin_port(parts: Parts, elsewhere: Elsewhere | None = None) -> Port:
+    """Bind the port of every other service; long reads are done `elsewhere`.
+
+    Raises: AuthzError, OSError.
+    """
     settings, observed = parts.settings, parts.observation("administration")
     executor = Executor(
         parts.store,
         lambda: parts.replica.index,
         parts.time.now,
         partial(require_no_older, parts.replica, settings.max_stale_admin_seconds),
+        elsewhere,
     )
     bounds = limits(settings, settings.admin_threads, settings.rate_changes_per_second)
     return Port(

@@ -37,7 +37,11 @@ def _with_workers(settings: Settings) -> int:
     own = kin(addresses.settings, door.new_id(), snapshot)
     workers = [(f"checks {n + 1}", partial(_checks, own, n)) for n in range(settings.workers)]
     supervisor = Supervisor(
-        [*workers, ("administration", partial(_administration, own))],
+        [
+            *workers,
+            ("administration", partial(_administration, own)),
+            ("long reads", partial(_long_reads, own)),
+        ],
         settings.silent_seconds,
         settings.drain_seconds,
         lambda: _tell(own.settings, snapshot.index.revision),
@@ -60,6 +64,12 @@ def _administration(own: Kin, _others_serve: bool) -> Role:
     from authz_service.app.administration import Administration  # noqa: PLC0415 - checks need less
 
     return Administration(own)
+
+
+def _long_reads(own: Kin, _others_serve: bool) -> Role:
+    from authz_service.app.long_reads import LongReads  # noqa: PLC0415
+
+    return LongReads(own)
 
 
 def _alone(settings: Settings) -> int:

@@ -151,6 +151,7 @@ _ADVICE: Final[Mapping[str, str]] = {
     "REVISION_NOT_REACHED": "wait longer with --timeout, or ask without --min-revision",
     "DATABASE_UNAVAILABLE": _LATER,
     "REPLICA_STALE": "ask another server, or see with authz doctor why the database is silent",
+    "CALL_LOST": _LATER,
     "CLOCK_AHEAD": "set that server's clock, or ask another server",
     "REVISION_OF_OTHER_HISTORY": "leave out --min-revision, and read again what you knew",
     "DATABASE_BEHIND": "run authz migrate, then authz serve",

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import grpc
 import httpx
 
 from authz_service.cli.demo.throwaway_server import Trial, command, free_ports, trial_server
+from authz_service.config import shipped_policies
 from tests.conformance.outages import eventually
 from tests.faults.client import Client, client_of
 
@@ -134,6 +136,47 @@ def test_health_tells_of_the_whole(tmp_path: Path) -> None:
         for pid in workers:
             os.kill(pid, signal.SIGCONT)
         eventually(lambda: httpx.get(url).status_code == 200, "they follow again")
+
+
+def test_long_reads_are_done_in_a_process_of_their_own(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/authz.db"
+    with processes(tmp_path, url, "60") as (server, _), ThreadPoolExecutor(3) as pool:
+        *_, long_reads = children(server)
+        os.kill(long_reads, signal.SIGSTOP)
+        reads = (
+            ("plan", str(shipped_policies()), "--output", "json"),
+            ("rules", "export", str(tmp_path / "rules")),
+            ("audit", "verify", "system"),
+        )
+        asked = [pool.submit(authz, server, *arguments) for arguments in reads]
+        assert authz(server, "tenants", "show", "acme").returncode == 0
+        time.sleep(2)
+        assert [call.result() for call in asked if call.done()] == []
+        os.kill(long_reads, signal.SIGCONT)
+        assert [call.result().returncode for call in asked] == [0, 0, 0]
+        assert "TENANT_NOT_FOUND" in authz(server, "audit", "verify", "nobody").stderr
+
+
+def test_long_reads_wait_for_the_next_process(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/authz.db"
+    with processes(tmp_path, url, "60") as (server, _), ThreadPoolExecutor(1) as pool:
+        *_, long_reads = children(server)
+        os.kill(long_reads, signal.SIGSTOP)
+        asked = pool.submit(authz, server, "audit", "verify", "system")
+        time.sleep(2)
+        os.kill(long_reads, signal.SIGKILL)
+        assert asked.result().returncode == 0
+
+
+def authz(server: Trial, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        command(*arguments),
+        check=False,
+        env=server.environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
 
 
 def _answers(client: Client, number: int) -> bool:

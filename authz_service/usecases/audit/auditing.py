@@ -18,7 +18,7 @@ from authz_service.errors import ErrorReason, InvalidArgument
 from authz_service.store import audit_log
 from authz_service.store.audit_log import REFUSED, Filters, Revisions
 from authz_service.usecases.kernel import paging, preconditions
-from authz_service.usecases.kernel.execution import View, read
+from authz_service.usecases.kernel.execution import View, long_read, read
 from authz_service.usecases.kernel.paging import Page, PageRequest
 
 _LARGEST: Final = 2**53
@@ -116,7 +116,7 @@ def list_audit_entries(view: View, query: ListAuditEntries) -> Page[ShownEntry]:
     return paging.cut(items, lambda item: _entry_token(item.entry, bound), size, fingerprint)
 
 
-@read
+@long_read
 def verify_audit(view: View, query: VerifyAudit) -> Verified:
     preconditions.tenant(view.index, query.tenant)
     _check_anchor(query)

@@ -6,7 +6,7 @@ from authz_service.domain.change import Revision
 from authz_service.domain.window import Instant
 from authz_service.store.rules import StoredRule, rules_in_force
 from authz_service.usecases.kernel import paging, preconditions
-from authz_service.usecases.kernel.execution import View, read
+from authz_service.usecases.kernel.execution import View, long_read
 from authz_service.usecases.kernel.paging import PageRequest
 from authz_service.usecases.kernel.point_in_time import Moment, Resolved, resolved
 
@@ -29,7 +29,7 @@ class RulesPage:
     is_first: bool
 
 
-@read
+@long_read
 def export_rules(view: View, query: ExportRules) -> RulesPage:
     """List the rules of one moment; the first page fixes it and the token carries it on."""
     if query.tenant:

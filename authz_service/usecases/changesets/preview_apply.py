@@ -22,7 +22,7 @@ from authz_service.usecases.changesets.planning import Planned, planned
 from authz_service.usecases.changesets.scheduling import Scheduled
 from authz_service.usecases.kernel import paging, previews
 from authz_service.usecases.kernel.dry_run import at_instant, dry_run_at
-from authz_service.usecases.kernel.execution import View, change, read
+from authz_service.usecases.kernel.execution import View, change, long_read
 from authz_service.usecases.kernel.paging import DEFAULT_SAMPLE, Page, PageRequest, sample_size
 from authz_service.usecases.kernel.previews import Preview
 
@@ -83,7 +83,7 @@ class Applied:
     scheduled: Scheduled | None = None
 
 
-@read
+@long_read
 def preview_changeset(view: View, query: PreviewChangeset) -> Previewed:
     """Tell what a changeset would do: the objects, who gains and loses, the impacts."""
     sample, at = sample_size(query.sample), _later(query.at, view.now)
@@ -99,7 +99,7 @@ def preview_changeset(view: View, query: PreviewChangeset) -> Previewed:
     )
 
 
-@read
+@long_read
 def list_affected(view: View, query: ListAffected) -> Page[Affected]:
     """List every tenant and member for whom a changeset would change anything."""
     at = _later(query.at, view.now)

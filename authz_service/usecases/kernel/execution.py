@@ -114,11 +114,12 @@ class ChangeCase(Generic[W, T]):
 
 @dataclass(frozen=True, slots=True)
 class ReadCase(Generic[W, T]):
-    """A read and what it takes."""
+    """A read and what it takes. A `long` one is done in a process of its own, if there is one."""
 
     rpc: str
     access: Access
     body: Callable[[View, W], T]
+    long: bool = False
 
     @classmethod
     def of(cls, rpc: str, body: Callable[[View, W], T]) -> "ReadCase[W, T]":
@@ -160,8 +161,20 @@ def read(body: Callable[[View, W], T]) -> ReadCase[W, T]:
     return ReadCase.of(_rpc(body), body)
 
 
+def long_read(body: Callable[[View, W], T]) -> ReadCase[W, T]:
+    """Make a read whose work grows with all that there is, and would hold up other calls."""
+    return replace(ReadCase.of(_rpc(body), body), long=True)
+
+
 def _rpc(body: Callable[..., object]) -> str:
     return "".join(word.capitalize() for word in body.__name__.split("_"))
+
+
+class Elsewhere(Protocol):
+    """Runs the body of a long read in another process."""
+
+    def __call__(self, case: ReadCase[W, T], view: View, command: W, /) -> T:
+        """Return what it finds, at the view's revision or a later one. Raises: AuthzError."""
 
 
 class Executor:
@@ -173,8 +186,12 @@ class Executor:
         index: Callable[[], Index],
         clock: Callable[[], Instant],
         require_fresh: Callable[[], None] | None = None,
+        elsewhere: Elsewhere | None = None,
     ) -> None:
-        """`require_fresh` refuses callers while what is known of them here is too old."""
+        """`require_fresh` refuses callers while what is known of them here is too old. Long reads
+        are done `elsewhere`, if there is such a place.
+        """
+        self._elsewhere = elsewhere
         self._store = store
         self._require_fresh = require_fresh
         self._index = index
@@ -232,7 +249,7 @@ class Executor:
         self._store.apply_due()
         view = self._view()
         try:
-            value = case.body(view, command)
+            value = self._read(case, view, command)
         except (Unavailable, Internal):
             raise
         except AuthzError as refusal:
@@ -244,6 +261,11 @@ class Executor:
 
     def _view(self) -> View:
         return View(self._index(), self._store.database, self._clock())
+
+    def _read(self, case: ReadCase[W, T], view: View, command: W) -> T:
+        if case.long and self._elsewhere is not None:
+            return self._elsewhere(case, view, command)
+        return case.body(view, command)
 
     def _change(self, call: Call, case: ChangeCase[W, T], command: W) -> Answer[T]:
         with self._store.transaction(call) as tx:

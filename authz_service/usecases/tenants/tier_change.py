@@ -21,7 +21,7 @@ from authz_service.store.unit_of_work import Transaction
 from authz_service.usecases.kernel import preconditions
 from authz_service.usecases.kernel.billing_policy import in_force
 from authz_service.usecases.kernel.dry_run import ahead, dry_run, next_step
-from authz_service.usecases.kernel.execution import ChangeCase, View, change, read
+from authz_service.usecases.kernel.execution import ChangeCase, View, change, long_read
 from authz_service.usecases.kernel.paging import sample_size
 from authz_service.usecases.members import roster
 from authz_service.usecases.tenants.downgrade import fit
@@ -102,7 +102,7 @@ class TierChange:
     steps: tuple[Step, ...] = ()
 
 
-@read
+@long_read
 def preview_tier_change(view: View, query: PreviewTierChange) -> TierChange:
     """Make the change by the use cases that will make it, write nothing, and compare."""
     tenant = preconditions.customer(view.index, query.tenant)

@@ -356,6 +356,11 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     nothing, because nobody could commit anything earlier afterwards. Ask another server.
     Example: `seconds` "31536000" in the metadata, of a server that is a year ahead.
     """
+    ERROR_REASON_CALL_LOST: _ErrorReason.ValueType  # 143
+    """UNAVAILABLE. The server's process that worked on this call ended before it had an answer.
+    Nothing was changed, and another process takes its place: call again.
+    Example: a preview, when the machine ran out of memory.
+    """
     ERROR_REASON_DATABASE_UNAVAILABLE: _ErrorReason.ValueType  # 103
     """UNAVAILABLE. The database does not answer. Changes wait for it; checks go on from
     memory, until that is too old (REPLICA_STALE).
@@ -828,6 +833,11 @@ ERROR_REASON_CLOCK_AHEAD: ErrorReason.ValueType  # 141
 """UNAVAILABLE. The clock of this server is more than 5 s ahead of the database's: it commits
 nothing, because nobody could commit anything earlier afterwards. Ask another server.
 Example: `seconds` "31536000" in the metadata, of a server that is a year ahead.
+"""
+ERROR_REASON_CALL_LOST: ErrorReason.ValueType  # 143
+"""UNAVAILABLE. The server's process that worked on this call ended before it had an answer.
+Nothing was changed, and another process takes its place: call again.
+Example: a preview, when the machine ran out of memory.
 """
 ERROR_REASON_DATABASE_UNAVAILABLE: ErrorReason.ValueType  # 103
 """UNAVAILABLE. The database does not answer. Changes wait for it; checks go on from
