@@ -51,7 +51,8 @@ class CheckWorker:
         self._parts.close()
 
     def beat(self) -> None:
-        """Report, so that little is lost if this process dies."""
+        """Report, so that little is lost if this process dies, and callers keep to one rate."""
+        self._link.tell_spent(self._port.admission.spent())
         if next(self._beats) % _REPORT == 0:
             self._link.report()
 
@@ -65,6 +66,7 @@ class CheckWorker:
 
     def spent_elsewhere(self, spent: dict[str, int]) -> None:
         """Take into account what callers have spent at other workers."""
+        self._port.admission.spent_elsewhere(spent)
 
     def _figures(self) -> Figures:
         return check_figures(self._parts, self._port, self._following)

@@ -5,7 +5,7 @@ that which verifies tokens, and waits for nobody.
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from math import inf
@@ -131,6 +131,17 @@ class Admission:
         """Charge what only the message showed: it is waited off by the calls to come."""
         if self._buckets is not None and cost:
             self._buckets.owe(caller, cost, self._clock())
+
+    def spent(self) -> dict[str, int]:
+        """Return what callers have spent of their rates since the last time."""
+        if self._buckets is None:
+            return {}
+        return {str(caller): tokens for caller, tokens in self._buckets.fresh().items()}
+
+    def spent_elsewhere(self, spent: Mapping[str, int]) -> None:
+        """Charge callers what they spent at another process of the same `serve`."""
+        if self._buckets is not None:
+            self._buckets.spent_elsewhere(spent, self._clock())
 
     def serve(self, call: Call, rpc: str, message: bytes) -> None:
         """Have a call that is whole served in its caller's turn."""

@@ -1,7 +1,8 @@
 """How often one caller may call: a bucket of tokens for each."""
 
 import threading
-from collections.abc import Hashable
+from collections import Counter
+from collections.abc import Hashable, Mapping
 from typing import Final
 
 from authz_service.domain.window import Instant
@@ -25,6 +26,7 @@ class TokenBuckets:
         self._most = most
         self._lock = threading.Lock()
         self._buckets: dict[Hashable, tuple[float, Instant]] = {}
+        self._fresh: Counter[Hashable] = Counter()
 
     def __len__(self) -> int:
         return len(self._buckets)
@@ -35,12 +37,27 @@ class TokenBuckets:
             remaining = self._remaining(caller, at)
             passes = remaining > _WHOLE
             self._keep(caller, remaining - max(tokens, 1) if passes else remaining, at)
+            if passes:
+                self._fresh[caller] += max(tokens, 1)
         return 0.0 if passes else (1 - remaining) / self._rate / 1e6
 
     def owe(self, caller: Hashable, tokens: int, at: Instant) -> None:
         """Take tokens whether or not there are so many."""
         with self._lock:
             self._keep(caller, self._remaining(caller, at) - tokens, at)
+            self._fresh[caller] += tokens
+
+    def fresh(self) -> dict[Hashable, int]:
+        """Return what callers have spent here since the last time."""
+        with self._lock:
+            fresh, self._fresh = dict(self._fresh), Counter()
+        return fresh
+
+    def spent_elsewhere(self, spent: Mapping[str, int], at: Instant) -> None:
+        """Take what callers have spent at another process of the same `serve`."""
+        with self._lock:
+            for caller, tokens in spent.items():
+                self._keep(caller, self._remaining(caller, at) - tokens, at)
 
     def _remaining(self, caller: Hashable, at: Instant) -> float:
         remaining, before = self._buckets.pop(caller, (self._full, at))

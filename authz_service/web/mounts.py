@@ -68,24 +68,39 @@ class Mount:
             exception_handlers={Refused: _refused},
         )
         self._requests = 0
+        self._awaiting: dict[_Body, None] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if self._requests >= self.limits.requests:
+        if self._requests >= self.limits.requests and not self._make_room():
             await _busy(scope, receive, send)
             return
         self._requests += 1
+        body = _Body(receive, self.limits, self._awaiting)
         try:
-            await self._application(scope, _Body(receive, self.limits), send)
+            await self._application(scope, body, send)
         finally:
             self._requests -= 1
 
+    def _make_room(self) -> bool:
+        """Give up the request whose body has been awaited longest; False if there is none."""
+        for body in self._awaiting:
+            body.give_up()
+            return True
+        return False
+
 
 class _Body:
-    """Receives a request's body, as far as the mount's limits go."""
+    """Receives a request's body, as far as the mount's limits go; while it waits for its sender it
+    is among those `awaiting`.
+    """
 
-    def __init__(self, receive: Receive, limits: MountLimits) -> None:
+    def __init__(
+        self, receive: Receive, limits: MountLimits, awaiting: dict["_Body", None]
+    ) -> None:
         self._receive = receive
         self._limits = limits
+        self._awaiting = awaiting
+        self._timeout: asyncio.Timeout | None = None
         self._bytes = 0
         self._complete = False
         self._deadline = asyncio.get_running_loop().time() + limits.body_seconds
@@ -94,15 +109,24 @@ class _Body:
         if self._complete:
             return await self._receive()
         try:
-            async with asyncio.timeout_at(self._deadline):
+            async with asyncio.timeout_at(self._deadline) as self._timeout:
+                self._awaiting[self] = None
                 message = await self._receive()
         except TimeoutError as error:
             raise Refused(408, "the body took too long") from error
+        finally:
+            self._awaiting.pop(self, None)
         self._bytes += len(message.get("body", b""))
         self._complete = not message.get("more_body", False)
         if self._bytes > self._limits.body_bytes:
             raise Refused(413, f"more than {self._limits.body_bytes} bytes")
         return message
+
+    def give_up(self) -> None:
+        """Stop waiting for the sender: another request needs the place."""
+        self._awaiting.pop(self, None)
+        if self._timeout is not None:
+            self._timeout.reschedule(0)
 
 
 async def _refused(request: Request, refusal: Exception) -> JSONResponse:  # noqa: ARG001

@@ -6,16 +6,16 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, cast
 
 import uvicorn
 from starlette.responses import JSONResponse
 from starlette.types import Receive, Scope, Send
 
+from authz_service.web.connections import LOOP, ConnectionLimits, Connections
 from authz_service.web.mounts import Mount
 
-_IDLE: Final = 200
-"""Connections beyond the requests that the mounts serve: kept alive, or still sending headers."""
+_USUAL: Final = ConnectionLimits()
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,12 @@ class WebSettings:
 class WebServer:
     """Serves its mounts on one port, in a thread of its own."""
 
-    def __init__(self, settings: WebSettings, mounts: Sequence[Mount]) -> None:
+    def __init__(
+        self,
+        settings: WebSettings,
+        mounts: Sequence[Mount],
+        connections: ConnectionLimits = _USUAL,
+    ) -> None:
         """Bind the address.
 
         Raises:
@@ -44,7 +49,7 @@ class WebServer:
         """
         self._socket = _bound(settings)
         self.number: int = self._socket.getsockname()[1]
-        self._server = uvicorn.Server(_configured(settings, mounts))
+        self._server = uvicorn.Server(_configured(settings, mounts, connections))
         self._thread = threading.Thread(
             target=self._server.run, args=([self._socket],), name=f"web-{settings.purpose}"
         )
@@ -89,7 +94,9 @@ def _bound(settings: WebSettings) -> socket.socket:
     return listener
 
 
-def _configured(settings: WebSettings, mounts: Sequence[Mount]) -> uvicorn.Config:
+def _configured(
+    settings: WebSettings, mounts: Sequence[Mount], connections: ConnectionLimits
+) -> uvicorn.Config:
     certificate, key = (
         str(file) if file else None for file in (settings.certificate, settings.key)
     )
@@ -100,8 +107,9 @@ def _configured(settings: WebSettings, mounts: Sequence[Mount]) -> uvicorn.Confi
         lifespan="off",
         server_header=False,
         proxy_headers=False,
-        limit_concurrency=_IDLE + 2 * sum(mount.limits.requests for mount in mounts),
-        timeout_keep_alive=15,
+        http=cast("Any", Connections(connections).protocol),  # called, as a class would be
+        loop=LOOP,
+        timeout_keep_alive=cast("Any", connections.idle_seconds),  # seconds for `call_later`
         timeout_graceful_shutdown=5,
         ssl_certfile=certificate,
         ssl_keyfile=key,

@@ -239,3 +239,17 @@ def test_caller_that_may_not_be_served_lets_others_pass() -> None:
     assert first[0] == "b"
     assert line.leave(lambda caller: caller != "a") is None
     assert len(line) == 1
+
+
+def test_what_is_spent_elsewhere_is_spent_here_as_well_and_told_once() -> None:
+    here, there = TokenBuckets(10), TokenBuckets(10)
+    here.take("one", 1, 0)
+    here.owe("one", 8, 0)
+    assert here.take("one", 1, 0) == 0
+    assert here.take("one", 1, 0) > 0
+    spent = here.fresh()
+    assert (spent, here.fresh()) == ({"one": 10}, {})
+    there.spent_elsewhere({"one": 10}, 0)
+    assert there.take("one", 1, 0) == pytest.approx(0.1)
+    assert there.take("other", 1, 0) == 0
+    assert there.fresh() == {"other": 1}
