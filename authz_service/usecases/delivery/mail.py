@@ -93,16 +93,14 @@ class MailDelivery:
             if entry is None or invitation is None or not _current(invitation, job, tx.now):
                 return None
             _, words = mail_rendering.in_use(tx.connection, job.tenant, job.kind)
-            filled = mail_rendering.rendered(
-                words,
-                {
-                    "tenant": job.tenant,
-                    "display_name": entry.fact.display_name or job.tenant,
-                    "roles": list(invitation.roles),
-                    "link": self._link(job.tenant, token),
-                    "expires": _shown(invitation.expires_at),
-                },
-            )
+            values = {
+                "tenant": job.tenant,
+                "display_name": entry.fact.display_name or job.tenant,
+                "roles": list(invitation.roles),
+                "role_names": ", ".join(invitation.roles),
+                "link": self._link(job.tenant, token),
+                "expires": _shown(invitation.expires_at),
+            }
             linked = replace(invitation, mailed_hash=digest(token))
             tx.change(invitation, linked)
             tx.record(
@@ -110,12 +108,14 @@ class MailDelivery:
                     "invitation.link_made", job.tenant, (invitation.id,), invitation, linked
                 )
             )
+        filled = mail_rendering.rendered(words, values)
         return Mail(job.id, invitation.email, filled.subject, filled.text, filled.html, tx.now)
 
     def _notice(self, job: Job) -> Mail:
         with self._store.database.read() as connection:
             _, words = mail_rendering.in_use(connection, job.tenant, job.kind)
-        filled = mail_rendering.rendered(words, {**job.data, "tenant": job.tenant})
+        values = {**job.data, "tenant": job.tenant, "date": str(job.data["when"])[:10]}
+        filled = mail_rendering.rendered(words, values)
         to = self._notice_to
         return Mail(job.id, to, filled.subject, filled.text, filled.html, self._clock())
 

@@ -28,6 +28,14 @@ class UpdateMailTemplate:
     mask: tuple[str, ...] = ()
     allow_missing: bool = False
 
+    def __post_init__(self) -> None:
+        """Check what was written before any transaction begins. Raises: TEMPLATE_INVALID."""
+        mail_rendering.check(self.words, self.fields)
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        return field_masks.checked(self.mask or (field_masks.WHOLE,), UPDATABLE)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OneMailTemplate:
@@ -52,17 +60,15 @@ class MailTemplate:
 
 @change
 def update_mail_template(tx: Transaction, command: UpdateMailTemplate) -> MailTemplate:
-    """Change a custom template, or create it. Raises: TEMPLATE_NOT_FOUND, TEMPLATE_INVALID."""
+    """Change a custom template, or create it. Raises: TEMPLATE_NOT_FOUND."""
     if command.tenant:
         preconditions.customer(tx.index, command.tenant)
-    fields = field_masks.checked(command.mask or (field_masks.WHOLE,), UPDATABLE)
     before = store.template(tx.connection, {command.tenant}, command.kind.value)
     if command.tenant not in before and not command.allow_missing:
         raise _missing(command.kind, "template.kind")
     # What the mask leaves out of a template that is created comes from the one used until now.
     _, words = mail_rendering.in_use(tx.connection, command.tenant, command.kind)
-    words = replace(words, **{field: getattr(command.words, field) for field in fields})
-    words = mail_rendering.checked(words)
+    words = replace(words, **{field: getattr(command.words, field) for field in command.fields})
     texts = (words.subject, words.text, words.html)
     store.set_template(tx.connection, command.tenant, command.kind.value, texts)
     _record(tx, "mail_template.updated", command.tenant, command.kind)

@@ -478,7 +478,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """
     ERROR_REASON_TEMPLATE_INVALID: _ErrorReason.ValueType  # 127
     """INVALID_ARGUMENT. The mail's template cannot be filled in: its syntax is wrong, it names what
-    there is not, or does what the sandbox forbids. Example: `{{ display_nme }}`.
+    there is not, or a list stands within itself. Example: `{{display_nme}}`.
     """
     ERROR_REASON_TEMPLATE_NOT_FOUND: _ErrorReason.ValueType  # 128
     """NOT_FOUND. No template of that mail was put for the tenant, or for all; nothing is to be deleted.
@@ -956,7 +956,7 @@ Example: `PingEndpoint` of one that has answered 410.
 """
 ERROR_REASON_TEMPLATE_INVALID: ErrorReason.ValueType  # 127
 """INVALID_ARGUMENT. The mail's template cannot be filled in: its syntax is wrong, it names what
-there is not, or does what the sandbox forbids. Example: `{{ display_nme }}`.
+there is not, or a list stands within itself. Example: `{{display_nme}}`.
 """
 ERROR_REASON_TEMPLATE_NOT_FOUND: ErrorReason.ValueType  # 128
 """NOT_FOUND. No template of that mail was put for the tenant, or for all; nothing is to be deleted.

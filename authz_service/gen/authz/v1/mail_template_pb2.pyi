@@ -79,8 +79,9 @@ Global___TemplateOrigin: _TypeAlias = TemplateOrigin  # noqa: Y015
 
 @_typing.final
 class MailTemplate(_message.Message):
-    """A mail template in Jinja2, rendered in a sandbox. Invitations and welcomes may use `tenant`,
-    `display_name`, `roles`, `link` and `expires`; notices `tenant`, `display_name`, `what` and `when`.
+    """A mail template in Mustache, without partials and other delimiters. Invitations and welcomes may
+    use `tenant`, `display_name`, `roles`, `role_names`, `link` and `expires`; notices `tenant`,
+    `display_name`, `what`, `when` and `date`. `{{#roles}}{{.}}{{/roles}}` goes over a list.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
