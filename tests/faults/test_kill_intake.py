@@ -128,7 +128,7 @@ def states(database: Database, ids: set[str]) -> dict[str, EventState | None]:
 def assert_none_lost(sender: Sender, database: Database) -> None:
     """Assert that what the server said it had, it has, and read as far as it can be."""
     held = states(database, set(sender.acknowledged))
-    assert set(held.values()) <= {EventState.APPLIED, EventState.PARKED}, held
+    assert set(held.values()) <= {EventState.APPLIED, EventState.PARKED, EventState.RECEIVED}, held
     ledger.assert_whole(database)
 
 
