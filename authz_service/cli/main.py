@@ -101,6 +101,7 @@ for _commands in (
     app.add_typer(_commands.commands)
 webhooks.app.add_typer(resealing.webhook_commands)
 keys.app.add_typer(resealing.key_commands)
+billing.app.add_typer(events.app, name="events")
 policies.imports.add_typer(matrix.commands)
 policies.imports.add_typer(customers.commands)
 for _panel, _groups in {
@@ -110,7 +111,6 @@ for _panel, _groups in {
         "invitations": invitations.app,
         "grants": grants.app,
         "exceptions": exceptions.app,
-        "events": events.app,
         "jobs": jobs.app,
         "mail-templates": mail_templates.app,
         "webhooks": webhooks.app,

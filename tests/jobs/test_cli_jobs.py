@@ -104,7 +104,7 @@ def test_words_of_a_mail_are_written_shown_and_forgotten(authz: Authz, tmp_path:
 
 
 def test_subject_mapped_to_an_account_that_is_not_there_is_told(authz: Authz) -> None:
-    early = authz("events", "map", "stripe", "cus_1", "acme-typo")
+    early = authz("billing", "events", "map", "stripe", "cus_1", "acme-typo")
     assert early.code == 0
     assert "there is no account 'acme-typo' yet" in early.err
-    assert "no account" not in authz("events", "map", "stripe", "cus_2", "acme").err
+    assert "no account" not in authz("billing", "events", "map", "stripe", "cus_2", "acme").err

@@ -1,4 +1,4 @@
-"""`authz events` and `authz billing`, as operations use them."""
+"""`authz billing events` and `authz billing`, as operations use them."""
 
 import json
 import time
@@ -60,17 +60,17 @@ def done(ran: Ran) -> Any:
 
 def test_events_are_brought_looked_up_and_replayed(authz: Authz, folder: Path) -> None:
     first, second = story(folder)
-    parked = done(authz("events", "ingest", first, "--source", "stripe", "-o", "json"))
+    parked = done(authz("billing", "events", "ingest", first, "--source", "stripe", "-o", "json"))
     assert parked["event"]["reason"] == "BILLING_EVENT_REASON_NOT_ONBOARDED"
-    opened = done(authz("events", "ingest", second, "--source", "stripe", "-o", "json"))
+    opened = done(authz("billing", "events", "ingest", second, "--source", "stripe", "-o", "json"))
     assert "tier: none -> professional" in opened["effects"]
-    shown = authz("events", "show", "stripe", opened["event"]["id"])
+    shown = authz("billing", "events", "show", "stripe", opened["event"]["id"])
     assert "verified" in shown.out
     assert "applied" in shown.out
     tenant = opened["event"]["tenant"]
-    listed = done(authz("events", "list", "--tenant", tenant, "-o", "json"))
+    listed = done(authz("billing", "events", "list", "--tenant", tenant, "-o", "json"))
     assert [each["state"] for each in listed["events"]] == ["BILLING_EVENT_STATE_APPLIED"] * 2
-    replayed = authz("events", "replay", "stripe", opened["event"]["id"], "--dry-run")
+    replayed = authz("billing", "events", "replay", "stripe", opened["event"]["id"], "--dry-run")
     assert replayed.code == 0, replayed.err
     assert "dry run" in replayed.err
 
@@ -104,17 +104,17 @@ def test_wrong_billing_file_is_told_with_its_line(authz: Authz, folder: Path) ->
 
 
 def test_intake_is_paused_and_resumed(authz: Authz) -> None:
-    paused = done(authz("events", "pause", "--reason", "a flood", "-o", "json"))
+    paused = done(authz("billing", "events", "pause", "--reason", "a flood", "-o", "json"))
     assert paused["intake"]["paused"]
-    assert "a flood" in authz("events", "intake").out
-    assert authz("events", "resume").code == 0
-    assert "open" in authz("events", "intake").out
-    assert done(authz("events", "reconcile", "-o", "json"))["compared"] >= 0
+    assert "a flood" in authz("billing", "events", "intake").out
+    assert authz("billing", "events", "resume").code == 0
+    assert "open" in authz("billing", "events", "intake").out
+    assert done(authz("billing", "events", "reconcile", "-o", "json"))["compared"] >= 0
 
 
 def test_unknown_source_is_a_wrong_usage(authz: Authz, folder: Path) -> None:
     file = story(folder)[0]
     ran = authz("billing", "test", file, "--source", "nobody", "-o", "json")
     assert (ran.code, ran.failure["reason"]) == (2, "UNKNOWN_SOURCE")
-    ran = authz("events", "ingest", file, "--source", "nobody", "-o", "json")
+    ran = authz("billing", "events", "ingest", file, "--source", "nobody", "-o", "json")
     assert (ran.code, ran.failure["reason"]) == (3, "EVENT_SOURCE_NOT_FOUND")

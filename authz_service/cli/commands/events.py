@@ -1,4 +1,4 @@
-"""`authz events`: what billing and CRM systems told us, and what became of it."""
+"""`authz billing events`: what billing and CRM systems told us, and what became of it."""
 
 from collections.abc import Iterable
 from pathlib import Path
