@@ -88,3 +88,12 @@ AsKnownAt = Annotated[
     ),
 ]
 Latest = Annotated[bool, typer.Option("--latest", help="Answer from all that is committed by now.")]
+
+
+HandOver = Annotated[
+    bool,
+    typer.Option(
+        "--hand-over-invitations",
+        help="Take over the open invitations that the member sent, instead of ending them.",
+    ),
+]

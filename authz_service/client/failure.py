@@ -136,6 +136,10 @@ _ADVICE: Final[Mapping[str, str]] = {
     "MEMBER_STATE_CONFLICT": "see the member's state with authz members show TENANT SUBJECT; "
     "lift a suspension with authz members resume TENANT SUBJECT --for REASON",
     "SCHEDULE_IN_PAST": "name a later instant, such as +30d, or leave it out for now",
+    "INVITATION_SENDER_LACKS_RIGHT": "run authz invitations resend TENANT ID, or invite again",
+    "MEMBER_OUTRANKS": "let an admin of the account do it, or use a key of operations",
+    "TENANT_SUSPENDED": "see why with authz tenants show TENANT; then authz tenants resume TENANT",
+    "NOT_THE_OWNER": "let the owner hand the account over, or use a key of operations",
     "FEATURE_KIND_MISMATCH": "see who sets it, and to what, with authz features list --name NAME",
     "FEATURE_RANK_CONFLICT": "see its texts and ranks with authz features list --name NAME",
     "FEATURE_SET": "see it with authz exceptions list TENANT --kind feature; change that one with "

@@ -16,21 +16,23 @@ _ACTIVE = StatePeriod(TenantState.ACTIVE)
 
 
 def suspended(tenant: Tenant, reason: SuspensionReason, at: Instant) -> Tenant:
-    """Add one reason. Raises: FailedPrecondition if it holds already or the tenant has ended."""
+    """Add one reason; one that holds already changes nothing.
+
+    Raises: FailedPrecondition if the tenant has ended.
+    """
     require_not_offboarded(tenant, at, "suspended")
-    if reason in tenant.suspensions:
-        raise _conflict_of(tenant, reason, f"is already suspended for reason {reason}")
     return replace(tenant, suspensions=tenant.suspensions | {reason})
 
 
 def resumed(tenant: Tenant, reason: SuspensionReason, at: Instant) -> Tenant:
-    """Lift one reason. Raises: FailedPrecondition if it does not hold or the tenant has ended."""
+    """Lift one reason; one that does not hold changes nothing.
+
+    Raises: FailedPrecondition if the tenant has ended, or if what closes it is that its trial or
+    grace is over, which no resumption mends.
+    """
     require_not_offboarded(tenant, at, "resumed")
-    if reason not in tenant.suspensions:
-        reasons = ", ".join(sorted(tenant.suspensions)) or "none"
-        over = tenant.dated_state_at(at) is TenantState.SUSPENDED
-        hint = "; its trial or grace is over: activate it" if over else ""
-        message = f"is not suspended for reason {reason} (reasons held: {reasons}){hint}"
+    if reason not in tenant.suspensions and tenant.dated_state_at(at) is TenantState.SUSPENDED:
+        message = f"is not suspended for reason {reason}: its trial or grace is over; activate it"
         raise _conflict_of(tenant, reason, message)
     return replace(tenant, suspensions=tenant.suspensions - {reason})
 

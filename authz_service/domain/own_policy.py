@@ -69,7 +69,7 @@ ROLES: Final = (
         "A product in which customers' admins manage their people",
         _rights("""
             actors: name
-            members: add remove set_roles get list
+            members: add remove set_roles transfer_ownership get list
             invitations: create accept resend revoke get list
             role_grants: create delete get list
             own_roles: create update delete

@@ -1,12 +1,13 @@
 """Invariants of a customer's roster, whichever way a change comes in.
 
 The unit of work checks them for every transaction. They look at what the transaction does to
-memberships and role grants, and at nothing else: neither a policy that redefines a role nor the
-end of an account is held back. A change that takes nothing from anybody is through at once.
+memberships, role grants and admin roles, and at nothing else: the end of an account is not held
+back. A change that takes nothing from anybody is through at once.
 """
 
 from collections.abc import Sequence
 
+from authz_service.domain.catalog import Role
 from authz_service.domain.change import Delta, FactChange
 from authz_service.domain.grant import RoleGrant
 from authz_service.domain.membership import Membership, MembershipState
@@ -24,9 +25,12 @@ def require_kept(index: Index, changes: Sequence[FactChange], at: Instant) -> No
         FailedPrecondition: MEMBER_IS_OWNER, or LAST_ADMIN.
     """
     risked = [who for who in _losing(changes) if _stands_out(index, *who, at)]
-    if not risked:
+    demoting = any(map(_demotes, changes))
+    if not risked and not demoting:
         return
     after = apply(index, Delta(index.revision + 1, tuple(changes), at))
+    if demoting:
+        _require_admins(index, after, at)
     for tenant, subject in risked:
         _require_owner(index, after, tenant, subject, at)
     admins = [tenant for tenant, subject in risked if is_admin(index, tenant, subject, at)]
@@ -50,6 +54,23 @@ def holds_admin_role(index: Index, tenant: str, subject: str, at: Instant) -> bo
         if tenant_wide and role is not None and role.fact.admin:
             return True
     return False
+
+
+def _demotes(change: FactChange) -> bool:
+    """Tell whether a role that runs accounts is ended, or runs none any more."""
+    before, after = change.before, change.after
+    still = isinstance(after, Role) and after.admin
+    return isinstance(before, Role) and before.admin and not still
+
+
+def _require_admins(before: Index, after: Index, at: Instant) -> None:
+    """Check that each open account which had an admin has one still."""
+    for entry in after.tenants.values():
+        tenant = entry.fact.id
+        if tenant == SYSTEM or entry.fact.state_at(at) not in OPEN_STATES:
+            continue
+        if before.tenant(tenant) is not None and has_admin(before, tenant, at):
+            _require_admin(after, tenant, at)
 
 
 def _losing(changes: Sequence[FactChange]) -> list[tuple[str, str]]:
@@ -83,12 +104,19 @@ def _require_owner(before: Index, after: Index, tenant: str, subject: str, at: I
         raise _is_owner(tenant, subject, "keeps an admin role on the whole account, without end")
 
 
+def has_admin(index: Index, tenant: str, at: Instant) -> bool:
+    """Tell whether some active member of a tenant runs the account."""
+    entry = index.tenants[tenant]
+    bits = sum(index.role_bits[name] for name, role in index.roles.items() if role.fact.admin)
+    return any(
+        member & bits if isinstance(member, int) else is_admin(index, tenant, subject, at)
+        for subject, member in entry.members.items()
+    )
+
+
 def _require_admin(after: Index, tenant: str, at: Instant) -> None:
-    entry = after.tenants[tenant]
-    bits = sum(after.role_bits[name] for name, role in after.roles.items() if role.fact.admin)
-    for subject, member in entry.members.items():
-        if member & bits if isinstance(member, int) else is_admin(after, tenant, subject, at):
-            return
+    if has_admin(after, tenant, at):
+        return
     raise FailedPrecondition(
         ErrorReason.LAST_ADMIN,
         f"this would leave {tenant!r} without an active admin; grant an admin role to another "

@@ -84,14 +84,6 @@ def test_removal_denies_on_the_very_next_check(acme: Account) -> None:
     assert acme.reason("vera", "invoices:view") == "NOT_A_MEMBER"
 
 
-def test_a_reason_is_laid_on_once_and_only_a_held_one_is_lifted(acme: Account) -> None:
-    acme.hold_back("vera", "RISK")
-    conflict = ErrorReason.MEMBER_STATE_CONFLICT
-    acme.server.refuses(suspension(acme, "vera", "RISK"), conflict, at="suspension_reason")
-    request = member_pb2.ResumeMemberRequest(tenant=acme.id, subject="user:vera")
-    acme.server.refuses(request, conflict, at="suspension_reason", says="but for risk")
-
-
 def test_suspending_and_removing_are_possible_in_any_state_of_the_account(acme: Account) -> None:
     acme.set_tier("free")
     acme.suspend()
@@ -290,7 +282,9 @@ def test_an_admin_that_is_held_back_is_none(acme: Account) -> None:
     account.server.refuses(removal(account, "ada"), ErrorReason.LAST_ADMIN)
 
 
-def test_neither_policy_nor_the_end_of_an_account_is_held_back(acme: Account) -> None:
+def test_no_policy_leaves_an_account_without_an_admin_and_its_end_is_not_held_back(
+    acme: Account,
+) -> None:
     account = only_admin(acme)
     account.put_role("boss", "invoices:view")
     own = role_pb2.Role(id=f"{account.id}/boss", permissions=["invoices:view"], admin=True)
@@ -298,7 +292,10 @@ def test_neither_policy_nor_the_end_of_an_account_is_held_back(acme: Account) ->
     account.grant("ada", own.id)
     account.revoke("ada", "admin")
     own.admin = False
-    account.operator.roles.UpdateRole(role_pb2.UpdateRoleRequest(**PUT, role=own))
+    demotion = role_pb2.UpdateRoleRequest(**PUT, role=own)
+    account.server.refuses(demotion, ErrorReason.LAST_ADMIN, says=account.id)
+    account.add("ben", "admin")
+    account.operator.call(demotion)
     account.remove("ada")
     acme.offboard()
 

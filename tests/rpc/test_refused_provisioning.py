@@ -181,24 +181,21 @@ def test_unknown_member_is_not_found(acme: Account, rpc: Any) -> None:
     )
 
 
-def test_suspending_twice_for_one_reason_is_refused(acme: Account) -> None:
-    acme.suspend("BILLING")
-    request = tenant_pb2.SuspendTenantRequest(tenant=acme.id, suspension_reason=why("BILLING"))
-    found = acme.server.refuses(
-        request, ErrorReason.TENANT_STATE_CONFLICT, at="suspension_reason", says="already"
-    )
-    assert found.metadata == {"suspension_reason": "billing"}
-
-
-def test_lifting_a_reason_that_does_not_hold_is_refused(acme: Account) -> None:
-    acme.suspend("BILLING")
-    request = tenant_pb2.ResumeTenantRequest(tenant=acme.id, suspension_reason=why("RISK"))
-    acme.server.refuses(
-        request,
-        ErrorReason.TENANT_STATE_CONFLICT,
-        at="suspension_reason",
-        says="reasons held: billing",
-    )
+def test_what_is_so_already_is_no_error_and_makes_no_revision(acme: Account) -> None:
+    once = acme.suspend("BILLING")
+    before = acme.server.revision
+    assert acme.suspend("BILLING") == once
+    assert acme.resume("RISK") == once
+    acme.add("vera", "viewer")
+    acme.hold_back("vera", "RISK")
+    held = acme.server.revision
+    assert acme.hold_back("vera", "RISK").suspensions == [why("RISK")]
+    assert acme.let_go("vera", "ADMIN").suspensions == [why("RISK")]
+    assert (before, held) == (held - 2, acme.server.revision)
+    acme.offboard()
+    ended = acme.server.revision
+    assert acme.offboard().tenant.state == tenant_pb2.TENANT_STATE_OFFBOARDED
+    assert acme.server.revision == ended
 
 
 ENDED: Final = [
@@ -210,7 +207,6 @@ ENDED: Final = [
     "CreateException",
     "GrantRole",
     "InviteMember",
-    "OffboardTenant",
     "CreateRole",
     "ResendInvitation",
     "ResumeMember",

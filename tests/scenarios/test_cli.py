@@ -129,8 +129,8 @@ def test_a_suspension_closes_everything_until_it_is_lifted(authz: Authz, tenant:
     assert closed.code == 0, closed.err
     assert "billing" in closed.out
     assert "TENANT_SUSPENDED" in authz(*asked).out
-    wrong = authz("tenants", "resume", tenant, "--for", "risk", "-o", "json")
-    assert (wrong.code, wrong.failure["reason"]) == (3, "TENANT_STATE_CONFLICT")
+    other = authz("tenants", "resume", tenant, "--for", "risk")
+    assert (other.code, "suspended for" in other.out) == (0, True)
     assert authz("tenants", "resume", tenant, "--for", "billing").code == 0
     assert authz(*asked).code == 0
 

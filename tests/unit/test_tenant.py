@@ -31,12 +31,15 @@ def test_a_trial_that_was_suspended_is_a_trial_again() -> None:
     assert resumed(suspended(trial, BILLING, 1), BILLING, 2).state_at(2) is TenantState.TRIAL
 
 
-def test_a_reason_is_laid_on_once() -> None:
-    _refuses(lambda: suspended(suspended(ACME, BILLING, 1), BILLING, 2))
+def test_what_is_so_already_changes_nothing() -> None:
+    once = suspended(ACME, BILLING, 1)
+    assert suspended(once, BILLING, 2) == once
+    assert resumed(once, RISK, 2) == once
 
 
-def test_a_reason_that_does_not_hold_is_not_lifted() -> None:
-    _refuses(lambda: resumed(suspended(ACME, BILLING, 1), RISK, 2))
+def test_no_resumption_mends_a_trial_that_is_over() -> None:
+    over = Tenant("acme", periods=(StatePeriod(TenantState.TRIAL, Window(0, 5)),))
+    _refuses(lambda: resumed(over, BILLING, 6))
 
 
 def test_offboarding_ends_at_the_instant_and_keeps_the_past() -> None:

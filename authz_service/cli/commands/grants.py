@@ -14,6 +14,7 @@ from authz_service.cli.files import bulk_files
 from authz_service.cli.options import (
     CUSTOMERS,
     ExpectedRevision,
+    HandOver,
     Limit,
     Reason,
     RoleName,
@@ -81,11 +82,17 @@ def revoke(
     source: Annotated[
         GrantSource | None, typer.Option("--source", help="Only grants that this source keeps.")
     ] = None,
+    hand_over: HandOver = False,
     reason: Reason = "",
 ) -> None:  # fmt: skip
     """Revoke every grant that answers the description."""
     request = pb.RevokeRoleRequest(
-        tenant=tenant, subject=subject, role=role, scope=scope, reason=reason
+        tenant=tenant,
+        subject=subject,
+        role=role,
+        scope=scope,
+        hand_over_invitations=hand_over,
+        reason=reason,
     )
     if source:
         request.source = _source(source)

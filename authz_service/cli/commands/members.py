@@ -11,7 +11,7 @@ from authz_service.cli.display import output as out
 from authz_service.cli.display import tables
 from authz_service.cli.display.words import word
 from authz_service.cli.family import Family, Option, number
-from authz_service.cli.options import Reason, Subject, Tenant
+from authz_service.cli.options import HandOver, Reason, Subject, Tenant
 from authz_service.cli.registration import changes
 from authz_service.cli.session import Session
 from authz_service.domain.membership import MembershipState
@@ -111,6 +111,7 @@ MEMBERS.changes(
     "End a membership and every role grant of it.",
     tenant=Tenant,
     subject=Subject,
+    hand_over_invitations=Option(HandOver, default=False),
 )
 MEMBERS.changes(
     "suspend",
@@ -135,6 +136,7 @@ MEMBERS.changes(
     tenant=Tenant,
     subject=Subject,
     roles=Option(AllRoles),
+    hand_over_invitations=Option(HandOver, default=False),
 )
 MEMBERS.lists(
     "list",

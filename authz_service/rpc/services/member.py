@@ -19,6 +19,12 @@ def _one(request: Any) -> members.OneMember:
     return members.OneMember(tenant=request.tenant, subject=request.subject)
 
 
+def _removal(request: pb.RemoveMemberRequest) -> members.RemoveMember:
+    return members.RemoveMember(
+        tenant=request.tenant, subject=request.subject, hand_over=request.hand_over_invitations
+    )
+
+
 def _suspension(request: Any) -> members.MemberSuspension:
     return members.MemberSuspension(
         tenant=request.tenant,
@@ -29,7 +35,10 @@ def _suspension(request: Any) -> members.MemberSuspension:
 
 def _roles(request: pb.SetMemberRolesRequest) -> members.SetMemberRoles:
     return members.SetMemberRoles(
-        tenant=request.tenant, subject=request.subject, roles=tuple(request.roles)
+        tenant=request.tenant,
+        subject=request.subject,
+        roles=tuple(request.roles),
+        hand_over=request.hand_over_invitations,
     )
 
 
@@ -59,7 +68,7 @@ def _listing(request: pb.ListMembersRequest) -> members.ListMembers:
 SERVICE: Final = Service(
     pb.DESCRIPTOR.services_by_name["MemberService"],
     change(members.add_member, _addition, MEMBER.one),
-    change(members.remove_member, _one, MEMBER.one),
+    change(members.remove_member, _removal, MEMBER.one),
     change(members.suspend_member, _suspension, MEMBER.one),
     change(members.resume_member, _suspension, MEMBER.one),
     change(members.set_member_roles, _roles, MEMBER.one),

@@ -33,6 +33,7 @@ def _revocation(
         role=message.role,
         scope=message.scope,
         source=messages.source_filter(message.source, field),
+        hand_over=getattr(message, "hand_over_invitations", False),
     )
 
 

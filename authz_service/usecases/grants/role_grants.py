@@ -36,13 +36,17 @@ class GrantRole:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RevokeRole:
-    """Every grant of the role on this very scope; `source` None means from any source."""
+    """Every grant of the role on this very scope; `source` None means from any source.
+
+    `hand_over` lets the caller take over the invitations that the subject sent.
+    """
 
     tenant: str
     subject: str
     role: str
     scope: str = ""
     source: GrantSource | None = None
+    hand_over: bool = False
 
     def describes(self, grant: RoleGrant) -> bool:
         """Tell whether a grant of the tenant's subject is meant."""

@@ -78,8 +78,8 @@ def given(index: Index, changes: Sequence[FactChange], *, to_members: bool) -> I
         match change.after:
             case RoleGrant() as grant if not _held_before(change.before, grant):
                 yield from _by_grant(after, grant, promised, to_members=to_members)
-            case Invitation(tenant=tenant, roles=roles) if to_members:
-                yield from (_to_members(after, role, tenant) for role in roles)
+            case Invitation() as invitation if to_members:
+                yield from promises_of(after, invitation)
             case (ApiKey() | Identity()) as caller:
                 yield from _by_caller(index, change.before, caller)
             case (Role() | Permission() | Plan() | Tenant()) as fact:
@@ -198,7 +198,7 @@ def _by_grant(
         members = _given(after, grant.role, grant.scope.removeprefix(TENANT_SCOPE))
         yield replace(members, window=grant.window)
     elif to_members and (grant.tenant, grant.role) not in promised:
-        members = _to_members(after, grant.role, grant.tenant, grant.scope)
+        members = reach_of(after, grant.role, grant.tenant, grant.scope)
         yield replace(members, window=grant.window)
 
 
@@ -220,7 +220,13 @@ def _given(index: Index, role: str, tenant: str, what: str = "") -> Given:
     return Given(what or f"role {role!r}", index.role_permissions(role), tenant)
 
 
-def _to_members(index: Index, role: str, tenant: str, scope: str = "") -> Given:
+def promises_of(index: Index, invitation: Invitation) -> Iterator[Given]:
+    """Iterate over what an invitation promises to a customer's member."""
+    return (reach_of(index, role, invitation.tenant) for role in invitation.roles)
+
+
+def reach_of(index: Index, role: str, tenant: str, scope: str = "") -> Given:
+    """Tell what a role gives a customer's member."""
     role_permissions = index.role_permissions(role)
     return Given(f"role {role!r}", role_permissions, tenant, enclosing(scope), to_members=True)
 

@@ -24,7 +24,7 @@ from authz_service.errors import AuthzError, Internal, Unavailable
 from authz_service.gen.access import Access
 from authz_service.store.database import Database
 from authz_service.store.unit_of_work import Store, Transaction
-from authz_service.usecases.kernel import guard, previews
+from authz_service.usecases.kernel import guard, outranking, previews, promises
 from authz_service.usecases.kernel.paging import DEFAULT_SAMPLE
 from authz_service.usecases.kernel.previews import Preview
 from authz_service.usecases.kernel.rights import access_of
@@ -277,7 +277,9 @@ class Executor:
                 value = case.codec.validate_json(earlier.answer)
                 return Answer(earlier.revision, value, repeated=True)
             value = case.body(tx, command)
+            promises.end_unbacked(tx, hand_over=getattr(command, "hand_over", False))
             guard.check_escalation(tx.index, tx.changes, call.actor, tx.now)
+            outranking.require_rank(tx.index, tx.changes, call.actor, tx.now)
             guard.require_not_managed(tx.index, tx.changes, call.actor)
             if not tx.changes and not tx.records:
                 # Nothing was to be changed, but somebody with the right to has asked for it.

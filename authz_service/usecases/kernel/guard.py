@@ -125,7 +125,7 @@ def require_for_all(
     Raises:
         PermissionDenied: names the first for which it is missing.
     """
-    if not actor.on_behalf_of and _holds(index, actor.subject, right, "", at):
+    if not actor.on_behalf_of and holds(index, actor.subject, right, "", at):
         return
     for tenant in tenants() or ("",):
         require(index, actor, right, tenant, at)
@@ -209,7 +209,7 @@ def _managed(member: Membership, field: str = "") -> FailedPrecondition:
 
 
 def _require(index: Index, subject: str, right: str, tenant: str, at: Instant) -> None:
-    if not _holds(index, subject, right, tenant, at):
+    if not holds(index, subject, right, tenant, at):
         user = subject.startswith(USER)
         advice = "ask who runs the account" if user else "use a key with a role that has it"
         raise PermissionDenied(
@@ -219,7 +219,8 @@ def _require(index: Index, subject: str, right: str, tenant: str, at: Instant) -
         )
 
 
-def _holds(index: Index, subject: str, right: str, tenant: str, at: Instant) -> bool:
+def holds(index: Index, subject: str, right: str, tenant: str, at: Instant) -> bool:
+    """Tell whether a caller or a customer's user holds a right for a tenant, "" for all."""
     if not subject.startswith(USER):
         home, scopes = SYSTEM, ((f"tenant:{tenant}",) if tenant else ())
     elif tenant in ("", SYSTEM):

@@ -6,12 +6,19 @@ from authz_service.domain.audit import AuditRecord
 from authz_service.domain.identifiers import checked
 from authz_service.domain.invitation import LONGEST, Invitation, checked_address
 from authz_service.domain.membership import Membership, MembershipState, joined
-from authz_service.domain.tenant import Tenant
+from authz_service.domain.tenant import Tenant, TenantState
 from authz_service.domain.window import Instant
+from authz_service.engine import invariants
 from authz_service.engine.index import Index
-from authz_service.errors import AlreadyExists, ErrorReason, InvalidArgument, NotFound
+from authz_service.errors import (
+    AlreadyExists,
+    ErrorReason,
+    FailedPrecondition,
+    InvalidArgument,
+    NotFound,
+)
 from authz_service.store.unit_of_work import Transaction
-from authz_service.usecases.kernel import paging, preconditions
+from authz_service.usecases.kernel import paging, preconditions, promises
 from authz_service.usecases.kernel.execution import View, change, read
 from authz_service.usecases.kernel.paging import Page, PageRequest
 from authz_service.usecases.members import roster
@@ -103,6 +110,8 @@ def accept_invitation(tx: Transaction, command: AcceptInvitation) -> MemberNow:
     tenant = preconditions.running_customer(tx.index, command.tenant, tx.now)
     subject = _person(command.subject, "subject")
     invitation = _opened(tx, command)
+    _require_open(tenant, tx.now)
+    promises.require_sender(tx, invitation)
     roster.end_invitation(tx, "invitation.accepted", invitation)
     membership = tx.index.member(tenant.id, subject)
     member = joined(membership) if membership is not None else Membership(tenant.id, subject)
@@ -110,16 +119,21 @@ def accept_invitation(tx: Transaction, command: AcceptInvitation) -> MemberNow:
         action = "member.added" if membership is None else "member.joined"
         roster.changed(tx, action, membership, member)
     roster.give_lacking(tx, tenant, subject, invitation.roles, "token")
+    _own(tx, tenant, member)
     return roster.as_changed(tx, member)
 
 
 @change
 def resend_invitation(tx: Transaction, command: ResendInvitation) -> InvitationNow:
-    """Make the old token worthless; an invitation whose time is over takes its seat again."""
+    """Make the old token worthless; an invitation whose time is over takes its seat again.
+
+    Whoever resends it answers for what it promises from then on.
+    """
     tenant = preconditions.running_customer(tx.index, command.tenant, tx.now)
     invitation = _find(tx.index, command.tenant, command.id)
     sent = replace(
         invitation,
+        invited_by=tx.call.actor.on_behalf_of or tx.call.actor.subject,
         token_hash=command.token_hash,
         mailed_hash="",
         sent_at=tx.now,
@@ -222,6 +236,28 @@ def _require_new(tx: Transaction, invitation: Invitation) -> None:
             roster.end_invitation(tx, "invitation.expired", other)
         else:
             _withdraw(tx, "invitation.expired", other)
+
+
+def _require_open(tenant: Tenant, at: Instant) -> None:
+    """Check that the account is not suspended. Raises: TENANT_SUSPENDED."""
+    if tenant.state_at(at) is TenantState.SUSPENDED:
+        reasons = ",".join(sorted(tenant.suspensions))
+        raise FailedPrecondition(
+            ErrorReason.TENANT_SUSPENDED,
+            f"{tenant.id!r} is suspended ({reasons or 'its trial or grace is over'}); accept the "
+            "invitation once the account is open again",
+            field="tenant",
+            details={"suspensions": reasons},
+        )
+
+
+def _own(tx: Transaction, tenant: Tenant, member: Membership) -> None:
+    """Let the first admin of an account that nobody owns or runs become its owner."""
+    if not invariants.is_admin(tx.after(), tenant.id, member.subject, tx.now):
+        return
+    run = invariants.has_admin(tx.index, tenant.id, tx.now)
+    if not run and roster.owner_of(tx.index, tenant.id) is None:
+        roster.changed(tx, "member.owner_made", member, replace(member, owner=True))
 
 
 def _withdraw(tx: Transaction, action: str, invitation: Invitation) -> None:

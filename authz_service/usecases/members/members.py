@@ -63,6 +63,13 @@ class OneMember:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RemoveMember(OneMember):
+    """`hand_over` lets the caller take over the invitations that the member sent."""
+
+    hand_over: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MemberSuspension:
     """One reason to lay on a member, or to lift."""
 
@@ -80,6 +87,7 @@ class SetMemberRoles:
     subject: str
     roles: tuple[str, ...]
     by: ManagedBy = ManagedBy.NOBODY
+    hand_over: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,7 +136,7 @@ def join(
 
 
 @change
-def remove_member(tx: Transaction, command: OneMember) -> MemberNow:
+def remove_member(tx: Transaction, command: RemoveMember) -> MemberNow:
     """End a membership, its grants and its invitations. Neither tier nor state can prevent it."""
     member = _to_change(tx, command)
     roster.end_membership(tx, member)
@@ -148,7 +156,7 @@ def suspend_member(tx: Transaction, command: MemberSuspension) -> MemberNow:
 def resume_member(tx: Transaction, command: MemberSuspension) -> MemberNow:
     preconditions.running_customer(tx.index, command.tenant, tx.now)
     member = _to_change(tx, command)
-    if command.reason is SuspensionReason.SEATS:
+    if command.reason is SuspensionReason.SEATS and command.reason in member.suspensions:
         require_seat(tx, command.tenant)
     roster.changed(tx, "member.resumed", member, resumed(member, command.reason))
     return roster.as_changed(tx, member)

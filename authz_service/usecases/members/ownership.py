@@ -3,11 +3,17 @@
 from dataclasses import dataclass, replace
 
 from authz_service.domain.grant import RoleGrant
+from authz_service.domain.identity import USER
 from authz_service.domain.membership import Membership, MembershipState
 from authz_service.domain.tenant import Tenant
 from authz_service.engine.entitlements import assignable_roles
 from authz_service.engine.invariants import holds_admin_role
-from authz_service.errors import ErrorReason, FailedPrecondition, InvalidArgument
+from authz_service.errors import (
+    ErrorReason,
+    FailedPrecondition,
+    InvalidArgument,
+    PermissionDenied,
+)
 from authz_service.store.unit_of_work import Transaction
 from authz_service.usecases.grants.role_grants import give
 from authz_service.usecases.kernel import preconditions
@@ -34,8 +40,9 @@ class Transferred:
 def transfer_ownership(tx: Transaction, command: TransferOwnership) -> Transferred:
     """Make an active member the owner, with an admin role if it lacks one."""
     tenant = preconditions.running_customer(tx.index, command.tenant, tx.now)
-    member = _able(tx, command)
     former = roster.owner_of(tx.index, tenant.id)
+    _require_owner(tx, former)
+    member = _able(tx, command)
     if former is not None and former.subject == member.subject:
         return Transferred(roster.as_changed(tx, member), None)
     if former is not None:
@@ -47,6 +54,16 @@ def transfer_ownership(tx: Transaction, command: TransferOwnership) -> Transferr
         give(tx, tenant, grant, "new_owner")
     before = roster.as_changed(tx, former) if former is not None else None
     return Transferred(roster.as_changed(tx, member), before)
+
+
+def _require_owner(tx: Transaction, owner: Membership | None) -> None:
+    """Check that of the customer's users only the owner hands over. Raises: NOT_THE_OWNER."""
+    user = tx.call.actor.on_behalf_of or tx.call.actor.subject
+    if user.startswith(USER) and (owner is None or owner.subject != user):
+        raise PermissionDenied(
+            ErrorReason.NOT_THE_OWNER,
+            f"{user} does not own the account; let its owner hand it over, or ask the vendor",
+        )
 
 
 def _able(tx: Transaction, command: TransferOwnership) -> Membership:

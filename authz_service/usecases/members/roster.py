@@ -104,7 +104,9 @@ def require_not_managed(tx: Transaction, member: Membership, by: ManagedBy) -> N
 
 
 def changed(tx: Transaction, action: str, before: Membership | None, after: Membership) -> None:
-    """Make a membership, or let another take its place."""
+    """Make a membership, or let another take its place; nothing happens if both are equal."""
+    if before == after:
+        return
     tx.change(before, after)
     tx.record(AuditRecord(action, after.tenant, (after.subject,), before, after, tx.call.reason))
 

@@ -25,7 +25,7 @@ from authz_service.usecases.kernel import preconditions
 from authz_service.usecases.kernel.escalation import TENANT_SCOPE
 from authz_service.usecases.kernel.execution import change
 from authz_service.usecases.members.roster import end_invitation
-from authz_service.usecases.tenants.tenant_view import TenantNow, changed
+from authz_service.usecases.tenants.tenant_view import TenantNow, changed, tenant_now
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,8 +92,9 @@ def offboard_tenant(tx: Transaction, command: OffboardTenant) -> Offboarded:
         after = offboarded(tenant, at, tx.now)
         return _offboarded(changed(tx, "tenant.offboarding_scheduled", tenant, after), Counts())
     over = tenant.state_at(tx.now) is TenantState.OFFBOARDED
-    left_over = over and _anything_left(tx, tenant.id)
-    after = tenant if left_over else offboarded(tenant, tx.now, tx.now)
+    if over and not _anything_left(tx, tenant.id):
+        return _offboarded(tenant_now(tenant, tx.now), Counts())
+    after = tenant if over else offboarded(tenant, tx.now, tx.now)
     after = replace(after, ended_revision=tx.index.revision + 1)
     now = changed(tx, "tenant.offboarded", tenant, after)
     return _offboarded(now, _take_down(tx, tenant.id))

@@ -285,8 +285,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     Example: `SetMemberRoles` of a member with `managed_by` "scim".
     """
     ERROR_REASON_MEMBER_STATE_CONFLICT: _ErrorReason.ValueType  # 93
-    """FAILED_PRECONDITION. The member's state does not allow the step, such as resuming one that is not
-    suspended for that reason, or making a suspended one the owner.
+    """FAILED_PRECONDITION. The member's state does not allow the step, such as making a suspended one the
+    owner.
     Example: `ResumeMember` for RISK of one suspended for SCIM.
     """
     ERROR_REASON_SCHEDULE_IN_PAST: _ErrorReason.ValueType  # 99
@@ -313,6 +313,26 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """ALREADY_EXISTS. Another exception sets this feature of this tenant within some of the window. End
     or change that one, or let the windows follow each other; `id` in the metadata names it.
     Example: `sso` on from 1 May, where it is on until 1 June already.
+    """
+    ERROR_REASON_INVITATION_SENDER_LACKS_RIGHT: _ErrorReason.ValueType  # 153
+    """FAILED_PRECONDITION. Who sent the invitation could not send it now: no longer a member, or no
+    longer with all that it promises; `permissions` in the metadata names some of what is missing. Let
+    somebody who may resend it, or send another one.
+    Example: an invitation with role `admin` from an admin who has become a viewer.
+    """
+    ERROR_REASON_MEMBER_OUTRANKS: _ErrorReason.ValueType  # 154
+    """PERMISSION_DENIED. A customer's user would take a role from, or suspend, a member whose role gives
+    what the user does not hold. Let somebody do it who holds it all; `permissions` in the metadata
+    names some of what is missing. Example: a helper who may set roles takes `admin` from an admin.
+    """
+    ERROR_REASON_TENANT_SUSPENDED: _ErrorReason.ValueType  # 155
+    """FAILED_PRECONDITION. The account is suspended, and nobody joins it meanwhile; `suspensions` in the
+    metadata says why, if it is not its dates. Accept again once it is resumed.
+    Example: `AcceptInvitation` to an account that is suspended for reason BILLING.
+    """
+    ERROR_REASON_NOT_THE_OWNER: _ErrorReason.ValueType  # 156
+    """PERMISSION_DENIED. Of a customer's users, only the owner hands the account over. Let the owner do
+    it, or ask the vendor. Example: `TransferOwnership` on behalf of an admin who is not the owner.
     """
     ERROR_REASON_SCHEDULED_CHANGE_NOT_FOUND: _ErrorReason.ValueType  # 54
     """NOT_FOUND. No such change lies ahead, of the tenant or of policy: it took place, was cancelled or
@@ -763,8 +783,8 @@ it. Change the member there, or call with the right `authz.members:override`.
 Example: `SetMemberRoles` of a member with `managed_by` "scim".
 """
 ERROR_REASON_MEMBER_STATE_CONFLICT: ErrorReason.ValueType  # 93
-"""FAILED_PRECONDITION. The member's state does not allow the step, such as resuming one that is not
-suspended for that reason, or making a suspended one the owner.
+"""FAILED_PRECONDITION. The member's state does not allow the step, such as making a suspended one the
+owner.
 Example: `ResumeMember` for RISK of one suspended for SCIM.
 """
 ERROR_REASON_SCHEDULE_IN_PAST: ErrorReason.ValueType  # 99
@@ -791,6 +811,26 @@ ERROR_REASON_FEATURE_SET: ErrorReason.ValueType  # 152
 """ALREADY_EXISTS. Another exception sets this feature of this tenant within some of the window. End
 or change that one, or let the windows follow each other; `id` in the metadata names it.
 Example: `sso` on from 1 May, where it is on until 1 June already.
+"""
+ERROR_REASON_INVITATION_SENDER_LACKS_RIGHT: ErrorReason.ValueType  # 153
+"""FAILED_PRECONDITION. Who sent the invitation could not send it now: no longer a member, or no
+longer with all that it promises; `permissions` in the metadata names some of what is missing. Let
+somebody who may resend it, or send another one.
+Example: an invitation with role `admin` from an admin who has become a viewer.
+"""
+ERROR_REASON_MEMBER_OUTRANKS: ErrorReason.ValueType  # 154
+"""PERMISSION_DENIED. A customer's user would take a role from, or suspend, a member whose role gives
+what the user does not hold. Let somebody do it who holds it all; `permissions` in the metadata
+names some of what is missing. Example: a helper who may set roles takes `admin` from an admin.
+"""
+ERROR_REASON_TENANT_SUSPENDED: ErrorReason.ValueType  # 155
+"""FAILED_PRECONDITION. The account is suspended, and nobody joins it meanwhile; `suspensions` in the
+metadata says why, if it is not its dates. Accept again once it is resumed.
+Example: `AcceptInvitation` to an account that is suspended for reason BILLING.
+"""
+ERROR_REASON_NOT_THE_OWNER: ErrorReason.ValueType  # 156
+"""PERMISSION_DENIED. Of a customer's users, only the owner hands the account over. Let the owner do
+it, or ask the vendor. Example: `TransferOwnership` on behalf of an admin who is not the owner.
 """
 ERROR_REASON_SCHEDULED_CHANGE_NOT_FOUND: ErrorReason.ValueType  # 54
 """NOT_FOUND. No such change lies ahead, of the tenant or of policy: it took place, was cancelled or

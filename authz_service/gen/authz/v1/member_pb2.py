@@ -27,7 +27,7 @@ from authz_service.gen.authz.v1 import options_pb2 as authz_dot_v1_dot_options__
 from authz_service.gen.authz.v1 import suspension_pb2 as authz_dot_v1_dot_suspension__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15\x61uthz/v1/member.proto\x12\x08\x61uthz.v1\x1a\x15\x61uthz/v1/effect.proto\x1a\x16\x61uthz/v1/options.proto\x1a\x19\x61uthz/v1/suspension.proto\"\xdd\x01\n\x06Member\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\r\n\x05owner\x18\x02 \x01(\x08\x12\x0f\n\x07subject\x18\x03 \x01(\t\x12\r\n\x05roles\x18\x04 \x03(\t\x12(\n\x05state\x18\x05 \x01(\x0e\x32\x19.authz.v1.MembershipState\x12\'\n\nmanaged_by\x18\x06 \x01(\x0e\x32\x13.authz.v1.ManagedBy\x12/\n\x0bsuspensions\x18\x08 \x03(\x0e\x32\x1a.authz.v1.SuspensionReason\x12\x10\n\x08revision\x18\x0f \x01(\x03\"c\n\tNewMember\x12\r\n\x05owner\x18\x02 \x01(\x08\x12\x0f\n\x07subject\x18\x03 \x01(\t\x12\r\n\x05roles\x18\x04 \x03(\t\x12\'\n\nmanaged_by\x18\x06 \x01(\x0e\x32\x13.authz.v1.ManagedBy\"\x82\x01\n\x10\x41\x64\x64MemberRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12#\n\x06member\x18\x02 \x01(\x0b\x32\x13.authz.v1.NewMember\x12\x12\n\nrequest_id\x18\r \x01(\t\x12\x15\n\rvalidate_only\x18\x0e \x01(\x08\x12\x0e\n\x06reason\x18\x0f \x01(\t\"k\n\x11\x41\x64\x64MemberResponse\x12 \n\x06member\x18\x02 \x01(\x0b\x32\x10.authz.v1.Member\x12\"\n\x07preview\x18\x0e \x01(\x0b\x32\x11.authz.v1.Preview\x12\x10\n\x08revision\x18\x0f \x01(\x03\"q\n\x13RemoveMemberRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x0f\n\x07subject\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\r \x01(\t\x12\x15\n\rvalidate_only\x18\x0e \x01(\x08\x12\x0e\n\x06reason\x18\x0f \x01(\t\"n\n\x14RemoveMemberResponse\x12 \n\x06member\x18\x02 \x01(\x0b\x32\x10.authz.v1.Member\x12\"\n\x07preview\x18\x0e \x01(\x0b\x32\x11.authz.v1.Preview\x12\x10\n\x08revision\x18\x0f \x01(\x03\"3\n\x10GetMemberRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x0f\n\x07subject\x18\x03 \x01(\t\"G\n\x11GetMemberResponse\x12 \n\x06member\x18\x02 \x01(\x0b\x32\x10.authz.v1.Member\x12\x10\n\x08revision\x18\x0f \x01(\x03\"\xaa\x01\n\x12ListMembersRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\r\n\x05owner\x18\x02 \x01(\x08\x12\x16\n\x0esubject_prefix\x18\x03 \x01(\t\x12\x0c\n\x04role\x18\x04 \x01(\t\x12(\n\x05state\x18\x05 \x01(\x0e\x32\x19.authz.v1.MembershipState\x12\x11\n\tpage_size\x18\r \x01(\x05\x12\x12\n\npage_token\x18\x0e \x01(\t\"w\n\x13ListMembersResponse\x12!\n\x07members\x18\x04 \x03(\x0b\x32\x10.authz.v1.Member\x12\x17\n\x0fnext_page_token\x18\r \x01(\t\x12\x10\n\x08revision\x18\x0e \x01(\x03\x12\x12\n\ntotal_size\x18\x0f \x01(\x05\"\xa9\x01\n\x14SuspendMemberRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x35\n\x11suspension_reason\x18\x02 \x01(\x0e\x32\x1a.authz.v1.SuspensionReason\x12\x0f\n\x07subject\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\r \x01(\t\x12\x15\n\rvalidate_only\x18\x0e \x01(\x08\x12\x0e\n\x06reason\x18\x0f \x01(\t\"o\n\x15SuspendMemberResponse\x12 \n\x06member\x18\x02 \x01(\x0b\x32\x10.authz.v1.Member\x12\"\n\x07preview\x18\x0e \x01(\x0b\x32\x11.authz.v1.Preview\x12\x10\n\x08revision\x18\x0f \x01(\x03\"\xa8\x01\n\x13ResumeMemberRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x35\n\x11suspension_reason\x18\x02 \x01(\x0e\x32\x1a.authz.v1.SuspensionReason\x12\x0f\n\x07subject\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\r \x01(\t\x12\x15\n\rvalidate_only\x18\x0e \x01(\x08\x12\x0e\n\x06reason\x18\x0f \x01(\t\"n\n\x14ResumeMemberResponse\x12 \n\x06member\x18\x02 \x01(\x0b\x32\x10.authz.v1.Member\x12\"\n\x07preview\x18\x0e \x01(\x0b\x32\x11.authz.v1.Preview\x12\x10\n\x08revision\x18\x0f \x01(\x03\"\x82\x01\n\x15SetMemberRolesRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x0f\n\x07subject\x18\x03 \x01(\t\x12\r\n\x05roles\x18\x04 \x03(\t\x12\x12\n\nrequest_id\x18\r \x01(\t\x12\x15\n\rvalidate_only\x18\x0e \x01(\x08\x12\x0e\n\x06reason\x18\x0f \x01(\t\"p\n\x16SetMemberRolesResponse\x12 \n\x06member\x18\x02 \x01(\x0b\x32\x10.authz.v1.Member\x12\"\n\x07preview\x18\x0e \x01(\x0b\x32\x11.authz.v1.Preview\x12\x10\n\x08revision\x18\x0f \x01(\x03\"x\n\x18TransferOwnershipRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x11\n\tnew_owner\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\r \x01(\t\x12\x15\n\rvalidate_only\x18\x0e \x01(\x08\x12\x0e\n\x06reason\x18\x0f \x01(\t\"\x9a\x01\n\x19TransferOwnershipResponse\x12&\n\x0c\x66ormer_owner\x18\x01 \x01(\x0b\x32\x10.authz.v1.Member\x12\x1f\n\x05owner\x18\x02 \x01(\x0b\x32\x10.authz.v1.Member\x12\"\n\x07preview\x18\x0e \x01(\x0b\x32\x11.authz.v1.Preview\x12\x10\n\x08revision\x18\x0f \x01(\x03*\xac\x01\n\x0fMembershipState\x12 \n\x1cMEMBERSHIP_STATE_UNSPECIFIED\x10\x00\x12\x1c\n\x18MEMBERSHIP_STATE_INVITED\x10\x01\x12\x1b\n\x17MEMBERSHIP_STATE_ACTIVE\x10\x02\x12\x1e\n\x1aMEMBERSHIP_STATE_SUSPENDED\x10\x03\x12\x1c\n\x18MEMBERSHIP_STATE_REMOVED\x10\x04*<\n\tManagedBy\x12\x1a\n\x16MANAGED_BY_UNSPECIFIED\x10\x00\x12\x13\n\x0fMANAGED_BY_SCIM\x10\x01\x32\xb5\x07\n\rMemberService\x12\x65\n\tAddMember\x12\x1a.authz.v1.AddMemberRequest\x1a\x1b.authz.v1.AddMemberResponse\"\x1f\xa2\xbb\x18\x1b\n\x11\x61uthz.members:add\x12\x06tenant\x12q\n\x0cRemoveMember\x12\x1d.authz.v1.RemoveMemberRequest\x1a\x1e.authz.v1.RemoveMemberResponse\"\"\xa2\xbb\x18\x1e\n\x14\x61uthz.members:remove\x12\x06tenant\x12\x65\n\tGetMember\x12\x1a.authz.v1.GetMemberRequest\x1a\x1b.authz.v1.GetMemberResponse\"\x1f\xa2\xbb\x18\x1b\n\x11\x61uthz.members:get\x12\x06tenant\x12n\n\x0bListMembers\x12\x1c.authz.v1.ListMembersRequest\x1a\x1d.authz.v1.ListMembersResponse\"\"\xa2\xbb\x18\x1e\n\x12\x61uthz.members:list\x12\x06tenant0\x05\x12u\n\rSuspendMember\x12\x1e.authz.v1.SuspendMemberRequest\x1a\x1f.authz.v1.SuspendMemberResponse\"#\xa2\xbb\x18\x1f\n\x15\x61uthz.members:suspend\x12\x06tenant\x12q\n\x0cResumeMember\x12\x1d.authz.v1.ResumeMemberRequest\x1a\x1e.authz.v1.ResumeMemberResponse\"\"\xa2\xbb\x18\x1e\n\x14\x61uthz.members:resume\x12\x06tenant\x12z\n\x0eSetMemberRoles\x12\x1f.authz.v1.SetMemberRolesRequest\x1a .authz.v1.SetMemberRolesResponse\"%\xa2\xbb\x18!\n\x17\x61uthz.members:set_roles\x12\x06tenant\x12\x8c\x01\n\x11TransferOwnership\x12\".authz.v1.TransferOwnershipRequest\x1a#.authz.v1.TransferOwnershipResponse\".\xa2\xbb\x18*\n authz.members:transfer_ownership\x12\x06tenantb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15\x61uthz/v1/member.proto\x12\x08\x61uthz.v1\x1a\x15\x61uthz/v1/effect.proto\x1a\x16\x61uthz/v1/options.proto\x1a\x19\x61uthz/v1/suspension.proto\"\xdd\x01\n\x06Member\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\r\n\x05owner\x18\x02 \x01(\x08\x12\x0f\n\x07subject\x18\x03 \x01(\t\x12\r\n\x05roles\x18\x04 \x03(\t\x12(\n\x05state\x18\x05 \x01(\x0e\x32\x19.authz.v1.MembershipState\x12\'\n\nmanaged_by\x18\x06 \x01(\x0e\x32\x13.authz.v1.ManagedBy\x12/\n\x0bsuspensions\x18\x08 \x03(\x0e\x32\x1a.authz.v1.SuspensionReason\x12\x10\n\x08revision\x18\x0f \x01(\x03\"c\n\tNewMember\x12\r\n\x05owner\x18\x02 \x01(\x08\x12\x0f\n\x07subject\x18\x03 \x01(\t\x12\r\n\x05roles\x18\x04 \x03(\t\x12\'\n\nmanaged_by\x18\x06 \x01(\x0e\x32\x13.authz.v1.ManagedBy\"\x82\x01\n\x10\x41\x64\x64MemberRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12#\n\x06member\x18\x02 \x01(\x0b\x32\x13.authz.v1.NewMember\x12\x12\n\nrequest_id\x18\r \x01(\t\x12\x15\n\rvalidate_only\x18\x0e \x01(\x08\x12\x0e\n\x06reason\x18\x0f \x01(\t\"k\n\x11\x41\x64\x64MemberResponse\x12 \n\x06member\x18\x02 \x01(\x0b\x32\x10.authz.v1.Member\x12\"\n\x07preview\x18\x0e \x01(\x0b\x32\x11.authz.v1.Preview\x12\x10\n\x08revision\x18\x0f \x01(\x03\"\x90\x01\n\x13RemoveMemberRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x0f\n\x07subject\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\r \x01(\t\x12\x15\n\rvalidate_only\x18\x0e \x01(\x08\x12\x0e\n\x06reason\x18\x0f \x01(\t\x12\x1d\n\x15hand_over_invitations\x18\x10 \x01(\x08\"n\n\x14RemoveMemberResponse\x12 \n\x06member\x18\x02 \x01(\x0b\x32\x10.authz.v1.Member\x12\"\n\x07preview\x18\x0e \x01(\x0b\x32\x11.authz.v1.Preview\x12\x10\n\x08revision\x18\x0f \x01(\x03\"3\n\x10GetMemberRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x0f\n\x07subject\x18\x03 \x01(\t\"G\n\x11GetMemberResponse\x12 \n\x06member\x18\x02 \x01(\x0b\x32\x10.authz.v1.Member\x12\x10\n\x08revision\x18\x0f \x01(\x03\"\xaa\x01\n\x12ListMembersRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\r\n\x05owner\x18\x02 \x01(\x08\x12\x16\n\x0esubject_prefix\x18\x03 \x01(\t\x12\x0c\n\x04role\x18\x04 \x01(\t\x12(\n\x05state\x18\x05 \x01(\x0e\x32\x19.authz.v1.MembershipState\x12\x11\n\tpage_size\x18\r \x01(\x05\x12\x12\n\npage_token\x18\x0e \x01(\t\"w\n\x13ListMembersResponse\x12!\n\x07members\x18\x04 \x03(\x0b\x32\x10.authz.v1.Member\x12\x17\n\x0fnext_page_token\x18\r \x01(\t\x12\x10\n\x08revision\x18\x0e \x01(\x03\x12\x12\n\ntotal_size\x18\x0f \x01(\x05\"\xa9\x01\n\x14SuspendMemberRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x35\n\x11suspension_reason\x18\x02 \x01(\x0e\x32\x1a.authz.v1.SuspensionReason\x12\x0f\n\x07subject\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\r \x01(\t\x12\x15\n\rvalidate_only\x18\x0e \x01(\x08\x12\x0e\n\x06reason\x18\x0f \x01(\t\"o\n\x15SuspendMemberResponse\x12 \n\x06member\x18\x02 \x01(\x0b\x32\x10.authz.v1.Member\x12\"\n\x07preview\x18\x0e \x01(\x0b\x32\x11.authz.v1.Preview\x12\x10\n\x08revision\x18\x0f \x01(\x03\"\xa8\x01\n\x13ResumeMemberRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x35\n\x11suspension_reason\x18\x02 \x01(\x0e\x32\x1a.authz.v1.SuspensionReason\x12\x0f\n\x07subject\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\r \x01(\t\x12\x15\n\rvalidate_only\x18\x0e \x01(\x08\x12\x0e\n\x06reason\x18\x0f \x01(\t\"n\n\x14ResumeMemberResponse\x12 \n\x06member\x18\x02 \x01(\x0b\x32\x10.authz.v1.Member\x12\"\n\x07preview\x18\x0e \x01(\x0b\x32\x11.authz.v1.Preview\x12\x10\n\x08revision\x18\x0f \x01(\x03\"\xa1\x01\n\x15SetMemberRolesRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x0f\n\x07subject\x18\x03 \x01(\t\x12\r\n\x05roles\x18\x04 \x03(\t\x12\x12\n\nrequest_id\x18\r \x01(\t\x12\x15\n\rvalidate_only\x18\x0e \x01(\x08\x12\x0e\n\x06reason\x18\x0f \x01(\t\x12\x1d\n\x15hand_over_invitations\x18\x10 \x01(\x08\"p\n\x16SetMemberRolesResponse\x12 \n\x06member\x18\x02 \x01(\x0b\x32\x10.authz.v1.Member\x12\"\n\x07preview\x18\x0e \x01(\x0b\x32\x11.authz.v1.Preview\x12\x10\n\x08revision\x18\x0f \x01(\x03\"x\n\x18TransferOwnershipRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x11\n\tnew_owner\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\r \x01(\t\x12\x15\n\rvalidate_only\x18\x0e \x01(\x08\x12\x0e\n\x06reason\x18\x0f \x01(\t\"\x9a\x01\n\x19TransferOwnershipResponse\x12&\n\x0c\x66ormer_owner\x18\x01 \x01(\x0b\x32\x10.authz.v1.Member\x12\x1f\n\x05owner\x18\x02 \x01(\x0b\x32\x10.authz.v1.Member\x12\"\n\x07preview\x18\x0e \x01(\x0b\x32\x11.authz.v1.Preview\x12\x10\n\x08revision\x18\x0f \x01(\x03*\xac\x01\n\x0fMembershipState\x12 \n\x1cMEMBERSHIP_STATE_UNSPECIFIED\x10\x00\x12\x1c\n\x18MEMBERSHIP_STATE_INVITED\x10\x01\x12\x1b\n\x17MEMBERSHIP_STATE_ACTIVE\x10\x02\x12\x1e\n\x1aMEMBERSHIP_STATE_SUSPENDED\x10\x03\x12\x1c\n\x18MEMBERSHIP_STATE_REMOVED\x10\x04*<\n\tManagedBy\x12\x1a\n\x16MANAGED_BY_UNSPECIFIED\x10\x00\x12\x13\n\x0fMANAGED_BY_SCIM\x10\x01\x32\xb5\x07\n\rMemberService\x12\x65\n\tAddMember\x12\x1a.authz.v1.AddMemberRequest\x1a\x1b.authz.v1.AddMemberResponse\"\x1f\xa2\xbb\x18\x1b\n\x11\x61uthz.members:add\x12\x06tenant\x12q\n\x0cRemoveMember\x12\x1d.authz.v1.RemoveMemberRequest\x1a\x1e.authz.v1.RemoveMemberResponse\"\"\xa2\xbb\x18\x1e\n\x14\x61uthz.members:remove\x12\x06tenant\x12\x65\n\tGetMember\x12\x1a.authz.v1.GetMemberRequest\x1a\x1b.authz.v1.GetMemberResponse\"\x1f\xa2\xbb\x18\x1b\n\x11\x61uthz.members:get\x12\x06tenant\x12n\n\x0bListMembers\x12\x1c.authz.v1.ListMembersRequest\x1a\x1d.authz.v1.ListMembersResponse\"\"\xa2\xbb\x18\x1e\n\x12\x61uthz.members:list\x12\x06tenant0\x05\x12u\n\rSuspendMember\x12\x1e.authz.v1.SuspendMemberRequest\x1a\x1f.authz.v1.SuspendMemberResponse\"#\xa2\xbb\x18\x1f\n\x15\x61uthz.members:suspend\x12\x06tenant\x12q\n\x0cResumeMember\x12\x1d.authz.v1.ResumeMemberRequest\x1a\x1e.authz.v1.ResumeMemberResponse\"\"\xa2\xbb\x18\x1e\n\x14\x61uthz.members:resume\x12\x06tenant\x12z\n\x0eSetMemberRoles\x12\x1f.authz.v1.SetMemberRolesRequest\x1a .authz.v1.SetMemberRolesResponse\"%\xa2\xbb\x18!\n\x17\x61uthz.members:set_roles\x12\x06tenant\x12\x8c\x01\n\x11TransferOwnership\x12\".authz.v1.TransferOwnershipRequest\x1a#.authz.v1.TransferOwnershipResponse\".\xa2\xbb\x18*\n authz.members:transfer_ownership\x12\x06tenantb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -50,10 +50,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_MEMBERSERVICE'].methods_by_name['SetMemberRoles']._serialized_options = b'\242\273\030!\n\027authz.members:set_roles\022\006tenant'
   _globals['_MEMBERSERVICE'].methods_by_name['TransferOwnership']._loaded_options = None
   _globals['_MEMBERSERVICE'].methods_by_name['TransferOwnership']._serialized_options = b'\242\273\030*\n authz.members:transfer_ownership\022\006tenant'
-  _globals['_MEMBERSHIPSTATE']._serialized_start=2418
-  _globals['_MEMBERSHIPSTATE']._serialized_end=2590
-  _globals['_MANAGEDBY']._serialized_start=2592
-  _globals['_MANAGEDBY']._serialized_end=2652
+  _globals['_MEMBERSHIPSTATE']._serialized_start=2481
+  _globals['_MEMBERSHIPSTATE']._serialized_end=2653
+  _globals['_MANAGEDBY']._serialized_start=2655
+  _globals['_MANAGEDBY']._serialized_end=2715
   _globals['_MEMBER']._serialized_start=110
   _globals['_MEMBER']._serialized_end=331
   _globals['_NEWMEMBER']._serialized_start=333
@@ -62,34 +62,34 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ADDMEMBERREQUEST']._serialized_end=565
   _globals['_ADDMEMBERRESPONSE']._serialized_start=567
   _globals['_ADDMEMBERRESPONSE']._serialized_end=674
-  _globals['_REMOVEMEMBERREQUEST']._serialized_start=676
-  _globals['_REMOVEMEMBERREQUEST']._serialized_end=789
-  _globals['_REMOVEMEMBERRESPONSE']._serialized_start=791
-  _globals['_REMOVEMEMBERRESPONSE']._serialized_end=901
-  _globals['_GETMEMBERREQUEST']._serialized_start=903
-  _globals['_GETMEMBERREQUEST']._serialized_end=954
-  _globals['_GETMEMBERRESPONSE']._serialized_start=956
-  _globals['_GETMEMBERRESPONSE']._serialized_end=1027
-  _globals['_LISTMEMBERSREQUEST']._serialized_start=1030
-  _globals['_LISTMEMBERSREQUEST']._serialized_end=1200
-  _globals['_LISTMEMBERSRESPONSE']._serialized_start=1202
-  _globals['_LISTMEMBERSRESPONSE']._serialized_end=1321
-  _globals['_SUSPENDMEMBERREQUEST']._serialized_start=1324
-  _globals['_SUSPENDMEMBERREQUEST']._serialized_end=1493
-  _globals['_SUSPENDMEMBERRESPONSE']._serialized_start=1495
-  _globals['_SUSPENDMEMBERRESPONSE']._serialized_end=1606
-  _globals['_RESUMEMEMBERREQUEST']._serialized_start=1609
-  _globals['_RESUMEMEMBERREQUEST']._serialized_end=1777
-  _globals['_RESUMEMEMBERRESPONSE']._serialized_start=1779
-  _globals['_RESUMEMEMBERRESPONSE']._serialized_end=1889
-  _globals['_SETMEMBERROLESREQUEST']._serialized_start=1892
-  _globals['_SETMEMBERROLESREQUEST']._serialized_end=2022
-  _globals['_SETMEMBERROLESRESPONSE']._serialized_start=2024
-  _globals['_SETMEMBERROLESRESPONSE']._serialized_end=2136
-  _globals['_TRANSFEROWNERSHIPREQUEST']._serialized_start=2138
-  _globals['_TRANSFEROWNERSHIPREQUEST']._serialized_end=2258
-  _globals['_TRANSFEROWNERSHIPRESPONSE']._serialized_start=2261
-  _globals['_TRANSFEROWNERSHIPRESPONSE']._serialized_end=2415
-  _globals['_MEMBERSERVICE']._serialized_start=2655
-  _globals['_MEMBERSERVICE']._serialized_end=3604
+  _globals['_REMOVEMEMBERREQUEST']._serialized_start=677
+  _globals['_REMOVEMEMBERREQUEST']._serialized_end=821
+  _globals['_REMOVEMEMBERRESPONSE']._serialized_start=823
+  _globals['_REMOVEMEMBERRESPONSE']._serialized_end=933
+  _globals['_GETMEMBERREQUEST']._serialized_start=935
+  _globals['_GETMEMBERREQUEST']._serialized_end=986
+  _globals['_GETMEMBERRESPONSE']._serialized_start=988
+  _globals['_GETMEMBERRESPONSE']._serialized_end=1059
+  _globals['_LISTMEMBERSREQUEST']._serialized_start=1062
+  _globals['_LISTMEMBERSREQUEST']._serialized_end=1232
+  _globals['_LISTMEMBERSRESPONSE']._serialized_start=1234
+  _globals['_LISTMEMBERSRESPONSE']._serialized_end=1353
+  _globals['_SUSPENDMEMBERREQUEST']._serialized_start=1356
+  _globals['_SUSPENDMEMBERREQUEST']._serialized_end=1525
+  _globals['_SUSPENDMEMBERRESPONSE']._serialized_start=1527
+  _globals['_SUSPENDMEMBERRESPONSE']._serialized_end=1638
+  _globals['_RESUMEMEMBERREQUEST']._serialized_start=1641
+  _globals['_RESUMEMEMBERREQUEST']._serialized_end=1809
+  _globals['_RESUMEMEMBERRESPONSE']._serialized_start=1811
+  _globals['_RESUMEMEMBERRESPONSE']._serialized_end=1921
+  _globals['_SETMEMBERROLESREQUEST']._serialized_start=1924
+  _globals['_SETMEMBERROLESREQUEST']._serialized_end=2085
+  _globals['_SETMEMBERROLESRESPONSE']._serialized_start=2087
+  _globals['_SETMEMBERROLESRESPONSE']._serialized_end=2199
+  _globals['_TRANSFEROWNERSHIPREQUEST']._serialized_start=2201
+  _globals['_TRANSFEROWNERSHIPREQUEST']._serialized_end=2321
+  _globals['_TRANSFEROWNERSHIPRESPONSE']._serialized_start=2324
+  _globals['_TRANSFEROWNERSHIPRESPONSE']._serialized_end=2478
+  _globals['_MEMBERSERVICE']._serialized_start=2718
+  _globals['_MEMBERSERVICE']._serialized_end=3667
 # @@protoc_insertion_point(module_scope)

@@ -326,6 +326,7 @@ class RevokeRoleRequest(_message.Message):
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
+    HAND_OVER_INVITATIONS_FIELD_NUMBER: _builtins.int
     tenant: _builtins.str
     """The tenant's id."""
     subject: _builtins.str
@@ -342,6 +343,10 @@ class RevokeRoleRequest(_message.Message):
     """Answer with the full effect, and change nothing."""
     reason: _builtins.str
     """Why, for the audit; up to 1,000 characters."""
+    hand_over_invitations: _builtins.bool
+    """Take over the open invitations that the member sent, in place of ending those it could not send
+    any more. Who calls must hold what they promise.
+    """
     def __init__(
         self,
         *,
@@ -353,10 +358,11 @@ class RevokeRoleRequest(_message.Message):
         request_id: _builtins.str = ...,
         validate_only: _builtins.bool = ...,
         reason: _builtins.str = ...,
+        hand_over_invitations: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["reason", b"reason", "request_id", b"request_id", "role", b"role", "scope", b"scope", "source", b"source", "subject", b"subject", "tenant", b"tenant", "validate_only", b"validate_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["hand_over_invitations", b"hand_over_invitations", "reason", b"reason", "request_id", b"request_id", "role", b"role", "scope", b"scope", "source", b"source", "subject", b"subject", "tenant", b"tenant", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
