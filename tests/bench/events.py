@@ -26,7 +26,7 @@ from authz_service.store.unit_of_work import Store
 from authz_service.usecases.billing.envelopes import Attributes, envelopes
 from authz_service.usecases.billing.event_ingest import EventDoor
 from authz_service.usecases.kernel.execution import Executor
-from authz_service.usecases.members.members import OneMember, remove_member
+from authz_service.usecases.members.members import RemoveMember, remove_member
 from tests.bench import databases
 from tests.bench.figures import Topic
 from tests.bench.run import Run
@@ -113,7 +113,7 @@ class _Bench:
         question = next(q for q in _questions(tenant, subject) if self._allows(self._replica, q))
         start = time.perf_counter()
         call = Call(Actor(KEY.subject), reason="bench")
-        self._executor.change(call, remove_member, OneMember(tenant=tenant, subject=subject))
+        self._executor.change(call, remove_member, RemoveMember(tenant=tenant, subject=subject))
         if self._allows(self._replica, question):
             raise AssertionError("the check does not see the removal")
         committed = time.perf_counter()

@@ -229,7 +229,7 @@ def test_role_held_back_goes_with_the_member(acme: Desk) -> None:
     acme.add("dora")
     acme.grant("dora", "billing-admin")
     acme.shift("free", replace(READ_ONLY, roles={"billing-admin": ""}))
-    acme.do(members.remove_member, members.OneMember(tenant="acme", subject="user:dora"))
+    acme.do(members.remove_member, members.RemoveMember(tenant="acme", subject="user:dora"))
     assert acme.listed(subject="user:dora") == []
     acme.move("professional")
     acme.add("dora", role="viewer")

@@ -131,7 +131,7 @@ def test_of_two_admins_that_remove_each_other_at_once_one_stays(store_world: Sto
     barrier = Barrier(2)
 
     def attempt(world: StoreWorld, subject: str) -> ErrorReason | None:
-        wanted = members.OneMember(tenant="acme", subject=subject)
+        wanted = members.RemoveMember(tenant="acme", subject=subject)
         barrier.wait()
         try:
             do(world, members.remove_member, wanted)
@@ -285,7 +285,7 @@ class Crowd:
         do(self.world, case, wanted)
 
     def remove(self) -> None:
-        wanted = members.OneMember(tenant="acme", subject=self.who(), by=ManagedBy.SCIM)
+        wanted = members.RemoveMember(tenant="acme", subject=self.who(), by=ManagedBy.SCIM)
         do(self.world, members.remove_member, wanted)
 
     def set_roles(self) -> None:

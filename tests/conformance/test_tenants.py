@@ -438,7 +438,7 @@ def test_reactivation_brings_back_exactly_what_the_end_took(accounts: TenantWorl
     fill(accounts)
     new = members.AddMember(tenant="acme", member=members.NewMember.of("user:sven", ("editor",)))
     accounts.do(members.add_member, new)
-    gone = members.OneMember(tenant="acme", subject="user:sven")
+    gone = members.RemoveMember(tenant="acme", subject="user:sven")
     accounts.do(members.remove_member, gone)
     accounts.do(
         role_grants.revoke_role,
@@ -471,7 +471,7 @@ def test_who_was_but_invited_is_to_be_invited_again(accounts: TenantWorld) -> No
 def test_second_end_is_undone_apart_from_the_first(accounts: TenantWorld) -> None:
     accounts.offboard()
     accounts.reactivate()
-    gone = members.OneMember(tenant="acme", subject="user:vera")
+    gone = members.RemoveMember(tenant="acme", subject="user:vera")
     accounts.do(members.remove_member, gone)
     assert accounts.offboard().members == 1
     assert accounts.reactivate().restored.members == 1
@@ -523,7 +523,7 @@ def test_what_a_dated_end_left_can_be_taken_one_by_one_and_does_not_come_back(
     accounts.wait(accounts.now + DAY)
     viewing = role_grants.RevokeRole(tenant="acme", subject="user:vera", role="viewer")
     accounts.do(role_grants.revoke_role, viewing)
-    gone = members.OneMember(tenant="acme", subject="user:ada")
+    gone = members.RemoveMember(tenant="acme", subject="user:ada")
     accounts.do(members.remove_member, gone)
     assert accounts.offboard() == offboarding.Counts(1, 0)
     assert accounts.reactivate().restored == offboarding.Counts(1, 0)

@@ -140,7 +140,7 @@ def test_upgrade_lifts_exactly_the_suspensions_that_the_policy_made(acme: Moving
 
 def test_whoever_came_back_joined_when_they_came_back(acme: Moving) -> None:
     acme.add("carl", "dora")
-    gone = members.OneMember(tenant="acme", subject="user:vera")
+    gone = members.RemoveMember(tenant="acme", subject="user:vera")
     acme.do(members.remove_member, gone)
     acme.add("vera", role="viewer")
     assert who(acme.shift("free", SUSPEND), StepKind.MEMBER_SUSPENDED) == ["vera"]
@@ -362,7 +362,7 @@ def test_suspended_member_is_resumed_by_hand_only_into_a_free_seat(acme: Moving)
     )
     found = refused(lambda: acme.do(members.resume_member, wanted))
     assert found.reason is ErrorReason.SEATS_EXHAUSTED
-    acme.do(members.remove_member, members.OneMember(tenant="acme", subject="user:vera"))
+    acme.do(members.remove_member, members.RemoveMember(tenant="acme", subject="user:vera"))
     assert acme.do(members.resume_member, wanted).value.membership.suspensions == frozenset()
 
 

@@ -225,9 +225,9 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     Example: `AddMember` in `system`. Use `KeyService`.
     """
     ERROR_REASON_TENANT_STATE_CONFLICT: _ErrorReason.ValueType  # 84
-    """FAILED_PRECONDITION. The tenant's state does not allow the step, such as resuming one that is
-    not suspended for that reason.
-    Example: `ResumeTenant` for BILLING of one suspended for RISK.
+    """FAILED_PRECONDITION. The tenant's state does not allow the step, such as resuming one that its
+    trial's end has closed, or anything but a reactivation of one that is offboarded.
+    Example: `ReactivateTenant` of one that is active.
     """
     ERROR_REASON_SEATS_EXHAUSTED: _ErrorReason.ValueType  # 85
     """FAILED_PRECONDITION. All seats that the tenant bought are taken.
@@ -287,7 +287,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_MEMBER_STATE_CONFLICT: _ErrorReason.ValueType  # 93
     """FAILED_PRECONDITION. The member's state does not allow the step, such as making a suspended one the
     owner.
-    Example: `ResumeMember` for RISK of one suspended for SCIM.
+    Example: `TransferOwnership` to one suspended for SCIM.
     """
     ERROR_REASON_SCHEDULE_IN_PAST: _ErrorReason.ValueType  # 99
     """FAILED_PRECONDITION. What is to happen at an instant was asked for an instant that is over.
@@ -723,9 +723,9 @@ ERROR_REASON_TENANT_RESERVED: ErrorReason.ValueType  # 83
 Example: `AddMember` in `system`. Use `KeyService`.
 """
 ERROR_REASON_TENANT_STATE_CONFLICT: ErrorReason.ValueType  # 84
-"""FAILED_PRECONDITION. The tenant's state does not allow the step, such as resuming one that is
-not suspended for that reason.
-Example: `ResumeTenant` for BILLING of one suspended for RISK.
+"""FAILED_PRECONDITION. The tenant's state does not allow the step, such as resuming one that its
+trial's end has closed, or anything but a reactivation of one that is offboarded.
+Example: `ReactivateTenant` of one that is active.
 """
 ERROR_REASON_SEATS_EXHAUSTED: ErrorReason.ValueType  # 85
 """FAILED_PRECONDITION. All seats that the tenant bought are taken.
@@ -785,7 +785,7 @@ Example: `SetMemberRoles` of a member with `managed_by` "scim".
 ERROR_REASON_MEMBER_STATE_CONFLICT: ErrorReason.ValueType  # 93
 """FAILED_PRECONDITION. The member's state does not allow the step, such as making a suspended one the
 owner.
-Example: `ResumeMember` for RISK of one suspended for SCIM.
+Example: `TransferOwnership` to one suspended for SCIM.
 """
 ERROR_REASON_SCHEDULE_IN_PAST: ErrorReason.ValueType  # 99
 """FAILED_PRECONDITION. What is to happen at an instant was asked for an instant that is over.
