@@ -390,7 +390,7 @@ class TestForHowLong:
         for window in ({}, {"valid_until": self.LATER}, {"valid_from": self.SOON}):
             found = acme.server.refuses(self.granting(acme, "admin", **window), EXCEEDS, by=tina)
             assert found.metadata["held_until"] == rfc3339(round(self.SOON * 1e6))
-            assert "customers:edit" in found.metadata["permissions"]
+            assert "authz.members:add" in found.metadata["permissions"]
             assert found.metadata["held_until"] in found.message
         tina.call(self.granting(acme, "admin", valid_until=self.SOON))
         assert acme.may("vera", "team:manage")
