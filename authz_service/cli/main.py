@@ -17,6 +17,9 @@ from authz_service.cli.commands import (
     add_ons,
     audit,
     billing,
+    billing_policy,
+    billing_prices,
+    billing_sources,
     changes,
     customers,
     decisions,
@@ -104,6 +107,11 @@ keys.app.add_typer(resealing.key_commands)
 billing.app.add_typer(events.app, name="events")
 policies.imports.add_typer(matrix.commands)
 policies.imports.add_typer(customers.commands)
+billing.app.add_typer(billing_prices.commands)
+billing.app.add_typer(billing_policy.commands)
+billing.app.add_typer(billing_prices.prices, name="prices")
+billing.app.add_typer(billing_sources.sources, name="sources")
+billing.app.add_typer(billing_policy.settings, name="settings")
 for _panel, _groups in {
     options.CUSTOMERS: {
         "tenants": tenants.app,

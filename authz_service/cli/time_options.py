@@ -20,7 +20,7 @@ def _revision_or_instant(text: str) -> str:
     return text if text.isdecimal() and len(text) < 19 else _instant(text).isoformat()
 
 
-def _span(text: str) -> timedelta:
+def span(text: str) -> timedelta:
     try:
         return instants.span(text)
     except ValueError as error:
@@ -60,7 +60,7 @@ Overlap = Annotated[
     typer.Option(
         "--overlap",
         metavar="TIME",
-        parser=_span,
+        parser=span,
         help=f"How long the old secret goes on: {instants.SPANS}. 24h if not given.",
     ),
 ]
@@ -69,7 +69,7 @@ OpenFor = Annotated[
     typer.Option(
         "--open-for",
         metavar="TIME",
-        parser=_span,
+        parser=span,
         help=f"How long it can be accepted: {instants.SPANS}. 7d if not given.",
     ),
 ]

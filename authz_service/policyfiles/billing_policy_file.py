@@ -5,6 +5,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+import yaml
+
 from authz_service.domain.billing_policy import NOTHING, BillingPolicy
 from authz_service.domain.policy_set import PolicySet
 from authz_service.policyfiles import schema, yaml_text
@@ -91,6 +93,12 @@ def _examined(text: str, policy_set: PolicySet | None) -> Document:
                 look_up(document, policy, policy_set)
             inspect(document, policy)
     return document
+
+
+def write(data: Mapping[str, Any]) -> str:
+    """Write the file; reading it gives the same data back."""
+    text = yaml.safe_dump(dict(data), sort_keys=False, allow_unicode=True, width=100)
+    return f"# yaml-language-server: $schema=billing.schema.json\n{text}"
 
 
 def _unreadable(message: str) -> PolicyFileError:

@@ -97,10 +97,10 @@ def test_wrong_billing_file_is_told_with_its_line(authz: Authz, folder: Path) ->
     for name in ("catalogue.yaml", "roles.yaml", "tiers.yaml"):
         section = {"catalogue.yaml": "permissions", "roles.yaml": "roles", "tiers.yaml": "tiers"}
         (folder / name).write_text(f"{section[name]}: {{}}\n")
-    (folder / "billing.yaml").write_text("sources: {}\nplans:\n  gold: {tier: gold}\n")
+    (folder / "billing.yaml").write_text("sources: {}\nprices:\n  gold: {tier: gold}\n")
     ran = authz("billing", "check", "--policies", str(folder), "-o", "json")
     assert ran.code == 2
-    assert "billing.yaml:3: plans.gold.tier: there is no tier 'gold'" in ran.failure["message"]
+    assert "billing.yaml:3: prices.gold.tier: there is no tier 'gold'" in ran.failure["message"]
 
 
 def test_intake_is_paused_and_resumed(authz: Authz) -> None:

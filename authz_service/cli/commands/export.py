@@ -7,6 +7,7 @@ import typer
 from rich.text import Text
 
 from authz_service.cli.display import output as out
+from authz_service.cli.files import billing_changes
 from authz_service.cli.files.folder_changes import in_force
 from authz_service.cli.options import POLICY
 from authz_service.cli.registration import reads
@@ -30,6 +31,8 @@ def export(
     from authz_service.policyfiles.policy_files import write
 
     texts = write(in_order(in_force(session)[0]))
+    parts, _ = billing_changes.in_force(session)
+    texts["billing.yaml"] = billing_changes.written(parts)
     there = [name for name in texts if (folder / name).exists()]
     if there and not force:
         message = f"{folder} holds {out.listed(there)} already"

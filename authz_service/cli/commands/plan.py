@@ -14,7 +14,7 @@ from authz_service.cli.display import output as out
 from authz_service.cli.display import preview, tables
 from authz_service.cli.display.progress import waiting
 from authz_service.cli.display.words import instant, timestamp
-from authz_service.cli.files import folder_changes
+from authz_service.cli.files import billing_changes, folder_changes
 from authz_service.cli.options import POLICY
 from authz_service.cli.registration import reads
 from authz_service.cli.session import Session
@@ -28,7 +28,8 @@ Folder = Annotated[
     Path | None,
     typer.Argument(
         metavar="[DIR]",
-        help="Holds catalogue.yaml, roles.yaml, tiers.yaml, addons.yaml; AUTHZ_POLICIES_DIR.",
+        help="Holds catalogue.yaml, roles.yaml, tiers.yaml, addons.yaml and billing.yaml; "
+        "AUTHZ_POLICIES_DIR.",
     ),
 ]
 Prune = Annotated[
@@ -66,10 +67,12 @@ def plan(
     from authz_service.policyfiles.policy_files import read_folder
 
     folder = folder or session.settings.policies_dir
+    policy = read_folder(folder)
     plan_ = folder_changes.planned(
         session,
-        read_folder(folder),
+        policy,
         folder=folder,
+        billing=billing_changes.read(folder, policy),
         prune=prune,
         replacing=replace or (),
         at=timestamp(at),

@@ -12,7 +12,7 @@ from authz_service.cli.display import output as out
 from authz_service.cli.display.preview import impact_name
 from authz_service.cli.display.progress import waiting
 from authz_service.cli.display.words import instant, timestamp
-from authz_service.cli.files import folder_changes
+from authz_service.cli.files import billing_changes, folder_changes
 from authz_service.cli.options import POLICY, Reason
 from authz_service.cli.registration import changes
 from authz_service.cli.session import Session
@@ -48,7 +48,7 @@ def apply(
     ] = None,
     accept: Accept = None,
 ) -> None:
-    """Put the permissions, roles, tiers and add-ons of a folder in one step, as planned.
+    """Put the policy of a folder in one step, as planned; billing.yaml, too, if it has one.
 
     With --at, all of it comes into force at that instant: authz schedule shows it. Without a
     terminal, what needs consent is accepted by --accept, or by a plan that somebody has seen.
@@ -59,10 +59,12 @@ def apply(
         change_plan = _planned_before(plan, folder, more=prune or bool(replace) or at is not None)
     else:
         folder = folder or session.settings.policies_dir
+        policy = read_folder(folder)
         change_plan = folder_changes.planned(
             session,
-            read_folder(folder),
+            policy,
             folder=folder,
+            billing=billing_changes.read(folder, policy),
             prune=prune,
             replacing=replace or (),
             at=timestamp(at),

@@ -12,7 +12,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from authz_service.cli.change_plan import ChangePlan
 from authz_service.cli.display.progress import waiting
-from authz_service.cli.files import refused_files
+from authz_service.cli.files import billing_changes, refused_files
 from authz_service.cli.paging import every
 from authz_service.cli.session import Session
 from authz_service.client.failure import ExitCode, Failure
@@ -68,17 +68,27 @@ def planned(
     policy: PolicySet,
     *,
     folder: Path | None = None,
+    billing: Mapping[str, Any] | None = None,
     prune: bool = False,
     replacing: Sequence[str] = (),
     at: Timestamp | None = None,
 ) -> ChangePlan:
     """Compare a policy with what is in force now, and preview the difference.
 
+    The billing policy is left alone unless `billing` says what it is to be.
+
     Raises:
         Failure: the service refuses it; by file and line if the policy comes from a `folder`.
     """
     existing, revision = in_force(session)
     change = difference(policy, existing, _replacements(replacing), prune=prune)
+    if billing is not None:
+        parts, newest = billing_changes.in_force(session)
+        commands, left, same = billing_changes.commands(billing, parts, prune=prune)
+        change.commands += commands
+        change.left += left
+        change.same += same
+        revision = max(revision, newest)
     previewed = pb.PreviewChangesetResponse(revision=revision)
     changeset = pb.Changeset(commands=change.commands, apply_time=at)
     if change.commands:

@@ -1,6 +1,5 @@
 """The billing policy: its sources, prices and settings, each looked up and changed alone."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, assert_never
 
@@ -188,15 +187,10 @@ def _write(tx: Transaction, command: PartCommand) -> PartNow:
     now = change.after or change.before
     if now is None:
         raise TypeError("a command about a part that neither was nor is there")
-    released = write_all(tx, [change], releasing=True)
+    policy_writing.write(tx, [change])
+    released = policy_release.release(tx, [change])
     revision = tx.revision if change.before != change.after else now.revision
     return PartNow(now.kind, now.id, now.body, revision, released)
-
-
-def write_all(tx: Transaction, changes: Sequence[PartChange], *, releasing: bool) -> Released:
-    """Write parts that were found good; if so asked, read again what waited for them."""
-    policy_writing.write(tx, changes)
-    return policy_release.release(tx, changes) if releasing else NOTHING
 
 
 def _create(tx: Transaction, command: CreatePart) -> PartNow:

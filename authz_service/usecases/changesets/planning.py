@@ -4,7 +4,7 @@ Nothing is written here. The same steps run for a preview and for the change its
 is applied is what was shown.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 
@@ -17,7 +17,9 @@ from authz_service.engine.impact import TenantImpact, tenant_impacts
 from authz_service.engine.index import Index
 from authz_service.errors import AuthzError, ErrorReason, FailedPrecondition, InvalidArgument
 from authz_service.store.unit_of_work import Transaction
-from authz_service.usecases.billing import billing_policy, policy_writing
+from authz_service.usecases.billing import billing_policy, policy_release, policy_writing
+from authz_service.usecases.billing.ingestion import Taken
+from authz_service.usecases.billing.policy_release import Released
 from authz_service.usecases.billing.policy_writing import PartChange, Place
 from authz_service.usecases.catalog import definitions, kinds
 from authz_service.usecases.catalog.definitions import Definition
@@ -29,7 +31,10 @@ from authz_service.usecases.kernel.previews import index_with
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """What a changeset would do at the revision of `before`; `changes` in their order."""
+    """What a changeset would do at the revision of `before`; `changes` in their order.
+
+    `own` are those of its commands; the others are of `released` events, which wait for them.
+    """
 
     before: Index
     after: Index
@@ -37,6 +42,8 @@ class Planned:
     records: tuple[AuditRecord, ...]
     impacts: tuple[TenantImpact, ...]
     warnings: tuple[str, ...]
+    own: tuple[FactChange, ...]
+    released: tuple[Taken, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,13 +76,22 @@ class _Plan:
     changes: list[FactChange] = field(default_factory=list)
     records: list[AuditRecord] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    own: list[FactChange] = field(default_factory=list)
+    released: tuple[Taken, ...] = ()
 
-    def run(self, body: Callable[[Transaction], object]) -> None:
+    def release(self, changes: Sequence[PartChange]) -> None:
+        """Read again the events that wait for parts of the billing policy."""
+        released = list[Released]()
+        self.run(lambda step: released.append(policy_release.release(step, changes)), own=False)
+        self.released = tuple(taken for each in released for taken in each.events)
+
+    def run(self, body: Callable[[Transaction], object], *, own: bool = True) -> None:
         """Let a use case believe that what was planned so far is done, and keep what it does."""
         step = replace(self.tx, index=self.index, changes=[], records=[], answer=None)
         body(step)
         self.index = index_with(self.index, step.changes)
         self.changes += step.changes
+        self.own += step.changes if own else ()
         self.records += step.records
 
 
@@ -104,6 +120,8 @@ def planned(tx: Transaction, changeset: Changeset, *, at_once: bool = False) -> 
         tuple(plan.records),
         impacts,
         tuple(plan.warnings),
+        tuple(plan.own),
+        plan.released,
     )
 
 
@@ -182,7 +200,9 @@ def _change_billing(plan: _Plan, commands: list[_Numbered]) -> Iterator[AuthzErr
         invalid = InvalidArgument(ErrorReason.INVALID_FIELD, wrong.message, field=wrong.field)
         refusals.append(changes[wrong.place][0].refused(invalid))
     if not refusals:
-        plan.run(lambda step: billing_policy.write_all(step, every, releasing=plan.at_once))
+        plan.run(lambda step: policy_writing.write(step, every))
+        if plan.at_once:
+            plan.release(every)
     yield from refusals
 
 

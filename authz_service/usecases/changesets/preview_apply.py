@@ -172,9 +172,21 @@ def _fingerprint(
     return Fingerprint(
         tx.index.revision,
         _digest(changeset, at),
-        fingerprint.digest_of_changes(comparison.merged(plan.changes)),
+        _objects(plan),
         fingerprint.digest(plan.impacts),
     )
+
+
+def _objects(plan: Planned) -> str:
+    """Digest what the commands change, and what they release: that is dated when it is done."""
+    digest = fingerprint.digest_of_changes(comparison.merged(plan.own))
+    if not plan.released:
+        return digest
+    outcomes = [
+        (taken.event.event.name, taken.event.state, taken.event.reason, taken.effects)
+        for taken in plan.released
+    ]
+    return fingerprint.digest((digest, outcomes))
 
 
 def _require_still_so(
