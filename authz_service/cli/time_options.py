@@ -78,7 +78,7 @@ MaxStaleness = Annotated[
     typer.Option(
         "--max-staleness",
         metavar="TIME",
-        parser=_span,
+        parser=span,
         help=f"Answer from what is no older: {instants.SPANS}.",
     ),
 ]
