@@ -109,7 +109,7 @@ policies.imports.add_typer(matrix.commands)
 policies.imports.add_typer(customers.commands)
 billing.app.add_typer(billing_prices.commands)
 billing.app.add_typer(billing_policy.commands)
-billing.app.add_typer(billing_prices.prices, name="prices")
+billing.app.add_typer(billing_prices.app, name="prices")
 billing.app.add_typer(billing_sources.sources, name="sources")
 billing.app.add_typer(billing_policy.settings, name="settings")
 for _panel, _groups in {

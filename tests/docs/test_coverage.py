@@ -35,6 +35,8 @@ INSTEAD: Final = {
     "BatchCheck": "authz check asks one question; a batch is for programs",
     "CheckPermissions": "authz what-may lists all of them",
     "CheckLimit": "authz check --limit asks it together with the permission",
+    "CreateBillingPrice": "authz billing map adds a price that is not there yet",
+    "CreateBillingSource": "authz billing sources update --allow-missing adds one",
 }
 """What has no command of its own, and what a person types in its place."""
 
@@ -60,7 +62,8 @@ def described() -> frozenset[str]:
         module = vars(import_module(f"{commands.__name__}.{info.name}"))
         for resource in [value for value in module.values() if isinstance(value, Resource)]:
             kind = resource.rpc or resource.kind.DESCRIPTOR.name
-            for command in module["app"].registered_commands:
+            named = [c for c in module["app"].registered_commands if c.name in verbs]
+            for command in named:
                 rpcs.add(f"{verbs[command.name]}{kind}{'s' * (command.name == 'list')}")
     return frozenset(rpcs)
 

@@ -51,20 +51,22 @@ def sold(authz: Authz, folder: Path, tenant: str, price: str) -> dict[str, Any]:
     }
     file = folder / f"{tenant}.json"
     file.write_text(json.dumps(event))
-    answer = done(authz("events", "ingest", str(file), "--source", "cloudevents", "-o", "json"))
+    answer = done(
+        authz("billing", "events", "ingest", str(file), "--source", "cloudevents", "-o", "json")
+    )
     sent: dict[str, Any] = answer["event"]
     return sent
 
 
 def test_new_price_is_mapped_and_what_waited_for_it_is_released(authz: Authz, folder: Path) -> None:
     assert sold(authz, folder, "novel", "price_novel")["state"] == "BILLING_EVENT_STATE_PARKED"
-    assert "price_novel" in authz("billing", "prices", "unmapped").out
+    assert "price_novel" in authz("billing", "unmapped").out
     mapping = ("billing", "map", "price_novel", "--to", "tier/professional", "--each", "seats")
     ahead = authz(*mapping, "--dry-run")
     assert ahead.code == 0, ahead.err
     assert "tier: none -> professional" in ahead.out
     assert "novel" in ahead.out
-    assert "price_novel" in authz("billing", "prices", "unmapped").out
+    assert "price_novel" in authz("billing", "unmapped").out
     answer = done(authz(*mapping, "--reason", "the new price list", "-o", "json"))
     (released,) = answer["released"]
     assert released["event"]["state"] == "BILLING_EVENT_STATE_APPLIED"

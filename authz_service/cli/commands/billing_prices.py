@@ -18,7 +18,7 @@ from authz_service.cli.resource import Resource
 from authz_service.cli.session import Session
 from authz_service.gen.authz.v1 import billing_policy_pb2 as pb
 
-prices = typer.Typer(help="What prices of billing systems stand for.")
+app = typer.Typer(help="What prices of billing systems stand for.")
 commands = typer.Typer()
 
 PriceId = Annotated[
@@ -159,15 +159,15 @@ PRICES: Final = Resource(
     facts=_price_facts,
 )
 PRICES.list(
-    prices,
+    app,
     "List the prices, and what each stands for.",
     tier=Annotated[str | None, typer.Option("--tier", metavar="TIER", help="Only of this tier.")],
 )
-PRICES.show(prices, "Show one price.")
-PRICES.delete(prices, "Remove a price: events of it that come are parked.", replacement=False)
+PRICES.show(app, "Show one price.")
+PRICES.delete(app, "Remove a price: events of it that come are parked.", replacement=False)
 
 
-@reads(prices, "unmapped")
+@reads(commands, "unmapped")
 def list_unmapped(session: Session, limit: Limit = None) -> None:
     """List the prices that parked events wait for."""
     call, request = session.billing_policy.ListUnmappedPrices, pb.ListUnmappedPricesRequest()
