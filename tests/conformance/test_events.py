@@ -1,5 +1,6 @@
 """Events from outside: each counts once, in its own order, all of it or nothing."""
 
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any
@@ -14,6 +15,8 @@ from authz_service.domain.call import Call
 from authz_service.domain.tenant import SuspensionReason, TenantState
 from authz_service.engine.entitlements import limit_in_force
 from authz_service.errors import ErrorReason
+from authz_service.store import events as store
+from authz_service.store import policy_versions
 from authz_service.usecases.billing import ingestion as intake
 from tests.conformance.event_sets import COUNTER, Told, bring, deliveries
 from tests.conformance.event_world import ADMIN, DAY, EventWorld
@@ -273,6 +276,45 @@ def test_event_that_leaves_its_account_as_it_is_waits_for_no_change(came: EventW
         if came.world.database.dialect == "postgresql":
             up = came.bring("change_plan", came.now - DAY, id_="up", plans="enterprise")
             assert up.event.state is EventState.RECEIVED
+
+
+def test_change_of_another_account_waits_for_no_event(came: EventWorld) -> None:
+    """Hold an event's transaction, as a slow disk does."""
+    if came.world.database.dialect != "postgresql":
+        pytest.skip("SQLite has one writer")
+    came.onboard()
+    other = EventWorld(came.world.another(busy_seconds=1))
+    with came.world.store.aside(Call(Actor("source:slow"))) as tx:
+        store.hold(tx.connection, "acme")
+        assert policy_versions.in_step(tx.connection, tx.index.revision)
+        opened = other.onboard("quick")
+    assert opened.event.state is EventState.APPLIED
+
+
+def test_deliveries_at_once_count_once_and_none_is_lost(came: EventWorld) -> None:
+    came.onboard()
+    came.onboard("other")
+    plans = ("professional", "enterprise")
+
+    def deliver(hand: int) -> None:
+        for number in range(12):
+            tenant = ("acme", "other")[(number + hand) % 2]
+            plan = plans[number // 2 % 2]
+            came.bring(
+                "change_plan", came.now - DAY + number, tenant, id_=f"{tenant}{number}", plans=plan
+            )
+
+    with ThreadPoolExecutor(4) as pool:
+        for hand in [pool.submit(deliver, hand) for hand in range(4)]:
+            hand.result()
+    for tenant in ("acme", "other"):
+        events = [came.event(f"{tenant}{number}") for number in range(12)]
+        assert [event.state for event in events] == [EventState.APPLIED] * 12
+        assert [event.deliveries for event in events] == [2] * 12
+        assert [len(event.passage) for event in events] == [4] * 12
+        account = came.account(tenant)
+        assert account is not None
+        assert account.tier == "enterprise"
 
 
 def test_breaker_stops_an_avalanche(store_world: StoreWorld) -> None:
