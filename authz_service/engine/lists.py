@@ -1,6 +1,7 @@
 """Many answers at once: one subject's permissions, one permission's subjects."""
 
-from collections.abc import Sequence
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
 
 from authz_service.domain.decision import Question
 from authz_service.domain.window import ALWAYS, Instant
@@ -45,16 +46,23 @@ def permissions_of(
 
 
 def subjects_with(
-    index: Index, tenant_id: str, permission: str, scopes: tuple[str, ...], at: Instant
-) -> list[str]:
-    """List the members that have the permission, in byte order."""
+    index: Index,
+    tenant_id: str,
+    permission: str,
+    scopes: tuple[str, ...],
+    at: Instant,
+    after: str = "",
+) -> Iterator[str]:
+    """Find the members that have the permission, in byte order, those after one only.
+
+    No more of them are looked at than are asked for.
+    """
     tenant = index.tenants.get(tenant_id)
-    subjects = sorted(subject for subject, _ in tenant.members.items()) if tenant else []
-    return [
-        subject
-        for subject in subjects
-        if decide(index, Question(tenant_id, subject, permission, scopes), at).allowed
-    ]
+    subjects = tenant.members.ordered() if tenant else []
+    for place in range(bisect_right(subjects, after), len(subjects)):
+        question = Question(tenant_id, subjects[place], permission, scopes)
+        if decide(index, question, at).allowed:
+            yield subjects[place]
 
 
 def _plain(tenant: TenantEntry) -> bool:

@@ -6,6 +6,7 @@ last release (0.21) has no wheels after Python 3.13. Dictionaries of up to `_BUC
 30-45 bytes and copy in about 2 us.
 """
 
+from bisect import bisect_left, insort
 from collections.abc import Iterable, Iterator
 from typing import Final, Generic, TypeVar
 
@@ -14,15 +15,24 @@ V = TypeVar("V")
 _BUCKET: Final = 128
 """Mean entries a bucket before the number of buckets doubles."""
 
+_MOST_AMENDED: Final = 500
+"""Keys that are put into an order one by one; of more it is sorted anew."""
+
 
 class Shards(Generic[V]):
     """A read-only mapping from strings; `Editor` makes the next version of it."""
 
-    __slots__ = ("_buckets", "_mask", "size")
+    __slots__ = ("_buckets", "_mask", "_order", "size")
 
-    def __init__(self, buckets: list[dict[str, V]] | None = None, size: int = 0) -> None:
+    def __init__(
+        self,
+        buckets: list[dict[str, V]] | None = None,
+        size: int = 0,
+        order: "Order | None" = None,
+    ) -> None:
         self._buckets = buckets if buckets is not None else [{}]
         self._mask = len(self._buckets) - 1
+        self._order = order
         self.size = size
 
     @classmethod
@@ -48,6 +58,18 @@ class Shards(Generic[V]):
         for bucket in self._buckets:
             yield from bucket.items()
 
+    def ordered(self) -> list[str]:
+        """List the keys in byte order; nobody changes the list. They are sorted when first asked
+        for; later versions are told apart by what they added and removed.
+        """
+        if self._order is None:
+            self._order = Order(sorted(key for key, _ in self.items()))
+        return self._order.listed()
+
+    @property
+    def order(self) -> "Order | None":
+        return self._order
+
     def edit(self) -> "Editor[V]":
         return Editor(self)
 
@@ -55,12 +77,50 @@ class Shards(Generic[V]):
         return self._buckets
 
 
+class Order:
+    """Keys in byte order: those of an earlier version, and what was added and removed since."""
+
+    __slots__ = ("_known",)
+
+    def __init__(
+        self,
+        keys: list[str],
+        added: frozenset[str] = frozenset(),
+        removed: frozenset[str] = frozenset(),
+    ) -> None:
+        # One value, so that threads which ask at once see all of it or nothing.
+        self._known = (keys, added, removed)
+
+    def listed(self) -> list[str]:
+        keys, added, removed = self._known
+        if added or removed:
+            keys = keys.copy()
+            for key in removed:
+                del keys[bisect_left(keys, key)]
+            for key in added:
+                insort(keys, key)
+            self._known = (keys, frozenset(), frozenset())
+        return keys
+
+    def after(self, added: set[str], removed: set[str]) -> "Order | None":
+        """Give the order of the version after; None if it is quicker to sort anew."""
+        keys, added_before, removed_before = self._known
+        more = (added_before - removed) | (added - removed_before)
+        fewer = (removed_before - added) | (removed - added_before)
+        if len(more) + len(fewer) > _MOST_AMENDED:
+            return None
+        return Order(keys, more, fewer)
+
+
 class Editor(Generic[V]):
     """Collects changes to one version; the buckets it does not touch stay shared."""
 
-    __slots__ = ("_buckets", "_own", "_size")
+    __slots__ = ("_added", "_buckets", "_order", "_own", "_removed", "_size")
 
     def __init__(self, base: Shards[V]) -> None:
+        self._order = base.order
+        self._added: set[str] = set()
+        self._removed: set[str] = set()
         self._buckets = list(base.buckets())
         self._own: set[int] = set()
         self._size = base.size
@@ -72,6 +132,7 @@ class Editor(Generic[V]):
         bucket = self._owned(key)
         if key not in bucket:
             self._size += 1
+            _moved(key, self._removed, self._added)
         bucket[key] = value
         if self._size > _BUCKET * len(self._buckets):
             entries = [item for contents in self._buckets for item in contents.items()]
@@ -82,9 +143,11 @@ class Editor(Generic[V]):
         """Forget `key`; nothing happens if it is not there."""
         if self._owned(key).pop(key, None) is not None:
             self._size -= 1
+            _moved(key, self._added, self._removed)
 
     def finish(self) -> Shards[V]:
-        return Shards(self._buckets, self._size)
+        order = self._order.after(self._added, self._removed) if self._order else None
+        return Shards(self._buckets, self._size, order)
 
     def _owned(self, key: str) -> dict[str, V]:
         at = hash(key) & (len(self._buckets) - 1)
@@ -92,6 +155,14 @@ class Editor(Generic[V]):
             self._buckets[at] = dict(self._buckets[at])
             self._own.add(at)
         return self._buckets[at]
+
+
+def _moved(key: str, undone: set[str], done: set[str]) -> None:
+    """Note that a key came or went, unless that only undoes what was done before."""
+    if key in undone:
+        undone.remove(key)
+    else:
+        done.add(key)
 
 
 def _spread(entries: Iterable[tuple[str, V]], size: int) -> list[dict[str, V]]:

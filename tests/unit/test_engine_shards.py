@@ -102,3 +102,19 @@ def test_editor_reads_its_own_changes_and_leaves_the_base_alone() -> None:
 
 def test_key_that_is_not_there_is_none() -> None:
     assert Shards[int]().get("a") is None
+
+
+@given(STARTS, st.lists(st.tuples(EDITS, st.booleans()), max_size=6))
+def test_order_is_that_of_the_keys_however_often_it_is_asked_for(
+    count: int, rounds: list[tuple[list[tuple[str, int | None]], bool]]
+) -> None:
+    shards = Shards.of({str(n): n for n in range(count)})
+    shards.ordered()
+    versions = [shards]
+    for edits, asked in rounds:
+        shards = edited(shards, edits)
+        versions.append(shards)
+        if asked:
+            shards.ordered()
+    for version in versions:
+        assert version.ordered() == sorted(key for key, _ in version.items())

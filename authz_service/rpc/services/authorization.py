@@ -2,6 +2,7 @@
 
 from dataclasses import astuple
 from functools import partial
+from itertools import islice
 from typing import Any, Final
 
 from authz_service.domain.decision import DecisionReason
@@ -91,9 +92,10 @@ class AuthorizationServicer:
         admitted = self._admit(request, context, _LIST_SUBJECTS)
         moment, scopes = _moment(request), questions.scopes(request.scope)
         tenant, permission = request.tenant, request.permission
-        subjects, revision = admitted.subjects_with(moment, tenant, permission, scopes)
         query = ["ListSubjects", tenant, permission, request.scope, *_page_of(moment)]
-        page = paging.page(subjects, str, values.page(request), query)
+        size, after = paging.window(values.page(request), query)
+        subjects, revision = admitted.subjects_with(moment, tenant, permission, scopes, after)
+        page = paging.cut(list(islice(subjects, size + 1)), str, size, query)
         response = pb.ListSubjectsResponse(
             subjects=page.items, next_page_token=page.next_token, revision=revision
         )

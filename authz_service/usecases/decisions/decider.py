@@ -3,7 +3,7 @@
 Admit the caller, wait for the revision it demands, decide, count, offer the decision to the shadow.
 """
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -190,13 +190,16 @@ class Admitted:
         return lists.permissions_of(index, tenant, subject, scopes, at), index.revision
 
     def subjects_with(
-        self, moment: Moment, tenant: str, permission: str, scopes: tuple[str, ...]
-    ) -> tuple[list[str], int]:
-        """List who may do something at a moment, in byte order, and the revision that says so."""
+        self, moment: Moment, tenant: str, permission: str, scopes: tuple[str, ...], after: str
+    ) -> tuple[Iterator[str], int]:
+        """Find who may do something at a moment, in byte order after one subject, and the revision
+        that says so.
+        """
         index, at = self._seen(moment, tenant, None)
         tenant = preconditions.tenant(index, tenant).id
         permission = preconditions.permission(index, permission, "permission")
-        return lists.subjects_with(index, tenant, permission, scopes, at), index.revision
+        subjects = lists.subjects_with(index, tenant, permission, scopes, at, after)
+        return subjects, index.revision
 
     def entitlements(self, moment: Moment, tenant: str) -> tuple[Entitlements, int]:
         """Tell what a tenant has at a moment, and the revision that says so."""

@@ -75,6 +75,11 @@ def start(request: PageRequest, query: Sequence[str]) -> str:
     return str(key)
 
 
+def window(request: PageRequest, query: Sequence[str]) -> tuple[int, str]:
+    """Give the number of items wanted, and the key after which they begin."""
+    return size(request), start(request, query)
+
+
 def bad_token() -> InvalidArgument:
     return InvalidArgument(
         ErrorReason.INVALID_PAGE_TOKEN,

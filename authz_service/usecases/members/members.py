@@ -1,7 +1,9 @@
 """Who belongs to a tenant: a customer's roster."""
 
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, replace
-from typing import Any
+from itertools import islice
+from typing import Any, Final
 
 from authz_service.domain.grant import RoleGrant
 from authz_service.domain.identifiers import checked
@@ -23,6 +25,9 @@ from authz_service.usecases.kernel.paging import Page, PageRequest
 from authz_service.usecases.members import roster
 from authz_service.usecases.members.roster import MemberNow
 from authz_service.usecases.members.seats import require_room, require_seat
+
+_LAST: Final = "\x7f"
+"""Comes after every character of a subject."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,12 +197,11 @@ def list_members(view: View, query: ListMembers) -> Page[MemberNow]:
     preconditions.tenant(view.index, query.tenant)
     if query.role:
         checked("role", query.role)
-    subjects = _subjects(view, query)
     filters = [
         *("members", query.tenant, query.state or "", query.role, query.subject_prefix),
         "owner" if query.owner else "",
     ]
-    cut = paging.page(subjects, str, query.page, filters)
+    cut = _page(view, query, filters)
     members = [roster.find(view.index, query.tenant, subject) for subject in cut.items]
     with view.database.read() as connection:
         shown = roster.members_now(connection, view.index, members, view.now)
@@ -235,13 +239,21 @@ def _to_change(
     return member
 
 
-def _subjects(view: View, query: ListMembers) -> list[str]:
-    """Name the members that the query finds, in byte order."""
-    members = view.index.tenants[query.tenant].members
-    subjects = sorted(s for s, _ in members.items() if s.startswith(query.subject_prefix))
+def _page(view: View, query: ListMembers, filters: list[str]) -> Page[str]:
+    """Name the members that the query finds, in byte order. Those that it leaves out are looked at
+    only until the page is full, so their number is known only of a list that ends there.
+    """
+    ordered = view.index.tenants[query.tenant].members.ordered()
+    begin = bisect_left(ordered, query.subject_prefix)
+    end = bisect_left(ordered, f"{query.subject_prefix}{_LAST}")
     if query.state is None and not query.role and not query.owner:
-        return subjects
-    return [subject for subject in subjects if _matches(view, subject, query)]
+        return paging.page(ordered[begin:end], str, query.page, filters)
+    size, after = paging.window(query.page, filters)
+    begin = max(begin, bisect_right(ordered, after) if after else 0)
+    subjects = (ordered[place] for place in range(begin, end))
+    some = list(islice((s for s in subjects if _matches(view, s, query)), size + 1))
+    cut = paging.cut(some, str, size, filters)
+    return cut if after or cut.next_token else replace(cut, total_size=len(some))
 
 
 def _matches(view: View, subject: str, query: ListMembers) -> bool:

@@ -436,7 +436,9 @@ class ListMembersResponse(_message.Message):
     revision: _builtins.int
     """The revision that the response is based on."""
     total_size: _builtins.int
-    """How many members match, on all pages."""
+    """How many members match, on all pages; 0 where that was not counted: a list by state, role or
+    owner that has several pages.
+    """
     @_builtins.property
     def members(self) -> _containers.RepeatedCompositeFieldContainer[Global___Member]:
         """The members."""
