@@ -22,6 +22,7 @@ class Access(NamedTuple):
     right_in_tenant: str = ""
     weight: str = ""
     cost: int = 0
+    takes_access: bool = False
     changes: bool = False
 
 

@@ -64,6 +64,7 @@ class Access:
     right_in_tenant: str
     weight: str
     cost: int
+    takes_access: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +141,7 @@ def _access_reader(files: FileDescriptorSet) -> Callable[[MethodDescriptorProto]
             option.right_in_tenant,
             option.weight,
             option.cost,
+            option.takes_access,
         )
 
     return read

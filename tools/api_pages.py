@@ -191,7 +191,8 @@ def _taken(access: Access) -> str:
         case _:
             taken = f"{right} for all tenants"
     counted = _counted(access)
-    return f"Takes the right {taken}.{counted}"
+    first = " Goes before changes that take no access away." if access.takes_access else ""
+    return f"Takes the right {taken}.{counted}{first}"
 
 
 def _counted(access: Access) -> str:

@@ -5,7 +5,6 @@ its change-log row and the first answer to the request. Leaving the block commit
 rolls back, and a change that nobody recorded cannot commit.
 """
 
-import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
@@ -34,7 +33,7 @@ from authz_service.engine import invariants
 from authz_service.engine.builder import apply
 from authz_service.engine.index import Index
 from authz_service.engine.scheduled import due
-from authz_service.errors import ErrorReason, Internal, Unavailable
+from authz_service.errors import ErrorReason, Internal
 from authz_service.store import answers, policy_versions, writing
 from authz_service.store.answers import FirstAnswer
 from authz_service.store.database import INTEGRITY, Database
@@ -42,6 +41,7 @@ from authz_service.store.follower import Follower
 from authz_service.store.heads import CheckClock, Heads
 from authz_service.store.seals import Seals
 from authz_service.store.statement import pipelined
+from authz_service.store.turn import Turn
 
 log = structlog.get_logger()
 
@@ -222,14 +222,17 @@ class Store:
         self.heads = Heads(database, follower, clock, new_id, check_clock)
         self.changes: Counter[str] = Counter()
         self.entries: Counter[str] = Counter()
-        self._turn = threading.Lock()
+        self._turn = Turn()
 
     @contextmanager
-    def transaction(self, call: Call, *, patience: float | None = None) -> Iterator[Transaction]:
+    def transaction(
+        self, call: Call, *, patience: float | None = None, first: bool = False
+    ) -> Iterator[Transaction]:
         """Open a transaction at the head. On return the replicas of this `serve` have applied it.
 
         Under `call.validate_only` the block runs in full and then everything is rolled back.
-        `patience` are the seconds to wait for other changes, if not as long as usual.
+        `patience` are the seconds to wait for other changes, if not as long as usual; `first` has
+        it wait for none but those that are first too, as what takes access away is.
 
         Raises:
             Unavailable: DATABASE_UNAVAILABLE; whether a commit that failed took place is not
@@ -237,7 +240,7 @@ class Store:
             Internal: the block changed something and recorded nothing.
             FailedPrecondition: the change would break one of `engine/invariants.py`.
         """
-        with self._next_turn(patience or self.database.busy_seconds):
+        with self._turn.next(patience or self.database.busy_seconds, first=first):
             steps: list[Transaction] = []
             with self.database.write(patience=patience) as connection:
                 head = self.heads.lock(connection, trial=call.validate_only)
@@ -275,7 +278,7 @@ class Store:
             Internal: the block changed a fact or recorded something.
         """
         alone = self.database.dialect == "sqlite"
-        turn = self._next_turn(self.database.busy_seconds) if alone else nullcontext()
+        turn = self._turn.next(self.database.busy_seconds) if alone else nullcontext()
         with turn, self.database.write() as connection:
             tx = self._begun(connection, self._follower.index, call, self._clock())
             yield tx
@@ -296,19 +299,6 @@ class Store:
         if self._clock() >= self._follower.index.due:
             with self.transaction(Call(Actor(""))):
                 pass
-
-    @contextmanager
-    def _next_turn(self, seconds: float) -> Iterator[None]:
-        """Wait for the writer before, no longer than for the lock of another process."""
-        if not self._turn.acquire(timeout=seconds):
-            raise Unavailable(
-                ErrorReason.DATABASE_UNAVAILABLE,
-                "other changes wait for the database and this one would wait too long; try again",
-            )
-        try:
-            yield
-        finally:
-            self._turn.release()
 
     def _come_due(self, tx: Transaction) -> Iterator[Transaction]:
         for step in brought_to(tx, (tx.now + 1, "")):

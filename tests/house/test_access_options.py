@@ -54,6 +54,7 @@ def test_the_table_repeats_every_option() -> None:
             option.right_in_tenant,
             option.weight,
             option.cost,
+            option.takes_access,
             "request_id" in RPCS[name].input_type.fields_by_name,
         )
         for name, option in ACCESS.items()

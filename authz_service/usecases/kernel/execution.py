@@ -268,7 +268,8 @@ class Executor:
         return case.body(view, command)
 
     def _change(self, call: Call, case: ChangeCase[W, T], command: W) -> Answer[T]:
-        with self._store.transaction(call) as tx:
+        first = case.access.takes_access
+        with self._store.transaction(call, first=first) as tx:
             # Asked again at the head that is locked: a right revoked a moment ago is not used.
             tenants = partial(case.tenants, command)
             guard.require_for_all(tx.index, call.actor, case.right, tenants, tx.now)

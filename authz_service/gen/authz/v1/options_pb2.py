@@ -25,13 +25,13 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import descriptor_pb2 as google_dot_protobuf_dot_descriptor__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16\x61uthz/v1/options.proto\x12\x08\x61uthz.v1\x1a google/protobuf/descriptor.proto\"y\n\x06\x41\x63\x63\x65ss\x12\r\n\x05right\x18\x01 \x01(\t\x12\x10\n\x06tenant\x18\x02 \x01(\tH\x00\x12\x0e\n\x04role\x18\x03 \x01(\tH\x00\x12\x17\n\x0fright_in_tenant\x18\x04 \x01(\t\x12\x0e\n\x06weight\x18\x05 \x01(\t\x12\x0c\n\x04\x63ost\x18\x06 \x01(\rB\x07\n\x05\x61\x62out:B\n\x06\x61\x63\x63\x65ss\x12\x1e.google.protobuf.MethodOptions\x18\xb4\x87\x03 \x01(\x0b\x32\x10.authz.v1.Accessb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16\x61uthz/v1/options.proto\x12\x08\x61uthz.v1\x1a google/protobuf/descriptor.proto\"\x8f\x01\n\x06\x41\x63\x63\x65ss\x12\r\n\x05right\x18\x01 \x01(\t\x12\x10\n\x06tenant\x18\x02 \x01(\tH\x00\x12\x0e\n\x04role\x18\x03 \x01(\tH\x00\x12\x17\n\x0fright_in_tenant\x18\x04 \x01(\t\x12\x0e\n\x06weight\x18\x05 \x01(\t\x12\x0c\n\x04\x63ost\x18\x06 \x01(\r\x12\x14\n\x0ctakes_access\x18\x07 \x01(\x08\x42\x07\n\x05\x61\x62out:B\n\x06\x61\x63\x63\x65ss\x12\x1e.google.protobuf.MethodOptions\x18\xb4\x87\x03 \x01(\x0b\x32\x10.authz.v1.Accessb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'authz.v1.options_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_ACCESS']._serialized_start=70
-  _globals['_ACCESS']._serialized_end=191
+  _globals['_ACCESS']._serialized_start=71
+  _globals['_ACCESS']._serialized_end=214
 # @@protoc_insertion_point(module_scope)

@@ -34,6 +34,7 @@ class Access(_message.Message):
     RIGHT_IN_TENANT_FIELD_NUMBER: _builtins.int
     WEIGHT_FIELD_NUMBER: _builtins.int
     COST_FIELD_NUMBER: _builtins.int
+    TAKES_ACCESS_FIELD_NUMBER: _builtins.int
     right: _builtins.str
     """The right that the caller must hold. Example: `authz.role_grants:create`."""
     tenant: _builtins.str
@@ -56,6 +57,10 @@ class Access(_message.Message):
     """How many simple calls this one, or each of its items, counts as in the rate limit; 0 for one.
     Example: 100 for a call that takes a hundred times as long as `Check`.
     """
+    takes_access: _builtins.bool
+    """Whether the call takes access away: where changes wait for their turn, it goes before those that
+    do not. Example: true for `RevokeRole`.
+    """
     def __init__(
         self,
         *,
@@ -65,10 +70,11 @@ class Access(_message.Message):
         right_in_tenant: _builtins.str = ...,
         weight: _builtins.str = ...,
         cost: _builtins.int = ...,
+        takes_access: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["about", b"about", "role", b"role", "tenant", b"tenant"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["about", b"about", "cost", b"cost", "right", b"right", "right_in_tenant", b"right_in_tenant", "role", b"role", "tenant", b"tenant", "weight", b"weight"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["about", b"about", "cost", b"cost", "right", b"right", "right_in_tenant", b"right_in_tenant", "role", b"role", "takes_access", b"takes_access", "tenant", b"tenant", "weight", b"weight"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_about: _TypeAlias = _typing.Literal["tenant", "role"]  # noqa: Y015
     _WhichOneofArgType_about: _TypeAlias = _typing.Literal["about", b"about"]  # noqa: Y015
