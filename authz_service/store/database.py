@@ -1,6 +1,7 @@
 """One database, SQLite or PostgreSQL: connections, transactions, and what failures mean."""
 
 import os
+import select
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -13,7 +14,13 @@ import psycopg
 import sqlalchemy
 from psycopg.abc import PQGen
 from sqlalchemy import Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, InterfaceError, OperationalError, ProgrammingError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DisconnectionError,
+    InterfaceError,
+    OperationalError,
+    ProgrammingError,
+)
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import QueuePool
 
@@ -183,7 +190,7 @@ class Database:
     def _writer(self) -> Iterator[Connection]:
         """Lend a connection to write with; on SQLite one is kept, which saves a tenth of a grant.
 
-        On PostgreSQL the pool looks before each use whether the server is still there.
+        On PostgreSQL the pool looks before each use whether the server has closed it.
         """
         try:
             connection = self._kept.pop()
@@ -230,12 +237,13 @@ def _parsed(url: str) -> DatabaseUrl:
 
 def _engine(url: DatabaseUrl, busy_seconds: float) -> Engine:
     if url.get_backend_name() == "postgresql":
-        engine = create_engine(url, pool_pre_ping=True, pool_timeout=busy_seconds)
+        engine = create_engine(url, pool_timeout=busy_seconds)
 
         def connect(_dialect: Any, _record: Any, arguments: Any, options: Any) -> Any:
             return connect_postgres(busy_seconds, *arguments, **options)
 
         event.listen(engine, "do_connect", connect)
+        event.listen(engine, "checkout", _require_connected)
         return engine
     if url.database:
         Path(url.database).parent.mkdir(parents=True, exist_ok=True)
@@ -263,6 +271,18 @@ def make_private(file: Path) -> None:
             status = path.stat()
             if status.st_mode & 0o077 and status.st_uid == os.geteuid():
                 path.chmod(PRIVATE)
+
+
+def _require_connected(connection: psycopg.Connection[Any], _record: Any, _proxy: Any) -> None:
+    """Take no connection from the pool that the server has closed: it says so unasked, so that
+    nothing has to be sent to find out.
+
+    Raises:
+        DisconnectionError: the pool connects anew.
+    """
+    told, _, _ = select.select([connection.fileno()], [], [], 0)
+    if told:
+        raise DisconnectionError
 
 
 class _Bounded(psycopg.Connection[Any]):

@@ -209,3 +209,29 @@ def test_values_inside_lists_and_objects_are_taken_out_too() -> None:
     event = {"event": "x", "question": {"of": ["user:a", 1, None]}, "why": ValueError("user:b")}
     plain = {"event": "x", "question": {"of": ["user:...", 1, None]}, "why": "user:..."}
     assert logs.without_secrets(None, "info", event) == plain
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "authz_op_key-1_secretsecret",
+        "authz_key-1_secret",
+        "Bearer abc",
+        "bearer abc",
+        "of user:ada",
+        "staff:gus",
+        "eyJhbGciOi.eyJzdWIiOi.c2ln",
+        "DETAIL: Key",
+        "ada@example.com",
+        "input_value=ada, input_type=str",
+        "[parameters: 1]",
+    ],
+)
+def test_no_text_with_a_secret_passes_for_a_plain_one(text: str) -> None:
+    assert logs.redacted(text) != text
+    assert logs.redacted(f"call {text}") != f"call {text}"
+
+
+@pytest.mark.parametrize("text", ["RoleService.GetRole", "service:key-66f", "call answered", ""])
+def test_plain_text_stays_as_it_is(text: str) -> None:
+    assert logs.redacted(text) == text
