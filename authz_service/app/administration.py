@@ -66,7 +66,6 @@ class Administration:
             self._kin.listener,
             lambda: parts.replica.index.revision,
             parts.key_use.take,
-            lambda _: None,
         )
         return self._hub
 

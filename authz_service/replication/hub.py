@@ -43,18 +43,17 @@ def _has_reported(worker: _Worker, before: int) -> bool:
 
 
 class Hub:
-    """Every check worker that is connected. `on_uses` and `on_spent` hear what workers tell."""
+    """Every check worker that is connected. `on_uses` hears when callers were let in."""
 
     def __init__(
         self,
         listener: socket.socket,
         head: Callable[[], Revision],
         on_uses: Callable[[dict[str, int]], None],
-        on_spent: Callable[[dict[str, int]], None],
     ) -> None:
         self._listener = listener
         self._head = head
-        self._hear = {Kind.USES: on_uses, Kind.SPENT: on_spent}
+        self._on_uses = on_uses
         self._workers: dict[int, _Worker] = {}
         self._moved = threading.Condition()
         self._wanted: Revision = 0
@@ -109,13 +108,6 @@ class Hub:
                 if worker.current and left > 0:
                     self._moved.wait_for(partial(_has_reported, worker, before), left)
 
-    def share(self, spent: dict[str, int], but: int) -> None:
-        """Tell every worker but one what callers have spent elsewhere."""
-        with self._moved:
-            for worker in self._workers.values():
-                if worker.number != but:
-                    self._send(worker, Kind.SPENT, spent)
-
     def _behind(self, revision: Revision) -> list[_Worker]:
         return [w for w in self._workers.values() if w.current and w.tip < revision]
 
@@ -145,12 +137,10 @@ class Hub:
         frames.release()
 
     def _take(self, worker: _Worker, kind: Kind, body: Any) -> None:
-        hear = self._hear.get(kind)
-        if hear is not None:
-            hear(body)
-            if kind is Kind.SPENT:
-                self.share(body, worker.number)
-            return
+        if kind is Kind.USES:
+            self._on_uses(body)
+        elif kind is Kind.SPENT:
+            self._share(body, worker)
         with self._moved:
             if kind is Kind.REPORTED:
                 worker.reports += 1
@@ -158,6 +148,13 @@ class Hub:
                 worker.tip = body
                 worker.current = worker.current or body >= max(self._wanted, self._head())
             self._moved.notify_all()
+
+    def _share(self, spent: dict[str, int], by: _Worker) -> None:
+        """Tell every other worker what callers have spent at one."""
+        with self._moved:
+            for worker in self._workers.values():
+                if worker is not by:
+                    self._send(worker, Kind.SPENT, spent)
 
     def _send(self, worker: _Worker, kind: Kind, body: Any = None) -> None:
         """Send, or give the worker up: it comes again and reads the change log."""

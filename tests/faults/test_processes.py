@@ -15,20 +15,23 @@ import httpx
 from authz_service.cli.demo.throwaway_server import Trial, command, free_ports, trial_server
 from authz_service.config import shipped_policies
 from tests.conformance.outages import eventually
-from tests.faults.client import Client, client_of
+from tests.faults.client import Client, client_of, reason_of
 
 PERMISSION = "projects:view"
 WORKERS = 2
 
 
 @contextmanager
-def processes(folder: Path, url: str, silent_seconds: str = "1") -> Iterator[tuple[Trial, Client]]:
+def processes(
+    folder: Path, url: str, silent_seconds: str = "1", **others: str
+) -> Iterator[tuple[Trial, Client]]:
     (metrics,) = free_ports(1)
     settings = {
         "AUTHZ_DATABASE_URL": url,
         "AUTHZ_WORKERS": str(WORKERS),
         "AUTHZ_SILENT_SECONDS": silent_seconds,
         "AUTHZ_METRICS_PORT": metrics,
+        **others,
     }
     with trial_server(folder, settings) as server, client_of(server) as client:
         client.onboard("user:worker")
@@ -65,6 +68,18 @@ def test_what_is_written_is_read_at_every_worker(database_url: str, tmp_path: Pa
         metrics = httpx.get(f"http://127.0.0.1:{server.environment['AUTHZ_METRICS_PORT']}/metrics")
         assert 'authz_decisions_total{reason="ALLOWED"} 200.0' in metrics.text
         assert f"authz_check_workers {WORKERS}.0" in metrics.text
+
+
+def test_rate_of_a_caller_holds_for_all_workers_together(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/authz.db"
+    rate = {"AUTHZ_RATE_CHECKS_PER_SECOND": "20"}
+    with processes(tmp_path, url, "60", **rate) as (server, _), ExitStack() as stack:
+        readers = clients(server, stack, 8)
+        answered, start = 0, time.monotonic()
+        while (seconds := time.monotonic() - start) < 4:
+            answered += sum(map(_is_answered, readers))
+        # Each worker alone would answer 20 in the first instant and 20 a second.
+        assert answered < 1.5 * (20 + 20 * seconds)
 
 
 def test_killed_processes_are_started_again(database_url: str, tmp_path: Path) -> None:
@@ -177,6 +192,14 @@ def authz(server: Trial, *arguments: str) -> "subprocess.CompletedProcess[str]":
         text=True,
         timeout=60,
     )
+
+
+def _is_answered(client: Client) -> bool:
+    try:
+        is_allowed(client, "")
+    except grpc.RpcError as error:
+        return reason_of(error) != "RATE_LIMITED"
+    return True
 
 
 def _answers(client: Client, number: int) -> bool:
