@@ -20,7 +20,7 @@ from authz_service.store import deltas
 
 log = structlog.get_logger()
 
-PATIENCE: Final = 0.05
+PATIENCE: Final = 0.09
 """Longest that a change waits for workers, in seconds."""
 
 _LARGEST: Final = 64 * 1024

@@ -65,8 +65,10 @@ def _members(world: World) -> tuple[list[str], Rows]:
 
 def _grants(world: World) -> tuple[list[str], Rows]:
     columns, template = _template(RoleGrant("t", _MARKER, "r"))
-    changing = [columns.index(name) for name in ("v0", "v1", "tenant", "subject", "grant_id")]
-    who, what, where, whom, which = changing
+    changing = [
+        columns.index(name) for name in ("v0", "v1", "gives", "tenant", "subject", "grant_id")
+    ]
+    who, what, gives, where, whom, which = changing
 
     def rows() -> Iterator[list[Any]]:
         count = 0
@@ -74,6 +76,7 @@ def _grants(world: World) -> tuple[list[str], Rows]:
             for role in roles:
                 row = template.copy()
                 row[who], row[what] = f"{subject}@{tenant}", f"role/{role}"
+                row[gives] = role
                 row[where], row[whom], row[which] = tenant, subject, f"{count:021x}"
                 count += 1
                 yield row
