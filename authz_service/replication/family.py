@@ -32,6 +32,6 @@ class Family:
         self._hub.push(delta)
         self._replica.advance(delta)
 
-    def settle(self, revision: Revision) -> None:
+    def await_replicas(self, revision: Revision) -> None:
         """Wait, within bounds, for the workers."""
-        self._hub.settle(revision)
+        self._hub.await_replicas(revision)

@@ -86,7 +86,7 @@ class Hub:
                 else:
                     self._send(worker, Kind.LOOK)
 
-    def settle(self, revision: Revision) -> None:
+    def await_replicas(self, revision: Revision) -> None:
         """Wait until each current worker answers from the revision, no longer than `PATIENCE`."""
         with self._moved:
             if self._moved.wait_for(lambda: not self._behind(revision), PATIENCE):

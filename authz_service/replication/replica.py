@@ -162,7 +162,7 @@ class Replica:
         except ValueError as error:
             self._start_again(str(error))
 
-    def settle(self, revision: Revision) -> None:
+    def await_replicas(self, revision: Revision) -> None:
         """Wait for other replicas of the same `serve`: here there are none."""
 
     def wait_for(self, revision: Revision, seconds: float) -> Index:

@@ -26,5 +26,5 @@ class Follower(Protocol):
     def advance(self, delta: Delta) -> None:
         """Apply a committed delta; nothing happens if it was applied already."""
 
-    def settle(self, revision: Revision) -> None:
+    def await_replicas(self, revision: Revision) -> None:
         """Wait, within bounds, until all that belongs to this process answers from a revision."""

@@ -265,7 +265,7 @@ class Store:
                     self._follower.advance(step.delta())
                     self.database.last_commit.note(step.revision, step.now)
         if any(step.changes for step in steps):
-            self._follower.settle(steps[-1].revision)
+            self._follower.await_replicas(steps[-1].revision)
 
     @contextmanager
     def aside(self, call: Call) -> Iterator[Transaction]:
