@@ -19,10 +19,10 @@ from authz_service.domain.window import Instant
 from authz_service.engine.index import Index
 from authz_service.errors import AuthzError
 from authz_service.jobs.queue import APP, ATTEMPT, MAIL, VERSION, WEBHOOK, DbosQueue, serializer
-from authz_service.store import jobs
+from authz_service.store import event_prices, jobs
 from authz_service.store.database import Database
 from authz_service.usecases.delivery.attempts import JobRunner, take_up
-from authz_service.usecases.delivery.notices import DAY, ahead, notices
+from authz_service.usecases.delivery.notices import DAY, ahead, notices, price_alerts
 from authz_service.usecases.delivery.outbox import enqueue
 
 log = structlog.get_logger()
@@ -59,7 +59,9 @@ class WorkerSettings:
 
 
 class Worker:
-    """`counts` holds the jobs there are, by kind and state, as of the last beat."""
+    """`counts` holds the jobs there are, by kind and state, as of the last beat; `unmapped_prices`
+    how many prices billing events wait for.
+    """
 
     def __init__(
         self,
@@ -86,6 +88,7 @@ class Worker:
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="jobs", daemon=True)
         self.counts: Mapping[tuple[str, str], int] = {}
+        self.unmapped_prices = 0
 
     def start(self) -> None:
         self._thread.start()
@@ -112,6 +115,7 @@ class Worker:
         """
         with self._database.read() as connection:
             self.counts = jobs.counts(connection)
+            self.unmapped_prices = event_prices.count_unmapped(connection)
             due = jobs.any_due(connection, self._clock() + _SOON)
         if not self._settings.enabled:
             return
@@ -119,6 +123,8 @@ class Worker:
             log.info("billing events are done that another process had only received")
         if not self._launched and (due or self._needed()):
             self._launch()
+        if self.unmapped_prices and self._index().endpoints:
+            self._tell_of_prices()
         self._hourly()
         if self._launched:
             self._live()
@@ -222,6 +228,15 @@ class Worker:
         due = list(notices(index, announcements, now, days, mailing, self._new_id))
         with self._database.write() as connection:
             for job in due:
+                enqueue(connection, self._queue, job, now)
+
+    def _tell_of_prices(self) -> None:
+        """Enqueue what tells of prices that nobody has mapped, once for each."""
+        index, now = self._index(), self._clock()
+        with self._database.read() as connection:
+            alerts = list(price_alerts(connection, index, now, self._new_id))
+        with self._database.write() as connection:
+            for job in alerts:
                 enqueue(connection, self._queue, job, now)
 
 

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, func, select
 
 from authz_service.domain.billing_event import StoredEvent
+from authz_service.domain.billing_part import BillingPrice
 from authz_service.domain.window import Instant
+from authz_service.store import schema
 from authz_service.store.events import event, read_events
 
 
@@ -37,6 +39,15 @@ def count_unmapped(connection: Connection) -> int:
     """Count the prices that events wait for."""
     query = select(func.count(event.c.waits_for.distinct())).where(event.c.waits_for != "")
     return int(connection.execute(query).scalar_one())
+
+
+def last_mapped(connection: Connection, price: str) -> int:
+    """Tell in which revision the policy last lost a price; 0 if it never had it."""
+    closed = schema.kept_fact.c.closed_revision
+    query = select(func.max(closed)).where(
+        schema.kept_fact.c.kind == BillingPrice.__name__, schema.kept_fact.c.key == price
+    )
+    return connection.execute(query).scalar_one() or 0
 
 
 def unmapped(connection: Connection, after: str, at_most: int) -> list[UnmappedPrice]:

@@ -11,6 +11,7 @@ class Worker(Protocol):
     """What does jobs."""
 
     counts: Mapping[tuple[str, str], int]
+    unmapped_prices: int
 
 
 def sources(
@@ -43,6 +44,10 @@ def sources(
             "authz_database_connections_in_use": (
                 "Connections of the pools that are in use.",
                 lambda figures: figures.connections,
+            ),
+            "authz_unmapped_prices": (
+                "Prices that parked billing events wait for, as of a few seconds ago.",
+                lambda _: worker.unmapped_prices,
             ),
             "authz_check_workers": (
                 "Check workers that answer from the newest revision.",

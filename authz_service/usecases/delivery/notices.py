@@ -15,6 +15,7 @@ from authz_service.domain.schedule import ScheduledChange, ScheduledKind, schedu
 from authz_service.domain.tenant import SYSTEM, TenantState
 from authz_service.domain.window import Instant, rfc3339
 from authz_service.engine.index import Index
+from authz_service.store import event_prices
 from authz_service.store.database import Connection
 from authz_service.store.facts import Facts
 from authz_service.usecases.delivery.outbox import delivery
@@ -24,6 +25,9 @@ DAY: Final = 86_400_000_000
 TRIAL: Final = "notice.trial_ends"
 SCHEDULED: Final = "notice.change_scheduled"
 EXPIRY: Final = "notice.expires"
+PRICE: Final = "notice.price_unmapped"
+
+_MOST_PRICES: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +77,20 @@ def notices(
                 yield _mail(index, announcement, key, now, new_id())
             for endpoint in _listening(index, announcement):
                 yield _webhook(endpoint, announcement, key, index.revision, now, new_id)
+
+
+def price_alerts(
+    connection: Connection, index: Index, now: Instant, new_id: Callable[[], str]
+) -> Iterator[Job]:
+    """Make the jobs that tell of prices which billing events wait for: one for each price, however
+    many events name it, until it is mapped and removed again.
+    """
+    for price in event_prices.unmapped(connection, "", _MOST_PRICES):
+        what = f"price {price.id} is not in the billing policy"
+        alert = Ahead(PRICE, SYSTEM, f"price:{price.id}", what, price.first)
+        key = f"{alert.id}@{event_prices.last_mapped(connection, price.id)}"
+        for endpoint in _listening(index, alert):
+            yield _webhook(endpoint, alert, key, index.revision, now, new_id)
 
 
 def _scheduled(change: ScheduledChange) -> Ahead:
