@@ -362,6 +362,21 @@ def test_an_imported_matrix_answers_at_once(tmp_path: Path) -> None:
         imported = run(environment, "import", "matrix", matrix, "--tiers", "free,premium,ultimate")
         assert imported.code == 0, imported.err
         assert "permission project.dora_metrics:view" in imported.out
+        table = tmp_path / "table.csv"
+        table.write_bytes(
+            "sep=;\r\nTasks;;\r\nPermission;Team Lead;Notes\r\n".encode("utf-8-sig")
+            + "docs:print;✓;soon\r\ndocs:shred;;\r\n".encode()
+        )
+        read = run(environment, "import", "matrix", str(table), "--dry-run", "-o", "json").document
+        assert read["columns"][1] == {
+            "name": "Team Lead",
+            "read_as": "role",
+            "id": "Team-Lead",
+            "cells": {"yes": ["✓"], "no": [""]},
+            "remark": "",
+        }
+        assert read["columns"][2]["read_as"] == "left out"
+        assert "role Team-Lead" in read["created"]
         members = ("--member", "user:dan=developer")
         assert (
             run(environment, "tenants", "onboard", "lab", "--tier", "ultimate", *members).code == 0

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import RenderableType
@@ -46,7 +46,23 @@ def matrix(
     table = read_matrix(decoded(_content(file)), names, file.name)
     if session.output is out.Output.TABLE:
         session.print(*reading_parts(table), Text())
-    apply_plan(session, folder_changes.planned(session, table.policy), reason, accept or ())
+    change_plan = folder_changes.planned(session, table.policy)
+    apply_plan(session, change_plan, reason, accept or (), reading_document(table))
+
+
+def reading_document(table: "Matrix") -> dict[str, Any]:
+    """Tell programs how each column of a table was read."""
+    columns = [
+        {
+            "name": column.name,
+            "read_as": column.kind.value,
+            "id": column.id,
+            "cells": {cell.value: list(words) for cell, words in column.words},
+            "remark": column.remark,
+        }
+        for column in table.columns
+    ]
+    return {"columns": columns, "headings": list(table.sections)}
 
 
 def reading_parts(table: "Matrix") -> Iterator[RenderableType]:

@@ -1,7 +1,8 @@
 """`authz apply`: policy written in files, put in one step."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Any
 
 import typer
@@ -73,9 +74,15 @@ def apply(
 
 
 def apply_plan(
-    session: Session, change_plan: ChangePlan, reason: str, accept: Collection[str] | None = ()
+    session: Session,
+    change_plan: ChangePlan,
+    reason: str,
+    accept: Collection[str] | None = (),
+    more: Mapping[str, Any] = MappingProxyType({}),
 ) -> None:
     """Show a plan, ask for consent, and do it; `accept` None takes all impacts as accepted.
+
+    Programs are told `more` beside what was done.
 
     Raises:
         Failure: nobody can be asked, and an impact is not accepted by name.
@@ -84,7 +91,7 @@ def apply_plan(
         show(session, change_plan)
     if not change_plan.changes_anything or session.dry_run:
         revision = change_plan.previewed.revision
-        _report(session, change_plan, pb.ApplyChangesetResponse(revision=revision))
+        _report(session, change_plan, pb.ApplyChangesetResponse(revision=revision), more)
         return
     if accept is not None and not session.can_ask:
         _require_accepted(change_plan.previewed.preview.impacts, accept)
@@ -96,7 +103,7 @@ def apply_plan(
     )
     with waiting(f"Applying {len(change_plan.changeset.commands):,} commands"):
         answer = session.changesets.ApplyChangeset(request)
-    _report(session, change_plan, answer)
+    _report(session, change_plan, answer, more)
 
 
 def _require_accepted(impacts: Iterable[effect_pb2.Impact], accept: Collection[str]) -> None:
@@ -122,7 +129,12 @@ def _planned_before(file: Path, folder: Path | None, *, more: bool) -> ChangePla
     return folder_changes.read_plan(file)
 
 
-def _report(session: Session, change_plan: ChangePlan, answer: pb.ApplyChangesetResponse) -> None:
+def _report(
+    session: Session,
+    change_plan: ChangePlan,
+    answer: pb.ApplyChangesetResponse,
+    more: Mapping[str, Any],
+) -> None:
     """Say what was done: for programs, names by what became of them."""
     if session.output is out.Output.JSON:
         names: dict[str, list[str]] = {"created": [], "updated": [], "deleted": []}
@@ -130,7 +142,7 @@ def _report(session: Session, change_plan: ChangePlan, answer: pb.ApplyChangeset
             kind = effect_pb2.ObjectChangeKind.Name(change.change).rpartition("_")[2].lower()
             names[kind].append(f"{change.kind} {change.id}")
         content = {"revision": str(answer.revision), "unchanged": change_plan.same, **names}
-        out.print_document(document(change_plan) | content | _scheduled(answer))
+        out.print_document({**document(change_plan), **content, **_scheduled(answer), **more})
     elif session.dry_run:
         session.say("dry run, nothing was changed: this is what would be")
     elif answer.HasField("scheduled"):
