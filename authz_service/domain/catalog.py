@@ -152,6 +152,9 @@ class Plan:
     A tier may extend another: it has all of the other's permissions and assignable roles, and the
     other's features and limits where it names none of its own.
 
+    In a tenant of a tier with `suspended_free_seats`, or of one that extends it, a suspended member
+    takes no seat. Add-ons do not have it.
+
     `tier/pro` is what is sold now and counts its versions; an earlier one that is kept is a plan of
     its own, `tier/pro@3`. Like `revision`, `version` is no part of what a plan is.
     """
@@ -163,6 +166,7 @@ class Plan:
     limits: tuple[Limit, ...] = ()
     assignable_roles: frozenset[str] = frozenset()
     description: str = ""
+    suspended_free_seats: bool = False
     revision: int = field(default=0, compare=False)
     version: int = field(default=1, compare=False)
 

@@ -117,6 +117,7 @@ def _plan(fact: Plan) -> Document:
         limits=_each(_limit, fact.limits),
         assignable_roles=sorted(fact.assignable_roles),
         description=fact.description,
+        suspended_free_seats=fact.suspended_free_seats,
     )
 
 

@@ -87,6 +87,7 @@ def restored(plans: Mapping[str, Plan], name: str, version: Plan) -> Plan:
         version,
         id=name,
         extends="",
+        suspended_free_seats=any(plan.suspended_free_seats for plan in line),
         permissions=frozenset[str]().union(*(plan.permissions for plan in line)),
         features=tuple(features.values()),
         limits=tuple(limits.values()),

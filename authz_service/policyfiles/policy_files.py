@@ -230,6 +230,7 @@ def _to_plan(plan_id: str, body: Mapping[str, object]) -> Plan:
         limits=tuple(limit for n in limits for limit in _to_limit(n, _mapping(limits, n))),
         assignable_roles=_names(body, "assignable_roles"),
         description=_word(body, "description"),
+        suspended_free_seats=body.get("suspended_free_seats") is True,
     )
 
 
@@ -237,6 +238,7 @@ def _from_plan(plan: Plan) -> dict[str, Any]:
     return _given(
         description=plan.description,
         extends=plan.extends.removeprefix(TIER),
+        suspended_free_seats=plan.suspended_free_seats,
         permissions=sorted(plan.permissions),
         features={f.name: _from_feature(f) for f in plan.features},
         limits={limit.name: _from_limit(limit) for limit in plan.limits},

@@ -42,6 +42,7 @@ def row_of(fact: Permission | Role | Plan) -> tuple[Table, dict[str, Any]]:
                 "plan": fact.id,
                 "description": fact.description,
                 "version": fact.version,
+                "suspended_free_seats": fact.suspended_free_seats,
             }
         case _:
             assert_never(fact)
@@ -111,6 +112,7 @@ def plan(row: Any, rules: Iterable[Any], closed: int = 0) -> Plan:
         limits=tuple(sorted(parts["limits"], key=lambda limit: limit.name)),
         assignable_roles=frozenset(parts["roles"]),
         description=row.description,
+        suspended_free_seats=bool(row.suspended_free_seats),
         revision=revision,
         version=row.version,
     )

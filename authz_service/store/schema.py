@@ -190,6 +190,7 @@ plan = fact_table(
     ("plan",),
     *texts("plan", "description"),
     number("version"),
+    flag("suspended_free_seats"),
 )
 exception = fact_table(
     "exception",

@@ -68,6 +68,7 @@ TIER: Final = Plan(
     ),
     assignable_roles=frozenset({"viewer", "editor"}),
     description=TEXT,
+    suspended_free_seats=True,
 )
 TENANT: Final = Tenant(
     "acme",

@@ -19,7 +19,7 @@ JOB = Job(
     attempts=3, created_at=5, ended_at=9, reason=JobReason.ENDPOINT_REFUSED, message="answered 503",
 )  # fmt: skip
 WAITING = replace(JOB, state=JobState.PENDING, ended_at=0, next_at=7, reason=JobReason.NONE)
-ADD_ON = replace(every_fact.TIER, id="addon/audit", extends="")
+ADD_ON = replace(every_fact.TIER, id="addon/audit", extends="", suspended_free_seats=False)
 OBJECTED = replace(every_fact.SCHEDULED, blocker=Blocker("STILL_IN_USE", "no", "acme"))
 RESOURCES: tuple[Resource, ...] = (
     *every_fact.ALL,

@@ -16,13 +16,21 @@ Extends = Annotated[
     str | None, typer.Option("--extends", metavar="TIER", help="The tier it builds on.")
 ]
 
+SuspendedFreeSeats = Annotated[
+    bool | None,
+    typer.Option(
+        "--suspended-free-seats/--suspended-take-seats",
+        help="Whether suspended members take no seat; they do unless told otherwise.",
+    ),
+]
+
 TIERS: Final = plans.plans(
     Tier,
     "tier",
     lambda session: session.tiers,
     TierName,
-    options={"extends": Option(Extends)},
-    shown=("extends", "version"),
+    options={"extends": Option(Extends), "suspended_free_seats": Option(SuspendedFreeSeats)},
+    shown=("extends", "version", "suspended_free_seats"),
 )
 plans.add_commands(app, TIERS)
 app.add_typer(tier_versions.commands)

@@ -92,6 +92,7 @@ def tier(message: tier_pb2.Tier, field: str = "tier") -> Plan:
         limits=_limits(message.limits, field),
         assignable_roles=frozenset(message.assignable_roles),
         description=message.description,
+        suspended_free_seats=message.suspended_free_seats,
     )
 
 
@@ -104,6 +105,7 @@ def tier_message(value: Plan) -> tier_pb2.Tier:
         limits=[limit_message(item) for item in value.limits],
         assignable_roles=sorted(value.assignable_roles),
         description=value.description,
+        suspended_free_seats=value.suspended_free_seats,
         revision=value.revision,
         version=value.version,
     )

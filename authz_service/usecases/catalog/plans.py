@@ -64,7 +64,9 @@ def _plans(name: str, field: str, prefix: str, exists: ErrorReason, *updatable: 
     )  # fmt: skip
 
 
-TIERS: Final = _plans("Tier", "tier", TIER, ErrorReason.TIER_EXISTS, "extends")
+TIERS: Final = _plans(
+    "Tier", "tier", TIER, ErrorReason.TIER_EXISTS, "extends", "suspended_free_seats"
+)
 ADD_ONS: Final = _plans("AddOn", "add_on", ADD_ON, ErrorReason.ADD_ON_EXISTS)
 
 

@@ -164,6 +164,7 @@ def resume_member(tx: Transaction, command: MemberSuspension) -> MemberNow:
     if command.reason is SuspensionReason.SEATS and command.reason in member.suspensions:
         require_seat(tx, command.tenant)
     roster.changed(tx, "member.resumed", member, resumed(member, command.reason))
+    require_room(tx, command.tenant)
     return roster.as_changed(tx, member)
 
 

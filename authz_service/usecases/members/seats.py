@@ -4,7 +4,7 @@ from authz_service.domain.catalog import SEATS
 from authz_service.domain.tenant import SuspensionReason
 from authz_service.engine.entitlements import limit_in_force
 from authz_service.engine.index import MemberEntry
-from authz_service.engine.seats import taken
+from authz_service.engine.seats import suspended_free_seats, taken, takes_seat
 from authz_service.errors import ErrorReason, FailedPrecondition
 from authz_service.store.unit_of_work import Transaction
 
@@ -42,8 +42,11 @@ def require_seat(tx: Transaction, tenant: str) -> None:
     entry = tx.index.tenants[tenant]
     limit = limit_in_force(tx.index, entry.fact, SEATS, tx.now)
     bought = limit.limit.value if limit is not None else None
+    freeing = suspended_free_seats(tx.index, entry.fact, tx.now)
     waiting = sum(
-        isinstance(member, MemberEntry) and SuspensionReason.SEATS in member.membership.suspensions
+        isinstance(member, MemberEntry)
+        and SuspensionReason.SEATS in member.membership.suspensions
+        and (not freeing or takes_seat(member))
         for _, member in entry.members.items()
     )
     used = taken(tx.index, tenant, tx.now) - waiting

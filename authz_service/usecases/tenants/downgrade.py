@@ -176,8 +176,15 @@ class _Fitting:
             for subject in reversed(self._order)
             if subject not in self._kept
             and self._member(subject).lifecycle is not MembershipState.INVITED
+            and self._has_seat(subject)
         )
         return frozenset(subject for subject, _ in zip(joined, range(over), strict=False))
+
+    def _has_seat(self, subject: str) -> bool:
+        """Tell whether a member counts: where the tier says so, a suspended one does not."""
+        member = self._members.get(subject)
+        freeing = seats.suspended_free_seats(self.tx.index, self.tenant, self.tx.now)
+        return not freeing or member is None or seats.takes_seat(member)
 
     def _hold_back(self, subject: str, crowded: bool) -> None:
         suspend = crowded and self._excess is Excess.SUSPEND_NEWEST

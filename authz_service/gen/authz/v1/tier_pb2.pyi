@@ -39,6 +39,7 @@ class Tier(_message.Message):
     LIMITS_FIELD_NUMBER: _builtins.int
     ASSIGNABLE_ROLES_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
+    SUSPENDED_FREE_SEATS_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Its id. Example: `professional`."""
@@ -51,6 +52,10 @@ class Tier(_message.Message):
     version: _builtins.int
     """The number of this version, from 1; ignored in requests. Each change to the tier, or to a tier
     it extends, makes the next version; `ListTierVersions` lists them all.
+    """
+    suspended_free_seats: _builtins.bool
+    """Whether suspended members take no seat in tenants of this tier and of those that extend it. One
+    who is resumed needs a seat again. Those suspended for want of seats wait for theirs either way.
     """
     revision: _builtins.int
     """The revision that last changed it, to send back as `expected_revision`; ignored in requests.
@@ -83,11 +88,12 @@ class Tier(_message.Message):
         limits: _abc.Iterable[_limit_pb2.Limit] | None = ...,
         assignable_roles: _abc.Iterable[_builtins.str] | None = ...,
         version: _builtins.int = ...,
+        suspended_free_seats: _builtins.bool = ...,
         revision: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["assignable_roles", b"assignable_roles", "description", b"description", "extends", b"extends", "features", b"features", "id", b"id", "limits", b"limits", "permissions", b"permissions", "revision", b"revision", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["assignable_roles", b"assignable_roles", "description", b"description", "extends", b"extends", "features", b"features", "id", b"id", "limits", b"limits", "permissions", b"permissions", "revision", b"revision", "suspended_free_seats", b"suspended_free_seats", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -153,7 +153,13 @@ def catalog_tables() -> None:
         *flags("internal", "deprecated"),
     )
     fact_table("role", ["role"], *texts("role", "tenant", "description"), *flags("admin"))
-    fact_table("plan", ["plan"], *texts("plan", "description"), *numbers("version"))
+    fact_table(
+        "plan",
+        ["plan"],
+        *texts("plan", "description"),
+        *numbers("version"),
+        *flags("suspended_free_seats"),
+    )
     fact_table(
         "scheduled_changeset",
         ["scheduled"],
