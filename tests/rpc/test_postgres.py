@@ -10,9 +10,12 @@ from typing import Final
 import pytest
 from google.protobuf.message import Message
 
+from authz_service.app import door
 from authz_service.errors import ErrorReason
 from authz_service.gen.authz.v1 import authorization_pb2 as checks
 from authz_service.gen.authz.v1 import role_grant_pb2, subscription_pb2, tenant_pb2
+from authz_service.gen.authz.v1.suspension_pb2 import SUSPENSION_REASON_BILLING as BILLING
+from authz_service.rpc.messages.values import instant
 from tests.postgres import fresh_database
 from tests.rpc.account import Account
 from tests.rpc.conftest import fresh_name
@@ -21,6 +24,18 @@ from tests.rpc.requests import CHANGES, made_ready
 from tests.rpc.trail import broken
 
 NUL: Final = "a\x00b"
+YEAR: Final = 31_536_000_000_000
+
+
+class SetClock:
+    """A clock that somebody sets."""
+
+    def __init__(self) -> None:
+        self.ahead = 0
+        self._now = door.now
+
+    def __call__(self) -> int:
+        return self._now() + self.ahead
 
 
 @pytest.fixture
@@ -116,3 +131,25 @@ def test_both_processes_change_at_once_without_a_gap(pair: tuple[Server, Server]
     revisions = sorted(answer.revision for answer in answers)
     assert revisions == list(range(first + 1, first + 41))
     assert broken(pair[0]) == []
+
+
+def test_server_a_year_ahead_of_its_database_commits_nothing_and_decides_by_its_time(
+    tmp_path: Path, postgres_base_url: str, migrated_postgres: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = SetClock()
+    monkeypatch.setattr(door, "now", clock)
+    with (
+        fresh_database(postgres_base_url, template=migrated_postgres) as url,
+        serving(tmp_path, database_url=url) as server,
+    ):
+        account = Account(server, "acme")
+        account.onboard("professional", ada=["admin"])
+        clock.ahead = YEAR
+        request = tenant_pb2.SuspendTenantRequest(tenant="acme", suspension_reason=BILLING)
+        refused = server.refuses(request, ErrorReason.CLOCK_AHEAD)
+        assert float(refused.metadata["seconds"]) > YEAR / 1_000_000 - 60
+        server.service.replica.catch_up()
+        answer = server.operator.checks.Check(made(checks.CheckRequest, **ASKED))
+        assert instant(answer.as_of_time) < clock() - YEAR / 2
+        clock.ahead = 0
+        assert account.add("vera", "viewer").revision == server.revision
