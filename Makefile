@@ -52,6 +52,9 @@ differential: .venv/dev ## a million random questions, index against Casbin
 fuzz: .venv/dev ## 100,000 made-up requests to every RPC, by every kind of caller
 	@AUTHZ_FUZZ_REQUESTS=100000 $(bin)/pytest -n logical --timeout=0 -q tests/fuzz $(ARGS)
 
+faults: .venv/dev ## hostile callers for a minute each, kills and outages
+	@AUTHZ_HOSTILE_SECONDS=60 $(bin)/pytest --timeout=0 -q tests/faults $(ARGS)
+
 billing: .venv/dev ## every situation of billing in twenty orders, signed, on both databases
 	@AUTHZ_BILLING_ORDERS=20 $(bin)/pytest -n logical --timeout=0 -q tests/billing $(ARGS)
 
@@ -104,5 +107,5 @@ clean: ## remove what these commands made, except var/
 	@$(bin)/npm ci --prefix tests/node --silent || echo "npm's registry was not reached: tests by node-casbin are skipped"
 	@touch $@
 
-.PHONY: help run demo test sweep check $(checks) differential fuzz billing bench gen fmt lock release-image clean
+.PHONY: help run demo test sweep check $(checks) differential fuzz faults billing bench gen fmt lock release-image clean
 .DELETE_ON_ERROR:

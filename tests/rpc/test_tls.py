@@ -1,5 +1,6 @@
 """TLS on both ports: who connects, what is refused at start, and certificates that change."""
 
+import socket
 import ssl
 import threading
 from collections.abc import Iterator
@@ -358,3 +359,20 @@ def test_command_line_tells_a_ca_that_did_not_sign_and_a_port_without_tls_apart(
     with serving(tmp_path) as server:
         code, message = terminal.check(server, tls_ca=tmp_path / "ca.pem")
         assert (code, message.endswith("it does not speak TLS")) == (4, True)
+
+
+def test_handshakes_that_stall_hold_nobody_up(
+    authority: Authority, ours: Files, tmp_path: Path
+) -> None:
+    with serving(tmp_path, **settings_of(ours)) as server:
+        numbers = (server.service.check_port.number, server.service.admin_port.number)
+        stalled = [socket.create_connection((server.settings.host, each)) for each in numbers * 50]
+        for connection in stalled[::2]:
+            connection.sendall(b"\x16\x03\x01\x02\x00\x01\x00")  # a ClientHello begins
+        with caller(server, trusting(authority)) as operator:
+            for _ in range(20):
+                assert operator.checks.Check(QUESTION).revision
+                listed = operator.tenants.ListTenants(tenant_pb2.ListTenantsRequest())
+                assert listed.revision
+        for connection in stalled:
+            connection.close()
