@@ -77,7 +77,7 @@ class SigningKeys:
         """Find a key; "" finds the one of an issuer that has one only."""
         return self._keys.get(key_id)
 
-    def wanted(self, key_id: str) -> bool:
+    def ask_for(self, key_id: str) -> bool:
         """Ask for the keys to be read again, as this one is unknown; False if that was in vain just
         now. It waits for nothing.
         """

@@ -105,7 +105,7 @@ class TokenLine:
         try:
             proof: Presented = self._tokens.verified(text) or text
         except KeyUnknown as unknown:
-            if waiting.until > monotonic() and unknown.wanted():
+            if waiting.until > monotonic() and unknown.ask_for():
                 with self._changed:
                     self._for_keys.append(waiting)
                 return

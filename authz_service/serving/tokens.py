@@ -59,9 +59,9 @@ class KeyUnknown(JoseError):
         super().__init__()
         self.keys, self.key_id = keys, key_id
 
-    def wanted(self) -> bool:
+    def ask_for(self) -> bool:
         """Have the issuer's keys read again; False if that was in vain just now."""
-        return self.keys.wanted(self.key_id)
+        return self.keys.ask_for(self.key_id)
 
 
 class _Kept(NamedTuple):
@@ -107,7 +107,7 @@ class Tokens:
         try:
             return self.verified(token)
         except KeyUnknown as unknown:
-            unknown.wanted()
+            unknown.ask_for()
             return None
 
     def verified(self, token: str) -> TokenProof | None:
