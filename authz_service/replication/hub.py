@@ -56,7 +56,7 @@ class Hub:
         self._on_uses = on_uses
         self._workers: dict[int, _Worker] = {}
         self._moved = threading.Condition()
-        self._wanted: Revision = 0
+        self._pushed: Revision = 0
 
     def start(self) -> None:
         threading.Thread(target=self._accept, name="workers", daemon=True).start()
@@ -79,7 +79,7 @@ class Hub:
         changes = deltas.write(delta.changes)
         fits = len(changes) <= _LARGEST
         with self._moved:
-            self._wanted = max(self._wanted, delta.revision)
+            self._pushed = max(self._pushed, delta.revision)
             for worker in self._workers.values():
                 if fits:
                     self._send(worker, Kind.DELTA, [delta.revision, delta.at, changes])
@@ -146,7 +146,7 @@ class Hub:
                 worker.reports += 1
             elif kind is Kind.TIP:
                 worker.tip = body
-                worker.current = worker.current or body >= max(self._wanted, self._head())
+                worker.current = worker.current or body >= max(self._pushed, self._head())
             self._moved.notify_all()
 
     def _share(self, spent: dict[str, int], by: _Worker) -> None:

@@ -269,9 +269,7 @@ def _compared(
     if guarded and _would_close(tx, tenant, contract):
         waiting = events.count_waiting(tx.connection, tenant)
         if waiting:
-            problem = (
-                f"it would be closed, and {waiting} events about it wait: await_replicas them first"
-            )
+            problem = f"it would be closed, and {waiting} events about it wait: settle them first"
             return Drift(tenant, differences, problem=problem)
     reason = f"reconciled {tx.call.reason}".strip()
     try:
