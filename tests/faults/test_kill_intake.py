@@ -157,6 +157,7 @@ def test_kill_amid_events_loses_none_and_leaves_none_half_applied(
         "AUTHZ_WEB_PORT": "0",
         "AUTHZ_EVENT_SECRETS": json.dumps({"stripe": [SECRET]}),
         "AUTHZ_JOBS": "false",
+        "AUTHZ_WORKERS": "0",
     }
     database = Database(database_url)
     try:
