@@ -112,7 +112,7 @@ class Jobs:
             index,
             self._door.clock,
             self._door.new_id,
-            events.fold_in_late,
+            lambda: events.fold_in_late() + events.release_mapped(),
             self._worker_settings(),
         )
 

@@ -74,7 +74,9 @@ class Worker:
         fold_in_late: Callable[[], int],
         settings: WorkerSettings,
     ) -> None:
-        """`fold_in_late` does what billing events say that were received and no more."""
+        """`fold_in_late` does what billing events say that were only received, or whose prices were
+        mapped since.
+        """
         self._database = database
         self._queue = queue
         self._runner = runner
@@ -120,7 +122,7 @@ class Worker:
         if not self._settings.enabled:
             return
         if self._fold_in_late():
-            log.info("billing events are done that another process had only received")
+            log.info("billing events are done that had only been received, or waited for a price")
         if not self._launched and (due or self._needed()):
             self._launch()
         if self.unmapped_prices and self._index().endpoints:

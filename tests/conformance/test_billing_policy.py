@@ -145,6 +145,22 @@ def test_every_event_is_decided_by_the_policy_of_its_own_revision(
             assert account.tier_at(world.clock.now) == price.data["tier"]
 
 
+def test_what_a_changeset_has_mapped_at_its_instant_is_released_by_the_worker(
+    processes: tuple[Process, Process],
+) -> None:
+    one, other = processes
+    event = one.buy("acme")
+    assert event.reason is EventReason.UNKNOWN_PLAN
+    body = part(PartKind.PRICE, PRICE, {"tier": "free", "quantity": "ignored"})
+    one.world.put(body)
+    assert one.world.index.tenant("acme") is None
+    assert other.door.release_mapped() == 0  # it has not heard of it
+    other.world.replica.catch_up()
+    assert other.door.release_mapped() == 1
+    assert other.world.index.tenant("acme") is not None
+    assert other.door.release_mapped() == 0
+
+
 def test_refused_price_changes_nothing(processes: tuple[Process, Process]) -> None:
     world = processes[0].world
     before = world.index.revision

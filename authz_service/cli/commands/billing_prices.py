@@ -71,7 +71,7 @@ def map_price(
     )
     answer = session.billing_policy.UpdateBillingPrice(request)
     left = answer.still_parked
-    note = f"{left} more events wait: run it again, with another --request-id" if left else ""
+    note = f"{left} more events follow within seconds" if left else ""
     session.show(answer, tables.facts(_price_facts(answer.billing_price)), *released_parts(answer),
                  note=note)  # fmt: skip
 

@@ -13,7 +13,7 @@ from authz_service.domain.call import Call
 from authz_service.errors import ErrorReason, InvalidArgument, NotFound, Unavailable
 from authz_service.store import events, policy_versions
 from authz_service.store.unit_of_work import Store, Transaction
-from authz_service.usecases.billing import receipt
+from authz_service.usecases.billing import policy_release, receipt
 from authz_service.usecases.billing.envelopes import NO_ATTRIBUTES, Attributes, Envelope, envelopes
 from authz_service.usecases.billing.ingestion import Taken
 from authz_service.usecases.billing.interpretation import Reading
@@ -95,6 +95,10 @@ class EventDoor:
                 taken = receipt.fold_in(tx, in_force(tx.index), stored)
             count(self.counts, taken)
         return len(late)
+
+    def release_mapped(self) -> int:
+        """Do what events say whose prices have been mapped by now; return how many there were."""
+        return policy_release.release_mapped(self._store, Actor("service:authz"))
 
     def _folded_in(
         self, call: Call, policy: BillingPolicy, taken: Taken, reading: Reading | Unreadable

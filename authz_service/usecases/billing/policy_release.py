@@ -4,11 +4,13 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from authz_service.domain.audit import Actor
 from authz_service.domain.billing_documents import PartKind
 from authz_service.domain.billing_event import StoredEvent
 from authz_service.domain.billing_policy import BillingPolicy
+from authz_service.domain.call import Call
 from authz_service.store import event_prices, events
-from authz_service.store.unit_of_work import Transaction
+from authz_service.store.unit_of_work import Store, Transaction
 from authz_service.usecases.billing import ingestion
 from authz_service.usecases.billing.ingestion import Taken
 from authz_service.usecases.billing.interpretation import read
@@ -47,6 +49,20 @@ def release(tx: Transaction, changes: Sequence[PartChange]) -> Released:
         taken = ingestion.process(step, policy, waiting) if waiting else []
     left = event_prices.count_waiting_for(tx.connection, prices) if prices else 0
     return Released(tuple(taken), left)
+
+
+def release_mapped(store: Store, by: Actor) -> int:
+    """Read again what waits for prices that are mapped by now, at most so many at once: what a
+    changeset has mapped at its instant, or what was too much for the call that mapped it.
+    """
+    with store.database.read() as connection:
+        waiting = event_prices.unmapped(connection, "", AT_ONCE)
+    mapped = [price.id for price in waiting if price.id in in_force(store.index).prices]
+    if not mapped:
+        return 0
+    with store.transaction(Call(by)) as tx:
+        rows = event_prices.waiting_for(tx.connection, mapped, AT_ONCE)
+        return len(ingestion.process(tx, in_force(tx.index), rows))
 
 
 def _understood(

@@ -568,9 +568,7 @@ class CreateBillingPriceResponse(_message.Message):
     PREVIEW_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
     still_parked: _builtins.int
-    """How many parked events of it have not been read again yet. While this is not 0, send the same
-    again as a new request: each releases up to 500.
-    """
+    """How many parked events of it have not been read again yet: that is done within seconds."""
     revision: _builtins.int
     """The revision that added it."""
     @_builtins.property
@@ -664,9 +662,7 @@ class UpdateBillingPriceResponse(_message.Message):
     PREVIEW_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
     still_parked: _builtins.int
-    """How many parked events of it have not been read again yet. While this is not 0, send the same
-    again as a new request: each releases up to 500.
-    """
+    """How many parked events of it have not been read again yet: that is done within seconds."""
     revision: _builtins.int
     """The revision that made it so; the current one if nothing changed."""
     @_builtins.property
@@ -938,9 +934,7 @@ class CreateBillingSourceResponse(_message.Message):
     PREVIEW_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
     still_parked: _builtins.int
-    """How many parked events of it have not been read again yet. While this is not 0, send the same
-    again as a new request: each releases up to 500.
-    """
+    """How many parked events of it have not been read again yet: that is done within seconds."""
     revision: _builtins.int
     """The revision that added it."""
     @_builtins.property
@@ -1034,9 +1028,7 @@ class UpdateBillingSourceResponse(_message.Message):
     PREVIEW_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
     still_parked: _builtins.int
-    """How many parked events of it have not been read again yet. While this is not 0, send the same
-    again as a new request: each releases up to 500.
-    """
+    """How many parked events of it have not been read again yet: that is done within seconds."""
     revision: _builtins.int
     """The revision that made it so; the current one if nothing changed."""
     @_builtins.property
