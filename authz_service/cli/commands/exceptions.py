@@ -1,17 +1,18 @@
 """`authz exceptions`: one-offs for one customer, each with a reason and an approver."""
 
+from dataclasses import replace as altered
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 from google.protobuf.field_mask_pb2 import FieldMask
 
-from authz_service.cli.display.exceptions import exception_table
+from authz_service.cli.display.exceptions import exception_facts, exception_table
 from authz_service.cli.display.words import named_ends, timestamp
-from authz_service.cli.options import ExpectedRevision, Limit, Reason, Scope, Tenant
-from authz_service.cli.paging import every, total
+from authz_service.cli.family import Family, Option, number
+from authz_service.cli.options import ExpectedRevision, Reason, Scope, Tenant
 from authz_service.cli.plan_items import feature_of
-from authz_service.cli.registration import changes, reads
+from authz_service.cli.registration import changes
 from authz_service.cli.session import Session
 from authz_service.cli.time_options import From, LiveAt, NoFrom, NoUntil, Until
 from authz_service.domain.exception import ExceptionKind
@@ -31,6 +32,19 @@ Approver = Annotated[
 
 ExceptionId = Annotated[
     str, typer.Argument(metavar="ID", help="As authz exceptions list shows it.")
+]
+
+OfKind = Annotated[ExceptionKind | None, typer.Option("--kind", help="Only of this kind.")]
+AboutPermission = Annotated[
+    str, typer.Option("--permission", metavar="PERMISSION", help="Only about this permission.")
+]
+Denied = Annotated[
+    str,
+    typer.Option(
+        "--subject",
+        metavar="SUBJECT",
+        help="Only those that deny this one; '' for those for everyone.",
+    ),
 ]
 
 
@@ -101,19 +115,6 @@ def replace(
 
 
 @changes(app)
-def revoke(
-    session: Session,
-    tenant: Tenant,
-    exception: ExceptionId,
-    reason: Reason = "",
-) -> None:
-    """End an exception."""
-    request = pb.DeleteExceptionRequest(tenant=tenant, id=exception, reason=reason)
-    answer = session.exceptions.DeleteException(request)
-    session.show(answer, exception_table([answer.exception]), note="revoked")
-
-
-@changes(app)
 def update(
     session: Session,
     tenant: Tenant,
@@ -176,48 +177,6 @@ def update(
     session.show(answer, exception_table([answer.exception]))
 
 
-@reads(app)
-def show(session: Session, tenant: Tenant, exception: ExceptionId) -> None:
-    """Show one exception; its revision is for --expected-revision."""
-    answer = session.exceptions.GetException(pb.GetExceptionRequest(tenant=tenant, id=exception))
-    note = f"changed last in revision {answer.exception.revision}"
-    session.show(answer, exception_table([answer.exception]), note=note)
-
-
-@reads(app, "list")
-def list_exceptions(
-    session: Session,
-    tenant: Tenant,
-    *,
-    kind: Annotated[ExceptionKind | None, typer.Option("--kind", help="Only of this kind.")] = None,
-    permission: Annotated[
-        str,
-        typer.Option("--permission", metavar="PERMISSION", help="Only about this permission."),
-    ] = "",
-    subject: Annotated[
-        str | None,
-        typer.Option(
-            "--subject",
-            metavar="SUBJECT",
-            help="Only those that deny this one; '' for those for everyone.",
-        ),
-    ] = None,
-    live_at: LiveAt = None,
-    limit: Limit = None,
-) -> None:
-    """List an account's exceptions, those over or not yet begun among them."""
-    request = pb.ListExceptionsRequest(
-        tenant=tenant, permission=permission, subject=subject, live_time=timestamp(live_at)
-    )
-    if kind:
-        request.kind = pb.ExceptionKind.Value(f"EXCEPTION_KIND_{kind.name}")
-    answer = every(session.exceptions.ListExceptions, request, lambda page: page.exceptions, limit)
-    exceptions = answer.exceptions
-    session.show(
-        answer, exception_table(exceptions), note=total(len(exceptions), "exception", answer)
-    )
-
-
 def create_exception(
     session: Session,
     kind: str,
@@ -232,3 +191,32 @@ def create_exception(
             getattr(command, field).FromDatetime(at)
     answer = session.exceptions.CreateException(pb.CreateExceptionRequest(exception=command))
     session.show(answer, exception_table([answer.exception]))
+
+
+EXCEPTIONS: Final = Family(
+    app,
+    service=lambda session: session.exceptions,
+    field="exception",
+    shown=lambda exception: exception_table([exception]),
+    listed=exception_table,
+)
+EXCEPTIONS.changes(
+    "revoke", "DeleteException", "End an exception.", "revoked", tenant=Tenant, id=ExceptionId
+)
+altered(EXCEPTIONS, shown=exception_facts).reads(
+    "show",
+    "GetException",
+    "Show one exception; its revision is for --expected-revision.",
+    tenant=Tenant,
+    id=ExceptionId,
+)
+EXCEPTIONS.lists(
+    "list",
+    "ListExceptions",
+    "List an account's exceptions, including those that are over or have not begun.",
+    tenant=Tenant,
+    kind=Option(OfKind, number(pb.ExceptionKind)),
+    permission=Option(AboutPermission),
+    subject=Option(Denied),
+    live_time=Option(LiveAt, timestamp),
+)

@@ -1,6 +1,8 @@
-"""Exceptions as a table."""
+"""Exceptions as people read them."""
 
 from collections.abc import Iterable
+
+from rich.console import RenderableType
 
 from authz_service.cli.display import output as out
 from authz_service.cli.display import tables
@@ -33,3 +35,21 @@ def exception_table(exceptions: Iterable[pb.TenantException]) -> tables.Rows:
     ]
     columns = ("ID", "KIND", "WHAT", "SUBJECT", "SCOPE", "IN FORCE", "APPROVER", "REASON")
     return tables.table(columns, rows)
+
+
+def exception_facts(exception: pb.TenantException) -> RenderableType:
+    """Lay out one exception."""
+    return tables.facts(
+        [
+            ("exception", exception.id),
+            ("tenant", exception.tenant),
+            ("kind", word(pb.ExceptionKind, exception.kind)),
+            ("what", _content(exception)),
+            ("subject", exception.subject),
+            ("scope", exception.scope),
+            ("in force", window(exception)),
+            ("approver", exception.approver),
+            ("reason", exception.reason),
+            ("revision", str(exception.revision)),
+        ]
+    )
