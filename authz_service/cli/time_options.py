@@ -36,10 +36,8 @@ _UNTIL: Final = typer.Option(
 )
 Until = Annotated[datetime | None, _UNTIL]
 RequiredUntil = Annotated[datetime, _UNTIL]
-NoFrom = Annotated[
-    bool, typer.Option("--no-from", help="Let it hold from the beginning of time on.")
-]
-NoUntil = Annotated[bool, typer.Option("--no-until", help="Let it not end by itself.")]
+NoFrom = Annotated[bool, typer.Option("--no-from", help="Remove its beginning.")]
+NoUntil = Annotated[bool, typer.Option("--no-until", help="Remove its end.")]
 LiveAt = Annotated[
     datetime | None,
     typer.Option(
@@ -88,7 +86,7 @@ ScheduledAt = Annotated[
         "--at",
         metavar="WHEN",
         parser=_instant,
-        help=f"When it happens by itself, now if not given: {instants.FORMS}.",
+        help=f"When it takes effect, now if not given: {instants.FORMS}.",
     ),
 ]
 TrialUntil = Annotated[

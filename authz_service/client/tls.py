@@ -17,7 +17,7 @@ _HUNG_UP: Final = (
 _HANDSHAKES: Final = {
     "certificate has expired": (
         "its certificate has expired",
-        "have it renewed: the server reads AUTHZ_TLS_CERT and AUTHZ_TLS_KEY again by itself",
+        "have it renewed: the server notices when AUTHZ_TLS_CERT and AUTHZ_TLS_KEY change",
     ),
     "certificate is not yet valid": (
         "its certificate is not valid yet",

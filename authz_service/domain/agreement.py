@@ -35,7 +35,7 @@ class Verb(StrEnum):
 
 
 class Standing(StrEnum):
-    """What the sender's status comes to, pauses and ends left aside."""
+    """What the sender's status means, apart from pauses and ends."""
 
     PENDING = "pending"
     TRIAL = "trial"

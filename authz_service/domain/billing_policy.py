@@ -31,7 +31,7 @@ class Scheme(StrEnum):
 
 
 class Excess(StrEnum):
-    """What becomes of what a smaller limit has no room for."""
+    """What happens to members and grants that no longer fit."""
 
     BLOCK_NEW = "block_new"
     READ_ONLY_EXCESS = "read_only_excess"

@@ -28,7 +28,7 @@ class Permission:
 
     `internal` permissions (this service's own administration, support tools) need a role but no
     entitlement: no tier sells them. A `deprecated` one is decided as before, but no role, tier or
-    add-on takes it up any more; `replaced_by` is the one to use in its stead, "" if there is none.
+    add-on takes it up any more; `replaced_by` names its replacement, "" if there is none.
     """
 
     id: str

@@ -30,7 +30,7 @@ class Blocker:
 
 @dataclass(frozen=True, slots=True)
 class ScheduledChangeset:
-    """A changeset that applies at `at`, with what that comes to on the facts as they are now.
+    """A changeset that applies at `at`, with its outcome on the facts as they are now.
 
     At the instant the `changes` are made, in their order, and the `records` of them written. Both
     are empty where there is a `blocker`.

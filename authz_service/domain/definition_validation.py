@@ -75,7 +75,7 @@ def check_role(role: Role, world: World) -> Iterator[Violation]:
     if role.tenant:
         yield invalid(
             path,
-            f"{role.id!r} is a tenant's own role and a policy holds global ones: put it by itself",
+            f"{role.id!r} is a tenant's own role and a policy holds global ones: create it alone",
         )
     yield from check_description(role.description, path)
     yield from check_permissions((*path, "permissions"), role.permissions, world)

@@ -29,7 +29,7 @@ class Fingerprint:
 
 
 def read(text: str) -> Fingerprint:
-    """Read a fingerprint. Raises: INVALID_FIELD if it is none."""
+    """Read a fingerprint. Raises: INVALID_FIELD."""
     match text.split("."):
         case [revision, *digests] if revision.isdecimal() and len(digests) == 3:
             if all(len(digest) == _DIGITS for digest in digests):

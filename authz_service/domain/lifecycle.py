@@ -1,6 +1,6 @@
 """Tenant state transitions: each function takes a tenant and returns it after the event.
 
-trial ──> active <──> grace        each of them dated, so that it ends by itself
+trial ──> active <──> grace        each has dates, and ends on time without a job
   └────────┴── suspended by its date, or for reasons laid over any of them
 all of these ──> offboarded ──> active, by `reactivated` alone
 """

@@ -1,4 +1,4 @@
-"""What is to change in a tenant by itself: read off its dates, and taken back one by one.
+"""Scheduled changes of a tenant: read from its dates, and cancelled one by one.
 
 Nothing is kept beside the dates, so a schedule cannot say anything else than what will happen.
 """

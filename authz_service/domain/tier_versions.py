@@ -1,4 +1,4 @@
-"""Versions of tiers: each change of what a tier comes to makes one, and what it was is kept.
+"""Versions of tiers: every change of the content makes one, and the superseded one is kept.
 
 A tier changes with what it extends, so a change below numbers all tiers above it, too. What is kept
 extends what is kept: no later change can reach it. Nothing is kept twice, and nothing before it is

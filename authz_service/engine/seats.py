@@ -13,7 +13,7 @@ _WAITING = frozenset({SuspensionReason.SEATS})
 
 
 def taken(index: Index, tenant: str, at: Instant) -> int:
-    """Count the seats taken: every member, and every open invitation of somebody who is none.
+    """Count the seats taken: by every member, and every open invitation of a non-member.
 
     One who was invited is a member, but takes no seat once the invitation's time is over. Where the
     tier says so, a suspended member takes none either.

@@ -211,7 +211,7 @@ scheduled_changeset = fact_table(
     number("created_at"),
     *texts("commands", "changes", "records", "blocker"),
 )
-"""The last four are JSON: what was asked for, and what that comes to."""
+"""The last four are JSON: what was requested, and the outcome."""
 
 endpoint_secret = Table(
     "endpoint_secret",

@@ -101,7 +101,7 @@ class Transaction:
 
 
 def number_tiers(tx: Transaction) -> None:
-    """Let every change of what a tier comes to make a version of it, and keep what it was."""
+    """Make a version of every tier whose content changes, and keep the superseded one."""
     numbering = numbered(tx.index.plans, tx.changes)
     if numbering is None:
         return

@@ -26,7 +26,7 @@ TENANTS: Final = typer.Option(
 )
 Name = Annotated[str | None, typer.Option("--name", metavar="TEXT", help="For people.")]
 AllTenants = Annotated[bool, typer.Option("--all-tenants", help="For all tenants from now on.")]
-Forever = Annotated[bool, typer.Option("--forever", help="Let it not end by itself.")]
+Forever = Annotated[bool, typer.Option("--forever", help="Remove its end.")]
 
 
 def update_command(family: Family, kind: type[Any], rpc: str, caller: Any) -> None:

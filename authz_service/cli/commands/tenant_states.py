@@ -55,7 +55,7 @@ def cancel(
 def offboard(session: Session, tenant: Tenant, at: ScheduledAt = None, reason: Reason = "") -> None:
     """End an account with its members, grants, exceptions and keys. A terminal is asked first.
 
-    With --at, access ends at that instant by itself; all else stays until you offboard again.
+    With --at, access ends at that instant; everything else stays until you offboard again.
     """
     session.confirm(f"End {tenant} and all access in it?")
     request = tenant_pb2.OffboardTenantRequest(tenant=tenant, end_time=timestamp(at), reason=reason)

@@ -30,7 +30,7 @@ TierName = Annotated[
 ]
 ApplyPolicy = Annotated[
     bool,
-    typer.Option("--apply-downgrade-policy", help="See to what no longer fits, as billing.yaml "
+    typer.Option("--apply-downgrade-policy", help="Hold back what no longer fits, as billing.yaml "
                  "says."),
 ]  # fmt: skip
 
@@ -45,7 +45,7 @@ def set_tier(
     apply_policy: ApplyPolicy = False,
     reason: Reason = "",
 ) -> None:
-    """Move an account to a tier: the next check sees it, or it happens at an instant by itself."""
+    """Move an account to a tier, at once or at an instant."""
     request = pb.SetTierRequest(
         tenant=tenant,
         tier=tier,
@@ -59,7 +59,7 @@ def set_tier(
 
 @changes(commands, "apply-downgrade-policy")
 def apply_downgrade_policy(session: Session, tenant: Tenant, reason: Reason = "") -> None:
-    """See to what a scheduled move or an event has left, and give back what fits again."""
+    """Hold back what no longer fits after a scheduled move or an event; restore what fits again."""
     request = pb.ApplyDowngradePolicyRequest(tenant=tenant, reason=reason)
     answer = session.subscriptions.ApplyDowngradePolicy(request)
     downgrade_steps = answer.downgrade_steps

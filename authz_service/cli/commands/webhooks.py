@@ -1,4 +1,4 @@
-"""`authz webhooks`: who is told of changes, and what became of it."""
+"""`authz webhooks`: endpoints that are notified of changes, and their deliveries."""
 
 from collections.abc import Iterable
 from dataclasses import replace

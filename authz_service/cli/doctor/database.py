@@ -51,7 +51,7 @@ def database_findings(settings: Settings) -> Iterator[Finding]:
 
 
 def _file(settings: Settings) -> Path | None:
-    """Return the SQLite file; None for a database that is none."""
+    """Return the SQLite file; None for PostgreSQL."""
     prefix, _, path = settings.database_url.partition(":///")
     return Path(path.partition("?")[0]) if prefix.startswith("sqlite") and path else None
 

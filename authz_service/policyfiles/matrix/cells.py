@@ -6,7 +6,7 @@ from typing import Final
 
 
 class Cell(StrEnum):
-    """What a role's cell, or a tier's, comes to."""
+    """What a role's cell, or a tier's, means."""
 
     YES = "yes"
     NO = "no"

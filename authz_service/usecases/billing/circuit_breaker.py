@@ -33,5 +33,5 @@ def counted_since(intake: Intake, policy: BillingPolicy, now: Instant) -> Instan
 
 
 def allowed(index: Index, policy: BillingPolicy) -> int:
-    """Tell how many tenants events may close within the window; `system` is none of them."""
+    """Tell how many tenants events may close within the window; `system` is not counted."""
     return max(policy.breaker.at_least, (index.tenants.size - 1) * policy.breaker.share // 100)

@@ -17,7 +17,7 @@ def terms_of(policy: BillingPolicy, plans: Iterable[tuple[str, object]] | None) 
     """Put together what plans and quantities sell; None for no plans at all.
 
     Raises:
-        Unreadable: UNKNOWN_PLAN, or MALFORMED for a quantity that is none.
+        Unreadable: UNKNOWN_PLAN, or MALFORMED for what is not a quantity.
     """
     if plans is None:
         return None
@@ -75,4 +75,4 @@ def _amount(amount: Amount, plan: str, quantity: object) -> int | NoQuantity:
     if total and isinstance(quantity, int) and 0 < quantity * amount.each <= MAX_NUMBER:
         return quantity * amount.each
     remedy = "; say what `no_quantity` means" if quantity is None else ""
-    raise malformed(f"plan {plan!r} is sold by quantity, and {quantity!r} is none{remedy}")
+    raise malformed(f"plan {plan!r} is sold by quantity, not by {quantity!r}{remedy}")

@@ -20,7 +20,7 @@ def paired(
     """Pair roles and the scopes they are to be held in; `at` leads to the request's fields.
 
     Raises:
-        AuthzError: no role is named, a tenant is none of a customer, or there are too many pairs.
+        AuthzError: no role is named, a tenant is not a customer's, or there are too many pairs.
     """
     names = set(roles)
     if not names:

@@ -88,7 +88,7 @@ def _listing(rpc: str, prefix: str) -> ReadCase[ListPlans, Page[Plan]]:
         if query.permission:
             preconditions.permission(view.index, query.permission, "permission")
         plans = view.index.plans
-        # A version of a tier that is kept is none that is sold.
+        # A kept version of a tier is not for sale.
         names = sorted(n for n, plan in plans.items() if n.startswith(prefix) and not plan.is_kept)
         matching = [plans[name] for name in names if _matches(chain(plans, name), query)]
         filters = [prefix, query.permission, query.feature]

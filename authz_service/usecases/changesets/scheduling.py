@@ -119,7 +119,7 @@ def work_out(step: Transaction, changeset: Changeset, plan: Planned) -> None:
     if len(step.changes) > MAX_FACTS:
         raise InvalidArgument(
             ErrorReason.BATCH_TOO_LARGE,
-            f"it comes to {len(step.changes)} changes of facts, and {MAX_FACTS} may be scheduled "
+            f"it makes {len(step.changes)} changes of facts, and {MAX_FACTS} may be scheduled "
             "at once; split the set, or apply it now",
             field="changeset.commands",
             details={"limit": str(MAX_FACTS)},

@@ -118,6 +118,6 @@ def _held(tx: Transaction, requests: Iterable[RoleGrant]) -> dict[_Same, str]:
 def _grants_of(
     tx: Transaction, holders: Iterable[tuple[str, str]]
 ) -> dict[tuple[str, str], list[RoleGrant]]:
-    """Find the grants of members; whoever is none holds none, and may not be asked about."""
+    """Find the grants of members; other subjects hold none, and are not looked up."""
     members = {holder for holder in holders if tx.index.member(*holder) is not None}
     return Facts(tx.connection).role_grants_of(members)

@@ -86,7 +86,7 @@ class MemberSuspension:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SetMemberRoles:
-    """Every role that the member shall hold manually on the whole tenant."""
+    """All roles that the member should hold by hand on the whole tenant."""
 
     tenant: str
     subject: str
@@ -120,7 +120,7 @@ def add_member(tx: Transaction, command: AddMember) -> MemberNow:
 def join(
     tx: Transaction, tenant: Tenant, new: NewMember, field: str, by: ManagedBy = ManagedBy.NOBODY
 ) -> Membership:
-    """Make a subject a member and grant its first roles. The caller sees to seats and owners."""
+    """Make a subject a member and grant its first roles. The caller checks seats and owners."""
     subject = preconditions.customer_subject(new.subject, f"{field}subject")
     if tx.index.member(tenant.id, subject) is not None:
         raise AlreadyExists(

@@ -93,7 +93,7 @@ class _Fitting:
         return frozenset((*first, *(admin for admin in [next(admins, "")] if admin)))
 
     def seats(self) -> None:
-        """Find room for all, or see to those for whom there is none."""
+        """Find room for everybody, or suspend those for whom there is none."""
         over = self._over()
         if self._excess is not Excess.BLOCK_NEW:
             over -= self._end_invitations(over)

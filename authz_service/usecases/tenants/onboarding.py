@@ -40,7 +40,7 @@ _LAST = "\x7f"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OnboardTenant:
-    """`trial_until` makes it a trial that ends by itself; `after_trial` None means suspended."""
+    """`trial_until` makes it a trial with that end; `after_trial` None means suspended."""
 
     tenant: str
     tier: str
@@ -168,7 +168,7 @@ def set_tier(tx: Transaction, command: SetTier) -> Moved:
         at = checked_later(command.at, tx.now, "effective_time")
         if command.apply_downgrade_policy:
             raise _wrong(
-                "the downgrade policy cannot be applied ahead of time, and is applied by itself at "
+                "the downgrade policy cannot be applied ahead of time, and is applied at "
                 "that instant; leave it or `effective_time` out",
                 "apply_downgrade_policy",
             )
@@ -193,7 +193,7 @@ def get_tenant(view: View, query: OneTenant) -> TenantInNumbers:
 
 @read
 def list_tenants(view: View, query: ListTenants) -> Page[TenantNow]:
-    """List the customers by id; `system` is none of them."""
+    """List the customers by id, without `system`."""
     if query.tier:
         checked("tier", query.tier)
     if query.add_on:

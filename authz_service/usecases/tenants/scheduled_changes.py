@@ -1,4 +1,4 @@
-"""What is to change in customers' accounts by itself."""
+"""Scheduled changes of customers' accounts."""
 
 from dataclasses import dataclass
 

@@ -146,7 +146,7 @@ def account_change(
 
 @change
 def apply_downgrade_policy(tx: Transaction, command: ApplyDowngradePolicy) -> tuple[Step, ...]:
-    """See to what a scheduled move or an event has left, or has made fit again."""
+    """Hold back what no longer fits after a scheduled move or an event; restore what fits again."""
     tenant = preconditions.running_customer(tx.index, command.tenant, tx.now)
     return fit(tx, tenant.id, in_force(tx.index).downgrade)
 
