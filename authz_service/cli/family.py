@@ -66,13 +66,13 @@ class Family:
     def reads(self, name: str, rpc: str, doc: str, **fields: Any) -> None:
         """Add a command that shows one."""
         run = self._runner(rpc, fields, "")
-        registration.reads(self.app, name)(command(run, doc, *_parameters(fields)))
+        registration.reads(self.app, name)(of_rpc(run, rpc, doc, *_parameters(fields)))
 
     def changes(self, name: str, rpc: str, doc: str, note: str = "", **fields: Any) -> None:
         """Add a command that changes one, and shows it as it is then."""
         fields["reason"] = Option(Reason, default="")
         run = self._runner(rpc, fields, note)
-        registration.changes(self.app, name)(command(run, doc, *_parameters(fields)))
+        registration.changes(self.app, name)(of_rpc(run, rpc, doc, *_parameters(fields)))
 
     def lists(self, name: str, rpc: str, doc: str, **filters: Any) -> None:
         """Add a command that lists them."""
@@ -88,7 +88,7 @@ class Family:
             session.show(answer, table, note=total(len(items), noun, answer))
 
         parameters = [*_parameters(filters), option("limit", Limit)]
-        registration.reads(self.app, name)(command(run, doc, *parameters))
+        registration.reads(self.app, name)(of_rpc(run, rpc, doc, *parameters))
 
     def run(self, session: Session, rpc: str, note: str = "", **fields: Any) -> None:
         """Call an RPC about one, and show it as it is then."""
@@ -135,6 +135,15 @@ def required(name: str, annotation: Any) -> Parameter:
 
 def option(name: str, annotation: Any, default: Any = None) -> Parameter:
     return Parameter(name, Parameter.KEYWORD_ONLY, annotation=annotation, default=default)
+
+
+def of_rpc(
+    run: Callable[..., None], rpc: str, doc: str, *parameters: Parameter
+) -> Callable[Concatenate[Session, ...], None]:
+    """Make a command that runs one RPC, and says which."""
+    function = command(run, doc, *parameters)
+    function.rpc = rpc  # type: ignore[attr-defined]
+    return function
 
 
 def command(
