@@ -31,6 +31,8 @@ AT_HOME = {
     ("policy", "test"),
     ("recover",),
     ("begin-history",),
+    ("keys", "generate"),
+    ("webhooks", "reseal"),
     ("billing", "check"),
 }
 CHANGES = {
