@@ -1,7 +1,8 @@
 """`authz check` and `authz explain`: the question that products ask, asked by hand."""
 
 from contextlib import suppress
-from typing import Annotated, Any
+from datetime import datetime, timedelta
+from typing import Annotated, Any, Final
 
 import typer
 from rich.text import Text
@@ -9,6 +10,7 @@ from rich.text import Text
 from authz_service.cli.display import output as out
 from authz_service.cli.display.explanation import class_advice, remedy_lines, tree
 from authz_service.cli.display.words import code, demand, instant, moment
+from authz_service.cli.family import command, option, required
 from authz_service.cli.options import (
     DECISIONS,
     Latest,
@@ -35,71 +37,54 @@ Quantity = Annotated[
 ]
 
 
-@reads(commands, panel=DECISIONS)
-def check(
-    session: Session,
-    tenant: Tenant,
-    subject: Subject,
-    permission: PermissionName,
-    *,
-    scope: Scope = "",
-    limit: LimitName = "",
-    used: Used = 0,
-    quantity: Quantity = None,
-    min_revision: MinRevision = 0,
-    max_staleness: MaxStaleness = None,
-    latest: Latest = False,
-    at: At = None,
-    as_known_at: KnownAt = None,
-) -> None:
+_ASKED: Final = (
+    required("tenant", Tenant),
+    required("subject", Subject),
+    required("permission", PermissionName),
+    option("scope", Scope, ""),
+    option("limit", LimitName, ""),
+    option("used", Used, 0),
+    option("quantity", Quantity),
+    option("min_revision", MinRevision, 0),
+    option("max_staleness", MaxStaleness),
+    option("latest", Latest, default=False),
+    option("at", At),
+    option("as_known_at", KnownAt),
+)
+"""What a question may say, whether it is to be decided or explained."""
+
+
+def _question(
+    limit: str,
+    used: int,
+    quantity: int | None,
+    min_revision: int,
+    max_staleness: timedelta | None,
+    latest: bool,
+    **fields: Any,
+) -> dict[str, Any]:
+    usage = _usage(limit, used, quantity)
+    return {**fields, "usage": usage, **demand(min_revision, max_staleness, latest)}
+
+
+def check(session: Session, at: datetime | None, as_known_at: str | None, **asked: Any) -> None:
     """Ask whether a subject may do something; exit 1 if not.
 
     Of another moment, with --at or --as-known-at, it takes the right to explain.
     """
-    question: dict[str, Any] = {
-        "tenant": tenant,
-        "subject": subject,
-        "permission": permission,
-        "scope": scope,
-        "usage": _usage(limit, used, quantity),
-        **demand(min_revision, max_staleness, latest),
-    }
+    question = _question(**asked)
     if at is None and not as_known_at:
         _check(session, pb.CheckRequest(**question))
     else:
         _check_back(session, pb.ExplainRequest(**question, **moment(at, as_known_at)))
 
 
-@reads(commands, panel=DECISIONS)
-def explain(
-    session: Session,
-    tenant: Tenant,
-    subject: Subject,
-    permission: PermissionName,
-    *,
-    scope: Scope = "",
-    limit: LimitName = "",
-    used: Used = 0,
-    quantity: Quantity = None,
-    min_revision: MinRevision = 0,
-    max_staleness: MaxStaleness = None,
-    latest: Latest = False,
-    at: At = None,
-    as_known_at: KnownAt = None,
-) -> None:
+def explain(session: Session, at: datetime | None, as_known_at: str | None, **asked: Any) -> None:
     """Tell why, and what to do about a denial; exit 1 if denied.
 
     Of another moment, with --at or --as-known-at, there is nothing to do any more: it tells why.
     """
-    question = pb.ExplainRequest(
-        tenant=tenant,
-        subject=subject,
-        permission=permission,
-        scope=scope,
-        usage=_usage(limit, used, quantity),
-        **demand(min_revision, max_staleness, latest),
-        **moment(at, as_known_at),
-    )
+    question = pb.ExplainRequest(**_question(**asked), **moment(at, as_known_at))
     answer = session.authorization.Explain(question)
     now = at is None and not as_known_at
     if session.output is out.Output.JSON:
@@ -107,6 +92,10 @@ def explain(
     else:
         session.print(tree(question, answer), *(remedy_lines(answer) if now else ()))
     _end(allowed=answer.allowed)
+
+
+for _run in (check, explain):
+    reads(commands, panel=DECISIONS)(command(_run, _run.__doc__ or "", *_ASKED))
 
 
 def _check(session: Session, question: pb.CheckRequest) -> None:
