@@ -34,6 +34,8 @@ AT_HOME = {
     ("keys", "generate"),
     ("webhooks", "reseal"),
     ("billing", "check"),
+    ("keys", "generate"),
+    ("webhooks", "reseal"),
 }
 CHANGES = {
     "ingest", "replay", "discard", "map", "reconcile", "pause",

@@ -154,7 +154,7 @@ def test_a_name_that_does_not_exist_is_a_mistake_and_not_a_denial(
          "tenants.acme.members.user:bob[0].role"),
         (with_member("user:bob: [{role: viewer, scope: a}]"), 7,
          "tenants.acme.members.user:bob[0].scope"),
-        (with_member("user:bob: [{role: viewer, scope: 'a:b/c:d/e:f'}]"), 7,
+        (with_member("user:bob: [{role: viewer, scope: 'a:b/c:d/e:f/g:h/i:j'}]"), 7,
          "tenants.acme.members.user:bob[0].scope"),
         (with_member("user:bob: [{role: viewer}, {role: viewer}]"), 7,
          "tenants.acme.members.user:bob[1]"),
