@@ -184,10 +184,17 @@ def test_an_admin_in_place_of_the_last_one_is_enough(acme: StoreWorld) -> None:
 
 
 def test_an_account_that_has_no_admin_is_held_to_none(acme: StoreWorld) -> None:
-    acme.put(Membership("acme", "user:vera"), RoleGrant("acme", "user:vera", "viewer", id="g2"))
+    member = Membership("plain", "user:vera")
+    grant = RoleGrant("plain", "user:vera", "viewer", id="g2")
+    acme.put(Tenant("plain"), member, grant)
+    acme.end(grant, member)
+
+
+def test_no_policy_takes_the_last_admin_role_from_an_account(acme: StoreWorld) -> None:
     admin = Role("admin", frozenset({"doc:read", "team:manage"}), admin=True)
-    acme.replace(admin, replace(admin, admin=False))
-    acme.commit(FactChange(ADMIN, None))
+    with pytest.raises(FailedPrecondition) as refused:
+        acme.replace(admin, replace(admin, admin=False))
+    assert refused.value.reason is ErrorReason.LAST_ADMIN
 
 
 def test_callers_of_this_service_are_no_customers(acme: StoreWorld) -> None:
