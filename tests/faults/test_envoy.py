@@ -34,8 +34,8 @@ def fronted(folder: Path, trial: Trial) -> Iterator[int]:
     for word, value in {
         "LISTEN_ADDRESS": "127.0.0.1",
         "LISTEN_PORT": port,
-        "AUTHZ_ADDRESS": "127.0.0.1",
-        "AUTHZ_PORT": trial.environment["AUTHZ_CHECK_PORT"],
+        "SERVER_ADDRESS": "127.0.0.1",
+        "SERVER_PORT": trial.environment["AUTHZ_CHECK_PORT"],
     }.items():
         text = text.replace(word, value)
     (folder / "envoy.yaml").write_text(text)

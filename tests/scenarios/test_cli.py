@@ -350,7 +350,7 @@ def test_serving_again_goes_on_with_what_was_there(tmp_path: Path) -> None:
     assert first.process.returncode == 0, first.log
     with trial_server(tmp_path) as second:
         assert second.key == key
-        assert second.log.count(key) == 1
+        assert key not in second.log
         asked = ("check", "acme", "user:ada", "invoices:view")
         assert run(second.environment, *asked).code == 0
 
