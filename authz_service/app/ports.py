@@ -35,7 +35,7 @@ from authz_service.serving.call_stats import BOUNDS
 from authz_service.serving.figures import Figures, of_port
 from authz_service.usecases.decisions.freshness import require_no_older
 from authz_service.usecases.kernel.billing_policy import in_force
-from authz_service.usecases.kernel.execution import Elsewhere, Executor
+from authz_service.usecases.kernel.executor import Elsewhere, Executor
 from authz_service.web import health, metrics
 from authz_service.web.billing_events import EventEdge
 from authz_service.web.metric_sources import sources

@@ -31,7 +31,8 @@ from authz_service.rpc.tenants import tenants_of
 from authz_service.serving import logs
 from authz_service.serving.call_stats import Ending, Observation
 from authz_service.usecases.kernel import preconditions
-from authz_service.usecases.kernel.execution import Answer, ChangeCase, Command, Executor, ReadCase
+from authz_service.usecases.kernel.execution import Answer, ChangeCase, Command, ReadCase
+from authz_service.usecases.kernel.executor import Executor
 from authz_service.usecases.kernel.rights import access_of
 
 Context = grpc.ServicerContext

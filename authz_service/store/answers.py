@@ -3,20 +3,26 @@
 from typing import Final, NamedTuple
 
 from sqlalchemy import Connection, bindparam, select
+from sqlalchemy.dialects import postgresql
 
 from authz_service.domain.call import Call
 from authz_service.domain.change import Revision
 from authz_service.domain.window import Instant
 from authz_service.errors import AlreadyExists, ErrorReason
 from authz_service.store.schema import request
-from authz_service.store.statement import Statement, inserting
+from authz_service.store.statement import Statement
 
 _FIND: Final = Statement(
     select(request.c.fingerprint, request.c.revision, request.c.answer).where(
         request.c.caller == bindparam("of"), request.c.request_id == bindparam("called")
     )
 )
-_KEEP: Final = inserting(request)
+# SQLite understands what SQLAlchemy has only PostgreSQL say.
+_KEEP: Final = Statement(
+    postgresql.insert(request)
+    .values({column.name: bindparam(column.name) for column in request.c})
+    .on_conflict_do_nothing()
+)
 
 
 class FirstAnswer(NamedTuple):
@@ -49,6 +55,7 @@ def find(connection: Connection, call: Call) -> FirstAnswer | None:
 
 
 def keep(connection: Connection, call: Call, now: Instant, revision: Revision, answer: str) -> None:
+    """Keep what a call is answered, unless another one of its request id was just answered."""
     row = {
         "caller": call.actor.subject,
         "request_id": call.request_id,

@@ -284,6 +284,8 @@ class Store:
             yield tx
             if tx.changes or tx.records:
                 raise Internal(ErrorReason.INTERNAL, "a change was made beside the head")
+            if call.request_id and tx.answer is not None:
+                answers.keep(connection, call, tx.now, tx.revision, tx.answer)
 
     @property
     def index(self) -> Index:

@@ -14,7 +14,7 @@ from authz_service.replication.replica import Replica
 from authz_service.replication.time import Time
 from authz_service.store.database import Database
 from authz_service.store.unit_of_work import Store
-from authz_service.usecases.kernel.execution import Executor
+from authz_service.usecases.kernel.executor import Executor
 from authz_service.usecases.members.members import NewMember
 from authz_service.usecases.tenants.batch_onboarding import (
     BatchOnboardTenants,

@@ -25,7 +25,7 @@ from authz_service.store.database import Database
 from authz_service.store.unit_of_work import Store
 from authz_service.usecases.billing.envelopes import Attributes, envelopes
 from authz_service.usecases.billing.event_ingest import EventDoor
-from authz_service.usecases.kernel.execution import Executor
+from authz_service.usecases.kernel.executor import Executor
 from authz_service.usecases.members.members import RemoveMember, remove_member
 from tests.bench import databases
 from tests.bench.figures import Topic

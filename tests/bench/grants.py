@@ -24,7 +24,7 @@ from authz_service.store.database import Database
 from authz_service.store.unit_of_work import Store
 from authz_service.usecases.grants.batch_grants import BatchGrantRoles, batch_grant_roles
 from authz_service.usecases.grants.role_grants import GrantRole, grant_role
-from authz_service.usecases.kernel.execution import Executor
+from authz_service.usecases.kernel.executor import Executor
 from tests.bench import databases
 from tests.bench.figures import Topic
 from tests.bench.run import Run

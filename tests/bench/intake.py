@@ -21,7 +21,7 @@ from authz_service.store.unit_of_work import Store
 from authz_service.usecases.billing.envelopes import Attributes, envelopes
 from authz_service.usecases.billing.event_ingest import EventDoor
 from authz_service.usecases.grants.role_grants import GrantRole, grant_role
-from authz_service.usecases.kernel.execution import Executor
+from authz_service.usecases.kernel.executor import Executor
 from tests.bench import databases
 from tests.bench.events import PLANS, POLICY
 from tests.bench.figures import Topic

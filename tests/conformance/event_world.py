@@ -9,13 +9,20 @@ from typing import Any, Final
 from authz_service.config import shipped_policies
 from authz_service.domain.billing_event import StoredEvent
 from authz_service.domain.billing_policy import BillingPolicy, BreakerSettings
+from authz_service.domain.call import Call
+from authz_service.domain.grant import RoleGrant
+from authz_service.domain.membership import Membership
 from authz_service.domain.policy_set import PolicySet
-from authz_service.domain.tenant import TenantState
+from authz_service.domain.tenant import SYSTEM, TenantState
 from authz_service.domain.window import Instant
 from authz_service.policyfiles import billing_policy_file, policy_files
 from authz_service.store import events
 from authz_service.usecases.billing.envelopes import Attributes, envelopes
-from authz_service.usecases.billing.event_ingest import EventDoor, IngestBillingEvent
+from authz_service.usecases.billing.event_ingest import (
+    EventDoor,
+    IngestBillingEvent,
+    ingest_billing_event,
+)
 from authz_service.usecases.billing.ingestion import Taken
 from authz_service.usecases.billing.preview import (
     Preview,
@@ -24,12 +31,13 @@ from authz_service.usecases.billing.preview import (
 )
 from authz_service.usecases.bootstrap import seeding
 from authz_service.usecases.kernel.billing_policy import in_force
-from authz_service.usecases.kernel.execution import View
+from authz_service.usecases.kernel.execution import Answer, View
 from authz_service.usecases.tenants.tenant_view import TenantNow, tenant_now
-from tests.conformance.store_world import StoreWorld
+from tests.conformance.store_world import OPS, StoreWorld
 
 SOURCE: Final = "billing-job"
 DAY: Final = 86_400_000_000
+OPERATOR: Final = RoleGrant(SYSTEM, OPS.subject, "authz.operator", id="ops")
 ADMIN: Final = {"subject": "user:ada"}
 
 
@@ -82,6 +90,21 @@ class EventWorld:
         (envelope,) = envelopes(source, wanted.data, wanted.beside)
         return self.door.take(envelope, source, "a test", "")
 
+    def bring_by_call(
+        self,
+        type_: str,
+        at: Instant,
+        tenant: str = "acme",
+        *,
+        id_: str = "",
+        request_id: str = "",
+        **data: Any,
+    ) -> Answer[Taken]:
+        """Bring one event by a call of operations."""
+        call = Call(OPS, request_id=request_id, fingerprint=f"{type_} {at} {id_}")
+        wanted = self._event(type_, at, tenant, id_, data)
+        return self.world.executor.change(call, ingest_billing_event, wanted)
+
     def preview(
         self, type_: str, at: Instant, tenant: str = "acme", *, id_: str = "", **data: Any
     ) -> Preview:
@@ -98,6 +121,9 @@ class EventWorld:
         given = Attributes(id_ or f"{type_}-{at}", type_, at, subject)
         content = json.dumps(body).encode()
         return IngestBillingEvent(source=SOURCE, data=content, beside=given)
+
+    def let_operations_in(self) -> None:
+        self.world.put(Membership(SYSTEM, OPS.subject), OPERATOR)
 
     def onboard(self, tenant: str = "acme", plan: str = "professional") -> Taken:
         return self.bring(

@@ -22,7 +22,7 @@ from authz_service.store.database import Database
 from authz_service.store.facts import Facts
 from authz_service.store.unit_of_work import Store, Transaction
 from authz_service.usecases.changesets.replanning import replan
-from authz_service.usecases.kernel.execution import Executor
+from authz_service.usecases.kernel.executor import Executor
 
 NOON: Final[Instant] = 1_750_000_000_000_000
 """15 June 2025."""

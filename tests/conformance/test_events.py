@@ -3,23 +3,27 @@
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from authz_service.domain.audit import Actor
+from authz_service.domain.audit import Actor, AuditRecord
 from authz_service.domain.billing_event import EventReason, EventState, Stage
 from authz_service.domain.billing_policy import BreakerSettings
 from authz_service.domain.call import Call
-from authz_service.domain.tenant import SuspensionReason, TenantState
+from authz_service.domain.tenant import SYSTEM, SuspensionReason, TenantState
 from authz_service.engine.entitlements import limit_in_force
-from authz_service.errors import ErrorReason
+from authz_service.errors import AlreadyExists, ErrorReason, PermissionDenied
 from authz_service.store import events as store
 from authz_service.store import policy_versions
+from authz_service.store.unit_of_work import Transaction
 from authz_service.usecases.billing import ingestion as intake
+from authz_service.usecases.billing import receipt
+from authz_service.usecases.billing.ingestion import Taken
 from tests.conformance.event_sets import COUNTER, Told, bring, deliveries
-from tests.conformance.event_world import ADMIN, DAY, EventWorld
+from tests.conformance.event_world import ADMIN, DAY, OPERATOR, SOURCE, EventWorld
 from tests.conformance.store_world import StoreWorld
 
 
@@ -276,6 +280,76 @@ def test_event_that_leaves_its_account_as_it_is_waits_for_no_change(came: EventW
         if came.world.database.dialect == "postgresql":
             up = came.bring("change_plan", came.now - DAY, id_="up", plans="enterprise")
             assert up.event.state is EventState.RECEIVED
+
+
+def test_event_of_a_call_that_leaves_its_account_as_it_is_waits_for_no_change(
+    came: EventWorld,
+) -> None:
+    came.let_operations_in()
+    came.onboard()
+    revision = came.world.stored_index().revision
+    other = came.world.another(busy_seconds=30)
+    with ExitStack() as held:
+        if came.world.database.dialect == "postgresql":  # SQLite has one writer
+            held.enter_context(other.store.transaction(Call(Actor("user:other"))))
+        paid = came.bring_by_call("paid", came.now - DAY, request_id="once")
+        assert (paid.value.event.state, paid.revision) == (EventState.APPLIED, revision)
+        again = came.bring_by_call("paid", came.now - DAY, request_id="once")
+        assert (again.repeated, again.value) == (True, paid.value)
+        assert came.bring_by_call("paid", came.now - DAY).value.duplicate
+        unknown = came.bring_by_call("change_plan", came.now - DAY, id_="gold", plans="gold")
+        assert unknown.value.event.reason is EventReason.UNKNOWN_PLAN
+        upward = partial(came.bring_by_call, "change_plan", came.now - DAY, plans="enterprise")
+        if came.world.database.dialect == "postgresql":
+            assert upward(request_id="up").value.event.state is EventState.RECEIVED
+    up = upward(request_id="up")
+    assert (up.value.event.state, up.repeated) == (EventState.APPLIED, False)
+    assert (up.revision, up.value.event.deliveries > 1) == (
+        revision + 1,
+        came.world.database.dialect == "postgresql",
+    )
+    assert upward(request_id="up").repeated
+    with pytest.raises(AlreadyExists):
+        came.bring_by_call("paused", came.now - DAY, request_id="once")
+
+
+def test_event_of_a_caller_whose_right_was_just_revoked_is_not_kept(came: EventWorld) -> None:
+    """This process has not heard of it yet."""
+    came.let_operations_in()
+    came.onboard()
+    heard = came.world.index
+    with came.world.another().store.transaction(Call(Actor("user:other"))) as tx:
+        tx.change(OPERATOR, None)
+        tx.record(AuditRecord("role_grant.revoked", SYSTEM, (OPERATOR.id,), OPERATOR))
+    assert came.world.index is heard
+    with pytest.raises(PermissionDenied):
+        came.bring_by_call("change_plan", came.now - DAY, id_="up", plans="enterprise")
+    with came.world.database.read() as connection:
+        assert store.find(connection, SOURCE, "up") is None
+
+
+def test_change_of_another_account_waits_for_no_event_of_a_call(
+    came: EventWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Let another account open while an event that a call brings is being kept."""
+    if came.world.database.dialect != "postgresql":
+        pytest.skip("SQLite has one writer")
+    came.let_operations_in()
+    came.onboard()
+    other = EventWorld(came.world.another(busy_seconds=1))
+    opened: list[EventState] = []
+    receive = receipt.receive
+
+    def slowly(tx: Transaction, *rest: Any) -> Taken:
+        taken = receive(tx, *rest)
+        if not opened:
+            opened.append(EventState.RECEIVED)
+            opened[0] = other.onboard("quick").event.state
+        return taken
+
+    monkeypatch.setattr(receipt, "receive", slowly)
+    came.bring_by_call("change_plan", came.now - DAY, plans="enterprise")
+    assert opened == [EventState.APPLIED]
 
 
 def test_change_of_another_account_waits_for_no_event(came: EventWorld) -> None:

@@ -1,13 +1,13 @@
 """Bringing a billing event: by a call, or by a request that its source has signed."""
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import structlog
 
 from authz_service.domain.audit import Actor
-from authz_service.domain.billing_event import EventState
+from authz_service.domain.billing_event import EventState, StoredEvent
 from authz_service.domain.billing_policy import SECOND, BillingPolicy, Source
 from authz_service.domain.call import Call
 from authz_service.errors import ErrorReason, InvalidArgument, NotFound, Unavailable
@@ -19,7 +19,7 @@ from authz_service.usecases.billing.ingestion import Taken
 from authz_service.usecases.billing.interpretation import Reading
 from authz_service.usecases.billing.values import Unreadable
 from authz_service.usecases.kernel.billing_policy import in_force
-from authz_service.usecases.kernel.execution import change
+from authz_service.usecases.kernel.execution import Begun, change_begun
 
 MAX_DATA = 1024 * 1024
 """Bytes of an event's data."""
@@ -37,12 +37,16 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IngestBillingEvent:
-    """`beside` are attributes that came beside the data; the others are read from it."""
+    """`beside` are attributes that came beside the data; the others are read from it.
+
+    `kept` is the event once it is kept, and has only to be folded in.
+    """
 
     source: str
     data: bytes
     beside: Attributes = NO_ATTRIBUTES
     tenant: str = ""
+    kept: StoredEvent | None = None
 
 
 class SourceChanged(Exception):
@@ -130,11 +134,31 @@ def count(counts: "Counter[str]", used: Taken) -> None:
     counts["duplicate" if used.duplicate else value] += 1
 
 
-@change
-def ingest_billing_event(tx: Transaction, command: IngestBillingEvent) -> Taken:
+def keep_event(
+    tx: Transaction, command: IngestBillingEvent
+) -> Begun[IngestBillingEvent, Taken] | None:
+    """Keep an event aside from the head; None if another process has just changed the policy."""
+    if not policy_versions.in_step(tx.connection, tx.index.revision):
+        return None
     policy = in_force(tx.index)
     envelope = enveloped(policy, command)
-    return receipt.take_in(tx, policy, envelope, f"sent by {tx.call.actor.subject}")
+    reading = receipt.attempt(policy, envelope, tx.now)
+    taken = receipt.receive(tx, policy, envelope, reading, _sent(tx))
+    if taken.event.state is not EventState.RECEIVED:
+        return Begun(taken)
+    return Begun(taken, replace(command, kept=taken.event))
+
+
+@change_begun(keep_event)
+def ingest_billing_event(tx: Transaction, command: IngestBillingEvent) -> Taken:
+    policy = in_force(tx.index)
+    if command.kept is not None:
+        return receipt.fold_in(tx, policy, command.kept)
+    return receipt.take_in(tx, policy, enveloped(policy, command), _sent(tx))
+
+
+def _sent(tx: Transaction) -> str:
+    return f"sent by {tx.call.actor.subject}"
 
 
 def enveloped(policy: BillingPolicy, command: IngestBillingEvent) -> Envelope:

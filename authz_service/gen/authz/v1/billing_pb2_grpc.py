@@ -104,7 +104,10 @@ class BillingServiceServicer:
 
     def IngestBillingEvent(self, request, context):
         """Ingest an event. The caller's right stands in for a signature. An event that was delivered
-        before is counted and changes nothing. A parked event is a response, not an error.
+        before is counted and changes nothing. A parked event is a response, not an error. Changes of
+        other accounts do not wait for it: the event is kept first, and only what it changes of its
+        account is a revision, and an audit entry. If other changes hold that up for more than two
+        seconds, its state is `RECEIVED`, and it is done within seconds.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

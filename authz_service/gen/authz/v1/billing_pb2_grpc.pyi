@@ -39,7 +39,10 @@ class BillingServiceStub:
     def __new__(cls, channel: _aio.Channel) -> BillingServiceAsyncStub: ...
     IngestBillingEvent: _grpc.UnaryUnaryMultiCallable[_billing_pb2.IngestBillingEventRequest, _billing_pb2.IngestBillingEventResponse]
     """Ingest an event. The caller's right stands in for a signature. An event that was delivered
-    before is counted and changes nothing. A parked event is a response, not an error.
+    before is counted and changes nothing. A parked event is a response, not an error. Changes of
+    other accounts do not wait for it: the event is kept first, and only what it changes of its
+    account is a revision, and an audit entry. If other changes hold that up for more than two
+    seconds, its state is `RECEIVED`, and it is done within seconds.
     """
     PreviewBillingEvent: _grpc.UnaryUnaryMultiCallable[_billing_pb2.PreviewBillingEventRequest, _billing_pb2.PreviewBillingEventResponse]
     """Preview what an event would do now, without changing anything. A paused intake and an open
@@ -79,7 +82,10 @@ class BillingServiceAsyncStub(BillingServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     IngestBillingEvent: _aio.UnaryUnaryMultiCallable[_billing_pb2.IngestBillingEventRequest, _billing_pb2.IngestBillingEventResponse]  # type: ignore[assignment]
     """Ingest an event. The caller's right stands in for a signature. An event that was delivered
-    before is counted and changes nothing. A parked event is a response, not an error.
+    before is counted and changes nothing. A parked event is a response, not an error. Changes of
+    other accounts do not wait for it: the event is kept first, and only what it changes of its
+    account is a revision, and an audit entry. If other changes hold that up for more than two
+    seconds, its state is `RECEIVED`, and it is done within seconds.
     """
     PreviewBillingEvent: _aio.UnaryUnaryMultiCallable[_billing_pb2.PreviewBillingEventRequest, _billing_pb2.PreviewBillingEventResponse]  # type: ignore[assignment]
     """Preview what an event would do now, without changing anything. A paused intake and an open
@@ -122,7 +128,10 @@ class BillingServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_billing_pb2.IngestBillingEventResponse, _abc.Awaitable[_billing_pb2.IngestBillingEventResponse]]:
         """Ingest an event. The caller's right stands in for a signature. An event that was delivered
-        before is counted and changes nothing. A parked event is a response, not an error.
+        before is counted and changes nothing. A parked event is a response, not an error. Changes of
+        other accounts do not wait for it: the event is kept first, and only what it changes of its
+        account is a revision, and an audit entry. If other changes hold that up for more than two
+        seconds, its state is `RECEIVED`, and it is done within seconds.
         """
 
     @_abc_1.abstractmethod
