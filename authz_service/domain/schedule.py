@@ -9,9 +9,17 @@ from enum import StrEnum
 from typing import TypeVar, assert_never
 
 from authz_service.domain.catalog import ADD_ON, TIER, Limit
-from authz_service.domain.tenant import DatedLimit, StatePeriod, SubscriptionItem, Tenant
+from authz_service.domain.tenant import (
+    DatedLimit,
+    StatePeriod,
+    SubscriptionItem,
+    Tenant,
+    TenantState,
+)
 from authz_service.domain.window import ALWAYS, FOREVER, LATEST, Instant, Window, rfc3339
 from authz_service.errors import AuthzError, ErrorReason, FailedPrecondition, InvalidArgument
+
+Scheduled = TenantState | str | Limit
 
 S = TypeVar("S", StatePeriod, SubscriptionItem, DatedLimit)
 
@@ -26,13 +34,13 @@ class ScheduledKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ScheduledChange:
-    """At `at`, what was `before` gives way to `after`; "" for nothing. A limit is `seats=5`."""
+    """At `at`, what was `before` gives way to `after`: a state, a tier or add-on, or a limit."""
 
     tenant: str
     kind: ScheduledKind
     at: Instant
-    before: str
-    after: str
+    before: Scheduled | None
+    after: Scheduled | None
 
     @property
     def id(self) -> str:
@@ -41,7 +49,21 @@ class ScheduledChange:
         The same however often it is looked up, and another as soon as it is another change.
         """
         instant = rfc3339(self.at).replace(".000000Z", "Z")
-        return f"{self.kind}:{self.after or self.before}@{instant}"
+        return f"{self.kind}:{written(self.after or self.before)}@{instant}"
+
+
+def written(value: Scheduled | None) -> str:
+    """Write a value for people; a limit as `seats=5`, "" for nothing."""
+    match value:
+        case None:
+            return ""
+        case Limit(name, None):
+            return f"{name}=unlimited"
+        case Limit(name, amount):
+            return f"{name}={amount}"
+        case str():
+            return value
+    assert_never(value)
 
 
 def scheduled(tenant: Tenant, now: Instant) -> list[ScheduledChange]:
@@ -63,7 +85,7 @@ def cancelled(tenant: Tenant, change: ScheduledChange) -> Tenant:
         case ScheduledKind.TIER:
             changing = [item for item in tenant.subscription_items if item.plan.startswith(TIER)]
         case ScheduledKind.ADD_ON_START | ScheduledKind.ADD_ON_END:
-            plan = ADD_ON + (change.after or change.before)
+            plan = ADD_ON + written(change.after or change.before)
             changing = [item for item in tenant.subscription_items if item.plan == plan]
         case _:
             assert_never(change.kind)
@@ -103,26 +125,21 @@ def changes_at(tenant: Tenant, at: Instant) -> Iterator[ScheduledChange]:
         (ScheduledKind.TIER, tenant.tier_held_at(last), tenant.tier_held_at(at)),
     ):
         if before != after:
-            yield ScheduledChange(tenant.id, kind, at, str(before), str(after))
+            yield ScheduledChange(tenant.id, kind, at, before or None, after or None)
     add_ons, later = set(tenant.add_ons_at(last)), set(tenant.add_ons_at(at))
     for name in sorted(add_ons - later):
-        yield ScheduledChange(tenant.id, ScheduledKind.ADD_ON_END, at, name, "")
+        yield ScheduledChange(tenant.id, ScheduledKind.ADD_ON_END, at, name, None)
     for name in sorted(later - add_ons):
-        yield ScheduledChange(tenant.id, ScheduledKind.ADD_ON_START, at, "", name)
+        yield ScheduledChange(tenant.id, ScheduledKind.ADD_ON_START, at, None, name)
     for name in sorted({dated_limit.limit.name for dated_limit in tenant.dated_limits}):
-        old, new = _amount(tenant.limit(name, last)), _amount(tenant.limit(name, at))
+        old, new = tenant.limit(name, last), tenant.limit(name, at)
         if old != new:
             yield ScheduledChange(tenant.id, ScheduledKind.LIMIT, at, old, new)
 
 
-def _amount(limit: Limit | None) -> str:
-    if limit is None:
-        return ""
-    return f"{limit.name}={'unlimited' if limit.value is None else limit.value}"
-
-
 def _without_limit_edge(tenant: Tenant, change: ScheduledChange) -> Tenant:
-    name = (change.after or change.before).partition("=")[0]
+    limit = change.after or change.before
+    name = limit.name if isinstance(limit, Limit) else ""
     limits = [dated_limit for dated_limit in tenant.dated_limits if dated_limit.limit.name == name]
     others = [dated_limit for dated_limit in tenant.dated_limits if dated_limit.limit.name != name]
     after = _without_edge(limits, change.at)

@@ -218,7 +218,7 @@ def test_limit_that_a_contract_dates_is_listed_and_can_be_taken_back(acme: Dated
     _, at = contracted(acme)
     tenant = acme.tenant("globex")
     (change,) = (c for c in scheduled(tenant, acme.now) if c.kind is ScheduledKind.LIMIT)
-    assert (change.before, change.after) == ("seats=9", "seats=2")
+    assert (change.before, change.after) == (Limit("seats", 9, "seat"), Limit("seats", 2, "seat"))
     wanted = scheduled_changes.OneScheduled(tenant="globex", id=change.id)
     acme.do(scheduled_changes.cancel_scheduled_change, wanted)
     tenant = acme.tenant("globex")

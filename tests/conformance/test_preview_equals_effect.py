@@ -16,7 +16,11 @@ from authz_service.domain.identifiers import enclosing
 from authz_service.engine.decide import decide
 from authz_service.engine.index import Index
 from authz_service.errors import AuthzError, ErrorReason
-from authz_service.usecases.changesets.preview_apply import Affected, ListAffected, list_affected
+from authz_service.usecases.changesets.preview_apply import (
+    ChangesetEffect,
+    ListChangesetEffects,
+    list_changeset_effects,
+)
 from authz_service.usecases.kernel.execution import View
 from authz_service.usecases.kernel.paging import PageRequest
 from tests.conformance.changing_world import OPERATORS, applied, preview
@@ -56,13 +60,15 @@ def named(index: Index, tenant: str, subject: str) -> set[str]:
     return scopes | {e.scope for e in (entry.exceptions if entry else ())}
 
 
-def everyone_affected(made: StoreWorld, changes: Changeset) -> list[Affected]:
+def everyone_affected(made: StoreWorld, changes: Changeset) -> list[ChangesetEffect]:
     """Turn all pages, each of seven."""
     view = View(made.index, made.database, NOW)
-    found: list[Affected] = []
+    found: list[ChangesetEffect] = []
     token = ""
     while True:
-        page = list_affected.body(view, ListAffected(changeset=changes, page=PageRequest(7, token)))
+        page = list_changeset_effects.body(
+            view, ListChangesetEffects(changeset=changes, page=PageRequest(7, token))
+        )
         found += page.items
         token = page.next_token
         if not token:
@@ -134,7 +140,7 @@ def check(opened_world: StoreWorld, made: World, changes: Changeset, place: str)
 
 
 def compare(
-    before: Index, after: Index, made: World, affected: list[Affected], place: object
+    before: Index, after: Index, made: World, affected: list[ChangesetEffect], place: object
 ) -> None:
     """Hold what was said of each subject against the answers to every question."""
     old, new = answers(before, made), answers(after, made)

@@ -323,7 +323,9 @@ READS: Final[dict[str, Callable[[Ready], Message]]] = {
     "GetTierVersion": lambda _: versions.GetTierVersionRequest(tier="free", version=1),
     "ListTierVersions": lambda _: versions.ListTierVersionsRequest(tier="free"),
     "PreviewChangeset": lambda r: changeset_pb2.PreviewChangesetRequest(changeset=_granting(r)),
-    "ListAffected": lambda r: changeset_pb2.ListAffectedRequest(changeset=_granting(r)),
+    "ListChangesetEffects": lambda r: changeset_pb2.ListChangesetEffectsRequest(
+        changeset=_granting(r)
+    ),
     "ListScheduledChangesets": lambda _: changeset_pb2.ListScheduledChangesetsRequest(),
     "GetScheduledChangeset": lambda r: changeset_pb2.GetScheduledChangesetRequest(id=_ahead(r)),
     "GetAddOn": lambda r: add_on_pb2.GetAddOnRequest(id=r.spare),

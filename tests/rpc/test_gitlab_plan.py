@@ -88,12 +88,14 @@ def expected() -> tuple[set[tuple[str, str, str]], set[tuple[str, str, str]]]:
     return gained, lost
 
 
-def all_affected(server: Server, changeset: changeset_pb2.Changeset) -> list[effect_pb2.Affected]:
-    found: list[effect_pb2.Affected] = []
-    request = changeset_pb2.ListAffectedRequest(changeset=changeset, page_size=10)
+def all_affected(
+    server: Server, changeset: changeset_pb2.Changeset
+) -> list[effect_pb2.ChangesetEffect]:
+    found: list[effect_pb2.ChangesetEffect] = []
+    request = changeset_pb2.ListChangesetEffectsRequest(changeset=changeset, page_size=10)
     while True:
-        page = server.operator.changesets.ListAffected(request)
-        found += page.affected
+        page = server.operator.changesets.ListChangesetEffects(request)
+        found += page.effects
         request.page_token = page.next_page_token
         if not page.next_page_token:
             return found

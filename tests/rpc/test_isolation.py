@@ -39,7 +39,7 @@ NOBODY: Final = "glober"
 """As long as B's name, and nobody's."""
 
 SHORT: Final = (
-    *("ListAffected", "ListTierVersions", "ListScheduledChangesets"),
+    *("ListChangesetEffects", "ListTierVersions", "ListScheduledChangesets"),
     *("ListJobs", "ListEndpoints", "ListDeliveries", "ListUnmappedPrices"),
 )
 """Lists that have one item to tell here, so that there is no second page."""

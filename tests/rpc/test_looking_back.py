@@ -71,11 +71,11 @@ def test_an_instant_to_come_is_answered_by_what_is_known_today(account: Account)
     account.onboard("professional", ada=["admin"], vera=[])
     account.grant("vera", "editor", valid_from=timestamp(YEAR_2100))
     for at, allowed in ((YEAR_2100 - 1, False), (YEAR_2100, True)):
-        told = account.explain("vera", "invoices:create", at=timestamp(at))
-        assert (told.allowed, told.at.seconds) == (allowed, at)
-        listed = permissions(account, "vera", at=timestamp(at))
+        told = account.explain("vera", "invoices:create", at_time=timestamp(at))
+        assert (told.allowed, told.at_time.seconds) == (allowed, at)
+        listed = permissions(account, "vera", at_time=timestamp(at))
         assert ("invoices:create" in listed) is allowed
-        holders = subjects(account, "invoices:create", at=timestamp(at))
+        holders = subjects(account, "invoices:create", at_time=timestamp(at))
         assert ("user:vera" in holders) is allowed
 
 
@@ -85,7 +85,9 @@ def test_as_known_at_an_old_revision_time_goes_on(account: Account) -> None:
     account.grant("vera", "editor", valid_until=timestamp(YEAR_2100))
     known = account.server.revision
     account.grant("vera", "admin")
-    told = account.explain("vera", "invoices:create", as_known_at=known, at=timestamp(YEAR_2100))
+    told = account.explain(
+        "vera", "invoices:create", as_known_at=known, at_time=timestamp(YEAR_2100)
+    )
     assert told.reason == checks.DECISION_REASON_GRANT_EXPIRED
 
 
@@ -138,8 +140,8 @@ def test_a_moment_that_is_not_there_is_refused(account: Account) -> None:
         for moment, field in (
             ({"as_known_at": ahead}, "as_known_at"),
             ({"as_known_at": -1}, "as_known_at"),
-            ({"at": timestamp(-1)}, "at"),
-            ({"at": timestamp(10**12)}, "at"),
+            ({"at_time": timestamp(-1)}, "at_time"),
+            ({"at_time": timestamp(10**12)}, "at_time"),
         ):
             request = kind(tenant=account.id, **more, **moment)
             account.server.refuses(request, ErrorReason.INVALID_FIELD, field)
@@ -152,7 +154,7 @@ def test_a_revision_can_be_named_by_the_instant_at_which_it_was_the_newest(
     account.onboard("professional", ada=["admin"], vera=["viewer"])
     given: list[tuple[Timestamp, Any]] = []
     for role in ("editor", "admin"):
-        given.append((account.explain("ada", "invoices:view").at, everything(account)))
+        given.append((account.explain("ada", "invoices:view").at_time, everything(account)))
         account.grant("vera", role)
     account.suspend()
     for at, answer in given:

@@ -60,7 +60,7 @@ ITEMS: Final = {
     "ListEndpoints": "endpoints",
     "ListDeliveries": "deliveries",
     "ListMailTemplates": "templates",
-    "ListAffected": "affected",
+    "ListChangesetEffects": "effects",
     "ListScheduledChangesets": "scheduled",
     "ExportRules": "rules",
 }
@@ -71,7 +71,9 @@ KINDS_OF_MAIL: Final = 3
 NARROWER: Final = role_pb2.Role(id="viewer", permissions=["invoices:view"])
 ASKED: Final = READS | {
     "ListBillingEvents": lambda _: billing_pb2.ListBillingEventsRequest(),
-    "ListAffected": lambda _: changeset_pb2.ListAffectedRequest(changeset=puts(roles=[NARROWER])),
+    "ListChangesetEffects": lambda _: changeset_pb2.ListChangesetEffectsRequest(
+        changeset=puts(roles=[NARROWER])
+    ),
 }
 """What is asked of each list so that there is something in it."""
 
@@ -140,7 +142,7 @@ GROWING: Final = "ListAuditEntries"
 STANDING: Final = [name for name in ITEMS if name != GROWING]
 OF_HAPPENINGS: Final = (
     *("ListChanges", "ListScheduledChanges", "ListBillingEvents"),
-    *("ListAffected", "ExportRules", "ListJobs", "ListDeliveries"),
+    *("ListChangesetEffects", "ExportRules", "ListJobs", "ListDeliveries"),
 )
 OF_THINGS: Final = [name for name in STANDING if name not in OF_HAPPENINGS]
 """Lists of what exists, each thing once; the others tell what happened to it, or will."""

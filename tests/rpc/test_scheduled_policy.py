@@ -89,12 +89,12 @@ def test_questions_about_the_instant_are_answered_before_as_then_and_after_as_be
 ) -> None:
     at, before = clock.seconds + 60, everything(acme)
     schedule(acme, at, "invoices:view", CREATE)
-    told = everything(acme, at=timestamp(at))
+    told = everything(acme, at_time=timestamp(at))
     gained = CREATE in told[1], "user:vera" in told[2]
     assert (gained, CREATE in before[1]) == ((True, True), False)
     clock.seconds = at
     assert everything(acme) == told
-    assert everything(acme, at=timestamp(at - TICK)) == before
+    assert everything(acme, at_time=timestamp(at - TICK)) == before
     assert acme.server.service.explainer.disagreements == 0
 
 
@@ -105,7 +105,7 @@ def test_rules_exported_for_the_instant_decide_in_stock_casbin_as_then(
     schedule(acme, at, "invoices:view", CREATE)
     questions = [asked(acme.id, "user:vera", each) for each in ("invoices:view", CREATE)]
     for moment, expected in ((at - TICK, False), (at, True)):
-        files = exported(acme.server, tmp_path, at=timestamp(moment))
+        files = exported(acme.server, tmp_path, at_time=timestamp(moment))
         assert by_pycasbin(*files, questions) == [True, expected]
 
 
@@ -172,7 +172,7 @@ def test_instant_that_is_over_is_refused_by_its_field(acme: Account, clock: Cloc
     changeset.apply_time.CopyFrom(timestamp(clock.seconds))
     for request in (
         pb.PreviewChangesetRequest(changeset=changeset),
-        pb.ListAffectedRequest(changeset=changeset),
+        pb.ListChangesetEffectsRequest(changeset=changeset),
     ):
         at = "changeset.apply_time"
         acme.server.refuses(request, ErrorReason.SCHEDULE_IN_PAST, at=at)

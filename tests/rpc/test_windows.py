@@ -143,5 +143,5 @@ def test_explanation_tells_its_instant_and_the_window_of_a_rule(acme: Account) -
     until = timestamp(NOON + 60)
     acme.grant("vera", "editor", valid_until=until)
     told = acme.explain("vera", "invoices:create")
-    assert told.at == timestamp(NOON)
+    assert told.at_time == timestamp(NOON)
     assert until in [rule.valid_until for rule in told.rules]

@@ -32,7 +32,7 @@ def layer(name: str, reason: pb.DecisionReason.ValueType, summary: str) -> pb.Ex
 def denial(*layers: pb.ExplainedLayer, remedies: list[pb.Remedy]) -> pb.ExplainResponse:
     objection = next(each.reason for each in layers if not each.agrees)
     return pb.ExplainResponse(
-        allowed=False, reason=objection, layers=layers, remedies=remedies, at=AT, revision=12
+        allowed=False, reason=objection, layers=layers, remedies=remedies, at_time=AT, revision=12
     )
 
 
@@ -111,7 +111,7 @@ def test_other_remedies_say_what_else_they_give_and_take_away() -> None:
 
 
 def test_an_allowance_needs_no_remedy() -> None:
-    answer = pb.ExplainResponse(allowed=True, reason=pb.DECISION_REASON_ALLOWED, at=AT)
+    answer = pb.ExplainResponse(allowed=True, reason=pb.DECISION_REASON_ALLOWED, at_time=AT)
     assert list(remedy_lines(answer)) == []
     assert "✓ allowed" in printed(answer)[0]
 

@@ -134,7 +134,9 @@ def aspect(tenant: Tenant, change: ScheduledChange, at: Instant) -> object:
         case ScheduledKind.TIER:
             return tier
         case ScheduledKind.LIMIT:
-            return tenant.limit((change.after or change.before).partition("=")[0], at)
+            limit = change.after or change.before
+            assert isinstance(limit, Limit)
+            return tenant.limit(limit.name, at)
     return (change.after or change.before) in add_ons
 
 

@@ -119,7 +119,7 @@ def _say_what_is_meant(session: Session, question: pb.CheckRequest) -> None:
 
 def _check_back(session: Session, question: pb.ExplainRequest) -> None:
     answer = session.authorization.Explain(question)
-    session.show(answer, _said(answer), note=f"as of {instant(answer.at)}")
+    session.show(answer, _said(answer), note=f"as of {instant(answer.at_time)}")
     _end(allowed=answer.allowed)
 
 

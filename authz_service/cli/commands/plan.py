@@ -77,10 +77,10 @@ def plan(
         replacing=replace or (),
         at=timestamp(at),
     )
-    affected = _affected(session, plan_) if names and plan_.changes_anything else None
+    effects = _effects(session, plan_) if names and plan_.changes_anything else None
     if keep is not None:
         folder_changes.keep(plan_, keep)
-    _show(session, plan_, affected, keep)
+    _show(session, plan_, effects, keep)
     if detailed and plan_.changes_anything:
         raise typer.Exit(ExitCode.CHANGES)
 
@@ -93,23 +93,25 @@ def show(session: Session, plan_: ChangePlan) -> None:
 def _show(
     session: Session,
     plan_: ChangePlan,
-    affected: pb.ListAffectedResponse | None,
+    effects: pb.ListChangesetEffectsResponse | None,
     path: Path | None,
 ) -> None:
     if session.output is out.Output.JSON:
-        out.print_document(document(plan_, affected))
+        out.print_document(document(plan_, effects))
         return
     show(session, plan_)
-    if affected is not None:
+    if effects is not None:
         columns = ("TENANT", "MEMBER", "GAINS", "LOSES", "VALUES")
-        session.print(Text(), tables.table(columns, preview.affected_rows(affected.affected)))
+        session.print(Text(), tables.table(columns, preview.effect_rows(effects.effects)))
     if plan_.previewed.revision:
         where = f"; apply it with authz apply --plan {path}" if path is not None else ""
         when = f" for {instant(plan_.at)}" if plan_.at is not None else ""
         session.say(f"planned at revision {plan_.previewed.revision}{when}{where}")
 
 
-def document(plan_: ChangePlan, affected: pb.ListAffectedResponse | None = None) -> dict[str, Any]:
+def document(
+    plan_: ChangePlan, effects: pb.ListChangesetEffectsResponse | None = None
+) -> dict[str, Any]:
     """Write a plan for programs: all of the preview, and what the files leave alone."""
     content = MessageToDict(
         plan_.previewed,
@@ -117,25 +119,25 @@ def document(plan_: ChangePlan, affected: pb.ListAffectedResponse | None = None)
         always_print_fields_with_no_presence=True,
     )
     content |= {"not_in_the_files": list(plan_.left), "unchanged": plan_.same}
-    if affected is not None:
-        content["affected"] = [
-            MessageToDict(item, preserving_proto_field_name=True) for item in affected.affected
+    if effects is not None:
+        content["effects"] = [
+            MessageToDict(item, preserving_proto_field_name=True) for item in effects.effects
         ]
     return content
 
 
-def _affected(session: Session, plan_: ChangePlan) -> pb.ListAffectedResponse:
+def _effects(session: Session, plan_: ChangePlan) -> pb.ListChangesetEffectsResponse:
     """Fetch every name, page by page, and show how many there are so far."""
-    request = pb.ListAffectedRequest(changeset=plan_.changeset, page_size=1000)
-    affected = pb.ListAffectedResponse()
+    request = pb.ListChangesetEffectsRequest(changeset=plan_.changeset, page_size=1000)
+    effects = pb.ListChangesetEffectsResponse()
     with waiting("Naming who is affected") as tell:
         while True:
-            page = session.changesets.ListAffected(request)
-            affected.affected.extend(page.affected)
-            tell(f"{len(affected.affected):,}")
+            page = session.changesets.ListChangesetEffects(request)
+            effects.effects.extend(page.effects)
+            tell(f"{len(effects.effects):,}")
             request.page_token = page.next_page_token
             if not page.next_page_token:
-                return affected
+                return effects
 
 
 def _parts(plan: ChangePlan) -> Iterator[RenderableType]:

@@ -33,7 +33,7 @@ def export(
     """Write model.conf and policy.csv, which a stock Casbin of any language enforces."""
     request = pb.ExportRulesRequest(tenant=tenant, as_known_at=as_known_at)
     if at is not None:
-        request.at.FromDatetime(at)
+        request.at_time.FromDatetime(at)
     answer = every(session.rules.ExportRules, request, lambda page: page.rules)
     written = list(dict.fromkeys(map(_line, answer.rules)))
     folder.mkdir(parents=True, exist_ok=True)

@@ -7,6 +7,7 @@ import typer
 from rich.console import RenderableType
 
 from authz_service.cli.display import tables
+from authz_service.cli.display.plan_values import limit_value
 from authz_service.cli.display.tenant_table import counts, tenant_facts
 from authz_service.cli.display.words import instant, timestamp, word
 from authz_service.cli.family import REQUIRED, Family, Option, number
@@ -96,10 +97,22 @@ def _kind(kind: subscription_pb2.ScheduledKind.ValueType) -> str:
     return word(subscription_pb2.ScheduledKind, kind).replace("_", "-")
 
 
+def _value(value: subscription_pb2.ScheduledValue) -> str:
+    match value.WhichOneof("value"):
+        case "state":
+            return word(tenant_pb2.TenantState, value.state)
+        case "limit":
+            return f"{value.limit.name} {limit_value(value.limit)}"
+        case None:
+            return ""
+        case plan:
+            return str(getattr(value, plan))
+
+
 def _scheduled_table(pending: Iterable[subscription_pb2.ScheduledChange]) -> RenderableType:
     rows = [
-        (instant(change.effective_time), change.tenant, _kind(change.kind), change.before,
-         change.after, change.id)
+        (instant(change.effective_time), change.tenant, _kind(change.kind),
+         _value(change.before), _value(change.after), change.id)
         for change in pending
     ]  # fmt: skip
     return tables.table(("WHEN", "TENANT", "WHAT", "FROM", "TO", "ID"), rows)

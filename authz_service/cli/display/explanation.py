@@ -26,7 +26,7 @@ def tree(question: pb.ExplainRequest, answer: pb.ExplainResponse) -> Tree:
         rules = drawn.add(Text("rules that mattered", "bold"))
         for rule in answer.rules:
             rules.add(_rule(rule))
-    drawn.add(Text(f"decided at revision {answer.revision}, {instant(answer.at)}", "dim"))
+    drawn.add(Text(f"decided at revision {answer.revision}, {instant(answer.at_time)}", "dim"))
     return drawn
 
 

@@ -156,7 +156,7 @@ def _remedy(impact: pb.Impact) -> str:
     return "blocks: grant an admin role first"
 
 
-def affected_rows(affected: Iterable[pb.Affected]) -> list[tuple[str, ...]]:
+def effect_rows(effects: Iterable[pb.ChangesetEffect]) -> list[tuple[str, ...]]:
     """Lay out names: one row a tenant or member."""
     return [
         (
@@ -167,7 +167,7 @@ def affected_rows(affected: Iterable[pb.Affected]) -> list[tuple[str, ...]]:
                 for v in (*item.features, *item.limits)
             ),
         )
-        for item in affected
+        for item in effects
     ]  # fmt: skip
 
 

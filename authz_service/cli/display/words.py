@@ -77,7 +77,7 @@ def moment(at: datetime | None, existing: str | None) -> dict[str, Any]:
 
     `known` is a revision, an instant, or None for the newest.
     """
-    fields: dict[str, Any] = {"at": timestamp(at)}
+    fields: dict[str, Any] = {"at_time": timestamp(at)}
     if existing and existing.isdecimal():
         fields["as_known_at"] = int(existing)
     elif existing:

@@ -91,7 +91,7 @@ def explained(answer: Explained, approver: str) -> pb.ExplainResponse:
         ],
         rules=[_rule(rule) for rule in answer.rules],
         remedies=[remedy_message(remedy, approver) for remedy in answer.explanation.remedies],
-        at=values.timestamp(answer.at),
+        at_time=values.timestamp(answer.at),
         revision=decision.revision,
     )
 

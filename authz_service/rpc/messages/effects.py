@@ -7,11 +7,11 @@ from authz_service.engine.effect import Reach, Value
 from authz_service.engine.effect_summary import Side, Summary, ValueEffect
 from authz_service.engine.impact import Impact, ImpactKind, TenantImpact
 from authz_service.gen.authz.v1 import effect_pb2 as pb
-from authz_service.usecases.changesets.preview_apply import Affected
+from authz_service.usecases.changesets.preview_apply import ChangesetEffect
 from authz_service.usecases.kernel.previews import Preview
 
 _MOST_SUBJECTS: Final = 100
-"""Members that one impact names; ListAffected and the count tell of all."""
+"""Members that one impact names; ListChangesetEffects and the count tell of all."""
 
 _IMPACTS: Final = {
     ImpactKind.ROLE_VANISHES: pb.IMPACT_KIND_ROLE_VANISHES,
@@ -115,8 +115,8 @@ def tenant_impact_message(value: TenantImpact) -> pb.TenantImpact:
     )
 
 
-def affected_message(value: Affected) -> pb.Affected:
-    return pb.Affected(
+def changeset_effect_message(value: ChangesetEffect) -> pb.ChangesetEffect:
+    return pb.ChangesetEffect(
         tenant=value.tenant,
         subject=value.subject,
         gained=map(reach_message, value.shift.gained),

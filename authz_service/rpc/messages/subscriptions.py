@@ -1,12 +1,14 @@
 """Messages about what a tenant has subscribed to, from values."""
 
 from collections.abc import Iterable
-from typing import Final
+from typing import Final, assert_never
 
 from authz_service.domain.billing_policy import Excess
-from authz_service.domain.schedule import ScheduledChange, ScheduledKind
+from authz_service.domain.catalog import Limit
+from authz_service.domain.schedule import Scheduled, ScheduledChange, ScheduledKind
+from authz_service.domain.tenant import TenantState
 from authz_service.gen.authz.v1 import subscription_pb2 as pb
-from authz_service.rpc.messages import catalog, effects, values
+from authz_service.rpc.messages import catalog, effects, tenants, values
 from authz_service.rpc.methods import Fields, Shown
 from authz_service.usecases.tenants.downgrade_step import Step, StepKind
 from authz_service.usecases.tenants.tier_change import Exceeded, MemberShift, TierChange
@@ -43,9 +45,24 @@ def scheduled_message(value: ScheduledChange) -> pb.ScheduledChange:
         tenant=value.tenant,
         kind=_SCHEDULED_KINDS[value.kind],
         effective_time=values.timestamp(value.at),
-        before=value.before,
-        after=value.after,
+        before=_value_message(value.kind, value.before),
+        after=_value_message(value.kind, value.after),
     )
+
+
+def _value_message(kind: ScheduledKind, value: Scheduled | None) -> pb.ScheduledValue | None:
+    match value:
+        case None:
+            return None
+        case TenantState():
+            return pb.ScheduledValue(state=tenants.STATES[value])
+        case Limit():
+            return pb.ScheduledValue(limit=catalog.limit_message(value))
+        case str() if kind is ScheduledKind.TIER:
+            return pb.ScheduledValue(tier=value)
+        case str():
+            return pb.ScheduledValue(add_on=value)
+    assert_never(value)
 
 
 SCHEDULED: Final = Shown("change", "changes", scheduled_message)

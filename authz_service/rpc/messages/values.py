@@ -99,8 +99,8 @@ def page(request: Any) -> PageRequest:
 
 
 def moment(request: Any) -> Moment:
-    """Read `at` and `as_known_at`; unset is now, and the newest."""
-    at = instant(request.at) if request.HasField("at") else None
+    """Read `at_time` and `as_known_at`; unset is now, and the newest."""
+    at = instant(request.at_time) if request.HasField("at_time") else None
     return Moment(at, request.as_known_at)
 
 

@@ -9,10 +9,10 @@ from authz_service.rpc.messages.tenants import optional_instant
 from authz_service.rpc.methods import Fields, Method, Service, change, read
 from authz_service.usecases.changesets import preview_apply, scheduling
 from authz_service.usecases.changesets.preview_apply import (
-    Affected,
     Applied,
     ApplyChangeset,
-    ListAffected,
+    ChangesetEffect,
+    ListChangesetEffects,
     PreviewChangeset,
     Previewed,
 )
@@ -39,8 +39,8 @@ def service(others: Iterable[Service]) -> Service:
             at=optional_instant(request.changeset, "apply_time"),
         )
 
-    def listing(request: pb.ListAffectedRequest) -> ListAffected:
-        return ListAffected(
+    def listing(request: pb.ListChangesetEffectsRequest) -> ListChangesetEffects:
+        return ListChangesetEffects(
             changeset=changesets.changeset(request.changeset, methods),
             page=values.page(request),
             at=optional_instant(request.changeset, "apply_time"),
@@ -56,7 +56,7 @@ def service(others: Iterable[Service]) -> Service:
     return Service(
         pb.DESCRIPTOR.services_by_name["ChangesetService"],
         read(preview_apply.preview_changeset, preview, _previewed),
-        read(preview_apply.list_affected, listing, _affected),
+        read(preview_apply.list_changeset_effects, listing, _effects),
         change(preview_apply.apply_changeset, apply, _applied),
         read(scheduling.list_scheduled_changesets, _scheduled, LISTED.page),
         read(scheduling.get_scheduled_changeset, _one, SCHEDULED.one),
@@ -82,10 +82,11 @@ def _previewed(value: Previewed) -> Fields:
     }
 
 
-def _affected(page: Page[Affected]) -> Fields:
+def _effects(page: Page[ChangesetEffect]) -> Fields:
     return {
-        "affected": map(effects.affected_message, page.items),
+        "effects": map(effects.changeset_effect_message, page.items),
         "next_page_token": page.next_token,
+        "total_size": page.total_size,
     }
 
 

@@ -23,7 +23,7 @@ def service(model: str) -> Service:
             "rules": [pb.CasbinRule(ptype=rule.ptype, values=rule.values) for rule in page.rules],
             "next_page_token": page.next_token,
             "revision": page.revision,
-            "at": values.timestamp(page.at),
+            "at_time": values.timestamp(page.at),
             "model": model if page.is_first else "",
         }
 

@@ -38,7 +38,7 @@ class PreviewChangeset:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ListAffected:
+class ListChangesetEffects:
     changeset: Changeset
     page: PageRequest
     at: Instant | None = None
@@ -63,7 +63,7 @@ class Previewed:
 
 
 @dataclass(frozen=True, slots=True)
-class Affected:
+class ChangesetEffect:
     """A tenant (`subject` "") or one of its members, and what changes for it."""
 
     tenant: str
@@ -100,14 +100,14 @@ def preview_changeset(view: View, query: PreviewChangeset) -> Previewed:
 
 
 @long_read
-def list_affected(view: View, query: ListAffected) -> Page[Affected]:
+def list_changeset_effects(view: View, query: ListChangesetEffects) -> Page[ChangesetEffect]:
     """List every tenant and member for whom a changeset would change anything."""
     at = _later(query.at, view.now)
     with dry_run_at(view, at, writing=writes_events(query.changeset)) as (_, step):
         plan = planned(step, checked(query.changeset), at_once=at is None)
-    filters = ["affected", _digest(query.changeset, at)]
-    affected = sorted(_affected(plan, step.now), key=_place)
-    return paging.page(affected, _place, query.page, filters)
+    filters = ["changeset-effects", _digest(query.changeset, at)]
+    effects = sorted(_effects(plan, step.now), key=_place)
+    return paging.page(effects, _place, query.page, filters)
 
 
 @change
@@ -223,7 +223,7 @@ def _apply(tx: Transaction, plan: Planned, promise: Fingerprint) -> Applied:
     return Applied(objects, impacts)
 
 
-def _affected(plan: Planned, at: int) -> Iterator[Affected]:
+def _effects(plan: Planned, at: int) -> Iterator[ChangesetEffect]:
     by_tenant: dict[str, list[TenantImpact]] = {}
     for impact in plan.impacts:
         by_tenant.setdefault(impact.tenant, []).append(impact)
@@ -231,20 +231,20 @@ def _affected(plan: Planned, at: int) -> Iterator[Affected]:
         impacts = tuple(by_tenant.pop(tenant_effect.tenant, ()))
         yield from _in_tenant(tenant_effect, impacts)
     for tenant, others in by_tenant.items():
-        yield Affected(tenant, "", Shift(), impacts=tuple(others))
+        yield ChangesetEffect(tenant, "", Shift(), impacts=tuple(others))
 
 
-def _in_tenant(of: TenantEffect, impacts: tuple[TenantImpact, ...]) -> Iterator[Affected]:
+def _in_tenant(of: TenantEffect, impacts: tuple[TenantImpact, ...]) -> Iterator[ChangesetEffect]:
     if of.gained or of.lost or of.features or of.limits or impacts:
         shift = Shift(
             tuple(Reach(name) for name in of.gained), tuple(Reach(name) for name in of.lost)
         )
-        yield Affected(of.tenant, "", shift, of.features, of.limits, impacts)
+        yield ChangesetEffect(of.tenant, "", shift, of.features, of.limits, impacts)
     for shift, subjects in of.subjects.items():
         for subject in subjects:
-            yield Affected(of.tenant, subject, shift)
+            yield ChangesetEffect(of.tenant, subject, shift)
 
 
-def _place(affected: Affected) -> str:
+def _place(effect: ChangesetEffect) -> str:
     """Order by tenant, the tenant itself before its members: a blank is in no identifier."""
-    return f"{affected.tenant} {affected.subject}"
+    return f"{effect.tenant} {effect.subject}"

@@ -11,7 +11,7 @@ from typing import Final
 from authz_service.domain.audit import AuditRecord
 from authz_service.domain.endpoint import Endpoint
 from authz_service.domain.job import Job, JobKind
-from authz_service.domain.schedule import ScheduledChange, ScheduledKind, scheduled
+from authz_service.domain.schedule import ScheduledChange, scheduled, written
 from authz_service.domain.tenant import SYSTEM, TenantState
 from authz_service.domain.window import Instant, rfc3339
 from authz_service.engine.index import Index
@@ -94,8 +94,10 @@ def price_alerts(
 
 
 def _scheduled(change: ScheduledChange) -> Ahead:
-    trial = change.kind is ScheduledKind.STATE and change.before == TenantState.TRIAL.value
-    gives_way = f"{change.before or 'nothing'} gives way to {change.after or 'nothing'}"
+    trial = change.before is TenantState.TRIAL
+    gives_way = (
+        f"{written(change.before) or 'nothing'} gives way to {written(change.after) or 'nothing'}"
+    )
     what = "the trial ends" if trial else f"{change.kind.value}: {gives_way}"
     return Ahead(TRIAL if trial else SCHEDULED, change.tenant, change.id, what, change.at)
 

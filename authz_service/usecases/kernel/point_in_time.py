@@ -43,5 +43,5 @@ def resolved(moment: Moment, index: Index, now: Instant) -> Resolved:
             "0 takes the newest",
             field="as_known_at",
         )
-    at = now if moment.at is None else preconditions.instant(moment.at, "at")
+    at = now if moment.at is None else preconditions.instant(moment.at, "at_time")
     return Resolved(at, moment.as_known_at or index.revision)

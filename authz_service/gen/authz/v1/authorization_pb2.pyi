@@ -532,7 +532,7 @@ class ListSubjectPermissionsRequest(_message.Message):
     MIN_REVISION_FIELD_NUMBER: _builtins.int
     MAX_STALENESS_FIELD_NUMBER: _builtins.int
     LATEST_FIELD_NUMBER: _builtins.int
-    AT_FIELD_NUMBER: _builtins.int
+    AT_TIME_FIELD_NUMBER: _builtins.int
     AS_KNOWN_AT_FIELD_NUMBER: _builtins.int
     AS_KNOWN_AT_TIME_FIELD_NUMBER: _builtins.int
     tenant: _builtins.str
@@ -560,7 +560,7 @@ class ListSubjectPermissionsRequest(_message.Message):
         """
 
     @_builtins.property
-    def at(self) -> _timestamp_pb2.Timestamp:
+    def at_time(self) -> _timestamp_pb2.Timestamp:
         """The instant to decide at, past or to come; now if unset."""
 
     @_builtins.property
@@ -578,13 +578,13 @@ class ListSubjectPermissionsRequest(_message.Message):
         min_revision: _builtins.int = ...,
         max_staleness: _duration_pb2.Duration | None = ...,
         latest: _builtins.bool = ...,
-        at: _timestamp_pb2.Timestamp | None = ...,
+        at_time: _timestamp_pb2.Timestamp | None = ...,
         as_known_at: _builtins.int = ...,
         as_known_at_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["as_known_at_time", b"as_known_at_time", "at", b"at", "max_staleness", b"max_staleness"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["as_known_at_time", b"as_known_at_time", "at_time", b"at_time", "max_staleness", b"max_staleness"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_known_at", b"as_known_at", "as_known_at_time", b"as_known_at_time", "at", b"at", "latest", b"latest", "max_staleness", b"max_staleness", "min_revision", b"min_revision", "page_size", b"page_size", "page_token", b"page_token", "scope", b"scope", "subject", b"subject", "tenant", b"tenant"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_known_at", b"as_known_at", "as_known_at_time", b"as_known_at_time", "at_time", b"at_time", "latest", b"latest", "max_staleness", b"max_staleness", "min_revision", b"min_revision", "page_size", b"page_size", "page_token", b"page_token", "scope", b"scope", "subject", b"subject", "tenant", b"tenant"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -650,7 +650,7 @@ class ListSubjectsRequest(_message.Message):
     MIN_REVISION_FIELD_NUMBER: _builtins.int
     MAX_STALENESS_FIELD_NUMBER: _builtins.int
     LATEST_FIELD_NUMBER: _builtins.int
-    AT_FIELD_NUMBER: _builtins.int
+    AT_TIME_FIELD_NUMBER: _builtins.int
     AS_KNOWN_AT_FIELD_NUMBER: _builtins.int
     AS_KNOWN_AT_TIME_FIELD_NUMBER: _builtins.int
     tenant: _builtins.str
@@ -678,7 +678,7 @@ class ListSubjectsRequest(_message.Message):
         """
 
     @_builtins.property
-    def at(self) -> _timestamp_pb2.Timestamp:
+    def at_time(self) -> _timestamp_pb2.Timestamp:
         """The instant to decide at, past or to come; now if unset."""
 
     @_builtins.property
@@ -696,13 +696,13 @@ class ListSubjectsRequest(_message.Message):
         min_revision: _builtins.int = ...,
         max_staleness: _duration_pb2.Duration | None = ...,
         latest: _builtins.bool = ...,
-        at: _timestamp_pb2.Timestamp | None = ...,
+        at_time: _timestamp_pb2.Timestamp | None = ...,
         as_known_at: _builtins.int = ...,
         as_known_at_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["as_known_at_time", b"as_known_at_time", "at", b"at", "max_staleness", b"max_staleness"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["as_known_at_time", b"as_known_at_time", "at_time", b"at_time", "max_staleness", b"max_staleness"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_known_at", b"as_known_at", "as_known_at_time", b"as_known_at_time", "at", b"at", "latest", b"latest", "max_staleness", b"max_staleness", "min_revision", b"min_revision", "page_size", b"page_size", "page_token", b"page_token", "permission", b"permission", "scope", b"scope", "tenant", b"tenant"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_known_at", b"as_known_at", "as_known_at_time", b"as_known_at_time", "at_time", b"at_time", "latest", b"latest", "max_staleness", b"max_staleness", "min_revision", b"min_revision", "page_size", b"page_size", "page_token", b"page_token", "permission", b"permission", "scope", b"scope", "tenant", b"tenant"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -764,7 +764,7 @@ class GetEntitlementsRequest(_message.Message):
     MIN_REVISION_FIELD_NUMBER: _builtins.int
     MAX_STALENESS_FIELD_NUMBER: _builtins.int
     LATEST_FIELD_NUMBER: _builtins.int
-    AT_FIELD_NUMBER: _builtins.int
+    AT_TIME_FIELD_NUMBER: _builtins.int
     AS_KNOWN_AT_FIELD_NUMBER: _builtins.int
     AS_KNOWN_AT_TIME_FIELD_NUMBER: _builtins.int
     tenant: _builtins.str
@@ -784,7 +784,7 @@ class GetEntitlementsRequest(_message.Message):
         """
 
     @_builtins.property
-    def at(self) -> _timestamp_pb2.Timestamp:
+    def at_time(self) -> _timestamp_pb2.Timestamp:
         """The instant to decide at, past or to come; now if unset."""
 
     @_builtins.property
@@ -798,13 +798,13 @@ class GetEntitlementsRequest(_message.Message):
         min_revision: _builtins.int = ...,
         max_staleness: _duration_pb2.Duration | None = ...,
         latest: _builtins.bool = ...,
-        at: _timestamp_pb2.Timestamp | None = ...,
+        at_time: _timestamp_pb2.Timestamp | None = ...,
         as_known_at: _builtins.int = ...,
         as_known_at_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["as_known_at_time", b"as_known_at_time", "at", b"at", "max_staleness", b"max_staleness"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["as_known_at_time", b"as_known_at_time", "at_time", b"at_time", "max_staleness", b"max_staleness"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_known_at", b"as_known_at", "as_known_at_time", b"as_known_at_time", "at", b"at", "latest", b"latest", "max_staleness", b"max_staleness", "min_revision", b"min_revision", "tenant", b"tenant"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_known_at", b"as_known_at", "as_known_at_time", b"as_known_at_time", "at_time", b"at_time", "latest", b"latest", "max_staleness", b"max_staleness", "min_revision", b"min_revision", "tenant", b"tenant"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1130,7 +1130,7 @@ class ExplainRequest(_message.Message):
     MIN_REVISION_FIELD_NUMBER: _builtins.int
     MAX_STALENESS_FIELD_NUMBER: _builtins.int
     LATEST_FIELD_NUMBER: _builtins.int
-    AT_FIELD_NUMBER: _builtins.int
+    AT_TIME_FIELD_NUMBER: _builtins.int
     AS_KNOWN_AT_FIELD_NUMBER: _builtins.int
     AS_KNOWN_AT_TIME_FIELD_NUMBER: _builtins.int
     tenant: _builtins.str
@@ -1160,7 +1160,7 @@ class ExplainRequest(_message.Message):
         """
 
     @_builtins.property
-    def at(self) -> _timestamp_pb2.Timestamp:
+    def at_time(self) -> _timestamp_pb2.Timestamp:
         """The instant to decide at, past or to come; now if unset."""
 
     @_builtins.property
@@ -1178,13 +1178,13 @@ class ExplainRequest(_message.Message):
         min_revision: _builtins.int = ...,
         max_staleness: _duration_pb2.Duration | None = ...,
         latest: _builtins.bool = ...,
-        at: _timestamp_pb2.Timestamp | None = ...,
+        at_time: _timestamp_pb2.Timestamp | None = ...,
         as_known_at: _builtins.int = ...,
         as_known_at_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["as_known_at_time", b"as_known_at_time", "at", b"at", "max_staleness", b"max_staleness", "usage", b"usage"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["as_known_at_time", b"as_known_at_time", "at_time", b"at_time", "max_staleness", b"max_staleness", "usage", b"usage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_known_at", b"as_known_at", "as_known_at_time", b"as_known_at_time", "at", b"at", "latest", b"latest", "max_staleness", b"max_staleness", "min_revision", b"min_revision", "permission", b"permission", "scope", b"scope", "subject", b"subject", "tenant", b"tenant", "usage", b"usage"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_known_at", b"as_known_at", "as_known_at_time", b"as_known_at_time", "at_time", b"at_time", "latest", b"latest", "max_staleness", b"max_staleness", "min_revision", b"min_revision", "permission", b"permission", "scope", b"scope", "subject", b"subject", "tenant", b"tenant", "usage", b"usage"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1202,7 +1202,7 @@ class ExplainResponse(_message.Message):
     LAYERS_FIELD_NUMBER: _builtins.int
     RULES_FIELD_NUMBER: _builtins.int
     REMEDIES_FIELD_NUMBER: _builtins.int
-    AT_FIELD_NUMBER: _builtins.int
+    AT_TIME_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
     AS_OF_TIME_FIELD_NUMBER: _builtins.int
     HISTORY_FIELD_NUMBER: _builtins.int
@@ -1234,7 +1234,7 @@ class ExplainResponse(_message.Message):
         """
 
     @_builtins.property
-    def at(self) -> _timestamp_pb2.Timestamp:
+    def at_time(self) -> _timestamp_pb2.Timestamp:
         """The instant of the decision."""
 
     @_builtins.property
@@ -1250,15 +1250,15 @@ class ExplainResponse(_message.Message):
         layers: _abc.Iterable[Global___ExplainedLayer] | None = ...,
         rules: _abc.Iterable[Global___ExplainedRule] | None = ...,
         remedies: _abc.Iterable[Global___Remedy] | None = ...,
-        at: _timestamp_pb2.Timestamp | None = ...,
+        at_time: _timestamp_pb2.Timestamp | None = ...,
         revision: _builtins.int = ...,
         as_of_time: _timestamp_pb2.Timestamp | None = ...,
         history: _builtins.str = ...,
         stale: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of_time", b"as_of_time", "at", b"at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of_time", b"as_of_time", "at_time", b"at_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed", b"allowed", "as_of_time", b"as_of_time", "at", b"at", "history", b"history", "layers", b"layers", "reason", b"reason", "reason_class", b"reason_class", "remedies", b"remedies", "revision", b"revision", "rules", b"rules", "stale", b"stale"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed", b"allowed", "as_of_time", b"as_of_time", "at_time", b"at_time", "history", b"history", "layers", b"layers", "reason", b"reason", "reason_class", b"reason_class", "remedies", b"remedies", "revision", b"revision", "rules", b"rules", "stale", b"stale"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -305,7 +305,7 @@ class PreviewChangesetRequest(_message.Message):
     CHANGESET_FIELD_NUMBER: _builtins.int
     SAMPLE_SIZE_FIELD_NUMBER: _builtins.int
     sample_size: _builtins.int
-    """How many names to give with each total; 10 if 0, at most 1,000. `ListAffected` gives all."""
+    """How many names to give with each total; 10 if 0, at most 1,000. `ListChangesetEffects` gives all."""
     @_builtins.property
     def changeset(self) -> Global___Changeset:
         """The changeset. With an `apply_time`, the preview is that instant's, after everything scheduled up
@@ -359,8 +359,8 @@ class PreviewChangesetResponse(_message.Message):
 Global___PreviewChangesetResponse: _TypeAlias = PreviewChangesetResponse  # noqa: Y015
 
 @_typing.final
-class ListAffectedRequest(_message.Message):
-    """The changeset whose effect to list."""
+class ListChangesetEffectsRequest(_message.Message):
+    """The changeset whose effects to list."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -388,39 +388,43 @@ class ListAffectedRequest(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___ListAffectedRequest: _TypeAlias = ListAffectedRequest  # noqa: Y015
+Global___ListChangesetEffectsRequest: _TypeAlias = ListChangesetEffectsRequest  # noqa: Y015
 
 @_typing.final
-class ListAffectedResponse(_message.Message):
-    """A page of tenants and members, by tenant, the tenant itself before its members."""
+class ListChangesetEffectsResponse(_message.Message):
+    """A page of effects, by tenant, the tenant itself before its members."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    AFFECTED_FIELD_NUMBER: _builtins.int
+    EFFECTS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
+    TOTAL_SIZE_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
     """Empty on the last page."""
     revision: _builtins.int
     """The revision of the facts."""
+    total_size: _builtins.int
+    """How many effects there are on all pages."""
     @_builtins.property
-    def affected(self) -> _containers.RepeatedCompositeFieldContainer[_effect_pb2.Affected]:
-        """Who is affected, and how."""
+    def effects(self) -> _containers.RepeatedCompositeFieldContainer[_effect_pb2.ChangesetEffect]:
+        """The effects."""
 
     def __init__(
         self,
         *,
-        affected: _abc.Iterable[_effect_pb2.Affected] | None = ...,
+        effects: _abc.Iterable[_effect_pb2.ChangesetEffect] | None = ...,
         next_page_token: _builtins.str = ...,
         revision: _builtins.int = ...,
+        total_size: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["affected", b"affected", "next_page_token", b"next_page_token", "revision", b"revision"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["effects", b"effects", "next_page_token", b"next_page_token", "revision", b"revision", "total_size", b"total_size"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___ListAffectedResponse: _TypeAlias = ListAffectedResponse  # noqa: Y015
+Global___ListChangesetEffectsResponse: _TypeAlias = ListChangesetEffectsResponse  # noqa: Y015
 
 @_typing.final
 class ApplyChangesetRequest(_message.Message):

@@ -40,10 +40,10 @@ class ChangesetServiceStub:
                 request_serializer=authz_dot_v1_dot_changeset__pb2.PreviewChangesetRequest.SerializeToString,
                 response_deserializer=authz_dot_v1_dot_changeset__pb2.PreviewChangesetResponse.FromString,
                 _registered_method=True)
-        self.ListAffected = channel.unary_unary(
-                '/authz.v1.ChangesetService/ListAffected',
-                request_serializer=authz_dot_v1_dot_changeset__pb2.ListAffectedRequest.SerializeToString,
-                response_deserializer=authz_dot_v1_dot_changeset__pb2.ListAffectedResponse.FromString,
+        self.ListChangesetEffects = channel.unary_unary(
+                '/authz.v1.ChangesetService/ListChangesetEffects',
+                request_serializer=authz_dot_v1_dot_changeset__pb2.ListChangesetEffectsRequest.SerializeToString,
+                response_deserializer=authz_dot_v1_dot_changeset__pb2.ListChangesetEffectsResponse.FromString,
                 _registered_method=True)
         self.ApplyChangeset = channel.unary_unary(
                 '/authz.v1.ChangesetService/ApplyChangeset',
@@ -79,8 +79,9 @@ class ChangesetServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def ListAffected(self, request, context):
-        """List every tenant and every member for whom a changeset would change anything.
+    def ListChangesetEffects(self, request, context):
+        """List what a changeset would do, tenant by tenant and member by member: each for whom it would
+        change anything, once.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -128,10 +129,10 @@ def add_ChangesetServiceServicer_to_server(servicer, server):
                     request_deserializer=authz_dot_v1_dot_changeset__pb2.PreviewChangesetRequest.FromString,
                     response_serializer=authz_dot_v1_dot_changeset__pb2.PreviewChangesetResponse.SerializeToString,
             ),
-            'ListAffected': grpc.unary_unary_rpc_method_handler(
-                    servicer.ListAffected,
-                    request_deserializer=authz_dot_v1_dot_changeset__pb2.ListAffectedRequest.FromString,
-                    response_serializer=authz_dot_v1_dot_changeset__pb2.ListAffectedResponse.SerializeToString,
+            'ListChangesetEffects': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListChangesetEffects,
+                    request_deserializer=authz_dot_v1_dot_changeset__pb2.ListChangesetEffectsRequest.FromString,
+                    response_serializer=authz_dot_v1_dot_changeset__pb2.ListChangesetEffectsResponse.SerializeToString,
             ),
             'ApplyChangeset': grpc.unary_unary_rpc_method_handler(
                     servicer.ApplyChangeset,
@@ -193,7 +194,7 @@ class ChangesetService:
             _registered_method=True)
 
     @staticmethod
-    def ListAffected(request,
+    def ListChangesetEffects(request,
             target,
             options=(),
             channel_credentials=None,
@@ -206,9 +207,9 @@ class ChangesetService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/authz.v1.ChangesetService/ListAffected',
-            authz_dot_v1_dot_changeset__pb2.ListAffectedRequest.SerializeToString,
-            authz_dot_v1_dot_changeset__pb2.ListAffectedResponse.FromString,
+            '/authz.v1.ChangesetService/ListChangesetEffects',
+            authz_dot_v1_dot_changeset__pb2.ListChangesetEffectsRequest.SerializeToString,
+            authz_dot_v1_dot_changeset__pb2.ListChangesetEffectsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -37,8 +37,10 @@ class ChangesetServiceStub:
     """Show what a changeset would do, and change nothing: the objects, who gains and loses what, and
     what somebody has to accept. Takes the right `changesets:preview` alone.
     """
-    ListAffected: _grpc.UnaryUnaryMultiCallable[_changeset_pb2.ListAffectedRequest, _changeset_pb2.ListAffectedResponse]
-    """List every tenant and every member for whom a changeset would change anything."""
+    ListChangesetEffects: _grpc.UnaryUnaryMultiCallable[_changeset_pb2.ListChangesetEffectsRequest, _changeset_pb2.ListChangesetEffectsResponse]
+    """List what a changeset would do, tenant by tenant and member by member: each for whom it would
+    change anything, once.
+    """
     ApplyChangeset: _grpc.UnaryUnaryMultiCallable[_changeset_pb2.ApplyChangesetRequest, _changeset_pb2.ApplyChangesetResponse]
     """Do what a preview showed: all of it or nothing. Takes the right `changesets:apply`, and for each
     command the right that its RPC takes, such as `roles:put`.
@@ -64,8 +66,10 @@ class ChangesetServiceAsyncStub(ChangesetServiceStub):
     """Show what a changeset would do, and change nothing: the objects, who gains and loses what, and
     what somebody has to accept. Takes the right `changesets:preview` alone.
     """
-    ListAffected: _aio.UnaryUnaryMultiCallable[_changeset_pb2.ListAffectedRequest, _changeset_pb2.ListAffectedResponse]  # type: ignore[assignment]
-    """List every tenant and every member for whom a changeset would change anything."""
+    ListChangesetEffects: _aio.UnaryUnaryMultiCallable[_changeset_pb2.ListChangesetEffectsRequest, _changeset_pb2.ListChangesetEffectsResponse]  # type: ignore[assignment]
+    """List what a changeset would do, tenant by tenant and member by member: each for whom it would
+    change anything, once.
+    """
     ApplyChangeset: _aio.UnaryUnaryMultiCallable[_changeset_pb2.ApplyChangesetRequest, _changeset_pb2.ApplyChangesetResponse]  # type: ignore[assignment]
     """Do what a preview showed: all of it or nothing. Takes the right `changesets:apply`, and for each
     command the right that its RPC takes, such as `roles:put`.
@@ -96,12 +100,14 @@ class ChangesetServiceServicer(metaclass=_abc_1.ABCMeta):
         """
 
     @_abc_1.abstractmethod
-    def ListAffected(
+    def ListChangesetEffects(
         self,
-        request: _changeset_pb2.ListAffectedRequest,
+        request: _changeset_pb2.ListChangesetEffectsRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_changeset_pb2.ListAffectedResponse, _abc.Awaitable[_changeset_pb2.ListAffectedResponse]]:
-        """List every tenant and every member for whom a changeset would change anything."""
+    ) -> _typing.Union[_changeset_pb2.ListChangesetEffectsResponse, _abc.Awaitable[_changeset_pb2.ListChangesetEffectsResponse]]:
+        """List what a changeset would do, tenant by tenant and member by member: each for whom it would
+        change anything, once.
+        """
 
     @_abc_1.abstractmethod
     def ApplyChangeset(

@@ -490,8 +490,8 @@ class TenantImpact(_message.Message):
 Global___TenantImpact: _TypeAlias = TenantImpact  # noqa: Y015
 
 @_typing.final
-class Affected(_message.Message):
-    """A tenant or one of its members, and what changes for it."""
+class ChangesetEffect(_message.Message):
+    """What a changeset would do to a tenant, or to one of its members."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -543,7 +543,7 @@ class Affected(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___Affected: _TypeAlias = Affected  # noqa: Y015
+Global___ChangesetEffect: _TypeAlias = ChangesetEffect  # noqa: Y015
 
 @_typing.final
 class Reach(_message.Message):

@@ -27,7 +27,7 @@ from authz_service.gen.authz.v1 import options_pb2 as authz_dot_v1_dot_options__
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x13\x61uthz/v1/rule.proto\x12\x08\x61uthz.v1\x1a\x15\x61uthz/v1/effect.proto\x1a\x16\x61uthz/v1/options.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"+\n\nCasbinRule\x12\r\n\x05ptype\x18\x01 \x01(\t\x12\x0e\n\x06values\x18\x02 \x03(\t\"\x88\x01\n\x12\x45xportRulesRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12&\n\x02\x61t\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0b\x61s_known_at\x18\x03 \x01(\x03\x12\x11\n\tpage_size\x18\r \x01(\x05\x12\x12\n\npage_token\x18\x0e \x01(\t\"\x9c\x01\n\x13\x45xportRulesResponse\x12#\n\x05rules\x18\x01 \x03(\x0b\x32\x14.authz.v1.CasbinRule\x12&\n\x02\x61t\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05model\x18\x03 \x01(\t\x12\x17\n\x0fnext_page_token\x18\r \x01(\t\x12\x10\n\x08revision\x18\x0e \x01(\x03\"\xbe\x01\n\x12ImportRulesRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12#\n\x05rules\x18\x02 \x03(\x0b\x32\x14.authz.v1.CasbinRule\x12\x0c\n\x04tier\x18\x03 \x01(\t\x12\x0c\n\x04into\x18\x04 \x01(\t\x12\r\n\x05roles\x18\x05 \x03(\t\x12\x0e\n\x06people\x18\x06 \x03(\t\x12\x12\n\nrequest_id\x18\r \x01(\t\x12\x15\n\rvalidate_only\x18\x0e \x01(\x08\x12\x0e\n\x06reason\x18\x0f \x01(\t\"\x85\x03\n\x13ImportRulesResponse\x12\x35\n\x04made\x18\x01 \x03(\x0b\x32\'.authz.v1.ImportRulesResponse.MadeEntry\x12\'\n\x08left_out\x18\x02 \x03(\x0b\x32\x15.authz.v1.LeftOutRule\x12;\n\x07renamed\x18\x03 \x03(\x0b\x32*.authz.v1.ImportRulesResponse.RenamedEntry\x12(\n\x08\x65xpanded\x18\x04 \x03(\x0b\x32\x16.authz.v1.ExpandedRule\x12\x14\n\x0cunheld_roles\x18\x05 \x03(\t\x12\"\n\x07preview\x18\x0e \x01(\x0b\x32\x11.authz.v1.Preview\x12\x10\n\x08revision\x18\x0f \x01(\x03\x1a+\n\tMadeEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x05:\x02\x38\x01\x1a.\n\x0cRenamedEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\",\n\x0c\x45xpandedRule\x12\x0e\n\x06number\x18\x01 \x01(\x05\x12\x0c\n\x04into\x18\x02 \x01(\t\"*\n\x0bLeftOutRule\x12\x0e\n\x06number\x18\x01 \x01(\x05\x12\x0b\n\x03why\x18\x02 \x01(\t2\xe4\x01\n\x0bRuleService\x12l\n\x0b\x45xportRules\x12\x1c.authz.v1.ExportRulesRequest\x1a\x1d.authz.v1.ExportRulesResponse\" \xa2\xbb\x18\x1c\n\x12\x61uthz.rules:export\x12\x06tenant\x12g\n\x0bImportRules\x12\x1c.authz.v1.ImportRulesRequest\x1a\x1d.authz.v1.ImportRulesResponse\"\x1b\xa2\xbb\x18\x17\n\x12\x61uthz.rules:import0\xf4\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x13\x61uthz/v1/rule.proto\x12\x08\x61uthz.v1\x1a\x15\x61uthz/v1/effect.proto\x1a\x16\x61uthz/v1/options.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"+\n\nCasbinRule\x12\r\n\x05ptype\x18\x01 \x01(\t\x12\x0e\n\x06values\x18\x02 \x03(\t\"\x8d\x01\n\x12\x45xportRulesRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12+\n\x07\x61t_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0b\x61s_known_at\x18\x08 \x01(\x03\x12\x11\n\tpage_size\x18\r \x01(\x05\x12\x12\n\npage_token\x18\x0e \x01(\t\"\xa1\x01\n\x13\x45xportRulesResponse\x12#\n\x05rules\x18\x01 \x03(\x0b\x32\x14.authz.v1.CasbinRule\x12+\n\x07\x61t_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05model\x18\x03 \x01(\t\x12\x17\n\x0fnext_page_token\x18\r \x01(\t\x12\x10\n\x08revision\x18\x0e \x01(\x03\"\xbe\x01\n\x12ImportRulesRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12#\n\x05rules\x18\x02 \x03(\x0b\x32\x14.authz.v1.CasbinRule\x12\x0c\n\x04tier\x18\x03 \x01(\t\x12\x0c\n\x04into\x18\x04 \x01(\t\x12\r\n\x05roles\x18\x05 \x03(\t\x12\x0e\n\x06people\x18\x06 \x03(\t\x12\x12\n\nrequest_id\x18\r \x01(\t\x12\x15\n\rvalidate_only\x18\x0e \x01(\x08\x12\x0e\n\x06reason\x18\x0f \x01(\t\"\x85\x03\n\x13ImportRulesResponse\x12\x35\n\x04made\x18\x01 \x03(\x0b\x32\'.authz.v1.ImportRulesResponse.MadeEntry\x12\'\n\x08left_out\x18\x02 \x03(\x0b\x32\x15.authz.v1.LeftOutRule\x12;\n\x07renamed\x18\x03 \x03(\x0b\x32*.authz.v1.ImportRulesResponse.RenamedEntry\x12(\n\x08\x65xpanded\x18\x04 \x03(\x0b\x32\x16.authz.v1.ExpandedRule\x12\x14\n\x0cunheld_roles\x18\x05 \x03(\t\x12\"\n\x07preview\x18\x0e \x01(\x0b\x32\x11.authz.v1.Preview\x12\x10\n\x08revision\x18\x0f \x01(\x03\x1a+\n\tMadeEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x05:\x02\x38\x01\x1a.\n\x0cRenamedEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\",\n\x0c\x45xpandedRule\x12\x0e\n\x06number\x18\x01 \x01(\x05\x12\x0c\n\x04into\x18\x02 \x01(\t\"*\n\x0bLeftOutRule\x12\x0e\n\x06number\x18\x01 \x01(\x05\x12\x0b\n\x03why\x18\x02 \x01(\t2\xe4\x01\n\x0bRuleService\x12l\n\x0b\x45xportRules\x12\x1c.authz.v1.ExportRulesRequest\x1a\x1d.authz.v1.ExportRulesResponse\" \xa2\xbb\x18\x1c\n\x12\x61uthz.rules:export\x12\x06tenant\x12g\n\x0bImportRules\x12\x1c.authz.v1.ImportRulesRequest\x1a\x1d.authz.v1.ImportRulesResponse\"\x1b\xa2\xbb\x18\x17\n\x12\x61uthz.rules:import0\xf4\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -45,21 +45,21 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CASBINRULE']._serialized_start=113
   _globals['_CASBINRULE']._serialized_end=156
   _globals['_EXPORTRULESREQUEST']._serialized_start=159
-  _globals['_EXPORTRULESREQUEST']._serialized_end=295
-  _globals['_EXPORTRULESRESPONSE']._serialized_start=298
-  _globals['_EXPORTRULESRESPONSE']._serialized_end=454
-  _globals['_IMPORTRULESREQUEST']._serialized_start=457
-  _globals['_IMPORTRULESREQUEST']._serialized_end=647
-  _globals['_IMPORTRULESRESPONSE']._serialized_start=650
-  _globals['_IMPORTRULESRESPONSE']._serialized_end=1039
-  _globals['_IMPORTRULESRESPONSE_MADEENTRY']._serialized_start=948
-  _globals['_IMPORTRULESRESPONSE_MADEENTRY']._serialized_end=991
-  _globals['_IMPORTRULESRESPONSE_RENAMEDENTRY']._serialized_start=993
-  _globals['_IMPORTRULESRESPONSE_RENAMEDENTRY']._serialized_end=1039
-  _globals['_EXPANDEDRULE']._serialized_start=1041
-  _globals['_EXPANDEDRULE']._serialized_end=1085
-  _globals['_LEFTOUTRULE']._serialized_start=1087
-  _globals['_LEFTOUTRULE']._serialized_end=1129
-  _globals['_RULESERVICE']._serialized_start=1132
-  _globals['_RULESERVICE']._serialized_end=1360
+  _globals['_EXPORTRULESREQUEST']._serialized_end=300
+  _globals['_EXPORTRULESRESPONSE']._serialized_start=303
+  _globals['_EXPORTRULESRESPONSE']._serialized_end=464
+  _globals['_IMPORTRULESREQUEST']._serialized_start=467
+  _globals['_IMPORTRULESREQUEST']._serialized_end=657
+  _globals['_IMPORTRULESRESPONSE']._serialized_start=660
+  _globals['_IMPORTRULESRESPONSE']._serialized_end=1049
+  _globals['_IMPORTRULESRESPONSE_MADEENTRY']._serialized_start=958
+  _globals['_IMPORTRULESRESPONSE_MADEENTRY']._serialized_end=1001
+  _globals['_IMPORTRULESRESPONSE_RENAMEDENTRY']._serialized_start=1003
+  _globals['_IMPORTRULESRESPONSE_RENAMEDENTRY']._serialized_end=1049
+  _globals['_EXPANDEDRULE']._serialized_start=1051
+  _globals['_EXPANDEDRULE']._serialized_end=1095
+  _globals['_LEFTOUTRULE']._serialized_start=1097
+  _globals['_LEFTOUTRULE']._serialized_end=1139
+  _globals['_RULESERVICE']._serialized_start=1142
+  _globals['_RULESERVICE']._serialized_end=1370
 # @@protoc_insertion_point(module_scope)

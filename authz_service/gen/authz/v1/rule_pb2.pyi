@@ -57,7 +57,7 @@ class ExportRulesRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     TENANT_FIELD_NUMBER: _builtins.int
-    AT_FIELD_NUMBER: _builtins.int
+    AT_TIME_FIELD_NUMBER: _builtins.int
     AS_KNOWN_AT_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
@@ -74,21 +74,21 @@ class ExportRulesRequest(_message.Message):
     token carries. Empty for the first.
     """
     @_builtins.property
-    def at(self) -> _timestamp_pb2.Timestamp:
+    def at_time(self) -> _timestamp_pb2.Timestamp:
         """Instant at which the rules are in force. Default: now."""
 
     def __init__(
         self,
         *,
         tenant: _builtins.str = ...,
-        at: _timestamp_pb2.Timestamp | None = ...,
+        at_time: _timestamp_pb2.Timestamp | None = ...,
         as_known_at: _builtins.int = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["at_time", b"at_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_known_at", b"as_known_at", "at", b"at", "page_size", b"page_size", "page_token", b"page_token", "tenant", b"tenant"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_known_at", b"as_known_at", "at_time", b"at_time", "page_size", b"page_size", "page_token", b"page_token", "tenant", b"tenant"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -101,7 +101,7 @@ class ExportRulesResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     RULES_FIELD_NUMBER: _builtins.int
-    AT_FIELD_NUMBER: _builtins.int
+    AT_TIME_FIELD_NUMBER: _builtins.int
     MODEL_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
@@ -116,21 +116,21 @@ class ExportRulesResponse(_message.Message):
         """The rules, in the order in which they were made."""
 
     @_builtins.property
-    def at(self) -> _timestamp_pb2.Timestamp:
+    def at_time(self) -> _timestamp_pb2.Timestamp:
         """Instant at which they are in force."""
 
     def __init__(
         self,
         *,
         rules: _abc.Iterable[Global___CasbinRule] | None = ...,
-        at: _timestamp_pb2.Timestamp | None = ...,
+        at_time: _timestamp_pb2.Timestamp | None = ...,
         model: _builtins.str = ...,
         next_page_token: _builtins.str = ...,
         revision: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["at_time", b"at_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "model", b"model", "next_page_token", b"next_page_token", "revision", b"revision", "rules", b"rules"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_time", b"at_time", "model", b"model", "next_page_token", b"next_page_token", "revision", b"revision", "rules", b"rules"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

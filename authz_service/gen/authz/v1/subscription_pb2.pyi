@@ -144,6 +144,44 @@ EXCESS_POLICY_SUSPEND_NEWEST: ExcessPolicy.ValueType  # 3
 Global___ExcessPolicy: _TypeAlias = ExcessPolicy  # noqa: Y015
 
 @_typing.final
+class ScheduledValue(_message.Message):
+    """What an account has until a scheduled change, or from it on; of the kind that changes."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STATE_FIELD_NUMBER: _builtins.int
+    TIER_FIELD_NUMBER: _builtins.int
+    ADD_ON_FIELD_NUMBER: _builtins.int
+    LIMIT_FIELD_NUMBER: _builtins.int
+    state: _tenant_pb2.TenantState.ValueType
+    """The state of the account."""
+    tier: _builtins.str
+    """A tier, by its id. Example: `professional`."""
+    add_on: _builtins.str
+    """An add-on, by its id. Example: `extra-seats`."""
+    @_builtins.property
+    def limit(self) -> _limit_pb2.Limit:
+        """One of the account's own limits."""
+
+    def __init__(
+        self,
+        *,
+        state: _tenant_pb2.TenantState.ValueType = ...,
+        tier: _builtins.str = ...,
+        add_on: _builtins.str = ...,
+        limit: _limit_pb2.Limit | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["add_on", b"add_on", "limit", b"limit", "state", b"state", "tier", b"tier", "value", b"value"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["add_on", b"add_on", "limit", b"limit", "state", b"state", "tier", b"tier", "value", b"value"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_value: _TypeAlias = _typing.Literal["state", "tier", "add_on", "limit"]  # noqa: Y015
+    _WhichOneofArgType_value: _TypeAlias = _typing.Literal["value", b"value"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_value) -> _WhichOneofReturnType_value | None: ...
+
+Global___ScheduledValue: _TypeAlias = ScheduledValue  # noqa: Y015
+
+@_typing.final
 class ScheduledChange(_message.Message):
     """A change that takes effect at a set time, whatever else is running."""
 
@@ -161,29 +199,31 @@ class ScheduledChange(_message.Message):
     """
     tenant: _builtins.str
     """The tenant's id."""
-    before: _builtins.str
-    """What it replaces or ends: a tier, a state, an add-on or a limit with its amount; empty for
-    nothing. Examples: `trial`, `seats=40`.
-    """
-    after: _builtins.str
-    """What takes its place; empty for nothing. Example: `suspended`."""
     kind: Global___ScheduledKind.ValueType
     """What changes."""
     @_builtins.property
+    def before(self) -> Global___ScheduledValue:
+        """What it replaces or ends; unset for nothing."""
+
+    @_builtins.property
     def effective_time(self) -> _timestamp_pb2.Timestamp:
         """When it takes effect."""
+
+    @_builtins.property
+    def after(self) -> Global___ScheduledValue:
+        """What takes its place; unset for nothing."""
 
     def __init__(
         self,
         *,
         id: _builtins.str = ...,
         tenant: _builtins.str = ...,
-        before: _builtins.str = ...,
+        before: Global___ScheduledValue | None = ...,
         effective_time: _timestamp_pb2.Timestamp | None = ...,
-        after: _builtins.str = ...,
+        after: Global___ScheduledValue | None = ...,
         kind: Global___ScheduledKind.ValueType = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["effective_time", b"effective_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "before", b"before", "effective_time", b"effective_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
     _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "before", b"before", "effective_time", b"effective_time", "id", b"id", "kind", b"kind", "tenant", b"tenant"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
