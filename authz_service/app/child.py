@@ -1,10 +1,16 @@
-"""A process of a `serve`, seen from inside: it shows that it lives, and ends when told to."""
+"""A process of a `serve`, seen from inside: it shows that it lives, and ends when told to.
 
+If the supervisor dies, it dies too, in the middle of whatever it does: an orphan would answer from
+an index that nobody watches, and hold the ports against the next `serve`.
+"""
+
+import ctypes
 import gc
 import os
 import select
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Callable
 from typing import Final, Protocol
@@ -14,6 +20,9 @@ BEAT: Final = 0.25
 
 ALIVE: Final = b"."
 READY: Final = b"!"
+
+_SET_DEATH_SIGNAL: Final = 1
+"""Of prctl(2), Linux: the signal that comes when the parent dies."""
 
 
 class Role(Protocol):
@@ -28,7 +37,8 @@ class Role(Protocol):
 
 
 def run(make: Callable[[], Role], supervisor: socket.socket) -> int:
-    """Make and run a role until the supervisor says so, or is gone. Returns the exit code."""
+    """Make and run a role until the supervisor says so. Returns the exit code."""
+    _die_with_parent()
     stopping = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stopping.set())
     # A terminal tells all processes; what this one does is the supervisor's to say.
@@ -52,7 +62,7 @@ BLOCKED: Final = {signal.SIGTERM, signal.SIGINT, signal.SIGCHLD}
 
 
 class Pulse:
-    """A thread that shows signs of life to the supervisor, and looks for its."""
+    """A thread that shows signs of life to the supervisor, and kills the process with it."""
 
     def __init__(self, supervisor: socket.socket, stopping: threading.Event) -> None:
         self._supervisor = supervisor
@@ -76,7 +86,7 @@ class Pulse:
             readable, _, _ = select.select([self._supervisor], [], [], BEAT)
             if readable:  # it sends nothing: it is gone
                 break
-        self._stopping.set()
+        os.kill(os.getpid(), signal.SIGKILL)
 
     def _show(self) -> bool:
         try:
@@ -86,6 +96,19 @@ class Pulse:
         except OSError:
             return False
         return True
+
+
+def _die_with_parent() -> None:
+    """Have Linux kill this process with its parent, even where it stands still; the pulse does so
+    elsewhere, and if the parent is dead already.
+
+    Raises: OSError.
+    """
+    if sys.platform != "linux":
+        return
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(_SET_DEATH_SIGNAL, signal.SIGKILL, 0, 0, 0):
+        raise OSError(ctypes.get_errno(), "prctl")
 
 
 def require_one_thread() -> None:

@@ -132,12 +132,21 @@ def test_second_server_is_refused_in_a_sentence(tmp_path: Path) -> None:
         assert "Traceback" not in second.stderr
 
 
-def test_processes_end_with_their_supervisor(tmp_path: Path) -> None:
-    with processes(tmp_path, f"sqlite:///{tmp_path}/authz.db") as (server, _):
+def test_processes_die_with_their_supervisor(tmp_path: Path) -> None:
+    """At once, those that stand still as well: the next server finds its ports free."""
+    url = f"sqlite:///{tmp_path}/authz.db"
+    with processes(tmp_path, url, "60") as (server, client):
+        scope = written(client, 0)
         forked = children(server)
+        os.kill(forked[0], signal.SIGSTOP)
         server.process.kill()
         server.process.wait()
-        eventually(lambda: not any(Path(f"/proc/{pid}").exists() for pid in forked), "their end")
+        deadline = time.monotonic() + 1
+        while any(Path(f"/proc/{pid}/fd/0").exists() for pid in forked):
+            assert time.monotonic() < deadline, "a process outlives its supervisor"
+    with trial_server(tmp_path, server.environment) as after, client_of(after) as client:
+        assert after.check_address == server.check_address
+        assert is_allowed(client, scope)
 
 
 def test_health_tells_of_the_whole(tmp_path: Path) -> None:
