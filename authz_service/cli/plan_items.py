@@ -103,6 +103,7 @@ def limit_of(text: str) -> limit_pb2.Limit:
     if match is None:
         raise typer.BadParameter(
             f"{text!r} is no limit; write {LIMIT_FORM}: seats=40:seat, calls=9:call:month:calendar"
+            "; VALUE is a whole number or unlimited"
         )
     name, value, unit, period, reset = match.groups()
     counting = (PeriodWord(period), ResetWord(reset)) if period else (None, None)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final, Self
+from zlib import crc32
 
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.field_mask_pb2 import FieldMask
@@ -575,7 +576,7 @@ CHANGES: Final[dict[str, Callable[[Ready], Message]]] = {
     "DeleteBillingSource": lambda r: billing.DeleteBillingSourceRequest(id=r.source),
     "UpdateBillingSettings": lambda r: billing.UpdateBillingSettingsRequest(
         billing_settings=billing.BillingSettings(
-            grace_period=Duration(seconds=86_400 * (20 + int(r.id[1:].partition("-")[0])))
+            grace_period=Duration(seconds=86_400 + crc32(r.id.encode()) % 86_400)
         ),
         update_mask=FieldMask(paths=["grace_period"]),
     ),

@@ -60,11 +60,16 @@ def test_tier_and_add_on_are_made_with_features_and_limits(authz: Authz) -> None
     for group in ("tiers", "add-ons"):
         made = authz(
             group, "create", "starter", "--permission", "invoices:view", "--feature", "sso=true",
-            "--feature", "support=email", "--limit", "seats=5:seat",
+            "--feature", "support=email:2", "--limit", "seats=5:seat",
             "--limit", "projects=unlimited:project", "--assignable-role", "viewer",
         )  # fmt: skip
         assert made.code == 0, made.err
-        for part in ("sso: on", "support: email", "seats: 5 seat", "projects: unlimited project"):
+        for part in (
+            "sso: on",
+            "support: email (rank 2)",
+            "seats: 5 seat",
+            "projects: unlimited project",
+        ):
             assert part in made.out
         updated = authz(group, "update", "starter", "--limit", "seats=9:seat", "-o", "json")
         (plan,) = (v for k, v in updated.document.items() if k in ("tier", "add_on"))
@@ -79,7 +84,9 @@ def test_feature_and_limit_are_set_one_at_a_time(authz: Authz) -> None:
     assert authz("add-ons", "create", "single").code == 0
     plan = ("--add-on", "single")
     assert "on" in authz("features", "create", "sso", "true", *plan).out
-    assert "email" in authz("features", "create", "support", "email", *plan).out
+    support = ("features", "create", "support", "email", *plan)
+    assert authz(*support, "-o", "json").failure["reason"] == "FEATURE_RANK_CONFLICT"
+    assert "email (rank 2)" in authz(*support, "--rank", "2").out
     assert "1,000 call" in authz("limits", "create", "calls", "1000", "--unit", "call", *plan).out
     assert "unlimited call" in authz("limits", "update", "calls", "unlimited", *plan).out
     listed = authz("limits", "list", "--name", "calls", "-o", "json").document["plan_limits"]
@@ -88,7 +95,7 @@ def test_feature_and_limit_are_set_one_at_a_time(authz: Authz) -> None:
     assert "email" in authz("features", "show", "support", *plan).out
     twice = authz("features", "create", "support", "phone", *plan, "-o", "json")
     assert twice.failure["reason"] == "FEATURE_EXISTS"
-    assert "phone" in authz("features", "update", "support", "phone", *plan).out
+    assert "phone" in authz("features", "update", "support", "phone", "--rank", "3", *plan).out
     assert authz("features", "delete", "support", *plan).code == 0
     assert authz("limits", "delete", "calls", *plan).code == 0
     for missing in (("show", "calls"), ("update", "calls", "7")):
