@@ -72,6 +72,7 @@ def everyone_affected(made: StoreWorld, changes: Changeset) -> list[ChangesetEff
         found += page.items
         token = page.next_token
         if not token:
+            assert page.total_size == len(found)
             return found
 
 

@@ -51,6 +51,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     files["tiers"] = ("tiers", TIERS)
     for name, (section, content) in files.items():
         (written / f"{name}.yaml").write_text(yaml.safe_dump({section: content}, sort_keys=False))
+    (written / "billing.yaml").write_text("sources: {}\nprices: {}\n")
     return written
 
 
@@ -101,6 +102,25 @@ def test_what_is_left_alone_without_prune_is_nothing_of_the_service(
     planned = run(loaded.environment, "plan", str(folder), "-o", "json")
     assert planned.code == 0, planned.err
     assert planned.document["not_in_the_files"] == []
+
+
+def test_the_service_s_own_is_exported_and_planned_on_request(
+    loaded: Trial, folder: Path, tmp_path: Path
+) -> None:
+    ran = run(loaded.environment, "export", str(tmp_path / "all"), "--reserved")
+    assert ran.code == 0, ran.err
+    own = {"permissions": set(RIGHTS), "roles": {role.id for role in ROLES}}
+    for file, section in (("catalogue", "permissions"), ("roles", "roles")):
+        written = yaml.safe_load((tmp_path / "all" / f"{file}.yaml").read_text())[section]
+        assert {name for name in written if name.startswith(OWN)} == own[section]
+    assert_applied_again_it_changes_nothing(loaded, tmp_path / "all")
+    for files, left in ((tmp_path / "all", 0), (folder, len(RIGHTS) + len(ROLES))):
+        planned = run(loaded.environment, "plan", str(files), "--reserved", "--prune", "-o", "json")
+        assert planned.code == 0, planned.err
+        assert "preview" not in planned.document, "nothing is to be changed"
+        assert len(planned.document["not_in_the_files"]) == left
+        unchanged = run(loaded.environment, "plan", str(folder), "-o", "json").document["unchanged"]
+        assert planned.document["unchanged"] - unchanged == len(RIGHTS) + len(ROLES) - left
 
 
 def test_operators_work_on(loaded: Trial) -> None:

@@ -9,7 +9,7 @@ from rich.text import Text
 from authz_service.cli.display import output as out
 from authz_service.cli.files import billing_changes
 from authz_service.cli.files.folder_changes import in_force
-from authz_service.cli.options import POLICY
+from authz_service.cli.options import POLICY, Reserved
 from authz_service.cli.registration import reads
 from authz_service.cli.session import Session
 from authz_service.client.failure import ExitCode, Failure
@@ -23,6 +23,7 @@ def export(
     session: Session,
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Made if it is not there.")],
     *,
+    reserved: Reserved = None,
     force: Annotated[
         bool, typer.Option("--force", help="Write over files that are there; comments are lost.")
     ] = False,
@@ -30,7 +31,7 @@ def export(
     """Write the policy in force as files; authz apply of them changes nothing."""
     from authz_service.policyfiles.policy_files import write
 
-    texts = write(in_order(in_force(session)[0]))
+    texts = write(in_order(in_force(session, reserved=bool(reserved))[0]))
     parts, _ = billing_changes.in_force(session)
     texts["billing.yaml"] = billing_changes.written(parts)
     there = [name for name in texts if (folder / name).exists()]

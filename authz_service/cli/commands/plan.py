@@ -15,7 +15,7 @@ from authz_service.cli.display import preview, tables
 from authz_service.cli.display.progress import waiting
 from authz_service.cli.display.words import instant, timestamp
 from authz_service.cli.files import billing_changes, folder_changes
-from authz_service.cli.options import POLICY
+from authz_service.cli.options import POLICY, Reserved
 from authz_service.cli.registration import reads
 from authz_service.cli.session import Session
 from authz_service.cli.time_options import ScheduledAt
@@ -49,6 +49,7 @@ def plan(
     folder: Folder = None,
     *,
     prune: Prune = False,
+    reserved: Reserved = None,
     replace: Replace = None,
     at: ScheduledAt = None,
     names: Annotated[
@@ -74,6 +75,7 @@ def plan(
         folder=folder,
         billing=billing_changes.read(folder, policy),
         prune=prune,
+        reserved=bool(reserved),
         replacing=replace or (),
         at=timestamp(at),
     )

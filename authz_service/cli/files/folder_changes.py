@@ -17,6 +17,7 @@ from authz_service.cli.paging import every
 from authz_service.cli.session import Session
 from authz_service.client.failure import ExitCode, Failure
 from authz_service.domain.catalog import Permission, Plan, Role
+from authz_service.domain.own_policy import is_own
 from authz_service.domain.policy_set import PolicySet
 from authz_service.gen.authz.v1 import add_on_pb2, permission_pb2, role_pb2, tier_pb2
 from authz_service.gen.authz.v1 import changeset_pb2 as pb
@@ -37,17 +38,21 @@ class Difference:
     same: int = 0
 
 
-def in_force(session: Session) -> tuple[PolicySet, int]:
-    """Read the policy in force, by id, but for the service's own; and the newest revision."""
+def in_force(session: Session, *, reserved: bool = False) -> tuple[PolicySet, int]:
+    """Read the policy in force, by id, and the newest revision; the service's own if `reserved`."""
     from authz_service.rpc.messages import catalog as convert
 
     with waiting("Reading the policy in force"):
         permissions = every(
             session.permissions.ListPermissions,
-            permission_pb2.ListPermissionsRequest(),
+            permission_pb2.ListPermissionsRequest(include_reserved=reserved),
             lambda p: p.permissions,
         )
-        roles = every(session.roles.ListRoles, role_pb2.ListRolesRequest(), lambda p: p.roles)
+        roles = every(
+            session.roles.ListRoles,
+            role_pb2.ListRolesRequest(include_reserved=reserved),
+            lambda p: p.roles,
+        )
         tiers = every(session.tiers.ListTiers, tier_pb2.ListTiersRequest(), lambda p: p.tiers)
         add_ons = every(
             session.add_ons.ListAddOns, add_on_pb2.ListAddOnsRequest(), lambda p: p.add_ons
@@ -70,18 +75,21 @@ def planned(
     folder: Path | None = None,
     billing: Mapping[str, Any] | None = None,
     prune: bool = False,
+    reserved: bool = False,
     replacing: Sequence[str] = (),
     at: Timestamp | None = None,
 ) -> ChangePlan:
     """Compare a policy with what is in force now, and preview the difference.
 
-    The billing policy is left alone unless `billing` says what it is to be.
+    The billing policy is left alone unless `billing` says what it is to be. The service's own
+    permissions and roles are compared if `reserved`; none is ever deleted.
 
     Raises:
         Failure: the service refuses it; by file and line if the policy comes from a `folder`.
     """
-    existing, revision = in_force(session)
-    change = difference(policy, existing, _replacements(replacing), prune=prune)
+    existing, revision = in_force(session, reserved=reserved)
+    compared = policy if reserved else policy.product
+    change = difference(compared, existing, _replacements(replacing), prune=prune)
     if billing is not None:
         parts, newest = billing_changes.in_force(session)
         commands, left, same = billing_changes.commands(billing, parts, prune=prune)
@@ -106,13 +114,14 @@ def planned(
 def difference(
     policy: PolicySet, existing: PolicySet, replacing: Mapping[tuple[str, str], str], *, prune: bool
 ) -> Difference:
-    """Compare two policies, definition by definition; the service's own are left alone.
+    """Compare two policies, definition by definition.
 
-    What `policy` lacks is deleted if it is to be pruned, or if something replaces it.
+    What `policy` lacks is deleted if it is to be pruned, or if something replaces it; what is the
+    service's own stays.
     """
     change = Difference()
     present = dict(_sections(existing))
-    for kind, facts in _sections(policy.product):
+    for kind, facts in _sections(policy):
         in_force = {_name(fact): fact for fact in present[kind]}
         for fact in facts:
             if in_force.pop(_name(fact), None) == fact:
@@ -121,7 +130,7 @@ def difference(
                 change.commands.append(_put(kind, fact))
         for name in in_force:
             other = replacing.get((kind, name), "")
-            if prune or other:
+            if other or (prune and not is_own(name)):
                 change.commands.append(_command("delete", kind, id=name, replacement=other))
             else:
                 change.left.append(f"{kind} {name}")
