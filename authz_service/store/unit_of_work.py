@@ -29,7 +29,7 @@ from authz_service.domain.job import Job
 from authz_service.domain.tenant import SYSTEM
 from authz_service.domain.tier_versions import numbered
 from authz_service.domain.window import Instant
-from authz_service.engine import invariants
+from authz_service.engine import invariants, sold_limits
 from authz_service.engine.builder import apply
 from authz_service.engine.index import Index
 from authz_service.engine.scheduled import due
@@ -238,7 +238,8 @@ class Store:
             Unavailable: DATABASE_UNAVAILABLE; whether a commit that failed took place is not
                 known, and a retry under the same request id will tell.
             Internal: the block changed something and recorded nothing.
-            FailedPrecondition: the change would break one of `engine/invariants.py`.
+            FailedPrecondition: the change would break one of `engine/invariants.py`, or
+                of `engine/sold_limits.py`.
         """
         with self._turn.next(patience or self.database.busy_seconds, first=first):
             steps: list[Transaction] = []
@@ -253,6 +254,7 @@ class Store:
                     raise Internal(ErrorReason.INTERNAL, "an unexplained change cannot commit")
                 number_tiers(tx)
                 invariants.require_kept(tx.index, tx.changes, tx.now)
+                sold_limits.require_counted(tx.index, tx.changes)
                 if call.validate_only:
                     connection.rollback()
                     steps.clear()

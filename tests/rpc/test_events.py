@@ -11,6 +11,7 @@ from typing import Any, Final, NoReturn
 
 import httpx
 import pytest
+from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from authz_service.app import setup
@@ -24,6 +25,7 @@ from authz_service.gen.authz.v1 import (
     member_pb2,
     subscription_pb2,
     tenant_pb2,
+    tier_pb2,
 )
 from tests.postgres import fresh_database
 from tests.rpc.conftest import fresh_name
@@ -511,28 +513,28 @@ def test_full_list_read_from_the_billing_system_is_compared(posted: Server, tena
     assert account(posted, fresh).display_name == "New"
 
 
-def test_limit_that_the_catalogue_does_not_have_any_more_is_refused_for_the_policys_fault(
-    tmp_path: Path,
+def test_limit_that_a_price_sells_is_not_taken_from_the_last_tier_that_has_it(
+    posted: Server, tenant: str
 ) -> None:
-    with serving(tmp_path) as server:
-        moons = limit_pb2.Limit(name="moons", value=1, unit="moon")
-        server.operator.limits.CreateLimit(limit_pb2.CreateLimitRequest(tier="free", limit=moons))
-        sold = policy.SoldLimit(name="moons", each=1)
-        price = policy.BillingPrice(id="price_moon", tier="free", limits=[sold])
-        mapping = policy.CreateBillingPriceRequest(billing_price=price)
-        server.operator.billing_policy.CreateBillingPrice(mapping)
-        server.operator.limits.DeleteLimit(limit_pb2.DeleteLimitRequest(tier="free", name="moons"))
-        plans = [{"plan": "price_moon", "quantity": 2}]
-        request = brought("acme", "onboard", plans=plans, admin={"subject": "user:ada"})
-        answer = server.operator.billing.IngestBillingEvent(request)
-        assert answer.event.reason == pb.BILLING_EVENT_REASON_REFUSED
-        assert ErrorReason.INVALID_BILLING_POLICY in answer.event.message
-        server.operator.limits.CreateLimit(limit_pb2.CreateLimitRequest(tier="free", limit=moons))
-        replay = pb.ReplayBillingEventRequest(source="billing-job", id=request.id)
-        assert (
-            server.operator.billing.ReplayBillingEvent(replay).event.state
-            == pb.BILLING_EVENT_STATE_APPLIED
-        )
+    server, name = posted, f"moons-{tenant}"
+    moons = limit_pb2.Limit(name=name, value=1, unit="moon")
+    for tier in ("free", "professional"):
+        server.operator.limits.CreateLimit(limit_pb2.CreateLimitRequest(tier=tier, limit=moons))
+    sold = policy.SoldLimit(name=name, each=1)
+    price = policy.BillingPrice(id=f"price_{tenant}", tier="free", limits=[sold])
+    mapping = policy.CreateBillingPriceRequest(billing_price=price)
+    server.operator.billing_policy.CreateBillingPrice(mapping)
+    first, last = (
+        limit_pb2.DeleteLimitRequest(tier=tier, name=name) for tier in ("free", "professional")
+    )
+    server.operator.limits.DeleteLimit(first)
+    server.refuses(last, ErrorReason.INVALID_BILLING_POLICY, says=price.id)
+    emptied = tier_pb2.UpdateTierRequest(
+        tier=tier_pb2.Tier(id="professional"), update_mask=FieldMask(paths=["limits"])
+    )
+    server.refuses(emptied, ErrorReason.INVALID_BILLING_POLICY)
+    server.operator.billing_policy.DeleteBillingPrice(policy.DeleteBillingPriceRequest(id=price.id))
+    server.operator.limits.DeleteLimit(last)
 
 
 def test_list_pages_in_the_order_in_which_events_came(posted: Server, tenant: str) -> None:

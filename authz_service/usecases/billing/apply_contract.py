@@ -128,7 +128,7 @@ def _counted(index: Index, name: str) -> Limit:
                 return limit
     raise FailedPrecondition(
         ErrorReason.INVALID_BILLING_POLICY,
-        f"no tier and no add-on has a limit {name!r}; mend `plans` of the billing policy",
+        f"no tier and no add-on has a limit {name!r}; mend `prices` of the billing policy",
         field="limits",
     )
 

@@ -458,8 +458,9 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     Example: `DiscardBillingEvent` of an event that was applied.
     """
     ERROR_REASON_INVALID_BILLING_POLICY: _ErrorReason.ValueType  # 96
-    """FAILED_PRECONDITION. The billing policy sells what the catalogue does not have any more.
-    Example: a price that sells `seats`, after the last tier with that limit has lost it.
+    """FAILED_PRECONDITION. The billing policy sells what the catalogue does not have, or would not have
+    after the change. Change or delete the price first, or both in one changeset.
+    Example: `DeleteLimit` of `seats` from the last tier that has it, while a price sells seats.
     """
     ERROR_REASON_BILLING_PRICE_EXISTS: _ErrorReason.ValueType  # 132
     """ALREADY_EXISTS. The price is mapped already. Change what it stands for with `UpdateBillingPrice`.
@@ -956,8 +957,9 @@ discarded.
 Example: `DiscardBillingEvent` of an event that was applied.
 """
 ERROR_REASON_INVALID_BILLING_POLICY: ErrorReason.ValueType  # 96
-"""FAILED_PRECONDITION. The billing policy sells what the catalogue does not have any more.
-Example: a price that sells `seats`, after the last tier with that limit has lost it.
+"""FAILED_PRECONDITION. The billing policy sells what the catalogue does not have, or would not have
+after the change. Change or delete the price first, or both in one changeset.
+Example: `DeleteLimit` of `seats` from the last tier that has it, while a price sells seats.
 """
 ERROR_REASON_BILLING_PRICE_EXISTS: ErrorReason.ValueType  # 132
 """ALREADY_EXISTS. The price is mapped already. Change what it stands for with `UpdateBillingPrice`.
