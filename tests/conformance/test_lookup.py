@@ -178,6 +178,12 @@ def test_no_key_goes_to_an_origin_that_has_none(reading: Reading) -> None:
         assert "there is no key" in outcome.message
         assert other.asked == []
         assert reading.event(pair[0]).reason is EventReason.UNCLEAR_ORDER
+        reading.fetcher = SourceFetcher(lambda _: [KEY])
+        content = pair[1]["data"]["object"]
+        other.subscriptions[content["id"]] = content
+        reading.reconcile(repair=True)
+        assert {reading.event(each).state for each in pair} == {EventState.APPLIED}
+        assert reading.seats() == ("active", 9)
 
 
 def test_lost_end_is_found_and_repaired(reading: Reading) -> None:

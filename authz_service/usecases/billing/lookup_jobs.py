@@ -24,7 +24,10 @@ class LookupJobs:
         name, agreement, at = str(job.data["source"]), job.target, int(str(job.data["at"]))
         source = in_force(self.store.index).sources.get(name)
         if source is None or not can_read(source, self.fetcher):
-            return Done(f"not read: {name} does not say how, or there is no key for it")
+            return Done(
+                f"not read: {name} does not say how, or there is no key for it; once there is, "
+                "Reconcile with `repair` reads it"
+            )
         if not self._waiting(name, job):
             return Done("a later event has settled the order")
         call = Call(Actor(f"source:{name}"))
