@@ -22,7 +22,7 @@ def test_what_was_answered_then_is_answered_again(authz: Authz) -> None:
     assert authz("tenants", "onboard", "then", "--tier", "professional", *members).code == 0
     asked = ("check", "then", "user:vera", "invoices:create")
     told = authz("explain", *asked[1:], "-o", "json")
-    revision, at = told.document["revision"], told.document["at"]
+    revision, at = told.document["revision"], told.document["at_time"]
     assert authz("grant", "then", "user:vera", "editor", "--until", "+1d").code == 0
     assert authz(*asked).code == 0
     for known in (revision, at):

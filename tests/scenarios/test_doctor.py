@@ -86,7 +86,7 @@ def test_deployment_that_is_well_has_no_problem(doctor: Callable[..., Ran]) -> N
     ran = doctor("-o", "json")
     assert (ran.code, ran.document["ok"]) == (0, True)
     assert list(findings(ran)) == [
-        "settings", "database", "migrations", "clock", "disk", "audit",
+        "settings", "database", "migrations", "clock", "disk", "history", "audit",
         "check port", "administration port", "key file", "key", "TLS",
     ]  # fmt: skip
     assert {each["state"] for each in findings(ran).values()} <= {"ok", "warning"}
