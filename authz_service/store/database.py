@@ -1,10 +1,9 @@
 """One database, SQLite or PostgreSQL: connections, transactions, and what failures mean."""
 
-import os
 import select
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from time import monotonic, sleep
@@ -25,7 +24,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import QueuePool
 
 from authz_service.errors import ErrorReason, InvalidArgument, Unavailable
-from authz_service.store import copies
+from authz_service.store import copies, private_file
 from authz_service.store.copies import LastCommit
 
 T = TypeVar("T")
@@ -71,9 +70,6 @@ _PRAGMAS: Final = (
 
 
 _COPY: Final = "authz copy"
-PRIVATE: Final = 0o600
-"""The mode of a file that only its owner reads and writes."""
-_BESIDE: Final = ("-wal", "-shm", "-journal")
 
 FAMILY: Final = "authz_family"
 """The option of connections that names the family of the process."""
@@ -255,22 +251,9 @@ def _engine(url: DatabaseUrl, busy_seconds: float) -> Engine:
     )
     if url.database and not url.database.startswith((":memory:", "file:")):
         file = Path(url.database)
-        event.listen(engine, "do_connect", lambda *_: make_private(file))
+        event.listen(engine, "do_connect", partial(private_file.before_opening, file))
     event.listen(engine, "connect", partial(_set_up_sqlite, busy_seconds))
     return engine
-
-
-def make_private(file: Path) -> None:
-    """Let nobody but its owner read a SQLite file; make it so if it is not there.
-
-    SQLite gives the files that it keeps beside it the same mode.
-    """
-    os.close(os.open(file, os.O_RDWR | os.O_CREAT, PRIVATE))
-    for path in (file, *(file.with_name(file.name + suffix) for suffix in _BESIDE)):
-        with suppress(FileNotFoundError):  # the last connection that closes takes them away
-            status = path.stat()
-            if status.st_mode & 0o077 and status.st_uid == os.geteuid():
-                path.chmod(PRIVATE)
 
 
 def _require_connected(connection: psycopg.Connection[Any], _record: Any, _proxy: Any) -> None:

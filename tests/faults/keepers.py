@@ -142,7 +142,8 @@ class Ours:
         return set(self._world.index.role_permissions(role))
 
     def held_as_stored(self, role: str) -> set[str]:
-        return _permissions(self._loaded(), role)
+        held = self._loaded().get_named_grouping_policy("g4")
+        return {permission for holder, permission in held if holder == f"role/{role}"}
 
     def refuse(self, word: str) -> None:
         with self._world.database.engine.begin() as connection:
