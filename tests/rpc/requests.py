@@ -190,9 +190,11 @@ class Ready:
 
     @cached_property
     def suspended(self) -> str:
-        """The account itself, suspended for BILLING."""
-        self.account.suspend("BILLING")
-        return self.id
+        """Another account, suspended for BILLING."""
+        suspended = Account(self.account.server, f"{self.id}-suspended")
+        suspended.onboard("free", ada=["admin"])
+        suspended.suspend("BILLING")
+        return suspended.id
 
     @cached_property
     def in_grace(self) -> str:
@@ -425,8 +427,8 @@ CHANGES: Final[dict[str, Callable[[Ready], Message]]] = {
     ),
     "UpdateFeature": lambda r: feature_pb2.UpdateFeatureRequest(
         add_on=r.spare,
-        feature=feature_pb2.Feature(name=f"f-{r.id}", text="more"),
-        update_mask=FieldMask(paths=["text"]),
+        feature=feature_pb2.Feature(name=f"f-{r.id}", enabled=False),
+        update_mask=FieldMask(paths=["enabled"]),
     ),
     "DeleteFeature": lambda r: feature_pb2.DeleteFeatureRequest(add_on=r.spare, name=f"f-{r.id}"),
     "CreateLimit": lambda r: limit_pb2.CreateLimitRequest(

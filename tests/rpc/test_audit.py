@@ -73,6 +73,7 @@ def test_entry_stands_in_the_chain_of_the_tenant_that_it_is_about(ready: Ready, 
     found_out = {
         "OnboardTenant": f"{ready.id}-new",
         "ReactivateTenant": f"{ready.id}-ended",
+        "ResumeTenant": f"{ready.id}-suspended",
         "ApplyDowngradePolicy": f"{ready.id}-fallen",
         "BatchOnboardTenants": f"{ready.id}-taken-over",
         "IngestBillingEvent": ready.id,

@@ -39,7 +39,7 @@ from tests.services import RPCS, SERVICES
 HERE: Final = "here"
 ELSEWHERE: Final = "elsewhere"
 OPEN: Final = "open"
-"""The account of the users who call: nothing suspends it."""
+"""The account of the users who call."""
 
 NAME_ACTORS: Final = "authz.actors:name"
 MISSING: Final = ErrorReason.CREDENTIALS_MISSING
@@ -155,7 +155,6 @@ class _World:
         accounts = {}
         for name in (HERE, ELSEWHERE, OPEN):
             accounts[name] = made_ready(Account(self.server, name)).whole()
-        accounts[OPEN].account.resume("BILLING")
         kinds = self.services_known() | self.users_known() | self.actors() | self.nobodies()
         return World(self.server, accounts, kinds)
 
@@ -189,7 +188,7 @@ class _World:
             for role in ("authz.checker", "authz.product", "authz.provisioner", "authz.auditor")
         }
         keys_["authz.operator"] = self.key("authz.operator")
-        keys_["operator-of-this-tenant"] = self.key("authz.operator", HERE, f"{HERE}-ended")
+        keys_["operator-of-this-tenant"] = self.key("authz.operator", HERE, f"{HERE}-ended", f"{HERE}-suspended")
         keys_["operator-of-another-tenant"] = self.key("authz.operator", ELSEWHERE)
         found = {name: Kind(caller, service, id_) for name, (caller, id_, service) in keys_.items()}
         for name, role in (("billing", "authz.provisioner"), ("search", "authz.checker")):
