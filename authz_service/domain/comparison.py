@@ -144,7 +144,9 @@ def _parts(field: str, values: list[Mapping[str, Any]]) -> Iterator[tuple[str, A
     """Write features and limits by name, and what has no name as a list of texts."""
     if all("name" in value for value in values):
         for value in values:
-            rest = [v for k, v in value.items() if k not in ("name", "kind")]
+            rest = [v for k, v in value.items() if k not in ("name", "kind") and v != ""]
+            if value.get("rank") == 0:  # nobody ranked it
+                rest.pop()
             yield f"{field}.{value['name']}", " ".join(_amount(v) for v in rest)
         return
     yield field, tuple(" ".join(_words(value)) for value in values)

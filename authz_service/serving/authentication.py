@@ -71,5 +71,6 @@ def _shown(headers: Headers) -> str | UnverifiedToken | None:
 
 
 def _actor(headers: Headers) -> str:
-    # Of two, neither is meant: the comma makes a name that nobody has.
-    return ",".join(str(value) or _NOBODY for name, value in headers if name == ACTOR_FIELD)
+    """Read the one actor that is named, "" if none is. Of two, neither is meant."""
+    actors = [str(value) or _NOBODY for name, value in headers if name == ACTOR_FIELD]
+    return "".join(actors) if len(actors) < 2 else _NOBODY

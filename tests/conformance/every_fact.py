@@ -278,6 +278,9 @@ LIVES: Final = {
         GRANTING, replace(GRANTING, permissions=frozenset({"doc:print"}), window=Window(10))
     ),
     "deny exception": Life(DENYING, replace(DENYING, subject="*", scope="")),
+    "feature exception": Life(
+        FEATURED, replace(FEATURED, feature=Feature("support", "phone", FeatureKind.TEXT, 3))
+    ),
     "replace exception": Life(REPLACING, replace(REPLACING, permissions=frozenset())),
     "endpoint": Life(ENDPOINT, replace(ENDPOINT, kinds=("*",), disabled="gone", tenant="")),
     "scheduled policy": Life(

@@ -89,7 +89,9 @@ def details(connection: Connection) -> list[tuple[Any, ...]]:
 def test_fresh_database_is_migrated_and_empty(store_world: StoreWorld) -> None:
     assert pending(store_world.database) == []
     held = ledger.contents(store_world.database)
-    assert held.pop("head") == [(1, 0)]
+    ((row, revision, history, copy),) = held.pop("head")
+    assert (row, revision, len(history), copy) == (1, 0, 32, "")
+    assert held.pop("billing_head") == [(1, 0)]
     assert {table: rows for table, rows in held.items() if rows} == {}
     assert ledger.same(store_world.index, Index.empty())
 

@@ -98,7 +98,7 @@ class Ready:
 
     @cached_property
     def exception(self) -> str:
-        return self.account.except_(DENY, "invoices:void").id
+        return self.account.except_(DENY, "invoices:void", subject="user:vera").id
 
     @cached_property
     def key(self) -> str:
@@ -141,7 +141,7 @@ class Ready:
 
     @cached_property
     def source(self) -> str:
-        new = _new_source(f"s-{self.id.partition('-')[0]}")
+        new = _new_source(f"s-{crc32(self.id.encode())}")
         made = self.account.operator.billing_policy.CreateBillingSource(new)
         return made.billing_source.id
 
@@ -570,7 +570,7 @@ CHANGES: Final[dict[str, Callable[[Ready], Message]]] = {
         update_mask=FieldMask(paths=["tier"]),
     ),
     "DeleteBillingPrice": lambda r: billing.DeleteBillingPriceRequest(id=r.price),
-    "CreateBillingSource": lambda r: _new_source(f"n-{r.id.partition('-')[0]}"),
+    "CreateBillingSource": lambda r: _new_source(f"n-{crc32(r.id.encode())}"),
     "UpdateBillingSource": lambda r: billing.UpdateBillingSourceRequest(
         billing_source=billing.BillingSource(id=r.source, definition=_definition("hello", "bye")),
         update_mask=FieldMask(paths=["definition"]),
@@ -578,7 +578,7 @@ CHANGES: Final[dict[str, Callable[[Ready], Message]]] = {
     "DeleteBillingSource": lambda r: billing.DeleteBillingSourceRequest(id=r.source),
     "UpdateBillingSettings": lambda r: billing.UpdateBillingSettingsRequest(
         billing_settings=billing.BillingSettings(
-            grace_period=Duration(seconds=86_400 + crc32(r.id.encode()) % 86_400)
+            grace_period=Duration(seconds=60 * (1_440 + crc32(r.id.encode()) % 1_440))
         ),
         update_mask=FieldMask(paths=["grace_period"]),
     ),

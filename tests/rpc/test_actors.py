@@ -151,7 +151,7 @@ class TestByTheirOwnToken:
         self, served: Server, issuer: Issuer, acme: Account
     ) -> None:
         assert acme.id
-        for sub in ("a b", "a/b", "a,b", "x" * 129, "", "ada*"):
+        for sub in ("x" * 256, "", "a\tb", "ad\u00e0", "ada\x7f"):
             caller = served.caller(issuer.token(sub))
             served.refuses(keys.ListKeysRequest(), ErrorReason.CREDENTIALS_INVALID, by=caller)
 
@@ -220,7 +220,7 @@ class TestAsActors:
         assert found.metadata == {"permission": "authz.actors:name"}
 
     @pytest.mark.parametrize(
-        "actor", ["", "ada", "service:ada", "staff:ada", "user:", "user:a b", "user:ada,user:gus"]
+        "actor", ["", "ada", "service:ada", "staff:ada", "user:", f"user:{'x' * 256}"]
     )
     def test_actor_that_is_no_user_is_refused(
         self, served: Server, acme: Account, actor: str

@@ -140,6 +140,19 @@ def test_source_that_a_file_could_not_have_is_refused(
     )
 
 
+def test_what_is_there_is_not_made_again_and_what_is_not_is_not_found(server: Server) -> None:
+    price = pb.CreateBillingPriceRequest(billing_price=mapping("price_twice"))
+    server.operator.billing_policy.CreateBillingPrice(price)
+    server.refuses(price, ErrorReason.BILLING_PRICE_EXISTS, at="billing_price.id")
+    (source, *_) = server.operator.billing_policy.ListBillingSources(
+        pb.ListBillingSourcesRequest()
+    ).billing_sources
+    again = pb.CreateBillingSourceRequest(billing_source=source)
+    server.refuses(again, ErrorReason.BILLING_SOURCE_EXISTS, at="billing_source.id")
+    unmapped = pb.DeleteBillingPriceRequest(id="price_nobody_mapped")
+    server.refuses(unmapped, ErrorReason.BILLING_PRICE_NOT_FOUND, at="id")
+
+
 def test_order_of_tiers_may_not_leave_out_what_a_price_sells(server: Server) -> None:
     settings = pb.BillingSettings(downgrade=pb.DowngradeRules(order=["free", "professional"]))
     request = pb.UpdateBillingSettingsRequest(

@@ -188,7 +188,9 @@ class _World:
             for role in ("authz.checker", "authz.product", "authz.provisioner", "authz.auditor")
         }
         keys_["authz.operator"] = self.key("authz.operator")
-        keys_["operator-of-this-tenant"] = self.key("authz.operator", HERE, f"{HERE}-ended", f"{HERE}-suspended")
+        keys_["operator-of-this-tenant"] = self.key(
+            "authz.operator", HERE, f"{HERE}-ended", f"{HERE}-suspended"
+        )
         keys_["operator-of-another-tenant"] = self.key("authz.operator", ELSEWHERE)
         found = {name: Kind(caller, service, id_) for name, (caller, id_, service) in keys_.items()}
         for name, role in (("billing", "authz.provisioner"), ("search", "authz.checker")):

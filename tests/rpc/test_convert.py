@@ -5,7 +5,16 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from authz_service.domain.catalog import ADD_ON, TIER, Feature, Limit, Permission, Plan, Role
+from authz_service.domain.catalog import (
+    ADD_ON,
+    TIER,
+    Feature,
+    FeatureKind,
+    Limit,
+    Permission,
+    Plan,
+    Role,
+)
 from authz_service.domain.exception import EVERYONE, ExceptionKind, TenantException
 from authz_service.domain.grant import GrantSource, RoleGrant
 from authz_service.domain.window import BEGINNING, FOREVER, LATEST, Window
@@ -34,7 +43,7 @@ ROLES = st.builds(
     st.booleans(),
 )
 FEATURES = st.builds(Feature, WORD, st.sampled_from(["true", "false"])) | st.builds(
-    Feature, WORD, ID, st.just("value")
+    Feature, WORD, ID, st.just(FeatureKind.TEXT), st.integers(0, 9)
 )
 LIMITS = st.builds(Limit, WORD, st.none() | st.integers(0, 2**63 - 1), WORD)
 PLANS = st.builds(

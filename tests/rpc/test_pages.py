@@ -34,6 +34,7 @@ from tests.rpc.requests import (
     made_ready,
     scheduled,
 )
+from tests.rpc.test_events import brought
 from tests.services import PUT
 
 ITEMS: Final = {
@@ -63,6 +64,10 @@ ITEMS: Final = {
     "ListChangesetEffects": "effects",
     "ListScheduledChangesets": "scheduled",
     "ExportRules": "rules",
+    "ListBillingPrices": "billing_prices",
+    "ListBillingSources": "billing_sources",
+    "ListUnmappedPrices": "unmapped_prices",
+    "ListBillingPolicyVersions": "versions",
 }
 
 KINDS_OF_MAIL: Final = 3
@@ -102,6 +107,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ready]:
             account.operator.call(CHANGES["CreateEndpoint"](ready))
             account.operator.call(CHANGES["PingEndpoint"](ready))
             scheduled(ready)
+            _sell(account, str(number))
         yield ready
 
 
@@ -115,6 +121,16 @@ def _hear_and_know(account: Account, name: str) -> None:
         kind=identity_pb2.IDENTITY_KIND_CERTIFICATE_COMMON_NAME, name=name, roles=["authz.checker"]
     )
     account.operator.identities.CreateIdentity(identity_pb2.CreateIdentityRequest(identity=known))
+
+
+def _sell(account: Account, name: str) -> None:
+    """Map a price, declare a source, and bring an event about a price that nobody maps."""
+    sold = Ready(Account(account.server, f"sold{name}"))
+    account.operator.call(CHANGES["CreateBillingPrice"](sold))
+    account.operator.call(CHANGES["CreateBillingSource"](sold))
+    plans = [{"plan": f"unmapped-{name}", "quantity": 1}]
+    request = brought(sold.id, "onboard", id_=sold.id, plans=plans, admin={"subject": "user:ada"})
+    account.operator.billing.IngestBillingEvent(request)
 
 
 def page(ready: Ready, name: str, size: int, token: str = "") -> Any:
@@ -143,6 +159,7 @@ STANDING: Final = [name for name in ITEMS if name != GROWING]
 OF_HAPPENINGS: Final = (
     *("ListChanges", "ListScheduledChanges", "ListBillingEvents"),
     *("ListChangesetEffects", "ExportRules", "ListJobs", "ListDeliveries"),
+    "ListBillingPolicyVersions",
 )
 OF_THINGS: Final = [name for name in STANDING if name not in OF_HAPPENINGS]
 """Lists of what exists, each thing once; the others tell what happened to it, or will."""

@@ -147,6 +147,8 @@ GIVEN_BY_NAME: Final = {
     *("PERMISSION_EXISTS", "ROLE_EXISTS", "TIER_EXISTS", "ADD_ON_EXISTS"),
     *("FEATURE_EXISTS", "LIMIT_EXISTS"),
     *("FEATURE_NOT_FOUND", "LIMIT_NOT_FOUND"),
+    *("BILLING_PRICE_EXISTS", "BILLING_PRICE_NOT_FOUND", "BILLING_SOURCE_EXISTS"),
+    "FEATURE_RANK_CONFLICT",
 }
 """Reasons that the code hands to a function which makes the error."""
 
