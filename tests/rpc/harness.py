@@ -210,6 +210,8 @@ def serving(folder: Path, **settings: Any) -> Iterator[Server]:
         # On a busy machine a test's own few calls can stand in line.
         "max_queue_seconds": 30.0,
         "max_standing_seconds": 30.0,
+        # Sweeps send costly calls one after the other, faster than anybody else would.
+        "rate_changes_per_second": 0,
         "jobs": False,  # tests do them by hand, or in a process of their own
     }
     configured = Settings(**(chosen | settings))

@@ -361,8 +361,8 @@ def test_tenants_are_filtered_by_state_and_by_tier(filled: Ready) -> None:
 
     filled.account.suspend("RISK")
     suspended = tenant_pb2.TENANT_STATE_SUSPENDED
-    assert found(state=suspended) == ["acme"]
-    assert found(state=suspended, tier="free") == []
+    assert found(state=suspended) == ["acme", "acme-suspended"]
+    assert found(state=suspended, tier="free") == ["acme-suspended"]
     free = [tenant for tenant in found(tier="free") if tenant[-1].isdigit()]
     assert free == [f"acme-{number}" for number in range(5)]
     filled.account.resume("RISK")

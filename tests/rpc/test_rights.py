@@ -169,7 +169,9 @@ def bound(ready: Ready) -> tuple[Ready, Caller]:
     """Give an operator's key that is bound to the account."""
     server = ready.account.server
     return ready, server.caller(
-        server.new_key("authz.operator", tenants=(ready.id, ready.ended, ready.fallen))
+        server.new_key(
+            "authz.operator", tenants=(ready.id, ready.ended, ready.fallen, ready.suspended)
+        )
     )
 
 

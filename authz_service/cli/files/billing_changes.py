@@ -44,12 +44,16 @@ def written(parts: Iterable[BillingPart]) -> str:
 
 
 def commands(
-    data: Mapping[str, Any], existing: Iterable[BillingPart], *, prune: bool
+    data: Mapping[str, Any] | None, existing: Iterable[BillingPart], *, prune: bool
 ) -> tuple[list[pb.Command], list[str], int]:
-    """Give the commands, what is left alone, and how many parts are the same."""
+    """Give the commands, what is left alone, and how many parts are the same.
+
+    A folder without the file (None) sells nothing, so settings that were made are as by default.
+    """
     present = {(part.kind, part.id): part for part in existing}
     puts, same = [], 0
-    for part in map(_normal, parts_of(data)):
+    parts = parts_of(data or {}) if data is not None or present else ()
+    for part in map(_normal, parts):
         if present.pop((part.kind, part.id), None) == part:
             same += 1
         else:

@@ -81,8 +81,9 @@ def planned(
 ) -> ChangePlan:
     """Compare a policy with what is in force now, and preview the difference.
 
-    The billing policy is left alone unless `billing` says what it is to be. The service's own
-    permissions and roles are compared if `reserved`; none is ever deleted.
+    The billing policy is left alone unless `billing` says what it is to be, or what is in no file
+    is to be pruned. The service's own permissions and roles are compared if `reserved`; none is
+    ever deleted.
 
     Raises:
         Failure: the service refuses it; by file and line if the policy comes from a `folder`.
@@ -90,7 +91,7 @@ def planned(
     existing, revision = in_force(session, reserved=reserved)
     compared = policy if reserved else policy.product
     change = difference(compared, existing, _replacements(replacing), prune=prune)
-    if billing is not None:
+    if billing is not None or prune:
         parts, newest = billing_changes.in_force(session)
         commands, left, same = billing_changes.commands(billing, parts, prune=prune)
         change.commands += commands
