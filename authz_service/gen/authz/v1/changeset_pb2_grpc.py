@@ -73,7 +73,7 @@ class ChangesetServiceServicer:
 
     def PreviewChangeset(self, request, context):
         """Show what a changeset would do, and change nothing: the objects, who gains and loses what, and
-        what somebody has to accept. Takes the right `changesets:preview` alone.
+        what somebody has to accept. Takes the right `authz.changesets:preview` alone.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -88,8 +88,8 @@ class ChangesetServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ApplyChangeset(self, request, context):
-        """Do what a preview showed: all of it or nothing. Takes the right `changesets:apply`, and for each
-        command the right that its RPC takes, such as `roles:put`.
+        """Do what a preview showed: all of it or nothing. Takes the right `authz.changesets:apply`, and
+        for each command the right that its RPC takes, such as `authz.roles:update`.
 
         With an `apply_time` the changeset comes into force at that instant, on every server and whether
         or not anything is written then, as if its author applied it there. Until then it is planned anew

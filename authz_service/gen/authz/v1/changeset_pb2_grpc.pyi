@@ -35,15 +35,15 @@ class ChangesetServiceStub:
     def __new__(cls, channel: _aio.Channel) -> ChangesetServiceAsyncStub: ...
     PreviewChangeset: _grpc.UnaryUnaryMultiCallable[_changeset_pb2.PreviewChangesetRequest, _changeset_pb2.PreviewChangesetResponse]
     """Show what a changeset would do, and change nothing: the objects, who gains and loses what, and
-    what somebody has to accept. Takes the right `changesets:preview` alone.
+    what somebody has to accept. Takes the right `authz.changesets:preview` alone.
     """
     ListChangesetEffects: _grpc.UnaryUnaryMultiCallable[_changeset_pb2.ListChangesetEffectsRequest, _changeset_pb2.ListChangesetEffectsResponse]
     """List what a changeset would do, tenant by tenant and member by member: each for whom it would
     change anything, once.
     """
     ApplyChangeset: _grpc.UnaryUnaryMultiCallable[_changeset_pb2.ApplyChangesetRequest, _changeset_pb2.ApplyChangesetResponse]
-    """Do what a preview showed: all of it or nothing. Takes the right `changesets:apply`, and for each
-    command the right that its RPC takes, such as `roles:put`.
+    """Do what a preview showed: all of it or nothing. Takes the right `authz.changesets:apply`, and
+    for each command the right that its RPC takes, such as `authz.roles:update`.
 
     With an `apply_time` the changeset comes into force at that instant, on every server and whether
     or not anything is written then, as if its author applied it there. Until then it is planned anew
@@ -64,15 +64,15 @@ class ChangesetServiceAsyncStub(ChangesetServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     PreviewChangeset: _aio.UnaryUnaryMultiCallable[_changeset_pb2.PreviewChangesetRequest, _changeset_pb2.PreviewChangesetResponse]  # type: ignore[assignment]
     """Show what a changeset would do, and change nothing: the objects, who gains and loses what, and
-    what somebody has to accept. Takes the right `changesets:preview` alone.
+    what somebody has to accept. Takes the right `authz.changesets:preview` alone.
     """
     ListChangesetEffects: _aio.UnaryUnaryMultiCallable[_changeset_pb2.ListChangesetEffectsRequest, _changeset_pb2.ListChangesetEffectsResponse]  # type: ignore[assignment]
     """List what a changeset would do, tenant by tenant and member by member: each for whom it would
     change anything, once.
     """
     ApplyChangeset: _aio.UnaryUnaryMultiCallable[_changeset_pb2.ApplyChangesetRequest, _changeset_pb2.ApplyChangesetResponse]  # type: ignore[assignment]
-    """Do what a preview showed: all of it or nothing. Takes the right `changesets:apply`, and for each
-    command the right that its RPC takes, such as `roles:put`.
+    """Do what a preview showed: all of it or nothing. Takes the right `authz.changesets:apply`, and
+    for each command the right that its RPC takes, such as `authz.roles:update`.
 
     With an `apply_time` the changeset comes into force at that instant, on every server and whether
     or not anything is written then, as if its author applied it there. Until then it is planned anew
@@ -96,7 +96,7 @@ class ChangesetServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_changeset_pb2.PreviewChangesetResponse, _abc.Awaitable[_changeset_pb2.PreviewChangesetResponse]]:
         """Show what a changeset would do, and change nothing: the objects, who gains and loses what, and
-        what somebody has to accept. Takes the right `changesets:preview` alone.
+        what somebody has to accept. Takes the right `authz.changesets:preview` alone.
         """
 
     @_abc_1.abstractmethod
@@ -115,8 +115,8 @@ class ChangesetServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _changeset_pb2.ApplyChangesetRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_changeset_pb2.ApplyChangesetResponse, _abc.Awaitable[_changeset_pb2.ApplyChangesetResponse]]:
-        """Do what a preview showed: all of it or nothing. Takes the right `changesets:apply`, and for each
-        command the right that its RPC takes, such as `roles:put`.
+        """Do what a preview showed: all of it or nothing. Takes the right `authz.changesets:apply`, and
+        for each command the right that its RPC takes, such as `authz.roles:update`.
 
         With an `apply_time` the changeset comes into force at that instant, on every server and whether
         or not anything is written then, as if its author applied it there. Until then it is planned anew
