@@ -213,8 +213,8 @@ class Life(NamedTuple):
 
 
 EVERY_AMOUNT: Final = {
-    "seats": {"each": 1},
-    "calls": {"each": 1000, "no_quantity": "tier"},
+    "chairs": {"each": 1},
+    "lines": {"each": 1000, "no_quantity": "tier"},
     "rooms": {"each": 2, "no_quantity": 7},
     "files": {"each": 3, "no_quantity": "unlimited"},
     "disks": 5,

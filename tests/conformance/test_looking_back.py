@@ -135,7 +135,7 @@ def test_another_instant_alone_is_answered_from_memory(
     [
         (Moment(None, 99), "as_known_at"),
         (Moment(None, -1), "as_known_at"),
-        (Moment(-1), "at"),
+        (Moment(-1), "at_time"),
     ],
 )
 def test_a_moment_that_is_not_there_is_refused(

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from statistics import median
+from typing import Final
 
 import grpc
 import httpx
@@ -163,13 +164,16 @@ def test_health_tells_of_the_whole(tmp_path: Path) -> None:
         eventually(lambda: httpx.get(url).status_code == 200, "they follow again")
 
 
+TABLE: Final = shipped_policies() / "examples" / "gitlab" / "permissions.csv"
+
+
 def test_long_reads_are_done_in_a_process_of_their_own(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/authz.db"
     with processes(tmp_path, url, "60") as (server, _), ThreadPoolExecutor(3) as pool:
         *_, long_reads = children(server)
         os.kill(long_reads, signal.SIGSTOP)
         reads = (
-            ("plan", str(shipped_policies()), "--output", "json"),
+            ("import", "matrix", str(TABLE), "--tiers", "free,premium,ultimate", "--dry-run"),
             ("rules", "export", str(tmp_path / "rules")),
             ("audit", "verify", "system"),
         )

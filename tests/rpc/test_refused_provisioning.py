@@ -222,7 +222,7 @@ ENDED: Final = [
 
 @pytest.mark.parametrize("name", ENDED)
 def test_nothing_is_given_in_a_tenant_that_has_ended(account: Account, name: str) -> None:
-    request = CHANGES[name](made_ready(account))
+    request = about(CHANGES[name](made_ready(account)), account.id)
     account.offboard()
     account.server.refuses(
         request,

@@ -99,7 +99,7 @@ def test_a_scheduled_pin_is_listed_with_its_version_and_cancelled(on_its_tier: A
     call(account, pb.PinTenantRequest(tenant=account.id, version=1, effective_time=at))
     listed = subscription_pb2.ListScheduledChangesRequest(tenant=account.id)
     (coming,) = call(account, listed).changes
-    assert (coming.before, coming.after) == (account.id, f"{account.id}@1")
+    assert (coming.before.tier, coming.after.tier) == (account.id, f"{account.id}@1")
     cancel = subscription_pb2.CancelScheduledChangeRequest(tenant=account.id, id=coming.id)
     assert call(account, cancel).tenant.tier_version == 0
     assert not call(account, listed).changes
