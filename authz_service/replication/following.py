@@ -2,7 +2,6 @@
 
 import threading
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Final
 
 import structlog
@@ -76,9 +75,10 @@ class Following:
         demand = self._replica.demand
         while demand.wait() and not self._stopping.is_set():
             demand.clear()
-            # What goes wrong is told by the reading that nobody asked for.
-            with suppress(Exception):
+            try:
                 self._replica.catch_up()
+            except Exception as fault:  # noqa: BLE001 - `_run` tells of outages; this outlives them
+                log.debug("not read on demand", error=repr(fault))
 
     def _watch_age(self) -> None:
         while self._on_age is not None and not self._stopping.wait(WATCH_SECONDS):
