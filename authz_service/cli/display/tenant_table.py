@@ -17,7 +17,8 @@ def tenant_facts(tenant: tenant_pb2.Tenant, *more: tuple[str, str]) -> Renderabl
         word(suspension_pb2.SuspensionReason, suspension) for suspension in tenant.suspensions
     ]
     limits = [f"{limit.name} {limit_value(limit)}" for limit in tenant.limits]
-    states = [(word(tenant_pb2.TenantState, period.state), period) for period in tenant.periods]
+    periods = _joined(tenant.periods)
+    states = [(word(tenant_pb2.TenantState, period.state), period) for period in periods]
     items = [(_plan(item), item) for item in tenant.subscription_items]
     return tables.facts(
         [
@@ -52,6 +53,28 @@ def counts(account_counts: tenant_pb2.AccountCounts) -> str:
         (account_counts.keys, "key"),
     ]
     return out.listed(out.counted(number, noun) for number, noun in numbers if number)
+
+
+def _joined(periods: Iterable[tenant_pb2.TenantPeriod]) -> list[tenant_pb2.TenantPeriod]:
+    """Make one of periods that follow each other in the same state: what differs is not shown."""
+    joined: list[tenant_pb2.TenantPeriod] = []
+    for period in periods:
+        if not joined or not _follows(period, joined[-1]):
+            joined.append(tenant_pb2.TenantPeriod())
+            joined[-1].CopyFrom(period)
+        elif period.HasField("valid_until"):
+            joined[-1].valid_until.CopyFrom(period.valid_until)
+        else:
+            joined[-1].ClearField("valid_until")
+    return joined
+
+
+def _follows(period: tenant_pb2.TenantPeriod, before: tenant_pb2.TenantPeriod) -> bool:
+    return (
+        before.state == period.state
+        and before.HasField("valid_until")
+        and before.valid_until == period.valid_from
+    )
 
 
 def _plan(item: tenant_pb2.SubscriptionItem) -> str:
